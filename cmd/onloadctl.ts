@@ -1,0 +1,43 @@
+#!/usr/bin/env bun
+import type { Subcommand } from "../internal/cli/command.ts";
+import { runMain } from "../internal/cli/run-main.ts";
+
+const root: Subcommand = {
+  summary: "AMD Onload kernel-bypass networking on Kubernetes and OpenShift.",
+  subcommands: {
+    operator: {
+      summary: "Run the operator that rolls Onload out to nodes",
+      load: async () => (await import("./operator.ts")).default,
+    },
+    "device-plugin": {
+      summary: "Run the device plugin that offers amd.com/onload to the kubelet",
+      load: async () => (await import("./device-plugin.ts")).default,
+    },
+    "control-plane": {
+      summary: "Point the kernel module at the onload_cp_server of this container",
+      load: async () => (await import("./control-plane.ts")).default,
+    },
+    "build-images": {
+      summary: "Build the images that Onload on Kubernetes needs",
+      load: async () => (await import("./build-images.ts")).default,
+    },
+    "gen-machineconfig": {
+      summary: "Print the MachineConfig that loads the sfc driver at boot",
+      load: async () => (await import("./gen-machineconfig.ts")).default,
+    },
+    manifests: {
+      summary: "Print the YAML that installs the operator",
+      load: async () => (await import("./manifests.ts")).default,
+    },
+    status: {
+      summary: "Show what each Onload resource and node is doing, and why",
+      load: async () => (await import("./status.ts")).default,
+    },
+    plan: {
+      summary: "Show what the operator would do next; changes nothing",
+      load: async () => (await import("./plan.ts")).default,
+    },
+  },
+};
+
+await runMain(root, process.argv.slice(2));

@@ -1,0 +1,99 @@
+import { parseArgs, type ArgsDef } from "citty";
+import { basename } from "node:path";
+import type { Context, Subcommand } from "./command.ts";
+import { errorText, isAbort, UsageError } from "./errors.ts";
+import { createLogger, type LogFormat, type LogLevel } from "./log.ts";
+import { checkArgs, nearest } from "./strict-args.ts";
+import { usageText } from "./usage.ts";
+import { VERSION } from "./version.ts";
+
+/**
+ * Runs the program: finds the subcommand, checks its arguments, runs it, and exits with its code.
+ * 0: done. 1: failed. 2: the command line is wrong. 128+n: ended by signal n before it could finish.
+ */
+export async function runMain(root: Subcommand, raw: string[]): Promise<never> {
+  const stop = new AbortController();
+  let signalCode: number | undefined;
+  for (const [name, code] of [
+    ["SIGINT", 130],
+    ["SIGTERM", 143],
+  ] as const) {
+    process.on(name, () => {
+      if (signalCode !== undefined) process.exit(code);
+      signalCode = code;
+      stop.abort(new DOMException(`Stopped by ${name}`, "AbortError"));
+    });
+  }
+  let code: number;
+  try {
+    code = await runCommandLine(root, raw, stop.signal);
+  } catch (error) {
+    if (error instanceof UsageError) {
+      process.stderr.write(`${errorText(error)}\n`);
+      code = 2;
+    } else if (signalCode !== undefined && isAbort(error)) {
+      code = signalCode;
+    } else {
+      process.stderr.write(`${errorText(error)}\n`);
+      code = 1;
+    }
+  }
+  // A pipe's reader must get all of what was written before the process ends.
+  await Promise.all([drained(process.stdout), drained(process.stderr)]);
+  process.exit(code);
+}
+
+async function runCommandLine(root: Subcommand, raw: string[], signal: AbortSignal): Promise<number> {
+  let command = root;
+  let rest = raw;
+  const path = [programName()];
+  for (;;) {
+    const word = rest[0];
+    const children = command.subcommands ?? {};
+    if (word === undefined || word.startsWith("-") || Object.keys(children).length === 0) break;
+    const child = Object.hasOwn(children, word) ? children[word] : undefined;
+    if (!child) {
+      if (command.run) break;
+      const near = nearest(word, Object.keys(children));
+      throw new UsageError(
+        `Unknown command "${word}": ${near ? `did you mean ${near}?` : `see ${path.join(" ")} --help`}`,
+      );
+    }
+    command = await child.load();
+    path.push(word);
+    rest = rest.slice(1);
+  }
+  const flags = rest.includes("--") ? rest.slice(0, rest.indexOf("--")) : rest;
+  if (flags.includes("--help") || flags.includes("-h")) {
+    process.stdout.write(usageText(command, path));
+    return 0;
+  }
+  if (command === root && flags.includes("--version")) {
+    process.stdout.write(`onloadctl ${VERSION}\n`);
+    return 0;
+  }
+  const args = command.args ?? {};
+  const { normalised, repeated } = checkArgs(rest, args);
+  if (!command.run) {
+    process.stderr.write(usageText(command, path));
+    return 2;
+  }
+  const parsed = parseArgs(normalised, args as ArgsDef) as Context["args"];
+  const log = createLogger({
+    level: parsed["log-level"] as LogLevel | undefined,
+    format: parsed["log-format"] as LogFormat | undefined,
+  });
+  return (await command.run({ args: parsed, repeated, signal, log })) ?? 0;
+}
+
+/** How the person called us: installed as `kubectl-onload`, the program is a plugin and its name two words. */
+function programName(): string {
+  const name = basename(process.argv0);
+  return name.startsWith("kubectl-") ? name.replace("-", " ") : "onloadctl";
+}
+
+function drained(stream: NodeJS.WriteStream): Promise<void> {
+  return new Promise((resolve) => {
+    stream.write("", () => resolve());
+  });
+}

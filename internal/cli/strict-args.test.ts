@@ -1,0 +1,77 @@
+import { describe, expect, test } from "bun:test";
+import { parseArgs } from "citty";
+import fc from "fast-check";
+import type { Args } from "./command.ts";
+import { UsageError } from "./errors.ts";
+import { checkArgs, nearest } from "./strict-args.ts";
+
+const ARGS = {
+  target: { type: "positional", required: false, description: "What to build" },
+  output: { type: "string", alias: "o", valueHint: "FILE" },
+  push: { type: "boolean" },
+  preload: { type: "boolean", default: true },
+  "build-arg": { type: "string", repeatable: true },
+  format: { type: "enum", options: ["yaml", "json"], default: "yaml" },
+} satisfies Args;
+
+function parsed(...raw: string[]): Record<string, unknown> {
+  const { normalised, repeated } = checkArgs(raw, ARGS);
+  const { output, push, preload, format, target } = parseArgs(normalised, ARGS);
+  return { output, push, preload, format, target, "build-arg": repeated["build-arg"] };
+}
+
+describe("accepts", () => {
+  const table: Record<string, [string[], Record<string, unknown>]> = {
+    nothing: [[], { preload: true, format: "yaml", "build-arg": [] }],
+    "a value after a space": [["--output", "x"], { output: "x" }],
+    "a value after =": [["--output=a=b"], { output: "a=b" }],
+    "an empty value": [["--output="], { output: "" }],
+    "a value that looks like a flag, after =": [["--output=--push"], { output: "--push" }],
+    "a short name": [["-o", "-"], { output: "-" }],
+    "a bare boolean": [["--push"], { push: true }],
+    "a boolean =true": [["--push=true"], { push: true }],
+    "a boolean =false": [["--preload=false"], { preload: false }],
+    "a negated boolean": [["--no-preload"], { preload: false }],
+    "a repeated flag": [["--build-arg", "a=1", "--build-arg=b=2"], { "build-arg": ["a=1", "b=2"] }],
+    "a positional between flags": [["--push", "user", "-o=x"], { push: true, target: "user", output: "x" }],
+    "a positional after --": [["--", "--push"], { target: "--push", push: undefined }],
+  };
+  test.each(Object.entries(table))("%s", (_, [raw, want]) => {
+    expect(parsed(...raw)).toMatchObject(want);
+  });
+});
+
+describe("rejects", () => {
+  const table: Record<string, [string[], string]> = {
+    "an unknown flag": [["--outptu", "x"], "Unknown flag --outptu: did you mean --output?"],
+    "a flag like no other": [["--zzzzzzz"], "Unknown flag --zzzzzzz: see --help"],
+    "a missing value": [["--output"], "Flag --output needs a value: --output=FILE"],
+    "a flag in a value's place": [["--output", "--push"], "Flag --output needs a value: --output=FILE"],
+    "a repeated single flag": [["-o", "a", "--output", "b"], "Flag --output is given twice: give it once"],
+    "a bad boolean": [["--push=yes"], 'Flag --push cannot be "yes": use true or false'],
+    "a bad choice": [["--format", "xml"], 'Flag --format cannot be "xml": use one of yaml, json'],
+    "one positional too many": [["user", "module"], 'Unexpected argument "module"'],
+  };
+  test.each(Object.entries(table))("%s", (_, [raw, message]) => {
+    expect(() => parsed(...raw)).toThrow(new UsageError(message));
+  });
+
+  test("a missing required flag", () => {
+    const args = { image: { type: "string", required: true, valueHint: "IMAGE" } } satisfies Args;
+    expect(() => checkArgs([], args)).toThrow(new UsageError("Flag --image is missing: give --image=IMAGE"));
+  });
+});
+
+test("every value of a flag arrives as it was given", () => {
+  fc.assert(
+    fc.property(fc.string(), fc.array(fc.string()), (output, buildArgs) => {
+      const raw = [`--output=${output}`, ...buildArgs.map((value) => `--build-arg=${value}`)];
+      expect(parsed(...raw)).toMatchObject({ output, "build-arg": buildArgs });
+    }),
+  );
+});
+
+test("nearest finds a word two edits away, and none further", () => {
+  expect(nearest("statu", ["status", "plan"])).toBe("status");
+  expect(nearest("xyz", ["status", "plan"])).toBeUndefined();
+});

@@ -1,0 +1,98 @@
+import type { Arg, Subcommand } from "./command.ts";
+import { commonArgs } from "./command.ts";
+
+/**
+ * The text of `--help`, without colour, so that it reads the same in a terminal, a pipe and a manual.
+ *
+ * @param path the words that call this command, such as ["onloadctl", "manifests"]
+ */
+export function usageText(command: Subcommand, path: readonly string[]): string {
+  const name = path.join(" ");
+  const args = Object.entries(command.args ?? {});
+  const own = args.filter(([flag, arg]) => arg.type !== "positional" && !(flag in commonArgs));
+  const common = args.filter(([flag]) => flag in commonArgs);
+  const positionals = args.filter(([, arg]) => arg.type === "positional");
+  const children = Object.entries(command.subcommands ?? {}).filter(([, child]) => !child.hidden);
+  const parts = [command.summary, ...(command.description ? [command.description] : [])];
+
+  const forms: string[] = [];
+  if (command.run)
+    forms.push([name, ...positionals.map(positionalText), ...(own.length > 0 ? ["[flags]"] : [])].join(" "));
+  if (children.length > 0) forms.push(`${name} COMMAND [flags]`);
+  parts.push(section("Usage", forms));
+  if (positionals.length > 0) {
+    parts.push(
+      section("Arguments", columns(positionals.map(([flag, arg]) => [positionalText([flag, arg]), describe(arg)]))),
+    );
+  }
+  if (children.length > 0)
+    parts.push(section("Commands", columns(children.map(([child, { summary }]) => [child, summary]))));
+  if (command.examples && command.examples.length > 0) {
+    parts.push(
+      section(
+        "Examples",
+        command.examples.flatMap(({ run, does }) => [`# ${does}`, ...run.split("\n"), ""]).slice(0, -1),
+      ),
+    );
+  }
+  if (own.length > 0) parts.push(section("Flags", columns(own.map(flagRow))));
+  const more: [string, string][] = [...common.map(flagRow), ["--help, -h", "Show this text"]];
+  if (path.length === 1) more.push(["--version", "Show the version"]);
+  parts.push(section(own.length > 0 || common.length > 0 ? "Common flags" : "Flags", columns(more)));
+  return `${parts.join("\n\n")}\n`;
+}
+
+function positionalText([name, arg]: [string, Arg]): string {
+  const word = `${(arg.valueHint ?? name).toUpperCase()}${arg.repeatable ? "..." : ""}`;
+  return arg.required === false || arg.default !== undefined ? `[${word}]` : word;
+}
+
+function flagRow([name, arg]: [string, Arg]): [string, string] {
+  const alias = "alias" in arg ? [arg.alias ?? []].flat() : [];
+  const value =
+    arg.type === "boolean"
+      ? ""
+      : `=${arg.type === "enum" && !arg.valueHint ? arg.options?.join("|") : (arg.valueHint ?? "VALUE")}`;
+  const short = alias.map((a) => (a.length === 1 ? `, -${a}` : `, --${a}`)).join("");
+  return [`--${name}${value}${short}`, describe(arg)];
+}
+
+function describe(arg: Arg): string {
+  const notes: string[] = [];
+  if (arg.required && arg.type !== "positional") notes.push("required");
+  if (arg.repeatable && arg.type !== "positional") notes.push("may be repeated");
+  if (arg.default !== undefined && arg.default !== "" && arg.default !== false)
+    notes.push(`default ${String(arg.default)}`);
+  return `${arg.description ?? ""}${notes.length > 0 ? ` (${notes.join(", ")})` : ""}`;
+}
+
+function section(title: string, lines: string[]): string {
+  return [`${title}:`, ...lines.map((line) => (line === "" ? "" : `  ${line}`))].join("\n");
+}
+
+/** Two columns, the second wrapped at 110 characters. A long first cell stands on a line of its own. */
+function columns(rows: readonly (readonly [string, string])[]): string[] {
+  const width = Math.min(36, Math.max(...rows.map(([left]) => left.length)));
+  const lines: string[] = [];
+  for (const [left, right] of rows) {
+    const wrapped = wrap(right, 110 - width - 4);
+    const first = left.length > width ? undefined : wrapped.shift();
+    lines.push(first === undefined ? left : `${left.padEnd(width)}  ${first}`.trimEnd());
+    for (const line of wrapped) lines.push(`${" ".repeat(width)}  ${line}`);
+  }
+  return lines;
+}
+
+function wrap(text: string, width: number): string[] {
+  const lines: string[] = [];
+  let line = "";
+  for (const word of text.split(" ")) {
+    if (line !== "" && line.length + 1 + word.length > width) {
+      lines.push(line);
+      line = word;
+    } else {
+      line = line === "" ? word : `${line} ${word}`;
+    }
+  }
+  return [...lines, line];
+}

@@ -1,0 +1,29 @@
+import { UsageError } from "./errors.ts";
+
+/**
+ * A flag's value as a whole number between `min` and `max`.
+ *
+ * @throws UsageError naming the flag and the range
+ */
+export function integerFlag(name: string, value: string, min: number, max: number): number {
+  const number = Number(value);
+  if (!/^-?\d+$/.test(value) || number < min || number > max) {
+    throw new UsageError(`Flag --${name} cannot be "${value}": give a whole number from ${min} to ${max}`);
+  }
+  return number;
+}
+
+const UNIT_MS: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000 };
+
+/**
+ * A flag's value as a duration such as 500ms, 30s, 5m or 1h30m, in milliseconds.
+ *
+ * @throws UsageError naming the flag and the form
+ */
+export function durationFlag(name: string, value: string): number {
+  const parts = [...value.matchAll(/(\d+)(ms|s|m|h)/g)];
+  if (parts.length === 0 || parts.map((part) => part[0]).join("") !== value) {
+    throw new UsageError(`Flag --${name} cannot be "${value}": give a duration such as 30s, 5m or 1h`);
+  }
+  return parts.reduce((sum, part) => sum + Number(part[1]) * UNIT_MS[part[2]!]!, 0);
+}
