@@ -5,18 +5,17 @@ import { run } from "../lib/command.ts";
 import { cacheFolder } from "../lib/paths.ts";
 
 const SUITE = "bookworm";
-const MIRROR = "http://deb.debian.org/debian";
 
 /** The name under which importDebianBase and debianBuilder leave their images in the local store of podman and buildah. */
 export const debianBaseImage = `localhost/onloadctl-debian:${SUITE}`;
 export const debianBuilderImage = `localhost/onloadctl-debian-builder:${SUITE}`;
 
-// Held under flock(1), so that two callers make one file; the rename makes it appear whole or not at all.
+// debootstrap knows its own mirror. Held under flock(1), so that two callers make one file; the rename makes it appear whole or not at all.
 const MAKE = `set -eu
 [ -e "$OUT" ] && exit 0
 work=$(mktemp -d "$OUT.XXXXXX")
 trap 'rm -rf "$work"' EXIT
-debootstrap --variant=minbase --include=kmod,ca-certificates "$SUITE" "$work/root" "$MIRROR" >&2
+debootstrap --variant=minbase --include=kmod,ca-certificates "$SUITE" "$work/root" >&2
 rm -rf "$work/root/var/cache/apt/archives" "$work/root/var/lib/apt/lists"
 mkdir -p "$work/root/var/cache/apt/archives/partial" "$work/root/var/lib/apt/lists/partial"
 tar -C "$work/root" --numeric-owner --exclude='./dev/*' --exclude='./var/cache/apt/*.bin' -cf "$work/root.tar" .
@@ -32,7 +31,7 @@ export async function debianBase(signal?: AbortSignal): Promise<string> {
   await mkdir(folder, { recursive: true });
   if (!existsSync(out)) {
     await run(["flock", `${out}.lock`, "sh", "-c", MAKE], {
-      env: { OUT: out, SUITE, MIRROR },
+      env: { OUT: out, SUITE },
       ...(signal === undefined ? {} : { signal }),
     });
   }
