@@ -1,0 +1,15 @@
+import { writeFileSync } from "node:fs";
+import type { KeyPair } from "./pki.ts";
+
+/** Writes a kubeconfig (as JSON, which is YAML) that names the files of a user's certificate. */
+export function writeKubeconfig(path: string, server: string, caPath: string, user: string, pair: KeyPair): void {
+  const config = {
+    apiVersion: "v1",
+    kind: "Config",
+    clusters: [{ name: "onloadctl-test", cluster: { server, "certificate-authority": caPath } }],
+    users: [{ name: user, user: { "client-certificate": pair.certPath, "client-key": pair.keyPath } }],
+    contexts: [{ name: "onloadctl-test", context: { cluster: "onloadctl-test", user } }],
+    "current-context": "onloadctl-test",
+  };
+  writeFileSync(path, `${JSON.stringify(config, undefined, 2)}\n`, { mode: 0o600 });
+}

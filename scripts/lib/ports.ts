@@ -1,0 +1,25 @@
+import { createServer } from "node:net";
+
+/**
+ * Returns free TCP ports of an address. They are held together while they are chosen, so that they differ.
+ * Another program may still take one before its owner listens: whoever starts a server tries again with a new port.
+ */
+export async function freePorts(count: number, address = "127.0.0.1"): Promise<number[]> {
+  const servers = Array.from({ length: count }, () => createServer());
+  try {
+    return await Promise.all(
+      servers.map(
+        (server) =>
+          new Promise<number>((resolve, reject) => {
+            server.once("error", reject);
+            server.listen(0, address, () => {
+              const bound = server.address();
+              if (bound !== null && typeof bound === "object") resolve(bound.port);
+            });
+          }),
+      ),
+    );
+  } finally {
+    for (const server of servers) server.close();
+  }
+}

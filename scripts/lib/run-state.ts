@@ -1,0 +1,155 @@
+import { spawn } from "node:child_process";
+import {
+  appendFileSync,
+  closeSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  readdirSync,
+  writeFileSync,
+} from "node:fs";
+import { join } from "node:path";
+import { runsFolder } from "./paths.ts";
+import { endProcesses, identify, isAlive, signalProcess } from "./processes.ts";
+import type { ProcessIdentity } from "./processes.ts";
+import { reap } from "./reap.ts";
+
+/** How to start a program that runs until it is stopped. */
+export interface StartOptions {
+  readonly env?: Readonly<Record<string, string | undefined>>;
+  readonly cwd?: string;
+}
+
+/** A program that runs until it is stopped; standard output and error go to logPath. */
+export interface RunningProcess extends ProcessIdentity {
+  readonly name: string;
+  readonly logPath: string;
+  /** Resolves with the exit code (128 + signal after a signal), never rejects. */
+  readonly exited: Promise<number>;
+  alive(): boolean;
+  signal(signal: NodeJS.Signals): void;
+  /** SIGTERM, and SIGKILL after the grace time (5 s); returns when it has ended. */
+  stop(graceMs?: number): Promise<void>;
+  /** The end of the log, for error messages. */
+  logTail(): string;
+}
+
+/**
+ * The state folder of one running cluster: all its files, and a record of every process, mount and network namespace
+ * that has to go when it ends. Whoever ends it - stop(), a watchdog when this program dies even by SIGKILL, or the next
+ * run that finds the leftovers - works from the same record (reap.ts).
+ */
+export class RunState {
+  readonly folder: string;
+  #processes: RunningProcess[] = [];
+
+  private constructor(folder: string) {
+    this.folder = folder;
+  }
+
+  /** Makes the folder, starts its watchdog, and first clears what dead runs left behind. */
+  static async create(): Promise<RunState> {
+    mkdirSync(runsFolder, { recursive: true, mode: 0o700 });
+    await sweep();
+    const folder = mkdtempSync(join(runsFolder, "r-"));
+    const owner = identify(process.pid);
+    writeFileSync(join(folder, "owner"), `${owner?.pid} ${owner?.startTime}\n`);
+    startWatchdog(folder);
+    return new RunState(folder);
+  }
+
+  path(...parts: string[]): string {
+    return join(this.folder, ...parts);
+  }
+
+  /** Starts a program in a session of its own, so that Ctrl-C reaches only its owner, which then stops it in order. */
+  start(name: string, command: readonly string[], options: StartOptions = {}): RunningProcess {
+    const logPath = this.path(`${name}.log`);
+    const log = openSync(logPath, "a");
+    const [program = "", ...args] = command;
+    const child = spawn(program, args, {
+      detached: true,
+      cwd: options.cwd ?? this.folder,
+      env: { ...process.env, ...options.env },
+      stdio: ["ignore", log, log],
+    });
+    closeSync(log);
+    const exited = new Promise<number>((resolve) => {
+      child.once("exit", (code, signal) => resolve(code ?? (signal === "SIGKILL" ? 137 : 143)));
+      child.once("error", () => resolve(127));
+    });
+    child.unref();
+    const identity = child.pid === undefined ? undefined : identify(child.pid);
+    if (identity === undefined) throw new Error(`Cannot start ${program}: see ${logPath}`);
+    this.recordProcess(identity, name);
+    const running: RunningProcess = {
+      ...identity,
+      name,
+      logPath,
+      exited,
+      alive: () => isAlive(identity),
+      signal: (signal) => signalProcess(identity, signal),
+      stop: (graceMs) => endProcesses([identity], graceMs),
+      logTail: () => readFileSync(logPath, "utf8").trimEnd().split("\n").slice(-15).join("\n"),
+    };
+    this.#processes.push(running);
+    return running;
+  }
+
+  /** Records a process that was started otherwise. */
+  recordProcess(identity: ProcessIdentity, name: string): void {
+    appendFileSync(this.path("processes"), `${identity.pid} ${identity.startTime} ${name}\n`);
+  }
+
+  /** Records a network namespace; whatever still runs in it at the end is killed and it is deleted. */
+  recordNetworkNamespace(name: string): void {
+    appendFileSync(this.path("netns"), `${name}\n`);
+  }
+
+  /** Records a cgroup (a path below every hierarchy) that is removed at the end. */
+  recordCgroup(path: string): void {
+    appendFileSync(this.path("cgroups"), `${path}\n`);
+  }
+
+  /** Ends all processes, the youngest first, and clears everything recorded and the folder. */
+  async stop(): Promise<void> {
+    for (const running of this.#processes.toReversed()) {
+      if (running.alive()) await running.stop();
+    }
+    await reap(this.folder);
+  }
+}
+
+/** Clears what runs left behind whose owner has died without being able to. */
+async function sweep(): Promise<void> {
+  for (const entry of readdirSync(runsFolder)) {
+    if (!entry.startsWith("r-")) continue;
+    const folder = join(runsFolder, entry);
+    let owner: string[];
+    try {
+      owner = readFileSync(join(folder, "owner"), "utf8").trim().split(" ");
+    } catch {
+      // Another run is just making it, or removing it.
+      continue;
+    }
+    const [pid = "0", startTime = ""] = owner;
+    if (!isAlive({ pid: Number(pid), startTime })) await reap(folder);
+  }
+}
+
+/** Starts a process that outlives this one by a moment: it waits for the end of a pipe and then clears the run. */
+function startWatchdog(folder: string): void {
+  const watchdog = spawn(
+    "bash",
+    ["-c", 'read -r _; exec "$1" "$2" "$3"', "watchdog", process.execPath, join(import.meta.dir, "reap.ts"), folder],
+    { detached: true, stdio: ["pipe", "ignore", "ignore"], env: { ...process.env, BUN_BE_BUN: "1" } },
+  );
+  watchdog.unref();
+  // Keeps the pipe open as long as this process lives, without keeping this process alive.
+  const stdin = watchdog.stdin as unknown as { unref?: () => void };
+  stdin.unref?.();
+  watchdogs.push(watchdog);
+}
+
+const watchdogs: unknown[] = [];

@@ -1,0 +1,3 @@
+module onloadctl/tools/pause
+
+go 1.26
