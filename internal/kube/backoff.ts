@@ -1,0 +1,35 @@
+export interface BackoffOptions {
+  firstMs: number;
+  longestMs: number;
+  /** Each delay is lengthened by up to this part of itself, so that many clients do not come at once. Default 1. */
+  jitter?: number;
+  /** From 0 to below 1. */
+  random?: () => number;
+}
+
+/** Delays that double until they are reset. */
+export class Backoff {
+  readonly #options: BackoffOptions;
+  #failures = 0;
+
+  constructor(options: BackoffOptions) {
+    this.#options = options;
+  }
+
+  /** How many delays were taken since the last reset. */
+  get failures(): number {
+    return this.#failures;
+  }
+
+  /** The next delay in milliseconds. */
+  next(): number {
+    const { firstMs, longestMs, jitter = 1, random = Math.random } = this.#options;
+    const base = Math.min(longestMs, firstMs * 2 ** this.#failures);
+    this.#failures++;
+    return base * (1 + jitter * random());
+  }
+
+  reset(): void {
+    this.#failures = 0;
+  }
+}

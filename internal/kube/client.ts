@@ -1,0 +1,331 @@
+import { ApiError, isNotFound } from "./errors.ts";
+import type { DeepReadonly, KubeObject } from "./object.ts";
+import {
+  apiVersionOf,
+  collectionPath,
+  describeRef,
+  objectPath,
+  PODS,
+  refOf,
+  type ObjectRef,
+  type Resource,
+} from "./resource.ts";
+import { selectionQuery, type Selection } from "./selection.ts";
+import type { ApiRequest, Transport } from "./transport.ts";
+import { watchEvents, type WatchEvent, type WatchOptions } from "./watch.ts";
+
+/** The field manager of everything we apply. */
+export const FIELD_MANAGER = "onloadctl";
+
+export interface CallOptions {
+  signal?: AbortSignal | undefined;
+  timeoutMs?: number;
+}
+
+export interface ListOptions extends CallOptions, Selection {
+  /** Objects a page. Default 250. */
+  pageSize?: number;
+}
+
+export interface WriteOptions extends CallOptions {
+  /** Ask for validation and admission only. */
+  dryRun?: boolean;
+  /** Write this subresource, such as "status". */
+  subresource?: string;
+}
+
+export interface ApplyOptions extends WriteOptions {
+  /** Take fields from other field managers. Default true, as is usual for a controller. */
+  force?: boolean;
+  /** Default {@link FIELD_MANAGER}. */
+  fieldManager?: string;
+}
+
+export interface PatchOptions extends WriteOptions {
+  /** Fail with Conflict unless the object still has this version. */
+  resourceVersion?: string | undefined;
+}
+
+export interface EvictOptions extends CallOptions {
+  gracePeriodSeconds?: number | undefined;
+  /** Fail with Conflict if the object of that name is another one by now; an eviction counts it as gone. */
+  uid?: string | undefined;
+  dryRun?: boolean;
+}
+
+export interface DeleteOptions extends EvictOptions {
+  /** Fail with Conflict unless the object still has this version. */
+  resourceVersion?: string;
+  /** What becomes of the objects it owns. Default Background. */
+  propagation?: "Background" | "Foreground" | "Orphan";
+}
+
+/** What an API group-version serves. */
+export interface ServedResource {
+  name: string;
+  kind: string;
+  namespaced: boolean;
+  verbs: string[];
+}
+
+/** A page of a list. */
+export interface Page<T> {
+  items: T[];
+  resourceVersion: string;
+}
+
+/**
+ * Calls to the API server, on raw JSON objects: fields that we do not know survive.
+ *
+ * Every method throws {@link ApiError} when the server refuses and ConnectionError when no answer comes.
+ */
+export class Client {
+  readonly transport: Transport;
+
+  constructor(transport: Transport) {
+    this.transport = transport;
+  }
+
+  /** Namespace of the kubeconfig's context or of our pod. */
+  get namespace(): string {
+    return this.transport.config.namespace;
+  }
+
+  /** Reads an object; undefined if it, or its kind, does not exist. */
+  async get<T extends KubeObject>(
+    resource: Resource,
+    ref: ObjectRef,
+    options: CallOptions = {},
+  ): Promise<T | undefined> {
+    try {
+      return await this.transport.json<T>({
+        method: "GET",
+        path: objectPath(resource, ref),
+        doing: `get ${describeRef(resource, ref)}`,
+        ...call(options),
+      });
+    } catch (error) {
+      if (isNotFound(error)) return undefined;
+      throw error;
+    }
+  }
+
+  /** All objects of a selection; large ones take several calls. */
+  async list<T extends KubeObject>(resource: Resource, options: ListOptions = {}): Promise<Page<T>> {
+    const items: T[] = [];
+    let resourceVersion = "";
+    for await (const page of this.pages<T>(resource, options)) {
+      for (const item of page.items) items.push(item);
+      resourceVersion = page.resourceVersion;
+    }
+    return { items, resourceVersion };
+  }
+
+  /**
+   * The pages of a list, all of one resource version. Throws ApiError Expired when the server forgets that version in
+   * between: start again.
+   */
+  async *pages<T extends KubeObject>(resource: Resource, options: ListOptions = {}): AsyncGenerator<Page<T>> {
+    let token = "";
+    do {
+      const query = selectionQuery(options);
+      query.set("limit", String(options.pageSize ?? 250));
+      if (token !== "") query.set("continue", token);
+      const page = await this.transport.json<{
+        items?: T[] | null;
+        metadata: { resourceVersion: string; continue?: string };
+      }>({
+        method: "GET",
+        path: `${collectionPath(resource, options.namespace)}?${query}`,
+        doing: `list ${resource.plural}`,
+        ...call(options),
+      });
+      token = page.metadata.continue ?? "";
+      yield { items: page.items ?? [], resourceVersion: page.metadata.resourceVersion };
+    } while (token !== "");
+  }
+
+  /** Changes of a selection since a resource version; see {@link watchEvents}. */
+  watch<T extends KubeObject>(resource: Resource, options: WatchOptions): AsyncGenerator<WatchEvent<T>> {
+    return watchEvents<T>(this.transport, resource, options);
+  }
+
+  /** Creates an object. */
+  async create<T extends KubeObject>(
+    resource: Resource,
+    object: DeepReadonly<T>,
+    options: WriteOptions = {},
+  ): Promise<T> {
+    const ref = refOf(object);
+    return this.transport.json<T>({
+      method: "POST",
+      path: withQuery(collectionPath(resource, ref.namespace), writeQuery(options)),
+      doing: `create ${describeRef(resource, ref)}`,
+      body: { apiVersion: apiVersionOf(resource), kind: resource.kind, ...object },
+      ...call(options),
+    });
+  }
+
+  /**
+   * Server-side apply: makes the fields of `object` ours and so, and drops those that we applied before and left out
+   * now. Creates the object if it is not there.
+   */
+  async apply<T extends KubeObject>(
+    resource: Resource,
+    object: DeepReadonly<T>,
+    options: ApplyOptions = {},
+  ): Promise<T> {
+    const ref = refOf(object);
+    const query = writeQuery(options);
+    query.set("fieldManager", options.fieldManager ?? FIELD_MANAGER);
+    query.set("force", String(options.force ?? true));
+    return this.transport.json<T>({
+      method: "PATCH",
+      path: withQuery(objectPath(resource, ref, options.subresource), query),
+      doing: `apply ${describeRef(resource, ref)}`,
+      contentType: "application/apply-patch+yaml",
+      body: { apiVersion: apiVersionOf(resource), kind: resource.kind, ...object },
+      ...call(options),
+    });
+  }
+
+  /** JSON merge patch: null removes a field, lists are replaced. */
+  async mergePatch<T extends KubeObject>(
+    resource: Resource,
+    ref: ObjectRef,
+    patch: object,
+    options: PatchOptions = {},
+  ): Promise<T> {
+    const { resourceVersion } = options;
+    const metadata = (patch as { metadata?: object }).metadata;
+    return this.transport.json<T>({
+      method: "PATCH",
+      path: withQuery(objectPath(resource, ref, options.subresource), writeQuery(options)),
+      doing: `patch ${describeRef(resource, ref)}`,
+      contentType: "application/merge-patch+json",
+      body: resourceVersion ? { ...patch, metadata: { ...metadata, resourceVersion } } : patch,
+      ...call(options),
+    });
+  }
+
+  /** Deletes an object; false if it was not there. Its finalizers may keep it for a while. */
+  async delete(resource: Resource, ref: ObjectRef, options: DeleteOptions = {}): Promise<boolean> {
+    try {
+      await this.transport.text({
+        method: "DELETE",
+        path: objectPath(resource, ref),
+        doing: `delete ${describeRef(resource, ref)}`,
+        body: {
+          apiVersion: "v1",
+          kind: "DeleteOptions",
+          ...deleteOptions(options),
+          propagationPolicy: options.propagation ?? "Background",
+        },
+        ...call(options),
+      });
+      return true;
+    } catch (error) {
+      if (isNotFound(error)) return false;
+      throw error;
+    }
+  }
+
+  /**
+   * Asks to evict a pod. Gives "evicted", or "gone" if there is no such pod.
+   *
+   * @throws ApiError, TooManyRequests when a disruption budget does not allow it now
+   */
+  async evict(ref: ObjectRef, options: EvictOptions = {}): Promise<"evicted" | "gone"> {
+    try {
+      await this.transport.text({
+        method: "POST",
+        path: objectPath(PODS, ref, "eviction"),
+        doing: `evict ${describeRef(PODS, ref)}`,
+        body: { apiVersion: "policy/v1", kind: "Eviction", metadata: ref, deleteOptions: deleteOptions(options) },
+        // A budget may refuse for as long as it likes: the caller decides how long to try.
+        noRetry: true,
+        ...call(options),
+      });
+      return "evicted";
+    } catch (error) {
+      if (isNotFound(error)) return "gone";
+      if (error instanceof ApiError && error.status === 409 && options.uid) return "gone";
+      throw error;
+    }
+  }
+
+  /** The last lines of a container's log; undefined if there is no such pod or no log. */
+  async podLog(
+    ref: ObjectRef,
+    options: CallOptions & { container?: string; tailLines?: number; previous?: boolean } = {},
+  ): Promise<string | undefined> {
+    const query = new URLSearchParams({ tailLines: String(options.tailLines ?? 10) });
+    if (options.container) query.set("container", options.container);
+    if (options.previous) query.set("previous", "true");
+    try {
+      return await this.transport.text({
+        method: "GET",
+        path: withQuery(objectPath(PODS, ref, "log"), query),
+        doing: `read the log of ${describeRef(PODS, ref)}`,
+        accept: "*/*",
+        ...call(options),
+      });
+    } catch (error) {
+      // 400: the container is not started, or there is no previous one.
+      if (error instanceof ApiError && (error.status === 404 || error.status === 400)) return undefined;
+      throw error;
+    }
+  }
+
+  /** What a group-version serves; an empty list if the server does not know it. Subresources have a slash in their name. */
+  async discover(group: string, version: string, options: CallOptions = {}): Promise<ServedResource[]> {
+    const path = group === "" ? `/api/${version}` : `/apis/${group}/${version}`;
+    try {
+      const answer = await this.transport.json<{ resources?: ServedResource[] }>({
+        method: "GET",
+        path,
+        doing: `discover ${group}/${version}`,
+        ...call(options),
+      });
+      return answer.resources ?? [];
+    } catch (error) {
+      if (isNotFound(error)) return [];
+      throw error;
+    }
+  }
+
+  /** The server's version, such as "v1.36.3". */
+  async serverVersion(options: CallOptions = {}): Promise<string> {
+    const answer = await this.transport.json<{ gitVersion: string }>({
+      method: "GET",
+      path: "/version",
+      doing: "read the API server's version",
+      ...call(options),
+    });
+    return answer.gitVersion;
+  }
+}
+
+/** Transport options of a call. */
+function call(options: CallOptions): Pick<ApiRequest, "signal" | "timeoutMs"> {
+  return { signal: options.signal, timeoutMs: options.timeoutMs };
+}
+
+function writeQuery(options: { dryRun?: boolean }): URLSearchParams {
+  const query = new URLSearchParams({ fieldManager: FIELD_MANAGER });
+  if (options.dryRun) query.set("dryRun", "All");
+  return query;
+}
+
+function withQuery(path: string, query: URLSearchParams): string {
+  return query.size > 0 ? `${path}?${query}` : path;
+}
+
+function deleteOptions(options: EvictOptions & { resourceVersion?: string }): object {
+  const { uid, resourceVersion, gracePeriodSeconds, dryRun } = options;
+  return {
+    ...(uid || resourceVersion ? { preconditions: { uid, resourceVersion } } : {}),
+    ...(gracePeriodSeconds === undefined ? {} : { gracePeriodSeconds }),
+    ...(dryRun ? { dryRun: ["All"] } : {}),
+  };
+}

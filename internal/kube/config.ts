@@ -1,0 +1,39 @@
+import { access } from "node:fs/promises";
+import { homedir } from "node:os";
+import { join } from "node:path";
+import type { ClusterConfig } from "./credentials.ts";
+import { isInCluster, loadInCluster, type PodSurroundings } from "./in-cluster.ts";
+import { kubeconfigList, loadKubeconfig } from "./kubeconfig.ts";
+
+export interface ConfigOptions extends PodSurroundings {
+  /** --kubeconfig. */
+  kubeconfig?: string | undefined;
+  /** --context; only a kubeconfig has contexts. */
+  context?: string | undefined;
+  home?: string;
+}
+
+/**
+ * Finds the cluster to talk to: --kubeconfig, else the files of $KUBECONFIG, else ~/.kube/config, else the pod's own
+ * service account.
+ *
+ * @throws Error on one line, saying what was tried
+ */
+export async function loadConfig(options: ConfigOptions = {}): Promise<ClusterConfig> {
+  const env = options.env ?? process.env;
+  const kube = { context: options.context, env, ...(options.now ? { now: options.now } : {}) };
+  if (options.kubeconfig) return loadKubeconfig([options.kubeconfig], kube);
+  const listed = kubeconfigList(env["KUBECONFIG"]);
+  if (listed.length > 0) return loadKubeconfig(listed, kube);
+  const standard = join(options.home ?? env["HOME"] ?? homedir(), ".kube", "config");
+  if (await exists(standard)) return loadKubeconfig([standard], kube);
+  if (await isInCluster(options)) return loadInCluster(options);
+  throw new Error(`Cannot find a cluster: no --kubeconfig, no $KUBECONFIG, no ${standard}, and this is no pod`);
+}
+
+async function exists(file: string): Promise<boolean> {
+  return access(file).then(
+    () => true,
+    () => false,
+  );
+}

@@ -1,0 +1,87 @@
+/** TLS parts of a connection: PEM text, as node:tls takes them. */
+export interface TlsOptions {
+  ca?: string | Buffer;
+  cert?: string | Buffer;
+  key?: string | Buffer;
+  servername?: string;
+  rejectUnauthorized?: boolean;
+}
+
+/** Who we are, for the requests that are about to be sent. */
+export interface Identity {
+  /** Authorization and impersonation headers. */
+  headers: Record<string, string>;
+  /** The same object as before for as long as nothing in it changed, so that connections are kept. */
+  tls: TlsOptions;
+}
+
+/** Source of an {@link Identity}; holds it for a while, because tokens and certificates rotate. */
+export interface Credentials {
+  /**
+   * @throws a plain Error with a one-line reason when a file cannot be read or an exec plugin fails
+   */
+  identity(): Promise<Identity>;
+  /** The server refused the last identity: read it anew for the next request. */
+  invalidate(): void;
+}
+
+/** A cluster to talk to, and as whom. */
+export interface ClusterConfig {
+  /** Base URL without a trailing slash; may have a path. */
+  server: string;
+  /** Namespace of the context or of the pod. */
+  namespace: string;
+  /** Where this was read from, for messages. */
+  source: string;
+  credentials: Credentials;
+}
+
+// client-go reads token files again after a minute; the kubelet rotates them long before they expire.
+const REFRESH_MS = 60_000;
+
+/**
+ * Credentials that are read by `read` and held for a minute.
+ *
+ * @param read is told whether the server refused what it gave before
+ * @param now clock in milliseconds
+ */
+export function refreshingCredentials(
+  read: (refused: boolean) => Promise<Identity>,
+  now: () => number = Date.now,
+): Credentials {
+  let current: { identity: Identity; at: number } | undefined;
+  let reading: Promise<Identity> | undefined;
+  let refused = false;
+  async function refresh(): Promise<Identity> {
+    const fresh = await read(refused);
+    refused = false;
+    // The same content keeps the same object, and so the open connections.
+    const tls = current && sameTls(current.identity.tls, fresh.tls) ? current.identity.tls : fresh.tls;
+    const identity = { headers: fresh.headers, tls };
+    current = { identity, at: now() };
+    return identity;
+  }
+  return {
+    async identity() {
+      if (current && !refused && now() - current.at < REFRESH_MS) return current.identity;
+      reading ??= refresh().finally(() => {
+        reading = undefined;
+      });
+      return reading;
+    },
+    invalidate() {
+      refused = true;
+    },
+  };
+}
+
+function sameTls(a: TlsOptions, b: TlsOptions): boolean {
+  const text = (value: string | Buffer | undefined): string => (value === undefined ? "" : value.toString());
+  return (
+    text(a.ca) === text(b.ca) &&
+    text(a.cert) === text(b.cert) &&
+    text(a.key) === text(b.key) &&
+    a.servername === b.servername &&
+    a.rejectUnauthorized === b.rejectUnauthorized
+  );
+}

@@ -1,0 +1,91 @@
+/** One field that the API server refused, from a Status object's details. */
+export interface StatusCause {
+  reason?: string;
+  /** Path of the field, such as `spec.selector`. */
+  field?: string;
+  message?: string;
+}
+
+/** What the API server answers instead of the object that was asked for (metav1.Status). */
+export interface Status {
+  kind: "Status";
+  status?: string;
+  code?: number;
+  reason?: string;
+  message?: string;
+  details?: { causes?: StatusCause[]; retryAfterSeconds?: number };
+}
+
+/** The API server refused a request. Its message reads "Cannot <verb> <object>: <what the server says>". */
+export class ApiError extends Error {
+  override name = "ApiError";
+  /** HTTP status. */
+  readonly status: number;
+  /** metav1.StatusReason, such as NotFound, Conflict, Invalid, Forbidden, Expired; "" where the server gave none. */
+  readonly reason: string;
+  /** What the server said, by itself. */
+  readonly detail: string;
+  readonly causes: readonly StatusCause[];
+  /** How long the server asks us to wait, in milliseconds. */
+  readonly retryAfterMs: number | undefined;
+
+  constructor(doing: string, status: number, body: Partial<Status>, retryAfterMs?: number) {
+    const detail = body.message || `HTTP status ${status}`;
+    super(`Cannot ${doing}: ${detail}`);
+    this.status = status;
+    this.reason = body.reason ?? "";
+    this.detail = detail;
+    this.causes = body.details?.causes ?? [];
+    const seconds = body.details?.retryAfterSeconds;
+    this.retryAfterMs = retryAfterMs ?? (seconds ? seconds * 1000 : undefined);
+  }
+}
+
+/** No answer came: the server is unreachable, its certificate is not trusted, the connection broke or time ran out. */
+export class ConnectionError extends Error {
+  override name = "ConnectionError";
+  /** System or TLS error code, such as ECONNREFUSED or ETIMEDOUT. */
+  readonly code: string;
+
+  constructor(doing: string, server: string, code: string, reason: string, cause?: unknown) {
+    super(`Cannot ${doing}: API server ${server}: ${reason}`, { cause });
+    this.code = code;
+  }
+}
+
+function hasStatus(error: unknown, status: number): error is ApiError {
+  return error instanceof ApiError && error.status === status;
+}
+
+export function isNotFound(error: unknown): error is ApiError {
+  return hasStatus(error, 404);
+}
+
+/** The object changed in between, or another field manager owns a field. */
+export function isConflict(error: unknown): error is ApiError {
+  return hasStatus(error, 409) && error.reason !== "AlreadyExists";
+}
+
+export function isAlreadyExists(error: unknown): error is ApiError {
+  return hasStatus(error, 409) && error.reason === "AlreadyExists";
+}
+
+export function isForbidden(error: unknown): error is ApiError {
+  return hasStatus(error, 403);
+}
+
+/** The object breaks a rule of its schema; `causes` name the fields. */
+export function isInvalid(error: unknown): error is ApiError {
+  return hasStatus(error, 422);
+}
+
+/** For an eviction: a disruption budget does not allow it now. */
+export function isTooManyRequests(error: unknown): error is ApiError {
+  return hasStatus(error, 429);
+}
+
+/** The resource version is no longer, or not yet, one the server can answer for: list again. */
+export function isExpired(error: unknown): error is ApiError {
+  if (hasStatus(error, 410)) return true;
+  return hasStatus(error, 504) && error.causes.some((cause) => cause.reason === "ResourceVersionTooLarge");
+}

@@ -1,0 +1,131 @@
+import type { KubeObject } from "./object.ts";
+
+/** A kind of object and where the API server keeps it. */
+export interface Resource {
+  /** API group; "" for the core group. */
+  readonly group: string;
+  readonly version: string;
+  /** Name in paths: lower case, plural. */
+  readonly plural: string;
+  readonly kind: string;
+  readonly namespaced: boolean;
+}
+
+/** Which object of a resource. */
+export interface ObjectRef {
+  /** Left out for cluster-scoped resources. */
+  namespace?: string | undefined;
+  name: string;
+}
+
+const core = (plural: string, kind: string, namespaced = true): Resource => ({
+  group: "",
+  version: "v1",
+  plural,
+  kind,
+  namespaced,
+});
+
+export const NAMESPACES = core("namespaces", "Namespace", false);
+export const NODES = core("nodes", "Node", false);
+export const PODS = core("pods", "Pod");
+export const CONFIG_MAPS = core("configmaps", "ConfigMap");
+export const SECRETS = core("secrets", "Secret");
+export const SERVICE_ACCOUNTS = core("serviceaccounts", "ServiceAccount");
+export const DAEMON_SETS: Resource = {
+  group: "apps",
+  version: "v1",
+  plural: "daemonsets",
+  kind: "DaemonSet",
+  namespaced: true,
+};
+export const DEPLOYMENTS: Resource = {
+  group: "apps",
+  version: "v1",
+  plural: "deployments",
+  kind: "Deployment",
+  namespaced: true,
+};
+export const POD_DISRUPTION_BUDGETS: Resource = {
+  group: "policy",
+  version: "v1",
+  plural: "poddisruptionbudgets",
+  kind: "PodDisruptionBudget",
+  namespaced: true,
+};
+export const LEASES: Resource = {
+  group: "coordination.k8s.io",
+  version: "v1",
+  plural: "leases",
+  kind: "Lease",
+  namespaced: true,
+};
+export const EVENTS: Resource = {
+  group: "events.k8s.io",
+  version: "v1",
+  plural: "events",
+  kind: "Event",
+  namespaced: true,
+};
+export const CUSTOM_RESOURCE_DEFINITIONS: Resource = {
+  group: "apiextensions.k8s.io",
+  version: "v1",
+  plural: "customresourcedefinitions",
+  kind: "CustomResourceDefinition",
+  namespaced: false,
+};
+export const ONLOADS: Resource = {
+  group: "onload.amd.com",
+  version: "v1alpha1",
+  plural: "onloads",
+  kind: "Onload",
+  namespaced: true,
+};
+/** KMM's Module, the same in 1.1 and 2.x. */
+export const MODULES: Resource = {
+  group: "kmm.sigs.x-k8s.io",
+  version: "v1beta1",
+  plural: "modules",
+  kind: "Module",
+  namespaced: true,
+};
+/** KMM 2's record of what is loaded on a node; its name is the node's. */
+export const NODE_MODULES_CONFIGS: Resource = {
+  group: "kmm.sigs.x-k8s.io",
+  version: "v1beta1",
+  plural: "nodemodulesconfigs",
+  kind: "NodeModulesConfig",
+  namespaced: false,
+};
+
+/** `group/version`, or `v1` for the core group, as in an object's `apiVersion`. */
+export function apiVersionOf(resource: Resource): string {
+  return resource.group === "" ? resource.version : `${resource.group}/${resource.version}`;
+}
+
+/** Path of the resource's collection: of one namespace, or of the cluster where none is given. */
+export function collectionPath(resource: Resource, namespace?: string): string {
+  const root = resource.group === "" ? "/api" : `/apis/${resource.group}`;
+  const scope = resource.namespaced && namespace ? `/namespaces/${encodeURIComponent(namespace)}` : "";
+  return `${root}/${resource.version}${scope}/${resource.plural}`;
+}
+
+/** Path of one object, or of its subresource. */
+export function objectPath(resource: Resource, ref: ObjectRef, subresource?: string): string {
+  if (resource.namespaced && !ref.namespace) {
+    throw new TypeError(`Cannot address ${resource.kind} "${ref.name}": it needs a namespace`);
+  }
+  const path = `${collectionPath(resource, ref.namespace)}/${encodeURIComponent(ref.name)}`;
+  return subresource ? `${path}/${subresource}` : path;
+}
+
+/** How a message names an object: `DaemonSet "onload/sample"`. */
+export function describeRef(resource: Resource, ref: ObjectRef): string {
+  return `${resource.kind} "${resource.namespaced && ref.namespace ? `${ref.namespace}/` : ""}${ref.name}"`;
+}
+
+/** The reference to an existing object. */
+export function refOf(object: { readonly metadata: Pick<KubeObject["metadata"], "name" | "namespace"> }): ObjectRef {
+  const { name, namespace } = object.metadata;
+  return namespace ? { namespace, name } : { name };
+}

@@ -1,0 +1,57 @@
+import { ApiError, ConnectionError, type Status } from "./errors.ts";
+import { jsonLines } from "./json-lines.ts";
+import type { KubeObject } from "./object.ts";
+import { collectionPath, type Resource } from "./resource.ts";
+import { selectionQuery, type Selection } from "./selection.ts";
+import type { Transport } from "./transport.ts";
+
+/** A change of an object, or a bookmark: only its resource version counts. */
+export interface WatchEvent<T extends KubeObject> {
+  type: "ADDED" | "MODIFIED" | "DELETED" | "BOOKMARK";
+  object: T;
+}
+
+export interface WatchOptions extends Selection {
+  /** Changes after this version. */
+  resourceVersion: string;
+  signal?: AbortSignal | undefined;
+  /** The server ends the watch after this time. */
+  timeoutSeconds?: number;
+  /** See {@link Transport.stream}. Default 90 s; the server sends a bookmark about every minute. */
+  silenceMs?: number;
+}
+
+export const DEFAULT_SILENCE_MS = 90_000;
+
+/**
+ * Watches a selection. Ends when the server ends the watch.
+ *
+ * @throws ApiError when the server refuses or ends it with an error (Expired: list again), ConnectionError when the
+ *   connection breaks or is silent, the signal's reason when that aborts
+ */
+export async function* watchEvents<T extends KubeObject>(
+  transport: Transport,
+  resource: Resource,
+  options: WatchOptions,
+): AsyncGenerator<WatchEvent<T>> {
+  const doing = `watch ${resource.plural}`;
+  const query = selectionQuery(options);
+  query.set("watch", "true");
+  query.set("allowWatchBookmarks", "true");
+  query.set("resourceVersion", options.resourceVersion);
+  if (options.timeoutSeconds) query.set("timeoutSeconds", String(options.timeoutSeconds));
+  const stream = await transport.stream(
+    { method: "GET", path: `${collectionPath(resource, options.namespace)}?${query}`, doing, signal: options.signal },
+    options.silenceMs ?? DEFAULT_SILENCE_MS,
+  );
+  for await (const line of jsonLines(stream)) {
+    let event: WatchEvent<T> | { type: "ERROR"; object: Status };
+    try {
+      event = JSON.parse(line) as typeof event;
+    } catch (error) {
+      throw new ConnectionError(doing, transport.config.server, "EPROTO", "a line of the stream is no JSON", error);
+    }
+    if (event.type === "ERROR") throw new ApiError(doing, event.object.code ?? 500, event.object);
+    yield event;
+  }
+}
