@@ -1,0 +1,139 @@
+/** The CustomResourceDefinition of the Onload resource, made from its schema. Used when files are generated, not at run time. */
+import * as z from "zod";
+import type { CustomResourceDefinition, JsonSchema } from "./core.ts";
+import { MAX_NAMESPACE_AND_NAME, ONLOAD_GROUP, ONLOAD_KIND, ONLOAD_PLURAL, ONLOAD_VERSION } from "./names.ts";
+import { onloadSpec, onloadStatus } from "./schema.ts";
+
+/** Order of keywords in the YAML, so that a field reads from what it is to what holds for it. */
+const KEYWORDS = ["description", "type", "format", "default", "properties", "required", "items"];
+
+/** A namespace has at least one character. */
+const MAX_NAME = MAX_NAMESPACE_AND_NAME - 1;
+
+/** The CRD as the API server takes it. */
+export function onloadCrd(): CustomResourceDefinition {
+  return {
+    apiVersion: "apiextensions.k8s.io/v1",
+    kind: "CustomResourceDefinition",
+    metadata: { name: `${ONLOAD_PLURAL}.${ONLOAD_GROUP}` },
+    spec: {
+      group: ONLOAD_GROUP,
+      names: {
+        kind: ONLOAD_KIND,
+        listKind: `${ONLOAD_KIND}List`,
+        plural: ONLOAD_PLURAL,
+        singular: "onload",
+        shortNames: ["onl"],
+        categories: ["onload"],
+      },
+      scope: "Namespaced",
+      versions: [
+        {
+          name: ONLOAD_VERSION,
+          served: true,
+          storage: true,
+          subresources: { status: {} },
+          additionalPrinterColumns: printerColumns(),
+          schema: { openAPIV3Schema: rootSchema() },
+        },
+      ],
+    },
+  };
+}
+
+function printerColumns(): object[] {
+  return [
+    { name: "Version", type: "string", jsonPath: ".spec.onload.version", description: "Wanted version of Onload" },
+    { name: "Desired", type: "integer", jsonPath: ".status.nodes.desired", description: "Nodes that are selected" },
+    {
+      name: "Ready",
+      type: "integer",
+      jsonPath: ".status.nodes.ready",
+      description: "Nodes that run the wanted version",
+    },
+    {
+      name: "Status",
+      type: "string",
+      jsonPath: '.status.conditions[?(@.type=="Ready")].reason',
+      description: "What the operator is doing, or what holds it",
+    },
+    {
+      name: "Upgrading",
+      type: "integer",
+      priority: 1,
+      jsonPath: ".status.nodes.upgrading",
+      description: "Nodes in between two states",
+    },
+    {
+      name: "Failed",
+      type: "integer",
+      priority: 1,
+      jsonPath: ".status.nodes.failed",
+      description: "Nodes that failed",
+    },
+    {
+      name: "Message",
+      type: "string",
+      priority: 1,
+      jsonPath: '.status.conditions[?(@.type=="Ready")].message',
+      description: "Why, in a sentence",
+    },
+    { name: "Age", type: "date", jsonPath: ".metadata.creationTimestamp" },
+  ];
+}
+
+function rootSchema(): JsonSchema {
+  return {
+    description: "Onload rolls AMD's Onload, kernel-bypass networking, out to nodes of the cluster.",
+    type: "object",
+    properties: {
+      apiVersion: { description: "Version of the schema of this object.", type: "string" },
+      kind: { description: "Kind of this object.", type: "string" },
+      metadata: { type: "object" },
+      spec: structural(z.toJSONSchema(onloadSpec, { io: "input" }) as JsonSchema),
+      status: structural(z.toJSONSchema(onloadStatus, { io: "input" }) as JsonSchema),
+    },
+    required: ["spec"],
+    "x-kubernetes-validations": [
+      {
+        rule: "!self.metadata.name.contains('.')",
+        message:
+          "metadata.name must have no dots, because it becomes part of KMM's node labels: use lower-case letters, digits and '-'",
+      },
+      {
+        rule: `size(self.metadata.name) <= ${MAX_NAME}`,
+        message: `metadata.name must have at most ${MAX_NAME} characters, and with the namespace ${MAX_NAMESPACE_AND_NAME}, because KMM's node labels have no more room: choose a shorter name`,
+      },
+    ],
+  };
+}
+
+/**
+ * A JSON schema as zod writes it, made structural as Kubernetes wants it: without keywords that the API server
+ * rejects or that only repeat what JavaScript's numbers allow, and with int-or-string in Kubernetes' own form.
+ */
+function structural(schema: JsonSchema): JsonSchema {
+  const { anyOf, properties, items, ...rest } = schema;
+  const out: JsonSchema = { ...rest };
+  delete out["$schema"];
+  delete out["propertyNames"];
+  if (rest["minimum"] === Number.MIN_SAFE_INTEGER) delete out["minimum"];
+  if (rest["maximum"] === Number.MAX_SAFE_INTEGER) delete out["maximum"];
+  if (rest["additionalProperties"] === false || rest["x-kubernetes-preserve-unknown-fields"] === true) {
+    delete out["additionalProperties"];
+  } else if (typeof rest["additionalProperties"] === "object") {
+    out["additionalProperties"] = structural(rest["additionalProperties"] as JsonSchema);
+  }
+  if (anyOf !== undefined) {
+    const types = (anyOf as JsonSchema[]).map(({ type }) => type);
+    if (types.join() !== "integer,string") throw new Error(`Cannot put a union of ${types.join(", ")} into a CRD`);
+    out["anyOf"] = [{ type: "integer" }, { type: "string" }];
+    out["x-kubernetes-int-or-string"] = true;
+  }
+  if (items) out.items = structural(items);
+  if (properties && Object.keys(properties).length > 0) {
+    out.properties = Object.fromEntries(Object.entries(properties).map(([name, field]) => [name, structural(field)]));
+  }
+  const rank = (key: string): number => (KEYWORDS.indexOf(key) + KEYWORDS.length + 1) % (KEYWORDS.length + 1);
+  return Object.fromEntries(Object.entries(out).sort(([a], [b]) => rank(a) - rank(b)));
+}

@@ -1,0 +1,125 @@
+/**
+ * Every name that onloadctl shares with the API server, with KMM or with the original operator, in one place.
+ * The names are those of the original, so that a cluster can move over with its nodes labelled and its pods running.
+ */
+
+/** API group, version and kind of the Onload resource. */
+export const ONLOAD_GROUP = "onload.amd.com";
+export const ONLOAD_VERSION = "v1alpha1";
+export const ONLOAD_API_VERSION = `${ONLOAD_GROUP}/${ONLOAD_VERSION}`;
+export const ONLOAD_KIND = "Onload";
+export const ONLOAD_PLURAL = "onloads";
+
+/** API group and version of KMM's resources. */
+export const KMM_GROUP = "kmm.sigs.x-k8s.io";
+export const KMM_API_VERSION = `${KMM_GROUP}/v1beta1`;
+
+/** The extended resource that pods ask for. */
+export const ONLOAD_RESOURCE = "amd.com/onload";
+
+/** Field manager of everything that is applied; also the reporting controller of events. */
+export const FIELD_MANAGER = "onloadctl";
+
+/** Keeps an Onload resource until every node is clean. */
+export const FINALIZER = "onload.amd.com/node-cleanup";
+
+/** On an Onload resource: any new value makes the operator try failed nodes again. */
+export const RETRY_ANNOTATION = "onload.amd.com/retry";
+
+/** On a pod of the device plugin and on its DaemonSet: the Onload version that its files are of. */
+export const VERSION_LABEL = "onload.amd.com/version";
+
+/** On a pod of the device plugin: the name of its DaemonSet. Part of the DaemonSet's selector, as in the original. */
+export const PLUGIN_NAME_LABEL = "onload.amd.com/name";
+
+/** Value of app.kubernetes.io/managed-by on what the operator makes; the original's own, kept for its selectors. */
+export const MANAGED_BY = "onload-operator";
+
+/** Containers of the device plugin's pod. */
+export const DEVICE_PLUGIN_CONTAINER = "device-plugin";
+export const WORKER_CONTAINER = "onload-worker";
+
+/** Names an Onload resource: what every name below is made of. */
+export interface OnloadKey {
+  namespace: string;
+  name: string;
+}
+
+/** The Module that loads the onload driver. */
+export function onloadModuleName(name: string): string {
+  return `${name}-module`;
+}
+
+/** The Module that loads the sfc driver, where a kernel mapping manages it. */
+export function sfcModuleName(name: string): string {
+  return `${name}-sfcmod`;
+}
+
+/** The DaemonSet of the device plugin. */
+export function devicePluginName(name: string): string {
+  return `${name}-onload-device-plugin-ds`;
+}
+
+/** Node label that puts the device plugin on a node; its value is the Onload version. */
+export function pluginLabel({ namespace, name }: OnloadKey): string {
+  return `${ONLOAD_GROUP}/${namespace}.${name}`;
+}
+
+/** Node label by which KMM loads that version of a Module; without it the module is unloaded. */
+export function moduleVersionLabel(namespace: string, moduleName: string): string {
+  return `kmm.node.kubernetes.io/version-module.${namespace}.${moduleName}`;
+}
+
+/** The version labels of both Modules of an Onload resource. */
+export function onloadModuleLabel({ namespace, name }: OnloadKey): string {
+  return moduleVersionLabel(namespace, onloadModuleName(name));
+}
+export function sfcModuleLabel({ namespace, name }: OnloadKey): string {
+  return moduleVersionLabel(namespace, sfcModuleName(name));
+}
+
+/** Node label that KMM sets (to "") once a Module is loaded. During a change it can still mean the old version. */
+export function moduleReadyLabel(namespace: string, moduleName: string): string {
+  return `kmm.node.kubernetes.io/${namespace}.${moduleName}.ready`;
+}
+
+/** Node label that KMM 2.5 and later set to the version that is loaded. */
+export function moduleVersionReadyLabel(namespace: string, moduleName: string): string {
+  return `kmm.node.kubernetes.io/${namespace}.${moduleName}.version.ready`;
+}
+
+/** Label on KMM's module-loader pods (1.1) and worker pods (2.x): the Module's name. */
+export const KMM_MODULE_NAME_LABEL = "kmm.node.kubernetes.io/module.name";
+/** Label on KMM 1.1's module-loader pods and DaemonSets, with value `module-loader`. */
+export const KMM_ROLE_LABEL = "kmm.node.kubernetes.io/role";
+/** Label on KMM 2.x's worker pods: `Load` or `Unload`. */
+export const KMM_WORKER_ACTION_LABEL = "kmm.node.kubernetes.io/worker-action";
+
+/** The worker pod of KMM 2.x that loads or unloads a Module on a node. */
+export function kmmWorkerPodName(nodeName: string, moduleName: string): string {
+  return `kmm-worker-${nodeName}-${moduleName}`;
+}
+
+/** What an object of ours is for: value of app.kubernetes.io/component. */
+export type Component = "module" | "device-plugin";
+
+/** Labels of every object that the operator makes for an Onload resource. */
+export function objectLabels({ namespace, name }: OnloadKey, component: Component): Record<string, string> {
+  return {
+    "app.kubernetes.io/managed-by": MANAGED_BY,
+    "app.kubernetes.io/part-of": "onload",
+    "app.kubernetes.io/instance": `onload-${namespace}-${name}`,
+    "app.kubernetes.io/component": component,
+  };
+}
+
+/** Labels that the device plugin's pods carry; the DaemonSet's selector, which cannot change once it exists. */
+export function devicePluginSelector(key: OnloadKey): Record<string, string> {
+  return { ...objectLabels(key, "device-plugin"), [PLUGIN_NAME_LABEL]: devicePluginName(key.name) };
+}
+
+/**
+ * Most characters that namespace and name of an Onload resource may have together. KMM takes 39 for namespace and
+ * Module name in every version that it documents; `-module` and `-sfcmod` take seven.
+ */
+export const MAX_NAMESPACE_AND_NAME = 32;

@@ -1,0 +1,111 @@
+import { describe, expect, test } from "bun:test";
+import fc from "fast-check";
+import { controlPlaneParameters, kernelMappingFor, managesSfc, nameProblem, withDefaults } from "./onload.ts";
+import type { KubeObject } from "./core.ts";
+
+const minimal = {
+  selector: { "node-role.kubernetes.io/worker": "" },
+  serviceAccountName: "onload",
+  onload: { kernelMappings: [{ regexp: ".*", kernelModuleImage: "r/m:1" }], userImage: "r/u:1", version: "1" },
+};
+
+function resource(spec: unknown): KubeObject & { spec: unknown } {
+  return { apiVersion: "onload.amd.com/v1alpha1", kind: "Onload", metadata: { namespace: "ns", name: "onload" }, spec };
+}
+
+describe("withDefaults", () => {
+  test("fills in what the original fills in", () => {
+    expect(withDefaults(resource(minimal)).spec.devicePlugin).toEqual({
+      maxPodsPerNode: 100,
+      setPreload: true,
+      mountOnload: false,
+      hostOnloadPath: "/opt/onload/",
+      baseMountPath: "/opt/onload",
+      binMountPath: "/usr/bin",
+      libMountPath: "/usr/lib64",
+    });
+    expect(controlPlaneParameters(withDefaults(resource(minimal)).spec)).toEqual(["-K"]);
+  });
+
+  test("rolls out one node at a time and halts on failure", () => {
+    expect(withDefaults(resource(minimal)).spec.upgrade).toEqual({
+      maxUnavailable: 1,
+      paused: false,
+      drain: { timeoutSeconds: 300, force: false },
+      stepTimeoutSeconds: 900,
+      onFailure: "Halt",
+    });
+  });
+
+  const libraries: Record<string, [object, string]> = {
+    neither: [{}, "/usr/lib64"],
+    "former spelling": [{ libMounthPath: "/lib" }, "/lib"],
+    "present spelling": [{ libMountPath: "/lib" }, "/lib"],
+    "both: the present one counts": [{ libMountPath: "/lib", libMounthPath: "/usr/lib64" }, "/lib"],
+  };
+  for (const [name, [devicePlugin, want]] of Object.entries(libraries)) {
+    test(`libMountPath: ${name}`, () => {
+      expect(withDefaults(resource({ ...minimal, devicePlugin })).spec.devicePlugin.libMountPath).toBe(want);
+    });
+  }
+
+  test("changes nothing that is already there, and nothing twice", () => {
+    const once = withDefaults(resource({ ...minimal, upgrade: { maxUnavailable: "10%" } }));
+    expect(once.spec.upgrade.maxUnavailable).toBe("10%");
+    expect(withDefaults(once)).toEqual(once);
+  });
+
+  test("does not change its argument", () => {
+    const raw = resource(structuredClone(minimal));
+    withDefaults(raw);
+    expect(raw.spec).toEqual(minimal);
+  });
+
+  test("names the resource and the field that has not the right form", () => {
+    const spec = { ...minimal, onload: { ...minimal.onload, kernelMappings: [{ regexp: 3 }] } };
+    expect(() => withDefaults(resource(spec))).toThrow(
+      "Cannot read Onload ns/onload: spec.onload.kernelMappings.0.regexp",
+    );
+  });
+});
+
+describe("managesSfc", () => {
+  const of = (...mappings: object[]): boolean =>
+    managesSfc(withDefaults(resource({ ...minimal, onload: { ...minimal.onload, kernelMappings: mappings } })).spec);
+  const mapping = { regexp: ".*", kernelModuleImage: "r/m:1" };
+  test("one mapping is enough", () => expect(of(mapping, { ...mapping, sfc: {} })).toBe(true));
+  test("none has it", () => expect(of(mapping)).toBe(false));
+});
+
+describe("kernelMappingFor", () => {
+  const mappings = [
+    { regexp: "^5\\.14.*el9", id: "el9" },
+    { regexp: "(?i)x{", id: "not for JavaScript" },
+    { regexp: "el8", id: "el8" },
+    { regexp: "el", id: "any el" },
+    { regexp: "^6\\.1\\.0$", id: "exact" },
+  ];
+  const cases: Record<string, string | undefined> = {
+    "5.14.0-1.el9.x86_64": "el9",
+    "4.18.0-372.el8_6.x86_64": "el8",
+    "6.0.el10": "any el",
+    "6.1.0+": "exact",
+    "6.1.0++": undefined,
+    "3.10": undefined,
+  };
+  for (const [kernel, want] of Object.entries(cases)) {
+    test(kernel, () => expect(kernelMappingFor(mappings, kernel)?.id).toBe(want!));
+  }
+});
+
+describe("nameProblem", () => {
+  test("a dot", () => expect(nameProblem({ namespace: "a", name: "b.c" })).toContain("must have no dots"));
+  test("room for 32 characters", () => {
+    fc.assert(
+      fc.property(fc.integer({ min: 1, max: 40 }), fc.integer({ min: 1, max: 40 }), (namespace, name) => {
+        const problem = nameProblem({ namespace: "n".repeat(namespace), name: "o".repeat(name) });
+        expect(problem === undefined).toBe(namespace + name <= 32);
+      }),
+    );
+  });
+});

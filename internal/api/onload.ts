@@ -1,0 +1,93 @@
+import type * as z from "zod";
+import type { DeepReadonly, KubeObject } from "./core.ts";
+import { MAX_NAMESPACE_AND_NAME } from "./names.ts";
+import { onloadSpec, type onloadStatus } from "./schema.ts";
+
+/** spec of an Onload resource, with every default filled in. */
+export type OnloadSpec = z.output<typeof onloadSpec>;
+/** spec of an Onload resource as a person writes it. */
+export type OnloadSpecInput = z.input<typeof onloadSpec>;
+/** status of an Onload resource. */
+export type OnloadStatus = z.output<typeof onloadStatus>;
+/** A node's entry in status.problems. */
+export type NodeProblem = NonNullable<OnloadStatus["problems"]>[number];
+/** status.nodes. */
+export type NodeCounts = NonNullable<OnloadStatus["nodes"]>;
+/** One entry of spec.onload.kernelMappings. */
+export type OnloadKernelMapping = OnloadSpec["onload"]["kernelMappings"][number];
+
+/** An Onload resource, with every default filled in. */
+export interface Onload extends KubeObject {
+  kind: "Onload";
+  spec: OnloadSpec;
+  status?: OnloadStatus;
+}
+
+/**
+ * An Onload resource with every default filled in, as the API server does it, and with the former spelling
+ * libMounthPath resolved into libMountPath.
+ *
+ * @throws Error naming the field, where the spec has not the form that the CRD asks for
+ */
+export function withDefaults(raw: DeepReadonly<KubeObject> & { spec?: unknown; status?: unknown }): Onload {
+  const parsed = onloadSpec.safeParse(raw.spec);
+  if (!parsed.success) {
+    const issue = parsed.error.issues[0]!;
+    const path = ["spec", ...issue.path].join(".");
+    throw new Error(
+      `Cannot read Onload ${raw.metadata.namespace ?? ""}/${raw.metadata.name}: ${path}: ${issue.message}`,
+      { cause: parsed.error },
+    );
+  }
+  const spec = parsed.data;
+  spec.devicePlugin.libMountPath ??= spec.devicePlugin.libMounthPath ?? "/usr/lib64";
+  return { ...(raw as KubeObject), kind: "Onload", spec } as Onload;
+}
+
+/** Arguments of onload_cp_server. */
+export function controlPlaneParameters(spec: DeepReadonly<OnloadSpec>): readonly string[] {
+  return spec.onload.controlPlane?.parameters ?? ["-K"];
+}
+
+/** Whether the operator manages the sfc driver too: at least one kernel mapping says so. */
+export function managesSfc(spec: DeepReadonly<Pick<OnloadSpec, "onload">>): boolean {
+  return spec.onload.kernelMappings.some(({ sfc }) => sfc !== undefined);
+}
+
+/**
+ * The first kernel mapping that matches a kernel, as KMM chooses it: regular expressions are not anchored, and one
+ * trailing `+` of the kernel version does not count.
+ *
+ * @returns undefined where none matches. Expressions that JavaScript cannot parse, although RE2 can, match nothing
+ * here; KMM decides.
+ */
+export function kernelMappingFor<M extends { readonly regexp: string }>(
+  mappings: readonly M[],
+  kernelVersion: string,
+): M | undefined {
+  const kernel = kernelVersion.replace(/\+$/, "");
+  return mappings.find(({ regexp }) => {
+    try {
+      return new RegExp(regexp).test(kernel);
+    } catch {
+      return false;
+    }
+  });
+}
+
+/**
+ * What makes a resource impossible although its spec has the right form: rules about name and namespace together,
+ * which a CRD cannot express.
+ *
+ * @returns undefined, or a sentence with the remedy
+ */
+export function nameProblem({ name, namespace = "" }: { name: string; namespace?: string }): string | undefined {
+  if (name.includes(".")) {
+    return `metadata.name "${name}" must have no dots, because it becomes part of KMM's node labels: use lower-case letters, digits and '-'`;
+  }
+  const length = name.length + namespace.length;
+  if (length > MAX_NAMESPACE_AND_NAME) {
+    return `metadata.name and metadata.namespace have ${length} characters together, and KMM's node labels have room for ${MAX_NAMESPACE_AND_NAME}: choose a shorter name`;
+  }
+  return undefined;
+}

@@ -1,0 +1,104 @@
+/** Conditions of an Onload resource, and the reasons of conditions, node problems and events. Reasons are API: never rename one. */
+
+/** Types of conditions. */
+export const CONDITION = {
+  /** True while every selected node runs the wanted version. */
+  Ready: "Ready",
+  /** True while the operator still has a step to take on some node. */
+  Progressing: "Progressing",
+  /** True while something needs a person: a node failed, a change is held back, the cluster lacks something. */
+  Degraded: "Degraded",
+} as const;
+
+/** Reasons of the conditions Ready, Progressing and Degraded. */
+export const REASON = {
+  /** Every selected node is done. */
+  AllNodesReady: "AllNodesReady",
+  /** No node has the labels of spec.selector. */
+  NoMatchingNodes: "NoMatchingNodes",
+  /** Nodes that had no Onload are getting it. */
+  Installing: "Installing",
+  /** Nodes go from one version to another. */
+  Upgrading: "Upgrading",
+  /** Nodes go back to the last version that was fully Ready. */
+  RollingBack: "RollingBack",
+  /** Every node is back at the last version that was fully Ready; the spec asks for another one. */
+  RolledBack: "RolledBack",
+  /** spec.upgrade.paused holds nodes of an older version. */
+  Paused: "Paused",
+  /** A node failed, and no further node starts. */
+  Halted: "Halted",
+  /** The resource is being deleted, and nodes are being cleaned. */
+  Deleting: "Deleting",
+  /** Some nodes are not done for a reason of their own; see status.problems. */
+  NodesNotReady: "NodesNotReady",
+  /** At least one node failed. */
+  NodesFailed: "NodesFailed",
+  /** Nothing is wrong. */
+  AsExpected: "AsExpected",
+  /** KMM's resources are not installed in the cluster. */
+  KmmNotInstalled: "KmmNotInstalled",
+  /** The spec cannot work; the message says which field and what to do. */
+  InvalidSpec: "InvalidSpec",
+  /** A change would reload modules in place; it waits for a new spec.onload.version. */
+  ChangeHeldBack: "ChangeHeldBack",
+  /** spec.serviceAccountName does not exist. */
+  ServiceAccountMissing: "ServiceAccountMissing",
+  /** An object of ours could not be applied. */
+  ApplyFailed: "ApplyFailed",
+  /** No image for the device plugin is known. */
+  NoDevicePluginImage: "NoDevicePluginImage",
+} as const;
+
+/** Reasons of a node's problem in status.problems, and of the events about it. */
+export const NODE_REASON = {
+  /** Another, older Onload resource selects the node and keeps it. */
+  SelectedByOther: "SelectedByOther",
+  /** No kernel mapping matches the node's kernel. */
+  NoKernelMapping: "NoKernelMapping",
+  /** A person has cordoned the node: it is skipped until it is uncordoned. */
+  Cordoned: "Cordoned",
+  /** The node is not Ready. */
+  NodeNotReady: "NodeNotReady",
+  /** KMM has not loaded the module in time, or reports failure. */
+  ModuleLoadFailed: "ModuleLoadFailed",
+  /** KMM has not unloaded the module in time, or reports failure. */
+  ModuleUnloadFailed: "ModuleUnloadFailed",
+  /** The module image does not exist or cannot be pulled. */
+  ModuleImageMissing: "ModuleImageMissing",
+  /** An image of the device plugin's pod cannot be pulled. */
+  ImagePullFailed: "ImagePullFailed",
+  /** The device plugin's pod does not become ready. */
+  PluginNotReady: "PluginNotReady",
+  /** The device plugin's pod does not go away. */
+  PluginNotGone: "PluginNotGone",
+  /** The kubelet offers no amd.com/onload although the plugin runs. */
+  NotAllocatable: "NotAllocatable",
+  /** A pod that holds amd.com/onload could not be evicted in time. */
+  EvictionBlocked: "EvictionBlocked",
+  /** A step took longer than spec.upgrade.stepTimeoutSeconds. */
+  StepTimedOut: "StepTimedOut",
+} as const;
+
+/** Reasons of events about a step that went well. */
+export const EVENT_REASON = {
+  NodeLabelled: "NodeLabelled",
+  PluginRemoved: "PluginRemoved",
+  PodEvicted: "PodEvicted",
+  ModuleUnloading: "ModuleUnloading",
+  ModuleUnloaded: "ModuleUnloaded",
+  ModuleLoading: "ModuleLoading",
+  ModuleReady: "ModuleReady",
+  NodeReady: "NodeReady",
+  NodeCleaned: "NodeCleaned",
+  UpgradeStarted: "UpgradeStarted",
+  UpgradeFinished: "UpgradeFinished",
+  RollbackStarted: "RollbackStarted",
+  RollbackFinished: "RollbackFinished",
+  Applied: "Applied",
+} as const;
+
+export type ConditionType = (typeof CONDITION)[keyof typeof CONDITION];
+export type Reason = (typeof REASON)[keyof typeof REASON];
+export type NodeReason = (typeof NODE_REASON)[keyof typeof NODE_REASON];
+export type EventReason = (typeof EVENT_REASON)[keyof typeof EVENT_REASON];

@@ -1,0 +1,376 @@
+/**
+ * The schema of the Onload resource: TypeScript types, defaults, the CRD and the text of `kubectl explain` all come
+ * from here.
+ *
+ * What the original operator's CRD accepts is accepted here with the same meaning; the rules reject at admission only
+ * what could never work. Keys in `meta` go into the CRD as they stand. `maxLength` and `maxItems` are generous on
+ * purpose: the API server derives the cost of a rule from them, and the rules give the better message.
+ */
+import * as z from "zod";
+
+/** A rule that the API server evaluates at admission (CEL), with the message that the user reads. */
+interface Rule {
+  rule: string;
+  message: string;
+}
+
+const rules = (...list: Rule[]): { "x-kubernetes-validations": Rule[] } => ({ "x-kubernetes-validations": list });
+
+/** Text of bounded length. */
+const text = (max = 1024): z.ZodString => z.string().meta({ maxLength: max });
+
+/** A count or a number of seconds, in the range of a 32-bit integer. */
+const int32 = (minimum: number): z.ZodInt => z.int().meta({ format: "int32", minimum });
+
+/** The API server's own pattern of a quantity such as 100m or 64Mi. */
+const QUANTITY =
+  "^(\\+|-)?(([0-9]+(\\.[0-9]*)?)|(\\.[0-9]+))(([KMGTPE]i)|[numkMGTPE]|([eE](\\+|-)?(([0-9]+(\\.[0-9]*)?)|(\\.[0-9]+))))?$";
+
+const intOrString = z.union([z.int(), z.string()]);
+
+const pullPolicy = text().meta({
+  description:
+    "When images are pulled: Always, IfNotPresent or Never. Without it, Always where the tag is `latest` and IfNotPresent otherwise.",
+  ...rules({
+    rule: "self in ['', 'Always', 'IfNotPresent', 'Never']",
+    message: "imagePullPolicy must be Always, IfNotPresent or Never",
+  }),
+});
+
+const toleration = z
+  .object({
+    key: text()
+      .optional()
+      .meta({ description: "Key of the taint. Empty matches every key; operator must then be Exists." }),
+    operator: z
+      .enum(["Exists", "Equal"])
+      .optional()
+      .meta({ description: "Whether the taint's value must be equal (Equal, the default) or may be any (Exists)." }),
+    value: text().optional().meta({ description: "Value of the taint, for operator Equal." }),
+    effect: z
+      .enum(["NoSchedule", "PreferNoSchedule", "NoExecute"])
+      .optional()
+      .meta({ description: "Effect of the taint. Empty matches every effect." }),
+    tolerationSeconds: z
+      .int()
+      .optional()
+      .meta({ format: "int64", description: "How long a NoExecute taint is tolerated. Without it, for ever." }),
+  })
+  .meta({ description: "A toleration, as in a pod's spec." });
+
+const localReference = z.object({
+  name: text(253).optional().meta({ description: "Name of the Secret." }),
+});
+
+const resourceList = z.record(z.string(), intOrString.meta({ pattern: QUANTITY }));
+
+const resources = z.object({
+  requests: resourceList.optional().meta({ description: "Amounts that the scheduler sets aside." }),
+  limits: resourceList.optional().meta({ description: "Amounts that are never exceeded." }),
+});
+
+const build = z.object({
+  buildArgs: z
+    .array(
+      z.object({
+        name: text().meta({ description: "Name of the build argument." }),
+        value: text(4096).meta({ description: "Value of the build argument." }),
+      }),
+    )
+    .optional()
+    .meta({ maxItems: 128, description: "Arguments of the image build, for the ARG lines of the Dockerfile." }),
+  dockerfileConfigMap: z
+    .object({
+      name: text(253).optional().meta({ description: "Name of a ConfigMap in the namespace of the Onload resource." }),
+    })
+    .meta({
+      description: "The ConfigMap that holds the Dockerfile, under the key `dockerfile`.",
+      "x-kubernetes-map-type": "atomic",
+      ...rules({
+        rule: "has(self.name) && self.name != ''",
+        message: "dockerfileConfigMap.name must name the ConfigMap whose key `dockerfile` holds the Dockerfile",
+      }),
+    }),
+});
+
+const kernelMapping = z
+  .object({
+    regexp: text().meta({
+      description:
+        "Regular expression (RE2, not anchored) for the kernel version that `uname -r` prints on the node. The first mapping that matches counts.",
+      ...rules(
+        { rule: "self != ''", message: "regexp must not be empty: use '.*' for every kernel" },
+        {
+          // True for every expression that parses; one that does not makes the rule fail with an evaluation error.
+          rule: "''.matches(self) || !''.matches(self)",
+          message: "regexp must be a regular expression that RE2 can parse: check brackets and escapes",
+        },
+      ),
+    }),
+    kernelModuleImage: text(4096).meta({
+      description:
+        "Image with the kernel modules for these kernels, with its tag or digest. ${KERNEL_FULL_VERSION} stands for the node's kernel version.",
+      ...rules({
+        rule: "self != ''",
+        message: "kernelModuleImage must name the image that has the kernel modules, with its tag or digest",
+      }),
+    }),
+    sfc: z.object({}).optional().meta({
+      description:
+        "Set it (to {}) to let the operator replace the sfc network driver too, before onload is loaded. Leave it out where a MachineConfig or the node's own image loads sfc at boot.",
+    }),
+    build: build.optional().meta({
+      description: "How KMM builds kernelModuleImage in the cluster if it does not exist. Without it nothing is built.",
+    }),
+  })
+  .meta({ description: "Which image has the kernel modules for which kernels." });
+
+const controlPlane = z.object({
+  parameters: z.array(text(4096)).default(["-K"]).meta({
+    maxItems: 128,
+    description: "Arguments of onload_cp_server when the kernel module starts it. -K makes it log to the kernel's log.",
+  }),
+});
+
+const onload = z.object({
+  kernelMappings: z.array(kernelMapping).meta({
+    maxItems: 128,
+    description: "Kernel module images by kernel version, for clusters whose nodes run different kernels.",
+    ...rules({
+      rule: "size(self) > 0",
+      message: "kernelMappings must have at least one entry: a regexp of kernel versions and a kernelModuleImage",
+    }),
+  }),
+  userImage: text(4096).meta({
+    description:
+      "The onload-user image: libraries, tools and onload_cp_server, of the same Onload version as the modules.",
+    ...rules({ rule: "self != ''", message: "userImage must name the onload-user image of this Onload version" }),
+  }),
+  version: text().meta({
+    description:
+      "Version of Onload, as a label value. Nodes are upgraded when it changes, and only then: give every set of images a version of its own.",
+    ...rules({
+      rule: "self.matches('^[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$')",
+      message:
+        "version must be a label value: at most 63 letters, digits, '-', '_' and '.', with a letter or digit at each end",
+    }),
+  }),
+  imagePullPolicy: pullPolicy.optional(),
+  controlPlane: controlPlane.optional().meta({ description: "The Onload control plane server." }),
+});
+
+const devicePlugin = z
+  .object({
+    devicePluginImage: text(4096).optional().meta({
+      description:
+        "Image of onloadctl for the device plugin. Without it, the operator's DEVICE_PLUGIN_IMG, or else the image that the operator itself runs from.",
+    }),
+    imagePullPolicy: pullPolicy.optional(),
+    maxPodsPerNode: z
+      .int()
+      .default(100)
+      .meta({
+        format: "int32",
+        description: "How many pods of a node can hold amd.com/onload at the same time.",
+        ...rules({
+          rule: "self >= 1 && self <= 2000",
+          message: "maxPodsPerNode must be from 1 to 2000: it is the number of pods of one node that can use Onload",
+        }),
+      }),
+    setPreload: z
+      .boolean()
+      .default(true)
+      .meta({ description: "Sets LD_PRELOAD in every container that asks for amd.com/onload. Excludes mountOnload." }),
+    mountOnload: z.boolean().default(false).meta({
+      description:
+        "Mounts the onload script at baseMountPath/binMountPath instead of setting LD_PRELOAD. Needs setPreload: false.",
+    }),
+    hostOnloadPath: text()
+      .default("/opt/onload/")
+      .meta({
+        description: "Folder on the node that Onload's files are installed in.",
+        ...rules({
+          rule: "self.matches('^/+[^/:][^:]*$') && !self.matches('(^|/)[.][.](/|$)')",
+          message:
+            "hostOnloadPath must be an absolute path on the node, such as /opt/onload: not relative, not /, without '..' or ':'",
+        }),
+      }),
+    baseMountPath: text()
+      .default("/opt/onload")
+      .meta({
+        description: "Folder in the container that binMountPath and libMountPath are below.",
+        ...rules({
+          rule: "self == '' || (self.startsWith('/') && !self.contains(':'))",
+          message: "baseMountPath must be an absolute path in the container, such as /opt/onload, without ':'",
+        }),
+      }),
+    binMountPath: text()
+      .default("/usr/bin")
+      .meta({ description: "Folder below baseMountPath that programs are mounted in." }),
+    libMountPath: text()
+      .optional()
+      .meta({ description: "Folder below baseMountPath that libraries are mounted in. Default: /usr/lib64." }),
+    libMounthPath: text().optional().meta({
+      description: "Former spelling of libMountPath, which goes before it. Still read, for resources made with it.",
+    }),
+    resources: resources
+      .optional()
+      .meta({ description: "Resources of the container device-plugin, in place of the operator's defaults." }),
+  })
+  .meta({
+    description: "The device plugin, which offers the resource amd.com/onload to pods.",
+    ...rules({
+      rule: "!(self.setPreload && self.mountOnload)",
+      message: "setPreload and mountOnload exclude each other: set setPreload to false to use mountOnload",
+    }),
+  });
+
+const drain = z.object({
+  timeoutSeconds: int32(0).default(300).meta({
+    description:
+      "How long the pods of a node that hold amd.com/onload may take to go. Then the node has failed, or with force the pods are deleted.",
+  }),
+  gracePeriodSeconds: int32(0)
+    .optional()
+    .meta({ description: "Time that a pod has to end, in place of its own terminationGracePeriodSeconds." }),
+  force: z.boolean().default(false).meta({
+    description:
+      "Also evicts pods that no controller would make again, and after timeoutSeconds deletes pods that a PodDisruptionBudget protects.",
+  }),
+});
+
+const upgrade = z.object({
+  maxUnavailable: intOrString.default(1).meta({
+    description:
+      "How many nodes may be without Onload at the same time: a number, or a percentage of the selected nodes (rounded down, at least one). Nodes that are failed, cordoned or not Ready count too.",
+    ...rules({
+      rule: "type(self) == int ? self >= 1 : self.matches('^([1-9][0-9]?|100)%$')",
+      message:
+        "maxUnavailable must be at least 1, or from 1% to 100%: to stop an upgrade, set spec.upgrade.paused to true",
+    }),
+  }),
+  paused: z
+    .boolean()
+    .default(false)
+    .meta({ description: "Leaves nodes of an older version alone. Nodes in between finish their way." }),
+  drain: drain.prefault({}).meta({ description: "How pods that hold amd.com/onload leave a node before its upgrade." }),
+  stepTimeoutSeconds: int32(1).default(900).meta({
+    description: "How long any other step of a node may take, such as loading a module, before the node has failed.",
+  }),
+  onFailure: z.enum(["Halt", "Rollback"]).default("Halt").meta({
+    description:
+      "What a failed node does to an upgrade. Halt: no further node starts. Rollback: all nodes go back to the last version that was Ready on every node.",
+  }),
+});
+
+/** spec of an Onload resource. */
+export const onloadSpec = z
+  .object({
+    selector: z.record(z.string(), text()).meta({
+      maxProperties: 64,
+      description: "Labels of the nodes that get Onload; a node must have all of them.",
+      ...rules({
+        rule: "size(self) > 0",
+        message: "selector must have at least one node label, such as node-role.kubernetes.io/worker: ''",
+      }),
+    }),
+    serviceAccountName: text(253).meta({
+      description:
+        "ServiceAccount of the pods that load modules and run the device plugin. It must exist in the same namespace and may run privileged pods.",
+    }),
+    onload: onload.meta({ description: "The version of Onload and the images that it is in." }),
+    devicePlugin: devicePlugin.prefault({}),
+    imagePullSecrets: z
+      .array(localReference.meta({ "x-kubernetes-map-type": "atomic", description: "A Secret of the same namespace." }))
+      .optional()
+      .meta({
+        maxItems: 16,
+        description: "Secrets for pulling the images. KMM takes one: the first is used for the kernel module images.",
+      }),
+    tolerations: z.array(toleration).optional().meta({
+      maxItems: 64,
+      description: "Taints of nodes that Onload runs on all the same. Kernel modules need KMM 2.3 for it.",
+    }),
+    upgrade: upgrade.prefault({}).meta({ description: "How nodes go from one version to another." }),
+  })
+  .meta({ description: "What Onload the nodes get." });
+
+const condition = z.object({
+  type: text(316).meta({ description: "Ready, Progressing or Degraded." }),
+  status: z.enum(["True", "False", "Unknown"]).meta({ description: "Whether the condition holds." }),
+  reason: z.string().meta({ maxLength: 1024, minLength: 1, description: "Why, as one CamelCase word." }),
+  message: z.string().meta({ maxLength: 32768, description: "Why, in a sentence." }),
+  lastTransitionTime: z.string().meta({ format: "date-time", description: "When status changed last." }),
+  observedGeneration: z
+    .int()
+    .optional()
+    .meta({ format: "int64", minimum: 0, description: "metadata.generation that the condition is about." }),
+});
+
+const count = int32(0).default(0);
+
+const nodeCounts = z.object({
+  desired: count.meta({ description: "Nodes that are selected." }),
+  updated: count.meta({ description: "Nodes that have the labels of the wanted version." }),
+  ready: count.meta({ description: "Nodes where the wanted version runs and amd.com/onload can be allocated." }),
+  upgrading: count.meta({ description: "Nodes in between two states." }),
+  failed: count.meta({ description: "Nodes that failed; see problems." }),
+});
+
+const problem = z.object({
+  node: text(253).meta({ description: "Name of the node." }),
+  step: text().meta({ description: "Step that the node is at." }),
+  reason: text().meta({ description: "Why, as one CamelCase word." }),
+  message: z.string().meta({ maxLength: 4096, description: "Why, and what to do." }),
+  since: z.string().optional().meta({ format: "date-time", description: "Since when." }),
+});
+
+const lastReady = z.object({
+  version: text().meta({ description: "That version." }),
+  time: z.string().meta({ format: "date-time", description: "When all nodes had become Ready." }),
+  onload: z.record(z.string(), z.unknown()).meta({
+    "x-kubernetes-preserve-unknown-fields": true,
+    description: "spec.onload as it was then: what a rollback goes back to.",
+  }),
+});
+
+const rollback = z.object({
+  fromVersion: text().meta({ description: "Version that failed." }),
+  toVersion: text().meta({ description: "Version that the nodes go back to, or are back at." }),
+  observedGeneration: z.int().meta({
+    format: "int64",
+    description: "metadata.generation that failed. Any later change of the spec ends the rollback.",
+  }),
+  since: z.string().meta({ format: "date-time", description: "When the rollback began." }),
+  message: z.string().optional().meta({ maxLength: 4096, description: "What failed, and where." }),
+});
+
+/** status of an Onload resource. */
+export const onloadStatus = z
+  .object({
+    observedGeneration: z
+      .int()
+      .optional()
+      .meta({ format: "int64", description: "metadata.generation that the status is about." }),
+    version: text().optional().meta({
+      description: "Version that nodes are brought to: spec.onload.version, or an earlier one after a rollback.",
+    }),
+    conditions: z
+      .array(condition)
+      .optional()
+      .meta({
+        maxItems: 16,
+        description: "Ready, Progressing and Degraded.",
+        "x-kubernetes-list-type": "map",
+        "x-kubernetes-list-map-keys": ["type"],
+      }),
+    nodes: nodeCounts.optional().meta({ description: "How many nodes are in which state." }),
+    problems: z.array(problem).optional().meta({
+      maxItems: 10,
+      description: "Nodes with problems, at most ten of them.",
+      "x-kubernetes-list-type": "atomic",
+    }),
+    lastReady: lastReady.optional().meta({ description: "The last version that was Ready on every selected node." }),
+    rollback: rollback.optional().meta({ description: "The rollback that is under way or done." }),
+  })
+  .meta({ description: "What the operator sees and does. Written by the operator." });
