@@ -107,7 +107,6 @@ export async function startControlPlane(options: ControlPlaneOptions = {}): Prom
     ...(options.scheduler === false ? [] : (["kube-scheduler"] as const)),
   ];
   for (const component of components) await tool(component);
-  await tool("kubectl");
   options.signal?.throwIfAborted();
 
   const state = options.state ?? (await RunState.create());

@@ -38,9 +38,18 @@ export class CertificateAuthority {
   /** Makes the authority's own key and certificate. */
   async create(): Promise<void> {
     await run([
-      ...["openssl", "req", "-x509", ...newKey, "-subj", "/CN=onloadctl-test-ca"],
-      ...["-addext", "keyUsage=critical,keyCertSign,cRLSign,digitalSignature"],
-      ...["-keyout", this.keyPath, "-out", this.certPath],
+      "openssl",
+      "req",
+      "-x509",
+      ...newKey,
+      "-subj",
+      "/CN=onloadctl-test-ca",
+      "-addext",
+      "keyUsage=critical,keyCertSign,cRLSign,digitalSignature",
+      "-keyout",
+      this.keyPath,
+      "-out",
+      this.certPath,
     ]);
   }
 
@@ -51,13 +60,27 @@ export class CertificateAuthority {
     const hosts = subject.hosts ?? [];
     const names = hosts.map((host) => (/^[0-9.]+$/.test(host) ? `IP:${host}` : `DNS:${host}`)).join(",");
     await run([
-      ...["openssl", "req", "-x509", ...newKey, "-CA", this.certPath, "-CAkey", this.keyPath],
-      ...["-subj", `${groups}/CN=${escapeName(subject.name)}`],
-      ...["-addext", "basicConstraints=critical,CA:FALSE"],
-      ...["-addext", "keyUsage=critical,digitalSignature"],
-      ...["-addext", `extendedKeyUsage=clientAuth${hosts.length > 0 ? ",serverAuth" : ""}`],
+      "openssl",
+      "req",
+      "-x509",
+      ...newKey,
+      "-CA",
+      this.certPath,
+      "-CAkey",
+      this.keyPath,
+      "-subj",
+      `${groups}/CN=${escapeName(subject.name)}`,
+      "-addext",
+      "basicConstraints=critical,CA:FALSE",
+      "-addext",
+      "keyUsage=critical,digitalSignature",
+      "-addext",
+      `extendedKeyUsage=clientAuth${hosts.length > 0 ? ",serverAuth" : ""}`,
       ...(hosts.length > 0 ? ["-addext", `subjectAltName=${names}`] : []),
-      ...["-keyout", pair.keyPath, "-out", pair.certPath],
+      "-keyout",
+      pair.keyPath,
+      "-out",
+      pair.certPath,
     ]);
     return pair;
   }
