@@ -1,0 +1,163 @@
+import { errorText } from "../cli/errors.ts";
+import type { Logger } from "../cli/log.ts";
+import type { InformerState } from "../kube/informer.ts";
+import { lead, type LeaderElectionOptions } from "../kube/lease.ts";
+import type { Resource } from "../kube/resource.ts";
+import type { Controller } from "./controller.ts";
+import { HttpServer, parseBindAddress, type Handler } from "./http-server.ts";
+import type { ControllerMetrics } from "./metrics.ts";
+
+/** What the manager needs of an Informer, whatever its objects. */
+interface Following {
+  readonly resource: Resource;
+  readonly state: InformerState;
+  readonly hasSynced: boolean;
+  readonly problem: string | undefined;
+  run(signal: AbortSignal): Promise<void>;
+  synced(signal: AbortSignal): Promise<void>;
+}
+
+export interface ManagerOptions {
+  log: Logger;
+  metrics: ControllerMetrics;
+  /** Such as ":8080"; "0" for none. */
+  metricsBindAddress: string;
+  /** Serves /healthz and /readyz. Such as ":8081"; "0" for none. */
+  healthProbeBindAddress: string;
+  /** Left out: this process acts without asking others. */
+  leaderElection?: Omit<LeaderElectionOptions, "log" | "onChange"> | undefined;
+  /** How long reconciles under way may take to end. Default 30 s. */
+  gracefulShutdownMs?: number;
+}
+
+/** Something that runs until its signal aborts and then finishes what it has begun. */
+export interface Runnable {
+  run(signal: AbortSignal): Promise<void>;
+}
+
+/**
+ * Starts and stops the parts of an operator in order (controller-runtime: Manager): servers, caches, leadership,
+ * controllers; and back.
+ */
+export class Manager {
+  readonly #options: ManagerOptions;
+  readonly #informers: Following[] = [];
+  readonly #runnables: Runnable[] = [];
+  readonly #controllers: Controller[] = [];
+  readonly #checks = new Map<string, () => string | undefined>();
+  #metricsServer: HttpServer | undefined;
+  #healthServer: HttpServer | undefined;
+
+  constructor(options: ManagerOptions) {
+    this.#options = options;
+  }
+
+  /** Ports that are listened on, while running. */
+  get ports(): { metrics: number | undefined; health: number | undefined } {
+    return { metrics: this.#metricsServer?.port, health: this.#healthServer?.port };
+  }
+
+  /** Runs whether we lead or not, so that a new leader starts with a warm cache. */
+  addInformer<I extends Following>(informer: I): I {
+    this.#informers.push(informer);
+    return informer;
+  }
+
+  /** Runs whether we lead or not, and ends after the controllers. */
+  addRunnable(runnable: Runnable): void {
+    this.#runnables.push(runnable);
+  }
+
+  /** Runs while we lead. */
+  addController(controller: Controller): void {
+    this.#controllers.push(controller);
+  }
+
+  /** Part of /readyz: `check` gives what is not ready yet, or undefined. */
+  addReadyCheck(name: string, check: () => string | undefined): void {
+    this.#checks.set(name, check);
+  }
+
+  /**
+   * Runs until the signal aborts and everything has stopped.
+   *
+   * @throws Error when a port cannot be listened on, LeadershipLostError when the Lease is lost
+   */
+  async run(signal: AbortSignal): Promise<void> {
+    const { log, leaderElection, metrics } = this.#options;
+    const background = new AbortController();
+    const running: Promise<void>[] = [];
+    try {
+      await this.#listen();
+      for (const part of [...this.#informers, ...this.#runnables]) running.push(part.run(background.signal));
+      const work = (stop: AbortSignal): Promise<void> => this.#runControllers(stop);
+      await Promise.all(this.#informers.map((informer) => informer.synced(signal)));
+      log.info("Synced caches", { informers: this.#informers.length });
+      if (leaderElection) {
+        const name = leaderElection.lease.name;
+        metrics.leading(name, false);
+        const onChange = (leading: boolean): void => metrics.leading(name, leading);
+        await lead({ ...leaderElection, log, onChange }, signal, work);
+      } else {
+        await work(signal);
+      }
+    } catch (error) {
+      // Being asked to stop is how it is meant to end.
+      if (!signal.aborted || error !== signal.reason) throw error;
+    } finally {
+      background.abort();
+      await Promise.all(running);
+      await Promise.all([this.#metricsServer?.close(), this.#healthServer?.close()]);
+    }
+  }
+
+  async #runControllers(stop: AbortSignal): Promise<void> {
+    const { log, gracefulShutdownMs = 30_000 } = this.#options;
+    const { promise: overdue, resolve } = Promise.withResolvers<"overdue">();
+    let timer: NodeJS.Timeout | undefined;
+    const onStop = (): void => {
+      timer = setTimeout(() => resolve("overdue"), gracefulShutdownMs);
+    };
+    stop.addEventListener("abort", onStop, { once: true });
+    const all = Promise.all(this.#controllers.map((controller) => controller.run(stop)));
+    const end = await Promise.race([all, overdue]);
+    stop.removeEventListener("abort", onStop);
+    clearTimeout(timer);
+    if (end === "overdue")
+      log.warn("Stopped without waiting for reconciles under way", { waitedMs: gracefulShutdownMs });
+    else log.info("Stopped workers");
+  }
+
+  async #listen(): Promise<void> {
+    const { metricsBindAddress, healthProbeBindAddress, metrics } = this.#options;
+    const metricsAt = parseBindAddress("metrics-bind-address", metricsBindAddress);
+    const healthAt = parseBindAddress("health-probe-bind-address", healthProbeBindAddress);
+    if (metricsAt) {
+      const text: Handler = async () => ({
+        status: 200,
+        body: await metrics.text(),
+        contentType: metrics.registry.contentType,
+      });
+      this.#metricsServer = await HttpServer.listen(metricsAt, { "/metrics": text });
+    }
+    if (healthAt) {
+      const healthz: Handler = async () => "ok";
+      this.#healthServer = await HttpServer.listen(healthAt, { "/healthz": healthz, "/readyz": () => this.#ready() });
+    }
+  }
+
+  async #ready(): ReturnType<Handler> {
+    const unready = this.#informers
+      .filter((informer) => !informer.hasSynced)
+      .map((informer) => `${informer.resource.plural}: ${informer.problem ?? "the first list is not done"}`);
+    for (const [name, check] of this.#checks) {
+      try {
+        const problem = check();
+        if (problem !== undefined) unready.push(`${name}: ${problem}`);
+      } catch (error) {
+        unready.push(`${name}: ${errorText(error)}`);
+      }
+    }
+    return unready.length === 0 ? "ok" : { status: 500, body: `${unready.join("\n")}\n` };
+  }
+}

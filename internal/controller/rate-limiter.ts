@@ -1,0 +1,83 @@
+import { systemClock, type Clock } from "../kube/clock.ts";
+import { TokenBucket } from "../kube/rate-limit.ts";
+
+/** Says how long a key that failed must wait (client-go: TypedRateLimiter). */
+export interface RateLimiter {
+  /** Milliseconds to wait for this, the key's next, try. */
+  when(key: string): number;
+  /** The key succeeded: its next failure is its first again. */
+  forget(key: string): void;
+  /** Failures since the key was last forgotten. */
+  numRequeues(key: string): number;
+}
+
+/** Exponential backoff for each key: `firstMs`, then twice as long each time, up to `longestMs`. */
+export class ItemExponentialFailureRateLimiter implements RateLimiter {
+  readonly #firstMs: number;
+  readonly #longestMs: number;
+  readonly #failures = new Map<string, number>();
+
+  constructor(firstMs = 5, longestMs = 1_000_000) {
+    this.#firstMs = firstMs;
+    this.#longestMs = longestMs;
+  }
+
+  when(key: string): number {
+    const failures = this.numRequeues(key);
+    this.#failures.set(key, failures + 1);
+    return Math.min(this.#longestMs, this.#firstMs * 2 ** failures);
+  }
+
+  forget(key: string): void {
+    this.#failures.delete(key);
+  }
+
+  numRequeues(key: string): number {
+    return this.#failures.get(key) ?? 0;
+  }
+}
+
+/** A limit over all keys together. */
+export class BucketRateLimiter implements RateLimiter {
+  readonly #bucket: TokenBucket;
+
+  constructor(perSecond = 10, burst = 100, clock: Clock = systemClock) {
+    this.#bucket = new TokenBucket(perSecond, burst, clock);
+  }
+
+  when(): number {
+    return this.#bucket.reserve();
+  }
+
+  forget(): void {}
+
+  numRequeues(): number {
+    return 0;
+  }
+}
+
+/** The longest wait that any of several limiters asks for. */
+export class MaxOfRateLimiter implements RateLimiter {
+  readonly #limiters: readonly RateLimiter[];
+
+  constructor(...limiters: RateLimiter[]) {
+    this.#limiters = limiters;
+  }
+
+  when(key: string): number {
+    return Math.max(...this.#limiters.map((limiter) => limiter.when(key)));
+  }
+
+  forget(key: string): void {
+    for (const limiter of this.#limiters) limiter.forget(key);
+  }
+
+  numRequeues(key: string): number {
+    return Math.max(...this.#limiters.map((limiter) => limiter.numRequeues(key)));
+  }
+}
+
+/** client-go's DefaultTypedControllerRateLimiter: 5 ms to 1000 s a key, and 10 a second after 100 over all. */
+export function defaultControllerRateLimiter(clock: Clock = systemClock): RateLimiter {
+  return new MaxOfRateLimiter(new ItemExponentialFailureRateLimiter(), new BucketRateLimiter(10, 100, clock));
+}

@@ -1,0 +1,248 @@
+import { randomUUID } from "node:crypto";
+import { errorText } from "../cli/errors.ts";
+import type { Logger } from "../cli/log.ts";
+import { Backoff } from "./backoff.ts";
+import type { Client } from "./client.ts";
+import { sleep, systemClock, type Clock } from "./clock.ts";
+import type { Event, ObjectReference } from "./core.ts";
+import { ApiError, isNotFound } from "./errors.ts";
+import type { DeepReadonly, KubeObject } from "./object.ts";
+import { TokenBucket } from "./rate-limit.ts";
+import { apiVersionOf, EVENTS, type Resource } from "./resource.ts";
+
+/** What happened, in the words of `kubectl describe`. */
+export interface EventText {
+  type: "Normal" | "Warning";
+  /** CamelCase constant; part of the API. */
+  reason: string;
+  /** One sentence. Cut at 1024 bytes. */
+  note: string;
+  /** What was being done, CamelCase. Default: the reason. */
+  action?: string;
+  related?: ObjectReference;
+}
+
+/** Where events are told; recording never throws and never waits. */
+export interface EventSink {
+  record(regarding: ObjectReference, event: EventText): void;
+}
+
+export interface EventRecorderOptions {
+  client: Client;
+  /** reportingController, such as "onload-operator". */
+  component: string;
+  /** reportingInstance: our pod's name. */
+  instance: string;
+  log: Logger;
+  clock?: Clock;
+}
+
+interface Series {
+  event: Event & { metadata: { name: string; namespace: string } };
+  count: number;
+  lastSeen: number;
+  /** Occurrences that the server knows of; 0 while the event is not created. */
+  sent: number;
+  /** Not to be sent before. */
+  due: number;
+}
+
+// A repeated event within this time continues the series, as in client-go.
+const SERIES_MS = 6 * 60_000;
+// A series is written at most this often.
+const SERIES_WRITE_MS = 10_000;
+const MOST_SERIES = 4096;
+// An object may get this many different events at once, and then one a second.
+const SUBJECT_BURST = 1000;
+const MOST_TRIES = 8;
+const FLUSH_MS = 2000;
+
+/** A reference to `object`, which may come from a list and so lack its kind. */
+export function referenceTo(resource: Resource, object: DeepReadonly<KubeObject>): ObjectReference {
+  const { name, namespace, uid, resourceVersion } = object.metadata;
+  return {
+    apiVersion: apiVersionOf(resource),
+    kind: resource.kind,
+    name,
+    ...(namespace ? { namespace } : {}),
+    ...(uid ? { uid } : {}),
+    ...(resourceVersion ? { resourceVersion } : {}),
+  };
+}
+
+/**
+ * Writes events.k8s.io/v1 events in the background. The same event again becomes a series with a count; an object that
+ * gets far too many events loses some.
+ */
+export class EventRecorder implements EventSink {
+  readonly #options: EventRecorderOptions;
+  readonly #clock: Clock;
+  readonly #series = new Map<string, Series>();
+  readonly #buckets = new Map<string, TokenBucket>();
+  #wake: () => void = () => undefined;
+  #dropped = 0;
+
+  constructor(options: EventRecorderOptions) {
+    this.#options = options;
+    this.#clock = options.clock ?? systemClock;
+  }
+
+  /** Events that were not written: too many for their object, or refused by the server. */
+  get dropped(): number {
+    return this.#dropped;
+  }
+
+  record(regarding: ObjectReference, text: EventText): void {
+    const now = this.#clock.now();
+    const { kind, namespace, name, uid } = regarding;
+    const key = JSON.stringify([kind, namespace, name, uid, text.type, text.reason, text.action, text.note]);
+    const known = this.#series.get(key);
+    if (known && now - known.lastSeen < SERIES_MS) {
+      known.count++;
+      known.lastSeen = now;
+    } else if (this.#allowed(regarding.uid ?? `${regarding.kind}/${regarding.namespace}/${regarding.name}`)) {
+      const event = this.#newEvent(regarding, text, now);
+      this.#series.delete(key);
+      this.#series.set(key, { event, count: 1, lastSeen: now, sent: 0, due: now });
+    } else {
+      this.#dropped++;
+    }
+    this.#forgetOld(now);
+    this.#wake();
+  }
+
+  /** Writes events until the signal aborts, and then those that are left, for two seconds at most. Never throws. */
+  async run(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      const series = this.#next();
+      if (series && series.due <= this.#clock.now()) await this.#send(series, signal);
+      else await this.#wait(series ? series.due - this.#clock.now() : undefined, signal);
+    }
+    const last = AbortSignal.timeout(FLUSH_MS);
+    for (const series of this.#series.values()) {
+      if (last.aborted) return;
+      if (series.sent < series.count) await this.#send(series, last);
+    }
+  }
+
+  #next(): Series | undefined {
+    let next: Series | undefined;
+    for (const series of this.#series.values()) {
+      if (series.sent < series.count && (!next || series.due < next.due)) next = series;
+    }
+    return next;
+  }
+
+  #wait(ms: number | undefined, signal: AbortSignal): Promise<void> {
+    return new Promise((resolve) => {
+      const done = (): void => {
+        cancel();
+        signal.removeEventListener("abort", done);
+        this.#wake = () => undefined;
+        resolve();
+      };
+      const cancel = ms === undefined ? () => undefined : this.#clock.after(ms, done);
+      signal.addEventListener("abort", done, { once: true });
+      this.#wake = done;
+    });
+  }
+
+  async #send(series: Series, signal: AbortSignal): Promise<void> {
+    const backoff = new Backoff({ firstMs: 200, longestMs: 10_000 });
+    for (let tries = 1; ; tries++) {
+      const { count } = series;
+      try {
+        await this.#write(series, signal);
+        series.sent = count;
+        series.due = this.#clock.now() + SERIES_WRITE_MS;
+        return;
+      } catch (error) {
+        if (signal.aborted) return;
+        const refused = error instanceof ApiError && error.status < 500 && error.status !== 429;
+        if (refused || tries >= MOST_TRIES) {
+          this.#options.log.warn("Dropped an event", { reason: series.event.reason, error: errorText(error) });
+          this.#dropped += count - series.sent;
+          series.sent = count;
+          return;
+        }
+        await sleep(backoff.next(), signal, this.#clock).catch(() => undefined);
+      }
+    }
+  }
+
+  async #write(series: Series, signal: AbortSignal): Promise<void> {
+    const { client } = this.#options;
+    const { event } = series;
+    const repeated =
+      series.count > 1 ? { series: { count: series.count, lastObservedTime: microTime(series.lastSeen) } } : {};
+    if (series.sent > 0) {
+      try {
+        await client.mergePatch(EVENTS, event.metadata, repeated, { signal });
+        return;
+      } catch (error) {
+        // Events live for an hour: begin a new one.
+        if (!isNotFound(error)) throw error;
+        series.event = { ...event, metadata: { ...event.metadata, name: eventName(event.regarding?.name) } };
+      }
+    }
+    await client.create<Event>(EVENTS, { ...series.event, ...repeated }, { signal });
+  }
+
+  #newEvent(regarding: ObjectReference, text: EventText, now: number): Series["event"] {
+    return {
+      // Events about cluster-scoped objects live in "default".
+      metadata: { name: eventName(regarding.name), namespace: regarding.namespace ?? "default" },
+      eventTime: microTime(now),
+      type: text.type,
+      reason: text.reason,
+      action: text.action ?? text.reason,
+      note: cut(text.note, 1024),
+      regarding,
+      ...(text.related ? { related: text.related } : {}),
+      reportingController: this.#options.component,
+      reportingInstance: cut(this.#options.instance, 128),
+    };
+  }
+
+  #allowed(subject: string): boolean {
+    let bucket = this.#buckets.get(subject);
+    if (!bucket) {
+      bucket = new TokenBucket(1, SUBJECT_BURST, this.#clock);
+      this.#buckets.set(subject, bucket);
+    }
+    return bucket.tryTake();
+  }
+
+  #forgetOld(now: number): void {
+    if (this.#series.size > MOST_SERIES) {
+      for (const [key, series] of this.#series) {
+        const written = series.sent >= series.count;
+        if (written && now - series.lastSeen >= SERIES_MS) this.#series.delete(key);
+      }
+      for (const key of this.#series.keys()) {
+        if (this.#series.size <= MOST_SERIES) break;
+        this.#series.delete(key);
+      }
+    }
+    if (this.#buckets.size > MOST_SERIES) this.#buckets.clear();
+  }
+}
+
+function eventName(subject: string | undefined): string {
+  return `${(subject ?? "onload").slice(0, 200)}.${randomUUID().slice(0, 18)}`;
+}
+
+/** metav1.MicroTime. */
+export function microTime(ms: number): string {
+  return new Date(ms).toISOString().replace("Z", "000Z");
+}
+
+function cut(text: string, bytes: number): string {
+  const encoded = Buffer.from(text, "utf8");
+  if (encoded.length <= bytes) return text;
+  // An incomplete last character decodes to U+FFFD.
+  return `${encoded
+    .subarray(0, bytes - 3)
+    .toString("utf8")
+    .replace(/\uFFFD$/, "")}…`;
+}

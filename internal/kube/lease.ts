@@ -1,0 +1,203 @@
+import { errorText } from "../cli/errors.ts";
+import type { Logger } from "../cli/log.ts";
+import type { Client } from "./client.ts";
+import { sleep, systemClock, type Clock } from "./clock.ts";
+import type { Lease } from "./core.ts";
+import { isAlreadyExists, isConflict } from "./errors.ts";
+import { microTime } from "./events.ts";
+import { LEASES, type ObjectRef } from "./resource.ts";
+
+export interface LeaderElectionOptions {
+  client: Client;
+  /** The Lease; it is created if it is not there. */
+  lease: ObjectRef & { namespace: string };
+  /** Unique to this process. */
+  identity: string;
+  /** How long a silent leader is left alone. Default 15 s. */
+  leaseDurationMs?: number;
+  /** A leader that cannot renew for this long gives up. Default 10 s. */
+  renewDeadlineMs?: number;
+  /** Default 2 s. */
+  retryPeriodMs?: number;
+  log: Logger;
+  clock?: Clock;
+  random?: () => number;
+  /** Called with true when we lead and with false when no longer. */
+  onChange?: (leading: boolean) => void;
+}
+
+/** We lead no longer: another process may act, so this one must stop at once. */
+export class LeadershipLostError extends Error {
+  override name = "LeadershipLostError";
+}
+
+/**
+ * Waits until we lead, then runs `work`, renewing the Lease until `work` is done; then releases it, so that the next
+ * candidate need not wait (client-go: leaderelection with ReleaseOnCancel).
+ *
+ * @param signal aborts the candidacy; while leading it is passed on to `work`, which ends in its own time
+ * @throws LeadershipLostError after the signal that `work` got was aborted because the Lease could not be renewed; the
+ *   signal's reason when it aborts before we lead
+ */
+export async function lead(
+  options: LeaderElectionOptions,
+  signal: AbortSignal,
+  work: (signal: AbortSignal) => Promise<void>,
+): Promise<void> {
+  const candidate = new Candidate(options);
+  await candidate.acquire(signal);
+  const { log, onChange } = options;
+  log.info("Became the leader", { lease: options.lease.name, identity: options.identity });
+  onChange?.(true);
+  const lost = new AbortController();
+  const finished = new AbortController();
+  const renewing = candidate.renew(finished.signal, lost);
+  try {
+    await work(AbortSignal.any([signal, lost.signal]));
+  } finally {
+    onChange?.(false);
+    finished.abort();
+    await renewing;
+    if (!lost.signal.aborted) await candidate.release();
+  }
+  if (lost.signal.aborted) throw lost.signal.reason;
+}
+
+class Candidate {
+  readonly #options: LeaderElectionOptions;
+  readonly #clock: Clock;
+  readonly #leaseMs: number;
+  readonly #deadlineMs: number;
+  readonly #retryMs: number;
+  /** The Lease as last read, and when by our own clock its content was first seen: remote clocks are not compared. */
+  #seen: { lease: Lease; content: string; at: number } | undefined;
+  #holder: string | undefined;
+
+  constructor(options: LeaderElectionOptions) {
+    this.#options = options;
+    this.#clock = options.clock ?? systemClock;
+    this.#leaseMs = options.leaseDurationMs ?? 15_000;
+    this.#deadlineMs = options.renewDeadlineMs ?? 10_000;
+    this.#retryMs = options.retryPeriodMs ?? 2000;
+  }
+
+  async acquire(signal: AbortSignal): Promise<void> {
+    const random = this.#options.random ?? Math.random;
+    while (!(await this.#try(signal))) {
+      // Jitter as in client-go, so that candidates do not collide for ever.
+      await sleep(this.#retryMs * (1 + 1.2 * random()), signal, this.#clock);
+    }
+  }
+
+  /** Renews until `finished` aborts; aborts `lost` when that fails for too long. Never throws. */
+  async renew(finished: AbortSignal, lost: AbortController): Promise<void> {
+    const { lease } = this.#options;
+    const giveUp = (): void => {
+      const reason = `no renewal for ${this.#deadlineMs / 1000} s`;
+      lost.abort(new LeadershipLostError(`Cannot keep Lease "${lease.namespace}/${lease.name}": ${reason}`));
+    };
+    const stop = AbortSignal.any([finished, lost.signal]);
+    let cancel = this.#clock.after(this.#deadlineMs, giveUp);
+    while (!stop.aborted) {
+      await sleep(this.#retryMs, stop, this.#clock).catch(() => undefined);
+      if (stop.aborted) break;
+      const started = this.#clock.now();
+      if (await this.#try(stop).catch(() => false)) {
+        cancel();
+        cancel = this.#clock.after(this.#deadlineMs - (this.#clock.now() - started), giveUp);
+      } else if (this.#holder !== undefined && this.#holder !== this.#options.identity && !stop.aborted) {
+        lost.abort(
+          new LeadershipLostError(`Cannot keep Lease "${lease.namespace}/${lease.name}": ${this.#holder} took it`),
+        );
+      }
+    }
+    cancel();
+  }
+
+  /** Lets the next candidate in at once. A failure only makes it wait. */
+  async release(): Promise<void> {
+    const { client, lease, log } = this.#options;
+    const now = microTime(this.#clock.now());
+    try {
+      await client.mergePatch<Lease>(
+        LEASES,
+        lease,
+        { spec: { holderIdentity: "", leaseDurationSeconds: 1, renewTime: now, acquireTime: now } },
+        { resourceVersion: this.#seen?.lease.metadata.resourceVersion, timeoutMs: this.#deadlineMs / 2 },
+      );
+      log.info("Released the leader's Lease", { lease: lease.name });
+    } catch (error) {
+      log.warn("Could not release the leader's Lease", { lease: lease.name, error: errorText(error) });
+    }
+  }
+
+  /** One attempt to take or renew the Lease. Throws only when the signal aborts. */
+  async #try(signal: AbortSignal): Promise<boolean> {
+    try {
+      // Whoever leads needs no read before the write: the version tells if somebody else wrote.
+      if (this.#seen && this.#holder === this.#options.identity) {
+        try {
+          return await this.#take(this.#seen.lease, signal);
+        } catch (error) {
+          if (!isConflict(error)) throw error;
+        }
+      }
+      return await this.#readAndTake(signal);
+    } catch (error) {
+      signal.throwIfAborted();
+      if (!isConflict(error) && !isAlreadyExists(error)) {
+        this.#options.log.warn("Could not take or renew the leader's Lease", { error: errorText(error) });
+      }
+      return false;
+    }
+  }
+
+  async #readAndTake(signal: AbortSignal): Promise<boolean> {
+    const { client, lease: ref, identity, log } = this.#options;
+    const call = { signal, timeoutMs: this.#deadlineMs / 2 };
+    const found = await client.get<Lease>(LEASES, ref, call);
+    if (!found) {
+      const now = microTime(this.#clock.now());
+      const spec = { ...this.#mine(now), acquireTime: now, leaseTransitions: 0 };
+      this.#note(await client.create<Lease>(LEASES, { metadata: ref, spec }, call));
+      return true;
+    }
+    this.#note(found);
+    const { holderIdentity = "", leaseDurationSeconds = this.#leaseMs / 1000 } = found.spec ?? {};
+    const free = holderIdentity === "" || holderIdentity === identity;
+    const expired = this.#clock.now() >= this.#seen!.at + leaseDurationSeconds * 1000;
+    if (!free && !expired) {
+      log.debug("Waiting for the leader", { holder: holderIdentity });
+      return false;
+    }
+    return this.#take(found, signal);
+  }
+
+  async #take(from: Lease, signal: AbortSignal): Promise<boolean> {
+    const { client, lease: ref, identity } = this.#options;
+    const now = microTime(this.#clock.now());
+    const takeover =
+      from.spec?.holderIdentity === identity
+        ? {}
+        : { acquireTime: now, leaseTransitions: (from.spec?.leaseTransitions ?? 0) + 1 };
+    const written = await client.mergePatch<Lease>(
+      LEASES,
+      ref,
+      { spec: { ...this.#mine(now), ...takeover } },
+      { resourceVersion: from.metadata.resourceVersion, signal, timeoutMs: this.#deadlineMs / 2 },
+    );
+    this.#note(written);
+    return true;
+  }
+
+  #mine(now: string): NonNullable<Lease["spec"]> {
+    const leaseDurationSeconds = Math.max(1, Math.round(this.#leaseMs / 1000));
+    return { holderIdentity: this.#options.identity, leaseDurationSeconds, renewTime: now };
+  }
+
+  #note(lease: Lease): void {
+    const content = JSON.stringify(lease.spec);
+    this.#holder = lease.spec?.holderIdentity ?? "";
+    this.#seen = { lease, content, at: this.#seen?.content === content ? this.#seen.at : this.#clock.now() };
+  }
+}
