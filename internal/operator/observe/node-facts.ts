@@ -1,0 +1,123 @@
+/** From the objects of the API server to the facts of each node that concerns an Onload resource. Pure. */
+import type { DeepReadonly, Node, Pod } from "../../api/core.ts";
+import type { KmmCapabilities, Module, NodeModulesConfig } from "../../api/kmm.ts";
+import {
+  devicePluginName,
+  ONLOAD_RESOURCE,
+  onloadModuleLabel,
+  onloadModuleName,
+  PLUGIN_NAME_LABEL,
+  pluginLabel,
+  sfcModuleLabel,
+  sfcModuleName,
+  VERSION_LABEL,
+  type OnloadKey,
+} from "../../api/names.ts";
+import { NODE_REASON } from "../../api/reasons.ts";
+import type { Holder, ModuleFacts, NodeFacts, PluginFacts, Version } from "../rollout/facts.ts";
+import { markAnnotation, parseMark } from "../rollout/mark.ts";
+import { mappingFor } from "./module-config.ts";
+import { carriesLabels, claimsOn, nameOf, type Claim } from "./ownership.ts";
+import { isReady, isTerminating, podFailure, podSince } from "./pods.ts";
+import { moduleFacts } from "./kmm-facts.ts";
+
+/** Annotation on the plugin's pods: a digest of the template that they were made from. */
+export const TEMPLATE_ANNOTATION = "onload.amd.com/template";
+
+/** What is the same for all nodes of one Onload resource. */
+export interface ResourceView {
+  key: OnloadKey;
+  /** The version that nodes are brought to. */
+  version: Version;
+  /** The Modules as they are, or are about to be, in the cluster. */
+  modules: { onload: DeepReadonly<Module> | undefined; sfc: DeepReadonly<Module> | undefined };
+  /** Digest of the DaemonSet's template; undefined where the DaemonSet is not known. */
+  template: string | undefined;
+  /** undefined: KMM is not installed. */
+  kmm: KmmCapabilities | undefined;
+  /** All Onload resources. */
+  claims: readonly Claim[];
+  /** The node that the operator runs on. */
+  ownNode: string | undefined;
+}
+
+/** What is known of one node beside its Node object. */
+export interface NodeView {
+  /** Pods on the node of the plugin and of KMM; others do no harm. */
+  pods: readonly DeepReadonly<Pod>[];
+  nmc: DeepReadonly<NodeModulesConfig> | undefined;
+  holders: Holder[] | undefined;
+  /** See KmmView. */
+  lastWords: ReadonlyMap<string, string>;
+}
+
+const NOTHING: ModuleFacts = { present: false, ready: undefined, since: undefined, failure: undefined };
+
+/** The facts of one node for one Onload resource. */
+export function nodeFacts(node: DeepReadonly<Node>, view: NodeView, resource: ResourceView): NodeFacts {
+  const { key, modules, kmm } = resource;
+  const { name, labels = {}, annotations = {} } = node.metadata;
+  const kernel = node.status?.nodeInfo?.kernelVersion ?? "";
+  const owners = claimsOn(node, resource.claims);
+  const mine = owners.findIndex((claim) => nameOf(claim) === nameOf(key));
+  const ready = node.status?.conditions?.find(({ type }) => type === "Ready");
+  const module = (moduleName: string): ModuleFacts =>
+    kmm ? moduleFacts({ ...view, kmm, namespace: key.namespace, module: moduleName, node }) : NOTHING;
+  const others = resource.claims.filter((claim) => nameOf(claim) !== nameOf(key) && carriesLabels(node, claim));
+  return {
+    name,
+    ready: ready?.status === "True",
+    readySince: time(ready?.lastTransitionTime),
+    cordoned: node.spec?.unschedulable === true,
+    want: mine === 0 ? resource.version : undefined,
+    mapped: mappingFor(modules.onload, kernel) !== undefined,
+    sfcManaged: mappingFor(modules.sfc, kernel) !== undefined,
+    labels: {
+      plugin: labels[pluginLabel(key)],
+      onload: labels[onloadModuleLabel(key)],
+      sfc: labels[sfcModuleLabel(key)],
+    },
+    onload: module(onloadModuleName(key.name)),
+    sfc: module(sfcModuleName(key.name)),
+    plugin: pluginFacts(view.pods, resource),
+    allocatable: Number(node.status?.allocatable?.[ONLOAD_RESOURCE] ?? 0) || 0,
+    holders: view.holders,
+    mark: parseMark(annotations[markAnnotation(key)]),
+    blockedBy: others[0] && nameOf(others[0]),
+    lostTo: mine > 0 ? nameOf(owners[0]!) : undefined,
+    ownNode: name === resource.ownNode,
+  };
+}
+
+/** Whether a node can concern an Onload resource at all: selected by it, or carrying something of it. */
+export function concerns(node: DeepReadonly<Node>, key: OnloadKey, selected: boolean): boolean {
+  return selected || carriesLabels(node, key) || markAnnotation(key) in (node.metadata.annotations ?? {});
+}
+
+function pluginFacts(pods: readonly DeepReadonly<Pod>[], { key, template, version }: ResourceView): PluginFacts {
+  const mine = pods.filter(
+    ({ metadata }) =>
+      metadata.namespace === key.namespace && metadata.labels?.[PLUGIN_NAME_LABEL] === devicePluginName(key.name),
+  );
+  const staying = mine.find((pod) => !isTerminating(pod));
+  const failure = staying && podFailure(staying);
+  const reason = failure?.kind === "image" ? NODE_REASON.ImagePullFailed : NODE_REASON.PluginNotReady;
+  return {
+    present: mine.length > 0,
+    ready: staying !== undefined && isReady(staying),
+    // While a pod is on its way out, the one that follows will be of the present template.
+    current: staying === undefined || isCurrent(staying, version, template),
+    since: staying && podSince(staying),
+    failure: failure && { reason, message: failure.message },
+  };
+}
+
+function isCurrent({ metadata }: DeepReadonly<Pod>, version: Version, template: string | undefined): boolean {
+  const same = template === undefined || metadata.annotations?.[TEMPLATE_ANNOTATION] === template;
+  return same && metadata.labels?.[VERSION_LABEL] === version;
+}
+
+function time(text: string | undefined): number | undefined {
+  const value = Date.parse(text ?? "");
+  return Number.isNaN(value) ? undefined : value;
+}

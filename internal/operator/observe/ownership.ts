@@ -1,0 +1,37 @@
+/** Which Onload resource a node belongs to: where several select it, the oldest keeps it. */
+import type { DeepReadonly, Node } from "../../api/core.ts";
+import { onloadModuleLabel, pluginLabel, sfcModuleLabel, type OnloadKey } from "../../api/names.ts";
+
+/** What ownership depends on of an Onload resource. */
+export interface Claim extends OnloadKey {
+  selector: Readonly<Record<string, string>>;
+  /** RFC 3339. */
+  created: string;
+  deleting: boolean;
+}
+
+/** Whether a node has all labels of a selector. */
+export function selects(selector: Readonly<Record<string, string>>, labels: Readonly<Record<string, string>>): boolean {
+  return Object.entries(selector).every(([key, value]) => labels[key] === value);
+}
+
+/** The claims on a node, the one that keeps it first. Resources that are being deleted claim nothing. */
+export function claimsOn(node: DeepReadonly<Node>, claims: readonly Claim[]): Claim[] {
+  const labels = node.metadata.labels ?? {};
+  return claims.filter(({ deleting, selector }) => !deleting && selects(selector, labels)).sort(older);
+}
+
+/** Whether a node carries any of the labels that belong to an Onload resource. */
+export function carriesLabels(node: DeepReadonly<Node>, key: OnloadKey): boolean {
+  const labels = node.metadata.labels ?? {};
+  return pluginLabel(key) in labels || onloadModuleLabel(key) in labels || sfcModuleLabel(key) in labels;
+}
+
+function older(a: Claim, b: Claim): number {
+  return a.created < b.created ? -1 : a.created > b.created ? 1 : nameOf(a) < nameOf(b) ? -1 : 1;
+}
+
+/** `namespace/name`. */
+export function nameOf({ namespace, name }: OnloadKey): string {
+  return `${namespace}/${name}`;
+}

@@ -1,0 +1,84 @@
+/** Reading of pods: readiness, times, and what failed in them, in the kubelet's words. */
+import type { ContainerStatus, DeepReadonly, Pod } from "../../api/core.ts";
+
+export function isTerminating(pod: DeepReadonly<Pod>): boolean {
+  return pod.metadata.deletionTimestamp !== undefined;
+}
+
+export function isFinished(pod: DeepReadonly<Pod>): boolean {
+  return pod.status?.phase === "Succeeded" || pod.status?.phase === "Failed";
+}
+
+/** Ready, and not on its way out. */
+export function isReady(pod: DeepReadonly<Pod>): boolean {
+  return !isTerminating(pod) && readyCondition(pod)?.status === "True";
+}
+
+/** When the pod was made or changed readiness, whichever is later, in milliseconds since the epoch. */
+export function podSince(pod: DeepReadonly<Pod>): number | undefined {
+  const times = [pod.metadata.creationTimestamp, readyCondition(pod)?.lastTransitionTime]
+    .map((time) => Date.parse(time ?? ""))
+    .filter((time) => !Number.isNaN(time));
+  return times.length > 0 ? Math.max(...times) : undefined;
+}
+
+function readyCondition(pod: DeepReadonly<Pod>): { status: string; lastTransitionTime?: string } | undefined {
+  return pod.status?.conditions?.find(({ type }) => type === "Ready");
+}
+
+/** Why a container waits when its image is the matter. ErrImagePull is left out: the kubelet tries again at once. */
+const IMAGE_REASONS = new Set(["ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"]);
+/** Why a container waits when it cannot run. */
+const RUN_REASONS = new Set([
+  "CrashLoopBackOff",
+  "CreateContainerConfigError",
+  "CreateContainerError",
+  "RunContainerError",
+  "PostStartHookError",
+  "StartError",
+]);
+
+/** What failed in a pod. */
+export interface PodFailure {
+  kind: "image" | "run";
+  /** Container, reason and message as the kubelet gives them. */
+  message: string;
+  /** The container, for its log. */
+  container: string;
+}
+
+/** What the kubelet reports as failed in a pod, if anything. */
+export function podFailure(pod: DeepReadonly<Pod>): PodFailure | undefined {
+  const { initContainerStatuses = [], containerStatuses = [], phase, message, reason } = pod.status ?? {};
+  for (const status of [...initContainerStatuses, ...containerStatuses]) {
+    const failure = containerFailure(status);
+    if (failure) return { ...failure, message: `Pod ${pod.metadata.name}: ${failure.message}` };
+  }
+  if (phase !== "Failed") return undefined;
+  const why = [reason, message].filter(Boolean).join(": ") || "failed";
+  return { kind: "run", message: `Pod ${pod.metadata.name}: ${why}`, container: "" };
+}
+
+function containerFailure(status: DeepReadonly<ContainerStatus>): PodFailure | undefined {
+  const { name, state, lastState } = status;
+  const waiting = state?.waiting;
+  const ended = state?.terminated ?? lastState?.terminated;
+  const exit = ended && ended.exitCode !== 0 ? `exit code ${ended.exitCode}${said(ended.message)}` : undefined;
+  if (waiting?.reason && IMAGE_REASONS.has(waiting.reason)) {
+    return { kind: "image", container: name, message: `container ${name}: ${waiting.reason}${said(waiting.message)}` };
+  }
+  if (waiting?.reason && RUN_REASONS.has(waiting.reason)) {
+    const words = exit ?? said(waiting.message).slice(2);
+    return {
+      kind: "run",
+      container: name,
+      message: `container ${name}: ${waiting.reason}${words ? `: ${words}` : ""}`,
+    };
+  }
+  if (state?.terminated && exit) return { kind: "run", container: name, message: `container ${name}: ${exit}` };
+  return undefined;
+}
+
+function said(message: string | undefined): string {
+  return message ? `: ${message.trim().replace(/\s+/g, " ").slice(0, 500)}` : "";
+}

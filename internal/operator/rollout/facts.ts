@@ -1,0 +1,85 @@
+/**
+ * What is known of one node for one Onload resource, gathered from labels, pods and KMM's resources. Everything that
+ * the rollout decides follows from these facts and the clock: nothing is remembered in the operator.
+ */
+import type { NodeReason } from "../../api/reasons.ts";
+import type { Mark } from "./mark.ts";
+
+/** A label's or a module's version: the value of spec.onload.version. */
+export type Version = string;
+
+/** One node, seen from one Onload resource. */
+export interface NodeFacts {
+  name: string;
+  /** The node's condition Ready. */
+  ready: boolean;
+  /** When that condition changed last, in milliseconds since the epoch. */
+  readySince: number | undefined;
+  /** spec.unschedulable: a person's doing, because we never cordon. */
+  cordoned: boolean;
+  /** The version that the node shall run; undefined where it shall run none. */
+  want: Version | undefined;
+  /** Whether a kernel mapping gives this node's kernel an image. */
+  mapped: boolean;
+  /** Whether the sfc module is managed for this node's kernel. */
+  sfcManaged: boolean;
+  /** Our three labels. */
+  labels: { plugin: Version | undefined; onload: Version | undefined; sfc: Version | undefined };
+  onload: ModuleFacts;
+  sfc: ModuleFacts;
+  plugin: PluginFacts;
+  /** Allocatable amd.com/onload. */
+  allocatable: number;
+  /** Pods on the node that hold amd.com/onload; undefined where nobody has looked since the plugin pod went. */
+  holders: Holder[] | undefined;
+  /** The last step that we took here. */
+  mark: Mark | undefined;
+  /** Another Onload resource whose labels the node still carries and that must leave first. */
+  blockedBy: string | undefined;
+  /** An older Onload resource that selects the node and keeps it. */
+  lostTo: string | undefined;
+  /** Whether the operator itself runs here. */
+  ownNode: boolean;
+}
+
+/** One kernel module on one node, as KMM tells it. */
+export interface ModuleFacts {
+  /** Something of it is there: a module-loader pod, a worker pod, or an entry in NodeModulesConfig's status. */
+  present: boolean;
+  /** The version that is loaded and ready. */
+  ready: Version | undefined;
+  /** When its newest pod was made or changed readiness, in milliseconds since the epoch. */
+  since: number | undefined;
+  failure: Failure | undefined;
+}
+
+/** The device plugin's pod on a node. */
+export interface PluginFacts {
+  /** A pod exists, even one that is going. */
+  present: boolean;
+  ready: boolean;
+  /** Made from the DaemonSet's present template. */
+  current: boolean;
+  /** When it was made or changed readiness, in milliseconds since the epoch. */
+  since: number | undefined;
+  failure: Failure | undefined;
+}
+
+/** A pod that holds amd.com/onload and has not finished. */
+export interface Holder {
+  namespace: string;
+  name: string;
+  uid: string;
+  /** It has a deletion timestamp: it has been evicted or deleted already. */
+  terminating: boolean;
+  /** Whether to ask for its eviction at all. */
+  evictable: boolean;
+  /** Why it is not evictable, or why the API server refused, with the budget's name. */
+  refusal: string | undefined;
+}
+
+/** What KMM or the kubelet reports as failed, in their own words. */
+export interface Failure {
+  reason: NodeReason;
+  message: string;
+}

@@ -1,0 +1,163 @@
+/** When a node has failed: a step that takes too long, or what KMM and the kubelet report. */
+import { NODE_REASON, type NodeReason } from "../../api/reasons.ts";
+import type { Failure, NodeFacts } from "./facts.ts";
+import type { NodeState } from "./state.ts";
+
+/** How long a step may take. */
+export interface Limits {
+  /** Milliseconds for every step but eviction. */
+  step: number;
+  /** Milliseconds for evicting the pods of a node. */
+  drain: number;
+}
+
+/** What is wrong on a node, ready for status.problems. */
+export interface Problem {
+  reason: NodeReason;
+  message: string;
+  /** Milliseconds since the epoch; undefined where nothing observed says since when. */
+  since: number | undefined;
+  /** The node stands in the middle of a step and cannot go on by itself: it halts the rollout. */
+  failed: boolean;
+}
+
+/** States in which something is awaited, and the reason to give when it does not come. */
+const AWAITED: Partial<Record<NodeState, NodeReason>> = {
+  LoadingSfc: NODE_REASON.ModuleLoadFailed,
+  LoadingOnload: NODE_REASON.ModuleLoadFailed,
+  UnloadingOnload: NODE_REASON.ModuleUnloadFailed,
+  UnloadingSfc: NODE_REASON.ModuleUnloadFailed,
+  StartingPlugin: NODE_REASON.PluginNotReady,
+  StoppingPlugin: NODE_REASON.PluginNotGone,
+  Draining: NODE_REASON.EvictionBlocked,
+};
+
+/** What a person can do about it. */
+const REMEDY: Partial<Record<NodeReason, string>> = {
+  ModuleLoadFailed: "see the kernel log of the node and the module-loader or worker pod of KMM",
+  ModuleImageMissing: "build and push the image, or correct spec.onload.kernelMappings",
+  ImagePullFailed: "push the image, or correct it in the spec",
+  EvictionBlocked: "end the pods, relax the budget, or set spec.upgrade.drain.force",
+  NodeNotReady: "bring the node back, or delete its Node object",
+  PluginNotReady: "see the logs of the device plugin's pod",
+  NotAllocatable: "see the logs of the device plugin's pod and of the kubelet",
+};
+
+/** Since when the node waits for what its state awaits, in milliseconds since the epoch. */
+export function waitingSince(node: NodeFacts, state: NodeState): number | undefined {
+  if (AWAITED[state] === undefined) return node.mark?.since;
+  if (state === "Draining") return node.mark?.step === "Evict" ? node.mark.since : undefined;
+  // A node that was done and is not any more (a reboot, a crash) waits since that happened, not since our last step.
+  const seen = [node.mark?.since, node.readySince, thingAwaited(node, state)].filter((time) => time !== undefined);
+  return seen.length > 0 ? Math.max(...seen) : undefined;
+}
+
+function thingAwaited(node: NodeFacts, state: NodeState): number | undefined {
+  if (state === "LoadingSfc") return node.sfc.since;
+  if (state === "LoadingOnload") return node.onload.since;
+  return state === "StartingPlugin" ? node.plugin.since : undefined;
+}
+
+/** When the present step must be done, in milliseconds since the epoch; undefined where nothing is timed. */
+export function deadlineOf(node: NodeFacts, state: NodeState, limits: Limits): number | undefined {
+  const since = waitingSince(node, state);
+  if (AWAITED[state] === undefined || since === undefined) return undefined;
+  return since + (state === "Draining" ? limits.drain : limits.step);
+}
+
+/** What is wrong on the node, if anything. */
+export function problemOf(node: NodeFacts, state: NodeState, limits: Limits, now: number): Problem | undefined {
+  const since = waitingSince(node, state);
+  const standing = standingProblem(node, state);
+  if (standing) return { ...standing, since, failed: false };
+  const reported = reportedFailure(node, state);
+  if (reported) return { ...reported, since, failed: state !== "Outdated" };
+  const deadline = deadlineOf(node, state, limits);
+  if (deadline === undefined || now < deadline) return undefined;
+  const reason = timeoutReason(node, state);
+  return { reason, message: timeoutMessage(node, state, reason, limits), since, failed: true };
+}
+
+/** What keeps the node from starting or from counting as ready, without anything having failed. */
+function standingProblem(node: NodeFacts, state: NodeState): Failure | undefined {
+  if (node.lostTo !== undefined && state === "Absent") {
+    return {
+      reason: NODE_REASON.SelectedByOther,
+      message: `Onload "${node.lostTo}" is older and selects this node too; change one of the selectors`,
+    };
+  }
+  if (state === "Blocked") {
+    return {
+      reason: NODE_REASON.SelectedByOther,
+      message: `Waits for Onload "${node.blockedBy}" to leave this node`,
+    };
+  }
+  if (state === "Unmapped" || (state === "Outdated" && !node.mapped)) {
+    return {
+      reason: NODE_REASON.NoKernelMapping,
+      message: "No entry of spec.onload.kernelMappings matches the node's kernel; add one",
+    };
+  }
+  if (!node.ready && (state === "Ready" || state === "Outdated" || state === "PluginOutdated")) {
+    return { reason: NODE_REASON.NodeNotReady, message: "The node is not Ready" };
+  }
+  if (state === "Cordoned" || (state === "Outdated" && node.cordoned)) {
+    return { reason: NODE_REASON.Cordoned, message: "The node is cordoned: it is skipped until uncordoned" };
+  }
+  return undefined;
+}
+
+/** What KMM or the kubelet reports about the thing that is awaited. */
+function reportedFailure(node: NodeFacts, state: NodeState): Failure | undefined {
+  switch (state) {
+    case "LoadingSfc":
+    case "UnloadingSfc":
+      return withRemedy(node.sfc.failure);
+    case "LoadingOnload":
+    case "UnloadingOnload":
+      return withRemedy(node.onload.failure);
+    case "StartingPlugin":
+      return node.plugin.ready ? undefined : withRemedy(node.plugin.failure);
+    case "Outdated":
+      return withRemedy(node.onload.failure ?? (node.plugin.ready ? undefined : node.plugin.failure));
+    default:
+      return undefined;
+  }
+}
+
+function withRemedy(failure: Failure | undefined): Failure | undefined {
+  const remedy = failure && REMEDY[failure.reason];
+  return failure && remedy ? { reason: failure.reason, message: `${failure.message}; ${remedy}` } : failure;
+}
+
+function timeoutReason(node: NodeFacts, state: NodeState): NodeReason {
+  if (!node.ready) return NODE_REASON.NodeNotReady;
+  if (state === "StartingPlugin" && node.plugin.ready) return NODE_REASON.NotAllocatable;
+  return AWAITED[state] ?? NODE_REASON.StepTimedOut;
+}
+
+function timeoutMessage(node: NodeFacts, state: NodeState, reason: NodeReason, limits: Limits): string {
+  const limit = state === "Draining" ? limits.drain : limits.step;
+  const what = reason === NODE_REASON.NodeNotReady ? "The node is not Ready" : AWAITING[state];
+  const remedy = REMEDY[reason];
+  return `${what}${holderText(node, state)} after ${Math.round(limit / 1000)} s${remedy ? `; ${remedy}` : ""}`;
+}
+
+const AWAITING: Partial<Record<NodeState, string>> = {
+  LoadingSfc: "KMM has not loaded sfc",
+  LoadingOnload: "KMM has not loaded onload",
+  UnloadingOnload: "KMM has not unloaded onload",
+  UnloadingSfc: "KMM has not unloaded sfc",
+  StartingPlugin: "The device plugin offers no amd.com/onload",
+  StoppingPlugin: "The device plugin's pod has not gone",
+  Draining: "Pods still hold amd.com/onload",
+};
+
+function holderText(node: NodeFacts, state: NodeState): string {
+  if (state !== "Draining" || !node.holders) return "";
+  const names = node.holders.map(
+    ({ namespace, name, refusal }) => `${namespace}/${name}${refusal ? ` (${refusal})` : ""}`,
+  );
+  const more = names.length > 3 ? ` and ${names.length - 3} more` : "";
+  return ` (${names.slice(0, 3).join(", ")}${more})`;
+}

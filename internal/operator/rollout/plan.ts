@@ -1,0 +1,75 @@
+/** The plan for all nodes of one Onload resource: what state each is in, what to do now, and when to look again. */
+import type { NodeFacts } from "./facts.ts";
+import { deadlineOf, problemOf, type Limits, type Problem } from "./failure.ts";
+import { byNodeName } from "./order.ts";
+import { grantStarts, type Assessed, type Gate } from "./slots.ts";
+import { stateOf, type NodeState } from "./state.ts";
+import { stepFor, type StepName } from "./table.ts";
+
+/** What the resource says about how to roll out. */
+export interface Policy {
+  /** Most nodes that may be out at once; see resolveMaxUnavailable. */
+  maxUnavailable: number;
+  paused: boolean;
+  /** Whether a failed node keeps others from starting. */
+  haltOnFailure: boolean;
+  limits: Limits;
+  /** See attemptOf. */
+  attempt: string;
+  /** Whether the DaemonSet controller has seen the DaemonSet's present template. */
+  templateSeen: boolean;
+}
+
+/** What to do with one node now. */
+export interface NodePlan {
+  facts: NodeFacts;
+  state: NodeState;
+  step: StepName;
+  problem: Problem | undefined;
+  /** Why a node that should start waits. */
+  gate: Gate | undefined;
+  /** The step's time is over, but a newer attempt gives it its time again. */
+  restart: boolean;
+  /** Evict and Wait: when the step must be done, in milliseconds since the epoch. */
+  deadline: number | undefined;
+}
+
+export interface RolloutPlan {
+  /** Every node that is wanted or still has something of ours, by name. */
+  nodes: NodePlan[];
+  /** When to plan again if nothing happens, in milliseconds since the epoch. */
+  wakeAt: number | undefined;
+  /** Some node has failed, so that no other starts. */
+  halted: boolean;
+}
+
+/** Plans. Pure: equal facts, policy and time give equal plans. */
+export function planRollout(nodes: readonly NodeFacts[], policy: Policy, now: number): RolloutPlan {
+  const assessed = nodes
+    .map((facts): Assessed => {
+      const state = stateOf(facts);
+      return { facts, state, problem: problemOf(facts, state, policy.limits, now) };
+    })
+    .filter(({ facts, state }) => state !== "Absent" || facts.lostTo !== undefined)
+    .sort((a, b) => byNodeName(a.facts.name, b.facts.name));
+  const retried = assessed.map((node) => retry(node, policy.attempt));
+  const halted = policy.haltOnFailure && retried.some(({ problem }) => problem?.failed);
+  const grants = grantStarts(retried, { ...policy, halted });
+  const plans = retried.map(({ facts, state, problem, restart }): NodePlan => {
+    const deadline = deadlineOf(facts, state, policy.limits);
+    const plan: NodePlan = { facts, state, step: stepFor(state, facts), problem, gate: undefined, restart, deadline };
+    const grant = grants.get(facts.name);
+    if (grant === "Inspect") plan.step = "Inspect";
+    else if (grant !== undefined && grant !== "Start") Object.assign(plan, { step: "None", gate: grant });
+    if (plan.step === "LabelPlugin" && !policy.templateSeen) plan.step = "Wait";
+    return plan;
+  });
+  const wakes = plans.flatMap(({ deadline }) => (deadline !== undefined && deadline > now ? [deadline] : []));
+  return { nodes: plans, wakeAt: wakes.length > 0 ? Math.min(...wakes) : undefined, halted };
+}
+
+/** A failure by time belongs to the attempt it was measured in; a newer attempt starts the step's time again. */
+function retry(node: Assessed, attempt: string): Assessed & { restart: boolean } {
+  const restart = node.problem?.failed === true && node.facts.mark !== undefined && node.facts.mark.attempt !== attempt;
+  return restart ? { ...node, problem: undefined, restart } : { ...node, restart };
+}

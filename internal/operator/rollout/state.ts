@@ -1,0 +1,93 @@
+/** The state of a node, derived from its facts alone. Pure, total, and the same after any crash. */
+import type { NodeFacts, Version } from "./facts.ts";
+
+export const NODE_STATES = [
+  "Absent",
+  "Blocked",
+  "Cordoned",
+  "Unmapped",
+  "New",
+  "SfcUnlabelled",
+  "LoadingSfc",
+  "SfcReady",
+  "LoadingOnload",
+  "ModuleReady",
+  "StartingPlugin",
+  "Ready",
+  "PluginOutdated",
+  "Outdated",
+  "Leaving",
+  "StoppingPlugin",
+  "Inspecting",
+  "Draining",
+  "Drained",
+  "UnloadingOnload",
+  "OnloadUnloaded",
+  "UnloadingSfc",
+  "Unloaded",
+  "Cleaned",
+] as const;
+/** Where a node stands. What each means is beside its step, in table.ts. */
+export type NodeState = (typeof NODE_STATES)[number];
+
+/** The node's state. */
+export function stateOf(node: NodeFacts): NodeState {
+  if (node.want === undefined) return goingDown(node);
+  if (isWhole(node) && node.labels.onload !== node.want) return "Outdated";
+  if (isStale(node)) return goingDown(node);
+  return goingUp(node, node.want);
+}
+
+/**
+ * Whether the node has all the labels of one version, whichever: it serves pods, and only a slot may change that.
+ * A missing sfc label does not matter, because an older version may not have managed sfc.
+ */
+export function isWhole({ labels: { plugin, onload, sfc } }: NodeFacts): boolean {
+  return plugin !== undefined && plugin === onload && (sfc === undefined || sfc === onload);
+}
+
+/** Whether a module of another version than the wanted one must go first. A plugin label alone is simply put right. */
+function isStale({ want, labels: { onload, sfc } }: NodeFacts): boolean {
+  return onload === undefined ? sfc !== undefined && sfc !== want : onload !== want;
+}
+
+/** Down: plugin, pods, onload, sfc, each gone before the next is touched. */
+function goingDown(node: NodeFacts): NodeState {
+  const { labels } = node;
+  if (labels.plugin !== undefined) return "Leaving";
+  if (node.plugin.present) return "StoppingPlugin";
+  if (labels.onload !== undefined) {
+    if (node.holders === undefined) return "Inspecting";
+    return node.holders.length > 0 ? "Draining" : "Drained";
+  }
+  if (node.onload.present) return "UnloadingOnload";
+  if (labels.sfc !== undefined) return "OnloadUnloaded";
+  if (node.sfc.present) return "UnloadingSfc";
+  return node.mark === undefined ? "Absent" : "Cleaned";
+}
+
+/** Up: sfc where it is managed, onload on top of it, and then the plugin. */
+function goingUp(node: NodeFacts, want: Version): NodeState {
+  const { labels } = node;
+  if (labels.onload === undefined && labels.sfc === undefined) return bare(node);
+  if (node.sfcManaged && labels.sfc !== want) return "SfcUnlabelled";
+  if (labels.onload === undefined) {
+    if (node.sfc.ready !== want) return "LoadingSfc";
+    return node.onload.present ? "UnloadingOnload" : "SfcReady";
+  }
+  if (node.onload.ready !== want) return "LoadingOnload";
+  if (labels.plugin !== want) return "ModuleReady";
+  if (node.plugin.present && !node.plugin.current) return "PluginOutdated";
+  return node.plugin.ready && node.allocatable > 0 ? "Ready" : "StartingPlugin";
+}
+
+/** Wanted, and no module label yet: wait until every trace of the old is gone, then begin. */
+function bare(node: NodeFacts): NodeState {
+  if (node.plugin.present && node.labels.plugin === undefined) return "StoppingPlugin";
+  if (node.onload.present) return "UnloadingOnload";
+  if (node.sfc.present) return "UnloadingSfc";
+  if (node.blockedBy !== undefined) return "Blocked";
+  if (!node.mapped) return "Unmapped";
+  if (node.mark !== undefined || node.labels.plugin !== undefined) return "Unloaded";
+  return node.cordoned ? "Cordoned" : "New";
+}
