@@ -1,0 +1,7 @@
+/* Stand-in for libonload.so: it can be preloaded, says what it is when asked, and intercepts nothing. */
+
+/** As in Onload's extensions API: 0, because this library accelerates nothing. */
+int onload_is_present(void) { return 0; }
+
+/** The version that the test image was built as. */
+const char* onload_version(void) { return ONLOAD_VERSION; }
