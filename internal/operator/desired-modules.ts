@@ -1,0 +1,124 @@
+/** The Modules that an Onload resource asks KMM for. */
+import type { DeepReadonly, LocalObjectReference, OwnerReference, Toleration } from "../api/core.ts";
+import type { KernelMapping, KmmCapabilities, Module, ModuleLoaderContainer } from "../api/kmm.ts";
+import { KMM_API_VERSION, ONLOAD_API_VERSION, objectLabels, onloadModuleName, sfcModuleName } from "../api/names.ts";
+import { managesSfc, type Onload, type OnloadKernelMapping } from "../api/onload.ts";
+
+/** Modules of one Onload resource, as bodies of a server-side apply. */
+export interface DesiredModules {
+  onload: Module;
+  /** Only where a kernel mapping manages the sfc driver. */
+  sfc: Module | undefined;
+}
+
+/**
+ * Taints that Kubernetes itself puts on a node in trouble or cordoned by a person. KMM 2.3 and later unload a module
+ * from a node with a taint that the Module does not tolerate, so without these a kubelet that is late, or a cordon,
+ * would take the driver from under running pods. DaemonSets tolerate the same ones.
+ */
+const LIFECYCLE_TAINTS = [
+  "node.kubernetes.io/unschedulable",
+  "node.kubernetes.io/not-ready",
+  "node.kubernetes.io/unreachable",
+  "node.kubernetes.io/disk-pressure",
+  "node.kubernetes.io/memory-pressure",
+  "node.kubernetes.io/pid-pressure",
+  "node.kubernetes.io/network-unavailable",
+];
+
+/**
+ * Selects every node on purpose: a Module with a version is loaded only where the version label is, and that label is
+ * the operator's. With spec.selector here, a node that loses its label, or a person who edits spec.selector, would make
+ * KMM unload drivers at once instead of in the rollout's order; KMM 1.1 would even restart every loader pod.
+ */
+const EVERY_NODE = { "kubernetes.io/os": "linux" };
+
+/** What KMM shall load for `onload`, in the form that the installed KMM understands. */
+export function desiredModules(onload: DeepReadonly<Onload>, kmm: KmmCapabilities): DesiredModules {
+  const mappings = onload.spec.onload.kernelMappings;
+  const inTree = kmm.pluralInTree ? { inTreeModulesToRemove: ["sfc"] } : { inTreeModuleToRemove: "sfc" };
+  return {
+    onload: module(onload, kmm, onloadModuleName(onload.metadata.name), {
+      modprobe: { moduleName: "onload", parameters: ["--first-time"] },
+      kernelMappings: mappings.map((mapping) => ({ ...imageOf(mapping), ...buildOf(mapping) })),
+    }),
+    sfc: managesSfc(onload.spec)
+      ? module(onload, kmm, sfcModuleName(onload.metadata.name), {
+          modprobe: { moduleName: "sfc", parameters: ["--first-time"] },
+          ...inTree,
+          // The onload Module builds the image that both share.
+          kernelMappings: mappings.filter(({ sfc }) => sfc !== undefined).map(imageOf),
+        })
+      : undefined,
+  };
+}
+
+/** The owner reference by which an object goes when its Onload resource goes. */
+export function ownerReference({ metadata }: DeepReadonly<Onload>): OwnerReference {
+  return {
+    apiVersion: ONLOAD_API_VERSION,
+    kind: "Onload",
+    name: metadata.name,
+    uid: metadata.uid ?? "",
+    controller: true,
+    blockOwnerDeletion: true,
+  };
+}
+
+function module(
+  onload: DeepReadonly<Onload>,
+  kmm: KmmCapabilities,
+  name: string,
+  container: Omit<ModuleLoaderContainer, "version" | "imagePullPolicy">,
+): Module {
+  const { spec, metadata } = onload;
+  const namespace = metadata.namespace ?? "";
+  const secret = spec.imagePullSecrets?.[0];
+  return {
+    apiVersion: KMM_API_VERSION,
+    kind: "Module",
+    metadata: {
+      name,
+      namespace,
+      labels: objectLabels({ namespace, name: metadata.name }, "module"),
+      ownerReferences: [ownerReference(onload)],
+    },
+    spec: {
+      selector: EVERY_NODE,
+      ...(secret ? { imageRepoSecret: { name: secret.name } as LocalObjectReference } : {}),
+      ...(kmm.tolerations ? { tolerations: tolerations(spec.tolerations ?? []) } : {}),
+      moduleLoader: {
+        ...(spec.serviceAccountName ? { serviceAccountName: spec.serviceAccountName } : {}),
+        container: {
+          ...container,
+          version: spec.onload.version,
+          ...(spec.onload.imagePullPolicy ? { imagePullPolicy: spec.onload.imagePullPolicy } : {}),
+        },
+      },
+    },
+  };
+}
+
+function tolerations(own: DeepReadonly<Onload["spec"]["tolerations"]> & object): Toleration[] {
+  const lifecycle = LIFECYCLE_TAINTS.map((key): Toleration => ({ key, operator: "Exists" }));
+  const further = own.filter(
+    ({ key, operator, effect }) =>
+      !(operator === "Exists" && effect === undefined && key !== undefined && LIFECYCLE_TAINTS.includes(key)),
+  );
+  return [...lifecycle, ...(further as Toleration[])];
+}
+
+function imageOf(mapping: DeepReadonly<OnloadKernelMapping>): KernelMapping {
+  return { regexp: mapping.regexp, containerImage: mapping.kernelModuleImage };
+}
+
+function buildOf({ build }: DeepReadonly<OnloadKernelMapping>): Pick<KernelMapping, "build"> {
+  if (!build) return {};
+  const { buildArgs, dockerfileConfigMap } = build;
+  return {
+    build: {
+      dockerfileConfigMap: { name: dockerfileConfigMap.name ?? "" },
+      ...(buildArgs ? { buildArgs: buildArgs.map(({ name, value }) => ({ name, value })) } : {}),
+    },
+  };
+}
