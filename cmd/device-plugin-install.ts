@@ -1,0 +1,45 @@
+import { join } from "node:path";
+import { commonArgs, defineSubcommand } from "../internal/cli/command.ts";
+import { UsageError } from "../internal/cli/errors.ts";
+import { fileOps } from "../internal/deviceplugin/file-ops.ts";
+import { installHostFiles } from "../internal/deviceplugin/install-host-files.ts";
+import { withContainerLabel } from "../internal/deviceplugin/selinux.ts";
+
+const path = { type: "string", valueHint: "PATH" } as const;
+
+export default defineSubcommand({
+  summary: "Install Onload's files from the user image on the node",
+  description:
+    "Copies them to a folder of their own, named for version and content, checks the copy and switches the link " +
+    '"current" to it. May be interrupted and run again. Files of running containers are never touched.',
+  args: {
+    ...commonArgs,
+    "onload-version": { type: "string", valueHint: "VERSION", required: true, description: "Version of Onload" },
+    from: { ...path, default: "/opt/onload", description: "Onload's files in this image" },
+    "host-onload-path": { ...path, default: "/opt/onload", description: "Onload's files on the node" },
+    "host-root": { ...path, default: "/", description: "Where the node's paths are found" },
+  },
+  examples: [
+    {
+      run: "onloadctl device-plugin install-host-files --onload-version=9.2.0 --host-root=/host",
+      does: "In the pod's init container, with the node's /opt/onload at /host/opt/onload",
+    },
+  ],
+  async run({ args, log }) {
+    const version = args["onload-version"];
+    // It becomes part of a folder's name and stands in a label elsewhere.
+    if (!/^[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/.test(version)) {
+      throw new UsageError(`Flag --onload-version cannot be "${version}": give a version such as 9.2.0`);
+    }
+    const hostDir = join(args["host-root"], args["host-onload-path"]);
+    if (hostDir === args.from) {
+      throw new UsageError(`Flag --from cannot be "${args.from}": that is where the files would be installed`);
+    }
+    const result = withContainerLabel(join(args["host-root"], "sys"), "/proc", () =>
+      installHostFiles(fileOps, { from: args.from, hostDir, version }),
+    );
+    log.info(result.copied ? "Installed Onload's files" : "Onload's files were there already", {
+      folder: join(args["host-onload-path"], result.folder),
+    });
+  },
+});

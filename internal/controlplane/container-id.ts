@@ -1,0 +1,95 @@
+import { readFile, readdir } from "node:fs/promises";
+import { basename, join } from "node:path";
+
+/** An id as containerd and cri-o make it. */
+const ID = "[0-9a-f]{64}";
+/** How it stands in a cgroup's name; conmon, cri-o's monitor, has a cgroup of its own beside the container's. */
+const CGROUP_NAME = new RegExp(`^(?:cri-containerd-|crio-|docker-|libpod-)?(${ID})(?:\\.scope)?$`);
+/** containerd with the systemd driver outside of systemd: SLICE:PREFIX:ID. */
+const CGROUP_COLONS = new RegExp(`:cri-containerd:(${ID})$`);
+/** Files that a runtime mounts for one container, not for its sandbox. */
+const CONTAINER_MOUNT = new RegExp(`/overlay-containers/(${ID})/userdata/\\.containerenv$`);
+
+/** The container id in /proc/self/cgroup: cgroup v1, or v2 as seen from the host's cgroup namespace. */
+export function idFromCgroup(text: string): string | undefined {
+  for (const line of text.split("\n")) {
+    // HIERARCHY:CONTROLLERS:PATH, and the path may have colons.
+    const path = /^\d+:[^:]*:(.*)$/.exec(line)?.[1];
+    const id = path && idFromCgroupPath(path);
+    if (id) return id;
+  }
+  return undefined;
+}
+
+/** The container id in a cgroup's path. The innermost name counts: a container may run containers. */
+export function idFromCgroupPath(path: string): string | undefined {
+  for (const name of path.split("/").reverse()) {
+    const id = (CGROUP_NAME.exec(name) ?? CGROUP_COLONS.exec(name))?.[1];
+    if (id !== undefined) return id;
+  }
+  return undefined;
+}
+
+/**
+ * The container id in /proc/self/mountinfo, where the cgroup namespace hides it: cri-o mounts a file of the container's
+ * own. Mounts such as /etc/hostname name the sandbox, in which nothing can be started, and do not count.
+ */
+export function idFromMountinfo(text: string): string | undefined {
+  for (const line of text.split("\n")) {
+    // ID PARENT MAJOR:MINOR ROOT MOUNTPOINT ...
+    const [, , , root, mountPoint] = line.split(" ");
+    if (root === undefined) continue;
+    const id = CONTAINER_MOUNT.exec(root)?.[1];
+    if (id !== undefined) return id;
+    // A cgroup hierarchy of version 1 is mounted from the container's own group.
+    if (mountPoint?.startsWith("/sys/fs/cgroup/") && / - cgroup /.test(line)) {
+      const own = idFromCgroupPath(root);
+      if (own !== undefined) return own;
+    }
+  }
+  return undefined;
+}
+
+/**
+ * The container id of a process from the host's cgroup tree: the group that lists it. For a cgroup namespace of the
+ * container's own, with the process ids of the host.
+ */
+export async function idFromCgroupTree(cgroupDir: string, pid: number): Promise<string | undefined> {
+  const visit = async (folder: string): Promise<string | undefined> => {
+    for (const entry of await readdir(folder, { withFileTypes: true }).catch(() => [])) {
+      if (!entry.isDirectory()) continue;
+      const path = join(folder, entry.name);
+      if (idFromCgroupPath(basename(path)) !== undefined) {
+        const pids = await readFile(join(path, "cgroup.procs"), "utf8").catch(() => "");
+        if (pids.split("\n").includes(String(pid))) return idFromCgroupPath(basename(path));
+      }
+      const deeper = await visit(path);
+      if (deeper !== undefined) return deeper;
+    }
+    return undefined;
+  };
+  return visit(cgroupDir);
+}
+
+/**
+ * The id of the container that this process runs in.
+ *
+ * @param procDir this container's /proc, in the host's process namespace
+ * @param sysDir the host's /sys
+ * @throws where no way finds it
+ */
+export async function findContainerId(procDir: string, sysDir: string): Promise<string> {
+  const read = (name: string): Promise<string> => readFile(join(procDir, "self", name), "utf8").catch(() => "");
+  const pid = Number(/^\d+/.exec(await read("stat"))?.[0] ?? process.pid);
+  const id =
+    idFromCgroup(await read("cgroup")) ??
+    idFromMountinfo(await read("mountinfo")) ??
+    (await idFromCgroupTree(join(sysDir, "fs/cgroup"), pid));
+  if (id === undefined) {
+    throw new Error(
+      "Cannot find the id of this container: neither its cgroup nor its mounts name it: " +
+        "check that the pod has hostPID and the node's /sys, or give --container-id",
+    );
+  }
+  return id;
+}

@@ -1,0 +1,29 @@
+import { lstat, readlink, rename, rm, symlink } from "node:fs/promises";
+import { join } from "node:path";
+
+/** Device files that onload_cp_server opens. */
+const NAMES = ["onload", "onload_epoll", "sfc_char"];
+
+/**
+ * Makes the node's Onload devices appear in this container's /dev, as links to the live ones.
+ *
+ * A privileged container gets a copy of the node's devices when it starts: what a module brings later is missing
+ * there, and after a reload the copies have numbers of the past.
+ *
+ * @returns names that were linked now
+ */
+export async function linkDevices(hostDevDir: string, devDir: string): Promise<string[]> {
+  const linked: string[] = [];
+  for (const name of NAMES) {
+    const target = join(hostDevDir, name);
+    if (!(await lstat(target).catch(() => undefined))) continue;
+    const path = join(devDir, name);
+    if ((await readlink(path).catch(() => undefined)) === target) continue;
+    const partial = join(devDir, `.${name}.partial`);
+    await rm(partial, { force: true });
+    await symlink(target, partial);
+    await rename(partial, path);
+    linked.push(name);
+  }
+  return linked;
+}

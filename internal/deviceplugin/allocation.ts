@@ -1,0 +1,67 @@
+import { join } from "node:path";
+import type { ContainerAllocateResponse, Mount } from "../../proto/deviceplugin/v1beta1/api.gen.ts";
+import type { AllocationConfig } from "./config.ts";
+import { DEVICE_FILES, RESOURCE_NAME } from "./contract.ts";
+import { deviceIndex } from "./devices.ts";
+import type { Installation } from "./installation.ts";
+
+/** The one CDI device; its qualified name is what an answer carries. */
+export const CDI_DEVICE = "all";
+
+/** Device cgroup access, as the original grants it: read, write, make the node. */
+const DEVICE_ACCESS = "mrw";
+
+/** What a container needs to run Onload, apart from how it is given it. */
+export interface ContainerEdits {
+  env: Record<string, string>;
+  mounts: Mount[];
+  devices: { path: string; permissions: string }[];
+}
+
+/** The edits of a container, which are the same for each because devices stand for no particular NIC. */
+export function containerEdits(config: AllocationConfig, installation: Installation): ContainerEdits {
+  const source = (file: string): string => join(config.hostOnloadPath, installation.folder, file);
+  const library = (name: string): string => join(config.baseMountPath, config.libMountPath, name);
+  const mount = (file: string, containerPath: string): Mount => ({
+    hostPath: source(file),
+    containerPath,
+    readOnly: true,
+  });
+  const mounts = [...installation.libraries].map(([name, file]) => mount(file, library(name)));
+  const env: Record<string, string> = {};
+  if (config.setPreload) env["LD_PRELOAD"] = library("libonload.so");
+  if (config.mountOnload && installation.script !== undefined) {
+    mounts.push(mount(installation.script, join(config.baseMountPath, config.binMountPath, "onload")));
+    // The script looks for profiles in this one place, wherever it lies itself.
+    for (const folder of installation.scriptFolders) mounts.push(mount(folder, join("/", folder)));
+    // And for the library by name only, which finds nothing under another base path.
+    env["ONLOAD_PRELOAD"] = library("libonload.so");
+  }
+  return { env, mounts, devices: DEVICE_FILES.map((path) => ({ path, permissions: DEVICE_ACCESS })) };
+}
+
+/** The answer for one container. */
+export function allocateResponse(config: AllocationConfig, edits: ContainerEdits): ContainerAllocateResponse {
+  if (config.strategy === "cdi") {
+    const cdiDevices = [{ name: `${RESOURCE_NAME}=${CDI_DEVICE}` }];
+    return { envs: {}, mounts: [], devices: [], annotations: {}, cdiDevices };
+  }
+  return {
+    envs: edits.env,
+    mounts: edits.mounts,
+    devices: edits.devices.map(({ path, permissions }) => ({ hostPath: path, containerPath: path, permissions })),
+    annotations: {},
+    cdiDevices: [],
+  };
+}
+
+/** Why the devices cannot be allocated, or undefined if they can. */
+export function refusal(ids: readonly string[], count: number, problems: readonly string[]): string | undefined {
+  const unknown = ids.filter((id) => deviceIndex(id, count) === undefined);
+  if (unknown.length > 0) {
+    const range = count > 0 ? `sfc-0 to sfc-${count - 1}` : "no devices";
+    return `Cannot allocate ${RESOURCE_NAME}: this node offers ${range}, not ${unknown.join(", ")}`;
+  }
+  if (problems.length > 0) return `Cannot allocate ${RESOURCE_NAME} on this node: ${problems.join("; ")}`;
+  return undefined;
+}

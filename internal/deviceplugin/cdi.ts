@@ -1,0 +1,54 @@
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { CDI_DEVICE, type ContainerEdits } from "./allocation.ts";
+import { RESOURCE_NAME } from "./contract.ts";
+
+/** One file for the whole node; the name is free, the ending is not. */
+const FILE = "amd.com-onload.json";
+
+/** The Container Device Interface file (version 0.5.0 of its specification) that gives a container `edits`. */
+export function cdiSpec(edits: ContainerEdits): object {
+  return {
+    cdiVersion: "0.5.0",
+    kind: RESOURCE_NAME,
+    devices: [
+      {
+        name: CDI_DEVICE,
+        containerEdits: {
+          env: Object.entries(edits.env).map(([name, value]) => `${name}=${value}`),
+          deviceNodes: edits.devices.map(({ path, permissions }) => ({ path, permissions })),
+          mounts: edits.mounts.map(({ hostPath, containerPath }) => ({
+            hostPath,
+            containerPath,
+            options: ["ro", "nosuid", "nodev", "rbind"],
+          })),
+        },
+      },
+    ],
+  };
+}
+
+/** Puts the file in place for the container runtime, in one step, where it differs from what is there. */
+export function writeCdiSpec(cdiDir: string, edits: ContainerEdits): void {
+  const path = join(cdiDir, FILE);
+  const text = `${JSON.stringify(cdiSpec(edits), null, 2)}\n`;
+  if (readOrEmpty(path) === text) return;
+  mkdirSync(cdiDir, { recursive: true });
+  // Runtimes read every .json of the folder: the unfinished file must not end so.
+  const partial = join(cdiDir, `.${FILE}.partial-${process.pid}`);
+  writeFileSync(partial, text, { mode: 0o644 });
+  renameSync(partial, path);
+}
+
+/** Takes the file away, so that no container is started with devices that nobody offers. */
+export function removeCdiSpec(cdiDir: string): void {
+  rmSync(join(cdiDir, FILE), { force: true });
+}
+
+function readOrEmpty(path: string): string {
+  try {
+    return readFileSync(path, "utf8");
+  } catch {
+    return "";
+  }
+}

@@ -1,0 +1,52 @@
+import { basename, join } from "node:path";
+import { randomBytes } from "node:crypto";
+import type { FileOps } from "./file-ops.ts";
+import { copyFile } from "./tree.ts";
+
+/** File names in the folder that {@link copyExecutable} fills. */
+const EXECUTABLE = "onloadctl";
+const LOADER = "ld.so";
+const LIBRARIES = "lib";
+
+/**
+ * Copies this program with its dynamic loader and C library into a folder, so that it runs in a container whose image
+ * has neither: `ld.so --library-path lib onloadctl ...`.
+ *
+ * What must be copied is what is mapped into this very process. Files are put in place by renaming, because an init
+ * container may run again while the former copy is being executed.
+ *
+ * @param procDir /proc
+ * @returns the files, by their names in the folder
+ */
+export function copyExecutable(fs: FileOps, procDir: string, to: string): string[] {
+  const { executable, loader, libraries } = mappedFiles(fs.readFileSync(join(procDir, "self/maps"), "utf8"), {
+    executable: fs.readlinkSync(join(procDir, "self/exe")),
+  });
+  if (loader === undefined) {
+    throw new Error("Cannot copy the executable: it was not started by a dynamic loader");
+  }
+  fs.mkdirSync(join(to, LIBRARIES), { recursive: true });
+  const files = new Map([
+    [EXECUTABLE, executable],
+    [LOADER, loader],
+    ...libraries.map((path) => [join(LIBRARIES, basename(path)), path] as const),
+  ]);
+  for (const [name, from] of files) {
+    const partial = join(to, `.partial-${randomBytes(4).toString("hex")}`);
+    copyFile(fs, from, partial, 0o755);
+    fs.renameSync(partial, join(to, name));
+  }
+  return [...files.keys()];
+}
+
+/** Which files of a memory map (/proc/PID/maps) are the dynamic loader and which are shared libraries. */
+export function mappedFiles(
+  maps: string,
+  { executable }: { executable: string },
+): { executable: string; loader: string | undefined; libraries: string[] } {
+  // Mapped files start with a slash; a deleted one could not be copied anyway.
+  const paths = maps.split("\n").map((line) => /\s(\/\S*)$/.exec(line)?.[1]);
+  const shared = new Set(paths.filter((path) => path !== undefined && /\.so(\.[0-9.]+)?$/.test(path)) as string[]);
+  const loader = [...shared].find((path) => /^ld-(linux|musl).*\.so(\.\d+)*$|^ld-2\.\d+\.so$/.test(basename(path)));
+  return { executable, loader, libraries: [...shared].filter((path) => path !== loader && path !== executable) };
+}

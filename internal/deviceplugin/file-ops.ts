@@ -1,0 +1,46 @@
+import {
+  chmodSync,
+  closeSync,
+  existsSync,
+  fsyncSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  readSync,
+  readdirSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+  writeSync,
+} from "node:fs";
+
+/**
+ * The file system calls that install and remove host files: one object, so that a test can have any of them fail.
+ *
+ * They are synchronous because the label that SELinux gives to new files is set for the calling thread
+ * (selinux.ts), and asynchronous calls run on others.
+ */
+export const fileOps = {
+  chmodSync,
+  closeSync,
+  existsSync,
+  fsyncSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  readSync,
+  readdirSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+  writeSync,
+};
+
+/** See {@link fileOps}. */
+export type FileOps = typeof fileOps;

@@ -1,0 +1,62 @@
+import { access, readdir, readlink, realpath } from "node:fs/promises";
+import { join, relative } from "node:path";
+import { CURRENT_LINK } from "./host-layout.ts";
+
+/** Onload's files as they lie on the node; paths are relative to `folder`. */
+export interface Installation {
+  /** Relative to --host-onload-path; empty for a plain tree that somebody else put there. */
+  folder: string;
+  /** Name by which programs load it -> file. */
+  libraries: ReadonlyMap<string, string>;
+  /** The `onload` script. */
+  script: string | undefined;
+  /** Folders that the script reads. */
+  scriptFolders: string[];
+}
+
+/** Where distributions' builds of Onload put its libraries. */
+const LIBRARY_FOLDERS = ["usr/lib64", "usr/lib/x86_64-linux-gnu", "usr/lib/aarch64-linux-gnu", "usr/lib"];
+/** libonload.so, libonload_ext.so and every versioned name of theirs. */
+const LIBRARY = /^libonload(_[a-z]+)?\.so(\.[0-9.]+)?$/;
+const SCRIPT = "usr/bin/onload";
+const SCRIPT_FOLDERS = ["usr/libexec/onload/profiles", "usr/libexec/onload/apps"];
+
+/**
+ * Finds the files that new containers get.
+ *
+ * @param hostDir --host-onload-path as this process sees it
+ * @throws where there are none; the message is for the person who looks at the pod
+ */
+export async function findInstallation(hostDir: string): Promise<Installation> {
+  const folder = await currentName(hostDir);
+  const root = join(hostDir, folder);
+  const libraries = await findLibraries(root);
+  const has = (path: string): Promise<boolean> => access(join(root, path)).then(...TRUE_FALSE);
+  const script = (await has(SCRIPT)) ? SCRIPT : undefined;
+  const scriptFolders: string[] = [];
+  for (const path of SCRIPT_FOLDERS) if (await has(path)) scriptFolders.push(path);
+  return { folder, libraries, script, scriptFolders };
+}
+
+const TRUE_FALSE = [() => true, () => false] as const;
+
+/** Name of the current folder, or an empty string where the files are not ours but lie there plainly. */
+export async function currentName(hostDir: string): Promise<string> {
+  return readlink(join(hostDir, CURRENT_LINK)).catch(() => "");
+}
+
+async function findLibraries(root: string): Promise<Map<string, string>> {
+  // A link that leads out of the tree would mount a file of the node instead of Onload's.
+  const realRoot = await realpath(root).catch(() => root);
+  for (const folder of LIBRARY_FOLDERS) {
+    const names = (await readdir(join(root, folder)).catch(() => [])).filter((name) => LIBRARY.test(name)).sort();
+    if (!names.includes("libonload.so")) continue;
+    const found = new Map<string, string>();
+    for (const name of names) {
+      const file = relative(realRoot, await realpath(join(root, folder, name)).catch(() => root));
+      if (file !== "" && !file.startsWith("..")) found.set(name, file);
+    }
+    if (found.has("libonload.so")) return found;
+  }
+  throw new Error(`Onload's libraries are missing: no ${LIBRARY_FOLDERS.join(" or ")} with libonload.so in ${root}`);
+}

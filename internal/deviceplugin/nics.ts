@@ -1,0 +1,78 @@
+import { readdir, readFile, readlink } from "node:fs/promises";
+import { basename, join } from "node:path";
+
+/** A PCI function that Onload can, or could, accelerate. */
+export interface Nic {
+  /** PCI address, such as 0000:3b:00.0. */
+  address: string;
+  /** Vendor and device id, such as 1924:0b03. */
+  id: string;
+  /** Kernel driver bound to it, or undefined where there is none. */
+  driver: string | undefined;
+  /** NUMA node that the slot hangs on, or undefined where the firmware does not say. */
+  numaNode: number | undefined;
+  /** Network interfaces in the host's network namespace. One moved into a pod's is not listed. */
+  interfaces: string[];
+}
+
+/**
+ * Functions that Onload's own drivers claim: sfc's efx_pci_table and ef100_pci_table, and the X3 that Onload's
+ * driver_object.c looks for, read in Onload 9.2's sources.
+ */
+const KNOWN_IDS: ReadonlySet<string> = new Set([
+  ...["0903", "1903", "0923", "1923"].map((id) => `1924:${id}`), // SFC9120, SFC9140 (physical, virtual function)
+  ...["0a03", "1a03", "0b03", "1b03"].map((id) => `1924:${id}`), // SFC9220, SFC9250 (X2)
+  ...["0c03", "1c03", "2c03", "3c03"].map((id) => `1924:${id}`), // X4
+  "1022:1190", // X4 ANA
+  "10ee:0100", // EF100
+  "10ee:1100",
+  "10ee:5084", // X3
+]);
+
+/** Drivers through which Onload reaches hardware. A known NIC with another one, say vfio-pci, is somebody else's. */
+const ONLOAD_DRIVERS: ReadonlySet<string> = new Set(["sfc", "xilinx_efct"]);
+
+/** Whether Onload can use the NIC as it is now. */
+export function isUsable(nic: Nic): boolean {
+  return nic.driver !== undefined && ONLOAD_DRIVERS.has(nic.driver);
+}
+
+/**
+ * Lists the NICs that are known to Onload or bound to one of its drivers, by PCI address.
+ *
+ * Functions that vanish while they are read are left out.
+ *
+ * @param sysDir the host's /sys
+ * @throws where the PCI bus cannot be listed at all
+ */
+export async function scanNics(sysDir: string): Promise<Nic[]> {
+  const devices = join(sysDir, "bus/pci/devices");
+  const addresses = await readdir(devices).catch((cause: unknown) => {
+    throw new Error(`Cannot list PCI devices: ${(cause as Error).message}`, { cause });
+  });
+  const found = await Promise.all(addresses.sort().map((address) => readNic(join(devices, address))));
+  return found.filter((nic) => nic !== undefined);
+}
+
+async function readNic(folder: string): Promise<Nic | undefined> {
+  try {
+    const [vendor, device] = await Promise.all([readHex(folder, "vendor"), readHex(folder, "device")]);
+    const id = `${vendor}:${device}`;
+    const driver = await readlink(join(folder, "driver")).then(basename, () => undefined);
+    if (!KNOWN_IDS.has(id) && !(driver && ONLOAD_DRIVERS.has(driver))) return undefined;
+    const numa = Number(await readFile(join(folder, "numa_node"), "utf8").catch(() => "-1"));
+    return {
+      address: basename(folder),
+      id,
+      driver,
+      numaNode: Number.isInteger(numa) && numa >= 0 ? numa : undefined,
+      interfaces: (await readdir(join(folder, "net")).catch((): string[] => [])).sort(),
+    };
+  } catch {
+    return undefined;
+  }
+}
+
+async function readHex(folder: string, name: string): Promise<string> {
+  return (await readFile(join(folder, name), "utf8")).trim().replace(/^0x/, "").toLowerCase();
+}

@@ -1,0 +1,187 @@
+import { connect } from "node:net";
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
+import type { AllocateRequest, AllocateResponse } from "../../proto/deviceplugin/v1beta1/api.gen.ts";
+import type { Logger } from "../cli/log.ts";
+import { allocateResponse, containerEdits, refusal, type ContainerEdits } from "./allocation.ts";
+import { removeCdiSpec, writeCdiSpec } from "./cdi.ts";
+import { isPluginSocket, onHost, socketName, type PluginConfig } from "./config.ts";
+import { Connection } from "./connection.ts";
+import { deviceList, preferredDevices } from "./devices.ts";
+import type { Health } from "./health.ts";
+import { HealthMonitor } from "./health-monitor.ts";
+import { keepHostFilesTidy } from "./host-file-collector.ts";
+import { serveHttp } from "./http.ts";
+import { currentName } from "./installation.ts";
+import { PluginMetrics } from "./metrics.ts";
+import { isUsable } from "./nics.ts";
+import type { NodeView } from "./observe.ts";
+import { PluginServer } from "./server.ts";
+
+export interface PluginDeps {
+  log: Logger;
+  /** Milliseconds since the epoch. */
+  now: () => number;
+  /** Where metrics and probes are served; undefined for nowhere. */
+  metricsAddress: string | undefined;
+  /** Told the port of metrics and probes once it listens. */
+  listening?: (port: number) => void;
+}
+
+/**
+ * Offers amd.com/onload to this node's kubelet until the signal is aborted, then gives it back.
+ *
+ * Ends only so: a missing NIC, module or kubelet is waited for and told by health, log and probes.
+ */
+export async function runDevicePlugin(config: PluginConfig, deps: PluginDeps, signal: AbortSignal): Promise<void> {
+  await new DevicePlugin(config, deps).run(signal);
+}
+
+class DevicePlugin {
+  readonly #config: PluginConfig;
+  readonly #deps: PluginDeps;
+  readonly #metrics: PluginMetrics;
+  readonly #server: PluginServer;
+  readonly #connection: Connection;
+  readonly #monitor: HealthMonitor;
+  #view: NodeView = { nics: [], installation: undefined, problems: [] };
+  #health: Health = { healthy: false, problems: [], contradictedSince: undefined };
+  #edits: ContainerEdits | undefined;
+  #published: string | undefined;
+
+  constructor(config: PluginConfig, deps: PluginDeps) {
+    const { log, now } = deps;
+    this.#config = config;
+    this.#deps = deps;
+    this.#metrics = new PluginMetrics(config.onloadVersion);
+    const endpoint = socketName(config.kubeletDir, config.podName);
+    this.#server = new PluginServer(
+      join(config.kubeletDir, endpoint),
+      { devices: [] },
+      {
+        allocate: (request) => this.#allocate(request),
+        preferredAllocation: ({ containerRequests }) => ({
+          containerResponses: containerRequests.map((request) => ({
+            deviceIDs: preferredDevices(
+              request.availableDeviceIDs,
+              request.mustIncludeDeviceIDs,
+              request.allocationSize,
+              this.#numaNodes(),
+            ),
+          })),
+        }),
+        listed: () => this.#metrics.listed(now()),
+        streamsChanged: (open) => {
+          this.#metrics.streams(open);
+          this.#connection.streamsChanged(open);
+          log.info(open > 0 ? "The kubelet is listening for devices" : "The kubelet stopped listening for devices");
+        },
+      },
+    );
+    this.#connection = new Connection(config, this.#server, endpoint, {
+      log,
+      now,
+      registered: (ok) => this.#metrics.registration(ok),
+    });
+    this.#monitor = new HealthMonitor(config, { log, now, seen: (view, health) => this.#seen(view, health) });
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    const { log, metricsAddress, listening } = this.#deps;
+    await this.#monitor.look();
+    const tasks = [
+      this.#connection.run(signal),
+      this.#monitor.run(signal),
+      keepHostFilesTidy(this.#config, log, signal),
+    ];
+    if (metricsAddress !== undefined) {
+      const probes = { healthz: () => this.#unhealthy(), readyz: () => this.#unready() };
+      const http = { address: metricsAddress, registry: this.#metrics.registry, log, ...probes };
+      tasks.push(serveHttp({ ...http, ...(listening ? { listening } : {}) }, signal));
+    }
+    await Promise.all(tasks);
+    await this.#giveBack();
+  }
+
+  #seen(view: NodeView, health: Health): void {
+    this.#view = view;
+    this.#health = health;
+    this.#edits = view.installation && containerEdits(this.#config, view.installation);
+    this.#metrics.nics(view.nics);
+    this.#metrics.devices(this.#config.maxPods, health.healthy);
+    if (this.#config.strategy === "cdi" && this.#edits) {
+      writeCdiSpec(onHost(this.#config, this.#config.cdiDir), this.#edits);
+    }
+    const numaNodes = this.#numaNodes();
+    const key = JSON.stringify([health.healthy, numaNodes]);
+    if (key === this.#published) return;
+    this.#published = key;
+    this.#server.publish(deviceList({ count: this.#config.maxPods, healthy: health.healthy, numaNodes }));
+  }
+
+  #numaNodes(): number[] {
+    const nodes = this.#view.nics.filter(isUsable).map((nic) => nic.numaNode);
+    return [...new Set(nodes.filter((node) => node !== undefined))].sort((a, b) => a - b);
+  }
+
+  async #allocate(request: AllocateRequest): Promise<AllocateResponse> {
+    const started = performance.now();
+    let ok = false;
+    try {
+      // The files may have been replaced since the last look, and what is handed out now is kept for the pod's life.
+      const hostDir = onHost(this.#config, this.#config.hostOnloadPath);
+      if ((await currentName(hostDir)) !== this.#view.installation?.folder) await this.#monitor.look();
+      const edits = this.#edits;
+      const problems = edits === undefined ? this.#view.problems : this.#health.problems;
+      const ids = request.containerRequests.flatMap((container) => container.devicesIds);
+      const reason = refusal(ids, this.#config.maxPods, problems);
+      if (reason !== undefined || edits === undefined) throw new Error(reason);
+      const containerResponses = request.containerRequests.map(() => allocateResponse(this.#config, edits));
+      ok = true;
+      this.#deps.log.debug("Allocated devices", { devices: ids });
+      return { containerResponses };
+    } catch (error) {
+      this.#deps.log.warn("Refused to allocate devices", { error });
+      throw error;
+    } finally {
+      this.#metrics.allocation(ok, (performance.now() - started) / 1000);
+    }
+  }
+
+  #unready(): string | undefined {
+    return this.#server.streams > 0 ? undefined : "The kubelet does not listen for devices";
+  }
+
+  #unhealthy(): string | undefined {
+    const silent = this.#connection.silentMs;
+    if (silent <= this.#config.kubeletTimeoutMs) return undefined;
+    return `The kubelet has been out of reach for ${Math.round(silent / 1000)} s`;
+  }
+
+  /** Takes the resource off the node, unless another plugin of ours has taken over already. */
+  async #giveBack(): Promise<void> {
+    const { kubeletDir, podName, strategy, cdiDir } = this.#config;
+    const own = socketName(kubeletDir, podName);
+    const names = (await readdir(kubeletDir).catch(() => [])).filter((name) => isPluginSocket(name) && name !== own);
+    const successors = await Promise.all(names.map((name) => accepts(join(kubeletDir, name))));
+    if (!successors.includes(true)) {
+      this.#server.publish({ devices: [] });
+      if (strategy === "cdi") removeCdiSpec(onHost(this.#config, cdiDir));
+    }
+    await this.#server.stop();
+    this.#deps.log.info("Gave the devices back");
+  }
+}
+
+function accepts(socket: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const attempt = connect(socket);
+    const done = (answer: boolean): void => {
+      attempt.destroy();
+      resolve(answer);
+    };
+    attempt.setTimeout(500, () => done(false));
+    attempt.once("connect", () => done(true));
+    attempt.once("error", () => done(false));
+  });
+}
