@@ -148,7 +148,7 @@ export class Transport {
             ...headers,
             "user-agent": this.#userAgent,
             accept: request.accept ?? "application/json",
-            ...(body === undefined ? {} : { "content-type": request.contentType ?? "application/json" }),
+            ...(body === undefined ? {} : bodyHeaders(body, request.contentType)),
           },
           body,
         },
@@ -178,6 +178,11 @@ export class Transport {
   #broken(request: ApiRequest, code: string, reason: string, cause: unknown): ConnectionError {
     return new ConnectionError(request.doing, this.config.server, code, reason, cause);
   }
+}
+
+/** With its length: Bun sends a DELETE's body without, and the server takes it for another request. */
+function bodyHeaders(body: string, contentType = "application/json"): Record<string, string> {
+  return { "content-type": contentType, "content-length": String(Buffer.byteLength(body)) };
 }
 
 function apiError(doing: string, status: number, text: string, retryAfter: string | undefined): ApiError {
