@@ -341,6 +341,9 @@ const rollback = z.object({
     format: "int64",
     description: "metadata.generation that failed. Any later change of the spec ends the rollback.",
   }),
+  retry: text()
+    .optional()
+    .meta({ description: "The retry annotation that failed. Any other value of it ends the rollback." }),
   since: z.string().meta({ format: "date-time", description: "When the rollback began." }),
   message: z.string().optional().meta({ maxLength: 4096, description: "What failed, and where." }),
 });

@@ -11,8 +11,6 @@ export interface Policy {
   /** Most nodes that may be out at once; see resolveMaxUnavailable. */
   maxUnavailable: number;
   paused: boolean;
-  /** Whether a failed node keeps others from starting. */
-  haltOnFailure: boolean;
   limits: Limits;
   /** See attemptOf. */
   attempt: string;
@@ -39,7 +37,7 @@ export interface RolloutPlan {
   nodes: NodePlan[];
   /** When to plan again if nothing happens, in milliseconds since the epoch. */
   wakeAt: number | undefined;
-  /** Some node has failed, so that no other starts. */
+  /** Some node has failed, so that no other starts, whatever spec.upgrade.onFailure says. */
   halted: boolean;
 }
 
@@ -53,7 +51,7 @@ export function planRollout(nodes: readonly NodeFacts[], policy: Policy, now: nu
     .filter(({ facts, state }) => state !== "Absent" || facts.lostTo !== undefined)
     .sort((a, b) => byNodeName(a.facts.name, b.facts.name));
   const retried = assessed.map((node) => retry(node, policy.attempt));
-  const halted = policy.haltOnFailure && retried.some(({ problem }) => problem?.failed);
+  const halted = retried.some(({ problem }) => problem?.failed);
   const grants = grantStarts(retried, { ...policy, halted });
   const plans = retried.map(({ facts, state, problem, restart }): NodePlan => {
     const deadline = deadlineOf(facts, state, policy.limits);

@@ -2,43 +2,79 @@
  * Which version the nodes shall run: the one of the spec, or, after a failure under onFailure: Rollback, the last one
  * that was fully Ready. The decision is kept in status, because a node that goes back no longer looks failed.
  */
-import type { Version } from "./facts.ts";
+import { isDeepStrictEqual } from "node:util";
+import type { DeepReadonly } from "../../api/core.ts";
+import { RETRY_ANNOTATION } from "../../api/names.ts";
+import type { Onload, OnloadStatus } from "../../api/onload.ts";
+import { attemptOf } from "./mark.ts";
+import type { RolloutPlan } from "./plan.ts";
+import { isDone } from "./status.ts";
 
-/** A rollback as status keeps it. */
-export interface Rollback {
-  /** The version that failed. */
-  from: Version;
-  /** The version that the nodes go back to. */
-  to: Version;
-  /** Holds only for this attempt, see attemptOf: an edit of the spec or the retry annotation ends it. */
-  attempt: string;
-  /** Which node failed, and why. */
-  message: string;
+/** status.rollback. */
+export type Rollback = NonNullable<OnloadStatus["rollback"]>;
+/** status.lastReady. */
+export type LastReady = NonNullable<OnloadStatus["lastReady"]>;
+
+/** The attempt of the present spec and retry annotation; see Mark. */
+export function attemptFor({ metadata }: DeepReadonly<Onload>): string {
+  return attemptOf(metadata.generation ?? 0, metadata.annotations?.[RETRY_ANNOTATION]);
 }
 
-/** The rollback that holds now; undefined where the spec's own version is to be rolled out. */
-export function standingRollback(
-  rollback: Rollback | undefined,
-  specVersion: Version,
-  attempt: string,
-): Rollback | undefined {
-  return rollback && rollback.from === specVersion && rollback.attempt === attempt ? rollback : undefined;
+/** The rollback that holds: until the spec or the retry annotation is edited. */
+export function standingRollback({ metadata, spec, status }: DeepReadonly<Onload>): Rollback | undefined {
+  const rollback = status?.rollback;
+  const holds =
+    rollback !== undefined &&
+    rollback.observedGeneration === metadata.generation &&
+    rollback.retry === metadata.annotations?.[RETRY_ANNOTATION] &&
+    rollback.fromVersion === spec.onload.version &&
+    status?.lastReady?.version === rollback.toVersion;
+  return holds ? rollback : undefined;
 }
 
-/** What decides whether to roll back. */
-export interface RollbackInput {
-  onFailure: "Halt" | "Rollback";
-  specVersion: Version;
-  attempt: string;
-  /** The last version that was fully Ready. */
-  lastReady: Version | undefined;
-  /** The first failed node, and why. */
-  failure: { node: string; message: string } | undefined;
+/** The resource as it is to be rolled out: with spec.onload of the last Ready version while a rollback holds. */
+export function effectiveOnload(onload: DeepReadonly<Onload>): DeepReadonly<Onload> {
+  const lastReady = standingRollback(onload) && onload.status?.lastReady;
+  if (!lastReady) return onload;
+  return { ...onload, spec: { ...onload.spec, onload: lastReady.onload as Onload["spec"]["onload"] } };
 }
 
-/** The rollback to begin, if a node failed and there is a version to go back to. */
-export function beginRollback(input: RollbackInput): Rollback | undefined {
-  const { onFailure, specVersion, attempt, lastReady, failure } = input;
-  if (onFailure !== "Rollback" || !failure || lastReady === undefined || lastReady === specVersion) return undefined;
-  return { from: specVersion, to: lastReady, attempt, message: `Node "${failure.node}": ${failure.message}` };
+/** The rollback to begin, if a node failed on the way to a new version and there is one to go back to. */
+export function beginRollback(onload: DeepReadonly<Onload>, plan: RolloutPlan, now: number): Rollback | undefined {
+  const { metadata, spec, status } = onload;
+  const lastReady = status?.lastReady?.version;
+  if (spec.upgrade.onFailure !== "Rollback" || metadata.deletionTimestamp || standingRollback(onload)) return undefined;
+  if (lastReady === undefined || lastReady === spec.onload.version) return undefined;
+  const failed = plan.nodes.find(({ facts, problem }) => problem?.failed && facts.want !== undefined);
+  if (!failed) return undefined;
+  const retry = metadata.annotations?.[RETRY_ANNOTATION];
+  return {
+    fromVersion: spec.onload.version,
+    toVersion: lastReady,
+    observedGeneration: metadata.generation ?? 0,
+    ...(retry === undefined ? {} : { retry }),
+    since: new Date(now).toISOString(),
+    message: `Node "${failed.facts.name}" failed at ${failed.state}: ${failed.problem!.message}`.slice(0, 4096),
+  };
+}
+
+/**
+ * status.lastReady after a plan: the spec's version once every selected node runs it.
+ *
+ * @param held whether a change of the spec is held back, so that the nodes do not run what the spec says
+ */
+export function nextLastReady(
+  onload: DeepReadonly<Onload>,
+  plan: RolloutPlan,
+  held: boolean,
+  now: number,
+): LastReady | undefined {
+  const old = onload.status?.lastReady as LastReady | undefined;
+  const wanted = plan.nodes.filter(({ facts }) => facts.want !== undefined);
+  const allDone = wanted.length > 0 && wanted.every(isDone);
+  if (!allDone || held || standingRollback(onload)) return old;
+  const { version } = onload.spec.onload;
+  if (old?.version === version && isDeepStrictEqual(old.onload, onload.spec.onload)) return old;
+  const spec = structuredClone(onload.spec.onload) as Record<string, unknown>;
+  return { version, time: new Date(now).toISOString(), onload: spec };
 }

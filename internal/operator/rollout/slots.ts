@@ -15,7 +15,7 @@ export interface SlotPolicy {
   /** Most nodes that may be out at once, at least 1. */
   maxUnavailable: number;
   paused: boolean;
-  /** A node failed under onFailure: Halt, or while rolling back. */
+  /** A node has failed. */
   halted: boolean;
 }
 
