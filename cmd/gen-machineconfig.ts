@@ -1,0 +1,150 @@
+import { clusterArgs, commonArgs, defineSubcommand, type Args, type Context } from "../internal/cli/command.ts";
+import { UsageError } from "../internal/cli/errors.ts";
+import { checkInputs, checkName, DEFAULT_NAME, DEFAULT_ROLE, type Inputs } from "../internal/machineconfig/inputs.ts";
+import { machineConfig } from "../internal/machineconfig/machine-config.ts";
+import { KERNEL_VARIABLE } from "../internal/machineconfig/module-image.ts";
+import { writeRendered } from "../internal/machineconfig/output.ts";
+import { render } from "../internal/machineconfig/render.ts";
+import { DEFAULT_OPENSHIFT_VERSION } from "../internal/machineconfig/versions.ts";
+
+const args = {
+  "module-image": {
+    type: "string",
+    valueHint: "IMAGE",
+    description: `Onload module image with a tag or digest; ${KERNEL_VARIABLE} in it is filled in on each node`,
+  },
+  "openshift-version": {
+    type: "string",
+    valueHint: "VERSION",
+    default: DEFAULT_OPENSHIFT_VERSION,
+    description: "OpenShift version; the default suits 4.10 to 4.13",
+  },
+  role: { type: "string", valueHint: "ROLE", default: DEFAULT_ROLE, description: "Role of the nodes" },
+  name: { type: "string", valueHint: "NAME", default: DEFAULT_NAME, description: "Name of the MachineConfig" },
+  format: {
+    type: "enum",
+    options: ["machineconfig", "butane", "ignition"],
+    default: "machineconfig",
+    description: "What to print",
+  },
+  output: {
+    type: "string",
+    alias: "o",
+    valueHint: "FILE",
+    description: "Write to FILE; with --format=butane, the scripts that it refers to go beside it",
+  },
+  force: { type: "boolean", description: "Replace files that exist" },
+  apply: { type: "boolean", description: "Apply the MachineConfig; OpenShift then reboots the nodes one by one" },
+  delete: { type: "boolean", description: "Delete the MachineConfig; OpenShift then reboots the nodes one by one" },
+  "dry-run": {
+    type: "enum",
+    options: ["server"],
+    description: "With --apply or --delete: let the API server check the change without making it",
+  },
+  ...clusterArgs,
+  ...commonArgs,
+} as const satisfies Args;
+
+type Run = Context<typeof args>;
+
+export default defineSubcommand({
+  summary: "Print the MachineConfig that loads the sfc driver at boot.",
+  description: [
+    "For OpenShift nodes whose Solarflare NICs carry the node's own traffic. At boot, before the network comes up, the",
+    "nodes replace the kernel's own sfc driver by that of the module image; on any failure the kernel's own driver is",
+    "loaded again. An image that is not on the node is pulled, and the node reboots once for it. The outcome is in the",
+    "journal and in /var/lib/onload/sfc-boot-status.json on the node.",
+  ].join("\n"),
+  args,
+  examples: [
+    {
+      run: `onloadctl gen-machineconfig --module-image='registry.example.com/onload-module:v9.0-${KERNEL_VARIABLE}'`,
+      does: "Print a MachineConfig for OpenShift 4.10 to 4.13",
+    },
+    {
+      run: `onloadctl gen-machineconfig --module-image='registry.example.com/onload-module:v9.0-${KERNEL_VARIABLE}' \\\n  --openshift-version=4.14.0 --apply`,
+      does: "Apply one to an OpenShift 4.14 cluster",
+    },
+    {
+      run: `onloadctl gen-machineconfig --module-image=registry.example.com/onload-module:v9.0 --format=butane -o sfc.bu`,
+      does: "Write a Butane file and its scripts; then: butane --files-dir . sfc.bu",
+    },
+    { run: "onloadctl gen-machineconfig --delete", does: "Give the nodes their own driver back" },
+  ],
+  run,
+});
+
+async function run(context: Run): Promise<void> {
+  const { args: flags } = context;
+  checkCombination(flags);
+  if (flags.delete) return remove(context);
+  const inputs = checkInputs({
+    moduleImage: flags["module-image"],
+    openshiftVersion: flags["openshift-version"],
+    role: flags.role,
+    name: flags.name,
+  });
+  if (flags.apply) await apply(context, inputs);
+  else await print(flags, inputs);
+  advise(context, inputs);
+}
+
+function checkCombination(flags: Run["args"]): void {
+  const changes = flags.apply || flags.delete;
+  if (flags.apply && flags.delete) throw new UsageError("Flags --apply and --delete exclude each other: give one");
+  if (flags["dry-run"] && !changes) throw new UsageError("Flag --dry-run needs --apply or --delete");
+  if (changes && flags.output) throw new UsageError("Flag --output cannot go with --apply or --delete: leave one out");
+  if (changes && flags.format !== "machineconfig") {
+    throw new UsageError(`Flag --format cannot be "${flags.format}" with --apply or --delete: only machineconfig can`);
+  }
+  if (flags.output === "") throw new UsageError("Flag --output is empty: give the name of a file");
+  if (flags.force && !flags.output) throw new UsageError("Flag --force needs --output");
+}
+
+async function print(flags: Run["args"], inputs: Inputs): Promise<void> {
+  const toFile = flags.output !== undefined && flags.output !== "-";
+  const rendered = render(inputs, flags.format, toFile);
+  if (toFile) await writeRendered(flags.output!, rendered, flags.force === true);
+  else process.stdout.write(rendered.text);
+}
+
+async function apply({ args: flags, signal, log }: Run, inputs: Inputs): Promise<void> {
+  const { client, cluster } = await connectCluster(flags);
+  const dryRun = flags["dry-run"] === "server";
+  await cluster.applyMachineConfig(client, machineConfig(inputs), { dryRun, signal });
+  log.info(dryRun ? "Checked MachineConfig; nothing changed" : "Applied MachineConfig", { name: inputs.name });
+}
+
+async function remove({ args: flags, signal, log }: Run): Promise<void> {
+  checkName(flags.name);
+  const { client, cluster } = await connectCluster(flags);
+  const dryRun = flags["dry-run"] === "server";
+  const found = await cluster.deleteMachineConfig(client, flags.name, { dryRun, signal });
+  if (!found) log.info("Found no MachineConfig to delete", { name: flags.name });
+  else log.info(dryRun ? "Checked deletion; nothing changed" : "Deleted MachineConfig", { name: flags.name });
+}
+
+/** Loaded only here: printing must not load the API client. */
+async function connectCluster(flags: Run["args"]) {
+  const [{ connect }, cluster] = await Promise.all([
+    import("../internal/kube/connect.ts"),
+    import("../internal/machineconfig/cluster.ts"),
+  ]);
+  const client = await connect({ kubeconfig: flags.kubeconfig, context: flags.context });
+  return { client, cluster };
+}
+
+/** What the person has to know beside the output. */
+function advise({ log }: Run, { moduleImage, target, role }: Inputs): void {
+  if (target.note) log.warn(target.note);
+  if (!moduleImage.includes(KERNEL_VARIABLE)) {
+    log.warn(
+      `The image serves one kernel: after a cluster upgrade the nodes stay on the kernel's own driver. With ${KERNEL_VARIABLE} in its tag each kernel finds its own image`,
+      { image: moduleImage },
+    );
+  }
+  log.info(
+    "On these nodes the boot service owns the sfc driver: leave sfc out of spec.onload.kernelMappings of their Onload resource",
+    { role },
+  );
+}

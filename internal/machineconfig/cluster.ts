@@ -1,0 +1,73 @@
+import {
+  MACHINE_CONFIG_GROUP,
+  MACHINE_CONFIG_PLURAL,
+  MACHINE_CONFIG_VERSION,
+  SFC_MACHINE_CONFIG_LABELS,
+} from "../api/boot-status.ts";
+import type { Client } from "../kube/client.ts";
+import { isNotFound } from "../kube/errors.ts";
+import type { KubeObject } from "../kube/object.ts";
+import type { Resource } from "../kube/resource.ts";
+import type { MachineConfig } from "./machine-config.ts";
+
+/** OpenShift's MachineConfig. */
+export const MACHINE_CONFIGS: Resource = {
+  group: MACHINE_CONFIG_GROUP,
+  version: MACHINE_CONFIG_VERSION,
+  plural: MACHINE_CONFIG_PLURAL,
+  kind: "MachineConfig",
+  namespaced: false,
+};
+
+export interface ChangeOptions {
+  /** Let the API server check the change without making it. */
+  dryRun: boolean;
+  signal: AbortSignal;
+}
+
+/**
+ * Applies a MachineConfig (server-side). OpenShift then drains and reboots the nodes of its role, one after the other.
+ *
+ * @throws Error if the cluster has no MachineConfigs, or one of that name that is not the sfc boot service's
+ */
+export async function applyMachineConfig(client: Client, config: MachineConfig, options: ChangeOptions): Promise<void> {
+  await readOwn(client, "apply", config.metadata.name, options.signal);
+  try {
+    await client.apply(MACHINE_CONFIGS, { ...config }, options);
+  } catch (error) {
+    if (!isNotFound(error)) throw error;
+    throw new Error(
+      `Cannot apply MachineConfig "${config.metadata.name}": this cluster has no MachineConfigs; they are OpenShift's`,
+      { cause: error },
+    );
+  }
+}
+
+/**
+ * Deletes the sfc boot service's MachineConfig of that name; false if there is none.
+ *
+ * @throws Error if that MachineConfig is another one
+ */
+export async function deleteMachineConfig(client: Client, name: string, options: ChangeOptions): Promise<boolean> {
+  const found = await readOwn(client, "delete", name, options.signal);
+  return found !== undefined && (await client.delete(MACHINE_CONFIGS, { name }, options));
+}
+
+/** Reads a MachineConfig and makes sure that it is ours: a wrong name must not cost the cluster one of its own. */
+async function readOwn(
+  client: Client,
+  verb: string,
+  name: string,
+  signal: AbortSignal,
+): Promise<KubeObject | undefined> {
+  const found = await client.get<KubeObject>(MACHINE_CONFIGS, { name }, { signal });
+  const labels = found?.metadata.labels ?? {};
+  for (const [label, value] of Object.entries(SFC_MACHINE_CONFIG_LABELS)) {
+    if (found && labels[label] !== value) {
+      throw new Error(
+        `Cannot ${verb} MachineConfig "${name}": the one of that name is not the sfc boot service's (label ${label}=${value} is missing); give another --name`,
+      );
+    }
+  }
+  return found;
+}
