@@ -39,6 +39,13 @@ export interface Kwok {
 /** kwok touches only nodes with this annotation, so that it can run beside a real node. */
 const fakeAnnotation = "kwok.x-k8s.io/node";
 
+/** Many fake nodes and pods change at once, and their leases are kept up, as kubelets do. */
+const kwokOptions = {
+  apiVersion: "config.kwok.x-k8s.io/v1alpha1",
+  kind: "KwokConfiguration",
+  options: { nodePlayStageParallelism: 16, podPlayStageParallelism: 16, nodeLeaseDurationSeconds: 40 },
+};
+
 /** Starts kwok with the stages that its module brings along. */
 export async function startKwok(plane: ControlPlane): Promise<Kwok> {
   const kwok = await tool("kwok");
@@ -51,7 +58,10 @@ export async function startKwok(plane: ControlPlane): Promise<Kwok> {
     "pod/fast/pod-delete.yaml",
   ];
   const config = plane.state.path("kwok.yaml");
-  writeFileSync(config, files.map((file) => readFileSync(join(stages, file), "utf8")).join("\n---\n"));
+  writeFileSync(
+    config,
+    [JSON.stringify(kwokOptions), ...files.map((file) => readFileSync(join(stages, file), "utf8"))].join("\n---\n"),
+  );
   const user = await plane.addUser("kwok", ["system:masters"]);
   const process = plane.state.start("kwok", [
     kwok,
@@ -59,19 +69,21 @@ export async function startKwok(plane: ControlPlane): Promise<Kwok> {
     `--config=${config}`,
     "--manage-all-nodes=false",
     `--manage-nodes-with-annotation-selector=${fakeAnnotation}=fake`,
-    // Many fake nodes become ready at once.
-    "--node-play-stage-parallelism=16",
-    "--pod-play-stage-parallelism=16",
   ]);
 
   return {
     process,
-    createNodes: (count, options = {}) => createNodes(plane, count, options),
-    createPods: (count, options) => createPods(plane, count, options),
+    createNodes: (count, options = {}) => createNodes(plane, process, count, options),
+    createPods: (count, options) => createPods(plane, process, count, options),
   };
 }
 
-async function createNodes(plane: ControlPlane, count: number, options: FakeNodeOptions): Promise<string[]> {
+async function createNodes(
+  plane: ControlPlane,
+  kwok: RunningProcess,
+  count: number,
+  options: FakeNodeOptions,
+): Promise<string[]> {
   const { prefix = "fake", kernelVersion = "5.14.0-427.el9.x86_64" } = options;
   const names = Array.from({ length: count }, (_, index) => `${prefix}-${index}`);
   const resources = { cpu: "64", memory: "256Gi", pods: "250", ...options.allocatable };
@@ -96,6 +108,7 @@ async function createNodes(plane: ControlPlane, count: number, options: FakeNode
   const wanted = new Set(names);
   await poll(
     async () => {
+      if (!kwok.alive()) return true;
       const list = await plane.request<NodeList>("GET", "/api/v1/nodes?resourceVersion=0");
       const ready = list.items.filter(
         (node) =>
@@ -108,10 +121,16 @@ async function createNodes(plane: ControlPlane, count: number, options: FakeNode
     },
     { what: `Readiness of ${count} fake nodes`, timeoutMs: 120_000, intervalMs: 200 },
   );
+  if (!kwok.alive()) throw new Error(`kwok exited: ${kwok.logTail()}`);
   return names;
 }
 
-async function createPods(plane: ControlPlane, count: number, options: FakePodOptions): Promise<string[]> {
+async function createPods(
+  plane: ControlPlane,
+  kwok: RunningProcess,
+  count: number,
+  options: FakePodOptions,
+): Promise<string[]> {
   const { namespace, prefix = "fake", nodes } = options;
   const path = `/api/v1/namespaces/${namespace}/pods`;
   const names = Array.from({ length: count }, (_, index) => `${prefix}-${index}`);
@@ -134,16 +153,16 @@ async function createPods(plane: ControlPlane, count: number, options: FakePodOp
       }),
     ),
   );
-  const wanted = new Set(names);
   await poll(
     async () => {
-      const list = await plane.request<PodList>("GET", `${path}?resourceVersion=0`);
-      return (
-        list.items.filter((pod) => wanted.has(pod.metadata.name) && pod.status.phase === "Running").length === count
-      );
+      if (!kwok.alive()) return true;
+      // Only those that do not run yet: a list of thousands every time would be work for the API server.
+      const rest = await plane.request<{ items: unknown[] }>("GET", `${path}?fieldSelector=status.phase!=Running`);
+      return rest.items.length === 0;
     },
     { what: `Start of ${count} fake pods`, timeoutMs: 300_000, intervalMs: 500 },
   );
+  if (!kwok.alive()) throw new Error(`kwok exited: ${kwok.logTail()}`);
   return names;
 }
 
@@ -152,12 +171,5 @@ interface NodeList {
     readonly metadata: { readonly name: string };
     readonly spec?: { readonly taints?: unknown };
     readonly status: { readonly conditions?: { readonly type: string; readonly status: string }[] };
-  }[];
-}
-
-interface PodList {
-  readonly items: {
-    readonly metadata: { readonly name: string };
-    readonly status: { readonly phase?: string };
   }[];
 }
