@@ -220,7 +220,8 @@ const devicePlugin = z
   .meta({
     description: "The device plugin, which offers the resource amd.com/onload to pods.",
     ...rules({
-      rule: "!(self.setPreload && self.mountOnload)",
+      // The API server also tries the rule on the default, {}, before it fills in the defaults within.
+      rule: "!(has(self.setPreload) && self.setPreload && has(self.mountOnload) && self.mountOnload)",
       message: "setPreload and mountOnload exclude each other: set setPreload to false to use mountOnload",
     }),
   });

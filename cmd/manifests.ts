@@ -1,0 +1,104 @@
+import { commonArgs, defineSubcommand, type Lazy, type Subcommand } from "../internal/cli/command.ts";
+import { UsageError } from "../internal/cli/errors.ts";
+import { render } from "../internal/manifests/render.ts";
+
+const namespaceArg = {
+  namespace: { type: "string", alias: "n", valueHint: "NS", description: "Namespace in place of the manifests' own" },
+} as const;
+
+const install = defineSubcommand({
+  summary: "Print the CRD, namespace, RBAC and Deployment of the operator",
+  args: {
+    image: {
+      type: "string",
+      valueHint: "IMAGE",
+      description: "Image of onloadctl, with its tag or digest",
+      default: "onloadctl:latest",
+    },
+    ...namespaceArg,
+    ...commonArgs,
+  },
+  examples: [
+    {
+      run: "onloadctl manifests install --image=registry.example.com/onloadctl:0.1.0 | kubectl apply --server-side -f -",
+      does: "Install or update the operator",
+    },
+  ],
+  async run({ args }) {
+    if (!/^[^\s:@/][^\s@]*([:@][^\s/]+)$/.test(args.image)) {
+      throw new UsageError(`Flag --image cannot be "${args.image}": give an image with its tag or digest`);
+    }
+    write(render("default", { image: args.image, namespace: checkedNamespace(args.namespace) }));
+  },
+});
+
+const SAMPLES: Record<string, string> = {
+  onload: "An Onload resource with its namespace and ServiceAccount",
+  pod: "A pod that uses Onload",
+  profiles: "Onload's latency profile as a ConfigMap",
+};
+
+const sample = defineSubcommand({
+  summary: "Print sample resources to start from",
+  description: Object.entries(SAMPLES)
+    .map(([name, does]) => `${name}: ${does}`)
+    .join("\n"),
+  args: {
+    name: {
+      type: "positional",
+      required: false,
+      default: "onload",
+      description: `One of ${Object.keys(SAMPLES).join(", ")}`,
+    },
+    ...namespaceArg,
+    ...commonArgs,
+  },
+  examples: [{ run: "onloadctl manifests sample > onload.yaml", does: "Start an Onload resource of your own" }],
+  async run({ args }) {
+    if (!Object.hasOwn(SAMPLES, args.name)) {
+      throw new UsageError(`Unknown sample "${args.name}": use one of ${Object.keys(SAMPLES).join(", ")}`);
+    }
+    write(render(`samples/${args.name}`, { namespace: checkedNamespace(args.namespace) }));
+  },
+});
+
+const manifests: Subcommand = {
+  summary: "Print the YAML that installs the operator, and more",
+  description: "Everything goes to standard output, for kubectl apply or a repository of your own.",
+  subcommands: {
+    install: lazy(install),
+    crd: lazy(plain("crd", "Print the CustomResourceDefinition of Onload alone")),
+    openshift: lazy(plain("openshift", "Print the role that lets a ServiceAccount use OpenShift's privileged SCC")),
+    sample: lazy(sample),
+  },
+};
+
+export default manifests;
+
+/** A part of the manifests that has nothing to set. */
+function plain(folder: string, summary: string): Subcommand {
+  return {
+    summary,
+    args: { ...commonArgs },
+    async run() {
+      write(render(folder));
+    },
+  };
+}
+
+function lazy(command: Subcommand<any>): Lazy {
+  return { summary: command.summary, load: async () => command };
+}
+
+function checkedNamespace(namespace: string | undefined): string | undefined {
+  if (namespace !== undefined && !/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(namespace)) {
+    throw new UsageError(
+      `Flag --namespace cannot be "${namespace}": use at most 63 lower-case letters, digits and "-", with a letter or digit at each end`,
+    );
+  }
+  return namespace;
+}
+
+function write(yaml: string): void {
+  process.stdout.write(yaml);
+}

@@ -1,0 +1,68 @@
+import { posix } from "node:path";
+import { parse, parseAllDocuments, type Document } from "yaml";
+import { FILES } from "./files.ts";
+
+/** What of a tree can be set. */
+export interface RenderOptions {
+  /** Namespace in place of the tree's own. */
+  namespace?: string | undefined;
+  /** Image of onloadctl in place of {@link IMAGE_NAME}, with its tag or digest. */
+  image?: string | undefined;
+}
+
+/** Name of onloadctl's image in the trees, for `images` of a kustomization too. */
+export const IMAGE_NAME = "onloadctl";
+
+/**
+ * One of the kustomize trees as YAML, comments kept: what `kubectl kustomize internal/manifests/FOLDER` prints, in the
+ * order of the tree. The trees keep to lists of resources, so that this needs no more of kustomize than that.
+ *
+ * @param folder below internal/manifests, such as "default"
+ */
+export function render(folder: string, options: RenderOptions = {}): string {
+  return resources(folder)
+    .map((document) => {
+      setNamespace(document, options.namespace);
+      setImage(document, options.image);
+      // An own width would break long lines in the middle of CEL rules.
+      return document.toString({ lineWidth: 0, directives: false, flowCollectionPadding: false }).trimEnd();
+    })
+    .map((text) => `---\n${text}\n`)
+    .join("");
+}
+
+function resources(folder: string): Document.Parsed[] {
+  const { resources: list } = parse(file(posix.join(folder, "kustomization.yaml"))) as { resources: string[] };
+  return list.flatMap((entry) => {
+    const path = posix.join(folder, entry);
+    return entry.endsWith(".yaml") ? (parseAllDocuments(file(path)) as Document.Parsed[]) : resources(path);
+  });
+}
+
+function file(path: string): string {
+  const text = FILES[path];
+  if (text === undefined) throw new Error(`Cannot find ${path} among the manifests`);
+  return text;
+}
+
+function setNamespace(document: Document, namespace: string | undefined): void {
+  if (namespace === undefined) return;
+  if (document.get("kind") === "Namespace") document.setIn(["metadata", "name"], namespace);
+  if (document.hasIn(["metadata", "namespace"])) document.setIn(["metadata", "namespace"], namespace);
+  const { subjects } = document.toJS() as { subjects?: { namespace?: string }[] };
+  for (const index of (subjects ?? []).keys()) document.setIn(["subjects", index, "namespace"], namespace);
+}
+
+function setImage(document: Document, image: string | undefined): void {
+  const containers = ["spec", "template", "spec", "containers"];
+  const list = document.hasIn(containers) ? (document.toJS() as Deployment).spec.template.spec.containers : [];
+  for (const [index, container] of list.entries()) {
+    if (image !== undefined && container.image.split(/[:@]/)[0] === IMAGE_NAME) {
+      document.setIn([...containers, index, "image"], image);
+    }
+  }
+}
+
+interface Deployment {
+  spec: { template: { spec: { containers: { image: string }[] } } };
+}
