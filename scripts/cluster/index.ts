@@ -25,6 +25,17 @@
  *   const kwok = await startKwok(plane);                   // fake nodes and pods that become Ready and Running
  *   await kwok.createNodes(100, { labels }); await kwok.createPods(2000, { namespace, nodes });
  *
+ * A test that needs a real node (foo.node.test.ts, root on Linux) uses the one that all its files share:
+ *
+ *   const { plane, node, images } = await sharedNodeCluster();   // KMM 1.1.0 runs too; about 25 s the first time
+ *   const reference = await images.onloadctl(await builtExecutable());   // buildah; the node pulls the reference
+ *   await images.onloadModule("8.1.0"); await images.onloadUser("8.1.0"); await images.app();
+ *   await node.exec(["crictl", "ps"]); await node.restartKubelet(); await node.stopKubelet("KILL");
+ *   await node.removeDevices(); await node.addDevices(); await node.moduleJournal();
+ *
+ * or one of its own with startNodeCluster. The stand-ins for hardware are modprobe, the device files, a NIC in sysfs and
+ * Onload's files; see images/ and node/stand-ins.ts.
+ *
  * Everything started is stopped when the process ends, however it ends.
  */
 export type { AuditEvent, ClusterUser } from "./cluster.ts";
@@ -36,4 +47,7 @@ export { installCrds } from "./crds.ts";
 export { startKmm } from "./kmm.ts";
 export type { FakeNodeOptions, FakePodOptions, Kwok } from "./kwok.ts";
 export { startKwok } from "./kwok.ts";
-export { sharedControlPlane } from "./shared.ts";
+export type { NodeCluster, NodeClusterOptions } from "./node/index.ts";
+export { startNodeCluster, TestNode, whyNoNode } from "./node/index.ts";
+export { sharedControlPlane, sharedNodeCluster } from "./shared.ts";
+export { ImageBuilder } from "./images.ts";

@@ -3,6 +3,8 @@ import { join } from "node:path";
 import { Cluster } from "./cluster.ts";
 import { startControlPlane } from "./control-plane.ts";
 import { installCrds } from "./crds.ts";
+import { startNodeCluster } from "./node/index.ts";
+import type { NodeCluster } from "./node/index.ts";
 
 /** Names the folder of a cluster that the caller started for all test files; see scripts/test. */
 export const sharedClusterVariable = "ONLOADCTL_TEST_CLUSTER";
@@ -38,4 +40,15 @@ export async function startShared(): ReturnType<typeof startControlPlane> {
 export function attachCluster(folder: string): Cluster {
   const { server } = JSON.parse(readFileSync(join(folder, "cluster.json"), "utf8")) as { server: string };
   return new Cluster(folder, server);
+}
+
+let sharedNode: Promise<NodeCluster> | undefined;
+
+/**
+ * Returns the control plane with a real node that all files of one test process share; it ends with the process. KMM
+ * 1.1.0 runs in it. A test leaves the node as it found it: labels, pods, and the kubelet running.
+ */
+export function sharedNodeCluster(): Promise<NodeCluster> {
+  sharedNode ??= startNodeCluster({ kmm: true });
+  return sharedNode;
 }

@@ -18,6 +18,9 @@ const marks = {
   "docker-registry": "/usr/bin/docker-registry",
   gcc: "/usr/bin/gcc",
   "libc6-dev": "/usr/include/stdio.h",
+  kmod: "/usr/sbin/modinfo",
+  shellcheck: "/usr/bin/shellcheck",
+  systemd: "/usr/bin/systemd-analyze",
 } as const;
 
 /** A Debian package that the test cluster needs. */

@@ -1,0 +1,14 @@
+/** What a test run counted. */
+export interface Tally {
+  readonly tests: number;
+  readonly failed: number;
+  readonly skipped: number;
+}
+
+/** Reads the totals of a JUnit report as bun test writes it; throws when there are none. */
+export function parseJUnit(xml: string): Tally {
+  const root = /<testsuites\b[^>]*>/.exec(xml)?.[0];
+  if (root === undefined) throw new Error("Cannot read the test report: it has no totals");
+  const count = (name: string): number => Number(new RegExp(`\\b${name}="(\\d+)"`).exec(root)?.[1] ?? 0);
+  return { tests: count("tests"), failed: count("failures") + count("errors"), skipped: count("skipped") };
+}

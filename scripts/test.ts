@@ -1,0 +1,158 @@
+/**
+ * Runs everything that tests the project, in order: the checks (format, lint, types), the build, unit tests, tests on a
+ * real control plane (*.cluster.test.ts) and tests on a real node (*.node.test.ts, as root on Linux).
+ * The last line says how many passed and failed; the exit code is 0 only if none failed and none was left out.
+ */
+import { Glob } from "bun";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { whyNoNode } from "./cluster/index.ts";
+import { sharedClusterVariable, startShared } from "./cluster/shared.ts";
+import { builtExecutable } from "./lib/built.ts";
+import { interruption } from "./lib/interruption.ts";
+import { checkout } from "./lib/paths.ts";
+import { progress } from "./lib/progress.ts";
+import { parseJUnit } from "./lib/junit.ts";
+import type { Tally } from "./lib/junit.ts";
+import { tool } from "./tools/index.ts";
+
+const usage = `Run the tests
+
+USAGE ./scripts/test [check|unit|cluster|node]... [PATTERN]...
+
+Without kinds all run. A PATTERN keeps only the test files whose path contains it.
+
+  ./scripts/test                          everything
+  ./scripts/test unit                     only what needs no cluster
+  ./scripts/test cluster internal/kube    only that folder's tests on a control plane
+`;
+
+const kinds = ["check", "unit", "cluster", "node"] as const;
+type Kind = (typeof kinds)[number];
+
+const args = process.argv.slice(2);
+if (args.includes("--help") || args.includes("-h")) {
+  process.stdout.write(usage);
+  process.exit(0);
+}
+const unknown = args.find((arg) => arg.startsWith("-"));
+if (unknown !== undefined) {
+  console.error(`Unknown option ${unknown}; see ./scripts/test --help`);
+  process.exit(2);
+}
+const asked = kinds.filter((kind) => args.includes(kind));
+const patterns = args.filter((arg) => !(kinds as readonly string[]).includes(arg));
+const wanted: readonly Kind[] = asked.length > 0 ? asked : patterns.length > 0 ? kinds.slice(1) : kinds;
+
+const stop = interruption();
+const results = mkdtempSync(join(tmpdir(), "onloadctl-test-"));
+const total = { passed: 0, failed: 0, leftOut: [] as string[] };
+try {
+  const files = findFiles(patterns);
+  if (patterns.length > 0 && wanted.every((kind) => files[kind].length === 0)) {
+    console.error(`No test file matches ${patterns.join(" ")}`);
+    process.exit(2);
+  }
+  if (wanted.includes("check")) await runCheck();
+  if (wanted.includes("unit") && files.unit.length > 0) {
+    await build();
+    await runFiles("unit", files.unit);
+  }
+  if (wanted.includes("cluster") && files.cluster.length > 0) await runCluster(files.cluster);
+  if (wanted.includes("node") && files.node.length > 0) await runNode(files.node);
+} catch (error) {
+  total.failed += 1;
+  console.error(stop.signal.aborted ? "Interrupted" : (error as Error).message);
+} finally {
+  rmSync(results, { recursive: true, force: true });
+}
+for (const reason of total.leftOut) progress(`Left out: ${reason}`);
+console.log(`${total.passed} passed, ${total.failed} failed`);
+process.exit(stop.signal.aborted ? 130 : total.failed > 0 || total.leftOut.length > 0 ? 1 : 0);
+
+function findFiles(patterns: readonly string[]): Record<Kind, string[]> {
+  const found: Record<Kind, string[]> = { check: [], unit: [], cluster: [], node: [] };
+  const paths = [...new Glob("{cmd,internal,proto,scripts}/**/*.test.ts").scanSync({ cwd: checkout })].toSorted();
+  for (const path of paths) {
+    if (patterns.length > 0 && !patterns.some((pattern) => path.includes(pattern))) continue;
+    const kind = path.endsWith(".cluster.test.ts") ? "cluster" : path.endsWith(".node.test.ts") ? "node" : "unit";
+    found[kind].push(path);
+  }
+  return found;
+}
+
+async function runCheck(): Promise<void> {
+  progress("Checks: format, lint, types, imports, generated files");
+  const code = await runBun(["run", "check"]);
+  add("check", { tests: 1, failed: code === 0 ? 0 : 1, skipped: 0 });
+}
+
+async function build(): Promise<void> {
+  progress("Building dist/onloadctl where it is older than its sources");
+  await builtExecutable();
+}
+
+async function runCluster(files: readonly string[]): Promise<void> {
+  await build();
+  progress("Getting the programs of the test cluster");
+  for (const name of ["kubectl", "kwok", "kmm-manager"] as const) await tool(name);
+  progress("Starting the control plane that the tests share");
+  const plane = await startShared();
+  try {
+    await runFiles("cluster", files, { [sharedClusterVariable]: plane.folder });
+  } finally {
+    await plane.stop();
+  }
+}
+
+async function runNode(files: readonly string[]): Promise<void> {
+  const reason = whyNoNode();
+  if (reason !== undefined) {
+    total.leftOut.push(`${files.length} test files on a real node: ${reason}`);
+    return;
+  }
+  await build();
+  progress("Getting the programs of the node");
+  for (const name of ["kubelet", "kube-proxy", "crictl", "multus", "pause", "kmm-manager"] as const) await tool(name);
+  await runFiles("node", files);
+}
+
+/** Runs test files in one process of bun test, and counts what it reports. */
+async function runFiles(kind: Kind, files: readonly string[], env: Record<string, string> = {}): Promise<void> {
+  progress(`${kind} tests: ${files.length} files`);
+  const report = join(results, `${kind}.xml`);
+  const code = await runBun(
+    ["test", "--reporter=junit", `--reporter-outfile=${report}`, ...files.map((file) => `./${file}`)],
+    env,
+  );
+  let tally: Tally;
+  try {
+    tally = parseJUnit(readFileSync(report, "utf8"));
+  } catch {
+    tally = { tests: 0, failed: 0, skipped: 0 };
+  }
+  // A file that cannot be loaded fails the run without being in the report.
+  if (code !== 0 && tally.failed === 0) tally = { ...tally, tests: tally.tests + 1, failed: 1 };
+  add(kind, tally);
+}
+
+function add(kind: Kind, tally: Tally): void {
+  const passed = tally.tests - tally.failed - tally.skipped;
+  total.passed += passed;
+  total.failed += tally.failed;
+  if (tally.skipped > 0) total.leftOut.push(`${tally.skipped} ${kind} tests are skipped`);
+  progress(`${kind}: ${passed} passed, ${tally.failed} failed`);
+}
+
+async function runBun(args: readonly string[], env: Record<string, string> = {}): Promise<number> {
+  stop.signal.throwIfAborted();
+  const child = Bun.spawn([process.execPath, ...args], {
+    cwd: checkout,
+    env: { ...process.env, ...env },
+    stdio: ["ignore", 2, 2],
+  });
+  const code = await child.exited;
+  stop.signal.throwIfAborted();
+  return code;
+}
