@@ -1,0 +1,244 @@
+import { expect, test } from "bun:test";
+import fc from "fast-check";
+import { silentLogger } from "../cli/log.ts";
+import { Informer, type InformerOptions } from "./informer.ts";
+import type { DeepReadonly, KubeObject } from "./object.ts";
+import { NODES } from "./resource.ts";
+import { FakeApiServer, sendStatus } from "./testing/fake-api-server.ts";
+import { hurriedClock } from "./testing/fake-clock.ts";
+
+interface Thing extends KubeObject {
+  value?: number;
+}
+
+const PATH = "/api/v1/nodes";
+const SILENCE_MS = 150;
+
+/** Runs an informer over a fake server and, beside it, a mirror made of nothing but its changes. */
+function follow(server: FakeApiServer, options: Partial<InformerOptions<Thing, "even">> = {}) {
+  const informer = new Informer<Thing, "even">({
+    client: server.client(),
+    resource: NODES,
+    indexes: { even: (thing) => [(thing.value ?? 0) % 2 === 0 ? "yes" : "no"] },
+    log: silentLogger,
+    clock: hurriedClock(100),
+    silenceMs: SILENCE_MS,
+    ...options,
+  });
+  const mirror = new Map<string, DeepReadonly<Thing>>();
+  const mismatches: string[] = [];
+  const waiting = new Set<() => void>();
+  informer.subscribe(({ key, old, current }) => {
+    if (mirror.get(key) !== old) mismatches.push(`${key}: the change's old object is not the one that was there`);
+    if (current) mirror.set(key, current);
+    else mirror.delete(key);
+    for (const check of waiting) check();
+  });
+  const stop = new AbortController();
+  const running = informer.run(stop.signal);
+  /** Resolves when `condition` holds, which is looked at after each change. */
+  async function until(condition: () => boolean): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const check = (): void => {
+      if (condition()) resolve();
+    };
+    waiting.add(check);
+    informer.onStateChange(check);
+    check();
+    await promise.finally(() => waiting.delete(check));
+  }
+  return {
+    informer,
+    mirror,
+    mismatches,
+    until,
+    stop: async () => {
+      stop.abort();
+      await running;
+    },
+  };
+}
+
+function versions(objects: Iterable<DeepReadonly<KubeObject>>): string[] {
+  return Array.from(objects, ({ metadata }) => `${metadata.name}@${metadata.resourceVersion}`).sort();
+}
+
+const action = fc.record({
+  do: fc.oneof(
+    { weight: 6, arbitrary: fc.constant("put" as const) },
+    { weight: 3, arbitrary: fc.constant("remove" as const) },
+    {
+      weight: 4,
+      arbitrary: fc.constantFrom(
+        ...(["drop", "end", "compact", "bookmark", "deafen", "fail-list", "fail-watch", "cut-list", "lose"] as const),
+      ),
+    },
+  ),
+  name: fc.integer({ min: 0, max: 7 }).map((n) => `n${n}`),
+  value: fc.integer({ min: 0, max: 99 }),
+  halfLine: fc.boolean(),
+});
+/** After a step the test goes on at once, after a few round trips, or when the store has caught up. */
+const step = fc.record({ action, then: fc.constantFrom("nothing", "breathe", "catch-up") });
+
+type Action = typeof action extends fc.Arbitrary<infer A> ? A : never;
+
+const ACTIONS: Record<Action["do"], (server: FakeApiServer, action: Action) => void> = {
+  put: (server, { name, value }) => server.put(PATH, { metadata: { name }, value }),
+  remove: (server, { name }) => server.remove(PATH, name),
+  drop: (server, { halfLine }) => server.dropWatches(halfLine),
+  end: (server) => server.endWatches(),
+  compact: (server) => server.compact(),
+  bookmark: (server) => server.bookmark(),
+  deafen: (server) => server.deafenWatches(),
+  "fail-list": (server) => server.fail("GET", /limit=/, 1, (r) => sendStatus(r, 500, "InternalError", "no")),
+  "fail-watch": (server) => server.fail("GET", /watch=/, 2, (r) => sendStatus(r, 503, "ServiceUnavailable", "no")),
+  // Changes that no watch can ever tell of.
+  lose: (server, { name, value }) => {
+    server.dropWatches();
+    server.remove(PATH, name);
+    server.put(PATH, { metadata: { name: `n${value % 8}` }, value });
+    server.compact();
+  },
+  "cut-list": (server) => server.fail("GET", /limit=/, 1, (r) => r.socket?.destroy()),
+};
+
+test("the store equals the server after any order of events, disconnects and 410s", async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { maxLength: 40 }), fc.integer({ min: 1, max: 3 }), async (steps, pageSize) => {
+      await using server = await FakeApiServer.start();
+      const probe = server.client();
+      for (let i = 0; i < 4; i++) server.put(PATH, { metadata: { name: `n${i}` }, value: i });
+      const { informer, mirror, mismatches, until, stop } = follow(server, { pageSize });
+      const wanted = (): string => versions(server.objects(PATH).values()).join();
+      const caughtUp = (): boolean => informer.hasSynced && versions(informer.store.list()).join() === wanted();
+      for (const { action, then } of steps) {
+        ACTIONS[action.do](server, action);
+        if (then === "catch-up") await until(caughtUp);
+        if (then === "breathe") await probe.get(NODES, { name: "n0" });
+      }
+      server.heal();
+      await until(caughtUp);
+      expect(versions(mirror.values()).join()).toBe(wanted());
+      expect(mismatches).toEqual([]);
+      const indexed = ["yes", "no"].flatMap((value) => informer.store.byIndex("even", value));
+      expect(versions(indexed).join()).toBe(wanted());
+      await stop();
+    }),
+    { numRuns: 60 },
+  );
+}, 60_000);
+
+test("a resumed watch does not list again, and an expired one does", async () => {
+  await using server = await FakeApiServer.start();
+  server.put(PATH, { metadata: { name: "a" } });
+  const { informer, until, stop } = follow(server);
+  await until(() => informer.store.size === 1);
+  const lists = (): number => server.requests.filter((line) => line.includes("limit=")).length;
+  server.dropWatches();
+  server.put(PATH, { metadata: { name: "b" } });
+  await until(() => informer.store.size === 2);
+  expect(lists()).toBe(1);
+  server.dropWatches();
+  server.put(PATH, { metadata: { name: "c" } });
+  server.compact();
+  await until(() => informer.store.size === 3);
+  expect(lists()).toBe(2);
+  await stop();
+});
+
+test("watches ask for bookmarks and resume from them", async () => {
+  await using server = await FakeApiServer.start();
+  server.put(PATH, { metadata: { name: "a" } });
+  const { informer, until, stop } = follow(server, { silenceMs: 5000 });
+  await until(() => informer.store.size === 1);
+  server.put("/api/v1/pods", { metadata: { name: "elsewhere" } });
+  server.bookmark();
+  server.put(PATH, { metadata: { name: "b" } });
+  await until(() => informer.store.size === 2);
+  server.compact();
+  server.dropWatches();
+  server.put(PATH, { metadata: { name: "c" } });
+  await until(() => informer.store.size === 3);
+  expect(server.requests.filter((line) => line.includes("limit=")).length).toBe(1);
+  expect(server.requests.find((line) => line.includes("watch="))).toContain("allowWatchBookmarks=true");
+  await stop();
+});
+
+test("a half-open watch is noticed by its silence", async () => {
+  await using server = await FakeApiServer.start();
+  const { informer, until, stop } = follow(server);
+  await until(() => informer.hasSynced);
+  server.put(PATH, { metadata: { name: "a" } });
+  await until(() => informer.store.size === 1);
+  server.deafenWatches();
+  server.put(PATH, { metadata: { name: "b" } });
+  await until(() => informer.store.size === 2);
+  await stop();
+});
+
+test("a resource that the server does not know is absent, and comes by itself", async () => {
+  await using server = await FakeApiServer.start();
+  server.setAbsent(PATH, true);
+  const { informer, until, stop } = follow(server);
+  await until(() => informer.state === "absent");
+  expect(informer.hasSynced).toBe(true);
+  server.setAbsent(PATH, false);
+  server.put(PATH, { metadata: { name: "a" } });
+  await until(() => informer.state === "synced" && informer.store.size === 1);
+  server.setAbsent(PATH, true);
+  await until(() => informer.state === "absent" && informer.store.size === 0);
+  await stop();
+});
+
+test("an informer that may not list says why and is not synced", async () => {
+  await using server = await FakeApiServer.start();
+  server.fail("GET", /./, 1e9, (response) => sendStatus(response, 403, "Forbidden", "nodes is forbidden"));
+  const { informer, until, stop } = follow(server);
+  const { promise, resolve } = Promise.withResolvers<void>();
+  server.fail("GET", /never/, 0, () => undefined);
+  const poll = setInterval(() => informer.problem && resolve(), 5);
+  await promise.finally(() => clearInterval(poll));
+  expect(informer.problem).toBe("Cannot list nodes: nodes is forbidden");
+  expect(informer.hasSynced).toBe(false);
+  server.heal();
+  await until(() => informer.hasSynced);
+  expect(informer.problem).toBeUndefined();
+  await stop();
+});
+
+test("a write that was observed is read at once and never undone by an older event", async () => {
+  await using server = await FakeApiServer.start();
+  server.put(PATH, { metadata: { name: "a" }, value: 1 });
+  const { informer, until, stop } = follow(server);
+  await until(() => informer.store.size === 1);
+  const written = server.put(PATH, { metadata: { name: "a" }, value: 2 }) as Thing;
+  informer.observe(written);
+  expect(informer.store.get("a")?.value).toBe(2);
+  const seen: (number | undefined)[] = [];
+  informer.subscribe(({ current }) => void seen.push(current?.value));
+  server.put(PATH, { metadata: { name: "a" }, value: 3 });
+  await until(() => informer.store.get("a")?.value === 3);
+  expect(seen).toEqual([3]);
+  server.remove(PATH, "a");
+  await until(() => informer.store.size === 0);
+  informer.observe(written);
+  expect(informer.store.size).toBe(0);
+  await stop();
+});
+
+test("several namespaces are followed in one store, and a relist of one leaves the others alone", async () => {
+  await using server = await FakeApiServer.start();
+  const pods = (namespace: string): string => `/api/v1/namespaces/${namespace}/pods`;
+  server.put(pods("x"), { metadata: { name: "a", namespace: "x" } });
+  server.put(pods("y"), { metadata: { name: "a", namespace: "y" } });
+  const { PODS } = await import("./resource.ts");
+  const { informer, until, stop } = follow(server, { resource: PODS, namespaces: ["x", "y"] });
+  await until(() => informer.hasSynced);
+  expect([...informer.store.keys()].sort()).toEqual(["x/a", "y/a"]);
+  server.compact();
+  server.dropWatches();
+  server.put(pods("x"), { metadata: { name: "b", namespace: "x" } });
+  await until(() => informer.store.size === 3);
+  await stop();
+});
