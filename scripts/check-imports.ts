@@ -3,6 +3,7 @@
  * and Web APIs, explicit file extensions, no `Bun` or `Deno`.
  */
 import { Glob } from "bun";
+import { readFileSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
 
 /** What each folder of `internal` may import, beside itself and `cli`. */
@@ -44,6 +45,19 @@ for (const file of [...new Glob("{cmd,internal}/**/*.ts").scanSync(".")].sort())
   }
 }
 
+/** How `file` comes to import a package, through imports that are not types alone. */
+function pathTo(wanted: string, file: string, seen = new Set<string>()): string[] | undefined {
+  if (seen.has(file)) return undefined;
+  seen.add(file);
+  for (const { path } of new Bun.Transpiler({ loader: "ts" }).scanImports(readFileSync(file))) {
+    if (path === wanted) return [file, path];
+    if (!path.startsWith(".") || !path.endsWith(".ts")) continue;
+    const rest = pathTo(wanted, normalize(join(dirname(file), path)), seen);
+    if (rest) return [file, ...rest];
+  }
+  return undefined;
+}
+
 function checkRelative(file: string, layer: string, target: string): void {
   if (!/\.[a-z]+$/.test(target)) problems.push(`${file}: import "${target}" has no file extension`);
   const path = normalize(join(dirname(file), target));
@@ -61,6 +75,11 @@ function checkPackage(file: string, layer: string, target: string): void {
     .join("/");
   const owners = PACKAGE_OWNERS[name];
   if (owners && !owners.includes(layer)) problems.push(`${file}: only ${owners.join(", ")} may import ${name}`);
+}
+
+for (const command of ["device-plugin", "control-plane"]) {
+  const path = pathTo("@kubernetes/client-node", `cmd/${command}.ts`);
+  if (path) problems.push(`cmd/${command}.ts must not load the API client, but does: ${path.join(" -> ")}`);
 }
 
 for (const problem of problems) console.error(problem);

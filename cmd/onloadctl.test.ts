@@ -1,0 +1,85 @@
+/** The compiled executable as its users start it. */
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import packageJson from "../package.json" with { type: "json" };
+import { builtExecutable } from "../scripts/lib/built.ts";
+import { run } from "../scripts/lib/command.ts";
+
+setDefaultTimeout(120_000);
+
+const COMMANDS = [
+  "operator",
+  "device-plugin",
+  "control-plane",
+  "build-images",
+  "gen-machineconfig",
+  "manifests",
+  "status",
+  "plan",
+];
+
+let onloadctl: string;
+let folder: string;
+beforeAll(async () => {
+  onloadctl = await builtExecutable();
+  folder = await mkdtemp(join(tmpdir(), "onloadctl-test-"));
+});
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+const call = (...args: string[]) => run([onloadctl, ...args], { cwd: folder, allowFailure: true });
+
+test("--version prints the version", async () => {
+  expect(await call("--version")).toEqual({ code: 0, stdout: `onloadctl ${packageJson.version}\n`, stderr: "" });
+});
+
+test("--help lists every command", async () => {
+  const { code, stdout } = await call("--help");
+  expect(code).toBe(0);
+  for (const command of COMMANDS) expect(stdout).toContain(`\n  ${command} `);
+});
+
+describe.each(COMMANDS)("%s", (command) => {
+  test("--help has a summary, usage and examples, on standard output alone", async () => {
+    const { code, stdout, stderr } = await call(command, "--help");
+    expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+    expect(stdout).toContain(`Usage:\n  onloadctl ${command}`);
+    expect(stdout).toContain("Examples:\n");
+  });
+
+  test("an unknown flag is one line and exit code 2", async () => {
+    const { code, stdout, stderr } = await call(command, "--no-such-flag");
+    expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
+    expect(stderr).toMatch(/^Unknown flag --no-such-flag: .+\n$/);
+  });
+});
+
+test.each([
+  [["statu"], 'Unknown command "statu": did you mean status?\n'],
+  [["nonsense"], 'Unknown command "nonsense": see onloadctl --help\n'],
+  [["--verbose"], "Unknown flag --verbose: see --help\n"],
+])("%j is a usage error", async (args, stderr) => {
+  expect(await call(...args)).toEqual({ code: 2, stdout: "", stderr });
+});
+
+test("the working folder's bunfig.toml and .env have no effect", async () => {
+  await writeFile(join(folder, "bunfig.toml"), 'preload = ["./preload.ts"]\n');
+  await writeFile(join(folder, "preload.ts"), 'console.log("preloaded"); process.exit(9);\n');
+  await writeFile(join(folder, ".env"), "KUBECONFIG=/no/such/file\n");
+  const version = await call("--version");
+  expect(version).toMatchObject({ code: 0, stdout: `onloadctl ${packageJson.version}\n` });
+  const status = await run([onloadctl, "status"], {
+    cwd: folder,
+    allowFailure: true,
+    env: { HOME: folder, KUBECONFIG: undefined },
+  });
+  expect(status.stderr).not.toContain("/no/such/file");
+});
+
+test("installed as kubectl-onload, help speaks of kubectl onload", async () => {
+  const plugin = join(folder, "kubectl-onload");
+  await symlink(onloadctl, plugin);
+  const { stdout } = await run([plugin, "--help"]);
+  expect(stdout).toContain("Usage:\n  kubectl onload COMMAND");
+});
