@@ -59,7 +59,7 @@ function pathTo(wanted: string, file: string, seen = new Set<string>()): string[
 }
 
 function checkRelative(file: string, layer: string, target: string): void {
-  if (!/\.[a-z]+$/.test(target)) problems.push(`${file}: import "${target}" has no file extension`);
+  if (!/\.[A-Za-z]+$/.test(target)) problems.push(`${file}: import "${target}" has no file extension`);
   const path = normalize(join(dirname(file), target));
   const into = path.startsWith("internal/") ? path.split("/")[1]! : path.split("/")[0]!;
   if (layer === "cmd" || into === layer || into === "cli") return;
