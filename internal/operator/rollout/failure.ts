@@ -9,6 +9,8 @@ export interface Limits {
   step: number;
   /** Milliseconds for evicting the pods of a node. */
   drain: number;
+  /** Whether pods that are still there then are deleted; they have a step's time more to go. */
+  force: boolean;
 }
 
 /** What is wrong on a node, ready for status.problems. */
@@ -62,7 +64,18 @@ function thingAwaited(node: NodeFacts, state: NodeState): number | undefined {
 export function deadlineOf(node: NodeFacts, state: NodeState, limits: Limits): number | undefined {
   const since = waitingSince(node, state);
   if (AWAITED[state] === undefined || since === undefined) return undefined;
-  return since + (state === "Draining" ? limits.drain : limits.step);
+  return since + limitOf(state, limits);
+}
+
+/** When pods that are still there are to be deleted, in milliseconds since the epoch; undefined where they are not. */
+export function forceAt(node: NodeFacts, state: NodeState, limits: Limits): number | undefined {
+  const since = waitingSince(node, state);
+  return state === "Draining" && limits.force && since !== undefined ? since + limits.drain : undefined;
+}
+
+function limitOf(state: NodeState, limits: Limits): number {
+  if (state !== "Draining") return limits.step;
+  return limits.force ? limits.drain + limits.step : limits.drain;
 }
 
 /** What is wrong on the node, if anything. */
@@ -137,7 +150,7 @@ function timeoutReason(node: NodeFacts, state: NodeState): NodeReason {
 }
 
 function timeoutMessage(node: NodeFacts, state: NodeState, reason: NodeReason, limits: Limits): string {
-  const limit = state === "Draining" ? limits.drain : limits.step;
+  const limit = limitOf(state, limits);
   const what = reason === NODE_REASON.NodeNotReady ? "The node is not Ready" : AWAITING[state];
   const remedy = REMEDY[reason];
   return `${what}${holderText(node, state)} after ${Math.round(limit / 1000)} s${remedy ? `; ${remedy}` : ""}`;

@@ -1,6 +1,6 @@
 /** The plan for all nodes of one Onload resource: what state each is in, what to do now, and when to look again. */
 import type { NodeFacts } from "./facts.ts";
-import { deadlineOf, problemOf, type Limits, type Problem } from "./failure.ts";
+import { deadlineOf, forceAt, problemOf, type Limits, type Problem } from "./failure.ts";
 import { byNodeName } from "./order.ts";
 import { grantStarts, type Assessed, type Gate } from "./slots.ts";
 import { stateOf, type NodeState } from "./state.ts";
@@ -30,6 +30,8 @@ export interface NodePlan {
   restart: boolean;
   /** Evict and Wait: when the step must be done, in milliseconds since the epoch. */
   deadline: number | undefined;
+  /** Evict: when to delete the pods that are still there, in milliseconds since the epoch. */
+  forceAt: number | undefined;
 }
 
 export interface RolloutPlan {
@@ -54,15 +56,25 @@ export function planRollout(nodes: readonly NodeFacts[], policy: Policy, now: nu
   const halted = retried.some(({ problem }) => problem?.failed);
   const grants = grantStarts(retried, { ...policy, halted });
   const plans = retried.map(({ facts, state, problem, restart }): NodePlan => {
-    const deadline = deadlineOf(facts, state, policy.limits);
-    const plan: NodePlan = { facts, state, step: stepFor(state, facts), problem, gate: undefined, restart, deadline };
+    const plan: NodePlan = {
+      facts,
+      state,
+      step: stepFor(state, facts),
+      problem,
+      gate: undefined,
+      restart,
+      deadline: deadlineOf(facts, state, policy.limits),
+      forceAt: forceAt(facts, state, policy.limits),
+    };
     const grant = grants.get(facts.name);
     if (grant === "Inspect") plan.step = "Inspect";
     else if (grant !== undefined && grant !== "Start") Object.assign(plan, { step: "None", gate: grant });
     if (plan.step === "LabelPlugin" && !policy.templateSeen) plan.step = "Wait";
     return plan;
   });
-  const wakes = plans.flatMap(({ deadline }) => (deadline !== undefined && deadline > now ? [deadline] : []));
+  const wakes = plans
+    .flatMap(({ deadline, forceAt: at }) => [deadline, at])
+    .filter((at) => at !== undefined && at > now) as number[];
   return { nodes: plans, wakeAt: wakes.length > 0 ? Math.min(...wakes) : undefined, halted };
 }
 

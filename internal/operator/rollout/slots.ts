@@ -94,7 +94,7 @@ function gateOf({ facts, state }: Assessed, policy: SlotPolicy): Gate | undefine
 
 /** A node whose module never loaded and that no pod uses loses nothing: it waits for no slot, or a bad first version could never be replaced. */
 function startsWithoutSlot({ facts, state }: Assessed): Grant {
-  if (state !== "Outdated" || facts.onload.ready !== undefined) return "NoFreeSlot";
+  if (state !== "Outdated" || facts.onload.ready !== undefined || facts.allocatable > 0) return "NoFreeSlot";
   if (facts.holders === undefined) return "Inspect";
   return facts.holders.length === 0 ? "Start" : "NoFreeSlot";
 }

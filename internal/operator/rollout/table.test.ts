@@ -1,0 +1,211 @@
+import { describe, expect, test } from "bun:test";
+import { bare, mark, module, noModule, NOW, plugin, policy, whole } from "../testing/facts.ts";
+import type { NodeFacts } from "./facts.ts";
+import { planRollout } from "./plan.ts";
+import { NODE_STATES, stateOf, type NodeState } from "./state.ts";
+import { labelChange, TABLE, type LabelChange, type StepName } from "./table.ts";
+
+const none = { plugin: undefined, onload: undefined, sfc: undefined };
+const holder = { namespace: "a", name: "p", uid: "1", terminating: false, evictable: true, refusal: undefined };
+
+interface Row {
+  node: NodeFacts;
+  state: NodeState;
+  step: StepName;
+  labels?: LabelChange;
+}
+
+/** Every row of the design's table, and the states between. */
+const ROWS: Record<string, Row> = {
+  "wanted, no labels: plugin and onload in one PATCH": {
+    node: bare(),
+    state: "New",
+    step: "Install",
+    labels: { plugin: "v2", onload: "v2" },
+  },
+  "wanted, no labels, sfc managed: plugin and sfc in one PATCH": {
+    node: bare({ sfcManaged: true }),
+    state: "New",
+    step: "Install",
+    labels: { plugin: "v2", sfc: "v2" },
+  },
+  "sfc labelled, not ready": {
+    node: bare({ sfcManaged: true, labels: { ...none, plugin: "v2", sfc: "v2" }, sfc: module() }),
+    state: "LoadingSfc",
+    step: "Wait",
+  },
+  "sfc ready with another version than the label says": {
+    node: bare({ sfcManaged: true, labels: { ...none, plugin: "v2", sfc: "v2" }, sfc: module("v1") }),
+    state: "LoadingSfc",
+    step: "Wait",
+  },
+  "sfc ready, onload not labelled": {
+    node: bare({ sfcManaged: true, labels: { ...none, plugin: "v2", sfc: "v2" }, sfc: module("v2") }),
+    state: "SfcReady",
+    step: "LabelOnload",
+    labels: { onload: "v2" },
+  },
+  "older version, no slot free": {
+    node: whole("v1", { cordoned: true }),
+    state: "Outdated",
+    step: "None",
+  },
+  "older version, slot taken: plugin label goes": {
+    node: whole("v1"),
+    state: "Outdated",
+    step: "UnlabelPlugin",
+    labels: { plugin: null },
+  },
+  "plugin label gone, its pod not yet": {
+    node: whole("v1", { labels: { ...none, onload: "v1" } }),
+    state: "StoppingPlugin",
+    step: "Wait",
+  },
+  "plugin gone, nobody has looked for pods": {
+    node: whole("v1", { labels: { ...none, onload: "v1" }, plugin: bare().plugin }),
+    state: "Inspecting",
+    step: "Inspect",
+  },
+  "plugin gone, a pod holds amd.com/onload": {
+    node: whole("v1", { labels: { ...none, onload: "v1" }, plugin: bare().plugin, holders: [holder] }),
+    state: "Draining",
+    step: "Evict",
+  },
+  "drained: onload's label goes": {
+    node: whole("v1", { labels: { ...none, onload: "v1", sfc: "v1" }, plugin: bare().plugin, holders: [] }),
+    state: "Drained",
+    step: "UnlabelOnload",
+    labels: { onload: null },
+  },
+  "onload's label gone, KMM has not unloaded it": {
+    node: bare({ labels: { ...none, sfc: "v1" }, onload: module("v1"), sfc: module("v1"), mark: mark() }),
+    state: "UnloadingOnload",
+    step: "Wait",
+  },
+  "onload unloaded: sfc's label goes": {
+    node: bare({ labels: { ...none, sfc: "v1" }, sfc: module("v1"), mark: mark() }),
+    state: "OnloadUnloaded",
+    step: "UnlabelSfc",
+    labels: { sfc: null },
+  },
+  "sfc's label gone, KMM has not unloaded it": {
+    node: bare({ sfc: module(), mark: mark(), sfcManaged: true }),
+    state: "UnloadingSfc",
+    step: "Wait",
+  },
+  "unloaded, sfc managed: sfc first": {
+    node: bare({ mark: mark("UnlabelSfc"), sfcManaged: true }),
+    state: "Unloaded",
+    step: "LabelSfc",
+    labels: { sfc: "v2" },
+  },
+  "unloaded, sfc not managed: onload": {
+    node: bare({ mark: mark("UnlabelOnload") }),
+    state: "Unloaded",
+    step: "LabelOnload",
+    labels: { onload: "v2" },
+  },
+  "onload labelled, KMM says the old version is ready": {
+    node: bare({ labels: { ...none, onload: "v2" }, onload: module("v1"), mark: mark() }),
+    state: "LoadingOnload",
+    step: "Wait",
+  },
+  "module ready: plugin label comes": {
+    node: bare({ labels: { ...none, onload: "v2" }, onload: module("v2"), mark: mark() }),
+    state: "ModuleReady",
+    step: "LabelPlugin",
+    labels: { plugin: "v2" },
+  },
+  "plugin's pod not ready": {
+    node: whole("v2", { plugin: plugin(false), mark: mark() }),
+    state: "StartingPlugin",
+    step: "Wait",
+  },
+  "plugin ready, nothing allocatable": {
+    node: whole("v2", { allocatable: 0, mark: mark() }),
+    state: "StartingPlugin",
+    step: "Wait",
+  },
+  "all there": { node: whole("v2"), state: "Ready", step: "None" },
+  "all there, the plugin's pod from an older template": {
+    node: whole("v2", { plugin: { ...plugin(), current: false } }),
+    state: "PluginOutdated",
+    step: "ReplacePlugin",
+  },
+  "not wanted any more: plugin label goes, no slot needed": {
+    node: whole("v1", { want: undefined }),
+    state: "Leaving",
+    step: "UnlabelPlugin",
+    labels: { plugin: null },
+  },
+  "not wanted, only the annotation left": {
+    node: bare({ want: undefined, mark: mark() }),
+    state: "Cleaned",
+    step: "ClearMark",
+  },
+  "not wanted, nothing left, kept by an older resource": {
+    node: bare({ want: undefined, lostTo: "ns/older" }),
+    state: "Absent",
+    step: "None",
+  },
+  "wanted, unlabelled, another resource's labels still there": {
+    node: bare({ blockedBy: "ns/other" }),
+    state: "Blocked",
+    step: "None",
+  },
+  "wanted, unlabelled, cordoned": { node: bare({ cordoned: true }), state: "Cordoned", step: "None" },
+  "wanted, no kernel mapping": { node: bare({ mapped: false }), state: "Unmapped", step: "None" },
+  "sfc's label taken off by a person": {
+    node: whole("v2", { sfcManaged: true, mark: mark() }),
+    state: "SfcUnlabelled",
+    step: "LabelSfc",
+    labels: { sfc: "v2" },
+  },
+  "second change mid-way, plugin already gone": {
+    node: bare({ want: "v3", labels: { ...none, onload: "v2" }, onload: module(), mark: mark() }),
+    state: "Inspecting",
+    step: "Inspect",
+  },
+  "second change mid-way, first of two modules labelled": {
+    node: bare({ want: "v3", labels: { ...none, plugin: "v2", sfc: "v2" }, sfc: module(), mark: mark() }),
+    state: "Leaving",
+    step: "UnlabelPlugin",
+    labels: { plugin: null },
+  },
+  "back to the old version before it was unloaded": {
+    node: whole("v1", { want: "v1", labels: { ...none, onload: "v1" }, plugin: bare().plugin }),
+    state: "ModuleReady",
+    step: "LabelPlugin",
+    labels: { plugin: "v1" },
+  },
+  "wanted again while the old module is unloaded": {
+    node: bare({ onload: module("v1"), mark: mark() }),
+    state: "UnloadingOnload",
+    step: "Wait",
+  },
+  "rebooted: KMM has not loaded the module in this boot": {
+    node: whole("v2", { onload: { ...noModule, present: true } }),
+    state: "LoadingOnload",
+    step: "Wait",
+  },
+};
+
+describe("state and step", () => {
+  test.each(Object.entries(ROWS))("%s", (_name, { node, state, step, labels }) => {
+    expect(stateOf(node)).toBe(state);
+    const plan = planRollout([node], policy, NOW).nodes[0]!;
+    expect({ state: plan.state, step: plan.step }).toEqual({ state, step });
+    expect(labelChange(plan.step, node)).toEqual(labels);
+  });
+
+  test("every state has a row here", () => {
+    const seen = new Set(Object.values(ROWS).map(({ state }) => state));
+    expect(NODE_STATES.filter((state) => !seen.has(state))).toEqual([]);
+    expect(Object.keys(TABLE).sort()).toEqual([...NODE_STATES].sort());
+  });
+});
+
+test("the plugin label waits until the DaemonSet controller has seen the new template", () => {
+  const node = bare({ labels: { ...none, onload: "v2" }, onload: module("v2"), mark: mark() });
+  expect(planRollout([node], { ...policy, templateSeen: false }, NOW).nodes[0]!.step).toBe("Wait");
+});

@@ -1,0 +1,72 @@
+/** Facts of nodes for tests: a node that is done, with what a test changes. */
+import type { ModuleFacts, NodeFacts, PluginFacts, Version } from "../rollout/facts.ts";
+import type { Mark } from "../rollout/mark.ts";
+import type { Policy } from "../rollout/plan.ts";
+
+export const NOW = Date.UTC(2026, 0, 1, 12, 0, 0);
+
+export const noModule: ModuleFacts = { present: false, ready: undefined, since: undefined, failure: undefined };
+export const noPlugin: PluginFacts = {
+  present: false,
+  ready: false,
+  current: true,
+  since: undefined,
+  failure: undefined,
+};
+
+/** A module of which something is on the node, ready or not. */
+export function module(ready?: Version): ModuleFacts {
+  return { present: true, ready, since: undefined, failure: undefined };
+}
+
+export function plugin(ready = true): PluginFacts {
+  return { present: true, ready, current: true, since: undefined, failure: undefined };
+}
+
+export function mark(step = "Install", ageMs = 0, attempt = "1"): Mark {
+  return { step, since: NOW - ageMs, attempt };
+}
+
+/** A node that shall run v2, has no sfc to manage, and has nothing of ours yet. */
+export function bare(changes: Partial<NodeFacts> = {}): NodeFacts {
+  return {
+    name: "node-1",
+    ready: true,
+    readySince: undefined,
+    cordoned: false,
+    want: "v2",
+    mapped: true,
+    sfcManaged: false,
+    labels: { plugin: undefined, onload: undefined, sfc: undefined },
+    onload: noModule,
+    sfc: noModule,
+    plugin: noPlugin,
+    allocatable: 0,
+    holders: undefined,
+    mark: undefined,
+    blockedBy: undefined,
+    lostTo: undefined,
+    ownNode: false,
+    ...changes,
+  };
+}
+
+/** A node that runs `version` and serves pods. */
+export function whole(version: Version, changes: Partial<NodeFacts> = {}): NodeFacts {
+  return bare({
+    labels: { plugin: version, onload: version, sfc: undefined },
+    onload: module(version),
+    plugin: plugin(),
+    allocatable: 100,
+    mark: mark("LabelPlugin", 3_600_000),
+    ...changes,
+  });
+}
+
+export const policy: Policy = {
+  maxUnavailable: 1,
+  paused: false,
+  limits: { step: 600_000, drain: 300_000, force: false },
+  attempt: "1",
+  templateSeen: true,
+};
