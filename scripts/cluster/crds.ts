@@ -1,5 +1,6 @@
 import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
+import { poll } from "../lib/poll.ts";
 import { moduleFolder } from "../tools/index.ts";
 import type { Cluster } from "./cluster.ts";
 
@@ -12,7 +13,24 @@ export async function installCrds(cluster: Cluster): Promise<void> {
   const manifests = readdirSync(kmm).map((file) => readFileSync(join(kmm, file), "utf8"));
   manifests.push(networkAttachmentDefinition);
   await cluster.apply(manifests.join("\n---\n"));
-  await cluster.kubectl(["wait", "--for=condition=Established", "--timeout=60s", "crd", "--all"]);
+  await poll(
+    async () => {
+      const { items } = await cluster.request<CrdList>(
+        "GET",
+        "/apis/apiextensions.k8s.io/v1/customresourcedefinitions",
+      );
+      return items.every(({ status }) =>
+        status?.conditions?.some((condition) => condition.type === "Established" && condition.status === "True"),
+      );
+    },
+    { what: "Establishment of the CRDs" },
+  );
+}
+
+interface CrdList {
+  readonly items: {
+    readonly status?: { readonly conditions?: { readonly type: string; readonly status: string }[] };
+  }[];
 }
 
 /** The CRD by which pods name further networks (the multi-network working group's, v1). */

@@ -42,7 +42,7 @@ mkdir "$state/dev/"{pts,shm,mqueue}
 mount -t devpts -o newinstance,ptmxmode=0666,mode=0620 devpts "$state/dev/pts"
 mount -t tmpfs -o mode=1777 tmpfs "$state/dev/shm"
 mount -t mqueue mqueue "$state/dev/mqueue"
-mount --move "$state/dev" /dev || { mount --rbind "$state/dev" /dev; }
+mount --rbind "$state/dev" /dev
 
 # Where the stand-in for modprobe, in a container that sees only /lib/modules/KERNEL of the node, reaches what a real
 # kernel module would make.
