@@ -79,7 +79,7 @@ const action = fc.record({
   halfLine: fc.boolean(),
 });
 /** After a step the test goes on at once, after a few round trips, or when the store has caught up. */
-const step = fc.record({ action, then: fc.constantFrom("nothing", "breathe", "catch-up") });
+const step = fc.record({ action, next: fc.constantFrom("nothing", "breathe", "catch-up") });
 
 type Action = typeof action extends fc.Arbitrary<infer A> ? A : never;
 
@@ -112,10 +112,10 @@ test("the store equals the server after any order of events, disconnects and 410
       const { informer, mirror, mismatches, until, stop } = follow(server, { pageSize });
       const wanted = (): string => versions(server.objects(PATH).values()).join();
       const caughtUp = (): boolean => informer.hasSynced && versions(informer.store.list()).join() === wanted();
-      for (const { action, then } of steps) {
+      for (const { action, next } of steps) {
         ACTIONS[action.do](server, action);
-        if (then === "catch-up") await until(caughtUp);
-        if (then === "breathe") await probe.get(NODES, { name: "n0" });
+        if (next === "catch-up") await until(caughtUp);
+        if (next === "breathe") await probe.get(NODES, { name: "n0" });
       }
       server.heal();
       await until(caughtUp);

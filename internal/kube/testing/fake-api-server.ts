@@ -186,7 +186,7 @@ export class FakeApiServer implements AsyncDisposable {
   }
 
   #answer(method: string, url: URL, body: Stored | undefined, response: http.ServerResponse): void {
-    const collection = [...url.pathname.split("/")];
+    const collection = url.pathname.split("/");
     const isObject = collection.length % 2 === (url.pathname.startsWith("/api/") ? 1 : 0);
     const parent = collection.slice(0, -1).join("/");
     if (this.#absent.has(isObject ? parent : url.pathname)) {

@@ -27,6 +27,7 @@ export class FakeClock implements Clock {
 
   /** Lets time pass, running timers in their order. What they start is given time to run up to its next real wait. */
   async advance(ms: number): Promise<void> {
+    await settled();
     const end = this.#now + ms;
     for (let next = this.#next(); next && next.at <= end; next = this.#next()) {
       this.#now = next.at;
