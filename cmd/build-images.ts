@@ -1,0 +1,242 @@
+import { availableParallelism, homedir } from "node:os";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { commonArgs, defineSubcommand, type Args, type Context } from "../internal/cli/command.ts";
+import { UsageError } from "../internal/cli/errors.ts";
+import { VERSION } from "../internal/cli/version.ts";
+import { DOCKERFILES, PARTS, type Part } from "../internal/images/dockerfile.ts";
+import { ENGINE_NAMES } from "../internal/images/engine.ts";
+import { readOptions, readParts, splitPair } from "../internal/images/options.ts";
+import { createProgress } from "../internal/images/progress.ts";
+import { imageTable } from "../internal/images/report.ts";
+import { buildImages, type RunDeps } from "../internal/images/run.ts";
+import { processRunner } from "../internal/images/runner.ts";
+import { dockerfileConfigMap, onloadSnippet } from "../internal/images/snippet.ts";
+
+/** Flags that building and verifying share. */
+export const engineArgs = {
+  engine: {
+    type: "enum",
+    options: [...ENGINE_NAMES],
+    description: "Container engine (default: the first of podman, docker and buildah that works)",
+  },
+  authfile: { type: "string", valueHint: "FILE", description: "Registry credentials instead of the engine's own" },
+  "insecure-registry": {
+    type: "boolean",
+    description: "Use registries without TLS or with an unknown certificate (loopback ones always are)",
+  },
+  sbom: {
+    type: "string",
+    valueHint: "FOLDER",
+    description: "Write each image's bill of materials (CycloneDX) into this folder",
+  },
+} as const satisfies Args;
+
+const args = {
+  ...commonArgs,
+  part: {
+    type: "positional",
+    required: false,
+    valueHint: [...PARTS, "all"].join("|"),
+    description: "What to build (default: all)",
+  },
+  onload: { type: "string", valueHint: "PATH", description: "Onload checkout, unpacked release, or release tarball" },
+  "source-image": {
+    type: "string",
+    valueHint: "IMAGE",
+    description: "Existing Onload source image to build from, instead of --onload",
+  },
+  "onload-version": {
+    type: "string",
+    valueHint: "VERSION",
+    description: "Version of Onload (default: found out from its tag, commit, README or labels)",
+  },
+  registry: {
+    type: "string",
+    valueHint: "HOST[:PORT][/PATH]",
+    default: "localhost",
+    description: "What stands in front of the image names",
+  },
+  kernel: {
+    type: "string",
+    repeatable: true,
+    valueHint: "KERNEL",
+    description: "Kernel to build modules for, as uname -r prints it (default: that of the Driver Toolkit)",
+  },
+  "openshift-version": {
+    type: "string",
+    repeatable: true,
+    valueHint: "VERSION",
+    description: "OpenShift release whose Driver Toolkit builds the modules; found by oc",
+  },
+  "dtk-image": {
+    type: "string",
+    repeatable: true,
+    valueHint: "IMAGE",
+    description: "Driver Toolkit image that builds the modules",
+  },
+  "builder-image": {
+    type: "string",
+    valueHint: "IMAGE",
+    description: "Image that compiles the userland, and the modules where no Driver Toolkit does",
+  },
+  "user-base": { type: "string", valueHint: "IMAGE", description: "Base of the userland image" },
+  "module-base": { type: "string", valueHint: "IMAGE", description: "Base of the module images" },
+  "onloadctl-base": { type: "string", valueHint: "IMAGE", description: "Base of the onloadctl image; needs glibc" },
+  executable: {
+    type: "string",
+    valueHint: "FILE",
+    description: "onloadctl executable for the onloadctl image (default: this program)",
+  },
+  "build-params": {
+    type: "string",
+    valueHint: "ARGS",
+    default: "",
+    description: "Further arguments of scripts/onload_build, such as --debug",
+  },
+  strip: { type: "boolean", default: true, description: "Strip debug information from the modules" },
+  "build-arg": {
+    type: "string",
+    repeatable: true,
+    valueHint: "NAME=VALUE",
+    description: "Build argument for every Dockerfile",
+  },
+  platform: {
+    type: "string",
+    valueHint: "OS/ARCH",
+    description: "Platform to build for, such as linux/arm64, where the engine can",
+  },
+  "no-cache": { type: "boolean", description: "Build everything anew" },
+  ...engineArgs,
+  push: { type: "boolean", description: "Push the images when all are built and checked" },
+  force: { type: "boolean", description: "Replace tags that the registry has with other content" },
+  dockerfile: {
+    type: "string",
+    repeatable: true,
+    valueHint: "PART=FILE",
+    description: "Dockerfile to use instead of ours",
+  },
+  "print-dockerfile": { type: "boolean", description: "Print the Dockerfile of the part and end" },
+  configmap: {
+    type: "boolean",
+    description: "Print a ConfigMap with the module Dockerfile, for builds inside the cluster, and end",
+  },
+  "configmap-name": {
+    type: "string",
+    valueHint: "NAME",
+    default: "onload-module-dockerfile",
+    description: "Name of the ConfigMap",
+  },
+  namespace: { type: "string", alias: "n", valueHint: "NAMESPACE", description: "Namespace of the ConfigMap" },
+  "source-url": { type: "string", valueHint: "URL", description: "Repository of the source, for the images' labels" },
+  "dry-run": { type: "boolean", description: "Print the commands as a shell script instead of running them" },
+  output: {
+    type: "enum",
+    alias: "o",
+    options: ["table", "yaml", "json"],
+    default: "table",
+    description: "What to print at the end; yaml: the part of the Onload resource that names the images",
+  },
+} as const satisfies Args;
+
+type BuildArgs = typeof args;
+
+export default defineSubcommand({
+  summary: "Build the images that Onload on Kubernetes needs.",
+  description:
+    "Builds Onload's source image, its userland, its kernel modules for one or more kernels, and onloadctl's own image,\n" +
+    "checks them, and prints the part of the Onload resource that names them. Nothing gets its name before all is built.",
+  args,
+  examples: [
+    {
+      run: "onloadctl build-images --onload ~/onload --registry registry.example/trading --openshift-version 4.14.12 --push",
+      does: "Everything, for the kernel of an OpenShift release",
+    },
+    {
+      run: "onloadctl build-images module --source-image registry.example/onload-source:9.1.0 --dtk-image IMAGE",
+      does: "Modules from an existing source image",
+    },
+    {
+      run: "onloadctl build-images module --onload onload-9.1.0.tgz --builder-image debian:12 --module-base debian:12 --kernel 6.1.0-42-amd64",
+      does: "Modules for a Debian kernel",
+    },
+    {
+      run: "onloadctl build-images module --configmap -n onload | kubectl apply -f -",
+      does: "Let the cluster build the modules with the same Dockerfile",
+    },
+  ],
+  subcommands: {
+    verify: {
+      summary: "Open images and check that they are what Onload on Kubernetes needs",
+      load: async () => (await import("./build-images-verify.ts")).default,
+    },
+  },
+  async run(context) {
+    const { args, repeated } = context;
+    const parts = readParts(args.part);
+    if (args["print-dockerfile"] || args.configmap) return await printDockerfile(context, parts);
+    const options = readOptions({
+      ...args,
+      parts,
+      kernels: repeated["kernel"] ?? [],
+      openshiftVersions: repeated["openshift-version"] ?? [],
+      toolkitImages: repeated["dtk-image"] ?? [],
+      buildArgs: repeated["build-arg"] ?? [],
+      dockerfiles: await readDockerfiles(repeated["dockerfile"] ?? []),
+      cores: availableParallelism(),
+    });
+    const result = await buildImages(options, runDeps(context.signal));
+    if (typeof result === "string") {
+      process.stdout.write(result);
+      return 0;
+    }
+    const snippet = onloadSnippet(result.images, result.version);
+    if (args.output === "yaml") process.stdout.write(snippet);
+    else if (args.output === "json") process.stdout.write(`${JSON.stringify(result, null, 2)}\n`);
+    else process.stdout.write(`${imageTable(result.images)}\nFor the Onload resource:\n\n${snippet}`);
+    return 0;
+  },
+});
+
+/** What the internal functions need of the outside. */
+export function runDeps(signal: AbortSignal): RunDeps {
+  const cache = join(process.env["XDG_CACHE_HOME"] || join(homedir(), ".cache"), "onloadctl");
+  const progress = createProgress(process.stderr);
+  return {
+    runner: processRunner,
+    progress,
+    signal,
+    version: VERSION,
+    cache,
+    root: process.getuid?.() === 0,
+    now: Date.now,
+  };
+}
+
+async function printDockerfile({ args, repeated }: Context<BuildArgs>, parts: Part[]): Promise<number> {
+  const part = args.configmap && args.part === undefined ? "module" : parts[0]!;
+  if (!args.configmap && parts.length > 1)
+    throw new UsageError(`Name one image to print the Dockerfile of: ${PARTS.join(", ")}`);
+  if (args.configmap && (part !== "module" || args.part === "all")) {
+    throw new UsageError("Only modules are built inside the cluster: use build-images module --configmap");
+  }
+  const dockerfile = (await readDockerfiles(repeated["dockerfile"] ?? []))[part] ?? DOCKERFILES[part];
+  process.stdout.write(
+    args.configmap ? dockerfileConfigMap(dockerfile, args["configmap-name"], args.namespace) : dockerfile,
+  );
+  return 0;
+}
+
+async function readDockerfiles(pairs: readonly string[]): Promise<Partial<Record<Part, string>>> {
+  const found: Partial<Record<Part, string>> = {};
+  for (const pair of pairs) {
+    const [part, file] = splitPair("dockerfile", pair, "PART=FILE");
+    if (!(PARTS as readonly string[]).includes(part)) {
+      throw new UsageError(`Flag --dockerfile cannot be "${pair}": PART is one of ${PARTS.join(", ")}`);
+    }
+    found[part as Part] = await readFile(file, "utf8").catch((cause: Error) => {
+      throw new UsageError(`Cannot read the Dockerfile ${file}: ${cause.message}`, { cause });
+    });
+  }
+  return found;
+}

@@ -1,0 +1,201 @@
+import { createWriteStream } from "node:fs";
+import { copyFile, chmod, mkdir, readFile, writeFile } from "node:fs/promises";
+import { once } from "node:events";
+import { join } from "node:path";
+import {
+  buildSpec,
+  dockerfilePath,
+  iidPath,
+  labelsOf,
+  mkdistCommand,
+  stageTag,
+  unpackCommand,
+  type SourceReference,
+  type WorkFiles,
+} from "./commands.ts";
+import { diagnose, lastLines } from "./diagnose.ts";
+import { bareId, type RegistryOptions } from "./engine.ts";
+import type { LocalStore } from "./local-store.ts";
+import type { Observed, Plan, PlannedImage, Request } from "./plan.ts";
+import type { Progress } from "./progress.ts";
+import type { Runner } from "./runner.ts";
+import type { Source } from "./source.ts";
+import { readTarball } from "./tarball.ts";
+
+/** What building needs of the outside. */
+export interface BuildDeps {
+  runner: Runner;
+  store: LocalStore;
+  progress: Progress;
+  registry: RegistryOptions;
+  work: WorkFiles;
+  /** Folder that gets a log file for each step. */
+  logs: string;
+  /** Sets this run's stage tags apart. */
+  run: string;
+  now: () => number;
+  signal: AbortSignal;
+}
+
+/** An image that was built, or was there already. It has no name yet. */
+export interface BuiltId {
+  planned: PlannedImage;
+  id: string;
+  /** Milliseconds; undefined when nothing had changed. */
+  took?: number;
+}
+
+/** How many lines of a failed step are shown. */
+const SHOWN_LINES = 20;
+
+/**
+ * Builds what the plan says is not there yet. Nothing gets its name here, so that an abort leaves no half-made tags.
+ * The first failure stops the builds beside it.
+ *
+ * @throws Error naming the step, its likely cause, what to do, and its log file
+ */
+export async function buildPlan(plan: Plan, request: Request, observed: Observed, deps: BuildDeps): Promise<BuiltId[]> {
+  const stop = new AbortController();
+  const signal = AbortSignal.any([deps.signal, stop.signal]);
+  const inner = { ...deps, signal };
+  const built = new Map<PlannedImage, BuiltId>();
+  let failure: unknown;
+  const build = async (planned: PlannedImage, reference: SourceReference): Promise<void> => {
+    if (planned.reuse !== undefined) {
+      deps.progress.skip(planned.name, "nothing has changed");
+      built.set(planned, { planned, id: planned.reuse });
+      return;
+    }
+    try {
+      built.set(planned, await buildOne(planned, request, observed, reference, inner));
+    } catch (error) {
+      failure ??= error;
+      stop.abort(new DOMException("Another step failed", "AbortError"));
+    }
+  };
+  await mkdir(join(deps.work.root, "empty"), { recursive: true });
+  const source = plan.images.find(({ part }) => part === "source");
+  if (source) await build(source, { name: "", id: "" });
+  if (failure === undefined) {
+    const reference = await sourceReference(source && built.get(source), observed.source, deps);
+    await inParallel(
+      plan.images.filter((image) => image !== source),
+      plan.parallel,
+      async (image) => {
+        if (failure === undefined) await build(image, reference);
+      },
+    );
+  }
+  deps.signal.throwIfAborted();
+  if (failure !== undefined) throw failure as Error;
+  return plan.images.map((image) => built.get(image)!);
+}
+
+/** How builds name the source image; engines whose FROM takes no ID get a name of it. */
+async function sourceReference(
+  built: BuiltId | undefined,
+  source: Source | undefined,
+  { store, run }: BuildDeps,
+): Promise<SourceReference> {
+  const id = built?.id ?? source?.imageId ?? "";
+  if (!store.engine.unstage || id === "") return { name: id, id };
+  if (!built) return { name: source!.location, id };
+  const name = built.took === undefined ? built.planned.tag : stageTag(built.planned, run);
+  return { name, id };
+}
+
+async function buildOne(
+  planned: PlannedImage,
+  request: Request,
+  observed: Observed,
+  reference: SourceReference,
+  deps: BuildDeps,
+): Promise<BuiltId> {
+  const start = deps.now();
+  await runStep(planned.name, deps, async (step) => {
+    if (planned.part === "source") await prepareTree(observed.source!, deps, step);
+    if (planned.part === "onloadctl") await prepareExecutable(observed.executable!.path, deps);
+    await writeFile(dockerfilePath(deps.work, planned), `${planned.dockerfile}\n${labelsOf(planned, reference)}\n`);
+    const { engine } = deps.store;
+    const stage = engine.unstage && planned.part === "source" ? stageTag(planned, deps.run) : undefined;
+    await step(engine.build(buildSpec(planned, request, deps.work, observed.source, reference, stage), deps.registry));
+  });
+  const id = bareId(await readFile(iidPath(deps.work, planned), "utf8"));
+  return { planned, id, took: deps.now() - start };
+}
+
+/** Runs one program of a step; its output goes to the step's progress and log. */
+type StepRunner = (command: readonly string[], cwd?: string) => Promise<string>;
+
+async function runStep(name: string, deps: BuildDeps, body: (run: StepRunner) => Promise<void>): Promise<void> {
+  const { progress, runner, store, signal } = deps;
+  const path = join(deps.logs, `${name}.log`);
+  const log = createWriteStream(path);
+  const step = progress.begin(name);
+  let all = "";
+  const run: StepRunner = async (command, cwd) => {
+    log.write(`$ ${command.join(" ")}\n`);
+    const { code, stdout, output } = await runner.run(command, {
+      env: store.engine.env,
+      signal,
+      ...(cwd === undefined ? {} : { cwd }),
+      onLine: (line) => {
+        step.line(line);
+        log.write(`${line}\n`);
+      },
+    });
+    all += output;
+    if (code !== 0) throw new StepError(`${command[0]} exits with ${code}`);
+    return stdout;
+  };
+  try {
+    await body(run);
+    step.end(true);
+  } catch (error) {
+    step.end(false);
+    signal.throwIfAborted();
+    if (!(error instanceof StepError)) throw error;
+    progress.note([`The last lines of ${name}:`, ...lastLines(all, SHOWN_LINES).map((line) => `  ${line}`)].join("\n"));
+    const known = diagnose(all);
+    const reason = known ? `${known.cause}; ${known.remedy}` : error.message;
+    throw new Error(`Cannot build ${name}: ${reason} (log: ${path})`, { cause: error });
+  } finally {
+    log.end();
+    await once(log, "close");
+  }
+}
+
+/** A program of a step failed; what it wrote says why. */
+class StepError extends Error {}
+
+async function prepareTree(source: Source, { work, signal }: BuildDeps, step: StepRunner): Promise<void> {
+  if (source.kind === "tree") return;
+  const tree = join(work.root, "tree");
+  await mkdir(tree, { recursive: true });
+  let tarball = source.location;
+  if (source.kind === "checkout") {
+    const vars = await step(mkdistCommand(source), work.root);
+    const name = /^tarball_name=(.+)$/m.exec(vars)?.[1];
+    if (name === undefined)
+      throw new Error(`Cannot make a release of ${source.location}: scripts/onload_mkdist names no tarball`);
+    tarball = join(work.root, name);
+    await readTarball(tarball, signal);
+  }
+  await step(unpackCommand(tarball, tree));
+}
+
+async function prepareExecutable(path: string, { work }: BuildDeps): Promise<void> {
+  const folder = join(work.root, "onloadctl");
+  await mkdir(folder, { recursive: true });
+  await copyFile(path, join(folder, "onloadctl"));
+  await chmod(join(folder, "onloadctl"), 0o755);
+}
+
+/** Runs `work` for each item, at most `limit` at a time. `work` handles its own failures. */
+async function inParallel<T>(items: readonly T[], limit: number, work: (item: T) => Promise<void>): Promise<void> {
+  const queue = [...items];
+  const worker = async (): Promise<void> => {
+    for (let item = queue.shift(); item !== undefined; item = queue.shift()) await work(item);
+  };
+  await Promise.all(Array.from({ length: limit }, worker));
+}

@@ -1,0 +1,171 @@
+import type { BuildSpec, Engine, RegistryOptions } from "./engine.ts";
+import { LABEL_SOURCE_IMAGE } from "./labels.ts";
+import { SOURCE_ARG, type Executable, type Plan, type PlannedImage, type Request } from "./plan.ts";
+import { declaresArg, labelInstruction } from "./dockerfile.ts";
+import type { Source } from "./source.ts";
+
+/** The files of one run, all under one folder that goes away at the end. */
+export interface WorkFiles {
+  root: string;
+}
+
+/** The source image as builds refer to it, and its ID for the label. Both empty where nothing is compiled. */
+export interface SourceReference {
+  name: string;
+  id: string;
+}
+
+/** A passing name for an image, for engines that need one; `run` sets runs apart. */
+export function stageTag(image: PlannedImage, run: string): string {
+  return `onloadctl-stage/${image.name.toLowerCase()}:${run}`;
+}
+
+export function dockerfilePath(work: WorkFiles, image: PlannedImage): string {
+  return `${work.root}/${image.name}.Dockerfile`;
+}
+
+export function iidPath(work: WorkFiles, image: PlannedImage): string {
+  return `${work.root}/${image.name}.iid`;
+}
+
+export function digestPath(work: WorkFiles, image: PlannedImage): string {
+  return `${work.root}/${image.name}.digest`;
+}
+
+/** The folder a build sees: the source tree, the executable's folder, or an empty one. */
+export function contextPath(work: WorkFiles, image: PlannedImage, source: Source | undefined): string {
+  if (image.part === "source") return source?.kind === "tree" ? source.location : `${work.root}/tree`;
+  return image.part === "onloadctl" ? `${work.root}/onloadctl` : `${work.root}/empty`;
+}
+
+/** The LABEL instruction that ends an image's Dockerfile. */
+export function labelsOf(image: PlannedImage, reference: SourceReference): string {
+  if (image.part !== "user" && image.part !== "module") return labelInstruction(image.labels);
+  return labelInstruction([...image.labels, [LABEL_SOURCE_IMAGE, `sha256:${reference.id}`]]);
+}
+
+/** What the engine is told to build. */
+export function buildSpec(
+  image: PlannedImage,
+  request: Request,
+  work: WorkFiles,
+  source: Source | undefined,
+  reference: SourceReference,
+  stage: string | undefined,
+): BuildSpec {
+  const compiled = image.part === "user" || image.part === "module";
+  return {
+    dockerfile: dockerfilePath(work, image),
+    context: contextPath(work, image, source),
+    iidfile: iidPath(work, image),
+    stageTag: stage,
+    args: [
+      ...(compiled && declaresArg(image.dockerfile, SOURCE_ARG) ? [[SOURCE_ARG, reference.name] as const] : []),
+      ...image.args,
+    ],
+    platform: request.platform,
+    noCache: request.noCache,
+  };
+}
+
+/** Makes a release tarball of a checkout in the current folder. */
+export function mkdistCommand(source: Source): string[] {
+  const script = `${source.location}/scripts/onload_mkdist`;
+  return [script, "--output-vars", "--version", source.version, "--srcrev", source.revision];
+}
+
+/** Unpacks a tarball that was read through before into `folder`. */
+export function unpackCommand(tarball: string, folder: string): string[] {
+  return ["tar", "-xzf", tarball, "-C", folder, "--strip-components=1", "--no-same-owner"];
+}
+
+/** What a dry run needs beyond the plan. */
+export interface DryRunOptions {
+  engine: Engine;
+  registry: RegistryOptions;
+  source?: Source | undefined;
+  executable?: Executable | undefined;
+  push: boolean;
+  /** Bases that are not in the local store yet. */
+  missing: readonly string[];
+}
+
+/** The whole run as a shell script: what would be executed, in the order in which a single builder would. */
+export function dryRunScript(plan: Plan, request: Request, options: DryRunOptions): string {
+  const { engine, registry, source } = options;
+  const work: WorkFiles = { root: "$work" };
+  const lines = ["#!/bin/sh", "set -eu", "work=$(mktemp -d)", 'mkdir "$work/empty"'];
+  for (const [name, value] of Object.entries(engine.env)) lines.push(`export ${name}=${value}`);
+  for (const image of options.missing) lines.push(shell(engine.pull(image, registry, request.platform)));
+  const sourceImage = plan.images.find(({ part }) => part === "source");
+  const reference = referenceInShell(sourceImage, engine, source);
+  const stages: string[] = [];
+  for (const image of plan.images) {
+    lines.push("", `# ${image.tag}`);
+    if (image.reuse !== undefined) {
+      lines.push(`# Nothing has changed: image ${image.reuse.slice(0, 12)} stays`);
+      continue;
+    }
+    if (image.part === "source") lines.push(...prepareSource(source));
+    if (image.part === "onloadctl")
+      lines.push('mkdir "$work/onloadctl"', shell(["cp", options.executable?.path ?? "", "$work/onloadctl/onloadctl"]));
+    lines.push(...writeDockerfile(image, dockerfilePath(work, image), reference));
+    const stage = engine.unstage && image === sourceImage ? stageTag(image, "dry-run") : undefined;
+    if (stage !== undefined) stages.push(stage);
+    lines.push(shell(engine.build(buildSpec(image, request, work, source, reference, stage), registry)));
+  }
+  lines.push("", "# Names appear only when every image is built and checked");
+  const wanted = plan.images.filter((image) => image.wanted || image.part === "source");
+  for (const image of wanted) {
+    if (image.reuse === undefined) lines.push(shell(engine.tag(`$(cat ${iidPath(work, image)})`, image.tag)));
+  }
+  for (const stage of stages) lines.push(shell(engine.unstage!(stage)));
+  if (options.push)
+    for (const image of wanted)
+      if (image.wanted) lines.push(shell(engine.push(image.tag, registry, digestPath(work, image))));
+  return `${lines.join("\n")}\n`;
+}
+
+/** Two here-documents: the Dockerfile as it is, and the labels, in which the shell puts the source image's ID. */
+function writeDockerfile(image: PlannedImage, path: string, reference: SourceReference): string[] {
+  const instruction = labelsOf(image, { ...reference, id: "SOURCE_IMAGE_ID" }).replace(/[\\`]/g, "\\$&");
+  return [
+    `cat > "${path}" <<'END'\n${image.dockerfile.trimEnd()}\nEND`,
+    `cat >> "${path}" <<END\n${instruction.replace("SOURCE_IMAGE_ID", reference.id)}\nEND`,
+  ];
+}
+
+function referenceInShell(
+  image: PlannedImage | undefined,
+  engine: Engine,
+  source: Source | undefined,
+): SourceReference {
+  if (source?.imageId !== undefined) return { name: source.imageId, id: source.imageId };
+  if (image?.reuse !== undefined) return { name: engine.unstage ? image.tag : image.reuse, id: image.reuse };
+  if (!image) return { name: "", id: "" };
+  const id = `$(cut -d: -f2 ${iidPath({ root: "$work" }, image)})`;
+  return { name: engine.unstage ? stageTag(image, "dry-run") : id, id };
+}
+
+function prepareSource(source: Source | undefined): string[] {
+  if (source?.kind === "tree" || source === undefined) return [];
+  const lines = ['mkdir "$work/tree"'];
+  if (source.kind === "tarball") return [...lines, shell(unpackCommand(source.location, "$work/tree"))];
+  const mkdist = shell(mkdistCommand(source));
+  return [
+    ...lines,
+    `(cd "$work" && ${mkdist})`,
+    shell(unpackCommand("$work/onload-$VERSION.tgz", "$work/tree")).replace("$VERSION", source.version),
+  ];
+}
+
+/** A command as one line that a shell runs; `$work` and `$(...)` stay alive. */
+export function shell(command: readonly string[]): string {
+  return command.map(quote).join(" ");
+}
+
+function quote(word: string): string {
+  if (/^[\w@%+=:,./-]+$/.test(word)) return word;
+  if (word.includes("$work") || word.includes("$(c")) return `"${word.replace(/(["\\`])/g, "\\$1")}"`;
+  return `'${word.replaceAll("'", `'\\''`)}'`;
+}

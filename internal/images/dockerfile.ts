@@ -1,0 +1,32 @@
+import moduleText from "./dockerfiles/module.Dockerfile" with { type: "text" };
+import onloadctlText from "./dockerfiles/onloadctl.Dockerfile" with { type: "text" };
+import sourceText from "./dockerfiles/source.Dockerfile" with { type: "text" };
+import userText from "./dockerfiles/user.Dockerfile" with { type: "text" };
+
+/** The kinds of image, in the order in which they are built. */
+export const PARTS = ["source", "user", "module", "onloadctl"] as const;
+export type Part = (typeof PARTS)[number];
+
+/** Our own Dockerfiles. */
+export const DOCKERFILES: Readonly<Record<Part, string>> = {
+  source: sourceText,
+  user: userText,
+  module: moduleText,
+  onloadctl: onloadctlText,
+};
+
+/** Whether a Dockerfile has `ARG name`. */
+export function declaresArg(dockerfile: string, name: string): boolean {
+  return new RegExp(`^\\s*ARG\\s+${name}(\\s*=|\\s*$)`, "mi").test(dockerfile);
+}
+
+/** The default that a Dockerfile gives to `ARG name`, when that is plain text. */
+export function argDefault(dockerfile: string, name: string): string | undefined {
+  return new RegExp(`^\\s*ARG\\s+${name}=([^\\s$"']+)\\s*$`, "mi").exec(dockerfile)?.[1];
+}
+
+/** One LABEL instruction: engines commit a layer for each, and for each --label. */
+export function labelInstruction(labels: readonly (readonly [string, string])[]): string {
+  const text = (value: string): string => `"${value.replace(/[\\"$]/g, "\\$&")}"`;
+  return `LABEL ${labels.map(([name, value]) => `${name}=${text(value)}`).join(" ")}`;
+}

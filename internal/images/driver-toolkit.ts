@@ -1,0 +1,83 @@
+import { lastLines } from "./diagnose.ts";
+import type { RegistryOptions } from "./engine.ts";
+import type { LocalStore } from "./local-store.ts";
+import type { Kernel } from "./plan.ts";
+import type { Runner } from "./runner.ts";
+
+/** What a Driver Toolkit image says it is for. */
+export interface DriverToolkit {
+  /** As `uname -r` prints it. */
+  kernel: string;
+  /** The real-time kernel that it also has headers of. */
+  realTimeKernel?: string;
+}
+
+/** Where a Driver Toolkit image says so. */
+const RELEASE_FILE = "etc/driver-toolkit-release.json";
+
+/**
+ * Asks `oc` which Driver Toolkit belongs to an OpenShift release, such as 4.14.12.
+ *
+ * @throws Error when oc is not there or does not know the release
+ */
+export async function toolkitOfRelease(
+  release: string,
+  { runner, registry, signal }: { runner: Runner; registry: RegistryOptions; signal?: AbortSignal | undefined },
+): Promise<string> {
+  const login = registry.authfile === undefined ? [] : ["--registry-config", registry.authfile];
+  const command = ["oc", "adm", "release", "info", release, "--image-for=driver-toolkit", ...login];
+  try {
+    const { code, stdout, output } = await runner.run(command, { signal });
+    const image = stdout.trim();
+    if (code === 0 && /^\S+$/.test(image)) return image;
+    throw new Error(lastLines(output, 1)[0] ?? `oc exits with ${code}`);
+  } catch (cause) {
+    signal?.throwIfAborted();
+    throw new Error(
+      `Cannot find the Driver Toolkit of OpenShift ${release}: ${(cause as Error).message}; ` +
+        "see that oc is installed and logged in to the release's registry, or give the image with --dtk-image",
+      { cause },
+    );
+  }
+}
+
+/** Reads /etc/driver-toolkit-release.json. @throws Error when the text is not that of a Driver Toolkit */
+export function parseToolkit(text: string): DriverToolkit {
+  const { KERNEL_VERSION, RT_KERNEL_VERSION } = JSON.parse(text) as Record<string, string | undefined>;
+  if (!KERNEL_VERSION) throw new Error("it names no KERNEL_VERSION");
+  return { kernel: KERNEL_VERSION, ...(RT_KERNEL_VERSION ? { realTimeKernel: RT_KERNEL_VERSION } : {}) };
+}
+
+/** Opens a Driver Toolkit image and reads what it is for. @throws Error when it is none */
+export async function readToolkit(store: LocalStore, image: string): Promise<DriverToolkit> {
+  const text = await store.readFile(image, RELEASE_FILE);
+  if (text === undefined) throw new Error(`Cannot use ${image} as a Driver Toolkit: it has no /${RELEASE_FILE}`);
+  try {
+    return parseToolkit(text);
+  } catch (cause) {
+    throw new Error(`Cannot use ${image} as a Driver Toolkit: /${RELEASE_FILE}: ${(cause as Error).message}`, {
+      cause,
+    });
+  }
+}
+
+/**
+ * Which toolkit builds for which kernel. Without wanted kernels each builds for the one it is made for.
+ *
+ * @throws Error when a wanted kernel is that of no toolkit
+ */
+export function matchKernels(
+  toolkits: readonly (DriverToolkit & { image: string })[],
+  wanted: readonly string[],
+): Kernel[] {
+  if (wanted.length === 0) return toolkits.map(({ image, kernel }) => ({ version: kernel, builder: image }));
+  return wanted.map((version) => {
+    const found = toolkits.find(({ kernel, realTimeKernel }) => kernel === version || realTimeKernel === version);
+    if (found) return { version, builder: found.image };
+    const have = toolkits.map(
+      ({ image, kernel, realTimeKernel }) =>
+        `${image} is for ${realTimeKernel === undefined ? kernel : `${kernel} and ${realTimeKernel}`}`,
+    );
+    throw new Error(`Cannot build for kernel ${version}: the Driver Toolkit ${have.join("; ")}`);
+  });
+}

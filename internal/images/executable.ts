@@ -1,0 +1,42 @@
+import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { elfMachine } from "./contents.ts";
+import type { Executable } from "./plan.ts";
+
+/**
+ * Finds and reads the executable that goes into the onloadctl image: the given one, else this program itself when it is
+ * compiled, else what scripts/build left in a checkout.
+ *
+ * @param platform such as linux/arm64; default: any
+ * @throws Error when there is none, or it is for another machine
+ */
+export async function readExecutable(
+  given: string | undefined,
+  version: string,
+  platform?: string,
+): Promise<Executable> {
+  const path = given ?? ownExecutable();
+  if (path === undefined) {
+    throw new Error("Cannot find the onloadctl executable: run scripts/build first, or give it with --executable");
+  }
+  const data = await readFile(path).catch((cause: unknown) => {
+    throw new Error(`Cannot read the executable ${path}: there is no such file`, { cause });
+  });
+  const machine = elfMachine(data);
+  const wanted = platform?.split("/")[1];
+  if (machine === undefined) throw new Error(`Cannot use ${path} as executable: it is no Linux program`);
+  if (wanted !== undefined && wanted !== machine) {
+    throw new Error(
+      `Cannot put ${path} into an image for ${platform}: it is for ${machine}; give the right one with --executable`,
+    );
+  }
+  return { path, version, digest: `sha256:${createHash("sha256").update(data).digest("hex")}` };
+}
+
+function ownExecutable(): string | undefined {
+  if (!/^(bun|deno|node)/.test(basename(process.execPath))) return process.execPath;
+  const built = join(import.meta.dirname, "../../dist/onloadctl");
+  return existsSync(built) ? built : undefined;
+}

@@ -1,0 +1,85 @@
+import type { Readable } from "node:stream";
+import { readContents, type Contents } from "./contents.ts";
+import type { Engine, LocalImage, RegistryOptions } from "./engine.ts";
+import { diagnose, lastLines } from "./diagnose.ts";
+import type { Runner } from "./runner.ts";
+import { bytes, eachEntry } from "./tarball.ts";
+
+/** An engine's local images, through its commands. */
+export class LocalStore {
+  readonly engine: Engine;
+  #runner: Runner;
+  #signal: AbortSignal | undefined;
+
+  constructor(engine: Engine, runner: Runner, signal?: AbortSignal) {
+    this.engine = engine;
+    this.#runner = runner;
+    this.#signal = signal;
+  }
+
+  /** Runs one of the engine's commands with its environment; see Runner. */
+  async run(command: readonly string[], onLine?: (line: string) => void): ReturnType<Runner["run"]> {
+    return await this.#runner.run(command, {
+      env: this.engine.env,
+      signal: this.#signal,
+      ...(onLine ? { onLine } : {}),
+    });
+  }
+
+  /** Runs a command that must succeed. @throws Error "Cannot <what>: <cause or last lines>" */
+  async must(what: string, command: readonly string[]): Promise<string> {
+    const { code, stdout, output } = await this.run(command);
+    if (code === 0) return stdout;
+    const known = diagnose(output);
+    const reason = known ? `${known.cause}; ${known.remedy}` : lastLines(output, 2).join(" ");
+    throw new Error(`Cannot ${what}: ${reason || `${command[0]} exits with ${code}`}`);
+  }
+
+  /** What is known of a local image; undefined when it is not there. */
+  async inspect(image: string): Promise<LocalImage | undefined> {
+    const { code, stdout } = await this.run(this.engine.inspect(image));
+    return code === 0 ? this.engine.parseInspect(stdout) : undefined;
+  }
+
+  /** A local image, pulled first when it is not there. @throws Error when it cannot be pulled */
+  async obtain(image: string, registry: RegistryOptions, platform?: string): Promise<LocalImage> {
+    const here = await this.inspect(image);
+    if (here) return here;
+    await this.must(`pull ${image}`, this.engine.pull(image, registry, platform));
+    const pulled = await this.inspect(image);
+    if (!pulled) throw new Error(`Cannot find ${image}: ${this.engine.name} pulled it and does not know it`);
+    return pulled;
+  }
+
+  /** Reads the image's file system through. */
+  contents(image: string): Promise<Contents> {
+    return this.#open(image, (tar) => readContents(tar, this.#signal));
+  }
+
+  /** The text of one file of an image; undefined when it is not there. */
+  readFile(image: string, path: string): Promise<string | undefined> {
+    return this.#open(image, async (tar) => {
+      let text: string | undefined;
+      await eachEntry(tar, async (header, content) => {
+        if (header.name.replace(/^\.?\//, "") !== path) return;
+        text = (await bytes(content)).toString();
+        return false;
+      });
+      return text;
+    });
+  }
+
+  async #open<T>(image: string, read: (tar: Readable) => Promise<T>): Promise<T> {
+    const made = await this.must(`open ${image}`, this.engine.create(image));
+    const container = made.trim().split(/\s+/).at(-1) ?? "";
+    try {
+      return await this.#runner.read(this.engine.exportTar(container), read, {
+        env: this.engine.env,
+        signal: this.#signal,
+      });
+    } finally {
+      // Also after an abort: what we made must go.
+      await this.#runner.run(this.engine.remove(container), { env: this.engine.env });
+    }
+  }
+}

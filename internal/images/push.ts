@@ -1,0 +1,84 @@
+import { readFile } from "node:fs/promises";
+import { setTimeout as delay } from "node:timers/promises";
+import { digestPath, type WorkFiles } from "./commands.ts";
+import { diagnose, lastLines } from "./diagnose.ts";
+import { digestInOutput, type RegistryOptions } from "./engine.ts";
+import { LABEL_BUILD_KEY } from "./labels.ts";
+import type { LocalStore } from "./local-store.ts";
+import type { PlannedImage } from "./plan.ts";
+import type { Progress } from "./progress.ts";
+import type { RemoteImage } from "./registry.ts";
+
+/** What to do with an image whose name a registry may already have. */
+export type PushDecision =
+  /** Nothing stands under the name, or it may be replaced. */
+  | { do: "push" }
+  /** The registry has what would be pushed. */
+  | { do: "keep"; digest: string }
+  /** The registry has what would be built, and we do not. */
+  | { do: "pull" }
+  /** The registry has something else. */
+  | { do: "refuse"; digest: string };
+
+/** Decides before anything is built, so that nobody waits for a build whose result may not be pushed. */
+export function decidePush(planned: PlannedImage, remote: RemoteImage | undefined, force: boolean): PushDecision {
+  if (remote === undefined) return { do: "push" };
+  if (
+    planned.reuse !== undefined &&
+    (remote.imageId === planned.reuse || remote.digest === `sha256:${planned.reuse}`)
+  ) {
+    return { do: "keep", digest: remote.digest };
+  }
+  const key = planned.labels.find(([name]) => name === LABEL_BUILD_KEY)?.[1];
+  if (remote.labels[LABEL_BUILD_KEY] === key) {
+    return planned.reuse === undefined ? { do: "pull" } : { do: "keep", digest: remote.digest };
+  }
+  return force ? { do: "push" } : { do: "refuse", digest: remote.digest };
+}
+
+/** Attempts at a push, and the wait before the second and third in milliseconds. */
+const RETRY_AFTER_MS = [1000, 5000];
+
+/** What pushing needs of the outside. */
+export interface PushDeps {
+  store: LocalStore;
+  progress: Progress;
+  registry: RegistryOptions;
+  work: WorkFiles;
+  signal: AbortSignal;
+}
+
+/**
+ * Pushes an image under its name and returns the digest that it has there.
+ * A registry sets a name last of all, so a push that fails leaves none.
+ *
+ * @throws Error when the registry refuses, or cannot be reached for the third time
+ */
+export async function pushImage(planned: PlannedImage, deps: PushDeps): Promise<string> {
+  const { store, progress, signal } = deps;
+  const file = digestPath(deps.work, planned);
+  const step = progress.begin(`push ${planned.name}`);
+  let ok = false;
+  try {
+    for (const wait of [...RETRY_AFTER_MS, undefined]) {
+      const { code, output } = await store.run(store.engine.push(planned.tag, deps.registry, file), step.line);
+      if (code === 0) {
+        const digest = (await readFile(file, "utf8").catch(() => digestInOutput(output)))?.trim();
+        if (digest === undefined)
+          throw new Error(`Cannot tell the digest of ${planned.tag}: ${store.engine.name} does not report it`);
+        ok = true;
+        return digest;
+      }
+      const known = diagnose(output);
+      if (wait === undefined || /login|TLS|trusted|disk/.test(known?.cause ?? "")) {
+        const reason = known ? `${known.cause}; ${known.remedy}` : lastLines(output, 2).join(" ");
+        throw new Error(`Cannot push ${planned.tag}: ${reason}`);
+      }
+      step.line(`Failed, trying again in ${wait / 1000} s`);
+      await delay(wait, undefined, { signal });
+    }
+    throw new Error(`Cannot push ${planned.tag}`);
+  } finally {
+    step.end(ok);
+  }
+}

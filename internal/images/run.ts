@@ -1,0 +1,266 @@
+import { createHash } from "node:crypto";
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { buildPlan, type BuildDeps, type BuiltId } from "./build.ts";
+import { dryRunScript, stageTag } from "./commands.ts";
+import { findEngine } from "./detect-engine.ts";
+import { matchKernels, readToolkit, toolkitOfRelease } from "./driver-toolkit.ts";
+import type { EngineName, LocalImage, RegistryOptions } from "./engine.ts";
+import { readExecutable } from "./executable.ts";
+import { LocalStore } from "./local-store.ts";
+import { takeLock } from "./lock.ts";
+import { baseImages, makePlan, type Kernel, type Observed, type Plan, type Request } from "./plan.ts";
+import type { Progress } from "./progress.ts";
+import { decidePush, pushImage, type PushDecision } from "./push.ts";
+import { remoteImage } from "./registry.ts";
+import type { ResultImage } from "./report.ts";
+import type { Runner } from "./runner.ts";
+import { writeBills } from "./sbom.ts";
+import type { BuiltImage } from "./snippet.ts";
+import { readSource, sourceOfImage, type Source } from "./source.ts";
+import { checkImage, checkSameSource, type OpenedImage } from "./verify.ts";
+
+/** What the command line asks for. */
+export interface BuildOptions extends Omit<Request, "kernels" | "registry"> {
+  registry: string;
+  engine?: EngineName | undefined;
+  /** A checkout, an unpacked release or a tarball. */
+  onload?: string | undefined;
+  sourceImage?: string | undefined;
+  onloadVersion?: string | undefined;
+  /** As `uname -r` prints them; none: those of the Driver Toolkits. */
+  kernels: readonly string[];
+  openshiftVersions: readonly string[];
+  toolkitImages: readonly string[];
+  /** Compiles both userland and modules where no Driver Toolkit does. */
+  builder?: string | undefined;
+  executable?: string | undefined;
+  access: RegistryOptions;
+  push: boolean;
+  force: boolean;
+  dryRun: boolean;
+  /** Folder for bills of materials; undefined: none are written. */
+  sbom?: string | undefined;
+}
+
+/** What the run needs of the outside. */
+export interface RunDeps {
+  runner: Runner;
+  progress: Progress;
+  signal: AbortSignal;
+  /** Program version, for labels and bills of materials. */
+  version: string;
+  /** Folder for the lock and for the logs of failed runs. */
+  cache: string;
+  root: boolean;
+  now: () => number;
+}
+
+/** What a run leaves. */
+export interface RunResult {
+  images: (ResultImage & BuiltImage)[];
+  /** Onload's version; undefined when only onloadctl itself was built. */
+  version: string | undefined;
+}
+
+/**
+ * Builds, checks, names and pushes what is asked for; a dry run returns the script instead.
+ *
+ * @throws Error with the cause and what to do about it; nothing has its name then that was not built and checked
+ */
+export async function buildImages(options: BuildOptions, deps: RunDeps): Promise<RunResult | string> {
+  const { runner, signal, progress } = deps;
+  const registry = options.access;
+  const engine = await findEngine({ runner, wanted: options.engine, registry, root: deps.root, signal });
+  const store = new LocalStore(engine, runner, signal);
+  progress.note(`Building with ${engine.name}`);
+
+  const source = await findSource(options, store, deps);
+  const kernels = options.parts.includes("module") ? await findKernels(options, store, deps) : [];
+  const request: Request = { ...options, kernels, userBuilder: options.userBuilder ?? options.builder };
+  const executable = options.parts.includes("onloadctl")
+    ? await readExecutable(options.executable, deps.version, options.platform)
+    : undefined;
+  const images = new Map<string, LocalImage>();
+  const missing: string[] = [];
+  const observed: Observed = { source, executable, images, now: new Date(deps.now()) };
+  for (const base of baseImages(request)) {
+    const image = options.dryRun ? await store.inspect(base) : await store.obtain(base, registry, options.platform);
+    if (image) images.set(base, image);
+    else missing.push(base);
+  }
+  let plan = makePlan(request, observed);
+  for (const { tag } of plan.images) {
+    const image = await store.inspect(tag);
+    if (image) images.set(tag, image);
+  }
+  plan = makePlan(request, observed);
+  if (options.dryRun)
+    return dryRunScript(plan, request, { engine, registry, source, executable, push: options.push, missing });
+
+  const unlock = await takeLock(join(deps.cache, `build-${shortHash(options.registry)}.lock`));
+  const run = `${process.pid}-${deps.now().toString(36)}`;
+  const work = { root: await mkdtemp(join(tmpdir(), "onloadctl-build-")) };
+  const logs = join(deps.cache, "build-logs", run);
+  try {
+    await mkdir(logs, { recursive: true });
+    const buildDeps: BuildDeps = { runner, store, progress, registry, work, logs, run, now: deps.now, signal };
+    const decisions = options.push
+      ? await decide(plan, images, options.force, buildDeps)
+      : new Map<string, PushDecision>();
+    plan = makePlan(request, observed);
+    const result = await carryOut(plan, request, observed, decisions, options, deps, buildDeps);
+    await rm(logs, { recursive: true, force: true });
+    return result;
+  } finally {
+    await rm(work.root, { recursive: true, force: true });
+    await unlock();
+  }
+}
+
+async function carryOut(
+  plan: Plan,
+  request: Request,
+  observed: Observed,
+  decisions: ReadonlyMap<string, PushDecision>,
+  options: BuildOptions,
+  deps: RunDeps,
+  buildDeps: BuildDeps,
+): Promise<RunResult> {
+  const { store, progress } = buildDeps;
+  const stages = plan.images.filter(({ part, reuse }) => part === "source" && reuse === undefined);
+  let built: BuiltId[];
+  let opened: OpenedImage[];
+  try {
+    built = await buildPlan(plan, request, observed, buildDeps);
+    opened = await check(built, store, progress);
+    for (const { planned, id, took } of built) {
+      if (took !== undefined) await store.must(`tag ${planned.tag}`, store.engine.tag(id, planned.tag));
+    }
+  } finally {
+    await removeStages(stages, deps, buildDeps);
+  }
+  const images: (ResultImage & BuiltImage)[] = [];
+  for (const [index, { planned, id, took }] of built.entries()) {
+    if (!planned.wanted) continue;
+    const { image, contents } = opened[index]!;
+    const decision = decisions.get(planned.tag);
+    const digest =
+      decision?.do === "keep" ? decision.digest : options.push ? await pushImage(planned, buildDeps) : undefined;
+    if (decision?.do === "keep") progress.skip(`push ${planned.name}`, "the registry has it");
+    const sfc = [...contents.modules.keys()].some((path) => /\/sfc\.ko(\.\w+)?$/.test(path));
+    images.push({
+      part: planned.part,
+      kernel: planned.kernel,
+      tag: planned.tag,
+      id,
+      size: image.size,
+      digest,
+      took,
+      sfc,
+    });
+  }
+  if (options.sbom !== undefined) await writeBills(opened, options.sbom, deps.version);
+  return { images, version: observed.source?.version };
+}
+
+async function check(built: readonly BuiltId[], store: LocalStore, progress: Progress): Promise<OpenedImage[]> {
+  const opened: OpenedImage[] = [];
+  for (const { planned, id } of built) {
+    const step = progress.begin(`check ${planned.name}`);
+    let ok = false;
+    try {
+      const image = await store.inspect(id);
+      if (!image) throw new Error(`Cannot check ${planned.name}: ${store.engine.name} does not know ${id}`);
+      const one = { name: planned.tag, image, contents: await store.contents(id) };
+      opened.push(one);
+      const findings = checkImage(one, planned.part, planned.kernel);
+      ok = findings.every((finding) => finding.ok);
+      if (!ok) throw new Error(`Cannot use the ${planned.name} image that was built: ${failures(findings)}`);
+    } finally {
+      step.end(ok);
+    }
+  }
+  const mixed = checkSameSource(opened).filter((finding) => !finding.ok);
+  if (mixed.length > 0) throw new Error(`Cannot use the images that were built: ${failures(mixed)}`);
+  return opened;
+}
+
+function failures(findings: readonly { ok: boolean; check: string; detail: string }[]): string {
+  return findings
+    .filter(({ ok }) => !ok)
+    .map(({ check: name, detail }) => `${name}: ${detail}`)
+    .join("; ");
+}
+
+/** Also after an abort: what this run named in passing must go. */
+async function removeStages(images: Plan["images"], deps: RunDeps, { store, run }: BuildDeps): Promise<void> {
+  const { engine } = store;
+  if (!engine.unstage) return;
+  for (const image of images) await deps.runner.run(engine.unstage(stageTag(image, run)), { env: engine.env });
+}
+
+/** Asks the registry what it has under each name before anything is built. @throws Error when a name is taken */
+async function decide(
+  plan: Plan,
+  images: Map<string, LocalImage>,
+  force: boolean,
+  { store, registry, progress, signal }: BuildDeps,
+): Promise<Map<string, PushDecision>> {
+  const decisions = new Map<string, PushDecision>();
+  for (const planned of plan.images) {
+    if (!planned.wanted) continue;
+    const decision = decidePush(planned, await remoteImage(planned.tag, registry, signal), force);
+    if (decision.do === "refuse") {
+      throw new Error(
+        `Cannot push ${planned.tag}: the registry has other content under this tag (${decision.digest}); ` +
+          "give another --onload-version, or replace it with --force",
+      );
+    }
+    if (decision.do === "pull") {
+      progress.note(`The registry has ${planned.name} already`);
+      await store.must(`pull ${planned.tag}`, store.engine.pull(planned.tag, registry));
+      const image = await store.inspect(planned.tag);
+      if (image) images.set(planned.tag, image);
+      const remote = await remoteImage(planned.tag, registry, signal);
+      decisions.set(planned.tag, remote ? { do: "keep", digest: remote.digest } : { do: "push" });
+    } else {
+      decisions.set(planned.tag, decision);
+    }
+  }
+  return decisions;
+}
+
+async function findSource(
+  options: BuildOptions,
+  store: LocalStore,
+  { runner, signal }: RunDeps,
+): Promise<Source | undefined> {
+  if (options.sourceImage !== undefined) {
+    const image = await store.obtain(options.sourceImage, options.access, options.platform);
+    return sourceOfImage(options.sourceImage, image, options.onloadVersion);
+  }
+  if (options.onload === undefined) return undefined;
+  return await readSource(resolve(options.onload), { runner, version: options.onloadVersion, signal });
+}
+
+async function findKernels(options: BuildOptions, store: LocalStore, { runner, signal }: RunDeps): Promise<Kernel[]> {
+  const registry = options.access;
+  const toolkitImages = [...options.toolkitImages];
+  for (const release of options.openshiftVersions)
+    toolkitImages.push(await toolkitOfRelease(release, { runner, registry, signal }));
+  if (toolkitImages.length === 0) {
+    return options.kernels.map((version) => ({ version, builder: options.builder ?? "" }));
+  }
+  const toolkits = [];
+  for (const image of toolkitImages) {
+    await store.obtain(image, registry, options.platform);
+    toolkits.push({ image, ...(await readToolkit(store, image)) });
+  }
+  return matchKernels(toolkits, options.kernels);
+}
+
+function shortHash(text: string): string {
+  return createHash("sha256").update(text).digest("hex").slice(0, 12);
+}

@@ -1,0 +1,156 @@
+import { spawn, type ChildProcess } from "node:child_process";
+import type { Readable } from "node:stream";
+import { setTimeout as delay } from "node:timers/promises";
+
+/** Options of one run of a program. */
+export interface RunOptions {
+  cwd?: string;
+  /** Added to the caller's environment. */
+  env?: Readonly<Record<string, string>>;
+  signal?: AbortSignal | undefined;
+  /** Called for every whole line of standard output and standard error, in the order they arrive. */
+  onLine?: (line: string) => void;
+}
+
+/** What a program that ended left behind. `output` is both streams, interleaved as they arrived. */
+export interface RunResult {
+  code: number;
+  stdout: string;
+  output: string;
+}
+
+/** Runs programs. Passed in, so that whatever decides which program to run can be tested without one. */
+export interface Runner {
+  /**
+   * Runs a program to its end, whatever its exit code.
+   *
+   * @throws Error when it cannot be started; the signal's reason when aborted, after the program and its children ended
+   */
+  run(command: readonly string[], options?: RunOptions): Promise<RunResult>;
+  /**
+   * Runs a program and gives its standard output to `read` as it comes. When `read` returns early the program is ended.
+   *
+   * @throws Error when the program fails before `read` has what it wants
+   */
+  read<T>(command: readonly string[], read: (stdout: Readable) => Promise<T>, options?: RunOptions): Promise<T>;
+}
+
+/** How long a program may take to end after SIGTERM before it is killed, in milliseconds. */
+const GRACE_MS = 10_000;
+
+/** Runs real programs, each in a process group of its own, so that an abort reaches all of an engine's children. */
+export const processRunner: Runner = {
+  async run(command, options = {}) {
+    const { child, ended } = start(command, options);
+    const stdout: Buffer[] = [];
+    const output: Buffer[] = [];
+    const lines = new LineSplitter(options.onLine);
+    child.stdout!.on("data", (chunk: Buffer) => {
+      stdout.push(chunk);
+      output.push(chunk);
+      lines.push("stdout", chunk);
+    });
+    child.stderr!.on("data", (chunk: Buffer) => {
+      output.push(chunk);
+      lines.push("stderr", chunk);
+    });
+    const code = await ended;
+    lines.flush();
+    return { code, stdout: Buffer.concat(stdout).toString(), output: Buffer.concat(output).toString() };
+  },
+
+  async read<T>(
+    command: readonly string[],
+    read: (stdout: Readable) => Promise<T>,
+    options: RunOptions = {},
+  ): Promise<T> {
+    const { child, ended } = start(command, options);
+    const stderr: Buffer[] = [];
+    child.stderr!.on("data", (chunk: Buffer) => stderr.push(chunk));
+    const failed = (reason: string, cause?: unknown): Error => {
+      const told = Buffer.concat(stderr).toString().trim().slice(-1000);
+      return new Error(`Cannot run "${command.join(" ")}": ${told || reason}`, { cause });
+    };
+    let result: T;
+    try {
+      result = await read(child.stdout!);
+    } catch (error) {
+      killGroup(child, "SIGTERM");
+      await ended;
+      // A reader that finds its input cut short says less than the program that cut it.
+      throw failed((error as Error).message, error);
+    }
+    const early = !child.stdout!.readableEnded;
+    child.stdout!.destroy();
+    if (early) killGroup(child, "SIGTERM");
+    const code = await ended;
+    if (!early && code !== 0) throw failed(`it exits with ${code}`);
+    return result;
+  },
+};
+
+function start(command: readonly string[], options: RunOptions): { child: ChildProcess; ended: Promise<number> } {
+  const [program = "", ...args] = command;
+  options.signal?.throwIfAborted();
+  const child = spawn(program, args, {
+    ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+    env: { ...process.env, ...options.env },
+    stdio: ["ignore", "pipe", "pipe"],
+    // A terminal's Ctrl-C goes to the whole foreground group; the engine must hear of it from us, once.
+    detached: true,
+  });
+  const ended = new Promise<number>((resolve, reject) => {
+    const finished = new AbortController();
+    const abort = (): void => {
+      killGroup(child, "SIGTERM");
+      delay(GRACE_MS, undefined, { signal: finished.signal }).then(
+        () => killGroup(child, "SIGKILL"),
+        () => undefined,
+      );
+    };
+    options.signal?.addEventListener("abort", abort, { once: true });
+    const clear = (): void => {
+      finished.abort();
+      options.signal?.removeEventListener("abort", abort);
+    };
+    child.on("error", (cause) => {
+      clear();
+      reject(new Error(`Cannot run ${program}: ${cause.message}`, { cause }));
+    });
+    child.on("close", (code, signal) => {
+      clear();
+      if (options.signal?.aborted) reject(options.signal.reason as Error);
+      else resolve(code ?? (signal === "SIGKILL" ? 137 : 143));
+    });
+  });
+  return { child, ended };
+}
+
+function killGroup(child: ChildProcess, signal: NodeJS.Signals): void {
+  if (child.pid === undefined) return;
+  try {
+    process.kill(-child.pid, signal);
+  } catch {
+    // The group is gone already, which is what is wanted.
+  }
+}
+
+class LineSplitter {
+  #rest: Record<string, string> = {};
+  #onLine: ((line: string) => void) | undefined;
+
+  constructor(onLine: ((line: string) => void) | undefined) {
+    this.#onLine = onLine;
+  }
+
+  push(stream: string, chunk: Buffer): void {
+    if (!this.#onLine) return;
+    const lines = `${this.#rest[stream] ?? ""}${chunk.toString()}`.split(/\r?\n|\r/);
+    this.#rest[stream] = lines.pop() ?? "";
+    for (const line of lines) this.#onLine(line);
+  }
+
+  flush(): void {
+    for (const rest of Object.values(this.#rest)) if (rest !== "") this.#onLine?.(rest);
+  }
+}

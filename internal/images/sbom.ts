@@ -1,0 +1,71 @@
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import * as labels from "./labels.ts";
+import type { OpenedImage } from "./verify.ts";
+
+/**
+ * The bill of materials of an image as CycloneDX 1.6 JSON: the files that we put there, with their digests, and the
+ * packages of its base as far as dpkg recorded them. An RPM database is not read, and the document says so.
+ */
+export function billOfMaterials({ name, image, contents }: OpenedImage, tool: { version: string }): object {
+  const colon = name.lastIndexOf(":");
+  const version = image.labels[labels.LABEL_VERSION] ?? name.slice(colon + 1);
+  const distribution = contents.osRelease["ID"] ?? "debian";
+  const created = image.labels[labels.LABEL_CREATED];
+  const properties = [
+    { name: "onloadctl:image-id", value: `sha256:${image.id}` },
+    ...[labels.LABEL_SOURCE, labels.LABEL_REVISION, labels.LABEL_KERNEL, labels.LABEL_BASE_NAME].flatMap((label) => {
+      const value = image.labels[label];
+      return value === undefined ? [] : [{ name: `oci:${label}`, value }];
+    }),
+    ...(contents.rpm
+      ? [{ name: "onloadctl:incomplete", value: "The packages of the RPM database are not listed" }]
+      : []),
+  ];
+  const licenses = image.labels[labels.LABEL_LICENSES];
+  return {
+    $schema: "http://cyclonedx.org/schema/bom-1.6.schema.json",
+    bomFormat: "CycloneDX",
+    specVersion: "1.6",
+    version: 1,
+    metadata: {
+      ...(created === undefined ? {} : { timestamp: created }),
+      tools: { components: [{ type: "application", name: "onloadctl", version: tool.version }] },
+      component: {
+        type: "container",
+        "bom-ref": "image",
+        name: name.slice(0, colon),
+        version,
+        hashes: [{ alg: "SHA-256", content: image.id }],
+        ...(licenses === undefined
+          ? {}
+          : { licenses: [{ expression: licenses.replace("GPL-2.0 ", "GPL-2.0-only ") }] }),
+        properties,
+      },
+    },
+    components: [
+      ...contents.packages.map(({ name: pkg, version: release, architecture }) => {
+        const purl = `pkg:deb/${distribution}/${encodeURIComponent(pkg)}@${encodeURIComponent(release)}?arch=${architecture}`;
+        return { type: "library", "bom-ref": purl, name: pkg, version: release, purl };
+      }),
+      ...[...contents.files]
+        .filter(([, { sha256 }]) => sha256 !== undefined)
+        .sort(([a], [b]) => (a < b ? -1 : 1))
+        .map(([path, { sha256 }]) => ({
+          type: "file",
+          "bom-ref": `file:/${path}`,
+          name: `/${path}`,
+          hashes: [{ alg: "SHA-256", content: sha256 }],
+        })),
+    ],
+  };
+}
+
+/** Writes one file an image into `folder`, such as onload-user_9.1.0.cdx.json. */
+export async function writeBills(opened: readonly OpenedImage[], folder: string, version: string): Promise<void> {
+  await mkdir(folder, { recursive: true });
+  for (const image of opened) {
+    const file = `${image.name.slice(image.name.lastIndexOf("/") + 1).replace(":", "_")}.cdx.json`;
+    await writeFile(join(folder, file), `${JSON.stringify(billOfMaterials(image, { version }), null, 2)}\n`);
+  }
+}

@@ -1,0 +1,61 @@
+import { Document, isMap, stringify } from "yaml";
+import type { Part } from "./dockerfile.ts";
+
+/** An image as an Onload resource refers to it. */
+export interface BuiltImage {
+  part: Part;
+  kernel?: string | undefined;
+  /** Name and tag. */
+  tag: string;
+  /** Whether a module image also has the sfc driver. */
+  sfc?: boolean;
+}
+
+/**
+ * The part of an Onload resource that names the images, as YAML. Parts that were not built are left out.
+ *
+ * @param version of Onload, which becomes spec.onload.version
+ */
+export function onloadSnippet(images: readonly BuiltImage[], version: string | undefined): string {
+  const mappings = images
+    .filter(({ part }) => part === "module")
+    .map(({ kernel = "", tag, sfc }) => ({
+      regexp: `^${kernel.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")}$`,
+      kernelModuleImage: tag,
+      ...(sfc ? { sfc: {} } : {}),
+    }));
+  const userImage = images.find(({ part }) => part === "user")?.tag;
+  const plugin = images.find(({ part }) => part === "onloadctl")?.tag;
+  const onload = {
+    ...(mappings.length > 0 ? { kernelMappings: mappings } : {}),
+    ...(userImage === undefined ? {} : { userImage }),
+    ...(version === undefined ? {} : { version }),
+  };
+  const document = new Document({
+    spec: {
+      ...(Object.keys(onload).length > 0 ? { onload } : {}),
+      ...(plugin === undefined ? {} : { devicePlugin: { devicePluginImage: plugin } }),
+    },
+  });
+  mappings.forEach(({ sfc }, index) => {
+    const node = sfc && document.getIn(["spec", "onload", "kernelMappings", index, "sfc"]);
+    if (!isMap(node)) return;
+    node.flow = true;
+    node.comment = " Leave out where a MachineConfig loads the sfc driver at boot";
+  });
+  return document.toString({ lineWidth: 0 });
+}
+
+/** A ConfigMap with the Dockerfile, for module builds inside the cluster (spec.onload.kernelMappings[].build). */
+export function dockerfileConfigMap(dockerfile: string, name: string, namespace: string | undefined): string {
+  return stringify(
+    {
+      apiVersion: "v1",
+      kind: "ConfigMap",
+      metadata: { name, ...(namespace === undefined ? {} : { namespace }) },
+      // The key that Kernel Module Management reads.
+      data: { dockerfile },
+    },
+    { lineWidth: 0 },
+  );
+}

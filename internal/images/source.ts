@@ -1,0 +1,179 @@
+import { createHash } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { readdir, readFile, readlink, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { pipeline } from "node:stream/promises";
+import { LABEL_BRAND, LABEL_PRODUCT, LABEL_REVISION, LABEL_SOURCE, LABEL_VERSION } from "./labels.ts";
+import type { LocalImage } from "./engine.ts";
+import { brandOf, parseReadme, versionProblem } from "./readme.ts";
+import type { Runner } from "./runner.ts";
+import { readTarball } from "./tarball.ts";
+
+/** Where Onload's source is and what it is. */
+export interface Source {
+  /** A checkout still needs scripts/onload_mkdist; a tree is an unpacked release. */
+  kind: "checkout" | "tree" | "tarball" | "image";
+  /** Absolute path, or the image's name. */
+  location: string;
+  product: string;
+  brand: string;
+  version: string;
+  /** Empty when unknown. */
+  revision: string;
+  /** "sha256:" and the digest of the source, by which a later run knows that it has not changed. */
+  digest: string;
+  /** Only of kind "image": its ID. */
+  imageId?: string;
+}
+
+/** Scripts without which a folder or tarball is not Onload's. */
+const BUILD_SCRIPTS = ["scripts/onload_build", "scripts/onload_install"] as const;
+
+/** Options of readSource. */
+export interface SourceOptions {
+  runner: Runner;
+  /** The version to give the release; default: found out. */
+  version?: string | undefined;
+  signal?: AbortSignal | undefined;
+}
+
+/**
+ * Finds out what the checkout, unpacked release or tarball at `path` is.
+ *
+ * The version of a checkout is its tag without the leading v, else its commit as scripts/onload_mkdist abbreviates it,
+ * with "-dirty" where tracked files were changed.
+ *
+ * @throws Error when it is none of them, is damaged, or has no usable version
+ */
+export async function readSource(path: string, options: SourceOptions): Promise<Source> {
+  const kind = await stat(path).catch((cause: unknown) => {
+    throw new Error(`Cannot read ${path}: there is no such folder or file`, { cause });
+  });
+  const source = kind.isDirectory() ? await readFolder(path, options) : await readRelease(path, options);
+  const problem = versionProblem(source.version);
+  if (problem !== undefined) {
+    throw new Error(
+      `Cannot use the version "${source.version}" of ${path}: ${problem}; give another with --onload-version`,
+    );
+  }
+  return source;
+}
+
+/** Reads the labels of a source image, ours or one made by Onload's own scripts. */
+export function sourceOfImage(name: string, image: LocalImage, version?: string): Source {
+  const { labels } = image;
+  const found = version ?? labels[LABEL_VERSION] ?? labels["version"] ?? "";
+  const product = (labels[LABEL_PRODUCT] ?? "onload").toLowerCase();
+  if (found === "") {
+    throw new Error(
+      `Cannot tell the version of ${name}: it has no label ${LABEL_VERSION}; give it with --onload-version`,
+    );
+  }
+  const problem = versionProblem(found);
+  if (problem !== undefined) throw new Error(`Cannot use the version "${found}" of ${name}: ${problem}`);
+  return {
+    kind: "image",
+    location: name,
+    product,
+    brand: labels[LABEL_BRAND] ?? brandOf(product),
+    version: found,
+    revision: labels[LABEL_REVISION] ?? "",
+    digest: labels[LABEL_SOURCE] ?? `sha256:${image.id}`,
+    imageId: image.id,
+  };
+}
+
+async function readRelease(path: string, { version, signal }: SourceOptions): Promise<Source> {
+  const tarball = await readTarball(path, signal);
+  for (const script of BUILD_SCRIPTS) {
+    if (!tarball.files.has(script))
+      throw new Error(`Cannot use ${path}: it is not an Onload release, it has no ${script}`);
+  }
+  const note = parseReadme(tarball.readme) ?? parseReadme(`==========\nversion: ${tarball.folder}\n`);
+  const product = note?.product ?? "onload";
+  return {
+    kind: "tarball",
+    location: path,
+    product,
+    brand: brandOf(product),
+    version: version ?? note?.version ?? "",
+    revision: note?.revision ?? "",
+    digest: tarball.digest,
+  };
+}
+
+async function readFolder(path: string, options: SourceOptions): Promise<Source> {
+  for (const script of BUILD_SCRIPTS) {
+    if (!(await exists(join(path, script)))) {
+      throw new Error(`Cannot use ${path}: it is not an Onload tree, it has no ${script}`);
+    }
+  }
+  const digest = await folderDigest(path, options.signal);
+  const note = parseReadme(await readFile(join(path, "README"), "utf8").catch(() => ""));
+  if (!(await exists(join(path, "scripts/onload_mkdist")))) {
+    const product = note?.product ?? "onload";
+    const version = options.version ?? note?.version ?? "";
+    const revision = note?.revision ?? "";
+    return { kind: "tree", location: path, product, brand: brandOf(product), version, revision, digest };
+  }
+  const { revision, version } = await checkoutVersion(path, digest, options);
+  return { kind: "checkout", location: path, product: "onload", brand: brandOf("onload"), version, revision, digest };
+}
+
+async function checkoutVersion(
+  path: string,
+  digest: string,
+  options: SourceOptions,
+): Promise<{ version: string; revision: string }> {
+  const git = async (...args: string[]): Promise<string | undefined> => {
+    const { code, stdout } = await options.runner.run(["git", "-C", path, ...args], { signal: options.signal });
+    return code === 0 ? stdout.trim() : undefined;
+  };
+  // A folder inside somebody else's repository is no checkout of Onload, so its own top level must be `path`.
+  const prefix = await git("rev-parse", "--show-prefix");
+  const revision = prefix === "" ? await git("rev-parse", "--short=7", "HEAD") : undefined;
+  if (revision === undefined) {
+    if (await exists(join(path, ".git"))) {
+      const { output } = await options.runner.run(["git", "-C", path, "rev-parse", "HEAD"], { signal: options.signal });
+      throw new Error(`Cannot read the commit of ${path}: ${output.trim()}`);
+    }
+    const env = await readFile(join(path, "versions.env"), "utf8").catch(() => "");
+    const version = options.version ?? /^ONLOAD_VERSION=(\S+)$/m.exec(env)?.[1] ?? "";
+    return { version, revision: digest.slice("sha256:".length).slice(0, 7) };
+  }
+  if (options.version !== undefined) return { version: options.version, revision };
+  const tag = await git("describe", "--tags", "--exact-match", "HEAD");
+  const dirty = (await git("status", "--porcelain", "--untracked-files=no")) !== "" ? "-dirty" : "";
+  return { version: `${tag === undefined ? revision : tag.replace(/^v(?=\d)/, "")}${dirty}`, revision };
+}
+
+/** The digest of a tree's paths, modes and contents; git's own files and the output of local builds are left out. */
+export async function folderDigest(root: string, signal?: AbortSignal): Promise<string> {
+  const hash = createHash("sha256");
+  const walk = async (folder: string): Promise<void> => {
+    signal?.throwIfAborted();
+    const entries = await readdir(join(root, folder), { withFileTypes: true });
+    entries.sort((a, b) => (a.name < b.name ? -1 : 1));
+    for (const entry of entries) {
+      const path = folder === "" ? entry.name : `${folder}/${entry.name}`;
+      if (path === ".git" || path === "build") continue;
+      if (entry.isDirectory()) {
+        await walk(path);
+      } else if (entry.isSymbolicLink()) {
+        hash.update(`link ${path}\0${await readlink(join(root, path))}\0`);
+      } else if (entry.isFile()) {
+        const { mode, size } = await stat(join(root, path));
+        hash.update(`file ${path}\0${(mode & 0o111) !== 0 ? "x" : "-"}\0${size}\0`);
+        await pipeline(createReadStream(join(root, path)), async (content) => {
+          for await (const chunk of content) hash.update(chunk as Buffer);
+        });
+      }
+    }
+  };
+  await walk("");
+  return `sha256:${hash.digest("hex")}`;
+}
+
+async function exists(path: string): Promise<boolean> {
+  return (await stat(path).catch(() => undefined)) !== undefined;
+}
