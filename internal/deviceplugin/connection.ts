@@ -30,8 +30,11 @@ export class Connection {
   /** The kubelet that has accepted us and has not let go since. */
   #registeredWith: string | undefined;
   #registeredAt = 0;
+  /** The kubelet that was last asked; a new one owes nothing for the failures of the former. */
+  #asked: string | undefined;
+  #attempt: { abort: AbortController; done: Promise<void> } | undefined;
   #failures = 0;
-  #lastTried: string | undefined;
+  #retryAt = 0;
   #lastContact: number;
 
   constructor(
@@ -56,7 +59,9 @@ export class Connection {
   streamsChanged(open: number): void {
     this.#lastContact = this.#deps.now();
     if (open > 0) return;
+    // One that takes us and lets go again and again is not asked without a pause.
     if (this.#deps.now() - this.#registeredAt >= STABLE_MS) this.#failures = 0;
+    else this.#retryAt = this.#deps.now() + (this.#failures++ === 0 ? 0 : this.#backOff());
     this.#registeredWith = undefined;
     this.#wake.notify();
   }
@@ -69,58 +74,92 @@ export class Connection {
     try {
       while (!signal.aborted) {
         watch.ensure();
-        const wait = await this.#step();
-        await this.#wake.wait(wait, signal);
+        await this.#wake.wait(await this.#step(), signal);
       }
     } finally {
       watch.close();
+      await this.#abandon();
     }
   }
 
   /** Looks once and does what is missing; returns the milliseconds after which to look again. */
   async #step(): Promise<number> {
+    const { kubeletDir, socketIntervalMs } = this.#config;
     const { log, now } = this.#deps;
+    if (!(await this.#serve())) return this.#backOff();
+    const kubelet = await findKubelet(kubeletDir);
+    if (kubelet?.identity !== this.#asked) {
+      await this.#abandon();
+      this.#asked = kubelet?.identity;
+      this.#failures = 0;
+      this.#retryAt = 0;
+    }
+    if (kubelet === undefined || this.#attempt !== undefined) return socketIntervalMs;
+    if (this.#registeredWith === kubelet.identity) {
+      if (this.#server.streams > 0) return socketIntervalMs;
+      const waited = now() - this.#registeredAt;
+      if (waited < LIST_TIMEOUT_MS) return LIST_TIMEOUT_MS - waited;
+      log.warn("The kubelet accepted the registration but did not ask for devices; registering again");
+    }
+    const early = this.#retryAt - now();
+    if (early > 0) return Math.min(early, socketIntervalMs);
+    // Not awaited here: a starting kubelet may remove our socket and then wait for us to make it again.
+    const abort = new AbortController();
+    this.#attempt = { abort, done: this.#register(kubelet, abort.signal) };
+    return socketIntervalMs;
+  }
+
+  /** Makes sure that the plugin can be reached at its socket. */
+  async #serve(): Promise<boolean> {
+    if (await this.#server.isReachable()) return true;
+    await this.#abandon();
+    this.#registeredWith = undefined;
+    this.#retryAt = 0;
     try {
-      if (!(await this.#server.isReachable())) {
-        await this.#server.start();
-        this.#registeredWith = undefined;
-      }
-      const kubelet = await findKubelet(this.#config.kubeletDir);
-      if (kubelet === undefined) {
-        this.#registeredWith = undefined;
-        return this.#config.socketIntervalMs;
-      }
-      if (this.#registeredWith === kubelet.identity) {
-        const waited = now() - this.#registeredAt;
-        if (this.#server.streams > 0) return this.#config.socketIntervalMs;
-        if (waited < LIST_TIMEOUT_MS) return LIST_TIMEOUT_MS - waited;
-        log.warn("The kubelet accepted the registration but did not ask for devices; registering again");
-      }
-      await this.#register(kubelet);
-      return LIST_TIMEOUT_MS;
+      await this.#server.start();
+      return true;
     } catch (error) {
-      // Beyond the second failure in a row it is news only for whoever looks closely.
-      const level = this.#failures === 2 ? "warn" : "debug";
-      this.#failures++;
-      log[level]("Cannot reach the kubelet yet; trying again", { error });
-      return Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(this.#failures, 10));
+      this.#failed(error);
+      return false;
     }
   }
 
-  async #register(kubelet: KubeletSocket): Promise<void> {
+  async #register(kubelet: KubeletSocket, signal: AbortSignal): Promise<void> {
     const { log, now, registered } = this.#deps;
-    if (this.#lastTried !== kubelet.identity) this.#failures = 0;
-    this.#lastTried = kubelet.identity;
+    // The stream may open before the answer comes, and even end.
+    this.#registeredWith = kubelet.identity;
+    this.#registeredAt = now();
     try {
-      this.#registeredWith = kubelet.identity;
-      this.#registeredAt = now();
-      await register(kubelet, this.#endpoint);
+      await register(kubelet, this.#endpoint, signal);
       registered(true);
       log.info("Registered with the kubelet", { socket: kubelet.path, endpoint: this.#endpoint });
     } catch (error) {
       this.#registeredWith = undefined;
-      registered(false);
-      throw error;
+      if (!signal.aborted) {
+        registered(false);
+        this.#failed(error);
+        this.#retryAt = now() + this.#backOff();
+      }
+    } finally {
+      if (this.#attempt?.abort.signal === signal) this.#attempt = undefined;
+      this.#wake.notify();
     }
+  }
+
+  async #abandon(): Promise<void> {
+    const attempt = this.#attempt;
+    this.#attempt = undefined;
+    attempt?.abort.abort();
+    await attempt?.done;
+  }
+
+  #failed(error: unknown): void {
+    this.#failures++;
+    // A kubelet that is just starting refuses once or twice; after that it is news, once.
+    this.#deps.log[this.#failures === 3 ? "warn" : "debug"]("Cannot reach the kubelet yet; trying again", { error });
+  }
+
+  #backOff(): number {
+    return Math.min(LAST_RETRY_MS, FIRST_RETRY_MS * 2 ** Math.min(this.#failures, 10));
   }
 }

@@ -30,15 +30,17 @@ export async function findKubelet(kubeletDir: string): Promise<KubeletSocket | u
  * Offers the resource to the kubelet, which connects to the plugin's socket before this returns.
  *
  * @param endpoint file name of the plugin's socket in the kubelet's folder
- * @throws where there is no kubelet, or it refuses
+ * @throws where there is no kubelet, it refuses, or the signal is aborted
  */
-export async function register(kubelet: KubeletSocket, endpoint: string): Promise<void> {
+export async function register(kubelet: KubeletSocket, endpoint: string, signal: AbortSignal): Promise<void> {
   const client = new RegistrationClient(`unix:${kubelet.path}`, credentials.createInsecure(), {
     "grpc.enable_http_proxy": 0,
   });
+  let cancel: (() => void) | undefined;
   try {
     await new Promise<void>((resolve, reject) => {
-      client.register(
+      signal.throwIfAborted();
+      const call = client.register(
         {
           version: "v1beta1",
           endpoint,
@@ -54,8 +56,11 @@ export async function register(kubelet: KubeletSocket, endpoint: string): Promis
               )
             : resolve(),
       );
+      cancel = () => call.cancel();
+      signal.addEventListener("abort", cancel);
     });
   } finally {
+    if (cancel) signal.removeEventListener("abort", cancel);
     client.close();
   }
 }

@@ -1,3 +1,4 @@
+import { logVerbosity, setLogVerbosity } from "@grpc/grpc-js";
 import { connect } from "node:net";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
@@ -34,6 +35,8 @@ export interface PluginDeps {
  * Ends only so: a missing NIC, module or kubelet is waited for and told by health, log and probes.
  */
 export async function runDevicePlugin(config: PluginConfig, deps: PluginDeps, signal: AbortSignal): Promise<void> {
+  // The library writes to the console what is returned as an error anyway.
+  setLogVerbosity(logVerbosity.NONE);
   await new DevicePlugin(config, deps).run(signal);
 }
 

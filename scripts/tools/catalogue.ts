@@ -66,6 +66,7 @@ export const catalogue = {
     variables: { "sigs.k8s.io/cri-tools/pkg/version.Version": "VERSION" },
   },
   pause: { family: "pause", package: "." },
+  "kubelet-client": { family: "kubelet-client", package: "." },
 } as const satisfies Record<string, Tool>;
 
 /** The name of a program in the catalogue. */
