@@ -1,0 +1,143 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join, relative } from "node:path";
+import { parseAllDocuments } from "yaml";
+import { RequestError, sharedControlPlane, type Cluster } from "../../scripts/cluster/index.ts";
+import { poll } from "../../scripts/lib/poll.ts";
+import { render, type RenderOptions } from "./render.ts";
+
+let cluster: Cluster;
+let folder: string;
+beforeAll(async () => {
+  cluster = await sharedControlPlane();
+  folder = await mkdtemp(join(tmpdir(), "onloadctl-manifests-"));
+}, 180_000);
+afterAll(async () => {
+  await rm(folder, { recursive: true, force: true });
+});
+
+/** Objects by kind and name, because kustomize puts them into an order of its own. */
+function byName(yaml: string): Record<string, unknown> {
+  const objects = parseAllDocuments(yaml).map(
+    (document) => document.toJS() as { kind: string; metadata: { name: string; namespace?: string } },
+  );
+  // Kustomize does not know that these have no namespace, and the API server drops it.
+  for (const { kind, metadata } of objects) {
+    if (kind.startsWith("ValidatingAdmissionPolicy")) delete metadata.namespace;
+  }
+  return Object.fromEntries(objects.map((object) => [`${object.kind}/${object.metadata.name}`, object]));
+}
+
+describe("the trees are what kustomize makes of them", () => {
+  for (const tree of ["default", "crd", "openshift", "samples/onload", "samples/pod", "samples/profiles"]) {
+    test(tree, async () => {
+      const kustomized = await cluster.kubectl(["kustomize", join(import.meta.dir, tree)]);
+      expect(byName(render(tree))).toEqual(byName(kustomized));
+    });
+  }
+
+  const options: Record<string, RenderOptions> = {
+    namespace: { namespace: "trading" },
+    image: { image: "registry.example.com:5000/onloadctl:0.1.0" },
+    both: { namespace: "trading", image: "registry.example.com:5000/onloadctl:0.1.0" },
+  };
+  for (const [name, { namespace, image }] of Object.entries(options)) {
+    test(`with ${name} of an overlay`, async () => {
+      const overlay = {
+        resources: [relative(folder, join(import.meta.dir, "default"))],
+        ...(namespace ? { namespace } : {}),
+        ...(image ? { images: [{ name: "onloadctl", newName: image.slice(0, -6), newTag: image.slice(-5) }] } : {}),
+      };
+      await writeFile(join(folder, "kustomization.yaml"), JSON.stringify(overlay));
+      const kustomized = await cluster.kubectl(["kustomize", folder]);
+      expect(byName(render("default", { namespace, image }))).toEqual(byName(kustomized));
+    });
+  }
+});
+
+describe("the API server takes", () => {
+  test("all of the operator, strictly, by kubectl apply -k as well as by what manifests install prints", async () => {
+    const namespace = await cluster.createNamespace("m");
+    // A namespace has to be there for a dry run of what is in it; its own dry run does not make it.
+    const yaml = render("default", { namespace });
+    const printed = await cluster.kubectl(
+      ["apply", "--server-side", "--force-conflicts", "--dry-run=server", "--validate=strict", "-f", "-"],
+      { input: yaml },
+    );
+    expect(printed).toContain("deployment.apps/onload-operator-controller-manager serverside-applied");
+    await writeFile(
+      join(folder, "kustomization.yaml"),
+      JSON.stringify({ resources: [relative(folder, join(import.meta.dir, "default"))], namespace }),
+    );
+    const kustomized = await cluster.kubectl(["apply", "--dry-run=server", "--validate=strict", "-k", folder]);
+    expect(kustomized).toContain("clusterrole.rbac.authorization.k8s.io/onload-operator-manager-role created");
+  });
+
+  test("a Deployment that Pod Security's restricted level lets run", async () => {
+    const { name } = (
+      await cluster.request("POST", "/api/v1/namespaces", {
+        body: {
+          metadata: {
+            name: `m-${crypto.randomUUID().slice(0, 8)}`,
+            labels: { "pod-security.kubernetes.io/enforce": "restricted" },
+          },
+        },
+      })
+    ).metadata as { name: string };
+    await cluster.request("POST", `/api/v1/namespaces/${name}/serviceaccounts`, {
+      body: { metadata: { name: "onload-operator-controller-manager" } },
+    });
+    const deployment = byName(render("default"))["Deployment/onload-operator-controller-manager"] as {
+      spec: { template: object };
+    };
+    const pod = { ...deployment.spec.template, apiVersion: "v1", kind: "Pod", metadata: { generateName: "p-" } };
+    await cluster.request("POST", `/api/v1/namespaces/${name}/pods?dryRun=All`, { body: pod });
+  });
+
+  test("the samples, for real", async () => {
+    await cluster.apply(render("crd"));
+    await poll(
+      async () => {
+        await cluster.apply(render("samples/onload"));
+        return true;
+      },
+      { what: "the sample being accepted" },
+    );
+    await cluster.kubectl(["delete", "namespace", "onload-runtime", "--wait=false"]);
+  });
+});
+
+test("a name that does not fit with its namespace is rejected, with the reason", async () => {
+  await cluster.apply(render("crd"));
+  await cluster.apply(render("admission"));
+  const namespace = await cluster.createNamespace("namespaced");
+  const body = {
+    apiVersion: "onload.amd.com/v1alpha1",
+    kind: "Onload",
+    metadata: { name: "onload-on-a-long-name" },
+    spec: {
+      selector: { a: "b" },
+      serviceAccountName: "sa",
+      onload: { kernelMappings: [{ regexp: ".*", kernelModuleImage: "m:1" }], userImage: "u:1", version: "1" },
+    },
+  };
+  const onloads = `/apis/onload.amd.com/v1alpha1/namespaces/${namespace}/onloads?dryRun=All`;
+  // The API server takes a moment until a new policy is in force.
+  const message = await poll(
+    async () => {
+      try {
+        await cluster.request("POST", onloads, { body });
+        return undefined;
+      } catch (error) {
+        if (!(error instanceof RequestError) || !error.message.includes("denied")) throw error;
+        return error.message;
+      }
+    },
+    { what: "the policy being in force" },
+  );
+  expect(message).toContain(
+    `metadata.name and metadata.namespace have ${namespace.length + 21} characters together, and KMM's node labels have room for 32: choose a shorter name`,
+  );
+  await cluster.request("POST", onloads, { body: { ...body, metadata: { name: "fits" } } });
+});

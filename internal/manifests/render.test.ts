@@ -1,0 +1,64 @@
+import { describe, expect, test } from "bun:test";
+import { readdirSync } from "node:fs";
+import { join } from "node:path";
+import { parseAllDocuments } from "yaml";
+import { FILES } from "./files.ts";
+import { render } from "./render.ts";
+
+interface Rendered {
+  kind: string;
+  metadata: { name: string; namespace?: string };
+  subjects?: { namespace: string }[];
+  spec?: { template?: { spec: { containers: { image: string }[] } } };
+}
+const objects = (yaml: string): Rendered[] => parseAllDocuments(yaml).map((document) => document.toJS() as Rendered);
+
+test("every file of the trees is in the executable, as it stands", async () => {
+  const onDisk = readdirSync(import.meta.dir, { recursive: true, encoding: "utf8" }).filter((path) =>
+    path.endsWith(".yaml"),
+  );
+  expect(Object.keys(FILES).sort()).toEqual(onDisk.sort());
+  for (const path of onDisk) expect(FILES[path]).toBe(await Bun.file(join(import.meta.dir, path)).text());
+});
+
+describe("render", () => {
+  test("prints the namespace and the CRD before what needs them, one document each", () => {
+    const kinds = objects(render("default")).map(({ kind }) => kind);
+    expect(kinds[0]).toBe("Namespace");
+    expect(kinds.filter((kind) => kind === "CustomResourceDefinition")).toHaveLength(1);
+    expect(new Set(kinds)).toContain("Deployment");
+  });
+
+  test("sets the image only where onloadctl's own stands", () => {
+    const [deployment] = objects(render("default", { image: "localhost:5000/onloadctl@sha256:0" })).filter(
+      ({ kind }) => kind === "Deployment",
+    );
+    expect(deployment!.spec!.template!.spec.containers.map(({ image }) => image)).toEqual([
+      "localhost:5000/onloadctl@sha256:0",
+    ]);
+    const [pod] = objects(render("samples/pod", { image: "other:1" }));
+    expect(JSON.stringify(pod)).not.toContain("other:1");
+  });
+
+  test("sets the namespace everywhere: no trace of the former one is left", () => {
+    const yaml = render("default", { namespace: "trading" });
+    expect(yaml).not.toContain("onload-operator-system");
+    const all = objects(yaml);
+    expect(all.find(({ kind }) => kind === "Namespace")?.metadata.name).toBe("trading");
+    for (const { subjects = [] } of all) for (const { namespace } of subjects) expect(namespace).toBe("trading");
+  });
+
+  test("keeps comments and long rules as they are", () => {
+    const lines = render("default")
+      .split("\n")
+      .map((line) => line.trim());
+    expect(lines).toContain("# The original operator's, so that this Deployment takes its place.");
+    expect(lines).toContain(
+      'message: "setPreload and mountOnload exclude each other: set setPreload to false to use mountOnload"',
+    );
+  });
+
+  test("an unknown tree is an error that names it", () => {
+    expect(() => render("nonsense")).toThrow("Cannot find nonsense/kustomization.yaml among the manifests");
+  });
+});
