@@ -84,6 +84,14 @@ describe("desiredDaemonSet", () => {
     ]);
   });
 
+  test("paths that the original joined whatever slashes they had", () => {
+    const args = argsOf(
+      onload((spec) => (spec.devicePlugin = { baseMountPath: "", binMountPath: "bin", libMountPath: "" })),
+      "device-plugin",
+    );
+    expect(args.slice(-3)).toEqual(["--base-mount-path=/", "--bin-mount-path=/bin", "--lib-mount-path=/"]);
+  });
+
   test("mounts the host folder where the flags say that it is", () => {
     const pod = podOf(onload((spec) => (spec.devicePlugin = { hostOnloadPath: "/var/onload/" })));
     expect(pod.volumes.find(({ name }) => name === "host-onload")?.hostPath?.path).toBe("/var/onload");

@@ -172,13 +172,15 @@ function readOnly(mount: Mount): Mount {
 }
 
 function pluginFlags(plugin: DeepReadonly<Onload["spec"]["devicePlugin"]>): string[] {
+  // The original joined these paths whatever slashes they had; the device plugin wants each of them absolute.
+  const absolute = (path: string): string => posix.join("/", path);
   return [
     `--max-pods=${plugin.maxPodsPerNode}`,
     `--set-preload=${plugin.setPreload}`,
     `--mount-onload=${plugin.mountOnload}`,
-    `--base-mount-path=${plugin.baseMountPath}`,
-    `--bin-mount-path=${plugin.binMountPath}`,
-    `--lib-mount-path=${plugin.libMountPath ?? "/usr/lib64"}`,
+    `--base-mount-path=${absolute(plugin.baseMountPath)}`,
+    `--bin-mount-path=${absolute(plugin.binMountPath)}`,
+    `--lib-mount-path=${absolute(plugin.libMountPath ?? "/usr/lib64")}`,
   ];
 }
 
