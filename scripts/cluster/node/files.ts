@@ -136,7 +136,7 @@ function proxyConfig(settings: NodeSettings): unknown {
     clusterCIDR: podRange,
     hostnameOverride: settings.name,
     mode: "iptables",
-    healthzBindAddress: "127.0.0.1:0",
+    healthzBindAddress: "127.0.0.1:10256",
     metricsBindAddress: "127.0.0.1:10249",
     // The kernel's own limits stay: they are shared with the host.
     conntrack: { maxPerCore: 0, min: 0 },

@@ -127,8 +127,8 @@ export class TestNode {
   readonly #state: RunState;
   readonly #plane: ControlPlane;
   readonly #kubeconfig: string;
+  readonly #services = new Map<string, RunningProcess>();
   #init: RunningProcess | undefined;
-  #labels: Readonly<Record<string, string>> = {};
 
   constructor(
     state: RunState,
@@ -148,7 +148,6 @@ export class TestNode {
 
   /** Starts everything on the node and waits until it is Ready. */
   async boot(labels: Readonly<Record<string, string>>, signal?: AbortSignal): Promise<void> {
-    this.#labels = labels;
     const folder = this.#state.path("node");
     this.#init = this.#state.start("node", [
       "nsenter",
@@ -173,6 +172,11 @@ export class TestNode {
     await this.#startService("kube-proxy", [await tool("kube-proxy"), "--config=/etc/kubernetes/kube-proxy.yaml"]);
     await this.startKubelet();
     await this.waitReady(signal);
+    // By the administrator, because a kubelet may not give itself every label.
+    await this.#plane.request("PATCH", `/api/v1/nodes/${this.name}`, {
+      body: { metadata: { labels } },
+      contentType: "merge",
+    });
   }
 
   /**
@@ -185,14 +189,12 @@ export class TestNode {
 
   /** Starts the kubelet; returns at once. */
   async startKubelet(): Promise<void> {
-    const labels = Object.entries(this.#labels).map(([key, value]) => `${key}=${value}`);
     await this.#startService("kubelet", [
       await tool("kubelet"),
       "--config=/etc/kubernetes/kubelet.yaml",
       `--kubeconfig=${this.#kubeconfig}`,
       `--hostname-override=${this.name}`,
       `--node-ip=${this.network.nodeAddress}`,
-      `--node-labels=${labels.join(",")}`,
     ]);
   }
 
@@ -211,8 +213,11 @@ export class TestNode {
 
   /** Waits until the node is Ready by a heartbeat later than the given time (milliseconds since 1970). */
   async waitReady(signal?: AbortSignal, since = 0): Promise<void> {
+    let ended: RunningProcess | undefined;
     await poll(
       async () => {
+        ended = [...this.#services.values()].find((service) => !service.alive());
+        if (ended !== undefined) return true;
         const node = await this.#plane.request<NodeObject>("GET", `/api/v1/nodes/${this.name}`);
         const ready = node.status.conditions.find(({ type }) => type === "Ready");
         const clear = node.spec.taints === undefined;
@@ -220,6 +225,7 @@ export class TestNode {
       },
       { what: `Readiness of node ${this.name}`, timeoutMs: 120_000, intervalMs: 200, signal },
     );
+    if (ended !== undefined) throw new Error(`${ended.name} exited: ${ended.logTail()}`);
   }
 
   /** What modprobe's stand-in has done on this node, in order: "load MODULE VERSION" or "unload MODULE VERSION". */
@@ -247,7 +253,15 @@ export class TestNode {
 
   async #startService(name: string, command: readonly string[]): Promise<void> {
     await this.exec(["rm", "-f", `/run/${name}.pid`]);
-    this.#state.start(name, [...this.#enter(), "sh", "-c", `echo $$ > /run/${name}.pid; exec "$@"`, name, ...command]);
+    const service = this.#state.start(name, [
+      ...this.#enter(),
+      "sh",
+      "-c",
+      `echo $$ > /run/${name}.pid; exec "$@"`,
+      name,
+      ...command,
+    ]);
+    this.#services.set(name, service);
     await poll(async () => (await this.exec(["test", "-s", `/run/${name}.pid`], { allowFailure: true })).code === 0, {
       what: `Start of ${name}`,
     });
@@ -256,6 +270,7 @@ export class TestNode {
   async #endService(name: string, signal: "TERM" | "KILL"): Promise<void> {
     const script = `pid=$(cat /run/${name}.pid); kill -${signal} $pid; while [ -d /proc/$pid ]; do sleep 0.05; done`;
     await this.exec(["sh", "-c", script]);
+    this.#services.delete(name);
   }
 }
 
