@@ -28,7 +28,9 @@ export async function loadConfig(options: ConfigOptions = {}): Promise<ClusterCo
   const standard = join(options.home ?? env["HOME"] ?? homedir(), ".kube", "config");
   if (await exists(standard)) return loadKubeconfig([standard], kube);
   if (await isInCluster(options)) return loadInCluster(options);
-  throw new Error(`Cannot find a cluster: no --kubeconfig, no $KUBECONFIG, no ${standard}, and this is no pod`);
+  throw new Error(
+    `Cannot find a cluster: give --kubeconfig, for $KUBECONFIG is not set, ${standard} does not exist and this is no pod`,
+  );
 }
 
 async function exists(file: string): Promise<boolean> {

@@ -56,6 +56,7 @@ const MOST_SERIES = 4096;
 const SUBJECT_BURST = 1000;
 const MOST_TRIES = 8;
 const FLUSH_MS = 2000;
+const WRITE_TIMEOUT_MS = 5000;
 
 /** A reference to `object`, which may come from a list and so lack its kind. */
 export function referenceTo(resource: Resource, object: DeepReadonly<KubeObject>): ObjectReference {
@@ -152,12 +153,11 @@ export class EventRecorder implements EventSink {
     for (let tries = 1; ; tries++) {
       const { count } = series;
       try {
-        await this.#write(series, signal);
+        await this.#write(series);
         series.sent = count;
         series.due = this.#clock.now() + SERIES_WRITE_MS;
         return;
       } catch (error) {
-        if (signal.aborted) return;
         const refused = error instanceof ApiError && error.status < 500 && error.status !== 429;
         if (refused || tries >= MOST_TRIES) {
           this.#options.log.warn("Dropped an event", { reason: series.event.reason, error: errorText(error) });
@@ -166,18 +166,20 @@ export class EventRecorder implements EventSink {
           return;
         }
         await sleep(backoff.next(), signal, this.#clock).catch(() => undefined);
+        if (signal.aborted) return;
       }
     }
   }
 
-  async #write(series: Series, signal: AbortSignal): Promise<void> {
+  /** Takes no signal: a write that was cut off may have been done, and would be done again. */
+  async #write(series: Series): Promise<void> {
     const { client } = this.#options;
     const { event } = series;
     const repeated =
       series.count > 1 ? { series: { count: series.count, lastObservedTime: microTime(series.lastSeen) } } : {};
     if (series.sent > 0) {
       try {
-        await client.mergePatch(EVENTS, event.metadata, repeated, { signal });
+        await client.mergePatch(EVENTS, event.metadata, repeated, { timeoutMs: WRITE_TIMEOUT_MS });
         return;
       } catch (error) {
         // Events live for an hour: begin a new one.
@@ -185,7 +187,7 @@ export class EventRecorder implements EventSink {
         series.event = { ...event, metadata: { ...event.metadata, name: eventName(event.regarding?.name) } };
       }
     }
-    await client.create<Event>(EVENTS, { ...series.event, ...repeated }, { signal });
+    await client.create<Event>(EVENTS, { ...series.event, ...repeated }, { timeoutMs: WRITE_TIMEOUT_MS });
   }
 
   #newEvent(regarding: ObjectReference, text: EventText, now: number): Series["event"] {

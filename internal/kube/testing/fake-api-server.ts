@@ -191,6 +191,8 @@ export class FakeApiServer implements AsyncDisposable {
     const parent = collection.slice(0, -1).join("/");
     if (this.#absent.has(isObject ? parent : url.pathname)) {
       sendStatus(response, 404, "NotFound", "the server could not find the requested resource");
+    } else if (collection.at(-1) === "eviction") {
+      this.#answerObject("DELETE", collection.slice(0, -2).join("/"), collection.at(-2)!, undefined, response);
     } else if (method === "POST" && body) {
       if (this.#objects.has(`${url.pathname}/${body.metadata.name}`))
         sendStatus(response, 409, "AlreadyExists", "it exists");

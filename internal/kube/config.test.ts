@@ -1,0 +1,188 @@
+import { afterAll, expect, test } from "bun:test";
+import { chmod, mkdtemp, mkdir, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { loadConfig } from "./config.ts";
+import { loadInCluster } from "./in-cluster.ts";
+import { loadKubeconfig } from "./kubeconfig.ts";
+
+const root = await mkdtemp(join(tmpdir(), "onloadctl-config-"));
+afterAll(() => rm(root, { recursive: true }));
+let files = 0;
+
+async function file(content: unknown, name = `f${files++}`): Promise<string> {
+  const path = join(root, name);
+  await mkdir(join(path, ".."), { recursive: true });
+  await writeFile(path, typeof content === "string" ? content : JSON.stringify(content));
+  return path;
+}
+
+/** A kubeconfig with one context, whose user is `user`. */
+function kubeconfig(user: object, cluster: object = {}, name = "one"): object {
+  return {
+    "current-context": name,
+    contexts: [{ name, context: { cluster: name, user: name, namespace: `ns-${name}` } }],
+    clusters: [{ name, cluster: { server: `https://${name}.example:6443/`, ...cluster } }],
+    users: [{ name, user }],
+  };
+}
+
+const base64 = (text: string): string => Buffer.from(text).toString("base64");
+
+test("a context gives server, namespace, CA, client certificate and impersonation", async () => {
+  await file("CA", "pki/ca.crt");
+  await file("CERT", "pki/client.crt");
+  const path = await file(
+    kubeconfig(
+      { "client-certificate": "pki/client.crt", "client-key-data": base64("KEY"), as: "somebody" },
+      { "certificate-authority": "pki/ca.crt", "tls-server-name": "api" },
+    ),
+  );
+  const config = await loadKubeconfig([path]);
+  expect(config.server).toBe("https://one.example:6443");
+  expect(config.namespace).toBe("ns-one");
+  const { headers, tls } = await config.credentials.identity();
+  expect(headers).toEqual({ "impersonate-user": "somebody" });
+  expect([tls.ca, tls.cert, tls.key].map(String)).toEqual(["CA", "CERT", "KEY"]);
+  expect(tls.servername).toBe("api");
+});
+
+test.each([
+  ["token", { token: "t0" }, "Bearer t0"],
+  ["user and password", { username: "u", password: "p" }, `Basic ${base64("u:p")}`],
+])("a user with a %s", async (_name, user, authorization) => {
+  const { headers } = await (await loadKubeconfig([await file(kubeconfig(user))])).credentials.identity();
+  expect(headers).toEqual({ authorization });
+});
+
+test("insecure-skip-tls-verify is honoured", async () => {
+  const config = await loadKubeconfig([await file(kubeconfig({}, { "insecure-skip-tls-verify": true }))]);
+  expect((await config.credentials.identity()).tls.rejectUnauthorized).toBe(false);
+});
+
+test("a token file is read again after a minute and after a refusal, and unchanged TLS parts stay the same object", async () => {
+  const tokenFile = await file("first\n");
+  let now = 0;
+  const path = await file(kubeconfig({ tokenFile }, { "certificate-authority-data": base64("CA") }));
+  const { credentials } = await loadKubeconfig([path], { now: () => now });
+  const first = await credentials.identity();
+  expect(first.headers).toEqual({ authorization: "Bearer first" });
+  await writeFile(tokenFile, "second");
+  now = 59_000;
+  expect((await credentials.identity()).headers).toEqual({ authorization: "Bearer first" });
+  now = 60_000;
+  const second = await credentials.identity();
+  expect(second.headers).toEqual({ authorization: "Bearer second" });
+  expect(second.tls).toBe(first.tls);
+  await writeFile(tokenFile, "third");
+  credentials.invalidate();
+  expect((await credentials.identity()).headers).toEqual({ authorization: "Bearer third" });
+});
+
+test("an exec plugin is asked once, with KUBERNETES_EXEC_INFO, and again when its token was refused", async () => {
+  const log = join(root, "exec.log");
+  const plugin = await file(
+    `#!/bin/sh\necho "$KUBERNETES_EXEC_INFO $EXTRA" >> ${log}\nprintf '{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","status":{"token":"t%s"}}' "$(wc -l < ${log} | tr -d ' ')"\n`,
+  );
+  await chmod(plugin, 0o755);
+  const exec = {
+    apiVersion: "client.authentication.k8s.io/v1",
+    command: plugin,
+    env: [{ name: "EXTRA", value: "x" }],
+    provideClusterInfo: true,
+  };
+  let now = 0;
+  const { credentials } = await loadKubeconfig([await file(kubeconfig({ exec }))], { now: () => now });
+  expect((await credentials.identity()).headers).toEqual({ authorization: "Bearer t1" });
+  now = 120_000;
+  expect((await credentials.identity()).headers).toEqual({ authorization: "Bearer t1" });
+  credentials.invalidate();
+  expect((await credentials.identity()).headers).toEqual({ authorization: "Bearer t2" });
+  const [info = "", extra] = (await Bun.file(log).text()).split("\n")[0]!.split(" ");
+  expect(extra).toBe("x");
+  expect(JSON.parse(info)).toMatchObject({
+    kind: "ExecCredential",
+    spec: { interactive: false, cluster: { server: "https://one.example:6443" } },
+  });
+});
+
+test("an exec plugin that fails says so on one line, naming the command", async () => {
+  const plugin = await file("#!/bin/sh\necho 'log in\nfirst' >&2\nexit 1\n");
+  await chmod(plugin, 0o755);
+  const { credentials } = await loadKubeconfig([await file(kubeconfig({ exec: { command: plugin } }))]);
+  await expect(credentials.identity()).rejects.toThrow(`exec plugin "${plugin}" failed: log in`);
+});
+
+test("several files are merged as kubectl does: missing ones skipped, the first to say something wins", async () => {
+  const first = await file({ ...kubeconfig({ token: "a" }), "current-context": "" });
+  const second = await file(kubeconfig({ token: "b" }, {}, "two"));
+  const third = await file(kubeconfig({ token: "never" }));
+  const env = { KUBECONFIG: `${first}:${join(root, "missing")}:${second}:${third}` };
+  const two = await loadConfig({ env });
+  expect(two.namespace).toBe("ns-two");
+  const one = await loadConfig({ env, context: "one" });
+  expect((await one.credentials.identity()).headers).toEqual({ authorization: "Bearer a" });
+});
+
+test("--kubeconfig goes before $KUBECONFIG, that before ~/.kube/config, and that before the pod's account", async () => {
+  const flag = await file(kubeconfig({}, {}, "flag"));
+  const variable = await file(kubeconfig({}, {}, "variable"));
+  const home = join(root, "home");
+  await file(kubeconfig({}, {}, "home"), "home/.kube/config");
+  const serviceAccountDir = join(root, "sa");
+  for (const [name, text] of Object.entries({ token: "t", "ca.crt": "CA", namespace: "pods" }))
+    await file(text, `sa/${name}`);
+  const pod = { KUBERNETES_SERVICE_HOST: "10.0.0.1", KUBERNETES_SERVICE_PORT: "443" };
+  const namespaceOf = async (options: object): Promise<string> => (await loadConfig(options)).namespace;
+  const all = { env: { ...pod, KUBECONFIG: variable }, home, serviceAccountDir };
+  expect(await namespaceOf({ ...all, kubeconfig: flag })).toBe("ns-flag");
+  expect(await namespaceOf(all)).toBe("ns-variable");
+  expect(await namespaceOf({ ...all, env: pod })).toBe("ns-home");
+  expect(await namespaceOf({ ...all, env: pod, home: join(root, "nobody") })).toBe("pods");
+});
+
+test("in a pod, the token is read again after a minute, and an IPv6 address is put in brackets", async () => {
+  const serviceAccountDir = join(root, "rotating");
+  for (const [name, text] of Object.entries({ token: "t1", "ca.crt": "CA", namespace: "ns" }))
+    await file(text, `rotating/${name}`);
+  let now = 0;
+  const env = { KUBERNETES_SERVICE_HOST: "fd00::1", KUBERNETES_SERVICE_PORT: "6443" };
+  const { server, credentials } = await loadInCluster({ env, serviceAccountDir, now: () => now });
+  expect(server).toBe("https://[fd00::1]:6443");
+  expect((await credentials.identity()).headers).toEqual({ authorization: "Bearer t1" });
+  await file("t2", "rotating/token");
+  now = 60_000;
+  expect((await credentials.identity()).headers).toEqual({ authorization: "Bearer t2" });
+});
+
+const good = kubeconfig({});
+test.each<[string, unknown, string]>([
+  ["no kubeconfig", "just text", "it is not a kubeconfig"],
+  ["broken YAML", "a: [", ""],
+  ["an empty file", "", "it is not a kubeconfig"],
+  ["no current context", { ...good, "current-context": "" }, "it has no current-context: give --context"],
+  ["an unknown context", { ...good, "current-context": "x" }, 'it has no context "x": use one of one'],
+  ["no such cluster", { ...good, clusters: [] }, 'context "one" names cluster "one", which it does not have'],
+  ["no such user", { ...good, users: [] }, 'context "one" names user "one", which it does not have'],
+  ["a bad server", kubeconfig({}, { server: "nowhere" }), 'cluster "one" has server "nowhere", which is no URL'],
+  ["no server", kubeconfig({}, { server: "" }), "clusters[0].cluster.server is missing"],
+  [
+    "a legacy auth provider",
+    kubeconfig({ "auth-provider": { name: "gcp" } }),
+    'user "one" needs auth provider "gcp", which is not supported: use an exec plugin',
+  ],
+])("a kubeconfig with %s is refused on one line", async (_name, content, reason) => {
+  const path = await file(content);
+  const error = await loadKubeconfig([path]).then(
+    () => new Error("nothing was thrown"),
+    (thrown: Error) => thrown,
+  );
+  expect(error.message).toStartWith(`Cannot load kubeconfig ${path}: ${reason}`);
+  expect(error.message).not.toContain("\n");
+});
+
+test("a missing file, and no configuration at all, are told apart", async () => {
+  const missing = join(root, "missing");
+  await expect(loadConfig({ kubeconfig: missing })).rejects.toThrow(/^Cannot load kubeconfig .*missing: ENOENT/);
+  await expect(loadConfig({ env: {}, home: root })).rejects.toThrow(/^Cannot find a cluster: give --kubeconfig/);
+});

@@ -1,0 +1,106 @@
+import { expect, test } from "bun:test";
+import { silentLogger } from "../cli/log.ts";
+import type { Event } from "./core.ts";
+import { EventRecorder } from "./events.ts";
+import { FakeApiServer, sendStatus } from "./testing/fake-api-server.ts";
+import { hurriedClock } from "./testing/fake-clock.ts";
+
+const NODE = { apiVersion: "v1", kind: "Node", name: "n1", uid: "u1" };
+const IN_DEFAULT = "/apis/events.k8s.io/v1/namespaces/default/events";
+
+/** A running recorder on a clock that runs a hundred times as fast. */
+function start(server: FakeApiServer) {
+  const recorder = new EventRecorder({
+    client: server.client(),
+    component: "onload-operator",
+    instance: "pod-1",
+    log: silentLogger,
+    clock: hurriedClock(100),
+  });
+  /** Waits until so many events are written. */
+  async function written(count: number): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const poll = setInterval(() => server.objects(IN_DEFAULT).size >= count && resolve(), 5);
+    await promise.finally(() => clearInterval(poll));
+  }
+  const stop = new AbortController();
+  const running = recorder.run(stop.signal);
+  return {
+    recorder,
+    written,
+    /** Stops; the recorder then writes all that is left. */
+    finish: async () => {
+      stop.abort();
+      await running;
+      return [...server.objects(IN_DEFAULT).values()] as Event[];
+    },
+  };
+}
+
+test("an event has every field that events.k8s.io demands, and one about a node is in default", async () => {
+  await using server = await FakeApiServer.start();
+  const { recorder, finish } = start(server);
+  recorder.record(NODE, { type: "Warning", reason: "DrainFailed", note: "A budget forbids it" });
+  const [event, ...rest] = await finish();
+  expect(rest).toEqual([]);
+  expect(event).toMatchObject({
+    apiVersion: "events.k8s.io/v1",
+    type: "Warning",
+    reason: "DrainFailed",
+    action: "DrainFailed",
+    note: "A budget forbids it",
+    regarding: NODE,
+    reportingController: "onload-operator",
+    reportingInstance: "pod-1",
+  });
+  expect(event?.eventTime).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/);
+});
+
+test("the same event again becomes a series with a count; another note is another event", async () => {
+  await using server = await FakeApiServer.start();
+  const { recorder, finish } = start(server);
+  for (let i = 0; i < 50; i++) recorder.record(NODE, { type: "Normal", reason: "Ready", note: "The node is ready" });
+  recorder.record(NODE, { type: "Normal", reason: "Ready", note: "Another note" });
+  const events = await finish();
+  expect(events.map((event) => [event.note, event.series?.count]).sort()).toEqual([
+    ["Another note", undefined],
+    ["The node is ready", 50],
+  ]);
+  expect(server.requests.length).toBeLessThanOrEqual(4);
+});
+
+test("a flood about one object is cut and counted, and others are still heard", async () => {
+  await using server = await FakeApiServer.start();
+  const { recorder, written, finish } = start(server);
+  for (let i = 0; i < 1500; i++) recorder.record(NODE, { type: "Normal", reason: "Flapped", note: `Time ${i}` });
+  recorder.record({ ...NODE, name: "n2", uid: "u2" }, { type: "Normal", reason: "Ready", note: "Heard" });
+  const kept = 1501 - recorder.dropped;
+  expect(kept).toBeLessThan(1200);
+  await written(kept);
+  const events = await finish();
+  expect(events.some((event) => event.note === "Heard")).toBe(true);
+});
+
+test("an event is tried again when the server fails, and dropped when it refuses", async () => {
+  await using server = await FakeApiServer.start();
+  const { recorder, written, finish } = start(server);
+  server.fail("POST", /./, 2, (response) => sendStatus(response, 500, "InternalError", "no"));
+  recorder.record(NODE, { type: "Normal", reason: "Ready", note: "First" });
+  await written(1);
+  server.fail("POST", /./, 1, (response) =>
+    sendStatus(response, 403, "Forbidden", "the namespace is being terminated"),
+  );
+  recorder.record(NODE, { type: "Normal", reason: "Ready", note: "Second" });
+  recorder.record(NODE, { type: "Normal", reason: "Ready", note: "Third" });
+  expect((await finish()).map((event) => event.note)).toEqual(["First", "Third"]);
+  expect(recorder.dropped).toBe(1);
+});
+
+test("a long note is cut at 1024 bytes, at a whole character", async () => {
+  await using server = await FakeApiServer.start();
+  const { recorder, finish } = start(server);
+  recorder.record(NODE, { type: "Normal", reason: "Ready", note: "ä".repeat(2000) });
+  const [event] = await finish();
+  expect(Buffer.byteLength(event!.note!)).toBeLessThanOrEqual(1024);
+  expect(event!.note).toMatch(/^ä{500,}…$/);
+});

@@ -1,0 +1,134 @@
+import { expect, test } from "bun:test";
+import { silentLogger } from "../cli/log.ts";
+import type { Lease } from "./core.ts";
+import { lead, LeadershipLostError, type LeaderElectionOptions } from "./lease.ts";
+import { FakeApiServer, sendStatus } from "./testing/fake-api-server.ts";
+import { FakeClock } from "./testing/fake-clock.ts";
+
+const PATH = "/apis/coordination.k8s.io/v1/namespaces/ns/leases";
+
+function options(server: FakeApiServer, identity: string, clock: FakeClock): LeaderElectionOptions {
+  return {
+    client: server.client(),
+    lease: { namespace: "ns", name: "leader" },
+    identity,
+    log: silentLogger,
+    clock,
+    random: () => 0,
+  };
+}
+
+const specOf = (server: FakeApiServer): Lease["spec"] =>
+  (server.objects(PATH).get("leader") as Lease | undefined)?.spec;
+
+/** Goes on with the clock, second by second, until `condition` holds; real requests happen in between. */
+async function pass(clock: FakeClock, condition: () => boolean, seconds = 120): Promise<number> {
+  const start = clock.now();
+  for (let i = 0; i < seconds && !condition(); i++) {
+    await clock.advance(1000);
+    for (let turn = 0; turn < 20 && !condition(); turn++) await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+  expect(condition()).toBe(true);
+  return (clock.now() - start) / 1000;
+}
+
+/** Work that lasts until its signal aborts. */
+function worker() {
+  const state = { running: false, aborted: false };
+  const work = async (signal: AbortSignal): Promise<void> => {
+    state.running = true;
+    if (!signal.aborted) await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve()));
+    state.aborted = true;
+    state.running = false;
+  };
+  return { state, work };
+}
+
+test("one of two candidates leads; when it stops it releases the Lease and the other takes it within a retry", async () => {
+  await using server = await FakeApiServer.start();
+  const clock = new FakeClock();
+  const [first, second] = [worker(), worker()];
+  const [stopFirst, stopSecond] = [new AbortController(), new AbortController()];
+  const leadFirst = lead(options(server, "first", clock), stopFirst.signal, first.work);
+  await pass(clock, () => first.state.running);
+  const leadSecond = lead(options(server, "second", clock), stopSecond.signal, second.work);
+  for (let i = 0; i < 60; i++) await pass(clock, () => !second.state.running, 1).then(() => clock.advance(1000));
+  expect(first.state.running).toBe(true);
+  expect(specOf(server)).toMatchObject({ holderIdentity: "first", leaseDurationSeconds: 15, leaseTransitions: 0 });
+  stopFirst.abort();
+  await leadFirst;
+  expect(specOf(server)?.holderIdentity).toBe("");
+  expect(await pass(clock, () => second.state.running)).toBeLessThanOrEqual(3);
+  expect(specOf(server)).toMatchObject({ holderIdentity: "second", leaseTransitions: 1 });
+  stopSecond.abort();
+  await leadSecond;
+});
+
+test("a leader that crashed is replaced after the lease's duration, by our own clock and not its", async () => {
+  await using server = await FakeApiServer.start();
+  const clock = new FakeClock();
+  // A renew time far in the future, from a clock that goes wrong.
+  const spec = {
+    holderIdentity: "crashed",
+    leaseDurationSeconds: 15,
+    renewTime: "2099-01-01T00:00:00.000000Z",
+    leaseTransitions: 4,
+  };
+  server.put(PATH, { metadata: { name: "leader", namespace: "ns" }, spec });
+  const { state, work } = worker();
+  const stop = new AbortController();
+  const leading = lead(options(server, "next", clock), stop.signal, work);
+  const seconds = await pass(clock, () => state.running);
+  expect(seconds).toBeGreaterThanOrEqual(15);
+  expect(seconds).toBeLessThanOrEqual(18);
+  expect(specOf(server)?.leaseTransitions).toBe(5);
+  stop.abort();
+  await leading;
+});
+
+test("a leader that cannot renew for ten seconds stops its work and fails", async () => {
+  await using server = await FakeApiServer.start();
+  const clock = new FakeClock();
+  const { state, work } = worker();
+  const leading = lead(options(server, "a", clock), new AbortController().signal, work).catch(
+    (error: unknown) => error,
+  );
+  await pass(clock, () => state.running);
+  server.fail("PATCH", /./, 1e9, (response) => sendStatus(response, 500, "InternalError", "no"));
+  server.fail("GET", /./, 1e9, (response) => sendStatus(response, 500, "InternalError", "no"));
+  const seconds = await pass(clock, () => state.aborted);
+  expect(seconds).toBeGreaterThanOrEqual(9);
+  expect(seconds).toBeLessThanOrEqual(11);
+  expect(await leading).toBeInstanceOf(LeadershipLostError);
+});
+
+test("a leader whose Lease was taken stops at its next renewal", async () => {
+  await using server = await FakeApiServer.start();
+  const clock = new FakeClock();
+  const { state, work } = worker();
+  const leading = lead(options(server, "a", clock), new AbortController().signal, work).catch(
+    (error: unknown) => error,
+  );
+  await pass(clock, () => state.running);
+  const lease = server.objects(PATH).get("leader")!;
+  server.put(PATH, { ...lease, spec: { ...(lease["spec"] as object), holderIdentity: "thief" } });
+  expect(await pass(clock, () => state.aborted)).toBeLessThanOrEqual(4);
+  expect(((await leading) as Error).message).toBe('Cannot keep Lease "ns/leader": thief took it');
+  expect(specOf(server)?.holderIdentity).toBe("thief");
+});
+
+test("a short outage of the API server does not cost the leadership", async () => {
+  await using server = await FakeApiServer.start();
+  const clock = new FakeClock();
+  const { state, work } = worker();
+  const stop = new AbortController();
+  const leading = lead(options(server, "a", clock), stop.signal, work);
+  await pass(clock, () => state.running);
+  server.fail("PATCH", /./, 3, (response) => sendStatus(response, 500, "InternalError", "no"));
+  for (let i = 0; i < 30; i++) await pass(clock, () => true, 1).then(() => clock.advance(1000));
+  const before = specOf(server)?.renewTime;
+  await pass(clock, () => specOf(server)?.renewTime !== before);
+  expect(state.running).toBe(true);
+  stop.abort();
+  await leading;
+});
