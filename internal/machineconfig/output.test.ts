@@ -9,6 +9,14 @@ let folder: string;
 beforeEach(async () => void (folder = await mkdtemp(join(tmpdir(), "onloadctl-output-"))));
 afterEach(() => rm(folder, { recursive: true, force: true }));
 
+/** What a promise is rejected with. */
+async function failure(promise: Promise<unknown>): Promise<unknown> {
+  return promise.then(
+    () => expect.unreachable("it did not fail"),
+    (error: unknown) => error,
+  );
+}
+
 const rendered = { text: "text\n", files: [{ name: "a.sh", contents: "script\n", mode: 0o755 }] };
 
 test("writes the text and its files", async () => {
@@ -20,9 +28,9 @@ test("writes the text and its files", async () => {
 
 test.each(["x.bu", "a.sh"])("where %s exists, nothing is written", async (name) => {
   await writeFile(join(folder, name), "old");
-  const writing = writeRendered(join(folder, "x.bu"), rendered, false);
-  await expect(writing).rejects.toThrow(UsageError);
-  await expect(writing).rejects.toThrow(`Cannot write ${join(folder, name)}: it exists; give another name or --force`);
+  expect(await failure(writeRendered(join(folder, "x.bu"), rendered, false))).toEqual(
+    new UsageError(`Cannot write ${join(folder, name)}: it exists; give another name or --force`),
+  );
   expect(await readdir(folder)).toEqual([name]);
   expect(await readFile(join(folder, name), "utf8")).toBe("old");
 });
@@ -37,10 +45,11 @@ test.each([
   ["absent/x.bu", "there is no folder"],
   ["a.sh", "a script beside it has that name"],
 ])("%s is refused and leaves nothing behind", async (name, reason) => {
-  await expect(writeRendered(join(folder, name), rendered, true)).rejects.toThrow(reason);
+  expect(String(await failure(writeRendered(join(folder, name), rendered, true)))).toContain(reason);
   expect(await readdir(folder)).toEqual([]);
 });
 
 test("a folder is no file, even with force", async () => {
-  await expect(writeRendered(folder, { text: "", files: [] }, true)).rejects.toThrow("give the name of a file");
+  const error = await failure(writeRendered(folder, { text: "", files: [] }, true));
+  expect(String(error)).toContain("give the name of a file");
 });

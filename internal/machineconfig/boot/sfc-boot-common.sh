@@ -122,6 +122,8 @@ problem=
 detail=
 
 refuse() {
+  # What is not going to be loaded must not be taken for the driver in use.
+  rm -rf "$stage"
   problem=$1
   detail=$2
   return 1

@@ -1,0 +1,52 @@
+import { expect, test } from "bun:test";
+import { isSfcReplacedAtBoot, parseBootStatus, sfcMachineConfigOf, type BootStatus } from "./boot-status.ts";
+
+const status: BootStatus = {
+  schema: 1,
+  reason: "Replaced",
+  message: "The sfc driver of image a:b is in use",
+  driver: "out-of-tree",
+  image: "a:b",
+  digest: "sha256:00",
+  kernel: "5.14.0",
+  bootId: "one",
+  time: "2026-01-02T03:04:05Z",
+};
+
+test("a status is read as it was written", () => {
+  expect(parseBootStatus(JSON.stringify(status))).toEqual(status);
+});
+
+test.each([
+  "",
+  "{",
+  "null",
+  "[]",
+  "3",
+  JSON.stringify({ ...status, schema: 2 }),
+  JSON.stringify({ ...status, kernel: 5 }),
+])("%p is no status", (text) => {
+  expect(parseBootStatus(text)).toBeUndefined();
+});
+
+test("only the running boot's status counts", () => {
+  expect(isSfcReplacedAtBoot(status, "one")).toBe(true);
+  expect(isSfcReplacedAtBoot(status, "two")).toBe(false);
+  expect(isSfcReplacedAtBoot({ ...status, driver: "in-tree" }, "one")).toBe(false);
+});
+
+const role = "machineconfiguration.openshift.io/role";
+const configs = [
+  { metadata: { name: "other", labels: { [role]: "worker" } } },
+  { metadata: { name: "unlabelled" } },
+  { metadata: { name: "sfc", labels: { [role]: "worker", "app.kubernetes.io/part-of": "onload" } } },
+];
+
+test.each([
+  [{ "node-role.kubernetes.io/worker": "" }, "sfc"],
+  [{ "node-role.kubernetes.io/worker": "", "node-role.kubernetes.io/trading": "" }, "sfc"],
+  [{ "node-role.kubernetes.io/master": "" }, undefined],
+  [{}, undefined],
+])("a node with labels %j belongs to MachineConfig %p", (labels, name) => {
+  expect(sfcMachineConfigOf(labels, configs)?.metadata.name).toBe(name);
+});
