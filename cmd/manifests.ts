@@ -1,5 +1,8 @@
+import { mkdir, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { commonArgs, defineSubcommand, type Lazy, type Subcommand } from "../internal/cli/command.ts";
 import { UsageError } from "../internal/cli/errors.ts";
+import { VERSION } from "../internal/cli/version.ts";
 import { render } from "../internal/manifests/render.ts";
 
 const namespaceArg = {
@@ -25,15 +28,13 @@ const install = defineSubcommand({
     },
   ],
   async run({ args }) {
-    if (!/^[^\s:@/][^\s@]*([:@][^\s/]+)$/.test(args.image)) {
-      throw new UsageError(`Flag --image cannot be "${args.image}": give an image with its tag or digest`);
-    }
-    write(render("default", { image: args.image, namespace: checkedNamespace(args.namespace) }));
+    write(render("default", { image: checkedImage(args.image), namespace: checkedNamespace(args.namespace) }));
   },
 });
 
 const SAMPLES: Record<string, string> = {
-  onload: "An Onload resource with its namespace and ServiceAccount",
+  onload: "An Onload resource with images built before, its namespace and ServiceAccount",
+  "in-cluster-build": "The same with kernel modules that are built in the cluster",
   pod: "A pod that uses Onload",
   profiles: "Onload's latency profile as a ConfigMap",
 };
@@ -62,14 +63,44 @@ const sample = defineSubcommand({
   },
 });
 
+const bundleCommand = defineSubcommand({
+  summary: "Write an OLM bundle, for a catalogue of the Operator Lifecycle Manager",
+  args: {
+    output: { type: "string", alias: "o", valueHint: "FOLDER", required: true, description: "Folder to write it to" },
+    image: { type: "string", valueHint: "IMAGE", required: true, description: "Image of onloadctl, best by digest" },
+    "bundle-version": { type: "string", valueHint: "VERSION", default: VERSION, description: "Version of the bundle" },
+    ...commonArgs,
+  },
+  examples: [
+    {
+      run: "onloadctl manifests bundle --output=bundle --image=registry.example.com/onloadctl:0.1.0\npodman build -f bundle/bundle.Dockerfile -t registry.example.com/onload-operator-bundle:0.1.0 bundle",
+      does: "Make the bundle and its image",
+    },
+  ],
+  async run({ args, log }) {
+    const version = args["bundle-version"];
+    if (!/^\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?$/.test(version)) {
+      throw new UsageError(`Flag --bundle-version cannot be "${version}": give a version such as 0.1.0`);
+    }
+    const { bundle } = await import("../internal/manifests/bundle.ts");
+    for (const [path, text] of Object.entries(bundle({ image: checkedImage(args.image), version }))) {
+      const file = join(args.output, path);
+      await mkdir(dirname(file), { recursive: true });
+      await writeFile(file, text);
+      log.info("Wrote a file of the bundle", { file });
+    }
+  },
+});
+
 const manifests: Subcommand = {
   summary: "Print the YAML that installs the operator, and more",
-  description: "Everything goes to standard output, for kubectl apply or a repository of your own.",
+  description: "YAML goes to standard output, for kubectl apply or a repository of your own.",
   subcommands: {
     install: lazy(install),
     crd: lazy(plain("crd", "Print the CustomResourceDefinition of Onload alone")),
     openshift: lazy(plain("openshift", "Print the role that lets a ServiceAccount use OpenShift's privileged SCC")),
     sample: lazy(sample),
+    bundle: lazy(bundleCommand),
   },
 };
 
@@ -88,6 +119,13 @@ function plain(folder: string, summary: string): Subcommand {
 
 function lazy(command: Subcommand<any>): Lazy {
   return { summary: command.summary, load: async () => command };
+}
+
+function checkedImage(image: string): string {
+  if (!/^[^\s:@/][^\s@]*([:@][^\s/]+)$/.test(image)) {
+    throw new UsageError(`Flag --image cannot be "${image}": give an image with its tag or digest`);
+  }
+  return image;
 }
 
 function checkedNamespace(namespace: string | undefined): string | undefined {

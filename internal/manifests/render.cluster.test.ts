@@ -30,7 +30,15 @@ function byName(yaml: string): Record<string, unknown> {
 }
 
 describe("the trees are what kustomize makes of them", () => {
-  for (const tree of ["default", "crd", "openshift", "samples/onload", "samples/pod", "samples/profiles"]) {
+  for (const tree of [
+    "default",
+    "crd",
+    "openshift",
+    "samples/onload",
+    "samples/in-cluster-build",
+    "samples/pod",
+    "samples/profiles",
+  ]) {
     test(tree, async () => {
       const kustomized = await cluster.kubectl(["kustomize", join(import.meta.dir, tree)]);
       expect(byName(render(tree))).toEqual(byName(kustomized));
@@ -100,6 +108,7 @@ describe("the API server takes", () => {
     await poll(
       async () => {
         await cluster.apply(render("samples/onload"));
+        await cluster.apply(render("samples/in-cluster-build"));
         return true;
       },
       { what: "the sample being accepted" },

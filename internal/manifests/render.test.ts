@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { parseAllDocuments } from "yaml";
-import { FILES } from "./files.ts";
+import { FILES } from "./files.gen.ts";
 import { render } from "./render.ts";
 
 interface Rendered {

@@ -1,6 +1,6 @@
 import { posix } from "node:path";
 import { parse, parseAllDocuments, type Document } from "yaml";
-import { FILES } from "./files.ts";
+import { FILES } from "./files.gen.ts";
 
 /** What of a tree can be set. */
 export interface RenderOptions {
