@@ -21,7 +21,7 @@ describe("bundle", () => {
       "metadata/dependencies.yaml",
       "tests/scorecard/config.yaml",
     ]);
-    const { annotations } = parse(files["metadata/annotations.yaml"]!);
+    const { annotations } = parse(files["metadata/annotations.yaml"]!) as { annotations: Record<string, string> };
     for (const [key, value] of Object.entries(annotations)) {
       expect(files["bundle.Dockerfile"]).toContain(`LABEL ${key}=${value}\n`);
     }
