@@ -7,7 +7,7 @@ import { ControllerMetrics } from "./metrics.ts";
 /** A running controller on a clock that stands still. */
 function start(reconcile: Reconcile, maxConcurrentReconciles = 1) {
   const clock = new FakeClock();
-  const metrics = new ControllerMetrics({ process: false });
+  const metrics = new ControllerMetrics();
   const controller = new Controller({
     name: "test",
     reconcile,

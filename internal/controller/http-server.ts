@@ -19,15 +19,13 @@ export function parseBindAddress(flag: string, value: string): { host?: string; 
 
 /** Serves plain GET requests. */
 export class HttpServer {
+  /** The port that is, or was, listened on. */
+  readonly port: number;
   readonly #server: http.Server;
 
   private constructor(server: http.Server) {
     this.#server = server;
-  }
-
-  /** The port that is listened on. */
-  get port(): number {
-    return (this.#server.address() as AddressInfo).port;
+    this.port = (server.address() as AddressInfo).port;
   }
 
   /**

@@ -1,6 +1,7 @@
-import { Counter, Gauge, Histogram, Registry, collectDefaultMetrics } from "prom-client";
+import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import type { Clock } from "../kube/clock.ts";
 import type { RequestObserver } from "../kube/transport.ts";
+import { registerProcessMetrics } from "./process-metrics.ts";
 import type { QueueObserver, WorkQueue } from "./workqueue.ts";
 
 const RECONCILE_BUCKETS = [
@@ -94,8 +95,8 @@ export class ControllerMetrics {
     ["name"],
   );
 
-  constructor(options: { process?: boolean } = {}) {
-    if (options.process ?? true) collectDefaultMetrics({ register: this.registry });
+  constructor() {
+    registerProcessMetrics(this.registry);
   }
 
   /** Starts a controller's series at 0, so that a missing one is told from a quiet one. */

@@ -1,0 +1,179 @@
+import { expect, test } from "bun:test";
+import { UsageError } from "../cli/errors.ts";
+import { silentLogger } from "../cli/log.ts";
+import { Informer } from "../kube/informer.ts";
+import { NODES } from "../kube/resource.ts";
+import { FakeApiServer, sendStatus } from "../kube/testing/fake-api-server.ts";
+import { hurriedClock } from "../kube/testing/fake-clock.ts";
+import { Controller, type Reconcile } from "./controller.ts";
+import { HttpServer, parseBindAddress } from "./http-server.ts";
+import { Manager, type ManagerOptions } from "./manager.ts";
+import { ControllerMetrics } from "./metrics.ts";
+
+const LOCAL = "127.0.0.1:0";
+
+/** A manager with one informer of nodes and one controller over it. */
+function build(server: FakeApiServer, reconcile: Reconcile, options: Partial<ManagerOptions> = {}) {
+  const metrics = new ControllerMetrics();
+  const manager = new Manager({
+    log: silentLogger,
+    metrics,
+    metricsBindAddress: LOCAL,
+    healthProbeBindAddress: LOCAL,
+    ...options,
+  });
+  const client = server.client({ onRequest: metrics.onRequest });
+  const clock = hurriedClock(100);
+  const informer = manager.addInformer(new Informer({ client, resource: NODES, log: silentLogger, clock }));
+  const controller = new Controller({ name: "node", reconcile, metrics, log: silentLogger });
+  controller.watch(informer, ({ key }) => [key]);
+  manager.addController(controller);
+  return { manager, informer, metrics };
+}
+
+/** Waits until `condition` holds, asking every few milliseconds. */
+async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
+  while (!(await condition())) await new Promise((resolve) => setTimeout(resolve, 3));
+}
+
+async function get(port: number | undefined, path: string): Promise<{ status: number; body: string }> {
+  const response = await fetch(`http://127.0.0.1:${port}${path}`);
+  return { status: response.status, body: await response.text() };
+}
+
+test("objects that were there before and changes after reach the controller, and all of it can be looked at", async () => {
+  await using server = await FakeApiServer.start();
+  server.put("/api/v1/nodes", { metadata: { name: "a" } });
+  const seen: string[] = [];
+  const { manager } = build(server, async (key) => void seen.push(key));
+  const stop = new AbortController();
+  const running = manager.run(stop.signal);
+  await until(() => seen.length === 1);
+  server.put("/api/v1/nodes", { metadata: { name: "b" } });
+  await until(() => seen.length === 2);
+  expect(seen).toEqual(["a", "b"]);
+  expect(await get(manager.ports.health, "/healthz")).toEqual({ status: 200, body: "ok" });
+  expect(await get(manager.ports.health, "/readyz?verbose")).toEqual({ status: 200, body: "ok" });
+  expect((await get(manager.ports.health, "/nothing")).status).toBe(404);
+  const { body } = await get(manager.ports.metrics, "/metrics");
+  expect(body).toContain('controller_runtime_reconcile_total{controller="node",result="success"} 2');
+  expect(body).toMatch(/rest_client_requests_total\{code="200",method="GET",host="127\.0\.0\.1:\d+"\} 2/);
+  for (const name of ["cpu_seconds_total", "resident_memory_bytes", "start_time_seconds", "open_fds"]) {
+    expect(Number(new RegExp(`^process_${name} (.*)$`, "m").exec(body)?.[1])).toBeGreaterThan(0);
+  }
+  stop.abort();
+  await running;
+  await expect(fetch(`http://127.0.0.1:${manager.ports.metrics}/metrics`)).rejects.toThrow();
+});
+
+test("until the caches are filled nothing is reconciled, and /readyz says why", async () => {
+  await using server = await FakeApiServer.start();
+  server.put("/api/v1/nodes", { metadata: { name: "a" } });
+  server.fail("GET", /./, 1e9, (response) => sendStatus(response, 403, "Forbidden", "nodes is forbidden"));
+  const seen: string[] = [];
+  const { manager } = build(server, async (key) => void seen.push(key));
+  manager.addReadyCheck("webhook", () => undefined);
+  const stop = new AbortController();
+  const running = manager.run(stop.signal);
+  await until(
+    async () =>
+      (await get(manager.ports.health, "/readyz").catch(() => undefined))?.body.includes("forbidden") ?? false,
+  );
+  const ready = await get(manager.ports.health, "/readyz");
+  expect(ready).toEqual({ status: 500, body: "nodes: Cannot list nodes: nodes is forbidden\n" });
+  expect((await get(manager.ports.health, "/healthz")).status).toBe(200);
+  expect(seen).toEqual([]);
+  server.heal();
+  await until(() => seen.length === 1);
+  expect((await get(manager.ports.health, "/readyz")).status).toBe(200);
+  stop.abort();
+  await running;
+});
+
+test("a standby is ready with a warm cache and reconciles nothing; when the leader stops it drains, releases, and hands over", async () => {
+  await using server = await FakeApiServer.start();
+  const events: string[] = [];
+  const inFlight = Promise.withResolvers<void>();
+  const start = (identity: string) => {
+    const client = server.client();
+    const leaderElection = { client, lease: { namespace: "ns", name: "op" }, identity, clock: hurriedClock(20) };
+    const reconcile: Reconcile = async (key) => {
+      events.push(`${identity} began ${key}`);
+      if (key === "slow") await inFlight.promise;
+      events.push(`${identity} ended ${key}`);
+    };
+    const built = build(server, reconcile, { leaderElection });
+    const stop = new AbortController();
+    return { ...built, stop, running: built.manager.run(stop.signal) };
+  };
+  const first = start("first");
+  await until(async () => (await first.metrics.text()).includes('leader_election_master_status{name="op"} 1'));
+  const second = start("second");
+  await until(() => second.informer.hasSynced);
+  server.put("/api/v1/nodes", { metadata: { name: "slow" } });
+  await until(() => events.length === 1 && second.informer.store.size === 1);
+  expect((await get(second.manager.ports.health, "/readyz")).status).toBe(200);
+  expect(await second.metrics.text()).toContain('leader_election_master_status{name="op"} 0');
+  first.stop.abort();
+  // The first still works on its key, and so still leads.
+  for (let i = 0; i < 10; i++) await second.informer.synced(second.stop.signal);
+  expect(events).toEqual(["first began slow"]);
+  inFlight.resolve();
+  await first.running;
+  await until(() => events.includes("second ended slow"));
+  expect(events).toEqual(["first began slow", "first ended slow", "second began slow", "second ended slow"]);
+  second.stop.abort();
+  await second.running;
+});
+
+test("a reconcile that does not end in time is left behind", async () => {
+  await using server = await FakeApiServer.start();
+  server.put("/api/v1/nodes", { metadata: { name: "a" } });
+  let began = false;
+  const never: Reconcile = async () => {
+    began = true;
+    await new Promise(() => undefined);
+  };
+  const { manager } = build(server, never, { gracefulShutdownMs: 50 });
+  const stop = new AbortController();
+  const running = manager.run(stop.signal);
+  await until(() => began);
+  stop.abort();
+  await running;
+});
+
+test("a port that is taken ends the start with one line; 0 listens on nothing", async () => {
+  await using server = await FakeApiServer.start();
+  const taken = await HttpServer.listen({ host: "127.0.0.1", port: 0 }, {});
+  const { manager } = build(server, async () => undefined, { metricsBindAddress: `127.0.0.1:${taken.port}` });
+  await expect(manager.run(new AbortController().signal)).rejects.toThrow(
+    `Cannot listen on 127.0.0.1:${taken.port}: the port is in use`,
+  );
+  await taken.close();
+  const off = build(server, async () => undefined, { metricsBindAddress: "0", healthProbeBindAddress: "0" });
+  const stop = new AbortController();
+  const running = off.manager.run(stop.signal);
+  await until(() => off.informer.hasSynced);
+  expect(off.manager.ports).toEqual({ metrics: undefined, health: undefined });
+  stop.abort();
+  await running;
+});
+
+test.each<[string, unknown]>([
+  ["0", undefined],
+  [":8080", { port: 8080 }],
+  ["127.0.0.1:8080", { host: "127.0.0.1", port: 8080 }],
+  ["[::1]:0", { host: "::1", port: 0 }],
+])("bind address %s", (value, expected) => {
+  expect(parseBindAddress("metrics-bind-address", value) as unknown).toEqual(expected);
+});
+
+test.each(["8080", "", ":", ":99999", "host", "a:b:1"])(
+  "bind address %j is refused with what would be right",
+  (value) => {
+    expect(() => parseBindAddress("metrics-bind-address", value)).toThrow(UsageError);
+    expect(() => parseBindAddress("metrics-bind-address", value)).toThrow(
+      `Flag --metrics-bind-address cannot be "${value}": give HOST:PORT, :PORT, or 0 to turn it off`,
+    );
+  },
+);
