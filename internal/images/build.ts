@@ -191,11 +191,20 @@ async function prepareExecutable(path: string, { work }: BuildDeps): Promise<voi
   await chmod(join(folder, "onloadctl"), 0o755);
 }
 
-/** Runs `work` for each item, at most `limit` at a time. `work` handles its own failures. */
-async function inParallel<T>(items: readonly T[], limit: number, work: (item: T) => Promise<void>): Promise<void> {
+/** Runs `work` for each item, at most `limit` at a time. After a failure no further item is begun. */
+export async function inParallel<T>(
+  items: readonly T[],
+  limit: number,
+  work: (item: T) => Promise<void>,
+): Promise<void> {
   const queue = [...items];
   const worker = async (): Promise<void> => {
-    for (let item = queue.shift(); item !== undefined; item = queue.shift()) await work(item);
+    try {
+      for (let item = queue.shift(); item !== undefined; item = queue.shift()) await work(item);
+    } finally {
+      queue.length = 0;
+    }
   };
-  await Promise.all(Array.from({ length: limit }, worker));
+  const results = await Promise.allSettled(Array.from({ length: limit }, worker));
+  for (const result of results) if (result.status === "rejected") throw result.reason;
 }

@@ -11,6 +11,8 @@ export interface FindOptions {
   registry: RegistryOptions;
   /** Whether this process runs as root. */
   root: boolean;
+  /** A dry run shows the commands of an engine that is asked for by name whether it works or not. */
+  dryRun?: boolean;
   signal?: AbortSignal | undefined;
 }
 
@@ -23,6 +25,7 @@ export async function findEngine(options: FindOptions): Promise<Engine> {
   const reasons: string[] = [];
   for (const name of options.wanted ? [options.wanted] : ENGINE_NAMES) {
     const engine = withCredentials(engineCommands(name, options.root), options.registry);
+    if (options.dryRun && options.wanted) return engine;
     const reason = await problem(engine, options);
     if (reason === undefined) return engine;
     reasons.push(`${name}: ${reason}`);

@@ -8,7 +8,12 @@ interface Rule {
   pattern: RegExp;
   cause: (match: RegExpExecArray) => string;
   remedy: string;
+  /** Looked for in the whole output, not only near its end: what our own Dockerfiles say is never said by chance. */
+  anywhere?: boolean;
 }
+
+/** How many lines before its end a step says why it fails. */
+const END_LINES = 40;
 
 /** The first that matches counts, so what names its cause for certain stands before what only hints at it. */
 const RULES: readonly Rule[] = [
@@ -18,11 +23,13 @@ const RULES: readonly Rule[] = [
     remedy: "free space where the engine keeps images (podman system prune, docker system prune) or in $TMPDIR",
   },
   {
+    anywhere: true,
     pattern: /^.*onloadctl: no headers for kernel (\S+)/im,
     cause: (match) => `the builder image has no headers for kernel ${match[1]} and they cannot be installed`,
     remedy: "give an image that has them with --builder-image, or the Driver Toolkit of that kernel with --dtk-image",
   },
   {
+    anywhere: true,
     pattern: /onloadctl: (.+ image lacks.+|scripts\/onload_install left no .+)/i,
     cause: (match) => match[1]!,
     remedy: "give another image with --builder-image or --module-base",
@@ -90,8 +97,9 @@ const RULES: readonly Rule[] = [
 
 /** Reads a step's output for a known cause; undefined when there is none. */
 export function diagnose(output: string): Diagnosis | undefined {
-  for (const { pattern, cause, remedy } of RULES) {
-    const match = pattern.exec(output);
+  const end = lastLines(output, END_LINES).join("\n");
+  for (const { pattern, cause, remedy, anywhere } of RULES) {
+    const match = pattern.exec(anywhere ? output : end);
     if (match) return { cause: cause(match), remedy };
   }
   return undefined;

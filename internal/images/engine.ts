@@ -120,8 +120,8 @@ function buildah(root: boolean): Engine {
     env: {},
     probe: () => ["buildah", "info"],
     build: (spec, registry) => {
-      // Without --layers buildah keeps no steps for the next build.
-      const command = ["buildah", "build", "--layers", "--pull=false"];
+      // Without --layers buildah keeps no steps for the next build; without --force-rm it keeps containers with them.
+      const command = ["buildah", "build", "--layers", "--force-rm", "--pull=false"];
       return [...command, ...imageBuild(spec), ...buildahFlags(registry), spec.context];
     },
     pull: (image, registry, platform) => ["buildah", "pull", ...pullFlags(registry, platform), image],

@@ -10,11 +10,18 @@ export class LocalStore {
   readonly engine: Engine;
   #runner: Runner;
   #signal: AbortSignal | undefined;
+  #mayPull: boolean;
 
-  constructor(engine: Engine, runner: Runner, signal?: AbortSignal) {
+  /** @param options.mayPull false for dry runs, which change nothing */
+  constructor(
+    engine: Engine,
+    runner: Runner,
+    { signal, mayPull = true }: { signal?: AbortSignal; mayPull?: boolean } = {},
+  ) {
     this.engine = engine;
     this.#runner = runner;
     this.#signal = signal;
+    this.#mayPull = mayPull;
   }
 
   /** Runs one of the engine's commands with its environment; see Runner. */
@@ -45,6 +52,8 @@ export class LocalStore {
   async obtain(image: string, registry: RegistryOptions, platform?: string): Promise<LocalImage> {
     const here = await this.inspect(image);
     if (here) return here;
+    if (!this.#mayPull)
+      throw new Error(`Cannot look into ${image}: it is not here, and a dry run pulls nothing; pull it first`);
     await this.must(`pull ${image}`, this.engine.pull(image, registry, platform));
     const pulled = await this.inspect(image);
     if (!pulled) throw new Error(`Cannot find ${image}: ${this.engine.name} pulled it and does not know it`);

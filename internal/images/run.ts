@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { buildPlan, type BuildDeps, type BuiltId } from "./build.ts";
+import { buildPlan, inParallel, type BuildDeps, type BuiltId } from "./build.ts";
 import { dryRunScript, stageTag } from "./commands.ts";
 import { findEngine } from "./detect-engine.ts";
 import { matchKernels, readToolkit, toolkitOfRelease } from "./driver-toolkit.ts";
@@ -72,8 +72,9 @@ export interface RunResult {
 export async function buildImages(options: BuildOptions, deps: RunDeps): Promise<RunResult | string> {
   const { runner, signal, progress } = deps;
   const registry = options.access;
-  const engine = await findEngine({ runner, wanted: options.engine, registry, root: deps.root, signal });
-  const store = new LocalStore(engine, runner, signal);
+  const { engine: wanted, dryRun } = options;
+  const engine = await findEngine({ runner, wanted, registry, root: deps.root, dryRun, signal });
+  const store = new LocalStore(engine, runner, { signal, mayPull: !options.dryRun });
   progress.note(`Building with ${engine.name}`);
 
   const source = await findSource(options, store, deps);
@@ -134,7 +135,7 @@ async function carryOut(
   let opened: OpenedImage[];
   try {
     built = await buildPlan(plan, request, observed, buildDeps);
-    opened = await check(built, store, progress);
+    opened = await check(built, request.cores, store, progress);
     for (const { planned, id, took } of built) {
       if (took !== undefined) await store.must(`tag ${planned.tag}`, store.engine.tag(id, planned.tag));
     }
@@ -165,23 +166,28 @@ async function carryOut(
   return { images, version: observed.source?.version };
 }
 
-async function check(built: readonly BuiltId[], store: LocalStore, progress: Progress): Promise<OpenedImage[]> {
+async function check(
+  built: readonly BuiltId[],
+  cores: number,
+  store: LocalStore,
+  progress: Progress,
+): Promise<OpenedImage[]> {
   const opened: OpenedImage[] = [];
-  for (const { planned, id } of built) {
+  await inParallel([...built.entries()], cores, async ([index, { planned, id }]) => {
     const step = progress.begin(`check ${planned.name}`);
     let ok = false;
     try {
       const image = await store.inspect(id);
       if (!image) throw new Error(`Cannot check ${planned.name}: ${store.engine.name} does not know ${id}`);
       const one = { name: planned.tag, image, contents: await store.contents(id) };
-      opened.push(one);
+      opened[index] = one;
       const findings = checkImage(one, planned.part, planned.kernel);
       ok = findings.every((finding) => finding.ok);
       if (!ok) throw new Error(`Cannot use the ${planned.name} image that was built: ${failures(findings)}`);
     } finally {
       step.end(ok);
     }
-  }
+  });
   const mixed = checkSameSource(opened).filter((finding) => !finding.ok);
   if (mixed.length > 0) throw new Error(`Cannot use the images that were built: ${failures(mixed)}`);
   return opened;

@@ -25,7 +25,7 @@ export async function verifyImages(
     root: deps.root,
     signal,
   });
-  const store = new LocalStore(engine, runner, signal);
+  const store = new LocalStore(engine, runner, { signal });
   const opened: OpenedImage[] = [];
   for (const name of names) {
     const image = await store.obtain(name, options.access);

@@ -1,0 +1,76 @@
+import { describe, expect, test } from "bun:test";
+import { matchKernels, parseToolkit, toolkitOfRelease } from "./driver-toolkit.ts";
+import type { Runner, RunResult } from "./runner.ts";
+
+const el9 = { image: "dtk:414", kernel: "5.14.0-284.x86_64", realTimeKernel: "5.14.0-284.rt14.x86_64" };
+const el8 = { image: "dtk:412", kernel: "4.18.0-372.x86_64" };
+
+describe("matchKernels", () => {
+  test("without wish each toolkit builds for its own kernel", () => {
+    expect(matchKernels([el9, el8], [])).toEqual([
+      { version: "5.14.0-284.x86_64", builder: "dtk:414" },
+      { version: "4.18.0-372.x86_64", builder: "dtk:412" },
+    ]);
+  });
+
+  test("wishes find the toolkit that has their headers, real-time ones too", () => {
+    expect(matchKernels([el9, el8], ["4.18.0-372.x86_64", "5.14.0-284.rt14.x86_64"])).toEqual([
+      { version: "4.18.0-372.x86_64", builder: "dtk:412" },
+      { version: "5.14.0-284.rt14.x86_64", builder: "dtk:414" },
+    ]);
+  });
+
+  test("a toolkit for another kernel is refused", () => {
+    expect(() => matchKernels([el9], ["6.1.0"])).toThrow(
+      "Cannot build for kernel 6.1.0: the Driver Toolkit dtk:414 is for 5.14.0-284.x86_64 and 5.14.0-284.rt14.x86_64",
+    );
+  });
+});
+
+test("parseToolkit", () => {
+  expect(parseToolkit('{"KERNEL_VERSION":"5.14.0","RT_KERNEL_VERSION":"","RHEL_VERSION":"9.2"}')).toEqual({
+    kernel: "5.14.0",
+  });
+  expect(() => parseToolkit('{"RHEL_VERSION":"9.2"}')).toThrow("names no KERNEL_VERSION");
+});
+
+describe("toolkitOfRelease", () => {
+  /** oc is not installed here: its command line and its answers stand in for it. */
+  function oc(result: Partial<RunResult> | Error): { runner: Runner; asked: string[][] } {
+    const asked: string[][] = [];
+    const runner: Runner = {
+      async run(command) {
+        asked.push([...command]);
+        if (result instanceof Error) throw result;
+        return { code: 0, stdout: "", output: "", ...result };
+      },
+      read: () => Promise.reject(new Error("nothing is read")),
+    };
+    return { runner, asked };
+  }
+
+  test("asks oc with the registry's credentials", async () => {
+    const { runner, asked } = oc({ stdout: "quay.io/x@sha256:ab\n" });
+    expect(await toolkitOfRelease("4.14.12", { runner, registry: { authfile: "/a.json" } })).toBe(
+      "quay.io/x@sha256:ab",
+    );
+    expect(asked).toEqual([
+      "oc adm release info 4.14.12 --image-for=driver-toolkit --registry-config /a.json".split(" "),
+    ]);
+  });
+
+  const rows: Record<string, [Partial<RunResult> | Error, string]> = {
+    "oc is missing": [new Error("Cannot run oc: spawn oc ENOENT"), "spawn oc ENOENT; see that oc is installed"],
+    "the release is unknown": [
+      { code: 1, output: "error: image does not exist\n" },
+      "error: image does not exist; see",
+    ],
+    "oc prints nothing": [{ code: 0, output: "" }, "oc exits with 0"],
+  };
+  for (const [name, [result, expected]] of Object.entries(rows)) {
+    test(name, () => {
+      const { runner } = oc(result);
+      expect(toolkitOfRelease("4.99", { runner, registry: {} })).rejects.toThrow(expected);
+    });
+  }
+});
