@@ -5,11 +5,18 @@
 import { Glob } from "bun";
 import { join } from "node:path";
 import { stringify } from "yaml";
-import { onloadCrd } from "../internal/api/crd.ts";
+import { onloadCrd, specForm } from "../internal/api/crd.ts";
 import { generateProto } from "./generate-proto.ts";
 import { checkout } from "./lib/paths.ts";
 
 const crd = `# Generated from internal/api/schema.ts by scripts/generate.ts.\n${stringify(onloadCrd(), { lineWidth: 120 })}`;
+
+/** The program itself needs neither zod nor the CRD's texts. */
+const form = `// Generated from internal/api/schema.ts by scripts/generate.ts.
+import type { JsonSchema } from "./core.ts";
+
+export const SPEC_FORM: JsonSchema = ${JSON.stringify(specForm(), null, 2)};
+`;
 
 /** For KMM's builds in the cluster, which take a Dockerfile from a ConfigMap. */
 const dockerfile = `# Generated from internal/images/dockerfiles/module.Dockerfile by scripts/generate.ts.
@@ -56,6 +63,7 @@ const generatedManifests = new Map([
 const files = new Map([
   ...[...generatedManifests].map(([path, text]) => [`internal/manifests/${path}`, text] as const),
   ["internal/manifests/files.gen.ts", embedManifests()],
+  ["internal/api/spec-form.gen.ts", form],
   ...(await generateProto()),
 ]);
 

@@ -41,6 +41,28 @@ export function onloadCrd(): CustomResourceDefinition {
   };
 }
 
+/** Keywords that say which values there are and what is there by default. */
+const FORM = ["type", "properties", "items", "additionalProperties", "required", "default", "enum"];
+const FORM_OF_KUBERNETES = ["x-kubernetes-int-or-string", "x-kubernetes-preserve-unknown-fields"];
+
+/** The schema of spec without texts and rules: what {@link withDefaults} works from, small enough for every process. */
+export function specForm(): JsonSchema {
+  return form(structural(z.toJSONSchema(onloadSpec, { io: "input" }) as JsonSchema));
+}
+
+function form(schema: JsonSchema): JsonSchema {
+  const out: JsonSchema = {};
+  for (const keyword of [...FORM, ...FORM_OF_KUBERNETES]) {
+    if (schema[keyword] !== undefined) out[keyword] = schema[keyword];
+  }
+  const { properties, items } = schema;
+  if (properties)
+    out.properties = Object.fromEntries(Object.entries(properties).map(([name, field]) => [name, form(field)]));
+  if (items) out.items = form(items);
+  if (schema["additionalProperties"]) out["additionalProperties"] = form(schema["additionalProperties"] as JsonSchema);
+  return out;
+}
+
 function printerColumns(): object[] {
   return [
     { name: "Version", type: "string", jsonPath: ".spec.onload.version", description: "Wanted version of Onload" },

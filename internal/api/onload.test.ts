@@ -64,7 +64,7 @@ describe("withDefaults", () => {
   test("names the resource and the field that has not the right form", () => {
     const spec = { ...minimal, onload: { ...minimal.onload, kernelMappings: [{ regexp: 3 }] } };
     expect(() => withDefaults(resource(spec))).toThrow(
-      "Cannot read Onload ns/onload: spec.onload.kernelMappings.0.regexp",
+      "Cannot read Onload ns/onload: spec.onload.kernelMappings[0].regexp: Must be of type string, not integer",
     );
   });
 });

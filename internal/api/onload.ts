@@ -1,7 +1,9 @@
 import type * as z from "zod";
 import type { DeepReadonly, KubeObject } from "./core.ts";
 import { MAX_NAMESPACE_AND_NAME } from "./names.ts";
-import { onloadSpec, type onloadStatus } from "./schema.ts";
+import type { onloadSpec, onloadStatus } from "./schema.ts";
+import { SPEC_FORM } from "./spec-form.gen.ts";
+import { applySchema } from "./structural.ts";
 
 /** spec of an Onload resource, with every default filled in. */
 export type OnloadSpec = z.output<typeof onloadSpec>;
@@ -30,18 +32,16 @@ export interface Onload extends KubeObject {
  * @throws Error naming the field, where the spec has not the form that the CRD asks for
  */
 export function withDefaults(raw: DeepReadonly<KubeObject> & { spec?: unknown; status?: unknown }): Onload {
-  const parsed = onloadSpec.safeParse(raw.spec);
-  if (!parsed.success) {
-    const issue = parsed.error.issues[0]!;
-    const path = ["spec", ...issue.path].join(".");
-    throw new Error(
-      `Cannot read Onload ${raw.metadata.namespace ?? ""}/${raw.metadata.name}: ${path}: ${issue.message}`,
-      { cause: parsed.error },
-    );
+  try {
+    const spec = applySchema(raw.spec, SPEC_FORM, "spec") as OnloadSpec;
+    spec.devicePlugin.libMountPath ??= spec.devicePlugin.libMounthPath ?? "/usr/lib64";
+    return { ...(raw as KubeObject), kind: "Onload", spec } as Onload;
+  } catch (error) {
+    const reason = (error as Error).message;
+    throw new Error(`Cannot read Onload ${raw.metadata.namespace ?? ""}/${raw.metadata.name}: ${reason}`, {
+      cause: error,
+    });
   }
-  const spec = parsed.data;
-  spec.devicePlugin.libMountPath ??= spec.devicePlugin.libMounthPath ?? "/usr/lib64";
-  return { ...(raw as KubeObject), kind: "Onload", spec } as Onload;
 }
 
 /** Arguments of onload_cp_server. */
