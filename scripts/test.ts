@@ -123,7 +123,13 @@ async function runFiles(kind: Kind, files: readonly string[], env: Record<string
   progress(`${kind} tests: ${files.length} files`);
   const report = join(results, `${kind}.xml`);
   const code = await runBun(
-    ["test", "--reporter=junit", `--reporter-outfile=${report}`, ...files.map((file) => `./${file}`)],
+    [
+      "test",
+      "--timeout=30000",
+      "--reporter=junit",
+      `--reporter-outfile=${report}`,
+      ...files.map((file) => `./${file}`),
+    ],
     env,
   );
   let tally: Tally;

@@ -54,7 +54,9 @@ export class ImageBuilder {
     await requirePackages(["busybox-static"]);
     const context = this.#context("onload-module");
     copyFileSync("/bin/busybox", join(context, "busybox"));
-    return await this.build(`onload-module:${version}`, context, { VERSION: version });
+    // Debian's shell, which needs only the C library.
+    copyFileSync("/bin/dash", join(context, "sh"));
+    return await this.build(`onload-module:${version}`, context, { BASE_IMAGE: await this.base(), VERSION: version });
   }
 
   /** The stand-in for an image with Onload's userland; every version's library differs. */
