@@ -70,6 +70,7 @@ export function nodeFacts(node: DeepReadonly<Node>, view: NodeView, resource: Re
     readySince: time(ready?.lastTransitionTime),
     cordoned: node.spec?.unschedulable === true,
     want: mine === 0 ? resource.version : undefined,
+    kernel,
     mapped: mappingFor(modules.onload, kernel) !== undefined,
     sfcManaged: mappingFor(modules.sfc, kernel) !== undefined,
     labels: {

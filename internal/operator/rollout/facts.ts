@@ -19,7 +19,9 @@ export interface NodeFacts {
   cordoned: boolean;
   /** The version that the node shall run; undefined where it shall run none. */
   want: Version | undefined;
-  /** Whether a kernel mapping gives this node's kernel an image. */
+  /** The node's kernel version, as `uname -r` prints it. */
+  kernel: string;
+  /** Whether a kernel mapping gives that kernel an image. */
   mapped: boolean;
   /** Whether the sfc module is managed for this node's kernel. */
   sfcManaged: boolean;

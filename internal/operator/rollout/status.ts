@@ -1,6 +1,6 @@
 /** What the status says of a plan: counts, problems and conditions. Pure; times come in with the plan. */
-import type { Condition } from "../../api/core.ts";
-import type { NodeCounts, NodeProblem } from "../../api/onload.ts";
+import type { Condition, DeepReadonly } from "../../api/core.ts";
+import type { NodeCounts, NodeProblem, Onload, OnloadStatus } from "../../api/onload.ts";
 import { CONDITION, NODE_REASON, REASON, type ConditionType, type NodeReason, type Reason } from "../../api/reasons.ts";
 import type { NodePlan, RolloutPlan } from "./plan.ts";
 
@@ -23,6 +23,40 @@ export interface Situation {
   rollbackFrom: string | undefined;
   /** Troubles of the whole resource, worst first. */
   troubles: readonly Trouble[];
+}
+
+/** What a status is made from. */
+export interface StatusInput {
+  onload: DeepReadonly<Onload>;
+  /** The version that nodes are brought to. */
+  version: string;
+  plan: RolloutPlan;
+  troubles: readonly Trouble[];
+  rollback: DeepReadonly<OnloadStatus["rollback"]>;
+  lastReady: DeepReadonly<OnloadStatus["lastReady"]>;
+  /** Milliseconds since the epoch. */
+  now: number;
+}
+
+/** The whole status. */
+export function statusOf({ onload, version, plan, troubles, rollback, lastReady, now }: StatusInput): OnloadStatus {
+  const generation = onload.metadata.generation ?? 0;
+  const verdicts = judge(plan, {
+    version,
+    paused: onload.spec.upgrade.paused,
+    deleting: onload.metadata.deletionTimestamp !== undefined,
+    rollbackFrom: rollback?.fromVersion,
+    troubles,
+  });
+  return {
+    observedGeneration: generation,
+    version,
+    conditions: withTimes(verdicts, onload.status?.conditions as Condition[] | undefined, generation, now),
+    nodes: countNodes(plan),
+    problems: listProblems(plan),
+    ...(lastReady ? { lastReady: lastReady as NonNullable<OnloadStatus["lastReady"]> } : {}),
+    ...(rollback ? { rollback: rollback as NonNullable<OnloadStatus["rollback"]> } : {}),
+  };
 }
 
 /** A condition before it has a time. */

@@ -35,6 +35,7 @@ export function bare(changes: Partial<NodeFacts> = {}): NodeFacts {
     readySince: undefined,
     cordoned: false,
     want: "v2",
+    kernel: "6.1.0",
     mapped: true,
     sfcManaged: false,
     labels: { plugin: undefined, onload: undefined, sfc: undefined },

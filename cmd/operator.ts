@@ -1,0 +1,93 @@
+import { clusterArgs, commonArgs, defineSubcommand } from "../internal/cli/command.ts";
+import { UsageError } from "../internal/cli/errors.ts";
+import { parseBindAddress } from "../internal/controller/http-server.ts";
+import { ControllerMetrics } from "../internal/controller/metrics.ts";
+import { connect } from "../internal/kube/connect.ts";
+import { runOperator } from "../internal/operator/operator.ts";
+
+/** A namespace as the API server allows it. */
+const NAMESPACE = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
+
+export default defineSubcommand({
+  summary: "Run the operator that rolls Onload out to nodes",
+  description:
+    "Brings every node that an Onload resource selects to the version it asks for: modules by way of KMM, the device plugin as a DaemonSet, one step at a time. Environment: DEVICE_PLUGIN_IMG, POD_NAME, POD_NAMESPACE, NODE_NAME.",
+  args: {
+    "metrics-bind-address": {
+      type: "string",
+      valueHint: "ADDRESS",
+      default: ":8080",
+      description: "Address of /metrics; 0 turns it off",
+    },
+    "health-probe-bind-address": {
+      type: "string",
+      valueHint: "ADDRESS",
+      default: ":8081",
+      description: "Address of /healthz and /readyz; 0 turns it off",
+    },
+    "leader-elect": {
+      type: "boolean",
+      default: false,
+      description: "Act only while holding the Lease, so that several replicas can stand by",
+    },
+    "leader-election-namespace": {
+      type: "string",
+      valueHint: "NS",
+      description: "Namespace of the Lease (default: the operator's own)",
+    },
+    "watch-namespaces": {
+      type: "string",
+      valueHint: "NS[,NS]",
+      description: "Look after Onload resources of these namespaces only (default: all)",
+    },
+    ...clusterArgs,
+    ...commonArgs,
+  },
+  examples: [
+    { run: "onloadctl operator --leader-elect", does: "Run as the Deployment does" },
+    {
+      run: "onloadctl operator --kubeconfig ~/.kube/config --metrics-bind-address=0 --health-probe-bind-address=0",
+      does: "Run on a desk, against the cluster of a kubeconfig",
+    },
+  ],
+  async run({ args, signal, log }) {
+    parseBindAddress("metrics-bind-address", args["metrics-bind-address"]);
+    parseBindAddress("health-probe-bind-address", args["health-probe-bind-address"]);
+    const namespaces = namespaceList(args["watch-namespaces"]);
+    const metrics = new ControllerMetrics();
+    const client = await connect({
+      kubeconfig: args.kubeconfig,
+      context: args.context,
+      onRequest: metrics.onRequest,
+    });
+    const { POD_NAME, POD_NAMESPACE, NODE_NAME, DEVICE_PLUGIN_IMG } = process.env;
+    await runOperator(
+      {
+        client,
+        metrics,
+        log,
+        namespaces,
+        metricsBindAddress: args["metrics-bind-address"],
+        healthProbeBindAddress: args["health-probe-bind-address"],
+        leaderElect: args["leader-elect"],
+        leaseNamespace: args["leader-election-namespace"] || POD_NAMESPACE || client.namespace,
+        pod: { name: POD_NAME || undefined, namespace: POD_NAMESPACE || undefined },
+        nodeName: NODE_NAME || undefined,
+        pluginImage: DEVICE_PLUGIN_IMG || undefined,
+      },
+      signal,
+    );
+  },
+});
+
+function namespaceList(value: string | undefined): string[] {
+  const list = (value ?? "").split(",").map((each) => each.trim());
+  if (value === undefined || value === "") return [];
+  const wrong = list.find((each) => !NAMESPACE.test(each));
+  if (wrong !== undefined) {
+    throw new UsageError(
+      `Flag --watch-namespaces cannot be "${value}": "${wrong}" is no namespace; give names with commas between`,
+    );
+  }
+  return [...new Set(list)];
+}

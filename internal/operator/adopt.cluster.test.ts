@@ -1,0 +1,86 @@
+import { expect, test } from "bun:test";
+import { sharedControlPlane } from "../../scripts/cluster/index.ts";
+import type { KubeObject } from "../api/core.ts";
+import { devicePluginName, devicePluginSelector, pluginLabel } from "../api/names.ts";
+import { withDefaults } from "../api/onload.ts";
+import { adoptSpec } from "./adopt.ts";
+import { desiredDaemonSet } from "./desired-daemonset.ts";
+
+test("a DaemonSet of the original operator becomes ours, with nothing of the original's left", async () => {
+  const cluster = await sharedControlPlane();
+  const namespace = await cluster.createNamespace("a");
+  const key = { namespace, name: "onload" };
+  const path = `/apis/apps/v1/namespaces/${namespace}/daemonsets`;
+  const exec = (command: string): object => ({ exec: { command: ["/bin/sh", "-c", command] } });
+  // As the original makes it: its hooks and its init container would spoil the host files of ours.
+  await cluster.request("POST", `${path}?fieldManager=manager`, {
+    body: {
+      metadata: { name: devicePluginName("onload"), labels: { "onload.amd.com/version": "8.1" } },
+      spec: {
+        updateStrategy: { type: "OnDelete" },
+        selector: { matchLabels: devicePluginSelector(key) },
+        template: {
+          metadata: { labels: devicePluginSelector(key) },
+          spec: {
+            serviceAccountName: "onload-operator-sa",
+            hostIPC: true,
+            hostNetwork: true,
+            hostPID: true,
+            nodeSelector: { "node-role.kubernetes.io/worker": "" },
+            affinity: {
+              nodeAffinity: {
+                requiredDuringSchedulingIgnoredDuringExecution: {
+                  nodeSelectorTerms: [{ matchExpressions: [{ key: pluginLabel(key), operator: "Exists" }] }],
+                },
+              },
+            },
+            initContainers: [
+              { name: "init", image: "user:8.1", command: ["/bin/sh", "-c", "cp -TRv /opt/onload /host/onload"] },
+            ],
+            containers: [
+              {
+                name: "device-plugin",
+                image: "plugin:8.1",
+                args: ["-maxPods=100"],
+                lifecycle: { postStart: exec("chcon"), preStop: exec("rm -r /opt/onload") },
+              },
+              { name: "onload-worker", image: "plugin:8.1", env: [{ name: "CONTAINER_NAME", value: "onload-worker" }] },
+            ],
+            volumes: [{ name: "worker-volume", emptyDir: { sizeLimit: "8Mi" } }],
+          },
+        },
+      },
+    },
+  });
+  const raw: KubeObject = { apiVersion: "onload.amd.com/v1alpha1", kind: "Onload", metadata: { ...key, uid: "u-1" } };
+  const spec = {
+    selector: { "node-role.kubernetes.io/worker": "" },
+    serviceAccountName: "onload-operator-sa",
+    onload: { kernelMappings: [], userImage: "user:8.1", version: "8.1" },
+  };
+  const desired = desiredDaemonSet(withDefaults({ ...raw, spec }), "onloadctl:1");
+  // Its owner is not in this cluster, and the garbage collector would take it away.
+  delete desired.metadata.ownerReferences;
+  const name = desired.metadata.name;
+  const apply = (): Promise<typeof desired> =>
+    cluster.request("PATCH", `${path}/${name}?fieldManager=onloadctl&force=true`, {
+      contentType: "apply",
+      body: desired,
+    });
+
+  const applied = await apply();
+  expect(JSON.stringify(applied.spec)).toContain("rm -r /opt/onload");
+  const { resourceVersion } = applied.metadata;
+  const managedFields = adoptSpec(applied.metadata.managedFields!);
+  await cluster.request("PATCH", `${path}/${name}`, {
+    contentType: "merge",
+    body: { metadata: { resourceVersion, managedFields } },
+  });
+  const ours = await apply();
+  expect(adoptSpec(ours.metadata.managedFields!)).toBeUndefined();
+  expect(JSON.stringify(ours.spec)).not.toMatch(/lifecycle|hostIPC|"init"|worker-volume|CONTAINER_NAME|"nodeSelector"/);
+
+  // The same as one that was never the original's.
+  await cluster.request("DELETE", `${path}/${name}?propagationPolicy=Background`);
+  expect((await apply()).spec).toEqual(ours.spec);
+});

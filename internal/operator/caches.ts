@@ -1,0 +1,89 @@
+/** What the operator follows on the API server. */
+import type { Logger } from "../cli/log.ts";
+import type { CustomResourceDefinition, DaemonSet, KubeObject, Node, Pod } from "../api/core.ts";
+import type { Module, NodeModulesConfig } from "../api/kmm.ts";
+import { KMM_MODULE_NAME_LABEL, PLUGIN_NAME_LABEL } from "../api/names.ts";
+import type { Client } from "../kube/client.ts";
+import { Informer, type InformerOptions } from "../kube/informer.ts";
+import {
+  CUSTOM_RESOURCE_DEFINITIONS,
+  DAEMON_SETS,
+  MODULES,
+  NODE_MODULES_CONFIGS,
+  NODES,
+  ONLOADS,
+  PODS,
+} from "../kube/resource.ts";
+import {
+  trimCrd,
+  trimDaemonSet,
+  trimModule,
+  trimNode,
+  trimNodeModulesConfig,
+  trimPod,
+  withoutManagedFields,
+} from "./trim.ts";
+
+/** An Onload resource as the API server sends it. */
+export type RawOnload = KubeObject & { spec?: unknown; status?: unknown };
+
+/** Where KMM 2 may come later: ask seldom, for KMM 1.1 never has it. */
+const SELDOM_MS = 30_000;
+
+export interface Caches {
+  onloads: Informer<RawOnload>;
+  nodes: Informer<Node>;
+  /** Pods of device plugins. */
+  plugins: Informer<Pod, "node">;
+  /** KMM's module-loader pods (1.1) and worker pods (2.x). */
+  kmmPods: Informer<Pod, "node">;
+  daemonSets: Informer<DaemonSet>;
+  modules: Informer<Module>;
+  /** KMM 2.x only. */
+  nodeModulesConfigs: Informer<NodeModulesConfig>;
+  crds: Informer<CustomResourceDefinition>;
+}
+
+/** @param namespaces those of the Onload resources to look after; empty: all */
+export function createCaches(client: Client, namespaces: readonly string[], log: Logger): Caches {
+  const common = { client, log };
+  const ours = { ...common, namespaces };
+  const onNode = { node: (pod: { spec?: { nodeName?: string } }) => (pod.spec?.nodeName ? [pod.spec.nodeName] : []) };
+  const pods = (labelSelector: string): Informer<Pod, "node"> =>
+    new Informer<Pod, "node">({
+      ...ours,
+      resource: PODS,
+      labelSelector,
+      transform: trimPod,
+      indexes: onNode,
+    } as InformerOptions<Pod, "node">);
+  return {
+    onloads: new Informer<RawOnload>({
+      ...ours,
+      resource: ONLOADS,
+      transform: (onload) => ({ ...onload, metadata: withoutManagedFields(onload.metadata) }),
+    }),
+    nodes: new Informer<Node>({ ...common, resource: NODES, transform: trimNode }),
+    plugins: pods(PLUGIN_NAME_LABEL),
+    kmmPods: pods(KMM_MODULE_NAME_LABEL),
+    daemonSets: new Informer<DaemonSet>({
+      ...ours,
+      resource: DAEMON_SETS,
+      labelSelector: "app.kubernetes.io/part-of=onload,app.kubernetes.io/component=device-plugin",
+      transform: trimDaemonSet,
+    }),
+    modules: new Informer<Module>({ ...ours, resource: MODULES, transform: trimModule }),
+    nodeModulesConfigs: new Informer<NodeModulesConfig>({
+      ...common,
+      resource: NODE_MODULES_CONFIGS,
+      transform: trimNodeModulesConfig,
+      absentRetryMs: SELDOM_MS,
+    }),
+    crds: new Informer<CustomResourceDefinition>({
+      ...common,
+      resource: CUSTOM_RESOURCE_DEFINITIONS,
+      transform: trimCrd,
+      pageSize: 20,
+    }),
+  };
+}

@@ -1,0 +1,110 @@
+/** The operator's own metrics, beside those of the reconcile engine. */
+import { Counter, Gauge, Histogram, type Registry } from "prom-client";
+import type { NodePlan } from "./rollout/plan.ts";
+import { NODE_STATES, type NodeState } from "./rollout/state.ts";
+
+const STEP_BUCKETS = [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800];
+const UPGRADE_BUCKETS = [1, 5, 10, 30, 60, 300, 600, 1800, 3600, 4 * 3600, 12 * 3600, 24 * 3600];
+
+export class OperatorMetrics {
+  readonly #nodes: Gauge;
+  readonly #failed: Gauge;
+  readonly #ready: Gauge;
+  readonly #steps: Counter;
+  readonly #stepDuration: Histogram;
+  readonly #upgradeDuration: Histogram;
+  readonly #evictions: Counter;
+  readonly #failures: Counter;
+
+  constructor(registry: Registry) {
+    const registers = [registry];
+    const resource = ["namespace", "name"];
+    this.#nodes = new Gauge({
+      name: "onload_operator_nodes",
+      help: "Nodes of an Onload resource by the state that they are in",
+      labelNames: [...resource, "state"],
+      registers,
+    });
+    this.#failed = new Gauge({
+      name: "onload_operator_nodes_failed",
+      help: "Nodes of an Onload resource that have failed and halt its rollout",
+      labelNames: resource,
+      registers,
+    });
+    this.#ready = new Gauge({
+      name: "onload_operator_onload_ready",
+      help: "Whether an Onload resource is Ready: 1 or 0",
+      labelNames: resource,
+      registers,
+    });
+    this.#steps = new Counter({
+      name: "onload_operator_steps_total",
+      help: "Steps taken on nodes",
+      labelNames: [...resource, "step"],
+      registers,
+    });
+    this.#stepDuration = new Histogram({
+      name: "onload_operator_step_duration_seconds",
+      help: "How long nodes were in a state before the next",
+      labelNames: ["state"],
+      buckets: STEP_BUCKETS,
+      registers,
+    });
+    this.#upgradeDuration = new Histogram({
+      name: "onload_operator_upgrade_duration_seconds",
+      help: "How long an Onload resource took from a change until every node was done",
+      labelNames: resource,
+      buckets: UPGRADE_BUCKETS,
+      registers,
+    });
+    this.#evictions = new Counter({
+      name: "onload_operator_evictions_total",
+      help: "Evictions of pods that hold amd.com/onload, by result: evicted, refused, deleted or failed",
+      labelNames: ["result"],
+      registers,
+    });
+    this.#failures = new Counter({
+      name: "onload_operator_node_failures_total",
+      help: "Failures of nodes by reason",
+      labelNames: [...resource, "reason"],
+      registers,
+    });
+    for (const result of ["evicted", "refused", "deleted", "failed"]) this.#evictions.inc({ result }, 0);
+  }
+
+  /** What a plan says of a resource's nodes. */
+  planned(key: { namespace: string; name: string }, nodes: readonly NodePlan[], ready: boolean): void {
+    const counts = new Map<NodeState, number>();
+    for (const { state } of nodes) counts.set(state, (counts.get(state) ?? 0) + 1);
+    for (const state of NODE_STATES) this.#nodes.set({ ...key, state }, counts.get(state) ?? 0);
+    this.#failed.set(key, nodes.filter(({ problem }) => problem?.failed).length);
+    this.#ready.set(key, ready ? 1 : 0);
+  }
+
+  step(key: { namespace: string; name: string }, step: string): void {
+    this.#steps.inc({ ...key, step });
+  }
+
+  leftState(state: NodeState, ms: number): void {
+    this.#stepDuration.observe({ state }, ms / 1000);
+  }
+
+  upgraded(key: { namespace: string; name: string }, ms: number): void {
+    this.#upgradeDuration.observe(key, ms / 1000);
+  }
+
+  evicted(result: string): void {
+    this.#evictions.inc({ result });
+  }
+
+  nodeFailed(key: { namespace: string; name: string }, reason: string): void {
+    this.#failures.inc({ ...key, reason });
+  }
+
+  /** Drops the series of a resource that is gone. */
+  forget(key: { namespace: string; name: string }): void {
+    for (const state of NODE_STATES) this.#nodes.remove({ ...key, state });
+    this.#failed.remove(key);
+    this.#ready.remove(key);
+  }
+}

@@ -1,0 +1,128 @@
+/** From the caches to what the planner is given: the facts of every node that concerns one Onload resource. */
+import type { DaemonSet, DeepReadonly } from "../api/core.ts";
+import { kmmCapabilities, type KmmCapabilities, type Module } from "../api/kmm.ts";
+import {
+  devicePluginName,
+  onloadModuleName,
+  pluginLabel,
+  sfcModuleName,
+  VERSION_LABEL,
+  type OnloadKey,
+} from "../api/names.ts";
+import type { Onload } from "../api/onload.ts";
+import { joinKey } from "../kube/object.ts";
+import type { Caches } from "./caches.ts";
+import type { NodePods } from "./node-pods.ts";
+import { holderOf } from "./observe/holders.ts";
+import { concerns, nodeFacts, TEMPLATE_ANNOTATION, type ResourceView } from "./observe/node-facts.ts";
+import { nameOf, selects, type Claim } from "./observe/ownership.ts";
+import type { Holder, NodeFacts } from "./rollout/facts.ts";
+import type { Policy } from "./rollout/plan.ts";
+import { attemptFor } from "./rollout/rollback.ts";
+import { resolveMaxUnavailable } from "./rollout/slots.ts";
+
+/** What the installed KMM offers; undefined where it is not installed. */
+export function observeKmm({ crds }: Pick<Caches, "crds">): KmmCapabilities | undefined {
+  return kmmCapabilities(crds.store.list());
+}
+
+/** Every Onload resource's claim on nodes. */
+export function observeClaims({ onloads }: Pick<Caches, "onloads">): Claim[] {
+  return [...onloads.store.list()].flatMap((onload) => {
+    const { namespace, name, creationTimestamp, deletionTimestamp } = onload.metadata;
+    const selector = (onload.spec as { selector?: Record<string, string> } | undefined)?.selector;
+    if (!namespace || !selector) return [];
+    return [{ namespace, name, selector, created: creationTimestamp ?? "", deleting: deletionTimestamp !== undefined }];
+  });
+}
+
+/** The objects that were made for an Onload resource, as they are in the cluster. */
+export interface LiveObjects {
+  onload: DeepReadonly<Module> | undefined;
+  sfc: DeepReadonly<Module> | undefined;
+  daemonSet: DeepReadonly<DaemonSet> | undefined;
+}
+
+export function observeObjects(
+  caches: Pick<Caches, "modules" | "daemonSets">,
+  { namespace, name }: OnloadKey,
+): LiveObjects {
+  const module = (moduleName: string): DeepReadonly<Module> | undefined =>
+    caches.modules.store.get(joinKey(namespace, moduleName));
+  return {
+    onload: module(onloadModuleName(name)),
+    sfc: module(sfcModuleName(name)),
+    daemonSet: caches.daemonSets.store.get(joinKey(namespace, devicePluginName(name))),
+  };
+}
+
+/** Memory of the operator that is no state: it can be lost at any time. */
+export interface Recollection {
+  pods: NodePods;
+  /** Why evictions were refused, by the pods' uid. */
+  refusals: ReadonlyMap<string, string>;
+  /** The end of the logs of failed pods, by their uid. */
+  lastWords: ReadonlyMap<string, string>;
+}
+
+/** The facts of every node that concerns an Onload resource. */
+export function observeNodes(caches: Caches, view: ResourceView, memory: Recollection, force: boolean): NodeFacts[] {
+  const { key, claims } = view;
+  const claim = claims.find((each) => nameOf(each) === nameOf(key));
+  const facts: NodeFacts[] = [];
+  for (const node of caches.nodes.store.list()) {
+    const { name, labels = {} } = node.metadata;
+    if (!concerns(node, key, claim !== undefined && selects(claim.selector, labels))) continue;
+    const pods = [...caches.plugins.store.byIndex("node", name), ...caches.kmmPods.store.byIndex("node", name)];
+    const nmc = caches.nodeModulesConfigs.store.get(name);
+    const holders = holdersOn(name, pluginLabel(key) in labels, key, memory, force);
+    facts.push(nodeFacts(node, { pods, nmc, holders, lastWords: memory.lastWords }, view));
+  }
+  return facts;
+}
+
+/** Once the plugin label is off, only a look since the plugin's pod went counts. */
+function holdersOn(
+  node: string,
+  hasPlugin: boolean,
+  { namespace, name }: OnloadKey,
+  { pods, refusals }: Recollection,
+  force: boolean,
+): Holder[] | undefined {
+  const withoutPlugin = hasPlugin ? undefined : joinKey(namespace, devicePluginName(name));
+  const found = pods.holders(node, withoutPlugin);
+  return found?.flatMap((pod) => {
+    const holder = holderOf(pod, force);
+    if (!holder) return [];
+    return [{ ...holder, refusal: holder.refusal ?? refusals.get(holder.uid) }];
+  });
+}
+
+/** Whether the DaemonSet controller has seen the template of the wanted version. */
+export function hasSeenTemplate(
+  daemonSet: DeepReadonly<DaemonSet> | undefined,
+  version: string,
+  template: string,
+): boolean {
+  if (!daemonSet) return false;
+  const { labels = {}, annotations = {} } = daemonSet.spec.template.metadata;
+  const current = labels[VERSION_LABEL] === version && annotations[TEMPLATE_ANNOTATION] === template;
+  return current && (daemonSet.status?.observedGeneration ?? 0) >= (daemonSet.metadata.generation ?? 0);
+}
+
+/** How a resource wants to be rolled out over `facts`. */
+export function observePolicy(
+  onload: DeepReadonly<Onload>,
+  facts: readonly NodeFacts[],
+  templateSeen: boolean,
+): Policy {
+  const { maxUnavailable, paused, drain, stepTimeoutSeconds } = onload.spec.upgrade;
+  const total = facts.filter(({ want }) => want !== undefined).length;
+  return {
+    maxUnavailable: resolveMaxUnavailable(maxUnavailable, total),
+    paused,
+    limits: { step: stepTimeoutSeconds * 1000, drain: drain.timeoutSeconds * 1000, force: drain.force },
+    attempt: attemptFor(onload),
+    templateSeen,
+  };
+}

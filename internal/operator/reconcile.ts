@@ -1,0 +1,225 @@
+/** Brings the nodes of one Onload resource nearer to what it asks for: observe, plan, act, report. */
+import type { DeepReadonly } from "../api/core.ts";
+import { FINALIZER, type OnloadKey } from "../api/names.ts";
+import type { Onload } from "../api/onload.ts";
+import { REASON } from "../api/reasons.ts";
+import type { Result } from "../controller/controller.ts";
+import type { Client } from "../kube/client.ts";
+import { splitKey } from "../kube/object.ts";
+import { DAEMON_SETS, MODULES, ONLOADS, refOf } from "../kube/resource.ts";
+import { takeSteps, type Deeds } from "./act.ts";
+import { Applier } from "./apply.ts";
+import type { Caches, RawOnload } from "./caches.ts";
+import { EVICTION_RETRY_MS, EvictionLog } from "./evict.ts";
+import { LastWords } from "./last-words.ts";
+import type { NodePods } from "./node-pods.ts";
+import { planFor, type Planned, type Surroundings } from "./plan.ts";
+import { notReadySince, Reporter } from "./report.ts";
+import { attemptFor, beginRollback, nextLastReady, standingRollback, type Rollback } from "./rollout/rollback.ts";
+import { tellConditions } from "./rollout/story.ts";
+import { statusOf, type Trouble } from "./rollout/status.ts";
+import type { Teller } from "./tell.ts";
+import { heldBackTrouble, KMM_MISSING, NO_IMAGE, readOnload, ServiceAccounts } from "./troubles.ts";
+
+/** A plan that was overtaken by a change is made again after this time, when the caches have caught up. */
+const OVERTAKEN_MS = 20;
+/** Troubles whose end no event tells are looked at again after this time. */
+const TROUBLE_MS = 10_000;
+const NO_DEEDS: Deeds = { steps: [], errors: [], again: false };
+
+export interface ReconcilerDeps {
+  client: Client;
+  caches: Caches;
+  pods: NodePods;
+  teller: Teller;
+  surroundings: Surroundings;
+  now: () => number;
+}
+
+export class OnloadReconciler {
+  readonly #deps: ReconcilerDeps;
+  readonly #applier: Applier;
+  readonly #reporter: Reporter;
+  readonly #accounts: ServiceAccounts;
+  readonly #lastWords: LastWords;
+  readonly #evictions: EvictionLog;
+
+  constructor(deps: ReconcilerDeps) {
+    const { client, caches, teller, now } = deps;
+    this.#deps = deps;
+    this.#applier = new Applier(client);
+    this.#reporter = new Reporter(client, caches, now);
+    this.#accounts = new ServiceAccounts(client, now);
+    this.#lastWords = new LastWords(client);
+    this.#evictions = new EvictionLog((onload, node, pod, result, message) =>
+      teller.tellEviction(onload, node, pod, result, message),
+    );
+  }
+
+  /** One pass over one resource; called again whenever something that it depends on changes. */
+  async reconcile(key: string, signal: AbortSignal): Promise<Result> {
+    const raw = this.#deps.caches.onloads.store.get(key);
+    if (!raw) {
+      this.#forget(key);
+      return {};
+    }
+    const { onload, trouble } = readOnload(raw);
+    if (!onload) {
+      // Not even its nodes can be told: nothing is touched until the spec is corrected.
+      if (trouble) this.#deps.teller.tell(raw, { type: "Warning", reason: trouble.reason, note: trouble.message });
+      return {};
+    }
+    if (!onload.metadata.deletionTimestamp) await this.#addFinalizer(raw, signal);
+    const now = this.#deps.now();
+    const planned = planFor({ ...this.#deps, memory: this.#memory() }, onload, now);
+    const troubles = [...(trouble ? [trouble] : []), ...(await this.#troubles(onload, planned, signal))];
+    const failures: Error[] = [];
+
+    const rollback = planned.kmm && beginRollback(onload, planned.plan, now);
+    let deeds = NO_DEEDS;
+    if (!rollback && !trouble) {
+      const applied = await this.#applyObjects(planned, signal);
+      if (applied) {
+        failures.push(applied);
+        troubles.push({ reason: REASON.ApplyFailed, message: applied.message });
+      }
+      // Without KMM no step would come to an end; only cleaning up needs none of it.
+      if (planned.kmm || onload.metadata.deletionTimestamp) deeds = await this.#act(onload, planned, signal);
+      failures.push(...deeds.errors);
+    }
+    const waitMs = await this.#report(raw, onload, planned, deeds, troubles, rollback, signal);
+    const heard = await this.#listen(planned, signal);
+    if (onload.metadata.deletionTimestamp && planned.plan.nodes.length === 0) await this.#finish(raw, planned, signal);
+    if (failures.length === 1) throw failures[0]!;
+    if (failures.length > 1) throw new AggregateError(failures, `Cannot take ${failures.length} steps`);
+    return this.#next(planned, deeds, troubles, heard, waitMs);
+  }
+
+  #memory(): { pods: NodePods; refusals: Map<string, string>; lastWords: Map<string, string> } {
+    return { pods: this.#deps.pods, refusals: this.#evictions.refusals, lastWords: this.#lastWords.words };
+  }
+
+  async #addFinalizer(raw: DeepReadonly<RawOnload>, signal: AbortSignal): Promise<void> {
+    const { finalizers = [], resourceVersion } = raw.metadata;
+    if (finalizers.includes(FINALIZER)) return;
+    const patch = { metadata: { finalizers: [...finalizers, FINALIZER] } };
+    const { client, caches } = this.#deps;
+    caches.onloads.observe(await client.mergePatch<RawOnload>(ONLOADS, refOf(raw), patch, { resourceVersion, signal }));
+  }
+
+  async #troubles(onload: DeepReadonly<Onload>, planned: Planned, signal: AbortSignal): Promise<Trouble[]> {
+    if (onload.metadata.deletionTimestamp) return [];
+    if (!planned.kmm) return [KMM_MISSING];
+    const account = await this.#accounts.trouble(onload, signal);
+    const image = planned.desired?.daemonSet ? [] : [NO_IMAGE];
+    return [...image, ...account, ...heldBackTrouble(planned.desired?.heldBack ?? [])];
+  }
+
+  /** Gives what went wrong, because nodes can go on without it. */
+  async #applyObjects({ desired, live, plan }: Planned, signal: AbortSignal): Promise<Error | undefined> {
+    if (!desired) return undefined;
+    try {
+      await this.#applier.applyAll(this.#deps.caches, desired, live, signal);
+      // KMM unloads a Module that goes: it must be on no node any more.
+      const unused = plan.nodes.every(({ facts }) => facts.labels.sfc === undefined && !facts.sfc.present);
+      if (!desired.sfc && unused) await this.#applier.remove(MODULES, live.sfc, signal);
+      return undefined;
+    } catch (error) {
+      signal.throwIfAborted();
+      return error as Error;
+    }
+  }
+
+  async #act(onload: DeepReadonly<Onload>, { plan }: Planned, signal: AbortSignal): Promise<Deeds> {
+    const { client, caches, pods, now } = this.#deps;
+    const actor = { client, caches, pods, evictions: this.#evictions, now };
+    return takeSteps(actor, onload, plan, attemptFor(onload), signal);
+  }
+
+  async #report(
+    raw: DeepReadonly<RawOnload>,
+    onload: DeepReadonly<Onload>,
+    planned: Planned,
+    deeds: Deeds,
+    troubles: readonly Trouble[],
+    begun: Rollback | undefined,
+    signal: AbortSignal,
+  ): Promise<number | undefined> {
+    const { teller, now } = this.#deps;
+    const key = keyOf(raw);
+    const held = (planned.desired?.heldBack.length ?? 0) > 0;
+    const rollback = begun ?? standingRollback(onload);
+    const status = statusOf({
+      onload,
+      version: begun?.toVersion ?? planned.effective.spec.onload.version,
+      plan: planned.plan,
+      troubles,
+      rollback,
+      lastReady: planned.kmm ? nextLastReady(onload, planned.plan, held, now()) : onload.status?.lastReady,
+      now: now(),
+    });
+    const ready = status.conditions?.some(({ type, status: value }) => type === "Ready" && value === "True") ?? false;
+    teller.tellPlan(raw, key, planned.plan, deeds, ready, now());
+    if (begun) {
+      const note = `Going back from version ${begun.fromVersion} to ${begun.toVersion}: ${begun.message}`;
+      teller.tell(raw, { type: "Warning", reason: "RollbackStarted", note });
+    }
+    const wait = await this.#reporter.write(`${key.namespace}/${key.name}`, raw, status, signal);
+    if (wait !== undefined) return wait;
+    for (const tale of tellConditions(onload.status?.conditions, status.conditions)) teller.tell(raw, tale);
+    const since = notReadySince(onload.status);
+    if (ready && since !== undefined) teller.tellReady(key, now() - since);
+    return undefined;
+  }
+
+  /** Reads the logs of KMM's failed pods on nodes that wait for them. */
+  async #listen({ plan }: Planned, signal: AbortSignal): Promise<boolean> {
+    const { kmmPods } = this.#deps.caches;
+    const failing = plan.nodes.filter(({ facts }) => facts.onload.failure ?? facts.sfc.failure);
+    const pods = failing.slice(0, 10).flatMap(({ facts }) => kmmPods.store.byIndex("node", facts.name));
+    return this.#lastWords.listen(pods, signal);
+  }
+
+  /** Every node is clean: the objects go, and then the resource. */
+  async #finish(raw: DeepReadonly<RawOnload>, { live }: Planned, signal: AbortSignal): Promise<void> {
+    await Promise.all([
+      this.#applier.remove(MODULES, live.onload, signal),
+      this.#applier.remove(MODULES, live.sfc, signal),
+      this.#applier.remove(DAEMON_SETS, live.daemonSet, signal),
+    ]);
+    const { finalizers = [] } = raw.metadata;
+    if (!finalizers.includes(FINALIZER)) return;
+    const rest = finalizers.filter((each) => each !== FINALIZER);
+    const { client, caches } = this.#deps;
+    const current = caches.onloads.store.get(`${raw.metadata.namespace}/${raw.metadata.name}`) ?? raw;
+    const resourceVersion = current.metadata.resourceVersion;
+    await client.mergePatch(ONLOADS, refOf(raw), { metadata: { finalizers: rest } }, { resourceVersion, signal });
+  }
+
+  #next(
+    planned: Planned,
+    deeds: Deeds,
+    troubles: readonly Trouble[],
+    heard: boolean,
+    waitMs: number | undefined,
+  ): Result {
+    const { plan } = planned;
+    const times: number[] = [];
+    if (deeds.again || heard) times.push(OVERTAKEN_MS);
+    if (waitMs !== undefined) times.push(waitMs);
+    if (troubles.some(({ reason }) => reason === REASON.ServiceAccountMissing)) times.push(TROUBLE_MS);
+    if (plan.nodes.some(({ state }) => state === "Draining")) times.push(EVICTION_RETRY_MS);
+    if (plan.wakeAt !== undefined) times.push(Math.max(1, plan.wakeAt - this.#deps.now() + 1));
+    return times.length > 0 ? { requeueAfterMs: Math.min(...times) } : {};
+  }
+
+  #forget(key: string): void {
+    const { namespace = "", name } = splitKey(key);
+    this.#reporter.forget(key);
+    this.#deps.teller.forget({ namespace, name });
+  }
+}
+
+function keyOf({ metadata }: DeepReadonly<RawOnload>): OnloadKey {
+  return { namespace: metadata.namespace ?? "", name: metadata.name };
+}

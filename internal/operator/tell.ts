@@ -1,0 +1,104 @@
+/** Tells the story of a rollout: Events on the Onload resource, and metrics. */
+import type { DeepReadonly } from "../api/core.ts";
+import type { OnloadKey } from "../api/names.ts";
+import { EVENT_REASON } from "../api/reasons.ts";
+import { referenceTo, type EventSink } from "../kube/events.ts";
+import { NODES, ONLOADS, PODS } from "../kube/resource.ts";
+import type { Deeds } from "./act.ts";
+import type { RawOnload } from "./caches.ts";
+import type { EvictionResult } from "./evict.ts";
+import type { OperatorMetrics } from "./metrics.ts";
+import { nameOf } from "./observe/ownership.ts";
+import type { Holder } from "./rollout/facts.ts";
+import type { RolloutPlan } from "./rollout/plan.ts";
+import { remember, tellChange, tellCleaned, tellStep, type NodeMemory, type Tale } from "./rollout/story.ts";
+
+export class Teller {
+  readonly #events: EventSink;
+  readonly #metrics: OperatorMetrics;
+  /** What the last plan said, by resource and node: lost with the process, which then begins the story anew. */
+  readonly #memory = new Map<string, Map<string, NodeMemory>>();
+
+  constructor(events: EventSink, metrics: OperatorMetrics) {
+    this.#events = events;
+    this.#metrics = metrics;
+  }
+
+  /** Tells one tale about a resource. */
+  tell(onload: DeepReadonly<RawOnload>, tale: Tale): void {
+    this.#events.record(referenceTo(ONLOADS, onload), {
+      type: tale.type,
+      reason: tale.reason,
+      note: tale.note,
+      ...(tale.node === undefined ? {} : { related: { apiVersion: "v1", kind: NODES.kind, name: tale.node } }),
+    });
+  }
+
+  /** Tells what was done, and what has changed since the last plan. */
+  tellPlan(
+    onload: DeepReadonly<RawOnload>,
+    key: OnloadKey,
+    plan: RolloutPlan,
+    deeds: Deeds,
+    ready: boolean,
+    now: number,
+  ): void {
+    const id = nameOf(key);
+    const before = this.#memory.get(id);
+    const after = new Map<string, NodeMemory>();
+    for (const { plan: node, step } of deeds.steps) {
+      this.#metrics.step(key, step);
+      const tale = tellStep(step, node.facts);
+      if (tale) this.tell(onload, tale);
+    }
+    for (const node of plan.nodes) {
+      const { name } = node.facts;
+      const old = before?.get(name);
+      if (old && old.state !== node.state) this.#metrics.leftState(old.state, now - old.since);
+      // In a process's first plan of a resource nothing has changed; a node that joins later has.
+      const known = old ?? (before ? NEWCOMER : undefined);
+      const tales = tellChange(known, node);
+      for (const tale of tales) this.tell(onload, tale);
+      if (node.problem?.failed && tales.some(({ type }) => type === "Warning")) {
+        this.#metrics.nodeFailed(key, node.problem.reason);
+      }
+      after.set(name, remember(old, node, now));
+    }
+    for (const name of before?.keys() ?? []) if (!after.has(name)) this.tell(onload, tellCleaned(name));
+    this.#memory.set(id, after);
+    this.#metrics.planned(key, plan.nodes, ready);
+  }
+
+  /** Tells of an eviction. */
+  tellEviction(
+    onload: DeepReadonly<RawOnload>,
+    node: string,
+    pod: Holder,
+    result: EvictionResult,
+    message: string,
+  ): void {
+    this.#metrics.evicted(result);
+    const done = result === "evicted" || result === "deleted";
+    const what = done ? `${result} pod` : `could not evict pod`;
+    const why = message === "" ? "" : `: ${message}`;
+    this.#events.record(referenceTo(ONLOADS, onload), {
+      type: done ? "Normal" : "Warning",
+      reason: done ? EVENT_REASON.PodEvicted : "EvictionBlocked",
+      note: `Node ${node}: ${what} ${pod.namespace}/${pod.name}${why}`,
+      related: { apiVersion: "v1", kind: PODS.kind, namespace: pod.namespace, name: pod.name, uid: pod.uid },
+    });
+  }
+
+  /** Tells how long it took until every node was done. */
+  tellReady(key: OnloadKey, ms: number): void {
+    this.#metrics.upgraded(key, ms);
+  }
+
+  /** The resource is gone. */
+  forget(key: OnloadKey): void {
+    this.#memory.delete(nameOf(key));
+    this.#metrics.forget(key);
+  }
+}
+
+const NEWCOMER: NodeMemory = { state: "Absent", since: 0, problem: undefined };
