@@ -6,6 +6,7 @@ import { isDeepStrictEqual } from "node:util";
 import type { DeepReadonly, KubeObject } from "../api/core.ts";
 import type { Client } from "../kube/client.ts";
 import { DAEMON_SETS, MODULES, refOf, type Resource } from "../kube/resource.ts";
+import { adoptSpec } from "./adopt.ts";
 import type { Caches } from "./caches.ts";
 import type { DesiredObjects } from "./objects.ts";
 import type { LiveObjects } from "./observe.ts";
@@ -42,7 +43,18 @@ export class Applier {
     const body = JSON.stringify(desired);
     const before = this.#applied.get(id);
     if (before && live && before.body === body && isUntouched(before, desired, live)) return undefined;
-    const answer = await this.#client.apply<T>(resource, desired as DeepReadonly<T>, { signal });
+    let answer = await this.#client.apply<T>(resource, desired as DeepReadonly<T>, { signal });
+    const managedFields = adoptSpec(answer.metadata.managedFields ?? []);
+    if (managedFields) {
+      const { resourceVersion } = answer.metadata;
+      await this.#client.mergePatch<T>(
+        resource,
+        refOf(answer),
+        { metadata: { managedFields } },
+        { resourceVersion, signal },
+      );
+      answer = await this.#client.apply<T>(resource, desired as DeepReadonly<T>, { signal });
+    }
     this.#applied.set(id, { body, uid: answer.metadata.uid, generation: answer.metadata.generation });
     return answer;
   }
