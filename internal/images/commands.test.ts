@@ -1,0 +1,137 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import fc from "fast-check";
+import { dryRunScript, shell } from "./commands.ts";
+import { labelInstruction } from "./dockerfile.ts";
+import { engineCommands, type EngineName, type LocalImage } from "./engine.ts";
+import { makePlan, type Observed, type Request } from "./plan.ts";
+import { processRunner } from "./runner.ts";
+import type { Source } from "./source.ts";
+
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "commands-test-"));
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+const source: Source = {
+  kind: "checkout",
+  location: "/home/u/my onload",
+  product: "onload",
+  brand: "OpenOnload",
+  version: "9.1.0",
+  revision: "ef17681",
+  digest: "sha256:aa",
+};
+const request: Request = {
+  parts: ["source", "user", "module"],
+  registry: "r.example",
+  kernels: [{ version: "6.1.0", builder: "debian:12" }],
+  bases: {},
+  buildParams: "--debug --no-sfc",
+  strip: true,
+  buildArgs: [],
+  noCache: false,
+  dockerfiles: {},
+  cores: 4,
+};
+
+function script(engine: EngineName, change: Partial<Observed> = {}): string {
+  const observed: Observed = { source, images: new Map(), now: new Date(0), ...change };
+  const options = {
+    engine: engineCommands(engine, true),
+    registry: {},
+    source: observed.source,
+    push: true,
+    missing: ["debian:12"],
+  };
+  return dryRunScript(makePlan(request, observed), request, options);
+}
+
+/** The lines of a script that call `program`. */
+function calls(text: string, program: string): string[] {
+  return text.split("\n").filter((line) => line.startsWith(`${program} `));
+}
+
+describe("a dry run", () => {
+  test("with docker names the source image in passing, because its FROM takes no ID", () => {
+    expect(calls(script("docker"), "docker")).toEqual([
+      "docker pull --quiet debian:12",
+      'docker build --progress=plain "--file=$work/source.Dockerfile" "--iidfile=$work/source.iid" --tag onloadctl-stage/source:dry-run "$work/tree"',
+      `docker build --progress=plain "--file=$work/user.Dockerfile" "--iidfile=$work/user.iid" --build-arg ONLOAD_SOURCE=onloadctl-stage/source:dry-run --build-arg BUILDER_IMAGE=registry.access.redhat.com/ubi9/ubi-minimal --build-arg USER_BASE=registry.access.redhat.com/ubi9/ubi-micro --build-arg 'ONLOAD_BUILD_PARAMS=--debug --no-sfc' --build-arg JOBS=2 "$work/empty"`,
+      `docker build --progress=plain "--file=$work/module-6.1.0.Dockerfile" "--iidfile=$work/module-6.1.0.iid" --build-arg ONLOAD_SOURCE=onloadctl-stage/source:dry-run --build-arg DTK_AUTO=debian:12 --build-arg BUILDER_IMAGE=debian:12 --build-arg MODULE_BASE=registry.access.redhat.com/ubi9/ubi-minimal --build-arg KERNEL_FULL_VERSION=6.1.0 --build-arg 'ONLOAD_BUILD_PARAMS=--debug --no-sfc' --build-arg JOBS=2 "$work/empty"`,
+      'docker tag "$(cat $work/source.iid)" r.example/onload-source:9.1.0',
+      'docker tag "$(cat $work/user.iid)" r.example/onload-user:9.1.0',
+      'docker tag "$(cat $work/module-6.1.0.iid)" r.example/onload-module:9.1.0-6.1.0',
+      "docker rmi --no-prune onloadctl-stage/source:dry-run",
+      "docker push r.example/onload-source:9.1.0",
+      "docker push r.example/onload-user:9.1.0",
+      "docker push r.example/onload-module:9.1.0-6.1.0",
+    ]);
+    expect(script("docker")).toContain("export DOCKER_BUILDKIT=1\n");
+  });
+
+  test("with podman hands the source image on by its ID", () => {
+    expect(calls(script("podman"), "podman")[2]).toContain(
+      '--build-arg "ONLOAD_SOURCE=$(cut -d: -f2 $work/source.iid)"',
+    );
+  });
+
+  test("makes and unpacks a release of a checkout, wherever it lies", () => {
+    const text = script("podman");
+    expect(text).toContain(
+      `(cd "$work" && '/home/u/my onload/scripts/onload_mkdist' --output-vars --version 9.1.0 --srcrev ef17681)`,
+    );
+    expect(text).toContain('tar -xzf "$work/onload-9.1.0.tgz" -C "$work/tree" --strip-components=1 --no-same-owner');
+  });
+
+  test("says what stays", () => {
+    const first = makePlan(request, { source, images: new Map(), now: new Date(0) });
+    const images = new Map<string, LocalImage>(
+      first.images.map(({ tag, labels }) => [
+        tag,
+        {
+          id: "0123456789abcdef",
+          architecture: "amd64",
+          os: "linux",
+          labels: Object.fromEntries(labels),
+          env: [],
+          user: "",
+          size: 1,
+        },
+      ]),
+    );
+    const text = script("podman", { images });
+    expect(text.match(/# Nothing has changed: image 0123456789ab stays/g)).toHaveLength(3);
+    expect(calls(text, "podman").filter((line) => line.includes("build"))).toEqual([]);
+  });
+
+  test("is a script that a shell understands, with every engine", async () => {
+    for (const engine of ["podman", "docker", "buildah"] as const) {
+      const path = join(folder, `${engine}.sh`);
+      await Bun.write(path, script(engine));
+      expect(await processRunner.run(["sh", "-n", path])).toMatchObject({ code: 0, output: "" });
+    }
+  });
+});
+
+test("a quoted word is the same word to a shell", async () => {
+  // All words in one shell, since each run starts a process.
+  const words = fc.sample(
+    fc.string({ unit: "binary" }).filter((word) => !/\0|\$work|\$\(c|[\ud800-\udfff]/.test(word)),
+    200,
+  );
+  const { stdout } = await processRunner.run(["sh", "-c", `printf '%s\\0' ${shell(words)}`]);
+  expect(stdout.split("\0").slice(0, -1)).toEqual(words);
+});
+
+test("labels keep quotes, backslashes and dollars", () => {
+  expect(
+    labelInstruction([
+      ["a", 'x"y'],
+      ["b", "$HOME\\n"],
+    ]),
+  ).toBe('LABEL a="x\\"y" b="\\$HOME\\\\n"');
+});

@@ -1,0 +1,60 @@
+import { describe, expect, test } from "bun:test";
+import { processRunner as runner } from "./runner.ts";
+import { bytes } from "./tarball.ts";
+
+describe("run", () => {
+  test("gives both streams, whole lines and the exit code", async () => {
+    const lines: string[] = [];
+    const script = "printf 'a\\nb'; printf 'c\\nlast' ; printf 'err\\n' >&2; exit 3";
+    const result = await runner.run(["sh", "-c", script], { onLine: (line) => lines.push(line) });
+    expect(result.code).toBe(3);
+    expect(result.stdout).toBe("a\nbc\nlast");
+    expect(result.output).toContain("err");
+    expect(lines.sort()).toEqual(["a", "bc", "err", "last"]);
+  });
+
+  test("says which program cannot be started", () => {
+    expect(runner.run(["/no/such/program"])).rejects.toThrow("Cannot run /no/such/program");
+  });
+
+  test("an abort ends the program and its children before it returns", async () => {
+    const stop = new AbortController();
+    let child = 0;
+    const run = runner.run(["sh", "-c", "sleep 1000 & echo $!; wait"], {
+      signal: stop.signal,
+      onLine: (line) => {
+        child = Number(line);
+        stop.abort(new DOMException("Stopped", "AbortError"));
+      },
+    });
+    await expect(run).rejects.toThrow("Stopped");
+    expect(child).toBeGreaterThan(0);
+    // Dead, or a zombie that whoever adopted it has not buried yet.
+    const state = await Bun.file(`/proc/${child}/stat`)
+      .text()
+      .catch(() => "gone");
+    expect(state).toMatch(/^gone$|\) Z /);
+  });
+
+  test("nothing is started after an abort", () => {
+    expect(runner.run(["true"], { signal: AbortSignal.abort(new Error("before")) })).rejects.toThrow("before");
+  });
+});
+
+describe("read", () => {
+  test("gives what the program writes", async () => {
+    expect((await runner.read(["printf", "abc"], bytes)).toString()).toBe("abc");
+  });
+
+  test("ends a program whose reader has enough", async () => {
+    const first = await runner.read(["yes"], async (stdout) => {
+      for await (const chunk of stdout) return String(chunk).slice(0, 1);
+      return "";
+    });
+    expect(first).toBe("y");
+  });
+
+  test("fails when the program does, with what it says", () => {
+    expect(runner.read(["sh", "-c", "echo half; echo broken >&2; exit 1"], bytes)).rejects.toThrow("broken");
+  });
+});
