@@ -39,14 +39,23 @@ export function copyExecutable(fs: FileOps, procDir: string, to: string): string
   return [...files.keys()];
 }
 
-/** Which files of a memory map (/proc/PID/maps) are the dynamic loader and which are shared libraries. */
+/**
+ * Which files of a memory map (/proc/PID/maps) are the dynamic loader and which are shared libraries.
+ *
+ * @throws for a C library older than 2.34, whose files are not named as programs ask for them
+ */
 export function mappedFiles(
   maps: string,
   { executable }: { executable: string },
 ): { executable: string; loader: string | undefined; libraries: string[] } {
-  // Mapped files start with a slash; a deleted one could not be copied anyway.
   const paths = maps.split("\n").map((line) => /\s(\/\S*)$/.exec(line)?.[1]);
   const shared = new Set(paths.filter((path) => path !== undefined && /\.so(\.[0-9.]+)?$/.test(path)) as string[]);
-  const loader = [...shared].find((path) => /^ld-(linux|musl).*\.so(\.\d+)*$|^ld-2\.\d+\.so$/.test(basename(path)));
+  const versioned = [...shared].find((path) => /-\d+\.\d+\.so$/.test(path));
+  if (versioned !== undefined) {
+    throw new Error(
+      `Cannot copy the executable: ${versioned} is of an old C library: base the image on glibc 2.34 or newer`,
+    );
+  }
+  const loader = [...shared].find((path) => /^ld-linux.*\.so\.\d+$/.test(basename(path)));
   return { executable, loader, libraries: [...shared].filter((path) => path !== loader && path !== executable) };
 }

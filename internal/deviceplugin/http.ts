@@ -15,6 +15,8 @@ export interface HttpOptions {
   healthz: Probe;
   readyz: Probe;
   log: Logger;
+  /** How long to wait before a port that is taken is tried again, in milliseconds. */
+  retryMs?: number;
   /** Told the port once it listens, which matters for port 0. */
   listening?: (port: number) => void;
 }
@@ -38,7 +40,7 @@ export async function serveHttp(options: HttpOptions, signal: AbortSignal): Prom
       return;
     }
     options.log.warn("Cannot serve metrics and probes yet; trying again", { address: options.address, error });
-    await Promise.race([aborted(signal), sleep(RETRY_MS)]);
+    await Promise.race([aborted(signal), sleep(options.retryMs ?? RETRY_MS)]);
   }
 }
 

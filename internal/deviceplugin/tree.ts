@@ -10,7 +10,8 @@ export type TreeEntry =
 
 /** Permission bits that are kept: what is set-user-id in an image must not become so on the host. */
 const MODE_BITS = 0o777;
-const CHUNK = 1024 * 1024;
+/** Shared by all copies and digests, which are synchronous and so never run at once. */
+const buffer = Buffer.alloc(256 * 1024);
 
 /**
  * Reads a tree: parents before children, siblings by name, without the root itself.
@@ -75,7 +76,6 @@ export function copyFile(fs: FileOps, from: string, to: string, mode: number): v
   try {
     const target = fs.openSync(to, "wx", 0o600);
     try {
-      const buffer = Buffer.allocUnsafe(CHUNK);
       for (let read = fs.readSync(source, buffer); read > 0; read = fs.readSync(source, buffer)) {
         for (let done = 0; done < read;) done += fs.writeSync(target, buffer, done, read - done);
       }
@@ -103,7 +103,6 @@ function hashFile(fs: FileOps, path: string): string {
   const hash = createHash("sha256");
   const handle = fs.openSync(path, "r");
   try {
-    const buffer = Buffer.allocUnsafe(CHUNK);
     for (let read = fs.readSync(handle, buffer); read > 0; read = fs.readSync(handle, buffer)) {
       hash.update(buffer.subarray(0, read));
     }
