@@ -1,4 +1,5 @@
 import { chmodSync, copyFileSync, cpSync, existsSync, mkdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { release } from "node:os";
 import { dirname, join } from "node:path";
 import { output, run } from "../lib/command.ts";
 import { requirePackages } from "../lib/debian.ts";
@@ -49,14 +50,17 @@ export class ImageBuilder {
     return await this.build("pause:1", context);
   }
 
-  /** The stand-in for an image with Onload's kernel modules. */
+  /** The stand-in for an image with Onload's kernel modules, tagged VERSION-KERNEL for the kernel of this machine. */
   async onloadModule(version: string): Promise<string> {
     await requirePackages(["busybox-static"]);
     const context = this.#context("onload-module");
     copyFileSync("/bin/busybox", join(context, "busybox"));
     // Debian's shell, which needs only the C library.
     copyFileSync("/bin/dash", join(context, "sh"));
-    return await this.build(`onload-module:${version}`, context, { BASE_IMAGE: await this.base(), VERSION: version });
+    return await this.build(`onload-module:${version}-${release()}`, context, {
+      BASE_IMAGE: await this.base(),
+      VERSION: version,
+    });
   }
 
   /** The stand-in for an image with Onload's userland; every version's library differs. */

@@ -92,7 +92,7 @@ export async function startNodeCluster(options: NodeClusterOptions = {}): Promis
     const images = new ImageBuilder(state, registry.address);
     const sandboxImage = await images.pause();
     tell("Starting containerd, kubelet and kube-proxy");
-    const name = "onload-node";
+    const name = "compute-0";
     const kubelet = await plane.addUser(`system:node:${name}`, ["system:nodes"]);
     const proxy = await plane.addUser("system:kube-proxy", [infrastructureGroup]);
     const multus = await plane.addUser("multus", ["system:masters"]);

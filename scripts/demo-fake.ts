@@ -1,0 +1,77 @@
+import { startControlPlane, startKmm, startKwok } from "./cluster/index.ts";
+import { advertiseDevices } from "./cluster/kwok-devices.ts";
+import { freePorts } from "./lib/ports.ts";
+import { output } from "./lib/command.ts";
+import { poll } from "./lib/poll.ts";
+import { progress } from "./lib/progress.ts";
+import type { Shown } from "./demo-real.ts";
+import { watchUntilReady } from "./demo-watch.ts";
+
+/**
+ * Shows the operator with fake nodes (kwok), where no container can run: the operator is a process beside the real
+ * control plane, and a stand-in for the kubelets advertises the devices of plugin pods that only seem to run.
+ */
+export async function showOnFakeNodes(executable: string, signal: AbortSignal): Promise<Shown> {
+  const plane = await startControlPlane({ signal });
+  const ended = new AbortController();
+  let advertising: Promise<void> | undefined;
+  const stop = async (): Promise<void> => {
+    ended.abort();
+    await advertising;
+    await plane.stop();
+  };
+  try {
+    progress("Starting KMM 1.1.0 and three fake nodes");
+    await startKmm(plane, signal);
+    const kwok = await startKwok(plane);
+    await kwok.createNodes(3, { labels: { "node-role.kubernetes.io/worker": "" } });
+    console.log(await plane.kubectl(["get", "nodes"]));
+    const selector = "app.kubernetes.io/component=device-plugin";
+    advertising = advertiseDevices(plane, {
+      selector,
+      resource: "amd.com/onload",
+      count: 100,
+      signal: AbortSignal.any([signal, ended.signal]),
+    });
+
+    progress("onloadctl manifests install | kubectl apply --server-side -f -, and the operator as a process");
+    const image = "registry.example.com/onloadctl:latest";
+    await plane.apply(await output([executable, "manifests", "install", `--image=${image}`]));
+    const [metrics = 0, health = 0] = await freePorts(2);
+    const operator = plane.state.start(
+      "operator",
+      [
+        executable,
+        "operator",
+        `--kubeconfig=${plane.kubeconfigPath}`,
+        `--metrics-bind-address=127.0.0.1:${metrics}`,
+        `--health-probe-bind-address=127.0.0.1:${health}`,
+      ],
+      { env: { DEVICE_PLUGIN_IMG: image } },
+    );
+    await poll(async () => !operator.alive() || (await fetch(`http://127.0.0.1:${health}/readyz`)).ok, {
+      what: "Readiness of the operator",
+      signal,
+    });
+    if (!operator.alive()) throw new Error(`the operator exited: ${operator.logTail()}`);
+
+    progress("onloadctl manifests sample | kubectl apply --server-side -f -");
+    await plane.apply(await output([executable, "manifests", "sample", "onload"]));
+    await watchUntilReady(plane, signal);
+    console.log(await plane.kubectl(["get", "onload", "-A"]));
+    console.log(await plane.kubectl(["get", "nodes", "-L", "onload.amd.com/onload-runtime.onload"]));
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  return {
+    kubeconfigPath: plane.kubeconfigPath,
+    commands: [
+      "kubectl get onload -n onload-runtime onload -o wide",
+      "kubectl get modules,daemonsets,pods -n onload-runtime",
+      "kubectl events -n onload-runtime",
+    ],
+    leftOut: "the operator's own pod and the application's, which need a real node",
+    stop,
+  };
+}

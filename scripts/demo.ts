@@ -1,0 +1,79 @@
+/** Shows onloadctl on a real cluster, from an empty machine to a pod that has Onload; see the usage below. */
+import { once } from "node:events";
+import { builtExecutable } from "./lib/built.ts";
+import { output } from "./lib/command.ts";
+import { interruption } from "./lib/interruption.ts";
+import { progress } from "./lib/progress.ts";
+import { whyNoNode } from "./cluster/index.ts";
+import { showOnFakeNodes } from "./demo-fake.ts";
+import { showOnRealNode } from "./demo-real.ts";
+import type { Shown } from "./demo-real.ts";
+import { tool } from "./tools/index.ts";
+
+const usage = `Show onloadctl on a real cluster: control plane, node, KMM, operator, and a pod that has Onload
+
+USAGE ./scripts/demo [--once]
+
+  --once   End when everything has been shown; the exit code is 0 only if all of it came true.
+
+Without --once the cluster stays until Ctrl-C. As root on Linux it has a real node, else fake ones (kwok).
+`;
+
+const args = process.argv.slice(2);
+if (args.includes("--help") || args.includes("-h")) {
+  process.stdout.write(usage);
+  process.exit(0);
+}
+const unknown = args.find((arg) => arg !== "--once");
+if (unknown !== undefined) {
+  console.error(`Unknown argument ${unknown}; see ./scripts/demo --help`);
+  process.exit(2);
+}
+const isOnce = args.includes("--once");
+
+const stop = interruption();
+let shown: Shown | undefined;
+let code = 0;
+try {
+  progress("Building dist/onloadctl where it is older than its sources");
+  const executable = await builtExecutable();
+  progress(`${executable}: version ${await output([executable, "--version"])}`);
+  const reason = whyNoNode();
+  if (reason === undefined) {
+    shown = await showOnRealNode(executable, stop.signal);
+  } else {
+    progress(`No real node here: ${reason}. Fake nodes take its place; they run no container.`);
+    shown = await showOnFakeNodes(executable, stop.signal);
+  }
+  await summarise(shown);
+  if (shown.leftOut !== undefined) {
+    progress(`Left out: ${shown.leftOut}`);
+    code = 1;
+  }
+  if (!isOnce) {
+    progress("The cluster stays until Ctrl-C");
+    const idle = setInterval(() => {}, 1 << 30);
+    if (!stop.signal.aborted) await once(stop.signal, "abort");
+    clearInterval(idle);
+    code = 0;
+  }
+} catch (error) {
+  code = stop.signal.aborted ? 130 : 1;
+  console.error(stop.signal.aborted ? "Interrupted" : `Not everything came true: ${(error as Error).message}`);
+} finally {
+  if (shown !== undefined) {
+    progress("Stopping everything");
+    await shown.stop();
+  }
+}
+process.exit(code);
+
+async function summarise({ kubeconfigPath, commands }: Shown): Promise<void> {
+  const kubectl = await tool("kubectl");
+  console.log(`
+Everything came true. Look around with:
+
+  export KUBECONFIG=${kubeconfigPath} PATH=${kubectl.replace(/\/kubectl$/, "")}:$PATH
+${commands.map((command) => `  ${command}`).join("\n")}
+`);
+}
