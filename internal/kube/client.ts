@@ -23,7 +23,7 @@ export interface CallOptions {
 }
 
 export interface ListOptions extends CallOptions, Selection {
-  /** Objects a page. Default 250. */
+  /** Objects a page. Default 100: a page is parsed as a whole. */
   pageSize?: number;
 }
 
@@ -129,7 +129,7 @@ export class Client {
     let token = "";
     do {
       const query = selectionQuery(options);
-      query.set("limit", String(options.pageSize ?? 250));
+      query.set("limit", String(options.pageSize ?? 100));
       if (token !== "") query.set("continue", token);
       const page = await this.transport.json<{
         items?: T[] | null;

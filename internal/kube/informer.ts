@@ -23,7 +23,7 @@ export interface InformerOptions<T extends KubeObject, I extends string> {
   /** Applied before an object is kept: return only the parts that are read. Keep the metadata that identifies it. */
   transform?: (object: T) => T;
   indexes?: Record<I, IndexFunction<T>>;
-  /** Objects a page of the first list. Default 250. */
+  /** Objects a page of the first list. Default 100. */
   pageSize?: number;
   silenceMs?: number;
   absentRetryMs?: number;
