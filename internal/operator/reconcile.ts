@@ -5,6 +5,7 @@ import type { Onload } from "../api/onload.ts";
 import { REASON } from "../api/reasons.ts";
 import type { Result } from "../controller/controller.ts";
 import type { Client } from "../kube/client.ts";
+import { isNotFound } from "../kube/errors.ts";
 import { splitKey } from "../kube/object.ts";
 import { DAEMON_SETS, MODULES, ONLOADS, refOf } from "../kube/resource.ts";
 import { takeSteps, type Deeds } from "./act.ts";
@@ -193,7 +194,12 @@ export class OnloadReconciler {
     const { client, caches } = this.#deps;
     const current = caches.onloads.store.get(`${raw.metadata.namespace}/${raw.metadata.name}`) ?? raw;
     const resourceVersion = current.metadata.resourceVersion;
-    await client.mergePatch(ONLOADS, refOf(raw), { metadata: { finalizers: rest } }, { resourceVersion, signal });
+    try {
+      await client.mergePatch(ONLOADS, refOf(raw), { metadata: { finalizers: rest } }, { resourceVersion, signal });
+    } catch (error) {
+      // The cache may not know yet that our last patch let it go.
+      if (!isNotFound(error)) throw error;
+    }
   }
 
   #next(

@@ -19,6 +19,8 @@ export interface Situation {
   version: string;
   paused: boolean;
   deleting: boolean;
+  /** Nodes have run another version before. */
+  upgrading: boolean;
   /** The version that failed, while a rollback holds. */
   rollbackFrom: string | undefined;
   /** Troubles of the whole resource, worst first. */
@@ -45,6 +47,7 @@ export function statusOf({ onload, version, plan, troubles, rollback, lastReady,
     version,
     paused: onload.spec.upgrade.paused,
     deleting: onload.metadata.deletionTimestamp !== undefined,
+    upgrading: onload.status?.lastReady !== undefined && onload.status.lastReady.version !== version,
     rollbackFrom: rollback?.fromVersion,
     troubles,
   });
@@ -153,9 +156,12 @@ function progressing(plan: RolloutPlan, situation: Situation): Verdict {
     return verdict("True", REASON.Deleting, `${plan.nodes.length} nodes still to be cleaned${now}`);
   }
   if (moving.length > 0) {
-    const upgrading = waiting.length > 0 || moving.some(({ facts }) => facts.mark?.step.startsWith("Un"));
     const reason =
-      situation.rollbackFrom !== undefined ? REASON.RollingBack : upgrading ? REASON.Upgrading : REASON.Installing;
+      situation.rollbackFrom !== undefined
+        ? REASON.RollingBack
+        : situation.upgrading
+          ? REASON.Upgrading
+          : REASON.Installing;
     return verdict("True", reason, `${done} of ${desired} nodes are ready with version ${situation.version}${now}`);
   }
   if (waiting.length === 0) return verdict("False", REASON.AsExpected, "Nothing to do");
