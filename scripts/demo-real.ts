@@ -89,7 +89,7 @@ async function installOperator(
 /** Applies the sample with this cluster's registry, and with a regular expression that fits any kernel. */
 async function applySample({ plane, node }: NodeCluster, executable: string): Promise<void> {
   const sample = await output([executable, "manifests", "sample", "onload"]);
-  const adapted = sample.replaceAll("registry.example.com", node.registry).replaceAll(/regexp: .*/g, "regexp: '^.*$'");
+  const adapted = sample.replaceAll("registry.example.com", node.registry).replaceAll(/regexp: .*/g, () => "regexp: '^.*$'");
   progress(`onloadctl manifests sample, with registry ${node.registry}, any kernel | kubectl apply --server-side -f -`);
   await plane.apply(adapted);
 }

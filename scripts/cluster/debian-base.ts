@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { mkdir } from "node:fs/promises";
+import { mkdir, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { run } from "../lib/command.ts";
 import { cacheFolder } from "../lib/paths.ts";
@@ -72,4 +72,16 @@ RUN apt-get update && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-ins
     });
   }
   return debianBuilderImage;
+}
+
+/** The kernel whose headers debianBuilderImage has, as `uname -r` would print it. */
+export async function debianKernel(): Promise<string> {
+  const root = (await run(["podman", "image", "mount", await debianBuilder()])).stdout.trim();
+  try {
+    const kernels = await readdir(join(root, "usr/lib/modules"));
+    if (kernels.length !== 1) throw new Error(`Cannot choose a kernel: the builder has headers of ${kernels.length}`);
+    return kernels[0]!;
+  } finally {
+    await run(["podman", "image", "unmount", debianBuilderImage]);
+  }
 }

@@ -32,7 +32,7 @@ export class ImageBuilder {
     const reference = `${this.#registry}/${name}`;
     const given = Object.entries(args).flatMap(([key, value]) => ["--build-arg", `${key}=${value}`]);
     await this.#buildah(["build", "--isolation=chroot", "--quiet", ...given, "--tag", reference, context]);
-    await this.#buildah(["push", "--quiet", "--tls-verify=false", reference]);
+    await this.#buildah(["push", "--quiet", "--disable-compression", "--tls-verify=false", reference]);
     return reference;
   }
 
