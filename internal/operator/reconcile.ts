@@ -1,4 +1,5 @@
 /** Brings the nodes of one Onload resource nearer to what it asks for: observe, plan, act, report. */
+import { errorText } from "../cli/errors.ts";
 import type { DeepReadonly } from "../api/core.ts";
 import { FINALIZER, type OnloadKey } from "../api/names.ts";
 import type { Onload } from "../api/onload.ts";
@@ -82,7 +83,7 @@ export class OnloadReconciler {
       const applied = await this.#applyObjects(planned, signal);
       if (applied) {
         failures.push(applied);
-        troubles.push({ reason: REASON.ApplyFailed, message: applied.message });
+        troubles.push({ reason: REASON.ApplyFailed, message: errorText(applied) });
       }
       // Without KMM no step would come to an end; only cleaning up needs none of it.
       if (planned.kmm || onload.metadata.deletionTimestamp) deeds = await this.#act(onload, planned, signal);
