@@ -20,6 +20,8 @@ export const FIELD_MANAGER = "onloadctl";
 export interface CallOptions {
   signal?: AbortSignal | undefined;
   timeoutMs?: number;
+  /** See ApiRequest. */
+  urgent?: boolean;
 }
 
 export interface ListOptions extends CallOptions, Selection {
@@ -307,8 +309,8 @@ export class Client {
 }
 
 /** Transport options of a call. */
-function call(options: CallOptions): Pick<ApiRequest, "signal" | "timeoutMs"> {
-  return { signal: options.signal, timeoutMs: options.timeoutMs };
+function call({ signal, timeoutMs, urgent }: CallOptions): Pick<ApiRequest, "signal" | "timeoutMs" | "urgent"> {
+  return { signal, timeoutMs, urgent };
 }
 
 function writeQuery(options: { dryRun?: boolean }): URLSearchParams {

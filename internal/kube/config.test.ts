@@ -81,13 +81,14 @@ test("a token file is read again after a minute and after a refusal, and unchang
 
 test("an exec plugin is asked once, with KUBERNETES_EXEC_INFO, and again when its token was refused", async () => {
   const log = join(root, "exec.log");
-  const plugin = await file(
+  await file(
     `#!/bin/sh\necho "$KUBERNETES_EXEC_INFO $EXTRA" >> ${log}\nprintf '{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","status":{"token":"t%s"}}' "$(wc -l < ${log} | tr -d ' ')"\n`,
+    "plugins/login",
   );
-  await chmod(plugin, 0o755);
+  await chmod(join(root, "plugins", "login"), 0o755);
   const exec = {
     apiVersion: "client.authentication.k8s.io/v1",
-    command: plugin,
+    command: "plugins/login",
     env: [{ name: "EXTRA", value: "x" }],
     provideClusterInfo: true,
   };

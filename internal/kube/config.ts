@@ -21,7 +21,7 @@ export interface ConfigOptions extends PodSurroundings {
  */
 export async function loadConfig(options: ConfigOptions = {}): Promise<ClusterConfig> {
   const env = options.env ?? process.env;
-  const kube = { context: options.context, env, ...(options.now ? { now: options.now } : {}) };
+  const kube = { context: options.context, ...(options.now ? { now: options.now } : {}) };
   if (options.kubeconfig) return loadKubeconfig([options.kubeconfig], kube);
   const listed = kubeconfigList(env["KUBECONFIG"]);
   if (listed.length > 0) return loadKubeconfig(listed, kube);

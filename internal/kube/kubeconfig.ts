@@ -14,7 +14,6 @@ interface Kubeconfig {
 export interface KubeconfigOptions {
   /** Context to use instead of the current one. */
   context?: string | undefined;
-  env?: Record<string, string | undefined>;
   now?: () => number;
 }
 
@@ -48,7 +47,7 @@ export async function loadKubeconfig(
     if (!URL.canParse(cluster.server))
       throw new Error(`cluster "${cluster.name}" has server "${cluster.server}", which is no URL`);
     if (cluster.proxyUrl) throw new Error(`cluster "${cluster.name}" has a proxy-url, which is not supported`);
-    const read = await identityReader(cluster, user, options.env ?? process.env);
+    const read = await identityReader(cluster, user);
     const credentials = refreshingCredentials(read, options.now);
     return { server: cluster.server, namespace: context.namespace ?? "default", source, credentials };
   } catch (error) {
@@ -97,7 +96,10 @@ async function parse(text: string, dir: string): Promise<Kubeconfig> {
     setPath(user, "certFile", path);
     setPath(user, "keyFile", path);
     const tokenFile = path(tokenFiles.get(user.name));
-    return tokenFile ? { ...user, tokenFile } : user;
+    const exec = user.exec as ExecConfig | undefined;
+    // A path is relative to the file, a bare name is looked up in $PATH.
+    const command = exec?.command?.includes("/") ? { exec: { ...exec, command: path(exec.command) } } : {};
+    return { ...user, ...command, ...(tokenFile ? { tokenFile } : {}) };
   });
   const current = raw["current-context"];
   return {
@@ -128,9 +130,8 @@ function oneOf(items: readonly { name: string }[]): string {
 async function identityReader(
   cluster: Cluster,
   user: Kubeconfig["users"][number] | undefined,
-  env: Record<string, string | undefined>,
 ): Promise<(refused: boolean) => Promise<Identity>> {
-  const provider = user ? await authenticator(user, cluster, env) : undefined;
+  const provider = user ? await authenticator(user, cluster) : undefined;
   return async (refused) => {
     const tls: TlsOptions = {};
     const ca = await pem(cluster.caFile, cluster.caData);
@@ -164,14 +165,13 @@ async function pem(file: string | undefined, data: string | undefined): Promise<
 async function authenticator(
   user: User,
   cluster: Cluster,
-  env: Record<string, string | undefined>,
 ): Promise<((headers: Record<string, string>, tls: TlsOptions, refused: boolean) => Promise<void>) | undefined> {
   let make: () => { applyAuthentication(user: User, options: object): Promise<void> };
   let subject = user;
   if (user.exec) {
     const { ExecAuth } = await import("@kubernetes/client-node/dist/exec_auth.js");
     make = () => new ExecAuth();
-    subject = { ...user, exec: withExecInfo(user.exec as ExecConfig, cluster, env) };
+    subject = { ...user, exec: withExecInfo(user.exec as ExecConfig, cluster) };
   } else if (user.authProvider) {
     const name = (user.authProvider as { name?: string }).name;
     if (name !== "oidc")
@@ -209,7 +209,7 @@ interface ExecConfig {
 }
 
 /** client-node starts the plugin without KUBERNETES_EXEC_INFO, which the exec protocol requires. */
-function withExecInfo(exec: ExecConfig, cluster: Cluster, env: Record<string, string | undefined>): ExecConfig {
+function withExecInfo(exec: ExecConfig, cluster: Cluster): ExecConfig {
   const info = {
     apiVersion: exec.apiVersion ?? "client.authentication.k8s.io/v1",
     kind: "ExecCredential",
@@ -226,9 +226,8 @@ function withExecInfo(exec: ExecConfig, cluster: Cluster, env: Record<string, st
         : {}),
     },
   };
-  const inherited = env["PATH"] ? [{ name: "PATH", value: env["PATH"] }] : [];
   return {
     ...exec,
-    env: [...inherited, ...(exec.env ?? []), { name: "KUBERNETES_EXEC_INFO", value: JSON.stringify(info) }],
+    env: [...(exec.env ?? []), { name: "KUBERNETES_EXEC_INFO", value: JSON.stringify(info) }],
   };
 }

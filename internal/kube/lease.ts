@@ -123,7 +123,7 @@ class Candidate {
         LEASES,
         lease,
         { spec: { holderIdentity: "", leaseDurationSeconds: 1, renewTime: now, acquireTime: now } },
-        { resourceVersion: this.#seen?.lease.metadata.resourceVersion, timeoutMs: this.#deadlineMs / 2 },
+        { resourceVersion: this.#seen?.lease.metadata.resourceVersion, timeoutMs: this.#deadlineMs / 2, urgent: true },
       );
       log.info("Released the leader's Lease", { lease: lease.name });
     } catch (error) {
@@ -154,7 +154,7 @@ class Candidate {
 
   async #readAndTake(signal: AbortSignal): Promise<boolean> {
     const { client, lease: ref, identity, log } = this.#options;
-    const call = { signal, timeoutMs: this.#deadlineMs / 2 };
+    const call = { signal, timeoutMs: this.#deadlineMs / 2, urgent: true };
     const found = await client.get<Lease>(LEASES, ref, call);
     if (!found) {
       const now = microTime(this.#clock.now());
@@ -184,7 +184,7 @@ class Candidate {
       LEASES,
       ref,
       { spec: { ...this.#mine(now), ...takeover } },
-      { resourceVersion: from.metadata.resourceVersion, signal, timeoutMs: this.#deadlineMs / 2 },
+      { resourceVersion: from.metadata.resourceVersion, signal, timeoutMs: this.#deadlineMs / 2, urgent: true },
     );
     this.#note(written);
     return true;

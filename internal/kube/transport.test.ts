@@ -163,6 +163,29 @@ test("an abort ends a call, a stream and a wait for a place at once, with the si
   expect(await Promise.all([call, waiting, watching])).toEqual([reason, reason, reason]);
 });
 
+test("an urgent call waits for no place that slow ones hold", async () => {
+  await using server = await FakeApiServer.start();
+  server.put(PATH, { metadata: { name: "a" } });
+  server.fail("GET", /slow/, 2, () => undefined);
+  const client = server.client({ maxConnections: 2, qps: 0.001, burst: 2 });
+  const abort = new AbortController();
+  const slow = [1, 2, 3].map(() => client.get(NODES, { name: "slow" }, { signal: abort.signal }).catch(() => "ended"));
+  expect(await client.get(NODES, { name: "a" }, { urgent: true })).toMatchObject({ metadata: { name: "a" } });
+  abort.abort();
+  expect(await Promise.all(slow)).toEqual(["ended", "ended", "ended"]);
+});
+
+test("a server on its way down is asked again when it says so", async () => {
+  await using server = await FakeApiServer.start();
+  server.put(PATH, { metadata: { name: "a" } });
+  server.fail("GET", /./, 1, (response) => {
+    response.setHeader("retry-after", "1");
+    sendStatus(response, 503, "ServiceUnavailable", "shutting down");
+  });
+  const client = server.client({ clock: hurriedClock(100) });
+  expect((await client.get(NODES, { name: "a" }))?.metadata.name).toBe("a");
+});
+
 test("each attempt is counted with its method and code", async () => {
   await using server = await FakeApiServer.start();
   const seen: string[] = [];

@@ -21,8 +21,10 @@ export interface ApiRequest {
   /** Longest wait for the whole answer, or for the head of a stream, in milliseconds. */
   timeoutMs?: number | undefined;
   signal?: AbortSignal | undefined;
-  /** Leaves a 429 to the caller. Otherwise it is sent again when the server says it may be. */
+  /** Leaves a 429 or 5xx to the caller. Otherwise it is sent again when the server says it may be. */
   noRetry?: boolean;
+  /** Waits for no place and no token: a Lease must be renewed however busy we are. One at a time. */
+  urgent?: boolean | undefined;
 }
 
 /** Seen after each attempt, for rest_client_requests_total. `code` is the HTTP status or "<error>". */
@@ -61,7 +63,8 @@ export class Transport {
     this.#clock = options.clock ?? systemClock;
     this.#places = new Semaphore(options.maxConnections ?? 32);
     this.#bucket = new TokenBucket(options.qps ?? 400, options.burst ?? 800, this.#clock);
-    this.#connections = new Connections(options.config.server, options.maxConnections ?? 32);
+    // One more for urgent requests.
+    this.#connections = new Connections(options.config.server, (options.maxConnections ?? 32) + 1);
     this.#userAgent = options.userAgent ?? `onloadctl/${VERSION} (${process.platform}/${process.arch})`;
   }
 
@@ -77,11 +80,11 @@ export class Transport {
 
   /** Sends a request and returns its answer as text. */
   async text(request: ApiRequest): Promise<string> {
-    const leave = await this.#places.enter(request.signal);
+    const leave = request.urgent ? undefined : await this.#places.enter(request.signal);
     try {
       return await this.#retrying(request, (limits) => this.#attempt(request, limits, (answer) => answer.text()));
     } finally {
-      leave();
+      leave?.();
     }
   }
 
@@ -113,7 +116,7 @@ export class Transport {
   async #retrying<T>(request: ApiRequest, attempt: (limits: Limits) => Promise<T>): Promise<T> {
     let reauthenticated = false;
     for (let tries = 0; ; tries++) {
-      await this.#bucket.take(request.signal);
+      if (!request.urgent) await this.#bucket.take(request.signal);
       try {
         return await attempt({
           timeoutMs: request.timeoutMs ?? this.#options.timeoutMs ?? 15_000,
@@ -127,7 +130,9 @@ export class Transport {
           this.config.credentials.invalidate();
           continue;
         }
-        const mayRetry = error.status === 429 && error.retryAfterMs !== undefined && !request.noRetry;
+        // As client-go: the server says when, be it busy or on its way down.
+        const unwell = error.status === 429 || error.status >= 500;
+        const mayRetry = unwell && error.retryAfterMs !== undefined && !request.noRetry;
         if (!mayRetry || tries >= MOST_RETRIES) throw error;
         await sleep(error.retryAfterMs!, request.signal, this.#clock);
       }
