@@ -1,0 +1,246 @@
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { join } from "node:path";
+import { parseAllDocuments } from "yaml";
+import {
+  startControlPlane,
+  startKmm,
+  startKwok,
+  type AuditEvent,
+  type ControlPlane,
+} from "../../scripts/cluster/index.ts";
+import { checkout } from "../../scripts/lib/paths.ts";
+import { poll } from "../../scripts/lib/poll.ts";
+import { render } from "./render.ts";
+
+const SYSTEM = "onload-operator-system";
+/** The identity of the operator's pod. */
+const OPERATOR = `system:serviceaccount:${SYSTEM}:onload-operator-controller-manager`;
+const RUNTIME = "onload-runtime";
+
+interface Rule {
+  apiGroups: string[];
+  resources: string[];
+  verbs: string[];
+}
+interface Manifest {
+  kind: string;
+  metadata: { name: string };
+  rules: Rule[];
+}
+
+let plane: ControlPlane;
+let kubeconfig: string;
+let node: string;
+
+beforeAll(async () => {
+  plane = await startControlPlane();
+  await startKmm(plane);
+  const kwok = await startKwok(plane);
+  await plane.apply(
+    parseAllDocuments(render("default"))
+      .map((document) => document.toString())
+      // The operator is a process of this test.
+      .filter((yaml) => !yaml.includes("kind: Deployment"))
+      .join("---\n"),
+  );
+  kubeconfig = await tokenKubeconfig();
+  [node = ""] = await kwok.createNodes(1, { labels: { onload: "yes" }, allocatable: { "amd.com/onload": "100" } });
+  await plane.apply(render("samples/namespace"));
+  // Stands for the operator's own pod, whose image is the device plugin's.
+  await kwok.createPods(1, { namespace: SYSTEM, prefix: "operator", nodes: [node] });
+  await kwok.createPods(1, {
+    namespace: RUNTIME,
+    prefix: "app",
+    nodes: [node],
+    labels: { app: "protected" },
+    limits: { "amd.com/onload": "1" },
+  });
+  await plane.apply(
+    JSON.stringify({
+      apiVersion: "policy/v1",
+      kind: "PodDisruptionBudget",
+      metadata: { name: "app", namespace: RUNTIME },
+      spec: { minAvailable: 1, selector: { matchLabels: { app: "protected" } } },
+    }),
+  );
+}, 300_000);
+
+afterAll(async () => {
+  await plane?.[Symbol.asyncDispose]();
+});
+
+/** A kubeconfig with a token of the operator's ServiceAccount. */
+async function tokenKubeconfig(): Promise<string> {
+  const accounts = `/api/v1/namespaces/${SYSTEM}/serviceaccounts/onload-operator-controller-manager`;
+  const { status } = await plane.request("POST", `${accounts}/token`, { body: { spec: { expirationSeconds: 3600 } } });
+  const file = plane.state.path("operator.kubeconfig");
+  const config = {
+    apiVersion: "v1",
+    kind: "Config",
+    "current-context": "test",
+    contexts: [{ name: "test", context: { cluster: "test", user: "operator", namespace: SYSTEM } }],
+    clusters: [{ name: "test", cluster: { server: plane.server, "certificate-authority": plane.caPath } }],
+    users: [{ name: "operator", user: { token: status.token } }],
+  };
+  await Bun.write(file, JSON.stringify(config));
+  return file;
+}
+
+/** Starts the operator from its sources. */
+function startOperator(...flags: string[]): ReturnType<ControlPlane["state"]["start"]> {
+  const command = [process.execPath, join(checkout, "cmd/onloadctl.ts"), "operator", `--kubeconfig=${kubeconfig}`];
+  const none = ["--metrics-bind-address=0", "--health-probe-bind-address=0"];
+  return plane.state.start("operator", [...command, ...none, ...flags], {
+    cwd: checkout,
+    env: { POD_NAME: "operator-0", POD_NAMESPACE: SYSTEM },
+  });
+}
+
+const onloads = `/apis/onload.amd.com/v1alpha1/namespaces/${RUNTIME}/onloads`;
+
+async function applyOnload(version: string, mapping: object): Promise<void> {
+  const spec = {
+    selector: { onload: "yes" },
+    serviceAccountName: "onload-operator-sa",
+    onload: {
+      version,
+      userImage: `r/user:${version}`,
+      kernelMappings: [{ regexp: ".*", kernelModuleImage: `r/module:${version}`, ...mapping }],
+    },
+    upgrade: { drain: { timeoutSeconds: 12, force: true } },
+  };
+  const onload = {
+    apiVersion: "onload.amd.com/v1alpha1",
+    kind: "Onload",
+    metadata: { name: "onload", namespace: RUNTIME },
+  };
+  await plane.apply(JSON.stringify({ ...onload, spec }));
+}
+
+async function condition(type: string): Promise<{ status: string; reason: string; message: string } | undefined> {
+  const { status } = await plane.request("GET", `${onloads}/onload`);
+  return status?.conditions?.find((each: { type: string }) => each.type === type);
+}
+
+async function ready(version: string): Promise<void> {
+  await poll(async () => (await condition("Ready"))?.message === `1 of 1 nodes are ready with version ${version}`, {
+    what: `Readiness with version ${version}`,
+    timeoutMs: 90_000,
+  });
+}
+
+/** What a request needs, as GROUP/RESOURCE VERB. Server-side apply of a new object needs create too. */
+function needs({ objectRef, verb, responseStatus }: AuditEvent): string[] {
+  const { apiGroup = "", resource = "", subresource } = objectRef ?? {};
+  const path = `${apiGroup}/${resource}${subresource ? `/${subresource}` : ""}`;
+  return verb === "patch" && responseStatus?.code === 201 ? [`${path} patch`, `${path} create`] : [`${path} ${verb}`];
+}
+
+function granted(): Set<string> {
+  const roles = parseAllDocuments(render("default"))
+    .map((document) => document.toJS() as Manifest)
+    .filter(({ kind, metadata }) => kind.endsWith("Role") && !metadata.name.includes("-onload-"));
+  return new Set(
+    roles.flatMap(({ rules }) =>
+      rules.flatMap(({ apiGroups, resources, verbs }) =>
+        apiGroups.flatMap((group) =>
+          resources.flatMap((resource) => verbs.map((verb) => `${group}/${resource} ${verb}`)),
+        ),
+      ),
+    ),
+  );
+}
+
+function requests(): AuditEvent[] {
+  return plane.auditEvents(OPERATOR).filter(({ objectRef }) => objectRef?.resource !== undefined);
+}
+
+test("a missing rule is noticed, told with the rule's name, and recovered from once it is there", async () => {
+  const operator = startOperator();
+  const role = "/apis/rbac.authorization.k8s.io/v1/clusterroles/onload-operator-manager-role";
+  const { rules } = await plane.request<Manifest>("GET", role);
+  const without = rules.filter(({ resources }) => !resources.includes("onloads/finalizers"));
+  await plane.request("PATCH", role, { contentType: "merge", body: { rules: without } });
+  await applyOnload("1", { sfc: {} });
+  await poll(async () => (await condition("Degraded"))?.reason === "ApplyFailed", { what: "the condition Degraded" });
+  expect((await condition("Degraded"))?.message).toContain("cannot set blockOwnerDeletion");
+  await plane.request("PATCH", role, { contentType: "merge", body: { rules } });
+  await ready("1");
+  await operator.stop();
+}, 180_000);
+
+test("the operator may do what it does, and no rule is unused", async () => {
+  const operator = startOperator("--leader-elect");
+  await ready("1");
+
+  // A module loader that fails has its log read.
+  const pods = await plane.request("GET", `/api/v1/namespaces/${RUNTIME}/pods`);
+  const loader = pods.items.find(
+    (pod: any) => pod.metadata.labels?.["kmm.node.kubernetes.io/module.name"] === "onload-module",
+  );
+  const status = (isReady: boolean): object => ({
+    conditions: [{ type: "Ready", status: isReady ? "True" : "False" }],
+    containerStatuses: [
+      {
+        name: "module-loader",
+        image: "r/module:1",
+        imageID: "",
+        ready: isReady,
+        restartCount: 1,
+        state: isReady ? { running: {} } : { waiting: { reason: "CrashLoopBackOff", message: "modprobe failed" } },
+      },
+    ],
+  });
+  const setStatus = (isReady: boolean): Promise<unknown> =>
+    plane.request("PATCH", `/api/v1/namespaces/${RUNTIME}/pods/${loader.metadata.name}/status`, {
+      contentType: "merge",
+      body: { status: status(isReady) },
+    });
+  await setStatus(false);
+  await poll(() => requests().some(({ objectRef }) => objectRef?.subresource === "log"), { what: "a log being read" });
+  await setStatus(true);
+  await ready("1");
+
+  // A budget refuses, the same again and again, until the pod is deleted by force. The new version leaves sfc alone.
+  await applyOnload("2", {});
+  await ready("2");
+  await plane.request("DELETE", `${onloads}/onload`);
+  await poll(async () => (await plane.request("GET", onloads)).items.length === 0, { what: "the resource being gone" });
+  await operator.stop();
+
+  // KMM 2 brings the resource that 1.1 has not.
+  await plane.apply(
+    JSON.stringify({
+      apiVersion: "apiextensions.k8s.io/v1",
+      kind: "CustomResourceDefinition",
+      metadata: { name: "nodemodulesconfigs.kmm.sigs.x-k8s.io" },
+      spec: {
+        group: "kmm.sigs.x-k8s.io",
+        scope: "Cluster",
+        names: { kind: "NodeModulesConfig", plural: "nodemodulesconfigs" },
+        versions: [
+          {
+            name: "v1beta1",
+            served: true,
+            storage: true,
+            schema: { openAPIV3Schema: { type: "object", "x-kubernetes-preserve-unknown-fields": true } },
+          },
+        ],
+      },
+    }),
+  );
+  const second = startOperator();
+  await poll(() => requests().some((event) => needs(event)[0] === "kmm.sigs.x-k8s.io/nodemodulesconfigs watch"), {
+    what: "NodeModulesConfigs being followed",
+  });
+  await second.stop();
+
+  // The first test took a rule away, and its requests were refused for it.
+  const refused = requests().filter(({ responseStatus }) => responseStatus?.code === 403);
+  expect(new Set(refused.map(({ objectRef }) => objectRef?.resource))).toEqual(new Set(["modules", "daemonsets"]));
+  const used = new Set(requests().flatMap(needs));
+  // Not a request of its own: the admission plugin asks for it, as the first test shows.
+  used.add("onload.amd.com/onloads/finalizers update");
+  expect([...granted()].filter((rule) => !used.has(rule))).toEqual([]);
+  expect([...used].filter((rule) => !granted().has(rule))).toEqual([]);
+}, 300_000);
