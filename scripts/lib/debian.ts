@@ -15,6 +15,8 @@ const marks = {
   iproute2: "/usr/bin/ip",
   "busybox-static": "/usr/bin/busybox",
   buildah: "/usr/bin/buildah",
+  podman: "/usr/bin/podman",
+  debootstrap: "/usr/sbin/debootstrap",
   "docker-registry": "/usr/bin/docker-registry",
   gcc: "/usr/bin/gcc",
   "libc6-dev": "/usr/include/stdio.h",

@@ -42,7 +42,6 @@ export interface RunningProcess extends ProcessIdentity {
  */
 export class RunState {
   readonly folder: string;
-  #processes: RunningProcess[] = [];
 
   private constructor(folder: string) {
     this.folder = folder;
@@ -82,8 +81,8 @@ export class RunState {
     child.unref();
     const identity = child.pid === undefined ? undefined : identify(child.pid);
     if (identity === undefined) throw new Error(`Cannot start ${program}: see ${logPath}`);
-    this.recordProcess(identity, name);
-    const running: RunningProcess = {
+    appendFileSync(this.path("processes"), `${identity.pid} ${identity.startTime} ${name}\n`);
+    return {
       ...identity,
       name,
       logPath,
@@ -93,13 +92,6 @@ export class RunState {
       stop: (graceMs) => endProcesses([identity], graceMs),
       logTail: () => readFileSync(logPath, "utf8").trimEnd().split("\n").slice(-15).join("\n"),
     };
-    this.#processes.push(running);
-    return running;
-  }
-
-  /** Records a process that was started otherwise. */
-  recordProcess(identity: ProcessIdentity, name: string): void {
-    appendFileSync(this.path("processes"), `${identity.pid} ${identity.startTime} ${name}\n`);
   }
 
   /** Records a network namespace; whatever still runs in it at the end is killed and it is deleted. */
@@ -112,11 +104,8 @@ export class RunState {
     appendFileSync(this.path("cgroups"), `${path}\n`);
   }
 
-  /** Ends all processes, the youngest first, and clears everything recorded and the folder. */
+  /** Ends all processes at once - nothing of a run outlives it - and clears everything recorded and the folder. */
   async stop(): Promise<void> {
-    for (const running of this.#processes.toReversed()) {
-      if (running.alive()) await running.stop();
-    }
     await reap(this.folder);
   }
 }

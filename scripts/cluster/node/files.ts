@@ -10,6 +10,8 @@ export interface NodeSettings {
   readonly registry: string;
   readonly sandboxImage: string;
   readonly caPath: string;
+  /** Parent of all containers' cgroups. */
+  readonly cgroup: string;
   readonly kubeconfigs: { readonly kubelet: string; readonly proxy: string; readonly multus: string };
   readonly programs: { readonly crictl: string; readonly multus: string };
 }
@@ -105,8 +107,9 @@ function kubeletConfig(settings: NodeSettings): unknown {
     containerRuntimeEndpoint: "unix:///run/containerd/containerd.sock",
     cgroupDriver: "cgroupfs",
     failCgroupV1: false,
-    // No hierarchy of quality classes: the pods' cgroups lie flat below one of the node's own.
+    // No hierarchy of quality classes: the pods' cgroups lie flat below one.
     cgroupsPerQOS: false,
+    cgroupRoot: settings.cgroup,
     enforceNodeAllocatable: [],
     failSwapOn: false,
     localStorageCapacityIsolation: false,

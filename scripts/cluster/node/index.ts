@@ -1,5 +1,5 @@
 import { existsSync, mkdirSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { run } from "../../lib/command.ts";
 import type { CommandOptions, CommandResult } from "../../lib/command.ts";
 import { requirePackages } from "../../lib/debian.ts";
@@ -98,12 +98,15 @@ export async function startNodeCluster(options: NodeClusterOptions = {}): Promis
     const multus = await plane.addUser("multus", ["system:masters"]);
     const folder = state.path("node");
     mkdirSync(folder);
+    const cgroup = `/onloadctl-${basename(state.folder)}`;
+    state.recordCgroup(cgroup);
     writeNodeFiles(folder, {
       name,
       nodeAddress: network.nodeAddress,
       registry: registry.address,
       sandboxImage,
       caPath: plane.caPath,
+      cgroup,
       kubeconfigs: { kubelet: kubelet.kubeconfigPath, proxy: proxy.kubeconfigPath, multus: multus.kubeconfigPath },
       programs,
     });
