@@ -12,7 +12,8 @@ import type { DesiredObjects } from "./objects.ts";
 import type { LiveObjects } from "./observe.ts";
 
 interface Applied {
-  /** The body that was applied. */
+  desired: KubeObject;
+  /** The same as text. */
   body: string;
   uid: string | undefined;
   generation: number | undefined;
@@ -40,8 +41,8 @@ export class Applier {
     signal: AbortSignal,
   ): Promise<T | undefined> {
     const id = `${resource.plural}/${desired.metadata.namespace}/${desired.metadata.name}`;
-    const body = JSON.stringify(desired);
     const before = this.#applied.get(id);
+    const body = before?.desired === desired ? before.body : JSON.stringify(desired);
     if (before && live && before.body === body && isUntouched(before, desired, live)) return undefined;
     let answer = await this.#client.apply<T>(resource, desired as DeepReadonly<T>, { signal });
     const managedFields = adoptSpec(answer.metadata.managedFields ?? []);
@@ -55,7 +56,7 @@ export class Applier {
       );
       answer = await this.#client.apply<T>(resource, desired as DeepReadonly<T>, { signal });
     }
-    this.#applied.set(id, { body, uid: answer.metadata.uid, generation: answer.metadata.generation });
+    this.#applied.set(id, { desired, body, uid: answer.metadata.uid, generation: answer.metadata.generation });
     return answer;
   }
 

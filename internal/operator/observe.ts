@@ -12,6 +12,7 @@ import {
 import type { Onload } from "../api/onload.ts";
 import { joinKey } from "../kube/object.ts";
 import type { Caches } from "./caches.ts";
+import type { FactsMemo } from "./memo.ts";
 import type { NodePods } from "./node-pods.ts";
 import { holderOf } from "./observe/holders.ts";
 import { concerns, nodeFacts, TEMPLATE_ANNOTATION, type ResourceView } from "./observe/node-facts.ts";
@@ -66,8 +67,15 @@ export interface Recollection {
 }
 
 /** The facts of every node that concerns an Onload resource. */
-export function observeNodes(caches: Caches, view: ResourceView, memory: Recollection, force: boolean): NodeFacts[] {
+export function observeNodes(
+  caches: Caches,
+  view: ResourceView,
+  memory: Recollection,
+  force: boolean,
+  memo: FactsMemo,
+): NodeFacts[] {
   const { key, claims } = view;
+  memo.begin(view, memory.lastWords.size);
   const claim = claims.find((each) => nameOf(each) === nameOf(key));
   const facts: NodeFacts[] = [];
   for (const node of caches.nodes.store.list()) {
@@ -76,7 +84,8 @@ export function observeNodes(caches: Caches, view: ResourceView, memory: Recolle
     const pods = [...caches.plugins.store.byIndex("node", name), ...caches.kmmPods.store.byIndex("node", name)];
     const nmc = caches.nodeModulesConfigs.store.get(name);
     const holders = holdersOn(name, pluginLabel(key) in labels, key, memory, force);
-    facts.push(nodeFacts(node, { pods, nmc, holders, lastWords: memory.lastWords }, view));
+    const nodeView = { pods, nmc, holders, lastWords: memory.lastWords };
+    facts.push(memo.get(node, nodeView, () => nodeFacts(node, nodeView, view)));
   }
   return facts;
 }

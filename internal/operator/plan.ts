@@ -4,7 +4,8 @@ import type { KmmCapabilities } from "../api/kmm.ts";
 import type { Onload } from "../api/onload.ts";
 import type { Caches } from "./caches.ts";
 import { devicePluginImage } from "./desired-daemonset.ts";
-import { desiredObjects, type DesiredObjects } from "./objects.ts";
+import { FactsMemo, Last } from "./memo.ts";
+import { desiredObjects, type DesiredObjects, type LoadedNode } from "./objects.ts";
 import {
   hasSeenTemplate,
   observeClaims,
@@ -48,40 +49,73 @@ export interface Planned {
   plan: RolloutPlan;
 }
 
+/** What one resource's plans keep from one to the next. */
+export class PlanMemo {
+  readonly effective = new Last<DeepReadonly<Onload>>();
+  readonly kmm = new Last<KmmCapabilities | undefined>();
+  readonly desired = new Last<DesiredObjects>();
+  readonly facts = new FactsMemo();
+  lastDesired: DesiredObjects | undefined;
+}
+
 /** Plans for a resource as the caches have it. */
-export function planFor(
-  { caches, memory, surroundings }: PlanDeps,
-  onload: DeepReadonly<Onload>,
-  now: number,
-): Planned {
-  const effective = effectiveOnload(onload);
+export function planFor(deps: PlanDeps, onload: DeepReadonly<Onload>, now: number, memo: PlanMemo): Planned {
+  const { caches, memory, surroundings } = deps;
+  const effective = memo.effective.get([onload], () => effectiveOnload(onload));
   const key = { namespace: onload.metadata.namespace ?? "", name: onload.metadata.name };
-  const kmm = observeKmm(caches);
+  const kmm = memo.kmm.get([...caches.crds.store.list()], () => observeKmm(caches));
   const live = observeObjects(caches, key);
-  const image = devicePluginImage(effective, {
-    fromEnvironment: surroundings.pluginImage,
-    ownImage: surroundings.ownImage,
-  });
+  const claims = observeClaims(caches);
+  const { version } = effective.spec.onload;
   const look = (modules: ResourceView["modules"], template: string | undefined): NodeFacts[] => {
-    const version = effective.spec.onload.version;
-    const view = { key, version, modules, template, kmm, claims: observeClaims(caches), ownNode: surroundings.ownNode };
-    return observeNodes(caches, view, memory, onload.spec.upgrade.drain.force);
+    const view = { key, version, modules, template, kmm, claims, ownNode: surroundings.ownNode };
+    return observeNodes(caches, view, memory, onload.spec.upgrade.drain.force, memo.facts);
   };
-  let facts = look(live, undefined);
-  let desired: DesiredObjects | undefined;
-  if (kmm && !onload.metadata.deletionTimestamp) {
-    desired = desiredObjects(effective, kmm, live, facts.map(loadedOn), image);
-    facts = look({ onload: desired.onload, sfc: desired.sfc }, desired.template);
-  }
-  const version = effective.spec.onload.version;
+  const { desired, facts } =
+    kmm && !onload.metadata.deletionTimestamp
+      ? settle(deps, effective, kmm, live, memo, look)
+      : { desired: undefined, facts: look(live, undefined) };
   const seen = desired?.template !== undefined && hasSeenTemplate(live.daemonSet, version, desired.template);
   const policy = observePolicy(onload, facts, seen);
   return { kmm, effective, live, desired, policy, plan: planRollout(facts, policy, now) };
 }
 
-/** Which modules of the wanted version are loaded on a node. */
-function loadedOn({ kernel, want, labels, onload, sfc }: NodeFacts): { kernel: string; onload: boolean; sfc: boolean } {
-  const loaded = (label: string | undefined, ready: string | undefined): boolean =>
-    want !== undefined && label === want && ready === want;
-  return { kernel, onload: loaded(labels.onload, onload.ready), sfc: loaded(labels.sfc, sfc.ready) };
+/**
+ * What shall be in the cluster depends on what is loaded, and the nodes' facts on what shall be in the cluster: but
+ * which modules are loaded does not, so a second look settles it.
+ */
+function settle(
+  { surroundings }: PlanDeps,
+  effective: DeepReadonly<Onload>,
+  kmm: KmmCapabilities,
+  live: LiveObjects,
+  memo: PlanMemo,
+  look: (modules: ResourceView["modules"], template: string | undefined) => NodeFacts[],
+): { desired: DesiredObjects; facts: NodeFacts[] } {
+  const image = devicePluginImage(effective, {
+    fromEnvironment: surroundings.pluginImage,
+    ownImage: surroundings.ownImage,
+  });
+  const desire = (facts: readonly NodeFacts[]): DesiredObjects => {
+    const loaded = loadedKinds(facts);
+    const inputs = [effective, kmm, live.onload, live.sfc, JSON.stringify(loaded), image];
+    return memo.desired.get(inputs, () => desiredObjects(effective, kmm, live, loaded, image));
+  };
+  const before = memo.lastDesired ?? desire([]);
+  const facts = look(before, before.template);
+  const desired = desire(facts);
+  memo.lastDesired = desired;
+  return { desired, facts: desired === before ? facts : look(desired, desired.template) };
+}
+
+/** Which modules of the wanted version are loaded, on nodes of which kernels; each combination once. */
+function loadedKinds(facts: readonly NodeFacts[]): LoadedNode[] {
+  const kinds = new Map<string, LoadedNode>();
+  for (const { kernel, want, labels, onload, sfc } of facts) {
+    const loaded = (label: string | undefined, ready: string | undefined): boolean =>
+      want !== undefined && label === want && ready === want;
+    const kind = { kernel, onload: loaded(labels.onload, onload.ready), sfc: loaded(labels.sfc, sfc.ready) };
+    if (kind.onload || kind.sfc) kinds.set(`${kind.onload} ${kind.sfc} ${kernel}`, kind);
+  }
+  return [...kinds].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, kind]) => kind);
 }

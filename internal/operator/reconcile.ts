@@ -14,8 +14,9 @@ import { Applier } from "./apply.ts";
 import type { Caches, RawOnload } from "./caches.ts";
 import { EVICTION_RETRY_MS, EvictionLog } from "./evict.ts";
 import { LastWords } from "./last-words.ts";
+import { Last } from "./memo.ts";
 import type { NodePods } from "./node-pods.ts";
-import { planFor, type Planned, type Surroundings } from "./plan.ts";
+import { planFor, PlanMemo, type Planned, type Surroundings } from "./plan.ts";
 import { notReadySince, Reporter } from "./report.ts";
 import { attemptFor, beginRollback, nextLastReady, standingRollback, type Rollback } from "./rollout/rollback.ts";
 import { tellConditions } from "./rollout/story.ts";
@@ -45,6 +46,7 @@ export class OnloadReconciler {
   readonly #accounts: ServiceAccounts;
   readonly #lastWords: LastWords;
   readonly #evictions: EvictionLog;
+  readonly #known = new Map<string, { read: Last<ReturnType<typeof readOnload>>; memo: PlanMemo }>();
 
   constructor(deps: ReconcilerDeps) {
     const { client, caches, teller, now } = deps;
@@ -65,7 +67,9 @@ export class OnloadReconciler {
       this.#forget(key);
       return {};
     }
-    const { onload, trouble } = readOnload(raw);
+    const known = this.#known.get(key) ?? { read: new Last<ReturnType<typeof readOnload>>(), memo: new PlanMemo() };
+    this.#known.set(key, known);
+    const { onload, trouble } = known.read.get([raw], () => readOnload(raw));
     if (!onload) {
       // Not even its nodes can be told: nothing is touched until the spec is corrected.
       if (trouble) this.#deps.teller.tell(raw, { type: "Warning", reason: trouble.reason, note: trouble.message });
@@ -73,7 +77,7 @@ export class OnloadReconciler {
     }
     if (!onload.metadata.deletionTimestamp) await this.#addFinalizer(raw, signal);
     const now = this.#deps.now();
-    const planned = planFor({ ...this.#deps, memory: this.#memory() }, onload, now);
+    const planned = planFor({ ...this.#deps, memory: this.#memory() }, onload, now, known.memo);
     const troubles = [...(trouble ? [trouble] : []), ...(await this.#troubles(onload, planned, signal))];
     const failures: Error[] = [];
 
@@ -222,6 +226,7 @@ export class OnloadReconciler {
 
   #forget(key: string): void {
     const { namespace = "", name } = splitKey(key);
+    this.#known.delete(key);
     this.#reporter.forget(key);
     this.#deps.teller.forget({ namespace, name });
   }

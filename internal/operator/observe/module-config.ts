@@ -11,11 +11,22 @@ export function mappingFor(
   kernel: string,
 ): DeepReadonly<KernelMapping> | undefined {
   const version = kernel.replace(/\+$/, "");
-  return module?.spec.moduleLoader.container.kernelMappings.find(({ regexp }) => {
+  return module?.spec.moduleLoader.container.kernelMappings.find(
+    ({ regexp }) => compiled(regexp)?.test(version) ?? true,
+  );
+}
+
+const expressions = new Map<string, RegExp | undefined>();
+const MOST_EXPRESSIONS = 500;
+
+function compiled(regexp: string): RegExp | undefined {
+  if (!expressions.has(regexp)) {
+    if (expressions.size >= MOST_EXPRESSIONS) expressions.clear();
     try {
-      return new RegExp(regexp).test(version);
+      expressions.set(regexp, new RegExp(regexp));
     } catch {
-      return true;
+      expressions.set(regexp, undefined);
     }
-  });
+  }
+  return expressions.get(regexp);
 }
