@@ -1,3 +1,4 @@
+import { URLSearchParams } from "node:url";
 import { ApiError, isNotFound } from "./errors.ts";
 import type { DeepReadonly, KubeObject } from "./object.ts";
 import {

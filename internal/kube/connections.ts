@@ -1,5 +1,6 @@
 import http from "node:http";
 import https from "node:https";
+import { URL } from "node:url";
 import type { TlsOptions } from "./credentials.ts";
 
 export interface HttpRequest {

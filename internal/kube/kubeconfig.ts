@@ -1,6 +1,7 @@
 import type { Cluster, Context, User } from "@kubernetes/client-node/dist/config_types.js";
 import { readFile } from "node:fs/promises";
 import { delimiter, dirname, resolve } from "node:path";
+import { URL } from "node:url";
 import { refreshingCredentials, type ClusterConfig, type Identity, type TlsOptions } from "./credentials.ts";
 
 /** The parts of one or more kubeconfig files, merged as kubectl merges them: the first file that says something wins. */

@@ -1,3 +1,5 @@
+import { URLSearchParams } from "node:url";
+
 /** Which objects of a resource. */
 export interface Selection {
   /** Left out: all namespaces. */

@@ -1,3 +1,4 @@
+import { URL } from "node:url";
 import { VERSION } from "../cli/version.ts";
 import { isAbort } from "../cli/errors.ts";
 import { sleep, systemClock, type Clock } from "./clock.ts";

@@ -1,5 +1,6 @@
 import http from "node:http";
 import type { AddressInfo } from "node:net";
+import { URL } from "node:url";
 import { Client } from "../client.ts";
 import type { KubeObject } from "../object.ts";
 import { Transport, type TransportOptions } from "../transport.ts";

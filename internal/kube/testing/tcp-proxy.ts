@@ -1,5 +1,6 @@
 import net from "node:net";
 import type { AddressInfo } from "node:net";
+import { URL } from "node:url";
 
 /** A loopback TCP proxy, to break connections as networks do. */
 export class TcpProxy implements AsyncDisposable {
