@@ -98,6 +98,7 @@ const manifests: Subcommand = {
   subcommands: {
     install: lazy(install),
     crd: lazy(plain("crd", "Print the CustomResourceDefinition of Onload alone")),
+    prometheus: lazy(namespaced("prometheus", "Print monitors, alert rules and a Grafana dashboard")),
     openshift: lazy(plain("openshift", "Print the role that lets a ServiceAccount use OpenShift's privileged SCC")),
     sample: lazy(sample),
     bundle: lazy(bundleCommand),
@@ -115,6 +116,17 @@ function plain(folder: string, summary: string): Subcommand {
       write(render(folder));
     },
   };
+}
+
+/** A part of the manifests that stands in the operator's namespace. */
+function namespaced(folder: string, summary: string): Subcommand {
+  return defineSubcommand({
+    summary,
+    args: { ...namespaceArg, ...commonArgs },
+    async run({ args }) {
+      write(render(folder, { namespace: checkedNamespace(args.namespace) }));
+    },
+  });
 }
 
 function lazy(command: Subcommand<any>): Lazy {

@@ -1,10 +1,13 @@
-import { beforeAll, describe, expect, test } from "bun:test";
+import { beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { RequestError, sharedControlPlane, type Cluster } from "../../scripts/cluster/index.ts";
 import { poll } from "../../scripts/lib/poll.ts";
 import type { CustomResourceDefinition, KubeObject } from "./core.ts";
 import { onloadCrd } from "./crd.ts";
 import { kmmCapabilities } from "./kmm.ts";
 import { withDefaults, type OnloadSpecInput } from "./onload.ts";
+
+// Starting a control plane takes a while on a busy machine.
+setDefaultTimeout(180_000);
 
 let cluster: Cluster;
 let namespace: string;

@@ -13,23 +13,28 @@ import file10 from "./olm/dependencies.yaml" with { type: "text" };
 import file11 from "./olm/scorecard.yaml" with { type: "text" };
 import file12 from "./openshift/kustomization.yaml" with { type: "text" };
 import file13 from "./openshift/privileged-scc.yaml" with { type: "text" };
-import file14 from "./rbac/kustomization.yaml" with { type: "text" };
-import file15 from "./rbac/leader-election-role.yaml" with { type: "text" };
-import file16 from "./rbac/manager-role.yaml" with { type: "text" };
-import file17 from "./rbac/service-account.yaml" with { type: "text" };
-import file18 from "./rbac/user-roles.yaml" with { type: "text" };
-import file19 from "./samples/in-cluster-build/dockerfile.yaml" with { type: "text" };
-import file20 from "./samples/in-cluster-build/kustomization.yaml" with { type: "text" };
-import file21 from "./samples/in-cluster-build/onload.yaml" with { type: "text" };
-import file22 from "./samples/namespace/kustomization.yaml" with { type: "text" };
-import file23 from "./samples/namespace/namespace.yaml" with { type: "text" };
-import file24 from "./samples/namespace/service-account.yaml" with { type: "text" };
-import file25 from "./samples/onload/kustomization.yaml" with { type: "text" };
-import file26 from "./samples/onload/onload_v1alpha1_onload.yaml" with { type: "text" };
-import file27 from "./samples/pod/kustomization.yaml" with { type: "text" };
-import file28 from "./samples/pod/pod.yaml" with { type: "text" };
-import file29 from "./samples/profiles/kustomization.yaml" with { type: "text" };
-import file30 from "./samples/profiles/latency.yaml" with { type: "text" };
+import file14 from "./prometheus/dashboard.yaml" with { type: "text" };
+import file15 from "./prometheus/kustomization.yaml" with { type: "text" };
+import file16 from "./prometheus/metrics-service.yaml" with { type: "text" };
+import file17 from "./prometheus/monitors.yaml" with { type: "text" };
+import file18 from "./prometheus/rules.yaml" with { type: "text" };
+import file19 from "./rbac/kustomization.yaml" with { type: "text" };
+import file20 from "./rbac/leader-election-role.yaml" with { type: "text" };
+import file21 from "./rbac/manager-role.yaml" with { type: "text" };
+import file22 from "./rbac/service-account.yaml" with { type: "text" };
+import file23 from "./rbac/user-roles.yaml" with { type: "text" };
+import file24 from "./samples/in-cluster-build/dockerfile.yaml" with { type: "text" };
+import file25 from "./samples/in-cluster-build/kustomization.yaml" with { type: "text" };
+import file26 from "./samples/in-cluster-build/onload.yaml" with { type: "text" };
+import file27 from "./samples/namespace/kustomization.yaml" with { type: "text" };
+import file28 from "./samples/namespace/namespace.yaml" with { type: "text" };
+import file29 from "./samples/namespace/service-account.yaml" with { type: "text" };
+import file30 from "./samples/onload/kustomization.yaml" with { type: "text" };
+import file31 from "./samples/onload/onload_v1alpha1_onload.yaml" with { type: "text" };
+import file32 from "./samples/pod/kustomization.yaml" with { type: "text" };
+import file33 from "./samples/pod/pod.yaml" with { type: "text" };
+import file34 from "./samples/profiles/kustomization.yaml" with { type: "text" };
+import file35 from "./samples/profiles/latency.yaml" with { type: "text" };
 
 /** Texts of the manifests by their path below internal/manifests. */
 export const FILES: Readonly<Record<string, string>> = {
@@ -47,21 +52,26 @@ export const FILES: Readonly<Record<string, string>> = {
   "olm/scorecard.yaml": file11,
   "openshift/kustomization.yaml": file12,
   "openshift/privileged-scc.yaml": file13,
-  "rbac/kustomization.yaml": file14,
-  "rbac/leader-election-role.yaml": file15,
-  "rbac/manager-role.yaml": file16,
-  "rbac/service-account.yaml": file17,
-  "rbac/user-roles.yaml": file18,
-  "samples/in-cluster-build/dockerfile.yaml": file19,
-  "samples/in-cluster-build/kustomization.yaml": file20,
-  "samples/in-cluster-build/onload.yaml": file21,
-  "samples/namespace/kustomization.yaml": file22,
-  "samples/namespace/namespace.yaml": file23,
-  "samples/namespace/service-account.yaml": file24,
-  "samples/onload/kustomization.yaml": file25,
-  "samples/onload/onload_v1alpha1_onload.yaml": file26,
-  "samples/pod/kustomization.yaml": file27,
-  "samples/pod/pod.yaml": file28,
-  "samples/profiles/kustomization.yaml": file29,
-  "samples/profiles/latency.yaml": file30,
+  "prometheus/dashboard.yaml": file14,
+  "prometheus/kustomization.yaml": file15,
+  "prometheus/metrics-service.yaml": file16,
+  "prometheus/monitors.yaml": file17,
+  "prometheus/rules.yaml": file18,
+  "rbac/kustomization.yaml": file19,
+  "rbac/leader-election-role.yaml": file20,
+  "rbac/manager-role.yaml": file21,
+  "rbac/service-account.yaml": file22,
+  "rbac/user-roles.yaml": file23,
+  "samples/in-cluster-build/dockerfile.yaml": file24,
+  "samples/in-cluster-build/kustomization.yaml": file25,
+  "samples/in-cluster-build/onload.yaml": file26,
+  "samples/namespace/kustomization.yaml": file27,
+  "samples/namespace/namespace.yaml": file28,
+  "samples/namespace/service-account.yaml": file29,
+  "samples/onload/kustomization.yaml": file30,
+  "samples/onload/onload_v1alpha1_onload.yaml": file31,
+  "samples/pod/kustomization.yaml": file32,
+  "samples/pod/pod.yaml": file33,
+  "samples/profiles/kustomization.yaml": file34,
+  "samples/profiles/latency.yaml": file35,
 };

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from "bun:test";
+import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { join } from "node:path";
 import { parseAllDocuments } from "yaml";
 import {
@@ -11,6 +11,9 @@ import {
 import { checkout } from "../../scripts/lib/paths.ts";
 import { poll } from "../../scripts/lib/poll.ts";
 import { render } from "./render.ts";
+
+// Starting a control plane takes a while on a busy machine.
+setDefaultTimeout(180_000);
 
 const SYSTEM = "onload-operator-system";
 /** The identity of the operator's pod. */

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
@@ -6,6 +6,9 @@ import { parseAllDocuments } from "yaml";
 import { RequestError, sharedControlPlane, type Cluster } from "../../scripts/cluster/index.ts";
 import { poll } from "../../scripts/lib/poll.ts";
 import { render, type RenderOptions } from "./render.ts";
+
+// Starting a control plane takes a while on a busy machine.
+setDefaultTimeout(180_000);
 
 let cluster: Cluster;
 let folder: string;

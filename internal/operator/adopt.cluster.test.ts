@@ -1,10 +1,13 @@
-import { expect, test } from "bun:test";
+import { expect, setDefaultTimeout, test } from "bun:test";
 import { sharedControlPlane } from "../../scripts/cluster/index.ts";
 import type { KubeObject } from "../api/core.ts";
 import { devicePluginName, devicePluginSelector, pluginLabel } from "../api/names.ts";
 import { withDefaults } from "../api/onload.ts";
 import { adoptSpec } from "./adopt.ts";
 import { desiredDaemonSet } from "./desired-daemonset.ts";
+
+// Starting a control plane takes a while on a busy machine.
+setDefaultTimeout(180_000);
 
 test("a DaemonSet of the original operator becomes ours, with nothing of the original's left", async () => {
   const cluster = await sharedControlPlane();

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { sharedControlPlane, type Cluster } from "../../scripts/cluster/index.ts";
 import { poll } from "../../scripts/lib/poll.ts";
 import type { KubeObject, Pod } from "../api/core.ts";
@@ -6,6 +6,9 @@ import { PLUGIN_NAME_LABEL, VERSION_LABEL, devicePluginName, pluginLabel } from 
 import { withDefaults, type Onload, type OnloadSpecInput } from "../api/onload.ts";
 import { desiredDaemonSet } from "./desired-daemonset.ts";
 import { desiredModules } from "./desired-modules.ts";
+
+// Starting a control plane takes a while on a busy machine.
+setDefaultTimeout(180_000);
 
 const KMM_1 = {
   tolerations: false,
