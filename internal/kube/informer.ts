@@ -2,7 +2,6 @@ import { errorText } from "../cli/errors.ts";
 import type { Logger } from "../cli/log.ts";
 import type { Client } from "./client.ts";
 import type { Clock } from "./clock.ts";
-import { isNotFound } from "./errors.ts";
 import { objectKey, type DeepReadonly, type KubeObject } from "./object.ts";
 import { Reflector, type Sink } from "./reflector.ts";
 import type { Resource } from "./resource.ts";
@@ -109,29 +108,6 @@ export class Informer<T extends KubeObject, I extends string = never> {
     if (!cached || cached.metadata.uid !== object.metadata.uid) return;
     if (!isNewer(object, cached)) return;
     this.#emit(this.#store.set(this.#trimmed(object)));
-  }
-
-  /**
-   * Lists once, without following: for commands that read and end.
-   *
-   * @param instead objects to have in place of the server's of the same key
-   * @throws what the server answers, except where it does not know the resource
-   */
-  async load(signal: AbortSignal, instead: readonly T[] = []): Promise<void> {
-    const { client, resource, labelSelector, fieldSelector, pageSize } = this.#options;
-    for (const namespace of this.#scopes) {
-      const sink = this.#sink(namespace);
-      const selection = { namespace: namespace || undefined, labelSelector, fieldSelector };
-      try {
-        const { items } = await client.list<T>(resource, { ...selection, signal, ...(pageSize ? { pageSize } : {}) });
-        const keys = new Set(instead.map((object) => objectKey(object as DeepReadonly<T>)));
-        const others = items.filter((item) => !keys.has(objectKey(item as DeepReadonly<T>)));
-        sink.replace([...others, ...instead].map((item) => this.#trimmed(item) as T));
-      } catch (error) {
-        if (!isNotFound(error)) throw error;
-        sink.absent();
-      }
-    }
   }
 
   /** Follows the server until the signal aborts; never throws. */
