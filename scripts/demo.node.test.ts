@@ -1,0 +1,44 @@
+import { expect, test } from "bun:test";
+import { existsSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { poll } from "./lib/poll.ts";
+import { checkout } from "./lib/paths.ts";
+
+const demo = join(checkout, "scripts/demo");
+
+test("the demo comes true and leaves nothing behind", async () => {
+  const child = Bun.spawn([demo, "--once"], { stdio: ["ignore", "pipe", "pipe"] });
+  const [out, err, code] = await Promise.all([
+    new Response(child.stdout).text(),
+    new Response(child.stderr).text(),
+    child.exited,
+  ]);
+  expect({ code, err: code === 0 ? "" : err }).toEqual({ code: 0, err: "" });
+  expect(out).toContain("Allocatable amd.com/onload: 100");
+  expect(out).toContain("/dev/onload: character device");
+  expect(out).toContain("mapped library: /opt/onload/usr/lib64/libonload.so");
+  const [, kubeconfig = ""] = /KUBECONFIG=(\S+)/.exec(out) ?? [];
+  expect(kubeconfig).toContain("/admin.kubeconfig");
+  expect(existsSync(dirname(dirname(kubeconfig)))).toBe(false);
+}, 420_000);
+
+test("an interrupted demo stops everything and says so", async () => {
+  const child = Bun.spawn([demo, "--once"], { stdio: ["ignore", "pipe", "pipe"] });
+  let err = "";
+  const reading = (async () => {
+    for await (const chunk of child.stderr.pipeThrough(new TextDecoderStream())) err += chunk;
+  })();
+  await poll(() => err.includes("Starting the image registry"), { what: "The registry", timeoutMs: 120_000 });
+  child.kill("SIGINT");
+  const code = await child.exited;
+  await reading;
+  expect(code).toBe(130);
+  expect(err).toContain("Interrupted");
+}, 240_000);
+
+test("an unknown argument is refused", async () => {
+  const child = Bun.spawn([demo, "--twice"], { stdio: ["ignore", "pipe", "pipe"] });
+  const err = await new Response(child.stderr).text();
+  expect(await child.exited).toBe(2);
+  expect(err).toContain("Unknown argument --twice");
+});
