@@ -81,7 +81,7 @@ function checkPositionals(given: string[], args: Args): Record<string, string[]>
     const taken = arg.repeatable ? rest : rest.slice(0, 1);
     rest = rest.slice(taken.length);
     if (arg.required !== false && arg.default === undefined && taken.length === 0) {
-      throw new UsageError(`Argument ${(arg.valueHint ?? name).toUpperCase()} is missing`);
+      throw new UsageError(`Argument ${arg.valueHint ?? name.toUpperCase()} is missing`);
     }
     if (arg.repeatable) repeated[name] = taken;
   }

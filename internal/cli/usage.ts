@@ -13,7 +13,8 @@ export function usageText(command: Subcommand, path: readonly string[]): string 
   const common = args.filter(([flag]) => flag in commonArgs);
   const positionals = args.filter(([, arg]) => arg.type === "positional");
   const children = Object.entries(command.subcommands ?? {}).filter(([, child]) => !child.hidden);
-  const parts = [command.summary, ...(command.description ? [command.description] : [])];
+  const parts = [`${command.summary.replace(/\.$/, "")}.`];
+  for (const paragraph of command.description?.split(/\n{2,}/) ?? []) parts.push(wrap(paragraph, WIDTH).join("\n"));
 
   const forms: string[] = [];
   if (command.run)
@@ -43,7 +44,7 @@ export function usageText(command: Subcommand, path: readonly string[]): string 
 }
 
 function positionalText([name, arg]: [string, Arg]): string {
-  const word = `${(arg.valueHint ?? name).toUpperCase()}${arg.repeatable ? "..." : ""}`;
+  const word = `${arg.valueHint ?? name.toUpperCase()}${arg.repeatable ? "..." : ""}`;
   return arg.required === false || arg.default !== undefined ? `[${word}]` : word;
 }
 
@@ -70,12 +71,15 @@ function section(title: string, lines: string[]): string {
   return [`${title}:`, ...lines.map((line) => (line === "" ? "" : `  ${line}`))].join("\n");
 }
 
-/** Two columns, the second wrapped at 110 characters. A long first cell stands on a line of its own. */
+/** Longest line, in characters. */
+const WIDTH = 110;
+
+/** Two columns, the second wrapped. A long first cell stands on a line of its own. */
 function columns(rows: readonly (readonly [string, string])[]): string[] {
   const width = Math.min(36, Math.max(...rows.map(([left]) => left.length)));
   const lines: string[] = [];
   for (const [left, right] of rows) {
-    const wrapped = wrap(right, 110 - width - 4);
+    const wrapped = wrap(right, WIDTH - width - 4);
     const first = left.length > width ? undefined : wrapped.shift();
     lines.push(first === undefined ? left : `${left.padEnd(width)}  ${first}`.trimEnd());
     for (const line of wrapped) lines.push(`${" ".repeat(width)}  ${line}`);
@@ -86,7 +90,7 @@ function columns(rows: readonly (readonly [string, string])[]): string[] {
 function wrap(text: string, width: number): string[] {
   const lines: string[] = [];
   let line = "";
-  for (const word of text.split(" ")) {
+  for (const word of text.split(/\s+/)) {
     if (line !== "" && line.length + 1 + word.length > width) {
       lines.push(line);
       line = word;
