@@ -158,7 +158,7 @@ async function runStep(name: string, deps: BuildDeps, body: (run: StepRunner) =>
     progress.note([`The last lines of ${name}:`, ...lastLines(all, SHOWN_LINES).map((line) => `  ${line}`)].join("\n"));
     const known = diagnose(all);
     const reason = known ? `${known.cause}; ${known.remedy}` : error.message;
-    throw new Error(`Cannot build ${name}: ${reason} (log: ${path})`, { cause: error });
+    throw new Error(`Cannot build ${name}: ${reason} (log: ${path})`);
   } finally {
     log.end();
     await once(log, "close");

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { DOCKERFILES } from "./dockerfile.ts";
 import { diagnose, lastLines } from "./diagnose.ts";
 
 describe("diagnose", () => {
@@ -64,6 +65,11 @@ describe("diagnose", () => {
     const compiling = "  CC [M] onload.o\n".repeat(100);
     expect(diagnose(`Temporary failure resolving 'deb.debian.org'\n${compiling}`)).toBeUndefined();
     expect(diagnose(`onloadctl: no headers for kernel 6.1 in the builder image\n${compiling}`)?.cause).toContain("6.1");
+  });
+
+  test("what a Dockerfile may say is not taken for said, when an engine prints the commands of a step", () => {
+    const step = (text: string): string => `[2/3] STEP 4/12: RUN set -eu; ${text.replaceAll("\\\n", "")}`;
+    for (const dockerfile of Object.values(DOCKERFILES)) expect(diagnose(step(dockerfile))).toBeUndefined();
   });
 
   test("nothing known", () => expect(diagnose("onload.c:3: error: expected ;")).toBeUndefined());

@@ -15,6 +15,11 @@ interface Rule {
 /** How many lines before its end a step says why it fails. */
 const END_LINES = 40;
 
+/*
+ * Engines print a step's commands before they run them: what our Dockerfiles may say stands in every output, after
+ * `echo "`, and only elsewhere has it been said.
+ */
+
 /** The first that matches counts, so what names its cause for certain stands before what only hints at it. */
 const RULES: readonly Rule[] = [
   {
@@ -24,13 +29,13 @@ const RULES: readonly Rule[] = [
   },
   {
     anywhere: true,
-    pattern: /^.*onloadctl: no headers for kernel (\S+)/im,
+    pattern: /(?<!echo ")onloadctl: no headers for kernel (\S+)/i,
     cause: (match) => `the builder image has no headers for kernel ${match[1]} and they cannot be installed`,
     remedy: "give an image that has them with --builder-image, or the Driver Toolkit of that kernel with --dtk-image",
   },
   {
     anywhere: true,
-    pattern: /onloadctl: (.+ image lacks.+|scripts\/onload_install left no .+)/i,
+    pattern: /(?<!echo ")onloadctl: (.+ image lacks.+|scripts\/onload_install left no .+)/i,
     cause: (match) => match[1]!,
     remedy: "give another image with --builder-image or --module-base",
   },

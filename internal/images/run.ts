@@ -114,6 +114,10 @@ export async function buildImages(options: BuildOptions, deps: RunDeps): Promise
     const result = await carryOut(plan, request, observed, decisions, options, deps, buildDeps);
     await rm(logs, { recursive: true, force: true });
     return result;
+  } catch (error) {
+    // Whoever stopped the run needs no log of it; whoever it failed for does.
+    if (signal.aborted) await rm(logs, { recursive: true, force: true });
+    throw error;
   } finally {
     await rm(work.root, { recursive: true, force: true });
     await unlock();
