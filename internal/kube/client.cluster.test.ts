@@ -6,7 +6,6 @@ import { sharedControlPlane, type Cluster } from "../../scripts/cluster/index.ts
 import { silentLogger } from "../cli/log.ts";
 import type { Client } from "./client.ts";
 import { connect } from "./connect.ts";
-import type { Pod } from "./core.ts";
 import {
   type ApiError,
   ConnectionError,
@@ -18,16 +17,7 @@ import {
 } from "./errors.ts";
 import { Informer } from "./informer.ts";
 import type { KubeObject } from "./object.ts";
-import {
-  CONFIG_MAPS,
-  MODULES,
-  NODES,
-  ONLOADS,
-  POD_DISRUPTION_BUDGETS,
-  PODS,
-  SERVICE_ACCOUNTS,
-  type Resource,
-} from "./resource.ts";
+import { CONFIG_MAPS, MODULES, NODES, ONLOADS, PODS, SERVICE_ACCOUNTS, type Resource } from "./resource.ts";
 import { eventually } from "./testing/eventually.ts";
 import { TcpProxy } from "./testing/tcp-proxy.ts";
 
@@ -193,6 +183,14 @@ test("a status subresource is written apart", async () => {
   await client.delete(NODES, { name });
 });
 
+const POD_DISRUPTION_BUDGETS: Resource = {
+  group: "policy",
+  version: "v1",
+  plural: "poddisruptionbudgets",
+  kind: "PodDisruptionBudget",
+  namespaced: true,
+};
+
 test("evictions respect disruption budgets", async () => {
   const pod = {
     metadata: { name: "guarded", namespace, labels: { app: "guarded" } },
@@ -201,7 +199,7 @@ test("evictions respect disruption budgets", async () => {
   await cluster.request("POST", `/api/v1/namespaces/${namespace}/serviceaccounts`, {
     body: { metadata: { name: "guard" } },
   });
-  await client.create(PODS, { ...pod, spec: { ...pod.spec, serviceAccountName: "guard" } } as Pod);
+  await client.create(PODS, { ...pod, spec: { ...pod.spec, serviceAccountName: "guard" } } as KubeObject);
   const running = { status: { phase: "Running", conditions: [{ type: "Ready", status: "True" }] } };
   await client.mergePatch(PODS, pod.metadata, running, { subresource: "status" });
   const budget = {

@@ -4,7 +4,7 @@ import { poll } from "../../scripts/lib/poll.ts";
 import { silentLogger } from "../cli/log.ts";
 import type { Client } from "./client.ts";
 import { connect } from "./connect.ts";
-import type { Event, Lease } from "./core.ts";
+import type { Event, Lease } from "./kinds.ts";
 import { EventRecorder, referenceTo } from "./events.ts";
 import { lead } from "./lease.ts";
 import type { KubeObject } from "./object.ts";

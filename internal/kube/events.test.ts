@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { silentLogger } from "../cli/log.ts";
-import type { Event } from "./core.ts";
+import type { Event } from "./kinds.ts";
 import { EventRecorder } from "./events.ts";
 import { FakeApiServer, sendStatus } from "./testing/fake-api-server.ts";
 import { hurriedClock } from "./testing/fake-clock.ts";

@@ -4,7 +4,7 @@ import type { Logger } from "../cli/log.ts";
 import { Backoff } from "./backoff.ts";
 import type { Client } from "./client.ts";
 import { sleep, systemClock, type Clock } from "./clock.ts";
-import type { Event, ObjectReference } from "./core.ts";
+import type { Event, ObjectReference } from "./kinds.ts";
 import { ApiError, isNotFound } from "./errors.ts";
 import type { DeepReadonly, KubeObject } from "./object.ts";
 import { TokenBucket } from "./rate-limit.ts";

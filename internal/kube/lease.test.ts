@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import { silentLogger } from "../cli/log.ts";
-import type { Lease } from "./core.ts";
+import type { Lease } from "./kinds.ts";
 import { lead, LeadershipLostError, type LeaderElectionOptions } from "./lease.ts";
 import { FakeApiServer, sendStatus } from "./testing/fake-api-server.ts";
 import { FakeClock } from "./testing/fake-clock.ts";

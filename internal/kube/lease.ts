@@ -2,7 +2,7 @@ import { errorText } from "../cli/errors.ts";
 import type { Logger } from "../cli/log.ts";
 import type { Client } from "./client.ts";
 import { sleep, systemClock, type Clock } from "./clock.ts";
-import type { Lease } from "./core.ts";
+import type { Lease } from "./kinds.ts";
 import { isAlreadyExists, isConflict } from "./errors.ts";
 import { microTime } from "./events.ts";
 import { LEASES, type ObjectRef } from "./resource.ts";

@@ -26,31 +26,15 @@ const core = (plural: string, kind: string, namespaced = true): Resource => ({
   namespaced,
 });
 
-export const NAMESPACES = core("namespaces", "Namespace", false);
 export const NODES = core("nodes", "Node", false);
 export const PODS = core("pods", "Pod");
 export const CONFIG_MAPS = core("configmaps", "ConfigMap");
-export const SECRETS = core("secrets", "Secret");
 export const SERVICE_ACCOUNTS = core("serviceaccounts", "ServiceAccount");
 export const DAEMON_SETS: Resource = {
   group: "apps",
   version: "v1",
   plural: "daemonsets",
   kind: "DaemonSet",
-  namespaced: true,
-};
-export const DEPLOYMENTS: Resource = {
-  group: "apps",
-  version: "v1",
-  plural: "deployments",
-  kind: "Deployment",
-  namespaced: true,
-};
-export const POD_DISRUPTION_BUDGETS: Resource = {
-  group: "policy",
-  version: "v1",
-  plural: "poddisruptionbudgets",
-  kind: "PodDisruptionBudget",
   namespaced: true,
 };
 export const LEASES: Resource = {

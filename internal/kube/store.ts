@@ -18,8 +18,6 @@ export interface ReadOnlyStore<T extends KubeObject, I extends string = string> 
   list(): Iterable<DeepReadonly<T>>;
   /** Objects that `index` has under `value`, in no particular order. */
   byIndex(index: I, value: string): DeepReadonly<T>[];
-  /** The values that `index` has objects under. */
-  indexValues(index: I): Iterable<string>;
 }
 
 /** Objects by key, with indexes (client-go: Indexer). */
@@ -52,10 +50,6 @@ export class Store<T extends KubeObject, I extends string = string> implements R
   byIndex(index: I, value: string): DeepReadonly<T>[] {
     const keys = this.#index(index).get(value);
     return keys ? Array.from(keys, (key) => this.#objects.get(key)!) : [];
-  }
-
-  indexValues(index: I): Iterable<string> {
-    return this.#index(index).keys();
   }
 
   /** Adds or replaces an object. */
