@@ -95,12 +95,19 @@ const bundleCommand = defineSubcommand({
 const manifests: Subcommand = {
   summary: "Print the YAML that installs the operator, and more",
   description: "YAML goes to standard output, for kubectl apply or a repository of your own.",
+  examples: [
+    {
+      run: "onloadctl manifests install --image=registry.example.com/onloadctl:0.1.0 | kubectl apply --server-side -f -",
+      does: "Install or update the operator",
+    },
+    { run: "onloadctl manifests sample > onload.yaml", does: "Start an Onload resource of your own" },
+  ],
   subcommands: {
     install: lazy(install),
+    sample: lazy(sample),
     crd: lazy(plain("crd", "Print the CustomResourceDefinition of Onload alone")),
     prometheus: lazy(namespaced("prometheus", "Print monitors, alert rules and a Grafana dashboard")),
     openshift: lazy(plain("openshift", "Print the role that lets a ServiceAccount use OpenShift's privileged SCC")),
-    sample: lazy(sample),
     bundle: lazy(bundleCommand),
   },
 };

@@ -55,11 +55,8 @@ export function managesSfc(spec: DeepReadonly<Pick<OnloadSpec, "onload">>): bool
 }
 
 /**
- * The first kernel mapping that matches a kernel, as KMM chooses it: regular expressions are not anchored, and one
- * trailing `+` of the kernel version does not count.
- *
- * @returns undefined where none matches. Expressions that JavaScript cannot parse, although RE2 can, match nothing
- * here; KMM decides.
+ * The kernel mapping that KMM takes for a kernel: the first whose expression matches anywhere in the version, of which
+ * one trailing `+` does not count. An expression that only RE2 can parse is taken to match, because KMM decides.
  */
 export function kernelMappingFor<M extends { readonly regexp: string }>(
   mappings: readonly M[],
@@ -70,7 +67,7 @@ export function kernelMappingFor<M extends { readonly regexp: string }>(
     try {
       return new RegExp(regexp).test(kernel);
     } catch {
-      return false;
+      return true;
     }
   });
 }

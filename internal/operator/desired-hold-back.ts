@@ -89,9 +89,9 @@ function containerChanges(
     if (kernel !== undefined) {
       const image = (mappings: readonly DeepReadonly<KernelMapping>[]): string =>
         kernelMappingFor(mappings, kernel)?.containerImage ?? "none";
-      changes.push(
-        `spec.onload.kernelMappings (kernel ${kernel}: ${image(was.kernelMappings)} to ${image(want.kernelMappings)})`,
-      );
+      const [before, after] = [image(was.kernelMappings), image(want.kernelMappings)];
+      const images = before === after ? "" : `: ${before} to ${after}`;
+      changes.push(`spec.onload.kernelMappings (kernel ${kernel}${images})`);
     }
   }
   return changes;
