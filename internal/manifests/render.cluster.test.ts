@@ -37,6 +37,7 @@ describe("the trees are what kustomize makes of them", () => {
     "default",
     "crd",
     "openshift",
+    "prometheus",
     "samples/onload",
     "samples/in-cluster-build",
     "samples/pod",
@@ -104,6 +105,43 @@ describe("the API server takes", () => {
     };
     const pod = { ...deployment.spec.template, apiVersion: "v1", kind: "Pod", metadata: { generateName: "p-" } };
     await cluster.request("POST", `/api/v1/namespaces/${name}/pods?dryRun=All`, { body: pod });
+  });
+
+  test("the original operator's Deployment being replaced, with none of its settings left", async () => {
+    const namespace = await cluster.createNamespace("m");
+    const labels = { "app.kubernetes.io/part-of": "onload", "control-plane": "controller-manager" };
+    const name = "onload-operator-controller-manager";
+    const original = {
+      apiVersion: "apps/v1",
+      kind: "Deployment",
+      metadata: { name, namespace, labels },
+      spec: {
+        replicas: 0,
+        selector: { matchLabels: labels },
+        template: {
+          metadata: { labels },
+          spec: {
+            containers: [
+              {
+                name: "manager",
+                image: "original:1",
+                command: ["/manager"],
+                args: ["--leader-elect"],
+                env: [{ name: "DEVICE_PLUGIN_IMG", value: "original-plugin:1" }],
+              },
+            ],
+          },
+        },
+      },
+    };
+    await cluster.kubectl(["apply", "-f", "-"], { input: JSON.stringify(original) });
+    const ours = parseAllDocuments(render("manager", { namespace, image: "ours:1" }))
+      .map((document) => document.toJS())
+      .find(({ kind }) => kind === "Deployment");
+    await cluster.apply(JSON.stringify({ ...ours, spec: { ...ours.spec, replicas: 0 } }));
+    const live = await cluster.request("GET", `/apis/apps/v1/namespaces/${namespace}/deployments/${name}`);
+    expect(live.spec.template.spec.containers[0]).toMatchObject(ours.spec.template.spec.containers[0]);
+    expect(JSON.stringify(live.spec)).not.toMatch(/original|"command"/);
   });
 
   test("the samples, for real", async () => {
