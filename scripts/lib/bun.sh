@@ -8,6 +8,9 @@ onloadctl_cache="${ONLOADCTL_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/onloadctl}"
 bun_version="$(sed -n 's/.*"bun": "\([0-9.]*\)".*/\1/p' package.json | head -n 1)"
 bun_folder="$onloadctl_cache/bun-$bun_version"
 
+# Where there is no flock, as on macOS, first runs are not to be started at the same time.
+command -v flock >/dev/null || flock() { :; }
+
 if [ ! -x "$bun_folder/node_modules/.bin/bun" ]; then
   if ! command -v npm >/dev/null; then
     echo "Cannot install Bun $bun_version: npm is missing; install Node.js with npm, for example: apt-get install npm" >&2
