@@ -1,7 +1,9 @@
-import { afterEach, beforeEach, expect, test } from "bun:test";
+import { afterEach, beforeEach, expect, setDefaultTimeout, test } from "bun:test";
 import { mkdir, mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+
+setDefaultTimeout(60_000);
 
 const IMAGE = "registry.example.com/onload-module:v9.0-${KERNEL_FULL_VERSION}";
 

@@ -1,5 +1,5 @@
 /** Our MachineConfigs against the real Butane and Ignition, built from their Go modules. */
-import { afterAll, beforeAll, expect, test } from "bun:test";
+import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -12,6 +12,8 @@ import { checkInputs, type Inputs } from "./inputs.ts";
 import { writeRendered } from "./output.ts";
 import { render } from "./render.ts";
 import { IGNITION_SPECS } from "./versions.ts";
+
+setDefaultTimeout(60_000);
 
 const TEN_MINUTES = 600_000;
 let butane: string;

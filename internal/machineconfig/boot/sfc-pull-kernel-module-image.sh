@@ -23,9 +23,9 @@ pull() {
 pull_until_done() {
   local delay=$first_delay error
   pulled=1
-  until podman image exists "$image"; do
+  while true; do
     report Pulling "Pulling image $image"
-    error=$(pull 2>&1 >/dev/null) && continue
+    error=$(pull 2>&1 >/dev/null) && break
     report PullFailed "Cannot pull image $image: ${error##*$'\n'}; next try in $delay s"
     sleep "$delay"
     delay=$((delay * 2 < longest_delay ? delay * 2 : longest_delay))

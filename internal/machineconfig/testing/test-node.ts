@@ -62,9 +62,7 @@ export class TestNode {
   }
 
   #lay(): void {
-    for (const folder of "dev etc faults lib proc/sys/kernel/random registry run scripts store sys tmp usr var/lib".split(
-      " ",
-    )) {
+    for (const folder of "dev etc faults lib proc registry run scripts store sys tmp usr var/lib".split(" ")) {
       mkdirSync(this.path(folder), { recursive: true });
     }
     for (const link of ["bin", "sbin", "lib64"]) symlinkSync(`usr/${link}`, this.path(link));
@@ -154,6 +152,26 @@ export class TestNode {
     return existsSync(this.path("store", encode(image)));
   }
 
+  /** Takes the real podman, with a storage of the node's own and a registry on loopback without TLS. */
+  useRealPodman(registry: string): void {
+    rmSync(this.path("stand-ins/podman"));
+    mkdirSync(this.path("etc/containers"));
+    mkdirSync(this.path("var/tmp"));
+    const configure = (name: string, text: string): void => writeFileSync(this.path("etc/containers", name), text);
+    configure("policy.json", JSON.stringify({ default: [{ type: "insecureAcceptAnything" }] }));
+    configure("registries.conf", `[[registry]]\nlocation = "${registry}"\ninsecure = true\n`);
+    configure(
+      "storage.conf",
+      '[storage]\ndriver = "vfs"\ngraphroot = "/var/lib/containers/storage"\nrunroot = "/run/containers/storage"\n',
+    );
+  }
+
+  /** Runs a shell command line on the node. */
+  shell(line: string): Promise<ScriptResult> {
+    writeFileSync(this.path("scripts/shell.sh"), `#!/bin/sh\n${line}\n`, { mode: 0o755 });
+    return this.run("shell.sh");
+  }
+
   /** Makes a stand-in fail from now on; see there what `value` means. */
   fault(
     name: "pull" | "mount" | "remove" | "load" | "load-in-tree" | "nics" | "reboot",
@@ -171,10 +189,7 @@ export class TestNode {
       rmSync(this.path(folder), { recursive: true, force: true });
       mkdirSync(this.path(folder));
     }
-    writeFileSync(
-      this.path("proc/sys/kernel/random/boot_id"),
-      `00000000-0000-4000-8000-${String(this.#boots).padStart(12, "0")}\n`,
-    );
+    writeFileSync(this.path("boot-id"), `00000000-0000-4000-8000-${String(this.#boots).padStart(12, "0")}\n`);
     writeFileSync(this.path("kernel"), this.kernel);
     mkdirSync(this.path("sys/module/sfc"), { recursive: true });
     writeFileSync(this.path("sys/module/sfc/srcversion"), `${IN_TREE}\n`);
@@ -229,9 +244,17 @@ export class TestNode {
       ...(killAt === undefined ? [] : ["BASH_ENV=/stand-ins/kill-at.bash", `KILL_AT=${killAt}`]),
     ];
     const isolate = [
+      // As a mount of its own: podman, which unpacks layers in a chroot, changes how / is mounted.
+      `mount --bind ${root} ${root}`,
       `mount --bind -o ro /usr ${root}/usr`,
       `mount --bind ${root}/scripts ${root}/usr/local/bin`,
-      `mount --bind /dev/null ${root}/dev/null`,
+      `mount -t tmpfs tmpfs ${root}/dev && mkdir ${root}/dev/shm`,
+      ...["null", "zero", "random", "urandom"].map(
+        (name) => `touch ${root}/dev/${name} && mount --bind /dev/${name} ${root}/dev/${name}`,
+      ),
+      `mount --rbind /proc ${root}/proc`,
+      `mount --bind ${root}/boot-id ${root}/proc/sys/kernel/random/boot_id`,
+      `mkdir -p ${root}/sys/fs/cgroup && mount --rbind /sys/fs/cgroup ${root}/sys/fs/cgroup`,
       `exec chroot ${root} /usr/bin/env -i "$@"`,
     ].join(" && ");
     const user = process.getuid?.() === 0 ? [] : ["--map-root-user"];
@@ -284,7 +307,7 @@ export class TestNode {
   }
 
   bootId(): string {
-    return readFileSync(this.path("proc/sys/kernel/random/boot_id"), "utf8").trim();
+    return readFileSync(this.path("boot-id"), "utf8").trim();
   }
 
   /** The boots at which a reboot was asked for. */

@@ -1,5 +1,5 @@
 /** The boot scripts and units before the eyes of shellcheck and systemd. */
-import { afterAll, beforeAll, expect, test } from "bun:test";
+import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { chmod, cp, mkdir, mkdtemp, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -14,6 +14,8 @@ const NODE_UNITS = {
   "crio.service": "Wants=network-online.target\nAfter=network-online.target",
   "kubelet.service": "Wants=crio.service\nAfter=crio.service",
 };
+
+setDefaultTimeout(60_000);
 
 let root: string;
 
