@@ -1,0 +1,283 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
+import { poll } from "../../scripts/lib/poll.ts";
+import { OnloadOnNode } from "./testing/onload-on-node.ts";
+
+const VERSION = "9.2.0";
+const DEVICES = 100;
+const LONG = 180_000;
+let onload: OnloadOnNode;
+
+beforeAll(async () => {
+  onload = await OnloadOnNode.install(VERSION, DEVICES);
+}, 600_000);
+afterAll(() => onload?.uninstall(), LONG);
+afterEach(() => onload.deletePods(), LONG);
+
+const node = () => onload.cluster.node;
+const plane = () => onload.cluster.plane;
+
+/** What a pod was told and, from its own log, what it found. */
+async function logOf(pod: string): Promise<string> {
+  return await plane().kubectl(["logs", "-n", onload.namespace, pod]);
+}
+
+/** Whether pods that ran before still run, and new ones get their devices. */
+async function expectStillServing(pod: string): Promise<void> {
+  const before = await onload.waitForPod(pod, "Running");
+  expect(before.status.containerStatuses[0].restartCount).toBe(0);
+  await onload.startPod("later", { command: ["/test"] });
+  await onload.waitForPod("later", "Succeeded");
+  await onload.deletePods("later");
+}
+
+/** Waits until `kubectl describe pod` says that no node has enough devices. */
+async function expectInsufficient(pod: string): Promise<void> {
+  await poll(
+    async () => {
+      const text = await plane().kubectl(["describe", "pod", "-n", onload.namespace, pod]);
+      return text.includes("Insufficient amd.com/onload");
+    },
+    { what: `The scheduler's reason for pod ${pod}` },
+  );
+}
+
+describe("the pod of the original's readme", () => {
+  test(
+    "has device files, LD_PRELOAD and libraries, without privilege, on a Multus network",
+    async () => {
+      const config = {
+        cniVersion: "0.3.1",
+        type: "macvlan",
+        master: "eth0",
+        mode: "bridge",
+        ipam: { type: "static", addresses: [{ address: "192.0.2.44/24" }] },
+      };
+      await plane().apply(
+        JSON.stringify({
+          apiVersion: "k8s.cni.cncf.io/v1",
+          kind: "NetworkAttachmentDefinition",
+          metadata: { name: "ipvlan-sf0", namespace: onload.namespace },
+          spec: { config: JSON.stringify(config) },
+        }),
+      );
+      await onload.startPod("test", {
+        command: ["/test"],
+        annotations: { "k8s.v1.cni.cncf.io/networks": "ipvlan-sf0" },
+        onNode: true,
+      });
+      const pod = await onload.waitForPod("test", "Succeeded");
+      const log = await logOf("test");
+      expect(log).toContain("user: 1001");
+      expect(log).toContain("LD_PRELOAD=/opt/onload/usr/lib64/libonload.so");
+      for (const device of ["/dev/onload", "/dev/onload_epoll", "/dev/sfc_char"]) {
+        expect(log).toContain(`${device}: character device 1:3, mode 666, opens`);
+      }
+      expect(log).toContain("mapped library: /opt/onload/usr/lib64/libonload.so");
+      expect(pod.metadata.annotations["k8s.v1.cni.cncf.io/network-status"]).toContain("192.0.2.44");
+    },
+    LONG,
+  );
+});
+
+describe("the node offers devices", () => {
+  test(
+    "again after the kubelet was restarted, and pods that hold some run on",
+    async () => {
+      await onload.startPod("holder", { devices: 3 });
+      await onload.waitForPod("holder", "Running");
+      expect(await onload.describeNode("Allocated resources")).toMatch(/^3\s+3$/);
+      await node().restartKubelet();
+      await onload.waitForAllocatable(DEVICES);
+      await expectStillServing("holder");
+      expect(await onload.describeNode("Capacity")).toBe(String(DEVICES));
+    },
+    LONG,
+  );
+
+  test(
+    "again after the plugin was killed",
+    async () => {
+      await onload.startPod("holder");
+      await onload.waitForPod("holder", "Running");
+      const before = await onload.containerId("device-plugin");
+      await onload.killContainer("device-plugin");
+      await onload.waitForPlugin(before);
+      await onload.waitForAllocatable(DEVICES);
+      await expectStillServing("holder");
+    },
+    LONG,
+  );
+
+  test(
+    "again after both were killed at once",
+    async () => {
+      await onload.startPod("holder");
+      await onload.waitForPod("holder", "Running");
+      const before = await onload.containerId("device-plugin");
+      await onload.killContainer("device-plugin");
+      await node().stopKubelet("KILL");
+      const since = Date.now();
+      await node().startKubelet();
+      await node().waitReady(undefined, since);
+      await onload.waitForPlugin(before);
+      await onload.waitForAllocatable(DEVICES);
+      await expectStillServing("holder");
+    },
+    LONG,
+  );
+
+  test(
+    "only while the device files are there",
+    async () => {
+      await onload.startPod("holder");
+      await onload.waitForPod("holder", "Running");
+      await node().removeDevices();
+      await onload.waitForAllocatable(0);
+      expect(await onload.describeNode("Capacity")).toBe(String(DEVICES));
+      expect(await onload.describeNode("Allocatable")).toBe("0");
+      await onload.startPod("hopeful", { command: ["/test"] });
+      await expectInsufficient("hopeful");
+      await onload.waitForPod("holder", "Running");
+      await node().addDevices();
+      await onload.waitForAllocatable(DEVICES);
+      await onload.waitForPod("hopeful", "Succeeded");
+    },
+    LONG,
+  );
+
+  test("to 100 pods that ask at once, and no more", async () => {
+    const names = Array.from({ length: DEVICES }, (_, i) => `crowd-${i}`);
+    await Promise.all(names.map((name) => onload.startPod(name)));
+    for (const name of names) await onload.waitForPod(name, "Running", LONG);
+    expect(await onload.describeNode("Allocated resources")).toMatch(/^100\s+100$/);
+    await onload.startPod("one-more");
+    await expectInsufficient("one-more");
+    await onload.startPod("pushy", { onNode: true });
+    const refused = await onload.waitForPod("pushy", "Failed");
+    expect(refused.status).toMatchObject({ reason: "UnexpectedAdmissionError" });
+    expect(refused.status.message).toContain(
+      "requested number of devices unavailable for amd.com/onload. Requested: 1, Available: 0",
+    );
+    await onload.deletePods("crowd-0");
+    await onload.waitForPod("one-more", "Running");
+  }, 600_000);
+
+  test(
+    "never to a pod that asks for more than there is",
+    async () => {
+      await onload.startPod("greedy", { devices: DEVICES + 1 });
+      await expectInsufficient("greedy");
+    },
+    LONG,
+  );
+});
+
+describe("a pod that runs keeps its libraries", () => {
+  test(
+    "while the plugin is replaced by one with other files",
+    async () => {
+      await onload.startPod("holder");
+      const before = await onload.libraryInside("holder");
+      const plugin = await onload.containerId("device-plugin");
+      const old = (await onload.pluginPod()).metadata.name;
+      const userImage = await onload.cluster.images.onloadUser("9.2.0-rebuilt");
+      await onload.apply(VERSION, userImage, DEVICES);
+      await poll(
+        async () => {
+          const daemonSet = await plane().request(
+            "GET",
+            `/apis/apps/v1/namespaces/${onload.namespace}/daemonsets/onload-onload-device-plugin-ds`,
+          );
+          return JSON.stringify(daemonSet.spec.template).includes(userImage);
+        },
+        { what: "The new user image in the DaemonSet" },
+      );
+      await plane().kubectl(["delete", "pod", "-n", onload.namespace, old]);
+      await onload.waitForPlugin(plugin);
+      await onload.waitForAllocatable(DEVICES);
+      expect(await onload.libraryInside("holder")).toEqual(before);
+      await onload.startPod("newcomer");
+      const after = await onload.libraryInside("newcomer");
+      expect(after.sha256).not.toBe(before.sha256);
+      await expectStillServing("holder");
+    },
+    LONG,
+  );
+
+  test(
+    "while the DaemonSet is deleted, which the operator makes again",
+    async () => {
+      await onload.startPod("holder");
+      const before = await onload.libraryInside("holder");
+      const plugin = await onload.containerId("device-plugin");
+      await plane().kubectl(["delete", "daemonset", "-n", onload.namespace, "onload-onload-device-plugin-ds"]);
+      await onload.waitForPlugin(plugin);
+      await onload.waitForAllocatable(DEVICES);
+      expect(await onload.libraryInside("holder")).toEqual(before);
+      await expectStillServing("holder");
+    },
+    LONG,
+  );
+});
+
+describe("the control plane server", () => {
+  test(
+    "is started by what the kernel is told, inside the container onload-worker",
+    async () => {
+      const parameters = "/sys/module/onload/parameters";
+      const id = (await onload.containerId("onload-worker")).slice("containerd://".length);
+      const read = async (name: string) => (await node().exec(["cat", `${parameters}/${name}`])).stdout.trim();
+      await poll(async () => (await read("cplane_server_params")).includes(id), { what: "The module's parameters" });
+      const path = await read("cplane_server_path");
+      expect(path).toEndWith("/crictl");
+      const params = await read("cplane_server_params");
+      expect(params).toBe(`exec ${id} /opt/onload/sbin/onload_cp_server -K`);
+      // As the kernel does it: no environment, its own arguments last.
+      const started = node().exec(["env", "-i", path, ...params.split(" "), "--bootstrap"], { allowFailure: true });
+      const find = `for p in /proc/[0-9]*; do
+      [ "$(tr '\\0' ' ' <$p/cmdline)" = "/opt/onload/sbin/onload_cp_server -K --bootstrap " ] && cat $p/cgroup && echo "\${p#/proc/}"
+    done; true`;
+      const found = await poll(
+        async () => {
+          const { stdout } = await node().exec(["sh", "-c", find]);
+          return stdout.includes(id) ? stdout : undefined;
+        },
+        { what: "onload_cp_server in the container" },
+      );
+      await node().exec(["kill", "-9", found.trim().split("\n").at(-1)!]);
+      await started;
+    },
+    LONG,
+  );
+
+  test(
+    "is set anew by the next container after it was killed",
+    async () => {
+      const before = (await onload.containerId("onload-worker")).slice("containerd://".length);
+      await onload.killContainer("onload-worker");
+      await poll(
+        async () => {
+          const id = (await onload.containerId("onload-worker")).slice("containerd://".length);
+          const { stdout } = await node().exec(["cat", "/sys/module/onload/parameters/cplane_server_params"]);
+          return id !== before && id !== "" && stdout.includes(id);
+        },
+        { what: "The next container's parameters", timeoutMs: 60_000 },
+      );
+    },
+    LONG,
+  );
+});
+
+describe("the end", () => {
+  test(
+    "takes the resource off the node at once, and leaves no socket behind",
+    async () => {
+      await onload.delete();
+      await onload.waitForAllocatable(0);
+      expect(await onload.resource()).toEqual({ capacity: 0, allocatable: 0 });
+      const { stdout } = await node().exec(["ls", "/var/lib/kubelet/device-plugins"]);
+      expect(stdout).not.toContain("onload-");
+    },
+    LONG,
+  );
+});

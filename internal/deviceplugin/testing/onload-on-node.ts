@@ -1,0 +1,224 @@
+import { sharedNodeCluster } from "../../../scripts/cluster/index.ts";
+import type { NodeCluster } from "../../../scripts/cluster/index.ts";
+import { builtExecutable } from "../../../scripts/lib/built.ts";
+import { output } from "../../../scripts/lib/command.ts";
+import { poll } from "../../../scripts/lib/poll.ts";
+
+const OPERATOR = "/apis/apps/v1/namespaces/onload-operator-system/deployments/onload-operator-controller-manager";
+const RESOURCE = "amd.com/onload";
+
+/** A pod of a test, beyond its name. */
+export interface PodOptions {
+  /** How many amd.com/onload its container asks for. */
+  devices?: number;
+  command?: string[];
+  annotations?: Record<string, string>;
+  /** Bypasses the scheduler, as the original's readme does. */
+  onNode?: boolean;
+}
+
+/** The operator in its pod on the real node, and an Onload resource in a namespace of its own. */
+export class OnloadOnNode {
+  readonly cluster: NodeCluster;
+  readonly namespace: string;
+  readonly app: string;
+  /** What installed the operator, and removes it. */
+  readonly #manifests: string;
+
+  private constructor(cluster: NodeCluster, namespace: string, app: string, manifests: string) {
+    this.cluster = cluster;
+    this.namespace = namespace;
+    this.app = app;
+    this.#manifests = manifests;
+  }
+
+  /** Installs the operator from its image and an Onload resource, and waits until the node offers devices. */
+  static async install(version: string, maxPodsPerNode: number): Promise<OnloadOnNode> {
+    const cluster = await sharedNodeCluster();
+    const executable = await builtExecutable();
+    const image = await cluster.images.onloadctl(executable);
+    await cluster.images.onloadModule(version);
+    const namespace = await cluster.plane.createNamespace("onload");
+    const manifests = await output([executable, "manifests", "install", `--image=${image}`]);
+    const onload = new OnloadOnNode(cluster, namespace, await cluster.images.app(), manifests);
+    await cluster.plane.apply(manifests);
+    await poll(async () => (await cluster.plane.request("GET", OPERATOR)).status?.availableReplicas > 0, {
+      what: "Availability of the operator",
+      timeoutMs: 120_000,
+    });
+    await cluster.plane.request("PATCH", onload.#nodePath, {
+      body: { metadata: { labels: { "onload-test": namespace } } },
+      contentType: "merge",
+    });
+    await cluster.plane.apply(
+      JSON.stringify({ apiVersion: "v1", kind: "ServiceAccount", metadata: { name: "onload", namespace } }),
+    );
+    await onload.apply(version, await cluster.images.onloadUser(version), maxPodsPerNode);
+    await onload.waitForAllocatable(maxPodsPerNode);
+    return onload;
+  }
+
+  /** Applies the Onload resource. */
+  async apply(version: string, userImage: string, maxPodsPerNode: number): Promise<void> {
+    const kernelModuleImage = `${this.cluster.node.registry}/onload-module:${version}-\${KERNEL_FULL_VERSION}`;
+    await this.cluster.plane.apply(
+      JSON.stringify({
+        apiVersion: "onload.amd.com/v1alpha1",
+        kind: "Onload",
+        metadata: { name: "onload", namespace: this.namespace },
+        spec: {
+          selector: { "onload-test": this.namespace },
+          serviceAccountName: "onload",
+          onload: { version, userImage, kernelMappings: [{ regexp: "^.*$", kernelModuleImage }] },
+          devicePlugin: { maxPodsPerNode },
+        },
+      }),
+    );
+  }
+
+  /** Deletes the Onload resource and waits until the operator has cleaned the node. */
+  async delete(): Promise<void> {
+    const which = ["-n", this.namespace, "onload", "--ignore-not-found", "--timeout=120s"];
+    await this.cluster.plane.kubectl(["delete", "onload", ...which]);
+  }
+
+  /** Deletes the Onload resource, then the operator and everything else. */
+  async uninstall(): Promise<void> {
+    const { plane } = this.cluster;
+    await this.delete();
+    await plane.kubectl(["delete", "namespace", this.namespace, "--wait=false"]);
+    await plane.kubectl(["delete", "-f", "-", "--ignore-not-found", "--wait=false"], { input: this.#manifests });
+    await plane.request("PATCH", this.#nodePath, {
+      body: { metadata: { labels: { "onload-test": null } } },
+      contentType: "merge",
+    });
+  }
+
+  get #nodePath(): string {
+    return `/api/v1/nodes/${this.cluster.node.name}`;
+  }
+
+  /** Capacity and allocatable of amd.com/onload, as the node's status has them; 0 where it has none. */
+  async resource(): Promise<{ capacity: number; allocatable: number }> {
+    const { status } = await this.cluster.plane.request("GET", this.#nodePath);
+    return { capacity: Number(status.capacity[RESOURCE] ?? 0), allocatable: Number(status.allocatable[RESOURCE] ?? 0) };
+  }
+
+  /** Waits until the node's status has that many allocatable devices. */
+  async waitForAllocatable(count: number): Promise<void> {
+    await poll(async () => (await this.resource()).allocatable === count, {
+      what: `${count} allocatable ${RESOURCE}`,
+      timeoutMs: 120_000,
+      intervalMs: 100,
+    });
+  }
+
+  /** The line of `kubectl describe node` with the resource in one of its sections. */
+  async describeNode(section: "Capacity" | "Allocatable" | "Allocated resources"): Promise<string> {
+    const text = await this.cluster.plane.kubectl(["describe", "node", this.cluster.node.name]);
+    const start = text.indexOf(`\n${section}:`);
+    return /\n\s+amd\.com\/onload:?\s+(.*)/.exec(text.slice(start))?.[1]?.trim() ?? "";
+  }
+
+  /** Starts a pod of the test application under the restricted policy; see scripts/cluster/images/app. */
+  async startPod(name: string, options: PodOptions = {}): Promise<void> {
+    const { devices = 1, command = ["/test", "--stay"], annotations = {}, onNode = false } = options;
+    await this.cluster.plane.request("POST", `/api/v1/namespaces/${this.namespace}/pods`, {
+      body: {
+        metadata: { name, annotations, labels: { test: "app" } },
+        spec: {
+          restartPolicy: "Never",
+          terminationGracePeriodSeconds: 1,
+          ...(onNode ? { nodeName: this.cluster.node.name } : {}),
+          securityContext: { runAsNonRoot: true, seccompProfile: { type: "RuntimeDefault" } },
+          containers: [
+            {
+              name: "test",
+              image: this.app,
+              command,
+              resources: { limits: { [RESOURCE]: devices } },
+              securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ["ALL"] } },
+            },
+          ],
+        },
+      },
+    });
+  }
+
+  /** Waits for a phase of a pod, and returns the pod. */
+  // oxlint-disable-next-line typescript/no-explicit-any -- the shape of a pod
+  async waitForPod(name: string, phase: string, timeoutMs = 60_000): Promise<any> {
+    return await poll(
+      async () => {
+        const pod = await this.cluster.plane.request("GET", `/api/v1/namespaces/${this.namespace}/pods/${name}`);
+        return pod.status.phase === phase ? pod : undefined;
+      },
+      { what: `Pod ${name} in phase ${phase}`, timeoutMs },
+    );
+  }
+
+  /** Deletes pods of the test application and waits until they are gone. */
+  async deletePods(...names: string[]): Promise<void> {
+    const which = names.length > 0 ? names : ["--selector=test=app"];
+    await this.cluster.plane.kubectl(["delete", "pod", "-n", this.namespace, ...which, "--timeout=180s"]);
+  }
+
+  /** The device plugin's pod that is not being deleted. */
+  // oxlint-disable-next-line typescript/no-explicit-any -- the shape of a pod
+  async pluginPod(): Promise<any> {
+    const selector = encodeURIComponent("app.kubernetes.io/component=device-plugin");
+    const path = `/api/v1/namespaces/${this.namespace}/pods?labelSelector=${selector}`;
+    return await poll(
+      async () => {
+        const { items } = await this.cluster.plane.request("GET", path);
+        // oxlint-disable-next-line typescript/no-explicit-any -- the shape of a pod
+        return items.find((pod: any) => pod.metadata.deletionTimestamp === undefined);
+      },
+      { what: "The device plugin's pod" },
+    );
+  }
+
+  /** Waits until a plugin in another container than before is ready: the kubelet listens to it. */
+  async waitForPlugin(before: string): Promise<void> {
+    await poll(
+      async () => {
+        const statuses: { name: string; ready: boolean; containerID?: string }[] =
+          (await this.pluginPod()).status.containerStatuses ?? [];
+        const plugin = statuses.find(({ name }) => name === "device-plugin");
+        return plugin?.ready && plugin.containerID !== before;
+      },
+      { what: "A new plugin's readiness", timeoutMs: 90_000 },
+    );
+  }
+
+  /** Kills the process of a container of the plugin's pod with signal 9, from the node. */
+  async killContainer(name: string): Promise<void> {
+    const id = (await this.containerId(name)).slice("containerd://".length);
+    const { stdout } = await this.cluster.node.exec([
+      "crictl",
+      "inspect",
+      "--output=go-template",
+      "--template={{.info.pid}}",
+      id,
+    ]);
+    await this.cluster.node.exec(["kill", "-9", stdout.trim()]);
+  }
+
+  /** The id of a container of the plugin's pod, RUNTIME://ID. */
+  async containerId(name: string): Promise<string> {
+    const pod = await this.pluginPod();
+    // oxlint-disable-next-line typescript/no-explicit-any -- the shape of a pod
+    return pod.status.containerStatuses.find((status: any) => status.name === name)?.containerID ?? "";
+  }
+
+  /** Digest of the library as a process of the pod sees it, by the mount in its own root folder. */
+  async libraryInside(podName: string): Promise<{ sha256: string; inode: string }> {
+    const pod = await this.waitForPod(podName, "Running");
+    const id = pod.status.containerStatuses[0].containerID.slice("containerd://".length);
+    const { node } = this.cluster;
+    const { stdout } = await node.exec(["crictl", "inspect", "--output=go-template", "--template={{.info.pid}}", id]);
+    const path = `/proc/${stdout.trim()}/root/opt/onload/usr/lib64/libonload.so`;
+    const sum = (await node.exec(["sha256sum", path])).stdout.split(" ")[0]!;
+    return { sha256: sum, inode: (await node.exec(["stat", "-c", "%d:%i", path])).stdout.trim() };
+  }
+}
