@@ -1,0 +1,185 @@
+/** A cluster that runs the original operator moves over: its resource, objects, labels and pods as that one leaves them. */
+import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import { join } from "node:path";
+import { startControlPlane, startKmm, startKwok, type ControlPlane } from "../../scripts/cluster/index.ts";
+import { checkout } from "../../scripts/lib/paths.ts";
+import { poll } from "../../scripts/lib/poll.ts";
+import type { Pod } from "../api/core.ts";
+import { onloadCrd } from "../api/crd.ts";
+import {
+  devicePluginName,
+  devicePluginSelector,
+  objectLabels,
+  onloadModuleLabel,
+  onloadModuleName,
+  pluginLabel,
+  sfcModuleLabel,
+  sfcModuleName,
+} from "../api/names.ts";
+
+setDefaultTimeout(240_000);
+
+const NAMESPACE = "onload-runtime";
+const key = { namespace: NAMESPACE, name: "onload" };
+const selector = { onload: "yes" };
+
+let plane: ControlPlane;
+let nodes: string[];
+
+beforeAll(async () => {
+  plane = await startControlPlane();
+  await startKmm(plane);
+  const kwok = await startKwok(plane);
+  await plane.apply(JSON.stringify(onloadCrd()));
+  for (const [path, metadata] of [
+    ["/api/v1/namespaces", { name: NAMESPACE }],
+    [`/api/v1/namespaces/${NAMESPACE}/serviceaccounts`, { name: "sa" }],
+  ] as const) {
+    await plane.request("POST", path, { body: { metadata } });
+  }
+  const labels = {
+    ...selector,
+    [onloadModuleLabel(key)]: "8.1",
+    [sfcModuleLabel(key)]: "8.1",
+    [pluginLabel(key)]: "8.1",
+  };
+  nodes = await kwok.createNodes(2, { labels, allocatable: { "amd.com/onload": "100" } });
+  await kwok.createPods(2, { namespace: NAMESPACE, prefix: "app", nodes, limits: { "amd.com/onload": "1" } });
+});
+
+afterAll(async () => {
+  await plane?.[Symbol.asyncDispose]();
+});
+
+/** The objects of the original operator, made by its own requests. */
+async function createOriginals(uid: string): Promise<void> {
+  const owner = { apiVersion: "onload.amd.com/v1alpha1", kind: "Onload", name: "onload", uid };
+  const ownerReferences = [{ ...owner, controller: true, blockOwnerDeletion: true }];
+  const container = (module: string): object => ({
+    modprobe: { moduleName: module, parameters: ["--first-time"] },
+    kernelMappings: [{ regexp: ".*", containerImage: "r/module:8.1" }],
+    imagePullPolicy: "Always",
+    version: "8.1",
+    ...(module === "sfc" ? { inTreeModuleToRemove: "sfc" } : {}),
+  });
+  for (const [name, module] of [
+    [onloadModuleName("onload"), "onload"],
+    [sfcModuleName("onload"), "sfc"],
+  ] as const) {
+    await plane.request(
+      "POST",
+      `/apis/kmm.sigs.x-k8s.io/v1beta1/namespaces/${NAMESPACE}/modules?fieldManager=manager`,
+      {
+        body: {
+          apiVersion: "kmm.sigs.x-k8s.io/v1beta1",
+          kind: "Module",
+          metadata: { name, labels: objectLabels(key, "module"), ownerReferences },
+          spec: { selector, moduleLoader: { serviceAccountName: "sa", container: container(module) } },
+        },
+      },
+    );
+  }
+  await plane.request("POST", `/apis/apps/v1/namespaces/${NAMESPACE}/daemonsets?fieldManager=manager`, {
+    body: {
+      metadata: {
+        name: devicePluginName("onload"),
+        labels: { ...objectLabels(key, "device-plugin"), "onload.amd.com/version": "8.1" },
+        ownerReferences,
+      },
+      spec: {
+        updateStrategy: { type: "OnDelete" },
+        selector: { matchLabels: devicePluginSelector(key) },
+        template: {
+          metadata: { labels: devicePluginSelector(key) },
+          spec: {
+            nodeSelector: selector,
+            affinity: {
+              nodeAffinity: {
+                requiredDuringSchedulingIgnoredDuringExecution: {
+                  nodeSelectorTerms: [{ matchExpressions: [{ key: pluginLabel(key), operator: "Exists" }] }],
+                },
+              },
+            },
+            containers: [
+              {
+                name: "device-plugin",
+                image: "r/plugin:8.1",
+                lifecycle: { preStop: { exec: { command: ["/bin/sh", "-c", "rm -r /opt/onload"] } } },
+              },
+            ],
+          },
+        },
+      },
+    },
+  });
+}
+
+async function pods(label?: string): Promise<Pod[]> {
+  const query = label === undefined ? "" : `?labelSelector=${encodeURIComponent(label)}`;
+  return (await plane.request<{ items: Pod[] }>("GET", `/api/v1/namespaces/${NAMESPACE}/pods${query}`)).items;
+}
+const uids = (list: Pod[]): string[] => list.map(({ metadata }) => metadata.uid!).sort();
+const isRunning = ({ status }: Pod): boolean => status?.phase === "Running";
+const LOADERS = "kmm.node.kubernetes.io/module.name";
+const PLUGINS = "app.kubernetes.io/component=device-plugin";
+
+test("no driver is reloaded and no application evicted; the device plugin becomes ours", async () => {
+  const onloads = `/apis/onload.amd.com/v1alpha1/namespaces/${NAMESPACE}/onloads`;
+  const { metadata } = await plane.request("POST", onloads, {
+    body: {
+      apiVersion: "onload.amd.com/v1alpha1",
+      kind: "Onload",
+      metadata: { name: "onload" },
+      spec: {
+        selector,
+        serviceAccountName: "sa",
+        onload: {
+          version: "8.1",
+          userImage: "r/user:8.1",
+          imagePullPolicy: "Always",
+          kernelMappings: [{ regexp: ".*", kernelModuleImage: "r/module:8.1", sfc: {} }],
+        },
+        devicePlugin: { devicePluginImage: "r/onloadctl:1", libMounthPath: "/usr/lib64" },
+      },
+    },
+  });
+  await createOriginals(metadata.uid);
+  // Two nodes with two loaders, a plugin and an application each.
+  await poll(async () => (await pods()).filter(isRunning).length === 8, {
+    what: "the original's pods running",
+    timeoutMs: 120_000,
+  });
+  const loaders = uids(await pods(LOADERS));
+  const apps = uids((await pods()).filter((pod) => pod.metadata.name.startsWith("app-")));
+  const plugins = uids(await pods(PLUGINS));
+  expect([loaders.length, apps.length, plugins.length]).toEqual([4, 2, 2]);
+
+  plane.state.start(
+    "operator",
+    [
+      process.execPath,
+      join(checkout, "cmd/onloadctl.ts"),
+      "operator",
+      `--kubeconfig=${plane.kubeconfigPath}`,
+      "--metrics-bind-address=0",
+      "--health-probe-bind-address=0",
+    ],
+    { cwd: checkout },
+  );
+
+  await poll(
+    async () => {
+      const { status } = await plane.request("GET", `${onloads}/onload`);
+      const now = await pods(PLUGINS);
+      const isReady = status?.conditions?.some((each: any) => each.type === "Ready" && each.status === "True");
+      return isReady && now.length === 2 && now.every((pod) => isRunning(pod) && !plugins.includes(pod.metadata.uid!));
+    },
+    { what: "every node running our device plugin", timeoutMs: 120_000 },
+  );
+  expect(uids(await pods(LOADERS))).toEqual(loaders);
+  expect(uids((await pods()).filter((pod) => pod.metadata.name.startsWith("app-")))).toEqual(apps);
+  expect(JSON.stringify(await pods(PLUGINS))).not.toContain("rm -r");
+  const { status } = await plane.request("GET", `${onloads}/onload`);
+  const conditions = Object.fromEntries(status.conditions.map((each: any) => [each.type, each.reason]));
+  expect(conditions).toEqual({ Ready: "AllNodesReady", Progressing: "AsExpected", Degraded: "AsExpected" });
+});
