@@ -1,0 +1,359 @@
+/** The operator as a process against a real API server, real controllers and KMM 1.1.0; only the kubelets are played. */
+import { afterAll, afterEach, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { poll } from "../../scripts/lib/poll.ts";
+import type { Node, Pod } from "../api/core.ts";
+import { FINALIZER, onloadModuleLabel, pluginLabel, RETRY_ANNOTATION } from "../api/names.ts";
+import { silentLogger } from "../cli/log.ts";
+import { Informer } from "../kube/informer.ts";
+import { MODULES, NODES, ONLOADS, PODS } from "../kube/resource.ts";
+import { imagesOf, onloadSpec, OperatorCluster, PATIENCE_MS } from "./testing/operator-cluster.ts";
+
+setDefaultTimeout(600_000);
+
+let cluster: OperatorCluster;
+let namespace: string;
+let pool: string;
+beforeAll(async () => {
+  cluster = await OperatorCluster.start();
+});
+afterAll(() => cluster[Symbol.asyncDispose]());
+
+afterEach(async () => {
+  cluster.kubelet.fate = () => "ready";
+  cluster.kubelet.mayGo = () => true;
+  cluster.kubelet.review();
+  for (const { metadata } of (await cluster.client.list(ONLOADS)).items) {
+    if (metadata.namespace) await cluster.deleteOnload(metadata.namespace, metadata.name);
+  }
+  await poll(async () => (await cluster.client.list(ONLOADS)).items.length === 0, {
+    what: "The end of every Onload",
+    timeoutMs: PATIENCE_MS,
+  });
+  for (const { metadata } of (await cluster.client.list(NODES)).items) await cluster.kubelet.deleteNode(metadata.name);
+});
+
+/** Nodes of a pool of their own, and a namespace. */
+async function setUp(nodes: number): Promise<string[]> {
+  namespace = await cluster.createNamespace();
+  pool = `p${crypto.randomUUID().slice(0, 8)}`;
+  return cluster.kubelet.createNodes(nodes, pool, { pool });
+}
+
+/** A pod bound to a node that holds amd.com/onload, of a ReplicaSet that is not there, or of nobody. */
+async function createHolder(name: string, nodeName: string, owned = true): Promise<void> {
+  const resources = { limits: { "amd.com/onload": "1" } };
+  const owner = { apiVersion: "apps/v1", kind: "ReplicaSet", name: "rs", uid: crypto.randomUUID(), controller: true };
+  // Without a controller that answers for it, the garbage collector would take an owned pod away: block it.
+  const metadata = {
+    name,
+    namespace,
+    labels: { app: name },
+    ...(owned ? { ownerReferences: [owner], finalizers: ["test/keep"] } : {}),
+  };
+  await cluster.client.create(PODS, {
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata,
+    spec: { nodeName, containers: [{ name: "app", image: "app", resources }] },
+  } as unknown as Pod);
+}
+
+/** Follows how many nodes of the pool are not serving, from now on. */
+function watchOutage(): { most: () => number; stop: () => Promise<void> } {
+  const stop = new AbortController();
+  const informer = new Informer<Node>({
+    client: cluster.client,
+    resource: NODES,
+    labelSelector: `pool=${pool}`,
+    log: silentLogger,
+  });
+  let most = 0;
+  const key = pluginLabel({ namespace, name: "main" });
+  informer.subscribe(() => {
+    if (!informer.hasSynced) return;
+    const out = [...informer.store.list()].filter((node) => !node.metadata.labels?.[key]);
+    most = Math.max(most, out.length);
+  });
+  const running = informer.run(stop.signal);
+  return {
+    most: () => most,
+    async stop() {
+      stop.abort();
+      await running;
+    },
+  };
+}
+
+describe("one operator", () => {
+  beforeAll(async () => {
+    await cluster.startOperator();
+  });
+  afterAll(() => cluster.stopOperators());
+
+  test("installs on every node with one PATCH each, and leaves nothing behind", async () => {
+    const nodes = await setUp(4);
+    const before = cluster.requests().length;
+    await cluster.createOnload(namespace, onloadSpec(pool, "v1"));
+    await cluster.ready(namespace);
+    for (const node of nodes) {
+      const { labels = {} } = (await cluster.node(node)).metadata;
+      expect(labels[pluginLabel({ namespace, name: "main" })]).toBe("v1");
+      expect(labels[onloadModuleLabel({ namespace, name: "main" })]).toBe("v1");
+    }
+    const patches = cluster
+      .requests()
+      .slice(before)
+      .filter(({ verb, objectRef }) => verb === "patch" && objectRef?.resource === "nodes");
+    expect(patches.map(({ objectRef }) => objectRef?.name).sort()).toEqual(nodes);
+    expect((await cluster.onload(namespace))!.metadata.finalizers).toContain(FINALIZER);
+    const story = (await cluster.events(namespace))
+      .filter(({ note }) => note.includes(nodes[0]!))
+      .map(({ reason }) => reason);
+    expect(story).toEqual(["NodeLabelled", "NodeReady"]);
+
+    await cluster.deleteOnload(namespace);
+    await cluster.gone(namespace);
+    for (const node of nodes) expect(await cluster.traces(node)).toEqual([]);
+    expect((await cluster.client.list(MODULES, { namespace })).items).toEqual([]);
+  });
+
+  test("upgrades one node at a time, evicts pods, and names the budget that holds one", async () => {
+    const nodes = await setUp(3);
+    await cluster.createOnload(namespace, onloadSpec(pool, "v1"));
+    await cluster.ready(namespace);
+    await createHolder("held", nodes[1]!);
+    await poll(async () => (await pod("held")).status?.phase === "Running", {
+      what: "The pod running",
+      timeoutMs: PATIENCE_MS,
+    });
+    await cluster.plane.request("POST", `/apis/policy/v1/namespaces/${namespace}/poddisruptionbudgets`, {
+      body: { metadata: { name: "keep-it" }, spec: { maxUnavailable: 0, selector: { matchLabels: { app: "held" } } } },
+    });
+    const outage = watchOutage();
+    await cluster.editOnload(namespace, { onload: imagesOf("v2"), upgrade: { drain: { timeoutSeconds: 3 } } });
+    const why = await cluster.condition(namespace, "Degraded", "True", "NodesFailed");
+    expect(why).toContain(`Node "${nodes[1]}" failed at Draining`);
+    expect(why).toContain(`${namespace}/held`);
+    expect(why).toContain("keep-it");
+    const problem = (await cluster.status(namespace))!.problems![0]!;
+    expect(problem).toMatchObject({ node: nodes[1]!, step: "Draining", reason: "EvictionBlocked" });
+    // Halted: the third node is left alone; the module is still there, under the pod.
+    expect(await cluster.versionOn(nodes[2]!, namespace)).toBe("v1");
+    expect((await cluster.node(nodes[1]!)).metadata.labels).toHaveProperty(
+      [onloadModuleLabel({ namespace, name: "main" })],
+      "v1",
+    );
+
+    await cluster.plane.request("DELETE", `/apis/policy/v1/namespaces/${namespace}/poddisruptionbudgets/keep-it`);
+    await letGo("held");
+    await cluster.ready(namespace);
+    for (const node of nodes) expect(await cluster.versionOn(node, namespace)).toBe("v2");
+    expect(outage.most()).toBe(1);
+    expect(cluster.kubelet.violations).toEqual([]);
+    await outage.stop();
+  });
+
+  test("leaves a bare pod alone unless forced", async () => {
+    const nodes = await setUp(1);
+    await cluster.createOnload(namespace, onloadSpec(pool, "v1"));
+    await cluster.ready(namespace);
+    await createHolder("bare", nodes[0]!, false);
+    await poll(async () => (await pod("bare")).status?.phase === "Running", {
+      what: "The pod running",
+      timeoutMs: PATIENCE_MS,
+    });
+    await cluster.editOnload(namespace, { onload: imagesOf("v2"), upgrade: { drain: { timeoutSeconds: 2 } } });
+    expect(await cluster.condition(namespace, "Degraded", "True")).toContain("no controller would make it again");
+    expect((await pod("bare")).metadata.deletionTimestamp).toBeUndefined();
+    await cluster.editOnload(namespace, { upgrade: { drain: { force: true } } });
+    await cluster.ready(namespace);
+    expect(cluster.kubelet.violations).toEqual([]);
+  });
+
+  test("halts at an image that cannot be pulled, says which, and goes on with a new version", async () => {
+    const nodes = await setUp(3);
+    cluster.kubelet.fate = (each) => {
+      const image = JSON.stringify(each.spec);
+      if (!image.includes("onload-module:bad")) return "ready";
+      return { reason: "ImagePullBackOff", message: 'Back-off pulling image "registry/onload-module:bad"' };
+    };
+    await cluster.createOnload(namespace, onloadSpec(pool, "v1"));
+    await cluster.ready(namespace);
+    const outage = watchOutage();
+    await cluster.editOnload(namespace, { onload: imagesOf("bad") });
+    const why = await cluster.condition(namespace, "Degraded", "True", "NodesFailed");
+    expect(why).toContain(`Node "${nodes[0]}" failed at LoadingOnload`);
+    expect(why).toContain("registry/onload-module:bad");
+    expect((await cluster.status(namespace))!.problems![0]).toMatchObject({ reason: "ModuleImageMissing" });
+    expect(await cluster.condition(namespace, "Progressing", "False", "Halted")).toContain("2 nodes wait");
+    await cluster.editOnload(namespace, { onload: imagesOf("v3") });
+    await cluster.ready(namespace);
+    for (const node of nodes) expect(await cluster.versionOn(node, namespace)).toBe("v3");
+    expect(outage.most()).toBe(1);
+    await outage.stop();
+    const warnings = (await cluster.events(namespace))
+      .filter(({ type }) => type === "Warning")
+      .map(({ reason }) => reason);
+    expect(warnings).toContain("ModuleImageMissing");
+  });
+
+  test("rolls back to the last version that was Ready, and tries again when told to", async () => {
+    const nodes = await setUp(3);
+    // The second node cannot load v2.
+    let broken = true;
+    cluster.kubelet.fate = (each) => {
+      const bad = broken && each.spec?.nodeName === nodes[1] && JSON.stringify(each.spec).includes("onload-module:v2");
+      return bad ? { reason: "CrashLoopBackOff", message: "back-off restarting failed container" } : "ready";
+    };
+    await cluster.createOnload(namespace, onloadSpec(pool, "v1", { upgrade: { onFailure: "Rollback" } }));
+    await cluster.ready(namespace);
+    const outage = watchOutage();
+    await cluster.editOnload(namespace, { onload: imagesOf("v2") });
+    expect(await cluster.condition(namespace, "Ready", "False", "RolledBack")).toContain("version v1");
+    for (const node of nodes) expect(await cluster.versionOn(node, namespace)).toBe("v1");
+    const status = (await cluster.status(namespace))!;
+    expect(status.rollback).toMatchObject({ fromVersion: "v2", toVersion: "v1" });
+    expect(status.rollback!.message).toContain(nodes[1]!);
+    expect(status.version).toBe("v1");
+
+    broken = false;
+    await cluster.client.mergePatch(
+      ONLOADS,
+      { namespace, name: "main" },
+      { metadata: { annotations: { [RETRY_ANNOTATION]: "1" } } },
+    );
+    await cluster.ready(namespace);
+    for (const node of nodes) expect(await cluster.versionOn(node, namespace)).toBe("v2");
+    expect((await cluster.status(namespace))!.rollback).toBeUndefined();
+    expect(outage.most()).toBe(1);
+    await outage.stop();
+  });
+
+  test("skips a cordoned node, touches no cordon, and takes it when it is uncordoned", async () => {
+    const nodes = await setUp(3);
+    await cluster.createOnload(namespace, onloadSpec(pool, "v1", { upgrade: { maxUnavailable: 2 } }));
+    await cluster.ready(namespace);
+    await cordon(nodes[0]!, true);
+    await cluster.editOnload(namespace, { onload: imagesOf("v2") });
+    await poll(
+      async () =>
+        (await cluster.versionOn(nodes[1]!, namespace)) === "v2" &&
+        (await cluster.versionOn(nodes[2]!, namespace)) === "v2",
+      { what: "The other nodes' upgrade", timeoutMs: PATIENCE_MS },
+    );
+    await cluster.condition(namespace, "Progressing", "False");
+    expect(await cluster.versionOn(nodes[0]!, namespace)).toBe("v1");
+    expect((await cluster.node(nodes[0]!)).spec?.unschedulable).toBe(true);
+    expect((await cluster.status(namespace))!.problems).toMatchObject([{ node: nodes[0]!, reason: "Cordoned" }]);
+    await cordon(nodes[0]!, false);
+    await cluster.ready(namespace);
+  });
+
+  test("puts drift back at once, and holds a change back that would reload drivers in place", async () => {
+    await setUp(2);
+    await cluster.createOnload(namespace, onloadSpec(pool, "v1"));
+    await cluster.ready(namespace);
+    const module = { namespace, name: "main-module" };
+    await cluster.client.mergePatch(MODULES, module, { metadata: { labels: { "app.kubernetes.io/part-of": "mine" } } });
+    await poll(
+      async () =>
+        (await cluster.client.get(MODULES, module))?.metadata.labels?.["app.kubernetes.io/part-of"] === "onload",
+      { what: "The label put back", timeoutMs: PATIENCE_MS },
+    );
+    const other = { ...imagesOf("v1"), kernelMappings: [{ regexp: ".*", kernelModuleImage: "registry/other:v1" }] };
+    await cluster.editOnload(namespace, { onload: other });
+    const why = await cluster.condition(namespace, "Degraded", "True", "ChangeHeldBack");
+    expect(why).toContain("registry/other:v1");
+    expect(JSON.stringify(await cluster.client.get(MODULES, module))).not.toContain("registry/other:v1");
+    await cluster.editOnload(namespace, { onload: { ...other, version: "v1.1" } });
+    await cluster.ready(namespace);
+    expect(JSON.stringify(await cluster.client.get(MODULES, module))).toContain("registry/other:v1");
+  });
+
+  test("gives a node to the older of two resources, and says so on the other", async () => {
+    const nodes = await setUp(2);
+    await cluster.createOnload(namespace, onloadSpec(pool, "v1"), "older");
+    await cluster.ready(namespace, "older");
+    // Creation times have seconds.
+    await poll(
+      () => cluster.status(namespace, "older").then((s) => Date.now() - Date.parse(s!.lastReady!.time) > 1100),
+      { what: "A second" },
+    );
+    await cluster.createOnload(namespace, onloadSpec(pool, "v2"), "younger");
+    const why = await cluster.condition(namespace, "Degraded", "True", undefined, "younger");
+    expect(why).toContain(`Onload "${namespace}/older" is older`);
+    expect(await cluster.versionOn(nodes[0]!, namespace, "younger")).toBeUndefined();
+    await cluster.deleteOnload(namespace, "older");
+    await cluster.ready(namespace, "younger");
+    expect(await cluster.versionOn(nodes[0]!, namespace, "older")).toBeUndefined();
+  });
+
+  test("follows nodes that gain and lose the selector's label, and nodes that go", async () => {
+    const nodes = await setUp(3);
+    const label = (node: string, value: string | null) =>
+      cluster.client.mergePatch(NODES, { name: node }, { metadata: { labels: { pool: value } } });
+    await label(nodes[2]!, null);
+    await cluster.createOnload(namespace, onloadSpec(pool, "v1"));
+    await cluster.ready(namespace);
+    await label(nodes[2]!, pool);
+    await poll(async () => (await cluster.status(namespace))?.nodes?.ready === 3, {
+      what: "Three nodes",
+      timeoutMs: PATIENCE_MS,
+    });
+    await label(nodes[0]!, null);
+    await poll(async () => (await cluster.traces(nodes[0]!)).length === 0, {
+      what: "A clean node",
+      timeoutMs: PATIENCE_MS,
+    });
+    await cluster.kubelet.deleteNode(nodes[1]!);
+    await poll(async () => (await cluster.status(namespace))?.nodes?.desired === 1, {
+      what: "One node",
+      timeoutMs: PATIENCE_MS,
+    });
+    await cluster.ready(namespace);
+  });
+
+  test("says what is wrong, stays up, and goes on when it is put right", async () => {
+    const nodes = await setUp(1);
+    const spec = onloadSpec(pool, "v1", { serviceAccountName: "missing" });
+    spec.onload.kernelMappings = [{ regexp: "^4\\.", kernelModuleImage: "registry/onload-module:v1" }];
+    await cluster.createOnload(namespace, spec);
+    const account = await cluster.condition(namespace, "Degraded", "True", "ServiceAccountMissing");
+    expect(account).toContain('"missing" does not exist');
+    expect((await cluster.status(namespace))!.problems).toMatchObject([{ node: nodes[0]!, reason: "NoKernelMapping" }]);
+    expect((await cluster.events(namespace)).map(({ reason }) => reason)).toContain("ServiceAccountMissing");
+    await cluster.editOnload(namespace, { serviceAccountName: "onload", onload: imagesOf("v1") });
+    await cluster.ready(namespace);
+    await cluster.condition(namespace, "Degraded", "False");
+  });
+
+  test("survives the API server", async () => {
+    const nodes = await setUp(3);
+    await cluster.createOnload(namespace, onloadSpec(pool, "v1"));
+    await cluster.ready(namespace);
+    await cluster.editOnload(namespace, { onload: imagesOf("v2") });
+    await poll(async () => (await cluster.versionOn(nodes[0]!, namespace)) !== "v1", {
+      what: "The upgrade's begin",
+      timeoutMs: PATIENCE_MS,
+    });
+    await cluster.plane.killApiServer();
+    await cluster.plane.restartApiServer();
+    await cluster.plane.compactEtcd();
+    await cluster.ready(namespace);
+    for (const node of nodes) expect(await cluster.versionOn(node, namespace)).toBe("v2");
+    expect(cluster.kubelet.violations).toEqual([]);
+  });
+});
+
+async function pod(name: string): Promise<Pod> {
+  return (await cluster.client.get<Pod>(PODS, { namespace, name }))!;
+}
+
+/** Takes the finalizer off that keeps a pod from going. */
+async function letGo(name: string): Promise<void> {
+  await cluster.client.mergePatch(PODS, { namespace, name }, { metadata: { finalizers: null } });
+}
+
+async function cordon(node: string, unschedulable: boolean): Promise<void> {
+  await cluster.client.mergePatch(NODES, { name: node }, { spec: { unschedulable } });
+}

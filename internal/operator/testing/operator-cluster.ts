@@ -1,0 +1,205 @@
+/** A control plane with KMM 1.1.0, the operator's CRD and RBAC, and a fake kubelet: what the operator's cluster tests start from. */
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { startControlPlane, startKmm, type AuditEvent, type ControlPlane } from "../../../scripts/cluster/index.ts";
+import { freePorts } from "../../../scripts/lib/ports.ts";
+import { poll } from "../../../scripts/lib/poll.ts";
+import type { Node } from "../../api/core.ts";
+import { pluginLabel } from "../../api/names.ts";
+import type { Onload, OnloadSpecInput, OnloadStatus } from "../../api/onload.ts";
+import type { Client } from "../../kube/client.ts";
+import { connect } from "../../kube/connect.ts";
+import { NODES, ONLOADS } from "../../kube/resource.ts";
+import { FakeKubelet } from "./fake-kubelet.ts";
+import { OperatorProcess } from "./operator-process.ts";
+
+const MANIFESTS = join(import.meta.dirname, "../../manifests");
+/** Long, because tests share a small machine; nothing waits for it that goes well. */
+export const PATIENCE_MS = 240_000;
+
+export class OperatorCluster implements AsyncDisposable {
+  readonly plane: ControlPlane;
+  readonly client: Client;
+  readonly kubelet: FakeKubelet;
+  readonly user: { name: string; kubeconfigPath: string };
+  #operators: OperatorProcess[] = [];
+
+  private constructor(plane: ControlPlane, client: Client, user: OperatorCluster["user"]) {
+    this.plane = plane;
+    this.client = client;
+    this.kubelet = new FakeKubelet(client);
+    this.user = user;
+  }
+
+  /** @param options.kmm false leaves KMM out; see installKmm */
+  static async start({ kmm = true }: { kmm?: boolean } = {}): Promise<OperatorCluster> {
+    const plane = await startControlPlane();
+    if (kmm) await startKmm(plane);
+    for (const file of ["crd/onload.amd.com_onloads.yaml", "rbac/manager-role.yaml"]) {
+      await plane.apply(await readFile(join(MANIFESTS, file), "utf8"));
+    }
+    const user = await plane.addUser("onload-operator");
+    const roleRef = {
+      apiGroup: "rbac.authorization.k8s.io",
+      kind: "ClusterRole",
+      name: "onload-operator-manager-role",
+    };
+    const subjects = [{ apiGroup: "rbac.authorization.k8s.io", kind: "User", name: user.name }];
+    const metadata = { name: "operator-under-test" };
+    await plane.request("POST", "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings", {
+      body: { metadata, roleRef, subjects },
+    });
+    return new OperatorCluster(plane, await connect({ kubeconfig: plane.kubeconfigPath }), user);
+  }
+
+  async installKmm(): Promise<void> {
+    await startKmm(this.plane);
+  }
+
+  /** Starts an operator and waits until it is ready. */
+  async startOperator(args: readonly string[] = []): Promise<OperatorProcess> {
+    const operator = await this.launchOperator(args);
+    await poll(() => operator.isReady(), { what: "Readiness of the operator", timeoutMs: PATIENCE_MS });
+    return operator;
+  }
+
+  async launchOperator(args: readonly string[] = []): Promise<OperatorProcess> {
+    const ports = (await freePorts(2)) as [number, number];
+    const logFile = join(this.plane.folder, `operator-${this.#operators.length}.log`);
+    const options = {
+      kubeconfig: this.user.kubeconfigPath,
+      args,
+      logFile,
+      env: { DEVICE_PLUGIN_IMG: "registry/onloadctl:1" },
+    };
+    const operator = OperatorProcess.start(options, ports);
+    this.#operators.push(operator);
+    return operator;
+  }
+
+  /** Ends every operator that was started. */
+  async stopOperators(): Promise<void> {
+    await Promise.all(this.#operators.splice(0).map((operator) => operator.kill()));
+  }
+
+  /** A namespace with the ServiceAccount of {@link onloadSpec}. */
+  async createNamespace(): Promise<string> {
+    const namespace = await this.plane.createNamespace("o");
+    await this.plane.request("POST", `/api/v1/namespaces/${namespace}/serviceaccounts`, {
+      body: { metadata: { name: "onload" } },
+    });
+    return namespace;
+  }
+
+  async createOnload(namespace: string, spec: OnloadSpecInput, name = "main"): Promise<void> {
+    const metadata = { namespace, name };
+    await this.client.create(ONLOADS, {
+      apiVersion: "onload.amd.com/v1alpha1",
+      kind: "Onload",
+      metadata,
+      spec,
+    } as never);
+  }
+
+  async editOnload(namespace: string, spec: object, name = "main"): Promise<void> {
+    await this.client.mergePatch(ONLOADS, { namespace, name }, { spec });
+  }
+
+  async deleteOnload(namespace: string, name = "main"): Promise<void> {
+    await this.client.delete(ONLOADS, { namespace, name });
+  }
+
+  onload(namespace: string, name = "main"): Promise<Onload | undefined> {
+    return this.client.get<Onload>(ONLOADS, { namespace, name });
+  }
+
+  async status(namespace: string, name = "main"): Promise<OnloadStatus | undefined> {
+    return (await this.onload(namespace, name))?.status;
+  }
+
+  /** Waits until a condition has a status, and a reason where one is given; gives its message. */
+  async condition(namespace: string, type: string, status: string, reason?: string, name = "main"): Promise<string> {
+    let seen: unknown;
+    return poll(
+      async () => {
+        const onload = await this.onload(namespace, name);
+        seen = onload?.status;
+        const found = onload?.status?.conditions?.find((each) => each.type === type);
+        const current = onload?.status?.observedGeneration === onload?.metadata.generation;
+        const fits = current && found?.status === status && (reason === undefined || found.reason === reason);
+        if (!fits) throw new Error(JSON.stringify(seen));
+        return found.message;
+      },
+      { what: `${type}=${status}${reason ? ` (${reason})` : ""}`, timeoutMs: PATIENCE_MS, intervalMs: 100 },
+    );
+  }
+
+  ready(namespace: string, name = "main"): Promise<string> {
+    return this.condition(namespace, "Ready", "True", undefined, name);
+  }
+
+  async gone(namespace: string, name = "main"): Promise<void> {
+    await poll(async () => (await this.onload(namespace, name)) === undefined, {
+      what: `The end of Onload ${name}`,
+      timeoutMs: PATIENCE_MS,
+    });
+  }
+
+  async node(name: string): Promise<Node> {
+    return (await this.client.get<Node>(NODES, { name }))!;
+  }
+
+  /** Version of the plugin label on a node. */
+  async versionOn(node: string, namespace: string, name = "main"): Promise<string | undefined> {
+    return (await this.node(node)).metadata.labels?.[pluginLabel({ namespace, name })];
+  }
+
+  /** Labels and annotations on a node that are ours or KMM's. */
+  async traces(node: string): Promise<string[]> {
+    const { labels = {}, annotations = {} } = (await this.node(node)).metadata;
+    const ours = (key: string): boolean => /onload\.amd\.com|version-module|\.ready$/.test(key);
+    return [...Object.keys(labels), ...Object.keys(annotations)].filter(ours);
+  }
+
+  /** Notes of the events about a resource, oldest first. */
+  async events(namespace: string, name = "main"): Promise<{ reason: string; note: string; type: string }[]> {
+    const list = await this.plane.request<{
+      items: { reason: string; note: string; type: string; eventTime: string; regarding: { name: string } }[];
+    }>("GET", `/apis/events.k8s.io/v1/namespaces/${namespace}/events`);
+    return list.items
+      .filter(({ regarding }) => regarding.name === name)
+      .sort((a, b) => a.eventTime.localeCompare(b.eventTime));
+  }
+
+  /** What the operator has asked of the API server. */
+  requests(): AuditEvent[] {
+    return this.plane.auditEvents(this.user.name);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stopOperators();
+    await this.kubelet.close();
+    this.client.transport.close();
+    await this.plane[Symbol.asyncDispose]();
+  }
+}
+
+/** A spec for version `version`, for the nodes that have the label `pool`. */
+export function onloadSpec(pool: string, version: string, changes: Partial<OnloadSpecInput> = {}): OnloadSpecInput {
+  return {
+    selector: { pool },
+    serviceAccountName: "onload",
+    onload: imagesOf(version),
+    ...changes,
+  };
+}
+
+/** spec.onload for a version. */
+export function imagesOf(version: string): OnloadSpecInput["onload"] {
+  const kernelModuleImage = `registry/onload-module:${version}`;
+  return {
+    kernelMappings: [{ regexp: ".*", kernelModuleImage }],
+    userImage: `registry/onload-user:${version}`,
+    version,
+  };
+}

@@ -1,0 +1,75 @@
+/** The operator as a process of its own, from the sources, to be started, watched and killed. */
+import { join } from "node:path";
+
+const ENTRY = join(import.meta.dirname, "../../../cmd/onloadctl.ts");
+
+export interface OperatorProcessOptions {
+  kubeconfig: string;
+  args?: readonly string[];
+  env?: Readonly<Record<string, string>>;
+  /** Where its log goes; by default nowhere. */
+  logFile?: string;
+}
+
+export class OperatorProcess {
+  readonly #child: Bun.Subprocess;
+  readonly health: string;
+  readonly metrics: string;
+
+  private constructor(child: Bun.Subprocess, health: string, metrics: string) {
+    this.#child = child;
+    this.health = health;
+    this.metrics = metrics;
+  }
+
+  /** Starts it; it need not be ready yet. */
+  static start(
+    { kubeconfig, args = [], env = {}, logFile }: OperatorProcessOptions,
+    ports: [number, number],
+  ): OperatorProcess {
+    const [metrics, health] = ports.map((port) => `127.0.0.1:${port}`) as [string, string];
+    const child = Bun.spawn(
+      [
+        process.execPath,
+        ENTRY,
+        "operator",
+        `--kubeconfig=${kubeconfig}`,
+        `--metrics-bind-address=${metrics}`,
+        `--health-probe-bind-address=${health}`,
+        "--log-format=json",
+        ...args,
+      ],
+      { env: { ...process.env, ...env }, stdout: "ignore", stderr: logFile ? Bun.file(logFile) : "ignore" },
+    );
+    return new OperatorProcess(child, `http://${health}`, `http://${metrics}/metrics`);
+  }
+
+  get pid(): number {
+    return this.#child.pid;
+  }
+
+  get running(): boolean {
+    return this.#child.exitCode === null && this.#child.signalCode === null;
+  }
+
+  async isReady(): Promise<boolean> {
+    const answer = await fetch(`${this.health}/readyz`).catch(() => undefined);
+    return answer?.ok ?? false;
+  }
+
+  async metricsText(): Promise<string> {
+    return (await fetch(this.metrics)).text();
+  }
+
+  /** As a node does that loses power. */
+  async kill(): Promise<void> {
+    this.#child.kill("SIGKILL");
+    await this.#child.exited;
+  }
+
+  /** As the kubelet does; gives the exit code. */
+  async stop(): Promise<number> {
+    this.#child.kill("SIGTERM");
+    return this.#child.exited;
+  }
+}
