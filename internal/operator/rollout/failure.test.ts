@@ -1,0 +1,94 @@
+import { describe, expect, test } from "bun:test";
+import { NODE_REASON } from "../../api/reasons.ts";
+import { bare, mark, module, NOW, plugin, policy, whole } from "../testing/facts.ts";
+import type { NodeFacts } from "./facts.ts";
+import { deadlineOf, forceAt, problemOf, type Problem } from "./failure.ts";
+import { stateOf } from "./state.ts";
+
+const none = { plugin: undefined, onload: undefined, sfc: undefined };
+const { limits } = policy;
+const problem = (node: NodeFacts): Problem | undefined => problemOf(node, stateOf(node), limits, NOW);
+const loading = (changes: Partial<NodeFacts> = {}): NodeFacts =>
+  bare({ labels: { ...none, onload: "v2" }, onload: module(), mark: mark("LabelOnload"), ...changes });
+const draining = (ageMs: number): NodeFacts =>
+  whole("v1", {
+    labels: { ...none, onload: "v1" },
+    plugin: bare().plugin,
+    mark: mark("Evict", ageMs),
+    holders: [
+      { namespace: "a", name: "p", uid: "1", terminating: false, evictable: true, refusal: "The disruption budget b" },
+    ],
+  });
+
+describe("time", () => {
+  test("a step within its time is no problem", () => {
+    expect(problem(loading({ mark: mark("LabelOnload", limits.step - 1) }))).toBeUndefined();
+  });
+  test("a step past its time has failed, since it began", () => {
+    const node = loading({ mark: mark("LabelOnload", limits.step) });
+    expect(problem(node)).toMatchObject({ reason: "ModuleLoadFailed", failed: true, since: NOW - limits.step });
+    expect(problem(node)!.message).toStartWith("KMM has not loaded onload after 600 s; ");
+  });
+  test("a node that was done waits since it changed, not since our last step", () => {
+    const old = mark("LabelPlugin", 30 * 24 * 3600_000);
+    const rebooted = whole("v2", { mark: old, onload: module(), readySince: NOW - 5000 });
+    expect(problem(rebooted)).toBeUndefined();
+    expect(deadlineOf(rebooted, "LoadingOnload", limits)).toBe(NOW - 5000 + limits.step);
+    const crashed = whole("v2", { mark: old, plugin: { ...plugin(false), since: NOW - 1000 } });
+    expect(problem(crashed)).toBeUndefined();
+  });
+  test("nothing observed says since when: nothing is timed", () => {
+    expect(problem(loading({ mark: undefined }))).toBeUndefined();
+  });
+  test("eviction has its own time, and names the pods and what holds them", () => {
+    expect(problem(draining(limits.drain - 1))).toBeUndefined();
+    const failed = problem(draining(limits.drain))!;
+    expect(failed.reason).toBe("EvictionBlocked");
+    expect(failed.message).toStartWith("Pods still hold amd.com/onload (a/p (The disruption budget b)) after 300 s; ");
+  });
+  test("with force, pods are deleted after that time and have a step's time more", () => {
+    const force = { ...limits, force: true };
+    const node = draining(limits.drain);
+    expect(forceAt(node, "Draining", force)).toBe(NOW);
+    expect(problemOf(node, "Draining", force, NOW)).toBeUndefined();
+    expect(problemOf(draining(limits.drain + limits.step), "Draining", force, NOW)?.failed).toBeTrue();
+  });
+  test("a node that is not Ready is the reason of its own lateness", () => {
+    expect(problem(loading({ ready: false, mark: mark("LabelOnload", limits.step) }))?.reason).toBe("NodeNotReady");
+  });
+  test("a plugin that runs and offers nothing is told apart", () => {
+    const node = whole("v2", { allocatable: 0, mark: mark("LabelPlugin", limits.step) });
+    expect(problem(node)?.reason).toBe("NotAllocatable");
+  });
+});
+
+describe("reports", () => {
+  const failure = { reason: NODE_REASON.ModuleImageMissing, message: "Pod x: container y: ImagePullBackOff" };
+  test("what KMM reports fails the node at once, with a remedy", () => {
+    const node = loading({ onload: { ...module(), failure } });
+    expect(problem(node)).toMatchObject({ reason: "ModuleImageMissing", failed: true });
+    expect(problem(node)!.message).toContain("ImagePullBackOff; build and push the image");
+  });
+  test("a broken node of the older version is listed but halts nothing", () => {
+    const node = whole("v1", { onload: { ...module(), failure } });
+    expect(problem(node)).toMatchObject({ reason: "ModuleImageMissing", failed: false });
+  });
+  test("a failing plugin counts once its pod is awaited", () => {
+    const broken = { ...plugin(false), failure: { reason: NODE_REASON.ImagePullFailed, message: "m" } };
+    expect(problem(whole("v2", { plugin: broken }))).toMatchObject({ reason: "ImagePullFailed", failed: true });
+  });
+});
+
+describe("standing problems are no failures", () => {
+  test.each([
+    ["Cordoned", bare({ cordoned: true })],
+    ["Cordoned", whole("v1", { cordoned: true })],
+    ["NodeNotReady", whole("v2", { ready: false })],
+    ["NoKernelMapping", bare({ mapped: false })],
+    ["NoKernelMapping", whole("v1", { mapped: false })],
+    ["SelectedByOther", bare({ want: undefined, lostTo: "a/b" })],
+    ["SelectedByOther", bare({ blockedBy: "a/b" })],
+  ] as const)("%s", (reason, node) => {
+    expect(problem(node)).toMatchObject({ reason, failed: false });
+  });
+});
