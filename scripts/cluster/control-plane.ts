@@ -22,6 +22,8 @@ export interface ControlPlaneOptions {
   readonly scheduler?: boolean;
 }
 
+type Component = "kube-controller-manager" | "kube-scheduler";
+
 const serviceRange = "10.96.0.0/16";
 const admins = "system:masters";
 
@@ -29,31 +31,37 @@ const admins = "system:masters";
 export class ControlPlane extends Cluster implements AsyncDisposable {
   readonly state: RunState;
   readonly #etcdUrl: string;
+  readonly #etcd: RunningProcess;
   readonly #startApiServer: () => RunningProcess;
   #apiServer: RunningProcess;
 
-  constructor(state: RunState, server: string, etcdUrl: string, startApiServer: () => RunningProcess) {
+  constructor(
+    state: RunState,
+    server: string,
+    etcdUrl: string,
+    etcd: RunningProcess,
+    startApiServer: () => RunningProcess,
+  ) {
     super(state.folder, server);
     this.state = state;
     this.#etcdUrl = etcdUrl;
+    this.#etcd = etcd;
     this.#startApiServer = startApiServer;
     this.#apiServer = startApiServer();
   }
 
   /** Waits until the API server answers that it is ready; throws with the end of its log when it has exited. */
   async waitReady(signal?: AbortSignal): Promise<void> {
-    let exited = false;
+    let exited: RunningProcess | undefined;
     await poll(
       async () => {
-        if (!this.#apiServer.alive()) {
-          exited = true;
-          return true;
-        }
+        exited = [this.#etcd, this.#apiServer].find((program) => !program.alive());
+        if (exited !== undefined) return true;
         return (await this.request<string>("GET", "/readyz")) === "ok";
       },
       { what: "Readiness of kube-apiserver", timeoutMs: 120_000, signal },
     );
-    if (exited) throw new Error(`Cannot start kube-apiserver: it exited: ${this.#apiServer.logTail()}`);
+    if (exited !== undefined) throw new Error(`Cannot start ${exited.name}: it exited: ${exited.logTail()}`);
   }
 
   /** Ends the API server at once, as a crash would. */
@@ -74,12 +82,12 @@ export class ControlPlane extends Cluster implements AsyncDisposable {
    * was restarted, because its watch cache then starts empty.
    */
   async compactEtcd(): Promise<void> {
-    const range = await this.#etcd("/v3/kv/range", { key: btoa("\0") });
+    const range = await this.#askEtcd("/v3/kv/range", { key: btoa("\0") });
     const { revision } = (range as { header: { revision: string } }).header;
-    await this.#etcd("/v3/kv/compaction", { revision, physical: true });
+    await this.#askEtcd("/v3/kv/compaction", { revision, physical: true });
   }
 
-  async #etcd(path: string, body: unknown): Promise<unknown> {
+  async #askEtcd(path: string, body: unknown): Promise<unknown> {
     const response = await fetch(`${this.#etcdUrl}${path}`, { method: "POST", body: JSON.stringify(body) });
     if (!response.ok) throw new Error(`Cannot ask etcd for ${path}: ${response.status} ${await response.text()}`);
     return await response.json();
@@ -100,36 +108,47 @@ export class ControlPlane extends Cluster implements AsyncDisposable {
 export async function startControlPlane(options: ControlPlaneOptions = {}): Promise<ControlPlane> {
   await requirePackages(["openssl"]);
   // Builds first: nothing has to be cleared away when one fails.
-  const etcd = await tool("etcd");
-  const apiserver = await tool("kube-apiserver");
-  const components = [
-    ...(options.controllerManager === false ? [] : (["kube-controller-manager"] as const)),
-    ...(options.scheduler === false ? [] : (["kube-scheduler"] as const)),
-  ];
+  await tool("etcd");
+  await tool("kube-apiserver");
+  const components: Component[] = [];
+  if (options.controllerManager !== false) components.push("kube-controller-manager");
+  if (options.scheduler !== false) components.push("kube-scheduler");
   for (const component of components) await tool(component);
   options.signal?.throwIfAborted();
 
-  const state = options.state ?? (await RunState.create());
-  try {
-    const address = options.address ?? "127.0.0.1";
-    const [port = 0] = await freePorts(1, address);
-    const [client = 0, peer = 0] = await freePorts(2);
-    const server = `https://${address}:${port}`;
-    await preparePki(state, server, address);
-    const etcdUrl = `http://127.0.0.1:${client}`;
-    state.start("etcd", etcdCommand(etcd, state, etcdUrl, `http://127.0.0.1:${peer}`));
-    const command = apiServerCommand(apiserver, state, etcdUrl, address, port);
-    const plane = new ControlPlane(state, server, etcdUrl, () => state.start("kube-apiserver", command));
-    await plane.waitReady(options.signal);
-    for (const component of components) {
-      state.start(component, componentCommand(await tool(component), component, state));
+  if (options.state !== undefined) return await startIn(options.state, options, components);
+  for (let attempt = 1; ; attempt += 1) {
+    const state = await RunState.create();
+    try {
+      return await startIn(state, options, components);
+    } catch (error) {
+      await state.stop();
+      // Another program took a port between its choice and its use.
+      if (attempt === 3 || !(error as Error).message.includes("address already in use")) throw error;
     }
-    if (options.controllerManager !== false) await waitForDefaultServiceAccount(plane, options.signal);
-    return plane;
-  } catch (error) {
-    await state.stop();
-    throw error;
   }
+}
+
+async function startIn(
+  state: RunState,
+  options: ControlPlaneOptions,
+  components: readonly Component[],
+): Promise<ControlPlane> {
+  const address = options.address ?? "127.0.0.1";
+  const [port = 0] = await freePorts(1, address);
+  const [client = 0, peer = 0] = await freePorts(2);
+  const server = `https://${address}:${port}`;
+  await preparePki(state, server, address);
+  const etcdUrl = `http://127.0.0.1:${client}`;
+  const etcd = state.start("etcd", etcdCommand(await tool("etcd"), state, etcdUrl, `http://127.0.0.1:${peer}`));
+  const command = apiServerCommand(await tool("kube-apiserver"), state, etcdUrl, address, port);
+  const plane = new ControlPlane(state, server, etcdUrl, etcd, () => state.start("kube-apiserver", command));
+  await plane.waitReady(options.signal);
+  for (const component of components) {
+    state.start(component, componentCommand(await tool(component), component, state));
+  }
+  if (options.controllerManager !== false) await waitForDefaultServiceAccount(plane, options.signal);
+  return plane;
 }
 
 async function preparePki(state: RunState, server: string, address: string): Promise<void> {
@@ -196,11 +215,7 @@ function apiServerCommand(
   ];
 }
 
-function componentCommand(
-  program: string,
-  name: "kube-controller-manager" | "kube-scheduler",
-  state: RunState,
-): string[] {
+function componentCommand(program: string, name: Component, state: RunState): string[] {
   const kubeconfig = userFiles(state.folder, `system:${name}`).kubeconfigPath;
   const common = [
     program,
