@@ -2,7 +2,8 @@
 import * as z from "zod";
 import type { CustomResourceDefinition, JsonSchema } from "./core.ts";
 import { MAX_NAMESPACE_AND_NAME, ONLOAD_GROUP, ONLOAD_KIND, ONLOAD_PLURAL, ONLOAD_VERSION } from "./names.ts";
-import { onloadSpec, onloadStatus } from "./schema.ts";
+import { onloadSpec } from "./schema.ts";
+import { onloadStatus } from "./status-schema.ts";
 
 /** Order of keywords in the YAML, so that a field reads from what it is to what holds for it. */
 const KEYWORDS = ["description", "type", "format", "default", "properties", "required", "items"];

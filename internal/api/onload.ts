@@ -1,8 +1,9 @@
 import type * as z from "zod";
 import type { DeepReadonly, KubeObject } from "./core.ts";
 import { MAX_NAMESPACE_AND_NAME } from "./names.ts";
-import type { onloadSpec, onloadStatus } from "./schema.ts";
+import type { onloadSpec } from "./schema.ts";
 import { SPEC_FORM } from "./spec-form.gen.ts";
+import type { onloadStatus } from "./status-schema.ts";
 import { applySchema } from "./structural.ts";
 
 /** spec of an Onload resource, with every default filled in. */
