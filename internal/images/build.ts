@@ -133,11 +133,13 @@ async function runStep(name: string, deps: BuildDeps, body: (run: StepRunner) =>
   const log = createWriteStream(path);
   const step = progress.begin(name);
   let all = "";
+  let failure: Error | undefined;
   const run: StepRunner = async (command, cwd) => {
     log.write(`$ ${command.join(" ")}\n`);
     const { code, stdout, output } = await runner.run(command, {
       env: store.engine.env,
       signal,
+      gentle: true,
       ...(cwd === undefined ? {} : { cwd }),
       onLine: (line) => {
         step.line(line);
@@ -145,28 +147,27 @@ async function runStep(name: string, deps: BuildDeps, body: (run: StepRunner) =>
       },
     });
     all += output;
-    if (code !== 0) throw new StepError(`${command[0]} exits with ${code}`);
-    return stdout;
+    if (code === 0) return stdout;
+    const known = diagnose(all);
+    const reason = known ? `${known.cause}; ${known.remedy}` : `${command[0]} exits with ${code}`;
+    failure = new Error(`Cannot build ${name}: ${reason} (log: ${path})`);
+    throw failure;
   };
+  let ok = false;
   try {
     await body(run);
-    step.end(true);
-  } catch (error) {
-    step.end(false);
-    signal.throwIfAborted();
-    if (!(error instanceof StepError)) throw error;
-    progress.note([`The last lines of ${name}:`, ...lastLines(all, SHOWN_LINES).map((line) => `  ${line}`)].join("\n"));
-    const known = diagnose(all);
-    const reason = known ? `${known.cause}; ${known.remedy}` : error.message;
-    throw new Error(`Cannot build ${name}: ${reason} (log: ${path})`);
+    ok = true;
   } finally {
+    step.end(ok);
+    if (failure !== undefined) {
+      progress.note(
+        [`The last lines of ${name}:`, ...lastLines(all, SHOWN_LINES).map((line) => `  ${line}`)].join("\n"),
+      );
+    }
     log.end();
     await once(log, "close");
   }
 }
-
-/** A program of a step failed; what it wrote says why. */
-class StepError extends Error {}
 
 async function prepareTree(source: Source, { work, signal }: BuildDeps, step: StepRunner): Promise<void> {
   if (source.kind === "tree") return;

@@ -14,13 +14,13 @@ describe("build", () => {
       "podman",
       {},
       {},
-      "podman build --pull=false --file=/w/user.Dockerfile --iidfile=/w/user.iid --build-arg ONLOAD_SOURCE=abc /w/empty",
+      "podman build --force-rm --pull=false --file=/w/user.Dockerfile --iidfile=/w/user.iid --build-arg ONLOAD_SOURCE=abc /w/empty",
     ],
     "podman, all flags": [
       "podman",
       { platform: "linux/arm64", noCache: true },
       { authfile: "/a.json", insecure: true },
-      "podman build --pull=false --file=/w/user.Dockerfile --iidfile=/w/user.iid --platform linux/arm64 --no-cache --build-arg ONLOAD_SOURCE=abc --authfile /a.json --tls-verify=false /w/empty",
+      "podman build --force-rm --pull=false --file=/w/user.Dockerfile --iidfile=/w/user.iid --platform linux/arm64 --no-cache --build-arg ONLOAD_SOURCE=abc --authfile /a.json --tls-verify=false /w/empty",
     ],
     buildah: [
       "buildah",

@@ -80,6 +80,7 @@ const podman: Engine = {
   build: (spec, registry) => [
     "podman",
     "build",
+    "--force-rm",
     "--pull=false",
     ...imageBuild(spec),
     ...buildahFlags(registry),

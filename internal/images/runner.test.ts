@@ -36,6 +36,21 @@ describe("run", () => {
     expect(state).toMatch(/^gone$|\) Z /);
   });
 
+  test("a gentle abort lets the program see its children fail and clear up", async () => {
+    const stop = new AbortController();
+    const lines: string[] = [];
+    const run = runner.run(["sh", "-c", "echo begun; sleep 1000; echo cleared"], {
+      signal: stop.signal,
+      gentle: true,
+      onLine: (line) => {
+        lines.push(line);
+        stop.abort(new DOMException("Stopped", "AbortError"));
+      },
+    });
+    await expect(run).rejects.toThrow("Stopped");
+    expect(lines).toContain("cleared");
+  });
+
   test("nothing is started after an abort", () => {
     expect(runner.run(["true"], { signal: AbortSignal.abort(new Error("before")) })).rejects.toThrow("before");
   });

@@ -1,4 +1,5 @@
 import { spawn, type ChildProcess } from "node:child_process";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import type { Readable } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
 
@@ -8,6 +9,11 @@ export interface RunOptions {
   /** Added to the caller's environment. */
   env?: Readonly<Record<string, string>>;
   signal?: AbortSignal | undefined;
+  /**
+   * On an abort, ends the program's children first and gives it a moment to fail by itself: an engine whose step fails
+   * takes away the containers it works in, while one that is ended leaves them, and their mounts, behind.
+   */
+  gentle?: boolean;
   /** Called for every whole line of standard output and standard error, in the order they arrive. */
   onLine?: (line: string) => void;
 }
@@ -35,7 +41,9 @@ export interface Runner {
   read<T>(command: readonly string[], read: (stdout: Readable) => Promise<T>, options?: RunOptions): Promise<T>;
 }
 
-/** How long a program may take to end after SIGTERM before it is killed, in milliseconds. */
+/** How long a program may take to end when its children were ended, and then after SIGTERM, in milliseconds. */
+const CHILDREN_GRACE_MS = 3000;
+const CHILDREN_POLL_MS = 50;
 const GRACE_MS = 10_000;
 
 /** Runs real programs, each in a process group of its own, so that an abort reaches all of an engine's children. */
@@ -101,13 +109,7 @@ function start(command: readonly string[], options: RunOptions): { child: ChildP
   });
   const ended = new Promise<number>((resolve, reject) => {
     const finished = new AbortController();
-    const abort = (): void => {
-      killGroup(child, "SIGTERM");
-      delay(GRACE_MS, undefined, { signal: finished.signal }).then(
-        () => killGroup(child, "SIGKILL"),
-        () => undefined,
-      );
-    };
+    const abort = (): void => void end(child, options.gentle === true, finished.signal);
     options.signal?.addEventListener("abort", abort, { once: true });
     const clear = (): void => {
       finished.abort();
@@ -124,6 +126,37 @@ function start(command: readonly string[], options: RunOptions): { child: ChildP
     });
   });
   return { child, ended };
+}
+
+async function end(child: ChildProcess, gentle: boolean, finished: AbortSignal): Promise<void> {
+  try {
+    // A builder that is between two steps has no children; the next one that it starts is ended too.
+    for (let left = gentle ? CHILDREN_GRACE_MS : 0; left > 0; left -= CHILDREN_POLL_MS) {
+      endChildren(child);
+      await delay(CHILDREN_POLL_MS, undefined, { signal: finished });
+    }
+    killGroup(child, "SIGTERM");
+    await delay(GRACE_MS, undefined, { signal: finished });
+    killGroup(child, "SIGKILL");
+  } catch {
+    // It has ended, so that there is nothing left to wait for.
+  }
+}
+
+/** Sends SIGTERM to the members of a program's group other than itself, where /proc names them. */
+function endChildren(child: ChildProcess): void {
+  for (const name of existsSync("/proc/self/stat") ? readdirSync("/proc") : []) {
+    const pid = Number(name);
+    if (!Number.isInteger(pid) || pid === child.pid) continue;
+    try {
+      const stat = readFileSync(`/proc/${name}/stat`, "utf8");
+      // After the command's name in parentheses: state, parent, process group.
+      if (Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[2]) !== child.pid) continue;
+      process.kill(pid, "SIGTERM");
+    } catch {
+      // A process that has ended meanwhile needs no signal.
+    }
+  }
 }
 
 function killGroup(child: ChildProcess, signal: NodeJS.Signals): void {
