@@ -1,4 +1,16 @@
 import { URLSearchParams } from "node:url";
+import {
+  FIELD_MANAGER,
+  type CallOptions,
+  type ListOptions,
+  type WriteOptions,
+  type ApplyOptions,
+  type PatchOptions,
+  type EvictOptions,
+  type DeleteOptions,
+  type ServedResource,
+  type Page,
+} from "./call-options.ts";
 import { ApiError, isNotFound } from "./errors.ts";
 import type { DeepReadonly, KubeObject } from "./object.ts";
 import {
@@ -11,71 +23,9 @@ import {
   type ObjectRef,
   type Resource,
 } from "./resource.ts";
-import { selectionQuery, type Selection } from "./selection.ts";
+import { selectionQuery } from "./selection.ts";
 import type { ApiRequest, Transport } from "./transport.ts";
 import { watchEvents, type WatchEvent, type WatchOptions } from "./watch.ts";
-
-/** The field manager of everything we apply. */
-export const FIELD_MANAGER = "onloadctl";
-
-export interface CallOptions {
-  signal?: AbortSignal | undefined;
-  timeoutMs?: number;
-  /** See ApiRequest. */
-  urgent?: boolean;
-}
-
-export interface ListOptions extends CallOptions, Selection {
-  /** Objects a page. Default 100: a page is parsed as a whole. */
-  pageSize?: number;
-}
-
-export interface WriteOptions extends CallOptions {
-  /** Ask for validation and admission only. */
-  dryRun?: boolean;
-  /** Write this subresource, such as "status". */
-  subresource?: string;
-}
-
-export interface ApplyOptions extends WriteOptions {
-  /** Take fields from other field managers. Default true, as is usual for a controller. */
-  force?: boolean;
-  /** Default {@link FIELD_MANAGER}. */
-  fieldManager?: string;
-}
-
-export interface PatchOptions extends WriteOptions {
-  /** Fail with Conflict unless the object still has this version. */
-  resourceVersion?: string | undefined;
-}
-
-export interface EvictOptions extends CallOptions {
-  gracePeriodSeconds?: number | undefined;
-  /** Fail with Conflict if the object of that name is another one by now; an eviction counts it as gone. */
-  uid?: string | undefined;
-  dryRun?: boolean;
-}
-
-export interface DeleteOptions extends EvictOptions {
-  /** Fail with Conflict unless the object still has this version. */
-  resourceVersion?: string;
-  /** What becomes of the objects it owns. Default Background. */
-  propagation?: "Background" | "Foreground" | "Orphan";
-}
-
-/** What an API group-version serves. */
-export interface ServedResource {
-  name: string;
-  kind: string;
-  namespaced: boolean;
-  verbs: string[];
-}
-
-/** A page of a list. */
-export interface Page<T> {
-  items: T[];
-  resourceVersion: string;
-}
 
 /**
  * Calls to the API server, on raw JSON objects: fields that we do not know survive.

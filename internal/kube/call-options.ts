@@ -1,0 +1,63 @@
+import type { Selection } from "./selection.ts";
+
+/** The field manager of everything we apply. */
+export const FIELD_MANAGER = "onloadctl";
+
+export interface CallOptions {
+  signal?: AbortSignal | undefined;
+  timeoutMs?: number;
+  /** See ApiRequest. */
+  urgent?: boolean;
+}
+
+export interface ListOptions extends CallOptions, Selection {
+  /** Objects a page. Default 100: a page is parsed as a whole. */
+  pageSize?: number;
+}
+
+export interface WriteOptions extends CallOptions {
+  /** Ask for validation and admission only. */
+  dryRun?: boolean;
+  /** Write this subresource, such as "status". */
+  subresource?: string;
+}
+
+export interface ApplyOptions extends WriteOptions {
+  /** Take fields from other field managers. Default true, as is usual for a controller. */
+  force?: boolean;
+  /** Default {@link FIELD_MANAGER}. */
+  fieldManager?: string;
+}
+
+export interface PatchOptions extends WriteOptions {
+  /** Fail with Conflict unless the object still has this version. */
+  resourceVersion?: string | undefined;
+}
+
+export interface EvictOptions extends CallOptions {
+  gracePeriodSeconds?: number | undefined;
+  /** Fail with Conflict if the object of that name is another one by now; an eviction counts it as gone. */
+  uid?: string | undefined;
+  dryRun?: boolean;
+}
+
+export interface DeleteOptions extends EvictOptions {
+  /** Fail with Conflict unless the object still has this version. */
+  resourceVersion?: string;
+  /** What becomes of the objects it owns. Default Background. */
+  propagation?: "Background" | "Foreground" | "Orphan";
+}
+
+/** What an API group-version serves. */
+export interface ServedResource {
+  name: string;
+  kind: string;
+  namespaced: boolean;
+  verbs: string[];
+}
+
+/** A page of a list. */
+export interface Page<T> {
+  items: T[];
+  resourceVersion: string;
+}
