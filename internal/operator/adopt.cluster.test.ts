@@ -1,5 +1,6 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
 import { sharedControlPlane } from "../../scripts/cluster/index.ts";
+import { poll } from "../../scripts/lib/poll.ts";
 import type { KubeObject } from "../api/core.ts";
 import { devicePluginName, devicePluginSelector, pluginLabel } from "../api/names.ts";
 import { withDefaults } from "../api/onload.ts";
@@ -71,14 +72,17 @@ test("a DaemonSet of the original operator becomes ours, with nothing of the ori
       body: desired,
     });
 
-  const applied = await apply();
-  expect(JSON.stringify(applied.spec)).toContain("rm -r /opt/onload");
-  const { resourceVersion } = applied.metadata;
-  const managedFields = adoptSpec(applied.metadata.managedFields!);
-  await cluster.request("PATCH", `${path}/${name}`, {
-    contentType: "merge",
-    body: { metadata: { resourceVersion, managedFields } },
-  });
+  expect(JSON.stringify((await apply()).spec)).toContain("rm -r /opt/onload");
+  const adopt = async (): Promise<boolean> => {
+    const { metadata } = await apply();
+    const { resourceVersion } = metadata;
+    const managedFields = adoptSpec(metadata.managedFields!);
+    const body = { metadata: { resourceVersion, managedFields } };
+    await cluster.request("PATCH", `${path}/${name}`, { contentType: "merge", body });
+    return true;
+  };
+  // The DaemonSet controller writes too, and then the object is no longer the one that was read.
+  await poll(adopt, { what: "the fields being taken over" });
   const ours = await apply();
   expect(adoptSpec(ours.metadata.managedFields!)).toBeUndefined();
   expect(JSON.stringify(ours.spec)).not.toMatch(/lifecycle|hostIPC|"init"|worker-volume|CONTAINER_NAME|"nodeSelector"/);
