@@ -46,10 +46,7 @@ try {
     shown = await showOnFakeNodes(executable, stop.signal);
   }
   await summarise(shown);
-  if (shown.leftOut !== undefined) {
-    progress(`Left out: ${shown.leftOut}`);
-    code = 1;
-  }
+  if (shown.leftOut !== undefined) code = 1;
   if (!isOnce) {
     progress("The cluster stays until Ctrl-C");
     const idle = setInterval(() => {}, 1 << 30);
@@ -68,10 +65,11 @@ try {
 }
 process.exit(code);
 
-async function summarise({ kubeconfigPath, commands }: Shown): Promise<void> {
+async function summarise({ kubeconfigPath, commands, leftOut }: Shown): Promise<void> {
   const kubectl = await tool("kubectl");
+  const result = leftOut === undefined ? "Everything came true" : `All but this came true: ${leftOut}`;
   console.log(`
-Everything came true. Look around with:
+${result}. Look around with:
 
   export KUBECONFIG=${kubeconfigPath} PATH=${kubectl.replace(/\/kubectl$/, "")}:$PATH
 ${commands.map((command) => `  ${command}`).join("\n")}
