@@ -119,6 +119,22 @@ export class Client {
     });
   }
 
+  /** Replaces an object as a whole; fails with Conflict unless it still has the version of `object`. */
+  async replace<T extends KubeObject>(
+    resource: Resource,
+    object: DeepReadonly<T>,
+    options: WriteOptions = {},
+  ): Promise<T> {
+    const ref = refOf(object);
+    return this.transport.json<T>({
+      method: "PUT",
+      path: withQuery(objectPath(resource, ref, options.subresource), writeQuery(options)),
+      doing: `replace ${describeRef(resource, ref)}`,
+      body: { apiVersion: apiVersionOf(resource), kind: resource.kind, ...object },
+      ...call(options),
+    });
+  }
+
   /**
    * Server-side apply: makes the fields of `object` ours and so, and drops those that we applied before and left out
    * now. Creates the object if it is not there.

@@ -37,6 +37,13 @@ export const DAEMON_SETS: Resource = {
   kind: "DaemonSet",
   namespaced: true,
 };
+export const POD_DISRUPTION_BUDGETS: Resource = {
+  group: "policy",
+  version: "v1",
+  plural: "poddisruptionbudgets",
+  kind: "PodDisruptionBudget",
+  namespaced: true,
+};
 export const LEASES: Resource = {
   group: "coordination.k8s.io",
   version: "v1",
@@ -80,6 +87,14 @@ export const NODE_MODULES_CONFIGS: Resource = {
   plural: "nodemodulesconfigs",
   kind: "NodeModulesConfig",
   namespaced: false,
+};
+/** KMM 2.4's record of which images of a Module exist; its name is the Module's. */
+export const MODULE_IMAGES_CONFIGS: Resource = {
+  group: "kmm.sigs.x-k8s.io",
+  version: "v1beta1",
+  plural: "moduleimagesconfigs",
+  kind: "ModuleImagesConfig",
+  namespaced: true,
 };
 
 /** `group/version`, or `v1` for the core group, as in an object's `apiVersion`. */

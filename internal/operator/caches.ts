@@ -44,6 +44,9 @@ export interface Caches {
   crds: Informer<CustomResourceDefinition>;
 }
 
+/** What reading needs of the caches. */
+export type Stores = { [K in keyof Caches]: Pick<Caches[K], "store"> };
+
 /** @param namespaces those of the Onload resources to look after; empty: all */
 export function createCaches(client: Client, namespaces: readonly string[], log: Logger): Caches {
   const common = { client, log };

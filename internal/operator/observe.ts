@@ -11,7 +11,7 @@ import {
 } from "../api/names.ts";
 import type { Onload } from "../api/onload.ts";
 import { joinKey } from "../kube/object.ts";
-import type { Caches } from "./caches.ts";
+import type { Stores } from "./caches.ts";
 import type { FactsMemo } from "./memo.ts";
 import type { NodePods } from "./node-pods.ts";
 import { holderOf } from "./observe/holders.ts";
@@ -23,12 +23,12 @@ import { attemptFor } from "./rollout/rollback.ts";
 import { resolveMaxUnavailable } from "./rollout/slots.ts";
 
 /** What the installed KMM offers; undefined where it is not installed. */
-export function observeKmm({ crds }: Pick<Caches, "crds">): KmmCapabilities | undefined {
+export function observeKmm({ crds }: Pick<Stores, "crds">): KmmCapabilities | undefined {
   return kmmCapabilities(crds.store.list());
 }
 
 /** Every Onload resource's claim on nodes. */
-export function observeClaims({ onloads }: Pick<Caches, "onloads">): Claim[] {
+export function observeClaims({ onloads }: Pick<Stores, "onloads">): Claim[] {
   return [...onloads.store.list()].flatMap((onload) => {
     const { namespace, name, creationTimestamp, deletionTimestamp } = onload.metadata;
     const selector = (onload.spec as { selector?: Record<string, string> } | undefined)?.selector;
@@ -45,7 +45,7 @@ export interface LiveObjects {
 }
 
 export function observeObjects(
-  caches: Pick<Caches, "modules" | "daemonSets">,
+  caches: Pick<Stores, "modules" | "daemonSets">,
   { namespace, name }: OnloadKey,
 ): LiveObjects {
   const module = (moduleName: string): DeepReadonly<Module> | undefined =>
@@ -68,7 +68,7 @@ export interface Recollection {
 
 /** The facts of every node that concerns an Onload resource. */
 export function observeNodes(
-  caches: Caches,
+  caches: Stores,
   view: ResourceView,
   memory: Recollection,
   force: boolean,

@@ -2,7 +2,7 @@
 import type { DeepReadonly } from "../api/core.ts";
 import type { KmmCapabilities } from "../api/kmm.ts";
 import type { Onload } from "../api/onload.ts";
-import type { Caches } from "./caches.ts";
+import type { Stores } from "./caches.ts";
 import { devicePluginImage } from "./desired-daemonset.ts";
 import { FactsMemo, Last } from "./memo.ts";
 import { desiredObjects, type DesiredObjects, type LoadedNode } from "./objects.ts";
@@ -32,7 +32,7 @@ export interface Surroundings {
 }
 
 export interface PlanDeps {
-  caches: Caches;
+  caches: Stores;
   memory: Recollection;
   surroundings: Surroundings;
 }

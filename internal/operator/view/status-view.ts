@@ -1,164 +1,144 @@
-/** What `onloadctl status` shows of an Onload resource and its nodes. Pure: from the planner's view. */
+/** What `onloadctl status` says: per resource and per node, in the operator's own words. Pure. */
 import { formatAge, formatTable } from "../../cli/table.ts";
-import type { Condition, DeepReadonly } from "../../api/core.ts";
-import type { NodeCounts } from "../../api/onload.ts";
+import type { DeepReadonly } from "../../api/core.ts";
+import type { NodeProblem, OnloadStatus } from "../../api/onload.ts";
+import { CONDITION } from "../../api/reasons.ts";
 import { waitingSince } from "../rollout/failure.ts";
 import type { NodePlan } from "../rollout/plan.ts";
-import { countNodes } from "../rollout/status.ts";
-import type { Finding } from "./survey.ts";
+import type { Looked } from "./session.ts";
 
-/** One Onload resource, as -o json and -o yaml print it. Times are RFC 3339. */
-export interface OnloadView {
+/** One node as `status` shows it. */
+export interface NodeStatus {
+  node: string;
+  /** Version of its labels; "" where it has none. */
+  version: string;
+  /** Version that it shall run; "" where it shall run none. */
+  wanted: string;
+  state: string;
+  /** What the operator does about it. */
+  step: string;
+  /** RFC 3339; "" where nothing says. */
+  since: string;
+  /** Why it is not Ready. */
+  why: string;
+  failed: boolean;
+  kernel: string;
+}
+
+/** One resource as `status` shows it. */
+export interface ResourceStatus {
   namespace: string;
   name: string;
-  /** The version that nodes are brought to. */
   version: string;
-  /** The version of the spec, where a rollback makes it another. */
-  specVersion: string;
-  nodes: NodeCounts;
-  /** Reason of the condition Ready, as the operator wrote it last. */
+  desired: number;
+  ready: number;
+  /** Reason of the condition that matters most. */
   status: string;
-  created: string | undefined;
-  conditions: DeepReadonly<Condition>[];
-  /** Why the spec cannot work. */
-  trouble?: string;
-  perNode: NodeView[];
+  message: string;
+  created: string;
+  lastReadyVersion: string;
+  nodes: NodeStatus[];
 }
 
-/** One node of it. */
-export interface NodeView {
-  node: string;
-  /** The version that the node's labels give it. */
-  version: string | undefined;
-  wanted: string | undefined;
-  state: string;
-  /** What the operator does next there, or waits for. */
-  step: string;
-  since: string | undefined;
-  why: string;
-  kernel: string;
-  /** Versions that KMM says are loaded. */
-  onload: string | undefined;
-  sfc: string | undefined;
-  pluginReady: boolean;
-  allocatable: number;
+/** The report on resources. */
+export function describeStatus(looked: readonly Looked[]): ResourceStatus[] {
+  return looked.map(({ raw, planned, trouble }) => {
+    const status = raw.status as DeepReadonly<OnloadStatus> | undefined;
+    const { namespace = "", name, creationTimestamp = "" } = raw.metadata;
+    const { reason, message } = mainCondition(status);
+    return {
+      namespace,
+      name,
+      version: status?.version ?? planned?.effective.spec.onload.version ?? "",
+      desired: status?.nodes?.desired ?? 0,
+      ready: status?.nodes?.ready ?? 0,
+      status: reason,
+      message: trouble ?? message,
+      created: creationTimestamp,
+      lastReadyVersion: status?.lastReady?.version ?? "",
+      nodes: planned?.plan.nodes.map((node) => describeNode(node, status?.problems ?? [])) ?? [],
+    };
+  });
 }
 
-/** The view of one finding. */
-export function onloadView({ raw, onload, planned, trouble }: Finding): OnloadView {
-  const status = onload?.status;
-  const conditions = [...(status?.conditions ?? [])];
-  const spec = raw.spec as { onload?: { version?: string } } | undefined;
-  const specVersion = spec?.onload?.version ?? "";
-  return {
-    namespace: raw.metadata.namespace ?? "",
-    name: raw.metadata.name,
-    version: planned?.effective.spec.onload.version ?? specVersion,
-    specVersion,
-    nodes: planned ? countNodes(planned.plan) : { desired: 0, updated: 0, ready: 0, upgrading: 0, failed: 0 },
-    status:
-      conditions.find(({ type }) => type === "Ready")?.reason ?? (trouble === undefined ? "Unknown" : "InvalidSpec"),
-    created: raw.metadata.creationTimestamp,
-    conditions,
-    ...(trouble === undefined ? {} : { trouble }),
-    perNode: (planned?.plan.nodes ?? []).map((node) => nodeView(node, status?.problems ?? [])),
-  };
+/** The condition to show: what is degraded, else what is under way, else whether it is ready. */
+function mainCondition(status: DeepReadonly<OnloadStatus> | undefined): { reason: string; message: string } {
+  const find = (type: string, value: string): { reason: string; message: string } | undefined =>
+    status?.conditions?.find((condition) => condition.type === type && condition.status === value);
+  return (
+    find(CONDITION.Degraded, "True") ??
+    find(CONDITION.Progressing, "True") ??
+    find(CONDITION.Ready, "True") ??
+    find(CONDITION.Progressing, "False") ?? {
+      reason: "Unknown",
+      message: "The operator has not looked at it; is it running?",
+    }
+  );
 }
 
-type Reported = readonly DeepReadonly<{ node: string; reason: string; message: string }>[];
-
-function nodeView(plan: NodePlan, reported: Reported): NodeView {
-  const { facts, state, step, problem } = plan;
-  const since = problem?.since ?? (state === "Ready" ? facts.plugin.since : waitingSince(facts, state));
+function describeNode(plan: NodePlan, reported: Reported): NodeStatus {
+  const { facts, state, step, problem, gate } = plan;
+  const since = problem?.since ?? waitingSince(facts, state);
+  const { onload, plugin, sfc } = facts.labels;
   return {
     node: facts.name,
-    version: facts.labels.onload ?? facts.labels.plugin ?? facts.labels.sfc,
-    wanted: facts.want,
-    state: problem?.failed ? `${state} (failed)` : state,
-    step,
-    since: since === undefined ? undefined : new Date(since).toISOString(),
+    version: onload ?? plugin ?? sfc ?? "",
+    wanted: facts.want ?? "",
+    state: problem?.failed ? `Failed (${state})` : state,
+    step: gate ?? step,
+    since: since === undefined || state === "Ready" ? "" : new Date(since).toISOString(),
     why: whyOf(plan, reported),
+    failed: problem?.failed ?? false,
     kernel: facts.kernel,
-    onload: facts.onload.ready,
-    sfc: facts.sfc.ready,
-    pluginReady: facts.plugin.ready,
-    allocatable: facts.allocatable,
   };
 }
 
-/** What a waiting node waits for. */
-const GATES: Record<NonNullable<NodePlan["gate"]>, string> = {
-  Paused: "spec.upgrade.paused is true",
-  Halted: "another node has failed",
-  NoFreeSlot: "waits for a free slot (spec.upgrade.maxUnavailable)",
-  NodeNotReady: "the node is not Ready",
-  Cordoned: "the node is cordoned",
-  NoKernelMapping: "no kernel mapping matches the node's kernel",
-};
+/** status.problems. */
+type Reported = readonly DeepReadonly<NodeProblem>[];
 
-function whyOf({ facts, state, problem, gate }: NodePlan, reported: Reported): string {
-  // The operator saw why evictions were refused; its own words say more.
-  const told = reported.find(({ node, reason }) => node === facts.name && reason === problem?.reason);
-  if (problem) return `${problem.reason}: ${told?.message ?? problem.message}`;
-  if (gate) return GATES[gate];
-  if (state === "Draining") {
-    const names = (facts.holders ?? []).map(
-      ({ namespace, name, refusal }) => `${namespace}/${name}${refusal ? ` (${refusal})` : ""}`,
-    );
-    return `pods hold amd.com/onload: ${names.join(", ")}`;
-  }
-  return "";
+function whyOf(plan: NodePlan, reported: Reported): string {
+  const { problem, facts } = plan;
+  if (!problem) return holding(plan);
+  // The operator asked for evictions and knows why they were refused: its own words say more.
+  const told = reported.find(({ node, reason }) => node === facts.name && reason === problem.reason);
+  return `${problem.reason}: ${told?.message ?? problem.message}`;
 }
 
-/** The tables for a person. */
-export function statusText(views: readonly OnloadView[], wide: boolean, now: number): string {
-  const summary = formatTable(
-    ["namespace", "name", "version", "desired", "updated", "ready", "status", "age"],
-    views.map((view) => [
-      view.namespace,
-      view.name,
-      view.version === view.specVersion ? view.version : `${view.version} (spec: ${view.specVersion})`,
-      String(view.nodes.desired),
-      String(view.nodes.updated),
-      String(view.nodes.ready),
-      view.status,
-      age(view.created, now),
-    ]),
-  );
-  return [summary, ...views.map((view) => detailText(view, views.length > 1, wide, now))].filter(Boolean).join("\n");
+function holding({ state, facts: { holders } }: NodePlan): string {
+  if (state !== "Draining" || !holders) return "";
+  return `Pods hold amd.com/onload: ${holders.map(({ namespace, name }) => `${namespace}/${name}`).join(", ")}`;
 }
 
-function detailText(view: OnloadView, named: boolean, wide: boolean, now: number): string {
-  const bad = view.conditions.find(({ type, status }) => type === "Degraded" && status === "True");
-  const notes = [view.trouble, bad?.message].filter((note) => note !== undefined);
-  const lines = notes.map((note) => `Degraded: ${note}\n`).join("");
-  const more = ["kernel", "wanted", "onload", "sfc", "plugin", "allocatable"];
-  const rows = view.perNode.map((node) => [
-    node.node,
-    node.version ?? "",
-    node.state,
-    node.step === "None" ? "-" : node.step,
-    age(node.since, now),
-    ...(wide
-      ? [
-          node.kernel,
-          node.wanted ?? "",
-          node.onload ?? "",
-          node.sfc ?? "",
-          node.pluginReady ? "ready" : "not ready",
-          String(node.allocatable),
-        ]
-      : []),
-    node.why || "-",
+/** As tables; `wide` adds kernels and the last Ready version. */
+export function statusText(resources: readonly ResourceStatus[], wide: boolean, now: number): string {
+  if (resources.length === 0) return "No Onload resources found\n";
+  const age = (time: string): string => (time === "" ? "" : formatAge(now - Date.parse(time)));
+  const head = ["Namespace", "Name", "Version", "Desired", "Ready", "Status", "Age", ...(wide ? ["Last Ready"] : [])];
+  const rows = resources.map((r) => [
+    r.namespace,
+    r.name,
+    r.version,
+    String(r.desired),
+    String(r.ready),
+    r.status,
+    age(r.created),
+    ...(wide ? [r.lastReadyVersion] : []),
   ]);
-  const table =
-    rows.length > 0
-      ? formatTable(["node", "version", "state", "step", "since", ...(wide ? more : []), "why"], rows)
-      : "";
-  const text = [lines, table].filter(Boolean).join("\n");
-  return named && text !== "" ? `${view.namespace}/${view.name}\n${text}` : text;
-}
-
-function age(time: string | undefined, now: number): string {
-  return time === undefined ? "-" : formatAge(now - Date.parse(time));
+  let text = formatTable(head, rows);
+  for (const { namespace, name, message, nodes } of resources) {
+    text += `\n${namespace}/${name}: ${message}\n`;
+    if (nodes.length === 0) continue;
+    const columns = ["Node", "Version", "State", "Step", "Since", ...(wide ? ["Kernel"] : []), "Why"];
+    const lines = nodes.map((node) => [
+      node.node,
+      node.wanted === node.version || node.wanted === "" ? node.version : `${node.version || "none"} -> ${node.wanted}`,
+      node.state,
+      node.step,
+      age(node.since),
+      ...(wide ? [node.kernel] : []),
+      node.why,
+    ]);
+    text += formatTable(columns, lines);
+  }
+  return text;
 }

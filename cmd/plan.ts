@@ -1,0 +1,90 @@
+import { readFile } from "node:fs/promises";
+import { text } from "node:stream/consumers";
+import { parseAllDocuments, stringify } from "yaml";
+import { clusterArgs, commonArgs, defineSubcommand } from "../internal/cli/command.ts";
+import { errorText, UsageError } from "../internal/cli/errors.ts";
+import { connect } from "../internal/kube/connect.ts";
+import type { RawOnload } from "../internal/operator/caches.ts";
+import { lookAhead } from "../internal/operator/view/outlook.ts";
+import { describePlan, planText } from "../internal/operator/view/plan-view.ts";
+import { Session } from "../internal/operator/view/session.ts";
+
+export default defineSubcommand({
+  summary: "Show what the operator would do next; changes nothing",
+  description:
+    "Nodes in the order in which they would go, pods that would be evicted, budgets that would refuse it, and module images that KMM (2.4 and later) does not find for a kernel. With --filename it plans for a resource as if it were applied; the API server checks it, and stores nothing.",
+  args: {
+    name: { type: "positional", required: false, description: "Name of one Onload resource (default: all)" },
+    namespace: { type: "string", alias: "n", valueHint: "NS", description: "Namespace (default: all)" },
+    filename: {
+      type: "string",
+      alias: "f",
+      valueHint: "FILE",
+      description: "Plan for the Onload resource in this file; - reads standard input",
+    },
+    output: {
+      type: "enum",
+      alias: "o",
+      options: ["table", "json", "yaml"],
+      default: "table",
+      description: "Output format",
+    },
+    ...clusterArgs,
+    ...commonArgs,
+  },
+  examples: [
+    { run: "onloadctl plan", does: "What happens next, for all resources" },
+    { run: "onloadctl plan -f onload.yaml", does: "What applying this file would do, before it is applied" },
+    { run: "onloadctl plan onload -n onload-runtime -o yaml", does: "One resource, for scripts" },
+  ],
+  async run({ args, signal, log }) {
+    if (args.filename !== undefined && args.name !== undefined) {
+      throw new UsageError("Flag --filename and argument NAME exclude each other: the file has the name");
+    }
+    const file = args.filename === undefined ? undefined : await readDocuments(args.filename);
+    const client = await connect({ kubeconfig: args.kubeconfig, context: args.context });
+    const manifest = file && onlyOnload(file, args.filename!, args.namespace || client.namespace);
+    const namespace = manifest ? undefined : args.namespace || undefined;
+    const session = await Session.open(client, namespace, log, signal);
+    try {
+      if (manifest) await session.suppose(manifest, signal);
+      const name = manifest?.metadata.name ?? args.name;
+      if (name !== undefined) session.require(name);
+      const looked = (await session.look(name, Date.now(), signal)).filter(
+        ({ raw }) => !manifest || raw.metadata.namespace === manifest.metadata.namespace,
+      );
+      const outlook = await lookAhead(session, looked, signal);
+      const plans = looked.map((each) => describePlan(each, outlook));
+      if (args.output === "json") process.stdout.write(`${JSON.stringify(plans, null, 2)}\n`);
+      else process.stdout.write(args.output === "yaml" ? stringify(plans) : planText(plans));
+      return 0;
+    } finally {
+      await session.close();
+      client.transport.close();
+    }
+  },
+});
+
+async function readDocuments(file: string): Promise<unknown[]> {
+  try {
+    const content = await (file === "-" ? text(process.stdin) : readFile(file, "utf8"));
+    const documents = parseAllDocuments(content);
+    const problem = documents.flatMap(({ errors }) => errors)[0];
+    if (problem) throw problem;
+    return documents.map((document) => document.toJS() as unknown);
+  } catch (error) {
+    throw new UsageError(`Cannot read ${file}: ${errorText(error)}`, { cause: error });
+  }
+}
+
+/** The one Onload resource among the documents of a file. */
+function onlyOnload(documents: readonly unknown[], file: string, namespace: string): RawOnload {
+  const found = documents.filter((document) => (document as RawOnload | null)?.kind === "Onload") as RawOnload[];
+  const [onload] = found;
+  if (found.length !== 1 || !onload) {
+    throw new UsageError(`Cannot plan for ${file}: it has ${found.length} Onload resources; give a file with one`);
+  }
+  if (!onload.metadata?.name) throw new UsageError(`Cannot plan for ${file}: metadata.name is missing`);
+  const { status: _, ...rest } = onload;
+  return { ...rest, metadata: { ...rest.metadata, namespace: rest.metadata.namespace ?? namespace } };
+}

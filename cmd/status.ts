@@ -1,0 +1,65 @@
+import { stringify } from "yaml";
+import { clusterArgs, commonArgs, defineSubcommand } from "../internal/cli/command.ts";
+import { connect } from "../internal/kube/connect.ts";
+import { drawLive } from "../internal/operator/view/live.ts";
+import { Session } from "../internal/operator/view/session.ts";
+import { describeStatus, statusText, type ResourceStatus } from "../internal/operator/view/status-view.ts";
+
+export default defineSubcommand({
+  summary: "Show what each Onload resource and node is doing, and why",
+  description:
+    "Per resource: version, nodes and the condition that matters most. Per node: version, state, step, since when, and why. It is computed as the operator does, from the cluster as it is.",
+  args: {
+    name: { type: "positional", required: false, description: "Name of one Onload resource (default: all)" },
+    namespace: { type: "string", alias: "n", valueHint: "NS", description: "Namespace (default: all)" },
+    output: {
+      type: "enum",
+      alias: "o",
+      options: ["table", "wide", "json", "yaml", "name"],
+      default: "table",
+      description: "Output format",
+    },
+    watch: { type: "boolean", alias: "w", default: false, description: "Show it anew on every change, until Ctrl-C" },
+    ...clusterArgs,
+    ...commonArgs,
+  },
+  examples: [
+    { run: "onloadctl status", does: "All resources and nodes" },
+    { run: "onloadctl status onload -n onload-runtime --watch", does: "Follow one rollout" },
+    { run: "onloadctl status -o json", does: "For scripts" },
+  ],
+  async run({ args, signal, log }) {
+    const client = await connect({ kubeconfig: args.kubeconfig, context: args.context });
+    let changed: () => void = () => undefined;
+    const session = await Session.open(client, args.namespace || undefined, log, signal, () => changed());
+    try {
+      const draw = async (): Promise<string> => {
+        const now = Date.now();
+        return render(describeStatus(await session.look(args.name, now, signal)), args.output, now);
+      };
+      if (args.watch) {
+        await drawLive(process.stdout, draw, (wake) => (changed = wake), signal);
+        return 0;
+      }
+      if (args.name !== undefined) session.require(args.name);
+      process.stdout.write(await draw());
+      return 0;
+    } finally {
+      await session.close();
+      client.transport.close();
+    }
+  },
+});
+
+function render(resources: readonly ResourceStatus[], output: string, now: number): string {
+  switch (output) {
+    case "json":
+      return `${JSON.stringify(resources, null, 2)}\n`;
+    case "yaml":
+      return stringify(resources);
+    case "name":
+      return resources.map(({ name }) => `onload.onload.amd.com/${name}\n`).join("");
+    default:
+      return statusText(resources, output === "wide", now);
+  }
+}

@@ -1,0 +1,173 @@
+/** What `onloadctl plan` says: what the operator would do next, in which order, and what would be in its way. Pure. */
+import { formatTable } from "../../cli/table.ts";
+import type { DeepReadonly, Pod, PodDisruptionBudget } from "../../api/core.ts";
+import type { ModuleImagesConfig } from "../../api/kmm.ts";
+import { mappingFor } from "../observe/module-config.ts";
+import { holderOf } from "../observe/holders.ts";
+import type { Planned } from "../plan.ts";
+import type { NodePlan } from "../rollout/plan.ts";
+import { startOrder } from "../rollout/slots.ts";
+import { blockingBudgets } from "./budgets.ts";
+import type { Looked } from "./session.ts";
+
+/** What is known beside the caches. */
+export interface Outlook {
+  /** Pods that hold amd.com/onload, by node: of the nodes that would be emptied. */
+  holders: ReadonlyMap<string, readonly DeepReadonly<Pod>[]>;
+  budgets: readonly DeepReadonly<PodDisruptionBudget>[];
+  /** KMM 2.4 and later: which images exist, by Module name and namespace. */
+  images: readonly DeepReadonly<ModuleImagesConfig>[];
+}
+
+/** One node in the order of the rollout. */
+export interface PlannedNode {
+  /** 0: now. Nodes of one number go together. */
+  turn: number;
+  node: string;
+  from: string;
+  to: string;
+  state: string;
+  /** The next step, or why there is none now. */
+  next: string;
+  /** `namespace/name` of pods that would be evicted. */
+  evict: string[];
+  /** What would keep the node from being emptied or loaded. */
+  blockedBy: string[];
+}
+
+/** The plan of one resource. */
+export interface ResourcePlan {
+  namespace: string;
+  name: string;
+  version: string;
+  maxUnavailable: number;
+  /** Changes of objects that would be applied. */
+  objects: string[];
+  /** Changes that would be held back, and other troubles. */
+  notes: string[];
+  nodes: PlannedNode[];
+}
+
+/** The nodes that would be emptied: those in between, and those that wait for their turn. */
+export function nodesToEmpty({ plan }: Planned): string[] {
+  const emptied = new Set(["Outdated", "Leaving", "StoppingPlugin", "Inspecting", "Draining"]);
+  return plan.nodes.filter(({ state }) => emptied.has(state)).map(({ facts }) => facts.name);
+}
+
+/** The plan of a resource. */
+export function describePlan({ raw, onload, planned, trouble }: Looked, outlook: Outlook): ResourcePlan {
+  const { namespace = "", name } = raw.metadata;
+  const notes = trouble === undefined ? [] : [trouble];
+  if (!planned || !onload) return { namespace, name, version: "", maxUnavailable: 0, objects: [], notes, nodes: [] };
+  const { effective, desired, policy, plan, kmm } = planned;
+  if (!kmm) notes.push("KMM is not installed: the operator waits for it");
+  for (const change of desired?.heldBack ?? []) notes.push(`Held back until spec.onload.version changes: ${change}`);
+  if (policy.paused) notes.push("Paused: no node of an older version starts");
+  if (plan.halted) notes.push("Halted: a node has failed, so no other starts");
+  return {
+    namespace,
+    name,
+    version: effective.spec.onload.version,
+    maxUnavailable: policy.maxUnavailable,
+    objects: objectChanges(planned),
+    notes,
+    nodes: order(planned).map(([turn, node]) =>
+      describeNode(turn, node, planned, outlook, onload.spec.upgrade.drain.force),
+    ),
+  };
+}
+
+/** Nodes with a step of their own come first, then those that wait, as slots become free. */
+function order({ plan, policy }: Planned): [number, NodePlan][] {
+  const byName = new Map(plan.nodes.map((node) => [node.facts.name, node]));
+  const waiting = startOrder(plan.nodes).map(({ facts }) => byName.get(facts.name)!);
+  const starting = waiting.filter(({ gate }) => gate === undefined);
+  const later = waiting.filter(({ gate }) => gate !== undefined);
+  const busy = plan.nodes.filter((node) => !waiting.includes(node) && node.step !== "None");
+  const standing = plan.nodes
+    .filter(({ step, problem }) => step === "None" && problem)
+    .filter((n) => !waiting.includes(n));
+  return [
+    ...[...busy, ...starting].map((node): [number, NodePlan] => [0, node]),
+    ...later.map((node, i): [number, NodePlan] => [1 + Math.floor(i / policy.maxUnavailable), node]),
+    ...standing.map((node): [number, NodePlan] => [-1, node]),
+  ];
+}
+
+function describeNode(turn: number, plan: NodePlan, planned: Planned, outlook: Outlook, force: boolean): PlannedNode {
+  const { facts, state, step, gate, problem } = plan;
+  const pods = outlook.holders.get(facts.name) ?? [];
+  const blockedBy = problem ? [`${problem.reason}: ${problem.message}`] : [];
+  for (const pod of pods) {
+    const holder = holderOf(pod, force);
+    const id = `${pod.metadata.namespace}/${pod.metadata.name}`;
+    if (holder?.refusal !== undefined) blockedBy.push(`pod ${id}: ${holder.refusal}`);
+    else for (const budget of blockingBudgets(pod, outlook.budgets)) blockedBy.push(`pod ${id}: ${budget}`);
+  }
+  const missing = missingImages(facts.kernel, planned, outlook.images);
+  return {
+    turn,
+    node: facts.name,
+    from: facts.labels.onload ?? facts.labels.plugin ?? "",
+    to: facts.want ?? "",
+    state,
+    next: gate ?? step,
+    evict: pods.map(({ metadata }) => `${metadata.namespace}/${metadata.name}`),
+    blockedBy: [...blockedBy, ...missing],
+  };
+}
+
+/** Images for a kernel that KMM says do not exist. */
+function missingImages(kernel: string, { desired }: Planned, images: Outlook["images"]): string[] {
+  return [desired?.onload, desired?.sfc].flatMap((module) => {
+    const mapping = mappingFor(module, kernel);
+    if (!module || !mapping) return [];
+    const image = mapping.containerImage.replaceAll("${KERNEL_FULL_VERSION}", kernel.replace(/\+$/, ""));
+    const config = images.find(
+      ({ metadata }) => metadata.name === module.metadata.name && metadata.namespace === module.metadata.namespace,
+    );
+    const state = config?.status?.imagesStates?.find((each) => each.image === image)?.status;
+    return state === "DoesNotExist" ? [`image ${image} does not exist (kernel ${kernel})`] : [];
+  });
+}
+
+function objectChanges({ desired, live }: Planned): string[] {
+  if (!desired) return [];
+  const changes: string[] = [];
+  for (const [wanted, is] of [
+    [desired.onload, live.onload],
+    [desired.sfc, live.sfc],
+  ] as const) {
+    if (!wanted) continue;
+    const { version } = wanted.spec.moduleLoader.container;
+    const old = is?.spec.moduleLoader.container.version;
+    if (!is) changes.push(`Module ${wanted.metadata.name}: create with version ${version}`);
+    else if (old !== version) changes.push(`Module ${wanted.metadata.name}: version ${old} -> ${version}`);
+  }
+  if (desired.daemonSet && !live.daemonSet) changes.push(`DaemonSet ${desired.daemonSet.metadata.name}: create`);
+  return changes;
+}
+
+/** As text for people. */
+export function planText(plans: readonly ResourcePlan[]): string {
+  if (plans.length === 0) return "No Onload resources found\n";
+  return plans
+    .map((plan) => {
+      const lines = [
+        `${plan.namespace}/${plan.name}: version ${plan.version || "unknown"}, at most ${plan.maxUnavailable} of its nodes out at once`,
+        ...plan.notes,
+        ...plan.objects,
+      ];
+      if (plan.nodes.length === 0) return `${[...lines, "Nothing to do on any node"].join("\n")}\n`;
+      const rows = plan.nodes.map((node) => [
+        node.turn < 0 ? "-" : node.turn === 0 ? "now" : String(node.turn),
+        node.node,
+        `${node.from || "none"} -> ${node.to || "none"}`,
+        node.next,
+        node.evict.join(", "),
+        node.blockedBy.join("; "),
+      ]);
+      return `${lines.join("\n")}\n${formatTable(["Turn", "Node", "Version", "Next", "Evict", "Blocked by"], rows)}`;
+    })
+    .join("\n");
+}

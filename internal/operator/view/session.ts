@@ -1,0 +1,180 @@
+/** The operator's own caches and planner for commands that only look: nothing is written. */
+import type { Logger } from "../../cli/log.ts";
+import type { DaemonSet, DeepReadonly, Pod } from "../../api/core.ts";
+import { DEVICE_PLUGIN_CONTAINER, devicePluginName } from "../../api/names.ts";
+import type { Onload } from "../../api/onload.ts";
+import type { Client } from "../../kube/client.ts";
+import { isNotFound } from "../../kube/errors.ts";
+import {
+  CUSTOM_RESOURCE_DEFINITIONS,
+  DAEMON_SETS,
+  MODULES,
+  NODES,
+  ONLOADS,
+  PODS,
+  refOf,
+  type Resource,
+} from "../../kube/resource.ts";
+import { Store } from "../../kube/store.ts";
+import { createCaches, type Caches, type RawOnload, type Stores } from "../caches.ts";
+import { LastWords } from "../last-words.ts";
+import { NodePods } from "../node-pods.ts";
+import { planFor, PlanMemo, type Planned } from "../plan.ts";
+import { readOnload } from "../troubles.ts";
+
+/** A resource and what the operator would do with it now. */
+export interface Looked {
+  raw: DeepReadonly<RawOnload>;
+  /** undefined where the spec cannot be read. */
+  onload: DeepReadonly<Onload> | undefined;
+  planned: Planned | undefined;
+  /** Why there is no plan. */
+  trouble: string | undefined;
+}
+
+/** Labels of the operator's pods, in our Deployment as in the original's. */
+const OPERATOR_PODS = "app.kubernetes.io/part-of=onload,control-plane=controller-manager";
+
+export class Session {
+  readonly client: Client;
+  readonly caches: Caches;
+  readonly pods: NodePods;
+  readonly #lastWords: LastWords;
+  readonly #stop = new AbortController();
+  #ownNode: string | undefined;
+  #instead: RawOnload | undefined;
+  readonly #running: Promise<unknown>;
+
+  private constructor(client: Client, caches: Caches, log: Logger, onChange: () => void) {
+    this.client = client;
+    this.caches = caches;
+    this.pods = new NodePods(client, log, onChange);
+    this.#lastWords = new LastWords(client);
+    for (const informer of Object.values(caches)) (informer as Caches["onloads"]).subscribe(onChange);
+    this.#running = Promise.all(Object.values(caches).map((informer) => informer.run(this.#stop.signal)));
+  }
+
+  /**
+   * Reads what is needed of the cluster.
+   *
+   * @param namespace of the Onload resources; undefined: all
+   * @param onChange called on every later change
+   * @throws Error when something cannot be read, with what to do where that is known
+   */
+  static async open(
+    client: Client,
+    namespace: string | undefined,
+    log: Logger,
+    signal: AbortSignal,
+    onChange: () => void = () => undefined,
+  ): Promise<Session> {
+    await mayRead(client, namespace, signal);
+    const session = new Session(client, createCaches(client, namespace ? [namespace] : [], log), log, onChange);
+    try {
+      await Promise.all(Object.values(session.caches).map((informer) => informer.synced(signal)));
+      const { items } = await client.list<Pod>(PODS, { labelSelector: OPERATOR_PODS, signal });
+      session.#ownNode = items.find((pod) => pod.status?.phase === "Running")?.spec?.nodeName;
+    } catch (error) {
+      await session.close();
+      throw error;
+    }
+    return session;
+  }
+
+  async close(): Promise<void> {
+    this.#stop.abort();
+    await Promise.all([this.#running, this.pods.close()]);
+  }
+
+  /**
+   * Takes a resource in place of the cluster's of that name, as it would be if it were applied: the API server fills in
+   * defaults and checks every rule, and stores nothing.
+   */
+  async suppose(manifest: RawOnload, signal: AbortSignal): Promise<void> {
+    const live = await this.client.get<RawOnload>(ONLOADS, refOf(manifest), { signal });
+    const options = { dryRun: true, signal };
+    if (!live) {
+      this.#instead = await this.client.create<RawOnload>(ONLOADS, manifest, options);
+      return;
+    }
+    const annotations = { ...live.metadata.annotations, ...manifest.metadata.annotations };
+    const object = { ...live, metadata: { ...live.metadata, annotations }, spec: manifest.spec };
+    this.#instead = await this.client.replace<RawOnload>(ONLOADS, object, options);
+  }
+
+  /** @throws Error if there is no resource of that name */
+  require(name: string): void {
+    const found = [...this.#stores().onloads.store.list()].some(({ metadata }) => metadata.name === name);
+    if (!found) throw new Error(`Cannot find Onload "${name}": run \`onloadctl status\` to list all resources`);
+  }
+
+  /** Every resource, oldest first, with the operator's plan; nodes that are being emptied are looked at. */
+  async look(name: string | undefined, now: number, signal: AbortSignal): Promise<Looked[]> {
+    const all = [...this.#stores().onloads.store.list()].filter(
+      ({ metadata }) => name === undefined || metadata.name === name,
+    );
+    all.sort((a, b) => sortKey(a).localeCompare(sortKey(b)));
+    return Promise.all(all.map((raw) => this.#lookAt(raw, now, signal)));
+  }
+
+  async #lookAt(raw: DeepReadonly<RawOnload>, now: number, signal: AbortSignal): Promise<Looked> {
+    const { onload, trouble } = readOnload(raw);
+    if (!onload) return { raw, onload, planned: undefined, trouble: trouble?.message };
+    const image = await this.#pluginImage(onload, signal);
+    const planned = this.#plan(onload, image, now);
+    const emptying = planned.plan.nodes.filter(({ step }) => step === "Inspect");
+    await Promise.all(emptying.map(({ facts }) => this.pods.look(facts.name, signal)));
+    const failing = planned.plan.nodes.filter(({ facts }) => facts.onload.failure ?? facts.sfc.failure);
+    const loaders = failing.slice(0, 10).flatMap(({ facts }) => this.caches.kmmPods.store.byIndex("node", facts.name));
+    const heard = await this.#lastWords.listen(loaders, signal);
+    const again = emptying.length > 0 || heard;
+    return { raw, onload, planned: again ? this.#plan(onload, image, now) : planned, trouble: trouble?.message };
+  }
+
+  #plan(onload: DeepReadonly<Onload>, pluginImage: string | undefined, now: number): Planned {
+    const memory = { pods: this.pods, refusals: new Map<string, string>(), lastWords: this.#lastWords.words };
+    const surroundings = { ownNode: this.#ownNode, pluginImage, ownImage: undefined };
+    return planFor({ caches: this.#stores(), memory, surroundings }, onload, now, new PlanMemo());
+  }
+
+  #stores(): Stores {
+    if (!this.#instead) return this.caches;
+    const store = new Store<RawOnload, never>();
+    for (const onload of this.caches.onloads.store.list()) store.set(onload);
+    store.set(this.#instead as DeepReadonly<RawOnload>);
+    return { ...this.caches, onloads: { store } };
+  }
+
+  /** The image that the operator gave the device plugin last: what it is by default, only the operator knows. */
+  async #pluginImage({ metadata }: DeepReadonly<Onload>, signal: AbortSignal): Promise<string | undefined> {
+    const ref = { namespace: metadata.namespace, name: devicePluginName(metadata.name) };
+    const daemonSet = await this.client.get<DaemonSet>(DAEMON_SETS, ref, { signal });
+    const spec = daemonSet?.spec.template.spec as { containers?: { name: string; image?: string }[] } | undefined;
+    return spec?.containers?.find(({ name }) => name === DEVICE_PLUGIN_CONTAINER)?.image;
+  }
+}
+
+function sortKey({ metadata }: DeepReadonly<RawOnload>): string {
+  return `${metadata.creationTimestamp ?? ""} ${metadata.namespace}/${metadata.name}`;
+}
+
+/** Informers try for ever; a person wants to know at once what cannot be read. */
+async function mayRead(client: Client, namespace: string | undefined, signal: AbortSignal): Promise<void> {
+  const first = async (resource: Resource): Promise<boolean> => {
+    const options = { pageSize: 1, signal, ...(namespace && resource.namespaced ? { namespace } : {}) };
+    try {
+      for await (const _page of client.pages(resource, options)) return true;
+      return true;
+    } catch (error) {
+      if (isNotFound(error)) return false;
+      throw error;
+    }
+  };
+  if (!(await first(ONLOADS))) {
+    throw new Error(
+      "Cannot list Onload resources: their CRD is not installed; run `onloadctl manifests install | kubectl apply --server-side -f -`",
+    );
+  }
+  // KMM's may be missing: then there is nothing to read.
+  for (const resource of [NODES, PODS, DAEMON_SETS, CUSTOM_RESOURCE_DEFINITIONS, MODULES]) await first(resource);
+}
