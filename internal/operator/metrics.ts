@@ -6,10 +6,17 @@ import { NODE_STATES, type NodeState } from "./rollout/state.ts";
 const STEP_BUCKETS = [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800];
 const UPGRADE_BUCKETS = [1, 5, 10, 30, 60, 300, 600, 1800, 3600, 4 * 3600, 12 * 3600, 24 * 3600];
 
+/** Which conditions of a resource are True. */
+export interface Verdicts {
+  ready: boolean;
+  degraded: boolean;
+}
+
 export class OperatorMetrics {
   readonly #nodes: Gauge;
   readonly #failed: Gauge;
   readonly #ready: Gauge;
+  readonly #degraded: Gauge;
   readonly #steps: Counter;
   readonly #stepDuration: Histogram;
   readonly #upgradeDuration: Histogram;
@@ -34,6 +41,12 @@ export class OperatorMetrics {
     this.#ready = new Gauge({
       name: "onload_operator_onload_ready",
       help: "Whether an Onload resource is Ready: 1 or 0",
+      labelNames: resource,
+      registers,
+    });
+    this.#degraded = new Gauge({
+      name: "onload_operator_degraded",
+      help: "Whether an Onload resource needs a person: 1 or 0",
       labelNames: resource,
       registers,
     });
@@ -73,12 +86,13 @@ export class OperatorMetrics {
   }
 
   /** What a plan says of a resource's nodes. */
-  planned(key: { namespace: string; name: string }, nodes: readonly NodePlan[], ready: boolean): void {
+  planned(key: { namespace: string; name: string }, nodes: readonly NodePlan[], { ready, degraded }: Verdicts): void {
     const counts = new Map<NodeState, number>();
     for (const { state } of nodes) counts.set(state, (counts.get(state) ?? 0) + 1);
     for (const state of NODE_STATES) this.#nodes.set({ ...key, state }, counts.get(state) ?? 0);
     this.#failed.set(key, nodes.filter(({ problem }) => problem?.failed).length);
     this.#ready.set(key, ready ? 1 : 0);
+    this.#degraded.set(key, degraded ? 1 : 0);
   }
 
   step(key: { namespace: string; name: string }, step: string): void {
@@ -106,5 +120,6 @@ export class OperatorMetrics {
     for (const state of NODE_STATES) this.#nodes.remove({ ...key, state });
     this.#failed.remove(key);
     this.#ready.remove(key);
+    this.#degraded.remove(key);
   }
 }

@@ -1,11 +1,11 @@
 /** The operator as a process against a real API server, real controllers and KMM 1.1.0; only the kubelets are played. */
 import { afterAll, afterEach, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { poll } from "../../scripts/lib/poll.ts";
-import type { Node, Pod } from "../api/core.ts";
+import type { KubeObject, Node, OwnerReference, Pod } from "../api/core.ts";
 import { FINALIZER, onloadModuleLabel, pluginLabel, RETRY_ANNOTATION } from "../api/names.ts";
 import { silentLogger } from "../cli/log.ts";
 import { Informer } from "../kube/informer.ts";
-import { MODULES, NODES, ONLOADS, PODS } from "../kube/resource.ts";
+import { CONFIG_MAPS, MODULES, NODES, ONLOADS, PODS } from "../kube/resource.ts";
 import { imagesOf, onloadSpec, OperatorCluster, PATIENCE_MS } from "./testing/operator-cluster.ts";
 
 setDefaultTimeout(600_000);
@@ -39,16 +39,14 @@ async function setUp(nodes: number): Promise<string[]> {
   return cluster.kubelet.createNodes(nodes, pool, { pool });
 }
 
-/** A pod bound to a node that holds amd.com/onload, of a ReplicaSet that is not there, or of nobody. */
+/** A pod bound to a node that holds amd.com/onload, of a controller that makes no other, or of nobody. */
 async function createHolder(name: string, nodeName: string, owned = true): Promise<void> {
   const resources = { limits: { "amd.com/onload": "1" } };
-  const owner = { apiVersion: "apps/v1", kind: "ReplicaSet", name: "rs", uid: crypto.randomUUID(), controller: true };
-  // Without a controller that answers for it, the garbage collector would take an owned pod away: block it.
   const metadata = {
     name,
     namespace,
     labels: { app: name },
-    ...(owned ? { ownerReferences: [owner], finalizers: ["test/keep"] } : {}),
+    ...(owned ? { ownerReferences: [await controller(name)] } : {}),
   };
   await cluster.client.create(PODS, {
     apiVersion: "v1",
@@ -56,6 +54,20 @@ async function createHolder(name: string, nodeName: string, owned = true): Promi
     metadata,
     spec: { nodeName, containers: [{ name: "app", image: "app", resources }] },
   } as unknown as Pod);
+  await poll(async () => (await pod(name))?.status?.phase === "Running", {
+    what: "The pod running",
+    timeoutMs: PATIENCE_MS,
+  });
+}
+
+/** Any object will do: a real controller would make the pod again at once, on a node that has no room for it. */
+async function controller(name: string): Promise<OwnerReference> {
+  const map = await cluster.client.create<KubeObject>(CONFIG_MAPS, {
+    apiVersion: "v1",
+    kind: "ConfigMap",
+    metadata: { name, namespace },
+  });
+  return { apiVersion: "v1", kind: "ConfigMap", name, uid: map.metadata.uid!, controller: true };
 }
 
 /** Follows how many nodes of the pool are not serving, from now on. */
@@ -122,12 +134,8 @@ describe("one operator", () => {
     await cluster.createOnload(namespace, onloadSpec(pool, "v1"));
     await cluster.ready(namespace);
     await createHolder("held", nodes[1]!);
-    await poll(async () => (await pod("held")).status?.phase === "Running", {
-      what: "The pod running",
-      timeoutMs: PATIENCE_MS,
-    });
     await cluster.plane.request("POST", `/apis/policy/v1/namespaces/${namespace}/poddisruptionbudgets`, {
-      body: { metadata: { name: "keep-it" }, spec: { maxUnavailable: 0, selector: { matchLabels: { app: "held" } } } },
+      body: { metadata: { name: "keep-it" }, spec: { minAvailable: 1, selector: { matchLabels: { app: "held" } } } },
     });
     const outage = watchOutage();
     await cluster.editOnload(namespace, { onload: imagesOf("v2"), upgrade: { drain: { timeoutSeconds: 3 } } });
@@ -145,7 +153,6 @@ describe("one operator", () => {
     );
 
     await cluster.plane.request("DELETE", `/apis/policy/v1/namespaces/${namespace}/poddisruptionbudgets/keep-it`);
-    await letGo("held");
     await cluster.ready(namespace);
     for (const node of nodes) expect(await cluster.versionOn(node, namespace)).toBe("v2");
     expect(outage.most()).toBe(1);
@@ -158,13 +165,9 @@ describe("one operator", () => {
     await cluster.createOnload(namespace, onloadSpec(pool, "v1"));
     await cluster.ready(namespace);
     await createHolder("bare", nodes[0]!, false);
-    await poll(async () => (await pod("bare")).status?.phase === "Running", {
-      what: "The pod running",
-      timeoutMs: PATIENCE_MS,
-    });
     await cluster.editOnload(namespace, { onload: imagesOf("v2"), upgrade: { drain: { timeoutSeconds: 2 } } });
     expect(await cluster.condition(namespace, "Degraded", "True")).toContain("no controller would make it again");
-    expect((await pod("bare")).metadata.deletionTimestamp).toBeUndefined();
+    expect((await pod("bare"))!.metadata.deletionTimestamp).toBeUndefined();
     await cluster.editOnload(namespace, { upgrade: { drain: { force: true } } });
     await cluster.ready(namespace);
     expect(cluster.kubelet.violations).toEqual([]);
@@ -345,13 +348,8 @@ describe("one operator", () => {
   });
 });
 
-async function pod(name: string): Promise<Pod> {
-  return (await cluster.client.get<Pod>(PODS, { namespace, name }))!;
-}
-
-/** Takes the finalizer off that keeps a pod from going. */
-async function letGo(name: string): Promise<void> {
-  await cluster.client.mergePatch(PODS, { namespace, name }, { metadata: { finalizers: null } });
+function pod(name: string): Promise<Pod | undefined> {
+  return cluster.client.get<Pod>(PODS, { namespace, name });
 }
 
 async function cordon(node: string, unschedulable: boolean): Promise<void> {

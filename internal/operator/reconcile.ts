@@ -164,8 +164,10 @@ export class OnloadReconciler {
       lastReady: planned.kmm ? nextLastReady(onload, planned.plan, held, now()) : onload.status?.lastReady,
       now: now(),
     });
-    const ready = status.conditions?.some(({ type, status: value }) => type === "Ready" && value === "True") ?? false;
-    teller.tellPlan(raw, key, planned.plan, deeds, ready, now());
+    const isTrue = (condition: string): boolean =>
+      status.conditions?.some(({ type, status: value }) => type === condition && value === "True") ?? false;
+    const ready = isTrue("Ready");
+    teller.tellPlan(raw, key, planned.plan, deeds, { ready, degraded: isTrue("Degraded") }, now());
     if (begun) {
       const note = `Going back from version ${begun.fromVersion} to ${begun.toVersion}: ${begun.message}`;
       teller.tell(raw, { type: "Warning", reason: "RollbackStarted", note });

@@ -7,7 +7,7 @@ import { NODES, ONLOADS, PODS } from "../kube/resource.ts";
 import type { Deeds } from "./act.ts";
 import type { RawOnload } from "./caches.ts";
 import type { EvictionResult } from "./evict.ts";
-import type { OperatorMetrics } from "./metrics.ts";
+import type { OperatorMetrics, Verdicts } from "./metrics.ts";
 import { nameOf } from "./observe/ownership.ts";
 import type { Holder } from "./rollout/facts.ts";
 import type { RolloutPlan } from "./rollout/plan.ts";
@@ -40,7 +40,7 @@ export class Teller {
     key: OnloadKey,
     plan: RolloutPlan,
     deeds: Deeds,
-    ready: boolean,
+    verdicts: Verdicts,
     now: number,
   ): void {
     const id = nameOf(key);
@@ -66,7 +66,7 @@ export class Teller {
     }
     for (const name of before?.keys() ?? []) if (!after.has(name)) this.tell(onload, tellCleaned(name));
     this.#memory.set(id, after);
-    this.#metrics.planned(key, plan.nodes, ready);
+    this.#metrics.planned(key, plan.nodes, verdicts);
   }
 
   /** Tells of an eviction. */

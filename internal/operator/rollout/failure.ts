@@ -169,7 +169,8 @@ const AWAITING: Partial<Record<NodeState, string>> = {
 function holderText(node: NodeFacts, state: NodeState): string {
   if (state !== "Draining" || !node.holders) return "";
   const names = node.holders.map(
-    ({ namespace, name, refusal }) => `${namespace}/${name}${refusal ? ` (${refusal})` : ""}`,
+    ({ namespace, name, refusal, terminating }) =>
+      `${namespace}/${name} (${refusal ?? (terminating ? "terminating" : "asked to leave")})`,
   );
   const more = names.length > 3 ? ` and ${names.length - 3} more` : "";
   return ` (${names.slice(0, 3).join(", ")}${more})`;
