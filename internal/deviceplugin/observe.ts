@@ -1,5 +1,6 @@
 import { constants } from "node:fs";
 import { open } from "node:fs/promises";
+import { bootProblem, readBootStatus } from "./boot-service.ts";
 import { onHost, type PluginConfig } from "./config.ts";
 import { DEVICE_FILES } from "./contract.ts";
 import { findInstallation, type Installation } from "./installation.ts";
@@ -16,7 +17,7 @@ export interface NodeView {
 
 /** Looks at device files, NICs and Onload's files. What is wrong is a finding, never an error. */
 export async function observeNode(
-  config: Pick<PluginConfig, "hostRoot" | "hostOnloadPath" | "needNic">,
+  config: Pick<PluginConfig, "hostRoot" | "hostOnloadPath" | "needNic" | "procDir">,
 ): Promise<NodeView> {
   const problems: string[] = [];
   for (const path of DEVICE_FILES) {
@@ -36,6 +37,9 @@ export async function observeNode(
   } catch (error) {
     problems.push((error as Error).message);
   }
+  // Never a problem by itself: it explains the others.
+  const boot = problems.length > 0 ? bootProblem(await readBootStatus(config.procDir)) : undefined;
+  if (boot !== undefined) problems.push(boot);
   return { nics, installation, problems };
 }
 

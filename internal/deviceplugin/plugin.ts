@@ -50,6 +50,8 @@ class DevicePlugin {
   #view: NodeView = { nics: [], installation: undefined, problems: [] };
   #health: Health = { healthy: false, problems: [], contradictedSince: undefined };
   #edits: ContainerEdits | undefined;
+  /** The answer to a call for one container, as nearly all are. */
+  #answer: AllocateResponse | undefined;
   #published: string | undefined;
 
   constructor(config: PluginConfig, deps: PluginDeps) {
@@ -110,6 +112,7 @@ class DevicePlugin {
     this.#view = view;
     this.#health = health;
     this.#edits = view.installation && containerEdits(this.#config, view.installation);
+    this.#answer = this.#edits && { containerResponses: [allocateResponse(this.#config, this.#edits)] };
     this.#metrics.nics(view.nics);
     this.#metrics.devices(this.#config.maxPods, health.healthy);
     if (this.#config.strategy === "cdi" && this.#edits) {
@@ -139,10 +142,10 @@ class DevicePlugin {
       const ids = request.containerRequests.flatMap((container) => container.devicesIds);
       const reason = refusal(ids, this.#config.maxPods, problems);
       if (reason !== undefined || edits === undefined) throw new Error(reason);
-      const containerResponses = request.containerRequests.map(() => allocateResponse(this.#config, edits));
       ok = true;
       this.#deps.log.debug("Allocated devices", { devices: ids });
-      return { containerResponses };
+      if (request.containerRequests.length === 1 && this.#answer) return this.#answer;
+      return { containerResponses: request.containerRequests.map(() => allocateResponse(this.#config, edits)) };
     } catch (error) {
       this.#deps.log.warn("Refused to allocate devices", { error });
       throw error;

@@ -1,9 +1,9 @@
 import { rm, stat } from "node:fs/promises";
 import { Server, ServerCredentials, status, type sendUnaryData, type ServerWritableStream } from "@grpc/grpc-js";
 import {
+  AllocateResponse,
   DevicePluginService,
   type AllocateRequest,
-  type AllocateResponse,
   type DevicePluginServer as DevicePluginHandlers,
   type Empty,
   type ListAndWatchResponse,
@@ -13,6 +13,7 @@ import {
 
 /** What the kubelet's calls are answered with. A rejected promise is told to the kubelet by its message. */
 export interface PluginCalls {
+  /** An answer is not changed after it was given once. */
   allocate(request: AllocateRequest): Promise<AllocateResponse>;
   preferredAllocation(request: PreferredAllocationRequest): PreferredAllocationResponse;
   /** A list was sent. */
@@ -20,6 +21,21 @@ export interface PluginCalls {
   /** The number of open ListAndWatch streams changed. */
   streamsChanged(open: number): void;
 }
+
+/** Answers that were sent before: most calls get the very same one, and encoding it is most of their cost. */
+const encoded = new WeakMap<AllocateResponse, Buffer>();
+
+const service: typeof DevicePluginService = {
+  ...DevicePluginService,
+  allocate: {
+    ...DevicePluginService.allocate,
+    responseSerialize(answer: AllocateResponse): Buffer {
+      const bytes = encoded.get(answer) ?? Buffer.from(AllocateResponse.encode(answer).finish());
+      encoded.set(answer, bytes);
+      return bytes;
+    },
+  },
+};
 
 type ListStream = ServerWritableStream<Empty, ListAndWatchResponse>;
 
@@ -52,7 +68,7 @@ export class PluginServer {
     this.#server?.forceShutdown();
     await rm(this.#path, { force: true });
     const server = new Server();
-    server.addService(DevicePluginService, this.#handlers());
+    server.addService(service, this.#handlers());
     await new Promise<void>((resolve, reject) => {
       server.bindAsync(`unix:${this.#path}`, ServerCredentials.createInsecure(), (error) =>
         error ? reject(new Error(`Cannot listen on ${this.#path}: ${error.message}`, { cause: error })) : resolve(),

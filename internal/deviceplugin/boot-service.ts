@@ -1,0 +1,26 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { BOOT_STATUS_FILE, parseBootStatus, type BootStatus } from "../api/boot-status.ts";
+
+/**
+ * What the node's sfc boot service came to at the boot that is running; undefined where there is none, or its file is of
+ * another boot.
+ *
+ * @param procDir the node's /proc: process 1's root is the node's own
+ */
+export async function readBootStatus(procDir: string): Promise<BootStatus | undefined> {
+  try {
+    const status = parseBootStatus(await readFile(join(procDir, "1/root", BOOT_STATUS_FILE), "utf8"));
+    const bootId = await readFile(join(procDir, "sys/kernel/random/boot_id"), "utf8");
+    return status?.bootId === bootId.trim() ? status : undefined;
+  } catch {
+    // Only a hint for people: a node without the boot service has no such file.
+    return undefined;
+  }
+}
+
+/** Why the node runs the kernel's own sfc driver, on which onload does not load; undefined where it does not. */
+export function bootProblem(status: BootStatus | undefined): string | undefined {
+  if (status === undefined || status.driver === "out-of-tree") return undefined;
+  return `The sfc boot service says ${status.reason}: ${status.message}`;
+}

@@ -1,0 +1,126 @@
+/**
+ * Measures the compiled device plugin against a grpc-go client that stands in for the kubelet, and compares with what
+ * it must keep to: `bun scripts/bench/device-plugin.ts [--quick]`. Exits with 1 where a limit is exceeded.
+ *
+ * Device files and NIC are stand-ins in a temporary folder; everything that is measured is real. --quick takes a
+ * tenth of the calls and restarts.
+ */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { readFileSync } from "node:fs";
+import { FakeHost } from "../../internal/deviceplugin/testing/host.ts";
+import { KubeletClient } from "../../internal/deviceplugin/testing/kubelet-client.ts";
+import { builtExecutable } from "../lib/built.ts";
+
+const scale = process.argv.includes("--quick") ? 0.1 : 1;
+const allocations = 100_000 * scale;
+const restarts = 1000 * scale;
+const starts = 10;
+
+/** Limits; the growth is allowed what one garbage collection may leave. */
+const LIMIT = { startMs: 300, p50Us: 500, p99Us: 5000, residentMb: 50, anonymousMb: 12, growthMb: 4 };
+
+interface Memory {
+  readonly resident: number;
+  readonly anonymous: number;
+}
+
+const rows: { what: string; measured: string; limit: string; ok: boolean }[] = [];
+function row(what: string, value: number, limit: number | undefined, unit: string): void {
+  const shown = (number: number): string => `${number.toFixed(unit === "ms" ? 2 : 1)} ${unit}`;
+  rows.push({
+    what,
+    measured: shown(value),
+    limit: limit === undefined ? "" : `< ${shown(limit)}`,
+    ok: limit === undefined || value < limit,
+  });
+}
+
+class Plugin {
+  readonly #process;
+
+  constructor(executable: string, host: FakeHost) {
+    const args = [
+      `--host-root=${host.root}`,
+      `--kubelet-dir=${host.kubeletDir}`,
+      `--proc-dir=${host.root}/proc`,
+      "--metrics-bind-address=127.0.0.1:0",
+      "--log-level=error",
+    ];
+    // As in the operator's DaemonSet; internal/deviceplugin/contract.ts says why.
+    const env = { ...process.env, BUN_JSC_useJIT: "0" };
+    this.#process = spawn(executable, ["device-plugin", ...args], { env, stdio: ["ignore", "ignore", "inherit"] });
+  }
+
+  memory(): Memory {
+    const status = readFileSync(`/proc/${this.#process.pid}/status`, "utf8");
+    const mb = (name: string): number => Number(new RegExp(`${name}:\\s+(\\d+)`).exec(status)?.[1] ?? 0) / 1024;
+    return { resident: mb("VmRSS"), anonymous: mb("RssAnon") };
+  }
+
+  /** Seconds of processor time so far. */
+  cpuSeconds(): number {
+    const fields = readFileSync(`/proc/${this.#process.pid}/stat`, "utf8").split(") ")[1]!.split(" ");
+    return (Number(fields[11]) + Number(fields[12])) / 100;
+  }
+
+  async stop(): Promise<void> {
+    this.#process.kill("SIGTERM");
+    await once(this.#process, "exit");
+  }
+}
+
+const quantile = (values: number[], q: number): number =>
+  values.toSorted((a, b) => a - b)[Math.floor((values.length - 1) * q)]!;
+
+const executable = await builtExecutable();
+const host = await FakeHost.ready();
+const kubelet = await KubeletClient.start(host.kubeletDir);
+try {
+  const took: number[] = [];
+  for (let i = 0; i < starts; i++) {
+    const begun = performance.now();
+    const plugin = new Plugin(executable, host);
+    await kubelet.next("list");
+    took.push(performance.now() - begun);
+    await plugin.stop();
+    await kubelet.next("ended");
+  }
+  row(`start to registered, median of ${starts}`, quantile(took, 0.5), LIMIT.startMs, "ms");
+
+  const plugin = new Plugin(executable, host);
+  await kubelet.next("list");
+  await Bun.sleep(10_000);
+  const idle = plugin.memory();
+  row("resident memory, idle", idle.resident, LIMIT.residentMb, "MB");
+  row("of it anonymous", idle.anonymous, LIMIT.anonymousMb, "MB");
+  const cpu = plugin.cpuSeconds();
+  await Bun.sleep(10_000);
+  row("processor, idle, of one core", (plugin.cpuSeconds() - cpu) * 10, undefined, "%");
+
+  kubelet.send({ quiet: true });
+  // What is compiled and cached by the first calls is no growth.
+  await kubelet.ask({ bench: 5000 }, "bench", 60_000);
+  await kubelet.ask({ restart: 20 }, "restarted", 60_000);
+  const warm = plugin.memory();
+  row("resident memory after 5,000 allocations", warm.resident, undefined, "MB");
+  row("of it anonymous", warm.anonymous, undefined, "MB");
+  const bench = await kubelet.ask({ bench: allocations }, "bench", 600_000);
+  row(`Allocate over the socket, p50 of ${allocations}`, bench["p50us"] / 1000, LIMIT.p50Us / 1000, "ms");
+  row("Allocate over the socket, p99", bench["p99us"] / 1000, LIMIT.p99Us / 1000, "ms");
+  row("growth of anonymous memory over them", plugin.memory().anonymous - warm.anonymous, LIMIT.growthMb, "MB");
+  const before = plugin.memory().anonymous;
+  const again = await kubelet.ask({ restart: restarts }, "restarted", 600_000);
+  if (again.event === "error") throw new Error(again["error"]);
+  row(`kubelet restart to devices listed, mean of ${restarts}`, again["ms"] / restarts, undefined, "ms");
+  row("growth of anonymous memory over them", plugin.memory().anonymous - before, LIMIT.growthMb, "MB");
+  await plugin.stop();
+} finally {
+  await kubelet[Symbol.asyncDispose]();
+  await host.remove();
+}
+const width = Math.max(...rows.map(({ what }) => what.length));
+for (const { what, measured, limit, ok } of rows) {
+  console.log(`${ok ? "  " : "! "}${what.padEnd(width)}   ${measured.padStart(9)}   ${limit}`.trimEnd());
+}
+process.exit(rows.every(({ ok }) => ok) ? 0 : 1);
