@@ -324,7 +324,10 @@ describe("one operator", () => {
     const account = await cluster.condition(namespace, "Degraded", "True", "ServiceAccountMissing");
     expect(account).toContain('"missing" does not exist');
     expect((await cluster.status(namespace))!.problems).toMatchObject([{ node: nodes[0]!, reason: "NoKernelMapping" }]);
-    expect((await cluster.events(namespace)).map(({ reason }) => reason)).toContain("ServiceAccountMissing");
+    await poll(async () => (await cluster.events(namespace)).some(({ reason }) => reason === "ServiceAccountMissing"), {
+      what: "The event",
+      timeoutMs: PATIENCE_MS,
+    });
     await cluster.editOnload(namespace, { serviceAccountName: "onload", onload: imagesOf("v1") });
     await cluster.ready(namespace);
     await cluster.condition(namespace, "Degraded", "False");

@@ -25,6 +25,8 @@ export interface NodeFacts {
   mapped: boolean;
   /** Whether the sfc module is managed for this node's kernel. */
   sfcManaged: boolean;
+  /** The MachineConfig by which the node loads sfc itself at boot, although the resource asks to manage sfc here. */
+  sfcConflict: string | undefined;
   /** Our three labels. */
   labels: { plugin: Version | undefined; onload: Version | undefined; sfc: Version | undefined };
   onload: ModuleFacts;

@@ -86,9 +86,20 @@ export function problemOf(node: NodeFacts, state: NodeState, limits: Limits, now
   const reported = reportedFailure(node, state);
   if (reported) return { ...reported, since, failed: state !== "Outdated" };
   const deadline = deadlineOf(node, state, limits);
-  if (deadline === undefined || now < deadline) return undefined;
+  if (deadline === undefined || now < deadline) return sfcConflict(node);
   const reason = timeoutReason(node, state);
   return { reason, message: timeoutMessage(node, state, reason, limits), since, failed: true };
+}
+
+/** Harmless, because the node's own sfc stays; but the spec asks for what it does not get. */
+function sfcConflict({ want, sfcConflict: machineConfig }: NodeFacts): Problem | undefined {
+  if (want === undefined || machineConfig === undefined) return undefined;
+  return {
+    reason: NODE_REASON.SfcLoadedAtBoot,
+    message: `MachineConfig "${machineConfig}" loads sfc at boot on this node, so KMM does not manage it here; leave sfc out of spec.onload.kernelMappings for such nodes`,
+    since: undefined,
+    failed: false,
+  };
 }
 
 /** What keeps the node from starting or from counting as ready, without anything having failed. */

@@ -111,8 +111,8 @@ export function tellConditions(before: Conditions, after: Conditions): Tale[] {
   return (after ?? []).flatMap((verdict): Tale[] => {
     const old = before?.find(({ type }) => type === verdict.type);
     if (old?.status === verdict.status && old.reason === verdict.reason) return [];
-    if (!old && verdict.type !== "Ready") return [];
     const bad = verdict.type === "Degraded" && verdict.status === "True";
+    if (!old && verdict.type !== "Ready" && !bad) return [];
     return [
       {
         type: bad ? "Warning" : "Normal",

@@ -1,0 +1,291 @@
+/**
+ * Measures the operator as a user runs it: the compiled executable against a real API server with KMM 1.1.0 and fake
+ * nodes (kwok), whose pods run and end at once.
+ *
+ *   bun scripts/bench/operator.ts            every row
+ *   bun scripts/bench/operator.ts 100 sfc    rows whose name has all these words
+ *
+ * CPU seconds and memory are the operator's own, from /proc; requests are those in the API server's audit log. Where a
+ * row says "KMM", the time includes KMM's and the controllers' own work, which the operator waits for.
+ */
+import { readFileSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { Node } from "../../internal/api/core.ts";
+import { onloadModuleLabel, pluginLabel, sfcModuleLabel } from "../../internal/api/names.ts";
+import type { Onload, OnloadSpecInput } from "../../internal/api/onload.ts";
+import { silentLogger } from "../../internal/cli/log.ts";
+import { formatTable } from "../../internal/cli/table.ts";
+import type { Client } from "../../internal/kube/client.ts";
+import { connect } from "../../internal/kube/connect.ts";
+import { Informer } from "../../internal/kube/informer.ts";
+import { NODES, ONLOADS } from "../../internal/kube/resource.ts";
+import { startControlPlane, startKmm, startKwok, type ControlPlane } from "../cluster/index.ts";
+import { builtExecutable } from "../lib/built.ts";
+import { freePorts } from "../lib/ports.ts";
+import { poll } from "../lib/poll.ts";
+import { progress } from "../lib/progress.ts";
+
+const MANIFESTS = join(import.meta.dirname, "../../internal/manifests");
+const NAME = "main";
+const PATIENCE_MS = 900_000;
+
+interface Row {
+  name: string;
+  nodes: number;
+  pods: number;
+  sfc: boolean;
+}
+
+const ROWS: Row[] = [
+  { name: "100 nodes, 2000 pods", nodes: 100, pods: 2000, sfc: false },
+  { name: "100 nodes, 2000 pods, sfc", nodes: 100, pods: 2000, sfc: true },
+  { name: "300 nodes, no pods", nodes: 300, pods: 0, sfc: false },
+  { name: "300 nodes, 6000 pods", nodes: 300, pods: 6000, sfc: false },
+];
+
+/** One line of the result. */
+interface Measure {
+  row: string;
+  what: string;
+  seconds: number;
+  patchesPerNode: number;
+  requests: number;
+  cpuSeconds: number;
+  residentMb: number;
+  anonymousMb: number;
+}
+
+/** The operator's process, seen from outside. */
+class Subject {
+  readonly #child: Bun.Subprocess;
+  readonly startSeconds: number;
+
+  private constructor(child: Bun.Subprocess, startSeconds: number) {
+    this.#child = child;
+    this.startSeconds = startSeconds;
+  }
+
+  static async start(executable: string, kubeconfig: string): Promise<Subject> {
+    const [health] = await freePorts(1);
+    const began = performance.now();
+    const child = Bun.spawn(
+      [
+        executable,
+        "operator",
+        `--kubeconfig=${kubeconfig}`,
+        "--metrics-bind-address=0",
+        `--health-probe-bind-address=127.0.0.1:${health}`,
+      ],
+      { env: { ...process.env, DEVICE_PLUGIN_IMG: "registry/onloadctl:1" }, stdout: "ignore", stderr: "ignore" },
+    );
+    await poll(async () => (await fetch(`http://127.0.0.1:${health}/readyz`)).ok, {
+      what: "Readiness of the operator",
+      intervalMs: 5,
+    });
+    return new Subject(child, (performance.now() - began) / 1000);
+  }
+
+  cpuSeconds(): number {
+    const fields = readFileSync(`/proc/${this.#child.pid}/stat`, "utf8")
+      .replace(/^.*\) /, "")
+      .split(" ");
+    // User and system time in clock ticks, of which Linux has 100 a second.
+    return (Number(fields[11]) + Number(fields[12])) / 100;
+  }
+
+  memoryMb(): { resident: number; anonymous: number } {
+    const status = readFileSync(`/proc/${this.#child.pid}/status`, "utf8");
+    const field = (name: string): number =>
+      Number(new RegExp(`^${name}:\\s+(\\d+)`, "m").exec(status)?.[1] ?? 0) / 1024;
+    return { resident: field("VmRSS"), anonymous: field("RssAnon") };
+  }
+
+  async stop(): Promise<void> {
+    this.#child.kill("SIGTERM");
+    await this.#child.exited;
+  }
+}
+
+/** Follows nodes, so that waiting costs the API server nothing. */
+class Nodes {
+  readonly #informer: Informer<Node>;
+  readonly #stop = new AbortController();
+  readonly #running: Promise<void>;
+  #waiting: (() => void) | undefined;
+
+  constructor(client: Client) {
+    this.#informer = new Informer<Node>({ client, resource: NODES, log: silentLogger });
+    this.#informer.subscribe(() => this.#waiting?.());
+    this.#running = this.#informer.run(this.#stop.signal);
+  }
+
+  /** Waits until every node fits; gives the seconds since `began`. */
+  async until(began: number, fits: (labels: Readonly<Record<string, string>>) => boolean): Promise<number> {
+    await this.#informer.synced(this.#stop.signal);
+    const end = Date.now() + PATIENCE_MS;
+    for (;;) {
+      if ([...this.#informer.store.list()].every(({ metadata }) => fits(metadata.labels ?? {}))) break;
+      if (Date.now() > end) throw new Error("The nodes did not get there in time");
+      const { promise, resolve } = Promise.withResolvers<void>();
+      this.#waiting = resolve;
+      await promise;
+    }
+    return (performance.now() - began) / 1000;
+  }
+
+  async close(): Promise<void> {
+    this.#stop.abort();
+    await this.#running;
+  }
+}
+
+async function measureRow(row: Row, executable: string): Promise<Measure[]> {
+  progress(`${row.name}: starting a cluster`);
+  await using plane = await startControlPlane();
+  await startKmm(plane);
+  const kwok = await startKwok(plane);
+  for (const file of ["crd/onload.amd.com_onloads.yaml", "rbac/manager-role.yaml"]) {
+    await plane.apply(await readFile(join(MANIFESTS, file), "utf8"));
+  }
+  const user = await operatorUser(plane);
+  const namespace = await plane.createNamespace("o");
+  await plane.request("POST", `/api/v1/namespaces/${namespace}/serviceaccounts`, {
+    body: { metadata: { name: "onload" } },
+  });
+  progress(`${row.name}: making nodes and pods`);
+  const nodes = await kwok.createNodes(row.nodes, {
+    labels: { onload: "yes" },
+    allocatable: { "amd.com/onload": "100" },
+  });
+  if (row.pods > 0) await kwok.createPods(row.pods, { namespace: await plane.createNamespace("w"), nodes });
+  const client = await connect({ kubeconfig: plane.kubeconfigPath });
+  const seen = new Nodes(client);
+  const operator = await Subject.start(executable, user.kubeconfigPath);
+  const measures: Measure[] = [];
+  const key = { namespace, name: NAME };
+  const modules = [onloadModuleLabel(key), ...(row.sfc ? [sfcModuleLabel(key)] : [])];
+  const labels = [pluginLabel(key), ...modules];
+  let requestsBefore = plane.auditEvents(user.name).length;
+  let cpuBefore = 0;
+
+  const note = (what: string, seconds: number): void => {
+    const events = plane.auditEvents(user.name).slice(requestsBefore);
+    const patches = events.filter(({ verb, objectRef }) => verb === "patch" && objectRef?.resource === "nodes").length;
+    const { resident, anonymous } = operator.memoryMb();
+    const cpu = operator.cpuSeconds();
+    measures.push({
+      row: row.name,
+      what,
+      seconds,
+      patchesPerNode: patches / row.nodes,
+      requests: events.length,
+      cpuSeconds: cpu - cpuBefore,
+      residentMb: resident,
+      anonymousMb: anonymous,
+    });
+    progress(`${row.name}: ${what}: ${seconds.toFixed(2)} s`);
+    requestsBefore += events.length;
+    cpuBefore = cpu;
+  };
+  const has = (version: string) => (each: Readonly<Record<string, string>>) =>
+    labels.every((label) => each[label] === version);
+  const ready = (began: number): Promise<number> => untilReady(client, namespace, began);
+  const edit = (spec: object): Promise<unknown> => client.mergePatch(ONLOADS, key, { spec });
+
+  note("process start to ready", operator.startSeconds);
+  let began = performance.now();
+  await client.create(ONLOADS, resource(namespace, row.sfc));
+  note("applied -> all nodes labelled", await seen.until(began, has("v1")));
+  note("... -> Ready (KMM)", await ready(began));
+
+  if (row.nodes === 100 && !row.sfc) {
+    began = performance.now();
+    await edit({ onload: images("v2", row.sfc) });
+    note("upgrade, one at a time (KMM)", await ready(began));
+    began = performance.now();
+    await edit({ onload: images("v3", row.sfc), upgrade: { maxUnavailable: "10%" } });
+    note("upgrade, maxUnavailable 10% (KMM)", await ready(began));
+  }
+
+  began = performance.now();
+  await client.delete(ONLOADS, key);
+  note("deleted -> our labels gone", await seen.until(began, (each) => labels.every((label) => !(label in each))));
+  await poll(async () => (await client.get(ONLOADS, key)) === undefined, {
+    what: "The end of the resource",
+    timeoutMs: PATIENCE_MS,
+  });
+  note("... -> resource gone (KMM)", (performance.now() - began) / 1000);
+  await operator.stop();
+  await seen.close();
+  client.transport.close();
+  return measures;
+}
+
+async function operatorUser(plane: ControlPlane): Promise<{ name: string; kubeconfigPath: string }> {
+  const user = await plane.addUser("onload-operator");
+  await plane.request("POST", "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings", {
+    body: {
+      metadata: { name: "bench" },
+      roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: "onload-operator-manager-role" },
+      subjects: [{ apiGroup: "rbac.authorization.k8s.io", kind: "User", name: user.name }],
+    },
+  });
+  return user;
+}
+
+/** Follows the resource until it is Ready with what its spec asks for. */
+async function untilReady(client: Client, namespace: string, began: number): Promise<number> {
+  const stop = new AbortController();
+  const informer = new Informer<Onload>({ client, resource: ONLOADS, namespaces: [namespace], log: silentLogger });
+  const { promise, resolve, reject } = Promise.withResolvers<number>();
+  const timer = setTimeout(() => reject(new Error("The resource did not become Ready in time")), PATIENCE_MS);
+  informer.subscribe(({ current }) => {
+    const condition = current?.status?.conditions?.find(({ type }) => type === "Ready");
+    const isCurrent = current?.status?.observedGeneration === current?.metadata.generation;
+    if (condition?.status === "True" && isCurrent) resolve((performance.now() - began) / 1000);
+  });
+  const running = informer.run(stop.signal);
+  try {
+    return await promise;
+  } finally {
+    clearTimeout(timer);
+    stop.abort();
+    await running;
+  }
+}
+
+function resource(namespace: string, sfc: boolean): Onload {
+  const spec: OnloadSpecInput = {
+    selector: { onload: "yes" },
+    serviceAccountName: "onload",
+    onload: images("v1", sfc),
+  };
+  return { apiVersion: "onload.amd.com/v1alpha1", kind: "Onload", metadata: { namespace, name: NAME }, spec } as never;
+}
+
+function images(version: string, sfc: boolean): OnloadSpecInput["onload"] {
+  const mapping = { regexp: ".*", kernelModuleImage: `registry/onload-module:${version}`, ...(sfc ? { sfc: {} } : {}) };
+  return { kernelMappings: [mapping], userImage: `registry/onload-user:${version}`, version };
+}
+
+const words = process.argv.slice(2);
+const rows = ROWS.filter(({ name }) => words.every((word) => name.split(/[ ,]+/).includes(word)));
+const executable = await builtExecutable();
+const results: Measure[] = [];
+for (const row of rows) results.push(...(await measureRow(row, executable)));
+process.stdout.write(
+  formatTable(
+    ["Cluster", "Work", "Seconds", "Patches/node", "Requests", "CPU s", "Resident MB", "Anonymous MB"],
+    results.map((each) => [
+      each.row,
+      each.what,
+      each.seconds.toFixed(2),
+      each.patchesPerNode.toFixed(2),
+      String(each.requests),
+      each.cpuSeconds.toFixed(2),
+      each.residentMb.toFixed(0),
+      each.anonymousMb.toFixed(0),
+    ]),
+  ),
+);
