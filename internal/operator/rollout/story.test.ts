@@ -1,0 +1,103 @@
+import { describe, expect, test } from "bun:test";
+import type { Condition } from "../../api/core.ts";
+import { bare, mark, module, NOW, policy, whole } from "../testing/facts.ts";
+import { formatMark, parseMark, markAnnotation } from "./mark.ts";
+import { nodePatch, needsFreshNode } from "./patch.ts";
+import { planRollout, type NodePlan } from "./plan.ts";
+import { remember, tellChange, tellConditions, tellStep, type NodeMemory } from "./story.ts";
+
+const none = { plugin: undefined, onload: undefined, sfc: undefined };
+const KEY = { namespace: "ns", name: "o" };
+const planOf = (node: Parameters<typeof planRollout>[0][number]): NodePlan =>
+  planRollout([node], policy, NOW).nodes[0]!;
+
+describe("the patch of a step", () => {
+  test("labels and mark together", () => {
+    expect(nodePatch(planOf(bare({ sfcManaged: true })), KEY, "3", NOW)).toEqual({
+      metadata: {
+        labels: { "onload.amd.com/ns.o": "v2", "kmm.node.kubernetes.io/version-module.ns.o-sfcmod": "v2" },
+        annotations: { [markAnnotation(KEY)]: "Install 2026-01-01T12:00:00.000Z 3" },
+      },
+    });
+  });
+  test("eviction is marked once", () => {
+    const holder = { namespace: "a", name: "p", uid: "1", terminating: false, evictable: true, refusal: undefined };
+    const draining = (step: string) =>
+      planOf(
+        whole("v1", { labels: { ...none, onload: "v1" }, plugin: bare().plugin, holders: [holder], mark: mark(step) }),
+      );
+    expect(nodePatch(draining("UnlabelPlugin"), KEY, "1", NOW)?.metadata.labels).toBeUndefined();
+    expect(nodePatch(draining("UnlabelPlugin"), KEY, "1", NOW)?.metadata.annotations[markAnnotation(KEY)]).toStartWith(
+      "Evict ",
+    );
+    expect(nodePatch(draining("Evict"), KEY, "1", NOW)).toBeUndefined();
+  });
+  test("a newer attempt gives a failed step its time again", () => {
+    const late = bare({ labels: { ...none, onload: "v2" }, onload: module(), mark: mark("LabelOnload", 601_000, "0") });
+    expect(nodePatch(planOf(late), KEY, "1", NOW)?.metadata.annotations[markAnnotation(KEY)]).toBe(
+      "LabelOnload 2026-01-01T12:00:00.000Z 1",
+    );
+  });
+  test("nothing to do is no patch", () => {
+    expect(nodePatch(planOf(whole("v2")), KEY, "1", NOW)).toBeUndefined();
+  });
+  test("what takes something away is done only on a node as it was seen", () => {
+    expect(needsFreshNode(planOf(whole("v1")))).toBeTrue();
+    expect(needsFreshNode(planOf(bare()))).toBeFalse();
+  });
+});
+
+describe("marks", () => {
+  test("survive writing and reading", () => {
+    const written = mark("UnlabelOnload", 5000, "7:once more");
+    expect(parseMark(formatMark(written))).toEqual(written);
+  });
+  test.each([undefined, "", "x", "Install yesterday 1", "Install 2026-01-01T00:00:00Z"])("%p is none", (text) => {
+    expect(parseMark(text)).toBeUndefined();
+  });
+});
+
+describe("the story", () => {
+  const before = (state: NodeMemory["state"], problem?: string): NodeMemory => ({ state, since: 0, problem });
+  test("a step tells what it does", () => {
+    const { step, facts } = planOf(whole("v1"));
+    expect(tellStep(step, facts)).toMatchObject({ reason: "PluginRemoved", node: "node-1" });
+    expect(tellStep("Wait", facts)).toBeUndefined();
+  });
+  test("a node that comes to its end tells it once", () => {
+    const plan = planOf(whole("v2"));
+    expect(tellChange(before("StartingPlugin"), plan).map(({ reason }) => reason)).toEqual(["NodeReady"]);
+    expect(tellChange(before("Ready"), plan)).toEqual([]);
+    expect(tellChange(undefined, plan)).toEqual([]);
+  });
+  test("a failure is a warning, told once however its message changes", () => {
+    const plan = planOf(
+      bare({ labels: { ...none, onload: "v2" }, onload: module(), mark: mark("LabelOnload", 601_000) }),
+    );
+    const [tale] = tellChange(before("LoadingOnload"), plan);
+    expect(tale).toMatchObject({ type: "Warning", reason: "ModuleLoadFailed" });
+    const known = remember(before("LoadingOnload"), plan, NOW);
+    expect(tellChange(known, { ...plan, problem: { ...plan.problem!, message: "other words" } })).toEqual([]);
+  });
+  test("a state is remembered with the time it began", () => {
+    const plan = planOf(whole("v2"));
+    expect(remember(undefined, plan, 5).since).toBe(5);
+    expect(remember(remember(undefined, plan, 5), plan, 9).since).toBe(5);
+  });
+  const condition = (type: string, status: "True" | "False", reason: string): Condition => ({
+    type,
+    status,
+    reason,
+    message: "m",
+    lastTransitionTime: "",
+  });
+  test.each([
+    ["the first Ready", [], [condition("Ready", "False", "NodesNotReady")], ["Normal NodesNotReady"]],
+    ["a first trouble", [], [condition("Degraded", "True", "KmmNotInstalled")], ["Warning KmmNotInstalled"]],
+    ["the first of the others is no news", [], [condition("Degraded", "False", "AsExpected")], []],
+    ["the same again", [condition("Ready", "True", "A")], [condition("Ready", "True", "A")], []],
+    ["another reason", [condition("Ready", "False", "A")], [condition("Ready", "False", "B")], ["Normal B"]],
+  ])("%s", (_name, old, now, expected) => {
+    expect(tellConditions(old, now).map(({ type, reason }) => `${type} ${reason}`)).toEqual(expected);
+  });
+});
