@@ -94,12 +94,8 @@ export interface BootMachineConfig {
   readonly metadata: { readonly name: string; readonly labels?: Readonly<Record<string, string>> };
 }
 
-/** Group, version and plural of MachineConfig. */
-export const MACHINE_CONFIG_GROUP = "machineconfiguration.openshift.io";
-export const MACHINE_CONFIG_VERSION = "v1";
-export const MACHINE_CONFIG_PLURAL = "machineconfigs";
 /** Label of a MachineConfig: the role of the nodes that it is for. */
-export const MACHINE_CONFIG_ROLE_LABEL = `${MACHINE_CONFIG_GROUP}/role`;
+export const MACHINE_CONFIG_ROLE_LABEL = "machineconfiguration.openshift.io/role";
 /** Selects the MachineConfigs of the sfc boot service, ours and the original's. */
 export const SFC_MACHINE_CONFIG_LABELS = { "app.kubernetes.io/part-of": "onload" } as const;
 

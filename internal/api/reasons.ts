@@ -56,6 +56,8 @@ export const NODE_REASON = {
   SelectedByOther: "SelectedByOther",
   /** No kernel mapping matches the node's kernel. */
   NoKernelMapping: "NoKernelMapping",
+  /** The node loads sfc itself at boot, by a MachineConfig, and the resource asks KMM to manage sfc there too. */
+  SfcLoadedAtBoot: "SfcLoadedAtBoot",
   /** A person has cordoned the node: it is skipped until it is uncordoned. */
   Cordoned: "Cordoned",
   /** The node is not Ready. */

@@ -97,6 +97,15 @@ export const MODULE_IMAGES_CONFIGS: Resource = {
   namespaced: true,
 };
 
+/** OpenShift's MachineConfig: files and systemd units of the nodes of a role. */
+export const MACHINE_CONFIGS: Resource = {
+  group: "machineconfiguration.openshift.io",
+  version: "v1",
+  plural: "machineconfigs",
+  kind: "MachineConfig",
+  namespaced: false,
+};
+
 /** `group/version`, or `v1` for the core group, as in an object's `apiVersion`. */
 export function apiVersionOf(resource: Resource): string {
   return resource.group === "" ? resource.version : `${resource.group}/${resource.version}`;

@@ -1,23 +1,9 @@
-import {
-  MACHINE_CONFIG_GROUP,
-  MACHINE_CONFIG_PLURAL,
-  MACHINE_CONFIG_VERSION,
-  SFC_MACHINE_CONFIG_LABELS,
-} from "../api/boot-status.ts";
+import { SFC_MACHINE_CONFIG_LABELS } from "../api/boot-status.ts";
 import type { Client } from "../kube/client.ts";
 import { isNotFound } from "../kube/errors.ts";
 import type { KubeObject } from "../kube/object.ts";
-import type { Resource } from "../kube/resource.ts";
+import { MACHINE_CONFIGS } from "../kube/resource.ts";
 import type { MachineConfig } from "./machine-config.ts";
-
-/** OpenShift's MachineConfig. */
-export const MACHINE_CONFIGS: Resource = {
-  group: MACHINE_CONFIG_GROUP,
-  version: MACHINE_CONFIG_VERSION,
-  plural: MACHINE_CONFIG_PLURAL,
-  kind: "MachineConfig",
-  namespaced: false,
-};
 
 export interface ChangeOptions {
   /** Let the API server check the change without making it. */

@@ -1,9 +1,5 @@
-import {
-  MACHINE_CONFIG_GROUP,
-  MACHINE_CONFIG_ROLE_LABEL,
-  MACHINE_CONFIG_VERSION,
-  SFC_MACHINE_CONFIG_LABELS,
-} from "../api/boot-status.ts";
+import { MACHINE_CONFIG_ROLE_LABEL, SFC_MACHINE_CONFIG_LABELS } from "../api/boot-status.ts";
+import { apiVersionOf, MACHINE_CONFIGS } from "../kube/resource.ts";
 import { ignitionConfig, type IgnitionConfig } from "./ignition.ts";
 import type { Inputs } from "./inputs.ts";
 
@@ -23,7 +19,7 @@ export function machineConfigLabels(role: string): Record<string, string> {
 /** Renders the boot service as a MachineConfig. */
 export function machineConfig(inputs: Inputs): MachineConfig {
   return {
-    apiVersion: `${MACHINE_CONFIG_GROUP}/${MACHINE_CONFIG_VERSION}`,
+    apiVersion: apiVersionOf(MACHINE_CONFIGS),
     kind: "MachineConfig",
     metadata: { name: inputs.name, labels: machineConfigLabels(inputs.role) },
     spec: { config: ignitionConfig(inputs) },

@@ -1,5 +1,6 @@
 /** What the operator follows on the API server. */
 import type { Logger } from "../cli/log.ts";
+import { SFC_MACHINE_CONFIG_LABELS } from "../api/boot-status.ts";
 import type { CustomResourceDefinition, DaemonSet, KubeObject, Node, Pod } from "../api/core.ts";
 import type { Module, NodeModulesConfig } from "../api/kmm.ts";
 import { KMM_MODULE_NAME_LABEL, PLUGIN_NAME_LABEL } from "../api/names.ts";
@@ -8,6 +9,7 @@ import { Informer, type InformerOptions } from "../kube/informer.ts";
 import {
   CUSTOM_RESOURCE_DEFINITIONS,
   DAEMON_SETS,
+  MACHINE_CONFIGS,
   MODULES,
   NODE_MODULES_CONFIGS,
   NODES,
@@ -21,13 +23,14 @@ import {
   trimNode,
   trimNodeModulesConfig,
   trimPod,
+  trimToLabels,
   withoutManagedFields,
 } from "./trim.ts";
 
 /** An Onload resource as the API server sends it. */
 export type RawOnload = KubeObject & { spec?: unknown; status?: unknown };
 
-/** Where KMM 2 may come later: ask seldom, for KMM 1.1 never has it. */
+/** For what may come later (KMM 2), but in most clusters never does (KMM 1.1, OpenShift): ask seldom. */
 const SELDOM_MS = 30_000;
 
 export interface Caches {
@@ -41,6 +44,8 @@ export interface Caches {
   modules: Informer<Module>;
   /** KMM 2.x only. */
   nodeModulesConfigs: Informer<NodeModulesConfig>;
+  /** OpenShift only: MachineConfigs by which nodes load sfc themselves at boot. */
+  machineConfigs: Informer<KubeObject>;
   crds: Informer<CustomResourceDefinition>;
 }
 
@@ -80,6 +85,15 @@ export function createCaches(client: Client, namespaces: readonly string[], log:
       ...common,
       resource: NODE_MODULES_CONFIGS,
       transform: trimNodeModulesConfig,
+      absentRetryMs: SELDOM_MS,
+    }),
+    machineConfigs: new Informer<KubeObject>({
+      ...common,
+      resource: MACHINE_CONFIGS,
+      labelSelector: Object.entries(SFC_MACHINE_CONFIG_LABELS)
+        .map(([label, value]) => `${label}=${value}`)
+        .join(","),
+      transform: trimToLabels,
       absentRetryMs: SELDOM_MS,
     }),
     crds: new Informer<CustomResourceDefinition>({

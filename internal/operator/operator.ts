@@ -124,6 +124,7 @@ function watchAll(controller: Controller, caches: Caches): void {
     const node = caches.nodes.store.get(key);
     return node ? keysOfNode({ key, old: undefined, current: node }, observeClaims(caches)) : [];
   });
+  controller.watch(caches.machineConfigs, all);
   controller.watch(caches.crds, ({ old, current }) =>
     (current ?? old)?.spec.group.endsWith("kmm.sigs.x-k8s.io") ? all() : [],
   );

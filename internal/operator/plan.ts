@@ -68,7 +68,8 @@ export function planFor(deps: PlanDeps, onload: DeepReadonly<Onload>, now: numbe
   const claims = observeClaims(caches);
   const { version } = effective.spec.onload;
   const look = (modules: ResourceView["modules"], template: string | undefined): NodeFacts[] => {
-    const view = { key, version, modules, template, kmm, claims, ownNode: surroundings.ownNode };
+    const machineConfigs = [...caches.machineConfigs.store.list()];
+    const view = { key, version, modules, template, kmm, claims, machineConfigs, ownNode: surroundings.ownNode };
     return observeNodes(caches, view, memory, onload.spec.upgrade.drain.force, memo.facts);
   };
   const { desired, facts } =

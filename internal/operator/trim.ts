@@ -1,5 +1,5 @@
 /** What of the objects is kept in memory: only what is read, because a cluster has many and large ones. */
-import type { CustomResourceDefinition, DaemonSet, JsonSchema, Node, Pod } from "../api/core.ts";
+import type { CustomResourceDefinition, DaemonSet, JsonSchema, KubeObject, Node, Pod } from "../api/core.ts";
 import type { Module, NodeModulesConfig } from "../api/kmm.ts";
 import { ONLOAD_GROUP, ONLOAD_RESOURCE } from "../api/names.ts";
 import type { ObjectMeta } from "../kube/object.ts";
@@ -121,6 +121,11 @@ function fields(schema: JsonSchema, depth: number): JsonSchema {
     ...(properties ? { properties: Object.fromEntries(entries.map(([k, v]) => [k, fields(v, depth - 1)])) } : {}),
     ...(items ? { items: fields(items, depth) } : {}),
   };
+}
+
+/** What an object is and how it is labelled: a MachineConfig has whole files in it. */
+export function trimToLabels(object: KubeObject): KubeObject {
+  return { ...kind(object), metadata: { ...identity(object.metadata), ...only("labels", object.metadata.labels) } };
 }
 
 export function withoutManagedFields<M extends ObjectMeta>(metadata: M): M {

@@ -1,4 +1,5 @@
 /** From the objects of the API server to the facts of each node that concerns an Onload resource. Pure. */
+import { sfcMachineConfigOf, type BootMachineConfig } from "../../api/boot-status.ts";
 import type { DeepReadonly, Node, Pod } from "../../api/core.ts";
 import type { KmmCapabilities, Module, NodeModulesConfig } from "../../api/kmm.ts";
 import {
@@ -37,6 +38,8 @@ export interface ResourceView {
   kmm: KmmCapabilities | undefined;
   /** All Onload resources. */
   claims: readonly Claim[];
+  /** OpenShift's MachineConfigs by which nodes load sfc themselves. */
+  machineConfigs: readonly DeepReadonly<BootMachineConfig>[];
   /** The node that the operator runs on. */
   ownNode: string | undefined;
 }
@@ -60,6 +63,8 @@ export function nodeFacts(node: DeepReadonly<Node>, view: NodeView, resource: Re
   const kernel = node.status?.nodeInfo?.kernelVersion ?? "";
   const owners = claimsOn(node, resource.claims);
   const mine = owners.findIndex((claim) => nameOf(claim) === nameOf(key));
+  const sfcMapped = mappingFor(modules.sfc, kernel) !== undefined;
+  const sfcAtBoot = sfcMachineConfigOf(labels, resource.machineConfigs)?.metadata.name;
   const ready = node.status?.conditions?.find(({ type }) => type === "Ready");
   const module = (moduleName: string): ModuleFacts =>
     kmm ? moduleFacts({ ...view, kmm, namespace: key.namespace, module: moduleName, node }) : NOTHING;
@@ -72,7 +77,9 @@ export function nodeFacts(node: DeepReadonly<Node>, view: NodeView, resource: Re
     want: mine === 0 ? resource.version : undefined,
     kernel,
     mapped: mappingFor(modules.onload, kernel) !== undefined,
-    sfcManaged: mappingFor(modules.sfc, kernel) !== undefined,
+    // Never replaced under the node's own traffic: there, onload is loaded on top of the sfc that the boot brought.
+    sfcManaged: sfcMapped && sfcAtBoot === undefined,
+    sfcConflict: sfcMapped ? sfcAtBoot : undefined,
     labels: {
       plugin: labels[pluginLabel(key)],
       onload: labels[onloadModuleLabel(key)],

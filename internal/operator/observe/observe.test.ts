@@ -234,6 +234,7 @@ describe("ownership", () => {
     template: undefined,
     kmm: KMM_1,
     claims,
+    machineConfigs: [],
     ownNode: undefined,
   });
   const seen = (claims: Claim[], labels: Record<string, string>) =>

@@ -38,6 +38,7 @@ export function bare(changes: Partial<NodeFacts> = {}): NodeFacts {
     kernel: "6.1.0",
     mapped: true,
     sfcManaged: false,
+    sfcConflict: undefined,
     labels: { plugin: undefined, onload: undefined, sfc: undefined },
     onload: noModule,
     sfc: noModule,

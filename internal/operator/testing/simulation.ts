@@ -255,6 +255,7 @@ export class Simulation {
       template: String(this.#template),
       kmm: this.world.kmm,
       claims: [{ ...KEY, selector: { [SELECTED]: "" }, created: "", deleting }],
+      machineConfigs: [],
       ownNode: "n0",
     };
     const facts = [...this.#nodeCache.values()].map((node) => {
