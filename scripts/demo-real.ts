@@ -1,3 +1,4 @@
+import { parse } from "yaml";
 import { startNodeCluster } from "./cluster/index.ts";
 import type { NodeCluster } from "./cluster/index.ts";
 import { output } from "./lib/command.ts";
@@ -55,17 +56,14 @@ export async function showOnRealNode(executable: string, signal: AbortSignal): P
 }
 
 async function buildImages({ images, node }: NodeCluster, executable: string): Promise<string> {
-  progress(`Building images and pushing them to ${node.registry}: ours, and stand-ins for Onload and the application`);
-  const operator = await images.onloadctl(executable);
-  for (const image of [
-    operator,
-    await images.onloadModule(version),
-    await images.onloadUser(version),
-    await images.app(),
-  ]) {
-    progress(`  ${image}`);
-  }
-  return operator;
+  progress(
+    `onloadctl build-images all --onload=TREE --registry=${node.registry} --push, with a stand-in for Onload's tree:`,
+  );
+  const snippet = await images.onload(executable, version);
+  console.log(snippet);
+  progress(`The application's image: ${await images.app()}`);
+  const { spec } = parse(snippet) as { spec: { devicePlugin: { devicePluginImage: string } } };
+  return spec.devicePlugin.devicePluginImage;
 }
 
 async function installOperator(
@@ -89,7 +87,9 @@ async function installOperator(
 /** Applies the sample with this cluster's registry, and with a regular expression that fits any kernel. */
 async function applySample({ plane, node }: NodeCluster, executable: string): Promise<void> {
   const sample = await output([executable, "manifests", "sample", "onload"]);
-  const adapted = sample.replaceAll("registry.example.com", node.registry).replaceAll(/regexp: .*/g, () => "regexp: '^.*$'");
+  const adapted = sample
+    .replaceAll("registry.example.com", node.registry)
+    .replaceAll(/regexp: .*/g, () => "regexp: '^.*$'");
   progress(`onloadctl manifests sample, with registry ${node.registry}, any kernel | kubectl apply --server-side -f -`);
   await plane.apply(adapted);
 }
