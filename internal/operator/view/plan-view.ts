@@ -7,6 +7,7 @@ import { holderOf } from "../observe/holders.ts";
 import type { Planned } from "../plan.ts";
 import type { NodePlan } from "../rollout/plan.ts";
 import { startOrder } from "../rollout/slots.ts";
+import type { NodeState } from "../rollout/state.ts";
 import { blockingBudgets } from "./budgets.ts";
 import type { Looked } from "./session.ts";
 
@@ -21,7 +22,7 @@ export interface Outlook {
 
 /** One node in the order of the rollout. */
 export interface PlannedNode {
-  /** 0: now. Nodes of one number go together. */
+  /** 0: now. Nodes of one number go together. -1: not before a person or KMM has done something. */
   turn: number;
   node: string;
   from: string;
@@ -29,6 +30,8 @@ export interface PlannedNode {
   state: string;
   /** The next step, or why there is none now. */
   next: string;
+  /** All that is still to be done there, in order. */
+  steps: string[];
   /** `namespace/name` of pods that would be evicted. */
   evict: string[];
   /** What would keep the node from being emptied or loaded. */
@@ -80,18 +83,58 @@ export function describePlan({ raw, onload, planned, trouble }: Looked, outlook:
 /** Nodes with a step of their own come first, then those that wait, as slots become free. */
 function order({ plan, policy }: Planned): [number, NodePlan][] {
   const byName = new Map(plan.nodes.map((node) => [node.facts.name, node]));
-  const waiting = startOrder(plan.nodes).map(({ facts }) => byName.get(facts.name)!);
-  const starting = waiting.filter(({ gate }) => gate === undefined);
-  const later = waiting.filter(({ gate }) => gate !== undefined);
-  const busy = plan.nodes.filter((node) => !waiting.includes(node) && node.step !== "None");
-  const standing = plan.nodes
-    .filter(({ step, problem }) => step === "None" && problem)
-    .filter((n) => !waiting.includes(n));
+  const whole = startOrder(plan.nodes).map(({ facts }) => byName.get(facts.name)!);
+  const starting = whole.filter(({ gate }) => gate === undefined);
+  const queued = whole.filter(({ gate }) => gate === "NoFreeSlot");
+  const held = whole.filter(({ gate }) => gate !== undefined && gate !== "NoFreeSlot");
+  const busy = plan.nodes.filter((node) => !whole.includes(node) && node.step !== "None");
+  const standing = plan.nodes.filter((node) => !whole.includes(node) && node.step === "None" && node.problem);
+  // Nodes that stay out by themselves keep their slots.
+  const out = [...held, ...standing].filter(({ facts }) => facts.cordoned || !facts.ready).length;
+  const together = Math.max(1, policy.maxUnavailable - out);
   return [
     ...[...busy, ...starting].map((node): [number, NodePlan] => [0, node]),
-    ...later.map((node, i): [number, NodePlan] => [1 + Math.floor(i / policy.maxUnavailable), node]),
-    ...standing.map((node): [number, NodePlan] => [-1, node]),
+    ...queued.map((node, i): [number, NodePlan] => [1 + Math.floor(i / together), node]),
+    ...[...held, ...standing].map((node): [number, NodePlan] => [-1, node]),
   ];
+}
+
+/** The way of a node, from where its state is on it to the end. */
+const WAY = ["stop plugin", "evict pods", "unload onload", "unload sfc", "load sfc", "load onload", "start plugin"];
+/** Where on the way a state stands; on a node in another state nothing is to be done. */
+const PLACE: Partial<Record<NodeState, number>> = {
+  Outdated: 0,
+  Leaving: 0,
+  StoppingPlugin: 0,
+  Inspecting: 1,
+  Draining: 1,
+  Drained: 2,
+  UnloadingOnload: 2,
+  OnloadUnloaded: 3,
+  UnloadingSfc: 3,
+  New: 4,
+  Blocked: 4,
+  Cordoned: 4,
+  Unmapped: 4,
+  Unloaded: 4,
+  SfcUnlabelled: 4,
+  LoadingSfc: 4,
+  SfcReady: 5,
+  LoadingOnload: 5,
+  ModuleReady: 6,
+  StartingPlugin: 6,
+};
+
+function stepsOf({ state, facts }: NodePlan, pods: number): string[] {
+  if (state === "PluginOutdated") return ["replace plugin pod"];
+  const place = PLACE[state];
+  if (place === undefined) return [];
+  return WAY.slice(place).filter((step) => {
+    if (step === "evict pods") return pods > 0 || state === "Draining";
+    if (step === "unload sfc") return facts.labels.sfc !== undefined || facts.sfc.present;
+    if (step === "load sfc") return facts.want !== undefined && facts.sfcManaged;
+    return !(step === "load onload" || step === "start plugin") || facts.want !== undefined;
+  });
 }
 
 function describeNode(turn: number, plan: NodePlan, planned: Planned, outlook: Outlook, force: boolean): PlannedNode {
@@ -112,6 +155,7 @@ function describeNode(turn: number, plan: NodePlan, planned: Planned, outlook: O
     to: facts.want ?? "",
     state,
     next: gate ?? step,
+    steps: stepsOf(plan, pods.length),
     evict: pods.map(({ metadata }) => `${metadata.namespace}/${metadata.name}`),
     blockedBy: [...blockedBy, ...missing],
   };
@@ -163,11 +207,11 @@ export function planText(plans: readonly ResourcePlan[]): string {
         node.turn < 0 ? "-" : node.turn === 0 ? "now" : String(node.turn),
         node.node,
         `${node.from || "none"} -> ${node.to || "none"}`,
-        node.next,
-        node.evict.join(", "),
-        node.blockedBy.join("; "),
+        node.steps.join(", ") || "-",
+        node.evict.join(", ") || "-",
+        node.blockedBy.join("; ") || "-",
       ]);
-      return `${lines.join("\n")}\n${formatTable(["Turn", "Node", "Version", "Next", "Evict", "Blocked by"], rows)}`;
+      return `${lines.join("\n")}\n${formatTable(["Turn", "Node", "Version", "Steps", "Evicts", "Blocked by"], rows)}`;
     })
     .join("\n");
 }

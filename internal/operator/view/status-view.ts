@@ -133,10 +133,10 @@ export function statusText(resources: readonly ResourceStatus[], wide: boolean, 
       node.node,
       node.wanted === node.version || node.wanted === "" ? node.version : `${node.version || "none"} -> ${node.wanted}`,
       node.state,
-      node.step,
-      age(node.since),
+      node.step === "None" ? "-" : node.step,
+      age(node.since) || "-",
       ...(wide ? [node.kernel] : []),
-      node.why,
+      node.why || "-",
     ]);
     text += formatTable(columns, lines);
   }

@@ -1,0 +1,166 @@
+/** What status and plan say of one resource, from facts of nodes to text. */
+import { expect, test } from "bun:test";
+import type { Pod } from "../../api/core.ts";
+import { withDefaults, type OnloadStatus } from "../../api/onload.ts";
+import type { NodeFacts } from "../rollout/facts.ts";
+import { planRollout, type Policy } from "../rollout/plan.ts";
+import { bare, mark, NOW, plugin, policy, whole } from "../testing/facts.ts";
+import { describePlan, planText, type Outlook } from "./plan-view.ts";
+import type { Looked } from "./session.ts";
+import { describeStatus, statusText } from "./status-view.ts";
+
+const SPEC = {
+  selector: { onload: "yes" },
+  serviceAccountName: "onload",
+  onload: {
+    version: "v2",
+    userImage: "registry.example/onload-user:v2",
+    kernelMappings: [{ regexp: ".*", kernelModuleImage: "registry.example/onload-module:v2-${KERNEL_FULL_VERSION}" }],
+  },
+};
+
+function looked(nodes: NodeFacts[], changes: Partial<Policy> = {}, status: OnloadStatus = {}): Looked {
+  const metadata = {
+    name: "onload",
+    namespace: "trading",
+    creationTimestamp: new Date(NOW - 7_200_000).toISOString(),
+    generation: 1,
+  };
+  const raw = { apiVersion: "onload.amd.com/v1alpha1", kind: "Onload", metadata, spec: SPEC, status };
+  const onload = withDefaults(raw);
+  const rules = { ...policy, ...changes };
+  return {
+    raw,
+    onload,
+    trouble: undefined,
+    planned: {
+      kmm: {
+        tolerations: true,
+        pluralInTree: true,
+        versionReady: true,
+        nodeModulesConfig: true,
+        bootId: true,
+        moduleImagesConfig: true,
+      },
+      effective: onload,
+      live: { onload: undefined, sfc: undefined, daemonSet: undefined },
+      desired: undefined,
+      policy: rules,
+      plan: planRollout(nodes, rules, NOW),
+    },
+  };
+}
+
+const nothing: Outlook = { holders: new Map(), budgets: [], images: [] };
+
+function holder(name: string, owner?: string): Pod {
+  return {
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: {
+      name,
+      namespace: "apps",
+      uid: name,
+      labels: { app: "feed" },
+      ...(owner
+        ? {
+            ownerReferences: [{ apiVersion: "apps/v1", kind: "ReplicaSet", name: owner, uid: owner, controller: true }],
+          }
+        : {}),
+    },
+    spec: { containers: [{ name: "app", resources: { limits: { "amd.com/onload": "1" } } }] },
+  };
+}
+
+test("status shows what runs, what goes on, and why", () => {
+  const draining = whole("v1", {
+    name: "node-2",
+    labels: { plugin: undefined, onload: "v1", sfc: undefined },
+    plugin: plugin(false),
+    mark: mark("Evict", 600_000),
+  });
+  const stuck: NodeFacts = {
+    ...draining,
+    plugin: { ...draining.plugin, present: false },
+    holders: [{ namespace: "apps", name: "feed-0", uid: "1", terminating: false, evictable: true, refusal: undefined }],
+  };
+  const status: OnloadStatus = {
+    version: "v2",
+    nodes: { desired: 3, updated: 1, ready: 1, upgrading: 1, failed: 1 },
+    conditions: [
+      {
+        type: "Degraded",
+        status: "True",
+        reason: "NodesFailed",
+        message: 'Node "node-2" failed',
+        lastTransitionTime: new Date(NOW).toISOString(),
+      },
+    ],
+    problems: [
+      { node: "node-2", step: "Draining", reason: "EvictionBlocked", message: "budget feed holds apps/feed-0" },
+    ],
+  };
+  const report = describeStatus([looked([whole("v2"), stuck, whole("v1", { name: "node-3" })], {}, status)]);
+  expect(statusText(report, false, NOW)).toMatchInlineSnapshot(`
+    "NAMESPACE   NAME     VERSION   DESIRED   READY   STATUS        AGE
+    trading     onload   v2        3         1       NodesFailed   2h
+
+    trading/onload: Node "node-2" failed
+    NODE     VERSION    STATE               STEP     SINCE   WHY
+    node-1   v2         Ready               -        -       -
+    node-2   v1 -> v2   Failed (Draining)   Evict    10m     EvictionBlocked: budget feed holds apps/feed-0
+    node-3   v1 -> v2   Outdated            Halted   60m     -
+    "
+  `);
+});
+
+test("plan lists nodes in their order, with pods and what holds them", () => {
+  const nodes = [
+    bare({ name: "new" }),
+    ...["a", "b", "c"].map((name) => whole("v1", { name })),
+    whole("v2", { name: "done" }),
+    whole("v1", { name: "cordoned", cordoned: true }),
+  ];
+  const outlook: Outlook = {
+    holders: new Map([
+      ["a", [holder("feed-0", "feed")]],
+      ["b", [holder("alone")]],
+    ]),
+    budgets: [
+      {
+        apiVersion: "policy/v1",
+        kind: "PodDisruptionBudget",
+        metadata: { name: "feed", namespace: "apps" },
+        spec: { selector: { matchLabels: { app: "feed" } } },
+        status: { disruptionsAllowed: 0 },
+      },
+    ],
+    images: [],
+  };
+  expect(planText([describePlan(looked(nodes, { maxUnavailable: 3 }), outlook)])).toMatchInlineSnapshot(`
+    "trading/onload: version v2, at most 3 of its nodes out at once
+    TURN   NODE       VERSION      STEPS                                                               EVICTS        BLOCKED BY
+    now    new        none -> v2   load onload, start plugin                                           -             -
+    now    a          v1 -> v2     stop plugin, evict pods, unload onload, load onload, start plugin   apps/feed-0   pod apps/feed-0: budget feed allows no disruption now
+    1      b          v1 -> v2     stop plugin, evict pods, unload onload, load onload, start plugin   apps/alone    pod apps/alone: no controller would make it again: end it, or set spec.upgrade.drain.force
+    1      c          v1 -> v2     stop plugin, unload onload, load onload, start plugin               -             -
+    -      cordoned   v1 -> v2     stop plugin, unload onload, load onload, start plugin               -             Cordoned: The node is cordoned: it is skipped until uncordoned
+    "
+  `);
+});
+
+test("a paused or halted rollout says so", () => {
+  const paused = describePlan(looked([whole("v1")], { paused: true }), nothing);
+  expect(paused.notes).toEqual(["Paused: no node of an older version starts"]);
+  expect(paused.nodes).toMatchObject([
+    { turn: -1, next: "Paused", steps: ["stop plugin", "unload onload", "load onload", "start plugin"] },
+  ]);
+});
+
+test("nothing to do is said in words", () => {
+  expect(planText([describePlan(looked([whole("v2")]), nothing)])).toBe(
+    "trading/onload: version v2, at most 1 of its nodes out at once\nNothing to do on any node\n",
+  );
+  expect(planText([])).toBe("No Onload resources found\n");
+  expect(statusText([], false, NOW)).toBe("No Onload resources found\n");
+});
