@@ -1,6 +1,7 @@
 import { createHash } from "node:crypto";
 import { request as httpRequest, type IncomingMessage } from "node:http";
 import { request as httpsRequest } from "node:https";
+import { URL } from "node:url";
 import { findCredentials } from "./credentials.ts";
 import type { RegistryOptions } from "./engine.ts";
 

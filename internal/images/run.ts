@@ -223,9 +223,10 @@ async function decide(
     if (!planned.wanted) continue;
     const decision = decidePush(planned, await remoteImage(planned.tag, registry, signal), force);
     if (decision.do === "refuse") {
+      const remedy = planned.part === "onloadctl" ? "" : "give another --onload-version, or ";
       throw new Error(
         `Cannot push ${planned.tag}: the registry has other content under this tag (${decision.digest}); ` +
-          "give another --onload-version, or replace it with --force",
+          `${remedy}replace it with --force`,
       );
     }
     if (decision.do === "pull") {

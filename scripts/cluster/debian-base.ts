@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { mkdir, readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { run } from "../lib/command.ts";
+import { requirePackages } from "../lib/debian.ts";
 import { cacheFolder } from "../lib/paths.ts";
 
 const SUITE = "bookworm";
@@ -26,6 +27,7 @@ mv "$work/root.tar" "$OUT"`;
  * Made by debootstrap the first time (about a minute; needs root and the network), then kept in the cache folder.
  */
 export async function debianBase(signal?: AbortSignal): Promise<string> {
+  await requirePackages(["podman", "debootstrap"]);
   const folder = join(cacheFolder, "debian");
   const out = join(folder, `${SUITE}-${process.arch}.tar`);
   await mkdir(folder, { recursive: true });
@@ -40,6 +42,7 @@ export async function debianBase(signal?: AbortSignal): Promise<string> {
 
 /** Makes sure that debianBaseImage is in the local store that podman and buildah share, and returns its name. */
 export async function importDebianBase(signal?: AbortSignal): Promise<string> {
+  await requirePackages(["podman"]);
   const options = signal === undefined ? {} : { signal };
   const present = await run(["podman", "image", "exists", debianBaseImage], { ...options, allowFailure: true });
   if (present.code !== 0) {
@@ -58,6 +61,7 @@ const BUILDER_PACKAGES =
  * requirements and the headers of Debian's newest kernel (about 600 MB, two minutes the first time).
  */
 export async function debianBuilder(signal?: AbortSignal): Promise<string> {
+  await requirePackages(["podman"]);
   const options = signal === undefined ? {} : { signal };
   const present = await run(["podman", "image", "exists", debianBuilderImage], { ...options, allowFailure: true });
   if (present.code !== 0) {

@@ -4,6 +4,7 @@ import { dirname, join } from "node:path";
 import { output, run } from "../lib/command.ts";
 import { requirePackages } from "../lib/debian.ts";
 import { checkout } from "../lib/paths.ts";
+import { debianBuilder } from "./debian-base.ts";
 import type { RunState } from "../lib/run-state.ts";
 import { tool } from "../tools/index.ts";
 
@@ -52,15 +53,54 @@ export class ImageBuilder {
 
   /** The stand-in for an image with Onload's kernel modules, tagged VERSION-KERNEL for the kernel of this machine. */
   async onloadModule(version: string): Promise<string> {
+    return await this.#moduleTools(`onload-module:${version}-${release()}`, version);
+  }
+
+  /**
+   * Onload's images and our own, made by `onloadctl build-images all --push` from the stand-in for an Onload tree as
+   * they would be from the real one: compiled on Debian, for the kernel of this machine. Only modprobe is a stand-in, and
+   * comes in with the base of the module image.
+   *
+   * @returns the part of an Onload resource that names the images, as YAML
+   */
+  async onload(executable: string, version: string): Promise<string> {
+    const builder = await debianBuilder();
+    const storage = this.#state.path("storage.conf");
+    writeFileSync(
+      storage,
+      `[storage]\ndriver = "overlay"\ngraphroot = "${this.#state.path("containers/storage")}"\n` +
+        `runroot = "${this.#state.path("containers/run")}"\n` +
+        // Where the builder image lies; only read.
+        '[storage.options]\nadditionalimagestores = ["/var/lib/containers/storage"]\n',
+    );
+    const base = await this.base();
+    const moduleBase = await this.#moduleTools(`onload-module-base:${version}`, version);
+    const source = ["--onload", join(checkout, "internal/images/testdata/onload-tree"), "--onload-version", version];
+    const bases = [
+      "--user-base",
+      base,
+      "--module-base",
+      moduleBase,
+      "--onloadctl-base",
+      base,
+      "--builder-image",
+      builder,
+    ];
+    const target = ["--registry", this.#registry, "--insecure-registry", "--push", "--force", "--engine", "buildah"];
+    return await output(
+      [executable, "build-images", "all", ...source, "--kernel", release(), ...bases, ...target, "--output", "yaml"],
+      { env: { CONTAINERS_STORAGE_CONF: storage, BUILDAH_ISOLATION: "chroot" } },
+    );
+  }
+
+  /** What Kernel Module Management runs in a module image, with the stand-in for modprobe. */
+  async #moduleTools(name: string, version: string): Promise<string> {
     await requirePackages(["busybox-static"]);
     const context = this.#context("onload-module");
     copyFileSync("/bin/busybox", join(context, "busybox"));
     // Debian's shell, which needs only the C library.
     copyFileSync("/bin/dash", join(context, "sh"));
-    return await this.build(`onload-module:${version}-${release()}`, context, {
-      BASE_IMAGE: await this.base(),
-      VERSION: version,
-    });
+    return await this.build(name, context, { BASE_IMAGE: await this.base(), VERSION: version });
   }
 
   /** The stand-in for an image with Onload's userland; every version's library differs. */

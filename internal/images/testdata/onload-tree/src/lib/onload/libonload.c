@@ -1,15 +1,7 @@
-/* Stand-in for libonload.so: opens the device, as the real one does, and says so when it cannot. */
-#include <fcntl.h>
-#include <stdio.h>
-#include <unistd.h>
+/* Stand-in for libonload.so: it can be preloaded, says what it is when asked, and intercepts nothing. */
 
-int onload_is_present(void) { return 1; }
+/** As in Onload's extensions API: 0, because this library accelerates nothing. */
+int onload_is_present(void) { return 0; }
 
-__attribute__((constructor)) static void start(void)
-{
-  int fd = open("/dev/onload", O_RDWR | O_CLOEXEC);
-  if (fd < 0)
-    fprintf(stderr, "onload: Failed to open /dev/onload\n");
-  else
-    close(fd);
-}
+/** The version of the release that this was compiled from. */
+const char* onload_version(void) { return ONLOAD_VERSION; }

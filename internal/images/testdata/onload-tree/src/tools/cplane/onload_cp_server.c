@@ -1,12 +1,12 @@
-/* Stand-in for the control plane server: stays until it is told to go. */
+/* Stand-in for Onload's control plane server: it stays, as the real one does, until it is ended. */
 #include <stdio.h>
 #include <unistd.h>
 
-int main(int argc, char **argv)
+int main(int argc, char** argv)
 {
-  (void)argv;
-  printf("onload_cp_server: started with %d arguments\n", argc - 1);
+  for (int i = 0; i < argc; ++i)
+    printf("%s%c", argv[i], i + 1 < argc ? ' ' : '\n');
   fflush(stdout);
-  pause();
-  return 0;
+  for (;;)
+    pause();
 }
