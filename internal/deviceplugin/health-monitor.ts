@@ -19,6 +19,8 @@ export class HealthMonitor {
   readonly #deps: HealthMonitorDeps;
   readonly #wake = new Wake();
   #health: Health | undefined;
+  /** Looks come one after the other, or an old one could end last. */
+  #last: Promise<void> = Promise.resolve();
 
   constructor(config: PluginConfig, deps: HealthMonitorDeps) {
     this.#config = config;
@@ -26,7 +28,12 @@ export class HealthMonitor {
   }
 
   /** Looks once. */
-  async look(): Promise<void> {
+  look(): Promise<void> {
+    this.#last = this.#last.then(() => this.#look());
+    return this.#last;
+  }
+
+  async #look(): Promise<void> {
     const view = await observeNode(this.#config);
     const before = this.#health;
     this.#health = before ? nextHealth(before, view, this.#deps.now(), this.#config.hysteresis) : initialHealth(view);

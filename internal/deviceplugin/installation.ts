@@ -1,4 +1,5 @@
-import { access, readdir, readlink, realpath } from "node:fs/promises";
+import { existsSync, readlinkSync } from "node:fs";
+import { access, readdir, realpath } from "node:fs/promises";
 import { join, relative } from "node:path";
 import { CURRENT_LINK } from "./host-layout.ts";
 
@@ -28,7 +29,7 @@ const SCRIPT_FOLDERS = ["usr/libexec/onload/profiles", "usr/libexec/onload/apps"
  * @throws where there are none; the message is for the person who looks at the pod
  */
 export async function findInstallation(hostDir: string): Promise<Installation> {
-  const folder = await currentName(hostDir);
+  const folder = currentName(hostDir);
   const root = join(hostDir, folder);
   const libraries = await findLibraries(root);
   const has = (path: string): Promise<boolean> => access(join(root, path)).then(...TRUE_FALSE);
@@ -40,9 +41,21 @@ export async function findInstallation(hostDir: string): Promise<Installation> {
 
 const TRUE_FALSE = [() => true, () => false] as const;
 
+/**
+ * Whether new containers still get what was found. Synchronous: it is asked in every Allocate call, and two system calls
+ * are quicker than the way to another thread.
+ */
+export function isStillCurrent(hostDir: string, { folder, libraries }: Installation): boolean {
+  return currentName(hostDir) === folder && existsSync(join(hostDir, folder, libraries.get("libonload.so") ?? ""));
+}
+
 /** Name of the current folder, or an empty string where the files are not ours but lie there plainly. */
-export async function currentName(hostDir: string): Promise<string> {
-  return readlink(join(hostDir, CURRENT_LINK)).catch(() => "");
+function currentName(hostDir: string): string {
+  try {
+    return readlinkSync(join(hostDir, CURRENT_LINK));
+  } catch {
+    return "";
+  }
 }
 
 async function findLibraries(root: string): Promise<Map<string, string>> {

@@ -1,5 +1,9 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test";
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { poll } from "../../scripts/lib/poll.ts";
+import { foldersInUse } from "./host-usage.ts";
 import { OnloadOnNode } from "./testing/onload-on-node.ts";
 
 const VERSION = "9.2.0";
@@ -167,6 +171,62 @@ describe("the node offers devices", () => {
     async () => {
       await onload.startPod("greedy", { devices: DEVICES + 1 });
       await expectInsufficient("greedy");
+    },
+    LONG,
+  );
+});
+
+describe("a pod that cannot have Onload", () => {
+  test(
+    "is told by the plugin, in kubectl describe, what is missing on the node",
+    async () => {
+      const library = `${await onload.currentFolder()}/usr/lib64/libonload.so`;
+      // The plugin's next look may come before the pod does; then it is the kubelet that refuses.
+      let text = "";
+      for (let attempt = 0; attempt < 5 && !text.includes("Onload's libraries are missing"); attempt++) {
+        await onload.waitForAllocatable(DEVICES);
+        await node().exec(["mv", library, `${library}.away`]);
+        await onload.startPod(`refused-${attempt}`, { onNode: true });
+        await onload.waitForPod(`refused-${attempt}`, "Failed");
+        await node().exec(["mv", `${library}.away`, library]);
+        text = await plane().kubectl(["describe", "pod", "-n", onload.namespace, `refused-${attempt}`]);
+      }
+      expect(text).toContain("UnexpectedAdmissionError");
+      expect(text).toContain("Cannot allocate amd.com/onload on this node: Onload's libraries are missing");
+      await onload.waitForAllocatable(DEVICES);
+    },
+    LONG,
+  );
+});
+
+describe("files of a version are in use", () => {
+  test(
+    "by a pod that has them mounted, and by one that may start again, as the kubelet has written down",
+    async () => {
+      const folder = (await onload.currentFolder()).split("/").at(-1)!;
+      const scratch = await mkdtemp(join(tmpdir(), "onload-usage-"));
+      const checkpoint = async () => {
+        const { stdout } = await node().exec(["cat", "/var/lib/kubelet/device-plugins/kubelet_internal_checkpoint"]);
+        await Bun.write(join(scratch, "kubelet_internal_checkpoint"), stdout);
+      };
+      try {
+        await onload.startPod("holder");
+        await onload.waitForPod("holder", "Running");
+        // All processes of the node are the host's too.
+        expect(await foldersInUse([folder], "/proc", "/nonexistent")).toEqual(new Set([folder]));
+        await checkpoint();
+        expect(await foldersInUse([folder], scratch, scratch)).toEqual(new Set([folder]));
+        await onload.deletePods();
+        await poll(async () => (await foldersInUse([folder], "/proc", "/nonexistent")).size === 0, {
+          what: "The end of the mount",
+        });
+        await poll(async () => (await checkpoint(), (await foldersInUse([folder], scratch, scratch)).size === 0), {
+          what: "The end of the promise",
+          timeoutMs: 120_000,
+        });
+      } finally {
+        await rm(scratch, { recursive: true });
+      }
     },
     LONG,
   );

@@ -3,6 +3,8 @@ import { existsSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { poll } from "../../scripts/lib/poll.ts";
 import { tool } from "../../scripts/tools/index.ts";
+import { fileOps } from "./file-ops.ts";
+import { installHostFiles } from "./install-host-files.ts";
 import { FakeHost, RunningPlugin } from "./testing/host.ts";
 import { KubeletClient, type KubeletEvent } from "./testing/kubelet-client.ts";
 
@@ -189,14 +191,27 @@ describe("allocation", () => {
     expect(error).toEndWith("Cannot allocate amd.com/onload: this node offers sfc-0 to sfc-99, not sfc-100");
   });
 
-  test("refuses while files are missing, in a sentence", async () => {
+  test("refuses as soon as files are missing, in a sentence", async () => {
     await using kubelet = await KubeletClient.start(host.kubeletDir);
-    await using _plugin = new RunningPlugin(host.config());
+    await using _plugin = new RunningPlugin(host.config({ healthIntervalMs: 600_000 }));
     await kubelet.next(isList(100, 100));
     rmSync(join(host.root, "opt/onload/usr/lib64"), { recursive: true });
-    await kubelet.next(isList(100, 0));
     const { error } = await kubelet.ask({ allocate: [["sfc-1"]] }, "allocated");
     expect(error).toContain("Cannot allocate amd.com/onload on this node: Onload's libraries are missing");
+  });
+
+  test("gives the files of the version that was installed last", async () => {
+    await using kubelet = await KubeletClient.start(host.kubeletDir);
+    await using _plugin = new RunningPlugin(host.config({ healthIntervalMs: 600_000 }));
+    await kubelet.next(isList(100, 100));
+    const from = await host.addOnload("image", { libraries: "usr/lib/x86_64-linux-gnu" });
+    const { folder } = installHostFiles(fileOps, { from, hostDir: join(host.root, "opt/onload"), version: "9.3.0" });
+    const { containers } = await kubelet.ask({ allocate: [["sfc-1"]] }, "allocated");
+    expect(containers[0].mounts[0]).toEqual({
+      container_path: "/opt/onload/usr/lib64/libonload.so",
+      host_path: `/opt/onload/${folder}/usr/lib/x86_64-linux-gnu/libonload.so`,
+      read_only: true,
+    });
   });
 
   test("prefers one NUMA node", async () => {

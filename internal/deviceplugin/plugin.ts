@@ -13,7 +13,7 @@ import type { Health } from "./health.ts";
 import { HealthMonitor } from "./health-monitor.ts";
 import { keepHostFilesTidy } from "./host-file-collector.ts";
 import { serveHttp } from "./http.ts";
-import { currentName } from "./installation.ts";
+import { isStillCurrent } from "./installation.ts";
 import { PluginMetrics } from "./metrics.ts";
 import { isUsable } from "./nics.ts";
 import type { NodeView } from "./observe.ts";
@@ -134,9 +134,10 @@ class DevicePlugin {
     const started = performance.now();
     let ok = false;
     try {
-      // The files may have been replaced since the last look, and what is handed out now is kept for the pod's life.
+      // The files may have been replaced or lost since the last look, and what is handed out now is kept for the pod's life.
       const hostDir = onHost(this.#config, this.#config.hostOnloadPath);
-      if ((await currentName(hostDir)) !== this.#view.installation?.folder) await this.#monitor.look();
+      const { installation } = this.#view;
+      if (installation === undefined || !isStillCurrent(hostDir, installation)) await this.#monitor.look();
       const edits = this.#edits;
       const problems = edits === undefined ? this.#view.problems : this.#health.problems;
       const ids = request.containerRequests.flatMap((container) => container.devicesIds);

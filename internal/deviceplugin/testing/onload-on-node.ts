@@ -211,6 +211,11 @@ export class OnloadOnNode {
     return pod.status.containerStatuses.find((status: any) => status.name === name)?.containerID ?? "";
   }
 
+  /** The folder of Onload's files on the node that new containers get. */
+  async currentFolder(): Promise<string> {
+    return (await this.cluster.node.exec(["readlink", "-f", "/opt/onload/current"])).stdout.trim();
+  }
+
   /** Digest of the library as a process of the pod sees it, by the mount in its own root folder. */
   async libraryInside(podName: string): Promise<{ sha256: string; inode: string }> {
     const pod = await this.waitForPod(podName, "Running");
