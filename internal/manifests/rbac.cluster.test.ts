@@ -211,31 +211,19 @@ test("the operator may do what it does, and no rule is unused", async () => {
   await poll(async () => (await plane.request("GET", onloads)).items.length === 0, { what: "the resource being gone" });
   await operator.stop();
 
-  // KMM 2 brings the resource that 1.1 has not.
-  await plane.apply(
-    JSON.stringify({
-      apiVersion: "apiextensions.k8s.io/v1",
-      kind: "CustomResourceDefinition",
-      metadata: { name: "nodemodulesconfigs.kmm.sigs.x-k8s.io" },
-      spec: {
-        group: "kmm.sigs.x-k8s.io",
-        scope: "Cluster",
-        names: { kind: "NodeModulesConfig", plural: "nodemodulesconfigs" },
-        versions: [
-          {
-            name: "v1beta1",
-            served: true,
-            storage: true,
-            schema: { openAPIV3Schema: { type: "object", "x-kubernetes-preserve-unknown-fields": true } },
-          },
-        ],
-      },
-    }),
-  );
+  // KMM 2 brings a resource that 1.1 has not, and OpenShift one that no other cluster has.
+  const [kmm2, openshift] = [
+    "kmm.sigs.x-k8s.io/nodemodulesconfigs",
+    "machineconfiguration.openshift.io/machineconfigs",
+  ];
+  await plane.apply(standInCrd("kmm.sigs.x-k8s.io", "v1beta1", "NodeModulesConfig"));
+  await plane.apply(standInCrd("machineconfiguration.openshift.io", "v1", "MachineConfig"));
   const second = startOperator();
-  await poll(() => requests().some((event) => needs(event)[0] === "kmm.sigs.x-k8s.io/nodemodulesconfigs watch"), {
-    what: "NodeModulesConfigs being followed",
-  });
+  for (const resource of [kmm2, openshift]) {
+    await poll(() => requests().some((event) => needs(event)[0] === `${resource} watch`), {
+      what: `Watch of ${resource}`,
+    });
+  }
   await second.stop();
 
   // The first test took a rule away, and its requests were refused for it.
@@ -247,3 +235,20 @@ test("the operator may do what it does, and no rule is unused", async () => {
   expect([...granted()].filter((rule) => !used.has(rule))).toEqual([]);
   expect([...used].filter((rule) => !granted().has(rule))).toEqual([]);
 }, 300_000);
+
+/** The CRD of a cluster-scoped kind that others bring, open to any content. */
+function standInCrd(group: string, version: string, kind: string): string {
+  const plural = `${kind.toLowerCase()}s`;
+  const schema = { openAPIV3Schema: { type: "object", "x-kubernetes-preserve-unknown-fields": true } };
+  return JSON.stringify({
+    apiVersion: "apiextensions.k8s.io/v1",
+    kind: "CustomResourceDefinition",
+    metadata: { name: `${plural}.${group}` },
+    spec: {
+      group,
+      scope: "Cluster",
+      names: { kind, plural },
+      versions: [{ name: version, served: true, storage: true, schema }],
+    },
+  });
+}
