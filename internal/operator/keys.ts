@@ -1,6 +1,6 @@
 /** Which Onload resources a change concerns: the keys to reconcile. */
 import { isDeepStrictEqual } from "node:util";
-import type { DaemonSet, DeepReadonly, Node, Pod } from "../api/core.ts";
+import type { DaemonSet, Node, Pod } from "../api/core.ts";
 import type { Module } from "../api/kmm.ts";
 import {
   devicePluginName,
@@ -9,15 +9,15 @@ import {
   PLUGIN_NAME_LABEL,
   sfcModuleName,
 } from "../api/names.ts";
-import { joinKey } from "../kube/object.ts";
+import { joinKey, type DeepReadonly, type KubeObject } from "../kube/object.ts";
 import type { Change } from "../kube/store.ts";
 import { concerns } from "./observe/node-facts.ts";
 import { nameOf, selects, type Claim } from "./observe/ownership.ts";
 
 /** Resources that select a node, or have left something on it, before or after a change. */
-export function keysOfNode({ old, current }: Change<Node>, claims: readonly Claim[]): string[] {
-  if (old && current && sameButVersion(old, current)) return [];
-  const versions = [old, current].filter((node) => node !== undefined);
+export function keysOfNode(change: Change<Node>, claims: readonly Claim[]): string[] {
+  if (sameButVersion(change)) return [];
+  const versions = [change.old, change.current].filter((node) => node !== undefined);
   return claims
     .filter((claim) =>
       versions.some((node) => concerns(node, claim, selects(claim.selector, node.metadata.labels ?? {}))),
@@ -25,9 +25,10 @@ export function keysOfNode({ old, current }: Change<Node>, claims: readonly Clai
     .map(nameOf);
 }
 
-/** A node's heartbeat changes nothing that is kept of it but its version. */
-function sameButVersion(old: DeepReadonly<Node>, current: DeepReadonly<Node>): boolean {
-  const plain = ({ metadata, ...rest }: DeepReadonly<Node>): object => ({
+/** Heartbeats and counters change nothing that is kept of an object but its version. */
+function sameButVersion<T extends KubeObject>({ old, current }: Change<T>): boolean {
+  if (!old || !current) return false;
+  const plain = ({ metadata, ...rest }: DeepReadonly<KubeObject>): object => ({
     ...rest,
     metadata: { ...metadata, resourceVersion: "" },
   });
@@ -35,20 +36,23 @@ function sameButVersion(old: DeepReadonly<Node>, current: DeepReadonly<Node>): b
 }
 
 /** The resource whose device plugin a pod is. */
-export function keysOfPlugin({ old, current }: Change<Pod>): string[] {
-  const { namespace, labels } = (current ?? old)!.metadata;
+export function keysOfPlugin(change: Change<Pod>): string[] {
+  if (sameButVersion<KubeObject>(change)) return [];
+  const { namespace, labels } = (change.current ?? change.old)!.metadata;
   return ownerByName(namespace, labels?.[PLUGIN_NAME_LABEL], [devicePluginName("")]);
 }
 
 /** The resource whose module a pod of KMM loads or unloads. */
-export function keysOfKmmPod({ old, current }: Change<Pod>): string[] {
-  const { namespace, labels } = (current ?? old)!.metadata;
+export function keysOfKmmPod(change: Change<Pod>): string[] {
+  if (sameButVersion<KubeObject>(change)) return [];
+  const { namespace, labels } = (change.current ?? change.old)!.metadata;
   return ownerByName(namespace, labels?.[KMM_MODULE_NAME_LABEL], [onloadModuleName(""), sfcModuleName("")]);
 }
 
 /** The resource that a Module or DaemonSet was made for, by its name. */
-export function keysOfObject({ old, current }: Change<Module> | Change<DaemonSet>): string[] {
-  const { namespace, name } = (current ?? old)!.metadata;
+export function keysOfObject(change: Change<Module> | Change<DaemonSet>): string[] {
+  if (sameButVersion<KubeObject>(change)) return [];
+  const { namespace, name } = (change.current ?? change.old)!.metadata;
   return ownerByName(namespace, name, [onloadModuleName(""), sfcModuleName(""), devicePluginName("")]);
 }
 

@@ -13,7 +13,7 @@ export function trimNode(node: Node): Node {
   const amount = allocatable?.[ONLOAD_RESOURCE];
   return {
     ...kind(node),
-    metadata: { ...identity(node.metadata), labels: node.metadata.labels ?? {}, annotations: ourAnnotations(node) },
+    metadata: { ...identity(node.metadata), labels: readLabels(node), annotations: ourAnnotations(node) },
     ...(node.spec?.unschedulable ? { spec: { unschedulable: true } } : {}),
     status: {
       conditions: ready
@@ -23,6 +23,13 @@ export function trimNode(node: Node): Node {
       nodeInfo: { ...only("kernelVersion", nodeInfo?.kernelVersion), ...only("bootID", nodeInfo?.bootID) },
     },
   };
+}
+
+/** KMM 1.1's own bookkeeping comes and goes with each module and says nothing to us. */
+function readLabels({ metadata: { labels = {} } }: Node): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(labels).filter(([name]) => !name.startsWith("beta.kmm.node.kubernetes.io/")),
+  );
 }
 
 function ourAnnotations(node: Node): Record<string, string> {
@@ -68,9 +75,9 @@ function containers(statuses: Statuses | undefined): Statuses {
   }));
 }
 
-/** Without the record of who set which field, which is larger than the rest. */
+/** Without the record of who set which field, which is larger than the rest, and without KMM's counts. */
 export function trimModule(module: Module): Module {
-  return { ...module, metadata: withoutManagedFields(module.metadata) };
+  return { ...kind(module), metadata: withoutManagedFields(module.metadata), spec: module.spec };
 }
 
 /** The template is compared by a digest; the API server's copy of it is not needed. */
