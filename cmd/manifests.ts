@@ -43,7 +43,7 @@ const sample = defineSubcommand({
   summary: "Print sample resources to start from",
   description: Object.entries(SAMPLES)
     .map(([name, does]) => `${name}: ${does}`)
-    .join("\n"),
+    .join("\n\n"),
   args: {
     name: {
       type: "positional",
@@ -101,6 +101,14 @@ const manifests: Subcommand = {
       does: "Install or update the operator",
     },
     { run: "onloadctl manifests sample > onload.yaml", does: "Start an Onload resource of your own" },
+  ],
+  examples: [
+    {
+      run: "onloadctl manifests install --image=registry.example.com/onloadctl:0.1.0 | kubectl apply --server-side -f -",
+      does: "Install or update the operator",
+    },
+    { run: "onloadctl manifests sample > onload.yaml", does: "Start an Onload resource of your own" },
+    { run: "onloadctl manifests prometheus | kubectl apply --server-side -f -", does: "Add alerts and a dashboard" },
   ],
   subcommands: {
     install: lazy(install),
