@@ -8,17 +8,13 @@ import { desiredModules } from "./desired-modules.ts";
 const KMM_1: KmmCapabilities = {
   tolerations: false,
   pluralInTree: false,
-  versionReady: false,
   nodeModulesConfig: false,
-  bootId: false,
   moduleImagesConfig: false,
 };
 const KMM_2: KmmCapabilities = {
   tolerations: true,
   pluralInTree: true,
-  versionReady: true,
   nodeModulesConfig: true,
-  bootId: true,
   moduleImagesConfig: true,
 };
 
@@ -136,23 +132,14 @@ describe("desiredModules", () => {
     expect(modules.sfc).toBeUndefined();
   });
 
-  test("tolerates a cordon and a node in trouble, so that neither unloads a driver, and what the resource says", () => {
+  test("tolerates every taint where KMM asks, so that none unloads a driver, whatever the plugin tolerates", () => {
     const own = { key: "trading", operator: "Exists" as const };
     const modules = desiredModules(
-      onload((spec) => (spec.tolerations = [own, { key: "node.kubernetes.io/unschedulable", operator: "Exists" }])),
+      onload((spec) => (spec.tolerations = [own])),
       KMM_2,
     );
     for (const module of [modules.onload, modules.sfc!]) {
-      expect(module.spec.tolerations).toEqual([
-        { key: "node.kubernetes.io/unschedulable", operator: "Exists" },
-        { key: "node.kubernetes.io/not-ready", operator: "Exists" },
-        { key: "node.kubernetes.io/unreachable", operator: "Exists" },
-        { key: "node.kubernetes.io/disk-pressure", operator: "Exists" },
-        { key: "node.kubernetes.io/memory-pressure", operator: "Exists" },
-        { key: "node.kubernetes.io/pid-pressure", operator: "Exists" },
-        { key: "node.kubernetes.io/network-unavailable", operator: "Exists" },
-        own,
-      ]);
+      expect(module.spec.tolerations).toEqual([{ operator: "Exists" }]);
     }
   });
 

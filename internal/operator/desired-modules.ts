@@ -12,19 +12,11 @@ export interface DesiredModules {
 }
 
 /**
- * Taints that Kubernetes itself puts on a node in trouble or cordoned by a person. KMM 2.3 and later unload a module
- * from a node with a taint that the Module does not tolerate, so without these a kubelet that is late, or a cordon,
- * would take the driver from under running pods. DaemonSets tolerate the same ones.
+ * KMM 2.3 and later unload a module from a node that gets a taint which the Module does not tolerate, at once and under
+ * running pods: a cordon, a late kubelet, an autoscaler's or a network plugin's taint would take the driver away. So a
+ * Module tolerates all of them, and only its version label decides; spec.tolerations is for the device plugin.
  */
-const LIFECYCLE_TAINTS = [
-  "node.kubernetes.io/unschedulable",
-  "node.kubernetes.io/not-ready",
-  "node.kubernetes.io/unreachable",
-  "node.kubernetes.io/disk-pressure",
-  "node.kubernetes.io/memory-pressure",
-  "node.kubernetes.io/pid-pressure",
-  "node.kubernetes.io/network-unavailable",
-];
+const EVERY_TAINT: Toleration[] = [{ operator: "Exists" }];
 
 /**
  * Selects every node on purpose: a Module with a version is loaded only where the version label is, and that label is
@@ -86,7 +78,7 @@ function module(
     spec: {
       selector: EVERY_NODE,
       ...(secret ? { imageRepoSecret: { name: secret.name } as LocalObjectReference } : {}),
-      ...(kmm.tolerations ? { tolerations: tolerations(spec.tolerations ?? []) } : {}),
+      ...(kmm.tolerations ? { tolerations: EVERY_TAINT } : {}),
       moduleLoader: {
         ...(spec.serviceAccountName ? { serviceAccountName: spec.serviceAccountName } : {}),
         container: {
@@ -97,15 +89,6 @@ function module(
       },
     },
   };
-}
-
-function tolerations(own: DeepReadonly<Onload["spec"]["tolerations"]> & object): Toleration[] {
-  const lifecycle = LIFECYCLE_TAINTS.map((key): Toleration => ({ key, operator: "Exists" }));
-  const further = own.filter(
-    ({ key, operator, effect }) =>
-      !(operator === "Exists" && effect === undefined && key !== undefined && LIFECYCLE_TAINTS.includes(key)),
-  );
-  return [...lifecycle, ...(further as Toleration[])];
 }
 
 function imageOf(mapping: DeepReadonly<OnloadKernelMapping>): KernelMapping {
