@@ -394,9 +394,7 @@ test("what KMM 1.1 can do, from its own CRDs", async () => {
   expect(kmmCapabilities(items)).toEqual({
     tolerations: false,
     pluralInTree: false,
-    versionReady: false,
     nodeModulesConfig: false,
-    bootId: false,
     moduleImagesConfig: false,
   });
 });

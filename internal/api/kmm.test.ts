@@ -33,9 +33,7 @@ const tolerant = crd("Module", "spec.tolerations", `${loader}.inTreeModulesToRem
 const none = {
   tolerations: false,
   pluralInTree: false,
-  versionReady: false,
   nodeModulesConfig: false,
-  bootId: false,
   moduleImagesConfig: false,
 };
 
@@ -57,27 +55,9 @@ describe("kmmCapabilities", () => {
       [tolerant, crd("NodeModulesConfig", `${status}.name`)],
       { ...none, nodeModulesConfig: true, pluralInTree: true, tolerations: true },
     ],
-    "2.4": [
+    "2.4 and later": [
       [tolerant, crd("NodeModulesConfig", `${status}.bootId`), crd("ModuleImagesConfig", "spec.images")],
-      {
-        ...none,
-        nodeModulesConfig: true,
-        pluralInTree: true,
-        tolerations: true,
-        bootId: true,
-        moduleImagesConfig: true,
-      },
-    ],
-    "2.5": [
-      [tolerant, crd("NodeModulesConfig", `${status}.bootId`, `${status}.version`), crd("ModuleImagesConfig")],
-      {
-        nodeModulesConfig: true,
-        pluralInTree: true,
-        tolerations: true,
-        bootId: true,
-        moduleImagesConfig: true,
-        versionReady: true,
-      },
+      { nodeModulesConfig: true, pluralInTree: true, tolerations: true, moduleImagesConfig: true },
     ],
   };
   for (const [version, [crds, want]] of Object.entries(cases)) {

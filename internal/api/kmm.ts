@@ -61,6 +61,7 @@ export interface NodeModule {
   name: string;
   /** Since 2.5. */
   version?: string;
+  /** Since 2.4, in status: the node's boot in which it was loaded. */
   bootId?: string;
   config?: { kernelVersion?: string; containerImage?: string; [field: string]: unknown };
 }
@@ -80,12 +81,8 @@ export interface KmmCapabilities {
   tolerations: boolean;
   /** Modules take `inTreeModulesToRemove` (2.1). */
   pluralInTree: boolean;
-  /** Nodes get `.version.ready` labels, and NodeModulesConfig has versions (2.5). */
-  versionReady: boolean;
   /** NodeModulesConfig says what is loaded on a node (2.0); without it a module-loader pod runs on each node (1.1). */
   nodeModulesConfig: boolean;
-  /** NodeModulesConfig has the boot that a module was loaded in (2.4). */
-  bootId: boolean;
   /** ModuleImagesConfig says which images exist (2.4). */
   moduleImagesConfig: boolean;
 }
@@ -105,13 +102,10 @@ export function kmmCapabilities(crds: Iterable<DeepReadonly<CustomResourceDefini
   }
   const module = schemas.get("Module");
   if (!module) return undefined;
-  const nodeModule = at(schemas.get("NodeModulesConfig"), "status", "modules");
   return {
     tolerations: at(module, "spec", "tolerations") !== undefined,
     pluralInTree: at(module, "spec", "moduleLoader", "container", "inTreeModulesToRemove") !== undefined,
-    versionReady: at(nodeModule, "version") !== undefined,
-    nodeModulesConfig: nodeModule !== undefined,
-    bootId: at(nodeModule, "bootId") !== undefined,
+    nodeModulesConfig: schemas.has("NodeModulesConfig"),
     moduleImagesConfig: schemas.has("ModuleImagesConfig"),
   };
 }

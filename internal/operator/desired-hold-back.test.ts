@@ -6,9 +6,7 @@ import { holdBack } from "./desired-hold-back.ts";
 const KMM_1: KmmCapabilities = {
   tolerations: false,
   pluralInTree: false,
-  versionReady: false,
   nodeModulesConfig: false,
-  bootId: false,
   moduleImagesConfig: false,
 };
 const KMM_2: KmmCapabilities = { ...KMM_1, tolerations: true, pluralInTree: true, nodeModulesConfig: true };

@@ -13,9 +13,7 @@ setDefaultTimeout(180_000);
 const KMM_1 = {
   tolerations: false,
   pluralInTree: false,
-  versionReady: false,
   nodeModulesConfig: false,
-  bootId: false,
   moduleImagesConfig: false,
 };
 

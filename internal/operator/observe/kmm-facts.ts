@@ -74,11 +74,14 @@ function fromNodeModulesConfig(view: KmmView, pods: DeepReadonly<Pod>[]): Module
   };
 }
 
-/** KMM up to 2.4 names no version: what is loaded is then that of the label, because every change goes through unloading. */
-function readyVersion({ kmm, node, namespace, module }: KmmView, listed: Version | undefined): Version | undefined {
+/**
+ * What NodeModulesConfig says counts most. The label is next: KMM sets it together with `.ready` only, so a module that
+ * KMM 2.4 or earlier loaded has neither after an upgrade of KMM, until it is loaded again. What is loaded then is the
+ * version label's, because every change goes through unloading.
+ */
+function readyVersion({ node, namespace, module }: KmmView, listed: Version | undefined): Version | undefined {
   const labels = node.metadata.labels ?? {};
-  if (kmm.versionReady) return labels[moduleVersionReadyLabel(namespace, module)];
-  return listed ?? labels[moduleVersionLabel(namespace, module)];
+  return listed ?? labels[moduleVersionReadyLabel(namespace, module)] ?? labels[moduleVersionLabel(namespace, module)];
 }
 
 function hasReadyLabel({ node, namespace, module }: KmmView): boolean {

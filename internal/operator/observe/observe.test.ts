@@ -132,9 +132,9 @@ describe("KMM 2", () => {
     ({ metadata: { name: "n" }, spec: { modules: spec }, status: { modules: status } }) as never;
   const labels = { "kmm.node.kubernetes.io/ns.m.ready": "", "kmm.node.kubernetes.io/ns.m.version.ready": "v2" };
   const a = { containerImage: "a" };
-  const facts = (config: DeepReadonly<NodeModulesConfig> | undefined, pods: Deep[] = [], kmm = KMM_2, on = labels) =>
+  const facts = (config: DeepReadonly<NodeModulesConfig> | undefined, pods: Deep[] = [], on = labels) =>
     moduleFacts({
-      kmm,
+      kmm: KMM_2,
       namespace: "ns",
       module: "m",
       node: node(on),
@@ -168,11 +168,15 @@ describe("KMM 2", () => {
   ])("%s", (_name, config, present, ready) => {
     expect(facts(config)).toMatchObject({ present, ready });
   });
-  test("without version labels, the version is that of NodeModulesConfig or of our label", () => {
-    const old = { ...KMM_2, versionReady: false };
-    const on = { "kmm.node.kubernetes.io/ns.m.ready": "", "kmm.node.kubernetes.io/version-module.ns.m": "v7" } as never;
-    expect(facts(nmc([entry(a)], [entry(a)]), [], old, on).ready).toBe("v7");
-    expect(facts(nmc([entry(a)], [entry(a, { version: "v8" })]), [], old, on).ready).toBe("v8");
+  test("the version is what NodeModulesConfig says, else KMM's label, else ours", () => {
+    const loaded = (extra: object, on: object) => facts(nmc([entry(a)], [entry(a, extra)]), [], on as never).ready;
+    const ready = { "kmm.node.kubernetes.io/ns.m.ready": "" };
+    const ours = { ...ready, "kmm.node.kubernetes.io/version-module.ns.m": "v7" };
+    expect(loaded({ version: "v9" }, labels)).toBe("v9");
+    expect(loaded({}, { ...ours, ...labels })).toBe("v2");
+    // Loaded by KMM 2.4 or earlier, before KMM itself was upgraded: it sets `.version.ready` only with `.ready`.
+    expect(loaded({}, ours)).toBe("v7");
+    expect(loaded({ version: "v8" }, ours)).toBe("v8");
   });
   test("a worker's last words are quoted", () => {
     const failed = { containerStatuses: [{ name: "worker", state: { waiting: { reason: "CrashLoopBackOff" } } }] };

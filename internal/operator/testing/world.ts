@@ -45,17 +45,13 @@ const VERSION_READY: Record<Mod, string> = {
 export const KMM_1: KmmCapabilities = {
   tolerations: false,
   pluralInTree: false,
-  versionReady: false,
   nodeModulesConfig: false,
-  bootId: false,
   moduleImagesConfig: false,
 };
 export const KMM_2: KmmCapabilities = {
   tolerations: true,
   pluralInTree: true,
-  versionReady: true,
   nodeModulesConfig: true,
-  bootId: true,
   moduleImagesConfig: true,
 };
 

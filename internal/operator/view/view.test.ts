@@ -37,9 +37,7 @@ function looked(nodes: NodeFacts[], changes: Partial<Policy> = {}, status: Onloa
       kmm: {
         tolerations: true,
         pluralInTree: true,
-        versionReady: true,
         nodeModulesConfig: true,
-        bootId: true,
         moduleImagesConfig: true,
       },
       effective: onload,
