@@ -101,13 +101,6 @@ const manifests: Subcommand = {
       does: "Install or update the operator",
     },
     { run: "onloadctl manifests sample > onload.yaml", does: "Start an Onload resource of your own" },
-  ],
-  examples: [
-    {
-      run: "onloadctl manifests install --image=registry.example.com/onloadctl:0.1.0 | kubectl apply --server-side -f -",
-      does: "Install or update the operator",
-    },
-    { run: "onloadctl manifests sample > onload.yaml", does: "Start an Onload resource of your own" },
     { run: "onloadctl manifests prometheus | kubectl apply --server-side -f -", does: "Add alerts and a dashboard" },
   ],
   subcommands: {
