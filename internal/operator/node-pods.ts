@@ -104,10 +104,14 @@ export class NodePods {
     this.#looks.delete(node);
   }
 
+  forgetAll(): void {
+    for (const node of this.#looks.keys()) this.forget(node);
+  }
+
   /** Ends all watches. */
   async close(): Promise<void> {
     const ended = [...this.#looks.values()].map(({ watch }) => watch?.ended);
-    for (const node of this.#looks.keys()) this.forget(node);
+    this.forgetAll();
     await Promise.all(ended);
   }
 

@@ -5,6 +5,7 @@ import type { Pod } from "../api/core.ts";
 import { Controller } from "../controller/controller.ts";
 import { Manager } from "../controller/manager.ts";
 import type { ControllerMetrics } from "../controller/metrics.ts";
+import { BucketRateLimiter, ItemExponentialFailureRateLimiter, MaxOfRateLimiter } from "../controller/rate-limiter.ts";
 import type { Client } from "../kube/client.ts";
 import { EventRecorder } from "../kube/events.ts";
 import { PODS } from "../kube/resource.ts";
@@ -20,6 +21,8 @@ import { Teller } from "./tell.ts";
 
 /** Resources of different names are reconciled side by side. */
 const CONCURRENCY = 4;
+/** A rollout that cannot go on is looked at again at least this often. */
+const LONGEST_BACKOFF_MS = 60_000;
 const LEASE_NAME = "onload-operator";
 
 export interface OperatorOptions {
@@ -83,12 +86,19 @@ export async function runOperator(options: OperatorOptions, signal: AbortSignal)
   });
   const controller = new Controller({
     name: "onload",
-    reconcile: (key, stop) => reconciler.reconcile(key, stop),
+    reconcile: (key, stop, logger) => reconciler.reconcile(key, stop, logger),
     maxConcurrentReconciles: CONCURRENCY,
+    rateLimiter: new MaxOfRateLimiter(
+      new ItemExponentialFailureRateLimiter(5, LONGEST_BACKOFF_MS),
+      new BucketRateLimiter(10, 100),
+    ),
     metrics,
     log,
   });
   watchAll(controller, caches);
+  caches.nodes.subscribe(({ key, current }) => {
+    if (!current) pods.forget(key);
+  });
   manager.addController(controller);
 
   function enqueueNode(name: string): void {

@@ -1,5 +1,6 @@
 /** Brings the nodes of one Onload resource nearer to what it asks for: observe, plan, act, report. */
 import { errorText } from "../cli/errors.ts";
+import type { Logger } from "../cli/log.ts";
 import type { DeepReadonly } from "../api/core.ts";
 import { FINALIZER, type OnloadKey } from "../api/names.ts";
 import type { Onload } from "../api/onload.ts";
@@ -28,6 +29,8 @@ import { heldBackTrouble, KMM_MISSING, NO_IMAGE, readOnload, ServiceAccounts } f
 const OVERTAKEN_MS = 20;
 /** Troubles whose end no event tells are looked at again after this time. */
 const TROUBLE_MS = 10_000;
+/** A step that failed is tried again after this time, where something else is due anyway. */
+const FAILED_MS = 1000;
 const NO_DEEDS: Deeds = { steps: [], errors: [], again: false };
 
 export interface ReconcilerDeps {
@@ -61,7 +64,7 @@ export class OnloadReconciler {
   }
 
   /** One pass over one resource; called again whenever something that it depends on changes. */
-  async reconcile(key: string, signal: AbortSignal): Promise<Result> {
+  async reconcile(key: string, signal: AbortSignal, log: Logger): Promise<Result> {
     const raw = this.#deps.caches.onloads.store.get(key);
     if (!raw) {
       this.#forget(key);
@@ -96,9 +99,14 @@ export class OnloadReconciler {
     const waitMs = await this.#report(raw, onload, planned, deeds, troubles, rollback, signal);
     const heard = await this.#listen(planned, signal);
     if (onload.metadata.deletionTimestamp && planned.plan.nodes.length === 0) await this.#finish(raw, planned, signal);
-    if (failures.length === 1) throw failures[0]!;
-    if (failures.length > 1) throw new AggregateError(failures, `Cannot take ${failures.length} steps`);
-    return this.#next(planned, deeds, troubles, heard, waitMs);
+    const next = this.#next(planned, deeds, troubles, heard, waitMs);
+    if (failures.length === 0) return next;
+    const error =
+      failures.length === 1 ? failures[0]! : new AggregateError(failures, `Cannot take ${failures.length} steps`);
+    // Backing off for one node must not keep others from what is due.
+    if (next.requeueAfterMs === undefined) throw error;
+    log.error("Some steps failed", { error });
+    return { requeueAfterMs: Math.min(Math.max(next.requeueAfterMs, FAILED_MS), TROUBLE_MS) };
   }
 
   #memory(): { pods: NodePods; refusals: Map<string, string>; lastWords: Map<string, string> } {
@@ -229,6 +237,8 @@ export class OnloadReconciler {
   #forget(key: string): void {
     const { namespace = "", name } = splitKey(key);
     this.#known.delete(key);
+    // Which nodes were emptied for it is not known any more; others look again at theirs.
+    this.#deps.pods.forgetAll();
     this.#reporter.forget(key);
     this.#deps.teller.forget({ namespace, name });
   }

@@ -82,7 +82,10 @@ function limitOf(state: NodeState, limits: Limits): number {
 export function problemOf(node: NodeFacts, state: NodeState, limits: Limits, now: number): Problem | undefined {
   const since = waitingSince(node, state);
   const standing = standingProblem(node, state);
-  if (standing) return { ...standing, since, failed: false };
+  if (standing) {
+    const notReady = standing.reason === NODE_REASON.NodeNotReady;
+    return { ...standing, since: notReady ? node.readySince : since, failed: false };
+  }
   const reported = reportedFailure(node, state);
   if (reported) return { ...reported, since, failed: state !== "Outdated" };
   const deadline = deadlineOf(node, state, limits);
