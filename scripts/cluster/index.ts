@@ -14,8 +14,9 @@
  *   cluster.auditEvents("reader");                         // every request that this user has made
  *   cluster.server; cluster.caPath; cluster.kubeconfigPath;  // the administrator's
  *
- * Get it in beforeAll with a limit of 120_000: `bun test FILE` alone starts one for itself, which goes away with it. To run files again and again, start one in
- * another terminal and name it: `bun scripts/cluster/up.ts` prints the line to export.
+ * Get it in beforeAll with a limit of 120_000: `bun test FILE` alone starts one for itself, which goes away with it.
+ * To run files again and again, start one in another terminal and name it: `bun scripts/cluster/up.ts` prints the line
+ * to export.
  *
  * A test that disturbs the control plane starts its own (about 4 s):
  *
