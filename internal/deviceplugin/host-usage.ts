@@ -1,4 +1,4 @@
-import { readdir, readFile, readlink } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 
 /**
@@ -19,29 +19,23 @@ export async function foldersInUse(
   const note = (text: string | Buffer): void => {
     for (const name of names) if (text.includes(`/${name}/`)) used.add(name);
   };
-  for (const table of await mountTables(procDir)) note(table);
+  await readMountTables(procDir, note);
   for (const answer of await storedAnswers(join(kubeletDir, "kubelet_internal_checkpoint"))) note(answer);
   return used;
 }
 
-/** The mount table of every mount namespace that has a process. */
-async function mountTables(procDir: string): Promise<string[]> {
-  const seen = new Set<string>();
-  const tables: string[] = [];
+/** Passes on the mount table of every process; which of them share one could only be told with more privilege. */
+async function readMountTables(procDir: string, note: (table: string) => void): Promise<void> {
   for (const pid of await readdir(procDir)) {
     if (!/^\d+$/.test(pid)) continue;
     try {
-      const namespace = await readlink(join(procDir, pid, "ns/mnt"));
-      if (seen.has(namespace)) continue;
-      tables.push(await readFile(join(procDir, pid, "mountinfo"), "utf8"));
-      seen.add(namespace);
+      note(await readFile(join(procDir, pid, "mountinfo"), "utf8"));
     } catch (error) {
       // The process ended meanwhile, or is a zombie, whose mounts are gone; anything else leaves the question open.
       const { code } = error as NodeJS.ErrnoException;
       if (code !== "ENOENT" && code !== "ESRCH" && code !== "EINVAL") throw error;
     }
   }
-  return tables;
 }
 
 /** The Allocate answers that the kubelet keeps for its pods, as the bytes that were sent. */
