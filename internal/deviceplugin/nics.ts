@@ -29,6 +29,9 @@ const KNOWN_IDS: ReadonlySet<string> = new Set([
   "10ee:5084", // X3
 ]);
 
+/** Nothing more is read of the other vendors' functions, of which a server has hundreds. */
+const VENDORS: ReadonlySet<string> = new Set([...KNOWN_IDS].map((id) => id.slice(0, 4)));
+
 /** Drivers through which Onload reaches hardware. A known NIC with another one, say vfio-pci, is somebody else's. */
 const ONLOAD_DRIVERS: ReadonlySet<string> = new Set(["sfc", "xilinx_efct"]);
 
@@ -38,7 +41,7 @@ export function isUsable(nic: Nic): boolean {
 }
 
 /**
- * Lists the NICs that are known to Onload or bound to one of its drivers, by PCI address.
+ * Lists the NICs that are known to Onload, or of its vendors and bound to one of its drivers, by PCI address.
  *
  * Functions that vanish while they are read are left out.
  *
@@ -56,8 +59,9 @@ export async function scanNics(sysDir: string): Promise<Nic[]> {
 
 async function readNic(folder: string): Promise<Nic | undefined> {
   try {
-    const [vendor, device] = await Promise.all([readHex(folder, "vendor"), readHex(folder, "device")]);
-    const id = `${vendor}:${device}`;
+    const vendor = await readHex(folder, "vendor");
+    if (!VENDORS.has(vendor)) return undefined;
+    const id = `${vendor}:${await readHex(folder, "device")}`;
     const driver = await readlink(join(folder, "driver")).then(basename, () => undefined);
     if (!KNOWN_IDS.has(id) && !(driver && ONLOAD_DRIVERS.has(driver))) return undefined;
     const numa = Number(await readFile(join(folder, "numa_node"), "utf8").catch(() => "-1"));
