@@ -15,6 +15,7 @@ import { checkout } from "./lib/paths.ts";
 import { progress } from "./lib/progress.ts";
 import { parseJUnit } from "./lib/junit.ts";
 import type { Tally } from "./lib/junit.ts";
+import { clearRunsOf } from "./lib/run-state.ts";
 import { tool } from "./tools/index.ts";
 
 const usage = `Run the tests
@@ -159,6 +160,7 @@ async function runBun(args: readonly string[], env: Record<string, string> = {})
     stdio: ["ignore", 2, 2],
   });
   const code = await child.exited;
+  await clearRunsOf(child.pid);
   stop.signal.throwIfAborted();
   return code;
 }

@@ -21,7 +21,8 @@ export async function reap(folder: string): Promise<void> {
   }
   for (const cgroup of lines(join(folder, "cgroups"))) removeCgroup(cgroup);
   await unmountBelow(folder);
-  rmSync(folder, { recursive: true, force: true });
+  // A process that is just ending may still make a file.
+  rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
 }
 
 function lines(path: string): string[] {

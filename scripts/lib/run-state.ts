@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import {
   appendFileSync,
+  existsSync,
   closeSync,
   mkdirSync,
   mkdtempSync,
@@ -13,6 +14,7 @@ import { join } from "node:path";
 import { runsFolder } from "./paths.ts";
 import { endProcesses, identify, isAlive, signalProcess } from "./processes.ts";
 import type { ProcessIdentity } from "./processes.ts";
+import { progress } from "./progress.ts";
 import { reap } from "./reap.ts";
 
 /** How to start a program that runs until it is stopped. */
@@ -110,21 +112,38 @@ export class RunState {
   }
 }
 
+/** Clears what a process of this id has started and left; its watchdogs do so too, but nobody waits for them. */
+export async function clearRunsOf(pid: number): Promise<void> {
+  for (const run of runs()) {
+    if (run.owner.pid === pid) await reap(run.folder);
+  }
+}
+
 /** Clears what runs left behind whose owner has died without being able to. */
 async function sweep(): Promise<void> {
-  for (const entry of readdirSync(runsFolder)) {
-    if (!entry.startsWith("r-")) continue;
-    const folder = join(runsFolder, entry);
-    let owner: string[];
+  for (const run of runs()) {
+    if (isAlive(run.owner)) continue;
     try {
-      owner = readFileSync(join(folder, "owner"), "utf8").trim().split(" ");
+      await reap(run.folder);
+    } catch (error) {
+      // What cannot be cleared stays on record, and is no reason not to start.
+      progress(`Cannot clear ${run.folder}: ${(error as Error).message}`);
+    }
+  }
+}
+
+function runs(): { folder: string; owner: ProcessIdentity }[] {
+  if (!existsSync(runsFolder)) return [];
+  return readdirSync(runsFolder).flatMap((entry) => {
+    const folder = join(runsFolder, entry);
+    try {
+      const [pid = "0", startTime = ""] = readFileSync(join(folder, "owner"), "utf8").trim().split(" ");
+      return [{ folder, owner: { pid: Number(pid), startTime } }];
     } catch {
       // Another run is just making it, or removing it.
-      continue;
+      return [];
     }
-    const [pid = "0", startTime = ""] = owner;
-    if (!isAlive({ pid: Number(pid), startTime })) await reap(folder);
-  }
+  });
 }
 
 /** Starts a process that outlives this one by a moment: it waits for the end of a pipe and then clears the run. */
