@@ -95,6 +95,9 @@ export const KMM_ROLE_LABEL = "kmm.node.kubernetes.io/role";
 /** Label on KMM 2.x's worker pods: `Load` or `Unload`. */
 export const KMM_WORKER_ACTION_LABEL = "kmm.node.kubernetes.io/worker-action";
 
+/** Label on the pods by which KMM 2.4 and later look whether an image exists: the Module's name. */
+export const KMM_IMAGE_OWNER_LABEL = "kmm.node.kubernetes.io/image-owner";
+
 /** The worker pod of KMM 2.x that loads or unloads a Module on a node. */
 export function kmmWorkerPodName(nodeName: string, moduleName: string): string {
   return `kmm-worker-${nodeName}-${moduleName}`;

@@ -2,14 +2,16 @@
 import type { Logger } from "../cli/log.ts";
 import { SFC_MACHINE_CONFIG_LABELS } from "../api/boot-status.ts";
 import type { CustomResourceDefinition, DaemonSet, KubeObject, Node, Pod } from "../api/core.ts";
-import type { Module, NodeModulesConfig } from "../api/kmm.ts";
-import { KMM_MODULE_NAME_LABEL, PLUGIN_NAME_LABEL } from "../api/names.ts";
+import type { Module, ModuleImagesConfig, NodeModulesConfig } from "../api/kmm.ts";
+import { KMM_IMAGE_OWNER_LABEL, KMM_MODULE_NAME_LABEL, PLUGIN_NAME_LABEL } from "../api/names.ts";
 import type { Client } from "../kube/client.ts";
 import { Informer, type InformerOptions } from "../kube/informer.ts";
+import { joinKey } from "../kube/object.ts";
 import {
   CUSTOM_RESOURCE_DEFINITIONS,
   DAEMON_SETS,
   MACHINE_CONFIGS,
+  MODULE_IMAGES_CONFIGS,
   MODULES,
   NODE_MODULES_CONFIGS,
   NODES,
@@ -23,6 +25,7 @@ import {
   trimNode,
   trimNodeModulesConfig,
   trimPod,
+  trimPullPod,
   trimToLabels,
   withoutManagedFields,
 } from "./trim.ts";
@@ -40,10 +43,14 @@ export interface Caches {
   plugins: Informer<Pod, "node">;
   /** KMM's module-loader pods (1.1) and worker pods (2.x). */
   kmmPods: Informer<Pod, "node">;
+  /** Pods by which KMM (2.4 and later) looks for images, indexed by `namespace/Module`. */
+  pullPods: Informer<Pod, "module">;
   daemonSets: Informer<DaemonSet>;
   modules: Informer<Module>;
   /** KMM 2.x only. */
   nodeModulesConfigs: Informer<NodeModulesConfig>;
+  /** KMM 2.4 and later only. */
+  moduleImagesConfigs: Informer<ModuleImagesConfig>;
   /** OpenShift only: MachineConfigs by which nodes load sfc themselves at boot. */
   machineConfigs: Informer<KubeObject>;
   crds: Informer<CustomResourceDefinition>;
@@ -74,6 +81,15 @@ export function createCaches(client: Client, namespaces: readonly string[], log:
     nodes: new Informer<Node>({ ...common, resource: NODES, transform: trimNode }),
     plugins: pods(PLUGIN_NAME_LABEL),
     kmmPods: pods(KMM_MODULE_NAME_LABEL),
+    pullPods: new Informer<Pod, "module">({
+      ...ours,
+      resource: PODS,
+      labelSelector: KMM_IMAGE_OWNER_LABEL,
+      transform: trimPullPod,
+      indexes: {
+        module: ({ metadata }) => [joinKey(metadata.namespace ?? "", metadata.labels?.[KMM_IMAGE_OWNER_LABEL] ?? "")],
+      },
+    }),
     daemonSets: new Informer<DaemonSet>({
       ...ours,
       resource: DAEMON_SETS,
@@ -85,6 +101,12 @@ export function createCaches(client: Client, namespaces: readonly string[], log:
       ...common,
       resource: NODE_MODULES_CONFIGS,
       transform: trimNodeModulesConfig,
+      absentRetryMs: SELDOM_MS,
+    }),
+    moduleImagesConfigs: new Informer<ModuleImagesConfig>({
+      ...ours,
+      resource: MODULE_IMAGES_CONFIGS,
+      transform: (config) => ({ ...config, metadata: withoutManagedFields(config.metadata) }),
       absentRetryMs: SELDOM_MS,
     }),
     machineConfigs: new Informer<KubeObject>({

@@ -1,9 +1,10 @@
 /** Which Onload resources a change concerns: the keys to reconcile. */
 import { isDeepStrictEqual } from "node:util";
 import type { DaemonSet, Node, Pod } from "../api/core.ts";
-import type { Module } from "../api/kmm.ts";
+import type { Module, ModuleImagesConfig } from "../api/kmm.ts";
 import {
   devicePluginName,
+  KMM_IMAGE_OWNER_LABEL,
   KMM_MODULE_NAME_LABEL,
   onloadModuleName,
   PLUGIN_NAME_LABEL,
@@ -42,15 +43,16 @@ export function keysOfPlugin(change: Change<Pod>): string[] {
   return ownerByName(namespace, labels?.[PLUGIN_NAME_LABEL], [devicePluginName("")]);
 }
 
-/** The resource whose module a pod of KMM loads or unloads. */
+/** The resource whose module a pod of KMM loads or unloads, or whose image it looks for. */
 export function keysOfKmmPod(change: Change<Pod>): string[] {
   if (sameButVersion<KubeObject>(change)) return [];
   const { namespace, labels } = (change.current ?? change.old)!.metadata;
-  return ownerByName(namespace, labels?.[KMM_MODULE_NAME_LABEL], [onloadModuleName(""), sfcModuleName("")]);
+  const module = labels?.[KMM_MODULE_NAME_LABEL] ?? labels?.[KMM_IMAGE_OWNER_LABEL];
+  return ownerByName(namespace, module, [onloadModuleName(""), sfcModuleName("")]);
 }
 
-/** The resource that a Module or DaemonSet was made for, by its name. */
-export function keysOfObject(change: Change<Module> | Change<DaemonSet>): string[] {
+/** The resource that a Module, its images' list or a DaemonSet was made for, by its name. */
+export function keysOfObject(change: Change<Module> | Change<ModuleImagesConfig> | Change<DaemonSet>): string[] {
   if (sameButVersion<KubeObject>(change)) return [];
   const { namespace, name } = (change.current ?? change.old)!.metadata;
   return ownerByName(namespace, name, [onloadModuleName(""), sfcModuleName(""), devicePluginName("")]);

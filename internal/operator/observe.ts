@@ -15,6 +15,7 @@ import type { Stores } from "./caches.ts";
 import type { FactsMemo } from "./memo.ts";
 import type { NodePods } from "./node-pods.ts";
 import { holderOf } from "./observe/holders.ts";
+import { moduleImages, type ModuleImages } from "./observe/images.ts";
 import { concerns, nodeFacts, TEMPLATE_ANNOTATION, type ResourceView } from "./observe/node-facts.ts";
 import { nameOf, selects, type Claim } from "./observe/ownership.ts";
 import type { Holder, NodeFacts } from "./rollout/facts.ts";
@@ -55,6 +56,20 @@ export function observeObjects(
     sfc: module(sfcModuleName(name)),
     daemonSet: caches.daemonSets.store.get(joinKey(namespace, devicePluginName(name))),
   };
+}
+
+/** What KMM knows of the images of a resource's Modules; undefined where it does not say. */
+export function observeImages(
+  caches: Pick<Stores, "moduleImagesConfigs" | "pullPods">,
+  { namespace, name }: OnloadKey,
+  kmm: KmmCapabilities | undefined,
+): ResourceView["images"] {
+  if (!kmm?.moduleImagesConfig) return undefined;
+  const images = (moduleName: string): ModuleImages => {
+    const key = joinKey(namespace, moduleName);
+    return moduleImages(caches.moduleImagesConfigs.store.get(key), caches.pullPods.store.byIndex("module", key));
+  };
+  return { onload: images(onloadModuleName(name)), sfc: images(sfcModuleName(name)) };
 }
 
 /** Memory of the operator that is no state: it can be lost at any time. */

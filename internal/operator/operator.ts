@@ -128,7 +128,9 @@ function watchAll(controller: Controller, caches: Caches): void {
   controller.watch(caches.nodes, (change) => keysOfNode(change, observeClaims(caches)));
   controller.watch(caches.plugins, keysOfPlugin);
   controller.watch(caches.kmmPods, keysOfKmmPod);
+  controller.watch(caches.pullPods, keysOfKmmPod);
   controller.watch(caches.modules, keysOfObject);
+  controller.watch(caches.moduleImagesConfigs, keysOfObject);
   controller.watch(caches.daemonSets, keysOfObject);
   controller.watch(caches.nodeModulesConfigs, ({ key }) => {
     const node = caches.nodes.store.get(key);

@@ -9,6 +9,7 @@ import { desiredObjects, type DesiredObjects, type LoadedNode } from "./objects.
 import {
   hasSeenTemplate,
   observeClaims,
+  observeImages,
   observeKmm,
   observeNodes,
   observeObjects,
@@ -66,10 +67,21 @@ export function planFor(deps: PlanDeps, onload: DeepReadonly<Onload>, now: numbe
   const kmm = memo.kmm.get([...caches.crds.store.list()], () => observeKmm(caches));
   const live = observeObjects(caches, key);
   const claims = observeClaims(caches);
+  const images = observeImages(caches, key, kmm);
   const { version } = effective.spec.onload;
   const look = (modules: ResourceView["modules"], template: string | undefined): NodeFacts[] => {
     const machineConfigs = [...caches.machineConfigs.store.list()];
-    const view = { key, version, modules, template, kmm, claims, machineConfigs, ownNode: surroundings.ownNode };
+    const view = {
+      key,
+      version,
+      modules,
+      images,
+      template,
+      kmm,
+      claims,
+      machineConfigs,
+      ownNode: surroundings.ownNode,
+    };
     return observeNodes(caches, view, memory, onload.spec.upgrade.drain.force, memo.facts);
   };
   const { desired, facts } =

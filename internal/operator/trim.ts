@@ -62,6 +62,13 @@ export function trimPod(pod: Pod): Pod {
   };
 }
 
+/** A pod by which KMM looks for an image: also which image. */
+export function trimPullPod(pod: Pod): Pod {
+  const containers = (pod.spec?.containers ?? []).map(({ name, image }) => ({ name, ...only("image", image) }));
+  const trimmed = trimPod(pod);
+  return { ...trimmed, spec: { ...trimmed.spec, containers } };
+}
+
 type Statuses = NonNullable<NonNullable<Pod["status"]>["containerStatuses"]>;
 
 /** Only containers that are not simply running. */

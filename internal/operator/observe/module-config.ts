@@ -10,3 +10,29 @@ export function mappingFor(
 ): DeepReadonly<KernelMapping> | undefined {
   return kernelMappingFor(module?.spec.moduleLoader.container.kernelMappings ?? [], kernel);
 }
+
+/**
+ * The image of a Module for a kernel, with the variables filled in that KMM knows.
+ *
+ * @returns undefined where no kernel mapping matches
+ */
+export function imageFor(module: DeepReadonly<Module>, kernelVersion: string): string | undefined {
+  const image = mappingFor(module, kernelVersion)?.containerImage;
+  if (image === undefined) return undefined;
+  const kernel = kernelVersion.replace(/\+$/, "");
+  const [x = "", y = "", z = ""] = kernel.split(/[.,-]/);
+  const variables: Record<string, string | undefined> = {
+    KERNEL_FULL_VERSION: kernel,
+    KERNEL_VERSION: kernel,
+    KERNEL_XYZ: `${x}.${y}.${z}`,
+    KERNEL_X: x,
+    KERNEL_Y: y,
+    KERNEL_Z: z,
+    MOD_NAME: module.metadata.name,
+    MOD_NAMESPACE: module.metadata.namespace,
+  };
+  return image.replace(
+    /\$\{(\w+)\}|\$(\w+)/g,
+    (_, braced?: string, bare?: string) => variables[braced ?? bare ?? ""] ?? "",
+  );
+}

@@ -17,6 +17,7 @@ import {
 import { NODE_REASON } from "../../api/reasons.ts";
 import type { Holder, ModuleFacts, NodeFacts, PluginFacts, Version } from "../rollout/facts.ts";
 import { markAnnotation, parseMark } from "../rollout/mark.ts";
+import { missingImages, type ModuleImages } from "./images.ts";
 import { mappingFor } from "./module-config.ts";
 import { carriesLabels, claimsOn, nameOf, type Claim } from "./ownership.ts";
 import { isReady, isTerminating, podFailure, podSince } from "./pods.ts";
@@ -32,6 +33,8 @@ export interface ResourceView {
   version: Version;
   /** The Modules as they are, or are about to be, in the cluster. */
   modules: { onload: DeepReadonly<Module> | undefined; sfc: DeepReadonly<Module> | undefined };
+  /** What KMM knows of the Modules' images; undefined where it does not say. */
+  images: { onload: ModuleImages; sfc: ModuleImages } | undefined;
   /** Digest of the DaemonSet's template; undefined where the DaemonSet is not known. */
   template: string | undefined;
   /** undefined: KMM is not installed. */
@@ -65,6 +68,7 @@ export function nodeFacts(node: DeepReadonly<Node>, view: NodeView, resource: Re
   const mine = owners.findIndex((claim) => nameOf(claim) === nameOf(key));
   const sfcMapped = mappingFor(modules.sfc, kernel) !== undefined;
   const sfcAtBoot = sfcMachineConfigOf(labels, resource.machineConfigs)?.metadata.name;
+  const sfcManaged = sfcMapped && sfcAtBoot === undefined;
   const ready = node.status?.conditions?.find(({ type }) => type === "Ready");
   const module = (moduleName: string): ModuleFacts =>
     kmm ? moduleFacts({ ...view, kmm, namespace: key.namespace, module: moduleName, node }) : NOTHING;
@@ -77,8 +81,15 @@ export function nodeFacts(node: DeepReadonly<Node>, view: NodeView, resource: Re
     want: mine === 0 ? resource.version : undefined,
     kernel,
     mapped: mappingFor(modules.onload, kernel) !== undefined,
+    missingImages: missingImages(
+      [
+        { module: modules.onload, images: resource.images?.onload },
+        { module: sfcManaged ? modules.sfc : undefined, images: resource.images?.sfc },
+      ],
+      kernel,
+    ),
     // Never replaced under the node's own traffic: there, onload is loaded on top of the sfc that the boot brought.
-    sfcManaged: sfcMapped && sfcAtBoot === undefined,
+    sfcManaged,
     sfcConflict: sfcMapped ? sfcAtBoot : undefined,
     labels: {
       plugin: labels[pluginLabel(key)],

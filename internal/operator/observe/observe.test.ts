@@ -235,6 +235,7 @@ describe("ownership", () => {
     key,
     version: "v1",
     modules: { onload: undefined, sfc: undefined },
+    images: undefined,
     template: undefined,
     kmm: KMM_1,
     claims,

@@ -23,6 +23,8 @@ export interface NodeFacts {
   kernel: string;
   /** Whether a kernel mapping gives that kernel an image. */
   mapped: boolean;
+  /** Images of the wanted version that KMM has not found for that kernel; empty where KMM does not say (before 2.4). */
+  missingImages: readonly MissingImage[];
   /** Whether the sfc module is managed for this node's kernel. */
   sfcManaged: boolean;
   /** The MachineConfig by which the node loads sfc itself at boot, although the resource asks to manage sfc here. */
@@ -44,6 +46,13 @@ export interface NodeFacts {
   lostTo: string | undefined;
   /** Whether the operator itself runs here. */
   ownNode: boolean;
+}
+
+/** An image of a kernel module that KMM has not found. */
+export interface MissingImage {
+  image: string;
+  /** Why it will not come by itself; undefined while KMM still pulls or builds it. */
+  why: string | undefined;
 }
 
 /** One kernel module on one node, as KMM tells it. */

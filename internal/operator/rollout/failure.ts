@@ -131,7 +131,7 @@ function standingProblem(node: NodeFacts, state: NodeState): Failure | undefined
   if (state === "Cordoned" || (state === "Outdated" && node.cordoned)) {
     return { reason: NODE_REASON.Cordoned, message: "The node is cordoned: it is skipped until uncordoned" };
   }
-  return undefined;
+  return state === "Outdated" ? withRemedy(imageFailure(node)) : undefined;
 }
 
 /** What KMM or the kubelet reports about the thing that is awaited. */
@@ -139,10 +139,10 @@ function reportedFailure(node: NodeFacts, state: NodeState): Failure | undefined
   switch (state) {
     case "LoadingSfc":
     case "UnloadingSfc":
-      return withRemedy(node.sfc.failure);
+      return withRemedy(node.sfc.failure ?? (state === "LoadingSfc" ? imageFailure(node) : undefined));
     case "LoadingOnload":
     case "UnloadingOnload":
-      return withRemedy(node.onload.failure);
+      return withRemedy(node.onload.failure ?? (state === "LoadingOnload" ? imageFailure(node) : undefined));
     case "StartingPlugin":
       return node.plugin.ready ? undefined : withRemedy(node.plugin.failure);
     case "Outdated":
@@ -150,6 +150,13 @@ function reportedFailure(node: NodeFacts, state: NodeState): Failure | undefined
     default:
       return undefined;
   }
+}
+
+/** An image that KMM will not find unless somebody does something. */
+function imageFailure({ missingImages }: NodeFacts): Failure | undefined {
+  const missing = missingImages.find(({ why }) => why !== undefined);
+  if (!missing) return undefined;
+  return { reason: NODE_REASON.ModuleImageMissing, message: `Image ${missing.image} cannot be had: ${missing.why}` };
 }
 
 function withRemedy(failure: Failure | undefined): Failure | undefined {
@@ -167,7 +174,7 @@ function timeoutMessage(node: NodeFacts, state: NodeState, reason: NodeReason, l
   const limit = limitOf(state, limits);
   const what = reason === NODE_REASON.NodeNotReady ? "The node is not Ready" : AWAITING[state];
   const remedy = REMEDY[reason];
-  return `${what}${holderText(node, state)} after ${Math.round(limit / 1000)} s${remedy ? `; ${remedy}` : ""}`;
+  return `${what}${imageText(node, state)}${holderText(node, state)} after ${Math.round(limit / 1000)} s${remedy ? `; ${remedy}` : ""}`;
 }
 
 const AWAITING: Partial<Record<NodeState, string>> = {
@@ -179,6 +186,11 @@ const AWAITING: Partial<Record<NodeState, string>> = {
   StoppingPlugin: "The device plugin's pod has not gone",
   Draining: "Pods still hold amd.com/onload",
 };
+
+function imageText({ missingImages }: NodeFacts, state: NodeState): string {
+  if ((state !== "LoadingSfc" && state !== "LoadingOnload") || missingImages.length === 0) return "";
+  return ` (it still pulls or builds ${missingImages.map(({ image }) => image).join(", ")})`;
+}
 
 function holderText(node: NodeFacts, state: NodeState): string {
   if (state !== "Draining" || !node.holders) return "";

@@ -8,7 +8,14 @@ import { byNodeName } from "./order.ts";
 import type { NodeState } from "./state.ts";
 
 /** Why a node that should start does not. */
-export type Gate = "Paused" | "Halted" | "NoFreeSlot" | "NodeNotReady" | "Cordoned" | "NoKernelMapping";
+export type Gate =
+  | "Paused"
+  | "Halted"
+  | "NoFreeSlot"
+  | "NodeNotReady"
+  | "Cordoned"
+  | "NoKernelMapping"
+  | "NoModuleImage";
 
 /** How many nodes may be out, and whether any may start. */
 export interface SlotPolicy {
@@ -89,7 +96,9 @@ function gateOf({ facts, state }: Assessed, policy: SlotPolicy): Gate | undefine
   if (facts.cordoned) return "Cordoned";
   if (state === "Outdated" && !facts.mapped) return "NoKernelMapping";
   if (policy.paused) return "Paused";
-  return policy.halted ? "Halted" : undefined;
+  if (policy.halted) return "Halted";
+  // What serves now is not given up for an image that may never come, or takes long to build.
+  return state === "Outdated" && facts.missingImages.length > 0 ? "NoModuleImage" : undefined;
 }
 
 /** A node whose module never loaded and that no pod uses loses nothing: it waits for no slot, or a bad first version could never be replaced. */

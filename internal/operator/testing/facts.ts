@@ -37,6 +37,7 @@ export function bare(changes: Partial<NodeFacts> = {}): NodeFacts {
     want: "v2",
     kernel: "6.1.0",
     mapped: true,
+    missingImages: [],
     sfcManaged: false,
     sfcConflict: undefined,
     labels: { plugin: undefined, onload: undefined, sfc: undefined },

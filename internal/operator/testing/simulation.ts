@@ -252,6 +252,7 @@ export class Simulation {
       key: KEY,
       version,
       modules: { onload: module(), sfc: this.#sfc ? module() : undefined },
+      images: undefined,
       template: String(this.#template),
       kmm: this.world.kmm,
       claims: [{ ...KEY, selector: { [SELECTED]: "" }, created: "", deleting }],

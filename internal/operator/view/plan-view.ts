@@ -1,10 +1,10 @@
 /** What `onloadctl plan` says: what the operator would do next, in which order, and what would be in its way. Pure. */
 import { formatTable } from "../../cli/table.ts";
 import type { DeepReadonly, Pod, PodDisruptionBudget } from "../../api/core.ts";
-import type { ModuleImagesConfig } from "../../api/kmm.ts";
-import { mappingFor } from "../observe/module-config.ts";
 import { holderOf } from "../observe/holders.ts";
 import type { Planned } from "../plan.ts";
+import type { NodeFacts } from "../rollout/facts.ts";
+import type { Problem } from "../rollout/failure.ts";
 import type { NodePlan } from "../rollout/plan.ts";
 import { startOrder } from "../rollout/slots.ts";
 import type { NodeState } from "../rollout/state.ts";
@@ -16,8 +16,6 @@ export interface Outlook {
   /** Pods that hold amd.com/onload, by node: of the nodes that would be emptied. */
   holders: ReadonlyMap<string, readonly DeepReadonly<Pod>[]>;
   budgets: readonly DeepReadonly<PodDisruptionBudget>[];
-  /** KMM 2.4 and later: which images exist, by Module name and namespace. */
-  images: readonly DeepReadonly<ModuleImagesConfig>[];
 }
 
 /** One node in the order of the rollout. */
@@ -74,9 +72,7 @@ export function describePlan({ raw, onload, planned, trouble }: Looked, outlook:
     maxUnavailable: policy.maxUnavailable,
     objects: objectChanges(planned),
     notes,
-    nodes: order(planned).map(([turn, node]) =>
-      describeNode(turn, node, planned, outlook, onload.spec.upgrade.drain.force),
-    ),
+    nodes: order(planned).map(([turn, node]) => describeNode(turn, node, outlook, onload.spec.upgrade.drain.force)),
   };
 }
 
@@ -85,8 +81,11 @@ function order({ plan, policy }: Planned): [number, NodePlan][] {
   const byName = new Map(plan.nodes.map((node) => [node.facts.name, node]));
   const whole = startOrder(plan.nodes).map(({ facts }) => byName.get(facts.name)!);
   const starting = whole.filter(({ gate }) => gate === undefined);
-  const queued = whole.filter(({ gate }) => gate === "NoFreeSlot");
-  const held = whole.filter(({ gate }) => gate !== undefined && gate !== "NoFreeSlot");
+  // KMM looks for an image only once its Module asks for it: that alone keeps nobody back.
+  const queues = ({ gate, problem }: NodePlan): boolean =>
+    gate === "NoFreeSlot" || (gate === "NoModuleImage" && problem === undefined);
+  const queued = whole.filter(queues);
+  const held = whole.filter((node) => node.gate !== undefined && !queues(node));
   const busy = plan.nodes.filter((node) => !whole.includes(node) && node.step !== "None");
   const standing = plan.nodes.filter((node) => !whole.includes(node) && node.step === "None" && node.problem);
   // Nodes that stay out by themselves keep their slots.
@@ -137,7 +136,7 @@ function stepsOf({ state, facts }: NodePlan, pods: number): string[] {
   });
 }
 
-function describeNode(turn: number, plan: NodePlan, planned: Planned, outlook: Outlook, force: boolean): PlannedNode {
+function describeNode(turn: number, plan: NodePlan, outlook: Outlook, force: boolean): PlannedNode {
   const { facts, state, step, gate, problem } = plan;
   const pods = outlook.holders.get(facts.name) ?? [];
   const blockedBy = problem ? [`${problem.reason}: ${problem.message}`] : [];
@@ -147,7 +146,6 @@ function describeNode(turn: number, plan: NodePlan, planned: Planned, outlook: O
     if (holder?.refusal !== undefined) blockedBy.push(`pod ${id}: ${holder.refusal}`);
     else for (const budget of blockingBudgets(pod, outlook.budgets)) blockedBy.push(`pod ${id}: ${budget}`);
   }
-  const missing = missingImages(facts.kernel, planned, outlook.images);
   return {
     turn,
     node: facts.name,
@@ -157,22 +155,19 @@ function describeNode(turn: number, plan: NodePlan, planned: Planned, outlook: O
     next: gate ?? step,
     steps: stepsOf(plan, pods.length),
     evict: pods.map(({ metadata }) => `${metadata.namespace}/${metadata.name}`),
-    blockedBy: [...blockedBy, ...missing],
+    blockedBy: [...blockedBy, ...missingImages(facts, problem)],
   };
 }
 
-/** Images for a kernel that KMM says do not exist. */
-function missingImages(kernel: string, { desired }: Planned, images: Outlook["images"]): string[] {
-  return [desired?.onload, desired?.sfc].flatMap((module) => {
-    const mapping = mappingFor(module, kernel);
-    if (!module || !mapping) return [];
-    const image = mapping.containerImage.replaceAll("${KERNEL_FULL_VERSION}", kernel.replace(/\+$/, ""));
-    const config = images.find(
-      ({ metadata }) => metadata.name === module.metadata.name && metadata.namespace === module.metadata.namespace,
+/** Images that KMM has not found, but for those whose pull has failed: that is the node's problem already. */
+function missingImages({ missingImages: missing, kernel }: NodeFacts, problem: Problem | undefined): string[] {
+  return missing
+    .filter(({ image }) => !problem?.message.includes(image))
+    .map(({ image, why }) =>
+      why === undefined
+        ? `image ${image} (kernel ${kernel}): KMM has not found it yet`
+        : `image ${image} (kernel ${kernel}): ${why}`,
     );
-    const state = config?.status?.imagesStates?.find((each) => each.image === image)?.status;
-    return state === "DoesNotExist" ? [`image ${image} does not exist (kernel ${kernel})`] : [];
-  });
 }
 
 function objectChanges({ desired, live }: Planned): string[] {

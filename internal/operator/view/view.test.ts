@@ -49,7 +49,7 @@ function looked(nodes: NodeFacts[], changes: Partial<Policy> = {}, status: Onloa
   };
 }
 
-const nothing: Outlook = { holders: new Map(), budgets: [], images: [] };
+const nothing: Outlook = { holders: new Map(), budgets: [] };
 
 function holder(name: string, owner?: string): Pod {
   return {
@@ -133,7 +133,6 @@ test("plan lists nodes in their order, with pods and what holds them", () => {
         status: { disruptionsAllowed: 0 },
       },
     ],
-    images: [],
   };
   expect(planText([describePlan(looked(nodes, { maxUnavailable: 3 }), outlook)])).toMatchInlineSnapshot(`
     "trading/onload: version v2, at most 3 of its nodes out at once

@@ -1,0 +1,84 @@
+import { describe, expect, test } from "bun:test";
+import type { DeepReadonly, Pod } from "../../api/core.ts";
+import type { Module, ModuleImagesConfig } from "../../api/kmm.ts";
+import { planRollout } from "../rollout/plan.ts";
+import { bare, mark, module, NOW, policy, whole } from "../testing/facts.ts";
+import { missingImages, moduleImages } from "./images.ts";
+import { imageFor } from "./module-config.ts";
+
+const moduleOf = (containerImage: string): Module =>
+  ({
+    metadata: { name: "m", namespace: "ns" },
+    spec: { moduleLoader: { container: { kernelMappings: [{ regexp: "^5\\.", containerImage }] } } },
+  }) as unknown as Module;
+
+test.each([
+  ["r/m:1-${KERNEL_FULL_VERSION}", "r/m:1-5.14.0-427.el9.x86_64"],
+  ["r/m:$KERNEL_XYZ-${KERNEL_X}.${KERNEL_Y}.${KERNEL_Z}", "r/m:5.14.0-5.14.0"],
+  ["r/${MOD_NAMESPACE}/${MOD_NAME}:${KERNEL_VERSION}", "r/ns/m:5.14.0-427.el9.x86_64"],
+])("%s as KMM fills it in", (image, want) => {
+  expect(imageFor(moduleOf(image), "5.14.0-427.el9.x86_64+")).toBe(want);
+});
+
+const config = (...imagesStates: object[]): DeepReadonly<ModuleImagesConfig> =>
+  ({ status: { imagesStates } }) as unknown as ModuleImagesConfig;
+const puller = (image: string, waiting: object): DeepReadonly<Pod> =>
+  ({
+    metadata: { name: "m-pull-pod-x" },
+    spec: { containers: [{ name: "puller", image }] },
+    status: { phase: "Pending", containerStatuses: [{ name: "puller", state: { waiting } }] },
+  }) as unknown as Pod;
+
+describe("an image is missing", () => {
+  const missing = (images: ReturnType<typeof moduleImages> | undefined, kernel = "5.14.0") =>
+    missingImages([{ module: moduleOf("r/m:1"), images }], kernel);
+  test("until KMM has found it", () => {
+    expect(missing(moduleImages(undefined, []))).toEqual([{ image: "r/m:1", why: undefined }]);
+    expect(missing(moduleImages(config({ image: "r/m:0", status: "Exists" }), []))).toHaveLength(1);
+    expect(missing(moduleImages(config({ image: "r/m:1", status: "NeedsBuilding" }), []))).toHaveLength(1);
+    expect(missing(moduleImages(config({ image: "r/m:1", status: "Exists" }), []))).toEqual([]);
+  });
+  test("for good, when its build failed or its pull is given up for now", () => {
+    expect(missing(moduleImages(config({ image: "r/m:1", status: "DoesNotExist" }), []))[0]!.why).toContain("build");
+    const backOff = puller("r/m:1", { reason: "ImagePullBackOff", message: "Back-off pulling image" });
+    expect(missing(moduleImages(config(), [backOff]))[0]!.why).toBe(
+      "Pod m-pull-pod-x: container puller: ImagePullBackOff: Back-off pulling image",
+    );
+    expect(missing(moduleImages(config(), [puller("r/m:1", { reason: "ContainerCreating" })]))[0]!.why).toBeUndefined();
+    expect(missing(moduleImages(config(), [puller("r/m:2", { reason: "ImagePullBackOff" })]))[0]!.why).toBeUndefined();
+  });
+  test("not where KMM does not say, and not for a kernel without a mapping", () => {
+    expect(missing(undefined)).toEqual([]);
+    expect(missing(moduleImages(undefined, []), "6.1.0")).toEqual([]);
+  });
+  test("once, when both Modules share it", () => {
+    const images = moduleImages(undefined, []);
+    const both = { module: moduleOf("r/m:1"), images };
+    expect(missingImages([both, both], "5.14.0")).toHaveLength(1);
+  });
+});
+
+describe("what a missing image means", () => {
+  const looking = [{ image: "r/m:2", why: undefined }];
+  const failed = [{ image: "r/m:2", why: "ImagePullBackOff" }];
+  test.each([
+    ["still looked for", looking, undefined],
+    ["cannot be had", failed, { reason: "ModuleImageMissing", failed: false }],
+  ] as const)("a node that serves is left alone: %s", (_, missing, problem) => {
+    const plan = planRollout([whole("v1", { missingImages: missing })], policy, NOW);
+    expect(plan.nodes[0]).toMatchObject({ state: "Outdated", step: "None", gate: "NoModuleImage" });
+    if (problem) expect(plan.nodes[0]!.problem).toMatchObject(problem);
+    else expect(plan.nodes[0]!.problem).toBeUndefined();
+    expect(plan.halted).toBeFalse();
+  });
+  test("a node that waits for it has failed, and says which and why", () => {
+    const labels = { plugin: "v2", onload: "v2", sfc: undefined };
+    const waiting = bare({ labels, onload: module(), mark: mark("Install", 601_000), missingImages: failed });
+    const { problem } = planRollout([waiting], policy, NOW).nodes[0]!;
+    expect(problem).toMatchObject({ reason: "ModuleImageMissing", failed: true });
+    expect(problem!.message).toContain("Image r/m:2 cannot be had: ImagePullBackOff");
+    const late = planRollout([{ ...waiting, missingImages: looking }], policy, NOW).nodes[0]!.problem;
+    expect(late).toMatchObject({ reason: "ModuleLoadFailed", failed: true });
+    expect(late!.message).toContain("KMM has not loaded onload (it still pulls or builds r/m:2) after 600 s");
+  });
+});
