@@ -105,7 +105,8 @@ test("killed 50 times at random moments of install and delete, it comes to the s
             .requests()
             .slice(before)
             .filter(({ verb }) => !["get", "list", "watch"].includes(verb));
-          return wrote.length >= writes || ((await operator.isReady()) && (await done()));
+          if (wrote.length >= writes || ((await operator.isReady()) && (await done()))) return true;
+          throw new Error(`it wrote ${wrote.length} of ${writes} times; ${await cluster.describe(namespace)}`);
         },
         { what: "Writes of the operator", timeoutMs: PATIENCE_MS, intervalMs: 5 },
       );

@@ -8,9 +8,10 @@
  * CPU seconds and memory are the operator's own, from /proc; requests are those in the API server's audit log. Where a
  * row says "KMM", the time includes KMM's and the controllers' own work, which the operator waits for.
  */
-import { readFileSync } from "node:fs";
+import { copyFileSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { readFile } from "node:fs/promises";
-import { join } from "node:path";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
 import type { Node } from "../../internal/api/core.ts";
 import { onloadModuleLabel, pluginLabel, sfcModuleLabel } from "../../internal/api/names.ts";
 import type { Onload, OnloadSpecInput } from "../../internal/api/onload.ts";
@@ -66,7 +67,7 @@ class Subject {
     this.startSeconds = startSeconds;
   }
 
-  static async start(executable: string, kubeconfig: string): Promise<Subject> {
+  static async start(executable: string, kubeconfig: string, logFile: string): Promise<Subject> {
     const [health] = await freePorts(1);
     const began = performance.now();
     const child = Bun.spawn(
@@ -77,12 +78,18 @@ class Subject {
         "--metrics-bind-address=0",
         `--health-probe-bind-address=127.0.0.1:${health}`,
       ],
-      { env: { ...process.env, DEVICE_PLUGIN_IMG: "registry/onloadctl:1" }, stdout: "ignore", stderr: "ignore" },
+      {
+        env: { ...process.env, DEVICE_PLUGIN_IMG: "registry/onloadctl:1" },
+        stdout: "ignore",
+        stderr: Bun.file(logFile),
+      },
     );
-    await poll(async () => (await fetch(`http://127.0.0.1:${health}/readyz`)).ok, {
-      what: "Readiness of the operator",
-      intervalMs: 5,
-    });
+    const ready = async (): Promise<boolean> => {
+      if (child.exitCode !== null) return true;
+      return (await fetch(`http://127.0.0.1:${health}/readyz`)).ok;
+    };
+    await poll(ready, { what: "Readiness of the operator", intervalMs: 5, timeoutMs: 120_000 });
+    if (child.exitCode !== null) throw new Error(`The operator exited: ${readFileSync(logFile, "utf8").slice(-500)}`);
     return new Subject(child, (performance.now() - began) / 1000);
   }
 
@@ -161,7 +168,7 @@ async function measureRow(row: Row, executable: string): Promise<Measure[]> {
   if (row.pods > 0) await kwok.createPods(row.pods, { namespace: await plane.createNamespace("w"), nodes });
   const client = await connect({ kubeconfig: plane.kubeconfigPath });
   const seen = new Nodes(client);
-  const operator = await Subject.start(executable, user.kubeconfigPath);
+  const operator = await Subject.start(executable, user.kubeconfigPath, join(plane.folder, "operator.log"));
   const measures: Measure[] = [];
   const key = { namespace, name: NAME };
   const modules = [onloadModuleLabel(key), ...(row.sfc ? [sfcModuleLabel(key)] : [])];
@@ -271,9 +278,15 @@ function images(version: string, sfc: boolean): OnloadSpecInput["onload"] {
 
 const words = process.argv.slice(2);
 const rows = ROWS.filter(({ name }) => words.every((word) => name.split(/[ ,]+/).includes(word)));
-const executable = await builtExecutable();
+// A copy, which no other build replaces meanwhile.
+const executable = join(mkdtempSync(join(tmpdir(), "onloadctl-bench-")), "onloadctl");
+copyFileSync(await builtExecutable(), executable);
 const results: Measure[] = [];
-for (const row of rows) results.push(...(await measureRow(row, executable)));
+try {
+  for (const row of rows) results.push(...(await measureRow(row, executable)));
+} finally {
+  rmSync(dirname(executable), { recursive: true });
+}
 process.stdout.write(
   formatTable(
     ["Cluster", "Work", "Seconds", "Patches/node", "Requests", "CPU s", "Resident MB", "Anonymous MB"],

@@ -4,12 +4,12 @@ import { join } from "node:path";
 import { startControlPlane, startKmm, type AuditEvent, type ControlPlane } from "../../../scripts/cluster/index.ts";
 import { freePorts } from "../../../scripts/lib/ports.ts";
 import { poll } from "../../../scripts/lib/poll.ts";
-import type { Node } from "../../api/core.ts";
+import type { Node, Pod } from "../../api/core.ts";
 import { pluginLabel } from "../../api/names.ts";
 import type { Onload, OnloadSpecInput, OnloadStatus } from "../../api/onload.ts";
 import type { Client } from "../../kube/client.ts";
 import { connect } from "../../kube/connect.ts";
-import { NODES, ONLOADS } from "../../kube/resource.ts";
+import { NODES, ONLOADS, PODS } from "../../kube/resource.ts";
 import { FakeKubelet } from "./fake-kubelet.ts";
 import { OperatorProcess } from "./operator-process.ts";
 
@@ -159,6 +159,23 @@ export class OperatorCluster implements AsyncDisposable {
     const { labels = {}, annotations = {} } = (await this.node(node)).metadata;
     const ours = (key: string): boolean => /onload\.amd\.com|version-module|\.ready$/.test(key);
     return [...Object.keys(labels), ...Object.keys(annotations)].filter(ours);
+  }
+
+  /** Status, nodes and pods on one line, for messages. */
+  async describe(namespace: string, name = "main"): Promise<string> {
+    const nodes = (await this.client.list<Node>(NODES)).items.map(({ metadata }) => [
+      metadata.name,
+      metadata.labels,
+      metadata.annotations,
+    ]);
+    const pods = (await this.client.list<Pod>(PODS, { namespace })).items.map(({ metadata, spec, status }) => [
+      metadata.name,
+      spec?.nodeName,
+      status?.phase,
+      metadata.deletionTimestamp,
+      metadata.finalizers,
+    ]);
+    return JSON.stringify({ status: await this.status(namespace, name), nodes, pods });
   }
 
   /** Notes of the events about a resource, oldest first. */
