@@ -35,6 +35,7 @@ export async function findKubelet(kubeletDir: string): Promise<KubeletSocket | u
 export async function register(kubelet: KubeletSocket, endpoint: string, signal: AbortSignal): Promise<void> {
   const client = new RegistrationClient(`unix:${kubelet.path}`, credentials.createInsecure(), {
     "grpc.enable_http_proxy": 0,
+    "grpc.enable_channelz": 0,
   });
   let cancel: (() => void) | undefined;
   try {

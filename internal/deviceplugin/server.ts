@@ -67,7 +67,8 @@ export class PluginServer {
     // The former server unlinks the path when it closes, so it must be gone before the new one binds.
     this.#server?.forceShutdown();
     await rm(this.#path, { force: true });
-    const server = new Server();
+    // Statistics that nobody asks for would be kept for every call.
+    const server = new Server({ "grpc.enable_channelz": 0 });
     server.addService(service, this.#handlers());
     await new Promise<void>((resolve, reject) => {
       server.bindAsync(`unix:${this.#path}`, ServerCredentials.createInsecure(), (error) =>
