@@ -4,17 +4,8 @@ import type { DaemonSet, DeepReadonly, Pod } from "../../api/core.ts";
 import { DEVICE_PLUGIN_CONTAINER, devicePluginName } from "../../api/names.ts";
 import type { Onload } from "../../api/onload.ts";
 import type { Client } from "../../kube/client.ts";
-import { isNotFound } from "../../kube/errors.ts";
-import {
-  CUSTOM_RESOURCE_DEFINITIONS,
-  DAEMON_SETS,
-  MODULES,
-  NODES,
-  ONLOADS,
-  PODS,
-  refOf,
-  type Resource,
-} from "../../kube/resource.ts";
+import { isForbidden, isNotFound } from "../../kube/errors.ts";
+import { DAEMON_SETS, ONLOADS, PODS, refOf, type Resource } from "../../kube/resource.ts";
 import { Store } from "../../kube/store.ts";
 import { createCaches, type Caches, type RawOnload, type Stores } from "../caches.ts";
 import { LastWords } from "../last-words.ts";
@@ -45,13 +36,13 @@ export class Session {
   #instead: RawOnload | undefined;
   readonly #running: Promise<unknown>;
 
-  private constructor(client: Client, caches: Caches, log: Logger, onChange: () => void) {
+  private constructor(client: Client, caches: Caches, followed: Followed[], log: Logger, onChange: () => void) {
     this.client = client;
     this.caches = caches;
     this.pods = new NodePods(client, log, onChange);
     this.#lastWords = new LastWords(client);
-    for (const informer of Object.values(caches)) (informer as Caches["onloads"]).subscribe(onChange);
-    this.#running = Promise.all(Object.values(caches).map((informer) => informer.run(this.#stop.signal)));
+    for (const informer of followed) informer.subscribe(onChange);
+    this.#running = Promise.all(followed.map((informer) => informer.run(this.#stop.signal)));
   }
 
   /**
@@ -68,10 +59,11 @@ export class Session {
     signal: AbortSignal,
     onChange: () => void = () => undefined,
   ): Promise<Session> {
-    await mayRead(client, namespace, signal);
-    const session = new Session(client, createCaches(client, namespace ? [namespace] : [], log), log, onChange);
+    const caches = createCaches(client, namespace ? [namespace] : [], log);
+    const followed = await readable(client, caches, namespace, log, signal);
+    const session = new Session(client, caches, followed, log, onChange);
     try {
-      await Promise.all(Object.values(session.caches).map((informer) => informer.synced(signal)));
+      await Promise.all(followed.map((informer) => informer.synced(signal)));
       const { items } = await client.list<Pod>(PODS, { labelSelector: OPERATOR_PODS, signal });
       session.#ownNode = items.find((pod) => pod.status?.phase === "Running")?.spec?.nodeName;
     } catch (error) {
@@ -158,23 +150,53 @@ function sortKey({ metadata }: DeepReadonly<RawOnload>): string {
   return `${metadata.creationTimestamp ?? ""} ${metadata.namespace}/${metadata.name}`;
 }
 
-/** Informers try for ever; a person wants to know at once what cannot be read. */
-async function mayRead(client: Client, namespace: string | undefined, signal: AbortSignal): Promise<void> {
-  const first = async (resource: Resource): Promise<boolean> => {
-    const options = { pageSize: 1, signal, ...(namespace && resource.namespaced ? { namespace } : {}) };
+/** What a person may not be allowed to read; the view then goes without it. */
+const DISPENSABLE: ReadonlySet<keyof Caches> = new Set(["machineConfigs", "nodeModulesConfigs", "moduleImagesConfigs"]);
+
+/**
+ * The caches that can be followed. Informers try for ever, but a person wants to know at once what cannot be read.
+ *
+ * @throws Error when something cannot be read that is needed
+ */
+async function readable(
+  client: Client,
+  caches: Caches,
+  namespace: string | undefined,
+  log: Logger,
+  signal: AbortSignal,
+): Promise<Followed[]> {
+  const asked = Object.entries(caches).map(async ([name, informer]) => {
     try {
-      for await (const _page of client.pages(resource, options)) return true;
-      return true;
+      const exists = await mayRead(client, informer.resource, namespace, signal);
+      if (name === "onloads" && !exists) throw new Error(NO_CRD);
+      return [informer as Followed];
     } catch (error) {
-      if (isNotFound(error)) return false;
-      throw error;
+      if (!isForbidden(error) || !DISPENSABLE.has(name as keyof Caches)) throw error;
+      log.debug(`Going without ${informer.resource.plural}`, { error });
+      return [];
     }
-  };
-  if (!(await first(ONLOADS))) {
-    throw new Error(
-      "Cannot list Onload resources: their CRD is not installed; run `onloadctl manifests install | kubectl apply --server-side -f -`",
-    );
+  });
+  return (await Promise.all(asked)).flat();
+}
+
+type Followed = Pick<Caches["onloads"], "run" | "synced"> & { subscribe(handler: () => void): void };
+
+const NO_CRD =
+  "Cannot list Onload resources: their CRD is not installed; run `onloadctl manifests install | kubectl apply --server-side -f -`";
+
+/** Whether the resource exists. */
+async function mayRead(
+  client: Client,
+  resource: Resource,
+  namespace: string | undefined,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const options = { pageSize: 1, signal, ...(namespace && resource.namespaced ? { namespace } : {}) };
+  try {
+    await client.pages(resource, options).next();
+    return true;
+  } catch (error) {
+    if (isNotFound(error)) return false;
+    throw error;
   }
-  // KMM's may be missing: then there is nothing to read.
-  for (const resource of [NODES, PODS, DAEMON_SETS, CUSTOM_RESOURCE_DEFINITIONS, MODULES]) await first(resource);
 }

@@ -1,0 +1,204 @@
+/** status and plan against a real API server, as a person runs them; the operator does not run here. */
+import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parse, stringify } from "yaml";
+import { sharedControlPlane, type Cluster, type ClusterUser } from "../../../scripts/cluster/index.ts";
+import { run, type CommandResult } from "../../../scripts/lib/command.ts";
+
+setDefaultTimeout(120_000);
+
+const ENTRY = join(import.meta.dirname, "../../../cmd/onloadctl.ts");
+const CRD = join(import.meta.dirname, "../../manifests/crd/onload.amd.com_onloads.yaml");
+const id = `view-${process.pid}`;
+
+let cluster: Cluster;
+let namespace: string;
+let reader: ClusterUser;
+let folder: string;
+const nodes = [`${id}-1`, `${id}-2`, `${id}-3`];
+
+beforeAll(async () => {
+  cluster = await sharedControlPlane();
+  await cluster.apply(await readFile(CRD, "utf8"));
+  folder = await mkdtemp(join(tmpdir(), "onloadctl-view-"));
+  namespace = await cluster.createNamespace();
+  reader = await cluster.addUser(id);
+  await grant(reader.name, [
+    ["onload.amd.com", "onloads"],
+    ["", "nodes"],
+    ["", "pods"],
+    ["apps", "daemonsets"],
+    ["policy", "poddisruptionbudgets"],
+    ["kmm.sigs.x-k8s.io", "modules"],
+    ["kmm.sigs.x-k8s.io", "nodemodulesconfigs"],
+    ["kmm.sigs.x-k8s.io", "moduleimagesconfigs"],
+    ["apiextensions.k8s.io", "customresourcedefinitions"],
+  ]);
+  for (const name of nodes) await createNode(name);
+  await cluster.apply(stringify(onload("v1")));
+});
+
+afterAll(async () => {
+  for (const name of nodes) await cluster.request("DELETE", `/api/v1/nodes/${name}`);
+  for (const kind of ["clusterroles", "clusterrolebindings"]) {
+    await cluster.request("DELETE", `/apis/rbac.authorization.k8s.io/v1/${kind}/${id}`);
+  }
+  await rm(folder, { recursive: true, force: true });
+});
+
+async function grant(user: string, resources: [string, string][]): Promise<void> {
+  const rules = resources.map(([group, resource]) => ({
+    apiGroups: [group],
+    resources: [resource],
+    verbs: ["get", "list", "watch"],
+  }));
+  // A dry run is authorised as the write that it would be.
+  rules.push({ apiGroups: ["onload.amd.com"], resources: ["onloads"], verbs: ["create", "update"] });
+  const api = "/apis/rbac.authorization.k8s.io/v1";
+  await cluster.request("POST", `${api}/clusterroles`, { body: { metadata: { name: id }, rules } });
+  const roleRef = { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: id };
+  const subjects = [{ apiGroup: "rbac.authorization.k8s.io", kind: "User", name: user }];
+  await cluster.request("POST", `${api}/clusterrolebindings`, { body: { metadata: { name: id }, roleRef, subjects } });
+}
+
+async function createNode(name: string): Promise<void> {
+  const path = "/api/v1/nodes";
+  await cluster.request("POST", path, { body: { metadata: { name, labels: { [id]: "selected" } } } });
+  const now = new Date().toISOString();
+  const condition = {
+    type: "Ready",
+    status: "True",
+    reason: "KubeletReady",
+    lastHeartbeatTime: now,
+    lastTransitionTime: now,
+  };
+  await cluster.request("PATCH", `${path}/${name}/status`, {
+    contentType: "merge",
+    body: { status: { conditions: [condition], nodeInfo: { kernelVersion: "6.1.0-test" } } },
+  });
+}
+
+function onload(version: string, changes: object = {}): object {
+  return {
+    apiVersion: "onload.amd.com/v1alpha1",
+    kind: "Onload",
+    metadata: { name: "sample", namespace },
+    spec: {
+      selector: { [id]: "selected" },
+      serviceAccountName: "default",
+      onload: {
+        version,
+        userImage: `registry.example/onload-user:${version}`,
+        kernelMappings: [{ regexp: ".*", kernelModuleImage: `registry.example/onload-module:${version}` }],
+      },
+      ...changes,
+    },
+  };
+}
+
+function onloadctl(args: readonly string[], kubeconfig = reader.kubeconfigPath, input = ""): Promise<CommandResult> {
+  const env = { KUBECONFIG: kubeconfig, NO_COLOR: "1" };
+  return run([process.execPath, ENTRY, ...args], { env, input, allowFailure: true });
+}
+
+test("status says that no operator has looked, and what each node is at", async () => {
+  const { code, stdout, stderr } = await onloadctl(["status", "sample", "-n", namespace]);
+  expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+  expect(stdout).toContain("The operator has not looked at it; is it running?");
+  for (const name of nodes) expect(stdout).toMatch(new RegExp(`${name} +none -> v1 +New +Install`));
+});
+
+test("status gives data to scripts", async () => {
+  const json = await onloadctl(["status", "-n", namespace, "-o", "json"]);
+  const yaml = await onloadctl(["status", "-n", namespace, "-o", "yaml"]);
+  const name = await onloadctl(["status", "-n", namespace, "-o", "name"]);
+  const data = JSON.parse(json.stdout) as { name: string; nodes: { node: string; state: string }[] }[];
+  expect(data).toMatchObject([{ namespace, name: "sample", nodes: nodes.map((node) => ({ node, state: "New" })) }]);
+  expect(parse(yaml.stdout)).toEqual(data);
+  expect(name.stdout).toBe("onload.onload.amd.com/sample\n");
+});
+
+test("plan names nodes, pods and the budget that holds them, for a version that is not applied", async () => {
+  const labels = (version: string): Record<string, string> => ({
+    [`onload.amd.com/${namespace}.sample`]: version,
+    [`kmm.node.kubernetes.io/version-module.${namespace}.sample-module`]: version,
+    [`kmm.node.kubernetes.io/${namespace}.sample-module.ready`]: "",
+  });
+  for (const name of nodes) {
+    const body = { metadata: { labels: labels("v1") } };
+    await cluster.request("PATCH", `/api/v1/nodes/${name}`, { contentType: "merge", body });
+  }
+  const pod = {
+    metadata: { name: "feed-0", namespace, labels: { app: "feed" } },
+    // Bound to its node already: it needs no scheduler.
+    spec: {
+      nodeName: nodes[0],
+      containers: [{ name: "app", image: "registry.example/feed:1", resources: { limits: { "amd.com/onload": "1" } } }],
+    },
+  };
+  await cluster.request("POST", `/api/v1/namespaces/${namespace}/pods`, { body: pod });
+  const budget = {
+    metadata: { name: "feed", namespace },
+    spec: { minAvailable: 1, selector: { matchLabels: { app: "feed" } } },
+  };
+  await cluster.request("POST", `/apis/policy/v1/namespaces/${namespace}/poddisruptionbudgets`, { body: budget });
+
+  const file = join(folder, "onload.yaml");
+  await writeFile(file, stringify(onload("v2", { upgrade: { drain: { force: true } } })));
+  const { code, stdout, stderr } = await onloadctl(["plan", "-f", file, "-o", "json"]);
+  expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+  const [plan] = JSON.parse(stdout) as {
+    version: string;
+    nodes: { node: string; turn: number; evict: string[]; blockedBy: string[] }[];
+  }[];
+  expect(plan?.version).toBe("v2");
+  expect(plan?.nodes.map(({ node }) => node).toSorted()).toEqual(nodes);
+  const first = plan?.nodes.find(({ node }) => node === nodes[0]);
+  expect(first?.evict).toEqual([`${namespace}/feed-0`]);
+  expect(first?.blockedBy.join()).toContain("budget feed allows no disruption now");
+  const text = await onloadctl(
+    ["plan", "-f", "-", "-n", namespace],
+    reader.kubeconfigPath,
+    await readFile(file, "utf8"),
+  );
+  expect(text.stdout).toContain(`${namespace}/sample: version v2`);
+});
+
+test("a file that the API server would refuse is refused with its words", async () => {
+  const file = join(folder, "bad.yaml");
+  await writeFile(file, stringify(onload("not a version")));
+  const { code, stdout, stderr } = await onloadctl(["plan", "-f", file]);
+  expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
+  expect(stderr).toContain("version must be a label value");
+  expect(stderr.trim().split("\n")).toHaveLength(1);
+});
+
+test.each([
+  [["plan", "-f", "/no/such/file"], 2, "Cannot read /no/such/file"],
+  [["plan", "sample", "-f", "x"], 2, "exclude each other"],
+  [["status", "nonsense"], 1, 'Cannot find Onload "nonsense"'],
+])("%j fails with one line", async (args, code, words) => {
+  const result = await onloadctl(args);
+  expect(result).toMatchObject({ code, stdout: "" });
+  expect(result.stderr).toContain(words);
+  expect(result.stderr.trim().split("\n")).toHaveLength(1);
+});
+
+test("who may not read is told at once what is missing", async () => {
+  const nobody = await cluster.addUser(`${id}-nobody`);
+  const { code, stderr } = await onloadctl(["status"], nobody.kubeconfigPath);
+  expect(code).toBe(1);
+  expect(stderr).toContain("cannot list resource");
+});
+
+test("neither command wrote anything", async () => {
+  const dry = (uri: string): boolean => uri.includes("dryRun=All");
+  const writes = cluster
+    .auditEvents(reader.name)
+    .filter(({ verb, requestURI }) => !["get", "list", "watch"].includes(verb) && !dry(requestURI));
+  expect(writes).toEqual([]);
+  const live = await cluster.request("GET", `/apis/onload.amd.com/v1alpha1/namespaces/${namespace}/onloads/sample`);
+  expect(live.spec.onload.version).toBe("v1");
+});
