@@ -38,7 +38,10 @@ async function readMountTables(procDir: string, note: (table: string) => void): 
   }
 }
 
-/** The Allocate answers that the kubelet keeps for its pods, as the bytes that were sent. */
+/**
+ * The Allocate answers that the kubelet keeps for its pods, as the bytes that were sent. It forgets those of ended pods
+ * with the next allocation only; until then a folder may seem to be used that is not.
+ */
 async function storedAnswers(checkpoint: string): Promise<Buffer[]> {
   let text: string;
   try {
