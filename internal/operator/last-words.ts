@@ -1,10 +1,9 @@
-/** The end of the logs of pods that failed: often the only place where modprobe's error is. */
+/** The last words of pods that failed, from a hook's output or the end of a log: the only places where modprobe's error is. */
 import type { DeepReadonly, Pod } from "../api/core.ts";
 import type { Client } from "../kube/client.ts";
-import { podFailure } from "./observe/pods.ts";
+import { oneLine, podFailure } from "./observe/pods.ts";
 
 const LINES = 5;
-const MOST_CHARACTERS = 600;
 const MOST_PODS = 200;
 
 export class LastWords {
@@ -24,6 +23,11 @@ export class LastWords {
       const failure = podFailure(pod);
       const uid = pod.metadata.uid ?? "";
       if (failure?.kind !== "run" || failure.container === "") continue;
+      if (failure.said !== undefined) {
+        // The kubelet tells it only until it starts the container anew or waits to do so.
+        this.words.set(uid, failure.said);
+        continue;
+      }
       const restarts = restartsOf(pod);
       if (this.#asked.get(uid) === restarts) continue;
       this.#asked.set(uid, restarts);
@@ -47,8 +51,7 @@ export class LastWords {
     const ref = { namespace: pod.metadata.namespace ?? "", name: pod.metadata.name };
     try {
       const log = await this.#client.podLog(ref, { container, previous, tailLines: LINES, signal, timeoutMs: 5000 });
-      const text = log?.trim().replace(/\s*\n\s*/g, " | ");
-      return text ? text.slice(-MOST_CHARACTERS) : undefined;
+      return log ? oneLine(log) || undefined : undefined;
     } catch {
       // The kubelet may be out of reach: the status then goes without.
       signal.throwIfAborted();

@@ -97,7 +97,7 @@ function firstFailure({ lastWords }: KmmView, pods: readonly DeepReadonly<Pod>[]
   for (const pod of pods) {
     const failure = podFailure(pod);
     if (!failure) continue;
-    const words = lastWords.get(pod.metadata.uid ?? "");
+    const words = failure.said ?? lastWords.get(pod.metadata.uid ?? "");
     const message = words ? `${failure.message}; its last words: ${words}` : failure.message;
     const unloading = pod.metadata.labels?.[KMM_WORKER_ACTION_LABEL] === "Unload";
     if (failure.kind === "image") return { reason: NODE_REASON.ModuleImageMissing, message };

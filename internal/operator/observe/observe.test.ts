@@ -66,6 +66,21 @@ describe("what failed in a pod", () => {
     });
     expect(podFailure(crashed)?.message).toBe("Pod p: container c: CrashLoopBackOff: exit code 1: modprobe: FATAL");
   });
+  test("a hook's own words are taken from what the kubelet says of it", () => {
+    const message = `Exec lifecycle hook ([/bin/sh -c modprobe onload]) for Container "c" in Pod "p_n(u)" failed - error: command '/bin/sh' exited with 1: , message: "modprobe: ERROR: could not insert 'onload':\\n\\t\\"Invalid\\"\\n"`;
+    const ended = { terminated: { exitCode: 143 } };
+    expect(podFailure(waiting("PostStartHookError", message, ended))).toEqual({
+      kind: "run",
+      container: "c",
+      message: "Pod p: container c: PostStartHookError: exit code 143",
+      said: `modprobe: ERROR: could not insert 'onload': | "Invalid"`,
+    });
+  });
+  test("a pod that is ended by a signal on its way out has not failed", () => {
+    const containerStatuses = [{ name: "c", state: { terminated: { exitCode: 143 } } }];
+    const metadata = { name: "p", deletionTimestamp: "2026-01-01T00:00:00Z" };
+    expect(podFailure(pod({ metadata, status: { containerStatuses } }))).toBeUndefined();
+  });
   test("a pod that failed as a whole", () => {
     expect(podFailure(pod({ status: { phase: "Failed", reason: "Evicted", message: "disk" } }))?.message).toBe(
       "Pod p: Evicted: disk",

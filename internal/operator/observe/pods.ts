@@ -38,6 +38,9 @@ const RUN_REASONS = new Set([
   "StartError",
 ]);
 
+/** Most of a log or of a hook's output that is quoted. */
+const MOST_CHARACTERS = 600;
+
 /** What failed in a pod. */
 export interface PodFailure {
   kind: "image" | "run";
@@ -45,10 +48,13 @@ export interface PodFailure {
   message: string;
   /** The container, for its log. */
   container: string;
+  /** What its postStart hook printed, which no log has: KMM 1.1 runs modprobe there. */
+  said?: string;
 }
 
-/** What the kubelet reports as failed in a pod, if anything. */
+/** What the kubelet reports as failed in a pod, if anything. A pod on its way out is ended by a signal: that is no failure. */
 export function podFailure(pod: DeepReadonly<Pod>): PodFailure | undefined {
+  if (isTerminating(pod)) return undefined;
   const { initContainerStatuses = [], containerStatuses = [], phase, message, reason } = pod.status ?? {};
   for (const status of [...initContainerStatuses, ...containerStatuses]) {
     const failure = containerFailure(status);
@@ -68,11 +74,13 @@ function containerFailure(status: DeepReadonly<ContainerStatus>): PodFailure | u
     return { kind: "image", container: name, message: `container ${name}: ${waiting.reason}${said(waiting.message)}` };
   }
   if (waiting?.reason && RUN_REASONS.has(waiting.reason)) {
+    const hook = waiting.reason === "PostStartHookError" ? hookOutput(waiting.message) : undefined;
     const words = exit ?? said(waiting.message).slice(2);
     return {
       kind: "run",
       container: name,
       message: `container ${name}: ${waiting.reason}${words ? `: ${words}` : ""}`,
+      ...(hook ? { said: hook } : {}),
     };
   }
   if (state?.terminated && exit) return { kind: "run", container: name, message: `container ${name}: ${exit}` };
@@ -81,4 +89,24 @@ function containerFailure(status: DeepReadonly<ContainerStatus>): PodFailure | u
 
 function said(message: string | undefined): string {
   return message ? `: ${message.trim().replace(/\s+/g, " ").slice(0, 500)}` : "";
+}
+
+/** The hook's own words, which the kubelet puts last and in Go's quotes: `Exec lifecycle hook ... failed - error: ..., message: "..."`. */
+function hookOutput(message: string | undefined): string | undefined {
+  const quoted = /, message: ("(?:[^"\\]|\\.)*")$/s.exec(message?.trim() ?? "")?.[1];
+  if (quoted === undefined) return undefined;
+  try {
+    return oneLine(JSON.parse(quoted) as string);
+  } catch {
+    // An escape that Go knows and JSON does not.
+    return oneLine(quoted.slice(1, -1));
+  }
+}
+
+/** A log's lines on one line, its end if it is long. */
+export function oneLine(text: string): string {
+  return text
+    .trim()
+    .replace(/\s*\n\s*/g, " | ")
+    .slice(-MOST_CHARACTERS);
 }

@@ -72,6 +72,10 @@ describe("conditions", () => {
       status([loading("n1", 601_000), whole("v1", { name: "n2" })]),
       ["Ready=False NodesNotReady", "Progressing=False Halted", "Degraded=True NodesFailed"],
     ],
+    "halted, no other node": [
+      status([loading("n1", 601_000)]),
+      ["Ready=False NodesNotReady", "Progressing=False Halted", "Degraded=True NodesFailed"],
+    ],
     "only a cordoned node is left": [
       status([whole("v1", { cordoned: true })]),
       ["Ready=False NodesNotReady", "Progressing=False NodesNotReady", "Degraded=False AsExpected"],

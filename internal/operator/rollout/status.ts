@@ -164,7 +164,10 @@ function progressing(plan: RolloutPlan, situation: Situation): Verdict {
           : REASON.Installing;
     return verdict("True", reason, `${done} of ${desired} nodes are ready with version ${situation.version}${now}`);
   }
-  if (waiting.length === 0) return verdict("False", REASON.AsExpected, "Nothing to do");
+  if (waiting.length === 0) {
+    if (plan.halted) return verdict("False", REASON.Halted, "A node has failed; see status.problems");
+    return verdict("False", REASON.AsExpected, "Nothing to do");
+  }
   const held = `${waiting.length} nodes wait to be upgraded`;
   if (situation.paused) return verdict("False", REASON.Paused, `${held}: spec.upgrade.paused is true`);
   if (plan.halted) return verdict("False", REASON.Halted, `${held}: a node has failed; see status.problems`);
