@@ -67,10 +67,8 @@ function loadModule({ path, params } = DEFAULT): void {
 }
 
 const unloadModule = (): void => rmSync(join(root, "host/sys/module/onload"), { recursive: true });
-const read = () => ({
-  path: readFileSync(join(parameters, "cplane_server_path"), "utf8"),
-  params: readFileSync(join(parameters, "cplane_server_params"), "utf8"),
-});
+const raw = (name: string): string => readFileSync(join(parameters, name), "utf8");
+const read = () => ({ path: raw("cplane_server_path").trim(), params: raw("cplane_server_params").trim() });
 const applied = (wanted = OURS) =>
   poll(() => Bun.deepEquals(read(), wanted), { what: "The parameters", timeoutMs: 5000, intervalMs: 5 });
 const said = (text: string) =>
@@ -84,6 +82,8 @@ describe("the module's parameters", () => {
     stop.abort();
     await done;
     expect(read()).toEqual(DEFAULT);
+    // An empty value must still be a write, or the kernel would keep the former one.
+    expect(raw("cplane_server_params")).toBe("\n");
   });
 
   test("are set once the module comes, and after each reload", async () => {
@@ -118,7 +118,7 @@ describe("the module's parameters", () => {
       symlinkSync("/dev/null", join(root, "host/dev", name));
       await poll(() => existsSync(join(root, "dev", name)), { what: "The link", timeoutMs: 5000, intervalMs: 5 });
     }
-    expect(read()).toEqual({ path: `${OURS.path}\n`, params: `${OURS.params} \n` });
+    expect(raw("cplane_server_params")).toBe(`${OURS.params} \n`);
   });
 
   test("that a killed predecessor left are not what comes back", async () => {

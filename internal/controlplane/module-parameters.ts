@@ -30,8 +30,9 @@ export async function readParameters(sysDir: string): Promise<ServerParameters |
  * them at once, whereas crictl with a server's arguments would print its usage into nothing.
  */
 export async function writeParameters(sysDir: string, { path, params }: ServerParameters): Promise<void> {
-  await writeFile(file(sysDir, "cplane_server_params"), params);
-  await writeFile(file(sysDir, "cplane_server_path"), path);
+  // With a line end, which the kernel drops: nothing at all would be written for an empty value.
+  await writeFile(file(sysDir, "cplane_server_params"), `${params}\n`);
+  await writeFile(file(sysDir, "cplane_server_path"), `${path}\n`);
 }
 
 /** Whether both mean the same to the kernel, which splits the arguments at spaces. */

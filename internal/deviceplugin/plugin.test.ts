@@ -214,6 +214,25 @@ describe("allocation", () => {
     });
   });
 
+  test("names a CDI device, whose file is there while the plugin is, and refuses where it cannot be written", async () => {
+    const file = join(host.root, "var/run/cdi/amd.com-onload.json");
+    await using kubelet = await KubeletClient.start(host.kubeletDir);
+    {
+      await using _plugin = new RunningPlugin(host.config({ strategy: "cdi" }));
+      await kubelet.next(isList(100, 100));
+      const { containers } = await kubelet.ask({ allocate: [["sfc-1"]] }, "allocated");
+      expect(containers).toEqual([{ cdi_devices: [{ name: "amd.com/onload=all" }] }]);
+      expect(await Bun.file(file).json()).toMatchObject({ kind: "amd.com/onload" });
+    }
+    expect(existsSync(file)).toBe(false);
+    rmSync(join(host.root, "var/run/cdi"), { recursive: true });
+    await Bun.write(join(host.root, "var/run/cdi"), "no folder");
+    await using _plugin = new RunningPlugin(host.config({ strategy: "cdi" }));
+    await kubelet.next(isList(100, 100));
+    const { error } = await kubelet.ask({ allocate: [["sfc-1"]] }, "allocated");
+    expect(error).toContain("Cannot allocate amd.com/onload on this node: The CDI file cannot be written");
+  });
+
   test("prefers one NUMA node", async () => {
     await host.addNic({ address: "0000:5e:00.0", numaNode: 1 });
     await using kubelet = await KubeletClient.start(host.kubeletDir);

@@ -112,17 +112,33 @@ class DevicePlugin {
     this.#view = view;
     this.#health = health;
     this.#edits = view.installation && containerEdits(this.#config, view.installation);
+    if (this.#config.strategy === "cdi" && this.#edits) this.#writeCdi(this.#edits);
     this.#answer = this.#edits && { containerResponses: [allocateResponse(this.#config, this.#edits)] };
     this.#metrics.nics(view.nics);
     this.#metrics.devices(this.#config.maxPods, health.healthy);
-    if (this.#config.strategy === "cdi" && this.#edits) {
-      writeCdiSpec(onHost(this.#config, this.#config.cdiDir), this.#edits);
-    }
     const numaNodes = this.#numaNodes();
     const key = JSON.stringify([health.healthy, numaNodes]);
     if (key === this.#published) return;
     this.#published = key;
     this.#server.publish(deviceList({ count: this.#config.maxPods, healthy: health.healthy, numaNodes }));
+  }
+
+  /** Without the file nothing can be given: calls are refused until it can be written. */
+  #writeCdi(edits: ContainerEdits): void {
+    try {
+      writeCdiSpec(onHost(this.#config, this.#config.cdiDir), edits);
+    } catch (error) {
+      this.#edits = undefined;
+      this.#view = { ...this.#view, problems: [`The CDI file cannot be written: ${(error as Error).message}`] };
+    }
+  }
+
+  #removeCdi(cdiDir: string): void {
+    try {
+      removeCdiSpec(cdiDir);
+    } catch (error) {
+      this.#deps.log.warn("Cannot remove the CDI file", { cdiDir, error });
+    }
   }
 
   #numaNodes(): number[] {
@@ -173,7 +189,7 @@ class DevicePlugin {
     const successors = await Promise.all(names.map((name) => accepts(join(kubeletDir, name))));
     if (!successors.includes(true)) {
       this.#server.publish({ devices: [] });
-      if (strategy === "cdi") removeCdiSpec(onHost(this.#config, cdiDir));
+      if (strategy === "cdi") this.#removeCdi(onHost(this.#config, cdiDir));
     }
     await this.#server.stop();
     this.#deps.log.info("Gave the devices back");
