@@ -328,9 +328,10 @@ test("nothing in the constants is misspelt", async () => {
   const resources = Object.values(await import("./resource.ts")).filter(
     (value): value is Resource => typeof value === "object",
   );
-  // Ours and KMM 2's are not installed here.
+  // Ours, KMM 2's and OpenShift's are not installed here.
+  const elsewhere = ["nodemodulesconfigs", "moduleimagesconfigs", "machineconfigs"];
   for (const { group, version, plural, kind, namespaced } of resources.filter(
-    (r) => r !== ONLOADS && r.plural !== "nodemodulesconfigs",
+    (r) => r !== ONLOADS && !elsewhere.includes(r.plural),
   )) {
     const served = (await client.discover(group, version)).find(({ name }) => name === plural);
     expect(served).toMatchObject({ name: plural, kind, namespaced });
