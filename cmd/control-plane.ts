@@ -1,5 +1,5 @@
 import { commonArgs, defineSubcommand } from "../internal/cli/command.ts";
-import { durationFlag } from "../internal/cli/values.ts";
+import { absolutePathFlag, durationFlag } from "../internal/cli/values.ts";
 
 const path = { type: "string", valueHint: "PATH" } as const;
 
@@ -40,14 +40,14 @@ export default defineSubcommand({
     const { runControlPlane } = await import("../internal/controlplane/control-plane.ts");
     await runControlPlane(
       {
-        serverPath: args["server-path"],
+        serverPath: absolutePathFlag("server-path", args["server-path"]),
         parameters: args.parameters,
         containerId: args["container-id"],
-        crictlPath: args["crictl-path"],
-        hostRoot: args["host-root"],
-        kernelRoot: args["kernel-root"],
-        procDir: args["proc-dir"],
-        devDir: args["dev-dir"],
+        crictlPath: args["crictl-path"] && absolutePathFlag("crictl-path", args["crictl-path"]),
+        hostRoot: absolutePathFlag("host-root", args["host-root"]),
+        kernelRoot: absolutePathFlag("kernel-root", args["kernel-root"]),
+        procDir: absolutePathFlag("proc-dir", args["proc-dir"]),
+        devDir: absolutePathFlag("dev-dir", args["dev-dir"]),
         intervalMs,
       },
       log,

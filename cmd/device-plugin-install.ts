@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { commonArgs, defineSubcommand } from "../internal/cli/command.ts";
 import { UsageError } from "../internal/cli/errors.ts";
+import { absolutePathFlag } from "../internal/cli/values.ts";
 import { fileOps } from "../internal/deviceplugin/file-ops.ts";
 import { installHostFiles } from "../internal/deviceplugin/install-host-files.ts";
 import { withContainerLabel } from "../internal/deviceplugin/selinux.ts";
@@ -31,11 +32,12 @@ export default defineSubcommand({
     if (!/^[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/.test(version)) {
       throw new UsageError(`Flag --onload-version cannot be "${version}": give a version such as 9.2.0`);
     }
-    const hostDir = join(args["host-root"], args["host-onload-path"]);
+    const hostRoot = absolutePathFlag("host-root", args["host-root"]);
+    const hostDir = join(hostRoot, absolutePathFlag("host-onload-path", args["host-onload-path"]));
     if (hostDir === args.from) {
       throw new UsageError(`Flag --from cannot be "${args.from}": that is where the files would be installed`);
     }
-    const result = withContainerLabel(join(args["host-root"], "sys"), "/proc", () =>
+    const result = withContainerLabel(join(hostRoot, "sys"), "/proc", () =>
       installHostFiles(fileOps, { from: args.from, hostDir, version }),
     );
     log.info(result.copied ? "Installed Onload's files" : "Onload's files were there already", {

@@ -1,7 +1,7 @@
 import { hostname } from "node:os";
 import { commonArgs, defineSubcommand } from "../internal/cli/command.ts";
 import { UsageError } from "../internal/cli/errors.ts";
-import { durationFlag, integerFlag } from "../internal/cli/values.ts";
+import { absolutePathFlag, durationFlag, integerFlag } from "../internal/cli/values.ts";
 import { KUBELET_DIR, METRICS_ADDRESS } from "../internal/deviceplugin/contract.ts";
 import { MAX_DEVICES } from "../internal/deviceplugin/devices.ts";
 import { DEFAULT_HYSTERESIS } from "../internal/deviceplugin/health.ts";
@@ -93,15 +93,15 @@ export default defineSubcommand({
         setPreload: args["set-preload"],
         mountOnload: args["mount-onload"],
         needNic: args["need-nic"],
-        hostOnloadPath: absolute("host-onload-path", args["host-onload-path"]),
-        baseMountPath: absolute("base-mount-path", args["base-mount-path"]),
-        binMountPath: absolute("bin-mount-path", args["bin-mount-path"]),
-        libMountPath: absolute("lib-mount-path", args["lib-mount-path"]),
+        hostOnloadPath: absolutePathFlag("host-onload-path", args["host-onload-path"]),
+        baseMountPath: absolutePathFlag("base-mount-path", args["base-mount-path"]),
+        binMountPath: absolutePathFlag("bin-mount-path", args["bin-mount-path"]),
+        libMountPath: absolutePathFlag("lib-mount-path", args["lib-mount-path"]),
         strategy: args["device-strategy"] === "cdi" ? "cdi" : "mounts",
-        cdiDir: absolute("cdi-dir", args["cdi-dir"]),
-        kubeletDir: absolute("kubelet-dir", args["kubelet-dir"]),
-        hostRoot: absolute("host-root", args["host-root"]),
-        procDir: absolute("proc-dir", args["proc-dir"]),
+        cdiDir: absolutePathFlag("cdi-dir", args["cdi-dir"]),
+        kubeletDir: absolutePathFlag("kubelet-dir", args["kubelet-dir"]),
+        hostRoot: absolutePathFlag("host-root", args["host-root"]),
+        procDir: absolutePathFlag("proc-dir", args["proc-dir"]),
         podName: args["pod-name"] ?? process.env["POD_NAME"] ?? hostname(),
         onloadVersion: args["onload-version"],
         healthIntervalMs: durationFlag("health-interval", args["health-interval"]),
@@ -114,10 +114,3 @@ export default defineSubcommand({
     );
   },
 });
-
-function absolute(name: string, value: string): string {
-  if (!value.startsWith("/")) {
-    throw new UsageError(`Flag --${name} cannot be "${value}": give an absolute path such as /opt/onload`);
-  }
-  return value;
-}

@@ -27,3 +27,13 @@ export function durationFlag(name: string, value: string): number {
   }
   return parts.reduce((sum, part) => sum + Number(part[1]) * UNIT_MS[part[2]!]!, 0);
 }
+
+/**
+ * A flag's value as an absolute path.
+ *
+ * @throws UsageError naming the flag
+ */
+export function absolutePathFlag(name: string, value: string): string {
+  if (value.startsWith("/")) return value;
+  throw new UsageError(`Flag --${name} cannot be "${value}": give an absolute path such as /opt/onload`);
+}

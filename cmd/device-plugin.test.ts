@@ -1,0 +1,48 @@
+import { expect, test } from "bun:test";
+import { join } from "node:path";
+
+const main = join(import.meta.dir, "onloadctl.ts");
+const rows: [string, string[], string][] = [
+  ["an unknown flag", ["device-plugin", "--max-pod=1"], "Unknown flag --max-pod: did you mean --max-pods?"],
+  ["no number", ["device-plugin", "--max-pods=many"], 'Flag --max-pods cannot be "many": give a whole number'],
+  [
+    "both ways at once",
+    ["device-plugin", "--mount-onload"],
+    "Flag --mount-onload excludes --set-preload: give --set-preload=false with it",
+  ],
+  [
+    "a relative path",
+    ["device-plugin", "--host-onload-path=opt"],
+    'Flag --host-onload-path cannot be "opt": give an absolute path',
+  ],
+  ["no address", ["device-plugin", "--metrics-bind-address=8080"], "give HOST:PORT, :PORT or 0"],
+  ["no strategy", ["device-plugin", "--device-strategy=magic"], "use one of mounts, cdi"],
+  ["no time", ["device-plugin", "--health-interval=soon"], "give a duration such as 30s, 5m or 1h"],
+  ["no version", ["device-plugin", "install-host-files"], "Flag --onload-version is missing"],
+  [
+    "no version of a label",
+    ["device-plugin", "install-host-files", "--onload-version=a/b"],
+    "give a version such as 9.2.0",
+  ],
+  [
+    "itself as source",
+    ["device-plugin", "install-host-files", "--onload-version=1"],
+    "that is where the files would be installed",
+  ],
+  ["no folder", ["device-plugin", "copy-executable"], "Flag --to is missing: give --to=FOLDER"],
+  ["no interval", ["control-plane", "--interval=0"], 'Flag --interval cannot be "0"'],
+  [
+    "a relative root",
+    ["control-plane", "--host-root=host"],
+    'Flag --host-root cannot be "host": give an absolute path',
+  ],
+];
+for (const [name, args, wanted] of rows) {
+  test.concurrent(`${args.slice(0, 2).join(" ")} with ${name} is refused in one line, with exit code 2`, async () => {
+    const child = Bun.spawn([process.execPath, main, ...args], { stdout: "pipe", stderr: "pipe" });
+    const [out, err, code] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited]);
+    expect({ out, code }).toEqual({ out: "", code: 2 });
+    expect(err).toContain(wanted);
+    expect(err.trim().split("\n")).toHaveLength(1);
+  });
+}
