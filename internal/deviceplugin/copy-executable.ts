@@ -1,5 +1,4 @@
 import { basename, join } from "node:path";
-import { randomBytes } from "node:crypto";
 import type { FileOps } from "./file-ops.ts";
 import { copyFile } from "./tree.ts";
 
@@ -32,7 +31,8 @@ export function copyExecutable(fs: FileOps, procDir: string, to: string): string
     ...libraries.map((path) => [join(LIBRARIES, basename(path)), path] as const),
   ]);
   for (const [name, from] of files) {
-    const partial = join(to, `.partial-${randomBytes(4).toString("hex")}`);
+    const partial = join(to, `.partial-${basename(name)}`);
+    fs.rmSync(partial, { force: true });
     copyFile(fs, from, partial, 0o755);
     fs.renameSync(partial, join(to, name));
   }
