@@ -21,6 +21,7 @@ test("without KMM it says so, and goes on by itself when KMM comes", async () =>
   const why = await cluster.condition(namespace, "Degraded", "True", "KmmNotInstalled");
   expect(why).toContain("install KMM");
   expect(await cluster.traces(node!)).toEqual([]);
+  expect((await cluster.status(namespace))!.problems).toEqual([]);
   await cluster.installKmm();
   await cluster.ready(namespace);
   await cluster.condition(namespace, "Degraded", "False");
@@ -31,6 +32,7 @@ test("without KMM it says so, and goes on by itself when KMM comes", async () =>
 });
 
 test("looks after the namespaces that it is told to", async () => {
+  await cluster.installKmm();
   const [mine, other] = [await cluster.createNamespace(), await cluster.createNamespace()];
   await cluster.kubelet.createNodes(1, "mine", { pool: "mine" });
   const [untouched] = await cluster.kubelet.createNodes(1, "other", { pool: "other" });
@@ -47,6 +49,7 @@ test("looks after the namespaces that it is told to", async () => {
 });
 
 test("of two replicas one acts, and the other takes over when it is killed", async () => {
+  await cluster.installKmm();
   const namespace = await cluster.createNamespace();
   await cluster.plane.request("POST", `/apis/rbac.authorization.k8s.io/v1/namespaces/${namespace}/roles`, {
     body: {
@@ -85,6 +88,7 @@ test("of two replicas one acts, and the other takes over when it is killed", asy
 });
 
 test("killed 50 times at random moments of install and delete, it comes to the same end", async () => {
+  await cluster.installKmm();
   const namespace = await cluster.createNamespace();
   const nodes = await cluster.kubelet.createNodes(6, "crash", { pool: "crash" });
   let kills = 0;

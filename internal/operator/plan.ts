@@ -4,6 +4,7 @@ import type { KmmCapabilities } from "../api/kmm.ts";
 import type { Onload } from "../api/onload.ts";
 import type { Stores } from "./caches.ts";
 import { devicePluginImage } from "./desired-daemonset.ts";
+import { desiredModules } from "./desired-modules.ts";
 import { FactsMemo, Last } from "./memo.ts";
 import { desiredObjects, type DesiredObjects, type LoadedNode } from "./objects.ts";
 import {
@@ -59,6 +60,16 @@ export class PlanMemo {
   lastDesired: DesiredObjects | undefined;
 }
 
+/** Which kernels have an image is known without KMM, whatever it will be able to do. */
+const KMM_TO_COME: KmmCapabilities = {
+  tolerations: false,
+  pluralInTree: false,
+  versionReady: false,
+  nodeModulesConfig: false,
+  bootId: false,
+  moduleImagesConfig: false,
+};
+
 /** Plans for a resource as the caches have it. */
 export function planFor(deps: PlanDeps, onload: DeepReadonly<Onload>, now: number, memo: PlanMemo): Planned {
   const { caches, memory, surroundings } = deps;
@@ -87,7 +98,7 @@ export function planFor(deps: PlanDeps, onload: DeepReadonly<Onload>, now: numbe
   const { desired, facts } =
     kmm && !onload.metadata.deletionTimestamp
       ? settle(deps, effective, kmm, live, memo, look)
-      : { desired: undefined, facts: look(live, undefined) };
+      : { desired: undefined, facts: look(kmm ? live : desiredModules(effective, KMM_TO_COME), undefined) };
   const seen = desired?.template !== undefined && hasSeenTemplate(live.daemonSet, version, desired.template);
   const policy = observePolicy(onload, facts, seen);
   return { kmm, effective, live, desired, policy, plan: planRollout(facts, policy, now) };

@@ -23,6 +23,7 @@ export class OperatorCluster implements AsyncDisposable {
   readonly kubelet: FakeKubelet;
   readonly user: { name: string; kubeconfigPath: string };
   #operators: OperatorProcess[] = [];
+  #kmm = false;
 
   private constructor(plane: ControlPlane, client: Client, user: OperatorCluster["user"]) {
     this.plane = plane;
@@ -34,7 +35,6 @@ export class OperatorCluster implements AsyncDisposable {
   /** @param options.kmm false leaves KMM out; see installKmm */
   static async start({ kmm = true }: { kmm?: boolean } = {}): Promise<OperatorCluster> {
     const plane = await startControlPlane();
-    if (kmm) await startKmm(plane);
     for (const file of ["crd/onload.amd.com_onloads.yaml", "rbac/manager-role.yaml"]) {
       await plane.apply(await readFile(join(MANIFESTS, file), "utf8"));
     }
@@ -49,11 +49,15 @@ export class OperatorCluster implements AsyncDisposable {
     await plane.request("POST", "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings", {
       body: { metadata, roleRef, subjects },
     });
-    return new OperatorCluster(plane, await connect({ kubeconfig: plane.kubeconfigPath }), user);
+    const cluster = new OperatorCluster(plane, await connect({ kubeconfig: plane.kubeconfigPath }), user);
+    if (kmm) await cluster.installKmm();
+    return cluster;
   }
 
+  /** Installs and starts KMM, unless it is there. */
   async installKmm(): Promise<void> {
-    await startKmm(this.plane);
+    if (!this.#kmm) await startKmm(this.plane);
+    this.#kmm = true;
   }
 
   /** Starts an operator and waits until it is ready. */
