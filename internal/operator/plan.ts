@@ -64,7 +64,6 @@ export class PlanMemo {
 const KMM_TO_COME: KmmCapabilities = {
   tolerations: false,
   pluralInTree: false,
-  versionReady: false,
   nodeModulesConfig: false,
   bootId: false,
   moduleImagesConfig: false,
