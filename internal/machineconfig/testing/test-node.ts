@@ -69,12 +69,31 @@ export class TestNode {
     for (const name of readdirSync("/usr/lib")) {
       if (name.endsWith("-linux-gnu")) symlinkSync(`/usr/lib/${name}`, this.path("lib", name));
     }
-    writeFileSync(this.path("dev/null"), "");
+    this.#layMounts();
     cpSync(join(import.meta.dir, "stand-ins"), this.path("stand-ins"), { recursive: true });
     for (const { path, mode, contents } of BOOT_FILES) {
       writeFileSync(this.path("scripts", path.slice("/usr/local/bin/".length)), contents, { mode });
     }
     this.installKernel(KERNEL);
+  }
+
+  /** Writes down what is mounted for each run, in its own mount namespace. */
+  #layMounts(): void {
+    const devices = ["null", "zero", "random", "urandom"].map((name) => `/dev/${name}`);
+    for (const device of devices) writeFileSync(this.path(device), "");
+    mkdirSync(this.path("dev/shm"));
+    const mounts = [
+      // As a mount of its own: podman, which unpacks layers in a chroot, changes how / is mounted.
+      [this.root, "/", "bind"],
+      ["/usr", "/usr", "bind,ro"],
+      [this.path("scripts"), "/usr/local/bin", "bind"],
+      ...devices.map((device) => [device, device, "bind"]),
+      ["/proc", "/proc", "rbind"],
+      [this.path("boot-id"), "/proc/sys/kernel/random/boot_id", "bind"],
+      ["/sys/fs/cgroup", "/sys/fs/cgroup", "rbind"],
+    ];
+    const lines = mounts.map(([what, where = "", how]) => `${what} ${this.path(where)} none ${how} 0 0\n`);
+    writeFileSync(this.path("etc/fstab"), lines.join(""));
   }
 
   path(...parts: string[]): string {
@@ -243,20 +262,8 @@ export class TestNode {
       `ONLOAD_MODULE_IMAGE=${image}`,
       ...(killAt === undefined ? [] : ["BASH_ENV=/stand-ins/kill-at.bash", `KILL_AT=${killAt}`]),
     ];
-    const isolate = [
-      // As a mount of its own: podman, which unpacks layers in a chroot, changes how / is mounted.
-      `mount --bind ${root} ${root}`,
-      `mount --bind -o ro /usr ${root}/usr`,
-      `mount --bind ${root}/scripts ${root}/usr/local/bin`,
-      `mount -t tmpfs tmpfs ${root}/dev && mkdir ${root}/dev/shm`,
-      ...["null", "zero", "random", "urandom"].map(
-        (name) => `touch ${root}/dev/${name} && mount --bind /dev/${name} ${root}/dev/${name}`,
-      ),
-      `mount --rbind /proc ${root}/proc`,
-      `mount --bind ${root}/boot-id ${root}/proc/sys/kernel/random/boot_id`,
-      `mkdir -p ${root}/sys/fs/cgroup && mount --rbind /sys/fs/cgroup ${root}/sys/fs/cgroup`,
-      `exec chroot ${root} /usr/bin/env -i "$@"`,
-    ].join(" && ");
+    mkdirSync(this.path("sys/fs/cgroup"), { recursive: true });
+    const isolate = `mount --all --fstab ${root}/etc/fstab && exec chroot ${root} /usr/bin/env -i "$@"`;
     const user = process.getuid?.() === 0 ? [] : ["--map-root-user"];
     // A session of its own, so that a kill reaches the script and its children only.
     const child = Bun.spawn(
