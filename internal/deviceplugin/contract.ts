@@ -28,7 +28,8 @@
  *   - {name: host-onload, mountPath: /host/HOST_ONLOAD_PATH}
  *   - {name: host-sys, mountPath: /host/sys, readOnly: true}    # tells whether SELinux is on
  * containers:
- * - name: device-plugin     # image: the device plugin's, whose entrypoint is onloadctl
+ * - name: device-plugin     # image: the device plugin's; the same copy runs, so that it is in memory once
+ *   command: [/onloadctl/ld.so, --library-path, /onloadctl/lib, /onloadctl/onloadctl]
  *   args: [device-plugin, --host-root=/host, --onload-version=VERSION, --max-pods=N, --set-preload=BOOL,
  *     --mount-onload=BOOL, --host-onload-path=HOST_ONLOAD_PATH, --base-mount-path=PATH, --bin-mount-path=PATH,
  *     --lib-mount-path=PATH]
@@ -41,6 +42,7 @@
  *   readinessProbe: {httpGet: {path: /readyz, port: metrics}, periodSeconds: 5}
  *   resources: {requests: {cpu: 10m, memory: 64Mi}}     # spec.devicePlugin.resources replaces them
  *   volumeMounts:
+ *   - {name: onloadctl, mountPath: /onloadctl, readOnly: true}
  *   - {name: kubelet, mountPath: /var/lib/kubelet/device-plugins}
  *   - {name: host-onload, mountPath: /host/HOST_ONLOAD_PATH}
  *   - {name: host-dev, mountPath: /host/dev}

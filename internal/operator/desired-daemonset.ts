@@ -123,6 +123,8 @@ function podSpec({ spec }: DeepReadonly<Onload>, image: string, nodeLabel: strin
       {
         name: DEVICE_PLUGIN_CONTAINER,
         ...plugin,
+        // The copy, not the image's own: the kernel keeps one file in memory for both containers.
+        command: EXECUTABLE,
         args: ["device-plugin", ...files, ...pluginFlags(spec.devicePlugin)],
         env: [{ name: "POD_NAME", valueFrom: { fieldRef: { fieldPath: "metadata.name" } } }, NO_JIT],
         securityContext: { ...ROOT, readOnlyRootFilesystem: true },
@@ -130,7 +132,13 @@ function podSpec({ spec }: DeepReadonly<Onload>, image: string, nodeLabel: strin
         livenessProbe: { httpGet: { path: "/healthz", port: "metrics" }, periodSeconds: 20, failureThreshold: 3 },
         readinessProbe: { httpGet: { path: "/readyz", port: "metrics" }, periodSeconds: 5 },
         resources: spec.devicePlugin.resources ?? DEFAULT_RESOURCES,
-        volumeMounts: [volumes.kubelet, volumes.hostOnload, volumes.dev, readOnly(volumes.sys)],
+        volumeMounts: [
+          readOnly(volumes.executable),
+          volumes.kubelet,
+          volumes.hostOnload,
+          volumes.dev,
+          readOnly(volumes.sys),
+        ],
       },
       {
         name: WORKER_CONTAINER,

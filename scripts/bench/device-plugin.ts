@@ -8,9 +8,11 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { FakeHost } from "../../internal/deviceplugin/testing/host.ts";
 import { KubeletClient } from "../../internal/deviceplugin/testing/kubelet-client.ts";
 import { builtExecutable } from "../lib/built.ts";
+import { run } from "../lib/command.ts";
 
 const scale = process.argv.includes("--quick") ? 0.1 : 1;
 const allocations = 100_000 * scale;
@@ -39,7 +41,11 @@ function row(what: string, value: number, limit: number | undefined, unit: strin
 class Plugin {
   readonly #process;
 
-  constructor(executable: string, host: FakeHost) {
+  constructor(host: FakeHost) {
+    const folder = join(host.root, "onloadctl");
+    // As in the operator's DaemonSet; internal/deviceplugin/contract.ts says why.
+    const command = ["--library-path", join(folder, "lib"), join(folder, "onloadctl"), "device-plugin"];
+    const env = { ...process.env, BUN_JSC_useJIT: "0" };
     const args = [
       `--host-root=${host.root}`,
       `--kubelet-dir=${host.kubeletDir}`,
@@ -47,9 +53,10 @@ class Plugin {
       "--metrics-bind-address=127.0.0.1:0",
       "--log-level=error",
     ];
-    // As in the operator's DaemonSet; internal/deviceplugin/contract.ts says why.
-    const env = { ...process.env, BUN_JSC_useJIT: "0" };
-    this.#process = spawn(executable, ["device-plugin", ...args], { env, stdio: ["ignore", "ignore", "inherit"] });
+    this.#process = spawn(join(folder, "ld.so"), [...command, ...args], {
+      env,
+      stdio: ["ignore", "ignore", "inherit"],
+    });
   }
 
   memory(): Memory {
@@ -75,12 +82,13 @@ const quantile = (values: number[], q: number): number =>
 
 const executable = await builtExecutable();
 const host = await FakeHost.ready();
+await run([executable, "device-plugin", "copy-executable", `--to=${join(host.root, "onloadctl")}`]);
 const kubelet = await KubeletClient.start(host.kubeletDir);
 try {
   const took: number[] = [];
   for (let i = 0; i < starts; i++) {
     const begun = performance.now();
-    const plugin = new Plugin(executable, host);
+    const plugin = new Plugin(host);
     await kubelet.next("list");
     took.push(performance.now() - begun);
     await plugin.stop();
@@ -88,7 +96,7 @@ try {
   }
   row(`start to registered, median of ${starts}`, quantile(took, 0.5), LIMIT.startMs, "ms");
 
-  const plugin = new Plugin(executable, host);
+  const plugin = new Plugin(host);
   await kubelet.next("list");
   await Bun.sleep(10_000);
   const idle = plugin.memory();
