@@ -17,6 +17,10 @@ status_file=$state_dir/sfc-boot-status.json
 reboots_file=$state_dir/sfc-boot-reboots
 stage=$run_dir/stage
 
+# Where older versions of bash keep here-documents; /tmp may not be writable this early. Not exported: podman unpacks
+# images elsewhere.
+TMPDIR=/run
+
 kernel=$(uname -r)
 boot_id=$(cat /proc/sys/kernel/random/boot_id)
 # As in KMM: the variable is filled in here, on the node, and a trailing "+" of the kernel's version is no part of a tag.
