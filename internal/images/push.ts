@@ -48,13 +48,17 @@ export interface PushDeps {
   signal: AbortSignal;
 }
 
+/** Waits for so many milliseconds, or throws the signal's reason. */
+type Sleep = (ms: number, signal: AbortSignal) => Promise<unknown>;
+const sleepFor: Sleep = (ms, signal) => delay(ms, undefined, { signal });
+
 /**
  * Pushes an image under its name and returns the digest that it has there.
  * A registry sets a name last of all, so a push that fails leaves none.
  *
  * @throws Error when the registry refuses, or cannot be reached for the third time
  */
-export async function pushImage(planned: PlannedImage, deps: PushDeps): Promise<string> {
+export async function pushImage(planned: PlannedImage, deps: PushDeps, sleep: Sleep = sleepFor): Promise<string> {
   const { store, progress, signal } = deps;
   const file = digestPath(deps.work, planned);
   const step = progress.begin(`push ${planned.name}`);
@@ -75,7 +79,7 @@ export async function pushImage(planned: PlannedImage, deps: PushDeps): Promise<
         throw new Error(`Cannot push ${planned.tag}: ${reason}`);
       }
       step.line(`Failed, trying again in ${wait / 1000} s`);
-      await delay(wait, undefined, { signal });
+      await sleep(wait, signal);
     }
     throw new Error(`Cannot push ${planned.tag}`);
   } finally {
