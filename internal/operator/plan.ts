@@ -65,7 +65,6 @@ const KMM_TO_COME: KmmCapabilities = {
   tolerations: false,
   pluralInTree: false,
   nodeModulesConfig: false,
-  bootId: false,
   moduleImagesConfig: false,
 };
 
