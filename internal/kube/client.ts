@@ -89,7 +89,7 @@ export class Client {
         metadata: { resourceVersion: string; continue?: string };
       }>({
         method: "GET",
-        path: `${collectionPath(resource, options.namespace)}?${query}`,
+        path: `${collectionPath(resource, options.namespace)}?${query.toString()}`,
         doing: `list ${resource.plural}`,
         ...call(options),
       });
@@ -287,7 +287,7 @@ function writeQuery(options: { dryRun?: boolean }): URLSearchParams {
 }
 
 function withQuery(path: string, query: URLSearchParams): string {
-  return query.size > 0 ? `${path}?${query}` : path;
+  return query.size > 0 ? `${path}?${query.toString()}` : path;
 }
 
 function deleteOptions(options: EvictOptions & { resourceVersion?: string }): object {

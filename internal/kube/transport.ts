@@ -177,7 +177,7 @@ export class Transport {
   #explain(request: ApiRequest, error: unknown): unknown {
     if (error instanceof ApiError || error instanceof ConnectionError) return error;
     if (request.signal?.aborted && (error === request.signal.reason || isAbort(error))) return request.signal.reason;
-    const { code = "", message = String(error) } = error as NodeJS.ErrnoException;
+    const { code = "", message = String(error) } = error as Partial<NodeJS.ErrnoException>;
     return this.#broken(request, code, message, error);
   }
 

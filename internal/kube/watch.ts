@@ -41,7 +41,12 @@ export async function* watchEvents<T extends KubeObject>(
   query.set("resourceVersion", options.resourceVersion);
   if (options.timeoutSeconds) query.set("timeoutSeconds", String(options.timeoutSeconds));
   const stream = await transport.stream(
-    { method: "GET", path: `${collectionPath(resource, options.namespace)}?${query}`, doing, signal: options.signal },
+    {
+      method: "GET",
+      path: `${collectionPath(resource, options.namespace)}?${query.toString()}`,
+      doing,
+      signal: options.signal,
+    },
     options.silenceMs ?? DEFAULT_SILENCE_MS,
   );
   for await (const line of jsonLines(stream)) {
