@@ -8,7 +8,8 @@ FROM ${ONLOAD_SOURCE} AS source
 
 FROM ${BUILDER_IMAGE} AS builder
 USER 0
-# Installs only what is missing, so that a complete builder image needs no network.
+# Installs only what is missing, so that a complete builder image needs no network. Not every RPM repository has the two
+# libraries, and not every release of Onload needs both.
 RUN set -eu; \
     missing=; lacks() { command -v "$1" >/dev/null 2>&1 || [ -e "/usr/include/$1" ] || missing="$missing $1"; }; \
     for tool in bash gcc g++ make ld gawk sed tar gzip perl python3 which pcap.h sys/capability.h; do lacks "$tool"; done; \
@@ -23,8 +24,10 @@ RUN set -eu; \
       echo "The builder image lacks:$missing"; \
       install=$(command -v dnf || command -v microdnf || command -v yum) || { \
         echo "onloadctl: the builder image lacks$missing and has no package manager"; exit 1; }; \
-      "$install" install -y bash binutils gcc gcc-c++ make gawk sed tar gzip perl-interpreter python3 python3-setuptools \
-        which libcap-devel libpcap-devel; \
+      "$install" install -y bash binutils gcc gcc-c++ make gawk sed tar gzip perl-interpreter python3 python3-setuptools which; \
+      for library in libcap-devel libpcap-devel; do \
+        "$install" install -y "$library" || echo "onloadctl: the builder image lacks $library and its repositories do not have it"; \
+      done; \
     fi
 COPY --from=source / /opt/onload-source
 WORKDIR /opt/onload-source
