@@ -49,6 +49,7 @@ export { startKmm } from "./kmm.ts";
 export type { FakeNodeOptions, FakePodOptions, Kwok } from "./kwok.ts";
 export { startKwok } from "./kwok.ts";
 export type { NodeCluster, NodeClusterOptions } from "./node/index.ts";
-export { startNodeCluster, TestNode, whyNoNode } from "./node/index.ts";
+export { startNodeCluster, whyNoNode } from "./node/index.ts";
+export { TestNode } from "./node/test-node.ts";
 export { sharedControlPlane, sharedNodeCluster } from "./shared.ts";
 export { ImageBuilder } from "./images.ts";
