@@ -98,7 +98,7 @@ export class Controller {
     const { reconcile, metrics } = this.#options;
     const log = this.#options.log.with({ controller: this.name, ...splitKey(key), reconcileID: randomUUID() });
     const started = this.#clock.now();
-    metrics.activeWorkers(this.name, +1);
+    metrics.activeWorkers(this.name, 1);
     try {
       const result = await reconcile(key, signal, log);
       this.queue.forget(key);

@@ -65,7 +65,9 @@ export async function pushImage(planned: PlannedImage, deps: PushDeps, sleep: Sl
   let ok = false;
   try {
     for (const wait of [...RETRY_AFTER_MS, undefined]) {
-      const { code, output } = await store.run(store.engine.push(planned.tag, deps.registry, file), step.line);
+      const { code, output } = await store.run(store.engine.push(planned.tag, deps.registry, file), (line) =>
+        step.line(line),
+      );
       if (code === 0) {
         const digest = (await readFile(file, "utf8").catch(() => digestInOutput(output)))?.trim();
         if (digest === undefined)

@@ -110,7 +110,7 @@ export class NodePods {
 
   /** Ends all watches. */
   async close(): Promise<void> {
-    const ended = [...this.#looks.values()].map(({ watch }) => watch?.ended);
+    const ended = [...this.#looks.values()].flatMap(({ watch }) => (watch ? [watch.ended] : []));
     this.forgetAll();
     await Promise.all(ended);
   }

@@ -129,7 +129,7 @@ export function hasSeenTemplate(
   template: string,
 ): boolean {
   if (!daemonSet) return false;
-  const { labels = {}, annotations = {} } = daemonSet.spec.template.metadata;
+  const { labels, annotations = {} } = daemonSet.spec.template.metadata;
   const current = labels[VERSION_LABEL] === version && annotations[TEMPLATE_ANNOTATION] === template;
   return current && (daemonSet.status?.observedGeneration ?? 0) >= (daemonSet.metadata.generation ?? 0);
 }
