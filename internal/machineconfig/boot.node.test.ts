@@ -131,19 +131,20 @@ test.each([
 });
 
 test.each([
-  ["the kernel's own driver cannot be removed", "remove", 1, "RemoveFailed"],
-  ["the image's driver does not load", "load", 1, "LoadFailed"],
-  ["the image's driver serves fewer NICs", "nics", 1, "NicsLost"],
-  ["the image's driver serves no NIC", "nics", 0, "NicsLost"],
-  ["the image cannot be mounted", "mount", 1, "StageFailed"],
+  ["the kernel's own driver cannot be removed", "remove", 1, "RemoveFailed", 0],
+  ["the image's driver does not load", "load", 1, "LoadFailed", 0],
+  ["the image's driver serves fewer NICs", "nics", 1, "NicsLost", 0],
+  ["the image's driver serves no NIC", "nics", 0, "NicsLost", 0],
+  // Pulled anew, in case that mends it.
+  ["the image cannot be mounted", "mount", 1, "StageFailed", 1],
 ] as const)(
   "%s: the kernel's own driver is in use, no reboot, and the next boot tries again",
-  async (_, fault, value, reason) => {
+  async (_, fault, value, reason, pullCode) => {
     node.publish(filled(IMAGE));
     node.preload(filled(IMAGE));
     node.fault(fault, value);
     const boot = await node.boot();
-    expect([boot.replace.code, boot.pull.code, boot.rebootAsked]).toEqual([1, 0, false]);
+    expect([boot.replace.code, boot.pull.code, boot.rebootAsked]).toEqual([1, pullCode, false]);
     expect(node.driver()).toEqual(inTree);
     expect(node.status()).toMatchObject({ reason, driver: "in-tree" });
     node.fault(fault, false);
@@ -152,6 +153,30 @@ test.each([
     expect(node.reboots()).toEqual([]);
   },
 );
+
+test("an image that a power cut has damaged is pulled anew, with one reboot", async () => {
+  node.publish(filled(IMAGE));
+  node.preload(filled(IMAGE));
+  node.damage(filled(IMAGE));
+  const boot = await node.boot();
+  expect(boot.replace.code).toBe(1);
+  expect(boot.replace.log).toMatch(/^(ModuleUnusable|VermagicMismatch): /m);
+  expect(node.driver()).toEqual(inTree);
+  expect(boot.rebootAsked).toBe(true);
+  await node.settle();
+  expect(node.driver()).toEqual(outOfTree);
+  expect(node.reboots()).toHaveLength(1);
+});
+
+test("a corrected image under the same tag is found at the next boot", async () => {
+  node.publish(filled(IMAGE), { vermagicKernel: "5.14.0-1.x86_64" });
+  await node.settle();
+  expect(node.status()?.reason).toBe("VermagicMismatch");
+  node.publish(filled(IMAGE), { srcversion: "ABCDEF0123456789ABCDEF0" });
+  await node.settle();
+  expect(node.driver()).toEqual(outOfTree);
+  expect(node.reboots()).toHaveLength(1);
+});
 
 test("no driver loads at all: says so, loudly", async () => {
   node.publish(filled(IMAGE));

@@ -1,6 +1,6 @@
 #!/bin/bash
 # Pulls the Onload module image for the running kernel once the network is up, and reboots, at most once for an image,
-# if the driver could not be replaced at this boot only because the image was not there yet.
+# if the driver could not be replaced at this boot only because the image, or a sound copy of it, was not there yet.
 #
 # Exit codes: 0 done, 1 a failure that trying again does not mend. systemd restarts the script after any other end.
 # shellcheck source=SCRIPTDIR/sfc-boot-common.sh
@@ -30,6 +30,8 @@ pull_until_done() {
     sleep "$delay"
     delay=$((delay * 2 < longest_delay ? delay * 2 : longest_delay))
   done
+  # A power cut must not leave an image that is there by name and damaged inside.
+  sync --file-system /var/lib/containers
 }
 
 # A container that never runs holds the image: the kubelet's garbage collection does not delete images that have one.
@@ -60,24 +62,28 @@ give_up() {
   exit 1
 }
 
-if ! podman image exists "$image"; then
-  pull_until_done
-fi
+worth_a_reboot=
+case $(outcome) in
+ImageAbsent) worth_a_reboot=1 ;;
+StageFailed | KernelNotInImage | ModuleUnusable | VermagicMismatch)
+  # Refused before the driver was touched: a power cut may have damaged it, or its tag names a corrected image by now.
+  log "Image $image on this node is of no use: pulling it anew"
+  podman rmi --force "$image" >/dev/null
+  worth_a_reboot=1
+  ;;
+esac
+podman image exists "$image" || pull_until_done
 read_digest
 hold_image
 
-case $(outcome) in
-Replaced)
-  report Replaced "The sfc driver of image $image is in use"
+if [ -z "$worth_a_reboot" ]; then
+  if [ "$(outcome)" = Replaced ]; then
+    report Replaced "The sfc driver of image $image is in use"
+  elif [ -n "$pulled" ]; then
+    report NotReplaced "Image $image is on this node; the driver was not replaced at this boot"
+  fi
   exit 0
-  ;;
-ImageAbsent) ;;
-*)
-  # The image was here at boot and its driver could not be used: a reboot would not change that.
-  [ -z "$pulled" ] || report NotReplaced "Image $image is on this node; the driver was not replaced at this boot"
-  exit 0
-  ;;
-esac
+fi
 
 [ -n "$digest" ] || give_up NoDigest "Image $image has no digest, so that its reboots cannot be counted; reboot by hand"
 stage_modules || give_up "$problem" "$detail"

@@ -1,4 +1,14 @@
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { mkdtemp } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -62,7 +72,9 @@ export class TestNode {
   }
 
   #lay(): void {
-    for (const folder of "dev etc faults lib proc registry run scripts store sys tmp usr var/lib".split(" ")) {
+    for (const folder of "dev etc faults lib proc registry run scripts store sys tmp usr var/lib/containers".split(
+      " ",
+    )) {
       mkdirSync(this.path(folder), { recursive: true });
     }
     for (const link of ["bin", "sbin", "lib64"]) symlinkSync(`usr/${link}`, this.path(link));
@@ -158,6 +170,11 @@ export class TestNode {
 
   forget(image: string): void {
     rmSync(this.path("store", encode(image)), { recursive: true });
+  }
+
+  /** Empties the sfc module of an image on the node, as a power cut does to what was not on the disk yet. */
+  damage(image: string): void {
+    truncateSync(this.path("store", encode(image), "rootfs/opt/lib/modules", this.kernel, "extra/sfc.ko"));
   }
 
   /** Makes the disk as it was at first: no image, nothing written by the scripts. */
