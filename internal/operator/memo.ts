@@ -37,12 +37,16 @@ export class FactsMemo {
   #heard = 0;
   #entries = new Map<string, Entry>();
 
-  /** Forgets everything if what is the same for all nodes has changed. */
-  begin(resource: ResourceView, heard: number): void {
-    if (this.#heard === heard && this.#resource && isDeepStrictEqual(this.#resource, resource)) return;
+  /**
+   * Forgets everything if what is the same for all nodes has changed, or most of what is known is of nodes that went.
+   *
+   * @param nodes how many nodes there are
+   */
+  begin(resource: ResourceView, heard: number, nodes: number): void {
+    const known = this.#resource && this.#heard === heard && sameResource(this.#resource, resource);
+    if (!known || this.#entries.size > 2 * nodes + 100) this.#entries = new Map();
     this.#resource = resource;
     this.#heard = heard;
-    this.#entries = new Map();
   }
 
   get(node: DeepReadonly<Node>, view: NodeView, make: () => NodeFacts): NodeFacts {
@@ -53,6 +57,19 @@ export class FactsMemo {
     this.#entries.set(name, { node, view, facts });
     return facts;
   }
+}
+
+/** Modules and capabilities are kept objects; the rest is small and made anew for every plan. */
+function sameResource(a: ResourceView, b: ResourceView): boolean {
+  const { modules: modulesA, kmm: kmmA, images: imagesA, ...restA } = a;
+  const { modules: modulesB, kmm: kmmB, images: imagesB, ...restB } = b;
+  return (
+    modulesA.onload === modulesB.onload &&
+    modulesA.sfc === modulesB.sfc &&
+    kmmA === kmmB &&
+    JSON.stringify(restA) === JSON.stringify(restB) &&
+    isDeepStrictEqual(imagesA, imagesB)
+  );
 }
 
 function sameView(a: NodeView, b: NodeView): boolean {

@@ -90,7 +90,7 @@ export function observeNodes(
   memo: FactsMemo,
 ): NodeFacts[] {
   const { key, claims } = view;
-  memo.begin(view, memory.lastWords.size);
+  memo.begin(view, memory.lastWords.size, caches.nodes.store.size);
   const claim = claims.find((each) => nameOf(each) === nameOf(key));
   const facts: NodeFacts[] = [];
   for (const node of caches.nodes.store.list()) {
