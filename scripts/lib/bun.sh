@@ -1,7 +1,13 @@
+# shellcheck shell=bash
 # Sourced by the entry scripts. Puts the pinned Bun (package.json, engines.bun) first in PATH, installing it from npm
 # into the cache on the first use, and installs the locked dependencies. The cache is ~/.cache/onloadctl, or
 # $ONLOADCTL_CACHE. Needs only bash and npm; leaves the working folder at the root of the checkout.
 set -euo pipefail
+if [ -n "${ONLOADCTL_CACHE:-}" ]; then
+  mkdir -p "$ONLOADCTL_CACHE"
+  ONLOADCTL_CACHE="$(cd "$ONLOADCTL_CACHE" && pwd)"
+  export ONLOADCTL_CACHE
+fi
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
 onloadctl_cache="${ONLOADCTL_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/onloadctl}"
