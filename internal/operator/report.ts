@@ -4,11 +4,12 @@ import type { DeepReadonly } from "../api/core.ts";
 import type { OnloadStatus } from "../api/onload.ts";
 import { CONDITION } from "../api/reasons.ts";
 import type { Client } from "../kube/client.ts";
+import { isNotFound } from "../kube/errors.ts";
 import { ONLOADS, refOf } from "../kube/resource.ts";
 import type { Caches, RawOnload } from "./caches.ts";
 
 /** Counts and messages are written at most this often; conditions that change are written at once. */
-const INTERVAL_MS = 500;
+const INTERVAL_MS = 1000;
 
 export class Reporter {
   readonly #client: Client;
@@ -38,10 +39,16 @@ export class Reporter {
     const wait = (this.#writtenAt.get(key) ?? -Infinity) + INTERVAL_MS - this.#now();
     if (wait > 0 && !isUrgent(old, status)) return wait;
     const body = { metadata: refOf(onload), status };
-    const answer = await this.#client.apply<RawOnload>(ONLOADS, body as never, { subresource: "status", signal });
-    this.#writtenAt.set(key, this.#now());
-    this.#caches.onloads.observe(answer);
-    return undefined;
+    try {
+      const answer = await this.#client.apply<RawOnload>(ONLOADS, body as never, { subresource: "status", signal });
+      this.#writtenAt.set(key, this.#now());
+      this.#caches.onloads.observe(answer);
+      return undefined;
+    } catch (error) {
+      if (!isNotFound(error)) throw error;
+      // It is gone, and the cache does not know yet: there is nobody left to tell.
+      return INTERVAL_MS;
+    }
   }
 
   forget(key: string): void {
