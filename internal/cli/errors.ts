@@ -14,13 +14,18 @@ export class UsageError extends Error {
  */
 export function errorText(error: unknown): string {
   if (!(error instanceof Error)) return oneLine(String(error));
-  const text = error.message === "" ? error.name : error.message;
+  const text = error.message === "" ? error.name : systemReason(error.message);
   if (error instanceof AggregateError && error.errors.length > 0) {
     const parts = error.errors.map(errorText).filter((part) => !text.includes(part));
     return oneLine(parts.length > 0 ? `${text}: ${parts.join("; ")}` : text);
   }
   const cause = error.cause === undefined ? "" : errorText(error.cause);
   return oneLine(cause === "" || text.includes(cause) ? text : `${text}: ${cause}`);
+}
+
+/** What the operating system said, where the message is of its form: `ENOENT: no such file or directory, open 'x'`. */
+function systemReason(message: string): string {
+  return message.replace(/\bE[A-Z0-9]+: ([a-z][^,]*), [a-z]+(?: '[^']*')?(?: -> '[^']*')?$/, "$1");
 }
 
 /** Whether `error` is the reason an AbortSignal gives when somebody asked us to stop. */

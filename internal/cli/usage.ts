@@ -52,7 +52,9 @@ function flagRow([name, arg]: [string, Arg]): [string, string] {
   const alias = "alias" in arg ? [arg.alias ?? []].flat() : [];
   const value =
     arg.type === "boolean"
-      ? ""
+      ? arg.default === true
+        ? "=true|false"
+        : ""
       : `=${arg.type === "enum" && !arg.valueHint ? arg.options?.join("|") : (arg.valueHint ?? "VALUE")}`;
   const short = alias.map((a) => (a.length === 1 ? `, -${a}` : `, --${a}`)).join("");
   return [`--${name}${value}${short}`, describe(arg)];
