@@ -8,7 +8,11 @@ test.each<[string, unknown, string]>([
   ["several lines", new Error("Cannot x:\n  y\n"), "Cannot x: y"],
   ["no message", new TypeError(), "TypeError"],
   ["no error at all", "y", "y"],
-  ["several errors", new AggregateError([new Error("a"), new Error("b")], "Cannot x"), "Cannot x: a; b"],
+  [
+    "several errors",
+    new AggregateError([new Error("first"), new Error("second")], "Cannot x"),
+    "Cannot x: first; second",
+  ],
   ["what the system says", new Error("ENOENT: no such file or directory, open '/a'"), "no such file or directory"],
   [
     "what the system says of two files",
