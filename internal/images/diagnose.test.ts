@@ -36,7 +36,7 @@ describe("diagnose", () => {
     ],
     "login refused": ["unauthorized: authentication required", "refuses the login"],
     "registry down": ['Get "https://r/v2/": dial tcp 127.0.0.1:1: connect: connection refused', "cannot be reached"],
-    "name unknown": ["Temporary failure resolving 'deb.debian.org'", "cannot be reached"],
+    "name unknown": ["Temporary failure resolving 'mirror.example.com'", "cannot be reached"],
     "foreign platform": ["exec /bin/sh: exec format error", "cannot run programs of the wanted platform"],
     "docker not running": [
       "Cannot connect to the Docker daemon at unix:///var/run/docker.sock. Is the docker daemon running?",
@@ -63,7 +63,7 @@ describe("diagnose", () => {
 
   test("what went wrong long before the end is not the cause", () => {
     const compiling = "  CC [M] onload.o\n".repeat(100);
-    expect(diagnose(`Temporary failure resolving 'deb.debian.org'\n${compiling}`)).toBeUndefined();
+    expect(diagnose(`Temporary failure resolving 'mirror.example.com'\n${compiling}`)).toBeUndefined();
     expect(diagnose(`onloadctl: no headers for kernel 6.1 in the builder image\n${compiling}`)?.cause).toContain("6.1");
   });
 

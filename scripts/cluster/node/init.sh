@@ -12,8 +12,8 @@ mount --make-rshared /
 
 # overlay PATH NAME: what is written below PATH goes to the state folder.
 overlay() {
-  mkdir -p "$state/$2" "$state/work/$2"
-  mount -t overlay overlay -o "lowerdir=$1,upperdir=$state/$2,workdir=$state/work/$2" "$1"
+  mkdir -p "$state/$2" "$state/overlay/$2"
+  mount -t overlay overlay -o "lowerdir=$1,upperdir=$state/$2,workdir=$state/overlay/$2" "$1"
 }
 overlay /etc etc
 overlay /usr usr
