@@ -196,6 +196,21 @@ for (const engine of ["podman", "buildah"] as const) {
       BUILD_MS,
     );
 
+    test(
+      "builds from the source image as from the tree",
+      async () => {
+        const [, , ...rest] = common(path);
+        const source = ["--source-image", tags[0]!, "--engine", engine, "-o", "json"];
+        const result = await buildImages(env, "user", ...source, ...rest);
+        expect(result).toMatchObject({ code: 0 });
+        expect(result.stderr).not.toContain("[source]");
+        // The label of the source image says that it holds what the user image was made of.
+        expect(result.stderr).toContain("[user] nothing has changed");
+        expect(JSON.parse(result.stdout)).toMatchObject({ version: "9.1.0", images: [{ tag: tags[1] }] });
+      },
+      BUILD_MS,
+    );
+
     test("made modules that kmod finds, in order, stripped, for the kernel", async () => {
       const root = await unpack(env, tags[2]!);
       const modules = join(root, "opt/lib/modules", kernel, "extra");
