@@ -104,7 +104,7 @@ test("events are accepted by the API server, aggregated, and shown by kubectl de
   expect(recorder.dropped).toBe(0);
   const inDefault = await client.list<Event>(EVENTS, {
     namespace: "default",
-    fieldSelector: `regarding.name=${nodeName}`,
+    fieldSelector: `involvedObject.name=${nodeName}`,
   });
   expect(inDefault.items.map(({ reason, series }) => [reason, series?.count])).toEqual([["UnloadFailed", 5]]);
   const shown = await cluster.kubectl(["describe", "node", nodeName]);
@@ -137,7 +137,7 @@ test("a series that goes on is patched, and begun anew when its event has expire
   );
   const record = (): void => recorder.record(subject, { type: "Normal", reason: "Again", note: "The same" });
   const events = async (): Promise<Event[]> =>
-    (await client.list<Event>(EVENTS, { namespace, fieldSelector: "regarding.name=series" })).items;
+    (await client.list<Event>(EVENTS, { namespace, fieldSelector: "involvedObject.name=series" })).items;
   record();
   await poll(async () => (await events()).length === 1, { what: "The event" });
   record();

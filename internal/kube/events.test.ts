@@ -6,7 +6,7 @@ import { FakeApiServer, sendStatus } from "./testing/fake-api-server.ts";
 import { hurriedClock } from "./testing/fake-clock.ts";
 
 const NODE = { apiVersion: "v1", kind: "Node", name: "n1", uid: "u1" };
-const IN_DEFAULT = "/apis/events.k8s.io/v1/namespaces/default/events";
+const IN_DEFAULT = "/api/v1/namespaces/default/events";
 
 /** A running recorder on a clock that runs a hundred times as fast. */
 function start(server: FakeApiServer) {
@@ -37,22 +37,26 @@ function start(server: FakeApiServer) {
   };
 }
 
-test("an event has every field that events.k8s.io demands, and one about a node is in default", async () => {
+test("an event has every field that is demanded or sorted by, and one about a node is in default", async () => {
   await using server = await FakeApiServer.start();
   const { recorder, finish } = start(server);
   recorder.record(NODE, { type: "Warning", reason: "DrainFailed", note: "A budget forbids it" });
   const [event, ...rest] = await finish();
   expect(rest).toEqual([]);
   expect(event).toMatchObject({
-    apiVersion: "events.k8s.io/v1",
+    apiVersion: "v1",
     type: "Warning",
     reason: "DrainFailed",
     action: "DrainFailed",
-    note: "A budget forbids it",
-    regarding: NODE,
-    reportingController: "onload-operator",
+    message: "A budget forbids it",
+    count: 1,
+    involvedObject: NODE,
+    reportingComponent: "onload-operator",
     reportingInstance: "pod-1",
   });
+  expect(event?.firstTimestamp).toBeDefined();
+  expect(event?.lastTimestamp).toEqual(event?.firstTimestamp);
+  expect(event?.lastTimestamp).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/);
   expect(event?.eventTime).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/);
 });
 
@@ -62,7 +66,7 @@ test("the same event again becomes a series with a count; another note is anothe
   for (let i = 0; i < 50; i++) recorder.record(NODE, { type: "Normal", reason: "Ready", note: "The node is ready" });
   recorder.record(NODE, { type: "Normal", reason: "Ready", note: "Another note" });
   const events = await finish();
-  expect(events.map((event) => [event.note, event.series?.count]).sort()).toEqual([
+  expect(events.map((event) => [event.message, event.series?.count]).sort()).toEqual([
     ["Another note", undefined],
     ["The node is ready", 50],
   ]);
@@ -78,7 +82,7 @@ test("a flood about one object is cut and counted, and others are still heard", 
   expect(kept).toBeLessThan(1200);
   await written(kept);
   const events = await finish();
-  expect(events.some((event) => event.note === "Heard")).toBe(true);
+  expect(events.some((event) => event.message === "Heard")).toBe(true);
   // A thousand requests take their time on a busy machine.
 }, 120_000);
 
@@ -93,7 +97,7 @@ test("an event is tried again when the server fails, and dropped when it refuses
   );
   recorder.record(NODE, { type: "Normal", reason: "Ready", note: "Second" });
   recorder.record(NODE, { type: "Normal", reason: "Ready", note: "Third" });
-  expect((await finish()).map((event) => event.note)).toEqual(["First", "Third"]);
+  expect((await finish()).map((event) => event.message)).toEqual(["First", "Third"]);
   expect(recorder.dropped).toBe(1);
 });
 
@@ -102,6 +106,6 @@ test("a long note is cut at 1024 bytes, at a whole character", async () => {
   const { recorder, finish } = start(server);
   recorder.record(NODE, { type: "Normal", reason: "Ready", note: "ä".repeat(2000) });
   const [event] = await finish();
-  expect(Buffer.byteLength(event!.note!)).toBeLessThanOrEqual(1024);
-  expect(event!.note).toMatch(/^ä{500,}…$/);
+  expect(Buffer.byteLength(event!.message!)).toBeLessThanOrEqual(1024);
+  expect(event!.message).toMatch(/^ä{500,}…$/);
 });

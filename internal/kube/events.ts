@@ -29,7 +29,7 @@ export interface EventSink {
 
 export interface EventRecorderOptions {
   client: Client;
-  /** reportingController, such as "onload-operator". */
+  /** reportingComponent, such as "onload-operator". */
   component: string;
   /** reportingInstance: our pod's name. */
   instance: string;
@@ -72,7 +72,7 @@ export function referenceTo(resource: Resource, object: DeepReadonly<KubeObject>
 }
 
 /**
- * Writes events.k8s.io/v1 events in the background. The same event again becomes a series with a count; an object that
+ * Writes events in the background. The same event again becomes a series with a count; an object that
  * gets far too many events loses some.
  */
 export class EventRecorder implements EventSink {
@@ -175,8 +175,12 @@ export class EventRecorder implements EventSink {
   async #write(series: Series): Promise<void> {
     const { client } = this.#options;
     const { event } = series;
-    const repeated =
-      series.count > 1 ? { series: { count: series.count, lastObservedTime: microTime(series.lastSeen) } } : {};
+    const { count, lastSeen } = series;
+    const repeated = {
+      count,
+      lastTimestamp: secondTime(lastSeen),
+      ...(count > 1 ? { series: { count, lastObservedTime: microTime(lastSeen) } } : {}),
+    };
     if (series.sent > 0) {
       try {
         await client.mergePatch(EVENTS, event.metadata, repeated, { timeoutMs: WRITE_TIMEOUT_MS });
@@ -184,7 +188,7 @@ export class EventRecorder implements EventSink {
       } catch (error) {
         // Events live for an hour: begin a new one.
         if (!isNotFound(error)) throw error;
-        series.event = { ...event, metadata: { ...event.metadata, name: eventName(event.regarding?.name) } };
+        series.event = { ...event, metadata: { ...event.metadata, name: eventName(event.involvedObject?.name) } };
       }
     }
     await client.create<Event>(EVENTS, { ...series.event, ...repeated }, { timeoutMs: WRITE_TIMEOUT_MS });
@@ -195,13 +199,14 @@ export class EventRecorder implements EventSink {
       // Events about cluster-scoped objects live in "default".
       metadata: { name: eventName(regarding.name), namespace: regarding.namespace ?? "default" },
       eventTime: microTime(now),
+      firstTimestamp: secondTime(now),
       type: text.type,
       reason: text.reason,
       action: text.action ?? text.reason,
-      note: cut(text.note, 1024),
-      regarding,
+      message: cut(text.note, 1024),
+      involvedObject: regarding,
       ...(text.related ? { related: text.related } : {}),
-      reportingController: this.#options.component,
+      reportingComponent: this.#options.component,
       reportingInstance: cut(this.#options.instance, 128),
     };
   }
@@ -237,6 +242,11 @@ function eventName(subject: string | undefined): string {
 /** metav1.MicroTime. */
 export function microTime(ms: number): string {
   return new Date(ms).toISOString().replace("Z", "000Z");
+}
+
+/** metav1.Time. */
+function secondTime(ms: number): string {
+  return new Date(ms).toISOString().replace(/\.\d+/, "");
 }
 
 function cut(text: string, bytes: number): string {

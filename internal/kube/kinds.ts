@@ -22,16 +22,20 @@ export interface ObjectReference {
   resourceVersion?: string;
 }
 
-/** events.k8s.io/v1. */
+/** An Event as core/v1 has it; the API server gives the same one as events.k8s.io/v1. */
 export interface Event extends KubeObject {
   eventTime?: string;
+  /** What `kubectl describe` sorts by. events.k8s.io/v1 refuses it, so that its events come in any order there. */
+  lastTimestamp?: string;
+  firstTimestamp?: string;
+  count?: number;
   type?: "Normal" | "Warning";
   reason?: string;
   action?: string;
-  note?: string;
-  regarding?: ObjectReference;
+  message?: string;
+  involvedObject?: ObjectReference;
   related?: ObjectReference;
-  reportingController?: string;
+  reportingComponent?: string;
   reportingInstance?: string;
   /** Set once the same event came again. */
   series?: { count: number; lastObservedTime: string };

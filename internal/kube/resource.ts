@@ -52,7 +52,7 @@ export const LEASES: Resource = {
   namespaced: true,
 };
 export const EVENTS: Resource = {
-  group: "events.k8s.io",
+  group: "",
   version: "v1",
   plural: "events",
   kind: "Event",

@@ -1,5 +1,6 @@
 /** What the status says of a plan: counts, problems and conditions. Pure; times come in with the plan. */
 import type { Condition, DeepReadonly } from "../../api/core.ts";
+import { RETRY_ANNOTATION } from "../../api/names.ts";
 import type { NodeCounts, NodeProblem, Onload, OnloadStatus } from "../../api/onload.ts";
 import { CONDITION, NODE_REASON, REASON, type ConditionType, type NodeReason, type Reason } from "../../api/reasons.ts";
 import type { NodePlan, RolloutPlan } from "./plan.ts";
@@ -141,6 +142,8 @@ function ready(plan: RolloutPlan, { version, deleting, rollbackFrom, troubles }:
   return verdict("True", REASON.AllNodesReady, counts);
 }
 
+const AFTER_FAILURE = `see status.problems, and edit spec.onload, or set annotation ${RETRY_ANNOTATION} to try again`;
+
 function progressing(plan: RolloutPlan, situation: Situation): Verdict {
   const { desired, ready: done } = countNodes(plan);
   const moving = plan.nodes.filter((node) => isInBetween(node) && !node.problem?.failed);
@@ -165,12 +168,12 @@ function progressing(plan: RolloutPlan, situation: Situation): Verdict {
     return verdict("True", reason, `${done} of ${desired} nodes are ready with version ${situation.version}${now}`);
   }
   if (waiting.length === 0) {
-    if (plan.halted) return verdict("False", REASON.Halted, "A node has failed; see status.problems");
+    if (plan.halted) return verdict("False", REASON.Halted, `A node has failed; ${AFTER_FAILURE}`);
     return verdict("False", REASON.AsExpected, "Nothing to do");
   }
   const held = `${waiting.length} nodes wait to be upgraded`;
   if (situation.paused) return verdict("False", REASON.Paused, `${held}: spec.upgrade.paused is true`);
-  if (plan.halted) return verdict("False", REASON.Halted, `${held}: a node has failed; see status.problems`);
+  if (plan.halted) return verdict("False", REASON.Halted, `${held}: a node has failed; ${AFTER_FAILURE}`);
   return verdict("False", REASON.NodesNotReady, `${held}: ${gates(waiting)}`);
 }
 
