@@ -15,10 +15,12 @@ import { NODES, PODS } from "../../kube/resource.ts";
 import { isFinished, isReady, isTerminating } from "../observe/pods.ts";
 
 export class NodeStory implements AsyncDisposable {
-  /** What became of pods, such as `loader 9.2.0 ended`: made, ready, leaving, ended. */
+  /** What became of pods, such as `loader 9.2.0 ended`: made, ready, leaving, ended; the last two only of pods that were ready. */
   readonly pods: string[] = [];
   /** Every combination of taints, cordon, and labels and annotations of others that the node has had, as JSON. */
   readonly foreign = new Set<string>();
+  /** Pods that were ready once, by uid. */
+  readonly #served = new Set<string>();
   readonly #stop = new AbortController();
   readonly #running: Promise<unknown>[] = [];
 
@@ -27,10 +29,12 @@ export class NodeStory implements AsyncDisposable {
     const story = new NodeStory();
     const pods = new Informer<Pod>({ client, resource: PODS, namespaces: [key.namespace], log: silentLogger });
     pods.subscribe(({ old, current }) => {
-      if (!pods.hasSynced) return;
-      const part = partOf(key, (current ?? old) as Pod);
-      for (const what of part === undefined ? [] : fates(old as Pod, current as Pod))
-        story.pods.push(`${part} ${what}`);
+      const pod = (current ?? old) as Pod;
+      if (isReady(pod)) story.#served.add(pod.metadata.uid ?? "");
+      const part = partOf(key, pod);
+      if (!pods.hasSynced || part === undefined) return;
+      const served = story.#served.has(pod.metadata.uid ?? "");
+      for (const what of fates(old as Pod, current as Pod, served)) story.pods.push(`${part} ${what}`);
     });
     const fieldSelector = `metadata.name=${nodeName}`;
     const nodes = new Informer<Node>({ client, resource: NODES, fieldSelector, log: silentLogger });
@@ -64,10 +68,11 @@ function partOf({ namespace, name }: OnloadKey, { metadata: { labels = {} } }: P
   return labels["app"] === "trader" ? "trader" : undefined;
 }
 
-function fates(old: Pod | undefined, current: Pod | undefined): string[] {
+function fates(old: Pod | undefined, current: Pod | undefined, served: boolean): string[] {
   const told: string[] = [];
   if (!old) told.push("made");
   if (current && isReady(current) && !(old && isReady(old))) told.push("ready");
+  if (!served) return told;
   if (current && isTerminating(current) && !(old && isTerminating(old))) told.push("leaving");
   // A pod whose containers have all ended stays for a moment, until the kubelet has cleared up.
   if ((!current || isFinished(current)) && !(old && isFinished(old))) told.push("ended");
