@@ -27,7 +27,7 @@ function view(changes: Partial<ResourceView> = {}): ResourceView {
     version: "v2",
     modules: { onload: module, sfc: module },
     images: undefined,
-  template: undefined,
+    template: undefined,
     kmm: undefined,
     claims: [{ ...KEY, selector: {}, created: "", deleting: false }],
     machineConfigs: [MACHINE_CONFIG],
