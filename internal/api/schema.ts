@@ -285,7 +285,8 @@ export const onloadSpec = z
       }),
     tolerations: z.array(toleration).optional().meta({
       maxItems: 64,
-      description: "Taints of nodes that Onload runs on all the same. Kernel modules need KMM 2.3 for it.",
+      description:
+        "Taints of nodes that the device plugin runs on all the same. Kernel modules tolerate every taint, with KMM 2.3 and later: none unloads them.",
     }),
     upgrade: upgrade.prefault({}).meta({ description: "How nodes go from one version to another." }),
   })
