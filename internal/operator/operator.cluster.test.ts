@@ -333,6 +333,52 @@ describe("one operator", () => {
     await cluster.condition(namespace, "Degraded", "False");
   });
 
+  test("takes no node out of service for a Module that the API server refuses", async () => {
+    const nodes = await setUp(2);
+    const policies = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies";
+    const resourceRules = [
+      {
+        apiGroups: ["kmm.sigs.x-k8s.io"],
+        apiVersions: ["*"],
+        operations: ["CREATE", "UPDATE"],
+        resources: ["modules"],
+      },
+    ];
+    const validations = [{ expression: "object.spec.moduleLoader.container.version != 'refused'", message: "no" }];
+    await cluster.plane.request("POST", policies, {
+      body: { metadata: { name: pool }, spec: { matchConstraints: { resourceRules }, validations } },
+    });
+    const namespaceSelector = { matchLabels: { "kubernetes.io/metadata.name": namespace } };
+    await cluster.plane.request("POST", "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings", {
+      body: {
+        metadata: { name: pool },
+        spec: { policyName: pool, validationActions: ["Deny"], matchResources: { namespaceSelector } },
+      },
+    });
+    await cluster.createOnload(namespace, onloadSpec(pool, "v1"));
+    await cluster.ready(namespace);
+    // The policy takes a moment to be in force.
+    await poll(
+      async () => {
+        const module = { spec: { moduleLoader: { container: { version: "refused" } } } };
+        const refused = cluster.client.mergePatch(MODULES, { namespace, name: "main-module" }, module, {
+          dryRun: true,
+        });
+        return refused.then(
+          () => false,
+          () => true,
+        );
+      },
+      { what: "The policy", timeoutMs: PATIENCE_MS },
+    );
+    await cluster.editOnload(namespace, { onload: imagesOf("refused") });
+    expect(await cluster.condition(namespace, "Degraded", "True", "ApplyFailed")).toContain("main-module");
+    for (const node of nodes) expect(await cluster.versionOn(node, namespace)).toBe("v1");
+    await cluster.editOnload(namespace, { onload: imagesOf("v2") });
+    await cluster.ready(namespace);
+    for (const node of nodes) expect(await cluster.versionOn(node, namespace)).toBe("v2");
+  });
+
   test("survives the API server", async () => {
     const nodes = await setUp(3);
     await cluster.createOnload(namespace, onloadSpec(pool, "v1"));

@@ -19,9 +19,12 @@ import { Last } from "./memo.ts";
 import type { NodePods } from "./node-pods.ts";
 import { planFor, PlanMemo, type Planned, type Surroundings } from "./plan.ts";
 import { notReadySince, Reporter } from "./report.ts";
+import type { RolloutPlan } from "./rollout/plan.ts";
 import { attemptFor, beginRollback, nextLastReady, standingRollback, type Rollback } from "./rollout/rollback.ts";
+import type { NodeState } from "./rollout/state.ts";
 import { tellConditions } from "./rollout/story.ts";
 import { statusOf, type Trouble } from "./rollout/status.ts";
+import type { StepName } from "./rollout/table.ts";
 import type { Teller } from "./tell.ts";
 import { heldBackTrouble, KMM_MISSING, NO_IMAGE, readOnload, ServiceAccounts } from "./troubles.ts";
 
@@ -32,6 +35,23 @@ const TROUBLE_MS = 10_000;
 /** A step that failed is tried again after this time, where something else is due anyway. */
 const FAILED_MS = 1000;
 const NO_DEEDS: Deeds = { steps: [], errors: [], again: false };
+
+/** What came of one pass. */
+interface Work {
+  /** Why an object could not be applied. */
+  unapplied: Error | undefined;
+  deeds: Deeds;
+}
+const NO_WORK: Work = { unapplied: undefined, deeds: NO_DEEDS };
+
+/** Steps that need not wait for the objects: a label may come before what it refers to. */
+const AT_ONCE: ReadonlySet<StepName> = new Set<StepName>(["None", "Wait", "Install"]);
+
+/** Nodes that serve stay as they are while what they would get cannot be applied. */
+function withoutStarts(plan: RolloutPlan): RolloutPlan {
+  const starts = (state: NodeState): boolean => state === "Outdated" || state === "PluginOutdated";
+  return { ...plan, nodes: plan.nodes.map((node) => (starts(node.state) ? { ...node, step: "None" } : node)) };
+}
 
 export interface ReconcilerDeps {
   client: Client;
@@ -81,20 +101,16 @@ export class OnloadReconciler {
     if (!onload.metadata.deletionTimestamp) await this.#addFinalizer(raw, signal);
     const now = this.#deps.now();
     const planned = planFor({ ...this.#deps, memory: this.#memory() }, onload, now, known.memo);
-    const troubles = [...(trouble ? [trouble] : []), ...(await this.#troubles(onload, planned, signal))];
-    const failures: Error[] = [];
-
     const rollback = planned.kmm && beginRollback(onload, planned.plan, now);
-    let deeds = NO_DEEDS;
-    if (!rollback && !trouble) {
-      const applied = await this.#applyObjects(planned, signal);
-      if (applied) {
-        failures.push(applied);
-        troubles.push({ reason: REASON.ApplyFailed, message: errorText(applied) });
-      }
-      // Without KMM no step would come to an end; only cleaning up needs none of it.
-      if (planned.kmm || onload.metadata.deletionTimestamp) deeds = await this.#act(onload, planned, signal);
-      failures.push(...deeds.errors);
+    const [found, { unapplied, deeds }] = await Promise.all([
+      this.#troubles(onload, planned, signal),
+      rollback || trouble ? NO_WORK : this.#work(onload, planned, signal),
+    ]);
+    const troubles = [...(trouble ? [trouble] : []), ...found];
+    const failures = [...deeds.errors];
+    if (unapplied) {
+      failures.push(unapplied);
+      troubles.push({ reason: REASON.ApplyFailed, message: errorText(unapplied) });
     }
     const waitMs = await this.#report(raw, onload, planned, deeds, troubles, rollback, signal);
     const heard = await this.#listen(planned, signal);
@@ -129,7 +145,22 @@ export class OnloadReconciler {
     return [...image, ...account, ...heldBackTrouble(planned.desired?.heldBack ?? [])];
   }
 
-  /** Gives what went wrong, because nodes can go on without it. */
+  /** Applies objects and takes steps. What could not be applied is given back, because nodes can go on without it. */
+  async #work(onload: DeepReadonly<Onload>, planned: Planned, signal: AbortSignal): Promise<Work> {
+    const { plan } = planned;
+    const act = async (steps: RolloutPlan): Promise<Deeds> => {
+      // Without KMM no step would come to an end; only cleaning up needs none of it.
+      if (!planned.kmm && !onload.metadata.deletionTimestamp) return NO_DEEDS;
+      return this.#act(onload, steps, signal);
+    };
+    if (plan.nodes.every(({ step }) => AT_ONCE.has(step))) {
+      const [unapplied, deeds] = await Promise.all([this.#applyObjects(planned, signal), act(plan)]);
+      return { unapplied, deeds };
+    }
+    const unapplied = await this.#applyObjects(planned, signal);
+    return { unapplied, deeds: await act(unapplied ? withoutStarts(plan) : plan) };
+  }
+
   async #applyObjects({ desired, live, plan }: Planned, signal: AbortSignal): Promise<Error | undefined> {
     if (!desired) return undefined;
     try {
@@ -144,7 +175,7 @@ export class OnloadReconciler {
     }
   }
 
-  async #act(onload: DeepReadonly<Onload>, { plan }: Planned, signal: AbortSignal): Promise<Deeds> {
+  async #act(onload: DeepReadonly<Onload>, plan: RolloutPlan, signal: AbortSignal): Promise<Deeds> {
     const { client, caches, pods, now } = this.#deps;
     const actor = { client, caches, pods, evictions: this.#evictions, now };
     return takeSteps(actor, onload, plan, attemptFor(onload), signal);
