@@ -1,6 +1,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { poll } from "../lib/poll.ts";
+import { freePorts } from "../lib/ports.ts";
 import type { RunningProcess } from "../lib/run-state.ts";
 import { moduleFolder, tool } from "../tools/index.ts";
 import type { ControlPlane } from "./control-plane.ts";
@@ -46,8 +47,14 @@ const kwokOptions = {
   options: { nodePlayStageParallelism: 16, podPlayStageParallelism: 16, nodeLeaseDurationSeconds: 40 },
 };
 
+/** What a kwok does beyond what its module brings along. */
+export interface KwokOptions {
+  /** More of kwok's resources (Stage, ClusterLogs), as YAML documents. */
+  readonly resources?: readonly string[];
+}
+
 /** Starts kwok with the stages that its module brings along. */
-export async function startKwok(plane: ControlPlane): Promise<Kwok> {
+export async function startKwok(plane: ControlPlane, options: KwokOptions = {}): Promise<Kwok> {
   const kwok = await tool("kwok");
   const stages = join(await moduleFolder("kwok", "sigs.k8s.io/kwok"), "kustomize/stage");
   const files = [
@@ -60,15 +67,26 @@ export async function startKwok(plane: ControlPlane): Promise<Kwok> {
   const config = plane.state.path("kwok.yaml");
   writeFileSync(
     config,
-    [JSON.stringify(kwokOptions), ...files.map((file) => readFileSync(join(stages, file), "utf8"))].join("\n---\n"),
+    [
+      JSON.stringify(kwokOptions),
+      ...files.map((file) => readFileSync(join(stages, file), "utf8")),
+      ...(options.resources ?? []),
+    ].join("\n---\n"),
   );
   const user = await plane.addUser("kwok", ["system:masters"]);
+  // Where the API server asks for logs, as it asks a kubelet.
+  const [port = 0] = await freePorts(1);
   const process = plane.state.start("kwok", [
     kwok,
     `--kubeconfig=${user.kubeconfigPath}`,
     `--config=${config}`,
     "--manage-all-nodes=false",
     `--manage-nodes-with-annotation-selector=${fakeAnnotation}=fake`,
+    "--node-ip=127.0.0.1",
+    `--node-port=${port}`,
+    `--server-address=127.0.0.1:${port}`,
+    `--tls-cert-file=${plane.state.path("pki", "apiserver.crt")}`,
+    `--tls-private-key-file=${plane.state.path("pki", "apiserver.key")}`,
   ]);
 
   return {

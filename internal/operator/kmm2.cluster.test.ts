@@ -1,0 +1,257 @@
+/** The operator as a process with KMM 2: a real API server and controllers, kwok's kubelets, and a model of KMM. */
+import { afterAll, afterEach, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import { join } from "node:path";
+import { startKwok, type Kwok } from "../../scripts/cluster/index.ts";
+import { advertiseDevices } from "../../scripts/cluster/kwok-devices.ts";
+import { run } from "../../scripts/lib/command.ts";
+import { poll } from "../../scripts/lib/poll.ts";
+import type { Node } from "../api/core.ts";
+import type { NodeModulesConfig } from "../api/kmm.ts";
+import {
+  ONLOAD_RESOURCE,
+  onloadModuleLabel,
+  PLUGIN_NAME_LABEL,
+  pluginLabel,
+  moduleReadyLabel,
+  moduleVersionReadyLabel,
+} from "../api/names.ts";
+import type { OnloadSpecInput } from "../api/onload.ts";
+import { silentLogger } from "../cli/log.ts";
+import { Informer } from "../kube/informer.ts";
+import { MODULES, NODE_MODULES_CONFIGS, NODES, ONLOADS } from "../kube/resource.ts";
+import { Kmm2Model } from "./testing/kmm2/index.ts";
+import { BROKEN, kmmKubelet, LAST_WORDS, MISSING } from "./testing/kmm2/kubelet.ts";
+import { imagesOf, onloadSpec, OperatorCluster, PATIENCE_MS } from "./testing/operator-cluster.ts";
+
+setDefaultTimeout(600_000);
+
+const ENTRY = join(import.meta.dirname, "../../cmd/onloadctl.ts");
+
+let cluster: OperatorCluster;
+let kmm: Kmm2Model;
+let kwok: Kwok;
+let namespace: string;
+let pool: string;
+const devices = new AbortController();
+let advertising: Promise<void>;
+
+beforeAll(async () => {
+  cluster = await OperatorCluster.start({ kmm: false });
+  kmm = await Kmm2Model.start(cluster.client);
+  kwok = await startKwok(cluster.plane, { resources: kmmKubelet(join(cluster.plane.folder, "kmm-worker.log")) });
+  advertising = advertiseDevices(cluster.plane, {
+    selector: PLUGIN_NAME_LABEL,
+    resource: ONLOAD_RESOURCE,
+    count: 100,
+    signal: devices.signal,
+  });
+  await cluster.startOperator();
+});
+
+afterAll(async () => {
+  devices.abort();
+  await advertising;
+  await kmm[Symbol.asyncDispose]();
+  await cluster[Symbol.asyncDispose]();
+});
+
+afterEach(async () => {
+  for (const { metadata } of (await cluster.client.list(ONLOADS)).items) {
+    if (metadata.namespace) await cluster.deleteOnload(metadata.namespace, metadata.name);
+  }
+  await poll(async () => (await cluster.client.list(ONLOADS)).items.length === 0, {
+    what: "The end of every Onload",
+    timeoutMs: PATIENCE_MS,
+  });
+  for (const { metadata } of (await cluster.client.list(NODES)).items) await cluster.client.delete(NODES, metadata);
+});
+
+/** A pool of nodes on which Onload of version v1 is ready. */
+async function installed(count: number, changes: Partial<OnloadSpecInput> = {}): Promise<string[]> {
+  namespace = await cluster.createNamespace();
+  pool = `p${crypto.randomUUID().slice(0, 8)}`;
+  const nodes = await kwok.createNodes(count, { prefix: pool, labels: { pool } });
+  await cluster.createOnload(namespace, onloadSpec(pool, "v1", changes));
+  await cluster.ready(namespace);
+  return nodes;
+}
+
+/** What KMM has loaded on a node: images by Module. */
+async function loadedOn(name: string): Promise<Record<string, unknown>> {
+  const config = await cluster.client.get<NodeModulesConfig>(NODE_MODULES_CONFIGS, { name });
+  return Object.fromEntries((config?.status?.modules ?? []).map((each) => [each.name, each.config?.containerImage]));
+}
+
+/** Follows the nodes of the pool from now on. */
+function follow(seen: (nodes: Node[], changed: Node | undefined) => void): () => Promise<void> {
+  const stop = new AbortController();
+  const labelSelector = `pool=${pool}`;
+  const informer = new Informer<Node>({ client: cluster.client, resource: NODES, labelSelector, log: silentLogger });
+  informer.subscribe(({ current }) => {
+    if (informer.hasSynced) seen([...informer.store.list()] as Node[], current as Node | undefined);
+  });
+  const running = informer.run(stop.signal);
+  return async () => {
+    stop.abort();
+    await running;
+  };
+}
+
+test("installs sfc under onload and removes them the other way round", async () => {
+  const spec = onloadSpec("", "v1").onload;
+  const onload = { ...spec, kernelMappings: spec.kernelMappings.map((mapping) => ({ ...mapping, sfc: {} })) };
+  const nodes = await installed(2, { onload });
+  for (const node of nodes) {
+    const image = "registry/onload-module:v1";
+    expect(await loadedOn(node)).toEqual({ "main-sfcmod": image, "main-module": image });
+  }
+  // Once loaded, onload stands on sfc: any other order would show as onload without sfc.
+  const wrong: string[] = [];
+  const stop = follow((_, node) => {
+    const { labels = {}, name } = node?.metadata ?? { name: "" };
+    const onloadReady = moduleReadyLabel(namespace, "main-module") in labels;
+    if (onloadReady && !(moduleReadyLabel(namespace, "main-sfcmod") in labels)) wrong.push(name);
+  });
+  await cluster.deleteOnload(namespace);
+  await cluster.gone(namespace);
+  await stop();
+  expect(wrong).toEqual([]);
+  for (const node of nodes) {
+    expect(await cluster.traces(node)).toEqual([]);
+    expect(await loadedOn(node)).toEqual({});
+  }
+  await poll(async () => (await cluster.client.list(MODULES, { namespace })).items.length === 0, {
+    what: "The end of the Modules",
+    timeoutMs: PATIENCE_MS,
+  });
+});
+
+test("upgrades one node at a time, each once KMM says that the new version is loaded", async () => {
+  const nodes = await installed(3);
+  let most = 0;
+  const early: string[] = [];
+  const stop = follow((all, changed) => {
+    const plugin = ({ metadata }: Node): string | undefined =>
+      metadata.labels?.[pluginLabel({ namespace, name: "main" })];
+    most = Math.max(most, all.filter((node) => plugin(node) === undefined).length);
+    const loaded = changed?.metadata.labels?.[moduleVersionReadyLabel(namespace, "main-module")];
+    if (changed && plugin(changed) === "v2" && loaded !== "v2") early.push(changed.metadata.name);
+  });
+  await cluster.editOnload(namespace, { onload: imagesOf("v2") });
+  await cluster.ready(namespace);
+  await stop();
+  expect(most).toBe(1);
+  expect(early).toEqual([]);
+  for (const node of nodes) expect(await loadedOn(node)).toEqual({ "main-module": "registry/onload-module:v2" });
+});
+
+test("goes on where it stood after every kill, with one node out at most", async () => {
+  const nodes = await installed(2);
+  let most = 0;
+  let steps = 0;
+  let killing = Promise.resolve();
+  const stop = follow((all) => {
+    most = Math.max(
+      most,
+      all.filter(({ metadata }) => !(pluginLabel({ namespace, name: "main" }) in metadata.labels!)).length,
+    );
+    // KMM and the operator change labels all the time; every third change hits.
+    if (++steps % 3 !== 0) return;
+    killing = killing.then(async () => {
+      await cluster.stopOperators();
+      await cluster.launchOperator();
+    });
+  });
+  await cluster.editOnload(namespace, { onload: imagesOf("v2") });
+  await cluster.ready(namespace);
+  await stop();
+  await killing;
+  expect(steps).toBeGreaterThan(10);
+  expect(most).toBe(1);
+  for (const node of nodes) expect(await loadedOn(node)).toEqual({ "main-module": "registry/onload-module:v2" });
+});
+
+test("halts at a worker pod that crashes and quotes its last words", async () => {
+  const nodes = await installed(2);
+  await cluster.editOnload(namespace, { onload: imagesOf(BROKEN) });
+  await cluster.condition(namespace, "Degraded", "True", "NodesFailed");
+  const problem = await poll(
+    async () => (await cluster.status(namespace))!.problems!.find(({ message }) => message.includes(LAST_WORDS)),
+    { what: "The worker's last words in status", timeoutMs: PATIENCE_MS },
+  );
+  expect(problem).toMatchObject({ node: nodes[0]!, step: "LoadingOnload", reason: "ModuleLoadFailed" });
+  expect(problem.message).toContain(`Pod kmm-worker-${nodes[0]}-main-module: container worker: CrashLoopBackOff`);
+  expect(await loadedOn(nodes[0]!)).toEqual({});
+  expect(await loadedOn(nodes[1]!)).toEqual({ "main-module": "registry/onload-module:v1" });
+  await cluster.editOnload(namespace, { onload: imagesOf("v3") });
+  await cluster.ready(namespace);
+});
+
+test("a cordon or any other taint unloads nothing, and a cordoned node waits", async () => {
+  const nodes = await installed(2, { upgrade: { maxUnavailable: 2 } });
+  const labels = [moduleReadyLabel(namespace, "main-module"), onloadModuleLabel({ namespace, name: "main" })];
+  const lost: string[] = [];
+  const stop = follow((all) => {
+    const cordoned = all.find(({ metadata }) => metadata.name === nodes[0]);
+    for (const label of labels) if (cordoned && !(label in (cordoned.metadata.labels ?? {}))) lost.push(label);
+  });
+  const taints = [{ key: "example.com/maintenance", effect: "NoExecute" }];
+  await cluster.client.mergePatch(NODES, { name: nodes[0]! }, { spec: { unschedulable: true, taints } });
+  await cluster.editOnload(namespace, { onload: imagesOf("v2") });
+  await poll(async () => (await cluster.versionOn(nodes[1]!, namespace)) === "v2", {
+    what: "The other node's upgrade",
+    timeoutMs: PATIENCE_MS,
+  });
+  await cluster.condition(namespace, "Progressing", "False");
+  await stop();
+  expect(lost).toEqual([]);
+  expect(await loadedOn(nodes[0]!)).toEqual({ "main-module": "registry/onload-module:v1" });
+  expect((await cluster.status(namespace))!.problems).toMatchObject([{ node: nodes[0]!, reason: "Cordoned" }]);
+  expect((await cluster.node(nodes[0]!)).spec?.unschedulable).toBe(true);
+  await cluster.client.mergePatch(NODES, { name: nodes[0]! }, { spec: { unschedulable: null, taints: null } });
+  await cluster.ready(namespace);
+});
+
+test("gives up no node for an image that KMM cannot find, and plan names it", async () => {
+  const nodes = await installed(2);
+  await cluster.editOnload(namespace, { onload: imagesOf(MISSING) });
+  const why = await cluster.condition(namespace, "Degraded", "True", "NodesNotReady");
+  expect(why).toContain("registry/onload-module:missing");
+  expect(why).toContain("ImagePullBackOff");
+  await cluster.condition(namespace, "Progressing", "False");
+  for (const node of nodes) {
+    expect(await cluster.versionOn(node, namespace)).toBe("v1");
+    expect(await loadedOn(node)).toEqual({ "main-module": "registry/onload-module:v1" });
+  }
+  const plan = await run(
+    [
+      process.execPath,
+      ENTRY,
+      "plan",
+      "main",
+      `--namespace=${namespace}`,
+      `--kubeconfig=${cluster.plane.kubeconfigPath}`,
+    ],
+    { allowFailure: true },
+  );
+  expect(plan.code).toBe(0);
+  expect(plan.stdout).toContain("registry/onload-module:missing");
+  expect(plan.stdout).toContain("ModuleImageMissing");
+  await cluster.editOnload(namespace, { onload: imagesOf("v2") });
+  await cluster.ready(namespace);
+});
+
+test("a rebooted node counts as ready only once KMM has loaded the module again", async () => {
+  const [node = ""] = await installed(1);
+  kmm.pause();
+  const bootID = crypto.randomUUID();
+  const status = { nodeInfo: { bootID } };
+  await cluster.client.mergePatch(NODES, { name: node }, { status }, { subresource: "status" });
+  // Although KMM's ready labels stay on the node all the time.
+  await cluster.condition(namespace, "Ready", "False");
+  expect((await cluster.node(node)).metadata.labels).toHaveProperty([moduleReadyLabel(namespace, "main-module")]);
+  kmm.resume();
+  await cluster.ready(namespace);
+  const config = await cluster.client.get<NodeModulesConfig>(NODE_MODULES_CONFIGS, { name: node });
+  expect(config!.status!.modules).toMatchObject([{ name: "main-module", bootId: bootID }]);
+});
