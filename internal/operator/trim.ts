@@ -71,9 +71,11 @@ export function trimPullPod(pod: Pod): Pod {
 
 type Statuses = NonNullable<NonNullable<Pod["status"]>["containerStatuses"]>;
 
-/** Only containers that are not simply running. */
+/** Only containers that do not run, or have run before. */
 function containers(statuses: Statuses | undefined): Statuses {
-  const troubled = (statuses ?? []).filter(({ state }) => state?.waiting ?? state?.terminated);
+  const troubled = (statuses ?? []).filter(
+    ({ state, lastState }) => state?.waiting ?? state?.terminated ?? lastState?.terminated,
+  );
   return troubled.map(({ name, state, lastState, restartCount }) => ({
     name,
     ...only("restartCount", restartCount),

@@ -12,7 +12,7 @@ import {
 } from "../../api/names.ts";
 import { NODE_REASON } from "../../api/reasons.ts";
 import type { Failure, ModuleFacts, Version } from "../rollout/facts.ts";
-import { isReady, podFailure, podSince } from "./pods.ts";
+import { isReady, isTerminating, podFailure, podSince, type PodFailure } from "./pods.ts";
 
 /** Which module, and what is known of KMM on the node. */
 export interface KmmView {
@@ -93,9 +93,21 @@ function latest(pods: readonly DeepReadonly<Pod>[]): number | undefined {
   return times.length > 0 ? Math.max(...times) : undefined;
 }
 
+/** A worker that failed and runs again has still failed: it ends as soon as it succeeds. */
+function triesAgain(pod: DeepReadonly<Pod>): PodFailure | undefined {
+  if (pod.metadata.labels?.[KMM_WORKER_ACTION_LABEL] === undefined || isTerminating(pod)) return undefined;
+  for (const { name, state, lastState } of pod.status?.containerStatuses ?? []) {
+    const exitCode = lastState?.terminated?.exitCode ?? 0;
+    if (!state?.running || exitCode === 0) continue;
+    const message = `Pod ${pod.metadata.name}: container ${name}: running again after exit code ${exitCode}`;
+    return { kind: "run", container: name, message };
+  }
+  return undefined;
+}
+
 function firstFailure({ lastWords }: KmmView, pods: readonly DeepReadonly<Pod>[]): Failure | undefined {
   for (const pod of pods) {
-    const failure = podFailure(pod);
+    const failure = podFailure(pod) ?? triesAgain(pod);
     if (!failure) continue;
     const words = failure.said ?? lastWords.get(pod.metadata.uid ?? "");
     const message = words ? `${failure.message}; its last words: ${words}` : failure.message;

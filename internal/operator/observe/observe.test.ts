@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import type { DeepReadonly, Node, Pod } from "../../api/core.ts";
 import type { NodeModulesConfig } from "../../api/kmm.ts";
 import { KMM_1, KMM_2 } from "../testing/world.ts";
+import { trimPod } from "../trim.ts";
 import { holderOf, holdsOnload } from "./holders.ts";
 import { moduleFacts, type KmmView } from "./kmm-facts.ts";
 import { mappingFor } from "./module-config.ts";
@@ -201,6 +202,17 @@ describe("KMM 2", () => {
       reason: "ModuleUnloadFailed",
       message: "Pod w: container worker: CrashLoopBackOff; its last words: modprobe: FATAL",
     });
+  });
+  test("a worker that runs again after a crash has still failed, or a halt would not hold", () => {
+    const status = (exitCode: number): object => ({
+      containerStatuses: [{ name: "worker", state: { running: {} }, lastState: { terminated: { exitCode } } }],
+    });
+    const trimmed = trimPod(worker("Load", status(1)) as Pod);
+    expect(facts(undefined, [trimmed]).failure).toEqual({
+      reason: "ModuleLoadFailed",
+      message: "Pod w: container worker: running again after exit code 1; its last words: modprobe: FATAL",
+    });
+    expect(facts(undefined, [worker("Load", status(0))]).failure).toBeUndefined();
   });
 });
 
