@@ -156,7 +156,7 @@ function progressing(plan: RolloutPlan, situation: Situation): Verdict {
   });
   const now = moving.length > 0 ? `; now: ${describe(moving)}` : "";
   if (situation.deleting) {
-    return verdict("True", REASON.Deleting, `${plan.nodes.length} nodes still to be cleaned${now}`);
+    return verdict("True", REASON.Deleting, `${nodesText(plan.nodes.length)} still to be cleaned${now}`);
   }
   if (moving.length > 0) {
     const reason =
@@ -171,7 +171,7 @@ function progressing(plan: RolloutPlan, situation: Situation): Verdict {
     if (plan.halted) return verdict("False", REASON.Halted, `A node has failed; ${AFTER_FAILURE}`);
     return verdict("False", REASON.AsExpected, "Nothing to do");
   }
-  const held = `${waiting.length} nodes wait to be upgraded`;
+  const held = `${nodesText(waiting.length)} still to be upgraded`;
   if (situation.paused) return verdict("False", REASON.Paused, `${held}: spec.upgrade.paused is true`);
   if (plan.halted) return verdict("False", REASON.Halted, `${held}: a node has failed; ${AFTER_FAILURE}`);
   return verdict("False", REASON.NodesNotReady, `${held}: ${gates(waiting)}`);
@@ -210,6 +210,10 @@ function degraded(plan: RolloutPlan, { troubles, rollbackFrom }: Situation): Ver
 
 /** Problems of a node that are no fault of the rollout: listed, but no reason to call the resource degraded. */
 const PASSING: ReadonlySet<NodeReason> = new Set([NODE_REASON.Cordoned, NODE_REASON.NodeNotReady]);
+
+function nodesText(count: number): string {
+  return count === 1 ? "1 node" : `${count} nodes`;
+}
 
 /** `node-1 Draining, node-2 LoadingOnload and 3 more`. */
 function describe(nodes: readonly NodePlan[]): string {
