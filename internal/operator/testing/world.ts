@@ -307,7 +307,7 @@ export class World {
       return true;
     }
     if (loaded?.version !== wanted.version || loaded.boot !== boot) {
-      if (this.#drop(node, READY[mod]) || this.#drop(node, VERSION_READY[mod])) return true;
+      // The labels of the boot before stay meanwhile: only NodeModulesConfig tells.
       if (this.bad.has(wanted.version) || !this.#load(node, mod, wanted.version)) return false;
       node.loaded[mod] = { version: wanted.version, boot };
       return true;
