@@ -46,6 +46,17 @@ describe("slots", () => {
       {},
       ["n2"],
     ],
+    "a node that no kernel mapping is for holds none": [[bare({ name: "n1", mapped: false }), old("n2")], {}, ["n2"]],
+    "a node that lost its kernel mapping half-way holds one": [
+      [bare({ name: "n1", mapped: false, mark: mark("UnlabelOnload") }), old("n2")],
+      {},
+      [],
+    ],
+    "a node that another resource has not left holds none": [
+      [bare({ name: "n1", blockedBy: "a/b" }), old("n2")],
+      {},
+      ["n2"],
+    ],
     paused: [[old("n1")], { paused: true }, []],
     "no mapping for the kernel": [[old("n1", { mapped: false })], {}, []],
     "the operator's own node comes last": [[old("n1", { ownNode: true }), old("n2")], {}, ["n2"]],

@@ -55,6 +55,11 @@ export function isAvailable({ facts, state, problem }: Assessed): boolean {
   return (state === "Outdated" || state === "PluginOutdated") && serves(facts);
 }
 
+/** A node that this resource has not touched and cannot: it will never be done, and must not hold a slot for ever. */
+function neverHadIt({ facts, state }: Assessed): boolean {
+  return state === "Blocked" || (state === "Unmapped" && facts.mark === undefined);
+}
+
 function serves({ onload, plugin }: NodeFacts): boolean {
   return onload.ready !== undefined && plugin.ready;
 }
@@ -62,7 +67,7 @@ function serves({ onload, plugin }: NodeFacts): boolean {
 /** Decides for every node that is whole but not as wanted; other nodes are not in the result. */
 export function grantStarts(nodes: readonly Assessed[], policy: SlotPolicy): Map<string, Grant> {
   const wanted = nodes.filter(({ facts }) => facts.want !== undefined);
-  const out = wanted.filter((node) => !isAvailable(node)).length;
+  const out = wanted.filter((node) => !isAvailable(node) && !neverHadIt(node)).length;
   let free = policy.maxUnavailable - out;
   const grants = new Map<string, Grant>();
   for (const node of startOrder(wanted)) {
