@@ -333,7 +333,9 @@ export class Simulation {
     const serves = node.allocatable > 0 && node.ready && SELECTED in node.labels;
     if (step !== "UnlabelPlugin" || state !== "Outdated" || !serves || this.#onload.metadata.deletionTimestamp) return;
     this.#takenDown.add(node.name);
-    const most = resolveMaxUnavailable(this.#onload.spec.upgrade.maxUnavailable, wanted.length);
+    // A percentage is of the nodes that the operator knows to be selected; it cannot know of a label taken off just now.
+    const known = [...this.#nodeCache.values()].filter(({ metadata }) => SELECTED in (metadata.labels ?? {})).length;
+    const most = resolveMaxUnavailable(this.#onload.spec.upgrade.maxUnavailable, Math.max(known, wanted.length));
     const down = [...this.#takenDown].filter((name) => wanted.some((each) => each.name === name));
     if (down.length > most) this.violations.push(`${down.join(", ")} are down, and ${most} may be`);
   }
