@@ -41,7 +41,7 @@ describe("a wrong command line is one line and exit code 2", () => {
     "a misspelt flag": [["user", "--onlaod=x"], "Unknown flag --onlaod: did you mean --onload?"],
     "a Dockerfile that is not there": [
       ["user", "--print-dockerfile", "--dockerfile=user=/none"],
-      "Cannot read the Dockerfile /none: ENOENT",
+      "Cannot read the Dockerfile /none: no such file or directory",
     ],
     "a ConfigMap of something else": [["user", "--configmap"], "Only modules are built inside the cluster"],
     "nothing to verify": [["verify"], "Argument IMAGE is missing"],
