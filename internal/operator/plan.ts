@@ -1,5 +1,5 @@
 /** From the caches to the plan of one Onload resource. Reads only: the operator acts on it, `onloadctl plan` prints it. */
-import type { DeepReadonly } from "../api/core.ts";
+import type { DeepReadonly, KubeObject } from "../api/core.ts";
 import type { KmmCapabilities } from "../api/kmm.ts";
 import type { Onload } from "../api/onload.ts";
 import type { Stores } from "./caches.ts";
@@ -120,7 +120,8 @@ function settle(
   });
   const desire = (facts: readonly NodeFacts[]): DesiredObjects => {
     const loaded = loadedKinds(facts);
-    const inputs = [effective, kmm, live.onload, live.sfc, JSON.stringify(loaded), image];
+    // KMM counts in a Module's status all the time; only its spec matters.
+    const inputs = [effective, kmm, specOf(live.onload), specOf(live.sfc), JSON.stringify(loaded), image];
     return memo.desired.get(inputs, () => desiredObjects(effective, kmm, live, loaded, image));
   };
   const before = memo.lastDesired ?? desire([]);
@@ -128,6 +129,11 @@ function settle(
   const desired = desire(facts);
   memo.lastDesired = desired;
   return { desired, facts: desired === before ? facts : look(desired, desired.template) };
+}
+
+/** Stands for an object's spec, which the API server counts the changes of. */
+function specOf(object: DeepReadonly<KubeObject> | undefined): string | undefined {
+  return object && `${object.metadata.uid} ${object.metadata.generation}`;
 }
 
 /** Which modules of the wanted version are loaded, on nodes of which kernels; each combination once. */

@@ -24,7 +24,19 @@ export function claimsOn(node: DeepReadonly<Node>, claims: readonly Claim[]): Cl
 /** Whether a node carries any of the labels that belong to an Onload resource. */
 export function carriesLabels(node: DeepReadonly<Node>, key: OnloadKey): boolean {
   const labels = node.metadata.labels ?? {};
-  return pluginLabel(key) in labels || onloadModuleLabel(key) in labels || sfcModuleLabel(key) in labels;
+  return labelsOf(key).some((label) => label in labels);
+}
+
+/** Every plan asks this of every node: the names are made once for each key object. */
+const labelNames = new WeakMap<OnloadKey, readonly string[]>();
+
+function labelsOf(key: OnloadKey): readonly string[] {
+  let names = labelNames.get(key);
+  if (!names) {
+    names = [pluginLabel(key), onloadModuleLabel(key), sfcModuleLabel(key)];
+    labelNames.set(key, names);
+  }
+  return names;
 }
 
 function older(a: Claim, b: Claim): number {

@@ -17,6 +17,7 @@ export interface NodePatch {
  */
 export function nodePatch(plan: NodePlan, key: OnloadKey, attempt: string, now: number): NodePatch | undefined {
   const { step, facts, restart } = plan;
+  if ((step === "None" || step === "Wait") && !restart) return undefined;
   const annotation = markAnnotation(key);
   if (step === "ClearMark") return { metadata: { annotations: { [annotation]: null } } };
   const labels = labelsOf(plan, key);
