@@ -48,7 +48,7 @@ RUN set -eu; \
     [ -d "$out" ] || { echo "onloadctl: scripts/onload_install left no module under $out"; exit 1; }; \
     if [ "$STRIP" = true ]; then find "$out" -name '*.ko' -exec strip --strip-debug {} +; fi
 # depmod must see the kernel's own modules to note which of them ours need. Where the builder has only headers and
-# ours do need some, the kernel's package is unpacked for it.
+# ours do need some, the kernel's package is unpacked for it. Of two modules of one name, ours counts.
 RUN set -eu; \
     k="$KERNEL_FULL_VERSION"; out="/opt/lib/modules/$k"; \
     if [ ! -d "/lib/modules/$k/kernel" ]; then \
@@ -72,7 +72,8 @@ RUN set -eu; \
       if [ -e "/lib/modules/$k/$list" ]; then cp "/lib/modules/$k/$list" "$out/"; fi; done; \
     touch "$out/modules.builtin" "$out/modules.builtin.modinfo" "$out/modules.order"; \
     if [ -d "/lib/modules/$k/kernel" ]; then ln -s "/lib/modules/$k/kernel" "$out/kernel"; fi; \
-    depmod -b /opt "$k"; \
+    echo "search extra updates built-in" >/tmp/depmod.conf; \
+    depmod -C /tmp/depmod.conf -b /opt "$k"; \
     ln -sfn "/lib/modules/$k/kernel" "$out/kernel"; \
     rm -rf /licenses; mkdir -p /licenses; cp /opt/onload-source/LICENSE* /licenses/
 
