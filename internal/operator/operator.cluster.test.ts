@@ -188,7 +188,9 @@ describe("one operator", () => {
     expect(why).toContain(`Node "${nodes[0]}" failed at LoadingOnload`);
     expect(why).toContain("registry/onload-module:bad");
     expect((await cluster.status(namespace))!.problems![0]).toMatchObject({ reason: "ModuleImageMissing" });
-    expect(await cluster.condition(namespace, "Progressing", "False", "Halted")).toContain("2 nodes still to be upgraded");
+    expect(await cluster.condition(namespace, "Progressing", "False", "Halted")).toContain(
+      "2 nodes still to be upgraded",
+    );
     await cluster.editOnload(namespace, { onload: imagesOf("v3") });
     await cluster.ready(namespace);
     for (const node of nodes) expect(await cluster.versionOn(node, namespace)).toBe("v3");
