@@ -211,15 +211,17 @@ test("the operator may do what it does, and no rule is unused", async () => {
   await poll(async () => (await plane.request("GET", onloads)).items.length === 0, { what: "the resource being gone" });
   await operator.stop();
 
-  // KMM 2 brings a resource that 1.1 has not, and OpenShift one that no other cluster has.
-  const [kmm2, openshift] = [
+  // KMM 2 brings resources that 1.1 has not, and OpenShift one that no other cluster has.
+  const later = [
     "kmm.sigs.x-k8s.io/nodemodulesconfigs",
+    "kmm.sigs.x-k8s.io/moduleimagesconfigs",
     "machineconfiguration.openshift.io/machineconfigs",
   ];
   await plane.apply(standInCrd("kmm.sigs.x-k8s.io", "v1beta1", "NodeModulesConfig"));
+  await plane.apply(standInCrd("kmm.sigs.x-k8s.io", "v1beta1", "ModuleImagesConfig", "Namespaced"));
   await plane.apply(standInCrd("machineconfiguration.openshift.io", "v1", "MachineConfig"));
   const second = startOperator();
-  for (const resource of [kmm2, openshift]) {
+  for (const resource of later) {
     await poll(() => requests().some((event) => needs(event)[0] === `${resource} watch`), {
       what: `Watch of ${resource}`,
     });
@@ -236,8 +238,8 @@ test("the operator may do what it does, and no rule is unused", async () => {
   expect([...used].filter((rule) => !granted().has(rule))).toEqual([]);
 }, 300_000);
 
-/** The CRD of a cluster-scoped kind that others bring, open to any content. */
-function standInCrd(group: string, version: string, kind: string): string {
+/** The CRD of a kind that others bring, open to any content. */
+function standInCrd(group: string, version: string, kind: string, scope = "Cluster"): string {
   const plural = `${kind.toLowerCase()}s`;
   const schema = { openAPIV3Schema: { type: "object", "x-kubernetes-preserve-unknown-fields": true } };
   return JSON.stringify({
@@ -246,7 +248,7 @@ function standInCrd(group: string, version: string, kind: string): string {
     metadata: { name: `${plural}.${group}` },
     spec: {
       group,
-      scope: "Cluster",
+      scope,
       names: { kind, plural },
       versions: [{ name: version, served: true, storage: true, schema }],
     },
