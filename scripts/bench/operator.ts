@@ -81,7 +81,8 @@ class Subject {
         `--health-probe-bind-address=127.0.0.1:${health}`,
       ],
       {
-        env: { ...process.env, DEVICE_PLUGIN_IMG: "registry/onloadctl:1" },
+        // As in internal/manifests/manager/deployment.yaml.
+        env: { ...process.env, DEVICE_PLUGIN_IMG: "registry/onloadctl:1", BUN_JSC_forceRAMSize: "33554432" },
         stdout: "ignore",
         stderr: Bun.file(logFile),
       },
