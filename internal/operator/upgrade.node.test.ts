@@ -227,7 +227,8 @@ test("a node that reboots in the middle of its upgrade ends on the new version",
   await onNode.stepTaken("Evict");
   // The operator's own pod is among what goes down.
   await reboot(onNode.cluster.node);
-  expect((await onNode.node()).status?.nodeInfo?.bootID).not.toBe(bootId);
+  // The kubelet may be Ready before it has said which boot it runs in.
+  await poll(async () => (await onNode.node()).status?.nodeInfo?.bootID !== bootId, { what: "another boot id" });
   await onNode.trader.unprotect();
   await onNode.ready(OLD);
   await onNode.trader.runsWith(OLD);
