@@ -112,36 +112,10 @@ export class Informer<T extends KubeObject, I extends string = never> {
 
   /** Follows the server until the signal aborts; never throws. */
   async run(signal: AbortSignal): Promise<void> {
-    const {
-      client,
-      resource,
-      labelSelector,
-      fieldSelector,
-      transform,
-      pageSize,
-      silenceMs,
-      absentRetryMs,
-      log,
-      clock,
-      random,
-    } = this.#options;
+    const { namespaces: _namespaces, indexes: _indexes, ...options } = this.#options;
     await Promise.all(
-      this.#scopes.map((namespace) =>
-        new Reflector<T>({
-          client,
-          resource,
-          namespace: namespace || undefined,
-          labelSelector,
-          fieldSelector,
-          transform,
-          pageSize,
-          silenceMs,
-          absentRetryMs,
-          log,
-          clock,
-          random,
-          sink: this.#sink(namespace),
-        }).run(signal),
+      this.#scopes.map((scope) =>
+        new Reflector<T>({ ...options, namespace: scope || undefined, sink: this.#sink(scope) }).run(signal),
       ),
     );
   }
