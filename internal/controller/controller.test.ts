@@ -80,6 +80,23 @@ test("requeueAfterMs brings the key back without an event", async () => {
   await running;
 });
 
+test("restMs lets events share a reconcile", async () => {
+  const times: number[] = [];
+  const { clock, controller, stop, running } = start(async () => {
+    times.push(clock.now());
+    return { restMs: 10 };
+  });
+  const begin = clock.now();
+  for (let i = 0; i < 30; i++) {
+    controller.enqueue("a");
+    await clock.advance(1);
+  }
+  await clock.advance(60_000);
+  expect(times.map((time) => time - begin)).toEqual([0, 10, 20, 30]);
+  stop();
+  await running;
+});
+
 test("keys are reconciled side by side up to the limit, one key never twice at once", async () => {
   const active = new Map<string, () => void>();
   const { controller, metric, stop, running } = start((key) => {

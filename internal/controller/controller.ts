@@ -13,6 +13,8 @@ import { WorkQueue } from "./workqueue.ts";
 export interface Result {
   /** Reconcile again after this time, even without an event. */
   requeueAfterMs?: number;
+  /** Not again within this time, whatever happens: where a reconcile is dear, the events meanwhile share the next one. */
+  restMs?: number;
 }
 
 /** A failure that trying again cannot mend; the key is left alone until its next event. */
@@ -86,15 +88,17 @@ export class Controller {
 
   async #work(signal: AbortSignal): Promise<void> {
     for (let key = await this.queue.get(); key !== undefined; key = await this.queue.get()) {
+      let restMs = 0;
       try {
-        await this.#reconcile(key, signal);
+        restMs = await this.#reconcile(key, signal);
       } finally {
-        this.queue.done(key);
+        this.queue.done(key, restMs);
       }
     }
   }
 
-  async #reconcile(key: string, signal: AbortSignal): Promise<void> {
+  /** @returns the rest that the key is to have, in milliseconds */
+  async #reconcile(key: string, signal: AbortSignal): Promise<number> {
     const { reconcile, metrics } = this.#options;
     const log = this.#options.log.with({ controller: this.name, ...splitKey(key), reconcileID: randomUUID() });
     const started = this.#clock.now();
@@ -108,8 +112,10 @@ export class Controller {
         this.queue.addAfter(key, result.requeueAfterMs);
         metrics.reconciled(this.name, "requeue_after");
       }
+      return result?.restMs ?? 0;
     } catch (error) {
       this.#onFailure(key, error, signal, log);
+      return 0;
     } finally {
       metrics.activeWorkers(this.name, -1);
       metrics.reconcileTime(this.name, this.#clock.now() - started);

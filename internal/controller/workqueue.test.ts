@@ -10,10 +10,17 @@ const step = fc.oneof(
   { weight: 2, arbitrary: fc.record({ do: fc.constant("after" as const), key, ms: fc.integer({ min: 0, max: 50 }) }) },
   { weight: 2, arbitrary: fc.record({ do: fc.constant("limited" as const), key }) },
   { weight: 1, arbitrary: fc.record({ do: fc.constant("pass" as const), ms: fc.integer({ min: 0, max: 30 }) }) },
-  { weight: 4, arbitrary: fc.record({ do: fc.constant("finish" as const), worker: fc.nat({ max: 2 }) }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      do: fc.constant("finish" as const),
+      worker: fc.nat({ max: 2 }),
+      restMs: fc.constantFrom(0, 0, 1, 40),
+    }),
+  },
 );
 
-test("no key is lost, and none is worked on twice at once", async () => {
+test("no key is lost, none is worked on twice at once, and none has its rest cut short", async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(step, { maxLength: 60 }), fc.integer({ min: 1, max: 3 }), async (steps, workers) => {
       const clock = new FakeClock();
@@ -25,21 +32,25 @@ test("no key is lost, and none is worked on twice at once", async () => {
         later.set(key, Math.min(clock.now() + ms, later.get(key) ?? Infinity));
       };
       const twice: string[] = [];
+      const rests = new Map<string, number>();
+      const roused: string[] = [];
       const working: (string | undefined)[] = Array.from({ length: workers }, () => undefined);
       const take = async (worker: number): Promise<void> => {
         const taken = await queue.get();
         if (taken === undefined) return;
         if (working.includes(taken)) twice.push(taken);
+        if (clock.now() < (rests.get(taken) ?? 0)) roused.push(taken);
         working[worker] = taken;
         owed.delete(taken);
         if ((later.get(taken) ?? Infinity) <= clock.now()) later.delete(taken);
       };
       for (let worker = 0; worker < workers; worker++) void take(worker);
-      const finish = async (worker: number): Promise<void> => {
+      const finish = async (worker: number, restMs = 0): Promise<void> => {
         const done = working[worker];
         if (done === undefined) return;
         working[worker] = undefined;
-        queue.done(done);
+        rests.set(done, clock.now() + restMs);
+        queue.done(done, restMs);
         void take(worker);
         await settled();
       };
@@ -56,7 +67,7 @@ test("no key is lost, and none is worked on twice at once", async () => {
         } else if (action.do === "pass") {
           await clock.advance(action.ms);
         } else {
-          await finish(action.worker % workers);
+          await finish(action.worker % workers, action.restMs);
         }
         await settled();
       }
@@ -66,6 +77,7 @@ test("no key is lost, and none is worked on twice at once", async () => {
       }
       expect([...owed, ...later.keys()]).toEqual([]);
       expect(twice).toEqual([]);
+      expect(roused).toEqual([]);
       expect(working.every((item) => item === undefined)).toBe(true);
     }),
     { numRuns: 300 },
@@ -94,6 +106,25 @@ test("a key added while it is worked on comes once more, after it is done", asyn
   expect(queue.length).toBe(0);
 });
 
+test("a key that rests gathers what is added meanwhile, and is handed out once", async () => {
+  const clock = new FakeClock();
+  const queue = new WorkQueue({ clock });
+  queue.add("a");
+  await queue.get();
+  queue.add("a");
+  queue.done("a", 50);
+  queue.add("a");
+  await clock.advance(49);
+  expect(queue.length).toBe(0);
+  await clock.advance(1);
+  expect(queue.length).toBe(1);
+  expect(await queue.get()).toBe("a");
+  queue.done("a", 50);
+  await clock.advance(50);
+  expect(queue.length).toBe(0);
+  expect(clock.untilNext).toBeUndefined();
+});
+
 test("of several delays the shortest counts", async () => {
   const clock = new FakeClock();
   const queue = new WorkQueue({ clock });
@@ -110,6 +141,9 @@ test("of several delays the shortest counts", async () => {
 test("a queue that is shut down hands out nothing and lets waiting workers go", async () => {
   const clock = new FakeClock();
   const queue = new WorkQueue({ clock });
+  queue.add("c");
+  await queue.get();
+  queue.done("c", 10);
   const waiting = queue.get();
   queue.addAfter("a", 10);
   queue.shutDown();

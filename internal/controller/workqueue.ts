@@ -29,7 +29,9 @@ export class WorkQueue {
   readonly #queue = new Map<string, number>();
   /** Keys being worked on, with the time they were handed out. */
   readonly #processing = new Map<string, number>();
-  /** Keys added while they were being worked on. */
+  /** Keys whose work is over and that are not handed out yet, each with what ends its rest. */
+  readonly #resting = new Map<string, () => void>();
+  /** Keys added while they were being worked on, or resting. */
   readonly #again = new Set<string>();
   readonly #delayed = new Map<string, { at: number; cancel: () => void }>();
   readonly #takers: ((key: string | undefined) => void)[] = [];
@@ -53,7 +55,7 @@ export class WorkQueue {
 
   add(key: string): void {
     if (this.#shutDown) return;
-    if (this.#processing.has(key)) {
+    if (this.#processing.has(key) || this.#resting.has(key)) {
       if (this.#again.has(key)) return;
       this.#again.add(key);
       this.#observer?.added();
@@ -104,13 +106,23 @@ export class WorkQueue {
     return new Promise((resolve) => this.#takers.push(resolve));
   }
 
-  /** The work on the key is over. */
-  done(key: string): void {
+  /**
+   * The work on the key is over.
+   *
+   * @param restMs not handed out again for this time, however often it is added: so that many events cost one reconcile
+   */
+  done(key: string, restMs = 0): void {
     const started = this.#processing.get(key);
     if (started === undefined) return;
     this.#processing.delete(key);
     this.#observer?.finished(this.#clock.now() - started);
-    if (this.#again.delete(key) && !this.#shutDown) this.#enqueue(key);
+    if (this.#shutDown) return;
+    const wake = (): void => {
+      this.#resting.delete(key);
+      if (this.#again.delete(key)) this.#enqueue(key);
+    };
+    if (restMs > 0) this.#resting.set(key, this.#clock.after(restMs, wake));
+    else wake();
   }
 
   /** Hands out nothing more. What waits is forgotten: the next start lists everything anyway. */
@@ -118,6 +130,8 @@ export class WorkQueue {
     this.#shutDown = true;
     for (const { cancel } of this.#delayed.values()) cancel();
     this.#delayed.clear();
+    for (const cancel of this.#resting.values()) cancel();
+    this.#resting.clear();
     this.#queue.clear();
     this.#again.clear();
     for (const taker of this.#takers.splice(0)) taker(undefined);

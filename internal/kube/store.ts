@@ -16,18 +16,30 @@ export interface ReadOnlyStore<T extends KubeObject, I extends string = string> 
   get(key: string): DeepReadonly<T> | undefined;
   keys(): Iterable<string>;
   list(): Iterable<DeepReadonly<T>>;
-  /** Objects that `index` has under `value`, in no particular order. */
-  byIndex(index: I, value: string): DeepReadonly<T>[];
+  /**
+   * Objects that `index` has under `value`, in no particular order. The array is the same one until any of them comes,
+   * goes or changes: who keeps it can tell that nothing has happened.
+   */
+  byIndex(index: I, value: string): readonly DeepReadonly<T>[];
 }
+
+/** What an index has under one value. */
+interface Bucket<T> {
+  keys: Set<string>;
+  /** Made when asked for, and dropped with every change. */
+  list: readonly DeepReadonly<T>[] | undefined;
+}
+
+const NONE: readonly never[] = [];
 
 /** Objects by key, with indexes (client-go: Indexer). */
 export class Store<T extends KubeObject, I extends string = string> implements ReadOnlyStore<T, I> {
   readonly #objects = new Map<string, DeepReadonly<T>>();
-  readonly #indexes = new Map<string, { of: IndexFunction<T>; keys: Map<string, Set<string>> }>();
+  readonly #indexes = new Map<string, { of: IndexFunction<T>; buckets: Map<string, Bucket<T>> }>();
 
   constructor(indexes: Partial<Record<I, IndexFunction<T>>> = {}) {
     for (const [name, of] of Object.entries<IndexFunction<T> | undefined>(indexes)) {
-      if (of) this.#indexes.set(name, { of, keys: new Map() });
+      if (of) this.#indexes.set(name, { of, buckets: new Map() });
     }
   }
 
@@ -47,9 +59,11 @@ export class Store<T extends KubeObject, I extends string = string> implements R
     return this.#objects.values();
   }
 
-  byIndex(index: I, value: string): DeepReadonly<T>[] {
-    const keys = this.#index(index).get(value);
-    return keys ? Array.from(keys, (key) => this.#objects.get(key)!) : [];
+  byIndex(index: I, value: string): readonly DeepReadonly<T>[] {
+    const bucket = this.#index(index).get(value);
+    if (!bucket) return NONE;
+    bucket.list ??= Array.from(bucket.keys, (key) => this.#objects.get(key)!);
+    return bucket.list;
   }
 
   /** Adds or replaces an object. */
@@ -58,11 +72,12 @@ export class Store<T extends KubeObject, I extends string = string> implements R
     const old = this.#objects.get(key);
     if (old) this.#unindex(key, old);
     this.#objects.set(key, object);
-    for (const { of, keys } of this.#indexes.values()) {
+    for (const { of, buckets } of this.#indexes.values()) {
       for (const value of of(object)) {
-        const at = keys.get(value);
-        if (at) at.add(key);
-        else keys.set(value, new Set([key]));
+        const bucket = buckets.get(value) ?? { keys: new Set(), list: undefined };
+        bucket.keys.add(key);
+        bucket.list = undefined;
+        buckets.set(value, bucket);
       }
     }
     return { key, old, current: object };
@@ -78,18 +93,20 @@ export class Store<T extends KubeObject, I extends string = string> implements R
   }
 
   #unindex(key: string, object: DeepReadonly<T>): void {
-    for (const { of, keys } of this.#indexes.values()) {
+    for (const { of, buckets } of this.#indexes.values()) {
       for (const value of of(object)) {
-        const at = keys.get(value);
-        at?.delete(key);
-        if (at?.size === 0) keys.delete(value);
+        const bucket = buckets.get(value);
+        if (!bucket) continue;
+        bucket.keys.delete(key);
+        bucket.list = undefined;
+        if (bucket.keys.size === 0) buckets.delete(value);
       }
     }
   }
 
-  #index(name: string): Map<string, Set<string>> {
+  #index(name: string): Map<string, Bucket<T>> {
     const index = this.#indexes.get(name);
     if (!index) throw new RangeError(`Cannot look up index "${name}": the store has none of that name`);
-    return index.keys;
+    return index.buckets;
   }
 }
