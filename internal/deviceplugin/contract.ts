@@ -35,7 +35,12 @@
  *     --lib-mount-path=PATH]
  *   env:
  *   - {name: POD_NAME, valueFrom: {fieldRef: {fieldPath: metadata.name}}}
- *   - {name: BUN_JSC_useJIT, value: "0"}
+ *   - {name: BUN_OPTIONS, value: "--smol"}
+ *   - {name: BUN_JSC_useDFGJIT, value: "0"}
+ *   - {name: BUN_JSC_useRegExpJIT, value: "0"}
+ *   - {name: BUN_JSC_useConcurrentJIT, value: "0"}
+ *   - {name: BUN_JSC_thresholdForJITAfterWarmUp, value: "100000"}
+ *   - {name: BUN_JSC_thresholdForJITSoon, value: "100000"}
  *   securityContext: {privileged: true, runAsUser: 0, runAsGroup: 0, readOnlyRootFilesystem: true}
  *   ports: [{name: metrics, containerPort: 9470}]
  *   livenessProbe: {httpGet: {path: /healthz, port: metrics}, periodSeconds: 20, failureThreshold: 3}
@@ -66,8 +71,8 @@
  * The executable is started through its own copy of the dynamic loader, so that it depends on nothing in the user
  * image; LD_LIBRARY_PATH would not do, because onload_cp_server would inherit it.
  *
- * BUN_JSC_useJIT=0 keeps the runtime from compiling what is called often. That halves the memory of a busy plugin, and a
- * call still takes less than a millisecond: what a node pays for good counts more than the speed of rare calls.
+ * The BUN_ options keep the heap small and the runtime from compiling early what is called often, in the worker at all:
+ * what a node pays for good counts more than the speed of rare calls. See also memory.ts.
  *
  * /readyz is good once the kubelet lists the devices, whether or not they are healthy: a plugin pod may start before
  * the kernel module. Wait for the node's allocatable amd.com/onload to know that pods can use it. /healthz is bad

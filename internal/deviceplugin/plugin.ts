@@ -14,6 +14,7 @@ import { HealthMonitor } from "./health-monitor.ts";
 import { keepHostFilesTidy } from "./host-file-collector.ts";
 import { serveHttp } from "./http.ts";
 import { isStillCurrent } from "./installation.ts";
+import { Memory } from "./memory.ts";
 import { PluginMetrics } from "./metrics.ts";
 import { isUsable } from "./nics.ts";
 import type { NodeView } from "./observe.ts";
@@ -44,6 +45,7 @@ class DevicePlugin {
   readonly #config: PluginConfig;
   readonly #deps: PluginDeps;
   readonly #metrics: PluginMetrics;
+  readonly #memory = new Memory();
   readonly #server: PluginServer;
   readonly #connection: Connection;
   readonly #monitor: HealthMonitor;
@@ -75,7 +77,10 @@ class DevicePlugin {
             ),
           })),
         }),
-        listed: () => this.#metrics.listed(now()),
+        listed: () => {
+          this.#memory.used();
+          this.#metrics.listed(now());
+        },
         streamsChanged: (open) => {
           this.#metrics.streams(open);
           this.#connection.streamsChanged(open);
@@ -98,6 +103,7 @@ class DevicePlugin {
       this.#connection.run(signal),
       this.#monitor.run(signal),
       keepHostFilesTidy(this.#config, log, signal),
+      this.#memory.run(signal),
     ];
     if (metricsAddress !== undefined) {
       const probes = { healthz: () => this.#unhealthy(), readyz: () => this.#unready() };
@@ -148,6 +154,7 @@ class DevicePlugin {
 
   async #allocate(request: AllocateRequest): Promise<AllocateResponse> {
     const started = performance.now();
+    this.#memory.used();
     let ok = false;
     try {
       // The files may have been replaced or lost since the last look, and what is handed out now is kept for the pod's life.

@@ -22,8 +22,21 @@ const KUBELET_DIR = "/var/lib/kubelet/device-plugins";
 const METRICS_PORT = 9470;
 
 const ROOT = { privileged: true, runAsUser: 0, runAsGroup: 0 };
-/** Keeps the runtime from compiling what is called often: half the memory, and calls are rare. */
+/** Keeps the runtime from compiling what is called often: a container that does next to nothing needs none of it. */
 const NO_JIT = { name: "BUN_JSC_useJIT", value: "0" };
+/**
+ * Options of the runtime for the device plugin: a small heap, and compile late, by the simplest compiler, and never
+ * beside the work. Of all that was tried, this alone answers in under half a millisecond and stays under 50 MB: without
+ * the compiler a call takes half as long again, and as it comes the runtime takes 10 MB more.
+ */
+export const PLUGIN_RUNTIME: Readonly<Record<string, string>> = {
+  BUN_OPTIONS: "--smol",
+  BUN_JSC_useDFGJIT: "0",
+  BUN_JSC_useRegExpJIT: "0",
+  BUN_JSC_useConcurrentJIT: "0",
+  BUN_JSC_thresholdForJITAfterWarmUp: "100000",
+  BUN_JSC_thresholdForJITSoon: "100000",
+};
 const DEFAULT_RESOURCES = { requests: { cpu: "10m", memory: "64Mi" } };
 
 /**
@@ -126,7 +139,10 @@ function podSpec({ spec }: DeepReadonly<Onload>, image: string, nodeLabel: strin
         // The copy, not the image's own: the kernel keeps one file in memory for both containers.
         command: EXECUTABLE,
         args: ["device-plugin", ...files, ...pluginFlags(spec.devicePlugin)],
-        env: [{ name: "POD_NAME", valueFrom: { fieldRef: { fieldPath: "metadata.name" } } }, NO_JIT],
+        env: [
+          { name: "POD_NAME", valueFrom: { fieldRef: { fieldPath: "metadata.name" } } },
+          ...Object.entries(PLUGIN_RUNTIME).map(([name, value]) => ({ name, value })),
+        ],
         securityContext: { ...ROOT, readOnlyRootFilesystem: true },
         ports: [{ name: "metrics", containerPort: METRICS_PORT, protocol: "TCP" }],
         livenessProbe: { httpGet: { path: "/healthz", port: "metrics" }, periodSeconds: 20, failureThreshold: 3 },
