@@ -78,6 +78,17 @@ export function sfcModuleLabel({ namespace, name }: OnloadKey): string {
   return moduleVersionLabel(namespace, sfcModuleName(name));
 }
 
+/**
+ * Node labels that KMM 1.1 makes from {@link moduleVersionLabel}, with the same value, one after the other: they put
+ * its module-loader pod on the node, and the pod of a device plugin of its own, which our Modules have none of.
+ */
+export function kmm1ModuleLoaderLabel(namespace: string, moduleName: string): string {
+  return `beta.kmm.node.kubernetes.io/version-module-loader.${namespace}.${moduleName}`;
+}
+export function kmm1DevicePluginLabel(namespace: string, moduleName: string): string {
+  return `beta.kmm.node.kubernetes.io/version-device-plugin.${namespace}.${moduleName}`;
+}
+
 /** Node label that KMM sets (to "") once a Module is loaded. During a change it can still mean the old version. */
 export function moduleReadyLabel(namespace: string, moduleName: string): string {
   return `kmm.node.kubernetes.io/${namespace}.${moduleName}.ready`;

@@ -1,5 +1,6 @@
 /** The thin place where a plan's steps are taken on nodes and pods. */
 import type { DeepReadonly, Node } from "../api/core.ts";
+import type { KmmCapabilities } from "../api/kmm.ts";
 import { devicePluginName, PLUGIN_NAME_LABEL, type OnloadKey } from "../api/names.ts";
 import type { Onload } from "../api/onload.ts";
 import type { Client } from "../kube/client.ts";
@@ -24,6 +25,8 @@ const KEEP_LOOK: ReadonlySet<NodeState> = new Set([
 ]);
 
 export interface Actor {
+  /** undefined: KMM is not installed. */
+  kmm: KmmCapabilities | undefined;
   client: Client;
   caches: Caches;
   pods: NodePods;
@@ -37,8 +40,8 @@ export interface Deeds {
   steps: { plan: NodePlan; step: StepName }[];
   /** What went wrong, one error a node. */
   errors: Error[];
-  /** A step found new facts, or was overtaken by somebody else: plan again. */
-  again: boolean;
+  /** Plan again: at once, because a step found new facts, or a moment later, because the caches are behind. */
+  again: "now" | "soon" | undefined;
 }
 
 /** Takes every step of a plan, all nodes at once; what fails on one node keeps no other from its step. */
@@ -49,17 +52,18 @@ export async function takeSteps(
   attempt: string,
   signal: AbortSignal,
 ): Promise<Deeds> {
-  const deeds: Deeds = { steps: [], errors: [], again: false };
+  const deeds: Deeds = { steps: [], errors: [], again: undefined };
   const key = { namespace: onload.metadata.namespace ?? "", name: onload.metadata.name };
   for (const { facts, state } of plan.nodes) if (!KEEP_LOOK.has(state)) actor.pods.forget(facts.name);
+  const due = plan.nodes.filter(({ step, restart }) => restart || (step !== "None" && step !== "Wait"));
   await Promise.all(
-    plan.nodes.map(async (node) => {
+    due.map(async (node) => {
       try {
         await takeStep(actor, onload, key, node, attempt, deeds, signal);
       } catch (error) {
         if (signal.aborted) return;
         // The node has changed since it was seen, or is gone: the cache will say.
-        if (isConflict(error) || isNotFound(error)) deeds.again = true;
+        if (isConflict(error) || isNotFound(error)) deeds.again = "soon";
         else deeds.errors.push(error as Error);
       }
     }),
@@ -81,18 +85,18 @@ async function takeStep(
   const { name } = plan.facts;
   if (plan.step === "Inspect") {
     await pods.look(name, signal);
-    deeds.again = true;
+    deeds.again ??= "now";
     return;
   }
   // A watch may be a moment behind: before the module goes, the node is looked at once more.
   if (plan.step === "UnlabelOnload" && pods.isWatched(name)) {
     const left = await pods.look(name, signal);
     if (left.length > 0) {
-      deeds.again = true;
+      deeds.again = "soon";
       return;
     }
   }
-  const patch = nodePatch(plan, key, attempt, actor.now());
+  const patch = nodePatch(plan, key, actor.kmm, attempt, actor.now());
   if (patch) {
     const seen = caches.nodes.store.get(name)?.metadata.resourceVersion;
     const options = needsFreshNode(plan) ? { resourceVersion: seen, signal } : { signal };

@@ -58,7 +58,10 @@ export class Applier {
     const id = `${resource.plural}/${desired.metadata.namespace}/${desired.metadata.name}`;
     const before = this.#applied.get(id);
     const body = before?.desired === desired ? before.body : JSON.stringify(desired);
-    if (before && live && before.body === body && isUntouched(before, desired, live)) return undefined;
+    if (before && live && before.body === body && isUntouched(before, desired, live)) {
+      before.desired = desired;
+      return undefined;
+    }
     let answer = await this.#client.apply<T>(resource, desired as DeepReadonly<T>, { signal });
     const managedFields = adoptSpec(answer.metadata.managedFields ?? []);
     if (managedFields) {

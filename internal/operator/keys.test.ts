@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import type { Node, Pod } from "../api/core.ts";
-import { keysOfKmmPod, keysOfNode, keysOfObject, keysOfPlugin } from "./keys.ts";
+import { keysOfKmmPod, keysOfNode, keysOfObject, keysOfPlugin, keysOfPullPod } from "./keys.ts";
 import type { Claim } from "./observe/ownership.ts";
 
 const claim = (name: string, selector: Record<string, string>): Claim => ({
@@ -33,11 +33,19 @@ test.each([
   ["another's pod", keysOfPlugin, { "onload.amd.com/name": "x" }, []],
   ["a pod that loads onload", keysOfKmmPod, { "kmm.node.kubernetes.io/module.name": "x-module" }, ["ns/x"]],
   ["a pod that loads sfc", keysOfKmmPod, { "kmm.node.kubernetes.io/module.name": "x-sfcmod" }, ["ns/x"]],
+  ["a pod that looks for an image", keysOfPullPod, { "kmm.node.kubernetes.io/image-owner": "x-module" }, ["ns/x"]],
   ["a pod that loads another module", keysOfKmmPod, { "kmm.node.kubernetes.io/module.name": "gpu" }, []],
 ] as const)("%s", (_name, keysOf, labels, keys) => {
-  const pod = { metadata: { namespace: "ns", name: "p", labels } } as unknown as Pod;
+  const pod = { metadata: { namespace: "ns", name: "p", labels }, spec: { nodeName: "n" } } as unknown as Pod;
   expect(keysOf(change(undefined, pod))).toEqual([...keys]);
   expect(keysOf(change(pod, undefined))).toEqual([...keys]);
+});
+
+test("a pod on its way to a node concerns nobody before it is placed", () => {
+  const metadata = { namespace: "ns", name: "p", labels: { "onload.amd.com/name": "x-onload-device-plugin-ds" } };
+  const waiting = { metadata, spec: {} } as unknown as Pod;
+  expect(keysOfPlugin(change(undefined, waiting))).toEqual([]);
+  expect(keysOfPlugin(change(waiting, { metadata, spec: { nodeName: "n" } } as unknown as Pod))).toEqual(["ns/x"]);
 });
 
 test.each([

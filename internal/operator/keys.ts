@@ -36,19 +36,32 @@ function sameButVersion<T extends KubeObject>({ old, current }: Change<T>): bool
   return isDeepStrictEqual(plain(old), plain(current));
 }
 
+/** Before the scheduler has placed it, a pod says nothing of any node. */
+function isUnplaced({ old, current }: Change<Pod>): boolean {
+  return old?.spec?.nodeName === undefined && current?.spec?.nodeName === undefined;
+}
+
 /** The resource whose device plugin a pod is. */
 export function keysOfPlugin(change: Change<Pod>): string[] {
-  if (sameButVersion<KubeObject>(change)) return [];
+  if (isUnplaced(change) || sameButVersion<KubeObject>(change)) return [];
   const { namespace, labels } = (change.current ?? change.old)!.metadata;
   return ownerByName(namespace, labels?.[PLUGIN_NAME_LABEL], [devicePluginName("")]);
 }
 
-/** The resource whose module a pod of KMM loads or unloads, or whose image it looks for. */
+/** The resource whose module a pod of KMM loads or unloads. */
 export function keysOfKmmPod(change: Change<Pod>): string[] {
+  return isUnplaced(change) ? [] : keysOfModulePod(change, KMM_MODULE_NAME_LABEL);
+}
+
+/** The resource whose module's image a pod of KMM looks for. */
+export function keysOfPullPod(change: Change<Pod>): string[] {
+  return keysOfModulePod(change, KMM_IMAGE_OWNER_LABEL);
+}
+
+function keysOfModulePod(change: Change<Pod>, label: string): string[] {
   if (sameButVersion<KubeObject>(change)) return [];
   const { namespace, labels } = (change.current ?? change.old)!.metadata;
-  const module = labels?.[KMM_MODULE_NAME_LABEL] ?? labels?.[KMM_IMAGE_OWNER_LABEL];
-  return ownerByName(namespace, module, [onloadModuleName(""), sfcModuleName("")]);
+  return ownerByName(namespace, labels?.[label], [onloadModuleName(""), sfcModuleName("")]);
 }
 
 /** The resource that a Module, its images' list or a DaemonSet was made for, by its name. */

@@ -3,9 +3,9 @@
  * not be looked at again. Nothing here is state; all of it can be lost at any time.
  */
 import { isDeepStrictEqual } from "node:util";
-import type { DeepReadonly, Node } from "../api/core.ts";
 import type { NodeFacts } from "./rollout/facts.ts";
-import type { NodeView, ResourceView } from "./observe/node-facts.ts";
+import type { Policy, RolloutPlan } from "./rollout/plan.ts";
+import type { NodeInputs, ResourceView } from "./observe/node-facts.ts";
 
 /** Keeps the last result of `make`, as long as the inputs are the same objects or equal plain values. */
 export class Last<T> {
@@ -25,10 +25,8 @@ function sameInputs(a: readonly unknown[], b: readonly unknown[]): boolean {
   return a.length === b.length && a.every((each, i) => each === b[i]);
 }
 
-interface Entry {
-  node: DeepReadonly<Node>;
-  view: NodeView;
-  facts: NodeFacts;
+interface Entry extends NodeInputs {
+  facts: NodeFacts | undefined;
 }
 
 /** The facts of the nodes of one Onload resource. Objects in caches never change, so the same object means the same facts. */
@@ -49,13 +47,40 @@ export class FactsMemo {
     this.#heard = heard;
   }
 
-  get(node: DeepReadonly<Node>, view: NodeView, make: () => NodeFacts): NodeFacts {
-    const { name } = node.metadata;
+  /** What is known of a node, if it is still made from these: no more than a few comparisons, for every plan and node. */
+  get(name: string, { node, plugins, kmmPods, nmc }: NodeInputs): Entry | undefined {
     const known = this.#entries.get(name);
-    if (known && known.node === node && sameView(known.view, view)) return known.facts;
-    const facts = make();
-    this.#entries.set(name, { node, view, facts });
-    return facts;
+    const same = known?.node === node && known.plugins === plugins && known.kmmPods === kmmPods && known.nmc === nmc;
+    return same ? known : undefined;
+  }
+
+  /**
+   * Keeps the facts of a node, or those that are known where they are equal: most events change nothing that counts.
+   *
+   * @param facts undefined where the node does not concern the resource
+   */
+  set(name: string, inputs: NodeInputs, facts: NodeFacts | undefined): NodeFacts | undefined {
+    const known = this.#entries.get(name)?.facts;
+    const kept = isDeepStrictEqual(known, facts) ? known : facts;
+    this.#entries.set(name, { ...inputs, facts: kept });
+    return kept;
+  }
+}
+
+/** The last plan, which holds as long as the facts and the policy are the same and nothing is due. */
+export class LastPlan {
+  #facts: readonly NodeFacts[] = [];
+  #policy: Policy | undefined;
+  #plan: RolloutPlan | undefined;
+
+  get(facts: readonly NodeFacts[], policy: Policy, now: number, make: () => RolloutPlan): RolloutPlan {
+    const due = this.#plan?.wakeAt !== undefined && now >= this.#plan.wakeAt;
+    if (!this.#plan || due || !sameInputs(this.#facts, facts) || !isDeepStrictEqual(this.#policy, policy)) {
+      this.#plan = make();
+      this.#facts = facts;
+      this.#policy = policy;
+    }
+    return this.#plan;
   }
 }
 
@@ -64,14 +89,17 @@ function sameResource(a: ResourceView, b: ResourceView): boolean {
   const { modules: modulesA, kmm: kmmA, images: imagesA, ...restA } = a;
   const { modules: modulesB, kmm: kmmB, images: imagesB, ...restB } = b;
   return (
-    modulesA.onload === modulesB.onload &&
-    modulesA.sfc === modulesB.sfc &&
+    sameModule(modulesA.onload, modulesB.onload) &&
+    sameModule(modulesA.sfc, modulesB.sfc) &&
     kmmA === kmmB &&
     JSON.stringify(restA) === JSON.stringify(restB) &&
     isDeepStrictEqual(imagesA, imagesB)
   );
 }
 
-function sameView(a: NodeView, b: NodeView): boolean {
-  return a.nmc === b.nmc && a.holders === undefined && b.holders === undefined && sameInputs(a.pods, b.pods);
+/** KMM counts in a Module's status all the time; only its spec matters, whose changes the API server counts. */
+function sameModule(a: ResourceView["modules"]["onload"], b: ResourceView["modules"]["onload"]): boolean {
+  if (a === b) return true;
+  const { uid, generation } = a?.metadata ?? {};
+  return uid !== undefined && uid === b?.metadata.uid && generation === b.metadata.generation;
 }

@@ -1,5 +1,6 @@
 /** The operator's own metrics, beside those of the reconcile engine. */
 import { Counter, Gauge, Histogram, type Registry } from "prom-client";
+import { nameOf } from "./observe/ownership.ts";
 import type { NodePlan } from "./rollout/plan.ts";
 import { NODE_STATES, type NodeState } from "./rollout/state.ts";
 
@@ -12,7 +13,18 @@ export interface Verdicts {
   degraded: boolean;
 }
 
+/** What the last plan of a resource said. */
+interface Said {
+  key: Key;
+  nodes: readonly NodePlan[];
+  verdicts: Verdicts;
+}
+
+type Key = { namespace: string; name: string };
+
 export class OperatorMetrics {
+  /** The last plans by resource: counted when somebody asks, because plans are many and scrapes few. */
+  readonly #said = new Map<string, Said>();
   readonly #nodes: Gauge;
   readonly #failed: Gauge;
   readonly #ready: Gauge;
@@ -31,24 +43,31 @@ export class OperatorMetrics {
       help: "Nodes of an Onload resource by the state that they are in",
       labelNames: [...resource, "state"],
       registers,
+      collect: () => this.#collect(({ key, nodes }) => this.#countStates(key, nodes)),
     });
     this.#failed = new Gauge({
       name: "onload_operator_nodes_failed",
       help: "Nodes of an Onload resource that have failed and halt its rollout",
       labelNames: resource,
       registers,
+      collect: () =>
+        this.#collect(({ key, nodes }) => {
+          this.#failed.set(key, nodes.filter(({ problem }) => problem?.failed).length);
+        }),
     });
     this.#ready = new Gauge({
       name: "onload_operator_onload_ready",
       help: "Whether an Onload resource is Ready: 1 or 0",
       labelNames: resource,
       registers,
+      collect: () => this.#collect(({ key, verdicts }) => this.#ready.set(key, verdicts.ready ? 1 : 0)),
     });
     this.#degraded = new Gauge({
       name: "onload_operator_degraded",
       help: "Whether an Onload resource needs a person: 1 or 0",
       labelNames: resource,
       registers,
+      collect: () => this.#collect(({ key, verdicts }) => this.#degraded.set(key, verdicts.degraded ? 1 : 0)),
     });
     this.#steps = new Counter({
       name: "onload_operator_steps_total",
@@ -86,16 +105,21 @@ export class OperatorMetrics {
   }
 
   /** What a plan says of a resource's nodes. */
-  planned(key: { namespace: string; name: string }, nodes: readonly NodePlan[], { ready, degraded }: Verdicts): void {
+  planned(key: Key, nodes: readonly NodePlan[], verdicts: Verdicts): void {
+    this.#said.set(nameOf(key), { key, nodes, verdicts });
+  }
+
+  #collect(show: (said: Said) => void): void {
+    for (const said of this.#said.values()) show(said);
+  }
+
+  #countStates(key: Key, nodes: readonly NodePlan[]): void {
     const counts = new Map<NodeState, number>();
     for (const { state } of nodes) counts.set(state, (counts.get(state) ?? 0) + 1);
     for (const state of NODE_STATES) this.#nodes.set({ ...key, state }, counts.get(state) ?? 0);
-    this.#failed.set(key, nodes.filter(({ problem }) => problem?.failed).length);
-    this.#ready.set(key, ready ? 1 : 0);
-    this.#degraded.set(key, degraded ? 1 : 0);
   }
 
-  step(key: { namespace: string; name: string }, step: string): void {
+  step(key: Key, step: string): void {
     this.#steps.inc({ ...key, step });
   }
 
@@ -103,7 +127,7 @@ export class OperatorMetrics {
     this.#stepDuration.observe({ state }, ms / 1000);
   }
 
-  upgraded(key: { namespace: string; name: string }, ms: number): void {
+  upgraded(key: Key, ms: number): void {
     this.#upgradeDuration.observe(key, ms / 1000);
   }
 
@@ -111,12 +135,13 @@ export class OperatorMetrics {
     this.#evictions.inc({ result });
   }
 
-  nodeFailed(key: { namespace: string; name: string }, reason: string): void {
+  nodeFailed(key: Key, reason: string): void {
     this.#failures.inc({ ...key, reason });
   }
 
   /** Drops the series of a resource that is gone. */
-  forget(key: { namespace: string; name: string }): void {
+  forget(key: Key): void {
+    this.#said.delete(nameOf(key));
     for (const state of NODE_STATES) this.#nodes.remove({ ...key, state });
     this.#failed.remove(key);
     this.#ready.remove(key);

@@ -92,30 +92,41 @@ export function observeNodes(
   const { key, claims } = view;
   memo.begin(view, memory.lastWords.size, caches.nodes.store.size);
   const claim = claims.find((each) => nameOf(each) === nameOf(key));
-  const facts: NodeFacts[] = [];
+  const label = pluginLabel(key);
+  const plugin = joinKey(key.namespace, devicePluginName(key.name));
+  const found: NodeFacts[] = [];
   for (const node of caches.nodes.store.list()) {
     const { name, labels = {} } = node.metadata;
-    if (!concerns(node, key, claim !== undefined && selects(claim.selector, labels))) continue;
-    const pods = [...caches.plugins.store.byIndex("node", name), ...caches.kmmPods.store.byIndex("node", name)];
-    const nmc = caches.nodeModulesConfigs.store.get(name);
-    const holders = holdersOn(name, pluginLabel(key) in labels, key, memory, force);
-    const nodeView = { pods, nmc, holders, lastWords: memory.lastWords };
-    facts.push(memo.get(node, nodeView, () => nodeFacts(node, nodeView, view)));
+    // Once the plugin label is off, only a look since the plugin's pod went counts.
+    const holders = holdersOn(name, label in labels ? undefined : plugin, memory, force);
+    const inputs = {
+      node,
+      plugins: caches.plugins.store.byIndex("node", name),
+      kmmPods: caches.kmmPods.store.byIndex("node", name),
+      nmc: caches.nodeModulesConfigs.store.get(name),
+    };
+    const known = holders ? undefined : memo.get(name, inputs);
+    if (known) {
+      if (known.facts) found.push(known.facts);
+      continue;
+    }
+    const concerned = concerns(node, key, claim !== undefined && selects(claim.selector, labels));
+    const facts = concerned ? nodeFacts({ ...inputs, holders, lastWords: memory.lastWords }, view) : undefined;
+    // Why an eviction was refused changes without an event.
+    const kept = holders ? facts : memo.set(name, inputs, facts);
+    if (kept) found.push(kept);
   }
-  return facts;
+  return found;
 }
 
-/** Once the plugin label is off, only a look since the plugin's pod went counts. */
+/** The pods on a node that hold amd.com/onload; undefined where nobody has looked. */
 function holdersOn(
   node: string,
-  hasPlugin: boolean,
-  { namespace, name }: OnloadKey,
+  withoutPlugin: string | undefined,
   { pods, refusals }: Recollection,
   force: boolean,
 ): Holder[] | undefined {
-  const withoutPlugin = hasPlugin ? undefined : joinKey(namespace, devicePluginName(name));
-  const found = pods.holders(node, withoutPlugin);
-  return found?.flatMap((pod) => {
+  return pods.holders(node, withoutPlugin)?.flatMap((pod) => {
     const holder = holderOf(pod, force);
     if (!holder) return [];
     return [{ ...holder, refusal: holder.refusal ?? refusals.get(holder.uid) }];

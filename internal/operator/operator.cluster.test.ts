@@ -2,7 +2,15 @@
 import { afterAll, afterEach, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { poll } from "../../scripts/lib/poll.ts";
 import type { KubeObject, Node, OwnerReference, Pod } from "../api/core.ts";
-import { FINALIZER, onloadModuleLabel, pluginLabel, RETRY_ANNOTATION } from "../api/names.ts";
+import {
+  FINALIZER,
+  kmm1DevicePluginLabel,
+  kmm1ModuleLoaderLabel,
+  onloadModuleLabel,
+  onloadModuleName,
+  pluginLabel,
+  RETRY_ANNOTATION,
+} from "../api/names.ts";
 import { silentLogger } from "../cli/log.ts";
 import { Informer } from "../kube/informer.ts";
 import { CONFIG_MAPS, MODULES, NODES, ONLOADS, PODS } from "../kube/resource.ts";
@@ -111,6 +119,9 @@ describe("one operator", () => {
       const { labels = {} } = (await cluster.node(node)).metadata;
       expect(labels[pluginLabel({ namespace, name: "main" })]).toBe("v1");
       expect(labels[onloadModuleLabel({ namespace, name: "main" })]).toBe("v1");
+      // What KMM 1.1 would make of them, one request after the other, is there already.
+      expect(labels[kmm1ModuleLoaderLabel(namespace, onloadModuleName("main"))]).toBe("v1");
+      expect(labels[kmm1DevicePluginLabel(namespace, onloadModuleName("main"))]).toBe("v1");
     }
     const patches = cluster
       .requests()

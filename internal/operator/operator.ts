@@ -10,7 +10,7 @@ import type { Client } from "../kube/client.ts";
 import { EventRecorder } from "../kube/events.ts";
 import { PODS } from "../kube/resource.ts";
 import { createCaches, type Caches } from "./caches.ts";
-import { keysOfKmmPod, keysOfNode, keysOfObject, keysOfPlugin } from "./keys.ts";
+import { keysOfKmmPod, keysOfNode, keysOfObject, keysOfPlugin, keysOfPullPod } from "./keys.ts";
 import { OperatorMetrics } from "./metrics.ts";
 import { NodePods } from "./node-pods.ts";
 import { observeClaims } from "./observe.ts";
@@ -128,7 +128,7 @@ function watchAll(controller: Controller, caches: Caches): void {
   controller.watch(caches.nodes, (change) => keysOfNode(change, observeClaims(caches)));
   controller.watch(caches.plugins, keysOfPlugin);
   controller.watch(caches.kmmPods, keysOfKmmPod);
-  controller.watch(caches.pullPods, keysOfKmmPod);
+  controller.watch(caches.pullPods, keysOfPullPod);
   controller.watch(caches.modules, keysOfObject);
   controller.watch(caches.moduleImagesConfigs, keysOfObject);
   controller.watch(caches.daemonSets, keysOfObject);

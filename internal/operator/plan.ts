@@ -1,11 +1,12 @@
 /** From the caches to the plan of one Onload resource. Reads only: the operator acts on it, `onloadctl plan` prints it. */
+import { isDeepStrictEqual } from "node:util";
 import type { DeepReadonly, KubeObject } from "../api/core.ts";
 import type { KmmCapabilities } from "../api/kmm.ts";
 import type { Onload } from "../api/onload.ts";
 import type { Stores } from "./caches.ts";
 import { devicePluginImage } from "./desired-daemonset.ts";
 import { desiredModules } from "./desired-modules.ts";
-import { FactsMemo, Last } from "./memo.ts";
+import { FactsMemo, Last, LastPlan } from "./memo.ts";
 import { desiredObjects, type DesiredObjects, type LoadedNode } from "./objects.ts";
 import {
   hasSeenTemplate,
@@ -57,6 +58,7 @@ export class PlanMemo {
   readonly kmm = new Last<KmmCapabilities | undefined>();
   readonly desired = new Last<DesiredObjects>();
   readonly facts = new FactsMemo();
+  readonly plan = new LastPlan();
   lastDesired: DesiredObjects | undefined;
 }
 
@@ -99,7 +101,8 @@ export function planFor(deps: PlanDeps, onload: DeepReadonly<Onload>, now: numbe
       : { desired: undefined, facts: look(kmm ? live : desiredModules(effective, KMM_TO_COME), undefined) };
   const seen = desired?.template !== undefined && hasSeenTemplate(live.daemonSet, version, desired.template);
   const policy = observePolicy(onload, facts, seen);
-  return { kmm, effective, live, desired, policy, plan: planRollout(facts, policy, now) };
+  const plan = memo.plan.get(facts, policy, now, () => planRollout(facts, policy, now));
+  return { kmm, effective, live, desired, policy, plan };
 }
 
 /**
@@ -122,7 +125,11 @@ function settle(
     const loaded = loadedKinds(facts);
     // KMM counts in a Module's status all the time; only its spec matters.
     const inputs = [effective, kmm, specOf(live.onload), specOf(live.sfc), JSON.stringify(loaded), image];
-    return memo.desired.get(inputs, () => desiredObjects(effective, kmm, live, loaded, image));
+    return memo.desired.get(inputs, () => {
+      const made = desiredObjects(effective, kmm, live, loaded, image);
+      // The resource is another object after each change of its status: what is made from it is seldom other.
+      return memo.lastDesired && isDeepStrictEqual(made, memo.lastDesired) ? memo.lastDesired : made;
+    });
   };
   const before = memo.lastDesired ?? desire([]);
   const facts = look(before, before.template);
@@ -138,12 +145,16 @@ function specOf(object: DeepReadonly<KubeObject> | undefined): string | undefine
 
 /** Which modules of the wanted version are loaded, on nodes of which kernels; each combination once. */
 function loadedKinds(facts: readonly NodeFacts[]): LoadedNode[] {
-  const kinds = new Map<string, LoadedNode>();
+  const kinds = new Map<string, LoadedNode[]>();
   for (const { kernel, want, labels, onload, sfc } of facts) {
-    const loaded = (label: string | undefined, ready: string | undefined): boolean =>
-      want !== undefined && label === want && ready === want;
-    const kind = { kernel, onload: loaded(labels.onload, onload.ready), sfc: loaded(labels.sfc, sfc.ready) };
-    if (kind.onload || kind.sfc) kinds.set(`${kind.onload} ${kind.sfc} ${kernel}`, kind);
+    if (want === undefined) continue;
+    const onloadLoaded = labels.onload === want && onload.ready === want;
+    const sfcLoaded = labels.sfc === want && sfc.ready === want;
+    if (!onloadLoaded && !sfcLoaded) continue;
+    const seen = kinds.get(kernel) ?? [];
+    if (seen.some((kind) => kind.onload === onloadLoaded && kind.sfc === sfcLoaded)) continue;
+    kinds.set(kernel, [...seen, { kernel, onload: onloadLoaded, sfc: sfcLoaded }]);
   }
-  return [...kinds].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, kind]) => kind);
+  const order = ({ onload, sfc, kernel }: LoadedNode): string => `${onload} ${sfc} ${kernel}`;
+  return [...kinds.values()].flat().sort((a, b) => (order(a) < order(b) ? -1 : 1));
 }

@@ -2,6 +2,7 @@
 import { errorText } from "../cli/errors.ts";
 import type { Logger } from "../cli/log.ts";
 import type { DeepReadonly } from "../api/core.ts";
+import type { KmmCapabilities } from "../api/kmm.ts";
 import { FINALIZER, type OnloadKey } from "../api/names.ts";
 import type { Onload } from "../api/onload.ts";
 import { REASON } from "../api/reasons.ts";
@@ -30,11 +31,17 @@ import { heldBackTrouble, KMM_MISSING, NO_IMAGE, readOnload, ServiceAccounts } f
 
 /** A plan that was overtaken by a change is made again after this time, when the caches have caught up. */
 const OVERTAKEN_MS = 20;
+/**
+ * A plan looks at every node, and thousands of events come while hundreds of nodes change: after one that took a
+ * millisecond, those of the next ten share one more. On a small cluster nobody can tell.
+ */
+const REST_FACTOR = 10;
+const LONGEST_REST_MS = 100;
 /** Troubles whose end no event tells are looked at again after this time. */
 const TROUBLE_MS = 10_000;
 /** A step that failed is tried again after this time, where something else is due anyway. */
 const FAILED_MS = 1000;
-const NO_DEEDS: Deeds = { steps: [], errors: [], again: false };
+const NO_DEEDS: Deeds = { steps: [], errors: [], again: undefined };
 
 /** What came of one pass. */
 interface Work {
@@ -44,8 +51,11 @@ interface Work {
 }
 const NO_WORK: Work = { unapplied: undefined, deeds: NO_DEEDS };
 
-/** Steps that need not wait for the objects: a label may come before what it refers to. */
-const AT_ONCE: ReadonlySet<StepName> = new Set<StepName>(["None", "Wait", "Install"]);
+/**
+ * A label may come before what it refers to. Then KMM and the DaemonSet controller see all nodes of a new resource at
+ * once, instead of going over all nodes for each one that is labelled.
+ */
+const LABELS_FIRST: ReadonlySet<StepName> = new Set<StepName>(["None", "Wait", "Install"]);
 
 /** Nodes that serve stay as they are while what they would get cannot be applied. */
 function withoutStarts(plan: RolloutPlan): RolloutPlan {
@@ -100,7 +110,9 @@ export class OnloadReconciler {
     }
     if (!onload.metadata.deletionTimestamp) await this.#addFinalizer(raw, signal);
     const now = this.#deps.now();
+    const began = performance.now();
     const planned = planFor({ ...this.#deps, memory: this.#memory() }, onload, now, known.memo);
+    const restMs = Math.min((performance.now() - began) * REST_FACTOR, LONGEST_REST_MS);
     const rollback = planned.kmm && beginRollback(onload, planned.plan, now);
     const [found, { unapplied, deeds }] = await Promise.all([
       this.#troubles(onload, planned, signal),
@@ -118,14 +130,14 @@ export class OnloadReconciler {
     const waitMs = await this.#report(raw, onload, planned, deeds, troubles, rollback, signal);
     const heard = await this.#listen(planned, signal);
     if (onload.metadata.deletionTimestamp && planned.plan.nodes.length === 0) await this.#finish(raw, planned, signal);
-    const next = this.#next(planned, deeds, troubles, heard, waitMs);
+    const next = { ...this.#next(planned, deeds, troubles, heard, waitMs), restMs };
     if (failures.length === 0) return next;
     const error =
       failures.length === 1 ? failures[0]! : new AggregateError(failures, `Cannot take ${failures.length} steps`);
     // Backing off for one node must not keep others from what is due.
     if (next.requeueAfterMs === undefined) throw error;
     log.error("Some steps failed", { error });
-    return { requeueAfterMs: Math.min(Math.max(next.requeueAfterMs, FAILED_MS), TROUBLE_MS) };
+    return { requeueAfterMs: Math.min(Math.max(next.requeueAfterMs, FAILED_MS), TROUBLE_MS), restMs };
   }
 
   #memory(): { pods: NodePods; refusals: Map<string, string>; lastWords: Map<string, string> } {
@@ -154,11 +166,11 @@ export class OnloadReconciler {
     const act = async (steps: RolloutPlan): Promise<Deeds> => {
       // Without KMM no step would come to an end; only cleaning up needs none of it.
       if (!planned.kmm && !onload.metadata.deletionTimestamp) return NO_DEEDS;
-      return this.#act(onload, steps, signal);
+      return this.#act(onload, planned.kmm, steps, signal);
     };
-    if (plan.nodes.every(({ step }) => AT_ONCE.has(step))) {
-      const [unapplied, deeds] = await Promise.all([this.#applyObjects(planned, signal), act(plan)]);
-      return { unapplied, deeds };
+    if (plan.nodes.every(({ step }) => LABELS_FIRST.has(step))) {
+      const deeds = await act(plan);
+      return { unapplied: await this.#applyObjects(planned, signal), deeds };
     }
     const unapplied = await this.#applyObjects(planned, signal);
     return { unapplied, deeds: await act(unapplied ? withoutStarts(plan) : plan) };
@@ -178,9 +190,14 @@ export class OnloadReconciler {
     }
   }
 
-  async #act(onload: DeepReadonly<Onload>, plan: RolloutPlan, signal: AbortSignal): Promise<Deeds> {
+  async #act(
+    onload: DeepReadonly<Onload>,
+    kmm: KmmCapabilities | undefined,
+    plan: RolloutPlan,
+    signal: AbortSignal,
+  ): Promise<Deeds> {
     const { client, caches, pods, now } = this.#deps;
-    const actor = { client, caches, pods, evictions: this.#evictions, now };
+    const actor = { kmm, client, caches, pods, evictions: this.#evictions, now };
     return takeSteps(actor, onload, plan, attemptFor(onload), signal);
   }
 
@@ -260,7 +277,8 @@ export class OnloadReconciler {
   ): Result {
     const { plan } = planned;
     const times: number[] = [];
-    if (deeds.again || heard) times.push(OVERTAKEN_MS);
+    if (deeds.again === "now") times.push(0);
+    if (deeds.again === "soon" || heard) times.push(OVERTAKEN_MS);
     if (waitMs !== undefined) times.push(waitMs);
     if (troubles.some(({ reason }) => reason === REASON.ServiceAccountMissing)) times.push(TROUBLE_MS);
     if (plan.nodes.some(({ state }) => state === "Draining")) times.push(EVICTION_RETRY_MS);

@@ -11,7 +11,15 @@ import type { OperatorMetrics, Verdicts } from "./metrics.ts";
 import { nameOf } from "./observe/ownership.ts";
 import type { Holder } from "./rollout/facts.ts";
 import type { RolloutPlan } from "./rollout/plan.ts";
-import { remember, tellChange, tellCleaned, tellStep, type NodeMemory, type Tale } from "./rollout/story.ts";
+import {
+  isRemembered,
+  remember,
+  tellChange,
+  tellCleaned,
+  tellStep,
+  type NodeMemory,
+  type Tale,
+} from "./rollout/story.ts";
 
 export class Teller {
   readonly #events: EventSink;
@@ -44,8 +52,9 @@ export class Teller {
     now: number,
   ): void {
     const id = nameOf(key);
-    const before = this.#memory.get(id);
-    const after = new Map<string, NodeMemory>();
+    const known = this.#memory.get(id);
+    const memory = known ?? new Map<string, NodeMemory>();
+    this.#memory.set(id, memory);
     for (const { plan: node, step } of deeds.steps) {
       this.#metrics.step(key, step);
       const tale = tellStep(step, node.facts);
@@ -53,19 +62,25 @@ export class Teller {
     }
     for (const node of plan.nodes) {
       const { name } = node.facts;
-      const old = before?.get(name);
+      const old = memory.get(name);
+      if (old && isRemembered(old, node)) continue;
       if (old && old.state !== node.state) this.#metrics.leftState(old.state, now - old.since);
       // In a process's first plan of a resource nothing has changed; a node that joins later has.
-      const known = old ?? (before ? NEWCOMER : undefined);
-      const tales = tellChange(known, node);
+      const tales = tellChange(old ?? (known && NEWCOMER), node);
       for (const tale of tales) this.tell(onload, tale);
       if (node.problem?.failed && tales.some(({ type }) => type === "Warning")) {
         this.#metrics.nodeFailed(key, node.problem.reason);
       }
-      after.set(name, remember(old, node, now));
+      memory.set(name, remember(old, node, now));
     }
-    for (const name of before?.keys() ?? []) if (!after.has(name)) this.tell(onload, tellCleaned(name));
-    this.#memory.set(id, after);
+    if (memory.size > plan.nodes.length) {
+      const present = new Set(plan.nodes.map(({ facts }) => facts.name));
+      for (const name of memory.keys()) {
+        if (present.has(name)) continue;
+        memory.delete(name);
+        this.tell(onload, tellCleaned(name));
+      }
+    }
     this.#metrics.planned(key, plan.nodes, verdicts);
   }
 

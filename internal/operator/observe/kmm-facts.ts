@@ -6,6 +6,7 @@ import {
   KMM_MODULE_NAME_LABEL,
   KMM_ROLE_LABEL,
   KMM_WORKER_ACTION_LABEL,
+  kmm1ModuleLoaderLabel,
   moduleReadyLabel,
   moduleVersionLabel,
   moduleVersionReadyLabel,
@@ -52,7 +53,7 @@ function fromModuleLoader(view: KmmView, pods: DeepReadonly<Pod>[]): ModuleFacts
 
 /** The version of a module-loader pod, which KMM 1.1 writes into its labels. */
 function loaderVersion({ namespace, module }: KmmView, pod: DeepReadonly<Pod>): Version | undefined {
-  return pod.metadata.labels?.[`beta.kmm.node.kubernetes.io/version-module-loader.${namespace}.${module}`];
+  return pod.metadata.labels?.[kmm1ModuleLoaderLabel(namespace, module)];
 }
 
 /** KMM 2.x: loaded once spec and status agree, in the node's present boot. */

@@ -47,11 +47,17 @@ export interface ResourceView {
   ownNode: string | undefined;
 }
 
-/** What is known of one node beside its Node object. */
-export interface NodeView {
+/** The objects that the facts of one node are made from, beside what is the same for all nodes. */
+export interface NodeInputs {
+  node: DeepReadonly<Node>;
   /** Pods on the node of the plugin and of KMM; others do no harm. */
-  pods: readonly DeepReadonly<Pod>[];
+  plugins: readonly DeepReadonly<Pod>[];
+  kmmPods: readonly DeepReadonly<Pod>[];
   nmc: DeepReadonly<NodeModulesConfig> | undefined;
+}
+
+/** What is known of one node. */
+export interface NodeView extends NodeInputs {
   holders: Holder[] | undefined;
   /** See KmmView. */
   lastWords: ReadonlyMap<string, string>;
@@ -60,8 +66,9 @@ export interface NodeView {
 const NOTHING: ModuleFacts = { present: false, ready: undefined, since: undefined, failure: undefined };
 
 /** The facts of one node for one Onload resource. */
-export function nodeFacts(node: DeepReadonly<Node>, view: NodeView, resource: ResourceView): NodeFacts {
+export function nodeFacts(view: NodeView, resource: ResourceView): NodeFacts {
   const { key, modules, kmm } = resource;
+  const { node, kmmPods, nmc, lastWords } = view;
   const { name, labels = {}, annotations = {} } = node.metadata;
   const kernel = node.status?.nodeInfo?.kernelVersion ?? "";
   const owners = claimsOn(node, resource.claims);
@@ -71,7 +78,9 @@ export function nodeFacts(node: DeepReadonly<Node>, view: NodeView, resource: Re
   const sfcManaged = sfcMapped && sfcAtBoot === undefined;
   const ready = node.status?.conditions?.find(({ type }) => type === "Ready");
   const module = (moduleName: string): ModuleFacts =>
-    kmm ? moduleFacts({ ...view, kmm, namespace: key.namespace, module: moduleName, node }) : NOTHING;
+    kmm
+      ? moduleFacts({ kmm, namespace: key.namespace, module: moduleName, node, pods: kmmPods, nmc, lastWords })
+      : NOTHING;
   const others = resource.claims.filter((claim) => nameOf(claim) !== nameOf(key) && carriesLabels(node, claim));
   return {
     name,
@@ -98,7 +107,7 @@ export function nodeFacts(node: DeepReadonly<Node>, view: NodeView, resource: Re
     },
     onload: module(onloadModuleName(key.name)),
     sfc: module(sfcModuleName(key.name)),
-    plugin: pluginFacts(view.pods, resource),
+    plugin: pluginFacts(view.plugins, resource),
     allocatable: Number(node.status?.allocatable?.[ONLOAD_RESOURCE] ?? 0) || 0,
     holders: view.holders,
     mark: parseMark(annotations[markAnnotation(key)]),

@@ -270,7 +270,10 @@ describe("ownership", () => {
     ownNode: undefined,
   });
   const seen = (claims: Claim[], labels: Record<string, string>) =>
-    nodeFacts(node(labels), { pods: [], nmc: undefined, holders: undefined, lastWords: new Map() }, view(claims));
+    nodeFacts(
+      { node: node(labels), plugins: [], kmmPods: [], nmc: undefined, holders: undefined, lastWords: new Map() },
+      view(claims),
+    );
   test("the facts name who keeps the node, and who has to leave first", () => {
     const claims = [claim("x", "2026-01-02"), claim("older", "2026-01-01")];
     expect(seen(claims, { a: "b" })).toMatchObject({ want: undefined, lostTo: "ns/older" });

@@ -41,7 +41,10 @@ function factsOf(resource: ResourceView, role = "worker") {
     metadata: { name: "node-1", labels: { [`node-role.kubernetes.io/${role}`]: "" } },
     status: { nodeInfo: { kernelVersion: "6.1.0" }, conditions: [{ type: "Ready", status: "True" }] },
   } as unknown as Node;
-  return nodeFacts(node, { pods: [], nmc: undefined, holders: undefined, lastWords: new Map() }, resource);
+  return nodeFacts(
+    { node, plugins: [], kmmPods: [], nmc: undefined, holders: undefined, lastWords: new Map() },
+    resource,
+  );
 }
 
 test("KMM is not given sfc there, Onload comes all the same, and the resource says what conflicts", () => {

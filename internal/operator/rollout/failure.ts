@@ -62,15 +62,16 @@ function thingAwaited(node: NodeFacts, state: NodeState): number | undefined {
 
 /** When the present step must be done, in milliseconds since the epoch; undefined where nothing is timed. */
 export function deadlineOf(node: NodeFacts, state: NodeState, limits: Limits): number | undefined {
+  if (AWAITED[state] === undefined) return undefined;
   const since = waitingSince(node, state);
-  if (AWAITED[state] === undefined || since === undefined) return undefined;
-  return since + limitOf(state, limits);
+  return since === undefined ? undefined : since + limitOf(state, limits);
 }
 
 /** When pods that are still there are to be deleted, in milliseconds since the epoch; undefined where they are not. */
 export function forceAt(node: NodeFacts, state: NodeState, limits: Limits): number | undefined {
+  if (state !== "Draining" || !limits.force) return undefined;
   const since = waitingSince(node, state);
-  return state === "Draining" && limits.force && since !== undefined ? since + limits.drain : undefined;
+  return since === undefined ? undefined : since + limits.drain;
 }
 
 function limitOf(state: NodeState, limits: Limits): number {

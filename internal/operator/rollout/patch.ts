@@ -1,5 +1,14 @@
 /** The one PATCH that a step is: labels and the mark that says when, together. */
-import { onloadModuleLabel, pluginLabel, sfcModuleLabel, type OnloadKey } from "../../api/names.ts";
+import type { KmmCapabilities } from "../../api/kmm.ts";
+import {
+  kmm1DevicePluginLabel,
+  kmm1ModuleLoaderLabel,
+  moduleVersionLabel,
+  onloadModuleName,
+  pluginLabel,
+  sfcModuleName,
+  type OnloadKey,
+} from "../../api/names.ts";
 import { formatMark, markAnnotation } from "./mark.ts";
 import type { NodePlan } from "./plan.ts";
 import { labelChange } from "./table.ts";
@@ -12,15 +21,22 @@ export interface NodePatch {
 /**
  * The patch that a plan asks for; undefined where the node is left as it is.
  *
+ * @param kmm undefined: KMM is not installed
  * @param attempt see attemptOf
  * @param now milliseconds since the epoch
  */
-export function nodePatch(plan: NodePlan, key: OnloadKey, attempt: string, now: number): NodePatch | undefined {
+export function nodePatch(
+  plan: NodePlan,
+  key: OnloadKey,
+  kmm: KmmCapabilities | undefined,
+  attempt: string,
+  now: number,
+): NodePatch | undefined {
   const { step, facts, restart } = plan;
   if ((step === "None" || step === "Wait") && !restart) return undefined;
   const annotation = markAnnotation(key);
   if (step === "ClearMark") return { metadata: { annotations: { [annotation]: null } } };
-  const labels = labelsOf(plan, key);
+  const labels = labelsOf(plan, key, kmm);
   const mark = (name: string): Record<string, string> => ({
     [annotation]: formatMark({ step: name, since: now, attempt }),
   });
@@ -39,12 +55,41 @@ export function needsFreshNode({ step }: NodePlan): boolean {
   return step === "UnlabelPlugin" || step === "UnlabelOnload" || step === "UnlabelSfc";
 }
 
-function labelsOf({ step, facts }: NodePlan, key: OnloadKey): Record<string, string | null> | undefined {
+function labelsOf(
+  { step, facts }: NodePlan,
+  key: OnloadKey,
+  kmm: KmmCapabilities | undefined,
+): Record<string, string | null> | undefined {
   const change = labelChange(step, facts);
   if (!change) return undefined;
-  const labels: Record<string, string | null> = {};
-  if (change.plugin !== undefined) labels[pluginLabel(key)] = change.plugin;
-  if (change.onload !== undefined) labels[onloadModuleLabel(key)] = change.onload;
-  if (change.sfc !== undefined) labels[sfcModuleLabel(key)] = change.sfc;
-  return labels;
+  const { plugin, onload, sfc } = change;
+  return {
+    ...(plugin === undefined ? {} : { [pluginLabel(key)]: plugin }),
+    ...(onload === undefined ? {} : moduleLabels(key.namespace, onloadModuleName(key.name), onload, kmm)),
+    ...(sfc === undefined ? {} : moduleLabels(key.namespace, sfcModuleName(key.name), sfc, kmm)),
+  };
+}
+
+/**
+ * The label that asks KMM for a module's version, and with KMM 1.1 the two that it would make from it.
+ *
+ * KMM 1.1 would set or remove them one by one, each with a request of a client that sends 20 a second. Where the second
+ * comes after the module-loader pod, it is refused and tried again and again (v1.1.0,
+ * controllers/node_label_module_version_reconciler.go), which in an upgrade of several nodes at once made 12 requests a
+ * node and held up everything else. With all three in place its table of actions has nothing left to do, and where
+ * something takes one away it does what it always did.
+ */
+function moduleLabels(
+  namespace: string,
+  module: string,
+  version: string | null,
+  kmm: KmmCapabilities | undefined,
+): Record<string, string | null> {
+  const asked = { [moduleVersionLabel(namespace, module)]: version };
+  if (kmm?.nodeModulesConfig) return asked;
+  return {
+    ...asked,
+    [kmm1ModuleLoaderLabel(namespace, module)]: version,
+    [kmm1DevicePluginLabel(namespace, module)]: version,
+  };
 }

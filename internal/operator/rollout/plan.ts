@@ -2,7 +2,7 @@
 import type { NodeFacts } from "./facts.ts";
 import { deadlineOf, forceAt, problemOf, type Limits, type Problem } from "./failure.ts";
 import { byNodeName } from "./order.ts";
-import { grantStarts, type Assessed, type Gate } from "./slots.ts";
+import { grantStarts, type Gate } from "./slots.ts";
 import { stateOf, type NodeState } from "./state.ts";
 import { stepFor, type StepName } from "./table.ts";
 
@@ -45,41 +45,41 @@ export interface RolloutPlan {
 
 /** Plans. Pure: equal facts, policy and time give equal plans. */
 export function planRollout(nodes: readonly NodeFacts[], policy: Policy, now: number): RolloutPlan {
-  const assessed = nodes
-    .map((facts): Assessed => {
-      const state = stateOf(facts);
-      return { facts, state, problem: problemOf(facts, state, policy.limits, now) };
-    })
-    .filter(({ facts, state }) => state !== "Absent" || facts.lostTo !== undefined)
-    .sort((a, b) => byNodeName(a.facts.name, b.facts.name));
-  const retried = assessed.map((node) => retry(node, policy.attempt));
-  const halted = retried.some(({ problem }) => problem?.failed);
-  const grants = grantStarts(retried, { ...policy, halted });
-  const plans = retried.map(({ facts, state, problem, restart }): NodePlan => {
-    const plan: NodePlan = {
-      facts,
-      state,
-      step: stepFor(state, facts),
-      problem,
-      gate: undefined,
-      restart,
-      deadline: deadlineOf(facts, state, policy.limits),
-      forceAt: forceAt(facts, state, policy.limits),
-    };
-    const grant = grants.get(facts.name);
+  const plans: NodePlan[] = [];
+  for (const facts of nodes) {
+    const plan = planNode(facts, policy, now);
+    if (plan.state !== "Absent" || facts.lostTo !== undefined) plans.push(plan);
+  }
+  plans.sort((a, b) => byNodeName(a.facts.name, b.facts.name));
+  const halted = plans.some(({ problem }) => problem?.failed);
+  const grants = grantStarts(plans, { ...policy, halted });
+  let wakeAt: number | undefined;
+  for (const plan of plans) {
+    const grant = grants.get(plan.facts.name);
     if (grant === "Inspect") plan.step = "Inspect";
     else if (grant !== undefined && grant !== "Start") Object.assign(plan, { step: "None", gate: grant });
     if (plan.step === "LabelPlugin" && !policy.templateSeen) plan.step = "Wait";
-    return plan;
-  });
-  const wakes = plans
-    .flatMap(({ deadline, forceAt: at }) => [deadline, at])
-    .filter((at) => at !== undefined && at > now) as number[];
-  return { nodes: plans, wakeAt: wakes.length > 0 ? Math.min(...wakes) : undefined, halted };
+    for (const at of [plan.deadline, plan.forceAt]) {
+      if (at !== undefined && at > now) wakeAt = Math.min(at, wakeAt ?? at);
+    }
+  }
+  return { nodes: plans, wakeAt, halted };
 }
 
-/** A failure by time belongs to the attempt it was measured in; a newer attempt starts the step's time again. */
-function retry(node: Assessed, attempt: string): Assessed & { restart: boolean } {
-  const restart = node.problem?.failed === true && node.facts.mark !== undefined && node.facts.mark.attempt !== attempt;
-  return restart ? { ...node, problem: undefined, restart } : { ...node, restart };
+/** What follows for a node from its own facts, whatever the others do. */
+function planNode(facts: NodeFacts, { limits, attempt }: Policy, now: number): NodePlan {
+  const state = stateOf(facts);
+  const problem = problemOf(facts, state, limits, now);
+  // A failure by time belongs to the attempt it was measured in; a newer attempt starts the step's time again.
+  const restart = problem?.failed === true && facts.mark !== undefined && facts.mark.attempt !== attempt;
+  return {
+    facts,
+    state,
+    step: stepFor(state, facts),
+    problem: restart ? undefined : problem,
+    gate: undefined,
+    restart,
+    deadline: deadlineOf(facts, state, limits),
+    forceAt: forceAt(facts, state, limits),
+  };
 }

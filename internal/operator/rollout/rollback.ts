@@ -7,7 +7,7 @@ import type { DeepReadonly } from "../../api/core.ts";
 import { RETRY_ANNOTATION } from "../../api/names.ts";
 import type { Onload, OnloadStatus } from "../../api/onload.ts";
 import { attemptOf } from "./mark.ts";
-import type { RolloutPlan } from "./plan.ts";
+import type { NodePlan, RolloutPlan } from "./plan.ts";
 import { isDone } from "./status.ts";
 
 /** status.rollback. */
@@ -70,8 +70,8 @@ export function nextLastReady(
   now: number,
 ): LastReady | undefined {
   const old = onload.status?.lastReady as LastReady | undefined;
-  const wanted = plan.nodes.filter(({ facts }) => facts.want !== undefined);
-  const allDone = wanted.length > 0 && wanted.every(isDone);
+  const isWanted = ({ facts }: NodePlan): boolean => facts.want !== undefined;
+  const allDone = plan.nodes.some(isWanted) && plan.nodes.every((node) => !isWanted(node) || isDone(node));
   if (!allDone || held || standingRollback(onload)) return old;
   const { version } = onload.spec.onload;
   if (old?.version === version && isDeepStrictEqual(old.onload, onload.spec.onload)) return old;

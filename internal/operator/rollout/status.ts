@@ -68,14 +68,17 @@ export type Verdict = Omit<Condition, "lastTransitionTime" | "type"> & { type: C
 
 /** status.nodes. */
 export function countNodes(plan: RolloutPlan): NodeCounts {
-  const wanted = plan.nodes.filter(({ facts }) => facts.want !== undefined);
-  return {
-    desired: wanted.length,
-    updated: wanted.filter(hasAllLabels).length,
-    ready: wanted.filter(isDone).length,
-    upgrading: plan.nodes.filter(isInBetween).length,
-    failed: plan.nodes.filter(({ problem }) => problem?.failed).length,
-  };
+  const counts = { desired: 0, updated: 0, ready: 0, upgrading: 0, failed: 0 };
+  for (const node of plan.nodes) {
+    if (node.facts.want !== undefined) {
+      counts.desired++;
+      if (hasAllLabels(node)) counts.updated++;
+      if (isDone(node)) counts.ready++;
+    }
+    if (isInBetween(node)) counts.upgrading++;
+    if (node.problem?.failed) counts.failed++;
+  }
+  return counts;
 }
 
 /** Whether the wanted version runs on the node and pods can use it now. */

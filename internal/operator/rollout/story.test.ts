@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import type { Condition } from "../../api/core.ts";
 import { bare, mark, module, NOW, policy, whole } from "../testing/facts.ts";
+import { KMM_1, KMM_2 } from "../testing/world.ts";
 import { formatMark, parseMark, markAnnotation } from "./mark.ts";
 import { nodePatch, needsFreshNode } from "./patch.ts";
 import { planRollout, type NodePlan } from "./plan.ts";
@@ -13,12 +14,28 @@ const planOf = (node: Parameters<typeof planRollout>[0][number]): NodePlan =>
 
 describe("the patch of a step", () => {
   test("labels and mark together", () => {
-    expect(nodePatch(planOf(bare({ sfcManaged: true })), KEY, "3", NOW)).toEqual({
+    expect(nodePatch(planOf(bare({ sfcManaged: true })), KEY, KMM_2, "3", NOW)).toEqual({
       metadata: {
         labels: { "onload.amd.com/ns.o": "v2", "kmm.node.kubernetes.io/version-module.ns.o-sfcmod": "v2" },
         annotations: { [markAnnotation(KEY)]: "Install 2026-01-01T12:00:00.000Z 3" },
       },
     });
+  });
+  test("KMM 1.1 is spared its own labels", () => {
+    const label = (part: string): string => `beta.kmm.node.kubernetes.io/version-${part}.ns.o-module`;
+    const asked = "kmm.node.kubernetes.io/version-module.ns.o-module";
+    expect(nodePatch(planOf(bare()), KEY, KMM_1, "1", NOW)?.metadata.labels).toEqual({
+      "onload.amd.com/ns.o": "v2",
+      [asked]: "v2",
+      [label("module-loader")]: "v2",
+      [label("device-plugin")]: "v2",
+    });
+    const drained = bare({ labels: { ...none, onload: "v1" }, onload: module("v1"), holders: [] });
+    const gone = { [asked]: null, [label("module-loader")]: null, [label("device-plugin")]: null };
+    expect(nodePatch(planOf(drained), KEY, KMM_1, "1", NOW)?.metadata.labels).toEqual(gone);
+    // After KMM was uninstalled, what was set with it goes too.
+    expect(nodePatch(planOf(drained), KEY, undefined, "1", NOW)?.metadata.labels).toEqual(gone);
+    expect(nodePatch(planOf(drained), KEY, KMM_2, "1", NOW)?.metadata.labels).toEqual({ [asked]: null });
   });
   test("eviction is marked once", () => {
     const holder = { namespace: "a", name: "p", uid: "1", terminating: false, evictable: true, refusal: undefined };
@@ -26,20 +43,20 @@ describe("the patch of a step", () => {
       planOf(
         whole("v1", { labels: { ...none, onload: "v1" }, plugin: bare().plugin, holders: [holder], mark: mark(step) }),
       );
-    expect(nodePatch(draining("UnlabelPlugin"), KEY, "1", NOW)?.metadata.labels).toBeUndefined();
-    expect(nodePatch(draining("UnlabelPlugin"), KEY, "1", NOW)?.metadata.annotations[markAnnotation(KEY)]).toStartWith(
-      "Evict ",
-    );
-    expect(nodePatch(draining("Evict"), KEY, "1", NOW)).toBeUndefined();
+    expect(nodePatch(draining("UnlabelPlugin"), KEY, KMM_2, "1", NOW)?.metadata.labels).toBeUndefined();
+    expect(
+      nodePatch(draining("UnlabelPlugin"), KEY, KMM_2, "1", NOW)?.metadata.annotations[markAnnotation(KEY)],
+    ).toStartWith("Evict ");
+    expect(nodePatch(draining("Evict"), KEY, KMM_2, "1", NOW)).toBeUndefined();
   });
   test("a newer attempt gives a failed step its time again", () => {
     const late = bare({ labels: { ...none, onload: "v2" }, onload: module(), mark: mark("LabelOnload", 601_000, "0") });
-    expect(nodePatch(planOf(late), KEY, "1", NOW)?.metadata.annotations[markAnnotation(KEY)]).toBe(
+    expect(nodePatch(planOf(late), KEY, KMM_2, "1", NOW)?.metadata.annotations[markAnnotation(KEY)]).toBe(
       "LabelOnload 2026-01-01T12:00:00.000Z 1",
     );
   });
   test("nothing to do is no patch", () => {
-    expect(nodePatch(planOf(whole("v2")), KEY, "1", NOW)).toBeUndefined();
+    expect(nodePatch(planOf(whole("v2")), KEY, KMM_2, "1", NOW)).toBeUndefined();
   });
   test("what takes something away is done only on a node as it was seen", () => {
     expect(needsFreshNode(planOf(whole("v1")))).toBeTrue();

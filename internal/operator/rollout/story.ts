@@ -93,6 +93,11 @@ export function tellCleaned(name: string): Tale {
   };
 }
 
+/** Whether nothing has changed on a node that is worth an event. */
+export function isRemembered(before: NodeMemory, plan: NodePlan): boolean {
+  return before.state === plan.state && before.problem === problemKey(plan);
+}
+
 /** What to remember of a node. */
 export function remember(before: NodeMemory | undefined, plan: NodePlan, now: number): NodeMemory {
   const since = before?.state === plan.state ? before.since : now;

@@ -2,7 +2,7 @@
 import type { Node, Pod } from "../../api/core.ts";
 import {
   KMM_ROLE_LABEL,
-  moduleVersionLabel,
+  kmm1ModuleLoaderLabel,
   onloadModuleName,
   PLUGIN_NAME_LABEL,
   VERSION_LABEL,
@@ -57,12 +57,7 @@ export class NodeStory implements AsyncDisposable {
 /** `loader VERSION`, `plugin VERSION` or `trader`; undefined for other pods. */
 function partOf({ namespace, name }: OnloadKey, { metadata: { labels = {} } }: Pod): string | undefined {
   if (labels[KMM_ROLE_LABEL] === "module-loader") {
-    // KMM's own label on its pods and DaemonSets; ours on nodes has the same end.
-    const own = moduleVersionLabel(namespace, onloadModuleName(name)).replace(
-      "kmm.node.kubernetes.io/version-module.",
-      "beta.kmm.node.kubernetes.io/version-module-loader.",
-    );
-    return `loader ${labels[own]}`;
+    return `loader ${labels[kmm1ModuleLoaderLabel(namespace, onloadModuleName(name))]}`;
   }
   if (labels[PLUGIN_NAME_LABEL] !== undefined) return `plugin ${labels[VERSION_LABEL]}`;
   return labels["app"] === "trader" ? "trader" : undefined;

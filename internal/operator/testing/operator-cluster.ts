@@ -161,7 +161,7 @@ export class OperatorCluster implements AsyncDisposable {
   /** Labels and annotations on a node that are ours or KMM's. */
   async traces(node: string): Promise<string[]> {
     const { labels = {}, annotations = {} } = (await this.node(node)).metadata;
-    const ours = (key: string): boolean => /onload\.amd\.com|version-module|\.ready$/.test(key);
+    const ours = (key: string): boolean => /onload\.amd\.com|kmm\.node\.kubernetes\.io\/version-|\.ready$/.test(key);
     return [...Object.keys(labels), ...Object.keys(annotations)].filter(ours);
   }
 

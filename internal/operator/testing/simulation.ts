@@ -268,7 +268,8 @@ export class Simulation {
         evictable: true,
         refusal: undefined,
       }));
-      return nodeFacts(node, { ...this.#podCache.get(node.metadata.name)!, holders, lastWords: new Map() }, view);
+      const { pods, nmc } = this.#podCache.get(node.metadata.name)!;
+      return nodeFacts({ node, plugins: pods, kmmPods: pods, nmc, holders, lastWords: new Map() }, view);
     });
     const { upgrade } = this.#onload.spec;
     const total = facts.filter(({ want }) => want !== undefined).length;
@@ -298,7 +299,7 @@ export class Simulation {
         );
       return;
     }
-    const patch = nodePatch(plan, KEY, attemptFor(this.#onload), this.#now);
+    const patch = nodePatch(plan, KEY, this.world.kmm, attemptFor(this.#onload), this.#now);
     if (patch) {
       write();
       this.#check(plan, model);

@@ -10,6 +10,7 @@ import {
   KMM_MODULE_NAME_LABEL,
   KMM_ROLE_LABEL,
   KMM_WORKER_ACTION_LABEL,
+  kmm1ModuleLoaderLabel,
   moduleReadyLabel,
   moduleVersionLabel,
   moduleVersionReadyLabel,
@@ -221,7 +222,7 @@ export class World {
       const labels = { [KMM_MODULE_NAME_LABEL]: MODULE[mod] };
       const loader = model.loaders[mod];
       if (loader) {
-        const version = `beta.kmm.node.kubernetes.io/version-module-loader.${KEY.namespace}.${MODULE[mod]}`;
+        const version = kmm1ModuleLoaderLabel(KEY.namespace, MODULE[mod]);
         const extra = { [KMM_ROLE_LABEL]: "module-loader", [version]: loader.version };
         list.push(pod(`loader-${mod}`, { ...labels, ...extra }, loader));
       }

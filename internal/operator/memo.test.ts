@@ -1,0 +1,274 @@
+import { expect, test } from "bun:test";
+import fc from "fast-check";
+import type { CustomResourceDefinition, DaemonSet, DeepReadonly, KubeObject, Node, Pod } from "../api/core.ts";
+import type { Module, ModuleImagesConfig, NodeModulesConfig } from "../api/kmm.ts";
+import {
+  devicePluginName,
+  KMM_MODULE_NAME_LABEL,
+  KMM_ROLE_LABEL,
+  kmm1ModuleLoaderLabel,
+  moduleReadyLabel,
+  onloadModuleLabel,
+  onloadModuleName,
+  PLUGIN_NAME_LABEL,
+  pluginLabel,
+  VERSION_LABEL,
+} from "../api/names.ts";
+import { withDefaults, type Onload } from "../api/onload.ts";
+import { Store } from "../kube/store.ts";
+import type { RawOnload, Stores } from "./caches.ts";
+import { planFor, PlanMemo } from "./plan.ts";
+import { formatMark, markAnnotation } from "./rollout/mark.ts";
+
+const KEY = { namespace: "ns", name: "o" };
+const MODULE = onloadModuleName(KEY.name);
+const START = Date.UTC(2026, 0, 1);
+const NODES = ["n1", "n2", "n3"];
+
+/** What the informers have; what is remembered must never show. */
+class Cluster {
+  readonly nodes = new Store<Node>();
+  readonly plugins = new Store<Pod, "node">({ node: onNode });
+  readonly kmmPods = new Store<Pod, "node">({ node: onNode });
+  readonly modules = new Store<Module>();
+  readonly daemonSets = new Store<DaemonSet>();
+  readonly crds = new Store<CustomResourceDefinition>();
+  readonly onloads = new Store<RawOnload>();
+  readonly stores: Stores;
+  readonly holders = new Map<string, DeepReadonly<Pod>[]>();
+  readonly refusals = new Map<string, string>();
+  readonly lastWords = new Map<string, string>();
+  onload: Onload;
+  now = START;
+  #version = 0;
+
+  constructor() {
+    this.onload = withDefaults({
+      apiVersion: "onload.amd.com/v1alpha1",
+      kind: "Onload",
+      metadata: { ...KEY, uid: "u", generation: 1 },
+      spec: {
+        selector: { onload: "yes" },
+        serviceAccountName: "sa",
+        onload: { kernelMappings: [{ regexp: "^5", kernelModuleImage: "m" }], userImage: "u:1", version: "v1" },
+      },
+    });
+    this.onloads.set(this.onload as unknown as RawOnload);
+    const store = <T>(of: T): { store: T } => ({ store: of });
+    this.stores = {
+      nodes: store(this.nodes),
+      plugins: store(this.plugins),
+      kmmPods: store(this.kmmPods),
+      pullPods: store(new Store<Pod, "module">({ module: () => [] })),
+      modules: store(this.modules),
+      daemonSets: store(this.daemonSets),
+      crds: store(this.crds),
+      onloads: store(this.onloads),
+      nodeModulesConfigs: store(new Store<NodeModulesConfig>()),
+      moduleImagesConfigs: store(new Store<ModuleImagesConfig>()),
+      machineConfigs: store(new Store<KubeObject>()),
+    };
+    this.crds.set({
+      apiVersion: "apiextensions.k8s.io/v1",
+      kind: "CustomResourceDefinition",
+      metadata: { name: "modules.kmm.sigs.x-k8s.io" },
+      spec: {
+        group: "kmm.sigs.x-k8s.io",
+        scope: "Namespaced",
+        names: { kind: "Module", plural: "modules" },
+        versions: [{ name: "v1beta1", served: true, storage: true }],
+      },
+    } as CustomResourceDefinition);
+  }
+
+  node(name: string, { selected, version, ready, kernel, marked }: NodeShape): void {
+    const loaded = version === undefined ? {} : { [pluginLabel(KEY)]: version, [onloadModuleLabel(KEY)]: version };
+    this.nodes.set({
+      apiVersion: "v1",
+      kind: "Node",
+      metadata: {
+        name,
+        resourceVersion: String(++this.#version),
+        labels: {
+          ...(selected ? { onload: "yes" } : {}),
+          ...loaded,
+          ...(version === undefined ? {} : { [moduleReadyLabel(KEY.namespace, MODULE)]: "" }),
+        },
+        annotations: marked
+          ? { [markAnnotation(KEY)]: formatMark({ step: "LabelOnload", since: START, attempt: "1" }) }
+          : {},
+      },
+      status: {
+        conditions: [{ type: "Ready", status: ready ? "True" : "False" }],
+        allocatable: { "amd.com/onload": 1 },
+        nodeInfo: { kernelVersion: kernel, bootID: "b" },
+      },
+    } as Node);
+  }
+
+  pod(store: "plugins" | "kmmPods", node: string, version: string, ready: boolean | undefined): void {
+    const name = `${store}-${node}`;
+    if (ready === undefined) {
+      this[store].delete(`ns/${name}`);
+      return;
+    }
+    const labels =
+      store === "plugins"
+        ? { [PLUGIN_NAME_LABEL]: devicePluginName(KEY.name), [VERSION_LABEL]: version }
+        : {
+            [KMM_MODULE_NAME_LABEL]: MODULE,
+            [KMM_ROLE_LABEL]: "module-loader",
+            [kmm1ModuleLoaderLabel(KEY.namespace, MODULE)]: version,
+          };
+    const conditions = [{ type: "Ready", status: ready ? "True" : "False" }];
+    const metadata = { name, namespace: "ns", uid: name, labels };
+    this[store].set({
+      apiVersion: "v1",
+      kind: "Pod",
+      metadata,
+      spec: { nodeName: node },
+      status: { conditions },
+    } as Pod);
+  }
+
+  edit(change: (onload: Onload) => void): void {
+    const copy = structuredClone(this.onload);
+    change(copy);
+    this.onload = copy;
+    this.onloads.set(copy as unknown as RawOnload);
+  }
+
+  module(generation: number, count: number): void {
+    const metadata = { namespace: "ns", name: MODULE, uid: "m", generation };
+    const spec = { moduleLoader: { container: { version: `v${generation}`, kernelMappings: [{ regexp: "^5" }] } } };
+    this.modules.set({ apiVersion: "kmm.sigs.x-k8s.io/v1beta1", kind: "Module", metadata, spec, count } as never);
+  }
+
+  plan(memo: PlanMemo): unknown {
+    const { stores: caches, refusals, lastWords, holders } = this;
+    const memory = { pods: { holders: (node: string) => holders.get(node) } as never, refusals, lastWords };
+    const surroundings = { ownNode: "n1", pluginImage: "plugin:1", ownImage: undefined };
+    const { plan, desired, policy, effective } = planFor({ caches, memory, surroundings }, this.onload, this.now, memo);
+    return { plan, desired, policy, effective };
+  }
+}
+
+const onNode = (pod: DeepReadonly<Pod>): string[] => (pod.spec?.nodeName ? [pod.spec.nodeName] : []);
+
+interface NodeShape {
+  selected: boolean;
+  version: string | undefined;
+  ready: boolean;
+  kernel: string;
+  marked: boolean;
+}
+
+const name = fc.constantFrom(...NODES);
+const version = fc.constantFrom("v1", "v2");
+const shape = fc.record({
+  selected: fc.boolean(),
+  version: fc.constantFrom(undefined, "v1", "v2"),
+  ready: fc.boolean(),
+  kernel: fc.constantFrom("5.1", "6.1"),
+  marked: fc.boolean(),
+});
+const holder = (uid: string): Pod =>
+  ({
+    metadata: { namespace: "a", name: uid, uid },
+    spec: { containers: [{ name: "c", resources: { limits: { "amd.com/onload": 1 } } }] },
+  }) as unknown as Pod;
+
+const action: fc.Arbitrary<(cluster: Cluster) => void> = fc.oneof(
+  fc.tuple(name, shape).map(
+    ([node, of]) =>
+      (cluster: Cluster) =>
+        cluster.node(node, of),
+  ),
+  name.map((node) => (cluster: Cluster) => void cluster.nodes.delete(node)),
+  fc
+    .tuple(
+      fc.constantFrom("plugins" as const, "kmmPods" as const),
+      name,
+      version,
+      fc.constantFrom(undefined, true, false),
+    )
+    .map(
+      ([store, node, of, ready]) =>
+        (cluster: Cluster) =>
+          cluster.pod(store, node, of, ready),
+    ),
+  fc.nat({ max: 700 }).map((seconds) => (cluster: Cluster) => void (cluster.now += seconds * 1000)),
+  fc.tuple(fc.integer({ min: 1, max: 2 }), fc.nat({ max: 2 })).map(
+    ([generation, count]) =>
+      (cluster: Cluster) =>
+        cluster.module(generation, count),
+  ),
+  fc.constant((cluster: Cluster) => void cluster.modules.delete(`ns/${MODULE}`)),
+  fc.tuple(name, fc.constantFrom([], ["p1"], ["p1", "p2"], undefined)).map(([node, uids]) => (cluster: Cluster) => {
+    if (uids) cluster.holders.set(node, uids.map(holder));
+    else cluster.holders.delete(node);
+  }),
+  fc.constantFrom("full", "budget").map((why) => (cluster: Cluster) => void cluster.refusals.set("p1", why)),
+  fc.constant((cluster: Cluster) => void cluster.lastWords.set("kmmPods-n1", "modprobe: FATAL")),
+  version.map(
+    (to) => (cluster: Cluster) =>
+      cluster.edit((onload) => {
+        onload.spec.onload.version = to;
+        onload.metadata.generation = (onload.metadata.generation ?? 0) + 1;
+      }),
+  ),
+  fc.constantFrom(1, "50%").map(
+    (to) => (cluster: Cluster) =>
+      cluster.edit((onload) => {
+        onload.spec.upgrade.maxUnavailable = to;
+      }),
+  ),
+  fc.constant((cluster: Cluster) =>
+    cluster.edit((onload) => {
+      onload.status = { ...onload.status, observedGeneration: onload.metadata.generation ?? 0 } as never;
+    }),
+  ),
+  fc.boolean().map(
+    (deleting) => (cluster: Cluster) =>
+      cluster.edit((onload) => {
+        if (deleting) onload.metadata.deletionTimestamp = "2026-01-01T00:00:00Z";
+        else delete onload.metadata.deletionTimestamp;
+      }),
+  ),
+);
+
+test("what is remembered from plan to plan changes none", () => {
+  fc.assert(
+    fc.property(fc.array(fc.tuple(action, fc.boolean()), { minLength: 1, maxLength: 40 }), (actions) => {
+      const cluster = new Cluster();
+      const memo = new PlanMemo();
+      for (const node of NODES) {
+        cluster.node(node, { selected: true, version: "v1", ready: true, kernel: "5.1", marked: true });
+      }
+      for (const [act, look] of actions) {
+        act(cluster);
+        if (look) expect(cluster.plan(memo)).toEqual(cluster.plan(new PlanMemo()));
+      }
+    }),
+    { numRuns: 500 },
+  );
+});
+
+test("nothing that counts has changed: the plan is the same object", () => {
+  const cluster = new Cluster();
+  const memo = new PlanMemo();
+  const shape: NodeShape = { selected: true, version: "v1", ready: true, kernel: "5.1", marked: true };
+  cluster.node("n1", shape);
+  cluster.pod("kmmPods", "n1", "v1", true);
+  const planOf = (): unknown => (cluster.plan(memo) as { plan: unknown }).plan;
+  const first = planOf();
+  cluster.node("n1", shape);
+  cluster.module(1, 2);
+  cluster.edit((onload) => {
+    onload.status = { observedGeneration: 1 } as never;
+  });
+  planOf();
+  expect(planOf()).toBe(planOf());
+  cluster.pod("kmmPods", "n1", "v1", false);
+  expect(planOf()).not.toBe(first);
+});
