@@ -82,7 +82,12 @@ class Subject {
       ],
       {
         // As in internal/manifests/manager/deployment.yaml.
-        env: { ...process.env, DEVICE_PLUGIN_IMG: "registry/onloadctl:1", BUN_JSC_forceRAMSize: "33554432" },
+        env: {
+          ...process.env,
+          DEVICE_PLUGIN_IMG: "registry/onloadctl:1",
+          BUN_JSC_forceRAMSize: "33554432",
+          BUN_JSC_useFTLJIT: "0",
+        },
         stdout: "ignore",
         stderr: Bun.file(logFile),
       },
