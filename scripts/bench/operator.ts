@@ -5,6 +5,9 @@
  *   bun scripts/bench/operator.ts            every row
  *   bun scripts/bench/operator.ts 100 sfc    rows whose name has all these words
  *   bun scripts/bench/operator.ts 20         the quickest look
+ *   bun scripts/bench/operator.ts 100 --original=PATH
+ *                                            each row once more with the original's operator (`go build` in a checkout of
+ *                                            Xilinx-CNS/kubernetes-onload); it is done when its labels say so
  *
  * CPU seconds and memory are the operator's own, from /proc; requests are those in the API server's audit log. Where a
  * row says "KMM", the time includes KMM's and the controllers' own work, which the operator waits for.
@@ -14,7 +17,13 @@ import { readFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import type { Node } from "../../internal/api/core.ts";
-import { onloadModuleLabel, pluginLabel, sfcModuleLabel } from "../../internal/api/names.ts";
+import {
+  moduleReadyLabel,
+  onloadModuleLabel,
+  onloadModuleName,
+  pluginLabel,
+  sfcModuleLabel,
+} from "../../internal/api/names.ts";
 import type { Onload, OnloadSpecInput } from "../../internal/api/onload.ts";
 import { silentLogger } from "../../internal/cli/log.ts";
 import { formatTable } from "../../internal/cli/table.ts";
@@ -59,6 +68,49 @@ interface Measure {
   anonymousMb: number;
 }
 
+/** What is measured: how to start it, and whether it tells in status when it is done. */
+interface Program {
+  name: string;
+  /** Of the ports for health and metrics. */
+  command: (kubeconfig: string, health: number, metrics: number) => string[];
+  env: Record<string, string>;
+  tellsReady: boolean;
+  /** The ClusterRole that it runs with. */
+  role: string;
+}
+
+function ours(executable: string): Program {
+  return {
+    name: "",
+    command: (kubeconfig, health) => [
+      executable,
+      "operator",
+      `--kubeconfig=${kubeconfig}`,
+      "--metrics-bind-address=0",
+      `--health-probe-bind-address=127.0.0.1:${health}`,
+    ],
+    // As in internal/manifests/manager/deployment.yaml.
+    env: { BUN_JSC_forceRAMSize: "33554432", BUN_JSC_useFTLJIT: "0" },
+    tellsReady: true,
+    role: "onload-operator-manager-role",
+  };
+}
+
+function original(executable: string): Program {
+  return {
+    name: ", original",
+    command: (kubeconfig, health, metrics) => [
+      executable,
+      `--kubeconfig=${kubeconfig}`,
+      `--metrics-bind-address=127.0.0.1:${metrics}`,
+      `--health-probe-bind-address=127.0.0.1:${health}`,
+    ],
+    env: {},
+    tellsReady: false,
+    role: "cluster-admin",
+  };
+}
+
 /** The operator's process, seen from outside. */
 class Subject {
   readonly #child: Bun.Subprocess;
@@ -69,29 +121,14 @@ class Subject {
     this.startSeconds = startSeconds;
   }
 
-  static async start(executable: string, kubeconfig: string, logFile: string): Promise<Subject> {
-    const [health] = await freePorts(1);
+  static async start(program: Program, kubeconfig: string, logFile: string): Promise<Subject> {
+    const [health = 0, metrics = 0] = await freePorts(2);
     const began = performance.now();
-    const child = Bun.spawn(
-      [
-        executable,
-        "operator",
-        `--kubeconfig=${kubeconfig}`,
-        "--metrics-bind-address=0",
-        `--health-probe-bind-address=127.0.0.1:${health}`,
-      ],
-      {
-        // As in internal/manifests/manager/deployment.yaml.
-        env: {
-          ...process.env,
-          DEVICE_PLUGIN_IMG: "registry/onloadctl:1",
-          BUN_JSC_forceRAMSize: "33554432",
-          BUN_JSC_useFTLJIT: "0",
-        },
-        stdout: "ignore",
-        stderr: Bun.file(logFile),
-      },
-    );
+    const child = Bun.spawn(program.command(kubeconfig, health, metrics), {
+      env: { ...process.env, DEVICE_PLUGIN_IMG: "registry/onloadctl:1", ...program.env },
+      stdout: "ignore",
+      stderr: Bun.file(logFile),
+    });
     const ready = async (): Promise<boolean> => {
       if (child.exitCode !== null) return true;
       return (await fetch(`http://127.0.0.1:${health}/readyz`)).ok;
@@ -155,20 +192,21 @@ class Nodes {
   }
 }
 
-async function measureRow(row: Row, executable: string): Promise<Measure[]> {
-  progress(`${row.name}: starting a cluster`);
+async function measureRow(row: Row, program: Program): Promise<Measure[]> {
+  const rowName = row.name + program.name;
+  progress(`${rowName}: starting a cluster`);
   await using plane = await startControlPlane();
   await startKmm(plane);
   const kwok = await startKwok(plane);
   for (const file of ["crd/onload.amd.com_onloads.yaml", "rbac/manager-role.yaml"]) {
     await plane.apply(await readFile(join(MANIFESTS, file), "utf8"));
   }
-  const user = await operatorUser(plane);
+  const user = await operatorUser(plane, program.role);
   const namespace = await plane.createNamespace("o");
   await plane.request("POST", `/api/v1/namespaces/${namespace}/serviceaccounts`, {
     body: { metadata: { name: "onload" } },
   });
-  progress(`${row.name}: making nodes and pods`);
+  progress(`${rowName}: making nodes and pods`);
   const nodes = await kwok.createNodes(row.nodes, {
     labels: { onload: "yes" },
     allocatable: { "amd.com/onload": "100" },
@@ -176,7 +214,7 @@ async function measureRow(row: Row, executable: string): Promise<Measure[]> {
   if (row.pods > 0) await kwok.createPods(row.pods, { namespace: await plane.createNamespace("w"), nodes });
   const client = await connect({ kubeconfig: plane.kubeconfigPath });
   const seen = new Nodes(client);
-  const operator = await Subject.start(executable, user.kubeconfigPath, join(plane.folder, "operator.log"));
+  const operator = await Subject.start(program, user.kubeconfigPath, join(plane.folder, "operator.log"));
   const measures: Measure[] = [];
   const key = { namespace, name: NAME };
   const modules = [onloadModuleLabel(key), ...(row.sfc ? [sfcModuleLabel(key)] : [])];
@@ -190,7 +228,7 @@ async function measureRow(row: Row, executable: string): Promise<Measure[]> {
     const { resident, anonymous } = operator.memoryMb();
     const cpu = operator.cpuSeconds();
     measures.push({
-      row: row.name,
+      row: rowName,
       what,
       seconds,
       patchesPerNode: patches / row.nodes,
@@ -199,28 +237,34 @@ async function measureRow(row: Row, executable: string): Promise<Measure[]> {
       residentMb: resident,
       anonymousMb: anonymous,
     });
-    progress(`${row.name}: ${what}: ${seconds.toFixed(2)} s`);
+    progress(`${rowName}: ${what}: ${seconds.toFixed(2)} s`);
     requestsBefore += events.length;
     cpuBefore = cpu;
   };
   const has = (version: string) => (each: Readonly<Record<string, string>>) =>
     labels.every((label) => each[label] === version);
-  const ready = (began: number): Promise<number> => untilReady(client, namespace, began);
+  const loaded = moduleReadyLabel(namespace, onloadModuleName(NAME));
+  const done = (began: number, version: string): Promise<number> =>
+    program.tellsReady
+      ? untilReady(client, namespace, began)
+      : seen.until(began, (each) => has(version)(each) && loaded in each);
   const edit = (spec: object): Promise<unknown> => client.mergePatch(ONLOADS, key, { spec });
 
   note("process start to ready", operator.startSeconds);
   let began = performance.now();
   await client.create(ONLOADS, resource(namespace, row.sfc));
   note("applied -> all nodes labelled", await seen.until(began, has("v1")));
-  note("... -> Ready (KMM)", await ready(began));
+  note("... -> Ready (KMM)", await done(began, "v1"));
 
   if (row.nodes <= 100 && !row.sfc) {
     began = performance.now();
     await edit({ onload: images("v2", row.sfc) });
-    note("upgrade, one at a time (KMM)", await ready(began));
-    began = performance.now();
-    await edit({ onload: images("v3", row.sfc), upgrade: { maxUnavailable: "10%" } });
-    note("upgrade, maxUnavailable 10% (KMM)", await ready(began));
+    note("upgrade, one at a time (KMM)", await done(began, "v2"));
+    if (program.tellsReady) {
+      began = performance.now();
+      await edit({ onload: images("v3", row.sfc), upgrade: { maxUnavailable: "10%" } });
+      note("upgrade, maxUnavailable 10% (KMM)", await done(began, "v3"));
+    }
   }
 
   began = performance.now();
@@ -237,12 +281,12 @@ async function measureRow(row: Row, executable: string): Promise<Measure[]> {
   return measures;
 }
 
-async function operatorUser(plane: ControlPlane): Promise<{ name: string; kubeconfigPath: string }> {
+async function operatorUser(plane: ControlPlane, role: string): Promise<{ name: string; kubeconfigPath: string }> {
   const user = await plane.addUser("onload-operator");
   await plane.request("POST", "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings", {
     body: {
       metadata: { name: "bench" },
-      roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: "onload-operator-manager-role" },
+      roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: role },
       subjects: [{ apiGroup: "rbac.authorization.k8s.io", kind: "User", name: user.name }],
     },
   });
@@ -284,14 +328,18 @@ function images(version: string, sfc: boolean): OnloadSpecInput["onload"] {
   return { kernelMappings: [mapping], userImage: `registry/onload-user:${version}`, version };
 }
 
-const words = process.argv.slice(2);
+const peer = process.argv.find((arg) => arg.startsWith("--original="))?.slice("--original=".length);
+const words = process.argv.slice(2).filter((arg) => !arg.startsWith("--"));
 const rows = ROWS.filter(({ name }) => words.every((word) => name.split(/[ ,]+/).includes(word)));
 // A copy, which no other build replaces meanwhile.
 const executable = join(mkdtempSync(join(tmpdir(), "onloadctl-bench-")), "onloadctl");
 copyFileSync(await builtExecutable(), executable);
+const programs = [ours(executable), ...(peer === undefined ? [] : [original(peer)])];
 const results: Measure[] = [];
 try {
-  for (const row of rows) results.push(...(await measureRow(row, executable)));
+  for (const row of rows) {
+    for (const program of programs) results.push(...(await measureRow(row, program)));
+  }
 } finally {
   rmSync(dirname(executable), { recursive: true });
 }
