@@ -9,13 +9,13 @@ const NODE = { apiVersion: "v1", kind: "Node", name: "n1", uid: "u1" };
 const IN_DEFAULT = "/api/v1/namespaces/default/events";
 
 /** A running recorder on a clock that runs a hundred times as fast. */
-function start(server: FakeApiServer) {
+function start(server: FakeApiServer, clock = hurriedClock(100)) {
   const recorder = new EventRecorder({
     client: server.client(),
     component: "onload-operator",
     instance: "pod-1",
     log: silentLogger,
-    clock: hurriedClock(100),
+    clock,
   });
   /** Waits until so many events are written. */
   async function written(count: number): Promise<void> {
@@ -85,6 +85,20 @@ test("a flood about one object is cut and counted, and others are still heard", 
   expect(events.some((event) => event.message === "Heard")).toBe(true);
   // A thousand requests take their time on a busy machine.
 }, 120_000);
+
+test("many events are written one after another, at a pace that leaves the server to others", async () => {
+  await using server = await FakeApiServer.start();
+  const clock = hurriedClock(100);
+  const { recorder, written, finish } = start(server, clock);
+  const began = clock.now();
+  for (let i = 0; i < 75; i++) recorder.record(NODE, { type: "Normal", reason: "Step", note: `Step ${i}` });
+  await written(75);
+  // 25 at once, and 50 more at 25 a second.
+  expect(clock.now() - began).toBeGreaterThanOrEqual(1900);
+  for (let i = 75; i < 150; i++) recorder.record(NODE, { type: "Normal", reason: "Step", note: `Step ${i}` });
+  // Who stops writes what is left without waiting.
+  expect(await finish()).toHaveLength(150);
+});
 
 test("an event is tried again when the server fails, and dropped when it refuses", async () => {
   await using server = await FakeApiServer.start();

@@ -54,6 +54,9 @@ const SERIES_WRITE_MS = 10_000;
 const MOST_SERIES = 4096;
 // An object may get this many different events at once, and then one a second.
 const SUBJECT_BURST = 1000;
+// So many are written in a row, and then so many a second: the story of hundreds of nodes must not hold up the nodes.
+const WRITE_BURST = 25;
+const WRITES_PER_SECOND = 25;
 const MOST_TRIES = 8;
 const FLUSH_MS = 2000;
 const WRITE_TIMEOUT_MS = 5000;
@@ -80,12 +83,14 @@ export class EventRecorder implements EventSink {
   readonly #clock: Clock;
   readonly #series = new Map<string, Series>();
   readonly #buckets = new Map<string, TokenBucket>();
+  readonly #pace: TokenBucket;
   #wake: () => void = () => undefined;
   #dropped = 0;
 
   constructor(options: EventRecorderOptions) {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
+    this.#pace = new TokenBucket(WRITES_PER_SECOND, WRITE_BURST, this.#clock);
   }
 
   /** Events that were not written: too many for their object, or refused by the server. */
@@ -116,8 +121,12 @@ export class EventRecorder implements EventSink {
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       const series = this.#next();
-      if (series && series.due <= this.#clock.now()) await this.#send(series, signal);
-      else await this.#wait(series ? series.due - this.#clock.now() : undefined, signal);
+      if (series && series.due <= this.#clock.now()) {
+        await this.#pace.take(signal).catch(() => undefined);
+        if (!signal.aborted) await this.#send(series, signal);
+      } else {
+        await this.#wait(series ? series.due - this.#clock.now() : undefined, signal);
+      }
     }
     const last = AbortSignal.timeout(FLUSH_MS);
     for (const series of this.#series.values()) {

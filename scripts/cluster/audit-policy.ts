@@ -1,6 +1,12 @@
 import { infrastructureGroup } from "./cluster.ts";
 
-/** Logs one line for each finished request of the programs under test; see Cluster.auditEvents. */
+/** Name of the user that KMM's manager runs as. */
+export const KMM_USER = "kmm-manager";
+
+/**
+ * Logs one line for each finished request of the programs under test, and for KMM's PATCHes of nodes, whose number bounds
+ * how fast a rollout can be; see Cluster.auditEvents.
+ */
 export function auditPolicy(): unknown {
   const left = {
     userGroups: ["system:masters", "system:nodes", "system:serviceaccounts:kube-system", infrastructureGroup],
@@ -10,6 +16,12 @@ export function auditPolicy(): unknown {
     kind: "Policy",
     omitStages: ["RequestReceived"],
     rules: [
+      {
+        level: "Metadata",
+        users: [KMM_USER],
+        verbs: ["patch"],
+        resources: [{ group: "", resources: ["nodes"] }],
+      },
       { level: "None", ...left },
       { level: "None", users: ["system:anonymous", "system:apiserver"] },
       { level: "Metadata" },

@@ -3,6 +3,7 @@ import { freePorts } from "../lib/ports.ts";
 import { poll } from "../lib/poll.ts";
 import type { RunningProcess } from "../lib/run-state.ts";
 import { tool } from "../tools/index.ts";
+import { KMM_USER } from "./audit-policy.ts";
 import type { ControlPlane } from "./control-plane.ts";
 import { installCrds } from "./crds.ts";
 
@@ -16,7 +17,7 @@ export async function startKmm(plane: ControlPlane, signal?: AbortSignal): Promi
   const manager = await tool("kmm-manager");
   await installCrds(plane);
   await plane.request("POST", "/api/v1/namespaces", { body: { metadata: { name: namespace } } });
-  const user = await plane.addUser("kmm-manager", ["system:masters"]);
+  const user = await plane.addUser(KMM_USER, ["system:masters"]);
 
   const state = plane.state;
   const [health = 0, metrics = 0, webhook = 0] = await freePorts(3);
