@@ -1,0 +1,112 @@
+/** The operators that are measured, and what is seen of their processes from outside. */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { parse } from "yaml";
+import { freePorts } from "../lib/ports.ts";
+import { poll } from "../lib/poll.ts";
+
+/** Where the manifests of the operator are. */
+export const MANIFESTS = join(import.meta.dirname, "../../internal/manifests");
+
+/** What is measured: how to start it, and whether it tells in status when it is done. */
+export interface Program {
+  name: string;
+  /** Of the ports for health and metrics. */
+  command: (kubeconfig: string, health: number, metrics: number) => string[];
+  env: Record<string, string>;
+  tellsReady: boolean;
+  /** The ClusterRole that it runs with. */
+  role: string;
+}
+
+/** The compiled executable, as the Deployment runs it. */
+export function ours(executable: string): Program {
+  return {
+    name: "",
+    command: (kubeconfig, health) => [
+      executable,
+      "operator",
+      `--kubeconfig=${kubeconfig}`,
+      "--metrics-bind-address=0",
+      `--health-probe-bind-address=127.0.0.1:${health}`,
+    ],
+    env: runtimeOptions(),
+    tellsReady: true,
+    role: "onload-operator-manager-role",
+  };
+}
+
+/** The options of the runtime that the operator has in its Deployment. */
+function runtimeOptions(): Record<string, string> {
+  const deployment = parse(readFileSync(join(MANIFESTS, "manager/deployment.yaml"), "utf8")) as {
+    spec: { template: { spec: { containers: { env: { name: string; value?: string }[] }[] } } };
+  };
+  const env = deployment.spec.template.spec.containers.flatMap((container) => container.env);
+  return Object.fromEntries(
+    env.flatMap(({ name, value }) => (name.startsWith("BUN_") && value !== undefined ? [[name, value]] : [])),
+  );
+}
+
+/** The original's operator. */
+export function original(executable: string): Program {
+  return {
+    name: ", original",
+    command: (kubeconfig, health, metrics) => [
+      executable,
+      `--kubeconfig=${kubeconfig}`,
+      `--metrics-bind-address=127.0.0.1:${metrics}`,
+      `--health-probe-bind-address=127.0.0.1:${health}`,
+    ],
+    env: {},
+    tellsReady: false,
+    role: "cluster-admin",
+  };
+}
+
+/** The operator's process, seen from outside. */
+export class Subject {
+  readonly #child: Bun.Subprocess;
+  readonly startSeconds: number;
+
+  private constructor(child: Bun.Subprocess, startSeconds: number) {
+    this.#child = child;
+    this.startSeconds = startSeconds;
+  }
+
+  static async start(program: Program, kubeconfig: string, logFile: string): Promise<Subject> {
+    const [health = 0, metrics = 0] = await freePorts(2);
+    const began = performance.now();
+    const child = Bun.spawn(program.command(kubeconfig, health, metrics), {
+      env: { ...process.env, DEVICE_PLUGIN_IMG: "registry/onloadctl:1", ...program.env },
+      stdout: "ignore",
+      stderr: Bun.file(logFile),
+    });
+    const ready = async (): Promise<boolean> => {
+      if (child.exitCode !== null) return true;
+      return (await fetch(`http://127.0.0.1:${health}/readyz`)).ok;
+    };
+    await poll(ready, { what: "Readiness of the operator", intervalMs: 5, timeoutMs: 120_000 });
+    if (child.exitCode !== null) throw new Error(`The operator exited: ${readFileSync(logFile, "utf8").slice(-500)}`);
+    return new Subject(child, (performance.now() - began) / 1000);
+  }
+
+  cpuSeconds(): number {
+    const fields = readFileSync(`/proc/${this.#child.pid}/stat`, "utf8")
+      .replace(/^.*\) /, "")
+      .split(" ");
+    // User and system time in clock ticks, of which Linux has 100 a second.
+    return (Number(fields[11]) + Number(fields[12])) / 100;
+  }
+
+  memoryMb(): { resident: number; anonymous: number } {
+    const status = readFileSync(`/proc/${this.#child.pid}/status`, "utf8");
+    const field = (name: string): number =>
+      Number(new RegExp(`^${name}:\\s+(\\d+)`, "m").exec(status)?.[1] ?? 0) / 1024;
+    return { resident: field("VmRSS"), anonymous: field("RssAnon") };
+  }
+
+  async stop(): Promise<void> {
+    this.#child.kill("SIGTERM");
+    await this.#child.exited;
+  }
+}
