@@ -9,9 +9,10 @@
  *                                            each row once more with the original's operator (`go build` in a checkout of
  *                                            Xilinx-CNS/kubernetes-onload); it is done when its labels say so
  *
- * CPU seconds and memory are the operator's own, from /proc; requests are those in the API server's audit log. Where a
- * row says "KMM", the time includes KMM's and the controllers' own work, which the operator waits for. KMM 1.1.0 sends 30
- * PATCHes of nodes at once and then 20 a second: so long do those in its column take at least.
+ * Each row begins when the machine has come to rest after nodes and pods were made. CPU seconds and memory are the
+ * operator's own, from /proc; requests are those in the API server's audit log. Where a row says "KMM", the time includes
+ * KMM's and the controllers' own work, which the operator waits for. KMM 1.1.0 sends 30 PATCHes of nodes at once and then
+ * 20 a second: so long do those in its column take at least.
  */
 import { copyFileSync, mkdtempSync, rmSync } from "node:fs";
 import { readFile } from "node:fs/promises";
@@ -38,6 +39,7 @@ import { builtExecutable } from "../lib/built.ts";
 import { poll } from "../lib/poll.ts";
 import { progress } from "../lib/progress.ts";
 import { MANIFESTS, original, ours, Subject, type Program } from "./operators.ts";
+import { atRest } from "./rest.ts";
 
 const NAME = "main";
 const PATIENCE_MS = 900_000;
@@ -124,6 +126,7 @@ async function measureRow(row: Row, program: Program): Promise<Measure[]> {
     allocatable: { "amd.com/onload": "100" },
   });
   if (row.pods > 0) await kwok.createPods(row.pods, { namespace: await plane.createNamespace("w"), nodes });
+  await atRest();
   const client = await connect({ kubeconfig: plane.kubeconfigPath });
   const seen = new Nodes(client);
   const operator = await Subject.start(program, user.kubeconfigPath, join(plane.folder, "operator.log"));

@@ -1,0 +1,30 @@
+/** Waiting until a cluster that was just filled has come to rest, so that its own work is not measured. */
+import { cpus } from "node:os";
+import { poll } from "../lib/poll.ts";
+
+/** At rest: this share of all processors is idle. */
+const IDLE_SHARE = 0.5;
+const WINDOW_MS = 2000;
+
+/** Idle and whole time of all processors so far, in milliseconds. */
+function processorTime(): { idle: number; whole: number } {
+  const times = cpus().map((cpu) => cpu.times);
+  const idle = times.reduce((sum, time) => sum + time.idle, 0);
+  const whole = times.reduce((sum, { user, nice, sys, idle: rest, irq }) => sum + user + nice + sys + rest + irq, 0);
+  return { idle, whole };
+}
+
+/** Waits until the machine has been at rest for two seconds; throws after two minutes. */
+export async function atRest(): Promise<void> {
+  let before = processorTime();
+  await Bun.sleep(WINDOW_MS);
+  await poll(
+    () => {
+      const now = processorTime();
+      const share = (now.idle - before.idle) / (now.whole - before.whole);
+      before = now;
+      return share >= IDLE_SHARE;
+    },
+    { what: "Rest of the machine after nodes and pods were made", intervalMs: WINDOW_MS, timeoutMs: 120_000 },
+  );
+}
