@@ -9,7 +9,7 @@ import { NODES, PODS } from "../kube/resource.ts";
 import type { Caches } from "./caches.ts";
 import { evictHolders, type EvictionLog } from "./evict.ts";
 import type { NodePods } from "./node-pods.ts";
-import { needsFreshNode, nodePatch } from "./rollout/patch.ts";
+import { isDue, needsFreshNode, nodePatch } from "./rollout/patch.ts";
 import type { NodePlan, RolloutPlan } from "./rollout/plan.ts";
 import type { NodeState } from "./rollout/state.ts";
 import type { StepName } from "./rollout/table.ts";
@@ -55,9 +55,8 @@ export async function takeSteps(
   const deeds: Deeds = { steps: [], errors: [], again: undefined };
   const key = { namespace: onload.metadata.namespace ?? "", name: onload.metadata.name };
   for (const { facts, state } of plan.nodes) if (!KEEP_LOOK.has(state)) actor.pods.forget(facts.name);
-  const due = plan.nodes.filter(({ step, restart }) => restart || (step !== "None" && step !== "Wait"));
   await Promise.all(
-    due.map(async (node) => {
+    plan.nodes.filter(isDue).map(async (node) => {
       try {
         await takeStep(actor, onload, key, node, attempt, deeds, signal);
       } catch (error) {

@@ -3,8 +3,8 @@
  * not be looked at again. Nothing here is state; all of it can be lost at any time.
  */
 import { isDeepStrictEqual } from "node:util";
+import type { DeepReadonly, KubeObject } from "../api/core.ts";
 import type { NodeFacts } from "./rollout/facts.ts";
-import type { Policy, RolloutPlan } from "./rollout/plan.ts";
 import type { NodeInputs, ResourceView } from "./observe/node-facts.ts";
 
 /** Keeps the last result of `make`, as long as the inputs are the same objects or equal plain values. */
@@ -12,8 +12,14 @@ export class Last<T> {
   #inputs: readonly unknown[] | undefined;
   #result: T | undefined;
 
-  get(inputs: readonly unknown[], make: () => T): T {
-    if (!this.#inputs || !sameInputs(this.#inputs, inputs)) {
+  /** The last result, whatever it was made from. */
+  get result(): T | undefined {
+    return this.#result;
+  }
+
+  /** @param isOver whether a result does not hold any longer, although its inputs are the same */
+  get(inputs: readonly unknown[], make: () => T, isOver?: (result: T) => boolean): T {
+    if (!this.#inputs || !sameInputs(this.#inputs, inputs) || isOver?.(this.#result as T)) {
       this.#result = make();
       this.#inputs = inputs;
     }
@@ -67,39 +73,24 @@ export class FactsMemo {
   }
 }
 
-/** The last plan, which holds as long as the facts and the policy are the same and nothing is due. */
-export class LastPlan {
-  #facts: readonly NodeFacts[] = [];
-  #policy: Policy | undefined;
-  #plan: RolloutPlan | undefined;
-
-  get(facts: readonly NodeFacts[], policy: Policy, now: number, make: () => RolloutPlan): RolloutPlan {
-    const due = this.#plan?.wakeAt !== undefined && now >= this.#plan.wakeAt;
-    if (!this.#plan || due || !sameInputs(this.#facts, facts) || !isDeepStrictEqual(this.#policy, policy)) {
-      this.#plan = make();
-      this.#facts = facts;
-      this.#policy = policy;
-    }
-    return this.#plan;
-  }
-}
-
 /** Modules and capabilities are kept objects; the rest is small and made anew for every plan. */
 function sameResource(a: ResourceView, b: ResourceView): boolean {
   const { modules: modulesA, kmm: kmmA, images: imagesA, ...restA } = a;
   const { modules: modulesB, kmm: kmmB, images: imagesB, ...restB } = b;
   return (
-    sameModule(modulesA.onload, modulesB.onload) &&
-    sameModule(modulesA.sfc, modulesB.sfc) &&
+    specOf(modulesA.onload) === specOf(modulesB.onload) &&
+    specOf(modulesA.sfc) === specOf(modulesB.sfc) &&
     kmmA === kmmB &&
     JSON.stringify(restA) === JSON.stringify(restB) &&
     isDeepStrictEqual(imagesA, imagesB)
   );
 }
 
-/** KMM counts in a Module's status all the time; only its spec matters, whose changes the API server counts. */
-function sameModule(a: ResourceView["modules"]["onload"], b: ResourceView["modules"]["onload"]): boolean {
-  if (a === b) return true;
-  const { uid, generation } = a?.metadata ?? {};
-  return uid !== undefined && uid === b?.metadata.uid && generation === b.metadata.generation;
+/**
+ * Stands for an object's spec, whose changes the API server counts: the rest changes all the time, because KMM counts in
+ * a Module's status. An object that was not in the cluster stands for itself.
+ */
+export function specOf(object: DeepReadonly<KubeObject> | undefined): unknown {
+  const { uid, generation } = object?.metadata ?? {};
+  return uid === undefined ? object : `${uid} ${generation}`;
 }

@@ -20,6 +20,7 @@ interface Said {
   verdicts: Verdicts;
 }
 
+/** An OnloadKey as labels of a series: an interface would not do for prom-client. */
 type Key = { namespace: string; name: string };
 
 export class OperatorMetrics {

@@ -1,12 +1,12 @@
 /** From the caches to the plan of one Onload resource. Reads only: the operator acts on it, `onloadctl plan` prints it. */
 import { isDeepStrictEqual } from "node:util";
-import type { DeepReadonly, KubeObject } from "../api/core.ts";
+import type { DeepReadonly } from "../api/core.ts";
 import type { KmmCapabilities } from "../api/kmm.ts";
 import type { Onload } from "../api/onload.ts";
 import type { Stores } from "./caches.ts";
 import { devicePluginImage } from "./desired-daemonset.ts";
 import { desiredModules } from "./desired-modules.ts";
-import { FactsMemo, Last, LastPlan } from "./memo.ts";
+import { FactsMemo, Last, specOf } from "./memo.ts";
 import { desiredObjects, type DesiredObjects, type LoadedNode } from "./objects.ts";
 import {
   hasSeenTemplate,
@@ -58,8 +58,7 @@ export class PlanMemo {
   readonly kmm = new Last<KmmCapabilities | undefined>();
   readonly desired = new Last<DesiredObjects>();
   readonly facts = new FactsMemo();
-  readonly plan = new LastPlan();
-  lastDesired: DesiredObjects | undefined;
+  readonly plan = new Last<RolloutPlan>();
 }
 
 /** Which kernels have an image is known without KMM, whatever it will be able to do. */
@@ -101,7 +100,11 @@ export function planFor(deps: PlanDeps, onload: DeepReadonly<Onload>, now: numbe
       : { desired: undefined, facts: look(kmm ? live : desiredModules(effective, KMM_TO_COME), undefined) };
   const seen = desired?.template !== undefined && hasSeenTemplate(live.daemonSet, version, desired.template);
   const policy = observePolicy(onload, facts, seen);
-  const plan = memo.plan.get(facts, policy, now, () => planRollout(facts, policy, now));
+  const plan = memo.plan.get(
+    [...facts, JSON.stringify(policy)],
+    () => planRollout(facts, policy, now),
+    ({ wakeAt }) => wakeAt !== undefined && now >= wakeAt,
+  );
   return { kmm, effective, live, desired, policy, plan };
 }
 
@@ -123,24 +126,18 @@ function settle(
   });
   const desire = (facts: readonly NodeFacts[]): DesiredObjects => {
     const loaded = loadedKinds(facts);
-    // KMM counts in a Module's status all the time; only its spec matters.
     const inputs = [effective, kmm, specOf(live.onload), specOf(live.sfc), JSON.stringify(loaded), image];
     return memo.desired.get(inputs, () => {
       const made = desiredObjects(effective, kmm, live, loaded, image);
       // The resource is another object after each change of its status: what is made from it is seldom other.
-      return memo.lastDesired && isDeepStrictEqual(made, memo.lastDesired) ? memo.lastDesired : made;
+      const before = memo.desired.result;
+      return before && isDeepStrictEqual(made, before) ? before : made;
     });
   };
-  const before = memo.lastDesired ?? desire([]);
+  const before = memo.desired.result ?? desire([]);
   const facts = look(before, before.template);
   const desired = desire(facts);
-  memo.lastDesired = desired;
   return { desired, facts: desired === before ? facts : look(desired, desired.template) };
-}
-
-/** Stands for an object's spec, which the API server counts the changes of. */
-function specOf(object: DeepReadonly<KubeObject> | undefined): string | undefined {
-  return object && `${object.metadata.uid} ${object.metadata.generation}`;
 }
 
 /** Which modules of the wanted version are loaded, on nodes of which kernels; each combination once. */

@@ -2,7 +2,6 @@
 import { errorText } from "../cli/errors.ts";
 import type { Logger } from "../cli/log.ts";
 import type { DeepReadonly } from "../api/core.ts";
-import type { KmmCapabilities } from "../api/kmm.ts";
 import { FINALIZER, type OnloadKey } from "../api/names.ts";
 import type { Onload } from "../api/onload.ts";
 import { REASON } from "../api/reasons.ts";
@@ -162,11 +161,13 @@ export class OnloadReconciler {
 
   /** Applies objects and takes steps. What could not be applied is given back, because nodes can go on without it. */
   async #work(onload: DeepReadonly<Onload>, planned: Planned, signal: AbortSignal): Promise<Work> {
-    const { plan } = planned;
+    const { plan, kmm } = planned;
+    const { client, caches, pods, now } = this.#deps;
+    const actor = { kmm, client, caches, pods, evictions: this.#evictions, now };
     const act = async (steps: RolloutPlan): Promise<Deeds> => {
       // Without KMM no step would come to an end; only cleaning up needs none of it.
-      if (!planned.kmm && !onload.metadata.deletionTimestamp) return NO_DEEDS;
-      return this.#act(onload, planned.kmm, steps, signal);
+      if (!kmm && !onload.metadata.deletionTimestamp) return NO_DEEDS;
+      return takeSteps(actor, onload, steps, attemptFor(onload), signal);
     };
     if (plan.nodes.every(({ step }) => LABELS_FIRST.has(step))) {
       const deeds = await act(plan);
@@ -188,17 +189,6 @@ export class OnloadReconciler {
       signal.throwIfAborted();
       return error as Error;
     }
-  }
-
-  async #act(
-    onload: DeepReadonly<Onload>,
-    kmm: KmmCapabilities | undefined,
-    plan: RolloutPlan,
-    signal: AbortSignal,
-  ): Promise<Deeds> {
-    const { client, caches, pods, now } = this.#deps;
-    const actor = { kmm, client, caches, pods, evictions: this.#evictions, now };
-    return takeSteps(actor, onload, plan, attemptFor(onload), signal);
   }
 
   async #report(

@@ -7,13 +7,13 @@
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { FakeHost } from "../../internal/deviceplugin/testing/host.ts";
 import { KubeletClient } from "../../internal/deviceplugin/testing/kubelet-client.ts";
 import { PLUGIN_RUNTIME } from "../../internal/operator/desired-daemonset.ts";
 import { builtExecutable } from "../lib/built.ts";
 import { run } from "../lib/command.ts";
+import { cpuSeconds, memoryMb, type Memory } from "./process.ts";
 
 const scale = process.argv.includes("--quick") ? 0.1 : 1;
 const allocations = 100_000 * scale;
@@ -24,11 +24,6 @@ const WARM_UP = 20_000;
 
 /** Limits; the growth is allowed what one garbage collection may leave. */
 const LIMIT = { startMs: 300, p50Us: 500, p99Us: 5000, residentMb: 50, anonymousMb: 12, growthMb: 4 };
-
-interface Memory {
-  readonly resident: number;
-  readonly anonymous: number;
-}
 
 const rows: { what: string; measured: string; limit: string; ok: boolean }[] = [];
 function row(what: string, value: number, limit: number | undefined, unit: string): void {
@@ -63,15 +58,11 @@ class Plugin {
   }
 
   memory(): Memory {
-    const status = readFileSync(`/proc/${this.#process.pid}/status`, "utf8");
-    const mb = (name: string): number => Number(new RegExp(`${name}:\\s+(\\d+)`).exec(status)?.[1] ?? 0) / 1024;
-    return { resident: mb("VmRSS"), anonymous: mb("RssAnon") };
+    return memoryMb(this.#process.pid!);
   }
 
-  /** Seconds of processor time so far. */
   cpuSeconds(): number {
-    const fields = readFileSync(`/proc/${this.#process.pid}/stat`, "utf8").split(") ")[1]!.split(" ");
-    return (Number(fields[11]) + Number(fields[12])) / 100;
+    return cpuSeconds(this.#process.pid!);
   }
 
   async stop(): Promise<void> {

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { parse } from "yaml";
 import { freePorts } from "../lib/ports.ts";
 import { poll } from "../lib/poll.ts";
+import { cpuSeconds, memoryMb, type Memory } from "./process.ts";
 
 /** Where the manifests of the operator are. */
 export const MANIFESTS = join(import.meta.dirname, "../../internal/manifests");
@@ -91,18 +92,11 @@ export class Subject {
   }
 
   cpuSeconds(): number {
-    const fields = readFileSync(`/proc/${this.#child.pid}/stat`, "utf8")
-      .replace(/^.*\) /, "")
-      .split(" ");
-    // User and system time in clock ticks, of which Linux has 100 a second.
-    return (Number(fields[11]) + Number(fields[12])) / 100;
+    return cpuSeconds(this.#child.pid);
   }
 
-  memoryMb(): { resident: number; anonymous: number } {
-    const status = readFileSync(`/proc/${this.#child.pid}/status`, "utf8");
-    const field = (name: string): number =>
-      Number(new RegExp(`^${name}:\\s+(\\d+)`, "m").exec(status)?.[1] ?? 0) / 1024;
-    return { resident: field("VmRSS"), anonymous: field("RssAnon") };
+  memoryMb(): Memory {
+    return memoryMb(this.#child.pid);
   }
 
   async stop(): Promise<void> {

@@ -18,6 +18,11 @@ export interface NodePatch {
   metadata: { labels?: Record<string, string | null>; annotations: Record<string, string | null> };
 }
 
+/** Whether there is anything to do on a node now. */
+export function isDue({ step, restart }: NodePlan): boolean {
+  return restart || (step !== "None" && step !== "Wait");
+}
+
 /**
  * The patch that a plan asks for; undefined where the node is left as it is.
  *
@@ -33,7 +38,7 @@ export function nodePatch(
   now: number,
 ): NodePatch | undefined {
   const { step, facts, restart } = plan;
-  if ((step === "None" || step === "Wait") && !restart) return undefined;
+  if (!isDue(plan)) return undefined;
   const annotation = markAnnotation(key);
   if (step === "ClearMark") return { metadata: { annotations: { [annotation]: null } } };
   const labels = labelsOf(plan, key, kmm);

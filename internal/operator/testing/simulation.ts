@@ -9,6 +9,7 @@ import { nodePatch, needsFreshNode } from "../rollout/patch.ts";
 import { planRollout, type NodePlan, type RolloutPlan } from "../rollout/plan.ts";
 import { attemptFor, beginRollback, effectiveOnload, nextLastReady } from "../rollout/rollback.ts";
 import { resolveMaxUnavailable } from "../rollout/slots.ts";
+import { nmcObject, nodeObject, podObjects } from "./world-objects.ts";
 import { KERNEL, KEY, SELECTED, World, type ModelNode } from "./world.ts";
 
 export type Command =
@@ -182,9 +183,9 @@ export class Simulation {
 
   #sync(nodes: boolean, pods: boolean): void {
     for (const node of this.world.nodes.values()) {
-      if (nodes || !this.#nodeCache.has(node.name)) this.#nodeCache.set(node.name, this.world.node(node));
+      if (nodes || !this.#nodeCache.has(node.name)) this.#nodeCache.set(node.name, nodeObject(node));
       if (pods || !this.#podCache.has(node.name)) {
-        this.#podCache.set(node.name, { pods: this.world.pods(node), nmc: this.world.nmc(node) });
+        this.#podCache.set(node.name, { pods: podObjects(node, this.world.kmm), nmc: nmcObject(node) });
       }
     }
     for (const [name, uids] of this.#holders) {
@@ -307,7 +308,7 @@ export class Simulation {
       if (this.world.patch(model, patch, needsFreshNode(plan) ? seen : undefined)) {
         if (plan.step === "UnlabelPlugin") this.#holders.delete(model.name);
       }
-      this.#nodeCache.set(model.name, this.world.node(model));
+      this.#nodeCache.set(model.name, nodeObject(model));
     }
     if (plan.step === "Evict") {
       for (const { uid } of plan.facts.holders ?? []) {

@@ -3,33 +3,24 @@
  * workload pods. Each actor does one small thing at a time, in any order; the caller chooses. It is a model and no
  * more: what it says of KMM is taken from KMM's sources, and the same histories run against the real one elsewhere.
  */
-import type { DeepReadonly, Node, Pod } from "../../api/core.ts";
-import type { KmmCapabilities, NodeModulesConfig } from "../../api/kmm.ts";
+import type { KmmCapabilities } from "../../api/kmm.ts";
 import {
-  devicePluginName,
-  KMM_MODULE_NAME_LABEL,
-  KMM_ROLE_LABEL,
-  KMM_WORKER_ACTION_LABEL,
-  kmm1ModuleLoaderLabel,
   moduleReadyLabel,
   moduleVersionLabel,
   moduleVersionReadyLabel,
   onloadModuleName,
-  PLUGIN_NAME_LABEL,
   pluginLabel,
   sfcModuleName,
-  VERSION_LABEL,
   type OnloadKey,
 } from "../../api/names.ts";
 import type { NodePatch } from "../rollout/patch.ts";
-import { TEMPLATE_ANNOTATION } from "../observe/node-facts.ts";
 
 export const KEY: OnloadKey = { namespace: "ns", name: "o" };
 export const KERNEL = "6.1.0";
 export const SELECTED = "wants-onload";
 
 export type Mod = "onload" | "sfc";
-const MODULE: Record<Mod, string> = { onload: onloadModuleName(KEY.name), sfc: sfcModuleName(KEY.name) };
+export const MODULE: Record<Mod, string> = { onload: onloadModuleName(KEY.name), sfc: sfcModuleName(KEY.name) };
 const VERSION: Record<Mod, string> = {
   onload: moduleVersionLabel(KEY.namespace, MODULE.onload),
   sfc: moduleVersionLabel(KEY.namespace, MODULE.sfc),
@@ -67,7 +58,7 @@ interface Plugin {
   ready: boolean;
   going: boolean;
 }
-interface Entry {
+export interface Entry {
   version: string;
   boot: string;
 }
@@ -195,65 +186,6 @@ export class World {
     return true;
   }
 
-  // What the API server would list.
-
-  node(model: ModelNode): DeepReadonly<Node> {
-    return {
-      apiVersion: "v1",
-      kind: "Node",
-      metadata: {
-        name: model.name,
-        resourceVersion: String(model.version),
-        labels: { ...model.labels },
-        annotations: { ...model.annotations },
-      },
-      spec: { unschedulable: model.cordoned },
-      status: {
-        conditions: [{ type: "Ready", status: model.ready ? "True" : "False" }],
-        allocatable: { "amd.com/onload": model.allocatable },
-        nodeInfo: { kernelVersion: KERNEL, bootID: String(model.boot) },
-      },
-    };
-  }
-
-  pods(model: ModelNode): DeepReadonly<Pod>[] {
-    const list: DeepReadonly<Pod>[] = [];
-    for (const mod of ["onload", "sfc"] as const) {
-      const labels = { [KMM_MODULE_NAME_LABEL]: MODULE[mod] };
-      const loader = model.loaders[mod];
-      if (loader) {
-        const version = kmm1ModuleLoaderLabel(KEY.namespace, MODULE[mod]);
-        const extra = { [KMM_ROLE_LABEL]: "module-loader", [version]: loader.version };
-        list.push(pod(`loader-${mod}`, { ...labels, ...extra }, loader));
-      }
-      const work = this.kmm.nodeModulesConfig ? this.#worker(model, mod) : undefined;
-      if (work) list.push(pod(`worker-${mod}`, { ...labels, [KMM_WORKER_ACTION_LABEL]: work }, { ready: false }));
-    }
-    if (model.plugin) {
-      const { version, template } = model.plugin;
-      const labels = { [PLUGIN_NAME_LABEL]: devicePluginName(KEY.name), [VERSION_LABEL]: version };
-      list.push(pod("plugin", labels, model.plugin, { [TEMPLATE_ANNOTATION]: template }));
-    }
-    return list;
-  }
-
-  nmc(model: ModelNode): DeepReadonly<NodeModulesConfig> {
-    const entries = (of: Partial<Record<Mod, Entry>>, boots: boolean): object[] =>
-      (["onload", "sfc"] as const).flatMap((mod) => {
-        const entry = of[mod];
-        if (!entry) return [];
-        const config = { containerImage: entry.version };
-        return [{ namespace: KEY.namespace, name: MODULE[mod], config, ...(boots ? { bootId: entry.boot } : {}) }];
-      });
-    return {
-      apiVersion: "kmm.sigs.x-k8s.io/v1beta1",
-      kind: "NodeModulesConfig",
-      metadata: { name: model.name },
-      spec: { modules: entries(model.wanted, false) },
-      status: { modules: entries(model.loaded, true) },
-    } as DeepReadonly<NodeModulesConfig>;
-  }
-
   // Actors.
 
   #kmm(node: ModelNode, mod: Mod): boolean {
@@ -314,12 +246,6 @@ export class World {
       return true;
     }
     return this.#set(node, READY[mod], "") || this.#set(node, VERSION_READY[mod], wanted.version);
-  }
-
-  #worker(node: ModelNode, mod: Mod): "Load" | "Unload" | undefined {
-    const [wanted, loaded] = [node.wanted[mod], node.loaded[mod]];
-    if (!wanted) return loaded ? "Unload" : undefined;
-    return loaded?.version === wanted.version && loaded.boot === String(node.boot) ? undefined : "Load";
   }
 
   /** modprobe; onload needs the sfc of its own version under it where sfc is managed. */
@@ -394,24 +320,4 @@ function merge(into: Record<string, string>, patch: Record<string, string | null
     if (value === null) delete into[key];
     else into[key] = value;
   }
-}
-
-function pod(
-  name: string,
-  labels: Record<string, string>,
-  { ready, going }: { ready: boolean; going?: boolean },
-  annotations: Record<string, string> = {},
-): DeepReadonly<Pod> {
-  return {
-    apiVersion: "v1",
-    kind: "Pod",
-    metadata: {
-      name,
-      namespace: KEY.namespace,
-      labels,
-      annotations,
-      ...(going ? { deletionTimestamp: "2026-01-01T00:00:00Z" } : {}),
-    },
-    status: { phase: "Running", conditions: [{ type: "Ready", status: ready ? "True" : "False" }] },
-  };
 }

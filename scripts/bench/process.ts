@@ -1,0 +1,23 @@
+/** What a running process costs, from /proc. */
+import { readFileSync } from "node:fs";
+
+/** Memory of a process, in MB: all that is resident, and what of it is its own. */
+export interface Memory {
+  readonly resident: number;
+  readonly anonymous: number;
+}
+
+export function memoryMb(pid: number): Memory {
+  const status = readFileSync(`/proc/${pid}/status`, "utf8");
+  const mb = (name: string): number => Number(new RegExp(`^${name}:\\s+(\\d+)`, "m").exec(status)?.[1] ?? 0) / 1024;
+  return { resident: mb("VmRSS"), anonymous: mb("RssAnon") };
+}
+
+/** Seconds of processor time so far. */
+export function cpuSeconds(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, "utf8")
+    .replace(/^.*\) /, "")
+    .split(" ");
+  // User and system time in clock ticks, of which Linux has 100 a second.
+  return (Number(fields[11]) + Number(fields[12])) / 100;
+}
