@@ -47,6 +47,21 @@ const kwokOptions = {
   options: { nodePlayStageParallelism: 16, podPlayStageParallelism: 16, nodeLeaseDurationSeconds: 40 },
 };
 
+/**
+ * Ends a pod that is being deleted, as a kubelet does: without touching its finalizers. kwok's own stage takes them away,
+ * and with them KMM's hold on a module-loader pod, which lasts until the node's `.ready` label has gone.
+ */
+const podDelete = {
+  apiVersion: "kwok.x-k8s.io/v1alpha1",
+  kind: "Stage",
+  metadata: { name: "pod-delete" },
+  spec: {
+    resourceRef: { apiGroup: "v1", kind: "Pod" },
+    selector: { matchExpressions: [{ key: ".metadata.deletionTimestamp", operator: "Exists" }] },
+    next: { delete: true },
+  },
+};
+
 /** What a kwok does beyond what its module brings along. */
 export interface KwokOptions {
   /** More of kwok's resources (Stage, ClusterLogs), as YAML documents. */
@@ -62,13 +77,13 @@ export async function startKwok(plane: ControlPlane, options: KwokOptions = {}):
     "node/heartbeat/node-heartbeat.yaml",
     "pod/fast/pod-ready.yaml",
     "pod/fast/pod-complete.yaml",
-    "pod/fast/pod-delete.yaml",
   ];
   const config = plane.state.path("kwok.yaml");
   writeFileSync(
     config,
     [
       JSON.stringify(kwokOptions),
+      JSON.stringify(podDelete),
       ...files.map((file) => readFileSync(join(stages, file), "utf8")),
       ...(options.resources ?? []),
     ].join("\n---\n"),
