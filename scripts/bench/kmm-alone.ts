@@ -1,0 +1,71 @@
+/** What KMM 1.1 takes by itself to load Modules on all nodes and to unload them, asked for all of them at once. */
+import type { Module } from "../../internal/api/kmm.ts";
+import {
+  kmm1DevicePluginLabel,
+  kmm1ModuleLoaderLabel,
+  KMM_API_VERSION,
+  moduleReadyLabel,
+  moduleVersionLabel,
+} from "../../internal/api/names.ts";
+import type { Client } from "../../internal/kube/client.ts";
+import { MODULES, NODES, PODS } from "../../internal/kube/resource.ts";
+import { poll } from "../lib/poll.ts";
+import { PATIENCE_MS, type Nodes } from "./nodes.ts";
+
+/** Tells the seconds to load and to unload, each as soon as it is known. The Modules are gone afterwards. */
+export async function kmmAlone(
+  client: Client,
+  seen: Nodes,
+  namespace: string,
+  nodes: readonly string[],
+  modules: readonly string[],
+  tell: (what: "loaded" | "unloaded", seconds: number) => void,
+): Promise<void> {
+  const ready = modules.map((name) => moduleReadyLabel(namespace, name));
+  for (const name of modules) await client.create(MODULES, module(namespace, name));
+  let began = performance.now();
+  await label(client, namespace, nodes, modules, "v1");
+  tell("loaded", await seen.until(began, (labels) => ready.every((each) => each in labels)));
+  began = performance.now();
+  await label(client, namespace, nodes, modules, null);
+  await seen.until(began, (labels) => ready.every((each) => !(each in labels)));
+  await poll(async () => (await client.list(PODS, { namespace })).items.length === 0, {
+    what: "The end of KMM's pods",
+    timeoutMs: PATIENCE_MS,
+  });
+  tell("unloaded", (performance.now() - began) / 1000);
+  for (const name of modules) await client.delete(MODULES, { namespace, name });
+}
+
+/** All labels that KMM would come to, so that it has the least to do. */
+async function label(
+  client: Client,
+  namespace: string,
+  nodes: readonly string[],
+  modules: readonly string[],
+  version: string | null,
+): Promise<void> {
+  const names = [moduleVersionLabel, kmm1ModuleLoaderLabel, kmm1DevicePluginLabel];
+  const labels = Object.fromEntries(
+    modules.flatMap((module) => names.map((name) => [name(namespace, module), version] as const)),
+  );
+  await Promise.all(nodes.map((name) => client.mergePatch(NODES, { name }, { metadata: { labels } })));
+}
+
+function module(namespace: string, name: string): Module {
+  return {
+    apiVersion: KMM_API_VERSION,
+    kind: "Module",
+    metadata: { namespace, name },
+    spec: {
+      selector: { "kubernetes.io/os": "linux" },
+      moduleLoader: {
+        container: {
+          modprobe: { moduleName: "onload" },
+          kernelMappings: [{ regexp: ".*", containerImage: "registry/onload-module:v1" }],
+          version: "v1",
+        },
+      },
+    },
+  };
+}
