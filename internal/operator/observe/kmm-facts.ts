@@ -38,11 +38,15 @@ export function moduleFacts(view: KmmView): ModuleFacts {
   return view.kmm.nodeModulesConfig ? fromNodeModulesConfig(view, pods) : fromModuleLoader(view, pods);
 }
 
-/** KMM 1.1: the module is loaded by its pod's postStart hook and unloaded by its preStop hook. */
+/**
+ * KMM 1.1: the module is loaded by its pod's postStart hook, before the pod is Ready, and unloaded by its preStop hook.
+ * The node's `.ready` label says no more than the pod, and less surely: KMM patches what differs from the node as its
+ * cache has it, and when the API server was away that may still be the node of the version before, labelled; then the
+ * label stays away for good (v1.1.0, controllers/pod_node_module_reconciler.go).
+ */
 function fromModuleLoader(view: KmmView, pods: DeepReadonly<Pod>[]): ModuleFacts {
   const loaders = pods.filter(({ metadata }) => metadata.labels?.[KMM_ROLE_LABEL] === "module-loader");
-  const labelled = hasReadyLabel(view);
-  const versions = loaders.map((pod) => (labelled && isReady(pod) ? loaderVersion(view, pod) : undefined));
+  const versions = loaders.map((pod) => (isReady(pod) ? loaderVersion(view, pod) : undefined));
   return {
     present: loaders.length > 0,
     ready: versions.find((version) => version !== undefined),

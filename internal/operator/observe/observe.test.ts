@@ -130,7 +130,7 @@ describe("KMM 1.1", () => {
   test.each([
     ["no loader pod", [], labelled, false, undefined],
     ["loader ready, node labelled", [loader(true)], labelled, true, "v1"],
-    ["loader ready, node not labelled yet", [loader(true)], {}, true, undefined],
+    ["loader ready, and KMM has lost the node's label", [loader(true)], {}, true, "v1"],
     ["loader not ready, an old label", [loader(false)], labelled, true, undefined],
     ["loader on its way out", [loader(true, { deletionTimestamp: "2026-01-01T00:00:00Z" })], labelled, true, undefined],
   ])("%s", (_name, pods, labels, present, ready) => {
