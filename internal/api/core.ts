@@ -146,6 +146,7 @@ export interface Pod extends KubeObject {
   kind: "Pod";
   spec?: {
     nodeName?: string;
+    nodeSelector?: Record<string, string>;
     containers?: Container[];
     initContainers?: Container[];
     terminationGracePeriodSeconds?: number;

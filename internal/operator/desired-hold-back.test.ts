@@ -153,9 +153,8 @@ describe("holdBack", () => {
     });
   }
 
-  test("a Module of the original operator keeps its selector and the form of its in-tree module until its next version", () => {
-    const selector = { "node-role.kubernetes.io/worker": "" };
-    const live = module({ inTreeModuleToRemove: "sfc" }, { selector });
+  test("a Module of the original operator keeps the form of its in-tree module until its next version", () => {
+    const live = module({ inTreeModuleToRemove: "sfc" });
     const desired = module({ inTreeModulesToRemove: ["sfc"] });
     const same = holdBack(desired, { live, kernels: [KERNEL_8] }, KMM_2);
     expect(same.heldBack).toEqual([]);

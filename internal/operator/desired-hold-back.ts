@@ -48,8 +48,6 @@ export function holdBack(desired: Module, inUse: ModuleInUse, kmm: KmmCapabiliti
   const apply = structuredClone(desired);
   if (heldBack.length > 0) apply.spec.moduleLoader.container = structuredClone(was) as ModuleLoaderContainer;
   else keepInTreeForm(apply.spec.moduleLoader.container, was);
-  // Not a change that anybody asked for: a Module of the original operator keeps its selector until its next version.
-  apply.spec.selector = { ...before.spec.selector };
   if (podFields.length > 0) {
     const { serviceAccountName } = before.spec.moduleLoader;
     const { imageRepoSecret } = before.spec;

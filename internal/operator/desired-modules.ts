@@ -1,6 +1,7 @@
 /** The Modules that an Onload resource asks KMM for. */
 import type { DeepReadonly, LocalObjectReference, OwnerReference, Toleration } from "../api/core.ts";
 import type { KernelMapping, KmmCapabilities, Module, ModuleLoaderContainer } from "../api/kmm.ts";
+import { EVERY_NODE } from "./desired-selector.ts";
 import { KMM_API_VERSION, ONLOAD_API_VERSION, objectLabels, onloadModuleName, sfcModuleName } from "../api/names.ts";
 import { managesSfc, type Onload, type OnloadKernelMapping } from "../api/onload.ts";
 
@@ -17,13 +18,6 @@ export interface DesiredModules {
  * Module tolerates all of them, and only its version label decides; spec.tolerations is for the device plugin.
  */
 const EVERY_TAINT: Toleration[] = [{ operator: "Exists" }];
-
-/**
- * Selects every node on purpose: a Module with a version is loaded only where the version label is, and that label is
- * the operator's. With spec.selector here, a node that loses its label, or a person who edits spec.selector, would make
- * KMM unload drivers at once instead of in the rollout's order; KMM 1.1 would even restart every loader pod.
- */
-const EVERY_NODE = { "kubernetes.io/os": "linux" };
 
 /** What KMM shall load for `onload`, in the form that the installed KMM understands. */
 export function desiredModules(onload: DeepReadonly<Onload>, kmm: KmmCapabilities): DesiredModules {

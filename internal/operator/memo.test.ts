@@ -2,6 +2,7 @@ import { expect, test } from "bun:test";
 import fc from "fast-check";
 import type { CustomResourceDefinition, DaemonSet, DeepReadonly, KubeObject, Node, Pod } from "../api/core.ts";
 import type { Module, ModuleImagesConfig, NodeModulesConfig } from "../api/kmm.ts";
+import { latchLabel, latchSelector, OFF, ON, type Latch } from "../api/latch.ts";
 import {
   devicePluginName,
   KMM_MODULE_NAME_LABEL,
@@ -22,6 +23,7 @@ import { formatMark, markAnnotation } from "./rollout/mark.ts";
 
 const KEY = { namespace: "ns", name: "o" };
 const MODULE = onloadModuleName(KEY.name);
+const LATCH = latchSelector(KEY.namespace, MODULE);
 const START = Date.UTC(2026, 0, 1);
 const NODES = ["n1", "n2", "n3"];
 
@@ -81,7 +83,7 @@ class Cluster {
     } as CustomResourceDefinition);
   }
 
-  node(name: string, { selected, version, ready, kernel, marked }: NodeShape): void {
+  node(name: string, { selected, version, latch, ready, kernel, marked }: NodeShape): void {
     const loaded = version === undefined ? {} : { [pluginLabel(KEY)]: version, [onloadModuleLabel(KEY)]: version };
     this.nodes.set({
       apiVersion: "v1",
@@ -92,6 +94,7 @@ class Cluster {
         labels: {
           ...(selected ? { onload: "yes" } : {}),
           ...loaded,
+          ...(latch === undefined ? {} : { [latchLabel(KEY.namespace, MODULE)]: latch }),
           ...(version === undefined ? {} : { [moduleReadyLabel(KEY.namespace, MODULE)]: "" }),
         },
         annotations: marked
@@ -106,7 +109,7 @@ class Cluster {
     } as Node);
   }
 
-  pod(store: "plugins" | "kmmPods", node: string, version: string, ready: boolean | undefined): void {
+  pod(store: "plugins" | "kmmPods", node: string, version: string, ready: boolean | undefined, latched = false): void {
     const name = `${store}-${node}`;
     if (ready === undefined) {
       this[store].delete(`ns/${name}`);
@@ -126,7 +129,7 @@ class Cluster {
       apiVersion: "v1",
       kind: "Pod",
       metadata,
-      spec: { nodeName: node },
+      spec: { nodeName: node, ...(store === "kmmPods" ? { nodeSelector: latched ? LATCH : {} } : {}) },
       status: { conditions },
     } as Pod);
   }
@@ -138,9 +141,11 @@ class Cluster {
     this.onloads.set(copy as unknown as RawOnload);
   }
 
-  module(generation: number, count: number): void {
-    const metadata = { namespace: "ns", name: MODULE, uid: "m", generation };
-    const spec = { moduleLoader: { container: { version: `v${generation}`, kernelMappings: [{ regexp: "^5" }] } } };
+  module(generation: number, count: number, latched = false): void {
+    // The API server counts every change of the spec.
+    const metadata = { namespace: "ns", name: MODULE, uid: "m", generation: generation * 2 + (latched ? 1 : 0) };
+    const container = { version: `v${generation}`, kernelMappings: [{ regexp: "^5" }] };
+    const spec = { selector: latched ? LATCH : {}, moduleLoader: { container } };
     this.modules.set({ apiVersion: "kmm.sigs.x-k8s.io/v1beta1", kind: "Module", metadata, spec, count } as never);
   }
 
@@ -158,6 +163,7 @@ const onNode = (pod: DeepReadonly<Pod>): string[] => (pod.spec?.nodeName ? [pod.
 interface NodeShape {
   selected: boolean;
   version: string | undefined;
+  latch?: Latch | undefined;
   ready: boolean;
   kernel: string;
   marked: boolean;
@@ -168,6 +174,7 @@ const version = fc.constantFrom("v1", "v2");
 const shape = fc.record({
   selected: fc.boolean(),
   version: fc.constantFrom(undefined, "v1", "v2"),
+  latch: fc.constantFrom(undefined, ON, OFF),
   ready: fc.boolean(),
   kernel: fc.constantFrom("5.1", "6.1"),
   marked: fc.boolean(),
@@ -191,17 +198,18 @@ const action: fc.Arbitrary<(cluster: Cluster) => void> = fc.oneof(
       name,
       version,
       fc.constantFrom(undefined, true, false),
+      fc.boolean(),
     )
     .map(
-      ([store, node, of, ready]) =>
+      ([store, node, of, ready, latched]) =>
         (cluster: Cluster) =>
-          cluster.pod(store, node, of, ready),
+          cluster.pod(store, node, of, ready, latched),
     ),
   fc.nat({ max: 700 }).map((seconds) => (cluster: Cluster) => void (cluster.now += seconds * 1000)),
-  fc.tuple(fc.integer({ min: 1, max: 2 }), fc.nat({ max: 2 })).map(
-    ([generation, count]) =>
+  fc.tuple(fc.integer({ min: 1, max: 2 }), fc.nat({ max: 2 }), fc.boolean()).map(
+    ([generation, count, latched]) =>
       (cluster: Cluster) =>
-        cluster.module(generation, count),
+        cluster.module(generation, count, latched),
   ),
   fc.constant((cluster: Cluster) => void cluster.modules.delete(`ns/${MODULE}`)),
   fc.tuple(name, fc.constantFrom([], ["p1"], ["p1", "p2"], undefined)).map(([node, uids]) => (cluster: Cluster) => {

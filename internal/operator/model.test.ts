@@ -61,12 +61,12 @@ describe.each([
         fc.property(
           fc.integer({ min: 1, max: 8 }),
           fc.array(command, { maxLength: 120 }),
+          fc.constantFrom("installed", "adopted", "bare"),
           fc.boolean(),
-          fc.boolean(),
-          (nodes, commands, installed, deleteAtEnd) => {
+          (nodes, commands, begin, deleteAtEnd) => {
             const simulation = new Simulation(kmm, sfc, nodes);
-            // Half of the histories begin where every node runs v1 and serves pods.
-            if (installed) simulation.install();
+            // Most histories begin where every node runs v1 and serves pods.
+            if (begin !== "bare") simulation.install(begin === "adopted");
             for (const each of commands) {
               simulation.run(each);
               expect(simulation.violations).toEqual([]);

@@ -1,20 +1,65 @@
 /** What shall be in the cluster for one Onload resource: its Modules and DaemonSet. Pure. */
 import { createHash } from "node:crypto";
 import type { DaemonSet, DeepReadonly } from "../api/core.ts";
+import { ON } from "../api/latch.ts";
 import type { KmmCapabilities, Module } from "../api/kmm.ts";
 import type { Onload } from "../api/onload.ts";
 import { desiredDaemonSet } from "./desired-daemonset.ts";
 import { holdBack, type ModuleInUse } from "./desired-hold-back.ts";
 import { desiredModules, type DesiredModules } from "./desired-modules.ts";
+import { selectorFor, type SelectorInUse } from "./desired-selector.ts";
 import { mappingFor } from "./observe/module-config.ts";
 import { TEMPLATE_ANNOTATION } from "./observe/node-facts.ts";
 import type { LiveObjects } from "./observe.ts";
+import type { NodeFacts, Version } from "./rollout/facts.ts";
 
 /** A node that carries a label of the wanted version, and which modules are loaded there. */
 export interface LoadedNode {
   kernel: string;
   onload: boolean;
   sfc: boolean;
+}
+
+/** What of a resource's Modules is in use on nodes. */
+export interface ModulesInUse {
+  /** Nodes with the wanted version; each combination once. */
+  loaded: readonly LoadedNode[];
+  /** What selected the nodes. */
+  selectors: Record<"onload" | "sfc", Omit<SelectorInUse, "live">>;
+}
+
+/** Finds out what is in use from the facts of the nodes. */
+export function modulesInUse(facts: readonly NodeFacts[], version: Version): ModulesInUse {
+  const kinds = new Map<string, LoadedNode[]>();
+  for (const { kernel, want, labels, onload, sfc } of facts) {
+    if (want === undefined) continue;
+    const onloadLoaded = labels.onload === want && onload.ready === want;
+    const sfcLoaded = labels.sfc === want && sfc.ready === want;
+    if (!onloadLoaded && !sfcLoaded) continue;
+    const seen = kinds.get(kernel) ?? [];
+    if (seen.some((kind) => kind.onload === onloadLoaded && kind.sfc === sfcLoaded)) continue;
+    kinds.set(kernel, [...seen, { kernel, onload: onloadLoaded, sfc: sfcLoaded }]);
+  }
+  const order = ({ onload, sfc, kernel }: LoadedNode): string => `${onload} ${sfc} ${kernel}`;
+  const loaded = [...kinds.values()].flat().sort((a, b) => (order(a) < order(b) ? -1 : 1));
+  return {
+    loaded,
+    selectors: { onload: selectorsOn(facts, version, "onload"), sfc: selectorsOn(facts, version, "sfc") },
+  };
+}
+
+/** Nodes that shall have the module no more count too: it must not be made anew under them before they are drained. */
+function selectorsOn(
+  facts: readonly NodeFacts[],
+  version: Version,
+  module: "onload" | "sfc",
+): Omit<SelectorInUse, "live"> {
+  const on = facts.find((node) => node[module].ready === version);
+  const unlatched = facts.some(({ labels, latches, [module]: { present } }) => {
+    const { stands, holds } = latches[module];
+    return (labels[module] !== undefined && stands !== ON) || (present && !holds);
+  });
+  return { loaded: on !== undefined, loadedBy: on?.[module].selector, unlatched };
 }
 
 /** What shall be in the cluster for one Onload resource now. */
@@ -33,13 +78,13 @@ export interface DesiredObjects {
  * What shall be in the cluster, less changes that would reload modules in place.
  *
  * @param image of the device plugin; undefined where none is known
- * @param loaded nodes whose modules of the wanted version are loaded
+ * @param inUse what is in use on nodes
  */
 export function desiredObjects(
   onload: DeepReadonly<Onload>,
   kmm: KmmCapabilities,
   live: LiveObjects,
-  loaded: readonly LoadedNode[],
+  { loaded, selectors }: ModulesInUse,
   image: string | undefined,
 ): DesiredObjects {
   const desired = desiredModules(onload, kmm);
@@ -49,6 +94,10 @@ export function desiredObjects(
     lastReady: last?.[module],
     kernels: loaded.filter((node) => node[module]).map(({ kernel }) => kernel),
   });
+  for (const each of ["onload", "sfc"] as const) {
+    const module = desired[each];
+    if (module) module.spec.selector = selectorFor(module, { live: live[each], ...selectors[each] }, kmm);
+  }
   const main = holdBack(desired.onload, inUse("onload"), kmm);
   const sfc = desired.sfc && holdBack(desired.sfc, inUse("sfc"), kmm);
   const heldBack = [...new Set([...main.heldBack, ...(sfc?.heldBack ?? [])])];

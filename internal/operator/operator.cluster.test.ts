@@ -2,6 +2,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { poll } from "../../scripts/lib/poll.ts";
 import type { KubeObject, Node, OwnerReference, Pod } from "../api/core.ts";
+import { latchLabel } from "../api/latch.ts";
 import {
   FINALIZER,
   kmm1DevicePluginLabel,
@@ -266,10 +267,19 @@ describe("one operator", () => {
   });
 
   test("puts drift back at once, and holds a change back that would reload drivers in place", async () => {
-    await setUp(2);
+    const nodes = await setUp(2);
     await cluster.createOnload(namespace, onloadSpec(pool, "v1"));
     await cluster.ready(namespace);
     const module = { namespace, name: "main-module" };
+    const latch = latchLabel(namespace, module.name);
+    for (const value of [null, "off"]) {
+      await cluster.client.mergePatch(NODES, { name: nodes[0]! }, { metadata: { labels: { [latch]: value } } });
+      await poll(async () => (await cluster.node(nodes[0]!)).metadata.labels?.[latch] === "on", {
+        what: "The latch put back",
+        timeoutMs: PATIENCE_MS,
+      });
+      await cluster.ready(namespace);
+    }
     await cluster.client.mergePatch(MODULES, module, { metadata: { labels: { "app.kubernetes.io/part-of": "mine" } } });
     await poll(
       async () =>

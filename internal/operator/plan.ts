@@ -7,7 +7,7 @@ import type { Stores } from "./caches.ts";
 import { devicePluginImage } from "./desired-daemonset.ts";
 import { desiredModules } from "./desired-modules.ts";
 import { FactsMemo, Last, specOf } from "./memo.ts";
-import { desiredObjects, type DesiredObjects, type LoadedNode } from "./objects.ts";
+import { desiredObjects, modulesInUse, type DesiredObjects } from "./objects.ts";
 import {
   hasSeenTemplate,
   observeClaims,
@@ -125,10 +125,10 @@ function settle(
     ownImage: surroundings.ownImage,
   });
   const desire = (facts: readonly NodeFacts[]): DesiredObjects => {
-    const loaded = loadedKinds(facts);
-    const inputs = [effective, kmm, specOf(live.onload), specOf(live.sfc), JSON.stringify(loaded), image];
+    const inUse = modulesInUse(facts, effective.spec.onload.version);
+    const inputs = [effective, kmm, specOf(live.onload), specOf(live.sfc), JSON.stringify(inUse), image];
     return memo.desired.get(inputs, () => {
-      const made = desiredObjects(effective, kmm, live, loaded, image);
+      const made = desiredObjects(effective, kmm, live, inUse, image);
       // The resource is another object after each change of its status: what is made from it is seldom other.
       const before = memo.desired.result;
       return before && isDeepStrictEqual(made, before) ? before : made;
@@ -138,20 +138,4 @@ function settle(
   const facts = look(before, before.template);
   const desired = desire(facts);
   return { desired, facts: desired === before ? facts : look(desired, desired.template) };
-}
-
-/** Which modules of the wanted version are loaded, on nodes of which kernels; each combination once. */
-function loadedKinds(facts: readonly NodeFacts[]): LoadedNode[] {
-  const kinds = new Map<string, LoadedNode[]>();
-  for (const { kernel, want, labels, onload, sfc } of facts) {
-    if (want === undefined) continue;
-    const onloadLoaded = labels.onload === want && onload.ready === want;
-    const sfcLoaded = labels.sfc === want && sfc.ready === want;
-    if (!onloadLoaded && !sfcLoaded) continue;
-    const seen = kinds.get(kernel) ?? [];
-    if (seen.some((kind) => kind.onload === onloadLoaded && kind.sfc === sfcLoaded)) continue;
-    kinds.set(kernel, [...seen, { kernel, onload: onloadLoaded, sfc: sfcLoaded }]);
-  }
-  const order = ({ onload, sfc, kernel }: LoadedNode): string => `${onload} ${sfc} ${kernel}`;
-  return [...kinds.values()].flat().sort((a, b) => (order(a) < order(b) ? -1 : 1));
 }

@@ -121,10 +121,18 @@ async function pods(label?: string): Promise<Pod[]> {
 const uids = (list: Pod[]): string[] => list.map(({ metadata }) => metadata.uid!).sort();
 const isRunning = ({ status }: Pod): boolean => status?.phase === "Running";
 const LOADERS = "kmm.node.kubernetes.io/module.name";
+const onloads = `/apis/onload.amd.com/v1alpha1/namespaces/${NAMESPACE}/onloads`;
+const images = (version: string): object => ({
+  version,
+  userImage: `r/user:${version}`,
+  imagePullPolicy: "Always",
+  kernelMappings: [{ regexp: ".*", kernelModuleImage: `r/module:${version}`, sfc: {} }],
+});
+const editImages = (version: string): Promise<unknown> =>
+  plane.request("PATCH", `${onloads}/onload`, { body: { spec: { onload: images(version) } }, contentType: "merge" });
 const PLUGINS = "app.kubernetes.io/component=device-plugin";
 
 test("no driver is reloaded and no application evicted; the device plugin becomes ours", async () => {
-  const onloads = `/apis/onload.amd.com/v1alpha1/namespaces/${NAMESPACE}/onloads`;
   const { metadata } = await plane.request("POST", onloads, {
     body: {
       apiVersion: "onload.amd.com/v1alpha1",
@@ -133,12 +141,7 @@ test("no driver is reloaded and no application evicted; the device plugin become
       spec: {
         selector,
         serviceAccountName: "sa",
-        onload: {
-          version: "8.1",
-          userImage: "r/user:8.1",
-          imagePullPolicy: "Always",
-          kernelMappings: [{ regexp: ".*", kernelModuleImage: "r/module:8.1", sfc: {} }],
-        },
+        onload: images("8.1"),
         devicePlugin: { devicePluginImage: "r/onloadctl:1", libMounthPath: "/usr/lib64" },
       },
     },
@@ -179,7 +182,47 @@ test("no driver is reloaded and no application evicted; the device plugin become
   expect(uids(await pods(LOADERS))).toEqual(loaders);
   expect(uids((await pods()).filter((pod) => pod.metadata.name.startsWith("app-")))).toEqual(apps);
   expect(JSON.stringify(await pods(PLUGINS))).not.toContain("rm -r");
-  const { status } = await plane.request("GET", `${onloads}/onload`);
-  const conditions = Object.fromEntries(status.conditions.map((each: any) => [each.type, each.reason]));
-  expect(conditions).toEqual({ Ready: "AllNodesReady", Progressing: "AsExpected", Degraded: "AsExpected" });
+  // The last plugin's pod may have come a moment before status says so.
+  await poll(
+    async () => {
+      const { status } = await plane.request("GET", `${onloads}/onload`);
+      const conditions = Object.fromEntries(status.conditions.map((each: any) => [each.type, each.reason]));
+      expect(conditions).toEqual({ Ready: "AllNodesReady", Progressing: "AsExpected", Degraded: "AsExpected" });
+      return true;
+    },
+    { what: "Nothing left to do", timeoutMs: 60_000 },
+  );
+});
+
+test("going back to the original's version in the middle of an upgrade reloads nothing where it still runs", async () => {
+  const [first, second] = nodes as [string, string];
+  const on = async (node: string, label?: string): Promise<Pod[]> =>
+    (await pods(label)).filter(({ spec }) => spec?.nodeName === node);
+  const apps = async (node: string): Promise<Pod[]> =>
+    (await on(node)).filter(({ metadata }) => metadata.name.startsWith("app-"));
+  const [loaders, kept] = [uids(await on(second, LOADERS)), uids(await apps(second))];
+  const versionOf = async (node: string): Promise<string | undefined> =>
+    (await plane.request(`GET`, `/api/v1/nodes/${node}`)).metadata.labels[pluginLabel(key)];
+
+  await editImages("8.2");
+  // Applications of nobody are not evicted: the upgrade waits on each node until a person ends them.
+  await poll(async () => (await versionOf(first)) === undefined, { what: "The first node's drain", timeoutMs: 60_000 });
+  for (const { metadata } of await apps(first)) {
+    await plane.request("DELETE", `/api/v1/namespaces/${NAMESPACE}/pods/${metadata.name}`);
+  }
+  await poll(async () => (await versionOf(first)) === "8.2" && (await versionOf(second)) === undefined, {
+    what: "The first node's upgrade and the second one's drain",
+    timeoutMs: 120_000,
+  });
+  await editImages("8.1");
+  await poll(
+    async () => {
+      const { status, metadata } = await plane.request("GET", `${onloads}/onload`);
+      const isReady = status.conditions.some((each: any) => each.type === "Ready" && each.status === "True");
+      return isReady && status.observedGeneration === metadata.generation && (await versionOf(first)) === "8.1";
+    },
+    { what: "Both nodes at the version they came with", timeoutMs: 120_000 },
+  );
+  expect(uids(await on(second, LOADERS))).toEqual(loaders);
+  expect(uids(await apps(second))).toEqual(kept);
 });

@@ -50,7 +50,7 @@ export function trimPod(pod: Pod): Pod {
       ...only("creationTimestamp", metadata.creationTimestamp),
       ...(template === undefined ? {} : { annotations: { [TEMPLATE_ANNOTATION]: template } }),
     },
-    spec: { ...only("nodeName", pod.spec?.nodeName) },
+    spec: { ...only("nodeName", pod.spec?.nodeName), ...only("nodeSelector", pod.spec?.nodeSelector) },
     status: {
       ...only("phase", status?.phase),
       ...only("reason", status?.reason),

@@ -52,8 +52,18 @@ function fromModuleLoader(view: KmmView, pods: DeepReadonly<Pod>[]): ModuleFacts
     ready: versions.find((version) => version !== undefined),
     since: latest(loaders),
     failure: firstFailure(view, loaders),
+    selector: moduleSelector(loaders.find(isReady) ?? loaders[0]),
   };
 }
+
+/** The Module's selector as it was when the pod was made: KMM 1.1 adds labels of its own to the pod's. */
+function moduleSelector(loader: DeepReadonly<Pod> | undefined): Record<string, string> | undefined {
+  const selector = loader?.spec?.nodeSelector;
+  if (!selector) return undefined;
+  return Object.fromEntries(Object.entries(selector).filter(([label]) => !KMM_PREFIX.test(label)));
+}
+
+const KMM_PREFIX = /^(beta\.)?kmm\.node\.kubernetes\.io\//;
 
 /** The version of a module-loader pod, which KMM 1.1 writes into its labels. */
 function loaderVersion({ namespace, module }: KmmView, pod: DeepReadonly<Pod>): Version | undefined {
@@ -76,6 +86,7 @@ function fromNodeModulesConfig(view: KmmView, pods: DeepReadonly<Pod>[]): Module
     ready: settled && hasReadyLabel(view) ? readyVersion(view, loaded.version) : undefined,
     since: latest(workers),
     failure: firstFailure(view, workers),
+    selector: undefined,
   };
 }
 

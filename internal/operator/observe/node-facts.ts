@@ -5,23 +5,18 @@ import type { KmmCapabilities, Module, NodeModulesConfig } from "../../api/kmm.t
 import {
   devicePluginName,
   ONLOAD_RESOURCE,
-  onloadModuleLabel,
-  onloadModuleName,
   PLUGIN_NAME_LABEL,
-  pluginLabel,
-  sfcModuleLabel,
-  sfcModuleName,
   VERSION_LABEL,
   type OnloadKey,
 } from "../../api/names.ts";
 import { NODE_REASON } from "../../api/reasons.ts";
-import type { Holder, ModuleFacts, NodeFacts, PluginFacts, Version } from "../rollout/facts.ts";
+import type { Holder, NodeFacts, PluginFacts, Version } from "../rollout/facts.ts";
 import { markAnnotation, parseMark } from "../rollout/mark.ts";
 import { missingImages, type ModuleImages } from "./images.ts";
 import { mappingFor } from "./module-config.ts";
-import { carriesLabels, claimsOn, nameOf, type Claim } from "./ownership.ts";
+import { carriesLabels, ownershipOf, type Claim } from "./ownership.ts";
 import { isReady, isTerminating, podFailure, podSince } from "./pods.ts";
-import { moduleFacts } from "./kmm-facts.ts";
+import { modulesOn } from "./modules-on-node.ts";
 
 /** Annotation on the plugin's pods: a digest of the template that they were made from. */
 export const TEMPLATE_ANNOTATION = "onload.amd.com/template";
@@ -63,31 +58,23 @@ export interface NodeView extends NodeInputs {
   lastWords: ReadonlyMap<string, string>;
 }
 
-const NOTHING: ModuleFacts = { present: false, ready: undefined, since: undefined, failure: undefined };
-
 /** The facts of one node for one Onload resource. */
 export function nodeFacts(view: NodeView, resource: ResourceView): NodeFacts {
-  const { key, modules, kmm } = resource;
-  const { node, kmmPods, nmc, lastWords } = view;
+  const { key, modules } = resource;
+  const { node } = view;
   const { name, labels = {}, annotations = {} } = node.metadata;
   const kernel = node.status?.nodeInfo?.kernelVersion ?? "";
-  const owners = claimsOn(node, resource.claims);
-  const mine = owners.findIndex((claim) => nameOf(claim) === nameOf(key));
+  const { owned, blockedBy, lostTo, claimed } = ownershipOf(node, key, resource.claims);
   const sfcMapped = mappingFor(modules.sfc, kernel) !== undefined;
   const sfcAtBoot = sfcMachineConfigOf(labels, resource.machineConfigs)?.metadata.name;
   const sfcManaged = sfcMapped && sfcAtBoot === undefined;
   const ready = node.status?.conditions?.find(({ type }) => type === "Ready");
-  const module = (moduleName: string): ModuleFacts =>
-    kmm
-      ? moduleFacts({ kmm, namespace: key.namespace, module: moduleName, node, pods: kmmPods, nmc, lastWords })
-      : NOTHING;
-  const others = resource.claims.filter((claim) => nameOf(claim) !== nameOf(key) && carriesLabels(node, claim));
   return {
     name,
     ready: ready?.status === "True",
     readySince: time(ready?.lastTransitionTime),
     cordoned: node.spec?.unschedulable === true,
-    want: mine === 0 ? resource.version : undefined,
+    want: owned ? resource.version : undefined,
     kernel,
     mapped: mappingFor(modules.onload, kernel) !== undefined,
     missingImages: missingImages(
@@ -100,19 +87,14 @@ export function nodeFacts(view: NodeView, resource: ResourceView): NodeFacts {
     // Never replaced under the node's own traffic: there, onload is loaded on top of the sfc that the boot brought.
     sfcManaged,
     sfcConflict: sfcMapped ? sfcAtBoot : undefined,
-    labels: {
-      plugin: labels[pluginLabel(key)],
-      onload: labels[onloadModuleLabel(key)],
-      sfc: labels[sfcModuleLabel(key)],
-    },
-    onload: module(onloadModuleName(key.name)),
-    sfc: module(sfcModuleName(key.name)),
+    ...modulesOn(view, resource),
     plugin: pluginFacts(view.plugins, resource),
     allocatable: Number(node.status?.allocatable?.[ONLOAD_RESOURCE] ?? 0) || 0,
     holders: view.holders,
     mark: parseMark(annotations[markAnnotation(key)]),
-    blockedBy: others[0] && nameOf(others[0]),
-    lostTo: mine > 0 ? nameOf(owners[0]!) : undefined,
+    blockedBy,
+    lostTo,
+    claimed,
     ownNode: name === resource.ownNode,
   };
 }

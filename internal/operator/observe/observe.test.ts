@@ -7,7 +7,7 @@ import { holderOf, holdsOnload } from "./holders.ts";
 import { moduleFacts, type KmmView } from "./kmm-facts.ts";
 import { mappingFor } from "./module-config.ts";
 import { nodeFacts, type ResourceView } from "./node-facts.ts";
-import { claimsOn, type Claim } from "./ownership.ts";
+import { carriesLabels, claimsOn, type Claim } from "./ownership.ts";
 import { podFailure } from "./pods.ts";
 
 type Deep = DeepReadonly<Pod>;
@@ -135,6 +135,17 @@ describe("KMM 1.1", () => {
     ["loader on its way out", [loader(true, { deletionTimestamp: "2026-01-01T00:00:00Z" })], labelled, true, undefined],
   ])("%s", (_name, pods, labels, present, ready) => {
     expect(moduleFacts(view(pods, labels))).toMatchObject({ present, ready });
+  });
+  test("the Module's selector is what the loader pod has of it, also when the pod is kept short", () => {
+    const nodeSelector = {
+      "latch.onload.amd.com/ns.m": "on",
+      worker: "",
+      "kmm.node.kubernetes.io/kernel-version.full": "5.14.0",
+      [version]: "v1",
+    };
+    const made = trimPod({ ...loader(true), spec: { nodeName: "n", nodeSelector } } as unknown as Pod);
+    expect(moduleFacts(view([made], labelled)).selector).toEqual({ "latch.onload.amd.com/ns.m": "on", worker: "" });
+    expect(moduleFacts(view([], labelled)).selector).toBeUndefined();
   });
   test("a loader of another Module or namespace is not this one's", () => {
     const other = loader(true, { namespace: "other" });
@@ -274,13 +285,23 @@ describe("ownership", () => {
       { node: node(labels), plugins: [], kmmPods: [], nmc: undefined, holders: undefined, lastWords: new Map() },
       view(claims),
     );
+  test("a module whose latch is off has no label, but the node still belongs to its resource", () => {
+    const labels = { "kmm.node.kubernetes.io/version-module.ns.x-module": "v1" };
+    const off = { ...labels, "latch.onload.amd.com/ns.x-module": "off" };
+    expect(seen([], labels)).toMatchObject({ labels: { onload: "v1" }, latches: { onload: { stands: undefined } } });
+    expect(seen([], off)).toMatchObject({ labels: { onload: undefined }, latches: { onload: { stands: "off" } } });
+    expect(carriesLabels(node({ "latch.onload.amd.com/ns.x-module": "off" }), key)).toBeTrue();
+  });
   test("the facts name who keeps the node, and who has to leave first", () => {
     const claims = [claim("x", "2026-01-02"), claim("older", "2026-01-01")];
-    expect(seen(claims, { a: "b" })).toMatchObject({ want: undefined, lostTo: "ns/older" });
+    expect(seen(claims, { a: "b" })).toMatchObject({ want: undefined, lostTo: "ns/older", claimed: true });
     const left = seen([claim("x", "2026-01-01"), claim("gone", "2026-01-02", { deleting: true })], {
       a: "b",
       "onload.amd.com/ns.gone": "v9",
     });
-    expect(left).toMatchObject({ want: "v1", lostTo: undefined, blockedBy: "ns/gone" });
+    expect(left).toMatchObject({ want: "v1", lostTo: undefined, claimed: false, blockedBy: "ns/gone" });
+    const going = [claim("x", "2026-01-01", { deleting: true })];
+    expect(seen([...going, claim("next", "2026-01-02")], { a: "b" })).toMatchObject({ want: undefined, claimed: true });
+    expect(seen(going, { a: "b" })).toMatchObject({ want: undefined, claimed: false });
   });
 });

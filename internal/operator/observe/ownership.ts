@@ -1,6 +1,15 @@
 /** Which Onload resource a node belongs to: where several select it, the oldest keeps it. */
 import type { DeepReadonly, Node } from "../../api/core.ts";
-import { onloadModuleLabel, pluginLabel, sfcModuleLabel, type OnloadKey } from "../../api/names.ts";
+import { latchLabel } from "../../api/latch.ts";
+import {
+  onloadModuleLabel,
+  onloadModuleName,
+  pluginLabel,
+  sfcModuleLabel,
+  sfcModuleName,
+  type OnloadKey,
+} from "../../api/names.ts";
+import type { NodeFacts } from "../rollout/facts.ts";
 
 /** What ownership depends on of an Onload resource. */
 export interface Claim extends OnloadKey {
@@ -21,6 +30,23 @@ export function claimsOn(node: DeepReadonly<Node>, claims: readonly Claim[]): Cl
   return claims.filter(({ deleting, selector }) => !deleting && selects(selector, labels)).sort(older);
 }
 
+/** Whose a node is, seen from one Onload resource. */
+export function ownershipOf(
+  node: DeepReadonly<Node>,
+  key: OnloadKey,
+  claims: readonly Claim[],
+): Pick<NodeFacts, "blockedBy" | "lostTo" | "claimed"> & { owned: boolean } {
+  const owners = claimsOn(node, claims);
+  const mine = owners.findIndex((claim) => nameOf(claim) === nameOf(key));
+  const other = claims.find((claim) => nameOf(claim) !== nameOf(key) && carriesLabels(node, claim));
+  return {
+    owned: mine === 0,
+    blockedBy: other && nameOf(other),
+    lostTo: mine > 0 ? nameOf(owners[0]!) : undefined,
+    claimed: mine !== 0 && owners.length > 0,
+  };
+}
+
 /** Whether a node carries any of the labels that belong to an Onload resource. */
 export function carriesLabels(node: DeepReadonly<Node>, key: OnloadKey): boolean {
   const labels = node.metadata.labels ?? {};
@@ -33,7 +59,10 @@ const labelNames = new WeakMap<OnloadKey, readonly string[]>();
 function labelsOf(key: OnloadKey): readonly string[] {
   let names = labelNames.get(key);
   if (!names) {
-    names = [pluginLabel(key), onloadModuleLabel(key), sfcModuleLabel(key)];
+    const latches = [onloadModuleName(key.name), sfcModuleName(key.name)].map((name) =>
+      latchLabel(key.namespace, name),
+    );
+    names = [pluginLabel(key), onloadModuleLabel(key), sfcModuleLabel(key), ...latches];
     labelNames.set(key, names);
   }
   return names;

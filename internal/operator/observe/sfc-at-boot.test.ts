@@ -18,7 +18,8 @@ const MACHINE_CONFIG = trimToLabels({
   },
 });
 const module = {
-  spec: { moduleLoader: { container: { version: "v2", kernelMappings: [{ regexp: "^.*$" }] } } },
+  metadata: { namespace: KEY.namespace, name: "module" },
+  spec: { selector: {}, moduleLoader: { container: { version: "v2", kernelMappings: [{ regexp: "^.*$" }] } } },
 } as unknown as Module;
 
 function view(changes: Partial<ResourceView> = {}): ResourceView {

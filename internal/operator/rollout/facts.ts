@@ -2,6 +2,7 @@
  * What is known of one node for one Onload resource, gathered from labels, pods and KMM's resources. Everything that
  * the rollout decides follows from these facts and the clock: nothing is remembered in the operator.
  */
+import type { Latch } from "../../api/latch.ts";
 import type { NodeReason } from "../../api/reasons.ts";
 import type { Mark } from "./mark.ts";
 
@@ -29,8 +30,9 @@ export interface NodeFacts {
   sfcManaged: boolean;
   /** The MachineConfig by which the node loads sfc itself at boot, although the resource asks to manage sfc here. */
   sfcConflict: string | undefined;
-  /** Our three labels. */
+  /** Our three labels. That of a module whose latch is off counts as gone. */
   labels: { plugin: Version | undefined; onload: Version | undefined; sfc: Version | undefined };
+  latches: { onload: LatchFacts; sfc: LatchFacts };
   onload: ModuleFacts;
   sfc: ModuleFacts;
   plugin: PluginFacts;
@@ -44,6 +46,8 @@ export interface NodeFacts {
   blockedBy: string | undefined;
   /** An older Onload resource that selects the node and keeps it. */
   lostTo: string | undefined;
+  /** Another Onload resource selects the node and has it, or waits for it. */
+  claimed: boolean;
   /** Whether the operator itself runs here. */
   ownNode: boolean;
 }
@@ -64,6 +68,18 @@ export interface ModuleFacts {
   /** When its newest pod was made or changed readiness, in milliseconds since the epoch. */
   since: number | undefined;
   failure: Failure | undefined;
+  /** KMM 1.1: by which labels the Module selected nodes when this was made. */
+  selector: Readonly<Record<string, string>> | undefined;
+}
+
+/** The latch of one module on one node; see api/latch.ts. */
+export interface LatchFacts {
+  /** Where it stands; undefined where the node has none. */
+  stands: Latch | undefined;
+  /** The Module loads only where it is on. */
+  asked: boolean;
+  /** What is on the node goes once it is off. */
+  holds: boolean;
 }
 
 /** The device plugin's pod on a node. */

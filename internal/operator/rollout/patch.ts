@@ -1,5 +1,6 @@
 /** The one PATCH that a step is: labels and the mark that says when, together. */
 import type { KmmCapabilities } from "../../api/kmm.ts";
+import { latchLabel, OFF, ON } from "../../api/latch.ts";
 import {
   kmm1DevicePluginLabel,
   kmm1ModuleLoaderLabel,
@@ -10,6 +11,7 @@ import {
   type OnloadKey,
 } from "../../api/names.ts";
 import { formatMark, markAnnotation } from "./mark.ts";
+import type { LatchFacts, NodeFacts, Version } from "./facts.ts";
 import type { NodePlan } from "./plan.ts";
 import { labelChange } from "./table.ts";
 
@@ -40,7 +42,9 @@ export function nodePatch(
   const { step, facts, restart } = plan;
   if (!isDue(plan)) return undefined;
   const annotation = markAnnotation(key);
-  if (step === "ClearMark") return { metadata: { annotations: { [annotation]: null } } };
+  if (step === "ClearMark") {
+    return { metadata: { labels: leftovers(facts, key, kmm), annotations: { [annotation]: null } } };
+  }
   const labels = labelsOf(plan, key, kmm);
   const mark = (name: string): Record<string, string> => ({
     [annotation]: formatMark({ step: name, since: now, attempt }),
@@ -57,21 +61,61 @@ export function nodePatch(
  * take it from under a pod.
  */
 export function needsFreshNode({ step }: NodePlan): boolean {
-  return step === "UnlabelPlugin" || step === "UnlabelOnload" || step === "UnlabelSfc";
+  return step === "UnlabelPlugin" || step === "UnlabelOnload" || step === "UnlabelSfc" || step === "ClearMark";
 }
 
-function labelsOf(
-  { step, facts }: NodePlan,
-  key: OnloadKey,
-  kmm: KmmCapabilities | undefined,
-): Record<string, string | null> | undefined {
+/** Labels of a merge patch; null removes one. */
+type NodeLabels = Record<string, string | null>;
+
+function labelsOf({ step, facts }: NodePlan, key: OnloadKey, kmm: KmmCapabilities | undefined): NodeLabels | undefined {
   const change = labelChange(step, facts);
   if (!change) return undefined;
   const { plugin, onload, sfc } = change;
+  const { latches, sfcManaged } = facts;
+  // The version before had sfc, and this one has not.
+  const sfcIsLeft = step === "LabelOnload" && !sfcManaged && latches.sfc.stands === OFF;
   return {
     ...(plugin === undefined ? {} : { [pluginLabel(key)]: plugin }),
-    ...(onload === undefined ? {} : moduleLabels(key.namespace, onloadModuleName(key.name), onload, kmm)),
-    ...(sfc === undefined ? {} : moduleLabels(key.namespace, sfcModuleName(key.name), sfc, kmm)),
+    ...(onload === undefined ? {} : moduleLabels(key, onloadModuleName(key.name), onload, latches.onload, kmm)),
+    ...(sfc === undefined ? {} : moduleLabels(key, sfcModuleName(key.name), sfc, latches.sfc, kmm)),
+    ...(sfcIsLeft ? withoutModule(key, sfcModuleName(key.name), latches.sfc, kmm) : {}),
+  };
+}
+
+function moduleLabels(
+  key: OnloadKey,
+  module: string,
+  version: Version | null,
+  latch: LatchFacts,
+  kmm: KmmCapabilities | undefined,
+): NodeLabels {
+  const label = latchLabel(key.namespace, module);
+  if (version !== null) {
+    // Where the Module does not ask for it, a latch would tell of something that is not so.
+    const stands: NodeLabels = latch.asked ? { [label]: ON } : latch.stands === undefined ? {} : { [label]: null };
+    return { ...versionLabels(key, module, version, kmm), ...stands };
+  }
+  // The version labels stay until the next version takes their place, or until all is gone.
+  if (latch.holds && kmm && !kmm.nodeModulesConfig) return { [label]: OFF };
+  return withoutModule(key, module, latch, kmm);
+}
+
+function withoutModule(
+  key: OnloadKey,
+  module: string,
+  { stands }: LatchFacts,
+  kmm: KmmCapabilities | undefined,
+): NodeLabels {
+  const latch = stands === undefined ? {} : { [latchLabel(key.namespace, module)]: null };
+  return { ...versionLabels(key, module, null, kmm), ...latch };
+}
+
+/** What modules that their latches have unloaded leave on a node. */
+function leftovers({ latches }: NodeFacts, key: OnloadKey, kmm: KmmCapabilities | undefined): NodeLabels {
+  const { onload, sfc } = latches;
+  return {
+    ...(onload.stands === undefined ? {} : withoutModule(key, onloadModuleName(key.name), onload, kmm)),
+    ...(sfc.stands === undefined ? {} : withoutModule(key, sfcModuleName(key.name), sfc, kmm)),
   };
 }
 
@@ -84,12 +128,12 @@ function labelsOf(
  * node and held up everything else. With all three in place its table of actions has nothing left to do, and where
  * something takes one away it does what it always did.
  */
-function moduleLabels(
-  namespace: string,
+function versionLabels(
+  { namespace }: OnloadKey,
   module: string,
-  version: string | null,
+  version: Version | null,
   kmm: KmmCapabilities | undefined,
-): Record<string, string | null> {
+): NodeLabels {
   const asked = { [moduleVersionLabel(namespace, module)]: version };
   if (kmm?.nodeModulesConfig) return asked;
   return {

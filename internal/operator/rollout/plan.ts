@@ -3,7 +3,7 @@ import type { NodeFacts } from "./facts.ts";
 import { deadlineOf, forceAt, problemOf, type Limits, type Problem } from "./failure.ts";
 import { byNodeName } from "./order.ts";
 import { grantStarts, type Gate } from "./slots.ts";
-import { stateOf, type NodeState } from "./state.ts";
+import { hasLatch, stateOf, type NodeState } from "./state.ts";
 import { stepFor, type StepName } from "./table.ts";
 
 /** What the resource says about how to roll out. */
@@ -53,17 +53,31 @@ export function planRollout(nodes: readonly NodeFacts[], policy: Policy, now: nu
   plans.sort((a, b) => byNodeName(a.facts.name, b.facts.name));
   const halted = plans.some(({ problem }) => problem?.failed);
   const grants = grantStarts(plans, { ...policy, halted });
+  const unloading = plans.some(isLeavingAndUnloads);
   let wakeAt: number | undefined;
   for (const plan of plans) {
     const grant = grants.get(plan.facts.name);
     if (grant === "Inspect") plan.step = "Inspect";
     else if (grant !== undefined && grant !== "Start") Object.assign(plan, { step: "None", gate: grant });
     if (plan.step === "LabelPlugin" && !policy.templateSeen) plan.step = "Wait";
+    if (plan.step === "ClearMark" && unloading && canBeClearedLater(plan.facts)) plan.step = "Wait";
     for (const at of [plan.deadline, plan.forceAt]) {
       if (at !== undefined && at > now) wakeAt = Math.min(at, wakeAt ?? at);
     }
   }
   return { nodes: plans, wakeAt, halted };
+}
+
+function isLeavingAndUnloads({ facts, state, problem }: NodePlan): boolean {
+  return facts.want === undefined && !problem?.failed && (state === "UnloadingOnload" || state === "UnloadingSfc");
+}
+
+/**
+ * What latches leave on a node costs KMM 1.1 a request to it, as unloading a module does, and it sends 20 a second: so
+ * nodes that still unload come first, unless somebody waits for this one.
+ */
+function canBeClearedLater(facts: NodeFacts): boolean {
+  return hasLatch(facts) && !facts.claimed;
 }
 
 /** What follows for a node from its own facts, whatever the others do. */

@@ -10,6 +10,7 @@ export const NODE_STATES = [
   "SfcUnlabelled",
   "LoadingSfc",
   "SfcReady",
+  "OnloadUnlabelled",
   "LoadingOnload",
   "ModuleReady",
   "StartingPlugin",
@@ -63,22 +64,33 @@ function goingDown(node: NodeFacts): NodeState {
   if (node.onload.present) return "UnloadingOnload";
   if (labels.sfc !== undefined) return "OnloadUnloaded";
   if (node.sfc.present) return "UnloadingSfc";
-  return node.mark === undefined ? "Absent" : "Cleaned";
+  return node.mark === undefined && !hasLatch(node) ? "Absent" : "Cleaned";
 }
 
 /** Up: sfc where it is managed, onload on top of it, and then the plugin. */
 function goingUp(node: NodeFacts, want: Version): NodeState {
   const { labels } = node;
   if (labels.onload === undefined && labels.sfc === undefined) return bare(node);
-  if (node.sfcManaged && labels.sfc !== want) return "SfcUnlabelled";
+  if (node.sfcManaged && (labels.sfc !== want || hasLostLatch(node, "sfc"))) return "SfcUnlabelled";
   if (labels.onload === undefined) {
     if (node.sfc.ready !== want) return "LoadingSfc";
     return node.onload.present ? "UnloadingOnload" : "SfcReady";
   }
-  if (node.onload.ready !== want) return "LoadingOnload";
+  if (node.onload.ready !== want) return hasLostLatch(node, "onload") ? "OnloadUnlabelled" : "LoadingOnload";
   if (labels.plugin !== want) return "ModuleReady";
   if (node.plugin.present && !node.plugin.current) return "PluginOutdated";
   return node.plugin.ready && node.allocatable > 0 ? "Ready" : "StartingPlugin";
+}
+
+/** Whether a latch is there, on or off. */
+export function hasLatch({ latches }: NodeFacts): boolean {
+  return latches.onload.stands !== undefined || latches.sfc.stands !== undefined;
+}
+
+/** Whether a module waits for a latch that is not there, because somebody has taken it away. */
+function hasLostLatch(node: NodeFacts, module: "onload" | "sfc"): boolean {
+  const { asked, stands } = node.latches[module];
+  return asked && stands === undefined && node[module].ready === undefined;
 }
 
 /** Wanted, and no module label yet: wait until every trace of the old is gone, then begin. */

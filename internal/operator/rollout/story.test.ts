@@ -1,7 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import type { Condition } from "../../api/core.ts";
-import { bare, mark, module, NOW, policy, whole } from "../testing/facts.ts";
+import type { KmmCapabilities } from "../../api/kmm.ts";
+import { bare, mark, module, noLatch, NOW, policy, whole } from "../testing/facts.ts";
 import { KMM_1, KMM_2 } from "../testing/world.ts";
+import type { LatchFacts, NodeFacts } from "./facts.ts";
 import { formatMark, parseMark, markAnnotation } from "./mark.ts";
 import { nodePatch, needsFreshNode } from "./patch.ts";
 import { planRollout, type NodePlan } from "./plan.ts";
@@ -36,6 +38,73 @@ describe("the patch of a step", () => {
     // After KMM was uninstalled, what was set with it goes too.
     expect(nodePatch(planOf(drained), KEY, undefined, "1", NOW)?.metadata.labels).toEqual(gone);
     expect(nodePatch(planOf(drained), KEY, KMM_2, "1", NOW)?.metadata.labels).toEqual({ [asked]: null });
+  });
+  describe("where KMM 1.1's Modules ask for a latch", () => {
+    const [onload, sfc] = ["latch.onload.amd.com/ns.o-module", "latch.onload.amd.com/ns.o-sfcmod"];
+    const versions = (module: string, version: string | null): Record<string, string | null> => ({
+      [`kmm.node.kubernetes.io/version-module.ns.${module}`]: version,
+      [`beta.kmm.node.kubernetes.io/version-module-loader.ns.${module}`]: version,
+      [`beta.kmm.node.kubernetes.io/version-device-plugin.ns.${module}`]: version,
+    });
+    const on: LatchFacts = { stands: "on", asked: true, holds: true };
+    const off: LatchFacts = { stands: "off", asked: true, holds: false };
+    const labelsOf = (node: NodeFacts, kmm: KmmCapabilities | undefined = KMM_1) =>
+      nodePatch(planOf(node), KEY, kmm, "1", NOW)?.metadata.labels;
+    const drained = (latch: LatchFacts): NodeFacts =>
+      bare({
+        labels: { ...none, onload: "v1" },
+        onload: module("v1"),
+        holders: [],
+        latches: { onload: latch, sfc: noLatch },
+      });
+    const left = bare({ want: undefined, mark: mark(), latches: { onload: off, sfc: off } });
+
+    test("loading puts it on", () => {
+      const asked = { stands: undefined, asked: true, holds: false };
+      const first = bare({ latches: { onload: asked, sfc: noLatch } });
+      expect(labelsOf(first)).toEqual({
+        "onload.amd.com/ns.o": "v2",
+        ...versions("o-module", "v2"),
+        [onload]: "on",
+      });
+    });
+    test("unloading puts it off and leaves the version labels, until the next version takes their place", () => {
+      expect(labelsOf(drained(on))).toEqual({ [onload]: "off" });
+      const next = bare({ mark: mark("UnlabelOnload"), latches: { onload: off, sfc: off } });
+      expect(labelsOf(next)).toEqual({
+        ...versions("o-module", "v2"),
+        [onload]: "on",
+        // This version has no sfc.
+        ...versions("o-sfcmod", null),
+        [sfc]: null,
+      });
+    });
+    test("the last step takes all that is left", () => {
+      expect(labelsOf(left)).toEqual({
+        ...versions("o-module", null),
+        ...versions("o-sfcmod", null),
+        [onload]: null,
+        [sfc]: null,
+      });
+      expect(needsFreshNode(planOf(left))).toBeTrue();
+    });
+    test("what was loaded without it goes by its version labels", () => {
+      const other = { stands: undefined, asked: true, holds: false };
+      expect(labelsOf(drained(other))).toEqual(versions("o-module", null));
+    });
+    test("one that the Module asks for no more goes with the next version", () => {
+      const kept = { stands: "off" as const, asked: false, holds: false };
+      const next = bare({ mark: mark("UnlabelOnload"), latches: { onload: kept, sfc: noLatch } });
+      expect(labelsOf(next)).toEqual({ ...versions("o-module", "v2"), [onload]: null });
+    });
+    test("another KMM, or none, is asked by the version label", () => {
+      const asked = { "kmm.node.kubernetes.io/version-module.ns.o-module": null };
+      expect(labelsOf(drained(on), KMM_2)).toEqual({ ...asked, [onload]: null });
+      expect(nodePatch(planOf(drained(on)), KEY, undefined, "1", NOW)?.metadata.labels).toEqual({
+        ...versions("o-module", null),
+        [onload]: null,
+      });
+    });
   });
   test("eviction is marked once", () => {
     const holder = { namespace: "a", name: "p", uid: "1", terminating: false, evictable: true, refusal: undefined };

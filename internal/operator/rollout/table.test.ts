@@ -1,10 +1,11 @@
 import { describe, expect, test } from "bun:test";
-import { bare, mark, module, noModule, NOW, plugin, policy, whole } from "../testing/facts.ts";
-import type { NodeFacts } from "./facts.ts";
+import { bare, mark, module, noLatch, noModule, NOW, plugin, policy, whole } from "../testing/facts.ts";
+import type { LatchFacts, NodeFacts } from "./facts.ts";
 import { planRollout } from "./plan.ts";
 import { NODE_STATES, stateOf, type NodeState } from "./state.ts";
 import { labelChange, TABLE, type LabelChange, type StepName } from "./table.ts";
 
+const latch = (stands: "on" | "off" | undefined): LatchFacts => ({ stands, asked: true, holds: stands === "on" });
 const none = { plugin: undefined, onload: undefined, sfc: undefined };
 const holder = { namespace: "a", name: "p", uid: "1", terminating: false, evictable: true, refusal: undefined };
 
@@ -44,6 +45,28 @@ const ROWS: Record<string, Row> = {
     state: "SfcReady",
     step: "LabelOnload",
     labels: { onload: "v2" },
+  },
+  "sfc's latch was taken away, and sfc went with it": {
+    node: bare({
+      sfcManaged: true,
+      labels: { ...none, plugin: "v2", sfc: "v2" },
+      latches: { onload: latch("on"), sfc: latch(undefined) },
+      sfc: module(),
+    }),
+    state: "SfcUnlabelled",
+    step: "LabelSfc",
+    labels: { sfc: "v2" },
+  },
+  "onload's latch was taken away, and onload went with it": {
+    node: whole("v2", { latches: { onload: latch(undefined), sfc: noLatch }, onload: module() }),
+    state: "OnloadUnlabelled",
+    step: "LabelOnload",
+    labels: { onload: "v2" },
+  },
+  "onload's latch is not there, but onload is: somebody else loaded it": {
+    node: whole("v2", { latches: { onload: latch(undefined), sfc: noLatch } }),
+    state: "Ready",
+    step: "None",
   },
   "older version, no slot free": {
     node: whole("v1", { cordoned: true }),
@@ -143,6 +166,11 @@ const ROWS: Record<string, Row> = {
     state: "Cleaned",
     step: "ClearMark",
   },
+  "not wanted, the annotation taken away, a latch that is off left": {
+    node: bare({ want: undefined, latches: { onload: latch("off"), sfc: noLatch } }),
+    state: "Cleaned",
+    step: "ClearMark",
+  },
   "not wanted, nothing left, kept by an older resource": {
     node: bare({ want: undefined, lostTo: "ns/older" }),
     state: "Absent",
@@ -208,4 +236,21 @@ describe("state and step", () => {
 test("the plugin label waits until the DaemonSet controller has seen the new template", () => {
   const node = bare({ labels: { ...none, onload: "v2" }, onload: module("v2"), mark: mark() });
   expect(planRollout([node], { ...policy, templateSeen: false }, NOW).nodes[0]!.step).toBe("Wait");
+});
+
+describe("what latches have left on a leaving node", () => {
+  const latches = { onload: latch("off"), sfc: noLatch };
+  const left = bare({ name: "a", want: undefined, mark: mark(), latches });
+  const unloading = bare({ name: "b", want: undefined, onload: module(), mark: mark("UnlabelOnload"), latches });
+  const draining = bare({ name: "b", want: undefined, labels: { ...none, onload: "v1" }, holders: [holder] });
+  test.each<[string, NodeFacts, NodeFacts, StepName]>([
+    ["waits for other leaving nodes that unload", left, unloading, "Wait"],
+    ["waits for no drain, which may take long", left, draining, "ClearMark"],
+    ["waits for no upgrade", left, { ...unloading, want: "v2" }, "ClearMark"],
+    ["waits for no node that has failed", left, { ...unloading, mark: mark("UnlabelOnload", 601_000) }, "ClearMark"],
+    ["does not wait where another resource does", { ...left, claimed: true }, unloading, "ClearMark"],
+    ["is nothing to wait for where there is none", { ...left, latches: bare().latches }, unloading, "ClearMark"],
+  ])("%s", (_name, node, other, step) => {
+    expect(planRollout([node, other], policy, NOW).nodes[0]!.step).toBe(step);
+  });
 });

@@ -43,6 +43,8 @@ export const TABLE = {
   LoadingSfc: "Wait",
   // Onload needs the new sfc under it.
   SfcReady: "LabelOnload",
+  // The latch of onload is missing where its Module asks for it: put back.
+  OnloadUnlabelled: "LabelOnload",
   // Onload is labelled; KMM has not said that the new version is ready.
   LoadingOnload: "Wait",
   ModuleReady: "LabelPlugin",

@@ -1,11 +1,18 @@
 /** Facts of nodes for tests: a node that is done, with what a test changes. */
-import type { ModuleFacts, NodeFacts, PluginFacts, Version } from "../rollout/facts.ts";
+import type { LatchFacts, ModuleFacts, NodeFacts, PluginFacts, Version } from "../rollout/facts.ts";
 import type { Mark } from "../rollout/mark.ts";
 import type { Policy } from "../rollout/plan.ts";
 
 export const NOW = Date.UTC(2026, 0, 1, 12, 0, 0);
 
-export const noModule: ModuleFacts = { present: false, ready: undefined, since: undefined, failure: undefined };
+export const noModule: ModuleFacts = {
+  present: false,
+  ready: undefined,
+  since: undefined,
+  failure: undefined,
+  selector: undefined,
+};
+export const noLatch: LatchFacts = { stands: undefined, asked: false, holds: false };
 export const noPlugin: PluginFacts = {
   present: false,
   ready: false,
@@ -16,7 +23,7 @@ export const noPlugin: PluginFacts = {
 
 /** A module of which something is on the node, ready or not. */
 export function module(ready?: Version): ModuleFacts {
-  return { present: true, ready, since: undefined, failure: undefined };
+  return { ...noModule, present: true, ready };
 }
 
 export function plugin(ready = true): PluginFacts {
@@ -41,6 +48,7 @@ export function bare(changes: Partial<NodeFacts> = {}): NodeFacts {
     sfcManaged: false,
     sfcConflict: undefined,
     labels: { plugin: undefined, onload: undefined, sfc: undefined },
+    latches: { onload: noLatch, sfc: noLatch },
     onload: noModule,
     sfc: noModule,
     plugin: noPlugin,
@@ -49,6 +57,7 @@ export function bare(changes: Partial<NodeFacts> = {}): NodeFacts {
     mark: undefined,
     blockedBy: undefined,
     lostTo: undefined,
+    claimed: false,
     ownNode: false,
     ...changes,
   };

@@ -1,16 +1,19 @@
 /** The operator's planner at work in a {@link World}, driven by random commands, and what must hold all the time. */
 import type { DeepReadonly, Node, Pod } from "../../api/core.ts";
 import type { KmmCapabilities, Module, NodeModulesConfig } from "../../api/kmm.ts";
+import { latchLabel } from "../../api/latch.ts";
 import { onloadModuleLabel, pluginLabel, RETRY_ANNOTATION, sfcModuleLabel } from "../../api/names.ts";
 import type { Onload } from "../../api/onload.ts";
 import { nodeFacts, type ResourceView } from "../observe/node-facts.ts";
-import type { Holder } from "../rollout/facts.ts";
+import { selectorFor } from "../desired-selector.ts";
+import { modulesInUse } from "../objects.ts";
+import type { Holder, NodeFacts } from "../rollout/facts.ts";
 import { nodePatch, needsFreshNode } from "../rollout/patch.ts";
 import { planRollout, type NodePlan, type RolloutPlan } from "../rollout/plan.ts";
 import { attemptFor, beginRollback, effectiveOnload, nextLastReady } from "../rollout/rollback.ts";
 import { resolveMaxUnavailable } from "../rollout/slots.ts";
 import { nmcObject, nodeObject, podObjects } from "./world-objects.ts";
-import { KERNEL, KEY, SELECTED, World, type ModelNode } from "./world.ts";
+import { KERNEL, KEY, MODULE, SELECTED, World, type Mod, type ModelNode } from "./world.ts";
 
 export type Command =
   | { do: "act"; node: number; actor: number }
@@ -25,6 +28,14 @@ export type Command =
   | { do: "bad"; version: string }
   | { do: "time"; seconds: number };
 
+/** How another operator's Modules select nodes. */
+const THEIRS = { other: "" };
+
+interface Modules {
+  onload: Module;
+  sfc: Module | undefined;
+}
+
 /** Thrown where the operator's process dies. */
 class Crash extends Error {}
 
@@ -34,6 +45,8 @@ export class Simulation {
   #now = Date.UTC(2026, 0, 1);
   #template = 1;
   #onload: Onload;
+  /** The Modules in the cluster. */
+  #live: Modules | undefined;
   /** Nodes that served pods when the operator began to take them down, and have not been done since. */
   readonly #takenDown = new Set<string>();
 
@@ -41,6 +54,7 @@ export class Simulation {
   readonly #nodeCache = new Map<string, DeepReadonly<Node>>();
   readonly #podCache = new Map<string, { pods: DeepReadonly<Pod>[]; nmc: DeepReadonly<NodeModulesConfig> }>();
   readonly #holders = new Map<string, string[]>();
+  #desired: Modules | undefined;
 
   constructor(kmm: KmmCapabilities, sfc: boolean, nodes: number) {
     this.world = new World(kmm);
@@ -111,8 +125,19 @@ export class Simulation {
     else metadata.generation!++;
   }
 
-  /** Brings every node to the first version, with pods on it. */
-  install(): void {
+  /**
+   * Brings every node to the first version, with pods on it.
+   *
+   * @param adopted whether another operator has done so, whose Modules ask for no latch
+   */
+  install(adopted: boolean): void {
+    if (adopted) {
+      this.#live = this.#modules(() => THEIRS);
+      this.world.applied = { version: "v1", selectors: { onload: THEIRS, sfc: THEIRS }, template: "0" };
+      const labels = [pluginLabel(KEY), onloadModuleLabel(KEY), ...(this.#sfc ? [sfcModuleLabel(KEY)] : [])];
+      for (const node of this.world.nodes.values()) for (const label of labels) node.labels[label] = "v1";
+      for (let i = 0; i < 10; i++) this.#settleOnce();
+    }
     this.converge(100);
     for (const node of this.world.nodes.values()) this.world.schedule(node);
   }
@@ -231,28 +256,52 @@ export class Simulation {
       if (!(error instanceof Crash)) throw error;
       // A new process lists everything.
       this.#holders.clear();
+      this.#desired = undefined;
       this.#sync(true, true);
     }
     return wrote > 0 || looked;
   }
 
   #applyObjects(write: () => void): void {
-    const applied = { version: this.#target(), sfc: this.#sfc, template: String(this.#template) };
-    if (JSON.stringify(applied) === JSON.stringify(this.world.applied) || this.#onload.metadata.deletionTimestamp)
-      return;
+    if (this.#onload.metadata.deletionTimestamp) return;
+    const modules = this.#settle();
+    const selectors = { onload: modules.onload.spec.selector, sfc: modules.sfc?.spec.selector ?? {} };
+    const applied = { version: this.#target(), selectors, template: String(this.#template) };
+    if (JSON.stringify(applied) === JSON.stringify(this.world.applied)) return;
     write();
+    this.#live = modules;
     this.world.applied = applied;
   }
 
-  #plan(): RolloutPlan {
+  /** The Modules as they shall be: like the operator, by what is loaded, which is known after a first look. */
+  #settle(): Modules {
+    const desire = (facts: readonly NodeFacts[]): Modules => {
+      const { selectors } = modulesInUse(facts, this.#target());
+      return this.#modules((module, mod) =>
+        selectorFor(module, { live: this.#live?.[mod], ...selectors[mod] }, this.world.kmm),
+      );
+    };
+    this.#desired = desire(this.#facts(this.#desired ?? desire([])));
+    return this.#desired;
+  }
+
+  #modules(selector: (module: Module, mod: Mod) => Record<string, string>): Modules {
+    const container = { version: this.#target(), kernelMappings: [{ regexp: KERNEL }] };
+    const module = (mod: Mod): Module => {
+      const metadata = { namespace: KEY.namespace, name: MODULE[mod] };
+      const made = { metadata, spec: { selector: {}, moduleLoader: { container } } } as unknown as Module;
+      return { ...made, spec: { ...made.spec, selector: selector(made, mod) } };
+    };
+    return { onload: module("onload"), sfc: this.#sfc ? module("sfc") : undefined };
+  }
+
+  #facts(modules: Modules): NodeFacts[] {
     const deleting = this.#onload.metadata.deletionTimestamp !== undefined;
     const version = this.#target();
-    const module = (): Module =>
-      ({ spec: { moduleLoader: { container: { version, kernelMappings: [{ regexp: KERNEL }] } } } }) as never;
     const view: ResourceView = {
       key: KEY,
       version,
-      modules: { onload: module(), sfc: this.#sfc ? module() : undefined },
+      modules,
       images: undefined,
       template: String(this.#template),
       kmm: this.world.kmm,
@@ -260,7 +309,7 @@ export class Simulation {
       machineConfigs: [],
       ownNode: "n0",
     };
-    const facts = [...this.#nodeCache.values()].map((node) => {
+    return [...this.#nodeCache.values()].map((node) => {
       const holders = this.#holders.get(node.metadata.name)?.map((uid): Holder => ({
         namespace: "a",
         name: uid,
@@ -272,6 +321,12 @@ export class Simulation {
       const { pods, nmc } = this.#podCache.get(node.metadata.name)!;
       return nodeFacts({ node, plugins: pods, kmmPods: pods, nmc, holders, lastWords: new Map() }, view);
     });
+  }
+
+  #plan(): RolloutPlan {
+    const deleting = this.#onload.metadata.deletionTimestamp !== undefined;
+    const version = this.#target();
+    const facts = this.#facts(deleting ? (this.#live ?? this.#settle()) : this.#settle());
     const { upgrade } = this.#onload.spec;
     const total = facts.filter(({ want }) => want !== undefined).length;
     const { template } = this.world;
@@ -344,7 +399,9 @@ export class Simulation {
 }
 
 function ownLabels(node: ModelNode): boolean {
-  return [pluginLabel(KEY), onloadModuleLabel(KEY), sfcModuleLabel(KEY)].some((label) => label in node.labels);
+  const latches = [MODULE.onload, MODULE.sfc].map((module) => latchLabel(KEY.namespace, module));
+  const own = [pluginLabel(KEY), onloadModuleLabel(KEY), sfcModuleLabel(KEY), ...latches];
+  return own.some((label) => label in node.labels);
 }
 
 function onloadResource(): Onload {

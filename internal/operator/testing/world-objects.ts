@@ -42,7 +42,8 @@ export function podObjects(model: ModelNode, kmm: KmmCapabilities): DeepReadonly
     if (loader) {
       const version = kmm1ModuleLoaderLabel(KEY.namespace, MODULE[mod]);
       const extra = { [KMM_ROLE_LABEL]: "module-loader", [version]: loader.version };
-      list.push(pod(`loader-${mod}`, { ...labels, ...extra }, loader));
+      const made = pod(`loader-${mod}`, { ...labels, ...extra }, loader);
+      list.push({ ...made, spec: { nodeSelector: { ...loader.selector, [version]: loader.version } } });
     }
     const work = kmm.nodeModulesConfig ? workerAction(model, mod) : undefined;
     if (work) list.push(pod(`worker-${mod}`, { ...labels, [KMM_WORKER_ACTION_LABEL]: work }, { ready: false }));

@@ -3,7 +3,9 @@
  * workload pods. Each actor does one small thing at a time, in any order; the caller chooses. It is a model and no
  * more: what it says of KMM is taken from KMM's sources, and the same histories run against the real one elsewhere.
  */
+import { isDeepStrictEqual } from "node:util";
 import type { KmmCapabilities } from "../../api/kmm.ts";
+import { latchLabel, OFF, ON } from "../../api/latch.ts";
 import {
   moduleReadyLabel,
   moduleVersionLabel,
@@ -24,6 +26,10 @@ export const MODULE: Record<Mod, string> = { onload: onloadModuleName(KEY.name),
 const VERSION: Record<Mod, string> = {
   onload: moduleVersionLabel(KEY.namespace, MODULE.onload),
   sfc: moduleVersionLabel(KEY.namespace, MODULE.sfc),
+};
+const LATCH: Record<Mod, string> = {
+  onload: latchLabel(KEY.namespace, MODULE.onload),
+  sfc: latchLabel(KEY.namespace, MODULE.sfc),
 };
 const READY: Record<Mod, string> = {
   onload: moduleReadyLabel(KEY.namespace, MODULE.onload),
@@ -47,8 +53,13 @@ export const KMM_2: KmmCapabilities = {
   moduleImagesConfig: true,
 };
 
+/** Of a Module. What it asks for beside the latch every node has here. */
+type Selector = Readonly<Record<string, string>>;
+
 interface Loader {
   version: string;
+  /** The Module's selector, as its DaemonSet has it. */
+  selector: Selector;
   ready: boolean;
   going: boolean;
 }
@@ -88,8 +99,10 @@ export interface ModelNode {
 export class World {
   readonly kmm: KmmCapabilities;
   readonly nodes = new Map<string, ModelNode>();
-  /** The Modules' version and the DaemonSet's template, as the operator applied them last. */
-  applied: { version: string; sfc: boolean; template: string } | undefined;
+  /** The Modules' version and selectors and the DaemonSet's template, as they were applied last. */
+  applied: { version: string; selectors: Record<Mod, Selector>; template: string } | undefined;
+  /** KMM 1.1 has a DaemonSet a version and module; those of older versions keep their selector. */
+  readonly #daemonSets = new Map<string, Selector>();
   /** The template that the DaemonSet controller has seen. */
   template: { version: string; template: string } | undefined;
   /** Versions that fail to load, anywhere. */
@@ -170,10 +183,10 @@ export class World {
   patch(node: ModelNode, patch: NodePatch, expected: number | undefined): boolean {
     if (expected !== undefined && expected !== node.version) return false;
     const { labels = {}, annotations } = patch.metadata;
-    if (labels[VERSION.onload] === null && node.pods.some(({ going }) => !going || node.ready)) {
+    if (takesOff(node, labels, "onload") && node.pods.some(({ going }) => !going || node.ready)) {
       this.violations.push(`${node.name}: the onload label was taken off under ${node.pods.length} pods`);
     }
-    if (labels[VERSION.sfc] === null && node.kernel.onload !== undefined) {
+    if (takesOff(node, labels, "sfc") && node.kernel.onload !== undefined) {
       this.violations.push(`${node.name}: the sfc label was taken off under onload`);
     }
     const before = JSON.stringify([node.labels, node.annotations]);
@@ -193,14 +206,19 @@ export class World {
   }
 
   #kmm1(node: ModelNode, mod: Mod): boolean {
-    const label = node.labels[VERSION[mod]];
+    this.#kmm1DaemonSets(mod);
+    const version = node.labels[VERSION[mod]];
+    const selector = this.#daemonSets.get(`${mod} ${version}`);
+    const label = selector && selects(selector, node, mod) ? version : undefined;
     const loader = node.loaders[mod];
     if (!loader) {
-      if (label === undefined) return this.#drop(node, READY[mod]);
-      node.loaders[mod] = { version: label, ready: false, going: false };
+      if (label === undefined || selector === undefined) return this.#drop(node, READY[mod]);
+      node.loaders[mod] = { version: label, selector, ready: false, going: false };
       return true;
     }
-    if (!loader.going && label !== loader.version) {
+    if (!loader.going && (label !== loader.version || !isDeepStrictEqual(selector, loader.selector))) {
+      const stays = version === loader.version && node.labels[LATCH[mod]] !== OFF;
+      if (stays && loader.ready) this.violations.push(`${node.name}: ${mod} is reloaded in place`);
       loader.going = true;
       this.#drop(node, READY[mod]);
       return true;
@@ -217,6 +235,17 @@ export class World {
       return true;
     }
     return this.#set(node, READY[mod], "");
+  }
+
+  /** No DaemonSet of any version stays while the Module selects no node with the kernel; here all have the same. */
+  #kmm1DaemonSets(mod: Mod): void {
+    if (!this.applied) return;
+    const { version, selectors } = this.applied;
+    if ([...this.nodes.values()].some((node) => selects(selectors[mod], node, mod))) {
+      this.#daemonSets.set(`${mod} ${version}`, selectors[mod]);
+    } else {
+      for (const key of this.#daemonSets.keys()) if (key.startsWith(mod)) this.#daemonSets.delete(key);
+    }
   }
 
   #kmm2(node: ModelNode, mod: Mod): boolean {
@@ -313,6 +342,15 @@ export class World {
     node.version++;
     return true;
   }
+}
+
+function selects(selector: Selector, { labels }: ModelNode, mod: Mod): boolean {
+  return !(LATCH[mod] in selector) || labels[LATCH[mod]] === ON;
+}
+
+/** Whether a patch makes KMM unload a module. */
+function takesOff(node: ModelNode, patch: Record<string, string | null>, mod: Mod): boolean {
+  return patch[LATCH[mod]] === OFF || (patch[VERSION[mod]] === null && node.labels[LATCH[mod]] !== OFF);
 }
 
 function merge(into: Record<string, string>, patch: Record<string, string | null>): void {
