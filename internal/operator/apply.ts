@@ -19,21 +19,6 @@ interface Applied {
   generation: number | undefined;
 }
 
-/** For this long after a resource was made, the API server may not know its kind everywhere yet. */
-const NEW_KIND_MS = 30_000;
-
-/**
- * Whether objects could not be applied only because the CRD of Onload resources is so new that the API server's
- * admission of owner references (OwnerReferencesPermissionEnforcement, on in OpenShift) does not know it yet. It passes
- * within seconds: worth another try, but nobody's attention.
- *
- * @param ageMs how long the Onload resource exists
- */
-export function isTooEarly(error: Error, ageMs: number): boolean {
-  const errors = error instanceof AggregateError ? (error.errors as Error[]) : [error];
-  return ageMs < NEW_KIND_MS && errors.every(({ message }) => message.includes("cannot find RESTMapping"));
-}
-
 /** Applies objects, and applies them again when the one in the cluster is not the one that was applied. */
 export class Applier {
   readonly #client: Client;

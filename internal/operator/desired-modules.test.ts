@@ -62,7 +62,7 @@ const metadata = (name: string): object => ({
       name: "onload",
       uid: "u-1",
       controller: true,
-      blockOwnerDeletion: true,
+      blockOwnerDeletion: false,
     },
   ],
 });

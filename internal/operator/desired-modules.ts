@@ -39,7 +39,11 @@ export function desiredModules(onload: DeepReadonly<Onload>, kmm: KmmCapabilitie
   };
 }
 
-/** The owner reference by which an object goes when its Onload resource goes. */
+/**
+ * The owner reference by which an object goes when its Onload resource has gone. It must not block that: a deletion in
+ * the foreground (kubectl delete --cascade=foreground, Argo CD) takes what blocks it first, here the drivers from under
+ * running pods.
+ */
 export function ownerReference({ metadata }: DeepReadonly<Onload>): OwnerReference {
   return {
     apiVersion: ONLOAD_API_VERSION,
@@ -47,7 +51,7 @@ export function ownerReference({ metadata }: DeepReadonly<Onload>): OwnerReferen
     name: metadata.name,
     uid: metadata.uid ?? "",
     controller: true,
-    blockOwnerDeletion: true,
+    blockOwnerDeletion: false,
   };
 }
 

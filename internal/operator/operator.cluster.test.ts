@@ -185,6 +185,43 @@ describe("one operator", () => {
     expect(cluster.kubelet.violations).toEqual([]);
   });
 
+  test("deleted in the foreground, as GitOps tools do, it takes no driver from under a pod", async () => {
+    const nodes = await setUp(2);
+    await cluster.createOnload(namespace, onloadSpec(pool, "v1", { upgrade: { drain: { timeoutSeconds: 2 } } }));
+    await cluster.ready(namespace);
+    await createHolder("held", nodes[1]!);
+    const budgets = `/apis/policy/v1/namespaces/${namespace}/poddisruptionbudgets`;
+    await cluster.plane.request("POST", budgets, {
+      body: { metadata: { name: "keep-it" }, spec: { minAvailable: 1, selector: { matchLabels: { app: "held" } } } },
+    });
+    const onload = `/apis/onload.amd.com/v1alpha1/namespaces/${namespace}/onloads/main`;
+    // Goes first, as everything does that blocks its owner's deletion.
+    const { uid } = (await cluster.onload(namespace))!.metadata;
+    const owner = {
+      apiVersion: "onload.amd.com/v1alpha1",
+      kind: "Onload",
+      name: "main",
+      uid,
+      blockOwnerDeletion: true,
+    };
+    await cluster.plane.request("POST", `/api/v1/namespaces/${namespace}/configmaps`, {
+      body: { metadata: { name: "blocks", ownerReferences: [owner] } },
+    });
+    await cluster.plane.request("DELETE", onload, { body: { propagationPolicy: "Foreground" } });
+    await poll(async () => (await cluster.client.get(CONFIG_MAPS, { namespace, name: "blocks" })) === undefined, {
+      what: "The garbage collector",
+      timeoutMs: PATIENCE_MS,
+    });
+    expect(await cluster.condition(namespace, "Degraded", "True", "NodesFailed")).toContain("keep-it");
+    const module = await cluster.client.get(MODULES, { namespace, name: onloadModuleName("main") });
+    expect(module).toBeDefined();
+    expect(module!.metadata.deletionTimestamp).toBeUndefined();
+    await cluster.plane.request("DELETE", `${budgets}/keep-it`);
+    await cluster.gone(namespace);
+    expect((await cluster.client.list(MODULES, { namespace })).items).toEqual([]);
+    expect(cluster.kubelet.violations).toEqual([]);
+  });
+
   test("halts at an image that cannot be pulled, says which, and goes on with a new version", async () => {
     const nodes = await setUp(3);
     cluster.kubelet.fate = (each) => {

@@ -11,7 +11,7 @@ import { isNotFound } from "../kube/errors.ts";
 import { splitKey } from "../kube/object.ts";
 import { DAEMON_SETS, MODULES, ONLOADS, refOf } from "../kube/resource.ts";
 import { takeSteps, type Deeds } from "./act.ts";
-import { Applier, isTooEarly } from "./apply.ts";
+import { Applier } from "./apply.ts";
 import type { Caches, RawOnload } from "./caches.ts";
 import { EVICTION_RETRY_MS, EvictionLog } from "./evict.ts";
 import { LastWords } from "./last-words.ts";
@@ -121,10 +121,7 @@ export class OnloadReconciler {
     const failures = [...deeds.errors];
     if (unapplied) {
       failures.push(unapplied);
-      const ageMs = this.#deps.now() - Date.parse(onload.metadata.creationTimestamp ?? "");
-      if (!isTooEarly(unapplied, ageMs)) {
-        troubles.push({ reason: REASON.ApplyFailed, message: errorText(unapplied) });
-      }
+      troubles.push({ reason: REASON.ApplyFailed, message: errorText(unapplied) });
     }
     const waitMs = await this.#report(raw, onload, planned, deeds, troubles, rollback, signal);
     const heard = await this.#listen(planned, signal);
