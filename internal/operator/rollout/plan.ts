@@ -28,7 +28,7 @@ export interface NodePlan {
   gate: Gate | undefined;
   /** The step's time is over, but a newer attempt gives it its time again. */
   restart: boolean;
-  /** Evict and Wait: when the step must be done, in milliseconds since the epoch. */
+  /** Evict and Wait: when the step must be done or is given up, in milliseconds since the epoch. */
   deadline: number | undefined;
   /** Evict: when to delete the pods that are still there, in milliseconds since the epoch. */
   forceAt: number | undefined;
@@ -80,20 +80,33 @@ function canBeClearedLater(facts: NodeFacts): boolean {
   return hasLatch(facts) && !facts.claimed;
 }
 
+/**
+ * The kubelet says that there is nothing more to offer with its next status, every 10 s by default
+ * (--node-status-update-frequency). A pod that is evicted before may come back to the node, which then refuses it.
+ */
+const LAST_OFFER_MS = 30_000;
+
+/** Until when to wait for the kubelet's word before pods are evicted, in milliseconds since the epoch. */
+function offeredUntil({ allocatable, ready, mark }: NodeFacts, state: NodeState): number | undefined {
+  const waits = state === "Draining" && allocatable > 0 && ready && mark?.step === "UnlabelPlugin";
+  return waits ? mark.since + LAST_OFFER_MS : undefined;
+}
+
 /** What follows for a node from its own facts, whatever the others do. */
 function planNode(facts: NodeFacts, { limits, attempt }: Policy, now: number): NodePlan {
   const state = stateOf(facts);
+  const offered = offeredUntil(facts, state);
   const problem = problemOf(facts, state, limits, now);
   // A failure by time belongs to the attempt it was measured in; a newer attempt starts the step's time again.
   const restart = problem?.failed === true && facts.mark !== undefined && facts.mark.attempt !== attempt;
   return {
     facts,
     state,
-    step: stepFor(state, facts),
+    step: offered !== undefined && now < offered ? "Wait" : stepFor(state, facts),
     problem: restart ? undefined : problem,
     gate: undefined,
     restart,
-    deadline: deadlineOf(facts, state, limits),
+    deadline: offered ?? deadlineOf(facts, state, limits),
     forceAt: forceAt(facts, state, limits),
   };
 }

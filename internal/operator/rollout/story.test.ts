@@ -110,7 +110,13 @@ describe("the patch of a step", () => {
     const holder = { namespace: "a", name: "p", uid: "1", terminating: false, evictable: true, refusal: undefined };
     const draining = (step: string) =>
       planOf(
-        whole("v1", { labels: { ...none, onload: "v1" }, plugin: bare().plugin, holders: [holder], mark: mark(step) }),
+        whole("v1", {
+          labels: { ...none, onload: "v1" },
+          plugin: bare().plugin,
+          holders: [holder],
+          allocatable: 0,
+          mark: mark(step),
+        }),
       );
     expect(nodePatch(draining("UnlabelPlugin"), KEY, KMM_2, "1", NOW)?.metadata.labels).toBeUndefined();
     expect(

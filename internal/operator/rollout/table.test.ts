@@ -238,6 +238,28 @@ test("the plugin label waits until the DaemonSet controller has seen the new tem
   expect(planRollout([node], { ...policy, templateSeen: false }, NOW).nodes[0]!.step).toBe("Wait");
 });
 
+describe("pods are evicted", () => {
+  const draining = (changes: Partial<NodeFacts> = {}): NodeFacts =>
+    whole("v1", {
+      labels: { ...none, onload: "v1" },
+      plugin: bare().plugin,
+      holders: [holder],
+      mark: mark("UnlabelPlugin", 5000),
+      ...changes,
+    });
+  const end = NOW + 25_000;
+  test.each<[string, NodeFacts, StepName, number | undefined]>([
+    ["not while the kubelet still offers amd.com/onload", draining(), "Wait", end],
+    ["once it offers none", draining({ allocatable: 0 }), "Evict", undefined],
+    ["after half a minute all the same", draining({ mark: mark("UnlabelPlugin", 30_000) }), "Evict", undefined],
+    ["where no kubelet will say so", draining({ ready: false }), "Evict", undefined],
+    ["where they have been asked already", draining({ mark: mark("Evict") }), "Evict", NOW + policy.limits.drain],
+  ])("%s", (_name, node, step, wakeAt) => {
+    const plan = planRollout([node], policy, NOW);
+    expect({ step: plan.nodes[0]!.step, wakeAt: plan.wakeAt }).toEqual({ step, wakeAt });
+  });
+});
+
 describe("what latches have left on a leaving node", () => {
   const latches = { onload: latch("off"), sfc: noLatch };
   const left = bare({ name: "a", want: undefined, mark: mark(), latches });

@@ -62,6 +62,7 @@ export const TABLE = {
   StoppingPlugin: "Wait",
   // The plugin is gone; nobody has looked for pods that hold amd.com/onload since.
   Inspecting: "Inspect",
+  // Begins once the kubelet offers no more amd.com/onload; see plan.ts.
   Draining: "Evict",
   Drained: "UnlabelOnload",
   // KMM has not unloaded onload yet.
