@@ -1,4 +1,4 @@
-/** Waiting until a cluster that was just filled has come to rest, so that its own work is not measured. */
+/** Waiting until a cluster has come to rest, so that what came before is not measured. */
 import { cpus } from "node:os";
 import { poll } from "../lib/poll.ts";
 
@@ -14,6 +14,24 @@ function processorTime(): { idle: number; whole: number } {
   return { idle, whole };
 }
 
+/**
+ * Waits until KMM has sent no request for a second: with anything left to do it sends 20.
+ *
+ * @param sent how many it has sent so far
+ */
+export async function kmmAtRest(sent: () => number): Promise<void> {
+  let before = -1;
+  await poll(
+    () => {
+      const now = sent();
+      const same = now === before;
+      before = now;
+      return same;
+    },
+    { what: "Rest of KMM", intervalMs: 1000, timeoutMs: 300_000 },
+  );
+}
+
 /** Waits until the machine has been at rest for two seconds; throws after two minutes. */
 export async function atRest(): Promise<void> {
   let before = processorTime();
@@ -25,6 +43,6 @@ export async function atRest(): Promise<void> {
       before = now;
       return share >= IDLE_SHARE;
     },
-    { what: "Rest of the machine after nodes and pods were made", intervalMs: WINDOW_MS, timeoutMs: 120_000 },
+    { what: "Rest of the machine", intervalMs: WINDOW_MS, timeoutMs: 120_000 },
   );
 }

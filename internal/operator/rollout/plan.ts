@@ -53,14 +53,14 @@ export function planRollout(nodes: readonly NodeFacts[], policy: Policy, now: nu
   plans.sort((a, b) => byNodeName(a.facts.name, b.facts.name));
   const halted = plans.some(({ problem }) => problem?.failed);
   const grants = grantStarts(plans, { ...policy, halted });
-  const unloading = plans.some(isLeavingAndUnloads);
+  const leaving = plans.some(isLeaving);
   let wakeAt: number | undefined;
   for (const plan of plans) {
     const grant = grants.get(plan.facts.name);
     if (grant === "Inspect") plan.step = "Inspect";
     else if (grant !== undefined && grant !== "Start") Object.assign(plan, { step: "None", gate: grant });
     if (plan.step === "LabelPlugin" && !policy.templateSeen) plan.step = "Wait";
-    if (plan.step === "ClearMark" && unloading && canBeClearedLater(plan.facts)) plan.step = "Wait";
+    if (plan.step === "ClearMark" && leaving && canBeClearedLater(plan.facts)) plan.step = "Wait";
     for (const at of [plan.deadline, plan.forceAt]) {
       if (at !== undefined && at > now) wakeAt = Math.min(at, wakeAt ?? at);
     }
@@ -68,8 +68,10 @@ export function planRollout(nodes: readonly NodeFacts[], policy: Policy, now: nu
   return { nodes: plans, wakeAt, halted };
 }
 
-function isLeavingAndUnloads({ facts, state, problem }: NodePlan): boolean {
-  return facts.want === undefined && !problem?.failed && (state === "UnloadingOnload" || state === "UnloadingSfc");
+/** Whether a node that shall have nothing any more unloads, or is about to. How long pods take to leave is not known. */
+function isLeaving({ facts, state, problem }: NodePlan): boolean {
+  const stays = state === "Absent" || state === "Draining" || state === "Cleaned";
+  return facts.want === undefined && !problem?.failed && !stays;
 }
 
 /**

@@ -267,6 +267,7 @@ describe("what latches have left on a leaving node", () => {
   const draining = bare({ name: "b", want: undefined, labels: { ...none, onload: "v1" }, holders: [holder] });
   test.each<[string, NodeFacts, NodeFacts, StepName]>([
     ["waits for other leaving nodes that unload", left, unloading, "Wait"],
+    ["waits for those that are about to", left, { ...draining, holders: undefined }, "Wait"],
     ["waits for no drain, which may take long", left, draining, "ClearMark"],
     ["waits for no upgrade", left, { ...unloading, want: "v2" }, "ClearMark"],
     ["waits for no node that has failed", left, { ...unloading, mark: mark("UnlabelOnload", 601_000) }, "ClearMark"],
