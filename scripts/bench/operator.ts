@@ -177,7 +177,7 @@ async function measureRow(row: Row, program: Program): Promise<Measure[]> {
   });
   note("... -> resource gone (KMM)", (performance.now() - began) / 1000);
   if (program.tellsReady && row.nodes <= 100) {
-    await rest();
+    await begin();
     const alone = row.sfc ? ["alone", "alone-sfc"] : ["alone"];
     await kmmAlone(client, seen, namespace, nodes, alone, (what, seconds) => note(`KMM alone: ${what}`, seconds));
   }
