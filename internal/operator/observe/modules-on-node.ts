@@ -38,11 +38,13 @@ export function modulesOn(
     onload: latch(onloadModuleName(name), "onload", onload.selector),
     sfc: latch(sfcModuleName(name), "sfc", sfc.selector),
   };
+  // KMM 2 knows no latch: where it takes over in the middle of an upgrade, the version label counts again.
+  const isOff = ({ stands }: LatchFacts): boolean => stands === OFF && !kmm?.nodeModulesConfig;
   return {
     labels: {
       plugin: labels[pluginLabel(key)],
-      onload: latches.onload.stands === OFF ? undefined : labels[onloadModuleLabel(key)],
-      sfc: latches.sfc.stands === OFF ? undefined : labels[sfcModuleLabel(key)],
+      onload: isOff(latches.onload) ? undefined : labels[onloadModuleLabel(key)],
+      sfc: isOff(latches.sfc) ? undefined : labels[sfcModuleLabel(key)],
     },
     latches,
     onload,

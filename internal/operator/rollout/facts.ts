@@ -30,7 +30,7 @@ export interface NodeFacts {
   sfcManaged: boolean;
   /** The MachineConfig by which the node loads sfc itself at boot, although the resource asks to manage sfc here. */
   sfcConflict: string | undefined;
-  /** Our three labels. That of a module whose latch is off counts as gone. */
+  /** Our three labels. With KMM 1.1, that of a module whose latch is off counts as gone. */
   labels: { plugin: Version | undefined; onload: Version | undefined; sfc: Version | undefined };
   latches: { onload: LatchFacts; sfc: LatchFacts };
   onload: ModuleFacts;
