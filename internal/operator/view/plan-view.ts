@@ -119,6 +119,7 @@ const PLACE: Partial<Record<NodeState, number>> = {
   SfcUnlabelled: 4,
   LoadingSfc: 4,
   SfcReady: 5,
+  OnloadUnlabelled: 5,
   LoadingOnload: 5,
   ModuleReady: 6,
   StartingPlugin: 6,
