@@ -63,8 +63,6 @@ test("a DaemonSet of the original operator becomes ours, with nothing of the ori
     onload: { kernelMappings: [], userImage: "user:8.1", version: "8.1" },
   };
   const desired = desiredDaemonSet(withDefaults({ ...raw, spec }), "onloadctl:1");
-  // Its owner is not in this cluster, and the garbage collector would take it away.
-  delete desired.metadata.ownerReferences;
   const name = desired.metadata.name;
   const apply = (): Promise<typeof desired> =>
     cluster.request("PATCH", `${path}/${name}?fieldManager=onloadctl&force=true`, {

@@ -1,9 +1,13 @@
 /**
  * The objects of an Onload resource, kept as they should be by server-side apply: on every change of what they should
  * be, and at once when somebody else changes them.
+ *
+ * They have no owner reference to their resource, and lose one that another operator gave them: a deletion in the
+ * foreground (kubectl delete --cascade=foreground, Argo CD) takes an owner's objects first, here the drivers from under
+ * running pods. The operator deletes them itself when every node is clean.
  */
-import { isDeepStrictEqual } from "node:util";
-import type { DeepReadonly, KubeObject } from "../api/core.ts";
+import type { DeepReadonly, KubeObject, OwnerReference } from "../api/core.ts";
+import { ONLOAD_GROUP } from "../api/names.ts";
 import type { Client } from "../kube/client.ts";
 import { DAEMON_SETS, MODULES, refOf, type Resource } from "../kube/resource.ts";
 import { adoptSpec } from "./adopt.ts";
@@ -59,6 +63,11 @@ export class Applier {
       );
       answer = await this.#client.apply<T>(resource, desired as DeepReadonly<T>, { signal });
     }
+    const { ownerReferences = [], resourceVersion } = answer.metadata;
+    if (ownerReferences.some(isOnload)) {
+      const patch = { metadata: { ownerReferences: ownerReferences.filter((owner) => !isOnload(owner)) } };
+      answer = await this.#client.mergePatch<T>(resource, refOf(answer), patch, { resourceVersion, signal });
+    }
     this.#applied.set(id, { desired, body, uid: answer.metadata.uid, generation: answer.metadata.generation });
     return answer;
   }
@@ -87,6 +96,10 @@ export class Applier {
   }
 }
 
+function isOnload({ kind, apiVersion }: OwnerReference): boolean {
+  return kind === "Onload" && apiVersion.startsWith(`${ONLOAD_GROUP}/`);
+}
+
 /** The generation counts changes of the spec; labels and owners are compared. */
 function isUntouched(before: Applied, desired: KubeObject, live: DeepReadonly<KubeObject>): boolean {
   const { uid, generation, labels = {}, ownerReferences = [] } = live.metadata;
@@ -97,8 +110,6 @@ function isUntouched(before: Applied, desired: KubeObject, live: DeepReadonly<Ku
     uid === before.uid &&
     generation === before.generation &&
     Object.entries(desired.metadata.labels ?? {}).every(([key, value]) => labels[key] === value) &&
-    (desired.metadata.ownerReferences ?? []).every((owner) =>
-      ownerReferences.some((each) => isDeepStrictEqual(each, owner)),
-    )
+    !ownerReferences.some(isOnload)
   );
 }

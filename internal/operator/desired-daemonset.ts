@@ -11,7 +11,6 @@ import {
   pluginLabel,
 } from "../api/names.ts";
 import { controlPlaneParameters, type Onload } from "../api/onload.ts";
-import { ownerReference } from "./desired-modules.ts";
 
 /** Where the node's own paths are found in the pod's containers. */
 const HOST_ROOT = "/host";
@@ -59,7 +58,6 @@ export function desiredDaemonSet(onload: DeepReadonly<Onload>, image: string): D
       name: devicePluginName(key.name),
       namespace: key.namespace,
       labels: { ...objectLabels(key, "device-plugin"), ...version },
-      ownerReferences: [ownerReference(onload)],
     },
     spec: {
       selector: { matchLabels: devicePluginSelector(key) },

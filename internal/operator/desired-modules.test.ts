@@ -55,16 +55,6 @@ const metadata = (name: string): object => ({
     "app.kubernetes.io/instance": "onload-onload-runtime-onload",
     "app.kubernetes.io/component": "module",
   },
-  ownerReferences: [
-    {
-      apiVersion: "onload.amd.com/v1alpha1",
-      kind: "Onload",
-      name: "onload",
-      uid: "u-1",
-      controller: true,
-      blockOwnerDeletion: false,
-    },
-  ],
 });
 
 describe("desiredModules", () => {

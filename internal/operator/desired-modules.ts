@@ -1,8 +1,8 @@
 /** The Modules that an Onload resource asks KMM for. */
-import type { DeepReadonly, LocalObjectReference, OwnerReference, Toleration } from "../api/core.ts";
+import type { DeepReadonly, LocalObjectReference, Toleration } from "../api/core.ts";
 import type { KernelMapping, KmmCapabilities, Module, ModuleLoaderContainer } from "../api/kmm.ts";
 import { EVERY_NODE } from "./desired-selector.ts";
-import { KMM_API_VERSION, ONLOAD_API_VERSION, objectLabels, onloadModuleName, sfcModuleName } from "../api/names.ts";
+import { KMM_API_VERSION, objectLabels, onloadModuleName, sfcModuleName } from "../api/names.ts";
 import { managesSfc, type Onload, type OnloadKernelMapping } from "../api/onload.ts";
 
 /** Modules of one Onload resource, as bodies of a server-side apply. */
@@ -39,22 +39,6 @@ export function desiredModules(onload: DeepReadonly<Onload>, kmm: KmmCapabilitie
   };
 }
 
-/**
- * The owner reference by which an object goes when its Onload resource has gone. It must not block that: a deletion in
- * the foreground (kubectl delete --cascade=foreground, Argo CD) takes what blocks it first, here the drivers from under
- * running pods.
- */
-export function ownerReference({ metadata }: DeepReadonly<Onload>): OwnerReference {
-  return {
-    apiVersion: ONLOAD_API_VERSION,
-    kind: "Onload",
-    name: metadata.name,
-    uid: metadata.uid ?? "",
-    controller: true,
-    blockOwnerDeletion: false,
-  };
-}
-
 function module(
   onload: DeepReadonly<Onload>,
   kmm: KmmCapabilities,
@@ -71,7 +55,6 @@ function module(
       name,
       namespace,
       labels: objectLabels({ namespace, name: metadata.name }, "module"),
-      ownerReferences: [ownerReference(onload)],
     },
     spec: {
       selector: EVERY_NODE,

@@ -63,16 +63,10 @@ function onload(version: string): Onload {
 
 /** Applies an object as the operator does, except that a field which the API server would drop is an error. */
 async function apply(path: string, object: KubeObject): Promise<KubeObject> {
-  // Its owner is not in the cluster, and the garbage collector would take it away.
-  const metadata = { ...object.metadata };
-  delete metadata.ownerReferences;
   return await cluster.request(
     "PATCH",
-    `${path}/${metadata.name}?fieldManager=onloadctl&force=true&fieldValidation=Strict`,
-    {
-      contentType: "apply",
-      body: { ...object, metadata },
-    },
+    `${path}/${object.metadata.name}?fieldManager=onloadctl&force=true&fieldValidation=Strict`,
+    { contentType: "apply", body: object },
   );
 }
 

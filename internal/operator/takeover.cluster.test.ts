@@ -182,6 +182,17 @@ test("no driver is reloaded and no application evicted; the device plugin become
   expect(uids(await pods(LOADERS))).toEqual(loaders);
   expect(uids((await pods()).filter((pod) => pod.metadata.name.startsWith("app-")))).toEqual(apps);
   expect(JSON.stringify(await pods(PLUGINS))).not.toContain("rm -r");
+  // A deletion of the resource in the foreground would take them first.
+  const modules = await plane.request("GET", `/apis/kmm.sigs.x-k8s.io/v1beta1/namespaces/${NAMESPACE}/modules`);
+  const daemonSet = await plane.request(
+    "GET",
+    `/apis/apps/v1/namespaces/${NAMESPACE}/daemonsets/${devicePluginName("onload")}`,
+  );
+  expect([...modules.items, daemonSet].map(({ metadata }) => metadata.ownerReferences)).toEqual([
+    undefined,
+    undefined,
+    undefined,
+  ]);
   // The last plugin's pod may have come a moment before status says so.
   await poll(
     async () => {

@@ -199,7 +199,7 @@ function apiServerCommand(
     `--tls-private-key-file=${pki("apiserver.key")}`,
     `--client-ca-file=${pki("ca.crt")}`,
     "--authorization-mode=Node,RBAC",
-    // The second as on OpenShift: who blocks an owner's deletion must be allowed to set the owner's finalizers.
+    // The second as on OpenShift: who changes an object's owners must be allowed to delete it.
     "--enable-admission-plugins=NodeRestriction,OwnerReferencesPermissionEnforcement",
     "--allow-privileged=true",
     `--service-cluster-ip-range=${serviceRange}`,
