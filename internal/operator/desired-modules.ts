@@ -57,6 +57,7 @@ function module(
       labels: objectLabels({ namespace, name: metadata.name }, "module"),
     },
     spec: {
+      // What is in use may ask for another; see desired-selector.ts.
       selector: EVERY_NODE,
       ...(secret ? { imageRepoSecret: { name: secret.name } as LocalObjectReference } : {}),
       ...(kmm.tolerations ? { tolerations: EVERY_TAINT } : {}),
