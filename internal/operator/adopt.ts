@@ -1,6 +1,25 @@
 /** Taking over what somebody else has put into an object of ours, so that a server-side apply can take it out again. */
-import type { DeepReadonly, ManagedFieldsEntry } from "../api/core.ts";
-import { FIELD_MANAGER } from "../api/names.ts";
+import type { DeepReadonly, ManagedFieldsEntry, ObjectMeta, OwnerReference } from "../api/core.ts";
+import { FIELD_MANAGER, ONLOAD_GROUP } from "../api/names.ts";
+
+/** What of an object's metadata must change for it to be ours alone; undefined where it is. */
+export function adopt({
+  managedFields = [],
+  ownerReferences = [],
+}: DeepReadonly<ObjectMeta>): Pick<DeepReadonly<ObjectMeta>, "managedFields" | "ownerReferences"> | undefined {
+  const fields = adoptSpec(managedFields);
+  const owned = ownerReferences.some(isByOnload);
+  if (!fields && !owned) return undefined;
+  return {
+    ...(fields ? { managedFields: fields } : {}),
+    ...(owned ? { ownerReferences: ownerReferences.filter((owner) => !isByOnload(owner)) } : {}),
+  };
+}
+
+/** Whether an owner is an Onload resource; see apply.ts for why none shall be. */
+export function isByOnload({ kind, apiVersion }: DeepReadonly<OwnerReference>): boolean {
+  return kind === "Onload" && apiVersion.startsWith(`${ONLOAD_GROUP}/`);
+}
 
 type Fields = { [field: string]: Fields };
 

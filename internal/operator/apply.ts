@@ -6,11 +6,10 @@
  * foreground (kubectl delete --cascade=foreground, Argo CD) takes an owner's objects first, here the drivers from under
  * running pods. The operator deletes them itself when every node is clean.
  */
-import type { DeepReadonly, KubeObject, OwnerReference } from "../api/core.ts";
-import { ONLOAD_GROUP } from "../api/names.ts";
+import type { DeepReadonly, KubeObject } from "../api/core.ts";
 import type { Client } from "../kube/client.ts";
 import { DAEMON_SETS, MODULES, refOf, type Resource } from "../kube/resource.ts";
-import { adoptSpec } from "./adopt.ts";
+import { adopt, isByOnload } from "./adopt.ts";
 import type { Caches } from "./caches.ts";
 import type { DesiredObjects } from "./objects.ts";
 import type { LiveObjects } from "./observe.ts";
@@ -52,21 +51,11 @@ export class Applier {
       return undefined;
     }
     let answer = await this.#client.apply<T>(resource, desired as DeepReadonly<T>, { signal });
-    const managedFields = adoptSpec(answer.metadata.managedFields ?? []);
-    if (managedFields) {
+    const metadata = adopt(answer.metadata);
+    if (metadata) {
       const { resourceVersion } = answer.metadata;
-      await this.#client.mergePatch<T>(
-        resource,
-        refOf(answer),
-        { metadata: { managedFields } },
-        { resourceVersion, signal },
-      );
+      await this.#client.mergePatch<T>(resource, refOf(answer), { metadata }, { resourceVersion, signal });
       answer = await this.#client.apply<T>(resource, desired as DeepReadonly<T>, { signal });
-    }
-    const { ownerReferences = [], resourceVersion } = answer.metadata;
-    if (ownerReferences.some(isOnload)) {
-      const patch = { metadata: { ownerReferences: ownerReferences.filter((owner) => !isOnload(owner)) } };
-      answer = await this.#client.mergePatch<T>(resource, refOf(answer), patch, { resourceVersion, signal });
     }
     this.#applied.set(id, { desired, body, uid: answer.metadata.uid, generation: answer.metadata.generation });
     return answer;
@@ -96,10 +85,6 @@ export class Applier {
   }
 }
 
-function isOnload({ kind, apiVersion }: OwnerReference): boolean {
-  return kind === "Onload" && apiVersion.startsWith(`${ONLOAD_GROUP}/`);
-}
-
 /** The generation counts changes of the spec; labels and owners are compared. */
 function isUntouched(before: Applied, desired: KubeObject, live: DeepReadonly<KubeObject>): boolean {
   const { uid, generation, labels = {}, ownerReferences = [] } = live.metadata;
@@ -110,6 +95,6 @@ function isUntouched(before: Applied, desired: KubeObject, live: DeepReadonly<Ku
     uid === before.uid &&
     generation === before.generation &&
     Object.entries(desired.metadata.labels ?? {}).every(([key, value]) => labels[key] === value) &&
-    !ownerReferences.some(isOnload)
+    !ownerReferences.some(isByOnload)
   );
 }

@@ -1,14 +1,9 @@
 /** What KMM 1.1 takes by itself to load Modules on all nodes and to unload them, asked for all of them at once. */
 import type { Module } from "../../internal/api/kmm.ts";
-import {
-  kmm1DevicePluginLabel,
-  kmm1ModuleLoaderLabel,
-  KMM_API_VERSION,
-  moduleReadyLabel,
-  moduleVersionLabel,
-} from "../../internal/api/names.ts";
+import { KMM_API_VERSION, moduleReadyLabel } from "../../internal/api/names.ts";
 import type { Client } from "../../internal/kube/client.ts";
 import { MODULES, NODES, PODS } from "../../internal/kube/resource.ts";
+import { versionLabels } from "../../internal/operator/rollout/patch.ts";
 import { poll } from "../lib/poll.ts";
 import { PATIENCE_MS, type Nodes } from "./nodes.ts";
 
@@ -37,7 +32,7 @@ export async function kmmAlone(
   for (const name of modules) await client.delete(MODULES, { namespace, name });
 }
 
-/** All labels that KMM would come to, so that it has the least to do. */
+/** All labels that KMM would come to, as the operator sets them, so that it has the least to do. */
 async function label(
   client: Client,
   namespace: string,
@@ -45,10 +40,7 @@ async function label(
   modules: readonly string[],
   version: string | null,
 ): Promise<void> {
-  const names = [moduleVersionLabel, kmm1ModuleLoaderLabel, kmm1DevicePluginLabel];
-  const labels = Object.fromEntries(
-    modules.flatMap((module) => names.map((name) => [name(namespace, module), version] as const)),
-  );
+  const labels = Object.assign({}, ...modules.map((module) => versionLabels(namespace, module, version, undefined)));
   await Promise.all(nodes.map((name) => client.mergePatch(NODES, { name }, { metadata: { labels } })));
 }
 

@@ -93,7 +93,7 @@ function moduleLabels(
   if (version !== null) {
     // Where the Module does not ask for it, a latch would tell of something that is not so.
     const stands: NodeLabels = latch.asked ? { [label]: ON } : latch.stands === undefined ? {} : { [label]: null };
-    return { ...versionLabels(key, module, version, kmm), ...stands };
+    return { ...versionLabels(key.namespace, module, version, kmm), ...stands };
   }
   // The version labels stay until the next version takes their place, or until all is gone.
   if (latch.holds && kmm && !kmm.nodeModulesConfig) return { [label]: OFF };
@@ -107,7 +107,7 @@ function withoutModule(
   kmm: KmmCapabilities | undefined,
 ): NodeLabels {
   const latch = stands === undefined ? {} : { [latchLabel(key.namespace, module)]: null };
-  return { ...versionLabels(key, module, null, kmm), ...latch };
+  return { ...versionLabels(key.namespace, module, null, kmm), ...latch };
 }
 
 /** What modules that their latches have unloaded leave on a node. */
@@ -128,8 +128,8 @@ function leftovers({ latches }: NodeFacts, key: OnloadKey, kmm: KmmCapabilities 
  * node and held up everything else. With all three in place its table of actions has nothing left to do, and where
  * something takes one away it does what it always did.
  */
-function versionLabels(
-  { namespace }: OnloadKey,
+export function versionLabels(
+  namespace: string,
   module: string,
   version: Version | null,
   kmm: KmmCapabilities | undefined,

@@ -237,8 +237,10 @@ export class Simulation {
       wrote++;
     };
     try {
-      this.#applyObjects(write);
-      const plan = this.#plan();
+      const deleting = this.#onload.metadata.deletionTimestamp !== undefined;
+      const modules = deleting && this.#live ? this.#live : this.#settle();
+      if (!deleting) this.#applyObjects(modules, write);
+      const plan = this.#plan(modules);
       const rollback = beginRollback(this.#onload, plan, this.#now);
       if (rollback) {
         write();
@@ -262,9 +264,7 @@ export class Simulation {
     return wrote > 0 || looked;
   }
 
-  #applyObjects(write: () => void): void {
-    if (this.#onload.metadata.deletionTimestamp) return;
-    const modules = this.#settle();
+  #applyObjects(modules: Modules, write: () => void): void {
     const selectors = { onload: modules.onload.spec.selector, sfc: modules.sfc?.spec.selector ?? {} };
     const applied = { version: this.#target(), selectors, template: String(this.#template) };
     if (JSON.stringify(applied) === JSON.stringify(this.world.applied)) return;
@@ -323,10 +323,9 @@ export class Simulation {
     });
   }
 
-  #plan(): RolloutPlan {
-    const deleting = this.#onload.metadata.deletionTimestamp !== undefined;
+  #plan(modules: Modules): RolloutPlan {
     const version = this.#target();
-    const facts = this.#facts(deleting ? (this.#live ?? this.#settle()) : this.#settle());
+    const facts = this.#facts(modules);
     const { upgrade } = this.#onload.spec;
     const total = facts.filter(({ want }) => want !== undefined).length;
     const { template } = this.world;
