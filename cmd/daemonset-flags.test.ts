@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import type { Subcommand } from "../internal/cli/command.ts";
 import { checkArgs } from "../internal/cli/strict-args.ts";
 import { withDefaults } from "../internal/api/onload.ts";
-import { desiredDaemonSet } from "../internal/operator/desired-daemonset.ts";
+import { desiredDaemonSet } from "../internal/operator/desired/daemonset.ts";
 import controlPlane from "./control-plane.ts";
 import devicePlugin from "./device-plugin.ts";
 

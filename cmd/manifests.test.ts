@@ -3,8 +3,8 @@ import { mkdtemp, readdir, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseAllDocuments } from "yaml";
-import { run } from "../scripts/lib/command.ts";
-import { checkout } from "../scripts/lib/paths.ts";
+import { run } from "../internal/testcluster/lib/command.ts";
+import { checkout } from "../internal/testcluster/lib/paths.ts";
 
 let folder: string;
 beforeAll(async () => {

@@ -4,8 +4,8 @@ import { mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import packageJson from "../package.json" with { type: "json" };
-import { builtExecutable } from "../scripts/lib/built.ts";
-import { run } from "../scripts/lib/command.ts";
+import { builtExecutable } from "../internal/testcluster/lib/built.ts";
+import { run } from "../internal/testcluster/lib/command.ts";
 
 setDefaultTimeout(120_000);
 

@@ -4,7 +4,7 @@ import { parseAllDocuments, stringify } from "yaml";
 import { clusterArgs, commonArgs, defineSubcommand } from "../internal/cli/command.ts";
 import { errorText, UsageError } from "../internal/cli/errors.ts";
 import { connect } from "../internal/kube/connect.ts";
-import type { RawOnload } from "../internal/operator/caches.ts";
+import type { RawOnload } from "../internal/operator/cache/caches.ts";
 import { lookAhead } from "../internal/operator/view/outlook.ts";
 import { describePlan, planText } from "../internal/operator/view/plan-view.ts";
 import { Session } from "../internal/operator/view/session.ts";

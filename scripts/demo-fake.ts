@@ -1,9 +1,9 @@
-import { startControlPlane, startKmm, startKwok } from "./cluster/index.ts";
-import { advertiseDevices } from "./cluster/kwok-devices.ts";
-import { freePorts } from "./lib/ports.ts";
-import { output } from "./lib/command.ts";
-import { poll } from "./lib/poll.ts";
-import { progress } from "./lib/progress.ts";
+import { startControlPlane, startKmm, startKwok } from "../internal/testcluster/index.ts";
+import { advertiseDevices } from "../internal/testcluster/kwok-devices.ts";
+import { freePorts } from "../internal/testcluster/lib/ports.ts";
+import { output } from "../internal/testcluster/lib/command.ts";
+import { poll } from "../internal/testcluster/lib/poll.ts";
+import { progress } from "../internal/testcluster/lib/progress.ts";
 import type { Shown } from "./demo-real.ts";
 import { watchUntilReady } from "./demo-watch.ts";
 

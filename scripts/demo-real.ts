@@ -1,9 +1,9 @@
 import { parse } from "yaml";
-import { startNodeCluster } from "./cluster/index.ts";
-import type { NodeCluster } from "./cluster/index.ts";
-import { output } from "./lib/command.ts";
-import { poll } from "./lib/poll.ts";
-import { progress } from "./lib/progress.ts";
+import { startNodeCluster } from "../internal/testcluster/index.ts";
+import type { NodeCluster } from "../internal/testcluster/index.ts";
+import { output } from "../internal/testcluster/lib/command.ts";
+import { poll } from "../internal/testcluster/lib/poll.ts";
+import { progress } from "../internal/testcluster/lib/progress.ts";
 import { watchUntilReady } from "./demo-watch.ts";
 
 /** What the demo leaves running. */

@@ -1,6 +1,6 @@
-import { poll } from "./lib/poll.ts";
-import { progress } from "./lib/progress.ts";
-import type { Cluster } from "./cluster/index.ts";
+import { poll } from "../internal/testcluster/lib/poll.ts";
+import { progress } from "../internal/testcluster/lib/progress.ts";
+import type { Cluster } from "../internal/testcluster/index.ts";
 
 const namespace = "onload-runtime";
 

@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test";
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { poll } from "./lib/poll.ts";
-import { checkout } from "./lib/paths.ts";
+import { poll } from "../internal/testcluster/lib/poll.ts";
+import { checkout } from "../internal/testcluster/lib/paths.ts";
 
 const demo = join(checkout, "scripts/demo");
 

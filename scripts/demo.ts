@@ -1,14 +1,14 @@
 /** Shows onloadctl on a real cluster, from an empty machine to a pod that has Onload; see the usage below. */
 import { once } from "node:events";
-import { builtExecutable } from "./lib/built.ts";
-import { output } from "./lib/command.ts";
+import { builtExecutable } from "../internal/testcluster/lib/built.ts";
+import { output } from "../internal/testcluster/lib/command.ts";
 import { interruption } from "./lib/interruption.ts";
-import { progress } from "./lib/progress.ts";
-import { whyNoNode } from "./cluster/index.ts";
+import { progress } from "../internal/testcluster/lib/progress.ts";
+import { whyNoNode } from "../internal/testcluster/index.ts";
 import { showOnFakeNodes } from "./demo-fake.ts";
 import { showOnRealNode } from "./demo-real.ts";
 import type { Shown } from "./demo-real.ts";
-import { tool } from "./tools/index.ts";
+import { tool } from "../internal/testcluster/tools/index.ts";
 
 const usage = `Show onloadctl on a real cluster: control plane, node, KMM, operator, and a pod that has Onload
 

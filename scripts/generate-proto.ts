@@ -5,8 +5,8 @@
 import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { checkout } from "./lib/paths.ts";
-import { run } from "./lib/command.ts";
+import { checkout } from "../internal/testcluster/lib/paths.ts";
+import { run } from "../internal/testcluster/lib/command.ts";
 
 const OPTIONS = [
   "outputServices=grpc-js",

@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { stringify } from "yaml";
 import { onloadCrd, specForm } from "../internal/api/crd.ts";
 import { generateProto } from "./generate-proto.ts";
-import { checkout } from "./lib/paths.ts";
+import { checkout } from "../internal/testcluster/lib/paths.ts";
 
 const crd = `# Generated from internal/api/schema.ts by scripts/generate.ts.\n${stringify(onloadCrd(), { lineWidth: 120 })}`;
 

@@ -7,16 +7,16 @@ import { Glob } from "bun";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { whyNoNode } from "./cluster/index.ts";
-import { sharedClusterVariable, startShared } from "./cluster/shared.ts";
-import { builtExecutable } from "./lib/built.ts";
+import { whyNoNode } from "../internal/testcluster/index.ts";
+import { sharedClusterVariable, startShared } from "../internal/testcluster/shared.ts";
+import { builtExecutable } from "../internal/testcluster/lib/built.ts";
 import { interruption } from "./lib/interruption.ts";
-import { checkout } from "./lib/paths.ts";
-import { progress } from "./lib/progress.ts";
+import { checkout } from "../internal/testcluster/lib/paths.ts";
+import { progress } from "../internal/testcluster/lib/progress.ts";
 import { parseJUnit } from "./lib/junit.ts";
 import type { Tally } from "./lib/junit.ts";
-import { clearRunsOf } from "./lib/run-state.ts";
-import { tool } from "./tools/index.ts";
+import { clearRunsOf } from "../internal/testcluster/lib/run-state.ts";
+import { tool } from "../internal/testcluster/tools/index.ts";
 
 const usage = `Run the tests
 

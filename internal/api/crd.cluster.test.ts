@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { RequestError, sharedControlPlane, type Cluster } from "../../scripts/cluster/index.ts";
-import { poll } from "../../scripts/lib/poll.ts";
+import { RequestError, sharedControlPlane, type Cluster } from "../testcluster/index.ts";
+import { poll } from "../testcluster/lib/poll.ts";
 import type { CustomResourceDefinition, KubeObject } from "./core.ts";
 import { onloadCrd } from "./crd.ts";
 import { kmmCapabilities } from "./kmm.ts";

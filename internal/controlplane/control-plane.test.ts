@@ -12,7 +12,7 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { poll } from "../../scripts/lib/poll.ts";
+import { poll } from "../testcluster/lib/poll.ts";
 import { createLogger } from "../cli/log.ts";
 import { runControlPlane, type ControlPlaneConfig } from "./control-plane.ts";
 

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { poll } from "../../scripts/lib/poll.ts";
+import { poll } from "../testcluster/lib/poll.ts";
 import { Memory } from "./memory.ts";
 
 test("memory is given back once after each time of use, and not in the middle of it", async () => {

@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from "bun:test
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { poll } from "../../scripts/lib/poll.ts";
+import { poll } from "../testcluster/lib/poll.ts";
 import { foldersInUse } from "./host-usage.ts";
 import { OnloadOnNode } from "./testing/onload-on-node.ts";
 

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { existsSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { poll } from "../../scripts/lib/poll.ts";
-import { tool } from "../../scripts/tools/index.ts";
+import { poll } from "../testcluster/lib/poll.ts";
+import { tool } from "../testcluster/tools/index.ts";
 import { fileOps } from "./file-ops.ts";
 import { installHostFiles } from "./install-host-files.ts";
 import { FakeHost, RunningPlugin } from "./testing/host.ts";

@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { tool } from "../../scripts/tools/index.ts";
+import { tool } from "../testcluster/tools/index.ts";
 import { deviceList } from "./devices.ts";
 import { findKubelet, register } from "./kubelet.ts";
 import { PluginServer } from "./server.ts";

@@ -3,11 +3,11 @@ import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/pr
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parse } from "yaml";
-import { debianBase, debianBuilder, debianKernel, importDebianBase } from "../../scripts/cluster/debian-base.ts";
-import { run, type CommandResult } from "../../scripts/lib/command.ts";
-import { requirePackages } from "../../scripts/lib/debian.ts";
-import { poll } from "../../scripts/lib/poll.ts";
-import { freePorts } from "../../scripts/lib/ports.ts";
+import { debianBase, debianBuilder, debianKernel, importDebianBase } from "../testcluster/debian-base.ts";
+import { run, type CommandResult } from "../testcluster/lib/command.ts";
+import { requirePackages } from "../testcluster/lib/debian.ts";
+import { poll } from "../testcluster/lib/poll.ts";
+import { freePorts } from "../testcluster/lib/ports.ts";
 import { remoteImage } from "./registry.ts";
 
 /*

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { sharedControlPlane, type Cluster } from "../../scripts/cluster/index.ts";
+import { sharedControlPlane, type Cluster } from "../testcluster/index.ts";
 import { silentLogger } from "../cli/log.ts";
 import type { Client } from "./client.ts";
 import { connect } from "./connect.ts";

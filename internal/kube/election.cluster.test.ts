@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { sharedControlPlane, type Cluster } from "../../scripts/cluster/index.ts";
-import { poll } from "../../scripts/lib/poll.ts";
+import { sharedControlPlane, type Cluster } from "../testcluster/index.ts";
+import { poll } from "../testcluster/lib/poll.ts";
 import { silentLogger } from "../cli/log.ts";
 import type { Client } from "./client.ts";
 import { connect } from "./connect.ts";

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { startControlPlane } from "../../scripts/cluster/index.ts";
+import { startControlPlane } from "../testcluster/index.ts";
 import { createLogger } from "../cli/log.ts";
 import { connect } from "./connect.ts";
 import { Informer } from "./informer.ts";

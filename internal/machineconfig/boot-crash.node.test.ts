@@ -6,7 +6,7 @@
  */
 import { beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import fc from "fast-check";
-import { requirePackages } from "../../scripts/lib/debian.ts";
+import { requirePackages } from "../testcluster/lib/debian.ts";
 import { filled, IMAGE, TestNode } from "./testing/test-node.ts";
 
 const runs = Number(process.env["BOOT_CRASH_RUNS"] ?? 12);

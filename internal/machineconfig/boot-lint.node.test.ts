@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { chmod, cp, mkdir, mkdtemp, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { requirePackages } from "../../scripts/lib/debian.ts";
+import { requirePackages } from "../testcluster/lib/debian.ts";
 import { BOOT_FILES, bootUnits } from "./boot-service.ts";
 
 /** The units of an OpenShift node that ours are ordered with, as far as the ordering goes. */

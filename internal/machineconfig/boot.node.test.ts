@@ -1,7 +1,7 @@
 /** The boot scripts, run for real on a test node: every path that they can take. See TestNode for what is real. */
 import { afterEach, beforeAll, beforeEach, expect, setDefaultTimeout, test } from "bun:test";
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
-import { requirePackages } from "../../scripts/lib/debian.ts";
+import { requirePackages } from "../testcluster/lib/debian.ts";
 import { filled, IMAGE, KERNEL, TestNode } from "./testing/test-node.ts";
 
 const FIXED_IMAGE = "registry.example.com/onload-module:v9.0";

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import { parse } from "yaml";
-import { tool } from "../../scripts/tools/index.ts";
+import { tool } from "../testcluster/tools/index.ts";
 import { BOOT_FILES } from "./boot-service.ts";
 import type { IgnitionConfig } from "./ignition.ts";
 import { checkInputs, type Inputs } from "./inputs.ts";

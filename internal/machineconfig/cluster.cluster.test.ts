@@ -1,7 +1,7 @@
 /** --apply and --delete on a real API server. The CRD is a stand-in of OpenShift's MachineConfig: any spec is taken. */
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { join } from "node:path";
-import { startControlPlane, type ControlPlane } from "../../scripts/cluster/index.ts";
+import { startControlPlane, type ControlPlane } from "../testcluster/index.ts";
 import { checkInputs } from "./inputs.ts";
 import { machineConfig } from "./machine-config.ts";
 

@@ -1,8 +1,8 @@
 /** The boot scripts with the real podman and a real registry: what the stand-in podman of the other tests is modelled on. */
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
-import { requirePackages } from "../../scripts/lib/debian.ts";
-import { RunState } from "../../scripts/lib/run-state.ts";
-import { startRegistry } from "../../scripts/cluster/node/registry.ts";
+import { requirePackages } from "../testcluster/lib/debian.ts";
+import { RunState } from "../testcluster/lib/run-state.ts";
+import { startRegistry } from "../testcluster/node/registry.ts";
 import { filled, TestNode } from "./testing/test-node.ts";
 
 setDefaultTimeout(120_000);

@@ -4,7 +4,7 @@ import type { Registry } from "prom-client";
 import { parseAllDocuments } from "yaml";
 import { ControllerMetrics } from "../controller/metrics.ts";
 import { PluginMetrics } from "../deviceplugin/metrics.ts";
-import { OperatorMetrics } from "../operator/metrics.ts";
+import { OperatorMetrics } from "../operator/report/metrics.ts";
 import { NODE_STATES } from "../operator/rollout/state.ts";
 import { render } from "./render.ts";
 

@@ -1,15 +1,9 @@
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { join } from "node:path";
 import { parseAllDocuments } from "yaml";
-import {
-  startControlPlane,
-  startKmm,
-  startKwok,
-  type AuditEvent,
-  type ControlPlane,
-} from "../../scripts/cluster/index.ts";
-import { checkout } from "../../scripts/lib/paths.ts";
-import { poll } from "../../scripts/lib/poll.ts";
+import { startControlPlane, startKmm, startKwok, type AuditEvent, type ControlPlane } from "../testcluster/index.ts";
+import { checkout } from "../testcluster/lib/paths.ts";
+import { poll } from "../testcluster/lib/poll.ts";
 import { render } from "./render.ts";
 
 // Starting a control plane takes a while on a busy machine.

@@ -3,8 +3,8 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { parseAllDocuments } from "yaml";
-import { RequestError, sharedControlPlane, type Cluster } from "../../scripts/cluster/index.ts";
-import { poll } from "../../scripts/lib/poll.ts";
+import { RequestError, sharedControlPlane, type Cluster } from "../testcluster/index.ts";
+import { poll } from "../testcluster/lib/poll.ts";
 import { render, type RenderOptions } from "./render.ts";
 
 // Starting a control plane takes a while on a busy machine.

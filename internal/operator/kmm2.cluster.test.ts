@@ -1,10 +1,10 @@
 /** The operator as a process with KMM 2: a real API server and controllers, kwok's kubelets, and a model of KMM. */
 import { afterAll, afterEach, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { join } from "node:path";
-import { startKwok, type Kwok } from "../../scripts/cluster/index.ts";
-import { advertiseDevices } from "../../scripts/cluster/kwok-devices.ts";
-import { run } from "../../scripts/lib/command.ts";
-import { poll } from "../../scripts/lib/poll.ts";
+import { startKwok, type Kwok } from "../testcluster/index.ts";
+import { advertiseDevices } from "../testcluster/kwok-devices.ts";
+import { run } from "../testcluster/lib/command.ts";
+import { poll } from "../testcluster/lib/poll.ts";
 import type { Node } from "../api/core.ts";
 import type { NodeModulesConfig } from "../api/kmm.ts";
 import {

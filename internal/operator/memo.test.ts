@@ -17,9 +17,9 @@ import {
 } from "../api/names.ts";
 import { withDefaults, type Onload } from "../api/onload.ts";
 import { Store } from "../kube/store.ts";
-import type { RawOnload, Stores } from "./caches.ts";
+import type { RawOnload, Stores } from "./cache/caches.ts";
 import { planFor, PlanMemo } from "./plan.ts";
-import { formatMark, markAnnotation } from "./rollout/mark.ts";
+import { formatMark, markAnnotation } from "./observe/step-record.ts";
 
 const KEY = { namespace: "ns", name: "o" };
 const MODULE = onloadModuleName(KEY.name);

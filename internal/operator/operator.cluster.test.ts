@@ -1,6 +1,6 @@
 /** The operator as a process against a real API server, real controllers and KMM 1.1.0; only the kubelets are played. */
 import { afterAll, afterEach, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { poll } from "../../scripts/lib/poll.ts";
+import { poll } from "../testcluster/lib/poll.ts";
 import type { KubeObject, Node, OwnerReference, Pod } from "../api/core.ts";
 import { latchLabel } from "../api/latch.ts";
 import {

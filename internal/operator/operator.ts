@@ -9,15 +9,15 @@ import { BucketRateLimiter, ItemExponentialFailureRateLimiter, MaxOfRateLimiter 
 import type { Client } from "../kube/client.ts";
 import { EventRecorder } from "../kube/events.ts";
 import { PODS } from "../kube/resource.ts";
-import { createCaches, type Caches } from "./caches.ts";
-import { keysOfKmmPod, keysOfNode, keysOfObject, keysOfPlugin, keysOfPullPod } from "./keys.ts";
-import { OperatorMetrics } from "./metrics.ts";
-import { NodePods } from "./node-pods.ts";
-import { observeClaims } from "./observe.ts";
+import { createCaches, type Caches } from "./cache/caches.ts";
+import { keysOfKmmPod, keysOfNode, keysOfObject, keysOfPlugin, keysOfPullPod } from "./watch/keys.ts";
+import { OperatorMetrics } from "./report/metrics.ts";
+import { NodePods } from "./cache/node-pods.ts";
+import { observeClaims } from "./observe/cluster.ts";
 import { concerns } from "./observe/node-facts.ts";
 import { nameOf, selects } from "./observe/ownership.ts";
 import { OnloadReconciler } from "./reconcile.ts";
-import { Teller } from "./tell.ts";
+import { Teller } from "./report/events.ts";
 
 /** Resources of different names are reconciled side by side. */
 const CONCURRENCY = 4;

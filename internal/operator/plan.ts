@@ -3,11 +3,11 @@ import { isDeepStrictEqual } from "node:util";
 import type { DeepReadonly } from "../api/core.ts";
 import type { KmmCapabilities } from "../api/kmm.ts";
 import type { Onload } from "../api/onload.ts";
-import type { Stores } from "./caches.ts";
-import { devicePluginImage } from "./desired-daemonset.ts";
-import { desiredModules } from "./desired-modules.ts";
+import type { Stores } from "./cache/caches.ts";
+import { devicePluginImage } from "./desired/daemonset.ts";
+import { desiredModules } from "./desired/modules.ts";
 import { FactsMemo, Last, specOf } from "./memo.ts";
-import { desiredObjects, modulesInUse, type DesiredObjects } from "./objects.ts";
+import { desiredObjects, modulesInUse, type DesiredObjects } from "./desired/objects.ts";
 import {
   hasSeenTemplate,
   observeClaims,
@@ -18,7 +18,7 @@ import {
   observePolicy,
   type LiveObjects,
   type Recollection,
-} from "./observe.ts";
+} from "./observe/cluster.ts";
 import type { ResourceView } from "./observe/node-facts.ts";
 import type { NodeFacts } from "./rollout/facts.ts";
 import { planRollout, type Policy, type RolloutPlan } from "./rollout/plan.ts";

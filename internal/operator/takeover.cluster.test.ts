@@ -1,9 +1,9 @@
 /** A cluster that runs the original operator moves over: its resource, objects, labels and pods as that one leaves them. */
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { join } from "node:path";
-import { startControlPlane, startKmm, startKwok, type ControlPlane } from "../../scripts/cluster/index.ts";
-import { checkout } from "../../scripts/lib/paths.ts";
-import { poll } from "../../scripts/lib/poll.ts";
+import { startControlPlane, startKmm, startKwok, type ControlPlane } from "../testcluster/index.ts";
+import { checkout } from "../testcluster/lib/paths.ts";
+import { poll } from "../testcluster/lib/poll.ts";
 import type { Pod } from "../api/core.ts";
 import { onloadCrd } from "../api/crd.ts";
 import {

@@ -1,8 +1,8 @@
 /** Upgrades on a real node: real kubelet, containerd and KMM 1.1.0, the operator in its pod, and a pod that holds amd.com/onload. */
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
-import type { AuditEvent } from "../../scripts/cluster/index.ts";
-import { freePorts } from "../../scripts/lib/ports.ts";
-import { poll } from "../../scripts/lib/poll.ts";
+import type { AuditEvent } from "../testcluster/index.ts";
+import { freePorts } from "../testcluster/lib/ports.ts";
+import { poll } from "../testcluster/lib/poll.ts";
 import { RETRY_ANNOTATION } from "../api/names.ts";
 import type { Onload } from "../api/onload.ts";
 import { buildBrokenModule, MODPROBE_ERROR, reboot } from "./testing/node-troubles.ts";

@@ -10,9 +10,9 @@ import { once } from "node:events";
 import { join } from "node:path";
 import { FakeHost } from "../../internal/deviceplugin/testing/host.ts";
 import { KubeletClient } from "../../internal/deviceplugin/testing/kubelet-client.ts";
-import { PLUGIN_RUNTIME } from "../../internal/operator/desired-daemonset.ts";
-import { builtExecutable } from "../lib/built.ts";
-import { run } from "../lib/command.ts";
+import { PLUGIN_RUNTIME } from "../../internal/operator/desired/daemonset.ts";
+import { builtExecutable } from "../../internal/testcluster/lib/built.ts";
+import { run } from "../../internal/testcluster/lib/command.ts";
 import { cpuSeconds, memoryMb, type Memory } from "./process.ts";
 
 const scale = process.argv.includes("--quick") ? 0.1 : 1;

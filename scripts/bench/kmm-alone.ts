@@ -4,7 +4,7 @@ import { KMM_API_VERSION, moduleReadyLabel } from "../../internal/api/names.ts";
 import type { Client } from "../../internal/kube/client.ts";
 import { MODULES, NODES, PODS } from "../../internal/kube/resource.ts";
 import { versionLabels } from "../../internal/operator/rollout/patch.ts";
-import { poll } from "../lib/poll.ts";
+import { poll } from "../../internal/testcluster/lib/poll.ts";
 import { PATIENCE_MS, type Nodes } from "./nodes.ts";
 
 /** Tells the seconds to load and to unload, each as soon as it is known. The Modules are gone afterwards. */

@@ -2,8 +2,8 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse } from "yaml";
-import { freePorts } from "../lib/ports.ts";
-import { poll } from "../lib/poll.ts";
+import { freePorts } from "../../internal/testcluster/lib/ports.ts";
+import { poll } from "../../internal/testcluster/lib/poll.ts";
 import { cpuSeconds, memoryMb, type Memory } from "./process.ts";
 
 /** Where the manifests of the operator are. */

@@ -1,6 +1,6 @@
 /** Waiting until a cluster has come to rest, so that what came before is not measured. */
 import { cpus } from "node:os";
-import { poll } from "../lib/poll.ts";
+import { poll } from "../../internal/testcluster/lib/poll.ts";
 
 /** At rest: this share of all processors is idle. */
 const IDLE_SHARE = 0.5;

@@ -1,9 +1,9 @@
 import { spawn, type ChildProcessWithoutNullStreams } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
-import { tool } from "../../../scripts/tools/index.ts";
+import { tool } from "../../testcluster/tools/index.ts";
 
-/** An event of scripts/tools/kubelet-client; which fields it has depends on `event`. */
+/** An event of internal/testcluster/tools/kubelet-client; which fields it has depends on `event`. */
 export interface KubeletEvent {
   event: string;
   [field: string]: any;

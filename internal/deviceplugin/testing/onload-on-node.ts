@@ -1,8 +1,8 @@
-import { sharedNodeCluster } from "../../../scripts/cluster/index.ts";
-import type { NodeCluster } from "../../../scripts/cluster/index.ts";
-import { builtExecutable } from "../../../scripts/lib/built.ts";
-import { output } from "../../../scripts/lib/command.ts";
-import { poll } from "../../../scripts/lib/poll.ts";
+import { sharedNodeCluster } from "../../testcluster/index.ts";
+import type { NodeCluster } from "../../testcluster/index.ts";
+import { builtExecutable } from "../../testcluster/lib/built.ts";
+import { output } from "../../testcluster/lib/command.ts";
+import { poll } from "../../testcluster/lib/poll.ts";
 
 const OPERATOR = "/apis/apps/v1/namespaces/onload-operator-system/deployments/onload-operator-controller-manager";
 const RESOURCE = "amd.com/onload";
@@ -120,7 +120,7 @@ export class OnloadOnNode {
     return /\n\s+amd\.com\/onload:?\s+(.*)/.exec(text.slice(start))?.[1]?.trim() ?? "";
   }
 
-  /** Starts a pod of the test application under the restricted policy; see scripts/cluster/images/app. */
+  /** Starts a pod of the test application under the restricted policy; see internal/testcluster/images/app. */
   async startPod(name: string, options: PodOptions = {}): Promise<void> {
     const { devices = 1, command = ["/test", "--stay"], annotations = {}, onNode = false } = options;
     await this.cluster.plane.request("POST", `/api/v1/namespaces/${this.namespace}/pods`, {

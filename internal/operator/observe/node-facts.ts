@@ -11,12 +11,12 @@ import {
 } from "../../api/names.ts";
 import { NODE_REASON } from "../../api/reasons.ts";
 import type { Holder, NodeFacts, PluginFacts, Version } from "../rollout/facts.ts";
-import { markAnnotation, parseMark } from "../rollout/mark.ts";
-import { missingImages, type ModuleImages } from "./images.ts";
-import { mappingFor } from "./module-config.ts";
+import { markAnnotation, parseMark } from "./step-record.ts";
+import { missingImages, type ModuleImages } from "../kmm/images.ts";
+import { mappingFor } from "../kmm/module-config.ts";
 import { carriesLabels, ownershipOf, type Claim } from "./ownership.ts";
-import { isReady, isTerminating, podFailure, podSince } from "./pods.ts";
-import { modulesOn } from "./modules-on-node.ts";
+import { isReady, isTerminating, podFailure, podSince } from "../cache/pods.ts";
+import { modulesOn } from "../kmm/modules-on-node.ts";
 
 /** Annotation on the plugin's pods: a digest of the template that they were made from. */
 export const TEMPLATE_ANNOTATION = "onload.amd.com/template";

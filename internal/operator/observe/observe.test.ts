@@ -2,13 +2,13 @@ import { describe, expect, test } from "bun:test";
 import type { DeepReadonly, Node, Pod } from "../../api/core.ts";
 import type { KmmCapabilities, NodeModulesConfig } from "../../api/kmm.ts";
 import { KMM_1, KMM_2 } from "../testing/world.ts";
-import { trimPod } from "../trim.ts";
-import { holderOf, holdsOnload } from "./holders.ts";
-import { moduleFacts, type KmmView } from "./kmm-facts.ts";
-import { mappingFor } from "./module-config.ts";
+import { trimPod } from "../cache/trim.ts";
+import { holderOf, holdsOnload } from "../cache/holders.ts";
+import { moduleFacts, type KmmView } from "../kmm/module-facts.ts";
+import { mappingFor } from "../kmm/module-config.ts";
 import { nodeFacts, type ResourceView } from "./node-facts.ts";
 import { carriesLabels, claimsOn, type Claim } from "./ownership.ts";
-import { podFailure } from "./pods.ts";
+import { podFailure } from "../cache/pods.ts";
 
 type Deep = DeepReadonly<Pod>;
 const pod = (part: object): Deep =>

@@ -3,9 +3,9 @@ import { expect, test } from "bun:test";
 import type { Node } from "../../api/core.ts";
 import type { Module } from "../../api/kmm.ts";
 import { planRollout } from "../rollout/plan.ts";
-import { countNodes, judge } from "../rollout/status.ts";
+import { countNodes, judge } from "../report/conditions.ts";
 import { NOW, policy } from "../testing/facts.ts";
-import { trimToLabels } from "../trim.ts";
+import { trimToLabels } from "../cache/trim.ts";
 import { nodeFacts, type ResourceView } from "./node-facts.ts";
 
 const KEY = { namespace: "onload", name: "sample" };

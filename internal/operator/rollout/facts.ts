@@ -4,7 +4,7 @@
  */
 import type { Latch } from "../../api/latch.ts";
 import type { NodeReason } from "../../api/reasons.ts";
-import type { Mark } from "./mark.ts";
+import type { Mark } from "../observe/step-record.ts";
 
 /** A label's or a module's version: the value of spec.onload.version. */
 export type Version = string;

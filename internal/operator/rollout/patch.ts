@@ -10,7 +10,7 @@ import {
   sfcModuleName,
   type OnloadKey,
 } from "../../api/names.ts";
-import { formatMark, markAnnotation } from "./mark.ts";
+import { formatMark, markAnnotation } from "../observe/step-record.ts";
 import type { LatchFacts, NodeFacts, Version } from "./facts.ts";
 import type { NodePlan } from "./plan.ts";
 import { labelChange } from "./table.ts";

@@ -1,7 +1,7 @@
 /** The plan for all nodes of one Onload resource: what state each is in, what to do now, and when to look again. */
 import type { NodeFacts } from "./facts.ts";
 import { deadlineOf, forceAt, problemOf, type Limits, type Problem } from "./failure.ts";
-import { byNodeName } from "./order.ts";
+import { byNodeName } from "./node-order.ts";
 import { grantStarts, type Gate } from "./slots.ts";
 import { hasLatch, stateOf, type NodeState } from "./state.ts";
 import { stepFor, type StepName } from "./table.ts";

@@ -6,9 +6,9 @@ import { isDeepStrictEqual } from "node:util";
 import type { DeepReadonly } from "../../api/core.ts";
 import { RETRY_ANNOTATION } from "../../api/names.ts";
 import type { Onload, OnloadStatus } from "../../api/onload.ts";
-import { attemptOf } from "./mark.ts";
+import { attemptOf } from "../observe/step-record.ts";
 import type { NodePlan, RolloutPlan } from "./plan.ts";
-import { isDone } from "./status.ts";
+import { isDone } from "../report/conditions.ts";
 
 /** status.rollback. */
 export type Rollback = NonNullable<OnloadStatus["rollback"]>;

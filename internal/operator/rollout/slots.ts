@@ -4,7 +4,7 @@
  */
 import type { NodeFacts } from "./facts.ts";
 import type { Problem } from "./failure.ts";
-import { byNodeName } from "./order.ts";
+import { byNodeName } from "./node-order.ts";
 import type { NodeState } from "./state.ts";
 
 /** Why a node that should start does not. */

@@ -1,6 +1,6 @@
 /** Facts of nodes for tests: a node that is done, with what a test changes. */
 import type { LatchFacts, ModuleFacts, NodeFacts, PluginFacts, Version } from "../rollout/facts.ts";
-import type { Mark } from "../rollout/mark.ts";
+import type { Mark } from "../observe/step-record.ts";
 import type { Policy } from "../rollout/plan.ts";
 
 export const NOW = Date.UTC(2026, 0, 1, 12, 0, 0);

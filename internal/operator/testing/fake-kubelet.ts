@@ -9,8 +9,8 @@ import type { Client } from "../../kube/client.ts";
 import { isNotFound } from "../../kube/errors.ts";
 import { Informer } from "../../kube/informer.ts";
 import { LEASES, NODES, PODS } from "../../kube/resource.ts";
-import { holdsOnload } from "../observe/holders.ts";
-import { isReady } from "../observe/pods.ts";
+import { holdsOnload } from "../cache/holders.ts";
+import { isReady } from "../cache/pods.ts";
 
 /** What becomes of a pod: it runs, waits for ever, or the container waits for a reason. */
 export type Fate = "ready" | "pending" | { reason: string; message: string };

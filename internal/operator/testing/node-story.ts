@@ -12,7 +12,7 @@ import { silentLogger } from "../../cli/log.ts";
 import type { Client } from "../../kube/client.ts";
 import { Informer } from "../../kube/informer.ts";
 import { NODES, PODS } from "../../kube/resource.ts";
-import { isFinished, isReady, isTerminating } from "../observe/pods.ts";
+import { isFinished, isReady, isTerminating } from "../cache/pods.ts";
 
 export class NodeStory implements AsyncDisposable {
   /** What became of pods, such as `loader 9.2.0 ended`: made, ready, leaving, ended; the last two only of pods that were ready. */

@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { release, tmpdir } from "node:os";
 import { join } from "node:path";
-import type { NodeCluster, TestNode } from "../../../scripts/cluster/index.ts";
+import type { NodeCluster, TestNode } from "../../testcluster/index.ts";
 
 /** What the broken module's modprobe says. */
 export const MODPROBE_ERROR = "modprobe: ERROR: could not insert 'onload': Unknown symbol in module";

@@ -1,9 +1,9 @@
 /** A control plane with KMM 1.1.0, the operator's CRD and RBAC, and a fake kubelet: what the operator's cluster tests start from. */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { startControlPlane, startKmm, type AuditEvent, type ControlPlane } from "../../../scripts/cluster/index.ts";
-import { freePorts } from "../../../scripts/lib/ports.ts";
-import { poll } from "../../../scripts/lib/poll.ts";
+import { startControlPlane, startKmm, type AuditEvent, type ControlPlane } from "../../testcluster/index.ts";
+import { freePorts } from "../../testcluster/lib/ports.ts";
+import { poll } from "../../testcluster/lib/poll.ts";
 import type { Node, Pod } from "../../api/core.ts";
 import { pluginLabel } from "../../api/names.ts";
 import type { Onload, OnloadSpecInput, OnloadStatus } from "../../api/onload.ts";

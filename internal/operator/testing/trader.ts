@@ -1,6 +1,6 @@
 /** An application that holds amd.com/onload: a Deployment of one pod, and a budget that can protect it. */
-import type { NodeCluster } from "../../../scripts/cluster/index.ts";
-import { poll } from "../../../scripts/lib/poll.ts";
+import type { NodeCluster } from "../../testcluster/index.ts";
+import { poll } from "../../testcluster/lib/poll.ts";
 import type { Pod } from "../../api/core.ts";
 import { ONLOAD_RESOURCE } from "../../api/names.ts";
 

@@ -2,10 +2,10 @@
  * The operator in its pod on a real node, with KMM 1.1.0 and one Onload resource, and a Deployment whose pod holds
  * amd.com/onload. Stand-ins are only modprobe, the device files, the NIC and Onload's own files.
  */
-import { sharedNodeCluster, type AuditEvent, type NodeCluster } from "../../../scripts/cluster/index.ts";
-import { builtExecutable } from "../../../scripts/lib/built.ts";
-import { output } from "../../../scripts/lib/command.ts";
-import { poll } from "../../../scripts/lib/poll.ts";
+import { sharedNodeCluster, type AuditEvent, type NodeCluster } from "../../testcluster/index.ts";
+import { builtExecutable } from "../../testcluster/lib/built.ts";
+import { output } from "../../testcluster/lib/command.ts";
+import { poll } from "../../testcluster/lib/poll.ts";
 import type { Node } from "../../api/core.ts";
 import { ONLOAD_RESOURCE } from "../../api/names.ts";
 import type { Onload, OnloadSpecInput } from "../../api/onload.ts";

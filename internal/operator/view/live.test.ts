@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { poll } from "../../../scripts/lib/poll.ts";
+import { poll } from "../../testcluster/lib/poll.ts";
 import { drawLive } from "./live.ts";
 
 function screen(isTTY: boolean): {

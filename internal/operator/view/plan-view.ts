@@ -1,7 +1,7 @@
 /** What `onloadctl plan` says: what the operator would do next, in which order, and what would be in its way. Pure. */
 import { formatTable } from "../../cli/table.ts";
 import type { DeepReadonly, Pod, PodDisruptionBudget } from "../../api/core.ts";
-import { holderOf } from "../observe/holders.ts";
+import { holderOf } from "../cache/holders.ts";
 import type { Planned } from "../plan.ts";
 import type { NodeFacts } from "../rollout/facts.ts";
 import type { Problem } from "../rollout/failure.ts";

@@ -7,11 +7,11 @@ import type { Client } from "../../kube/client.ts";
 import { isForbidden, isNotFound } from "../../kube/errors.ts";
 import { DAEMON_SETS, ONLOADS, PODS, refOf, type Resource } from "../../kube/resource.ts";
 import { Store } from "../../kube/store.ts";
-import { createCaches, type Caches, type RawOnload, type Stores } from "../caches.ts";
-import { LastWords } from "../last-words.ts";
-import { NodePods } from "../node-pods.ts";
+import { createCaches, type Caches, type RawOnload, type Stores } from "../cache/caches.ts";
+import { LastWords } from "../observe/failure-logs.ts";
+import { NodePods } from "../cache/node-pods.ts";
 import { planFor, PlanMemo, type Planned } from "../plan.ts";
-import { readOnload } from "../troubles.ts";
+import { readOnload } from "../observe/preflight.ts";
 
 /** A resource and what the operator would do with it now. */
 export interface Looked {

@@ -4,8 +4,8 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parse, stringify } from "yaml";
-import { sharedControlPlane, type Cluster, type ClusterUser } from "../../../scripts/cluster/index.ts";
-import { run, type CommandResult } from "../../../scripts/lib/command.ts";
+import { sharedControlPlane, type Cluster, type ClusterUser } from "../../testcluster/index.ts";
+import { run, type CommandResult } from "../../testcluster/lib/command.ts";
 
 setDefaultTimeout(120_000);
 

@@ -18,7 +18,7 @@ import {
   PODS,
   type Resource,
 } from "../../../kube/resource.ts";
-import { poll } from "../../../../scripts/lib/poll.ts";
+import { poll } from "../../../testcluster/lib/poll.ts";
 import { KMM2_CRDS } from "./crds.ts";
 import { decideImages } from "./images.ts";
 import { decideLabels } from "./labels.ts";

@@ -1,0 +1,128 @@
+/** What the operator follows on the API server. */
+import type { Logger } from "../../cli/log.ts";
+import { SFC_MACHINE_CONFIG_LABELS } from "../../api/boot-status.ts";
+import type { CustomResourceDefinition, DaemonSet, KubeObject, Node, Pod } from "../../api/core.ts";
+import type { Module, ModuleImagesConfig, NodeModulesConfig } from "../../api/kmm.ts";
+import { KMM_IMAGE_OWNER_LABEL, KMM_MODULE_NAME_LABEL, PLUGIN_NAME_LABEL } from "../../api/names.ts";
+import type { Client } from "../../kube/client.ts";
+import { Informer, type InformerOptions } from "../../kube/informer.ts";
+import { joinKey } from "../../kube/object.ts";
+import {
+  CUSTOM_RESOURCE_DEFINITIONS,
+  DAEMON_SETS,
+  MACHINE_CONFIGS,
+  MODULE_IMAGES_CONFIGS,
+  MODULES,
+  NODE_MODULES_CONFIGS,
+  NODES,
+  ONLOADS,
+  PODS,
+} from "../../kube/resource.ts";
+import {
+  trimCrd,
+  trimDaemonSet,
+  trimModule,
+  trimNode,
+  trimNodeModulesConfig,
+  trimPod,
+  trimPullPod,
+  trimToLabels,
+  withoutManagedFields,
+} from "./trim.ts";
+
+/** An Onload resource as the API server sends it. */
+export type RawOnload = KubeObject & { spec?: unknown; status?: unknown };
+
+/** For what may come later (KMM 2), but in most clusters never does (KMM 1.1, OpenShift): ask seldom. */
+const SELDOM_MS = 30_000;
+
+export interface Caches {
+  onloads: Informer<RawOnload>;
+  nodes: Informer<Node>;
+  /** Pods of device plugins. */
+  plugins: Informer<Pod, "node">;
+  /** KMM's module-loader pods (1.1) and worker pods (2.x). */
+  kmmPods: Informer<Pod, "node">;
+  /** Pods by which KMM (2.4 and later) looks for images, indexed by `namespace/Module`. */
+  pullPods: Informer<Pod, "module">;
+  daemonSets: Informer<DaemonSet>;
+  modules: Informer<Module>;
+  /** KMM 2.x only. */
+  nodeModulesConfigs: Informer<NodeModulesConfig>;
+  /** KMM 2.4 and later only. */
+  moduleImagesConfigs: Informer<ModuleImagesConfig>;
+  /** OpenShift only: MachineConfigs by which nodes load sfc themselves at boot. */
+  machineConfigs: Informer<KubeObject>;
+  crds: Informer<CustomResourceDefinition>;
+}
+
+/** What reading needs of the caches. */
+export type Stores = { [K in keyof Caches]: Pick<Caches[K], "store"> };
+
+/** @param namespaces those of the Onload resources to look after; empty: all */
+export function createCaches(client: Client, namespaces: readonly string[], log: Logger): Caches {
+  const common = { client, log };
+  const ours = { ...common, namespaces };
+  const onNode = { node: (pod: { spec?: { nodeName?: string } }) => (pod.spec?.nodeName ? [pod.spec.nodeName] : []) };
+  const pods = (labelSelector: string): Informer<Pod, "node"> =>
+    new Informer<Pod, "node">({
+      ...ours,
+      resource: PODS,
+      labelSelector,
+      transform: trimPod,
+      indexes: onNode,
+    } as InformerOptions<Pod, "node">);
+  return {
+    onloads: new Informer<RawOnload>({
+      ...ours,
+      resource: ONLOADS,
+      transform: (onload) => ({ ...onload, metadata: withoutManagedFields(onload.metadata) }),
+    }),
+    nodes: new Informer<Node>({ ...common, resource: NODES, transform: trimNode }),
+    plugins: pods(PLUGIN_NAME_LABEL),
+    kmmPods: pods(KMM_MODULE_NAME_LABEL),
+    pullPods: new Informer<Pod, "module">({
+      ...ours,
+      resource: PODS,
+      labelSelector: KMM_IMAGE_OWNER_LABEL,
+      transform: trimPullPod,
+      indexes: {
+        module: ({ metadata }) => [joinKey(metadata.namespace ?? "", metadata.labels?.[KMM_IMAGE_OWNER_LABEL] ?? "")],
+      },
+    }),
+    daemonSets: new Informer<DaemonSet>({
+      ...ours,
+      resource: DAEMON_SETS,
+      labelSelector: "app.kubernetes.io/part-of=onload,app.kubernetes.io/component=device-plugin",
+      transform: trimDaemonSet,
+    }),
+    modules: new Informer<Module>({ ...ours, resource: MODULES, transform: trimModule }),
+    nodeModulesConfigs: new Informer<NodeModulesConfig>({
+      ...common,
+      resource: NODE_MODULES_CONFIGS,
+      transform: trimNodeModulesConfig,
+      absentRetryMs: SELDOM_MS,
+    }),
+    moduleImagesConfigs: new Informer<ModuleImagesConfig>({
+      ...ours,
+      resource: MODULE_IMAGES_CONFIGS,
+      transform: (config) => ({ ...config, metadata: withoutManagedFields(config.metadata) }),
+      absentRetryMs: SELDOM_MS,
+    }),
+    machineConfigs: new Informer<KubeObject>({
+      ...common,
+      resource: MACHINE_CONFIGS,
+      labelSelector: Object.entries(SFC_MACHINE_CONFIG_LABELS)
+        .map(([label, value]) => `${label}=${value}`)
+        .join(","),
+      transform: trimToLabels,
+      absentRetryMs: SELDOM_MS,
+    }),
+    crds: new Informer<CustomResourceDefinition>({
+      ...common,
+      resource: CUSTOM_RESOURCE_DEFINITIONS,
+      transform: trimCrd,
+      pageSize: 20,
+    }),
+  };
+}

@@ -1,0 +1,132 @@
+/**
+ * Pods that hold amd.com/onload, looked for on single nodes and only while those are emptied: so the operator's memory
+ * does not grow with the pods of the cluster. A node with such pods is watched until it is done.
+ */
+import type { Logger } from "../../cli/log.ts";
+import type { DeepReadonly, Pod } from "../../api/core.ts";
+import { PLUGIN_NAME_LABEL } from "../../api/names.ts";
+import type { Client } from "../../kube/client.ts";
+import { Informer } from "../../kube/informer.ts";
+import { PODS } from "../../kube/resource.ts";
+import { holdsOnload } from "./holders.ts";
+import { isFinished } from "./pods.ts";
+import { trimPod } from "./trim.ts";
+
+interface Look {
+  /** Pods that hold amd.com/onload, as they were listed. */
+  listed: DeepReadonly<Pod>[];
+  /** `namespace/DaemonSet` of the device plugins that were still there. */
+  plugins: Set<string>;
+  watch: { informer: Informer<Pod>; stop: AbortController; ended: Promise<void> } | undefined;
+}
+
+/** Whether a pod is in the way of unloading a module. */
+function isHolder(pod: DeepReadonly<Pod>): boolean {
+  return holdsOnload(pod) && !isFinished(pod);
+}
+
+/** Keeps of pods that hold amd.com/onload what deciding on their eviction needs, and next to nothing of others. */
+function trimHolder(pod: Pod): Pod {
+  const { name, namespace, uid, resourceVersion } = pod.metadata;
+  if (!isHolder(pod)) {
+    const metadata = {
+      name,
+      ...(namespace ? { namespace } : {}),
+      uid: uid ?? "",
+      resourceVersion: resourceVersion ?? "",
+    };
+    return { apiVersion: "v1", kind: "Pod", metadata };
+  }
+  const { annotations, ownerReferences } = pod.metadata;
+  const trimmed = trimPod(pod);
+  return {
+    ...trimmed,
+    metadata: {
+      ...trimmed.metadata,
+      ...(annotations ? { annotations } : {}),
+      ...(ownerReferences ? { ownerReferences } : {}),
+    },
+    spec: { ...pod.spec },
+  };
+}
+
+export class NodePods {
+  readonly #client: Client;
+  readonly #log: Logger;
+  readonly #onChange: (node: string) => void;
+  readonly #looks = new Map<string, Look>();
+
+  /** @param onChange called when a pod that holds amd.com/onload comes or goes on a watched node */
+  constructor(client: Client, log: Logger, onChange: (node: string) => void) {
+    this.#client = client;
+    this.#log = log;
+    this.#onChange = onChange;
+  }
+
+  /**
+   * The pods on a node that hold amd.com/onload; undefined where nobody has looked.
+   *
+   * @param withoutPlugin `namespace/DaemonSet` of a device plugin whose pod must have been gone when somebody looked
+   */
+  holders(node: string, withoutPlugin?: string): DeepReadonly<Pod>[] | undefined {
+    const look = this.#looks.get(node);
+    if (!look || (withoutPlugin !== undefined && look.plugins.has(withoutPlugin))) return undefined;
+    const live = look.watch?.informer;
+    return live?.hasSynced ? [...live.store.list()].filter(isHolder) : look.listed;
+  }
+
+  /**
+   * Lists a node's pods afresh; where some hold amd.com/onload, they are followed from then on.
+   *
+   * @returns those pods
+   */
+  async look(node: string, signal: AbortSignal): Promise<DeepReadonly<Pod>[]> {
+    const fieldSelector = `spec.nodeName=${node}`;
+    const { items } = await this.#client.list<Pod>(PODS, { fieldSelector, signal });
+    const plugins = items.flatMap(({ metadata: { namespace, labels } }) => {
+      const name = labels?.[PLUGIN_NAME_LABEL];
+      return name === undefined ? [] : [`${namespace}/${name}`];
+    });
+    const listed = items.filter(isHolder).map(trimHolder);
+    const watch = this.#looks.get(node)?.watch ?? (listed.length > 0 ? this.#follow(node, fieldSelector) : undefined);
+    this.#looks.set(node, { listed, plugins: new Set(plugins), watch });
+    return listed;
+  }
+
+  /** Whether what is known comes from a watch, which may be a moment behind. */
+  isWatched(node: string): boolean {
+    return this.#looks.get(node)?.watch !== undefined;
+  }
+
+  /** Forgets a node: whoever needs it looks again. */
+  forget(node: string): void {
+    this.#looks.get(node)?.watch?.stop.abort();
+    this.#looks.delete(node);
+  }
+
+  forgetAll(): void {
+    for (const node of this.#looks.keys()) this.forget(node);
+  }
+
+  /** Ends all watches. */
+  async close(): Promise<void> {
+    const ended = [...this.#looks.values()].flatMap(({ watch }) => (watch ? [watch.ended] : []));
+    this.forgetAll();
+    await Promise.all(ended);
+  }
+
+  #follow(node: string, fieldSelector: string): Look["watch"] {
+    const stop = new AbortController();
+    const informer = new Informer<Pod>({
+      client: this.#client,
+      resource: PODS,
+      fieldSelector,
+      transform: trimHolder,
+      log: this.#log,
+    });
+    informer.subscribe(({ old, current }) => {
+      if ((old && isHolder(old)) || (current && isHolder(current))) this.#onChange(node);
+    });
+    return { informer, stop, ended: informer.run(stop.signal) };
+  }
+}

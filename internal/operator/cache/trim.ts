@@ -1,0 +1,169 @@
+/** What of the objects is kept in memory: only what is read, because a cluster has many and large ones. */
+import type { CustomResourceDefinition, DaemonSet, JsonSchema, KubeObject, Node, Pod } from "../../api/core.ts";
+import type { Module, NodeModulesConfig } from "../../api/kmm.ts";
+import { ONLOAD_GROUP, ONLOAD_RESOURCE } from "../../api/names.ts";
+import type { ObjectMeta } from "../../kube/object.ts";
+import { TEMPLATE_ANNOTATION } from "../observe/node-facts.ts";
+
+type Meta = Node["metadata"];
+
+export function trimNode(node: Node): Node {
+  const { conditions = [], allocatable, nodeInfo } = node.status ?? {};
+  const ready = conditions.find(({ type }) => type === "Ready");
+  const amount = allocatable?.[ONLOAD_RESOURCE];
+  return {
+    ...kind(node),
+    metadata: { ...identity(node.metadata), labels: readLabels(node), annotations: ourAnnotations(node) },
+    ...(node.spec?.unschedulable ? { spec: { unschedulable: true } } : {}),
+    status: {
+      conditions: ready
+        ? [{ type: "Ready", status: ready.status, ...only("lastTransitionTime", ready.lastTransitionTime) }]
+        : [],
+      ...(amount === undefined ? {} : { allocatable: { [ONLOAD_RESOURCE]: amount } }),
+      nodeInfo: { ...only("kernelVersion", nodeInfo?.kernelVersion), ...only("bootID", nodeInfo?.bootID) },
+    },
+  };
+}
+
+/** KMM 1.1's own bookkeeping comes and goes with each module and says nothing to us. */
+function readLabels({ metadata: { labels = {} } }: Node): Record<string, string> {
+  return Object.fromEntries(
+    Object.entries(labels).filter(([name]) => !name.startsWith("beta.kmm.node.kubernetes.io/")),
+  );
+}
+
+function ourAnnotations(node: Node): Record<string, string> {
+  const entries = Object.entries(node.metadata.annotations ?? {});
+  return Object.fromEntries(entries.filter(([name]) => name.startsWith(`${ONLOAD_GROUP}/`)));
+}
+
+/** A pod of the plugin or of KMM: its labels, and what the kubelet says of it. */
+export function trimPod(pod: Pod): Pod {
+  const { metadata, status } = pod;
+  const template = metadata.annotations?.[TEMPLATE_ANNOTATION];
+  const ready = status?.conditions?.find(({ type }) => type === "Ready");
+  return {
+    ...kind(pod),
+    metadata: {
+      ...identity(metadata),
+      labels: metadata.labels ?? {},
+      ...only("creationTimestamp", metadata.creationTimestamp),
+      ...(template === undefined ? {} : { annotations: { [TEMPLATE_ANNOTATION]: template } }),
+    },
+    spec: { ...only("nodeName", pod.spec?.nodeName), ...only("nodeSelector", pod.spec?.nodeSelector) },
+    status: {
+      ...only("phase", status?.phase),
+      ...only("reason", status?.reason),
+      ...only("message", status?.message),
+      conditions: ready ? [ready] : [],
+      containerStatuses: containers(status?.containerStatuses),
+      initContainerStatuses: containers(status?.initContainerStatuses),
+    },
+  };
+}
+
+/** A pod by which KMM looks for an image: also which image. */
+export function trimPullPod(pod: Pod): Pod {
+  const containers = (pod.spec?.containers ?? []).map(({ name, image }) => ({ name, ...only("image", image) }));
+  const trimmed = trimPod(pod);
+  return { ...trimmed, spec: { ...trimmed.spec, containers } };
+}
+
+type Statuses = NonNullable<NonNullable<Pod["status"]>["containerStatuses"]>;
+
+/** Only containers that do not run, or have run before. */
+function containers(statuses: Statuses | undefined): Statuses {
+  const troubled = (statuses ?? []).filter(
+    ({ state, lastState }) => state?.waiting ?? state?.terminated ?? lastState?.terminated,
+  );
+  return troubled.map(({ name, state, lastState, restartCount }) => ({
+    name,
+    ...only("restartCount", restartCount),
+    ...only("state", state),
+    ...only("lastState", lastState),
+  }));
+}
+
+/** Without the record of who set which field, which is larger than the rest, and without KMM's counts. */
+export function trimModule(module: Module): Module {
+  return { ...kind(module), metadata: withoutManagedFields(module.metadata), spec: module.spec };
+}
+
+/** The template is compared by a digest; the API server's copy of it is not needed. */
+export function trimDaemonSet(daemonSet: DaemonSet): DaemonSet {
+  const { metadata, spec } = daemonSet;
+  const { labels, annotations } = spec.template.metadata;
+  return {
+    ...kind(daemonSet),
+    metadata: withoutManagedFields(metadata),
+    spec: { ...spec, template: { metadata: { labels, ...only("annotations", annotations) }, spec: {} } },
+    status: { ...only("observedGeneration", daemonSet.status?.observedGeneration) },
+  };
+}
+
+export function trimNodeModulesConfig(nmc: NodeModulesConfig): NodeModulesConfig {
+  return { ...nmc, metadata: identity(nmc.metadata) };
+}
+
+/** A CRD's schema, down to which fields there are. */
+export function trimCrd(crd: CustomResourceDefinition): CustomResourceDefinition {
+  const { group, scope, names, versions } = crd.spec;
+  // Other groups' schemas are never looked at.
+  const ours = group.endsWith("kmm.sigs.x-k8s.io");
+  return {
+    ...kind(crd),
+    metadata: identity(crd.metadata),
+    spec: {
+      group,
+      scope,
+      names: { kind: names.kind, plural: names.plural },
+      versions: ours
+        ? versions.map(({ name, served, storage, schema }) => ({
+            name,
+            served,
+            storage,
+            ...(schema?.openAPIV3Schema ? { schema: { openAPIV3Schema: fields(schema.openAPIV3Schema, 6) } } : {}),
+          }))
+        : [],
+    },
+  };
+}
+
+function fields(schema: JsonSchema, depth: number): JsonSchema {
+  if (depth === 0) return {};
+  const { properties, items } = schema;
+  const entries = Object.entries(properties ?? {});
+  return {
+    ...(properties ? { properties: Object.fromEntries(entries.map(([k, v]) => [k, fields(v, depth - 1)])) } : {}),
+    ...(items ? { items: fields(items, depth) } : {}),
+  };
+}
+
+/** What an object is and how it is labelled: a MachineConfig has whole files in it. */
+export function trimToLabels(object: KubeObject): KubeObject {
+  return { ...kind(object), metadata: { ...identity(object.metadata), ...only("labels", object.metadata.labels) } };
+}
+
+export function withoutManagedFields<M extends ObjectMeta>(metadata: M): M {
+  const { managedFields: _, ...rest } = metadata;
+  return rest as M;
+}
+
+function kind<T extends { apiVersion: string; kind: string }>(object: T): Pick<T, "apiVersion" | "kind"> {
+  return { apiVersion: object.apiVersion, kind: object.kind };
+}
+
+function identity({ name, namespace, uid, resourceVersion, deletionTimestamp }: Meta): Meta {
+  return {
+    name,
+    ...only("namespace", namespace),
+    ...only("uid", uid),
+    ...only("resourceVersion", resourceVersion),
+    ...only("deletionTimestamp", deletionTimestamp),
+  };
+}
+
+/** `{[key]: value}`, or nothing where there is no value. */
+function only<K extends string, V>(key: K, value: V | undefined): Partial<Record<K, V>> {
+  return value === undefined ? {} : ({ [key]: value } as Record<K, V>);
+}

@@ -1,0 +1,198 @@
+import { describe, expect, test } from "bun:test";
+import fc from "fast-check";
+import type { KernelMapping, KmmCapabilities, Module, ModuleLoaderContainer } from "../../api/kmm.ts";
+import { holdBack } from "./hold-back.ts";
+
+const KMM_1: KmmCapabilities = {
+  tolerations: false,
+  pluralInTree: false,
+  nodeModulesConfig: false,
+  moduleImagesConfig: false,
+};
+const KMM_2: KmmCapabilities = { ...KMM_1, tolerations: true, pluralInTree: true, nodeModulesConfig: true };
+
+const el8: KernelMapping = { regexp: "el8", containerImage: "r/module:1-el8" };
+const el9: KernelMapping = { regexp: "el9", containerImage: "r/module:1-el9" };
+const KERNEL_8 = "4.18.0-372.el8.x86_64";
+const KERNEL_9 = "5.14.0-70.el9.x86_64";
+
+function module(container: Partial<ModuleLoaderContainer> = {}, spec: Partial<Module["spec"]> = {}): Module {
+  return {
+    apiVersion: "kmm.sigs.x-k8s.io/v1beta1",
+    kind: "Module",
+    metadata: { namespace: "ns", name: "onload-module" },
+    spec: {
+      selector: { "kubernetes.io/os": "linux" },
+      ...spec,
+      moduleLoader: {
+        serviceAccountName: "sa",
+        ...spec.moduleLoader,
+        container: {
+          modprobe: { moduleName: "onload", parameters: ["--first-time"] },
+          kernelMappings: [el8],
+          version: "1",
+          ...container,
+        },
+      },
+    },
+  };
+}
+
+describe("holdBack", () => {
+  interface Case {
+    live?: Module;
+    lastReady?: Module;
+    desired: Module;
+    kernels?: string[];
+    kmm?: KmmCapabilities;
+    /** What must be held back; nothing means that `desired` is applied as it stands. */
+    held?: string[];
+  }
+  const newImage = { ...el8, containerImage: "r/module:fixed" };
+  const imageHeld = [`spec.onload.kernelMappings (kernel ${KERNEL_8}: r/module:1-el8 to r/module:fixed)`];
+  const cases: Record<string, Case> = {
+    "no Module yet": { desired: module() },
+    "nothing changed": { live: module(), desired: module() },
+    "another image at the same version": {
+      live: module(),
+      desired: module({ kernelMappings: [newImage] }),
+      held: imageHeld,
+    },
+    "another image, but no node is labelled": {
+      live: module(),
+      desired: module({ kernelMappings: [newImage] }),
+      kernels: [],
+    },
+    "another image with a new version": {
+      live: module(),
+      desired: module({ kernelMappings: [newImage], version: "2" }),
+    },
+    "back to the version of the labelled nodes, with another image": {
+      live: module({ version: "2" }),
+      lastReady: module(),
+      desired: module({ kernelMappings: [newImage] }),
+      held: imageHeld,
+    },
+    "back to the version of the labelled nodes, unchanged": {
+      live: module({ version: "2", kernelMappings: [newImage] }),
+      lastReady: module(),
+      desired: module(),
+    },
+    "a mapping for a kernel that no labelled node runs": {
+      live: module(),
+      desired: module({ kernelMappings: [el8, el9] }),
+    },
+    "the mapping of a labelled node is gone": {
+      live: module({ kernelMappings: [el8, el9] }),
+      desired: module({ kernelMappings: [el8] }),
+      kernels: [KERNEL_8, KERNEL_9],
+      held: [`spec.onload.kernelMappings (kernel ${KERNEL_9}: r/module:1-el9 to none)`],
+    },
+    "another mapping comes first for a labelled node": {
+      live: module(),
+      desired: module({ kernelMappings: [{ regexp: "x86", containerImage: "r/module:any" }, el8] }),
+      held: [`spec.onload.kernelMappings (kernel ${KERNEL_8}: r/module:1-el8 to r/module:any)`],
+    },
+    "another expression that chooses the same image": {
+      live: module(),
+      desired: module({ kernelMappings: [{ ...el8, regexp: "el8\\.x86_64$" }] }),
+    },
+    "an expression that only RE2 knows: any change is held back": {
+      live: module(),
+      desired: module({ kernelMappings: [{ ...el8, regexp: "(?P<n>el8)" }] }),
+      held: [`spec.onload.kernelMappings (kernel ${KERNEL_8})`],
+    },
+    "only how the image is built": {
+      live: module(),
+      desired: module({ kernelMappings: [{ ...el8, build: { dockerfileConfigMap: { name: "d" } } }] }),
+    },
+    "pull policy": {
+      live: module(),
+      desired: module({ imagePullPolicy: "Always" }),
+      held: ["spec.onload.imagePullPolicy (unset to Always)"],
+    },
+    "modprobe in the live Module, changed by a person": {
+      live: module({ modprobe: { moduleName: "onload", parameters: ["--first-time", "debug=1"] } }),
+      desired: module(),
+      held: [
+        'modprobe of the Module ({"moduleName":"onload","parameters":["--first-time","debug=1"]} to {"moduleName":"onload","parameters":["--first-time"]})',
+      ],
+    },
+    "what the API server and KMM add by themselves": {
+      live: module({
+        modprobe: { moduleName: "onload", parameters: ["--first-time"], dirName: "/opt" },
+        ...({ registryTLS: {} } as object),
+        inTreeModuleToRemove: "",
+      }),
+      desired: module(),
+    },
+    "service account under KMM 2": {
+      live: module(),
+      desired: module({}, { moduleLoader: { serviceAccountName: "other" } as Module["spec"]["moduleLoader"] }),
+      kmm: KMM_2,
+    },
+    "service account under KMM 1.1": {
+      live: module(),
+      desired: module({}, { moduleLoader: { serviceAccountName: "other" } as Module["spec"]["moduleLoader"] }),
+      held: ["spec.serviceAccountName (sa to other)"],
+    },
+    "pull secret under KMM 1.1": {
+      live: module(),
+      desired: module({}, { imageRepoSecret: { name: "s" } }),
+      held: ["spec.imagePullSecrets (unset to s)"],
+    },
+  };
+  for (const [name, { live, lastReady, desired, kernels = [KERNEL_8], kmm = KMM_1, held = [] }] of Object.entries(
+    cases,
+  )) {
+    test(name, () => {
+      const { apply, heldBack } = holdBack(desired, { live, lastReady, kernels }, kmm);
+      expect(heldBack).toEqual(held);
+      if (held.length === 0) expect(apply).toEqual(desired);
+      else expect(apply.spec).toEqual((live?.spec.moduleLoader.container.version === "1" ? live : lastReady)!.spec);
+    });
+  }
+
+  test("a Module of the original operator keeps the form of its in-tree module until its next version", () => {
+    const live = module({ inTreeModuleToRemove: "sfc" });
+    const desired = module({ inTreeModulesToRemove: ["sfc"] });
+    const same = holdBack(desired, { live, kernels: [KERNEL_8] }, KMM_2);
+    expect(same.heldBack).toEqual([]);
+    expect(same.apply).toEqual(live);
+    const next = module({ inTreeModulesToRemove: ["sfc"], version: "2" });
+    expect(holdBack(next, { live, kernels: [KERNEL_8] }, KMM_2).apply).toEqual(next);
+  });
+
+  test("metadata, tolerations and build go through even while a change is held back", () => {
+    const desired = module({ kernelMappings: [newImage] }, { tolerations: [{ key: "a", operator: "Exists" }] });
+    desired.metadata.labels = { a: "b" };
+    const { apply } = holdBack(desired, { live: module(), kernels: [KERNEL_8] }, KMM_2);
+    expect(apply.metadata.labels).toEqual({ a: "b" });
+    expect(apply.spec.tolerations).toEqual([{ key: "a", operator: "Exists" }]);
+    expect(apply.spec.moduleLoader.container.kernelMappings).toEqual([el8]);
+  });
+
+  test("never lets through a change that alters the image of a labelled node, and then says nothing twice", () => {
+    const mapping = fc.record({
+      regexp: fc.constantFrom("el8", "el9", "x86_64", "^4", "^5", "none"),
+      containerImage: fc.constantFrom("a:1", "b:1"),
+    });
+    const mappings = fc.array(mapping, { minLength: 1, maxLength: 4 });
+    const image = (list: readonly KernelMapping[], kernel: string): string | undefined =>
+      list.find(({ regexp }) => new RegExp(regexp).test(kernel))?.containerImage;
+    fc.assert(
+      fc.property(mappings, mappings, fc.subarray([KERNEL_8, KERNEL_9]), (was, want, kernels) => {
+        const live = module({ kernelMappings: was });
+        const { apply, heldBack } = holdBack(module({ kernelMappings: want }), { live, kernels }, KMM_2);
+        const applied = apply.spec.moduleLoader.container.kernelMappings;
+        for (const kernel of kernels) {
+          if (image(was, kernel) !== undefined) expect(image(applied, kernel)).toBe(image(was, kernel)!);
+        }
+        const harmful = kernels.some((k) => image(was, k) !== undefined && image(was, k) !== image(want, k));
+        expect(heldBack.length > 0).toBe(harmful);
+        // Once applied, the same resource asks for the same again.
+        expect(holdBack(module({ kernelMappings: want }), { live: apply, kernels }, KMM_2).apply).toEqual(apply);
+      }),
+    );
+  });
+});

@@ -1,0 +1,176 @@
+import { describe, expect, test } from "bun:test";
+import { withDefaults, type Onload, type OnloadSpecInput } from "../../api/onload.ts";
+import { desiredObjects, modulesInUse, type LoadedNode, type ModulesInUse } from "./objects.ts";
+import type { LiveObjects } from "../observe/cluster.ts";
+import { TEMPLATE_ANNOTATION } from "../observe/node-facts.ts";
+import type { LatchFacts, NodeFacts } from "../rollout/facts.ts";
+import { bare, module, noLatch, whole } from "../testing/facts.ts";
+import { KMM_1, KMM_2 } from "../testing/world.ts";
+
+type Mapping = OnloadSpecInput["onload"]["kernelMappings"][number];
+
+function onload(kernelMappings: Mapping[], version = "v1", changes: object = {}): Onload {
+  const spec = {
+    selector: { a: "b" },
+    serviceAccountName: "sa",
+    onload: { kernelMappings, userImage: "u:1", version },
+    ...changes,
+  };
+  const metadata = { name: "o", namespace: "ns", uid: "1" };
+  return withDefaults({ apiVersion: "onload.amd.com/v1alpha1", kind: "Onload", metadata, spec });
+}
+
+const nothing: LiveObjects = { onload: undefined, sfc: undefined, daemonSet: undefined };
+const mapping = (changes: Partial<Mapping> = {}): Mapping => ({ regexp: ".*", kernelModuleImage: "m:1", ...changes });
+const loaded = (changes: Partial<LoadedNode> = {}): LoadedNode => ({
+  kernel: "5.14",
+  onload: true,
+  sfc: false,
+  ...changes,
+});
+
+const NOT_IN_USE = modulesInUse([], "v1");
+const inUse = (...nodes: LoadedNode[]): ModulesInUse => ({ ...NOT_IN_USE, loaded: nodes });
+
+function live(resource: Onload): LiveObjects {
+  const { onload: module, sfc } = desiredObjects(resource, KMM_2, nothing, NOT_IN_USE, "i:1");
+  return { onload: module, sfc, daemonSet: undefined };
+}
+
+describe("what would reload drivers in place waits for a new version", () => {
+  const before = onload([mapping()]);
+  test("another image", () => {
+    const desired = desiredObjects(
+      onload([mapping({ kernelModuleImage: "m:2" })]),
+      KMM_2,
+      live(before),
+      inUse(loaded()),
+      "i:1",
+    );
+    expect(desired.heldBack).toEqual(["spec.onload.kernelMappings (kernel 5.14: m:1 to m:2)"]);
+    expect(JSON.stringify(desired.onload)).not.toContain("m:2");
+  });
+  test("another image of a new version does not", () => {
+    const desired = desiredObjects(
+      onload([mapping({ kernelModuleImage: "m:2" })], "v2"),
+      KMM_2,
+      live(before),
+      NOT_IN_USE,
+      "i:1",
+    );
+    expect(desired.heldBack).toEqual([]);
+    expect(JSON.stringify(desired.onload)).toContain("m:2");
+  });
+  test("another image where nothing is loaded yet does not", () => {
+    const desired = desiredObjects(
+      onload([mapping({ kernelModuleImage: "m:2" })]),
+      KMM_2,
+      live(before),
+      NOT_IN_USE,
+      "i:1",
+    );
+    expect(desired.heldBack).toEqual([]);
+  });
+  test("sfc under a loaded onload", () => {
+    const desired = desiredObjects(onload([mapping({ sfc: {} })]), KMM_2, live(before), inUse(loaded()), "i:1");
+    expect(desired.heldBack).toEqual(["spec.onload.kernelMappings (sfc for kernel 5.14)"]);
+    expect(desired.sfc).toBeUndefined();
+  });
+  test("sfc for one more kernel keeps the Module of the others", () => {
+    const some = onload([mapping({ regexp: "^6", sfc: {} }), mapping({ regexp: "^5" })]);
+    const all = onload([mapping({ regexp: "^6", sfc: {} }), mapping({ regexp: "^5", sfc: {} })]);
+    const desired = desiredObjects(
+      all,
+      KMM_2,
+      live(some),
+      inUse(loaded(), loaded({ kernel: "6.1", sfc: true })),
+      "i:1",
+    );
+    expect(desired.heldBack).toEqual(["spec.onload.kernelMappings (sfc for kernel 5.14)"]);
+    expect(desired.sfc!.spec.moduleLoader.container.kernelMappings.map(({ regexp }) => regexp)).toEqual(["^6"]);
+  });
+  test("the selectors by which they were loaded stay", () => {
+    const both = onload([mapping({ sfc: {} })]);
+    const by = (loadedBy: Record<string, string>) => ({ loaded: true, loadedBy, unlatched: true });
+    const selectors = { onload: by({ a: "b" }), sfc: by({ c: "d" }) };
+    const desired = desiredObjects(both, KMM_1, nothing, { ...inUse(loaded({ sfc: true })), selectors }, "i:1");
+    expect([desired.onload, desired.sfc!].map(({ spec }) => spec.selector)).toEqual([{ a: "b" }, { c: "d" }]);
+  });
+  test("sfc left out", () => {
+    const desired = desiredObjects(
+      before,
+      KMM_2,
+      live(onload([mapping({ sfc: {} })])),
+      inUse(loaded({ sfc: true })),
+      "i:1",
+    );
+    expect(desired.heldBack).toEqual(["spec.onload.kernelMappings (sfc left out)"]);
+  });
+  test("back to the last Ready version with another image", () => {
+    const status = { lastReady: { version: "v1", time: "", onload: before.spec.onload } };
+    const again = { ...onload([mapping({ kernelModuleImage: "m:2" })]), status } as unknown as Onload;
+    const between = live(onload([mapping({ kernelModuleImage: "m:9" })], "v9"));
+    const desired = desiredObjects(again, KMM_2, between, inUse(loaded()), "i:1");
+    expect(desired.heldBack).toHaveLength(1);
+    expect(JSON.stringify(desired.onload)).toContain("m:1");
+  });
+});
+
+describe("the DaemonSet", () => {
+  const stamp = (resource: Onload, image: string | undefined) =>
+    desiredObjects(resource, KMM_2, nothing, NOT_IN_USE, image);
+  test("carries a digest of its template, which changes with it", () => {
+    const [a, same, other] = [
+      stamp(onload([mapping()]), "i:1"),
+      stamp(onload([mapping()]), "i:1"),
+      stamp(onload([mapping()]), "i:2"),
+    ];
+    expect(a.template).toBe(same.template!);
+    expect(a.template).not.toBe(other.template!);
+    expect(a.daemonSet!.spec.template.metadata.annotations![TEMPLATE_ANNOTATION]).toBe(a.template!);
+  });
+  test("is not made without an image", () => {
+    expect(stamp(onload([mapping()]), undefined)).toMatchObject({ daemonSet: undefined, template: undefined });
+  });
+});
+
+describe("what is in use", () => {
+  const on: LatchFacts = { stands: "on", asked: true, holds: true };
+  const latched = (changes: object = {}) =>
+    whole("v2", {
+      latches: { onload: on, sfc: noLatch },
+      onload: { ...module("v2"), selector: { latch: "on" } },
+      ...changes,
+    });
+  const notLoaded = { loaded: false, loadedBy: undefined, unlatched: false };
+  const selectors = { onload: { loaded: true, loadedBy: { latch: "on" }, unlatched: false }, sfc: notLoaded };
+  test("the wanted version, by kernel, and what selected it", () => {
+    const other = whole("v1", { latches: { onload: on, sfc: noLatch }, kernel: "5.0" });
+    expect(modulesInUse([other, latched(), latched()], "v2")).toEqual({
+      loaded: [{ kernel: "6.1.0", onload: true, sfc: false }],
+      selectors,
+    });
+  });
+  test("what selected a node that is to leave", () => {
+    expect(modulesInUse([latched({ want: undefined })], "v2")).toEqual({ loaded: [], selectors });
+  });
+  const none = { plugin: undefined, onload: undefined, sfc: undefined };
+  const off: LatchFacts = { stands: "off", asked: true, holds: true };
+  test.each<[string, NodeFacts, boolean]>([
+    ["a node under its latch", latched(), false],
+    [
+      "one whose latch is off and whose module still goes",
+      bare({ onload: module(), latches: { onload: off, sfc: noLatch } }),
+      false,
+    ],
+    ["one with nothing", bare(), false],
+    ["a label without a latch", whole("v1"), true],
+    ["a label without a latch that has not loaded anything", bare({ labels: { ...none, onload: "v1" } }), true],
+    ["a module that goes, made without a latch", bare({ onload: module() }), true],
+  ])("%s: unlatched %p", (_name, node, expected) => {
+    const { stands } = node.latches.onload;
+    const facts =
+      node.onload.present && stands === undefined ? { ...node, onload: { ...node.onload, selector: {} } } : node;
+    expect(modulesInUse([facts], "v2").selectors.onload.unlatched).toBe(expected);
+  });
+});

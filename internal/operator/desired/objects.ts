@@ -1,0 +1,137 @@
+/** What shall be in the cluster for one Onload resource: its Modules and DaemonSet. Pure. */
+import { createHash } from "node:crypto";
+import type { DaemonSet, DeepReadonly } from "../../api/core.ts";
+import { ON } from "../../api/latch.ts";
+import type { KmmCapabilities, Module } from "../../api/kmm.ts";
+import type { Onload } from "../../api/onload.ts";
+import { desiredDaemonSet } from "./daemonset.ts";
+import { holdBack, type ModuleInUse } from "./hold-back.ts";
+import { desiredModules, type DesiredModules } from "./modules.ts";
+import { selectorFor, type SelectorInUse } from "./selector.ts";
+import { mappingFor } from "../kmm/module-config.ts";
+import { TEMPLATE_ANNOTATION } from "../observe/node-facts.ts";
+import type { LiveObjects } from "../observe/cluster.ts";
+import type { NodeFacts, Version } from "../rollout/facts.ts";
+
+/** A node that carries a label of the wanted version, and which modules are loaded there. */
+export interface LoadedNode {
+  kernel: string;
+  onload: boolean;
+  sfc: boolean;
+}
+
+/** What of a resource's Modules is in use on nodes. */
+export interface ModulesInUse {
+  /** Nodes with the wanted version; each combination once. */
+  loaded: readonly LoadedNode[];
+  /** What selected the nodes. */
+  selectors: Record<"onload" | "sfc", Omit<SelectorInUse, "live">>;
+}
+
+/** Finds out what is in use from the facts of the nodes. */
+export function modulesInUse(facts: readonly NodeFacts[], version: Version): ModulesInUse {
+  const kinds = new Map<string, LoadedNode[]>();
+  for (const { kernel, want, labels, onload, sfc } of facts) {
+    if (want === undefined) continue;
+    const onloadLoaded = labels.onload === want && onload.ready === want;
+    const sfcLoaded = labels.sfc === want && sfc.ready === want;
+    if (!onloadLoaded && !sfcLoaded) continue;
+    const seen = kinds.get(kernel) ?? [];
+    if (seen.some((kind) => kind.onload === onloadLoaded && kind.sfc === sfcLoaded)) continue;
+    kinds.set(kernel, [...seen, { kernel, onload: onloadLoaded, sfc: sfcLoaded }]);
+  }
+  const order = ({ onload, sfc, kernel }: LoadedNode): string => `${onload} ${sfc} ${kernel}`;
+  const loaded = [...kinds.values()].flat().sort((a, b) => (order(a) < order(b) ? -1 : 1));
+  return {
+    loaded,
+    selectors: { onload: selectorsOn(facts, version, "onload"), sfc: selectorsOn(facts, version, "sfc") },
+  };
+}
+
+/** Nodes that shall have the module no more count too: it must not be made anew under them before they are drained. */
+function selectorsOn(
+  facts: readonly NodeFacts[],
+  version: Version,
+  module: "onload" | "sfc",
+): Omit<SelectorInUse, "live"> {
+  const on = facts.find((node) => node[module].ready === version);
+  const unlatched = facts.some(({ labels, latches, [module]: { present } }) => {
+    const { stands, holds } = latches[module];
+    return (labels[module] !== undefined && stands !== ON) || (present && !holds);
+  });
+  return { loaded: on !== undefined, loadedBy: on?.[module].selector, unlatched };
+}
+
+/** What shall be in the cluster for one Onload resource now. */
+export interface DesiredObjects {
+  onload: Module;
+  /** undefined: none is to be made; one that is there stays as long as a node carries its label. */
+  sfc: Module | undefined;
+  daemonSet: DaemonSet | undefined;
+  /** Digest of the DaemonSet's template. */
+  template: string | undefined;
+  /** Changes that wait for a new version, each naming its field. */
+  heldBack: string[];
+}
+
+/**
+ * What shall be in the cluster, less changes that would reload modules in place.
+ *
+ * @param image of the device plugin; undefined where none is known
+ * @param inUse what is in use on nodes
+ */
+export function desiredObjects(
+  onload: DeepReadonly<Onload>,
+  kmm: KmmCapabilities,
+  live: LiveObjects,
+  { loaded, selectors }: ModulesInUse,
+  image: string | undefined,
+): DesiredObjects {
+  const desired = desiredModules(onload, kmm);
+  const last = lastReadyModules(onload, kmm);
+  const inUse = (module: "onload" | "sfc"): ModuleInUse => ({
+    live: live[module],
+    lastReady: last?.[module],
+    kernels: loaded.filter((node) => node[module]).map(({ kernel }) => kernel),
+  });
+  for (const each of ["onload", "sfc"] as const) {
+    const module = desired[each];
+    if (module) module.spec.selector = selectorFor(module, { live: live[each], ...selectors[each] }, kmm);
+  }
+  const main = holdBack(desired.onload, inUse("onload"), kmm);
+  const sfc = desired.sfc && holdBack(desired.sfc, inUse("sfc"), kmm);
+  const heldBack = [...new Set([...main.heldBack, ...(sfc?.heldBack ?? [])])];
+  let sfcModule = sfc?.apply;
+  // Nodes that have this version's onload without sfc under it would get sfc under a loaded onload.
+  const gaining = loaded.find(
+    (node) => node.onload && !node.sfc && mappingFor(sfcModule, node.kernel) && !mappingFor(live.sfc, node.kernel),
+  );
+  if (gaining) {
+    heldBack.push(`spec.onload.kernelMappings (sfc for kernel ${gaining.kernel})`);
+    sfcModule = live.sfc && desired.sfc ? keepContainer(desired.sfc, live.sfc) : undefined;
+  }
+  if (!desired.sfc && loaded.some((node) => node.sfc)) heldBack.push("spec.onload.kernelMappings (sfc left out)");
+  const daemonSet = image === undefined ? undefined : desiredDaemonSet(onload, image);
+  const template = daemonSet && stamp(daemonSet);
+  return { onload: main.apply, sfc: sfcModule, daemonSet, template, heldBack };
+}
+
+/** The Modules that nodes of the last Ready version were loaded with, where the live ones are of another by now. */
+function lastReadyModules(onload: DeepReadonly<Onload>, kmm: KmmCapabilities): DesiredModules | undefined {
+  const lastReady = onload.status?.lastReady;
+  if (lastReady?.version !== onload.spec.onload.version) return undefined;
+  const spec = { ...onload.spec, onload: lastReady.onload as Onload["spec"]["onload"] };
+  return desiredModules({ ...onload, spec }, kmm);
+}
+
+function keepContainer(desired: Module, live: DeepReadonly<Module>): Module {
+  const { container } = structuredClone(live.spec.moduleLoader) as Module["spec"]["moduleLoader"];
+  return { ...desired, spec: { ...desired.spec, moduleLoader: { ...desired.spec.moduleLoader, container } } };
+}
+
+/** Writes a digest of the template into it, by which pods of an older template are known. */
+function stamp({ spec: { template } }: DaemonSet): string {
+  const digest = createHash("sha256").update(JSON.stringify(template)).digest("hex").slice(0, 16);
+  template.metadata.annotations = { ...template.metadata.annotations, [TEMPLATE_ANNOTATION]: digest };
+  return digest;
+}

@@ -1,0 +1,49 @@
+/**
+ * Which images of a Module KMM (2.4 and later) has found. It loads nothing before its ModuleImagesConfig says that the
+ * image exists. An image that it does not build has no state at all until a pod of its own has pulled it, however long
+ * that takes: only that pod says why it does not come.
+ */
+import type { DeepReadonly, Pod } from "../../api/core.ts";
+import type { Module, ModuleImagesConfig } from "../../api/kmm.ts";
+import type { MissingImage } from "../rollout/facts.ts";
+import { imageFor } from "./module-config.ts";
+import { podFailure } from "../cache/pods.ts";
+
+/** What is known of a Module's images. */
+export interface ModuleImages {
+  found: readonly string[];
+  /** By image: why it will not come by itself. */
+  problems: Readonly<Record<string, string>>;
+}
+
+/** @param pullPods the pods by which KMM looks for this Module's images */
+export function moduleImages(
+  config: DeepReadonly<ModuleImagesConfig> | undefined,
+  pullPods: Iterable<DeepReadonly<Pod>>,
+): ModuleImages {
+  const states = config?.status?.imagesStates ?? [];
+  const problems: Record<string, string> = {};
+  for (const { image, status } of states) {
+    if (status === "DoesNotExist") problems[image] = "KMM could not build or sign it; see the pods of its build";
+  }
+  for (const pod of pullPods) {
+    const failure = podFailure(pod);
+    const image = pod.spec?.containers?.[0]?.image;
+    if (image !== undefined && failure) problems[image] = failure.message;
+  }
+  return { found: states.filter(({ status }) => status === "Exists").map(({ image }) => image), problems };
+}
+
+/** The images that some Modules need for a kernel and that KMM has not found; each once. */
+export function missingImages(
+  modules: readonly { module: DeepReadonly<Module> | undefined; images: ModuleImages | undefined }[],
+  kernel: string,
+): MissingImage[] {
+  const missing = new Map<string, MissingImage>();
+  for (const { module, images } of modules) {
+    const image = module && imageFor(module, kernel);
+    if (image === undefined || !images || images.found.includes(image)) continue;
+    missing.set(image, { image, why: missing.get(image)?.why ?? images.problems[image] });
+  }
+  return [...missing.values()];
+}

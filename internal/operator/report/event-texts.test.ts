@@ -1,0 +1,195 @@
+import { describe, expect, test } from "bun:test";
+import type { Condition } from "../../api/core.ts";
+import type { KmmCapabilities } from "../../api/kmm.ts";
+import { bare, mark, module, noLatch, NOW, policy, whole } from "../testing/facts.ts";
+import { KMM_1, KMM_2 } from "../testing/world.ts";
+import type { LatchFacts, NodeFacts } from "../rollout/facts.ts";
+import { formatMark, parseMark, markAnnotation } from "../observe/step-record.ts";
+import { nodePatch, needsFreshNode } from "../rollout/patch.ts";
+import { planRollout, type NodePlan } from "../rollout/plan.ts";
+import { remember, tellChange, tellConditions, tellStep, type NodeMemory } from "./event-texts.ts";
+
+const none = { plugin: undefined, onload: undefined, sfc: undefined };
+const KEY = { namespace: "ns", name: "o" };
+const planOf = (node: Parameters<typeof planRollout>[0][number]): NodePlan =>
+  planRollout([node], policy, NOW).nodes[0]!;
+
+describe("the patch of a step", () => {
+  test("labels and mark together", () => {
+    expect(nodePatch(planOf(bare({ sfcManaged: true })), KEY, KMM_2, "3", NOW)).toEqual({
+      metadata: {
+        labels: { "onload.amd.com/ns.o": "v2", "kmm.node.kubernetes.io/version-module.ns.o-sfcmod": "v2" },
+        annotations: { [markAnnotation(KEY)]: "Install 2026-01-01T12:00:00.000Z 3" },
+      },
+    });
+  });
+  test("KMM 1.1 is spared its own labels", () => {
+    const label = (part: string): string => `beta.kmm.node.kubernetes.io/version-${part}.ns.o-module`;
+    const asked = "kmm.node.kubernetes.io/version-module.ns.o-module";
+    expect(nodePatch(planOf(bare()), KEY, KMM_1, "1", NOW)?.metadata.labels).toEqual({
+      "onload.amd.com/ns.o": "v2",
+      [asked]: "v2",
+      [label("module-loader")]: "v2",
+      [label("device-plugin")]: "v2",
+    });
+    const drained = bare({ labels: { ...none, onload: "v1" }, onload: module("v1"), holders: [] });
+    const gone = { [asked]: null, [label("module-loader")]: null, [label("device-plugin")]: null };
+    expect(nodePatch(planOf(drained), KEY, KMM_1, "1", NOW)?.metadata.labels).toEqual(gone);
+    // After KMM was uninstalled, what was set with it goes too.
+    expect(nodePatch(planOf(drained), KEY, undefined, "1", NOW)?.metadata.labels).toEqual(gone);
+    expect(nodePatch(planOf(drained), KEY, KMM_2, "1", NOW)?.metadata.labels).toEqual({ [asked]: null });
+  });
+  describe("where KMM 1.1's Modules ask for a latch", () => {
+    const [onload, sfc] = ["latch.onload.amd.com/ns.o-module", "latch.onload.amd.com/ns.o-sfcmod"];
+    const versions = (module: string, version: string | null): Record<string, string | null> => ({
+      [`kmm.node.kubernetes.io/version-module.ns.${module}`]: version,
+      [`beta.kmm.node.kubernetes.io/version-module-loader.ns.${module}`]: version,
+      [`beta.kmm.node.kubernetes.io/version-device-plugin.ns.${module}`]: version,
+    });
+    const on: LatchFacts = { stands: "on", asked: true, holds: true };
+    const off: LatchFacts = { stands: "off", asked: true, holds: false };
+    const labelsOf = (node: NodeFacts, kmm: KmmCapabilities | undefined = KMM_1) =>
+      nodePatch(planOf(node), KEY, kmm, "1", NOW)?.metadata.labels;
+    const drained = (latch: LatchFacts): NodeFacts =>
+      bare({
+        labels: { ...none, onload: "v1" },
+        onload: module("v1"),
+        holders: [],
+        latches: { onload: latch, sfc: noLatch },
+      });
+    const left = bare({ want: undefined, mark: mark(), latches: { onload: off, sfc: off } });
+
+    test("loading puts it on", () => {
+      const asked = { stands: undefined, asked: true, holds: false };
+      const first = bare({ latches: { onload: asked, sfc: noLatch } });
+      expect(labelsOf(first)).toEqual({
+        "onload.amd.com/ns.o": "v2",
+        ...versions("o-module", "v2"),
+        [onload]: "on",
+      });
+    });
+    test("unloading puts it off and leaves the version labels, until the next version takes their place", () => {
+      expect(labelsOf(drained(on))).toEqual({ [onload]: "off" });
+      const next = bare({ mark: mark("UnlabelOnload"), latches: { onload: off, sfc: off } });
+      expect(labelsOf(next)).toEqual({
+        ...versions("o-module", "v2"),
+        [onload]: "on",
+        // This version has no sfc.
+        ...versions("o-sfcmod", null),
+        [sfc]: null,
+      });
+    });
+    test("the last step takes all that is left", () => {
+      expect(labelsOf(left)).toEqual({
+        ...versions("o-module", null),
+        ...versions("o-sfcmod", null),
+        [onload]: null,
+        [sfc]: null,
+      });
+      expect(needsFreshNode(planOf(left))).toBeTrue();
+    });
+    test("what was loaded without it goes by its version labels", () => {
+      const other = { stands: undefined, asked: true, holds: false };
+      expect(labelsOf(drained(other))).toEqual(versions("o-module", null));
+    });
+    test("one that the Module asks for no more goes with the next version", () => {
+      const kept = { stands: "off" as const, asked: false, holds: false };
+      const next = bare({ mark: mark("UnlabelOnload"), latches: { onload: kept, sfc: noLatch } });
+      expect(labelsOf(next)).toEqual({ ...versions("o-module", "v2"), [onload]: null });
+    });
+    test("another KMM, or none, is asked by the version label", () => {
+      const asked = { "kmm.node.kubernetes.io/version-module.ns.o-module": null };
+      expect(labelsOf(drained(on), KMM_2)).toEqual({ ...asked, [onload]: null });
+      expect(nodePatch(planOf(drained(on)), KEY, undefined, "1", NOW)?.metadata.labels).toEqual({
+        ...versions("o-module", null),
+        [onload]: null,
+      });
+    });
+  });
+  test("eviction is marked once", () => {
+    const holder = { namespace: "a", name: "p", uid: "1", terminating: false, evictable: true, refusal: undefined };
+    const draining = (step: string) =>
+      planOf(
+        whole("v1", {
+          labels: { ...none, onload: "v1" },
+          plugin: bare().plugin,
+          holders: [holder],
+          allocatable: 0,
+          mark: mark(step),
+        }),
+      );
+    expect(nodePatch(draining("UnlabelPlugin"), KEY, KMM_2, "1", NOW)?.metadata.labels).toBeUndefined();
+    expect(
+      nodePatch(draining("UnlabelPlugin"), KEY, KMM_2, "1", NOW)?.metadata.annotations[markAnnotation(KEY)],
+    ).toStartWith("Evict ");
+    expect(nodePatch(draining("Evict"), KEY, KMM_2, "1", NOW)).toBeUndefined();
+  });
+  test("a newer attempt gives a failed step its time again", () => {
+    const late = bare({ labels: { ...none, onload: "v2" }, onload: module(), mark: mark("LabelOnload", 601_000, "0") });
+    expect(nodePatch(planOf(late), KEY, KMM_2, "1", NOW)?.metadata.annotations[markAnnotation(KEY)]).toBe(
+      "LabelOnload 2026-01-01T12:00:00.000Z 1",
+    );
+  });
+  test("nothing to do is no patch", () => {
+    expect(nodePatch(planOf(whole("v2")), KEY, KMM_2, "1", NOW)).toBeUndefined();
+  });
+  test("what takes something away is done only on a node as it was seen", () => {
+    expect(needsFreshNode(planOf(whole("v1")))).toBeTrue();
+    expect(needsFreshNode(planOf(bare()))).toBeFalse();
+  });
+});
+
+describe("marks", () => {
+  test("survive writing and reading", () => {
+    const written = mark("UnlabelOnload", 5000, "7:once more");
+    expect(parseMark(formatMark(written))).toEqual(written);
+  });
+  test.each([undefined, "", "x", "Install yesterday 1", "Install 2026-01-01T00:00:00Z"])("%p is none", (text) => {
+    expect(parseMark(text)).toBeUndefined();
+  });
+});
+
+describe("the story", () => {
+  const before = (state: NodeMemory["state"], problem?: string): NodeMemory => ({ state, since: 0, problem });
+  test("a step tells what it does", () => {
+    const { step, facts } = planOf(whole("v1"));
+    expect(tellStep(step, facts)).toMatchObject({ reason: "PluginRemoved", node: "node-1" });
+    expect(tellStep("Wait", facts)).toBeUndefined();
+  });
+  test("a node that comes to its end tells it once", () => {
+    const plan = planOf(whole("v2"));
+    expect(tellChange(before("StartingPlugin"), plan).map(({ reason }) => reason)).toEqual(["NodeReady"]);
+    expect(tellChange(before("Ready"), plan)).toEqual([]);
+    expect(tellChange(undefined, plan)).toEqual([]);
+  });
+  test("a failure is a warning, told once however its message changes", () => {
+    const plan = planOf(
+      bare({ labels: { ...none, onload: "v2" }, onload: module(), mark: mark("LabelOnload", 601_000) }),
+    );
+    const [tale] = tellChange(before("LoadingOnload"), plan);
+    expect(tale).toMatchObject({ type: "Warning", reason: "ModuleLoadFailed" });
+    const known = remember(before("LoadingOnload"), plan, NOW);
+    expect(tellChange(known, { ...plan, problem: { ...plan.problem!, message: "other words" } })).toEqual([]);
+  });
+  test("a state is remembered with the time it began", () => {
+    const plan = planOf(whole("v2"));
+    expect(remember(undefined, plan, 5).since).toBe(5);
+    expect(remember(remember(undefined, plan, 5), plan, 9).since).toBe(5);
+  });
+  const condition = (type: string, status: "True" | "False", reason: string): Condition => ({
+    type,
+    status,
+    reason,
+    message: "m",
+    lastTransitionTime: "",
+  });
+  test.each([
+    ["the first Ready", [], [condition("Ready", "False", "NodesNotReady")], ["Normal NodesNotReady"]],
+    ["a first trouble", [], [condition("Degraded", "True", "KmmNotInstalled")], ["Warning KmmNotInstalled"]],
+    ["the first of the others is no news", [], [condition("Degraded", "False", "AsExpected")], []],
+    ["the same again", [condition("Ready", "True", "A")], [condition("Ready", "True", "A")], []],
+    ["another reason", [condition("Ready", "False", "A")], [condition("Ready", "False", "B")], ["Normal B"]],
+  ])("%s", (_name, old, now, expected) => {
+    expect(tellConditions(old, now).map(({ type, reason }) => `${type} ${reason}`)).toEqual(expected);
+  });
+});

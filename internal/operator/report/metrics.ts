@@ -1,0 +1,151 @@
+/** The operator's own metrics, beside those of the reconcile engine. */
+import { Counter, Gauge, Histogram, type Registry } from "prom-client";
+import { nameOf } from "../observe/ownership.ts";
+import type { NodePlan } from "../rollout/plan.ts";
+import { NODE_STATES, type NodeState } from "../rollout/state.ts";
+
+const STEP_BUCKETS = [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800];
+const UPGRADE_BUCKETS = [1, 5, 10, 30, 60, 300, 600, 1800, 3600, 4 * 3600, 12 * 3600, 24 * 3600];
+
+/** Which conditions of a resource are True. */
+export interface Verdicts {
+  ready: boolean;
+  degraded: boolean;
+}
+
+/** What the last plan of a resource said. */
+interface Said {
+  key: Key;
+  nodes: readonly NodePlan[];
+  verdicts: Verdicts;
+}
+
+/** An OnloadKey as labels of a series: an interface would not do for prom-client. */
+type Key = { namespace: string; name: string };
+
+export class OperatorMetrics {
+  /** The last plans by resource: counted when somebody asks, because plans are many and scrapes few. */
+  readonly #said = new Map<string, Said>();
+  readonly #nodes: Gauge;
+  readonly #failed: Gauge;
+  readonly #ready: Gauge;
+  readonly #degraded: Gauge;
+  readonly #steps: Counter;
+  readonly #stepDuration: Histogram;
+  readonly #upgradeDuration: Histogram;
+  readonly #evictions: Counter;
+  readonly #failures: Counter;
+
+  constructor(registry: Registry) {
+    const registers = [registry];
+    const resource = ["namespace", "name"];
+    this.#nodes = new Gauge({
+      name: "onload_operator_nodes",
+      help: "Nodes of an Onload resource by the state that they are in",
+      labelNames: [...resource, "state"],
+      registers,
+      collect: () => this.#collect(({ key, nodes }) => this.#countStates(key, nodes)),
+    });
+    this.#failed = new Gauge({
+      name: "onload_operator_nodes_failed",
+      help: "Nodes of an Onload resource that have failed and halt its rollout",
+      labelNames: resource,
+      registers,
+      collect: () =>
+        this.#collect(({ key, nodes }) => {
+          this.#failed.set(key, nodes.filter(({ problem }) => problem?.failed).length);
+        }),
+    });
+    this.#ready = new Gauge({
+      name: "onload_operator_onload_ready",
+      help: "Whether an Onload resource is Ready: 1 or 0",
+      labelNames: resource,
+      registers,
+      collect: () => this.#collect(({ key, verdicts }) => this.#ready.set(key, verdicts.ready ? 1 : 0)),
+    });
+    this.#degraded = new Gauge({
+      name: "onload_operator_degraded",
+      help: "Whether an Onload resource needs a person: 1 or 0",
+      labelNames: resource,
+      registers,
+      collect: () => this.#collect(({ key, verdicts }) => this.#degraded.set(key, verdicts.degraded ? 1 : 0)),
+    });
+    this.#steps = new Counter({
+      name: "onload_operator_steps_total",
+      help: "Steps taken on nodes",
+      labelNames: [...resource, "step"],
+      registers,
+    });
+    this.#stepDuration = new Histogram({
+      name: "onload_operator_step_duration_seconds",
+      help: "How long nodes were in a state before the next",
+      labelNames: ["state"],
+      buckets: STEP_BUCKETS,
+      registers,
+    });
+    this.#upgradeDuration = new Histogram({
+      name: "onload_operator_upgrade_duration_seconds",
+      help: "How long an Onload resource took from a change until every node was done",
+      labelNames: resource,
+      buckets: UPGRADE_BUCKETS,
+      registers,
+    });
+    this.#evictions = new Counter({
+      name: "onload_operator_evictions_total",
+      help: "Evictions of pods that hold amd.com/onload, by result: evicted, refused, deleted or failed",
+      labelNames: ["result"],
+      registers,
+    });
+    this.#failures = new Counter({
+      name: "onload_operator_node_failures_total",
+      help: "Failures of nodes by reason",
+      labelNames: [...resource, "reason"],
+      registers,
+    });
+    for (const result of ["evicted", "refused", "deleted", "failed"]) this.#evictions.inc({ result }, 0);
+  }
+
+  /** What a plan says of a resource's nodes. */
+  planned(key: Key, nodes: readonly NodePlan[], verdicts: Verdicts): void {
+    this.#said.set(nameOf(key), { key, nodes, verdicts });
+  }
+
+  #collect(show: (said: Said) => void): void {
+    for (const said of this.#said.values()) show(said);
+  }
+
+  #countStates(key: Key, nodes: readonly NodePlan[]): void {
+    const counts = new Map<NodeState, number>();
+    for (const { state } of nodes) counts.set(state, (counts.get(state) ?? 0) + 1);
+    for (const state of NODE_STATES) this.#nodes.set({ ...key, state }, counts.get(state) ?? 0);
+  }
+
+  step(key: Key, step: string): void {
+    this.#steps.inc({ ...key, step });
+  }
+
+  leftState(state: NodeState, ms: number): void {
+    this.#stepDuration.observe({ state }, ms / 1000);
+  }
+
+  upgraded(key: Key, ms: number): void {
+    this.#upgradeDuration.observe(key, ms / 1000);
+  }
+
+  evicted(result: string): void {
+    this.#evictions.inc({ result });
+  }
+
+  nodeFailed(key: Key, reason: string): void {
+    this.#failures.inc({ ...key, reason });
+  }
+
+  /** Drops the series of a resource that is gone. */
+  forget(key: Key): void {
+    this.#said.delete(nameOf(key));
+    for (const state of NODE_STATES) this.#nodes.remove({ ...key, state });
+    this.#failed.remove(key);
+    this.#ready.remove(key);
+    this.#degraded.remove(key);
+  }
+}

@@ -1,0 +1,146 @@
+import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { output } from "./lib/command.ts";
+import { tool } from "./tools/index.ts";
+import { Client } from "./client.ts";
+import type { RequestOptions } from "./client.ts";
+import { writeKubeconfig } from "./kubeconfig.ts";
+import { CertificateAuthority } from "./pki.ts";
+import type { KeyPair } from "./pki.ts";
+
+/** The group of the cluster's own programs; the audit log leaves it out. */
+export const infrastructureGroup = "onloadctl:infrastructure";
+
+/** A user of the cluster: a client certificate and a kubeconfig that names it. */
+export interface ClusterUser extends KeyPair {
+  readonly name: string;
+  readonly kubeconfigPath: string;
+}
+
+/** One request, as the audit log has it (the fields that tests read). */
+export interface AuditEvent {
+  readonly verb: string;
+  readonly requestURI: string;
+  readonly user: { readonly username: string };
+  readonly userAgent?: string;
+  readonly objectRef?: {
+    readonly resource?: string;
+    readonly subresource?: string;
+    readonly namespace?: string;
+    readonly name?: string;
+    readonly apiGroup?: string;
+  };
+  readonly responseStatus?: { readonly code: number };
+  readonly requestReceivedTimestamp: string;
+}
+
+/** A running cluster as seen by whoever uses it: this process started it, or another one did and handed over its folder. */
+export class Cluster {
+  /** The folder with the cluster's certificates, kubeconfigs and logs. */
+  readonly folder: string;
+  /** https://ADDRESS:PORT. */
+  readonly server: string;
+  readonly admin: ClusterUser;
+  readonly #authority: CertificateAuthority;
+  readonly #client: Client;
+
+  constructor(folder: string, server: string) {
+    this.folder = folder;
+    this.server = server;
+    this.#authority = new CertificateAuthority(join(folder, "pki"));
+    this.admin = userFiles(folder, "admin");
+    this.#client = new Client(server, this.caPath, this.admin);
+  }
+
+  get caPath(): string {
+    return this.#authority.certPath;
+  }
+
+  /** The administrator's kubeconfig. */
+  get kubeconfigPath(): string {
+    return this.admin.kubeconfigPath;
+  }
+
+  /** Every request of users that are neither administrators nor the cluster's own programs, one JSON object a line. */
+  get auditLogPath(): string {
+    return join(this.folder, "audit.log");
+  }
+
+  /** Makes a user with a client certificate; without groups it may do only what a test's RBAC objects allow. */
+  async addUser(name: string, groups: readonly string[] = []): Promise<ClusterUser> {
+    return await issueUser(this.folder, this.server, this.#authority, name, groups);
+  }
+
+  /** Sends a request as the administrator; see Client.request. */
+  // oxlint-disable-next-line typescript/no-explicit-any -- the shape depends on the path
+  request<T = any>(method: string, path: string, options: RequestOptions = {}): Promise<T> {
+    return this.#client.request<T>(method, path, options);
+  }
+
+  /** Runs kubectl as the administrator and returns its standard output; throws with its message when it fails. */
+  async kubectl(args: readonly string[], options: { input?: string; signal?: AbortSignal } = {}): Promise<string> {
+    const kubectl = await tool("kubectl");
+    return await output([kubectl, "--kubeconfig", this.kubeconfigPath, ...args], options);
+  }
+
+  /** Applies manifests (YAML or JSON text) by server-side apply, forcing conflicts. */
+  async apply(manifests: string): Promise<void> {
+    await this.kubectl(["apply", "--server-side", "--force-conflicts", "-f", "-"], { input: manifests });
+  }
+
+  /** Makes a namespace of a unique name for one test and returns the name. */
+  async createNamespace(prefix = "test"): Promise<string> {
+    const name = `${prefix}-${crypto.randomUUID().slice(0, 8)}`;
+    await this.request("POST", "/api/v1/namespaces", {
+      body: {
+        metadata: { name, labels: { "pod-security.kubernetes.io/enforce": "privileged" } },
+      },
+    });
+    return name;
+  }
+
+  /** Reads the audit log: the requests of one user (a service account is system:serviceaccount:NAMESPACE:NAME). */
+  auditEvents(username: string): AuditEvent[] {
+    if (!existsSync(this.auditLogPath)) return [];
+    return readFileSync(this.auditLogPath, "utf8")
+      .split("\n")
+      .filter((line) => line.endsWith("}"))
+      .map((line) => JSON.parse(line) as AuditEvent)
+      .filter((event) => event.user.username === username);
+  }
+
+  /** Closes this process's connections; the cluster goes on. */
+  close(): void {
+    this.#client.close();
+  }
+}
+
+/** The files of a user, whether they exist yet or not. */
+export function userFiles(folder: string, name: string): ClusterUser {
+  const file = fileName(name);
+  return {
+    name,
+    certPath: join(folder, "pki", `${file}.crt`),
+    keyPath: join(folder, "pki", `${file}.key`),
+    kubeconfigPath: join(folder, "users", `${file}.kubeconfig`),
+  };
+}
+
+/** Issues a certificate for a user and writes the kubeconfig. */
+export async function issueUser(
+  folder: string,
+  server: string,
+  authority: CertificateAuthority,
+  name: string,
+  groups: readonly string[],
+): Promise<ClusterUser> {
+  const user = userFiles(folder, name);
+  mkdirSync(join(folder, "users"), { recursive: true });
+  await authority.issue(fileName(name), { name, groups });
+  writeKubeconfig(user.kubeconfigPath, server, authority.certPath, name, user);
+  return user;
+}
+
+function fileName(user: string): string {
+  return user.replaceAll(/[^A-Za-z0-9.-]/g, "_");
+}

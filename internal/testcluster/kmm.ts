@@ -1,0 +1,56 @@
+import { copyFileSync, mkdirSync, writeFileSync } from "node:fs";
+import { freePorts } from "./lib/ports.ts";
+import { poll } from "./lib/poll.ts";
+import type { RunningProcess } from "./lib/run-state.ts";
+import { tool } from "./tools/index.ts";
+import { KMM_USER } from "./audit-policy.ts";
+import type { ControlPlane } from "./control-plane.ts";
+import { installCrds } from "./crds.ts";
+
+const namespace = "kmm-operator-system";
+
+/**
+ * Installs KMM 1.1.0's CRDs and starts its manager as a process beside the control plane; returns when it is ready.
+ * Its admission webhook is not registered: version 1.1 only checks there what its CRD does not.
+ */
+export async function startKmm(plane: ControlPlane, signal?: AbortSignal): Promise<RunningProcess> {
+  const manager = await tool("kmm-manager");
+  await installCrds(plane);
+  await plane.request("POST", "/api/v1/namespaces", { body: { metadata: { name: namespace } } });
+  const user = await plane.addUser(KMM_USER, ["system:masters"]);
+
+  const state = plane.state;
+  const [health = 0, metrics = 0, webhook = 0] = await freePorts(3);
+  const certificates = state.path("kmm", "k8s-webhook-server", "serving-certs");
+  mkdirSync(certificates, { recursive: true });
+  copyFileSync(state.path("pki", "apiserver.crt"), `${certificates}/tls.crt`);
+  copyFileSync(state.path("pki", "apiserver.key"), `${certificates}/tls.key`);
+  const config = {
+    healthProbeBindAddress: `127.0.0.1:${health}`,
+    metricsBindAddress: `127.0.0.1:${metrics}`,
+    leaderElection: { enabled: false, resourceID: "kmm.sigs.x-k8s.io" },
+    webhookPort: webhook,
+  };
+  writeFileSync(state.path("kmm", "config.yaml"), JSON.stringify(config));
+
+  const running = state.start("kmm-manager", [manager, "--config", state.path("kmm", "config.yaml")], {
+    env: {
+      KUBECONFIG: user.kubeconfigPath,
+      // Where it looks for its serving certificate.
+      TMPDIR: state.path("kmm"),
+      OPERATOR_NAMESPACE: namespace,
+      // Images of builds and signatures in the cluster, which no test asks for.
+      RELATED_IMAGES_BUILD: "invalid.example/build:none",
+      RELATED_IMAGES_SIGN: "invalid.example/sign:none",
+    },
+  });
+  await poll(
+    async () => {
+      if (!running.alive()) return true;
+      return (await fetch(`http://127.0.0.1:${health}/readyz`)).ok;
+    },
+    { what: "Readiness of KMM's manager", signal },
+  );
+  if (!running.alive()) throw new Error(`Cannot start KMM's manager: it exited: ${running.logTail()}`);
+  return running;
+}
