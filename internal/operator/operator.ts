@@ -12,7 +12,7 @@ import { PODS } from "../kube/resource.ts";
 import { createCaches, type Caches } from "./cache/caches.ts";
 import { keysOfKmmPod, keysOfNode, keysOfObject, keysOfPlugin, keysOfPullPod } from "./watch/keys.ts";
 import { OperatorMetrics } from "./report/metrics.ts";
-import { NodePods } from "./cache/node-pods.ts";
+import { NodePods, podWatcher } from "./cache/node-pods.ts";
 import { observeClaims } from "./observe/cluster.ts";
 import { concerns } from "./observe/node-facts.ts";
 import { nameOf, selects } from "./observe/ownership.ts";
@@ -71,7 +71,7 @@ export async function runOperator(options: OperatorOptions, signal: AbortSignal)
   );
   manager.addRunnable(events);
 
-  const pods = new NodePods(client, log, (node) => enqueueNode(node));
+  const pods = new NodePods(client, podWatcher(client, log), (node) => enqueueNode(node));
   const reconciler = new OnloadReconciler({
     client,
     caches,

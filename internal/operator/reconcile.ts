@@ -6,13 +6,13 @@ import { FINALIZER, type OnloadKey } from "../api/names.ts";
 import type { Onload } from "../api/onload.ts";
 import { REASON } from "../api/reasons.ts";
 import type { Result } from "../controller/controller.ts";
-import type { Client } from "../kube/client.ts";
+import type { ClusterClient } from "./cache/cluster-client.ts";
 import { isNotFound } from "../kube/errors.ts";
 import { splitKey } from "../kube/object.ts";
 import { DAEMON_SETS, MODULES, ONLOADS, refOf } from "../kube/resource.ts";
 import { takeSteps, type Deeds } from "./act/nodes.ts";
 import { Applier } from "./act/objects.ts";
-import type { Caches, RawOnload } from "./cache/caches.ts";
+import type { ReconcilerCaches, RawOnload } from "./cache/caches.ts";
 import { EVICTION_RETRY_MS, EvictionLog } from "./act/evict.ts";
 import { LastWords } from "./observe/failure-logs.ts";
 import { Last } from "./memo.ts";
@@ -63,8 +63,8 @@ function withoutStarts(plan: RolloutPlan): RolloutPlan {
 }
 
 export interface ReconcilerDeps {
-  client: Client;
-  caches: Caches;
+  client: ClusterClient;
+  caches: ReconcilerCaches;
   pods: NodePods;
   teller: Teller;
   surroundings: Surroundings;

@@ -2,7 +2,7 @@
 import { errorText } from "../../cli/errors.ts";
 import type { DeepReadonly } from "../../api/core.ts";
 import type { Onload } from "../../api/onload.ts";
-import type { Client } from "../../kube/client.ts";
+import type { ClusterClient } from "../cache/cluster-client.ts";
 import { isTooManyRequests, type ApiError } from "../../kube/errors.ts";
 import { PODS } from "../../kube/resource.ts";
 import type { Holder } from "../rollout/facts.ts";
@@ -50,7 +50,7 @@ export class EvictionLog {
 }
 
 interface Evictor {
-  client: Client;
+  client: ClusterClient;
   evictions: EvictionLog;
   now: () => number;
 }

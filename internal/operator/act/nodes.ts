@@ -3,10 +3,10 @@ import type { DeepReadonly, Node } from "../../api/core.ts";
 import type { KmmCapabilities } from "../../api/kmm.ts";
 import { devicePluginName, PLUGIN_NAME_LABEL, type OnloadKey } from "../../api/names.ts";
 import type { Onload } from "../../api/onload.ts";
-import type { Client } from "../../kube/client.ts";
+import type { ClusterClient } from "../cache/cluster-client.ts";
 import { isConflict, isNotFound } from "../../kube/errors.ts";
 import { NODES, PODS } from "../../kube/resource.ts";
-import type { Caches } from "../cache/caches.ts";
+import type { ReconcilerCaches } from "../cache/caches.ts";
 import { evictHolders, type EvictionLog } from "./evict.ts";
 import type { NodePods } from "../cache/node-pods.ts";
 import { isDue, needsFreshNode, nodePatch } from "../rollout/patch.ts";
@@ -27,8 +27,8 @@ const KEEP_LOOK: ReadonlySet<NodeState> = new Set([
 export interface Actor {
   /** undefined: KMM is not installed. */
   kmm: KmmCapabilities | undefined;
-  client: Client;
-  caches: Caches;
+  client: ClusterClient;
+  caches: ReconcilerCaches;
   pods: NodePods;
   evictions: EvictionLog;
   now: () => number;

@@ -7,10 +7,10 @@
  * running pods. The operator deletes them itself when every node is clean.
  */
 import type { DeepReadonly, KubeObject } from "../../api/core.ts";
-import type { Client } from "../../kube/client.ts";
+import type { ClusterClient } from "../cache/cluster-client.ts";
 import { DAEMON_SETS, MODULES, refOf, type Resource } from "../../kube/resource.ts";
 import { adopt, isByOnload } from "./adopt.ts";
-import type { Caches } from "../cache/caches.ts";
+import type { ReconcilerCaches } from "../cache/caches.ts";
 import type { DesiredObjects } from "../desired/objects.ts";
 import type { LiveObjects } from "../observe/cluster.ts";
 
@@ -24,10 +24,10 @@ interface Applied {
 
 /** Applies objects, and applies them again when the one in the cluster is not the one that was applied. */
 export class Applier {
-  readonly #client: Client;
+  readonly #client: ClusterClient;
   readonly #applied = new Map<string, Applied>();
 
-  constructor(client: Client) {
+  constructor(client: ClusterClient) {
     this.#client = client;
   }
 
@@ -62,7 +62,12 @@ export class Applier {
   }
 
   /** Applies all objects of an Onload resource. */
-  async applyAll(caches: Caches, desired: DesiredObjects, live: LiveObjects, signal: AbortSignal): Promise<void> {
+  async applyAll(
+    caches: ReconcilerCaches,
+    desired: DesiredObjects,
+    live: LiveObjects,
+    signal: AbortSignal,
+  ): Promise<void> {
     const { onload, sfc, daemonSet } = desired;
     const done = await Promise.allSettled([
       this.apply(MODULES, onload, live.onload, signal).then((answer) => answer && caches.modules.observe(answer)),

@@ -58,6 +58,8 @@ export interface Caches {
 
 /** What reading needs of the caches. */
 export type Stores = { [K in keyof Caches]: Pick<Caches[K], "store"> };
+/** What reconciling needs of the caches: it also tells them what the API server answered. */
+export type ReconcilerCaches = { [K in keyof Caches]: Pick<Caches[K], "store" | "observe"> };
 
 /** @param namespaces those of the Onload resources to look after; empty: all */
 export function createCaches(client: Client, namespaces: readonly string[], log: Logger): Caches {

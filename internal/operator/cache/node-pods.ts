@@ -6,6 +6,8 @@ import type { Logger } from "../../cli/log.ts";
 import type { DeepReadonly, Pod } from "../../api/core.ts";
 import { PLUGIN_NAME_LABEL } from "../../api/names.ts";
 import type { Client } from "../../kube/client.ts";
+import type { Store } from "../../kube/store.ts";
+import type { ClusterClient } from "./cluster-client.ts";
 import { Informer } from "../../kube/informer.ts";
 import { PODS } from "../../kube/resource.ts";
 import { holdsOnload } from "./holders.ts";
@@ -17,8 +19,21 @@ interface Look {
   listed: DeepReadonly<Pod>[];
   /** `namespace/DaemonSet` of the device plugins that were still there. */
   plugins: Set<string>;
-  watch: { informer: Informer<Pod>; stop: AbortController; ended: Promise<void> } | undefined;
+  watch: PodWatch | undefined;
 }
+
+/** The pods of one node, kept up to date until the watch is stopped. */
+export interface PodWatch {
+  /** Whether the store has been filled. */
+  readonly hasSynced: boolean;
+  readonly store: Pick<Store<Pod>, "list">;
+  stop(): void;
+  /** Settles once the watch has stopped. */
+  readonly ended: Promise<void>;
+}
+
+/** Begins to watch the pods of a node; calls back when a pod that holds amd.com/onload comes or goes. */
+export type WatchPods = (node: string, onChange: () => void) => PodWatch;
 
 /** Whether a pod is in the way of unloading a module. */
 function isHolder(pod: DeepReadonly<Pod>): boolean {
@@ -50,16 +65,46 @@ function trimHolder(pod: Pod): Pod {
   };
 }
 
+/** Watches the pods of single nodes on the API server. */
+export function podWatcher(client: Client, log: Logger): WatchPods {
+  return (node, onChange) => {
+    const stop = new AbortController();
+    const informer = new Informer<Pod>({
+      client,
+      resource: PODS,
+      fieldSelector: onNode(node),
+      transform: trimHolder,
+      log,
+    });
+    informer.subscribe(({ old, current }) => {
+      if ((old && isHolder(old)) || (current && isHolder(current))) onChange();
+    });
+    const ended = informer.run(stop.signal);
+    return {
+      get hasSynced() {
+        return informer.hasSynced;
+      },
+      store: informer.store,
+      stop: () => stop.abort(),
+      ended,
+    };
+  };
+}
+
+function onNode(node: string): string {
+  return `spec.nodeName=${node}`;
+}
+
 export class NodePods {
-  readonly #client: Client;
-  readonly #log: Logger;
+  readonly #client: Pick<ClusterClient, "list">;
+  readonly #watch: WatchPods;
   readonly #onChange: (node: string) => void;
   readonly #looks = new Map<string, Look>();
 
   /** @param onChange called when a pod that holds amd.com/onload comes or goes on a watched node */
-  constructor(client: Client, log: Logger, onChange: (node: string) => void) {
+  constructor(client: Pick<ClusterClient, "list">, watch: WatchPods, onChange: (node: string) => void) {
     this.#client = client;
-    this.#log = log;
+    this.#watch = watch;
     this.#onChange = onChange;
   }
 
@@ -71,7 +116,7 @@ export class NodePods {
   holders(node: string, withoutPlugin?: string): DeepReadonly<Pod>[] | undefined {
     const look = this.#looks.get(node);
     if (!look || (withoutPlugin !== undefined && look.plugins.has(withoutPlugin))) return undefined;
-    const live = look.watch?.informer;
+    const live = look.watch;
     return live?.hasSynced ? [...live.store.list()].filter(isHolder) : look.listed;
   }
 
@@ -81,14 +126,14 @@ export class NodePods {
    * @returns those pods
    */
   async look(node: string, signal: AbortSignal): Promise<DeepReadonly<Pod>[]> {
-    const fieldSelector = `spec.nodeName=${node}`;
-    const { items } = await this.#client.list<Pod>(PODS, { fieldSelector, signal });
+    const { items } = await this.#client.list<Pod>(PODS, { fieldSelector: onNode(node), signal });
     const plugins = items.flatMap(({ metadata: { namespace, labels } }) => {
       const name = labels?.[PLUGIN_NAME_LABEL];
       return name === undefined ? [] : [`${namespace}/${name}`];
     });
     const listed = items.filter(isHolder).map(trimHolder);
-    const watch = this.#looks.get(node)?.watch ?? (listed.length > 0 ? this.#follow(node, fieldSelector) : undefined);
+    const watch =
+      this.#looks.get(node)?.watch ?? (listed.length > 0 ? this.#watch(node, () => this.#onChange(node)) : undefined);
     this.#looks.set(node, { listed, plugins: new Set(plugins), watch });
     return listed;
   }
@@ -100,7 +145,7 @@ export class NodePods {
 
   /** Forgets a node: whoever needs it looks again. */
   forget(node: string): void {
-    this.#looks.get(node)?.watch?.stop.abort();
+    this.#looks.get(node)?.watch?.stop();
     this.#looks.delete(node);
   }
 
@@ -113,20 +158,5 @@ export class NodePods {
     const ended = [...this.#looks.values()].flatMap(({ watch }) => (watch ? [watch.ended] : []));
     this.forgetAll();
     await Promise.all(ended);
-  }
-
-  #follow(node: string, fieldSelector: string): Look["watch"] {
-    const stop = new AbortController();
-    const informer = new Informer<Pod>({
-      client: this.#client,
-      resource: PODS,
-      fieldSelector,
-      transform: trimHolder,
-      log: this.#log,
-    });
-    informer.subscribe(({ old, current }) => {
-      if ((old && isHolder(old)) || (current && isHolder(current))) this.#onChange(node);
-    });
-    return { informer, stop, ended: informer.run(stop.signal) };
   }
 }

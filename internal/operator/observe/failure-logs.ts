@@ -1,18 +1,18 @@
 /** The last words of pods that failed, from a hook's output or the end of a log: the only places where modprobe's error is. */
 import type { DeepReadonly, Pod } from "../../api/core.ts";
-import type { Client } from "../../kube/client.ts";
+import type { ClusterClient } from "../cache/cluster-client.ts";
 import { oneLine, podFailure } from "../cache/pods.ts";
 
 const LINES = 5;
 const MOST_PODS = 200;
 
 export class LastWords {
-  readonly #client: Client;
+  readonly #client: ClusterClient;
   /** By uid. */
   readonly words = new Map<string, string>();
   readonly #asked = new Map<string, number>();
 
-  constructor(client: Client) {
+  constructor(client: ClusterClient) {
     this.#client = client;
   }
 

@@ -3,7 +3,7 @@ import { errorText } from "../../cli/errors.ts";
 import type { DeepReadonly } from "../../api/core.ts";
 import { nameProblem, withDefaults, type Onload } from "../../api/onload.ts";
 import { REASON } from "../../api/reasons.ts";
-import type { Client } from "../../kube/client.ts";
+import type { ClusterClient } from "../cache/cluster-client.ts";
 import { SERVICE_ACCOUNTS } from "../../kube/resource.ts";
 import type { RawOnload } from "../cache/caches.ts";
 import type { Trouble } from "../report/conditions.ts";
@@ -46,11 +46,11 @@ const TRUSTED_MS = 5 * 60_000;
 
 /** Knows which ServiceAccounts exist, without following all of the cluster's. */
 export class ServiceAccounts {
-  readonly #client: Client;
+  readonly #client: ClusterClient;
   readonly #now: () => number;
   readonly #seenAt = new Map<string, number>();
 
-  constructor(client: Client, now: () => number) {
+  constructor(client: ClusterClient, now: () => number) {
     this.#client = client;
     this.#now = now;
   }

@@ -3,21 +3,21 @@ import { isDeepStrictEqual } from "node:util";
 import type { DeepReadonly } from "../../api/core.ts";
 import type { OnloadStatus } from "../../api/onload.ts";
 import { CONDITION } from "../../api/reasons.ts";
-import type { Client } from "../../kube/client.ts";
+import type { ClusterClient } from "../cache/cluster-client.ts";
 import { isNotFound } from "../../kube/errors.ts";
 import { ONLOADS, refOf } from "../../kube/resource.ts";
-import type { Caches, RawOnload } from "../cache/caches.ts";
+import type { ReconcilerCaches, RawOnload } from "../cache/caches.ts";
 
 /** Counts and messages are written at most this often; conditions that change are written at once. */
 const INTERVAL_MS = 1000;
 
 export class Reporter {
-  readonly #client: Client;
-  readonly #caches: Pick<Caches, "onloads">;
+  readonly #client: ClusterClient;
+  readonly #caches: Pick<ReconcilerCaches, "onloads">;
   readonly #now: () => number;
   readonly #writtenAt = new Map<string, number>();
 
-  constructor(client: Client, caches: Pick<Caches, "onloads">, now: () => number) {
+  constructor(client: ClusterClient, caches: Pick<ReconcilerCaches, "onloads">, now: () => number) {
     this.#client = client;
     this.#caches = caches;
     this.#now = now;

@@ -9,7 +9,7 @@ import { DAEMON_SETS, ONLOADS, PODS, refOf, type Resource } from "../../kube/res
 import { Store } from "../../kube/store.ts";
 import { createCaches, type Caches, type RawOnload, type Stores } from "../cache/caches.ts";
 import { LastWords } from "../observe/failure-logs.ts";
-import { NodePods } from "../cache/node-pods.ts";
+import { NodePods, podWatcher } from "../cache/node-pods.ts";
 import { planFor, PlanMemo, type Planned } from "../plan.ts";
 import { readOnload } from "../observe/preflight.ts";
 
@@ -39,7 +39,7 @@ export class Session {
   private constructor(client: Client, caches: Caches, followed: Followed[], log: Logger, onChange: () => void) {
     this.client = client;
     this.caches = caches;
-    this.pods = new NodePods(client, log, onChange);
+    this.pods = new NodePods(client, podWatcher(client, log), onChange);
     this.#lastWords = new LastWords(client);
     for (const informer of followed) informer.subscribe(onChange);
     this.#running = Promise.all(followed.map((informer) => informer.run(this.#stop.signal)));
