@@ -39,7 +39,7 @@ class Cluster {
   readonly stores: Stores;
   readonly holders = new Map<string, DeepReadonly<Pod>[]>();
   readonly refusals = new Map<string, string>();
-  readonly lastWords = new Map<string, string>();
+  readonly failureLogs = { logs: new Map<string, string>(), revision: 0 };
   onload: Onload;
   now = START;
   #version = 0;
@@ -150,8 +150,8 @@ class Cluster {
   }
 
   plan(memo: PlanMemo): unknown {
-    const { stores: caches, refusals, lastWords, holders } = this;
-    const memory = { pods: { holders: (node: string) => holders.get(node) } as never, refusals, lastWords };
+    const { stores: caches, refusals, failureLogs, holders } = this;
+    const memory = { pods: { holders: (node: string) => holders.get(node) } as never, refusals, failureLogs };
     const surroundings = { ownNode: "n1", pluginImage: "plugin:1", ownImage: undefined };
     const { plan, desired, policy, effective } = planFor({ caches, memory, surroundings }, this.onload, this.now, memo);
     return { plan, desired, policy, effective };
@@ -217,7 +217,10 @@ const action: fc.Arbitrary<(cluster: Cluster) => void> = fc.oneof(
     else cluster.holders.delete(node);
   }),
   fc.constantFrom("full", "budget").map((why) => (cluster: Cluster) => void cluster.refusals.set("p1", why)),
-  fc.constant((cluster: Cluster) => void cluster.lastWords.set("kmmPods-n1", "modprobe: FATAL")),
+  fc.constantFrom("modprobe: FATAL", "no space left").map((text) => ({ failureLogs }: Cluster) => {
+    failureLogs.logs.set("kmmPods-n1", text);
+    failureLogs.revision++;
+  }),
   version.map(
     (to) => (cluster: Cluster) =>
       cluster.edit((onload) => {

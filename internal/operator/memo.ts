@@ -38,19 +38,20 @@ interface Entry extends NodeInputs {
 /** The facts of the nodes of one Onload resource. Objects in caches never change, so the same object means the same facts. */
 export class FactsMemo {
   #resource: ResourceView | undefined;
-  #heard = 0;
+  #logsRevision = 0;
   #entries = new Map<string, Entry>();
 
   /**
    * Forgets everything if what is the same for all nodes has changed, or most of what is known is of nodes that went.
    *
+   * @param logsRevision see FailureLogs.revision
    * @param nodes how many nodes there are
    */
-  begin(resource: ResourceView, heard: number, nodes: number): void {
-    const known = this.#resource && this.#heard === heard && sameResource(this.#resource, resource);
+  begin(resource: ResourceView, logsRevision: number, nodes: number): void {
+    const known = this.#resource && this.#logsRevision === logsRevision && sameResource(this.#resource, resource);
     if (!known || this.#entries.size > 2 * nodes + 100) this.#entries = new Map();
     this.#resource = resource;
-    this.#heard = heard;
+    this.#logsRevision = logsRevision;
   }
 
   /** What is known of a node, if it is still made from these: no more than a few comparisons, for every plan and node. */

@@ -77,8 +77,8 @@ export interface Recollection {
   pods: NodePods;
   /** Why evictions were refused, by the pods' uid. */
   refusals: ReadonlyMap<string, string>;
-  /** The end of the logs of failed pods, by their uid. */
-  lastWords: ReadonlyMap<string, string>;
+  /** The ends of the logs of failed pods, by their uid; the revision grows with every change. */
+  failureLogs: { readonly logs: ReadonlyMap<string, string>; readonly revision: number };
 }
 
 /** The facts of every node that concerns an Onload resource. */
@@ -90,7 +90,8 @@ export function observeNodes(
   memo: FactsMemo,
 ): NodeFacts[] {
   const { key, claims } = view;
-  memo.begin(view, memory.lastWords.size, caches.nodes.store.size);
+  const { logs, revision } = memory.failureLogs;
+  memo.begin(view, revision, caches.nodes.store.size);
   const claim = claims.find((each) => nameOf(each) === nameOf(key));
   const label = pluginLabel(key);
   const plugin = joinKey(key.namespace, devicePluginName(key.name));
@@ -111,7 +112,7 @@ export function observeNodes(
       continue;
     }
     const concerned = concerns(node, key, claim !== undefined && selects(claim.selector, labels));
-    const facts = concerned ? nodeFacts({ ...inputs, holders, lastWords: memory.lastWords }, view) : undefined;
+    const facts = concerned ? nodeFacts({ ...inputs, holders, lastWords: logs }, view) : undefined;
     // Why an eviction was refused changes without an event.
     const kept = holders ? facts : memo.set(name, inputs, facts);
     if (kept) found.push(kept);
