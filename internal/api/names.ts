@@ -23,6 +23,9 @@ export const FIELD_MANAGER = "onloadctl";
 /** Keeps an Onload resource until every node is clean. */
 export const FINALIZER = "onload.amd.com/node-cleanup";
 
+/** On a pod of the device plugin: a digest of the template that it was made from. */
+export const TEMPLATE_ANNOTATION = "onload.amd.com/template";
+
 /** On an Onload resource: any new value makes the operator try failed nodes again. */
 export const RETRY_ANNOTATION = "onload.amd.com/retry";
 

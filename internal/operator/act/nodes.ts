@@ -1,6 +1,6 @@
 /** The thin place where a plan's steps are taken on nodes and pods. */
 import type { DeepReadonly, Node } from "../../api/core.ts";
-import type { KmmCapabilities } from "../../api/kmm.ts";
+import type { Kmm } from "../kmm/kmm.ts";
 import { devicePluginName, PLUGIN_NAME_LABEL, type OnloadKey } from "../../api/names.ts";
 import type { Onload } from "../../api/onload.ts";
 import type { ClusterClient } from "../cache/cluster-client.ts";
@@ -25,8 +25,7 @@ const KEEP_LOOK: ReadonlySet<NodeState> = new Set([
 ]);
 
 export interface Actor {
-  /** undefined: KMM is not installed. */
-  kmm: KmmCapabilities | undefined;
+  kmm: Kmm;
   client: ClusterClient;
   caches: ReconcilerCaches;
   pods: NodePods;
