@@ -7,7 +7,7 @@ import { refreshingCredentials, type ClusterConfig } from "./credentials.ts";
 export const SERVICE_ACCOUNT_DIR = "/var/run/secrets/kubernetes.io/serviceaccount";
 
 /** What {@link loadInCluster} depends on; tests give their own. */
-export interface PodSurroundings {
+export interface PodEnvironment {
   env?: Record<string, string | undefined>;
   serviceAccountDir?: string;
   now?: () => number;
@@ -17,7 +17,7 @@ export interface PodSurroundings {
 export async function isInCluster({
   env = process.env,
   serviceAccountDir = SERVICE_ACCOUNT_DIR,
-}: PodSurroundings = {}): Promise<boolean> {
+}: PodEnvironment = {}): Promise<boolean> {
   if (!env["KUBERNETES_SERVICE_HOST"] || !env["KUBERNETES_SERVICE_PORT"]) return false;
   return access(join(serviceAccountDir, "token")).then(
     () => true,
@@ -33,7 +33,7 @@ export async function loadInCluster({
   env = process.env,
   serviceAccountDir = SERVICE_ACCOUNT_DIR,
   now = Date.now,
-}: PodSurroundings = {}): Promise<ClusterConfig> {
+}: PodEnvironment = {}): Promise<ClusterConfig> {
   const host = env["KUBERNETES_SERVICE_HOST"] ?? "";
   const read = (file: string): Promise<string> => readFile(join(serviceAccountDir, file), "utf8");
   const credentials = refreshingCredentials(async () => {

@@ -154,12 +154,12 @@ class Candidate {
 
   async #readAndTake(signal: AbortSignal): Promise<boolean> {
     const { client, lease: ref, identity, log } = this.#options;
-    const call = { signal, timeoutMs: this.#deadlineMs / 2, urgent: true };
-    const found = await client.get<Lease>(LEASES, ref, call);
+    const options = { signal, timeoutMs: this.#deadlineMs / 2, urgent: true };
+    const found = await client.get<Lease>(LEASES, ref, options);
     if (!found) {
       const now = microTime(this.#clock.now());
       const spec = { ...this.#mine(now), acquireTime: now, leaseTransitions: 0 };
-      this.#note(await client.create<Lease>(LEASES, { metadata: ref, spec }, call));
+      this.#note(await client.create<Lease>(LEASES, { metadata: ref, spec }, options));
       return true;
     }
     this.#note(found);

@@ -59,8 +59,8 @@ export class Reflector<T extends KubeObject> {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
     this.#backoff = new Backoff({
-      firstMs: 200,
-      longestMs: 10_000,
+      baseDelayMs: 200,
+      maxDelayMs: 10_000,
       ...(options.random ? { random: options.random } : {}),
     });
     this.#log = options.log.with({ logger: "reflector", resource: options.resource.plural });
