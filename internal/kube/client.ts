@@ -10,7 +10,6 @@ import type {
   PatchOptions,
   EvictOptions,
   DeleteOptions,
-  ServedResource,
   Page,
 } from "./call-options.ts";
 import { ApiError, isNotFound } from "./errors.ts";
@@ -169,7 +168,10 @@ export class Client {
     });
   }
 
-  /** Deletes an object; false if it was not there. Its finalizers may keep it for a while. */
+  /**
+   * Deletes an object; false if it was not there. Its finalizers may keep it for a while. What it owns is deleted in the
+   * background.
+   */
   async delete(resource: Resource, ref: ObjectRef, options: DeleteOptions = {}): Promise<boolean> {
     try {
       await this.transport.text({
@@ -180,7 +182,7 @@ export class Client {
           apiVersion: "v1",
           kind: "DeleteOptions",
           ...deleteOptions(options),
-          propagationPolicy: options.propagation ?? "Background",
+          propagationPolicy: "Background",
         },
         ...requestOptions(options),
       });
@@ -236,34 +238,6 @@ export class Client {
       if (error instanceof ApiError && (error.status === 404 || error.status === 400)) return undefined;
       throw error;
     }
-  }
-
-  /** What a group-version serves; an empty list if the server does not know it. Subresources have a slash in their name. */
-  async discover(group: string, version: string, options: CallOptions = {}): Promise<ServedResource[]> {
-    const path = group === "" ? `/api/${version}` : `/apis/${group}/${version}`;
-    try {
-      const answer = await this.transport.json<{ resources?: ServedResource[] }>({
-        method: "GET",
-        path,
-        action: `discover ${group}/${version}`,
-        ...requestOptions(options),
-      });
-      return answer.resources ?? [];
-    } catch (error) {
-      if (isNotFound(error)) return [];
-      throw error;
-    }
-  }
-
-  /** The server's version, such as "v1.36.3". */
-  async serverVersion(options: CallOptions = {}): Promise<string> {
-    const answer = await this.transport.json<{ gitVersion: string }>({
-      method: "GET",
-      path: "/version",
-      action: "read the API server's version",
-      ...requestOptions(options),
-    });
-    return answer.gitVersion;
   }
 }
 

@@ -74,11 +74,6 @@ export function isForbidden(error: unknown): error is ApiError {
   return hasStatus(error, 403);
 }
 
-/** The object breaks a rule of its schema; `causes` name the fields. */
-export function isInvalid(error: unknown): error is ApiError {
-  return hasStatus(error, 422);
-}
-
 /** For an eviction: a disruption budget does not allow it now. */
 export function isTooManyRequests(error: unknown): error is ApiError {
   return hasStatus(error, 429);
