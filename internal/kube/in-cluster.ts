@@ -10,6 +10,7 @@ export const SERVICE_ACCOUNT_DIR = "/var/run/secrets/kubernetes.io/serviceaccoun
 export interface PodEnvironment {
   env?: Record<string, string | undefined>;
   serviceAccountDir?: string;
+  /** Monotonic clock in milliseconds. */
   now?: () => number;
 }
 
@@ -32,7 +33,7 @@ export async function isInCluster({
 export async function loadInCluster({
   env = process.env,
   serviceAccountDir = SERVICE_ACCOUNT_DIR,
-  now = Date.now,
+  now,
 }: PodEnvironment = {}): Promise<ClusterConfig> {
   const host = env["KUBERNETES_SERVICE_HOST"] ?? "";
   const read = (file: string): Promise<string> => readFile(join(serviceAccountDir, file), "utf8");

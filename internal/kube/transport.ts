@@ -141,7 +141,7 @@ export class Transport {
   }
 
   async #attempt<T>(request: ApiRequest, limits: Limits, read: (answer: Answer) => Promise<T>): Promise<T> {
-    const started = this.#clock.now();
+    const started = this.#clock.monotonic();
     let code = "<error>";
     try {
       const { headers, tls } = await this.config.credentials.identity();
@@ -170,7 +170,7 @@ export class Transport {
       throw this.#explain(request, error);
     } finally {
       const host = new URL(this.config.server).host;
-      this.#options.onRequest?.({ method: request.method, host, code, durationMs: this.#clock.now() - started });
+      this.#options.onRequest?.({ method: request.method, host, code, durationMs: this.#clock.monotonic() - started });
     }
   }
 
