@@ -8,7 +8,8 @@ import {
   moduleVersionLabel,
 } from "../../internal/api/names.ts";
 import type { Client } from "../../internal/kube/client.ts";
-import { MODULES, NODES, PODS } from "../../internal/kube/resource.ts";
+import { MODULES } from "../../internal/api/resources.ts";
+import { NODES, PODS } from "../../internal/kube/resource.ts";
 import { poll } from "../../internal/testcluster/lib/poll.ts";
 import { PATIENCE_MS, type Nodes } from "./nodes.ts";
 
