@@ -1,9 +1,8 @@
 /** What of the objects is kept in memory: only what is read, because a cluster has many and large ones. */
 import type { CustomResourceDefinition, DaemonSet, JsonSchema, KubeObject, Node, Pod } from "../../api/core.ts";
 import type { Module, NodeModulesConfig } from "../../api/kmm.ts";
-import { ONLOAD_GROUP, ONLOAD_RESOURCE } from "../../api/names.ts";
+import { ONLOAD_GROUP, ONLOAD_RESOURCE, TEMPLATE_ANNOTATION } from "../../api/names.ts";
 import type { ObjectMeta } from "../../kube/object.ts";
-import { TEMPLATE_ANNOTATION } from "../observe/node-facts.ts";
 
 type Meta = Node["metadata"];
 

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
+import { TEMPLATE_ANNOTATION } from "../../api/names.ts";
 import { withDefaults, type Onload, type OnloadSpecInput } from "../../api/onload.ts";
 import { desiredObjects, modulesInUse, type LoadedNode, type ModulesInUse } from "./objects.ts";
 import type { LiveObjects } from "../observe/cluster.ts";
-import { TEMPLATE_ANNOTATION } from "../observe/node-facts.ts";
 import type { LatchFacts, NodeFacts } from "../rollout/facts.ts";
 import { bare, module, noLatch, whole } from "../testing/facts.ts";
 import { KMM_1, KMM_2 } from "../testing/world.ts";

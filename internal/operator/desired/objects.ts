@@ -3,13 +3,13 @@ import { createHash } from "node:crypto";
 import type { DaemonSet, DeepReadonly } from "../../api/core.ts";
 import { ON } from "../../api/latch.ts";
 import type { KmmCapabilities, Module } from "../../api/kmm.ts";
+import { TEMPLATE_ANNOTATION } from "../../api/names.ts";
 import type { Onload } from "../../api/onload.ts";
 import { desiredDaemonSet } from "./daemonset.ts";
 import { holdBack, type ModuleInUse } from "./hold-back.ts";
 import { desiredModules, type DesiredModules } from "./modules.ts";
 import { selectorFor, type SelectorInUse } from "./selector.ts";
 import { mappingFor } from "../kmm/module-config.ts";
-import { TEMPLATE_ANNOTATION } from "../observe/node-facts.ts";
 import type { LiveObjects } from "../observe/cluster.ts";
 import type { NodeFacts, Version } from "../rollout/facts.ts";
 

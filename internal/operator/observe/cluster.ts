@@ -6,6 +6,7 @@ import {
   onloadModuleName,
   pluginLabel,
   sfcModuleName,
+  TEMPLATE_ANNOTATION,
   VERSION_LABEL,
   type OnloadKey,
 } from "../../api/names.ts";
@@ -16,7 +17,7 @@ import type { FactsMemo } from "../memo.ts";
 import type { NodePods } from "../cache/node-pods.ts";
 import { holderOf } from "../cache/holders.ts";
 import { moduleImages, type ModuleImages } from "../kmm/images.ts";
-import { concerns, nodeFacts, TEMPLATE_ANNOTATION, type ResourceView } from "./node-facts.ts";
+import { concerns, nodeFacts, type ResourceView } from "./node-facts.ts";
 import { nameOf, selects, type Claim } from "./ownership.ts";
 import type { Holder, NodeFacts } from "../rollout/facts.ts";
 import type { Policy } from "../rollout/plan.ts";

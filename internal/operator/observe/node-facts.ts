@@ -6,6 +6,7 @@ import {
   devicePluginName,
   ONLOAD_RESOURCE,
   PLUGIN_NAME_LABEL,
+  TEMPLATE_ANNOTATION,
   VERSION_LABEL,
   type OnloadKey,
 } from "../../api/names.ts";
@@ -17,9 +18,6 @@ import { mappingFor } from "../kmm/module-config.ts";
 import { carriesLabels, ownershipOf, type Claim } from "./ownership.ts";
 import { isReady, isTerminating, podFailure, podSince } from "../cache/pods.ts";
 import { modulesOn } from "../kmm/modules-on-node.ts";
-
-/** Annotation on the plugin's pods: a digest of the template that they were made from. */
-export const TEMPLATE_ANNOTATION = "onload.amd.com/template";
 
 /** What is the same for all nodes of one Onload resource. */
 export interface ResourceView {
