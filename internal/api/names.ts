@@ -14,7 +14,8 @@ export const ONLOAD_PLURAL = "onloads";
 
 /** API group and version of KMM's resources. */
 export const KMM_GROUP = "kmm.sigs.x-k8s.io";
-export const KMM_API_VERSION = `${KMM_GROUP}/v1beta1`;
+export const KMM_VERSION = "v1beta1";
+export const KMM_API_VERSION = `${KMM_GROUP}/${KMM_VERSION}`;
 
 /** The extended resource that pods ask for. */
 export const ONLOAD_RESOURCE = "amd.com/onload";

@@ -16,8 +16,10 @@ import {
   isTooManyRequests,
 } from "./errors.ts";
 import { Informer } from "./informer.ts";
-import type { KubeObject } from "./object.ts";
-import { CONFIG_MAPS, MODULES, NODES, ONLOADS, PODS, SERVICE_ACCOUNTS, type Resource } from "./resource.ts";
+import type { KubeObject } from "../api/core.ts";
+import { CONFIG_MAPS } from "./testing/config-maps.ts";
+import { MODULES, ONLOADS, type Resource } from "../api/resources.ts";
+import { NODES, PODS, SERVICE_ACCOUNTS } from "./resource.ts";
 import { eventually } from "./testing/eventually.ts";
 import { TcpProxy } from "./testing/tcp-proxy.ts";
 
@@ -325,9 +327,10 @@ test("a service account's token that is rotated is used from then on", async () 
 
 test("nothing in the constants is misspelt", async () => {
   const groups = new Map<string, Set<string>>();
-  const resources = Object.values(await import("./resource.ts")).filter(
-    (value): value is Resource => typeof value === "object",
-  );
+  const modules = [await import("./resource.ts"), await import("../api/resources.ts")];
+  const resources = modules
+    .flatMap((module) => Object.values<unknown>({ ...module }))
+    .filter((value): value is Resource => typeof value === "object");
   // Ours, KMM 2's and OpenShift's are not installed here.
   const elsewhere = ["nodemodulesconfigs", "moduleimagesconfigs", "machineconfigs"];
   for (const { group, version, plural, kind, namespaced } of resources.filter(

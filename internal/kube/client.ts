@@ -1,28 +1,20 @@
 import { URLSearchParams } from "node:url";
-import {
-  FIELD_MANAGER,
-  type CallOptions,
-  type ListOptions,
-  type WriteOptions,
-  type ApplyOptions,
-  type PatchOptions,
-  type EvictOptions,
-  type DeleteOptions,
-  type ServedResource,
-  type Page,
+import { FIELD_MANAGER } from "../api/names.ts";
+import type { DeepReadonly, KubeObject } from "../api/core.ts";
+import type { Resource } from "../api/resources.ts";
+import type {
+  CallOptions,
+  ListOptions,
+  WriteOptions,
+  ApplyOptions,
+  PatchOptions,
+  EvictOptions,
+  DeleteOptions,
+  ServedResource,
+  Page,
 } from "./call-options.ts";
 import { ApiError, isNotFound } from "./errors.ts";
-import type { DeepReadonly, KubeObject } from "./object.ts";
-import {
-  apiVersionOf,
-  collectionPath,
-  describeRef,
-  objectPath,
-  PODS,
-  refOf,
-  type ObjectRef,
-  type Resource,
-} from "./resource.ts";
+import { apiVersionOf, collectionPath, describeRef, objectPath, PODS, refOf, type ObjectRef } from "./resource.ts";
 import { selectionQuery } from "./selection.ts";
 import type { ApiRequest, Transport } from "./transport.ts";
 import { watchEvents, type WatchEvent, type WatchOptions } from "./watch.ts";

@@ -6,9 +6,10 @@ import type { Client } from "./client.ts";
 import { sleep, systemClock, type Clock } from "./clock.ts";
 import type { Event, ObjectReference } from "./kinds.ts";
 import { ApiError, isNotFound } from "./errors.ts";
-import type { DeepReadonly, KubeObject } from "./object.ts";
+import type { DeepReadonly, KubeObject } from "../api/core.ts";
+import type { Resource } from "../api/resources.ts";
 import { TokenBucket } from "./rate-limit.ts";
-import { apiVersionOf, EVENTS, type Resource } from "./resource.ts";
+import { apiVersionOf, EVENTS } from "./resource.ts";
 
 /** What happened, in the words of `kubectl describe`. */
 export interface EventText {

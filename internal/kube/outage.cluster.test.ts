@@ -3,8 +3,8 @@ import { startControlPlane } from "../testcluster/index.ts";
 import { createLogger } from "../cli/log.ts";
 import { connect } from "./connect.ts";
 import { Informer } from "./informer.ts";
-import type { KubeObject } from "./object.ts";
-import { CONFIG_MAPS } from "./resource.ts";
+import type { KubeObject } from "../api/core.ts";
+import { CONFIG_MAPS } from "./testing/config-maps.ts";
 import { eventually } from "./testing/eventually.ts";
 
 interface ConfigMap extends KubeObject {

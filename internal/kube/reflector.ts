@@ -4,8 +4,8 @@ import { Backoff } from "./backoff.ts";
 import type { Client } from "./client.ts";
 import { sleep, systemClock, type Clock } from "./clock.ts";
 import { ApiError, ConnectionError, isExpired, isNotFound } from "./errors.ts";
-import type { KubeObject } from "./object.ts";
-import type { Resource } from "./resource.ts";
+import type { KubeObject } from "../api/core.ts";
+import type { Resource } from "../api/resources.ts";
 import type { Selection } from "./selection.ts";
 
 /** Where a {@link Reflector} puts what it sees. */

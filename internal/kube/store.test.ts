@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import type { KubeObject } from "./object.ts";
+import type { KubeObject } from "../api/core.ts";
 import { Store } from "./store.ts";
 
 type Shelf = KubeObject & { on: string[] };

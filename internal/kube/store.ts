@@ -1,4 +1,5 @@
-import { objectKey, type DeepReadonly, type KubeObject } from "./object.ts";
+import type { DeepReadonly, KubeObject } from "../api/core.ts";
+import { objectKey } from "./object.ts";
 
 /** The values under which an index finds an object. */
 export type IndexFunction<T extends KubeObject> = (object: DeepReadonly<T>) => readonly string[];

@@ -1,7 +1,8 @@
 import { ApiError, ConnectionError, type Status } from "./errors.ts";
 import { jsonLines } from "./json-lines.ts";
-import type { KubeObject } from "./object.ts";
-import { collectionPath, type Resource } from "./resource.ts";
+import type { KubeObject } from "../api/core.ts";
+import type { Resource } from "../api/resources.ts";
+import { collectionPath } from "./resource.ts";
 import { selectionQuery, type Selection } from "./selection.ts";
 import type { Transport } from "./transport.ts";
 

@@ -14,7 +14,9 @@ import {
 } from "../api/names.ts";
 import { silentLogger } from "../cli/log.ts";
 import { Informer } from "../kube/informer.ts";
-import { CONFIG_MAPS, MODULES, NODES, ONLOADS, PODS } from "../kube/resource.ts";
+import { CONFIG_MAPS } from "../kube/testing/config-maps.ts";
+import { MODULES, ONLOADS } from "../api/resources.ts";
+import { NODES, PODS } from "../kube/resource.ts";
 import { imagesOf, onloadSpec, OperatorCluster, PATIENCE_MS } from "./testing/operator-cluster.ts";
 
 setDefaultTimeout(600_000);

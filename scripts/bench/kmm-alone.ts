@@ -2,7 +2,8 @@
 import type { Module } from "../../internal/api/kmm.ts";
 import { KMM_API_VERSION, moduleReadyLabel } from "../../internal/api/names.ts";
 import type { Client } from "../../internal/kube/client.ts";
-import { MODULES, NODES, PODS } from "../../internal/kube/resource.ts";
+import { MODULES } from "../../internal/api/resources.ts";
+import { NODES, PODS } from "../../internal/kube/resource.ts";
 import { versionLabels } from "../../internal/operator/rollout/patch.ts";
 import { poll } from "../../internal/testcluster/lib/poll.ts";
 import { PATIENCE_MS, type Nodes } from "./nodes.ts";

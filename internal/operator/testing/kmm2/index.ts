@@ -9,15 +9,8 @@ import { silentLogger } from "../../../cli/log.ts";
 import type { Client } from "../../../kube/client.ts";
 import { isAlreadyExists, isConflict, isNotFound } from "../../../kube/errors.ts";
 import { Informer } from "../../../kube/informer.ts";
-import {
-  CUSTOM_RESOURCE_DEFINITIONS,
-  MODULE_IMAGES_CONFIGS,
-  MODULES,
-  NODE_MODULES_CONFIGS,
-  NODES,
-  PODS,
-  type Resource,
-} from "../../../kube/resource.ts";
+import { MODULE_IMAGES_CONFIGS, MODULES, NODE_MODULES_CONFIGS, type Resource } from "../../../api/resources.ts";
+import { CUSTOM_RESOURCE_DEFINITIONS, NODES, PODS } from "../../../kube/resource.ts";
 import { poll } from "../../../testcluster/lib/poll.ts";
 import { KMM2_CRDS } from "./crds.ts";
 import { decideImages } from "./images.ts";

@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from "node:util";
 import type { DeepReadonly, Node } from "../../../api/core.ts";
 import type { Module } from "../../../api/kmm.ts";
 import { KMM_API_VERSION } from "../../../api/names.ts";
-import { MODULE_IMAGES_CONFIGS, MODULES, NODE_MODULES_CONFIGS } from "../../../kube/resource.ts";
+import { MODULE_IMAGES_CONFIGS, MODULES, NODE_MODULES_CONFIGS } from "../../../api/resources.ts";
 import { imageFor } from "../../kmm/module-config.ts";
 import { workerLabel } from "./labels.ts";
 import { isOf, isTolerated, refOf, type Entry, type View, type Write } from "./view.ts";

@@ -3,7 +3,8 @@ import { isDeepStrictEqual } from "node:util";
 import type { DeepReadonly, KubeObject, Node, Pod } from "../../../api/core.ts";
 import type { NodeModulesConfig } from "../../../api/kmm.ts";
 import { KMM_API_VERSION, KMM_MODULE_NAME_LABEL, KMM_WORKER_ACTION_LABEL } from "../../../api/names.ts";
-import { NODE_MODULES_CONFIGS, PODS } from "../../../kube/resource.ts";
+import { NODE_MODULES_CONFIGS } from "../../../api/resources.ts";
+import { PODS } from "../../../kube/resource.ts";
 import { isTolerated, refOf, type Entry, type View, type Write } from "./view.ts";
 
 /** Where a worker pod keeps the entry that it loads or unloads. */
