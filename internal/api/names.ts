@@ -38,8 +38,11 @@ export const VERSION_LABEL = `${ONLOAD_GROUP}/version`;
 /** On a pod of the device plugin: the name of its DaemonSet. Part of the DaemonSet's selector, as in the original. */
 export const PLUGIN_NAME_LABEL = `${ONLOAD_GROUP}/name`;
 
-/** Value of app.kubernetes.io/managed-by on what the operator makes; the original's own, kept for its selectors. */
-export const MANAGED_BY = "onload-operator";
+/**
+ * The operator's name: value of app.kubernetes.io/managed-by on what it makes, which the original's selectors rely on,
+ * name of its Lease, and component of its events.
+ */
+export const OPERATOR_NAME = "onload-operator";
 
 /** Paths of metrics and probes, of the operator and of the device plugin. */
 export const METRICS_PATH = "/metrics";
@@ -122,7 +125,7 @@ export type Component = "module" | "device-plugin";
 /** Labels of every object that the operator makes for an Onload resource. */
 export function objectLabels({ namespace, name }: OnloadKey, component: Component): Record<string, string> {
   return {
-    "app.kubernetes.io/managed-by": MANAGED_BY,
+    "app.kubernetes.io/managed-by": OPERATOR_NAME,
     "app.kubernetes.io/part-of": "onload",
     "app.kubernetes.io/instance": `onload-${namespace}-${name}`,
     "app.kubernetes.io/component": component,
