@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
+import { TEMPLATE_ANNOTATION } from "../../api/names.ts";
 import { withDefaults, type Onload, type OnloadSpecInput } from "../../api/onload.ts";
 import { desiredObjects, modulesInUse, type LoadedNode, type ModulesInUse } from "./objects.ts";
 import type { LiveObjects } from "../observe/cluster.ts";
-import { TEMPLATE_ANNOTATION } from "../../api/names.ts";
 import type { LoadLabelFacts, NodeFacts } from "../assess/facts.ts";
 import { bare, module, noLoadLabel, whole } from "../testing/facts.ts";
 import { KMM_1, KMM_2 } from "../testing/kmm.ts";
