@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import fc from "fast-check";
 import type { CustomResourceDefinition, DaemonSet, DeepReadonly, KubeObject, Node, Pod } from "../api/core.ts";
 import type { Module, ModuleImagesConfig, NodeModulesConfig } from "../api/kmm.ts";
-import { latchLabel, latchSelector, OFF, ON, type Latch } from "../api/latch.ts";
+import { loadLabel, loadLabelSelector, OFF, ON, type LoadLabelValue } from "./kmm/load-label.ts";
 import {
   devicePluginName,
   KMM_MODULE_NAME_LABEL,
@@ -23,7 +23,7 @@ import { formatMark, markAnnotation } from "./observe/step-record.ts";
 
 const KEY = { namespace: "ns", name: "o" };
 const MODULE = onloadModuleName(KEY.name);
-const LATCH = latchSelector(KEY.namespace, MODULE);
+const LATCH = loadLabelSelector(KEY.namespace, MODULE);
 const START = Date.UTC(2026, 0, 1);
 const NODES = ["n1", "n2", "n3"];
 
@@ -94,7 +94,7 @@ class Cluster {
         labels: {
           ...(selected ? { onload: "yes" } : {}),
           ...loaded,
-          ...(latch === undefined ? {} : { [latchLabel(KEY.namespace, MODULE)]: latch }),
+          ...(latch === undefined ? {} : { [loadLabel(KEY.namespace, MODULE)]: latch }),
           ...(version === undefined ? {} : { [moduleReadyLabel(KEY.namespace, MODULE)]: "" }),
         },
         annotations: marked
@@ -151,9 +151,14 @@ class Cluster {
 
   plan(memo: PlanMemo): unknown {
     const { stores: caches, refusals, failureLogs, holders } = this;
-    const memory = { pods: { holders: (node: string) => holders.get(node) } as never, refusals, failureLogs };
-    const surroundings = { ownNode: "n1", pluginImage: "plugin:1", ownImage: undefined };
-    const { plan, desired, policy, effective } = planFor({ caches, memory, surroundings }, this.onload, this.now, memo);
+    const collected = { pods: { holders: (node: string) => holders.get(node) }, refusals, failureLogs };
+    const environment = { ownNode: "n1", pluginImage: "plugin:1", ownImage: undefined };
+    const { plan, desired, policy, effective } = planFor(
+      { caches, collected, environment },
+      this.onload,
+      this.now,
+      memo,
+    );
     return { plan, desired, policy, effective };
   }
 }
@@ -163,7 +168,7 @@ const onNode = (pod: DeepReadonly<Pod>): string[] => (pod.spec?.nodeName ? [pod.
 interface NodeShape {
   selected: boolean;
   version: string | undefined;
-  latch?: Latch | undefined;
+  latch?: LoadLabelValue | undefined;
   ready: boolean;
   kernel: string;
   marked: boolean;

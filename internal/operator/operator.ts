@@ -1,16 +1,18 @@
 /** The operator as a whole: caches, what makes it look at a resource again, and the loop that does. */
 import { randomUUID } from "node:crypto";
 import type { Logger } from "../cli/log.ts";
+import { OPERATOR_NAME } from "../api/names.ts";
 import { Controller } from "../controller/controller.ts";
 import { Manager } from "../controller/manager.ts";
 import type { ControllerMetrics } from "../controller/metrics.ts";
 import { BucketRateLimiter, ItemExponentialFailureRateLimiter, MaxOfRateLimiter } from "../controller/rate-limiter.ts";
 import type { Client } from "../kube/client.ts";
+import { systemClock } from "../kube/clock.ts";
 import { EventRecorder } from "../kube/events.ts";
 import { createCaches } from "./cache/caches.ts";
 import { NodePods, podWatcher } from "./cache/node-pods.ts";
 import { OwnImage } from "./own-image.ts";
-import type { Surroundings } from "./plan.ts";
+import type { OperatorEnvironment } from "./plan.ts";
 import { OnloadReconciler } from "./reconcile.ts";
 import { EventReporter } from "./report/events.ts";
 import { OperatorMetrics } from "./report/metrics.ts";
@@ -20,7 +22,6 @@ import { allKeys, keysOfNodeName, watchAll } from "./watch/watches.ts";
 const MAX_CONCURRENT_RECONCILES = 4;
 /** A rollout that cannot go on is looked at again after this time at the latest. */
 const MAX_BACKOFF_MS = 60_000;
-const LEASE_NAME = "onload-operator";
 
 export interface OperatorOptions {
   client: Client;
@@ -46,7 +47,7 @@ export async function runOperator(options: OperatorOptions, signal: AbortSignal)
   const { client, metrics, log, namespaces, pod } = options;
   const caches = createCaches(client, namespaces, log);
   const instance = pod.name ?? `onloadctl-${process.pid}`;
-  const events = new EventRecorder({ client, component: "onload-operator", instance, log });
+  const events = new EventRecorder({ client, component: OPERATOR_NAME, instance, log });
   const manager = new Manager({
     log,
     metrics,
@@ -56,7 +57,7 @@ export async function runOperator(options: OperatorOptions, signal: AbortSignal)
       ? {
           leaderElection: {
             client,
-            lease: { namespace: options.leaseNamespace, name: LEASE_NAME },
+            lease: { namespace: options.leaseNamespace, name: OPERATOR_NAME },
             identity: `${instance}_${randomUUID()}`,
           },
         }
@@ -68,7 +69,7 @@ export async function runOperator(options: OperatorOptions, signal: AbortSignal)
   );
   manager.addRunnable(events);
 
-  const environment: Surroundings = {
+  const environment: OperatorEnvironment = {
     ownNode: options.nodeName,
     pluginImage: options.pluginImage,
     ownImage: undefined,
@@ -86,8 +87,8 @@ export async function runOperator(options: OperatorOptions, signal: AbortSignal)
     pods,
     reporter: new EventReporter(events, new OperatorMetrics(metrics.registry)),
     environment,
-    now: Date.now,
-    monotonic: () => performance.now(),
+    now: () => systemClock.now(),
+    monotonic: () => systemClock.monotonic(),
   });
   const controller = new Controller({
     name: "onload",

@@ -35,7 +35,7 @@ import {
   type ResourceProblem,
 } from "./observe/preflight.ts";
 import { firstOf, freshNodes, withoutStarts } from "./order-of-work.ts";
-import { planFor, type Planned, type Surroundings } from "./plan.ts";
+import { planFor, type Planned, type OperatorEnvironment } from "./plan.ts";
 import { statusOf } from "./report/conditions.ts";
 import { tellConditions } from "./report/event-texts.ts";
 import type { EventReporter } from "./report/events.ts";
@@ -53,7 +53,7 @@ export interface ReconcilerDeps {
   pods: NodePods;
   reporter: EventReporter;
   /** Read anew in every pass. */
-  environment: Surroundings;
+  environment: OperatorEnvironment;
   /** Milliseconds since the epoch. */
   now: () => number;
   /** Milliseconds of a clock that does not go back, for intervals. Default: `now`. */
@@ -167,7 +167,9 @@ export class OnloadReconciler {
     const { client, monotonic } = this.#deps;
     const { namespace = "", name, deletionTimestamp } = raw.metadata;
     const deleting = deletionTimestamp !== undefined;
-    const { onload: read, problem } = session.read.get([raw], () => readOnload(raw));
+    const { onload: read, problem } = session.read.get(`${raw.metadata.uid} ${raw.metadata.resourceVersion}`, () =>
+      readOnload(raw),
+    );
     const onload = read ?? (deleting ? withoutSpec(raw) : undefined);
     // Not even its nodes can be told: nothing is touched until the spec is corrected.
     if (!onload) return { unreadable: problem! };
@@ -179,12 +181,12 @@ export class OnloadReconciler {
   #decide(gathered: Gathered, session: ResourceSession): Decision {
     const { caches, pods, environment, now, monotonic } = this.#deps;
     const { onload, deleting, invalid } = gathered;
-    const memory = { pods, refusals: session.evictions.refusals, failureLogs: session.failureLogs };
+    const collected = { pods, refusals: session.evictions.refusals, failureLogs: session.failureLogs };
     const began = monotonic();
-    const planned = planFor({ caches, memory, surroundings: environment }, onload, now(), session.plan);
+    const planned = planFor({ caches, collected, environment }, onload, now(), session.plan);
     const planMs = monotonic() - began;
     const { kmm, plan, desired, live } = planned;
-    const rollback = kmm && beginRollback(onload, plan, now());
+    const rollback = kmm.installed ? beginRollback(onload, plan, now()) : undefined;
     return {
       planned,
       rollback,
@@ -264,7 +266,7 @@ export class OnloadReconciler {
     signal: AbortSignal,
   ): Promise<StepResults> {
     // Without KMM no step would come to an end; only cleaning up needs none of it.
-    if (!kmm && !deleting) return NO_STEPS;
+    if (!kmm.installed && !deleting) return NO_STEPS;
     const { client, caches, pods, reporter, now, monotonic } = this.#deps;
     const onEviction = reporter.reportEviction.bind(reporter, raw);
     const actor = { kmm, client, caches, pods, inspected, evictions, onEviction, now, monotonic };
@@ -300,7 +302,7 @@ export class OnloadReconciler {
       plan,
       troubles: problems,
       rollback: begun ?? standingRollback(onload),
-      lastReady: planned.kmm ? nextLastReady(onload, plan, held, now()) : onload.status?.lastReady,
+      lastReady: planned.kmm.installed ? nextLastReady(onload, plan, held, now()) : onload.status?.lastReady,
       now: now(),
     });
     const conditions = { ready: isTrue(status, CONDITION.Ready), degraded: isTrue(status, CONDITION.Degraded) };
@@ -409,7 +411,7 @@ export class OnloadReconciler {
 /** What is wrong with the whole resource, worst first. */
 function problemsOf({ invalid, account }: Gathered, { kmm, desired }: Planned): ResourceProblem[] {
   const first = invalid ? [invalid] : [];
-  if (!kmm) return [...first, KMM_MISSING];
+  if (!kmm.installed) return [...first, KMM_MISSING];
   return [
     ...first,
     ...(desired?.daemonSet ? [] : [NO_IMAGE]),

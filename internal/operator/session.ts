@@ -1,7 +1,7 @@
 /** What the operator's process remembers of one Onload resource. None of it is state: it can be lost at any time. */
 import { EvictionLog } from "./act/evict.ts";
 import type { AppliedObjects } from "./act/objects.ts";
-import { Last } from "./memo.ts";
+import { Memo } from "./memo.ts";
 import { FailureLogs } from "./observe/failure-logs.ts";
 import { ServiceAccountCheck, type ReadOnload } from "./observe/preflight.ts";
 import { PlanMemo } from "./plan.ts";
@@ -10,7 +10,7 @@ import type { PreviousNodes } from "./report/events.ts";
 export class ResourceSession {
   /** A resource that is deleted and made again has another uid, and another session. */
   readonly uid: string | undefined;
-  readonly read = new Last<ReadOnload>();
+  readonly read = new Memo<ReadOnload>();
   readonly account = new ServiceAccountCheck();
   readonly plan = new PlanMemo();
   readonly applied: AppliedObjects = new Map();

@@ -3,7 +3,8 @@ import { asError } from "../../cli/errors.ts";
 import type { DeepReadonly } from "../../api/core.ts";
 import { FINALIZER } from "../../api/names.ts";
 import { isConflict, isNotFound } from "../../kube/errors.ts";
-import { ONLOADS, refOf } from "../../kube/resource.ts";
+import { ONLOADS } from "../../api/resources.ts";
+import { refOf } from "../../kube/resource.ts";
 import type { RawOnload, ReconcilerCaches } from "../cache/caches.ts";
 import type { ClusterClient } from "../cache/cluster-client.ts";
 

@@ -1,7 +1,7 @@
 /** Takes a plan's steps on nodes and pods. */
 import { asError } from "../../cli/errors.ts";
 import type { DeepReadonly, Node } from "../../api/core.ts";
-import type { KmmCapabilities } from "../../api/kmm.ts";
+import type { Kmm } from "../kmm/kmm.ts";
 import { devicePluginName, PLUGIN_NAME_LABEL, type OnloadKey } from "../../api/names.ts";
 import type { Onload } from "../../api/onload.ts";
 import type { ClusterClient } from "../cache/cluster-client.ts";
@@ -31,8 +31,7 @@ export interface Actor extends Evictor {
   client: Pick<ClusterClient, "mergePatch" | "evict" | "delete">;
   caches: Pick<ReconcilerCaches, "nodes" | "plugins">;
   pods: Pick<NodePods, "look" | "forget" | "isWatched">;
-  /** undefined: KMM is not installed. */
-  kmm: KmmCapabilities | undefined;
+  kmm: Kmm;
   /** Nodes whose pods are known on behalf of this resource; kept up to date here. */
   inspected: Set<string>;
 }

@@ -98,9 +98,9 @@ export class FailureLogs {
     const read = this.#reads.get(uid) ?? { restarts: undefined, notBefore: -Infinity };
     this.#reads.delete(uid);
     this.#reads.set(uid, read);
-    if (failure.said !== undefined) {
+    if (failure.hookOutput !== undefined) {
       // The kubelet tells it only until it starts the container anew or waits to do so.
-      this.#set(uid, failure.said);
+      this.#set(uid, failure.hookOutput);
       return;
     }
     const restarts = restartsOf(pod);

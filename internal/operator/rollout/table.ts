@@ -1,5 +1,5 @@
 /** The one table that says what to do in which state, and what each step changes. */
-import type { NodeFacts, Version } from "./facts.ts";
+import type { NodeFacts, Version } from "../assess/facts.ts";
 import type { NodeState } from "./state.ts";
 
 /** What the operator can do to a node. Steps that change labels are one PATCH each. */
@@ -43,7 +43,7 @@ export const TABLE = {
   LoadingSfc: "Wait",
   // Onload needs the new sfc under it.
   SfcReady: "LabelOnload",
-  // The latch of onload is missing where its Module asks for it: put back.
+  // The load label of onload is missing although its Module asks for it: put back.
   OnloadUnlabelled: "LabelOnload",
   // Onload is labelled; KMM has not said that the new version is ready.
   LoadingOnload: "Wait",

@@ -2,11 +2,12 @@
  * An API server in memory with the operator's caches beside it, for unit tests of what acts: every call is recorded, can
  * be held up and can fail, and the caches can be left behind.
  */
-import type { Pod } from "../../api/core.ts";
+import type { KubeObject, Pod } from "../../api/core.ts";
+import type { Resource } from "../../api/resources.ts";
 import { KMM_IMAGE_OWNER_LABEL, KMM_MODULE_NAME_LABEL, PLUGIN_NAME_LABEL } from "../../api/names.ts";
 import { ApiError } from "../../kube/errors.ts";
-import { joinKey, objectKey, type KubeObject } from "../../kube/object.ts";
-import { refOf, type ObjectRef, type Resource } from "../../kube/resource.ts";
+import { joinKey, objectKey } from "../../kube/object.ts";
+import { refOf, type ObjectRef } from "../../kube/resource.ts";
 import { Store, type Change } from "../../kube/store.ts";
 import type { ReconcilerCaches } from "../cache/caches.ts";
 import type { ClusterClient } from "../cache/cluster-client.ts";

@@ -1,10 +1,11 @@
 /** What makes the operator look at a resource again: every change of what it follows. */
 import type { KubeObject } from "../../api/core.ts";
+import { KMM_GROUP } from "../../api/names.ts";
 import type { Informer } from "../../kube/informer.ts";
 import type { Change } from "../../kube/store.ts";
 import type { Caches } from "../cache/caches.ts";
 import { observeClaims } from "../observe/cluster.ts";
-import { concerns } from "../observe/node-facts.ts";
+import { concerns } from "../observe/node.ts";
 import { nameOf, selects } from "../observe/ownership.ts";
 import { keysOfKmmPod, keysOfNode, keysOfObject, keysOfPlugin, keysOfPullPod } from "./keys.ts";
 
@@ -40,9 +41,7 @@ export function watchAll(controller: Watcher, caches: Caches): void {
     return node ? keysOfNode({ key, old: undefined, current: node }, observeClaims(caches)) : [];
   });
   controller.watch(caches.machineConfigs, all);
-  controller.watch(caches.crds, ({ old, current }) =>
-    (current ?? old)?.spec.group.endsWith("kmm.sigs.x-k8s.io") ? all() : [],
-  );
+  controller.watch(caches.crds, ({ old, current }) => ((current ?? old)?.spec.group.endsWith(KMM_GROUP) ? all() : []));
 }
 
 /** The keys of all resources. */
