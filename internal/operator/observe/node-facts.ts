@@ -64,7 +64,7 @@ export function nodeFacts(view: NodeView, resource: ResourceView): NodeFacts {
   const { node } = view;
   const { name, labels = {}, annotations = {} } = node.metadata;
   const kernel = node.status?.nodeInfo?.kernelVersion ?? "";
-  const { owned, blockedBy, lostTo, claimed } = ownershipOf(node, key, resource.claims);
+  const { owned, blockedBy, keptBy, claimed } = ownershipOf(node, key, resource.claims);
   const sfcMapped = mappingFor(modules.sfc, kernel) !== undefined;
   const sfcAtBoot = sfcMachineConfigOf(labels, resource.machineConfigs)?.metadata.name;
   const sfcManaged = sfcMapped && sfcAtBoot === undefined;
@@ -93,7 +93,7 @@ export function nodeFacts(view: NodeView, resource: ResourceView): NodeFacts {
     holders: view.holders,
     mark: parseMark(annotations[markAnnotation(key)]),
     blockedBy,
-    lostTo,
+    keptBy,
     claimed,
     ownNode: name === resource.ownNode,
   };

@@ -45,7 +45,7 @@ export interface NodeFacts {
   /** Another Onload resource whose labels the node still carries and that must leave first. */
   blockedBy: string | undefined;
   /** An older Onload resource that selects the node and keeps it. */
-  lostTo: string | undefined;
+  keptBy: string | undefined;
   /** Another Onload resource selects the node and has it, or waits for it. */
   claimed: boolean;
   /** Whether the operator itself runs here. */

@@ -86,7 +86,7 @@ describe("standing problems are no failures", () => {
     ["NodeNotReady", whole("v2", { ready: false })],
     ["NoKernelMapping", bare({ mapped: false })],
     ["NoKernelMapping", whole("v1", { mapped: false })],
-    ["SelectedByOther", bare({ want: undefined, lostTo: "a/b" })],
+    ["SelectedByOther", bare({ want: undefined, keptBy: "a/b" })],
     ["SelectedByOther", bare({ blockedBy: "a/b" })],
   ] as const)("%s", (reason, node) => {
     expect(problem(node)).toMatchObject({ reason, failed: false });

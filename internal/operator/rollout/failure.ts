@@ -108,10 +108,10 @@ function sfcConflict({ want, sfcConflict: machineConfig }: NodeFacts): Problem |
 
 /** What keeps the node from starting or from counting as ready, without anything having failed. */
 function standingProblem(node: NodeFacts, state: NodeState): Failure | undefined {
-  if (node.lostTo !== undefined && state === "Absent") {
+  if (node.keptBy !== undefined && state === "Absent") {
     return {
       reason: NODE_REASON.SelectedByOther,
-      message: `Onload "${node.lostTo}" is older and selects this node too; change one of the selectors`,
+      message: `Onload "${node.keptBy}" is older and selects this node too; change one of the selectors`,
     };
   }
   if (state === "Blocked") {

@@ -48,7 +48,7 @@ export function planRollout(nodes: readonly NodeFacts[], policy: Policy, now: nu
   const plans: NodePlan[] = [];
   for (const facts of nodes) {
     const plan = planNode(facts, policy, now);
-    if (plan.state !== "Absent" || facts.lostTo !== undefined) plans.push(plan);
+    if (plan.state !== "Absent" || facts.keptBy !== undefined) plans.push(plan);
   }
   plans.sort((a, b) => byNodeName(a.facts.name, b.facts.name));
   const halted = plans.some(({ problem }) => problem?.failed);

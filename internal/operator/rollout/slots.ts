@@ -56,7 +56,7 @@ export function isAvailable({ facts, state, problem }: Assessed): boolean {
 }
 
 /** A node that this resource has not touched and cannot: it will never be done, and must not hold a slot for ever. */
-function neverHadIt({ facts, state }: Assessed): boolean {
+function canNeverRun({ facts, state }: Assessed): boolean {
   return state === "Blocked" || (state === "Unmapped" && facts.mark === undefined);
 }
 
@@ -67,7 +67,7 @@ function serves({ onload, plugin }: NodeFacts): boolean {
 /** Decides for every node that is whole but not as wanted; other nodes are not in the result. */
 export function grantStarts(nodes: readonly Assessed[], policy: SlotPolicy): Map<string, Grant> {
   const wanted = nodes.filter(({ facts }) => facts.want !== undefined);
-  const out = wanted.filter((node) => !isAvailable(node) && !neverHadIt(node)).length;
+  const out = wanted.filter((node) => !isAvailable(node) && !canNeverRun(node)).length;
   let free = policy.maxUnavailable - out;
   const grants = new Map<string, Grant>();
   for (const node of startOrder(wanted)) {

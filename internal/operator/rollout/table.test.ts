@@ -172,7 +172,7 @@ const ROWS: Record<string, Row> = {
     step: "ClearMark",
   },
   "not wanted, nothing left, kept by an older resource": {
-    node: bare({ want: undefined, lostTo: "ns/older" }),
+    node: bare({ want: undefined, keptBy: "ns/older" }),
     state: "Absent",
     step: "None",
   },

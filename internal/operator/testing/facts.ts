@@ -56,7 +56,7 @@ export function bare(changes: Partial<NodeFacts> = {}): NodeFacts {
     holders: undefined,
     mark: undefined,
     blockedBy: undefined,
-    lostTo: undefined,
+    keptBy: undefined,
     claimed: false,
     ownNode: false,
     ...changes,
