@@ -5,7 +5,7 @@ import { parseAllDocuments } from "yaml";
 import { ControllerMetrics } from "../controller/metrics.ts";
 import { PluginMetrics } from "../deviceplugin/metrics.ts";
 import { OperatorMetrics } from "../operator/report/metrics.ts";
-import { NODE_STATES } from "../operator/rollout/state.ts";
+import { NODE_STATES } from "../operator/rollout/states.ts";
 import { render } from "./render.ts";
 
 interface Rule {

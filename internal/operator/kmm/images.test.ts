@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import type { DeepReadonly, Pod } from "../../api/core.ts";
 import type { Module, ModuleImagesConfig } from "../../api/kmm.ts";
 import { planRollout } from "../rollout/plan.ts";
-import { bare, mark, module, NOW, policy, whole } from "../testing/facts.ts";
+import { bare, stepRecord, module, NOW, policy, whole } from "../testing/facts.ts";
 import { missingImages, moduleImages } from "./images.ts";
 import { imageFor } from "./module-config.ts";
 
@@ -73,7 +73,12 @@ describe("what a missing image means", () => {
   });
   test("a node that waits for it has failed, and says which and why", () => {
     const labels = { plugin: "v2", onload: "v2", sfc: undefined };
-    const waiting = bare({ labels, onload: module(), mark: mark("Install", 601_000), missingImages: failed });
+    const waiting = bare({
+      labels,
+      onload: module(),
+      stepRecord: stepRecord("Install", 601_000),
+      missingImages: failed,
+    });
     const { problem } = planRollout([waiting], policy, NOW).nodes[0]!;
     expect(problem).toMatchObject({ reason: "ModuleImageMissing", failed: true });
     expect(problem!.message).toContain("Image r/m:2 cannot be had: ImagePullBackOff");

@@ -11,7 +11,7 @@ import {
 } from "../../api/names.ts";
 import { NODE_REASON } from "../../api/reasons.ts";
 import type { Holder, NodeFacts, PluginFacts, Version } from "../rollout/facts.ts";
-import { markAnnotation, parseMark } from "./step-record.ts";
+import { stepRecordAnnotation, parseStepRecord } from "./step-record.ts";
 import { missingImages, type ModuleImages } from "../kmm/images.ts";
 import { mappingFor } from "../kmm/module-config.ts";
 import { carriesLabels, ownershipOf, type Claim } from "./ownership.ts";
@@ -91,7 +91,7 @@ export function nodeFacts(view: NodeView, resource: ResourceView): NodeFacts {
     plugin: pluginFacts(view.plugins, resource),
     allocatable: Number(node.status?.allocatable?.[ONLOAD_RESOURCE] ?? 0) || 0,
     holders: view.holders,
-    mark: parseMark(annotations[markAnnotation(key)]),
+    stepRecord: parseStepRecord(annotations[stepRecordAnnotation(key)]),
     blockedBy,
     keptBy,
     claimed,
@@ -101,7 +101,7 @@ export function nodeFacts(view: NodeView, resource: ResourceView): NodeFacts {
 
 /** Whether a node can concern an Onload resource at all: selected by it, or carrying something of it. */
 export function concerns(node: DeepReadonly<Node>, key: OnloadKey, selected: boolean): boolean {
-  return selected || carriesLabels(node, key) || markAnnotation(key) in (node.metadata.annotations ?? {});
+  return selected || carriesLabels(node, key) || stepRecordAnnotation(key) in (node.metadata.annotations ?? {});
 }
 
 function pluginFacts(pods: readonly DeepReadonly<Pod>[], { key, template, version }: ResourceView): PluginFacts {

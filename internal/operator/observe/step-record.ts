@@ -4,7 +4,7 @@
  */
 import { pluginLabel, type OnloadKey } from "../../api/names.ts";
 
-export interface Mark {
+export interface StepRecord {
   /** Name of the step. */
   step: string;
   /** When it was taken, in milliseconds since the epoch. */
@@ -14,7 +14,7 @@ export interface Mark {
 }
 
 /** The node annotation that holds the mark. */
-export function markAnnotation(key: OnloadKey): string {
+export function stepRecordAnnotation(key: OnloadKey): string {
   return `${pluginLabel(key)}.step`;
 }
 
@@ -23,12 +23,12 @@ export function attemptOf(generation: number, retry: string | undefined): string
   return retry === undefined ? String(generation) : `${generation}:${retry}`;
 }
 
-export function formatMark({ step, since, attempt }: Mark): string {
+export function formatStepRecord({ step, since, attempt }: StepRecord): string {
   return `${step} ${new Date(since).toISOString()} ${attempt}`;
 }
 
 /** The mark in an annotation's value; undefined where there is none or a person has garbled it. */
-export function parseMark(value: string | undefined): Mark | undefined {
+export function parseStepRecord(value: string | undefined): StepRecord | undefined {
   const match = /^(\S+) (\S+) (.+)$/.exec(value ?? "");
   const since = Date.parse(match?.[2] ?? "");
   return match && !Number.isNaN(since) ? { step: match[1]!, since, attempt: match[3]! } : undefined;

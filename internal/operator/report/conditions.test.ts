@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import type { DeepReadonly } from "../../api/core.ts";
 import type { Onload, OnloadStatus } from "../../api/onload.ts";
 import { REASON } from "../../api/reasons.ts";
-import { bare, mark, module, NOW, policy, whole } from "../testing/facts.ts";
+import { bare, stepRecord, module, NOW, policy, whole } from "../testing/facts.ts";
 import type { NodeFacts } from "../rollout/facts.ts";
 import { planRollout, type Policy } from "../rollout/plan.ts";
 import { beginRollback, effectiveOnload, nextLastReady, standingRollback } from "../rollout/rollback.ts";
@@ -10,7 +10,7 @@ import { statusOf, type StatusInput } from "./conditions.ts";
 
 const none = { plugin: undefined, onload: undefined, sfc: undefined };
 const loading = (name: string, ageMs = 0): NodeFacts =>
-  bare({ name, labels: { ...none, onload: "v2" }, onload: module(), mark: mark("LabelOnload", ageMs) });
+  bare({ name, labels: { ...none, onload: "v2" }, onload: module(), stepRecord: stepRecord("LabelOnload", ageMs) });
 
 function onload(
   changes: { status?: OnloadStatus; deleting?: boolean; onFailure?: string; retry?: string } = {},

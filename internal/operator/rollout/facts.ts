@@ -4,7 +4,7 @@
  */
 import type { Latch } from "../../api/latch.ts";
 import type { NodeReason } from "../../api/reasons.ts";
-import type { Mark } from "../observe/step-record.ts";
+import type { StepRecord } from "../observe/step-record.ts";
 
 /** A label's or a module's version: the value of spec.onload.version. */
 export type Version = string;
@@ -41,7 +41,7 @@ export interface NodeFacts {
   /** Pods on the node that hold amd.com/onload; undefined where nobody has looked since the plugin pod went. */
   holders: Holder[] | undefined;
   /** The last step that we took here. */
-  mark: Mark | undefined;
+  stepRecord: StepRecord | undefined;
   /** Another Onload resource whose labels the node still carries and that must leave first. */
   blockedBy: string | undefined;
   /** An older Onload resource that selects the node and keeps it. */

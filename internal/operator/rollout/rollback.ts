@@ -7,15 +7,14 @@ import type { DeepReadonly } from "../../api/core.ts";
 import { RETRY_ANNOTATION } from "../../api/names.ts";
 import type { Onload, OnloadStatus } from "../../api/onload.ts";
 import { attemptOf } from "../observe/step-record.ts";
-import type { NodePlan, RolloutPlan } from "./plan.ts";
-import { isDone } from "../report/conditions.ts";
+import { isDone, type NodePlan, type RolloutPlan } from "./plan.ts";
 
 /** status.rollback. */
 export type Rollback = NonNullable<OnloadStatus["rollback"]>;
 /** status.lastReady. */
 export type LastReady = NonNullable<OnloadStatus["lastReady"]>;
 
-/** The attempt of the present spec and retry annotation; see Mark. */
+/** The attempt of the present spec and retry annotation; see StepRecord. */
 export function attemptFor({ metadata }: DeepReadonly<Onload>): string {
   return attemptOf(metadata.generation ?? 0, metadata.annotations?.[RETRY_ANNOTATION]);
 }
