@@ -4,7 +4,7 @@ import type { KmmCapabilities } from "../../api/kmm.ts";
 import { bare, stepRecord, module, noLatch, NOW, policy, whole } from "../testing/facts.ts";
 import { KMM_1, KMM_2 } from "../testing/world.ts";
 import type { LatchFacts, NodeFacts } from "../rollout/facts.ts";
-import { formatStepRecord, parseStepRecord, stepRecordAnnotation } from "../observe/step-record.ts";
+import { stepRecordAnnotation } from "../observe/step-record.ts";
 import { nodePatch, needsFreshNode } from "../rollout/patch.ts";
 import { planRollout, type NodePlan } from "../rollout/plan.ts";
 import { remember, tellChange, tellConditions, tellStep, type NodeMemory } from "./event-texts.ts";
@@ -140,16 +140,6 @@ describe("the patch of a step", () => {
   test("what takes something away is done only on a node as it was seen", () => {
     expect(needsFreshNode(planOf(whole("v1")))).toBeTrue();
     expect(needsFreshNode(planOf(bare()))).toBeFalse();
-  });
-});
-
-describe("marks", () => {
-  test("survive writing and reading", () => {
-    const written = stepRecord("UnlabelOnload", 5000, "7:once more");
-    expect(parseStepRecord(formatStepRecord(written))).toEqual(written);
-  });
-  test.each([undefined, "", "x", "Install yesterday 1", "Install 2026-01-01T00:00:00Z"])("%p is none", (text) => {
-    expect(parseStepRecord(text)).toBeUndefined();
   });
 });
 
