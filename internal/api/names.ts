@@ -12,7 +12,8 @@ export const ONLOAD_PLURAL = "onloads";
 
 /** API group and version of KMM's resources. */
 export const KMM_GROUP = "kmm.sigs.x-k8s.io";
-export const KMM_API_VERSION = `${KMM_GROUP}/v1beta1`;
+export const KMM_VERSION = "v1beta1";
+export const KMM_API_VERSION = `${KMM_GROUP}/${KMM_VERSION}`;
 
 /** The extended resource that pods ask for. */
 export const ONLOAD_RESOURCE = "amd.com/onload";
@@ -22,6 +23,9 @@ export const FIELD_MANAGER = "onloadctl";
 
 /** Keeps an Onload resource until every node is clean. */
 export const FINALIZER = "onload.amd.com/node-cleanup";
+
+/** On a pod of the device plugin: a digest of the template that it was made from. */
+export const TEMPLATE_ANNOTATION = "onload.amd.com/template";
 
 /** On an Onload resource: any new value makes the operator try failed nodes again. */
 export const RETRY_ANNOTATION = "onload.amd.com/retry";

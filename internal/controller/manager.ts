@@ -2,7 +2,7 @@ import { errorText } from "../cli/errors.ts";
 import type { Logger } from "../cli/log.ts";
 import type { InformerState } from "../kube/informer.ts";
 import { lead, type LeaderElectionOptions } from "../kube/lease.ts";
-import type { Resource } from "../kube/resource.ts";
+import type { Resource } from "../api/resources.ts";
 import type { Controller } from "./controller.ts";
 import { HttpServer, parseBindAddress, type Handler } from "./http-server.ts";
 import type { ControllerMetrics } from "./metrics.ts";

@@ -1,7 +1,7 @@
 /** A resource that manages sfc on nodes that load it themselves at boot. The CRD stands in for OpenShift's MachineConfig. */
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { sfcModuleLabel } from "../api/names.ts";
-import { MACHINE_CONFIGS } from "../kube/resource.ts";
+import { MACHINE_CONFIGS } from "../api/resources.ts";
 import { applyMachineConfig } from "../machineconfig/cluster.ts";
 import { checkInputs } from "../machineconfig/inputs.ts";
 import { machineConfig } from "../machineconfig/machine-config.ts";

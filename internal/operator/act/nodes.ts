@@ -1,6 +1,6 @@
 /** The thin place where a plan's steps are taken on nodes and pods. */
 import type { DeepReadonly, Node } from "../../api/core.ts";
-import type { KmmCapabilities } from "../../api/kmm.ts";
+import type { Kmm } from "../kmm/kmm.ts";
 import { devicePluginName, PLUGIN_NAME_LABEL, type OnloadKey } from "../../api/names.ts";
 import type { Onload } from "../../api/onload.ts";
 import type { ClusterClient } from "../cache/cluster-client.ts";
@@ -15,8 +15,7 @@ import { keepsHolders } from "../rollout/states.ts";
 import type { StepName } from "../rollout/steps.ts";
 
 export interface Actor {
-  /** undefined: KMM is not installed. */
-  kmm: KmmCapabilities | undefined;
+  kmm: Kmm;
   client: ClusterClient;
   caches: ReconcilerCaches;
   pods: NodePods;

@@ -1,9 +1,15 @@
 /** What of the objects is kept in memory: only what is read, because a cluster has many and large ones. */
-import type { CustomResourceDefinition, DaemonSet, JsonSchema, KubeObject, Node, Pod } from "../../api/core.ts";
+import type {
+  CustomResourceDefinition,
+  DaemonSet,
+  JsonSchema,
+  KubeObject,
+  Node,
+  Pod,
+  ObjectMeta,
+} from "../../api/core.ts";
 import type { Module, NodeModulesConfig } from "../../api/kmm.ts";
-import { ONLOAD_GROUP, ONLOAD_RESOURCE } from "../../api/names.ts";
-import type { ObjectMeta } from "../../kube/object.ts";
-import { TEMPLATE_ANNOTATION } from "../observe/node-facts.ts";
+import { ONLOAD_GROUP, ONLOAD_RESOURCE, TEMPLATE_ANNOTATION } from "../../api/names.ts";
 
 type Meta = Node["metadata"];
 
@@ -149,8 +155,8 @@ export function withoutManagedFields<M extends ObjectMeta>(metadata: M): M {
   return rest as M;
 }
 
-function kind<T extends { apiVersion: string; kind: string }>(object: T): Pick<T, "apiVersion" | "kind"> {
-  return { apiVersion: object.apiVersion, kind: object.kind };
+function kind<T extends KubeObject>(object: T): Pick<T, "apiVersion" | "kind"> {
+  return { apiVersion: object.apiVersion, kind: object.kind } as Pick<T, "apiVersion" | "kind">;
 }
 
 function identity({ name, namespace, uid, resourceVersion, deletionTimestamp }: Meta): Meta {

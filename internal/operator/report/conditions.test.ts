@@ -3,7 +3,7 @@ import type { DeepReadonly } from "../../api/core.ts";
 import type { Onload, OnloadStatus } from "../../api/onload.ts";
 import { REASON } from "../../api/reasons.ts";
 import { bare, stepRecord, module, NOW, policy, whole } from "../testing/facts.ts";
-import type { NodeFacts } from "../rollout/facts.ts";
+import type { NodeFacts } from "../assess/facts.ts";
 import { planRollout, type Policy } from "../rollout/plan.ts";
 import { attemptFor, beginRollback, effectiveOnload, nextLastReady, standingRollback } from "../rollout/rollback.ts";
 import { statusOf, type StatusInput } from "./conditions.ts";

@@ -5,7 +5,7 @@
 import type { DeepReadonly } from "../../api/core.ts";
 import type { OnloadStatus } from "../../api/onload.ts";
 import { EVENT_REASON, type EventReason } from "../../api/reasons.ts";
-import type { NodeFacts } from "../rollout/facts.ts";
+import type { NodeFacts } from "../assess/facts.ts";
 import type { NodePlan } from "../rollout/plan.ts";
 import type { NodeState } from "../rollout/states.ts";
 import type { StepName } from "../rollout/steps.ts";

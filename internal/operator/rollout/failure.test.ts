@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { NODE_REASON } from "../../api/reasons.ts";
 import { bare, stepRecord, module, NOW, plugin, policy, whole } from "../testing/facts.ts";
-import type { NodeFacts } from "./facts.ts";
+import type { NodeFacts } from "../assess/facts.ts";
 import { deadlineOf, forceAt, problemOf, type NodeAtStep, type Problem } from "./failure.ts";
 import { stateOf } from "./state-of.ts";
 import { stepFor } from "./states.ts";

@@ -1,6 +1,6 @@
 /** When a node has failed: a step that takes too long, or what KMM and the kubelet report. */
 import { NODE_REASON, type NodeReason } from "../../api/reasons.ts";
-import type { Failure, NodeFacts } from "./facts.ts";
+import type { Failure, NodeFacts } from "../assess/facts.ts";
 import { awaitedIn, rowOf, type Awaited, type NodeState } from "./states.ts";
 import type { StepName } from "./steps.ts";
 

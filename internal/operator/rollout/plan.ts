@@ -1,9 +1,9 @@
 /** The plan for all nodes of one Onload resource: what state each is in, what to do now, and when to look again. */
-import type { NodeFacts } from "./facts.ts";
+import type { NodeFacts } from "../assess/facts.ts";
 import { deadlineOf, forceAt, problemOf, type Limits, type Problem } from "./failure.ts";
 import { byNodeName } from "./node-order.ts";
 import { grantStarts, serves, type Gate } from "./slots.ts";
-import { hasLatch, stateOf } from "./state-of.ts";
+import { hasLoadLabel, stateOf } from "./state-of.ts";
 import { awaitedIn, rowOf, stepFor, type NodeState } from "./states.ts";
 import type { StepName } from "./steps.ts";
 
@@ -81,11 +81,11 @@ function putOff(plan: NodePlan, { limits }: Policy, now: number): void {
 }
 
 /**
- * What latches leave on a node costs KMM 1.1 a request to it, as unloading a module does, and it sends 20 a second: so
- * nodes that still unload come first, unless somebody waits for this one.
+ * Clearing a node's load labels costs KMM 1.1 one request, as unloading a module does, and its client sends 20 a
+ * second. So nodes that still unload come first, unless another resource waits for this node.
  */
 function canBeClearedLater(facts: NodeFacts): boolean {
-  return hasLatch(facts) && !facts.claimed;
+  return hasLoadLabel(facts) && !facts.claimed;
 }
 
 /**

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { bare, stepRecord, module, NOW, plugin, policy, whole } from "../testing/facts.ts";
-import type { NodeFacts } from "./facts.ts";
+import type { NodeFacts } from "../assess/facts.ts";
 import { planRollout, type Policy } from "./plan.ts";
 import { resolveMaxUnavailable } from "./slots.ts";
 

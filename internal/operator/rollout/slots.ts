@@ -2,7 +2,7 @@
  * Which nodes may start. A node that serves pods starts only when a slot is free; nodes that are out already, for
  * whatever reason, hold the slots: in between, failed, cordoned or not Ready.
  */
-import type { NodeFacts } from "./facts.ts";
+import type { NodeFacts } from "../assess/facts.ts";
 import type { Problem } from "./failure.ts";
 import { byNodeName } from "./node-order.ts";
 import { rowOf, type NodeState } from "./states.ts";

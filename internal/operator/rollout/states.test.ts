@@ -1,13 +1,17 @@
 import { describe, expect, test } from "bun:test";
 import { NODE_REASON } from "../../api/reasons.ts";
-import { bare, stepRecord, module, noLatch, noModule, NOW, plugin, policy, whole } from "../testing/facts.ts";
-import type { LatchFacts, NodeFacts } from "./facts.ts";
+import { bare, stepRecord, module, noLoadLabel, noModule, NOW, plugin, policy, whole } from "../testing/facts.ts";
+import type { LoadLabelFacts, NodeFacts } from "../assess/facts.ts";
 import { planRollout } from "./plan.ts";
 import { stateOf } from "./state-of.ts";
 import { NODE_STATES, STATES, type NodeState, type StateRow } from "./states.ts";
 import { labelChange, type LabelChange, type StepName } from "./steps.ts";
 
-const latch = (stands: "on" | "off" | undefined): LatchFacts => ({ stands, asked: true, holds: stands === "on" });
+const loadLabel = (value: "on" | "off" | undefined): LoadLabelFacts => ({
+  value,
+  required: true,
+  effective: value === "on",
+});
 const none = { plugin: undefined, onload: undefined, sfc: undefined };
 const holder = { namespace: "a", name: "p", uid: "1", terminating: false, evictable: true, refusal: undefined };
 
@@ -48,25 +52,25 @@ const ROWS: Record<string, Row> = {
     step: "LabelOnload",
     labels: { onload: "v2" },
   },
-  "sfc's latch was taken away, and sfc went with it": {
+  "sfc's load label was taken away, and sfc went with it": {
     node: bare({
       sfcManaged: true,
       labels: { ...none, plugin: "v2", sfc: "v2" },
-      latches: { onload: latch("on"), sfc: latch(undefined) },
+      loadLabels: { onload: loadLabel("on"), sfc: loadLabel(undefined) },
       sfc: module(),
     }),
     state: "SfcUnlabelled",
     step: "LabelSfc",
     labels: { sfc: "v2" },
   },
-  "onload's latch was taken away, and onload went with it": {
-    node: whole("v2", { latches: { onload: latch(undefined), sfc: noLatch }, onload: module() }),
+  "onload's load label was taken away, and onload went with it": {
+    node: whole("v2", { loadLabels: { onload: loadLabel(undefined), sfc: noLoadLabel }, onload: module() }),
     state: "OnloadUnlabelled",
     step: "LabelOnload",
     labels: { onload: "v2" },
   },
-  "onload's latch is not there, but onload is: somebody else loaded it": {
-    node: whole("v2", { latches: { onload: latch(undefined), sfc: noLatch } }),
+  "onload's load label is not there, but onload is: somebody else loaded it": {
+    node: whole("v2", { loadLabels: { onload: loadLabel(undefined), sfc: noLoadLabel } }),
     state: "Ready",
     step: "None",
   },
@@ -168,8 +172,8 @@ const ROWS: Record<string, Row> = {
     state: "Cleaned",
     step: "ClearMark",
   },
-  "not wanted, the annotation taken away, a latch that is off left": {
-    node: bare({ want: undefined, latches: { onload: latch("off"), sfc: noLatch } }),
+  "not wanted, the annotation taken away, a load label that is off left": {
+    node: bare({ want: undefined, loadLabels: { onload: loadLabel("off"), sfc: noLoadLabel } }),
     state: "Cleaned",
     step: "ClearMark",
   },
@@ -301,7 +305,7 @@ describe("pods are evicted", () => {
     ],
     ["where no kubelet will say so", draining({ ready: false }), "Evict", undefined],
     [
-      "where they have been asked already",
+      "where they have been required already",
       draining({ stepRecord: stepRecord("Evict") }),
       "Evict",
       NOW + policy.limits.drain,
@@ -312,15 +316,15 @@ describe("pods are evicted", () => {
   });
 });
 
-describe("what latches have left on a leaving node", () => {
-  const latches = { onload: latch("off"), sfc: noLatch };
-  const left = bare({ name: "a", want: undefined, stepRecord: stepRecord(), latches });
+describe("what load labels have left on a leaving node", () => {
+  const loadLabels = { onload: loadLabel("off"), sfc: noLoadLabel };
+  const left = bare({ name: "a", want: undefined, stepRecord: stepRecord(), loadLabels });
   const unloading = bare({
     name: "b",
     want: undefined,
     onload: module(),
     stepRecord: stepRecord("UnlabelOnload"),
-    latches,
+    loadLabels,
   });
   const draining = bare({ name: "b", want: undefined, labels: { ...none, onload: "v1" }, holders: [holder] });
   test.each<[string, NodeFacts, NodeFacts, StepName]>([
@@ -341,7 +345,7 @@ describe("what latches have left on a leaving node", () => {
       unloading,
       "ClearMark",
     ],
-    ["is nothing to wait for where there is none", { ...left, latches: bare().latches }, unloading, "ClearMark"],
+    ["is nothing to wait for where there is none", { ...left, loadLabels: bare().loadLabels }, unloading, "ClearMark"],
   ])("%s", (_name, node, other, step) => {
     expect(planRollout([node, other], policy, NOW).nodes[0]!.step).toBe(step);
   });

@@ -21,7 +21,7 @@
  * Without sfc, its states are left out.
  */
 import { NODE_REASON, type NodeReason } from "../../api/reasons.ts";
-import type { NodeFacts } from "./facts.ts";
+import type { NodeFacts } from "../assess/facts.ts";
 import type { StepName } from "./steps.ts";
 
 /** What is done on a node, in this order. Nodes that leave stop after `unload sfc`. */

@@ -1,5 +1,5 @@
 /** What the operator can do to a node, and what each step changes in its labels. */
-import type { NodeFacts, Version } from "./facts.ts";
+import type { NodeFacts, Version } from "../assess/facts.ts";
 
 /** What the operator can do to a node. Steps that change labels are one PATCH each. */
 export type StepName =

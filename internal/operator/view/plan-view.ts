@@ -3,7 +3,7 @@ import { formatTable } from "../../cli/table.ts";
 import type { DeepReadonly, Pod, PodDisruptionBudget } from "../../api/core.ts";
 import { holderOf } from "../cache/holders.ts";
 import type { Planned } from "../plan.ts";
-import type { NodeFacts } from "../rollout/facts.ts";
+import type { NodeFacts } from "../assess/facts.ts";
 import type { Problem } from "../rollout/failure.ts";
 import type { NodePlan } from "../rollout/plan.ts";
 import { startOrder } from "../rollout/slots.ts";

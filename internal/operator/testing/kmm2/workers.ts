@@ -8,7 +8,8 @@ import {
   KMM_WORKER_ACTION_LABEL,
   kmmWorkerPodName,
 } from "../../../api/names.ts";
-import { NODE_MODULES_CONFIGS, PODS } from "../../../kube/resource.ts";
+import { NODE_MODULES_CONFIGS } from "../../../api/resources.ts";
+import { PODS } from "../../../kube/resource.ts";
 import { isTolerated, refOf, type Entry, type View, type Write } from "./view.ts";
 
 /** Where a worker pod keeps the entry that it loads or unloads. */
