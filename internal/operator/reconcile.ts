@@ -21,12 +21,11 @@ import type { NodePods } from "./cache/node-pods.ts";
 import type { CollectedState } from "./observe/cluster.ts";
 import { planFor, PlanMemo, type Planned, type OperatorEnvironment } from "./plan.ts";
 import { notReadySince, Reporter } from "./report/status.ts";
-import type { RolloutPlan } from "./rollout/plan.ts";
+import { withoutStarts, type RolloutPlan } from "./rollout/plan.ts";
 import { attemptFor, beginRollback, nextLastReady, standingRollback, type Rollback } from "./rollout/rollback.ts";
-import type { NodeState } from "./rollout/state.ts";
 import { tellConditions } from "./report/event-texts.ts";
 import { statusOf, type Trouble } from "./report/conditions.ts";
-import type { StepName } from "./rollout/table.ts";
+import type { StepName } from "./rollout/steps.ts";
 import type { Teller } from "./report/events.ts";
 import { heldBackTrouble, KMM_MISSING, NO_IMAGE, readOnload, ServiceAccounts } from "./observe/preflight.ts";
 
@@ -57,12 +56,6 @@ const NO_WORK: Work = { unapplied: undefined, deeds: NO_DEEDS };
  * once, instead of going over all nodes for each one that is labelled.
  */
 const LABELS_FIRST: ReadonlySet<StepName> = new Set<StepName>(["None", "Wait", "Install"]);
-
-/** Nodes that serve stay as they are while what they would get cannot be applied. */
-function withoutStarts(plan: RolloutPlan): RolloutPlan {
-  const starts = (state: NodeState): boolean => state === "Outdated" || state === "PluginOutdated";
-  return { ...plan, nodes: plan.nodes.map((node) => (starts(node.state) ? { ...node, step: "None" } : node)) };
-}
 
 export interface ReconcilerDeps {
   client: ClusterClient;
