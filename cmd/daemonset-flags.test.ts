@@ -62,8 +62,8 @@ async function flagsOf({ args }: Container): Promise<Record<string, string>> {
     given = given.slice(1);
   }
   const declared: Args = command.args ?? {};
-  const values = Object.entries<unknown>(parseArguments(given, declared));
-  return Object.fromEntries(values.map(([name, value]) => [name, String(value ?? "")]));
+  const values = Object.entries(parseArguments(given, declared) as Record<string, string | boolean>);
+  return Object.fromEntries(values.map(([name, value]) => [name, String(value)]));
 }
 
 /** What is at a path of a container: a path of the node, and whether it can be written. */

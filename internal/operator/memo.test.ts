@@ -19,7 +19,7 @@ import { withDefaults, type Onload } from "../api/onload.ts";
 import { Store } from "../kube/store.ts";
 import type { RawOnload, Stores } from "./cache/caches.ts";
 import { planFor, PlanMemo } from "./plan.ts";
-import { formatMark, markAnnotation } from "./observe/step-record.ts";
+import { formatStepRecord, stepRecordAnnotation } from "./observe/step-record.ts";
 
 const KEY = { namespace: "ns", name: "o" };
 const MODULE = onloadModuleName(KEY.name);
@@ -98,7 +98,7 @@ class Cluster {
           ...(version === undefined ? {} : { [moduleReadyLabel(KEY.namespace, MODULE)]: "" }),
         },
         annotations: marked
-          ? { [markAnnotation(KEY)]: formatMark({ step: "LabelOnload", since: START, attempt: "1" }) }
+          ? { [stepRecordAnnotation(KEY)]: formatStepRecord({ step: "LabelOnload", since: START, attempt: "1" }) }
           : {},
       },
       status: {

@@ -1,8 +1,7 @@
-/** In which order one pass sets labels and applies objects, and what waits if objects are missing. Pure. */
+/** In which order one pass sets labels and applies objects. Pure. */
 import { isDue, needsFreshNode } from "./rollout/patch.ts";
 import type { RolloutPlan } from "./rollout/plan.ts";
-import type { NodeState } from "./rollout/state.ts";
-import type { StepName } from "./rollout/table.ts";
+import type { StepName } from "./rollout/steps.ts";
 
 /** Steps of nodes that have nothing yet. */
 const INSTALLING: ReadonlySet<StepName> = new Set<StepName>(["None", "Wait", "Install"]);
@@ -14,13 +13,6 @@ const INSTALLING: ReadonlySet<StepName> = new Set<StepName>(["None", "Wait", "In
  */
 export function firstOf(plan: RolloutPlan): "labels" | "objects" {
   return plan.nodes.every(({ step }) => INSTALLING.has(step)) ? "labels" : "objects";
-}
-
-const STARTING: ReadonlySet<NodeState> = new Set<NodeState>(["Outdated", "PluginOutdated"]);
-
-/** The plan in which nodes that serve stay as they are, because what they would get is not in the cluster. */
-export function withoutStarts(plan: RolloutPlan): RolloutPlan {
-  return { ...plan, nodes: plan.nodes.map((node) => (STARTING.has(node.state) ? { ...node, step: "None" } : node)) };
 }
 
 /** Names of the nodes whose steps may only be taken on the node exactly as it was seen. */

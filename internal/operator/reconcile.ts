@@ -34,13 +34,13 @@ import {
   withoutSpec,
   type ResourceProblem,
 } from "./observe/preflight.ts";
-import { firstOf, freshNodes, withoutStarts } from "./order-of-work.ts";
+import { firstOf, freshNodes } from "./order-of-work.ts";
 import { planFor, type Planned, type OperatorEnvironment } from "./plan.ts";
 import { statusOf } from "./report/conditions.ts";
 import { tellConditions } from "./report/event-texts.ts";
 import type { EventReporter } from "./report/events.ts";
 import { isTrue, notReadySince, unreadableStatus, writeStatus } from "./report/status.ts";
-import type { RolloutPlan } from "./rollout/plan.ts";
+import { withoutStarts, type RolloutPlan } from "./rollout/plan.ts";
 import { beginRollback, nextLastReady, standingRollback, type Rollback } from "./rollout/rollback.ts";
 import { ResourceSession } from "./session.ts";
 

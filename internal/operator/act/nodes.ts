@@ -13,18 +13,8 @@ import type { NodePods } from "../cache/node-pods.ts";
 import { isDue, needsFreshNode, nodePatch } from "../rollout/patch.ts";
 import type { NodePlan, RolloutPlan } from "../rollout/plan.ts";
 import { attemptFor } from "../rollout/rollback.ts";
-import type { NodeState } from "../rollout/state.ts";
-import type { StepName } from "../rollout/table.ts";
-
-/** States in which it matters which pods hold amd.com/onload, or in which the node is another resource's. */
-const KEEPS_HOLDERS: ReadonlySet<NodeState> = new Set([
-  "Inspecting",
-  "Draining",
-  "Drained",
-  "Outdated",
-  "Blocked",
-  "Absent",
-]);
+import { keepsHolders } from "../rollout/states.ts";
+import type { StepName } from "../rollout/steps.ts";
 
 /** What taking steps needs. */
 export interface Actor extends Evictor {
@@ -86,7 +76,7 @@ function forgetHolders({ inspected, pods }: Actor, { nodes }: RolloutPlan): void
   const states = new Map(nodes.map(({ facts, state }) => [facts.name, state]));
   for (const name of inspected) {
     const state = states.get(name);
-    if (state !== undefined && KEEPS_HOLDERS.has(state)) continue;
+    if (state !== undefined && keepsHolders(state)) continue;
     inspected.delete(name);
     pods.forget(name);
   }

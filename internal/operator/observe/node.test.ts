@@ -51,12 +51,12 @@ describe("ownership", () => {
   });
   test("an observation names who keeps the node, and who has to leave first", () => {
     const claims = [claim("x", "2026-01-02"), claim("older", "2026-01-01")];
-    expect(seen(claims, { a: "b" })).toMatchObject({ want: undefined, lostTo: "ns/older", claimed: true });
+    expect(seen(claims, { a: "b" })).toMatchObject({ want: undefined, keptBy: "ns/older", claimed: true });
     const left = seen([claim("x", "2026-01-01"), claim("gone", "2026-01-02", { deleting: true })], {
       a: "b",
       "onload.amd.com/ns.gone": "v9",
     });
-    expect(left).toMatchObject({ want: "v1", lostTo: undefined, claimed: false, blockedBy: "ns/gone" });
+    expect(left).toMatchObject({ want: "v1", keptBy: undefined, claimed: false, blockedBy: "ns/gone" });
     const going = [claim("x", "2026-01-01", { deleting: true })];
     expect(seen([...going, claim("next", "2026-01-02")], { a: "b" })).toMatchObject({ want: undefined, claimed: true });
     expect(seen(going, { a: "b" })).toMatchObject({ want: undefined, claimed: false });

@@ -19,7 +19,7 @@ import { isReady, isTerminating, podFailure, podSince } from "../cache/pods.ts";
 import type { Kmm, KmmNodeInputs, ModuleReading, Version } from "../kmm/kmm.ts";
 import type { NodeObservation, PluginObservation } from "./observation.ts";
 import { carriesLabels, ownershipOf, type Claim, type Owner } from "./ownership.ts";
-import { markAnnotation, parseMark } from "./step-record.ts";
+import { stepRecordAnnotation, parseStepRecord } from "./step-record.ts";
 
 /** What is the same for all nodes of one Onload resource. */
 export interface ResourceContext {
@@ -48,7 +48,7 @@ export function observeNode(inputs: NodeInputs, resource: ResourceContext): Node
   const { key, kmm } = resource;
   const { node } = inputs;
   const { name, labels = {}, annotations = {} } = node.metadata;
-  const { owned, blockedBy, lostTo, claimed } = ownershipOf(node, key, resource.claims);
+  const { owned, blockedBy, keptBy, claimed } = ownershipOf(node, key, resource.claims);
   const ready = node.status?.conditions?.find(({ type }) => type === "Ready");
   const module = (moduleName: string): ModuleReading =>
     kmm.observeModule({ namespace: key.namespace, module: moduleName }, inputs);
@@ -68,9 +68,9 @@ export function observeNode(inputs: NodeInputs, resource: ResourceContext): Node
     plugin: observePlugin(inputs.plugins, key),
     allocatable: parseQuantity(node.status?.allocatable?.[ONLOAD_RESOURCE] ?? 0) ?? 0,
     holders: inputs.holders,
-    mark: parseMark(annotations[markAnnotation(key)]),
+    stepRecord: parseStepRecord(annotations[stepRecordAnnotation(key)]),
     blockedBy,
-    lostTo,
+    keptBy,
     claimed,
     ownNode: name === resource.ownNode,
     sfcAtBoot: sfcMachineConfigOf(labels, resource.machineConfigs)?.metadata.name,
@@ -79,7 +79,7 @@ export function observeNode(inputs: NodeInputs, resource: ResourceContext): Node
 
 /** Whether a node can concern an Onload resource at all: it is selected, or carries something of the resource. */
 export function concerns(node: DeepReadonly<Node>, owner: Owner, selected: boolean): boolean {
-  return selected || carriesLabels(node, owner) || markAnnotation(owner) in (node.metadata.annotations ?? {});
+  return selected || carriesLabels(node, owner) || stepRecordAnnotation(owner) in (node.metadata.annotations ?? {});
 }
 
 function observePlugin(pods: readonly DeepReadonly<Pod>[], key: OnloadKey): PluginObservation {

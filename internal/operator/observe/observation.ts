@@ -1,7 +1,7 @@
 /** What is seen of one node for one Onload resource. Nothing in it depends on the objects that the resource asks for. */
 import type { Holder } from "../cache/holders.ts";
 import type { Failure, LoadLabelObservation, ModuleObservation, Version } from "../kmm/kmm.ts";
-import type { Mark } from "./step-record.ts";
+import type { StepRecord } from "./step-record.ts";
 
 /** One node, seen from one Onload resource. */
 export interface NodeObservation {
@@ -27,11 +27,11 @@ export interface NodeObservation {
   /** Pods on the node that hold amd.com/onload; undefined if nobody has looked since the plugin's pod went. */
   holders: Holder[] | undefined;
   /** The last step that was taken here. */
-  mark: Mark | undefined;
+  stepRecord: StepRecord | undefined;
   /** Another Onload resource whose labels the node still carries and that must leave first. */
   blockedBy: string | undefined;
   /** An older Onload resource that selects the node and keeps it. */
-  lostTo: string | undefined;
+  keptBy: string | undefined;
   /** Another Onload resource selects the node and has it, or waits for it. */
   claimed: boolean;
   /** Whether the operator itself runs here. */

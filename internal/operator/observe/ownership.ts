@@ -40,14 +40,14 @@ export function ownershipOf(
   node: DeepReadonly<Node>,
   key: OnloadKey,
   claims: readonly Claim[],
-): Pick<NodeObservation, "blockedBy" | "lostTo" | "claimed"> & { owned: boolean } {
+): Pick<NodeObservation, "blockedBy" | "keptBy" | "claimed"> & { owned: boolean } {
   const owners = claimsOn(node, claims);
   const mine = owners.findIndex((claim) => nameOf(claim) === nameOf(key));
   const other = claims.find((claim) => nameOf(claim) !== nameOf(key) && carriesLabels(node, claim));
   return {
     owned: mine === 0,
     blockedBy: other && nameOf(other),
-    lostTo: mine > 0 ? nameOf(owners[0]!) : undefined,
+    keptBy: mine > 0 ? nameOf(owners[0]!) : undefined,
     claimed: mine !== 0 && owners.length > 0,
   };
 }

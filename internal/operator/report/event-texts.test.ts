@@ -1,9 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import type { Condition } from "../../api/core.ts";
-import { bare, mark, module, noLoadLabel, NOW, policy, whole } from "../testing/facts.ts";
+import { bare, stepRecord, module, noLoadLabel, NOW, policy, whole } from "../testing/facts.ts";
 import { KMM_1, KMM_2, NO_KMM } from "../testing/kmm.ts";
 import type { LoadLabelFacts, NodeFacts } from "../assess/facts.ts";
-import { formatMark, parseMark, markAnnotation } from "../observe/step-record.ts";
+import { stepRecordAnnotation } from "../observe/step-record.ts";
 import { nodePatch, needsFreshNode } from "../rollout/patch.ts";
 import { planRollout, type NodePlan } from "../rollout/plan.ts";
 import { remember, tellChange, tellConditions, tellStep, type NodeMemory } from "./event-texts.ts";
@@ -18,7 +18,7 @@ describe("the patch of a step", () => {
     expect(nodePatch(planOf(bare({ sfcManaged: true })), KEY, KMM_2, "3", NOW)).toEqual({
       metadata: {
         labels: { "onload.amd.com/ns.o": "v2", "kmm.node.kubernetes.io/version-module.ns.o-sfcmod": "v2" },
-        annotations: { [markAnnotation(KEY)]: "Install 2026-01-01T12:00:00.000Z 3" },
+        annotations: { [stepRecordAnnotation(KEY)]: "Install 2026-01-01T12:00:00.000Z 3" },
       },
     });
   });
@@ -55,7 +55,7 @@ describe("the patch of a step", () => {
         holders: [],
         loadLabels: { onload: latch, sfc: noLoadLabel },
       });
-    const left = bare({ want: undefined, mark: mark(), loadLabels: { onload: off, sfc: off } });
+    const left = bare({ want: undefined, stepRecord: stepRecord(), loadLabels: { onload: off, sfc: off } });
 
     test("loading puts it on", () => {
       const asked = { value: undefined, required: true, effective: false };
@@ -68,7 +68,7 @@ describe("the patch of a step", () => {
     });
     test("unloading puts it off and leaves the version labels, until the next version takes their place", () => {
       expect(labelsOf(drained(on))).toEqual({ [onload]: "off" });
-      const next = bare({ mark: mark("UnlabelOnload"), loadLabels: { onload: off, sfc: off } });
+      const next = bare({ stepRecord: stepRecord("UnlabelOnload"), loadLabels: { onload: off, sfc: off } });
       expect(labelsOf(next)).toEqual({
         ...versions("o-module", "v2"),
         [onload]: "on",
@@ -92,7 +92,7 @@ describe("the patch of a step", () => {
     });
     test("one that the Module asks for no more goes with the next version", () => {
       const kept = { value: "off" as const, required: false, effective: false };
-      const next = bare({ mark: mark("UnlabelOnload"), loadLabels: { onload: kept, sfc: noLoadLabel } });
+      const next = bare({ stepRecord: stepRecord("UnlabelOnload"), loadLabels: { onload: kept, sfc: noLoadLabel } });
       expect(labelsOf(next)).toEqual({ ...versions("o-module", "v2"), [onload]: null });
     });
     test("another KMM, or none, is asked by the version label", () => {
@@ -113,18 +113,22 @@ describe("the patch of a step", () => {
           plugin: bare().plugin,
           holders: [holder],
           allocatable: 0,
-          mark: mark(step),
+          stepRecord: stepRecord(step),
         }),
       );
     expect(nodePatch(draining("UnlabelPlugin"), KEY, KMM_2, "1", NOW)?.metadata.labels).toBeUndefined();
     expect(
-      nodePatch(draining("UnlabelPlugin"), KEY, KMM_2, "1", NOW)?.metadata.annotations[markAnnotation(KEY)],
+      nodePatch(draining("UnlabelPlugin"), KEY, KMM_2, "1", NOW)?.metadata.annotations[stepRecordAnnotation(KEY)],
     ).toStartWith("Evict ");
     expect(nodePatch(draining("Evict"), KEY, KMM_2, "1", NOW)).toBeUndefined();
   });
   test("a newer attempt gives a failed step its time again", () => {
-    const late = bare({ labels: { ...none, onload: "v2" }, onload: module(), mark: mark("LabelOnload", 601_000, "0") });
-    expect(nodePatch(planOf(late), KEY, KMM_2, "1", NOW)?.metadata.annotations[markAnnotation(KEY)]).toBe(
+    const late = bare({
+      labels: { ...none, onload: "v2" },
+      onload: module(),
+      stepRecord: stepRecord("LabelOnload", 601_000, "0"),
+    });
+    expect(nodePatch(planOf(late), KEY, KMM_2, "1", NOW)?.metadata.annotations[stepRecordAnnotation(KEY)]).toBe(
       "LabelOnload 2026-01-01T12:00:00.000Z 1",
     );
   });
@@ -134,16 +138,6 @@ describe("the patch of a step", () => {
   test("what takes something away is done only on a node as it was seen", () => {
     expect(needsFreshNode(planOf(whole("v1")))).toBeTrue();
     expect(needsFreshNode(planOf(bare()))).toBeFalse();
-  });
-});
-
-describe("marks", () => {
-  test("survive writing and reading", () => {
-    const written = mark("UnlabelOnload", 5000, "7:once more");
-    expect(parseMark(formatMark(written))).toEqual(written);
-  });
-  test.each([undefined, "", "x", "Install yesterday 1", "Install 2026-01-01T00:00:00Z"])("%p is none", (text) => {
-    expect(parseMark(text)).toBeUndefined();
   });
 });
 
@@ -162,7 +156,7 @@ describe("the story", () => {
   });
   test("a failure is a warning, told once however its message changes", () => {
     const plan = planOf(
-      bare({ labels: { ...none, onload: "v2" }, onload: module(), mark: mark("LabelOnload", 601_000) }),
+      bare({ labels: { ...none, onload: "v2" }, onload: module(), stepRecord: stepRecord("LabelOnload", 601_000) }),
     );
     const [tale] = tellChange(before("LoadingOnload"), plan);
     expect(tale).toMatchObject({ type: "Warning", reason: "ModuleLoadFailed" });

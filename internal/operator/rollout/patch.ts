@@ -1,10 +1,10 @@
-/** The one PATCH that a step is: labels and the mark that says when, together. */
+/** The one PATCH that a step is: labels, and the step record that says when, together. */
 import { onloadModuleName, pluginLabel, sfcModuleName, type OnloadKey } from "../../api/names.ts";
 import type { NodeFacts } from "../assess/facts.ts";
 import type { Kmm, ModuleRef, NodeLabels } from "../kmm/kmm.ts";
-import { formatMark, markAnnotation } from "../observe/step-record.ts";
+import { formatStepRecord, stepRecordAnnotation } from "../observe/step-record.ts";
 import type { NodePlan } from "./plan.ts";
-import { labelChange } from "./table.ts";
+import { labelChange } from "./steps.ts";
 
 /** A JSON merge patch of a node. */
 export interface NodePatch {
@@ -31,18 +31,18 @@ export function nodePatch(
 ): NodePatch | undefined {
   const { step, facts, restart } = plan;
   if (!isDue(plan)) return undefined;
-  const annotation = markAnnotation(key);
+  const annotation = stepRecordAnnotation(key);
   if (step === "ClearMark") {
     return { metadata: { labels: leftovers(facts, key, kmm), annotations: { [annotation]: null } } };
   }
   const labels = labelsOf(plan, key, kmm);
-  const mark = (name: string): Record<string, string> => ({
-    [annotation]: formatMark({ step: name, since: now, attempt }),
+  const record = (name: string): Record<string, string> => ({
+    [annotation]: formatStepRecord({ step: name, since: now, attempt }),
   });
-  if (labels) return { metadata: { labels, annotations: mark(step) } };
-  const begins = (step === "Evict" || step === "ReplacePlugin") && facts.mark?.step !== step;
-  if (begins) return { metadata: { annotations: mark(step) } };
-  if (restart && facts.mark) return { metadata: { annotations: mark(facts.mark.step) } };
+  if (labels) return { metadata: { labels, annotations: record(step) } };
+  const begins = (step === "Evict" || step === "ReplacePlugin") && facts.stepRecord?.step !== step;
+  if (begins) return { metadata: { annotations: record(step) } };
+  if (restart && facts.stepRecord) return { metadata: { annotations: record(facts.stepRecord.step) } };
   return undefined;
 }
 

@@ -1,7 +1,7 @@
 /** Facts of nodes for tests: a node that is done, with what a test changes. */
 import type { LoadLabelFacts, NodeFacts, PluginFacts, Version } from "../assess/facts.ts";
 import type { ModuleObservation } from "../kmm/kmm.ts";
-import type { Mark } from "../observe/step-record.ts";
+import type { StepRecord } from "../observe/step-record.ts";
 import type { Policy } from "../rollout/plan.ts";
 
 export const NOW = Date.UTC(2026, 0, 1, 12, 0, 0);
@@ -31,7 +31,7 @@ export function plugin(ready = true): PluginFacts {
   return { present: true, ready, current: true, since: undefined, failure: undefined };
 }
 
-export function mark(step = "Install", ageMs = 0, attempt = "1"): Mark {
+export function stepRecord(step = "Install", ageMs = 0, attempt = "1"): StepRecord {
   return { step, since: NOW - ageMs, attempt };
 }
 
@@ -55,9 +55,9 @@ export function bare(changes: Partial<NodeFacts> = {}): NodeFacts {
     plugin: noPlugin,
     allocatable: 0,
     holders: undefined,
-    mark: undefined,
+    stepRecord: undefined,
     blockedBy: undefined,
-    lostTo: undefined,
+    keptBy: undefined,
     claimed: false,
     ownNode: false,
     ...changes,
@@ -71,7 +71,7 @@ export function whole(version: Version, changes: Partial<NodeFacts> = {}): NodeF
     onload: module(version),
     plugin: plugin(),
     allocatable: 100,
-    mark: mark("LabelPlugin", 3_600_000),
+    stepRecord: stepRecord("LabelPlugin", 3_600_000),
     ...changes,
   });
 }

@@ -24,7 +24,7 @@ import { CUSTOM_RESOURCE_DEFINITIONS, DAEMON_SETS, NODES, PODS, SERVICE_ACCOUNTS
 import type { RawOnload } from "../cache/caches.ts";
 import { NodePods } from "../cache/node-pods.ts";
 import { holdsOnload } from "../cache/holders.ts";
-import { formatMark, markAnnotation } from "../observe/step-record.ts";
+import { formatStepRecord, stepRecordAnnotation } from "../observe/step-record.ts";
 import { OnloadReconciler } from "../reconcile.ts";
 import { EventReporter } from "../report/events.ts";
 import { OperatorMetrics } from "../report/metrics.ts";
@@ -160,7 +160,7 @@ export class ReconcilerBed {
       metadata: {
         name,
         labels: { onload: "yes", ...labels },
-        annotations: step ? { [markAnnotation(KEY)]: formatMark({ step, since, attempt: "1" }) } : {},
+        annotations: step ? { [stepRecordAnnotation(KEY)]: formatStepRecord({ step, since, attempt: "1" }) } : {},
       },
       status: {
         conditions: [{ type: "Ready", status: "True" }],

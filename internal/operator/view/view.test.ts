@@ -4,7 +4,7 @@ import type { Pod } from "../../api/core.ts";
 import { withDefaults, type OnloadStatus } from "../../api/onload.ts";
 import type { NodeFacts } from "../assess/facts.ts";
 import { planRollout, type Policy } from "../rollout/plan.ts";
-import { bare, mark, NOW, plugin, policy, whole } from "../testing/facts.ts";
+import { bare, stepRecord, NOW, plugin, policy, whole } from "../testing/facts.ts";
 import { KMM_2 } from "../testing/kmm.ts";
 import { describePlan, planText, type Outlook } from "./plan-view.ts";
 import type { Looked } from "./session.ts";
@@ -71,7 +71,7 @@ test("status shows what runs, what goes on, and why", () => {
     name: "node-2",
     labels: { plugin: undefined, onload: "v1", sfc: undefined },
     plugin: plugin(false),
-    mark: mark("Evict", 600_000),
+    stepRecord: stepRecord("Evict", 600_000),
   });
   const stuck: NodeFacts = {
     ...draining,

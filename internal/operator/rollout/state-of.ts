@@ -1,35 +1,6 @@
 /** The state of a node, derived from its facts alone. Pure, total, and the same after any crash. */
 import type { NodeFacts, Version } from "../assess/facts.ts";
-
-export const NODE_STATES = [
-  "Absent",
-  "Blocked",
-  "Cordoned",
-  "Unmapped",
-  "New",
-  "SfcUnlabelled",
-  "LoadingSfc",
-  "SfcReady",
-  "OnloadUnlabelled",
-  "LoadingOnload",
-  "ModuleReady",
-  "StartingPlugin",
-  "Ready",
-  "PluginOutdated",
-  "Outdated",
-  "Leaving",
-  "StoppingPlugin",
-  "Inspecting",
-  "Draining",
-  "Drained",
-  "UnloadingOnload",
-  "OnloadUnloaded",
-  "UnloadingSfc",
-  "Unloaded",
-  "Cleaned",
-] as const;
-/** Where a node stands. What each means is beside its step, in table.ts. */
-export type NodeState = (typeof NODE_STATES)[number];
+import type { NodeState } from "./states.ts";
 
 /** The node's state. */
 export function stateOf(node: NodeFacts): NodeState {
@@ -64,7 +35,7 @@ function goingDown(node: NodeFacts): NodeState {
   if (node.onload.present) return "UnloadingOnload";
   if (labels.sfc !== undefined) return "OnloadUnloaded";
   if (node.sfc.present) return "UnloadingSfc";
-  return node.mark === undefined && !hasLoadLabel(node) ? "Absent" : "Cleaned";
+  return node.stepRecord === undefined && !hasLoadLabel(node) ? "Absent" : "Cleaned";
 }
 
 /** Up: sfc where it is managed, onload on top of it, and then the plugin. */
@@ -100,6 +71,6 @@ function bare(node: NodeFacts): NodeState {
   if (node.sfc.present) return "UnloadingSfc";
   if (node.blockedBy !== undefined) return "Blocked";
   if (!node.mapped) return "Unmapped";
-  if (node.mark !== undefined || node.labels.plugin !== undefined) return "Unloaded";
+  if (node.stepRecord !== undefined || node.labels.plugin !== undefined) return "Unloaded";
   return node.cordoned ? "Cordoned" : "New";
 }
