@@ -18,6 +18,12 @@ interface Following {
   synced(signal: AbortSignal): Promise<void>;
 }
 
+/**
+ * Default of {@link ManagerOptions.gracefulShutdownMs}. With the release of the Lease and the last events, it fits the
+ * time that the Deployment gives a pod to end.
+ */
+export const GRACEFUL_SHUTDOWN_MS = 5000;
+
 export interface ManagerOptions {
   log: Logger;
   metrics: ControllerMetrics;
@@ -27,7 +33,7 @@ export interface ManagerOptions {
   healthProbeBindAddress: string;
   /** Left out: this process acts without asking others. */
   leaderElection?: Omit<LeaderElectionOptions, "log" | "onChange"> | undefined;
-  /** How long reconciles under way may take to end. Default 30 s. */
+  /** How long reconciles under way may take to end. Default {@link GRACEFUL_SHUTDOWN_MS}. */
   gracefulShutdownMs?: number;
 }
 
@@ -113,7 +119,7 @@ export class Manager {
   }
 
   async #runControllers(stop: AbortSignal): Promise<void> {
-    const { log, gracefulShutdownMs = 30_000 } = this.#options;
+    const { log, gracefulShutdownMs = GRACEFUL_SHUTDOWN_MS } = this.#options;
     const { promise: overdue, resolve } = Promise.withResolvers<"overdue">();
     let timer: NodeJS.Timeout | undefined;
     const onStop = (): void => {

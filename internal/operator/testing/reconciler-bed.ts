@@ -47,6 +47,8 @@ export class ReconcilerBed {
   /** Nodes whose pods are watched. */
   readonly watches = new Set<string>();
   now = START;
+  /** Milliseconds of the clock that does not go back; undefined: `now`. */
+  uptime: number | undefined;
   readonly logged: string[] = [];
   readonly log: Logger = createLogger({ write: (line) => void this.logged.push(line) });
   #reconciler: OnloadReconciler;
@@ -82,6 +84,7 @@ export class ReconcilerBed {
       reporter: new EventReporter(sink, new OperatorMetrics(this.registry)),
       environment: this.environment,
       now: () => this.now,
+      monotonic: () => this.uptime ?? this.now,
     });
   }
 
