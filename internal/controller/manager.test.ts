@@ -3,6 +3,7 @@ import { UsageError } from "../cli/errors.ts";
 import { silentLogger } from "../cli/log.ts";
 import { Informer } from "../kube/informer.ts";
 import { NODES } from "../kube/resource.ts";
+import { until } from "../kube/testing/eventually.ts";
 import { FakeApiServer, sendStatus } from "../kube/testing/fake-api-server.ts";
 import { hurriedClock } from "../kube/testing/fake-clock.ts";
 import { Controller, type Reconcile } from "./controller.ts";
@@ -29,11 +30,6 @@ function build(server: FakeApiServer, reconcile: Reconcile, options: Partial<Man
   controller.watch(informer, ({ key }) => [key]);
   manager.addController(controller);
   return { manager, informer, metrics };
-}
-
-/** Waits until `condition` holds, asking every few milliseconds. */
-async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await condition())) await new Promise((resolve) => setTimeout(resolve, 3));
 }
 
 async function get(port: number | undefined, path: string): Promise<{ status: number; body: string }> {
