@@ -4,6 +4,7 @@ import type { DeepReadonly, KubeObject } from "../api/core.ts";
 import type { Resource } from "../api/resources.ts";
 import type {
   CallOptions,
+  ListAllOptions,
   ListOptions,
   WriteOptions,
   ApplyOptions,
@@ -12,7 +13,7 @@ import type {
   DeleteOptions,
   Page,
 } from "./call-options.ts";
-import { ApiError, isNotFound } from "./errors.ts";
+import { ApiError, isExpired, isNotFound } from "./errors.ts";
 import { apiVersionOf, collectionPath, describeRef, objectPath, PODS, refOf, type ObjectRef } from "./resource.ts";
 import { selectionQuery } from "./selection.ts";
 import type { Answered, ApiRequest, Transport } from "./transport.ts";
@@ -57,26 +58,39 @@ export class Client {
     }
   }
 
-  /** All objects of a selection; large ones take several calls. */
-  async list<T extends KubeObject>(resource: Resource, options: ListOptions = {}): Promise<Page<T>> {
+  /** All objects of a selection, all of one resource version; large ones take several calls. */
+  async list<T extends KubeObject>(resource: Resource, options: ListAllOptions<T> = {}): Promise<Page<T>> {
+    try {
+      return await this.#listPages<T>(resource, options);
+    } catch (error) {
+      if (!isExpired(error)) throw error;
+      // The server forgot the version between two pages. One page has no between; client-go's pager does the same.
+      return await this.#listPages<T>(resource, { ...options, pageSize: 0 });
+    }
+  }
+
+  async #listPages<T extends KubeObject>(resource: Resource, options: ListAllOptions<T>): Promise<Page<T>> {
+    const { transform } = options;
     const items: T[] = [];
     let resourceVersion = "";
     for await (const page of this.pages<T>(resource, options)) {
-      for (const item of page.items) items.push(item);
+      for (const item of page.items) items.push(transform ? transform(item) : item);
       resourceVersion = page.resourceVersion;
     }
     return { items, resourceVersion };
   }
 
   /**
-   * The pages of a list, all of one resource version. Throws ApiError Expired when the server forgets that version in
-   * between: start again.
+   * The pages of a list, all of one resource version.
+   *
+   * @throws ApiError Expired when the server forgets that version between two pages
    */
   async *pages<T extends KubeObject>(resource: Resource, options: ListOptions = {}): AsyncGenerator<Page<T>> {
+    const { pageSize = 100 } = options;
     let token = "";
     do {
       const query = selectionQuery(options);
-      query.set("limit", String(options.pageSize ?? 100));
+      if (pageSize > 0) query.set("limit", String(pageSize));
       if (token !== "") query.set("continue", token);
       const page = await this.transport.json<{
         items?: T[] | null;

@@ -249,7 +249,7 @@ export class FakeApiServer implements AsyncDisposable {
       sendStatus(response, 410, "Expired", "the provided continue parameter is too old");
       return;
     }
-    const limit = Number(url.searchParams.get("limit") ?? 500);
+    const limit = Number(url.searchParams.get("limit") ?? Infinity);
     const all = [...this.#at(url.pathname, revision).values()].sort((a, b) =>
       a.metadata.name < b.metadata.name ? -1 : 1,
     );
