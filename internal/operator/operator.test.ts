@@ -3,6 +3,8 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parse } from "yaml";
 import { GRACEFUL_SHUTDOWN_MS } from "../controller/manager.ts";
+import { FLUSH_MS } from "../kube/events.ts";
+import { RELEASE_TIMEOUT_MS } from "../kube/lease.ts";
 
 test("stopping takes no longer than the Deployment allows", async () => {
   const file = join(import.meta.dirname, "../manifests/manager/deployment.yaml");
@@ -10,7 +12,7 @@ test("stopping takes no longer than the Deployment allows", async () => {
     spec: { template: { spec: { terminationGracePeriodSeconds: number } } };
   };
   const { terminationGracePeriodSeconds } = deployment.spec.template.spec;
-  // After reconciles under way come the Lease, which is let go within five seconds, and two seconds of last events.
-  const neededMs = GRACEFUL_SHUTDOWN_MS + 5000 + 2000;
+  // The three follow one another: reconciles under way, the Lease, the events that are left.
+  const neededMs = GRACEFUL_SHUTDOWN_MS + RELEASE_TIMEOUT_MS + FLUSH_MS;
   expect(neededMs).toBeLessThan(terminationGracePeriodSeconds * 1000);
 });
