@@ -6,7 +6,7 @@ import { desiredDaemonSet } from "../internal/operator/desired/daemonset.ts";
 import controlPlane from "./control-plane.ts";
 import devicePlugin from "./device-plugin.ts";
 
-// The operator writes the command lines that other subcommands read: neither knows the other.
+// The operator writes the command lines of other subcommands, but imports none of them.
 describe("every container of the DaemonSet is started with flags that its subcommand knows", () => {
   const onload = withDefaults({
     apiVersion: "onload.amd.com/v1alpha1",

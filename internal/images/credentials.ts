@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
 
-/** What auth.json of podman and config.json of docker have in common; nothing in it can be relied on. */
+/** What auth.json of podman and config.json of docker have in common. Any part may be missing or of another type. */
 interface LoginFile {
   auths?: Record<string, { auth?: unknown } | null> | null;
   credHelpers?: Record<string, string> | null;
@@ -14,7 +14,7 @@ interface LoginFile {
 const HUB_KEY = "https://index.docker.io/v1/";
 const HUB_HOSTS = ["docker.io", "index.docker.io", "registry-1.docker.io"];
 
-/** Longest time that a helper may take to answer, in milliseconds. */
+/** Time limit for the answer of a helper, in milliseconds. */
 const HELPER_TIMEOUT_MS = 30_000;
 
 /**

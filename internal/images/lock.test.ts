@@ -46,7 +46,7 @@ test("of many runs that find what a killed one left, one builds", async () => {
   }
 });
 
-test("a run that is killed gives the place free", async () => {
+test("a run that is killed releases the lock", async () => {
   const path = join(folder, "killed.lock");
   const code = `await (await import(${JSON.stringify(join(import.meta.dir, "lock.ts"))})).takeLock(${JSON.stringify(path)}); console.log("locked"); setInterval(() => {}, 1000);`;
   const child = Bun.spawn([process.execPath, "-e", code], { stdout: "pipe" });
@@ -54,7 +54,7 @@ test("a run that is killed gives the place free", async () => {
   await expect(takeLock(path)).rejects.toThrow(`another run (process ${child.pid})`);
   child.kill("SIGKILL");
   await child.exited;
-  // The kernel tells the keeper of the lock that its run is gone.
+  // The keeper ends a moment after the process that it works for.
   for (;;) {
     const unlock = await takeLock(path).catch(() => undefined);
     if (unlock) return unlock();

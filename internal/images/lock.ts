@@ -3,16 +3,17 @@ import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 
 /**
- * Makes sure that one run at a time builds for this user. The returned function gives the place free.
+ * Makes sure that only one run at a time builds for this user. The returned function releases the lock.
  *
- * The kernel holds the lock (flock) for a small keeper process, which ends when its pipe to us does: no run, however it
- * ends, locks out the next. The file stays; it says which process has the lock, for the message alone.
+ * The lock is the kernel's (flock), and a small keeper process holds it. The keeper ends as soon as its pipe to this
+ * process is closed, so a run that was killed does not lock out the next one. The file is never removed. Its content,
+ * the number of the process that builds, serves only the error message.
  *
  * @throws Error naming the run that is under way
  */
 export async function takeLock(path: string): Promise<() => Promise<void>> {
   await mkdir(dirname(path), { recursive: true });
-  // In a process group of its own, the keeper does not see the Ctrl-C that stops us: we still clean up then.
+  // The keeper has a process group of its own, so that Ctrl-C does not end it while this process still cleans up.
   const keeper = spawn("flock", ["-n", path, "sh", "-c", "echo locked; read -r _"], { detached: true });
   const ended = new Promise<number | null>((resolve) => keeper.once("close", resolve));
   let complaint = "";

@@ -6,16 +6,16 @@ import { errorText } from "../cli/errors.ts";
 import { findCredentials } from "./credentials.ts";
 import type { RegistryOptions } from "./engine.ts";
 
-/** What a registry has under a tag. */
+/** The image that a registry has under a tag. */
 export interface RemoteImage {
-  /** Of the manifest. */
+  /** Digest of the manifest. */
   digest: string;
   /** ID of the image as engines show it; undefined for a list of several platforms. */
   imageId?: string;
   labels: Record<string, string>;
 }
 
-/** A name taken apart: registry.example:5000/trading/onload-user:9.1.0 */
+/** The parts of a name such as registry.example:5000/trading/onload-user:9.1.0 */
 export interface ImageReference {
   host: string;
   repository: string;
@@ -29,10 +29,10 @@ const ACCEPT = [
   "application/vnd.docker.distribution.manifest.list.v2+json",
 ].join(", ");
 
-/** Longest chain of redirects that is followed. */
+/** Maximum number of redirects that are followed for one request. */
 const MAX_REDIRECTS = 10;
 
-/** Takes a name with host and tag apart. */
+/** Splits a name that has a host and a tag. @throws Error if one is missing */
 export function parseReference(image: string): ImageReference {
   const slash = image.indexOf("/");
   const colon = image.lastIndexOf(":");
@@ -42,10 +42,10 @@ export function parseReference(image: string): ImageReference {
 }
 
 /**
- * Asks a registry what it has under a tag, over its HTTP API, because no two engines can say that in the same way.
- * Undefined when there is nothing under it.
+ * Asks a registry for the image under a tag; undefined if there is none. This uses the HTTP API of the registry, because
+ * each engine has another command for it.
  *
- * @throws Error when the registry cannot be reached or refuses
+ * @throws Error if the registry cannot be reached or refuses
  */
 export async function remoteImage(
   image: string,
@@ -98,7 +98,7 @@ class RegistryClient {
     return answer;
   }
 
-  /** The JSON of an answer; null becomes an empty object. @throws Error when it is something else */
+  /** The JSON of an answer; null becomes an empty object. @throws Error if it is not JSON */
   parse(answer: Answer): object {
     try {
       return (JSON.parse(answer.body.toString()) as object | null) ?? {};
@@ -131,7 +131,7 @@ class RegistryClient {
       this.#signal?.throwIfAborted();
       throw new Error(`Cannot reach ${server}: ${errorText(cause)}; check the proxy`, { cause });
     });
-    // Without a login most servers refuse a token; the registry says so more clearly.
+    // The request without a token fails then, and its error says that the login is refused.
     if (answer.status !== 200) return undefined;
     try {
       const token = JSON.parse(answer.body.toString()) as { token?: string; access_token?: string } | null;
@@ -197,7 +197,7 @@ async function send(
     const next = isRedirect(answer.status) && location !== undefined ? URL.parse(location, target) : null;
     if (next === null || redirects === MAX_REDIRECTS) return answer;
     target = next;
-    // Blobs often lie with another host, which must not see our credentials.
+    // The target is often the storage of another host, which must not see our credentials.
     sent = { accept: headers["accept"] ?? "*/*" };
   }
 }
