@@ -1,7 +1,7 @@
 /** A resource that manages sfc on nodes that load it themselves at boot. The CRD stands in for OpenShift's MachineConfig. */
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { sfcModuleLabel } from "../internal/api/names.ts";
-import { MACHINE_CONFIGS } from "../internal/kube/resource.ts";
+import { MACHINE_CONFIGS } from "../internal/api/resources.ts";
 import { applyMachineConfig } from "../internal/machineconfig/cluster.ts";
 import { checkInputs } from "../internal/machineconfig/inputs.ts";
 import { machineConfig } from "../internal/machineconfig/machine-config.ts";

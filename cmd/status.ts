@@ -1,4 +1,5 @@
 import { stringify } from "yaml";
+import { ONLOAD_GROUP, ONLOAD_KIND } from "../internal/api/names.ts";
 import { clusterArgs, commonArgs, defineSubcommand } from "../internal/cli/command.ts";
 import { connect } from "../internal/kube/connect.ts";
 import { drawLive } from "../internal/operator/view/live.ts";
@@ -52,7 +53,7 @@ function render(resources: readonly ResourceStatus[], output: string, now: numbe
     case "yaml":
       return stringify(resources);
     case "name":
-      return resources.map(({ name }) => `onload.onload.amd.com/${name}\n`).join("");
+      return resources.map(({ name }) => `${ONLOAD_KIND.toLowerCase()}.${ONLOAD_GROUP}/${name}\n`).join("");
     default:
       return statusText(resources, output === "wide", now);
   }

@@ -50,10 +50,10 @@ export interface ManagedFieldsEntry {
   fieldsV1?: Record<string, unknown>;
 }
 
-/** Any object of the API. */
+/** Any object of the API. Items of a list may lack `apiVersion` and `kind`. */
 export interface KubeObject {
-  apiVersion: string;
-  kind: string;
+  apiVersion?: string;
+  kind?: string;
   metadata: ObjectMeta;
 }
 

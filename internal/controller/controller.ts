@@ -3,7 +3,8 @@ import { errorText } from "../cli/errors.ts";
 import type { Logger } from "../cli/log.ts";
 import { systemClock, type Clock } from "../kube/clock.ts";
 import type { Informer } from "../kube/informer.ts";
-import { splitKey, type KubeObject } from "../kube/object.ts";
+import type { KubeObject } from "../api/core.ts";
+import { splitKey } from "../kube/object.ts";
 import type { Change } from "../kube/store.ts";
 import type { ControllerMetrics } from "./metrics.ts";
 import { defaultControllerRateLimiter, type RateLimiter } from "./rate-limiter.ts";
@@ -101,7 +102,7 @@ export class Controller {
   async #reconcile(key: string, signal: AbortSignal): Promise<number> {
     const { reconcile, metrics } = this.#options;
     const log = this.#options.log.with({ controller: this.name, ...splitKey(key), reconcileID: randomUUID() });
-    const started = this.#clock.now();
+    const started = this.#clock.monotonic();
     metrics.activeWorkers(this.name, 1);
     try {
       const result = await reconcile(key, signal, log);
@@ -118,7 +119,7 @@ export class Controller {
       return 0;
     } finally {
       metrics.activeWorkers(this.name, -1);
-      metrics.reconcileTime(this.name, this.#clock.now() - started);
+      metrics.reconcileTime(this.name, this.#clock.monotonic() - started);
     }
   }
 

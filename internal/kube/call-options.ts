@@ -1,8 +1,5 @@
 import type { Selection } from "./selection.ts";
 
-/** The field manager of everything we apply. */
-export const FIELD_MANAGER = "onloadctl";
-
 export interface CallOptions {
   signal?: AbortSignal | undefined;
   timeoutMs?: number;
@@ -25,7 +22,7 @@ export interface WriteOptions extends CallOptions {
 export interface ApplyOptions extends WriteOptions {
   /** Take fields from other field managers. Default true, as is usual for a controller. */
   force?: boolean;
-  /** Default {@link FIELD_MANAGER}. */
+  /** Default: FIELD_MANAGER. */
   fieldManager?: string;
 }
 
@@ -44,16 +41,6 @@ export interface EvictOptions extends CallOptions {
 export interface DeleteOptions extends EvictOptions {
   /** Fail with Conflict unless the object still has this version. */
   resourceVersion?: string;
-  /** What becomes of the objects it owns. Default Background. */
-  propagation?: "Background" | "Foreground" | "Orphan";
-}
-
-/** What an API group-version serves. */
-export interface ServedResource {
-  name: string;
-  kind: string;
-  namespaced: boolean;
-  verbs: string[];
 }
 
 /** A page of a list. */

@@ -12,14 +12,16 @@ import {
   isAlreadyExists,
   isConflict,
   isForbidden,
-  isInvalid,
   isTooManyRequests,
 } from "./errors.ts";
 import { Informer } from "./informer.ts";
-import type { KubeObject } from "./object.ts";
-import { CONFIG_MAPS, MODULES, NODES, ONLOADS, PODS, SERVICE_ACCOUNTS, type Resource } from "./resource.ts";
+import type { KubeObject } from "../api/core.ts";
+import { CONFIG_MAPS } from "./testing/config-maps.ts";
+import { MODULES, ONLOADS, type Resource } from "../api/resources.ts";
+import { NODES, PODS, SERVICE_ACCOUNTS } from "./resource.ts";
 import { eventually } from "./testing/eventually.ts";
 import { TcpProxy } from "./testing/tcp-proxy.ts";
+import { discover, serverVersion } from "./testing/discovery.ts";
 
 interface ConfigMap extends KubeObject {
   data?: Record<string, string>;
@@ -62,7 +64,7 @@ const configMap = (name: string, data: Record<string, string>): ConfigMap => ({ 
 test("a hundred calls over mutual TLS take one connection, and 300 patches at once take 32", async () => {
   await using proxy = await TcpProxy.start(cluster.server);
   const through = await connect({ kubeconfig: await kubeconfigTo(proxy.url) });
-  for (let i = 0; i < 100; i++) await through.serverVersion();
+  for (let i = 0; i < 100; i++) await serverVersion(through);
   expect(proxy.opened).toBe(1);
   const names = Array.from({ length: 300 }, (_, i) => `many-${i}`);
   await Promise.all(names.map((name) => through.apply(CONFIG_MAPS, configMap(name, {}))));
@@ -125,7 +127,7 @@ test("a connection that goes silent is noticed by watches and by calls", async (
   await through.apply(CONFIG_MAPS, configMap("silence", { value: "1" }));
   await eventually(informer, () => informer.store.get(`${namespace}/silence`)?.data?.["value"] === "1");
   proxy.silence();
-  await expect(through.serverVersion()).rejects.toThrow("no answer within 1 s");
+  await expect(serverVersion(through)).rejects.toThrow("no answer within 1 s");
   await through.apply(CONFIG_MAPS, configMap("silence", { value: "2" }));
   await eventually(informer, () => informer.store.get(`${namespace}/silence`)?.data?.["value"] === "2");
   stop.abort();
@@ -219,9 +221,9 @@ test("evictions respect disruption budgets", async () => {
 });
 
 test("discovery tells whether a kind is served; a log that is not there is undefined", async () => {
-  expect((await client.discover("apps", "v1")).some(({ name }) => name === "daemonsets")).toBe(true);
-  expect((await client.discover(MODULES.group, MODULES.version)).some(({ name }) => name === "modules")).toBe(true);
-  expect(await client.discover("no.such.group", "v1")).toEqual([]);
+  expect((await discover(client, "apps", "v1")).some(({ name }) => name === "daemonsets")).toBe(true);
+  expect((await discover(client, MODULES.group, MODULES.version)).some(({ name }) => name === "modules")).toBe(true);
+  expect(await discover(client, "no.such.group", "v1")).toEqual([]);
   expect(await client.podLog({ namespace, name: "nobody" })).toBeUndefined();
 });
 
@@ -264,7 +266,7 @@ test("refusals and failures are one clear line", async () => {
     `Cannot list nodes: nodes is forbidden: User "nobody-${namespace}" cannot list`,
   );
   const invalid = await client.apply(CONFIG_MAPS, configMap("Bad_Name", {})).catch((error: unknown) => error);
-  expect(isInvalid(invalid)).toBe(true);
+  expect(invalid).toMatchObject({ name: "ApiError", status: 422 });
   expect((invalid as ApiError).causes[0]?.field).toBe("metadata.name");
 
   const wrongToken = { "client-certificate": undefined, "client-key": undefined, token: "wrong" };
@@ -325,15 +327,16 @@ test("a service account's token that is rotated is used from then on", async () 
 
 test("nothing in the constants is misspelt", async () => {
   const groups = new Map<string, Set<string>>();
-  const resources = Object.values(await import("./resource.ts")).filter(
-    (value): value is Resource => typeof value === "object",
-  );
+  const modules = [await import("./resource.ts"), await import("../api/resources.ts")];
+  const resources = modules
+    .flatMap((module) => Object.values<unknown>({ ...module }))
+    .filter((value): value is Resource => typeof value === "object");
   // Ours, KMM 2's and OpenShift's are not installed here.
   const elsewhere = ["nodemodulesconfigs", "moduleimagesconfigs", "machineconfigs"];
   for (const { group, version, plural, kind, namespaced } of resources.filter(
     (r) => r !== ONLOADS && !elsewhere.includes(r.plural),
   )) {
-    const served = (await client.discover(group, version)).find(({ name }) => name === plural);
+    const served = (await discover(client, group, version)).find(({ name }) => name === plural);
     expect(served).toMatchObject({ name: plural, kind, namespaced });
     groups.set(group, groups.get(group) ?? new Set());
   }

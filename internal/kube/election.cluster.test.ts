@@ -7,8 +7,9 @@ import { connect } from "./connect.ts";
 import type { Event, Lease } from "./kinds.ts";
 import { EventRecorder, referenceTo } from "./events.ts";
 import { lead } from "./lease.ts";
-import type { KubeObject } from "./object.ts";
-import { CONFIG_MAPS, EVENTS, LEASES, NODES } from "./resource.ts";
+import type { KubeObject } from "../api/core.ts";
+import { CONFIG_MAPS } from "./testing/config-maps.ts";
+import { EVENTS, LEASES, NODES } from "./resource.ts";
 
 let cluster: Cluster;
 let client: Client;
@@ -123,6 +124,7 @@ test("a series that goes on is patched, and begun anew when its event has expire
     // Series are written every ten seconds: every tenth of one here.
     clock: {
       now: () => Date.now(),
+      monotonic: () => performance.now(),
       after: (ms, fn) => {
         const timer = setTimeout(fn, ms / 100);
         return () => clearTimeout(timer);

@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { silentLogger } from "../cli/log.ts";
 import { Informer, type InformerOptions } from "./informer.ts";
-import type { DeepReadonly, KubeObject } from "./object.ts";
+import type { DeepReadonly, KubeObject } from "../api/core.ts";
 import { NODES } from "./resource.ts";
 import { FakeApiServer, sendStatus } from "./testing/fake-api-server.ts";
 import { hurriedClock } from "./testing/fake-clock.ts";

@@ -2,9 +2,10 @@ import { errorText } from "../cli/errors.ts";
 import type { Logger } from "../cli/log.ts";
 import type { Client } from "./client.ts";
 import type { Clock } from "./clock.ts";
-import { objectKey, type DeepReadonly, type KubeObject } from "./object.ts";
+import type { DeepReadonly, KubeObject } from "../api/core.ts";
+import type { Resource } from "../api/resources.ts";
+import { objectKey } from "./object.ts";
 import { Reflector, type Sink } from "./reflector.ts";
-import type { Resource } from "./resource.ts";
 import { Store, type Change, type IndexFunction, type ReadOnlyStore } from "./store.ts";
 
 /**

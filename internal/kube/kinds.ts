@@ -1,5 +1,5 @@
 /** Kinds that only this layer reads and writes; the others are in internal/api. */
-import type { KubeObject } from "./object.ts";
+import type { KubeObject } from "../api/core.ts";
 
 /** coordination.k8s.io/v1. Times are RFC 3339 with microseconds. */
 export interface Lease extends KubeObject {

@@ -1,13 +1,4 @@
-import type { DeepReadonly, ObjectMeta } from "../api/core.ts";
-
-export type { DeepReadonly, ObjectMeta };
-
-/** Any Kubernetes object, as raw JSON. Items of a list may lack `apiVersion` and `kind`. */
-export interface KubeObject {
-  apiVersion?: string;
-  kind?: string;
-  metadata: ObjectMeta;
-}
+import type { DeepReadonly, KubeObject } from "../api/core.ts";
 
 /** An object's cache and queue key: `namespace/name`, or `name` where it is cluster-scoped. */
 export function objectKey(object: DeepReadonly<KubeObject>): string {

@@ -1,15 +1,5 @@
-import type { KubeObject } from "./object.ts";
-
-/** A kind of object and where the API server keeps it. */
-export interface Resource {
-  /** API group; "" for the core group. */
-  readonly group: string;
-  readonly version: string;
-  /** Name in paths: lower case, plural. */
-  readonly plural: string;
-  readonly kind: string;
-  readonly namespaced: boolean;
-}
+import type { KubeObject } from "../api/core.ts";
+import type { Resource } from "../api/resources.ts";
 
 /** Which object of a resource. */
 export interface ObjectRef {
@@ -28,7 +18,6 @@ const core = (plural: string, kind: string, namespaced = true): Resource => ({
 
 export const NODES = core("nodes", "Node", false);
 export const PODS = core("pods", "Pod");
-export const CONFIG_MAPS = core("configmaps", "ConfigMap");
 export const SERVICE_ACCOUNTS = core("serviceaccounts", "ServiceAccount");
 export const DAEMON_SETS: Resource = {
   group: "apps",
@@ -51,58 +40,12 @@ export const LEASES: Resource = {
   kind: "Lease",
   namespaced: true,
 };
-export const EVENTS: Resource = {
-  group: "",
-  version: "v1",
-  plural: "events",
-  kind: "Event",
-  namespaced: true,
-};
+export const EVENTS = core("events", "Event");
 export const CUSTOM_RESOURCE_DEFINITIONS: Resource = {
   group: "apiextensions.k8s.io",
   version: "v1",
   plural: "customresourcedefinitions",
   kind: "CustomResourceDefinition",
-  namespaced: false,
-};
-export const ONLOADS: Resource = {
-  group: "onload.amd.com",
-  version: "v1alpha1",
-  plural: "onloads",
-  kind: "Onload",
-  namespaced: true,
-};
-/** KMM's Module, the same in 1.1 and 2.x. */
-export const MODULES: Resource = {
-  group: "kmm.sigs.x-k8s.io",
-  version: "v1beta1",
-  plural: "modules",
-  kind: "Module",
-  namespaced: true,
-};
-/** KMM 2's record of what is loaded on a node; its name is the node's. */
-export const NODE_MODULES_CONFIGS: Resource = {
-  group: "kmm.sigs.x-k8s.io",
-  version: "v1beta1",
-  plural: "nodemodulesconfigs",
-  kind: "NodeModulesConfig",
-  namespaced: false,
-};
-/** KMM 2.4's record of which images of a Module exist; its name is the Module's. */
-export const MODULE_IMAGES_CONFIGS: Resource = {
-  group: "kmm.sigs.x-k8s.io",
-  version: "v1beta1",
-  plural: "moduleimagesconfigs",
-  kind: "ModuleImagesConfig",
-  namespaced: true,
-};
-
-/** OpenShift's MachineConfig: files and systemd units of the nodes of a role. */
-export const MACHINE_CONFIGS: Resource = {
-  group: "machineconfiguration.openshift.io",
-  version: "v1",
-  plural: "machineconfigs",
-  kind: "MachineConfig",
   namespaced: false,
 };
 

@@ -1,8 +1,8 @@
 import { SFC_MACHINE_CONFIG_LABELS } from "../api/boot-status.ts";
 import type { Client } from "../kube/client.ts";
 import { isNotFound } from "../kube/errors.ts";
-import type { KubeObject } from "../kube/object.ts";
-import { MACHINE_CONFIGS } from "../kube/resource.ts";
+import type { KubeObject } from "../api/core.ts";
+import { MACHINE_CONFIGS } from "../api/resources.ts";
 import type { MachineConfig } from "./machine-config.ts";
 
 export interface ChangeOptions {

@@ -1,5 +1,6 @@
 import { MACHINE_CONFIG_ROLE_LABEL, SFC_MACHINE_CONFIG_LABELS } from "../api/boot-status.ts";
-import { apiVersionOf, MACHINE_CONFIGS } from "../kube/resource.ts";
+import { MACHINE_CONFIGS } from "../api/resources.ts";
+import { apiVersionOf } from "../kube/resource.ts";
 import { ignitionConfig, type IgnitionConfig } from "./ignition.ts";
 import type { Inputs } from "./inputs.ts";
 

@@ -1,7 +1,8 @@
 /** The operator where things are missing, where several run, and where it is killed again and again. */
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { poll } from "../testcluster/lib/poll.ts";
-import { MODULES, NODES } from "../kube/resource.ts";
+import { MODULES } from "../api/resources.ts";
+import { NODES } from "../kube/resource.ts";
 import { onloadSpec, OperatorCluster, PATIENCE_MS } from "./testing/operator-cluster.ts";
 import type { OperatorProcess } from "./testing/operator-process.ts";
 

@@ -18,7 +18,8 @@ import {
 import type { OnloadSpecInput } from "../api/onload.ts";
 import { silentLogger } from "../cli/log.ts";
 import { Informer } from "../kube/informer.ts";
-import { MODULES, NODE_MODULES_CONFIGS, NODES, ONLOADS } from "../kube/resource.ts";
+import { MODULES, NODE_MODULES_CONFIGS, ONLOADS } from "../api/resources.ts";
+import { NODES } from "../kube/resource.ts";
 import { Kmm2Model } from "./testing/kmm2/index.ts";
 import { BROKEN, kmmKubelet, LAST_WORDS, MISSING } from "./testing/kmm2/kubelet.ts";
 import { imagesOf, onloadSpec, OperatorCluster, PATIENCE_MS } from "./testing/operator-cluster.ts";

@@ -32,7 +32,7 @@ import { formatTable } from "../../internal/cli/table.ts";
 import type { Client } from "../../internal/kube/client.ts";
 import { connect } from "../../internal/kube/connect.ts";
 import { Informer } from "../../internal/kube/informer.ts";
-import { ONLOADS } from "../../internal/kube/resource.ts";
+import { ONLOADS } from "../../internal/api/resources.ts";
 import { KMM_USER } from "../../internal/testcluster/audit-policy.ts";
 import { startControlPlane, startKmm, startKwok, type ControlPlane } from "../../internal/testcluster/index.ts";
 import { builtExecutable } from "../../internal/testcluster/lib/built.ts";

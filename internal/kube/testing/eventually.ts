@@ -1,5 +1,5 @@
 import type { Informer } from "../informer.ts";
-import type { KubeObject } from "../object.ts";
+import type { KubeObject } from "../../api/core.ts";
 
 /** Resolves when `condition` holds; it is looked at after each change of the informer. */
 export async function eventually<T extends KubeObject, I extends string>(

@@ -2,7 +2,7 @@ import http from "node:http";
 import type { AddressInfo } from "node:net";
 import { URL } from "node:url";
 import { Client } from "../client.ts";
-import type { KubeObject } from "../object.ts";
+import type { KubeObject } from "../../api/core.ts";
 import { Transport, type TransportOptions } from "../transport.ts";
 
 /** A stored object; whatever else it has is kept. */

@@ -8,7 +8,8 @@
  */
 import type { DeepReadonly, KubeObject } from "../../api/core.ts";
 import type { ClusterClient } from "../cache/cluster-client.ts";
-import { DAEMON_SETS, MODULES, refOf, type Resource } from "../../kube/resource.ts";
+import { MODULES, type Resource } from "../../api/resources.ts";
+import { DAEMON_SETS, refOf } from "../../kube/resource.ts";
 import { adopt, isByOnload } from "./adopt.ts";
 import type { ReconcilerCaches } from "../cache/caches.ts";
 import type { DesiredObjects } from "../desired/objects.ts";

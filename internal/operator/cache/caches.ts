@@ -7,17 +7,8 @@ import { KMM_IMAGE_OWNER_LABEL, KMM_MODULE_NAME_LABEL, PLUGIN_NAME_LABEL } from 
 import type { Client } from "../../kube/client.ts";
 import { Informer, type InformerOptions } from "../../kube/informer.ts";
 import { joinKey } from "../../kube/object.ts";
-import {
-  CUSTOM_RESOURCE_DEFINITIONS,
-  DAEMON_SETS,
-  MACHINE_CONFIGS,
-  MODULE_IMAGES_CONFIGS,
-  MODULES,
-  NODE_MODULES_CONFIGS,
-  NODES,
-  ONLOADS,
-  PODS,
-} from "../../kube/resource.ts";
+import { MACHINE_CONFIGS, MODULE_IMAGES_CONFIGS, MODULES, NODE_MODULES_CONFIGS, ONLOADS } from "../../api/resources.ts";
+import { CUSTOM_RESOURCE_DEFINITIONS, DAEMON_SETS, NODES, PODS } from "../../kube/resource.ts";
 import {
   trimCrd,
   trimDaemonSet,

@@ -1,9 +1,15 @@
 /** What of the objects is kept in memory: only what is read, because a cluster has many and large ones. */
-import type { CustomResourceDefinition, DaemonSet, JsonSchema, KubeObject, Node, Pod } from "../../api/core.ts";
+import type {
+  CustomResourceDefinition,
+  DaemonSet,
+  JsonSchema,
+  KubeObject,
+  Node,
+  Pod,
+  ObjectMeta,
+} from "../../api/core.ts";
 import type { Module, NodeModulesConfig } from "../../api/kmm.ts";
-import { ONLOAD_GROUP, ONLOAD_RESOURCE } from "../../api/names.ts";
-import type { ObjectMeta } from "../../kube/object.ts";
-import { TEMPLATE_ANNOTATION } from "../observe/node-facts.ts";
+import { KMM_GROUP, ONLOAD_GROUP, ONLOAD_RESOURCE, TEMPLATE_ANNOTATION } from "../../api/names.ts";
 
 type Meta = Node["metadata"];
 
@@ -109,7 +115,7 @@ export function trimNodeModulesConfig(nmc: NodeModulesConfig): NodeModulesConfig
 export function trimCrd(crd: CustomResourceDefinition): CustomResourceDefinition {
   const { group, scope, names, versions } = crd.spec;
   // Other groups' schemas are never looked at.
-  const ours = group.endsWith("kmm.sigs.x-k8s.io");
+  const ours = group.endsWith(KMM_GROUP);
   return {
     ...kind(crd),
     metadata: identity(crd.metadata),
@@ -149,8 +155,8 @@ export function withoutManagedFields<M extends ObjectMeta>(metadata: M): M {
   return rest as M;
 }
 
-function kind<T extends { apiVersion: string; kind: string }>(object: T): Pick<T, "apiVersion" | "kind"> {
-  return { apiVersion: object.apiVersion, kind: object.kind };
+function kind<T extends KubeObject>(object: T): Pick<T, "apiVersion" | "kind"> {
+  return { apiVersion: object.apiVersion, kind: object.kind } as Pick<T, "apiVersion" | "kind">;
 }
 
 function identity({ name, namespace, uid, resourceVersion, deletionTimestamp }: Meta): Meta {

@@ -3,13 +3,14 @@ import type { DeepReadonly } from "../../api/core.ts";
 import type { OnloadKey } from "../../api/names.ts";
 import { EVENT_REASON } from "../../api/reasons.ts";
 import { referenceTo, type EventSink } from "../../kube/events.ts";
-import { NODES, ONLOADS, PODS } from "../../kube/resource.ts";
+import { ONLOADS } from "../../api/resources.ts";
+import { NODES, PODS } from "../../kube/resource.ts";
 import type { Deeds } from "../act/nodes.ts";
 import type { RawOnload } from "../cache/caches.ts";
 import type { EvictionResult } from "../act/evict.ts";
 import type { OperatorMetrics, Verdicts } from "./metrics.ts";
 import { nameOf } from "../observe/ownership.ts";
-import type { Holder } from "../rollout/facts.ts";
+import type { Holder } from "../assess/facts.ts";
 import type { RolloutPlan } from "../rollout/plan.ts";
 import {
   isRemembered,

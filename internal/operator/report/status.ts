@@ -5,7 +5,8 @@ import type { OnloadStatus } from "../../api/onload.ts";
 import { CONDITION } from "../../api/reasons.ts";
 import type { ClusterClient } from "../cache/cluster-client.ts";
 import { isNotFound } from "../../kube/errors.ts";
-import { ONLOADS, refOf } from "../../kube/resource.ts";
+import { ONLOADS } from "../../api/resources.ts";
+import { refOf } from "../../kube/resource.ts";
 import type { ReconcilerCaches, RawOnload } from "../cache/caches.ts";
 
 /** Counts and messages are written at most this often; conditions that change are written at once. */

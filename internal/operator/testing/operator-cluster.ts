@@ -9,7 +9,8 @@ import { pluginLabel } from "../../api/names.ts";
 import type { Onload, OnloadSpecInput, OnloadStatus } from "../../api/onload.ts";
 import type { Client } from "../../kube/client.ts";
 import { connect } from "../../kube/connect.ts";
-import { NODES, ONLOADS, PODS } from "../../kube/resource.ts";
+import { ONLOADS } from "../../api/resources.ts";
+import { NODES, PODS } from "../../kube/resource.ts";
 import { FakeKubelet } from "./fake-kubelet.ts";
 import { OperatorProcess } from "./operator-process.ts";
 

@@ -11,7 +11,8 @@ import { ONLOAD_RESOURCE } from "../../api/names.ts";
 import type { Onload, OnloadSpecInput } from "../../api/onload.ts";
 import type { Client } from "../../kube/client.ts";
 import { connect } from "../../kube/connect.ts";
-import { NODES, ONLOADS } from "../../kube/resource.ts";
+import { ONLOADS } from "../../api/resources.ts";
+import { NODES } from "../../kube/resource.ts";
 import { Trader } from "./trader.ts";
 
 export const OPERATOR_NAMESPACE = "onload-operator-system";

@@ -8,9 +8,9 @@ import {
   KMM_WORKER_ACTION_LABEL,
   kmm1ModuleLoaderLabel,
   PLUGIN_NAME_LABEL,
+  TEMPLATE_ANNOTATION,
   VERSION_LABEL,
 } from "../../api/names.ts";
-import { TEMPLATE_ANNOTATION } from "../observe/node-facts.ts";
 import { KERNEL, KEY, MODULE, type Entry, type Mod, type ModelNode } from "./world.ts";
 
 /** The Node object. */

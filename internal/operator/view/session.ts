@@ -1,11 +1,13 @@
 /** The operator's own caches and planner for commands that only look: nothing is written. */
 import type { Logger } from "../../cli/log.ts";
 import type { DaemonSet, DeepReadonly, Pod } from "../../api/core.ts";
-import { DEVICE_PLUGIN_CONTAINER, devicePluginName } from "../../api/names.ts";
+import { devicePluginName } from "../../api/names.ts";
+import { DEVICE_PLUGIN_CONTAINER } from "../../api/plugin-pod.ts";
 import type { Onload } from "../../api/onload.ts";
 import type { Client } from "../../kube/client.ts";
 import { isForbidden, isNotFound } from "../../kube/errors.ts";
-import { DAEMON_SETS, ONLOADS, PODS, refOf, type Resource } from "../../kube/resource.ts";
+import { ONLOADS, type Resource } from "../../api/resources.ts";
+import { DAEMON_SETS, PODS, refOf } from "../../kube/resource.ts";
 import { Store } from "../../kube/store.ts";
 import { createCaches, type Caches, type RawOnload, type Stores } from "../cache/caches.ts";
 import { LastWords } from "../observe/failure-logs.ts";
@@ -124,9 +126,10 @@ export class Session {
   }
 
   #plan(onload: DeepReadonly<Onload>, pluginImage: string | undefined, now: number): Planned {
-    const memory = { pods: this.pods, refusals: new Map<string, string>(), lastWords: this.#lastWords.words };
-    const surroundings = { ownNode: this.#ownNode, pluginImage, ownImage: undefined };
-    return planFor({ caches: this.#stores(), memory, surroundings }, onload, now, new PlanMemo());
+    const failureLogs = { logs: this.#lastWords.words, revision: 0 };
+    const collected = { pods: this.pods, refusals: new Map<string, string>(), failureLogs };
+    const environment = { ownNode: this.#ownNode, pluginImage, ownImage: undefined };
+    return planFor({ caches: this.#stores(), collected, environment }, onload, now, new PlanMemo());
   }
 
   #stores(): Stores {

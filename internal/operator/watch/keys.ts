@@ -1,6 +1,6 @@
 /** Which Onload resources a change concerns: the keys to reconcile. */
 import { isDeepStrictEqual } from "node:util";
-import type { DaemonSet, Node, Pod } from "../../api/core.ts";
+import type { DaemonSet, Node, Pod, DeepReadonly, KubeObject } from "../../api/core.ts";
 import type { Module, ModuleImagesConfig } from "../../api/kmm.ts";
 import {
   devicePluginName,
@@ -10,9 +10,9 @@ import {
   PLUGIN_NAME_LABEL,
   sfcModuleName,
 } from "../../api/names.ts";
-import { joinKey, type DeepReadonly, type KubeObject } from "../../kube/object.ts";
+import { joinKey } from "../../kube/object.ts";
 import type { Change } from "../../kube/store.ts";
-import { concerns } from "../observe/node-facts.ts";
+import { concerns } from "../observe/node.ts";
 import { nameOf, selects, type Claim } from "../observe/ownership.ts";
 
 /** Resources that select a node, or have left something on it, before or after a change. */

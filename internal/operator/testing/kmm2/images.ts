@@ -2,7 +2,8 @@
 import type { DeepReadonly, KubeObject, Pod } from "../../../api/core.ts";
 import type { ModuleImagesConfig } from "../../../api/kmm.ts";
 import { KMM_API_VERSION, KMM_IMAGE_OWNER_LABEL } from "../../../api/names.ts";
-import { MODULE_IMAGES_CONFIGS, PODS } from "../../../kube/resource.ts";
+import { MODULE_IMAGES_CONFIGS } from "../../../api/resources.ts";
+import { PODS } from "../../../kube/resource.ts";
 import { refOf, type View, type Write } from "./view.ts";
 
 export function decideImages(view: View): Write[] {

@@ -9,15 +9,8 @@ import { silentLogger } from "../../../cli/log.ts";
 import type { Client } from "../../../kube/client.ts";
 import { isAlreadyExists, isConflict, isNotFound } from "../../../kube/errors.ts";
 import { Informer } from "../../../kube/informer.ts";
-import {
-  CUSTOM_RESOURCE_DEFINITIONS,
-  MODULE_IMAGES_CONFIGS,
-  MODULES,
-  NODE_MODULES_CONFIGS,
-  NODES,
-  PODS,
-  type Resource,
-} from "../../../kube/resource.ts";
+import { MODULE_IMAGES_CONFIGS, MODULES, NODE_MODULES_CONFIGS, type Resource } from "../../../api/resources.ts";
+import { CUSTOM_RESOURCE_DEFINITIONS, NODES, PODS } from "../../../kube/resource.ts";
 import { poll } from "../../../testcluster/lib/poll.ts";
 import { KMM2_CRDS } from "./crds.ts";
 import { decideImages } from "./images.ts";
@@ -25,6 +18,7 @@ import { decideLabels } from "./labels.ts";
 import { decideModules } from "./modules.ts";
 import { decideWorkers } from "./workers.ts";
 import type { View, Write } from "./view.ts";
+import { discover } from "../../../kube/testing/discovery.ts";
 
 const RETRY_MS = 100;
 
@@ -46,7 +40,7 @@ export class Kmm2Model implements AsyncDisposable {
   static async start(client: Client): Promise<Kmm2Model> {
     for (const crd of KMM2_CRDS) await client.apply(CUSTOM_RESOURCE_DEFINITIONS, crd);
     const served = async (): Promise<boolean> =>
-      (await client.discover("kmm.sigs.x-k8s.io", "v1beta1")).filter(({ name }) => !name.includes("/")).length === 3;
+      (await discover(client, "kmm.sigs.x-k8s.io", "v1beta1")).filter(({ name }) => !name.includes("/")).length === 3;
     await poll(served, { what: "The CRDs being served" });
     const model = new Kmm2Model(client);
     const view = model.#follow();

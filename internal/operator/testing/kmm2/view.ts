@@ -1,7 +1,7 @@
 /** What the model of KMM 2 sees and what it may write. */
 import type { DeepReadonly, KubeObject, Node, Pod, Taint, Toleration } from "../../../api/core.ts";
 import type { Module, ModuleImagesConfig, NodeModule, NodeModulesConfig } from "../../../api/kmm.ts";
-import type { Resource } from "../../../kube/resource.ts";
+import type { Resource } from "../../../api/resources.ts";
 
 export interface View {
   modules: DeepReadonly<Module>[];
