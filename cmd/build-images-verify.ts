@@ -1,7 +1,7 @@
 import { commonArgs, defineSubcommand, type Args } from "../internal/cli/command.ts";
 import { verifyImages } from "../internal/images/verify-images.ts";
 import { registryAccess } from "../internal/images/options.ts";
-import { engineArgs, runDeps } from "./build-images.ts";
+import { engineArgs, runDeps } from "./shared/engine.ts";
 
 const args = {
   ...commonArgs,
