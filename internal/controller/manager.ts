@@ -4,8 +4,10 @@ import type { Logger } from "../cli/log.ts";
 import type { InformerState } from "../kube/informer.ts";
 import { lead, type LeaderElectionOptions } from "../kube/lease.ts";
 import type { Resource } from "../api/resources.ts";
+import { parseBindAddress } from "../probes/bind-address.ts";
+import { metricsHandler } from "../probes/metrics-handler.ts";
+import { ProbeServer, type Answer } from "../probes/server.ts";
 import type { Controller } from "./controller.ts";
-import { HttpServer, parseBindAddress, type Handler } from "./http-server.ts";
 import type { ControllerMetrics } from "./metrics.ts";
 
 /** What the manager needs of an Informer, whatever its objects. */
@@ -46,8 +48,8 @@ export class Manager {
   readonly #runnables: Runnable[] = [];
   readonly #controllers: Controller[] = [];
   readonly #checks = new Map<string, () => string | undefined>();
-  #metricsServer: HttpServer | undefined;
-  #healthServer: HttpServer | undefined;
+  #metricsServer: ProbeServer | undefined;
+  #healthServer: ProbeServer | undefined;
 
   constructor(options: ManagerOptions) {
     this.#options = options;
@@ -134,23 +136,18 @@ export class Manager {
     const metricsAt = parseBindAddress("metrics-bind-address", metricsBindAddress);
     const healthAt = parseBindAddress("health-probe-bind-address", healthProbeBindAddress);
     if (metricsAt) {
-      const text: Handler = async () => ({
-        status: 200,
-        body: await metrics.text(),
-        contentType: metrics.registry.contentType,
-      });
-      this.#metricsServer = await HttpServer.listen(metricsAt, { [METRICS_PATH]: text });
+      const source = { contentType: metrics.registry.contentType, text: () => metrics.text() };
+      this.#metricsServer = await ProbeServer.listen(metricsAt, { [METRICS_PATH]: metricsHandler(source) });
     }
     if (healthAt) {
-      const healthz: Handler = async () => "ok";
-      this.#healthServer = await HttpServer.listen(healthAt, {
-        [HEALTHZ_PATH]: healthz,
+      this.#healthServer = await ProbeServer.listen(healthAt, {
+        [HEALTHZ_PATH]: () => "ok",
         [READYZ_PATH]: () => this.#ready(),
       });
     }
   }
 
-  async #ready(): ReturnType<Handler> {
+  #ready(): string | Answer {
     const unready = this.#informers
       .filter((informer) => !informer.hasSynced)
       .map((informer) => `${informer.resource.plural}: ${informer.problem ?? "the first list is not done"}`);

@@ -248,7 +248,11 @@ describe("metrics and probes", () => {
   test("say what happened, and that the kubelet is gone", async () => {
     let port = 0;
     let now = Date.now();
-    const deps = { metricsAddress: "127.0.0.1:0", listening: (bound: number) => (port = bound), now: () => now };
+    const deps = {
+      metricsAddress: { host: "127.0.0.1", port: 0 },
+      listening: (bound: number) => (port = bound),
+      now: () => now,
+    };
     const get = async (path: string) => {
       const response = await fetch(`http://127.0.0.1:${port}${path}`);
       return { code: response.status, text: await response.text() };

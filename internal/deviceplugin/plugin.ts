@@ -4,6 +4,7 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { AllocateRequest, AllocateResponse } from "../../proto/deviceplugin/v1beta1/api.gen.ts";
 import type { Logger } from "../cli/log.ts";
+import type { BindAddress } from "../probes/bind-address.ts";
 import { allocateResponse, containerEdits, refusal, type ContainerEdits } from "./allocation.ts";
 import { removeCdiSpec, writeCdiSpec } from "./cdi.ts";
 import { isPluginSocket, onHost, socketName, type PluginConfig } from "./config.ts";
@@ -12,12 +13,12 @@ import { deviceList, preferredDevices } from "./devices.ts";
 import type { Health } from "./health.ts";
 import { HealthMonitor } from "./health-monitor.ts";
 import { keepHostFilesTidy } from "./host-file-collector.ts";
-import { serveHttp } from "./http.ts";
 import { isStillCurrent } from "./installation.ts";
 import { Memory } from "./memory.ts";
 import { PluginMetrics } from "./metrics.ts";
 import { isUsable } from "./nics.ts";
 import type { NodeView } from "./observe.ts";
+import { serveMetrics } from "./serve-metrics.ts";
 import { PluginServer } from "./server.ts";
 
 export interface PluginDeps {
@@ -25,7 +26,7 @@ export interface PluginDeps {
   /** Milliseconds since the epoch. */
   now: () => number;
   /** Where metrics and probes are served; undefined for nowhere. */
-  metricsAddress: string | undefined;
+  metricsAddress: BindAddress | undefined;
   /** Told the port of metrics and probes once it listens. */
   listening?: (port: number) => void;
 }
@@ -107,8 +108,8 @@ class DevicePlugin {
     ];
     if (metricsAddress !== undefined) {
       const probes = { healthz: () => this.#unhealthy(), readyz: () => this.#unready() };
-      const http = { address: metricsAddress, registry: this.#metrics.registry, log, ...probes };
-      tasks.push(serveHttp({ ...http, ...(listening ? { listening } : {}) }, signal));
+      const options = { address: metricsAddress, metrics: this.#metrics, log, ...probes };
+      tasks.push(serveMetrics({ ...options, ...(listening ? { listening } : {}) }, signal));
     }
     await Promise.all(tasks);
     await this.#giveBack();
