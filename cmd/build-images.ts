@@ -149,17 +149,17 @@ export default defineSubcommand({
     },
   },
   async run(context) {
-    const { args, repeated } = context;
+    const { args } = context;
     const parts = readParts(args.part);
     if (args["print-dockerfile"] || args.configmap) return await printDockerfile(context, parts);
     const options = readOptions({
       ...args,
       parts,
-      kernels: repeated["kernel"] ?? [],
-      openshiftVersions: repeated["openshift-version"] ?? [],
-      toolkitImages: repeated["dtk-image"] ?? [],
-      buildArgs: repeated["build-arg"] ?? [],
-      dockerfiles: await readDockerfiles(repeated["dockerfile"] ?? []),
+      kernels: args.kernel,
+      openshiftVersions: args["openshift-version"],
+      toolkitImages: args["dtk-image"],
+      buildArgs: args["build-arg"],
+      dockerfiles: await readDockerfiles(args.dockerfile),
       cores: availableParallelism(),
     });
     const result = await buildImages(options, runDeps(context.signal));
@@ -175,14 +175,14 @@ export default defineSubcommand({
   },
 });
 
-async function printDockerfile({ args, repeated }: Context<BuildArgs>, parts: Part[]): Promise<number> {
+async function printDockerfile({ args }: Context<BuildArgs>, parts: Part[]): Promise<number> {
   const part = args.configmap && args.part === undefined ? "module" : parts[0]!;
   if (!args.configmap && parts.length > 1)
     throw new UsageError(`Name one image to print the Dockerfile of: ${PARTS.join(", ")}`);
   if (args.configmap && (part !== "module" || args.part === "all")) {
     throw new UsageError("Only modules are built inside the cluster: use build-images module --configmap");
   }
-  const dockerfile = (await readDockerfiles(repeated["dockerfile"] ?? []))[part] ?? DOCKERFILES[part];
+  const dockerfile = (await readDockerfiles(args.dockerfile))[part] ?? DOCKERFILES[part];
   process.stdout.write(
     args.configmap ? dockerfileConfigMap(dockerfile, args["configmap-name"], args.namespace) : dockerfile,
   );

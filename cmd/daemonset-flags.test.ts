@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Args, Subcommand } from "../internal/cli/command.ts";
-import { checkArgs } from "../internal/cli/strict-args.ts";
+import { parseArguments } from "../internal/cli/parse-arguments.ts";
 import { withDefaults } from "../internal/api/onload.ts";
 import { copyExecutable } from "../internal/deviceplugin/copy-executable.ts";
 import { fileOps } from "../internal/deviceplugin/file-ops.ts";
@@ -62,16 +62,8 @@ async function flagsOf({ args }: Container): Promise<Record<string, string>> {
     given = given.slice(1);
   }
   const declared: Args = command.args ?? {};
-  const defaults = Object.entries(declared).map(([name, arg]) => [name, String(arg.default ?? "")]);
-  // Booleans come back as --flag or --no-flag; after "--" there would be positional arguments.
-  const { normalised } = checkArgs(given, declared);
-  expect(normalised.at(-1)).toBe("--");
-  const values = normalised.slice(0, -1).map((flag) => {
-    const [, no, name, value] = /^--(no-)?([^=]+?)(?:=(.*))?$/.exec(flag)!;
-    return [name!, value ?? String(no === undefined)];
-  });
-  expect(values).toHaveLength(given.length);
-  return Object.fromEntries([...defaults, ...values]);
+  const values = Object.entries(parseArguments(given, declared) as Record<string, string | boolean>);
+  return Object.fromEntries(values.map(([name, value]) => [name, String(value)]));
 }
 
 /** What is at a path of a container: a path of the node, and whether it can be written. */

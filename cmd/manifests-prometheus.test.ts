@@ -5,7 +5,7 @@ import { parseAllDocuments } from "yaml";
 import { ControllerMetrics } from "../internal/controller/metrics.ts";
 import { PluginMetrics } from "../internal/deviceplugin/metrics.ts";
 import { OperatorMetrics } from "../internal/operator/report/metrics.ts";
-import { NODE_STATES } from "../internal/operator/rollout/state.ts";
+import { NODE_STATES } from "../internal/operator/rollout/states.ts";
 import { render } from "../internal/manifests/render.ts";
 
 interface Rule {

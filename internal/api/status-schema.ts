@@ -46,11 +46,14 @@ const rollback = z.object({
   toVersion: text().meta({ description: "Version that the nodes go back to, or are back at." }),
   observedGeneration: z.int().meta({
     format: "int64",
-    description: "metadata.generation that failed. Any later change of the spec ends the rollback.",
+    description: "metadata.generation that failed.",
   }),
+  onloadDigest: text(64)
+    .optional()
+    .meta({ description: "Digest of the spec.onload that failed. Any other spec.onload ends the rollback." }),
   retry: text()
     .optional()
-    .meta({ description: "The retry annotation that failed. Any other value of it ends the rollback." }),
+    .meta({ description: "Digest of the retry annotation that failed. Any other value of it ends the rollback." }),
   since: z.string().meta({ format: "date-time", description: "When the rollback began." }),
   message: z.string().optional().meta({ maxLength: 4096, description: "What failed, and where." }),
 });

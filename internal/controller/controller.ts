@@ -102,7 +102,7 @@ export class Controller {
   async #reconcile(key: string, signal: AbortSignal): Promise<number> {
     const { reconcile, metrics } = this.#options;
     const log = this.#options.log.with({ controller: this.name, ...splitKey(key), reconcileID: randomUUID() });
-    const started = this.#clock.now();
+    const started = this.#clock.monotonic();
     metrics.activeWorkers(this.name, 1);
     try {
       const result = await reconcile(key, signal, log);
@@ -119,7 +119,7 @@ export class Controller {
       return 0;
     } finally {
       metrics.activeWorkers(this.name, -1);
-      metrics.reconcileTime(this.name, this.#clock.now() - started);
+      metrics.reconcileTime(this.name, this.#clock.monotonic() - started);
     }
   }
 

@@ -157,7 +157,7 @@ export class ControllerMetrics {
   /** All metrics in Prometheus' text format. */
   async text(): Promise<string> {
     for (const [controller, { queue, clock }] of this.#queues) {
-      const running = Array.from(queue.startTimes, (started) => (clock.now() - started) / 1000);
+      const running = Array.from(queue.startTimes, (started) => (clock.monotonic() - started) / 1000);
       const both = { name: controller, controller };
       this.#unfinished.set(
         both,

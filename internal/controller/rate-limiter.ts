@@ -11,21 +11,21 @@ export interface RateLimiter {
   numRequeues(key: string): number;
 }
 
-/** Exponential backoff for each key: `firstMs`, then twice as long each time, up to `longestMs`. */
+/** Exponential backoff for each key: `baseDelayMs`, then twice as long each time, up to `maxDelayMs`. */
 export class ItemExponentialFailureRateLimiter implements RateLimiter {
-  readonly #firstMs: number;
-  readonly #longestMs: number;
+  readonly #baseDelayMs: number;
+  readonly #maxDelayMs: number;
   readonly #failures = new Map<string, number>();
 
-  constructor(firstMs = 5, longestMs = 1_000_000) {
-    this.#firstMs = firstMs;
-    this.#longestMs = longestMs;
+  constructor(baseDelayMs = 5, maxDelayMs = 1_000_000) {
+    this.#baseDelayMs = baseDelayMs;
+    this.#maxDelayMs = maxDelayMs;
   }
 
   when(key: string): number {
     const failures = this.numRequeues(key);
     this.#failures.set(key, failures + 1);
-    return Math.min(this.#longestMs, this.#firstMs * 2 ** failures);
+    return Math.min(this.#maxDelayMs, this.#baseDelayMs * 2 ** failures);
   }
 
   forget(key: string): void {

@@ -48,7 +48,7 @@ export class WorkQueue {
     return this.#queue.size;
   }
 
-  /** When each key being worked on was handed out, in milliseconds since the epoch. */
+  /** When each key being worked on was handed out, by the monotonic clock. */
   get startTimes(): Iterable<number> {
     return this.#processing.values();
   }
@@ -73,7 +73,7 @@ export class WorkQueue {
       this.add(key);
       return;
     }
-    const at = this.#clock.now() + ms;
+    const at = this.#clock.monotonic() + ms;
     const known = this.#delayed.get(key);
     if (known && known.at <= at) return;
     known?.cancel();
@@ -115,7 +115,7 @@ export class WorkQueue {
     const started = this.#processing.get(key);
     if (started === undefined) return;
     this.#processing.delete(key);
-    this.#observer?.finished(this.#clock.now() - started);
+    this.#observer?.finished(this.#clock.monotonic() - started);
     if (this.#shutDown) return;
     const wake = (): void => {
       this.#resting.delete(key);
@@ -138,14 +138,14 @@ export class WorkQueue {
   }
 
   #enqueue(key: string): void {
-    this.#queue.set(key, this.#clock.now());
+    this.#queue.set(key, this.#clock.monotonic());
     const taker = this.#takers.shift();
     if (taker) taker(this.#hand(key));
     else this.#observer?.depth(this.#queue.size);
   }
 
   #hand(key: string): string {
-    const now = this.#clock.now();
+    const now = this.#clock.monotonic();
     this.#observer?.started(now - (this.#queue.get(key) ?? now));
     this.#queue.delete(key);
     this.#processing.set(key, now);

@@ -1,6 +1,6 @@
 export interface BackoffOptions {
-  firstMs: number;
-  longestMs: number;
+  baseDelayMs: number;
+  maxDelayMs: number;
   /** Each delay is lengthened by up to this part of itself, so that many clients do not come at once. Default 1. */
   jitter?: number;
   /** From 0 to below 1. */
@@ -23,8 +23,8 @@ export class Backoff {
 
   /** The next delay in milliseconds. */
   next(): number {
-    const { firstMs, longestMs, jitter = 1, random = Math.random } = this.#options;
-    const base = Math.min(longestMs, firstMs * 2 ** this.#failures);
+    const { baseDelayMs, maxDelayMs, jitter = 1, random = Math.random } = this.#options;
+    const base = Math.min(maxDelayMs, baseDelayMs * 2 ** this.#failures);
     this.#failures++;
     return base * (1 + jitter * random());
   }

@@ -41,16 +41,6 @@ export interface EvictOptions extends CallOptions {
 export interface DeleteOptions extends EvictOptions {
   /** Fail with Conflict unless the object still has this version. */
   resourceVersion?: string;
-  /** What becomes of the objects it owns. Default Background. */
-  propagation?: "Background" | "Foreground" | "Orphan";
-}
-
-/** What an API group-version serves. */
-export interface ServedResource {
-  name: string;
-  kind: string;
-  namespaced: boolean;
-  verbs: string[];
 }
 
 /** A page of a list. */

@@ -10,7 +10,6 @@ import type {
   PatchOptions,
   EvictOptions,
   DeleteOptions,
-  ServedResource,
   Page,
 } from "./call-options.ts";
 import { ApiError, isNotFound } from "./errors.ts";
@@ -46,8 +45,8 @@ export class Client {
       return await this.transport.json<T>({
         method: "GET",
         path: objectPath(resource, ref),
-        doing: `get ${describeRef(resource, ref)}`,
-        ...call(options),
+        action: `get ${describeRef(resource, ref)}`,
+        ...requestOptions(options),
       });
     } catch (error) {
       if (isNotFound(error)) return undefined;
@@ -82,8 +81,8 @@ export class Client {
       }>({
         method: "GET",
         path: `${collectionPath(resource, options.namespace)}?${query.toString()}`,
-        doing: `list ${resource.plural}`,
-        ...call(options),
+        action: `list ${resource.plural}`,
+        ...requestOptions(options),
       });
       token = page.metadata.continue ?? "";
       yield { items: page.items ?? [], resourceVersion: page.metadata.resourceVersion };
@@ -105,9 +104,9 @@ export class Client {
     return this.transport.json<T>({
       method: "POST",
       path: withQuery(collectionPath(resource, ref.namespace), writeQuery(options)),
-      doing: `create ${describeRef(resource, ref)}`,
+      action: `create ${describeRef(resource, ref)}`,
       body: { apiVersion: apiVersionOf(resource), kind: resource.kind, ...object },
-      ...call(options),
+      ...requestOptions(options),
     });
   }
 
@@ -121,9 +120,9 @@ export class Client {
     return this.transport.json<T>({
       method: "PUT",
       path: withQuery(objectPath(resource, ref, options.subresource), writeQuery(options)),
-      doing: `replace ${describeRef(resource, ref)}`,
+      action: `replace ${describeRef(resource, ref)}`,
       body: { apiVersion: apiVersionOf(resource), kind: resource.kind, ...object },
-      ...call(options),
+      ...requestOptions(options),
     });
   }
 
@@ -143,10 +142,10 @@ export class Client {
     return this.transport.json<T>({
       method: "PATCH",
       path: withQuery(objectPath(resource, ref, options.subresource), query),
-      doing: `apply ${describeRef(resource, ref)}`,
+      action: `apply ${describeRef(resource, ref)}`,
       contentType: "application/apply-patch+yaml",
       body: { apiVersion: apiVersionOf(resource), kind: resource.kind, ...object },
-      ...call(options),
+      ...requestOptions(options),
     });
   }
 
@@ -162,27 +161,30 @@ export class Client {
     return this.transport.json<T>({
       method: "PATCH",
       path: withQuery(objectPath(resource, ref, options.subresource), writeQuery(options)),
-      doing: `patch ${describeRef(resource, ref)}`,
+      action: `patch ${describeRef(resource, ref)}`,
       contentType: "application/merge-patch+json",
       body: resourceVersion ? { ...patch, metadata: { ...metadata, resourceVersion } } : patch,
-      ...call(options),
+      ...requestOptions(options),
     });
   }
 
-  /** Deletes an object; false if it was not there. Its finalizers may keep it for a while. */
+  /**
+   * Deletes an object; false if it was not there. Its finalizers may keep it for a while. What it owns is deleted in the
+   * background.
+   */
   async delete(resource: Resource, ref: ObjectRef, options: DeleteOptions = {}): Promise<boolean> {
     try {
       await this.transport.text({
         method: "DELETE",
         path: objectPath(resource, ref),
-        doing: `delete ${describeRef(resource, ref)}`,
+        action: `delete ${describeRef(resource, ref)}`,
         body: {
           apiVersion: "v1",
           kind: "DeleteOptions",
           ...deleteOptions(options),
-          propagationPolicy: options.propagation ?? "Background",
+          propagationPolicy: "Background",
         },
-        ...call(options),
+        ...requestOptions(options),
       });
       return true;
     } catch (error) {
@@ -201,11 +203,11 @@ export class Client {
       await this.transport.text({
         method: "POST",
         path: objectPath(PODS, ref, "eviction"),
-        doing: `evict ${describeRef(PODS, ref)}`,
+        action: `evict ${describeRef(PODS, ref)}`,
         body: { apiVersion: "policy/v1", kind: "Eviction", metadata: ref, deleteOptions: deleteOptions(options) },
         // A budget may refuse for as long as it likes: the caller decides how long to try.
         noRetry: true,
-        ...call(options),
+        ...requestOptions(options),
       });
       return "evicted";
     } catch (error) {
@@ -227,9 +229,9 @@ export class Client {
       return await this.transport.text({
         method: "GET",
         path: withQuery(objectPath(PODS, ref, "log"), query),
-        doing: `read the log of ${describeRef(PODS, ref)}`,
+        action: `read the log of ${describeRef(PODS, ref)}`,
         accept: "*/*",
-        ...call(options),
+        ...requestOptions(options),
       });
     } catch (error) {
       // 400: the container is not started, or there is no previous one.
@@ -237,38 +239,14 @@ export class Client {
       throw error;
     }
   }
-
-  /** What a group-version serves; an empty list if the server does not know it. Subresources have a slash in their name. */
-  async discover(group: string, version: string, options: CallOptions = {}): Promise<ServedResource[]> {
-    const path = group === "" ? `/api/${version}` : `/apis/${group}/${version}`;
-    try {
-      const answer = await this.transport.json<{ resources?: ServedResource[] }>({
-        method: "GET",
-        path,
-        doing: `discover ${group}/${version}`,
-        ...call(options),
-      });
-      return answer.resources ?? [];
-    } catch (error) {
-      if (isNotFound(error)) return [];
-      throw error;
-    }
-  }
-
-  /** The server's version, such as "v1.36.3". */
-  async serverVersion(options: CallOptions = {}): Promise<string> {
-    const answer = await this.transport.json<{ gitVersion: string }>({
-      method: "GET",
-      path: "/version",
-      doing: "read the API server's version",
-      ...call(options),
-    });
-    return answer.gitVersion;
-  }
 }
 
 /** Transport options of a call. */
-function call({ signal, timeoutMs, urgent }: CallOptions): Pick<ApiRequest, "signal" | "timeoutMs" | "urgent"> {
+function requestOptions({
+  signal,
+  timeoutMs,
+  urgent,
+}: CallOptions): Pick<ApiRequest, "signal" | "timeoutMs" | "urgent"> {
   return { signal, timeoutMs, urgent };
 }
 

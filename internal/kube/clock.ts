@@ -1,18 +1,21 @@
 /** Time as it passes, so that tests need not wait for it. */
 export interface Clock {
-  /** Milliseconds since the epoch. */
+  /** Milliseconds since the epoch, for times that others read. People and NTP set it: an interval is never taken from it. */
   now(): number;
+  /** Milliseconds since some moment, which only grow: for intervals. */
+  monotonic(): number;
   /** Calls `fn` once after `ms` milliseconds, unless the returned function is called before. */
   after(ms: number, fn: () => void): () => void;
 }
 
 // setTimeout fires at once for anything longer.
-const LONGEST_TIMER_MS = 2 ** 31 - 1;
+const MAX_TIMER_MS = 2 ** 31 - 1;
 
 export const systemClock: Clock = {
   now: Date.now,
+  monotonic: () => performance.now(),
   after(ms, fn) {
-    const timer = setTimeout(fn, Math.min(Math.max(ms, 0), LONGEST_TIMER_MS));
+    const timer = setTimeout(fn, Math.min(Math.max(ms, 0), MAX_TIMER_MS));
     return () => clearTimeout(timer);
   },
 };

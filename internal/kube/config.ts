@@ -2,10 +2,10 @@ import { access } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import type { ClusterConfig } from "./credentials.ts";
-import { isInCluster, loadInCluster, type PodSurroundings } from "./in-cluster.ts";
+import { isInCluster, loadInCluster, type PodEnvironment } from "./in-cluster.ts";
 import { kubeconfigList, loadKubeconfig } from "./kubeconfig.ts";
 
-export interface ConfigOptions extends PodSurroundings {
+export interface ConfigOptions extends PodEnvironment {
   /** --kubeconfig. */
   kubeconfig?: string | undefined;
   /** --context; only a kubeconfig has contexts. */

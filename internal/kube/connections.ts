@@ -126,14 +126,14 @@ async function* readChunks(
   fail: (error: unknown) => void,
   settle: () => void,
 ): AsyncGenerator<Uint8Array> {
-  const hush = (): void =>
+  const onSilence = (): void =>
     fail(Object.assign(new Error(`the stream was silent for ${silenceMs / 1000} s`), { code: "ESILENT" }));
-  let timer = setTimeout(hush, silenceMs);
+  let timer = setTimeout(onSilence, silenceMs);
   try {
     for await (const chunk of incoming) {
       clearTimeout(timer);
       yield chunk as Uint8Array;
-      timer = setTimeout(hush, silenceMs);
+      timer = setTimeout(onSilence, silenceMs);
     }
     if (failure() !== undefined) throw failure();
     if (!incoming.complete) throw cutOff();

@@ -43,11 +43,11 @@ const REFRESH_MS = 60_000;
  * Credentials that are read by `read` and held for a minute.
  *
  * @param read is told whether the server refused what it gave before
- * @param now clock in milliseconds
+ * @param now monotonic clock in milliseconds
  */
 export function refreshingCredentials(
   read: (refused: boolean) => Promise<Identity>,
-  now: () => number = Date.now,
+  now: () => number = () => performance.now(),
 ): Credentials {
   let current: { identity: Identity; at: number } | undefined;
   let reading: Promise<Identity> | undefined;

@@ -124,6 +124,7 @@ test("a series that goes on is patched, and begun anew when its event has expire
     // Series are written every ten seconds: every tenth of one here.
     clock: {
       now: () => Date.now(),
+      monotonic: () => performance.now(),
       after: (ms, fn) => {
         const timer = setTimeout(fn, ms / 100);
         return () => clearTimeout(timer);

@@ -29,9 +29,9 @@ export class ApiError extends Error {
   /** How long the server asks us to wait, in milliseconds. */
   readonly retryAfterMs: number | undefined;
 
-  constructor(doing: string, status: number, body: Partial<Status>, retryAfterMs?: number) {
+  constructor(action: string, status: number, body: Partial<Status>, retryAfterMs?: number) {
     const detail = body.message || `HTTP status ${status}`;
-    super(`Cannot ${doing}: ${detail}`);
+    super(`Cannot ${action}: ${detail}`);
     this.status = status;
     this.reason = body.reason ?? "";
     this.detail = detail;
@@ -47,8 +47,8 @@ export class ConnectionError extends Error {
   /** System or TLS error code, such as ECONNREFUSED or ETIMEDOUT. */
   readonly code: string;
 
-  constructor(doing: string, server: string, code: string, reason: string, cause?: unknown) {
-    super(`Cannot ${doing}: API server ${server}: ${reason}`, { cause });
+  constructor(action: string, server: string, code: string, reason: string, cause?: unknown) {
+    super(`Cannot ${action}: API server ${server}: ${reason}`, { cause });
     this.code = code;
   }
 }
@@ -72,11 +72,6 @@ export function isAlreadyExists(error: unknown): error is ApiError {
 
 export function isForbidden(error: unknown): error is ApiError {
   return hasStatus(error, 403);
-}
-
-/** The object breaks a rule of its schema; `causes` name the fields. */
-export function isInvalid(error: unknown): error is ApiError {
-  return hasStatus(error, 422);
 }
 
 /** For an eviction: a disruption budget does not allow it now. */

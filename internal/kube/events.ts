@@ -52,13 +52,13 @@ interface Series {
 const SERIES_MS = 6 * 60_000;
 // A series is written at most this often.
 const SERIES_WRITE_MS = 10_000;
-const MOST_SERIES = 4096;
+const MAX_SERIES = 4096;
 // An object may get this many different events at once, and then one a second.
 const SUBJECT_BURST = 1000;
 // So many are written in a row, and then so many a second: the story of hundreds of nodes must not hold up the nodes.
 const WRITE_BURST = 25;
 const WRITES_PER_SECOND = 25;
-const MOST_TRIES = 8;
+const MAX_TRIES = 8;
 const FLUSH_MS = 2000;
 const WRITE_TIMEOUT_MS = 5000;
 
@@ -159,7 +159,7 @@ export class EventRecorder implements EventSink {
   }
 
   async #send(series: Series, signal: AbortSignal): Promise<void> {
-    const backoff = new Backoff({ firstMs: 200, longestMs: 10_000 });
+    const backoff = new Backoff({ baseDelayMs: 200, maxDelayMs: 10_000 });
     for (let tries = 1; ; tries++) {
       const { count } = series;
       try {
@@ -169,7 +169,7 @@ export class EventRecorder implements EventSink {
         return;
       } catch (error) {
         const refused = error instanceof ApiError && error.status < 500 && error.status !== 429;
-        if (refused || tries >= MOST_TRIES) {
+        if (refused || tries >= MAX_TRIES) {
           this.#options.log.warn("Dropped an event", { reason: series.event.reason, error: errorText(error) });
           this.#dropped += count - series.sent;
           series.sent = count;
@@ -231,17 +231,17 @@ export class EventRecorder implements EventSink {
   }
 
   #forgetOld(now: number): void {
-    if (this.#series.size > MOST_SERIES) {
+    if (this.#series.size > MAX_SERIES) {
       for (const [key, series] of this.#series) {
         const written = series.sent >= series.count;
         if (written && now - series.lastSeen >= SERIES_MS) this.#series.delete(key);
       }
       for (const key of this.#series.keys()) {
-        if (this.#series.size <= MOST_SERIES) break;
+        if (this.#series.size <= MAX_SERIES) break;
         this.#series.delete(key);
       }
     }
-    if (this.#buckets.size > MOST_SERIES) this.#buckets.clear();
+    if (this.#buckets.size > MAX_SERIES) this.#buckets.clear();
   }
 }
 

@@ -7,9 +7,10 @@ import { refreshingCredentials, type ClusterConfig } from "./credentials.ts";
 export const SERVICE_ACCOUNT_DIR = "/var/run/secrets/kubernetes.io/serviceaccount";
 
 /** What {@link loadInCluster} depends on; tests give their own. */
-export interface PodSurroundings {
+export interface PodEnvironment {
   env?: Record<string, string | undefined>;
   serviceAccountDir?: string;
+  /** Monotonic clock in milliseconds. */
   now?: () => number;
 }
 
@@ -17,7 +18,7 @@ export interface PodSurroundings {
 export async function isInCluster({
   env = process.env,
   serviceAccountDir = SERVICE_ACCOUNT_DIR,
-}: PodSurroundings = {}): Promise<boolean> {
+}: PodEnvironment = {}): Promise<boolean> {
   if (!env["KUBERNETES_SERVICE_HOST"] || !env["KUBERNETES_SERVICE_PORT"]) return false;
   return access(join(serviceAccountDir, "token")).then(
     () => true,
@@ -32,8 +33,8 @@ export async function isInCluster({
 export async function loadInCluster({
   env = process.env,
   serviceAccountDir = SERVICE_ACCOUNT_DIR,
-  now = Date.now,
-}: PodSurroundings = {}): Promise<ClusterConfig> {
+  now,
+}: PodEnvironment = {}): Promise<ClusterConfig> {
   const host = env["KUBERNETES_SERVICE_HOST"] ?? "";
   const read = (file: string): Promise<string> => readFile(join(serviceAccountDir, file), "utf8");
   const credentials = refreshingCredentials(async () => {

@@ -15,6 +15,7 @@ interface Kubeconfig {
 export interface KubeconfigOptions {
   /** Context to use instead of the current one. */
   context?: string | undefined;
+  /** Monotonic clock in milliseconds. */
   now?: () => number;
 }
 

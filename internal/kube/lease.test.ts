@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { silentLogger } from "../cli/log.ts";
+import { createLogger, silentLogger } from "../cli/log.ts";
 import type { Lease } from "./kinds.ts";
 import { lead, LeadershipLostError, type LeaderElectionOptions } from "./lease.ts";
 import { FakeApiServer, sendStatus } from "./testing/fake-api-server.ts";
@@ -7,9 +7,14 @@ import { FakeClock } from "./testing/fake-clock.ts";
 
 const PATH = "/apis/coordination.k8s.io/v1/namespaces/ns/leases";
 
-function options(server: FakeApiServer, identity: string, clock: FakeClock): LeaderElectionOptions {
+function options(
+  server: FakeApiServer,
+  identity: string,
+  clock: FakeClock,
+  client = server.client(),
+): LeaderElectionOptions {
   return {
-    client: server.client(),
+    client,
     lease: { namespace: "ns", name: "leader" },
     identity,
     log: silentLogger,
@@ -131,4 +136,96 @@ test("a short outage of the API server does not cost the leadership", async () =
   expect(state.running).toBe(true);
   stop.abort();
   await leading;
+});
+
+const HOUR_MS = 3_600_000;
+
+test.each([HOUR_MS, -HOUR_MS])("a wall clock set by %d ms neither makes nor spares a takeover", async (step) => {
+  await using server = await FakeApiServer.start();
+  const clock = new FakeClock();
+  const spec = { holderIdentity: "crashed", leaseDurationSeconds: 15, leaseTransitions: 0 };
+  server.put(PATH, { metadata: { name: "leader", namespace: "ns" }, spec });
+  const { state, work } = worker();
+  const stop = new AbortController();
+  const leading = lead(options(server, "next", clock), stop.signal, work);
+  const began = clock.monotonic();
+  await pass(clock, () => server.requests.length > 1);
+  clock.step(step);
+  await pass(clock, () => state.running);
+  expect(clock.monotonic() - began).toBeGreaterThanOrEqual(15_000);
+  expect(clock.monotonic() - began).toBeLessThanOrEqual(18_000);
+  stop.abort();
+  await leading;
+});
+
+test.each([HOUR_MS, -HOUR_MS])(
+  "a leader whose wall clock is set by %d ms during a renewal leads for ten seconds more, and no longer",
+  async (step) => {
+    await using server = await FakeApiServer.start();
+    const clock = new FakeClock();
+    let steps = 0;
+    const client = server.client({
+      onRequest: ({ method }) => void (method === "PATCH" && steps++ === 0 && clock.step(step)),
+    });
+    const { state, work } = worker();
+    const leading = lead(options(server, "a", clock, client), new AbortController().signal, work).catch(
+      (error: unknown) => error,
+    );
+    await pass(clock, () => steps > 0);
+    server.fail("PATCH", /./, 1e9, (response) => sendStatus(response, 500, "InternalError", "no"));
+    server.fail("GET", /./, 1e9, (response) => sendStatus(response, 500, "InternalError", "no"));
+    const began = clock.monotonic();
+    await pass(clock, () => state.aborted);
+    expect(clock.monotonic() - began).toBeGreaterThanOrEqual(8000);
+    expect(clock.monotonic() - began).toBeLessThanOrEqual(11_000);
+    expect(await leading).toBeInstanceOf(LeadershipLostError);
+  },
+);
+
+test("a Lease that somebody deletes is made again by its leader, which leads on", async () => {
+  await using server = await FakeApiServer.start();
+  const clock = new FakeClock();
+  const { state, work } = worker();
+  const stop = new AbortController();
+  const leading = lead(options(server, "a", clock), stop.signal, work);
+  await pass(clock, () => state.running);
+  server.remove(PATH, "leader");
+  expect(await pass(clock, () => specOf(server) !== undefined || state.aborted)).toBeLessThanOrEqual(3);
+  expect(specOf(server)).toMatchObject({ holderIdentity: "a" });
+  let elapsed = 0;
+  await pass(clock, () => ++elapsed > 400 || state.aborted);
+  expect(state.running).toBe(true);
+  stop.abort();
+  await leading;
+});
+
+test("a leader that finds its Lease deleted and made anew by another candidate stops", async () => {
+  await using server = await FakeApiServer.start();
+  const clock = new FakeClock();
+  const { state, work } = worker();
+  const leading = lead(options(server, "a", clock), new AbortController().signal, work).catch(
+    (error: unknown) => error,
+  );
+  await pass(clock, () => state.running);
+  server.remove(PATH, "leader");
+  const spec = { holderIdentity: "b", leaseDurationSeconds: 15, leaseTransitions: 0 };
+  server.put(PATH, { metadata: { name: "leader", namespace: "ns" }, spec });
+  expect(await pass(clock, () => state.aborted)).toBeLessThanOrEqual(4);
+  expect(await leading).toBeInstanceOf(LeadershipLostError);
+  expect(specOf(server)).toMatchObject({ holderIdentity: "b" });
+});
+
+test("a Lease that is gone needs no release", async () => {
+  await using server = await FakeApiServer.start();
+  const clock = new FakeClock();
+  const lines: string[] = [];
+  const { state, work } = worker();
+  const stop = new AbortController();
+  const log = createLogger({ level: "warn", write: (line) => void lines.push(line) });
+  const leading = lead({ ...options(server, "a", clock), log }, stop.signal, work);
+  await pass(clock, () => state.running);
+  server.remove(PATH, "leader");
+  stop.abort();
+  await leading;
+  expect(lines).toEqual([]);
 });

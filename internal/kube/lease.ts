@@ -3,7 +3,7 @@ import type { Logger } from "../cli/log.ts";
 import type { Client } from "./client.ts";
 import { sleep, systemClock, type Clock } from "./clock.ts";
 import type { Lease } from "./kinds.ts";
-import { isAlreadyExists, isConflict } from "./errors.ts";
+import { isAlreadyExists, isConflict, isNotFound } from "./errors.ts";
 import { microTime } from "./events.ts";
 import { LEASES, type ObjectRef } from "./resource.ts";
 
@@ -69,7 +69,7 @@ class Candidate {
   readonly #leaseMs: number;
   readonly #deadlineMs: number;
   readonly #retryMs: number;
-  /** The Lease as last read, and when by our own clock its content was first seen: remote clocks are not compared. */
+  /** The Lease as last read, and when its content was first seen, by our own monotonic clock: no wall clocks are compared. */
   #seen: { lease: Lease; content: string; at: number } | undefined;
   #holder: string | undefined;
 
@@ -101,10 +101,10 @@ class Candidate {
     while (!stop.aborted) {
       await sleep(this.#retryMs, stop, this.#clock).catch(() => undefined);
       if (stop.aborted) break;
-      const started = this.#clock.now();
+      const started = this.#clock.monotonic();
       if (await this.#try(stop).catch(() => false)) {
         cancel();
-        cancel = this.#clock.after(this.#deadlineMs - (this.#clock.now() - started), giveUp);
+        cancel = this.#clock.after(this.#deadlineMs - (this.#clock.monotonic() - started), giveUp);
       } else if (this.#holder !== undefined && this.#holder !== this.#options.identity && !stop.aborted) {
         lost.abort(
           new LeadershipLostError(`Cannot keep Lease "${lease.namespace}/${lease.name}": ${this.#holder} took it`),
@@ -127,6 +127,7 @@ class Candidate {
       );
       log.info("Released the leader's Lease", { lease: lease.name });
     } catch (error) {
+      if (isNotFound(error)) return;
       log.warn("Could not release the leader's Lease", { lease: lease.name, error: errorText(error) });
     }
   }
@@ -139,7 +140,8 @@ class Candidate {
         try {
           return await this.#take(this.#seen.lease, signal);
         } catch (error) {
-          if (!isConflict(error)) throw error;
+          // Somebody wrote or deleted it.
+          if (!isConflict(error) && !isNotFound(error)) throw error;
         }
       }
       return await this.#readAndTake(signal);
@@ -154,18 +156,18 @@ class Candidate {
 
   async #readAndTake(signal: AbortSignal): Promise<boolean> {
     const { client, lease: ref, identity, log } = this.#options;
-    const call = { signal, timeoutMs: this.#deadlineMs / 2, urgent: true };
-    const found = await client.get<Lease>(LEASES, ref, call);
+    const options = { signal, timeoutMs: this.#deadlineMs / 2, urgent: true };
+    const found = await client.get<Lease>(LEASES, ref, options);
     if (!found) {
       const now = microTime(this.#clock.now());
       const spec = { ...this.#mine(now), acquireTime: now, leaseTransitions: 0 };
-      this.#note(await client.create<Lease>(LEASES, { metadata: ref, spec }, call));
+      this.#note(await client.create<Lease>(LEASES, { metadata: ref, spec }, options));
       return true;
     }
     this.#note(found);
     const { holderIdentity = "", leaseDurationSeconds = this.#leaseMs / 1000 } = found.spec ?? {};
     const free = holderIdentity === "" || holderIdentity === identity;
-    const expired = this.#clock.now() >= this.#seen!.at + leaseDurationSeconds * 1000;
+    const expired = this.#clock.monotonic() >= this.#seen!.at + leaseDurationSeconds * 1000;
     if (!free && !expired) {
       log.debug("Waiting for the leader", { holder: holderIdentity });
       return false;
@@ -198,6 +200,6 @@ class Candidate {
   #note(lease: Lease): void {
     const content = JSON.stringify(lease.spec);
     this.#holder = lease.spec?.holderIdentity ?? "";
-    this.#seen = { lease, content, at: this.#seen?.content === content ? this.#seen.at : this.#clock.now() };
+    this.#seen = { lease, content, at: this.#seen?.content === content ? this.#seen.at : this.#clock.monotonic() };
   }
 }

@@ -15,7 +15,7 @@ export class TokenBucket {
     this.#burst = burst;
     this.#clock = clock;
     this.#tokens = burst;
-    this.#at = clock.now();
+    this.#at = clock.monotonic();
   }
 
   /** Takes a token if there is one. */
@@ -40,8 +40,8 @@ export class TokenBucket {
   }
 
   #refill(): void {
-    const now = this.#clock.now();
-    this.#tokens = Math.min(this.#burst, this.#tokens + (Math.max(0, now - this.#at) / 1000) * this.#perSecond);
+    const now = this.#clock.monotonic();
+    this.#tokens = Math.min(this.#burst, this.#tokens + ((now - this.#at) / 1000) * this.#perSecond);
     this.#at = now;
   }
 }

@@ -59,8 +59,8 @@ export class Reflector<T extends KubeObject> {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
     this.#backoff = new Backoff({
-      firstMs: 200,
-      longestMs: 10_000,
+      baseDelayMs: 200,
+      maxDelayMs: 10_000,
       ...(options.random ? { random: options.random } : {}),
     });
     this.#log = options.log.with({ logger: "reflector", resource: options.resource.plural });
@@ -108,7 +108,7 @@ export class Reflector<T extends KubeObject> {
   /** Returns how long to wait before the watch is resumed. */
   async #watch(signal: AbortSignal): Promise<number> {
     const { client, resource, sink, transform, silenceMs, namespace, labelSelector, fieldSelector } = this.#options;
-    const started = this.#clock.now();
+    const started = this.#clock.monotonic();
     const random = this.#options.random ?? Math.random;
     const events = client.watch<T>(resource, {
       namespace,
@@ -128,7 +128,7 @@ export class Reflector<T extends KubeObject> {
       if (type === "DELETED") sink.remove(object);
       else if (type !== "BOOKMARK") sink.set(transform ? transform(object) : object);
     }
-    if (this.#clock.now() - started >= SHORT_WATCH_MS) {
+    if (this.#clock.monotonic() - started >= SHORT_WATCH_MS) {
       this.#backoff.reset();
       return 0;
     }

@@ -14,19 +14,24 @@ export interface Change<T extends KubeObject> {
 /** What others may do with a {@link Store}. Its objects are shared: never change them. */
 export interface ReadOnlyStore<T extends KubeObject, I extends string = string> {
   readonly size: number;
+  /** Grows with every change of any object. */
+  readonly revision: number;
+  /** The {@link revision} at which an object changed last; 0 if it is not there. */
+  revisionOf(key: string): number;
+  /** The {@link revision} at which what `index` has under `value` changed last; 0 if there is nothing. */
+  indexRevisionOf(index: I, value: string): number;
   get(key: string): DeepReadonly<T> | undefined;
   keys(): Iterable<string>;
   list(): Iterable<DeepReadonly<T>>;
-  /**
-   * Objects that `index` has under `value`, in no particular order. The array is the same one until any of them comes,
-   * goes or changes: who keeps it can tell that nothing has happened.
-   */
+  /** Objects that `index` has under `value`, in no particular order. */
   byIndex(index: I, value: string): readonly DeepReadonly<T>[];
 }
 
 /** What an index has under one value. */
 interface Bucket<T> {
   keys: Set<string>;
+  /** The store's revision at the last change. */
+  revision: number;
   /** Made when asked for, and dropped with every change. */
   list: readonly DeepReadonly<T>[] | undefined;
 }
@@ -36,6 +41,8 @@ const NONE: readonly never[] = [];
 /** Objects by key, with indexes (client-go: Indexer). */
 export class Store<T extends KubeObject, I extends string = string> implements ReadOnlyStore<T, I> {
   readonly #objects = new Map<string, DeepReadonly<T>>();
+  readonly #revisions = new Map<string, number>();
+  #revision = 0;
   readonly #indexes = new Map<string, { of: IndexFunction<T>; buckets: Map<string, Bucket<T>> }>();
 
   constructor(indexes: Partial<Record<I, IndexFunction<T>>> = {}) {
@@ -46,6 +53,18 @@ export class Store<T extends KubeObject, I extends string = string> implements R
 
   get size(): number {
     return this.#objects.size;
+  }
+
+  get revision(): number {
+    return this.#revision;
+  }
+
+  revisionOf(key: string): number {
+    return this.#revisions.get(key) ?? 0;
+  }
+
+  indexRevisionOf(index: I, value: string): number {
+    return this.#index(index).get(value)?.revision ?? 0;
   }
 
   get(key: string): DeepReadonly<T> | undefined {
@@ -71,12 +90,15 @@ export class Store<T extends KubeObject, I extends string = string> implements R
   set(object: DeepReadonly<T>): Change<T> {
     const key = objectKey(object);
     const old = this.#objects.get(key);
+    const revision = ++this.#revision;
     if (old) this.#unindex(key, old);
     this.#objects.set(key, object);
+    this.#revisions.set(key, revision);
     for (const { of, buckets } of this.#indexes.values()) {
       for (const value of of(object)) {
-        const bucket = buckets.get(value) ?? { keys: new Set(), list: undefined };
+        const bucket = buckets.get(value) ?? { keys: new Set(), revision, list: undefined };
         bucket.keys.add(key);
+        bucket.revision = revision;
         bucket.list = undefined;
         buckets.set(value, bucket);
       }
@@ -88,8 +110,10 @@ export class Store<T extends KubeObject, I extends string = string> implements R
   delete(key: string): Change<T> | undefined {
     const old = this.#objects.get(key);
     if (!old) return undefined;
+    this.#revision++;
     this.#unindex(key, old);
     this.#objects.delete(key);
+    this.#revisions.delete(key);
     return { key, old, current: undefined };
   }
 
@@ -99,6 +123,7 @@ export class Store<T extends KubeObject, I extends string = string> implements R
         const bucket = buckets.get(value);
         if (!bucket) continue;
         bucket.keys.delete(key);
+        bucket.revision = this.#revision;
         bucket.list = undefined;
         if (bucket.keys.size === 0) buckets.delete(value);
       }

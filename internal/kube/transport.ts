@@ -12,8 +12,8 @@ export interface ApiRequest {
   method: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
   /** Path and query below the server's base URL. */
   path: string;
-  /** For messages: what is being done, as in "Cannot <doing>: reason". */
-  doing: string;
+  /** For messages: the action, as in "Cannot <action>: <reason>". */
+  action: string;
   /** Sent as JSON. */
   body?: unknown;
   /** Default: application/json. */
@@ -46,7 +46,7 @@ export interface TransportOptions {
 }
 
 // client-go gives up after ten times as well.
-const MOST_RETRIES = 10;
+const MAX_RETRIES = 10;
 
 /** Sends requests over kept-alive connections, and turns every failure into an {@link ApiError} or {@link ConnectionError}. */
 export class Transport {
@@ -134,14 +134,14 @@ export class Transport {
         // As client-go: the server says when, be it busy or on its way down.
         const unwell = error.status === 429 || error.status >= 500;
         const mayRetry = unwell && error.retryAfterMs !== undefined && !request.noRetry;
-        if (!mayRetry || tries >= MOST_RETRIES) throw error;
+        if (!mayRetry || tries >= MAX_RETRIES) throw error;
         await sleep(error.retryAfterMs!, request.signal, this.#clock);
       }
     }
   }
 
   async #attempt<T>(request: ApiRequest, limits: Limits, read: (answer: Answer) => Promise<T>): Promise<T> {
-    const started = this.#clock.now();
+    const started = this.#clock.monotonic();
     let code = "<error>";
     try {
       const { headers, tls } = await this.config.credentials.identity();
@@ -163,14 +163,14 @@ export class Transport {
       );
       code = String(answer.status);
       if (answer.status >= 400) {
-        throw apiError(request.doing, answer.status, await answer.text(), answer.header("retry-after"));
+        throw apiError(request.action, answer.status, await answer.text(), answer.header("retry-after"));
       }
       return await read(answer);
     } catch (error) {
       throw this.#explain(request, error);
     } finally {
       const host = new URL(this.config.server).host;
-      this.#options.onRequest?.({ method: request.method, host, code, durationMs: this.#clock.now() - started });
+      this.#options.onRequest?.({ method: request.method, host, code, durationMs: this.#clock.monotonic() - started });
     }
   }
 
@@ -182,7 +182,7 @@ export class Transport {
   }
 
   #broken(request: ApiRequest, code: string, reason: string, cause: unknown): ConnectionError {
-    return new ConnectionError(request.doing, this.config.server, code, reason, cause);
+    return new ConnectionError(request.action, this.config.server, code, reason, cause);
   }
 }
 
@@ -191,7 +191,7 @@ function bodyHeaders(body: string, contentType = "application/json"): Record<str
   return { "content-type": contentType, "content-length": String(Buffer.byteLength(body)) };
 }
 
-function apiError(doing: string, status: number, text: string, retryAfter: string | undefined): ApiError {
+function apiError(action: string, status: number, text: string, retryAfter: string | undefined): ApiError {
   let body: Partial<Status>;
   try {
     body = JSON.parse(text) as Partial<Status>;
@@ -199,5 +199,5 @@ function apiError(doing: string, status: number, text: string, retryAfter: strin
     body = { message: text.trim().replace(/\s+/g, " ").slice(0, 300) };
   }
   const seconds = Number(retryAfter);
-  return new ApiError(doing, status, body, retryAfter !== undefined && seconds >= 0 ? seconds * 1000 : undefined);
+  return new ApiError(action, status, body, retryAfter !== undefined && seconds >= 0 ? seconds * 1000 : undefined);
 }

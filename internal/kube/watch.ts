@@ -35,7 +35,7 @@ export async function* watchEvents<T extends KubeObject>(
   resource: Resource,
   options: WatchOptions,
 ): AsyncGenerator<WatchEvent<T>> {
-  const doing = `watch ${resource.plural}`;
+  const action = `watch ${resource.plural}`;
   const query = selectionQuery(options);
   query.set("watch", "true");
   query.set("allowWatchBookmarks", "true");
@@ -45,7 +45,7 @@ export async function* watchEvents<T extends KubeObject>(
     {
       method: "GET",
       path: `${collectionPath(resource, options.namespace)}?${query.toString()}`,
-      doing,
+      action,
       signal: options.signal,
     },
     options.silenceMs ?? DEFAULT_SILENCE_MS,
@@ -55,9 +55,9 @@ export async function* watchEvents<T extends KubeObject>(
     try {
       event = JSON.parse(line) as typeof event;
     } catch (error) {
-      throw new ConnectionError(doing, transport.config.server, "EPROTO", "a line of the stream is no JSON", error);
+      throw new ConnectionError(action, transport.config.server, "EPROTO", "a line of the stream is no JSON", error);
     }
-    if (event.type === "ERROR") throw new ApiError(doing, event.object.code ?? 500, event.object);
+    if (event.type === "ERROR") throw new ApiError(action, event.object.code ?? 500, event.object);
     yield event;
   }
 }

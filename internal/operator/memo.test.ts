@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import fc from "fast-check";
 import type { CustomResourceDefinition, DaemonSet, DeepReadonly, KubeObject, Node, Pod } from "../api/core.ts";
 import type { Module, ModuleImagesConfig, NodeModulesConfig } from "../api/kmm.ts";
-import { latchLabel, latchSelector, OFF, ON, type Latch } from "../api/latch.ts";
+import { loadLabel, loadLabelSelector, OFF, ON, type LoadLabelValue } from "./kmm/load-label.ts";
 import {
   devicePluginName,
   KMM_MODULE_NAME_LABEL,
@@ -19,11 +19,11 @@ import { withDefaults, type Onload } from "../api/onload.ts";
 import { Store } from "../kube/store.ts";
 import type { RawOnload, Stores } from "./cache/caches.ts";
 import { planFor, PlanMemo } from "./plan.ts";
-import { formatMark, markAnnotation } from "./observe/step-record.ts";
+import { formatStepRecord, stepRecordAnnotation } from "./observe/step-record.ts";
 
 const KEY = { namespace: "ns", name: "o" };
 const MODULE = onloadModuleName(KEY.name);
-const LATCH = latchSelector(KEY.namespace, MODULE);
+const LATCH = loadLabelSelector(KEY.namespace, MODULE);
 const START = Date.UTC(2026, 0, 1);
 const NODES = ["n1", "n2", "n3"];
 
@@ -39,7 +39,7 @@ class Cluster {
   readonly stores: Stores;
   readonly holders = new Map<string, DeepReadonly<Pod>[]>();
   readonly refusals = new Map<string, string>();
-  readonly lastWords = new Map<string, string>();
+  readonly failureLogs = { logs: new Map<string, string>(), revision: 0 };
   onload: Onload;
   now = START;
   #version = 0;
@@ -94,11 +94,11 @@ class Cluster {
         labels: {
           ...(selected ? { onload: "yes" } : {}),
           ...loaded,
-          ...(latch === undefined ? {} : { [latchLabel(KEY.namespace, MODULE)]: latch }),
+          ...(latch === undefined ? {} : { [loadLabel(KEY.namespace, MODULE)]: latch }),
           ...(version === undefined ? {} : { [moduleReadyLabel(KEY.namespace, MODULE)]: "" }),
         },
         annotations: marked
-          ? { [markAnnotation(KEY)]: formatMark({ step: "LabelOnload", since: START, attempt: "1" }) }
+          ? { [stepRecordAnnotation(KEY)]: formatStepRecord({ step: "LabelOnload", since: START, attempt: "1" }) }
           : {},
       },
       status: {
@@ -150,10 +150,15 @@ class Cluster {
   }
 
   plan(memo: PlanMemo): unknown {
-    const { stores: caches, refusals, lastWords, holders } = this;
-    const memory = { pods: { holders: (node: string) => holders.get(node) } as never, refusals, lastWords };
-    const surroundings = { ownNode: "n1", pluginImage: "plugin:1", ownImage: undefined };
-    const { plan, desired, policy, effective } = planFor({ caches, memory, surroundings }, this.onload, this.now, memo);
+    const { stores: caches, refusals, failureLogs, holders } = this;
+    const collected = { pods: { holders: (node: string) => holders.get(node) }, refusals, failureLogs };
+    const environment = { ownNode: "n1", pluginImage: "plugin:1", ownImage: undefined };
+    const { plan, desired, policy, effective } = planFor(
+      { caches, collected, environment },
+      this.onload,
+      this.now,
+      memo,
+    );
     return { plan, desired, policy, effective };
   }
 }
@@ -163,7 +168,7 @@ const onNode = (pod: DeepReadonly<Pod>): string[] => (pod.spec?.nodeName ? [pod.
 interface NodeShape {
   selected: boolean;
   version: string | undefined;
-  latch?: Latch | undefined;
+  latch?: LoadLabelValue | undefined;
   ready: boolean;
   kernel: string;
   marked: boolean;
@@ -217,7 +222,10 @@ const action: fc.Arbitrary<(cluster: Cluster) => void> = fc.oneof(
     else cluster.holders.delete(node);
   }),
   fc.constantFrom("full", "budget").map((why) => (cluster: Cluster) => void cluster.refusals.set("p1", why)),
-  fc.constant((cluster: Cluster) => void cluster.lastWords.set("kmmPods-n1", "modprobe: FATAL")),
+  fc.constantFrom("modprobe: FATAL", "no space left").map((text) => ({ failureLogs }: Cluster) => {
+    failureLogs.logs.set("kmmPods-n1", text);
+    failureLogs.revision++;
+  }),
   version.map(
     (to) => (cluster: Cluster) =>
       cluster.edit((onload) => {

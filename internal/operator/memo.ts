@@ -1,96 +1,143 @@
 /**
- * Results kept for as long as what they were made from is the same: most events concern one node, and the others need
- * not be looked at again. Nothing here is state; all of it can be lost at any time.
+ * Results that are kept while the revisions of what they were made from stay the same. Most events concern one node, and
+ * the others need not be looked at again. Nothing here is state: all of it can be lost at any time.
  */
 import { isDeepStrictEqual } from "node:util";
-import type { DeepReadonly, KubeObject } from "../api/core.ts";
-import type { NodeFacts } from "./rollout/facts.ts";
-import type { NodeInputs, ResourceView } from "./observe/node-facts.ts";
+import type { NodeFacts } from "./assess/facts.ts";
+import type { NodeObservation } from "./observe/observation.ts";
 
-/** Keeps the last result of `make`, as long as the inputs are the same objects or equal plain values. */
-export class Last<T> {
-  #inputs: readonly unknown[] | undefined;
+/** Keeps the last result, as long as its key stays the same. */
+export class Memo<T> {
+  readonly #isSame: (a: T, b: T) => boolean;
+  #key: string | undefined;
   #result: T | undefined;
+  #revision = 0;
 
-  /** The last result, whatever it was made from. */
-  get result(): T | undefined {
-    return this.#result;
+  /** @param isSame whether a result that was made anew says the same as the one before, which is then kept */
+  constructor(isSame: (a: T, b: T) => boolean = () => false) {
+    this.#isSame = isSame;
   }
 
-  /** @param isOver whether a result does not hold any longer, although its inputs are the same */
-  get(inputs: readonly unknown[], make: () => T, isOver?: (result: T) => boolean): T {
-    if (!this.#inputs || !sameInputs(this.#inputs, inputs) || isOver?.(this.#result as T)) {
-      this.#result = make();
-      this.#inputs = inputs;
+  /** Grows whenever the result becomes another. */
+  get revision(): number {
+    return this.#revision;
+  }
+
+  /**
+   * @param key stands for everything that the result depends on
+   * @param isOver whether the kept result no longer holds, although its key is the same
+   */
+  get(key: string, make: () => T, isOver?: (result: T) => boolean): T {
+    if (this.#key !== key || isOver?.(this.#result as T)) {
+      const made = make();
+      if (this.#result === undefined || !this.#isSame(made, this.#result)) {
+        this.#result = made;
+        this.#revision++;
+      }
+      this.#key = key;
     }
     return this.#result as T;
   }
 }
 
-function sameInputs(a: readonly unknown[], b: readonly unknown[]): boolean {
-  return a.length === b.length && a.every((each, i) => each === b[i]);
+/** Numbers texts: the number grows whenever the text is another than before. */
+export class Revision {
+  #text: string | undefined;
+  #number = 0;
+
+  of(text: string): number {
+    if (text !== this.#text) {
+      this.#text = text;
+      this.#number++;
+    }
+    return this.#number;
+  }
 }
 
-interface Entry extends NodeInputs {
+/** The revisions of what a node's observation is made from; see {@link NodeMemo.observation}. */
+export type InputRevisions = readonly number[];
+
+interface Entry {
+  inputs: InputRevisions | undefined;
+  /** undefined: the node does not concern the resource. */
+  observation: NodeObservation | undefined;
+  /** The revision of the desired objects that `facts` were made with; 0: none. */
+  assessed: number;
   facts: NodeFacts | undefined;
 }
 
-/** The facts of the nodes of one Onload resource. Objects in caches never change, so the same object means the same facts. */
-export class FactsMemo {
-  #resource: ResourceView | undefined;
-  #heard = 0;
-  #entries = new Map<string, Entry>();
+/** What is known of the nodes of one Onload resource. */
+export class NodeMemo {
+  readonly #entries = new Map<string, Entry>();
+  #revision = 0;
+  #observations = 0;
 
-  /**
-   * Forgets everything if what is the same for all nodes has changed, or most of what is known is of nodes that went.
-   *
-   * @param nodes how many nodes there are
-   */
-  begin(resource: ResourceView, heard: number, nodes: number): void {
-    const known = this.#resource && this.#heard === heard && sameResource(this.#resource, resource);
-    if (!known || this.#entries.size > 2 * nodes + 100) this.#entries = new Map();
-    this.#resource = resource;
-    this.#heard = heard;
+  /** Grows whenever the facts of any node become others. */
+  get revision(): number {
+    return this.#revision;
   }
 
-  /** What is known of a node, if it is still made from these: no more than a few comparisons, for every plan and node. */
-  get(name: string, { node, plugins, kmmPods, nmc }: NodeInputs): Entry | undefined {
+  /** Grows whenever the observation of any node becomes another. */
+  get observationRevision(): number {
+    return this.#observations;
+  }
+
+  /**
+   * What is seen of a node.
+   *
+   * @param inputs revisions of everything that `make` reads; undefined: it reads something that has none
+   * @param make gives undefined if the node does not concern the resource
+   */
+  observation(
+    name: string,
+    inputs: InputRevisions | undefined,
+    make: () => NodeObservation | undefined,
+  ): NodeObservation | undefined {
     const known = this.#entries.get(name);
-    const same = known?.node === node && known.plugins === plugins && known.kmmPods === kmmPods && known.nmc === nmc;
-    return same ? known : undefined;
+    if (known && inputs && known.inputs && sameRevisions(known.inputs, inputs)) return known.observation;
+    const made = make();
+    if (known && isDeepStrictEqual(known.observation, made)) {
+      known.inputs = inputs;
+      return known.observation;
+    }
+    this.#observations++;
+    if (made === undefined && known?.facts) this.#revision++;
+    const facts = made === undefined ? undefined : known?.facts;
+    this.#entries.set(name, { inputs, observation: made, assessed: 0, facts });
+    return made;
   }
 
   /**
-   * Keeps the facts of a node, or those that are known where they are equal: most events change nothing that counts.
+   * The facts that follow from a node's observation.
    *
-   * @param facts undefined where the node does not concern the resource
+   * @param wanted revision of the desired objects
    */
-  set(name: string, inputs: NodeInputs, facts: NodeFacts | undefined): NodeFacts | undefined {
-    const known = this.#entries.get(name)?.facts;
-    const kept = isDeepStrictEqual(known, facts) ? known : facts;
-    this.#entries.set(name, { ...inputs, facts: kept });
-    return kept;
+  facts(observation: NodeObservation, wanted: number, make: (observation: NodeObservation) => NodeFacts): NodeFacts {
+    const entry = this.#entries.get(observation.name);
+    if (!entry || entry.observation !== observation)
+      throw new Error(`Cannot assess node ${observation.name}: it was not observed`);
+    if (entry.facts && entry.assessed === wanted) return entry.facts;
+    const made = make(observation);
+    if (!isDeepStrictEqual(entry.facts, made)) {
+      entry.facts = made;
+      this.#revision++;
+    }
+    entry.assessed = wanted;
+    return entry.facts!;
+  }
+
+  /** Forgets nodes that are gone. */
+  retain(nodes: { readonly size: number; get(name: string): unknown }): void {
+    if (this.#entries.size <= nodes.size) return;
+    for (const [name, { facts }] of this.#entries) {
+      if (nodes.get(name) !== undefined) continue;
+      this.#entries.delete(name);
+      this.#observations++;
+      if (facts) this.#revision++;
+    }
   }
 }
 
-/** Modules and capabilities are kept objects; the rest is small and made anew for every plan. */
-function sameResource(a: ResourceView, b: ResourceView): boolean {
-  const { modules: modulesA, kmm: kmmA, images: imagesA, ...restA } = a;
-  const { modules: modulesB, kmm: kmmB, images: imagesB, ...restB } = b;
-  return (
-    specOf(modulesA.onload) === specOf(modulesB.onload) &&
-    specOf(modulesA.sfc) === specOf(modulesB.sfc) &&
-    kmmA === kmmB &&
-    JSON.stringify(restA) === JSON.stringify(restB) &&
-    isDeepStrictEqual(imagesA, imagesB)
-  );
-}
-
-/**
- * Stands for an object's spec, whose changes the API server counts: the rest changes all the time, because KMM counts in
- * a Module's status. An object that was not in the cluster stands for itself.
- */
-export function specOf(object: DeepReadonly<KubeObject> | undefined): unknown {
-  const { uid, generation } = object?.metadata ?? {};
-  return uid === undefined ? object : `${uid} ${generation}`;
+function sameRevisions(a: InputRevisions, b: InputRevisions): boolean {
+  return a.length === b.length && a.every((each, i) => each === b[i]);
 }

@@ -2,7 +2,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { poll } from "../testcluster/lib/poll.ts";
 import type { KubeObject, Node, OwnerReference, Pod } from "../api/core.ts";
-import { latchLabel } from "../api/latch.ts";
+import { loadLabel } from "./kmm/load-label.ts";
 import {
   FINALIZER,
   kmm1DevicePluginLabel,
@@ -310,7 +310,7 @@ describe("one operator", () => {
     await cluster.createOnload(namespace, onloadSpec(pool, "v1"));
     await cluster.ready(namespace);
     const module = { namespace, name: "main-module" };
-    const latch = latchLabel(namespace, module.name);
+    const latch = loadLabel(namespace, module.name);
     for (const value of [null, "off"]) {
       await cluster.client.mergePatch(NODES, { name: nodes[0]! }, { metadata: { labels: { [latch]: value } } });
       await poll(async () => (await cluster.node(nodes[0]!)).metadata.labels?.[latch] === "on", {

@@ -15,7 +15,7 @@ import { keysOfKmmPod, keysOfNode, keysOfObject, keysOfPlugin, keysOfPullPod } f
 import { OperatorMetrics } from "./report/metrics.ts";
 import { NodePods, podWatcher } from "./cache/node-pods.ts";
 import { observeClaims } from "./observe/cluster.ts";
-import { concerns } from "./observe/node-facts.ts";
+import { concerns } from "./observe/node.ts";
 import { nameOf, selects } from "./observe/ownership.ts";
 import { OnloadReconciler } from "./reconcile.ts";
 import { Teller } from "./report/events.ts";
@@ -77,7 +77,7 @@ export async function runOperator(options: OperatorOptions, signal: AbortSignal)
     caches,
     pods,
     teller: new Teller(events, new OperatorMetrics(metrics.registry)),
-    surroundings: {
+    environment: {
       ownNode: options.nodeName,
       pluginImage: options.pluginImage,
       ownImage: await ownImage(client, pod, log, signal),

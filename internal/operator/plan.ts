@@ -1,31 +1,36 @@
-/** From the caches to the plan of one Onload resource. Reads only: the operator acts on it, `onloadctl plan` prints it. */
+/**
+ * From the caches to the plan of one Onload resource: observe, desire, assess, roll out. Reads only: the operator acts
+ * on the plan, and `onloadctl plan` prints it.
+ */
 import { isDeepStrictEqual } from "node:util";
 import type { DeepReadonly } from "../api/core.ts";
-import type { KmmCapabilities } from "../api/kmm.ts";
 import type { Onload } from "../api/onload.ts";
+import { assess, type Wanted } from "./assess/assess.ts";
+import { hasSeenTemplate } from "./assess/template.ts";
 import type { Stores } from "./cache/caches.ts";
 import { devicePluginImage } from "./desired/daemonset.ts";
 import { desiredModules } from "./desired/modules.ts";
-import { FactsMemo, Last, specOf } from "./memo.ts";
-import { desiredObjects, modulesInUse, type DesiredObjects } from "./desired/objects.ts";
+import { desiredObjects, modulesInUse, type DesiredObjects, type ModulesInUse } from "./desired/objects.ts";
+import type { Kmm } from "./kmm/kmm.ts";
+import { Memo, NodeMemo, Revision } from "./memo.ts";
 import {
-  hasSeenTemplate,
   observeClaims,
   observeImages,
   observeKmm,
   observeNodes,
   observeObjects,
-  observePolicy,
+  type CollectedState,
   type LiveObjects,
-  type Recollection,
 } from "./observe/cluster.ts";
-import type { ResourceView } from "./observe/node-facts.ts";
-import type { NodeFacts } from "./rollout/facts.ts";
+import type { ResourceContext } from "./observe/node.ts";
+import type { NodeObservation } from "./observe/observation.ts";
+import type { NodeFacts } from "./assess/facts.ts";
 import { planRollout, type Policy, type RolloutPlan } from "./rollout/plan.ts";
+import { policyFor } from "./rollout/policy.ts";
 import { effectiveOnload } from "./rollout/rollback.ts";
 
 /** Where the operator itself runs. */
-export interface Surroundings {
+export interface OperatorEnvironment {
   /** The node that the operator runs on; it is upgraded last. */
   ownNode: string | undefined;
   /** DEVICE_PLUGIN_IMG. */
@@ -36,17 +41,17 @@ export interface Surroundings {
 
 export interface PlanDeps {
   caches: Stores;
-  memory: Recollection;
-  surroundings: Surroundings;
+  collected: CollectedState;
+  environment: OperatorEnvironment;
 }
 
 /** Everything that was found out and decided about one Onload resource. */
 export interface Planned {
-  kmm: KmmCapabilities | undefined;
+  kmm: Kmm;
   /** The resource as it is to be rolled out; see effectiveOnload. */
   effective: DeepReadonly<Onload>;
   live: LiveObjects;
-  /** What shall be in the cluster; undefined where KMM is not installed or the resource is being deleted. */
+  /** What is to be in the cluster; undefined if KMM is not installed or the resource is being deleted. */
   desired: DesiredObjects | undefined;
   policy: Policy;
   plan: RolloutPlan;
@@ -54,88 +59,95 @@ export interface Planned {
 
 /** What one resource's plans keep from one to the next. */
 export class PlanMemo {
-  readonly effective = new Last<DeepReadonly<Onload>>();
-  readonly kmm = new Last<KmmCapabilities | undefined>();
-  readonly desired = new Last<DesiredObjects>();
-  readonly facts = new FactsMemo();
-  readonly plan = new Last<RolloutPlan>();
+  readonly kmm = new Memo<Kmm>();
+  readonly context = new Revision();
+  readonly nodes = new NodeMemo();
+  readonly inUse = new Memo<ModulesInUse>(isDeepStrictEqual);
+  readonly desired = new Memo<DesiredObjects>(isDeepStrictEqual);
+  readonly wanted = new Revision();
+  readonly plan = new Memo<RolloutPlan>();
 }
-
-/** Which kernels have an image is known without KMM, whatever it will be able to do. */
-const KMM_TO_COME: KmmCapabilities = {
-  tolerations: false,
-  pluralInTree: false,
-  nodeModulesConfig: false,
-  moduleImagesConfig: false,
-};
 
 /** Plans for a resource as the caches have it. */
 export function planFor(deps: PlanDeps, onload: DeepReadonly<Onload>, now: number, memo: PlanMemo): Planned {
-  const { caches, memory, surroundings } = deps;
-  const effective = memo.effective.get([onload], () => effectiveOnload(onload));
-  const key = { namespace: onload.metadata.namespace ?? "", name: onload.metadata.name };
-  const kmm = memo.kmm.get([...caches.crds.store.list()], () => observeKmm(caches));
-  const live = observeObjects(caches, key);
-  const claims = observeClaims(caches);
-  const images = observeImages(caches, key, kmm);
+  const { caches, environment } = deps;
+  const effective = effectiveOnload(onload);
   const { version } = effective.spec.onload;
-  const look = (modules: ResourceView["modules"], template: string | undefined): NodeFacts[] => {
-    const machineConfigs = [...caches.machineConfigs.store.list()];
-    const view = {
-      key,
-      version,
-      modules,
-      images,
-      template,
-      kmm,
-      claims,
-      machineConfigs,
-      ownNode: surroundings.ownNode,
-    };
-    return observeNodes(caches, view, memory, onload.spec.upgrade.drain.force, memo.facts);
+  const key = { namespace: onload.metadata.namespace ?? "", name: onload.metadata.name };
+  const live = observeObjects(caches, key);
+
+  // 1. Observe: what there is, whatever the resource asks for.
+  const kmm = memo.kmm.get(`${caches.crds.store.revision}`, () => observeKmm(caches));
+  const claims = observeClaims(caches);
+  const machineConfigs = [...caches.machineConfigs.store.list()];
+  const context: ResourceContext = { key, version, kmm, claims, machineConfigs, ownNode: environment.ownNode };
+  const observations = observe(deps, onload, context, memo);
+
+  // 2. Desire: what is to be in the cluster, given what is in use.
+  const desired =
+    kmm.installed && !onload.metadata.deletionTimestamp
+      ? desire(environment, effective, kmm, live, observations, memo)
+      : undefined;
+
+  // 3. Assess: what the desired objects mean for each node.
+  const modules = desired ?? (kmm.installed ? live : desiredModules(effective, kmm));
+  const wanted: Wanted = {
+    kmm,
+    version,
+    modules,
+    images: observeImages(caches, key, kmm),
+    template: desired?.template,
   };
-  const { desired, facts } =
-    kmm && !onload.metadata.deletionTimestamp
-      ? settle(deps, effective, kmm, live, memo, look)
-      : { desired: undefined, facts: look(kmm ? live : desiredModules(effective, KMM_TO_COME), undefined) };
-  const seen = desired?.template !== undefined && hasSeenTemplate(live.daemonSet, version, desired.template);
-  const policy = observePolicy(onload, facts, seen);
+  const facts = assessAll(observations, wanted, memo);
+
+  // 4. Roll out: a state and a step for each node.
+  const templateSeen = desired?.template !== undefined && hasSeenTemplate(live.daemonSet, version, desired.template);
+  const policy = policyFor(onload, facts, templateSeen);
   const plan = memo.plan.get(
-    [...facts, JSON.stringify(policy)],
+    `${memo.nodes.revision} ${JSON.stringify(policy)}`,
     () => planRollout(facts, policy, now),
     ({ wakeAt }) => wakeAt !== undefined && now >= wakeAt,
   );
   return { kmm, effective, live, desired, policy, plan };
 }
 
-/**
- * What shall be in the cluster depends on what is loaded, and the nodes' facts on what shall be in the cluster: but
- * which modules are loaded does not, so a second look settles it.
- */
-function settle(
-  { surroundings }: PlanDeps,
-  effective: DeepReadonly<Onload>,
-  kmm: KmmCapabilities,
-  live: LiveObjects,
+function observe(
+  { caches, collected }: PlanDeps,
+  onload: DeepReadonly<Onload>,
+  context: ResourceContext,
   memo: PlanMemo,
-  look: (modules: ResourceView["modules"], template: string | undefined) => NodeFacts[],
-): { desired: DesiredObjects; facts: NodeFacts[] } {
+): NodeObservation[] {
+  const { kmm: _, ...plain } = context;
+  const revision = memo.context.of(`${memo.kmm.revision} ${JSON.stringify(plain)}`);
+  memo.nodes.retain(caches.nodes.store);
+  return observeNodes(caches, context, revision, collected, onload.spec.upgrade.drain.force, memo.nodes);
+}
+
+function desire(
+  environment: OperatorEnvironment,
+  effective: DeepReadonly<Onload>,
+  kmm: Kmm,
+  live: LiveObjects,
+  observations: readonly NodeObservation[],
+  memo: PlanMemo,
+): DesiredObjects {
   const image = devicePluginImage(effective, {
-    fromEnvironment: surroundings.pluginImage,
-    ownImage: surroundings.ownImage,
+    fromEnvironment: environment.pluginImage,
+    ownImage: environment.ownImage,
   });
-  const desire = (facts: readonly NodeFacts[]): DesiredObjects => {
-    const inUse = modulesInUse(facts, effective.spec.onload.version);
-    const inputs = [effective, kmm, specOf(live.onload), specOf(live.sfc), JSON.stringify(inUse), image];
-    return memo.desired.get(inputs, () => {
-      const made = desiredObjects(effective, kmm, live, inUse, image);
-      // The resource is another object after each change of its status: what is made from it is seldom other.
-      const before = memo.desired.result;
-      return before && isDeepStrictEqual(made, before) ? before : made;
-    });
-  };
-  const before = memo.desired.result ?? desire([]);
-  const facts = look(before, before.template);
-  const desired = desire(facts);
-  return { desired, facts: desired === before ? facts : look(desired, desired.template) };
+  const { metadata, spec, status } = effective;
+  const inUse = memo.inUse.get(`${memo.nodes.observationRevision} ${spec.onload.version}`, () =>
+    modulesInUse(observations, spec.onload.version),
+  );
+  const resource = JSON.stringify([metadata.namespace, metadata.name, spec, status?.lastReady]);
+  const modules = JSON.stringify([live.onload, live.sfc].map((module) => [module?.metadata.uid, module?.spec]));
+  const inputs = `${memo.kmm.revision} ${memo.inUse.revision} ${JSON.stringify(image)} ${modules} ${resource}`;
+  return memo.desired.get(inputs, () => desiredObjects(effective, kmm, live, inUse, image));
+}
+
+function assessAll(observations: readonly NodeObservation[], wanted: Wanted, memo: PlanMemo): NodeFacts[] {
+  const { version, modules, images, template } = wanted;
+  const specs = [modules.onload, modules.sfc].map((module) => module?.spec);
+  const revision = memo.wanted.of(`${memo.kmm.revision} ${JSON.stringify([version, specs, images, template])}`);
+  return observations.map((observation) => memo.nodes.facts(observation, revision, (each) => assess(each, wanted)));
 }

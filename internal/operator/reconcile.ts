@@ -16,16 +16,16 @@ import { Applier } from "./act/objects.ts";
 import type { ReconcilerCaches, RawOnload } from "./cache/caches.ts";
 import { EVICTION_RETRY_MS, EvictionLog } from "./act/evict.ts";
 import { LastWords } from "./observe/failure-logs.ts";
-import { Last } from "./memo.ts";
+import { Memo } from "./memo.ts";
 import type { NodePods } from "./cache/node-pods.ts";
-import { planFor, PlanMemo, type Planned, type Surroundings } from "./plan.ts";
+import type { CollectedState } from "./observe/cluster.ts";
+import { planFor, PlanMemo, type Planned, type OperatorEnvironment } from "./plan.ts";
 import { notReadySince, Reporter } from "./report/status.ts";
-import type { RolloutPlan } from "./rollout/plan.ts";
+import { withoutStarts, type RolloutPlan } from "./rollout/plan.ts";
 import { attemptFor, beginRollback, nextLastReady, standingRollback, type Rollback } from "./rollout/rollback.ts";
-import type { NodeState } from "./rollout/state.ts";
 import { tellConditions } from "./report/event-texts.ts";
 import { statusOf, type Trouble } from "./report/conditions.ts";
-import type { StepName } from "./rollout/table.ts";
+import type { StepName } from "./rollout/steps.ts";
 import type { Teller } from "./report/events.ts";
 import { heldBackTrouble, KMM_MISSING, NO_IMAGE, readOnload, ServiceAccounts } from "./observe/preflight.ts";
 
@@ -57,18 +57,12 @@ const NO_WORK: Work = { unapplied: undefined, deeds: NO_DEEDS };
  */
 const LABELS_FIRST: ReadonlySet<StepName> = new Set<StepName>(["None", "Wait", "Install"]);
 
-/** Nodes that serve stay as they are while what they would get cannot be applied. */
-function withoutStarts(plan: RolloutPlan): RolloutPlan {
-  const starts = (state: NodeState): boolean => state === "Outdated" || state === "PluginOutdated";
-  return { ...plan, nodes: plan.nodes.map((node) => (starts(node.state) ? { ...node, step: "None" } : node)) };
-}
-
 export interface ReconcilerDeps {
   client: ClusterClient;
   caches: ReconcilerCaches;
   pods: NodePods;
   teller: Teller;
-  surroundings: Surroundings;
+  environment: OperatorEnvironment;
   now: () => number;
 }
 
@@ -79,7 +73,7 @@ export class OnloadReconciler {
   readonly #accounts: ServiceAccounts;
   readonly #lastWords: LastWords;
   readonly #evictions: EvictionLog;
-  readonly #known = new Map<string, { read: Last<ReturnType<typeof readOnload>>; memo: PlanMemo }>();
+  readonly #known = new Map<string, { read: Memo<ReturnType<typeof readOnload>>; memo: PlanMemo }>();
 
   constructor(deps: ReconcilerDeps) {
     const { client, caches, teller, now } = deps;
@@ -100,9 +94,11 @@ export class OnloadReconciler {
       this.#forget(key);
       return {};
     }
-    const known = this.#known.get(key) ?? { read: new Last<ReturnType<typeof readOnload>>(), memo: new PlanMemo() };
+    const known = this.#known.get(key) ?? { read: new Memo<ReturnType<typeof readOnload>>(), memo: new PlanMemo() };
     this.#known.set(key, known);
-    const { onload, trouble } = known.read.get([raw], () => readOnload(raw));
+    const { onload, trouble } = known.read.get(`${raw.metadata.uid} ${raw.metadata.resourceVersion}`, () =>
+      readOnload(raw),
+    );
     if (!onload) {
       // Not even its nodes can be told: nothing is touched until the spec is corrected.
       if (trouble) this.#deps.teller.tell(raw, { type: "Warning", reason: trouble.reason, note: trouble.message });
@@ -111,9 +107,9 @@ export class OnloadReconciler {
     if (!onload.metadata.deletionTimestamp) await this.#addFinalizer(raw, signal);
     const now = this.#deps.now();
     const began = performance.now();
-    const planned = planFor({ ...this.#deps, memory: this.#memory() }, onload, now, known.memo);
+    const planned = planFor({ ...this.#deps, collected: this.#collected() }, onload, now, known.memo);
     const restMs = Math.min((performance.now() - began) * REST_FACTOR, LONGEST_REST_MS);
-    const rollback = planned.kmm && beginRollback(onload, planned.plan, now);
+    const rollback = planned.kmm.installed ? beginRollback(onload, planned.plan, now) : undefined;
     const [found, { unapplied, deeds }] = await Promise.all([
       this.#troubles(onload, planned, signal),
       rollback || trouble ? NO_WORK : this.#work(onload, planned, signal),
@@ -137,8 +133,9 @@ export class OnloadReconciler {
     return { requeueAfterMs: Math.min(Math.max(next.requeueAfterMs, FAILED_MS), TROUBLE_MS), restMs };
   }
 
-  #memory(): { pods: NodePods; refusals: Map<string, string>; lastWords: Map<string, string> } {
-    return { pods: this.#deps.pods, refusals: this.#evictions.refusals, lastWords: this.#lastWords.words };
+  #collected(): CollectedState {
+    const failureLogs = { logs: this.#lastWords.words, revision: this.#lastWords.words.size };
+    return { pods: this.#deps.pods, refusals: this.#evictions.refusals, failureLogs };
   }
 
   async #addFinalizer(raw: DeepReadonly<RawOnload>, signal: AbortSignal): Promise<void> {
@@ -151,7 +148,7 @@ export class OnloadReconciler {
 
   async #troubles(onload: DeepReadonly<Onload>, planned: Planned, signal: AbortSignal): Promise<Trouble[]> {
     if (onload.metadata.deletionTimestamp) return [];
-    if (!planned.kmm) return [KMM_MISSING];
+    if (!planned.kmm.installed) return [KMM_MISSING];
     const account = await this.#accounts.trouble(onload, signal);
     const image = planned.desired?.daemonSet ? [] : [NO_IMAGE];
     return [...image, ...account, ...heldBackTrouble(planned.desired?.heldBack ?? [])];
@@ -164,7 +161,7 @@ export class OnloadReconciler {
     const actor = { kmm, client, caches, pods, evictions: this.#evictions, now };
     const act = async (steps: RolloutPlan): Promise<Deeds> => {
       // Without KMM no step would come to an end; only cleaning up needs none of it.
-      if (!kmm && !onload.metadata.deletionTimestamp) return NO_DEEDS;
+      if (!kmm.installed && !onload.metadata.deletionTimestamp) return NO_DEEDS;
       return takeSteps(actor, onload, steps, attemptFor(onload), signal);
     };
     if (plan.nodes.every(({ step }) => LABELS_FIRST.has(step))) {
@@ -208,7 +205,7 @@ export class OnloadReconciler {
       plan: planned.plan,
       troubles,
       rollback,
-      lastReady: planned.kmm ? nextLastReady(onload, planned.plan, held, now()) : onload.status?.lastReady,
+      lastReady: planned.kmm.installed ? nextLastReady(onload, planned.plan, held, now()) : onload.status?.lastReady,
       now: now(),
     });
     const isTrue = (condition: string): boolean =>

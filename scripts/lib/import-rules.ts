@@ -41,25 +41,7 @@ const STAGES = [
 
 /** Imports against the order of the stages that are still to be mended, each as "file -> imported file". */
 export const STAGE_EXCEPTIONS: readonly string[] = [
-  "internal/operator/cache/holders.ts -> internal/operator/rollout/facts.ts",
-  "internal/operator/desired/objects.test.ts -> internal/operator/rollout/facts.ts",
-  "internal/operator/desired/objects.ts -> internal/operator/rollout/facts.ts",
-  "internal/operator/kmm/images.test.ts -> internal/operator/rollout/plan.ts",
-  "internal/operator/kmm/images.ts -> internal/operator/rollout/facts.ts",
-  "internal/operator/kmm/module-facts.ts -> internal/operator/rollout/facts.ts",
-  "internal/operator/kmm/modules-on-node.ts -> internal/operator/observe/node-facts.ts",
-  "internal/operator/kmm/modules-on-node.ts -> internal/operator/rollout/facts.ts",
-  "internal/operator/observe/cluster.ts -> internal/operator/memo.ts",
-  "internal/operator/observe/cluster.ts -> internal/operator/rollout/facts.ts",
-  "internal/operator/observe/cluster.ts -> internal/operator/rollout/plan.ts",
-  "internal/operator/observe/cluster.ts -> internal/operator/rollout/rollback.ts",
-  "internal/operator/observe/cluster.ts -> internal/operator/rollout/slots.ts",
-  "internal/operator/observe/node-facts.ts -> internal/operator/rollout/facts.ts",
-  "internal/operator/observe/ownership.ts -> internal/operator/rollout/facts.ts",
   "internal/operator/observe/preflight.ts -> internal/operator/report/conditions.ts",
-  "internal/operator/observe/sfc-at-boot.test.ts -> internal/operator/report/conditions.ts",
-  "internal/operator/observe/sfc-at-boot.test.ts -> internal/operator/rollout/plan.ts",
-  "internal/operator/rollout/rollback.ts -> internal/operator/report/conditions.ts",
 ];
 
 /** Packages that only these layers may load in production. */

@@ -2,17 +2,21 @@ import type { Clock } from "../clock.ts";
 
 /** A clock that stands still until it is told to go on. */
 export class FakeClock implements Clock {
-  #now: number;
+  #elapsed = 0;
+  /** The wall clock's reading when nothing had elapsed. */
+  #origin: number;
   #timers: { at: number; fn: () => void }[] = [];
 
   constructor(now = 1_700_000_000_000) {
-    this.#now = now;
+    this.#origin = now;
   }
 
-  now = (): number => this.#now;
+  now = (): number => this.#origin + this.#elapsed;
+
+  monotonic = (): number => this.#elapsed;
 
   after = (ms: number, fn: () => void): (() => void) => {
-    const timer = { at: this.#now + Math.max(0, ms), fn };
+    const timer = { at: this.#elapsed + Math.max(0, ms), fn };
     this.#timers.push(timer);
     return () => {
       this.#timers = this.#timers.filter((other) => other !== timer);
@@ -22,20 +26,25 @@ export class FakeClock implements Clock {
   /** How long until the next timer; undefined if there is none. */
   get untilNext(): number | undefined {
     const next = this.#next();
-    return next && next.at - this.#now;
+    return next && next.at - this.#elapsed;
+  }
+
+  /** Sets the wall clock forward or back, as a person or NTP does. No time passes. */
+  step(ms: number): void {
+    this.#origin += ms;
   }
 
   /** Lets time pass, running timers in their order. What they start is given time to run up to its next real wait. */
   async advance(ms: number): Promise<void> {
     await settled();
-    const end = this.#now + ms;
+    const end = this.#elapsed + ms;
     for (let next = this.#next(); next && next.at <= end; next = this.#next()) {
-      this.#now = next.at;
+      this.#elapsed = next.at;
       this.#timers = this.#timers.filter((other) => other !== next);
       next.fn();
       await settled();
     }
-    this.#now = end;
+    this.#elapsed = end;
     await settled();
   }
 
@@ -56,6 +65,7 @@ export function hurriedClock(factor: number): Clock {
   const start = Date.now();
   return {
     now: () => start + (Date.now() - start) * factor,
+    monotonic: () => performance.now() * factor,
     after(ms, fn) {
       const timer = setTimeout(fn, ms / factor);
       return () => clearTimeout(timer);

@@ -5,7 +5,7 @@ import type { Onload } from "../../api/onload.ts";
 import type { ClusterClient } from "../cache/cluster-client.ts";
 import { isTooManyRequests, type ApiError } from "../../kube/errors.ts";
 import { PODS } from "../../kube/resource.ts";
-import type { Holder } from "../rollout/facts.ts";
+import type { Holder } from "../assess/facts.ts";
 import type { NodePlan } from "../rollout/plan.ts";
 
 /** After a refusal, a pod is asked again no sooner than this, as by `kubectl drain`. */

@@ -1,6 +1,6 @@
 /** The thin place where a plan's steps are taken on nodes and pods. */
 import type { DeepReadonly, Node } from "../../api/core.ts";
-import type { KmmCapabilities } from "../../api/kmm.ts";
+import type { Kmm } from "../kmm/kmm.ts";
 import { devicePluginName, PLUGIN_NAME_LABEL, type OnloadKey } from "../../api/names.ts";
 import type { Onload } from "../../api/onload.ts";
 import type { ClusterClient } from "../cache/cluster-client.ts";
@@ -11,22 +11,11 @@ import { evictHolders, type EvictionLog } from "./evict.ts";
 import type { NodePods } from "../cache/node-pods.ts";
 import { isDue, needsFreshNode, nodePatch } from "../rollout/patch.ts";
 import type { NodePlan, RolloutPlan } from "../rollout/plan.ts";
-import type { NodeState } from "../rollout/state.ts";
-import type { StepName } from "../rollout/table.ts";
-
-/** States in which it matters which pods hold amd.com/onload, or in which the node is another resource's. */
-const KEEP_LOOK: ReadonlySet<NodeState> = new Set([
-  "Inspecting",
-  "Draining",
-  "Drained",
-  "Outdated",
-  "Blocked",
-  "Absent",
-]);
+import { keepsHolders } from "../rollout/states.ts";
+import type { StepName } from "../rollout/steps.ts";
 
 export interface Actor {
-  /** undefined: KMM is not installed. */
-  kmm: KmmCapabilities | undefined;
+  kmm: Kmm;
   client: ClusterClient;
   caches: ReconcilerCaches;
   pods: NodePods;
@@ -54,7 +43,7 @@ export async function takeSteps(
 ): Promise<Deeds> {
   const deeds: Deeds = { steps: [], errors: [], again: undefined };
   const key = { namespace: onload.metadata.namespace ?? "", name: onload.metadata.name };
-  for (const { facts, state } of plan.nodes) if (!KEEP_LOOK.has(state)) actor.pods.forget(facts.name);
+  for (const { facts, state } of plan.nodes) if (!keepsHolders(state)) actor.pods.forget(facts.name);
   await Promise.all(
     plan.nodes.filter(isDue).map(async (node) => {
       try {

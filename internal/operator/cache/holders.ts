@@ -1,11 +1,24 @@
 /** Which pods hold amd.com/onload, and which of them may be asked to leave, as `kubectl drain` would have it. */
 import type { Container, DeepReadonly, Pod } from "../../api/core.ts";
 import { ONLOAD_RESOURCE } from "../../api/names.ts";
-import type { Holder } from "../rollout/facts.ts";
+import { parseQuantity } from "../../api/quantity.ts";
 import { isFinished, isTerminating } from "./pods.ts";
 
 /** Set by the kubelet on the mirror of a static pod. */
 const MIRROR_ANNOTATION = "kubernetes.io/config.mirror";
+
+/** A pod that holds amd.com/onload and has not finished. */
+export interface Holder {
+  namespace: string;
+  name: string;
+  uid: string;
+  /** It has a deletion timestamp: it has been evicted or deleted already. */
+  terminating: boolean;
+  /** Whether to ask for its eviction at all. */
+  evictable: boolean;
+  /** Why it is not evictable, or why the API server refused, with the budget's name. */
+  refusal: string | undefined;
+}
 
 /** Whether a pod asks for amd.com/onload in any of its containers, whatever their kind. */
 export function holdsOnload(pod: DeepReadonly<Pod>): boolean {
@@ -17,9 +30,8 @@ export function holdsOnload(pod: DeepReadonly<Pod>): boolean {
 }
 
 function amount(list: Readonly<Record<string, string | number>> | undefined): number {
-  const value = Number(list?.[ONLOAD_RESOURCE] ?? 0);
-  // Any quantity that is not a plain number, such as "1k", is more than nothing.
-  return Number.isNaN(value) ? 1 : value;
+  // What cannot be read counts as more than nothing: its pod would otherwise lose the driver.
+  return parseQuantity(list?.[ONLOAD_RESOURCE] ?? 0) ?? 1;
 }
 
 /** A pod of a node that has to go before the module can be unloaded; undefined for all others. */

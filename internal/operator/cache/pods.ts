@@ -39,7 +39,7 @@ const RUN_REASONS = new Set([
 ]);
 
 /** Most of a log or of a hook's output that is quoted. */
-const MOST_CHARACTERS = 600;
+const MAX_QUOTED_CHARACTERS = 600;
 
 /** What failed in a pod. */
 export interface PodFailure {
@@ -49,7 +49,7 @@ export interface PodFailure {
   /** The container, for its log. */
   container: string;
   /** What its postStart hook printed, which no log has: KMM 1.1 runs modprobe there. */
-  said?: string;
+  hookOutput?: string;
 }
 
 /** What the kubelet reports as failed in a pod, if anything. A pod on its way out is ended by a signal: that is no failure. */
@@ -69,30 +69,34 @@ function containerFailure(status: DeepReadonly<ContainerStatus>): PodFailure | u
   const { name, state, lastState } = status;
   const waiting = state?.waiting;
   const ended = state?.terminated ?? lastState?.terminated;
-  const exit = ended && ended.exitCode !== 0 ? `exit code ${ended.exitCode}${said(ended.message)}` : undefined;
+  const exit = ended && ended.exitCode !== 0 ? `exit code ${ended.exitCode}${colonText(ended.message)}` : undefined;
   if (waiting?.reason && IMAGE_REASONS.has(waiting.reason)) {
-    return { kind: "image", container: name, message: `container ${name}: ${waiting.reason}${said(waiting.message)}` };
+    return {
+      kind: "image",
+      container: name,
+      message: `container ${name}: ${waiting.reason}${colonText(waiting.message)}`,
+    };
   }
   if (waiting?.reason && RUN_REASONS.has(waiting.reason)) {
-    const hook = waiting.reason === "PostStartHookError" ? hookOutput(waiting.message) : undefined;
-    const words = exit ?? said(waiting.message).slice(2);
+    const hook = waiting.reason === "PostStartHookError" ? outputOfHook(waiting.message) : undefined;
+    const reason = exit ?? colonText(waiting.message).slice(2);
     return {
       kind: "run",
       container: name,
-      message: `container ${name}: ${waiting.reason}${words ? `: ${words}` : ""}`,
-      ...(hook ? { said: hook } : {}),
+      message: `container ${name}: ${waiting.reason}${reason ? `: ${reason}` : ""}`,
+      ...(hook ? { hookOutput: hook } : {}),
     };
   }
   if (state?.terminated && exit) return { kind: "run", container: name, message: `container ${name}: ${exit}` };
   return undefined;
 }
 
-function said(message: string | undefined): string {
+function colonText(message: string | undefined): string {
   return message ? `: ${message.trim().replace(/\s+/g, " ").slice(0, 500)}` : "";
 }
 
 /** The hook's own words, which the kubelet puts last and in Go's quotes: `Exec lifecycle hook ... failed - error: ..., message: "..."`. */
-function hookOutput(message: string | undefined): string | undefined {
+function outputOfHook(message: string | undefined): string | undefined {
   const quoted = /, message: ("(?:[^"\\]|\\.)*")$/s.exec(message?.trim() ?? "")?.[1];
   if (quoted === undefined) return undefined;
   try {
@@ -108,5 +112,5 @@ export function oneLine(text: string): string {
   return text
     .trim()
     .replace(/\s*\n\s*/g, " | ")
-    .slice(-MOST_CHARACTERS);
+    .slice(-MAX_QUOTED_CHARACTERS);
 }

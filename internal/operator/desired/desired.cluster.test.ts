@@ -5,17 +5,11 @@ import type { KubeObject, Pod } from "../../api/core.ts";
 import { PLUGIN_NAME_LABEL, VERSION_LABEL, devicePluginName, pluginLabel } from "../../api/names.ts";
 import { withDefaults, type Onload, type OnloadSpecInput } from "../../api/onload.ts";
 import { desiredDaemonSet } from "./daemonset.ts";
+import { KMM_1 } from "../testing/kmm.ts";
 import { desiredModules } from "./modules.ts";
 
 // Starting a control plane takes a while on a busy machine.
 setDefaultTimeout(180_000);
-
-const KMM_1 = {
-  tolerations: false,
-  pluralInTree: false,
-  nodeModulesConfig: false,
-  moduleImagesConfig: false,
-};
 
 let cluster: Cluster;
 let namespace: string;

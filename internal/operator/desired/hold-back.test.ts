@@ -1,15 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import type { KernelMapping, KmmCapabilities, Module, ModuleLoaderContainer } from "../../api/kmm.ts";
+import type { KernelMapping, Module, ModuleLoaderContainer } from "../../api/kmm.ts";
+import type { Kmm } from "../kmm/kmm.ts";
+import { KMM_1, KMM_2 } from "../testing/kmm.ts";
 import { holdBack } from "./hold-back.ts";
-
-const KMM_1: KmmCapabilities = {
-  tolerations: false,
-  pluralInTree: false,
-  nodeModulesConfig: false,
-  moduleImagesConfig: false,
-};
-const KMM_2: KmmCapabilities = { ...KMM_1, tolerations: true, pluralInTree: true, nodeModulesConfig: true };
 
 const el8: KernelMapping = { regexp: "el8", containerImage: "r/module:1-el8" };
 const el9: KernelMapping = { regexp: "el9", containerImage: "r/module:1-el9" };
@@ -44,7 +38,7 @@ describe("holdBack", () => {
     lastReady?: Module;
     desired: Module;
     kernels?: string[];
-    kmm?: KmmCapabilities;
+    kmm?: Kmm;
     /** What must be held back; nothing means that `desired` is applied as it stands. */
     held?: string[];
   }

@@ -1,8 +1,9 @@
 /** Which change of a Module must wait for a new version, because KMM would reload drivers under running pods for it. */
 import { isDeepStrictEqual } from "node:util";
 import type { DeepReadonly } from "../../api/core.ts";
-import type { KernelMapping, KmmCapabilities, Module, ModuleLoaderContainer } from "../../api/kmm.ts";
+import type { KernelMapping, Module, ModuleLoaderContainer } from "../../api/kmm.ts";
 import { kernelMappingFor } from "../../api/onload.ts";
+import type { Kmm } from "../kmm/kmm.ts";
 
 /** What is known of the Module as nodes have it. */
 export interface ModuleInUse {
@@ -32,7 +33,7 @@ export interface HeldBack {
  * reported; it goes out node by node once spec.onload.version changes. Fields that a person has put into the live
  * Module's container count as changes too, because leaving them out again would reload as well.
  */
-export function holdBack(desired: Module, inUse: ModuleInUse, kmm: KmmCapabilities): HeldBack {
+export function holdBack(desired: Module, inUse: ModuleInUse, kmm: Pick<Kmm, "reloadsForPodFields">): HeldBack {
   const kernels = [...new Set(inUse.kernels)];
   const version = desired.spec.moduleLoader.container.version;
   const before = [inUse.live, inUse.lastReady].find(
@@ -43,8 +44,7 @@ export function holdBack(desired: Module, inUse: ModuleInUse, kmm: KmmCapabiliti
   const was = before.spec.moduleLoader.container;
   const want = desired.spec.moduleLoader.container;
   const heldBack = containerChanges(was, want, kernels);
-  // Neither field is in the configuration that KMM 2 compares, but both are in the pods that hold KMM 1.1's modules.
-  const podFields = kmm.nodeModulesConfig ? [] : podChanges(before, desired);
+  const podFields = kmm.reloadsForPodFields ? podChanges(before, desired) : [];
   const apply = structuredClone(desired);
   if (heldBack.length > 0) apply.spec.moduleLoader.container = structuredClone(was) as ModuleLoaderContainer;
   else keepInTreeForm(apply.spec.moduleLoader.container, was);

@@ -1,22 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import type { KubeObject } from "../../api/core.ts";
-import type { KmmCapabilities } from "../../api/kmm.ts";
 import { withDefaults, type Onload, type OnloadSpecInput } from "../../api/onload.ts";
+import { KMM_1, KMM_2 } from "../testing/kmm.ts";
 import { desiredModules } from "./modules.ts";
-
-const KMM_1: KmmCapabilities = {
-  tolerations: false,
-  pluralInTree: false,
-  nodeModulesConfig: false,
-  moduleImagesConfig: false,
-};
-const KMM_2: KmmCapabilities = {
-  tolerations: true,
-  pluralInTree: true,
-  nodeModulesConfig: true,
-  moduleImagesConfig: true,
-};
 
 function onload(change: (spec: OnloadSpecInput) => void = () => undefined): Onload {
   const spec: OnloadSpecInput = {

@@ -1,8 +1,9 @@
 /** The Modules that an Onload resource asks KMM for. */
-import type { DeepReadonly, LocalObjectReference, Toleration } from "../../api/core.ts";
-import type { KernelMapping, KmmCapabilities, Module, ModuleLoaderContainer } from "../../api/kmm.ts";
-import { EVERY_NODE } from "./selector.ts";
+import type { DeepReadonly, LocalObjectReference } from "../../api/core.ts";
+import type { KernelMapping, Module, ModuleLoaderContainer } from "../../api/kmm.ts";
 import { KMM_API_VERSION, objectLabels, onloadModuleName, sfcModuleName } from "../../api/names.ts";
+import type { Kmm } from "../kmm/kmm.ts";
+import { EVERY_LINUX_NODE } from "../kmm/module-spec.ts";
 import { managesSfc, type Onload, type OnloadKernelMapping } from "../../api/onload.ts";
 
 /** Modules of one Onload resource, as bodies of a server-side apply. */
@@ -12,17 +13,9 @@ export interface DesiredModules {
   sfc: Module | undefined;
 }
 
-/**
- * KMM 2.3 and later unload a module from a node that gets a taint which the Module does not tolerate, at once and under
- * running pods: a cordon, a late kubelet, an autoscaler's or a network plugin's taint would take the driver away. So a
- * Module tolerates all of them, and only its version label decides; spec.tolerations is for the device plugin.
- */
-const EVERY_TAINT: Toleration[] = [{ operator: "Exists" }];
-
-/** What KMM shall load for `onload`, in the form that the installed KMM understands. */
-export function desiredModules(onload: DeepReadonly<Onload>, kmm: KmmCapabilities): DesiredModules {
+/** What KMM is to load for `onload`, in the form that the installed KMM understands. */
+export function desiredModules(onload: DeepReadonly<Onload>, kmm: Kmm): DesiredModules {
   const mappings = onload.spec.onload.kernelMappings;
-  const inTree = kmm.pluralInTree ? { inTreeModulesToRemove: ["sfc"] } : { inTreeModuleToRemove: "sfc" };
   return {
     onload: module(onload, kmm, onloadModuleName(onload.metadata.name), {
       modprobe: { moduleName: "onload", parameters: ["--first-time"] },
@@ -31,7 +24,7 @@ export function desiredModules(onload: DeepReadonly<Onload>, kmm: KmmCapabilitie
     sfc: managesSfc(onload.spec)
       ? module(onload, kmm, sfcModuleName(onload.metadata.name), {
           modprobe: { moduleName: "sfc", parameters: ["--first-time"] },
-          ...inTree,
+          ...kmm.inTreeRemoval("sfc"),
           // The onload Module builds the image that both share.
           kernelMappings: mappings.filter(({ sfc }) => sfc !== undefined).map(imageOf),
         })
@@ -41,7 +34,7 @@ export function desiredModules(onload: DeepReadonly<Onload>, kmm: KmmCapabilitie
 
 function module(
   onload: DeepReadonly<Onload>,
-  kmm: KmmCapabilities,
+  kmm: Kmm,
   name: string,
   container: Omit<ModuleLoaderContainer, "version" | "imagePullPolicy">,
 ): Module {
@@ -57,10 +50,10 @@ function module(
       labels: objectLabels({ namespace, name: metadata.name }, "module"),
     },
     spec: {
-      // What is in use may ask for another; see desired-selector.ts.
-      selector: EVERY_NODE,
+      // What is in use may ask for another; see Kmm.selectorFor.
+      selector: EVERY_LINUX_NODE,
       ...(secret ? { imageRepoSecret: { name: secret.name } as LocalObjectReference } : {}),
-      ...(kmm.tolerations ? { tolerations: EVERY_TAINT } : {}),
+      ...kmm.moduleOptions(),
       moduleLoader: {
         ...(spec.serviceAccountName ? { serviceAccountName: spec.serviceAccountName } : {}),
         container: {

@@ -3,9 +3,9 @@ import { TEMPLATE_ANNOTATION } from "../../api/names.ts";
 import { withDefaults, type Onload, type OnloadSpecInput } from "../../api/onload.ts";
 import { desiredObjects, modulesInUse, type LoadedNode, type ModulesInUse } from "./objects.ts";
 import type { LiveObjects } from "../observe/cluster.ts";
-import type { LatchFacts, NodeFacts } from "../rollout/facts.ts";
-import { bare, module, noLatch, whole } from "../testing/facts.ts";
-import { KMM_1, KMM_2 } from "../testing/world.ts";
+import type { LoadLabelFacts } from "../kmm/kmm.ts";
+import { bare, module, noLoadLabel, whole } from "../testing/facts.ts";
+import { KMM_1, KMM_2 } from "../testing/kmm.ts";
 
 type Mapping = OnloadSpecInput["onload"]["kernelMappings"][number];
 
@@ -91,7 +91,7 @@ describe("what would reload drivers in place waits for a new version", () => {
   });
   test("the selectors by which they were loaded stay", () => {
     const both = onload([mapping({ sfc: {} })]);
-    const by = (loadedBy: Record<string, string>) => ({ loaded: true, loadedBy, unlatched: true });
+    const by = (loadedBy: Record<string, string>) => ({ loaded: true, loadedBy, unlabelled: true });
     const selectors = { onload: by({ a: "b" }), sfc: by({ c: "d" }) };
     const desired = desiredObjects(both, KMM_1, nothing, { ...inUse(loaded({ sfc: true })), selectors }, "i:1");
     expect([desired.onload, desired.sfc!].map(({ spec }) => spec.selector)).toEqual([{ a: "b" }, { c: "d" }]);
@@ -135,42 +135,46 @@ describe("the DaemonSet", () => {
 });
 
 describe("what is in use", () => {
-  const on: LatchFacts = { stands: "on", asked: true, holds: true };
-  const latched = (changes: object = {}) =>
+  const on: LoadLabelFacts = { value: "on", required: true, effective: true };
+  const loadedByLabel = (changes: object = {}) =>
     whole("v2", {
-      latches: { onload: on, sfc: noLatch },
+      loadLabels: { onload: on, sfc: noLoadLabel },
       onload: { ...module("v2"), selector: { latch: "on" } },
       ...changes,
     });
-  const notLoaded = { loaded: false, loadedBy: undefined, unlatched: false };
-  const selectors = { onload: { loaded: true, loadedBy: { latch: "on" }, unlatched: false }, sfc: notLoaded };
+  const notLoaded = { loaded: false, loadedBy: undefined, unlabelled: false };
+  const selectors = { onload: { loaded: true, loadedBy: { latch: "on" }, unlabelled: false }, sfc: notLoaded };
   test("the wanted version, by kernel, and what selected it", () => {
-    const other = whole("v1", { latches: { onload: on, sfc: noLatch }, kernel: "5.0" });
-    expect(modulesInUse([other, latched(), latched()], "v2")).toEqual({
+    const other = whole("v1", { loadLabels: { onload: on, sfc: noLoadLabel }, kernel: "5.0" });
+    expect(modulesInUse([other, loadedByLabel(), loadedByLabel()], "v2")).toEqual({
       loaded: [{ kernel: "6.1.0", onload: true, sfc: false }],
       selectors,
     });
   });
   test("what selected a node that is to leave", () => {
-    expect(modulesInUse([latched({ want: undefined })], "v2")).toEqual({ loaded: [], selectors });
+    expect(modulesInUse([loadedByLabel({ want: undefined })], "v2")).toEqual({ loaded: [], selectors });
   });
   const none = { plugin: undefined, onload: undefined, sfc: undefined };
-  const off: LatchFacts = { stands: "off", asked: true, holds: true };
-  test.each<[string, NodeFacts, boolean]>([
-    ["a node under its latch", latched(), false],
+  const off: LoadLabelFacts = { value: "off", required: true, effective: true };
+  test.each<[string, ReturnType<typeof bare>, boolean]>([
+    ["a node that obeys its load label", loadedByLabel(), false],
     [
-      "one whose latch is off and whose module still goes",
-      bare({ onload: module(), latches: { onload: off, sfc: noLatch } }),
+      "one whose load label is off and whose module still goes",
+      bare({ onload: module(), loadLabels: { onload: off, sfc: noLoadLabel } }),
       false,
     ],
     ["one with nothing", bare(), false],
-    ["a label without a latch", whole("v1"), true],
-    ["a label without a latch that has not loaded anything", bare({ labels: { ...none, onload: "v1" } }), true],
-    ["a module that goes, made without a latch", bare({ onload: module() }), true],
-  ])("%s: unlatched %p", (_name, node, expected) => {
-    const { stands } = node.latches.onload;
+    ["a version label without a load label", whole("v1"), true],
+    [
+      "a version label without a load label that has not loaded anything",
+      bare({ labels: { ...none, onload: "v1" } }),
+      true,
+    ],
+    ["a module that goes, made without a load label", bare({ onload: module() }), true],
+  ])("%s: unlabelled %p", (_name, node, expected) => {
+    const { value } = node.loadLabels.onload;
     const facts =
-      node.onload.present && stands === undefined ? { ...node, onload: { ...node.onload, selector: {} } } : node;
-    expect(modulesInUse([facts], "v2").selectors.onload.unlatched).toBe(expected);
+      node.onload.present && value === undefined ? { ...node, onload: { ...node.onload, selector: {} } } : node;
+    expect(modulesInUse([facts], "v2").selectors.onload.unlabelled).toBe(expected);
   });
 });

@@ -1,17 +1,16 @@
-/** What shall be in the cluster for one Onload resource: its Modules and DaemonSet. Pure. */
+/** What is to be in the cluster for one Onload resource: its Modules and DaemonSet. Pure. */
 import { createHash } from "node:crypto";
 import type { DaemonSet, DeepReadonly } from "../../api/core.ts";
-import { ON } from "../../api/latch.ts";
-import type { KmmCapabilities, Module } from "../../api/kmm.ts";
-import { TEMPLATE_ANNOTATION } from "../../api/names.ts";
+import type { Module } from "../../api/kmm.ts";
 import type { Onload } from "../../api/onload.ts";
 import { desiredDaemonSet } from "./daemonset.ts";
 import { holdBack, type ModuleInUse } from "./hold-back.ts";
 import { desiredModules, type DesiredModules } from "./modules.ts";
-import { selectorFor, type SelectorInUse } from "./selector.ts";
+import type { Kmm, SelectorInUse, Version } from "../kmm/kmm.ts";
 import { mappingFor } from "../kmm/module-config.ts";
 import type { LiveObjects } from "../observe/cluster.ts";
-import type { NodeFacts, Version } from "../rollout/facts.ts";
+import type { NodeObservation } from "../observe/observation.ts";
+import { TEMPLATE_ANNOTATION } from "../../api/names.ts";
 
 /** A node that carries a label of the wanted version, and which modules are loaded there. */
 export interface LoadedNode {
@@ -28,10 +27,13 @@ export interface ModulesInUse {
   selectors: Record<"onload" | "sfc", Omit<SelectorInUse, "live">>;
 }
 
-/** Finds out what is in use from the facts of the nodes. */
-export function modulesInUse(facts: readonly NodeFacts[], version: Version): ModulesInUse {
+/** What of a node tells which modules are in use there. */
+type LoadedModules = Pick<NodeObservation, "kernel" | "want" | "labels" | "loadLabels" | "onload" | "sfc">;
+
+/** Finds out what is in use from what is seen of the nodes. */
+export function modulesInUse(nodes: readonly LoadedModules[], version: Version): ModulesInUse {
   const kinds = new Map<string, LoadedNode[]>();
-  for (const { kernel, want, labels, onload, sfc } of facts) {
+  for (const { kernel, want, labels, onload, sfc } of nodes) {
     if (want === undefined) continue;
     const onloadLoaded = labels.onload === want && onload.ready === want;
     const sfcLoaded = labels.sfc === want && sfc.ready === want;
@@ -44,28 +46,28 @@ export function modulesInUse(facts: readonly NodeFacts[], version: Version): Mod
   const loaded = [...kinds.values()].flat().sort((a, b) => (order(a) < order(b) ? -1 : 1));
   return {
     loaded,
-    selectors: { onload: selectorsOn(facts, version, "onload"), sfc: selectorsOn(facts, version, "sfc") },
+    selectors: { onload: selectorsOn(nodes, version, "onload"), sfc: selectorsOn(nodes, version, "sfc") },
   };
 }
 
-/** Nodes that shall have the module no more count too: it must not be made anew under them before they are drained. */
+/** Nodes that are to lose the module count too: it must not be made anew under them before they are drained. */
 function selectorsOn(
-  facts: readonly NodeFacts[],
+  nodes: readonly LoadedModules[],
   version: Version,
   module: "onload" | "sfc",
 ): Omit<SelectorInUse, "live"> {
-  const on = facts.find((node) => node[module].ready === version);
-  const unlatched = facts.some(({ labels, latches, [module]: { present } }) => {
-    const { stands, holds } = latches[module];
-    return (labels[module] !== undefined && stands !== ON) || (present && !holds);
+  const on = nodes.find((node) => node[module].ready === version);
+  const unlabelled = nodes.some(({ labels, loadLabels, [module]: { present } }) => {
+    const { value, effective } = loadLabels[module];
+    return (labels[module] !== undefined && value === undefined) || (present && !effective);
   });
-  return { loaded: on !== undefined, loadedBy: on?.[module].selector, unlatched };
+  return { loaded: on !== undefined, loadedBy: on?.[module].selector, unlabelled };
 }
 
-/** What shall be in the cluster for one Onload resource now. */
+/** What is to be in the cluster for one Onload resource now. */
 export interface DesiredObjects {
   onload: Module;
-  /** undefined: none is to be made; one that is there stays as long as a node carries its label. */
+  /** undefined: none is to be made; one that is there stays while a node carries its label. */
   sfc: Module | undefined;
   daemonSet: DaemonSet | undefined;
   /** Digest of the DaemonSet's template. */
@@ -75,14 +77,14 @@ export interface DesiredObjects {
 }
 
 /**
- * What shall be in the cluster, less changes that would reload modules in place.
+ * What is to be in the cluster, less changes that would reload modules in place.
  *
- * @param image of the device plugin; undefined where none is known
  * @param inUse what is in use on nodes
+ * @param image of the device plugin; undefined if none is known
  */
 export function desiredObjects(
   onload: DeepReadonly<Onload>,
-  kmm: KmmCapabilities,
+  kmm: Kmm,
   live: LiveObjects,
   { loaded, selectors }: ModulesInUse,
   image: string | undefined,
@@ -96,7 +98,7 @@ export function desiredObjects(
   });
   for (const each of ["onload", "sfc"] as const) {
     const module = desired[each];
-    if (module) module.spec.selector = selectorFor(module, { live: live[each], ...selectors[each] }, kmm);
+    if (module) module.spec.selector = kmm.selectorFor(module, { live: live[each], ...selectors[each] });
   }
   const main = holdBack(desired.onload, inUse("onload"), kmm);
   const sfc = desired.sfc && holdBack(desired.sfc, inUse("sfc"), kmm);
@@ -117,7 +119,7 @@ export function desiredObjects(
 }
 
 /** The Modules that nodes of the last Ready version were loaded with, where the live ones are of another by now. */
-function lastReadyModules(onload: DeepReadonly<Onload>, kmm: KmmCapabilities): DesiredModules | undefined {
+function lastReadyModules(onload: DeepReadonly<Onload>, kmm: Kmm): DesiredModules | undefined {
   const lastReady = onload.status?.lastReady;
   if (lastReady?.version !== onload.spec.onload.version) return undefined;
   const spec = { ...onload.spec, onload: lastReady.onload as Onload["spec"]["onload"] };

@@ -5,9 +5,16 @@
  */
 import type { DeepReadonly, Pod } from "../../api/core.ts";
 import type { Module, ModuleImagesConfig } from "../../api/kmm.ts";
-import type { MissingImage } from "../rollout/facts.ts";
+import type { Kmm } from "./kmm.ts";
 import { imageFor } from "./module-config.ts";
 import { podFailure } from "../cache/pods.ts";
+
+/** An image of a kernel module that KMM has not found. */
+export interface MissingImage {
+  image: string;
+  /** Why it will not come by itself; undefined while KMM still pulls or builds it. */
+  why: string | undefined;
+}
 
 /** What is known of a Module's images. */
 export interface ModuleImages {
@@ -38,10 +45,11 @@ export function moduleImages(
 export function missingImages(
   modules: readonly { module: DeepReadonly<Module> | undefined; images: ModuleImages | undefined }[],
   kernel: string,
+  kmm: Pick<Kmm, "kernelInImageNames">,
 ): MissingImage[] {
   const missing = new Map<string, MissingImage>();
   for (const { module, images } of modules) {
-    const image = module && imageFor(module, kernel);
+    const image = module && imageFor(module, kernel, kmm);
     if (image === undefined || !images || images.found.includes(image)) continue;
     missing.set(image, { image, why: missing.get(image)?.why ?? images.problems[image] });
   }

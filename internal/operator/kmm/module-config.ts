@@ -2,6 +2,7 @@
 import type { DeepReadonly } from "../../api/core.ts";
 import type { KernelMapping, Module } from "../../api/kmm.ts";
 import { kernelMappingFor } from "../../api/onload.ts";
+import type { Kmm } from "./kmm.ts";
 
 /** The kernel mapping of a Module that KMM takes for a kernel. */
 export function mappingFor(
@@ -14,12 +15,16 @@ export function mappingFor(
 /**
  * The image of a Module for a kernel, with the variables filled in that KMM knows.
  *
- * @returns undefined where no kernel mapping matches
+ * @returns undefined if no kernel mapping matches
  */
-export function imageFor(module: DeepReadonly<Module>, kernelVersion: string): string | undefined {
+export function imageFor(
+  module: DeepReadonly<Module>,
+  kernelVersion: string,
+  kmm: Pick<Kmm, "kernelInImageNames">,
+): string | undefined {
   const image = mappingFor(module, kernelVersion)?.containerImage;
   if (image === undefined) return undefined;
-  const kernel = kernelVersion.replace(/\+$/, "");
+  const kernel = kmm.kernelInImageNames(kernelVersion);
   const [x = "", y = "", z = ""] = kernel.split(/[.,-]/);
   const variables: Record<string, string | undefined> = {
     KERNEL_FULL_VERSION: kernel,

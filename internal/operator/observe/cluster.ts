@@ -1,32 +1,21 @@
-/** From the caches to what the planner is given: the facts of every node that concerns one Onload resource. */
+/** From the caches to what is seen of every node that concerns one Onload resource. */
 import type { DaemonSet, DeepReadonly } from "../../api/core.ts";
-import { kmmCapabilities, type KmmCapabilities, type Module } from "../../api/kmm.ts";
-import {
-  devicePluginName,
-  onloadModuleName,
-  pluginLabel,
-  sfcModuleName,
-  TEMPLATE_ANNOTATION,
-  VERSION_LABEL,
-  type OnloadKey,
-} from "../../api/names.ts";
-import type { Onload } from "../../api/onload.ts";
+import { kmmCapabilities, type Module } from "../../api/kmm.ts";
+import { devicePluginName, onloadModuleName, pluginLabel, sfcModuleName, type OnloadKey } from "../../api/names.ts";
 import { joinKey } from "../../kube/object.ts";
 import type { Stores } from "../cache/caches.ts";
-import type { FactsMemo } from "../memo.ts";
+import { holderOf, type Holder } from "../cache/holders.ts";
 import type { NodePods } from "../cache/node-pods.ts";
-import { holderOf } from "../cache/holders.ts";
 import { moduleImages, type ModuleImages } from "../kmm/images.ts";
-import { concerns, nodeFacts, type ResourceView } from "./node-facts.ts";
-import { nameOf, selects, type Claim } from "./ownership.ts";
-import type { Holder, NodeFacts } from "../rollout/facts.ts";
-import type { Policy } from "../rollout/plan.ts";
-import { attemptFor } from "../rollout/rollback.ts";
-import { resolveMaxUnavailable } from "../rollout/slots.ts";
+import { kmmFor } from "../kmm/installed.ts";
+import type { Kmm } from "../kmm/kmm.ts";
+import { concerns, observeNode, type ResourceContext } from "./node.ts";
+import type { NodeObservation } from "./observation.ts";
+import { nameOf, ownerOf, selects, type Claim } from "./ownership.ts";
 
-/** What the installed KMM offers; undefined where it is not installed. */
-export function observeKmm({ crds }: Pick<Stores, "crds">): KmmCapabilities | undefined {
-  return kmmCapabilities(crds.store.list());
+/** The KMM that is installed, as its CRDs tell. */
+export function observeKmm({ crds }: Pick<Stores, "crds">): Kmm {
+  return kmmFor(kmmCapabilities(crds.store.list()));
 }
 
 /** Every Onload resource's claim on nodes. */
@@ -35,7 +24,8 @@ export function observeClaims({ onloads }: Pick<Stores, "onloads">): Claim[] {
     const { namespace, name, creationTimestamp, deletionTimestamp } = onload.metadata;
     const selector = (onload.spec as { selector?: Record<string, string> } | undefined)?.selector;
     if (!namespace || !selector) return [];
-    return [{ namespace, name, selector, created: creationTimestamp ?? "", deleting: deletionTimestamp !== undefined }];
+    const owner = ownerOf({ namespace, name });
+    return [{ ...owner, selector, created: creationTimestamp ?? "", deleting: deletionTimestamp !== undefined }];
   });
 }
 
@@ -59,13 +49,13 @@ export function observeObjects(
   };
 }
 
-/** What KMM knows of the images of a resource's Modules; undefined where it does not say. */
+/** What KMM knows of the images of a resource's Modules; undefined if it does not say. */
 export function observeImages(
   caches: Pick<Stores, "moduleImagesConfigs" | "pullPods">,
   { namespace, name }: OnloadKey,
-  kmm: KmmCapabilities | undefined,
-): ResourceView["images"] {
-  if (!kmm?.moduleImagesConfig) return undefined;
+  kmm: Pick<Kmm, "tellsImages">,
+): { onload: ModuleImages; sfc: ModuleImages } | undefined {
+  if (!kmm.tellsImages) return undefined;
   const images = (moduleName: string): ModuleImages => {
     const key = joinKey(namespace, moduleName);
     return moduleImages(caches.moduleImagesConfigs.store.get(key), caches.pullPods.store.byIndex("module", key));
@@ -73,58 +63,84 @@ export function observeImages(
   return { onload: images(onloadModuleName(name)), sfc: images(sfcModuleName(name)) };
 }
 
-/** Memory of the operator that is no state: it can be lost at any time. */
-export interface Recollection {
-  pods: NodePods;
+/** What the operator has collected beside the caches. It is no state: it can be lost at any time. */
+export interface CollectedState {
+  pods: Pick<NodePods, "holders">;
   /** Why evictions were refused, by the pods' uid. */
   refusals: ReadonlyMap<string, string>;
-  /** The end of the logs of failed pods, by their uid. */
-  lastWords: ReadonlyMap<string, string>;
+  failureLogs: {
+    /** The end of the logs of failed pods, by their uid. */
+    readonly logs: ReadonlyMap<string, string>;
+    /** Grows with every change of `logs`. */
+    readonly revision: number;
+  };
 }
 
-/** The facts of every node that concerns an Onload resource. */
+/** Keeps observations while the revisions of what they were made from stay the same. */
+export interface ObservationMemo {
+  observation(
+    node: string,
+    inputs: readonly number[] | undefined,
+    make: () => NodeObservation | undefined,
+  ): NodeObservation | undefined;
+}
+
+/**
+ * What is seen of every node that concerns an Onload resource.
+ *
+ * @param contextRevision grows with every change of `context`
+ */
 export function observeNodes(
   caches: Stores,
-  view: ResourceView,
-  memory: Recollection,
+  context: ResourceContext,
+  contextRevision: number,
+  collected: CollectedState,
   force: boolean,
-  memo: FactsMemo,
-): NodeFacts[] {
-  const { key, claims } = view;
-  memo.begin(view, memory.lastWords.size, caches.nodes.store.size);
+  memo: ObservationMemo,
+): NodeObservation[] {
+  const { key, claims } = context;
+  const { nodes, plugins, kmmPods, nodeModulesConfigs } = caches;
   const claim = claims.find((each) => nameOf(each) === nameOf(key));
+  const owner = claim ?? ownerOf(key);
   const label = pluginLabel(key);
   const plugin = joinKey(key.namespace, devicePluginName(key.name));
-  const found: NodeFacts[] = [];
-  for (const node of caches.nodes.store.list()) {
+  const { logs: failureLogs, revision: logsRevision } = collected.failureLogs;
+  const found: NodeObservation[] = [];
+  for (const node of nodes.store.list()) {
     const { name, labels = {} } = node.metadata;
-    // Once the plugin label is off, only a look since the plugin's pod went counts.
-    const holders = holdersOn(name, label in labels ? undefined : plugin, memory, force);
-    const inputs = {
-      node,
-      plugins: caches.plugins.store.byIndex("node", name),
-      kmmPods: caches.kmmPods.store.byIndex("node", name),
-      nmc: caches.nodeModulesConfigs.store.get(name),
-    };
-    const known = holders ? undefined : memo.get(name, inputs);
-    if (known) {
-      if (known.facts) found.push(known.facts);
-      continue;
-    }
-    const concerned = concerns(node, key, claim !== undefined && selects(claim.selector, labels));
-    const facts = concerned ? nodeFacts({ ...inputs, holders, lastWords: memory.lastWords }, view) : undefined;
-    // Why an eviction was refused changes without an event.
-    const kept = holders ? facts : memo.set(name, inputs, facts);
-    if (kept) found.push(kept);
+    // Once the plugin label is off, only a list of the pods that was made after the plugin's pod went counts.
+    const holders = holdersOn(name, label in labels ? undefined : plugin, collected, force);
+    const revisions = [
+      nodes.store.revisionOf(name),
+      plugins.store.indexRevisionOf("node", name),
+      kmmPods.store.indexRevisionOf("node", name),
+      nodeModulesConfigs.store.revisionOf(name),
+      logsRevision,
+      contextRevision,
+    ];
+    // Holders have no revision: why an eviction was refused changes without an event.
+    const observation = memo.observation(name, holders ? undefined : revisions, () => {
+      if (!concerns(node, owner, claim !== undefined && selects(claim.selector, labels))) return undefined;
+      const inputs = {
+        node,
+        plugins: plugins.store.byIndex("node", name),
+        kmmPods: kmmPods.store.byIndex("node", name),
+        nmc: nodeModulesConfigs.store.get(name),
+        holders,
+        failureLogs,
+      };
+      return observeNode(inputs, context);
+    });
+    if (observation) found.push(observation);
   }
   return found;
 }
 
-/** The pods on a node that hold amd.com/onload; undefined where nobody has looked. */
+/** The pods on a node that hold amd.com/onload; undefined if nobody has looked. */
 function holdersOn(
   node: string,
   withoutPlugin: string | undefined,
-  { pods, refusals }: Recollection,
+  { pods, refusals }: CollectedState,
   force: boolean,
 ): Holder[] | undefined {
   return pods.holders(node, withoutPlugin)?.flatMap((pod) => {
@@ -132,33 +148,4 @@ function holdersOn(
     if (!holder) return [];
     return [{ ...holder, refusal: holder.refusal ?? refusals.get(holder.uid) }];
   });
-}
-
-/** Whether the DaemonSet controller has seen the template of the wanted version. */
-export function hasSeenTemplate(
-  daemonSet: DeepReadonly<DaemonSet> | undefined,
-  version: string,
-  template: string,
-): boolean {
-  if (!daemonSet) return false;
-  const { labels, annotations = {} } = daemonSet.spec.template.metadata;
-  const current = labels[VERSION_LABEL] === version && annotations[TEMPLATE_ANNOTATION] === template;
-  return current && (daemonSet.status?.observedGeneration ?? 0) >= (daemonSet.metadata.generation ?? 0);
-}
-
-/** How a resource wants to be rolled out over `facts`. */
-export function observePolicy(
-  onload: DeepReadonly<Onload>,
-  facts: readonly NodeFacts[],
-  templateSeen: boolean,
-): Policy {
-  const { maxUnavailable, paused, drain, stepTimeoutSeconds } = onload.spec.upgrade;
-  const total = facts.filter(({ want }) => want !== undefined).length;
-  return {
-    maxUnavailable: resolveMaxUnavailable(maxUnavailable, total),
-    paused,
-    limits: { step: stepTimeoutSeconds * 1000, drain: drain.timeoutSeconds * 1000, force: drain.force },
-    attempt: attemptFor(onload),
-    templateSeen,
-  };
 }

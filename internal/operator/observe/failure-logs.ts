@@ -23,9 +23,9 @@ export class LastWords {
       const failure = podFailure(pod);
       const uid = pod.metadata.uid ?? "";
       if (failure?.kind !== "run" || failure.container === "") continue;
-      if (failure.said !== undefined) {
+      if (failure.hookOutput !== undefined) {
         // The kubelet tells it only until it starts the container anew or waits to do so.
-        this.words.set(uid, failure.said);
+        this.words.set(uid, failure.hookOutput);
         continue;
       }
       const restarts = restartsOf(pod);

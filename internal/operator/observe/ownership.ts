@@ -1,6 +1,5 @@
 /** Which Onload resource a node belongs to: where several select it, the oldest keeps it. */
 import type { DeepReadonly, Node } from "../../api/core.ts";
-import { latchLabel } from "../../api/latch.ts";
 import {
   onloadModuleLabel,
   onloadModuleName,
@@ -9,10 +8,16 @@ import {
   sfcModuleName,
   type OnloadKey,
 } from "../../api/names.ts";
-import type { NodeFacts } from "../rollout/facts.ts";
+import { loadLabel } from "../kmm/load-label.ts";
+import type { NodeObservation } from "./observation.ts";
+
+/** An Onload resource, and the node labels that are its own. */
+export interface Owner extends OnloadKey {
+  ownLabels: readonly string[];
+}
 
 /** What ownership depends on of an Onload resource. */
-export interface Claim extends OnloadKey {
+export interface Claim extends Owner {
   selector: Readonly<Record<string, string>>;
   /** RFC 3339. */
   created: string;
@@ -35,37 +40,30 @@ export function ownershipOf(
   node: DeepReadonly<Node>,
   key: OnloadKey,
   claims: readonly Claim[],
-): Pick<NodeFacts, "blockedBy" | "lostTo" | "claimed"> & { owned: boolean } {
+): Pick<NodeObservation, "blockedBy" | "keptBy" | "claimed"> & { owned: boolean } {
   const owners = claimsOn(node, claims);
   const mine = owners.findIndex((claim) => nameOf(claim) === nameOf(key));
   const other = claims.find((claim) => nameOf(claim) !== nameOf(key) && carriesLabels(node, claim));
   return {
     owned: mine === 0,
     blockedBy: other && nameOf(other),
-    lostTo: mine > 0 ? nameOf(owners[0]!) : undefined,
+    keptBy: mine > 0 ? nameOf(owners[0]!) : undefined,
     claimed: mine !== 0 && owners.length > 0,
   };
 }
 
 /** Whether a node carries any of the labels that belong to an Onload resource. */
-export function carriesLabels(node: DeepReadonly<Node>, key: OnloadKey): boolean {
+export function carriesLabels(node: DeepReadonly<Node>, { ownLabels }: Owner): boolean {
   const labels = node.metadata.labels ?? {};
-  return labelsOf(key).some((label) => label in labels);
+  return ownLabels.some((label) => label in labels);
 }
 
-/** Every plan asks this of every node: the names are made once for each key object. */
-const labelNames = new WeakMap<OnloadKey, readonly string[]>();
-
-function labelsOf(key: OnloadKey): readonly string[] {
-  let names = labelNames.get(key);
-  if (!names) {
-    const latches = [onloadModuleName(key.name), sfcModuleName(key.name)].map((name) =>
-      latchLabel(key.namespace, name),
-    );
-    names = [pluginLabel(key), onloadModuleLabel(key), sfcModuleLabel(key), ...latches];
-    labelNames.set(key, names);
-  }
-  return names;
+/** A resource with the names of its labels, made once because every plan asks about every node. */
+export function ownerOf(key: OnloadKey): Owner {
+  const loadLabels = [onloadModuleName(key.name), sfcModuleName(key.name)].map((name) =>
+    loadLabel(key.namespace, name),
+  );
+  return { ...key, ownLabels: [pluginLabel(key), onloadModuleLabel(key), sfcModuleLabel(key), ...loadLabels] };
 }
 
 function older(a: Claim, b: Claim): number {

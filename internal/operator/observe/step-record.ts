@@ -1,10 +1,11 @@
 /**
  * The last step taken on a node, kept in an annotation of that node and written by the same PATCH as the step: so the
- * time a step has taken survives the operator, and no step costs a second request.
+ * time that a step has taken survives the operator, and no step costs a second request.
  */
 import { pluginLabel, type OnloadKey } from "../../api/names.ts";
+import { digestOf } from "./digest.ts";
 
-export interface Mark {
+export interface StepRecord {
   /** Name of the step. */
   step: string;
   /** When it was taken, in milliseconds since the epoch. */
@@ -13,23 +14,32 @@ export interface Mark {
   attempt: string;
 }
 
-/** The node annotation that holds the mark. */
-export function markAnnotation(key: OnloadKey): string {
+/** The node annotation that holds the step record. */
+export function stepRecordAnnotation(key: OnloadKey): string {
   return `${pluginLabel(key)}.step`;
 }
 
-/** The attempt that an Onload resource's present spec and retry annotation stand for. */
-export function attemptOf(generation: number, retry: string | undefined): string {
-  return retry === undefined ? String(generation) : `${generation}:${retry}`;
+/**
+ * The attempt that a spec and a retry annotation stand for. The annotation's text may be of any length and have line
+ * breaks, so only its digest is kept.
+ *
+ * @param spec a digest of what is attempted
+ */
+export function attemptOf(spec: string, retry: string | undefined): string {
+  return retry === undefined ? spec : `${spec}:${digestOf(retry)}`;
 }
 
-export function formatMark({ step, since, attempt }: Mark): string {
+export function formatStepRecord({ step, since, attempt }: StepRecord): string {
   return `${step} ${new Date(since).toISOString()} ${attempt}`;
 }
 
-/** The mark in an annotation's value; undefined where there is none or a person has garbled it. */
-export function parseMark(value: string | undefined): Mark | undefined {
-  const match = /^(\S+) (\S+) (.+)$/.exec(value ?? "");
+/** Longer than any attempt of ours. Earlier versions put the retry annotation's own text here. */
+const MAX_ATTEMPT_CHARACTERS = 64;
+
+/** The step record in an annotation's value; undefined if there is none or a person has garbled it. */
+export function parseStepRecord(value: string | undefined): StepRecord | undefined {
+  const match = /^(\S{1,64}) (\S{1,64}) (.+)$/s.exec(value ?? "");
   const since = Date.parse(match?.[2] ?? "");
-  return match && !Number.isNaN(since) ? { step: match[1]!, since, attempt: match[3]! } : undefined;
+  if (!match || Number.isNaN(since)) return undefined;
+  return { step: match[1]!, since, attempt: match[3]!.slice(0, MAX_ATTEMPT_CHARACTERS) };
 }

@@ -2,15 +2,15 @@ import { describe, expect, test } from "bun:test";
 import type { DeepReadonly } from "../../api/core.ts";
 import type { Onload, OnloadStatus } from "../../api/onload.ts";
 import { REASON } from "../../api/reasons.ts";
-import { bare, mark, module, NOW, policy, whole } from "../testing/facts.ts";
-import type { NodeFacts } from "../rollout/facts.ts";
+import { bare, stepRecord, module, NOW, policy, whole } from "../testing/facts.ts";
+import type { NodeFacts } from "../assess/facts.ts";
 import { planRollout, type Policy } from "../rollout/plan.ts";
-import { beginRollback, effectiveOnload, nextLastReady, standingRollback } from "../rollout/rollback.ts";
+import { attemptFor, beginRollback, effectiveOnload, nextLastReady, standingRollback } from "../rollout/rollback.ts";
 import { statusOf, type StatusInput } from "./conditions.ts";
 
 const none = { plugin: undefined, onload: undefined, sfc: undefined };
 const loading = (name: string, ageMs = 0): NodeFacts =>
-  bare({ name, labels: { ...none, onload: "v2" }, onload: module(), mark: mark("LabelOnload", ageMs) });
+  bare({ name, labels: { ...none, onload: "v2" }, onload: module(), stepRecord: stepRecord("LabelOnload", ageMs) });
 
 function onload(
   changes: { status?: OnloadStatus; deleting?: boolean; onFailure?: string; retry?: string } = {},
@@ -24,7 +24,7 @@ function onload(
       ...(changes.retry === undefined ? {} : { annotations: { "onload.amd.com/retry": changes.retry } }),
     },
     spec: {
-      onload: { version: "v2" },
+      onload: { version: "v2", userImage: "new" },
       upgrade: { paused: false, onFailure: changes.onFailure ?? "Halt" },
     },
     ...(changes.status ? { status: changes.status } : {}),
@@ -168,7 +168,64 @@ describe("rollback", () => {
     ).toBeUndefined();
   });
 
-  test("holds until the spec or the retry annotation changes", () => {
+  describe("holds until spec.onload or the retry annotation changes", () => {
+    const begun = (changes: Parameters<typeof onload>[0]): Onload => {
+      const before = resource({ ...changes, status: { lastReady } });
+      const made = beginRollback(before, failed, NOW)!;
+      const stored = { lastReady, rollback: JSON.parse(JSON.stringify(made)) as NonNullable<OnloadStatus["rollback"]> };
+      return resource({ ...changes, status: stored }) as Onload;
+    };
+    const edited = (each: Onload, spec: object): Onload => ({
+      ...each,
+      metadata: { ...each.metadata, generation: 8 },
+      spec: { ...each.spec, ...spec },
+    });
+    const held = begun({});
+    const upgrade = { ...held.spec.upgrade, paused: true, maxUnavailable: 3 };
+    test.each<[string, Onload, boolean]>([
+      ["as it began", held, true],
+      ["paused", edited(held, { upgrade }), true],
+      ["another toleration", edited(held, { tolerations: [{ operator: "Exists" }] }), true],
+      [
+        "the same spec.onload, its keys in another order",
+        edited(held, { onload: { userImage: "new", version: "v2" } }),
+        true,
+      ],
+      ["another image", edited(held, { onload: { ...held.spec.onload, userImage: "other" } }), false],
+      ["another version", edited(held, { onload: { ...held.spec.onload, version: "v3" } }), false],
+      ["a retry", { ...held, metadata: { ...held.metadata, annotations: { "onload.amd.com/retry": "1" } } }, false],
+      ["begun in a retry", begun({ retry: "two\nlines" }), true],
+      [
+        "begun in a retry, and tried again",
+        { ...begun({ retry: "1" }), metadata: onload({ retry: "2" }).metadata },
+        false,
+      ],
+    ])("%s", (_what, each, holds) => {
+      expect(standingRollback(each) !== undefined).toBe(holds);
+      expect(effectiveOnload(each).spec.onload as object).toEqual(holds ? lastReady.onload : each.spec.onload);
+    });
+    test("what is kept of a retry annotation is short, however long it is", () => {
+      expect(JSON.stringify(begun({ retry: "x".repeat(200_000) }).status!.rollback).length).toBeLessThan(1000);
+    });
+  });
+
+  test("an attempt is another once what is attempted is, or a retry is asked for", () => {
+    const first = onload();
+    const upgrade = { ...first.spec.upgrade, paused: true, maxUnavailable: 3, onFailure: "Rollback" as const };
+    const calmed = { ...first, spec: { ...first.spec, selector: { a: "b" }, upgrade } };
+    expect(attemptFor(calmed)).toBe(attemptFor(first));
+    const drain = { ...first.spec.upgrade.drain, force: true };
+    const others = [
+      { ...first, spec: { ...first.spec, onload: { ...first.spec.onload, userImage: "other" } } },
+      { ...first, spec: { ...first.spec, upgrade: { ...first.spec.upgrade, drain } } },
+      onload({ retry: "1" }),
+      onload({ retry: "1\n" }),
+    ].map(attemptFor);
+    expect(new Set([attemptFor(first), ...others]).size).toBe(5);
+    for (const attempt of others) expect(attempt.length).toBeLessThan(40);
+  });
+
+  test("one that an earlier version began holds until the spec or the retry annotation changes", () => {
     const held = resource({ status: { lastReady, rollback: rollback("v2") } });
     expect(standingRollback(held)).toBeDefined();
     expect(effectiveOnload(held).spec.onload as object).toEqual(lastReady.onload);

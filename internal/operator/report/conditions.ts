@@ -3,7 +3,7 @@ import type { Condition, DeepReadonly } from "../../api/core.ts";
 import { RETRY_ANNOTATION } from "../../api/names.ts";
 import type { NodeCounts, NodeProblem, Onload, OnloadStatus } from "../../api/onload.ts";
 import { CONDITION, NODE_REASON, REASON, type ConditionType, type NodeReason, type Reason } from "../../api/reasons.ts";
-import type { NodePlan, RolloutPlan } from "../rollout/plan.ts";
+import { isDone, isInBetween, type NodePlan, type RolloutPlan } from "../rollout/plan.ts";
 
 /** Most entries of status.problems. */
 export const MOST_PROBLEMS = 10;
@@ -81,30 +81,8 @@ export function countNodes(plan: RolloutPlan): NodeCounts {
   return counts;
 }
 
-/** Whether the wanted version runs on the node and pods can use it now. */
-export function isDone({ state, facts }: NodePlan): boolean {
-  return (state === "Ready" || state === "PluginOutdated") && facts.ready;
-}
-
 function hasAllLabels({ facts: { want, labels, sfcManaged } }: NodePlan): boolean {
   return labels.plugin === want && labels.onload === want && (!sfcManaged || labels.sfc === want);
-}
-
-/** Whether the operator has begun with the node and not ended. */
-export function isInBetween({ state, step }: NodePlan): boolean {
-  switch (state) {
-    case "Absent":
-    case "Blocked":
-    case "Cordoned":
-    case "Unmapped":
-    case "Ready":
-      return false;
-    case "Outdated":
-    case "PluginOutdated":
-      return step !== "None" && step !== "Inspect";
-    default:
-      return true;
-  }
 }
 
 /** status.problems: the failed ones first, then as the nodes are sorted. */

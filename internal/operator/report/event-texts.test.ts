@@ -1,10 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import type { Condition } from "../../api/core.ts";
-import type { KmmCapabilities } from "../../api/kmm.ts";
-import { bare, mark, module, noLatch, NOW, policy, whole } from "../testing/facts.ts";
-import { KMM_1, KMM_2 } from "../testing/world.ts";
-import type { LatchFacts, NodeFacts } from "../rollout/facts.ts";
-import { formatMark, parseMark, markAnnotation } from "../observe/step-record.ts";
+import { bare, stepRecord, module, noLoadLabel, NOW, policy, whole } from "../testing/facts.ts";
+import { KMM_1, KMM_2, NO_KMM } from "../testing/kmm.ts";
+import type { LoadLabelFacts, NodeFacts } from "../assess/facts.ts";
+import { stepRecordAnnotation } from "../observe/step-record.ts";
 import { nodePatch, needsFreshNode } from "../rollout/patch.ts";
 import { planRollout, type NodePlan } from "../rollout/plan.ts";
 import { remember, tellChange, tellConditions, tellStep, type NodeMemory } from "./event-texts.ts";
@@ -19,7 +18,7 @@ describe("the patch of a step", () => {
     expect(nodePatch(planOf(bare({ sfcManaged: true })), KEY, KMM_2, "3", NOW)).toEqual({
       metadata: {
         labels: { "onload.amd.com/ns.o": "v2", "kmm.node.kubernetes.io/version-module.ns.o-sfcmod": "v2" },
-        annotations: { [markAnnotation(KEY)]: "Install 2026-01-01T12:00:00.000Z 3" },
+        annotations: { [stepRecordAnnotation(KEY)]: "Install 2026-01-01T12:00:00.000Z 3" },
       },
     });
   });
@@ -36,32 +35,31 @@ describe("the patch of a step", () => {
     const gone = { [asked]: null, [label("module-loader")]: null, [label("device-plugin")]: null };
     expect(nodePatch(planOf(drained), KEY, KMM_1, "1", NOW)?.metadata.labels).toEqual(gone);
     // After KMM was uninstalled, what was set with it goes too.
-    expect(nodePatch(planOf(drained), KEY, undefined, "1", NOW)?.metadata.labels).toEqual(gone);
+    expect(nodePatch(planOf(drained), KEY, NO_KMM, "1", NOW)?.metadata.labels).toEqual(gone);
     expect(nodePatch(planOf(drained), KEY, KMM_2, "1", NOW)?.metadata.labels).toEqual({ [asked]: null });
   });
-  describe("where KMM 1.1's Modules ask for a latch", () => {
+  describe("if KMM 1.1's Modules ask for a load label", () => {
     const [onload, sfc] = ["latch.onload.amd.com/ns.o-module", "latch.onload.amd.com/ns.o-sfcmod"];
     const versions = (module: string, version: string | null): Record<string, string | null> => ({
       [`kmm.node.kubernetes.io/version-module.ns.${module}`]: version,
       [`beta.kmm.node.kubernetes.io/version-module-loader.ns.${module}`]: version,
       [`beta.kmm.node.kubernetes.io/version-device-plugin.ns.${module}`]: version,
     });
-    const on: LatchFacts = { stands: "on", asked: true, holds: true };
-    const off: LatchFacts = { stands: "off", asked: true, holds: false };
-    const labelsOf = (node: NodeFacts, kmm: KmmCapabilities | undefined = KMM_1) =>
-      nodePatch(planOf(node), KEY, kmm, "1", NOW)?.metadata.labels;
-    const drained = (latch: LatchFacts): NodeFacts =>
+    const on: LoadLabelFacts = { value: "on", required: true, effective: true };
+    const off: LoadLabelFacts = { value: "off", required: true, effective: false };
+    const labelsOf = (node: NodeFacts, kmm = KMM_1) => nodePatch(planOf(node), KEY, kmm, "1", NOW)?.metadata.labels;
+    const drained = (latch: LoadLabelFacts): NodeFacts =>
       bare({
         labels: { ...none, onload: "v1" },
         onload: module("v1"),
         holders: [],
-        latches: { onload: latch, sfc: noLatch },
+        loadLabels: { onload: latch, sfc: noLoadLabel },
       });
-    const left = bare({ want: undefined, mark: mark(), latches: { onload: off, sfc: off } });
+    const left = bare({ want: undefined, stepRecord: stepRecord(), loadLabels: { onload: off, sfc: off } });
 
     test("loading puts it on", () => {
-      const asked = { stands: undefined, asked: true, holds: false };
-      const first = bare({ latches: { onload: asked, sfc: noLatch } });
+      const asked = { value: undefined, required: true, effective: false };
+      const first = bare({ loadLabels: { onload: asked, sfc: noLoadLabel } });
       expect(labelsOf(first)).toEqual({
         "onload.amd.com/ns.o": "v2",
         ...versions("o-module", "v2"),
@@ -70,7 +68,7 @@ describe("the patch of a step", () => {
     });
     test("unloading puts it off and leaves the version labels, until the next version takes their place", () => {
       expect(labelsOf(drained(on))).toEqual({ [onload]: "off" });
-      const next = bare({ mark: mark("UnlabelOnload"), latches: { onload: off, sfc: off } });
+      const next = bare({ stepRecord: stepRecord("UnlabelOnload"), loadLabels: { onload: off, sfc: off } });
       expect(labelsOf(next)).toEqual({
         ...versions("o-module", "v2"),
         [onload]: "on",
@@ -89,18 +87,18 @@ describe("the patch of a step", () => {
       expect(needsFreshNode(planOf(left))).toBeTrue();
     });
     test("what was loaded without it goes by its version labels", () => {
-      const other = { stands: undefined, asked: true, holds: false };
+      const other = { value: undefined, required: true, effective: false };
       expect(labelsOf(drained(other))).toEqual(versions("o-module", null));
     });
     test("one that the Module asks for no more goes with the next version", () => {
-      const kept = { stands: "off" as const, asked: false, holds: false };
-      const next = bare({ mark: mark("UnlabelOnload"), latches: { onload: kept, sfc: noLatch } });
+      const kept = { value: "off" as const, required: false, effective: false };
+      const next = bare({ stepRecord: stepRecord("UnlabelOnload"), loadLabels: { onload: kept, sfc: noLoadLabel } });
       expect(labelsOf(next)).toEqual({ ...versions("o-module", "v2"), [onload]: null });
     });
     test("another KMM, or none, is asked by the version label", () => {
       const asked = { "kmm.node.kubernetes.io/version-module.ns.o-module": null };
       expect(labelsOf(drained(on), KMM_2)).toEqual({ ...asked, [onload]: null });
-      expect(nodePatch(planOf(drained(on)), KEY, undefined, "1", NOW)?.metadata.labels).toEqual({
+      expect(nodePatch(planOf(drained(on)), KEY, NO_KMM, "1", NOW)?.metadata.labels).toEqual({
         ...versions("o-module", null),
         [onload]: null,
       });
@@ -115,18 +113,22 @@ describe("the patch of a step", () => {
           plugin: bare().plugin,
           holders: [holder],
           allocatable: 0,
-          mark: mark(step),
+          stepRecord: stepRecord(step),
         }),
       );
     expect(nodePatch(draining("UnlabelPlugin"), KEY, KMM_2, "1", NOW)?.metadata.labels).toBeUndefined();
     expect(
-      nodePatch(draining("UnlabelPlugin"), KEY, KMM_2, "1", NOW)?.metadata.annotations[markAnnotation(KEY)],
+      nodePatch(draining("UnlabelPlugin"), KEY, KMM_2, "1", NOW)?.metadata.annotations[stepRecordAnnotation(KEY)],
     ).toStartWith("Evict ");
     expect(nodePatch(draining("Evict"), KEY, KMM_2, "1", NOW)).toBeUndefined();
   });
   test("a newer attempt gives a failed step its time again", () => {
-    const late = bare({ labels: { ...none, onload: "v2" }, onload: module(), mark: mark("LabelOnload", 601_000, "0") });
-    expect(nodePatch(planOf(late), KEY, KMM_2, "1", NOW)?.metadata.annotations[markAnnotation(KEY)]).toBe(
+    const late = bare({
+      labels: { ...none, onload: "v2" },
+      onload: module(),
+      stepRecord: stepRecord("LabelOnload", 601_000, "0"),
+    });
+    expect(nodePatch(planOf(late), KEY, KMM_2, "1", NOW)?.metadata.annotations[stepRecordAnnotation(KEY)]).toBe(
       "LabelOnload 2026-01-01T12:00:00.000Z 1",
     );
   });
@@ -136,16 +138,6 @@ describe("the patch of a step", () => {
   test("what takes something away is done only on a node as it was seen", () => {
     expect(needsFreshNode(planOf(whole("v1")))).toBeTrue();
     expect(needsFreshNode(planOf(bare()))).toBeFalse();
-  });
-});
-
-describe("marks", () => {
-  test("survive writing and reading", () => {
-    const written = mark("UnlabelOnload", 5000, "7:once more");
-    expect(parseMark(formatMark(written))).toEqual(written);
-  });
-  test.each([undefined, "", "x", "Install yesterday 1", "Install 2026-01-01T00:00:00Z"])("%p is none", (text) => {
-    expect(parseMark(text)).toBeUndefined();
   });
 });
 
@@ -164,7 +156,7 @@ describe("the story", () => {
   });
   test("a failure is a warning, told once however its message changes", () => {
     const plan = planOf(
-      bare({ labels: { ...none, onload: "v2" }, onload: module(), mark: mark("LabelOnload", 601_000) }),
+      bare({ labels: { ...none, onload: "v2" }, onload: module(), stepRecord: stepRecord("LabelOnload", 601_000) }),
     );
     const [tale] = tellChange(before("LoadingOnload"), plan);
     expect(tale).toMatchObject({ type: "Warning", reason: "ModuleLoadFailed" });

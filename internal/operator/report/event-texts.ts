@@ -5,10 +5,10 @@
 import type { DeepReadonly } from "../../api/core.ts";
 import type { OnloadStatus } from "../../api/onload.ts";
 import { EVENT_REASON, type EventReason } from "../../api/reasons.ts";
-import type { NodeFacts } from "../rollout/facts.ts";
+import type { NodeFacts } from "../assess/facts.ts";
 import type { NodePlan } from "../rollout/plan.ts";
-import type { NodeState } from "../rollout/state.ts";
-import type { StepName } from "../rollout/table.ts";
+import type { NodeState } from "../rollout/states.ts";
+import type { StepName } from "../rollout/steps.ts";
 
 /** One event about the Onload resource. */
 export interface Tale {

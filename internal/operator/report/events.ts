@@ -10,7 +10,7 @@ import type { RawOnload } from "../cache/caches.ts";
 import type { EvictionResult } from "../act/evict.ts";
 import type { OperatorMetrics, Verdicts } from "./metrics.ts";
 import { nameOf } from "../observe/ownership.ts";
-import type { Holder } from "../rollout/facts.ts";
+import type { Holder } from "../assess/facts.ts";
 import type { RolloutPlan } from "../rollout/plan.ts";
 import {
   isRemembered,

@@ -2,7 +2,7 @@
 import { Counter, Gauge, Histogram, type Registry } from "prom-client";
 import { nameOf } from "../observe/ownership.ts";
 import type { NodePlan } from "../rollout/plan.ts";
-import { NODE_STATES, type NodeState } from "../rollout/state.ts";
+import { NODE_STATES, type NodeState } from "../rollout/states.ts";
 
 const STEP_BUCKETS = [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800];
 const UPGRADE_BUCKETS = [1, 5, 10, 30, 60, 300, 600, 1800, 3600, 4 * 3600, 12 * 3600, 24 * 3600];

@@ -1,20 +1,25 @@
 import { describe, expect, test } from "bun:test";
 import { NODE_REASON } from "../../api/reasons.ts";
-import { bare, mark, module, NOW, plugin, policy, whole } from "../testing/facts.ts";
-import type { NodeFacts } from "./facts.ts";
-import { deadlineOf, forceAt, problemOf, type Problem } from "./failure.ts";
-import { stateOf } from "./state.ts";
+import { bare, stepRecord, module, NOW, plugin, policy, whole } from "../testing/facts.ts";
+import type { NodeFacts } from "../assess/facts.ts";
+import { deadlineOf, forceAt, problemOf, type NodeAtStep, type Problem } from "./failure.ts";
+import { stateOf } from "./state-of.ts";
+import { stepFor } from "./states.ts";
 
 const none = { plugin: undefined, onload: undefined, sfc: undefined };
 const { limits } = policy;
-const problem = (node: NodeFacts): Problem | undefined => problemOf(node, stateOf(node), limits, NOW);
+const at = (facts: NodeFacts): NodeAtStep => {
+  const state = stateOf(facts);
+  return { facts, state, step: stepFor(state, facts) };
+};
+const problem = (node: NodeFacts): Problem | undefined => problemOf(at(node), limits, NOW);
 const loading = (changes: Partial<NodeFacts> = {}): NodeFacts =>
-  bare({ labels: { ...none, onload: "v2" }, onload: module(), mark: mark("LabelOnload"), ...changes });
+  bare({ labels: { ...none, onload: "v2" }, onload: module(), stepRecord: stepRecord("LabelOnload"), ...changes });
 const draining = (ageMs: number): NodeFacts =>
   whole("v1", {
     labels: { ...none, onload: "v1" },
     plugin: bare().plugin,
-    mark: mark("Evict", ageMs),
+    stepRecord: stepRecord("Evict", ageMs),
     holders: [
       { namespace: "a", name: "p", uid: "1", terminating: false, evictable: true, refusal: "The disruption budget b" },
     ],
@@ -22,23 +27,23 @@ const draining = (ageMs: number): NodeFacts =>
 
 describe("time", () => {
   test("a step within its time is no problem", () => {
-    expect(problem(loading({ mark: mark("LabelOnload", limits.step - 1) }))).toBeUndefined();
+    expect(problem(loading({ stepRecord: stepRecord("LabelOnload", limits.step - 1) }))).toBeUndefined();
   });
   test("a step past its time has failed, since it began", () => {
-    const node = loading({ mark: mark("LabelOnload", limits.step) });
+    const node = loading({ stepRecord: stepRecord("LabelOnload", limits.step) });
     expect(problem(node)).toMatchObject({ reason: "ModuleLoadFailed", failed: true, since: NOW - limits.step });
     expect(problem(node)!.message).toStartWith("KMM has not loaded onload after 600 s; ");
   });
   test("a node that was done waits since it changed, not since our last step", () => {
-    const old = mark("LabelPlugin", 30 * 24 * 3600_000);
-    const rebooted = whole("v2", { mark: old, onload: module(), readySince: NOW - 5000 });
+    const old = stepRecord("LabelPlugin", 30 * 24 * 3600_000);
+    const rebooted = whole("v2", { stepRecord: old, onload: module(), readySince: NOW - 5000 });
     expect(problem(rebooted)).toBeUndefined();
-    expect(deadlineOf(rebooted, "LoadingOnload", limits)).toBe(NOW - 5000 + limits.step);
-    const crashed = whole("v2", { mark: old, plugin: { ...plugin(false), since: NOW - 1000 } });
+    expect(deadlineOf(at(rebooted), limits)).toBe(NOW - 5000 + limits.step);
+    const crashed = whole("v2", { stepRecord: old, plugin: { ...plugin(false), since: NOW - 1000 } });
     expect(problem(crashed)).toBeUndefined();
   });
   test("nothing observed says since when: nothing is timed", () => {
-    expect(problem(loading({ mark: undefined }))).toBeUndefined();
+    expect(problem(loading({ stepRecord: undefined }))).toBeUndefined();
   });
   test("eviction has its own time, and names the pods and what holds them", () => {
     expect(problem(draining(limits.drain - 1))).toBeUndefined();
@@ -50,14 +55,16 @@ describe("time", () => {
     const force = { ...limits, force: true };
     const node = draining(limits.drain);
     expect(forceAt(node, "Draining", force)).toBe(NOW);
-    expect(problemOf(node, "Draining", force, NOW)).toBeUndefined();
-    expect(problemOf(draining(limits.drain + limits.step), "Draining", force, NOW)?.failed).toBeTrue();
+    expect(problemOf(at(node), force, NOW)).toBeUndefined();
+    expect(problemOf(at(draining(limits.drain + limits.step)), force, NOW)?.failed).toBeTrue();
   });
   test("a node that is not Ready is the reason of its own lateness", () => {
-    expect(problem(loading({ ready: false, mark: mark("LabelOnload", limits.step) }))?.reason).toBe("NodeNotReady");
+    expect(problem(loading({ ready: false, stepRecord: stepRecord("LabelOnload", limits.step) }))?.reason).toBe(
+      "NodeNotReady",
+    );
   });
   test("a plugin that runs and offers nothing is told apart", () => {
-    const node = whole("v2", { allocatable: 0, mark: mark("LabelPlugin", limits.step) });
+    const node = whole("v2", { allocatable: 0, stepRecord: stepRecord("LabelPlugin", limits.step) });
     expect(problem(node)?.reason).toBe("NotAllocatable");
   });
 });
@@ -86,7 +93,7 @@ describe("standing problems are no failures", () => {
     ["NodeNotReady", whole("v2", { ready: false })],
     ["NoKernelMapping", bare({ mapped: false })],
     ["NoKernelMapping", whole("v1", { mapped: false })],
-    ["SelectedByOther", bare({ want: undefined, lostTo: "a/b" })],
+    ["SelectedByOther", bare({ want: undefined, keptBy: "a/b" })],
     ["SelectedByOther", bare({ blockedBy: "a/b" })],
   ] as const)("%s", (reason, node) => {
     expect(problem(node)).toMatchObject({ reason, failed: false });

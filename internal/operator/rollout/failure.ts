@@ -1,7 +1,8 @@
 /** When a node has failed: a step that takes too long, or what KMM and the kubelet report. */
 import { NODE_REASON, type NodeReason } from "../../api/reasons.ts";
-import type { Failure, NodeFacts } from "./facts.ts";
-import type { NodeState } from "./state.ts";
+import type { Failure, NodeFacts } from "../assess/facts.ts";
+import { awaitedIn, rowOf, type Awaited, type NodeState } from "./states.ts";
+import type { StepName } from "./steps.ts";
 
 /** How long a step may take. */
 export interface Limits {
@@ -23,19 +24,9 @@ export interface Problem {
   failed: boolean;
 }
 
-/** States in which something is awaited, and the reason to give when it does not come. */
-const AWAITED: Partial<Record<NodeState, NodeReason>> = {
-  LoadingSfc: NODE_REASON.ModuleLoadFailed,
-  LoadingOnload: NODE_REASON.ModuleLoadFailed,
-  UnloadingOnload: NODE_REASON.ModuleUnloadFailed,
-  UnloadingSfc: NODE_REASON.ModuleUnloadFailed,
-  StartingPlugin: NODE_REASON.PluginNotReady,
-  StoppingPlugin: NODE_REASON.PluginNotGone,
-  Draining: NODE_REASON.EvictionBlocked,
-};
-
 /** What a person can do about it. */
 const REMEDY: Partial<Record<NodeReason, string>> = {
+  StepTimedOut: "see whether the DaemonSet in the resource's namespace exists, and the logs of kube-controller-manager",
   ModuleLoadFailed: "see the kernel log of the node and the module-loader or worker pod of KMM",
   ModuleImageMissing: "build and push the image, or correct spec.onload.kernelMappings",
   ImagePullFailed: "push the image, or correct it in the spec",
@@ -45,54 +36,63 @@ const REMEDY: Partial<Record<NodeReason, string>> = {
   NotAllocatable: "see the logs of the device plugin's pod and of the kubelet",
 };
 
+/** A node, its state, and what is done there now. */
+export interface NodeAtStep {
+  facts: NodeFacts;
+  state: NodeState;
+  step: StepName;
+}
+
 /** Since when the node waits for what its state awaits, in milliseconds since the epoch. */
 export function waitingSince(node: NodeFacts, state: NodeState): number | undefined {
-  if (AWAITED[state] === undefined) return node.mark?.since;
-  if (state === "Draining") return node.mark?.step === "Evict" ? node.mark.since : undefined;
+  const { stepRecord, readySince } = node;
+  const awaited = awaitedIn(state);
+  if (!awaited) return stepRecord?.since;
+  if (awaited.limit === "drain") return stepRecord?.step === "Evict" ? stepRecord.since : undefined;
   // A node that was done and is not any more (a reboot, a crash) waits since that happened, not since our last step.
-  const seen = [node.mark?.since, node.readySince, thingAwaited(node, state)].filter((time) => time !== undefined);
-  return seen.length > 0 ? Math.max(...seen) : undefined;
+  const times = [stepRecord?.since, readySince, awaited.since?.(node)].filter((time) => time !== undefined);
+  return times.length > 0 ? Math.max(...times) : undefined;
 }
 
-function thingAwaited(node: NodeFacts, state: NodeState): number | undefined {
-  if (state === "LoadingSfc") return node.sfc.since;
-  if (state === "LoadingOnload") return node.onload.since;
-  return state === "StartingPlugin" ? node.plugin.since : undefined;
+/** When what the node waits for must have happened, in milliseconds since the epoch; undefined if nothing is timed. */
+export function deadlineOf({ facts, state, step }: NodeAtStep, limits: Limits): number | undefined {
+  const awaited = awaitedIn(state);
+  if (!awaited || !isWaiting(step)) return undefined;
+  const since = waitingSince(facts, state);
+  return since === undefined ? undefined : since + limitOf(awaited, limits);
 }
 
-/** When the present step must be done, in milliseconds since the epoch; undefined where nothing is timed. */
-export function deadlineOf(node: NodeFacts, state: NodeState, limits: Limits): number | undefined {
-  if (AWAITED[state] === undefined) return undefined;
-  const since = waitingSince(node, state);
-  return since === undefined ? undefined : since + limitOf(state, limits);
+function isWaiting(step: StepName): boolean {
+  return step === "Wait" || step === "Evict";
 }
 
-/** When pods that are still there are to be deleted, in milliseconds since the epoch; undefined where they are not. */
+/** When pods that are still there are to be deleted, in milliseconds since the epoch; undefined if they are not. */
 export function forceAt(node: NodeFacts, state: NodeState, limits: Limits): number | undefined {
-  if (state !== "Draining" || !limits.force) return undefined;
+  if (awaitedIn(state)?.limit !== "drain" || !limits.force) return undefined;
   const since = waitingSince(node, state);
   return since === undefined ? undefined : since + limits.drain;
 }
 
-function limitOf(state: NodeState, limits: Limits): number {
-  if (state !== "Draining") return limits.step;
+function limitOf({ limit }: Awaited, limits: Limits): number {
+  if (limit === "step") return limits.step;
   return limits.force ? limits.drain + limits.step : limits.drain;
 }
 
 /** What is wrong on the node, if anything. */
-export function problemOf(node: NodeFacts, state: NodeState, limits: Limits, now: number): Problem | undefined {
-  const since = waitingSince(node, state);
-  const standing = standingProblem(node, state);
+export function problemOf(node: NodeAtStep, limits: Limits, now: number): Problem | undefined {
+  const { facts, state } = node;
+  const since = waitingSince(facts, state);
+  const standing = standingProblem(facts, state);
   if (standing) {
     const notReady = standing.reason === NODE_REASON.NodeNotReady;
-    return { ...standing, since: notReady ? node.readySince : since, failed: false };
+    return { ...standing, since: notReady ? facts.readySince : since, failed: false };
   }
-  const reported = reportedFailure(node, state);
-  if (reported) return { ...reported, since, failed: state !== "Outdated" };
-  const deadline = deadlineOf(node, state, limits);
-  if (deadline === undefined || now < deadline) return sfcConflict(node);
-  const reason = timeoutReason(node, state);
-  return { reason, message: timeoutMessage(node, state, reason, limits), since, failed: true };
+  const reported = reportedFailure(facts, state);
+  if (reported) return { ...reported, since, failed: !rowOf(state).needsSlot };
+  const awaited = awaitedIn(state);
+  const deadline = deadlineOf(node, limits);
+  if (!awaited || deadline === undefined || now < deadline) return sfcConflict(facts);
+  return { ...timeout(facts, state, awaited, limits), since, failed: true };
 }
 
 /** Harmless, because the node's own sfc stays; but the spec asks for what it does not get. */
@@ -108,10 +108,10 @@ function sfcConflict({ want, sfcConflict: machineConfig }: NodeFacts): Problem |
 
 /** What keeps the node from starting or from counting as ready, without anything having failed. */
 function standingProblem(node: NodeFacts, state: NodeState): Failure | undefined {
-  if (node.lostTo !== undefined && state === "Absent") {
+  if (node.keptBy !== undefined && state === "Absent") {
     return {
       reason: NODE_REASON.SelectedByOther,
-      message: `Onload "${node.lostTo}" is older and selects this node too; change one of the selectors`,
+      message: `Onload "${node.keptBy}" is older and selects this node too; change one of the selectors`,
     };
   }
   if (state === "Blocked") {
@@ -132,22 +132,30 @@ function standingProblem(node: NodeFacts, state: NodeState): Failure | undefined
   if (state === "Cordoned" || (state === "Outdated" && node.cordoned)) {
     return { reason: NODE_REASON.Cordoned, message: "The node is cordoned: it is skipped until uncordoned" };
   }
-  return state === "Outdated" ? withRemedy(imageFailure(node)) : undefined;
+  const image = state === "Outdated" ? imageFailure(node) : undefined;
+  return image && withRemedy(image);
 }
 
 /** What KMM or the kubelet reports about the thing that is awaited. */
 function reportedFailure(node: NodeFacts, state: NodeState): Failure | undefined {
+  const failure = failureAt(node, state);
+  return failure && withRemedy(failure);
+}
+
+function failureAt(node: NodeFacts, state: NodeState): Failure | undefined {
   switch (state) {
     case "LoadingSfc":
+      return node.sfc.failure ?? imageFailure(node);
     case "UnloadingSfc":
-      return withRemedy(node.sfc.failure ?? (state === "LoadingSfc" ? imageFailure(node) : undefined));
+      return node.sfc.failure;
     case "LoadingOnload":
+      return node.onload.failure ?? imageFailure(node);
     case "UnloadingOnload":
-      return withRemedy(node.onload.failure ?? (state === "LoadingOnload" ? imageFailure(node) : undefined));
+      return node.onload.failure;
     case "StartingPlugin":
-      return node.plugin.ready ? undefined : withRemedy(node.plugin.failure);
+      return node.plugin.ready ? undefined : node.plugin.failure;
     case "Outdated":
-      return withRemedy(node.onload.failure ?? (node.plugin.ready ? undefined : node.plugin.failure));
+      return node.onload.failure ?? (node.plugin.ready ? undefined : node.plugin.failure);
     default:
       return undefined;
   }
@@ -160,33 +168,26 @@ function imageFailure({ missingImages }: NodeFacts): Failure | undefined {
   return { reason: NODE_REASON.ModuleImageMissing, message: `Image ${missing.image} cannot be had: ${missing.why}` };
 }
 
-function withRemedy(failure: Failure | undefined): Failure | undefined {
-  const remedy = failure && REMEDY[failure.reason];
-  return failure && remedy ? { reason: failure.reason, message: `${failure.message}; ${remedy}` } : failure;
-}
-
-function timeoutReason(node: NodeFacts, state: NodeState): NodeReason {
-  if (!node.ready) return NODE_REASON.NodeNotReady;
-  if (state === "StartingPlugin" && node.plugin.ready) return NODE_REASON.NotAllocatable;
-  return AWAITED[state] ?? NODE_REASON.StepTimedOut;
-}
-
-function timeoutMessage(node: NodeFacts, state: NodeState, reason: NodeReason, limits: Limits): string {
-  const limit = limitOf(state, limits);
-  const what = reason === NODE_REASON.NodeNotReady ? "The node is not Ready" : AWAITING[state];
+function withRemedy({ reason, message }: Failure): Failure {
   const remedy = REMEDY[reason];
-  return `${what}${imageText(node, state)}${holderText(node, state)} after ${Math.round(limit / 1000)} s${remedy ? `; ${remedy}` : ""}`;
+  return { reason, message: remedy ? `${message}; ${remedy}` : message };
 }
 
-const AWAITING: Partial<Record<NodeState, string>> = {
-  LoadingSfc: "KMM has not loaded sfc",
-  LoadingOnload: "KMM has not loaded onload",
-  UnloadingOnload: "KMM has not unloaded onload",
-  UnloadingSfc: "KMM has not unloaded sfc",
-  StartingPlugin: "The device plugin offers no amd.com/onload",
-  StoppingPlugin: "The device plugin's pod has not gone",
-  Draining: "Pods still hold amd.com/onload",
-};
+/** What to say of a node on which the thing that is awaited has not happened in time. */
+function timeout(node: NodeFacts, state: NodeState, awaited: Awaited, limits: Limits): Failure {
+  const reason = timeoutReason(node, state, awaited);
+  const what = reason === NODE_REASON.NodeNotReady ? "The node is not Ready" : awaited.what;
+  const seconds = Math.round(limitOf(awaited, limits) / 1000);
+  return withRemedy({
+    reason,
+    message: `${what}${imageText(node, state)}${holderText(node, state)} after ${seconds} s`,
+  });
+}
+
+function timeoutReason(node: NodeFacts, state: NodeState, { reason }: Awaited): NodeReason {
+  if (!node.ready) return NODE_REASON.NodeNotReady;
+  return state === "StartingPlugin" && node.plugin.ready ? NODE_REASON.NotAllocatable : reason;
+}
 
 function imageText({ missingImages }: NodeFacts, state: NodeState): string {
   if ((state !== "LoadingSfc" && state !== "LoadingOnload") || missingImages.length === 0) return "";

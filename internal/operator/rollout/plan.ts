@@ -1,10 +1,11 @@
 /** The plan for all nodes of one Onload resource: what state each is in, what to do now, and when to look again. */
-import type { NodeFacts } from "./facts.ts";
+import type { NodeFacts } from "../assess/facts.ts";
 import { deadlineOf, forceAt, problemOf, type Limits, type Problem } from "./failure.ts";
 import { byNodeName } from "./node-order.ts";
-import { grantStarts, type Gate } from "./slots.ts";
-import { hasLatch, stateOf, type NodeState } from "./state.ts";
-import { stepFor, type StepName } from "./table.ts";
+import { grantStarts, serves, type Gate } from "./slots.ts";
+import { hasLoadLabel, stateOf } from "./state-of.ts";
+import { awaitedIn, rowOf, stepFor, type NodeState } from "./states.ts";
+import type { StepName } from "./steps.ts";
 
 /** What the resource says about how to roll out. */
 export interface Policy {
@@ -48,7 +49,7 @@ export function planRollout(nodes: readonly NodeFacts[], policy: Policy, now: nu
   const plans: NodePlan[] = [];
   for (const facts of nodes) {
     const plan = planNode(facts, policy, now);
-    if (plan.state !== "Absent" || facts.lostTo !== undefined) plans.push(plan);
+    if (plan.state !== "Absent" || facts.keptBy !== undefined) plans.push(plan);
   }
   plans.sort((a, b) => byNodeName(a.facts.name, b.facts.name));
   const halted = plans.some(({ problem }) => problem?.failed);
@@ -59,8 +60,7 @@ export function planRollout(nodes: readonly NodeFacts[], policy: Policy, now: nu
     const grant = grants.get(plan.facts.name);
     if (grant === "Inspect") plan.step = "Inspect";
     else if (grant !== undefined && grant !== "Start") Object.assign(plan, { step: "None", gate: grant });
-    if (plan.step === "LabelPlugin" && !policy.templateSeen) plan.step = "Wait";
-    if (plan.step === "ClearMark" && leaving && canBeClearedLater(plan.facts)) plan.step = "Wait";
+    if (plan.step === "ClearMark" && leaving && canBeClearedLater(plan.facts)) putOff(plan, policy, now);
     for (const at of [plan.deadline, plan.forceAt]) {
       if (at !== undefined && at > now) wakeAt = Math.min(at, wakeAt ?? at);
     }
@@ -70,16 +70,22 @@ export function planRollout(nodes: readonly NodeFacts[], policy: Policy, now: nu
 
 /** Whether a node that shall have nothing any more unloads, or is about to. How long pods take to leave is not known. */
 function isLeaving({ facts, state, problem }: NodePlan): boolean {
-  const stays = state === "Absent" || state === "Draining" || state === "Cleaned";
-  return facts.want === undefined && !problem?.failed && !stays;
+  const unloads = rowOf(state).phase !== undefined && awaitedIn(state)?.limit !== "drain";
+  return facts.want === undefined && !problem?.failed && unloads;
+}
+
+/** Puts the last step off, for no longer than a step may take. */
+function putOff(plan: NodePlan, { limits }: Policy, now: number): void {
+  const deadline = deadlineOf({ ...plan, step: "Wait" }, limits);
+  if (deadline !== undefined && now < deadline) Object.assign(plan, { step: "Wait", deadline });
 }
 
 /**
- * What latches leave on a node costs KMM 1.1 a request to it, as unloading a module does, and it sends 20 a second: so
- * nodes that still unload come first, unless somebody waits for this one.
+ * Clearing a node's load labels costs KMM 1.1 one request, as unloading a module does, and its client sends 20 a
+ * second. So nodes that still unload come first, unless another resource waits for this node.
  */
 function canBeClearedLater(facts: NodeFacts): boolean {
-  return hasLatch(facts) && !facts.claimed;
+  return hasLoadLabel(facts) && !facts.claimed;
 }
 
 /**
@@ -89,26 +95,44 @@ function canBeClearedLater(facts: NodeFacts): boolean {
 const LAST_OFFER_MS = 30_000;
 
 /** Until when to wait for the kubelet's word before pods are evicted, in milliseconds since the epoch. */
-function offeredUntil({ allocatable, ready, mark }: NodeFacts, state: NodeState): number | undefined {
-  const waits = state === "Draining" && allocatable > 0 && ready && mark?.step === "UnlabelPlugin";
-  return waits ? mark.since + LAST_OFFER_MS : undefined;
+function offeredUntil({ allocatable, ready, stepRecord }: NodeFacts, state: NodeState): number | undefined {
+  const waits = state === "Draining" && allocatable > 0 && ready && stepRecord?.step === "UnlabelPlugin";
+  return waits ? stepRecord.since + LAST_OFFER_MS : undefined;
 }
 
 /** What follows for a node from its own facts, whatever the others do. */
-function planNode(facts: NodeFacts, { limits, attempt }: Policy, now: number): NodePlan {
+function planNode(facts: NodeFacts, policy: Policy, now: number): NodePlan {
+  const { limits, attempt } = policy;
   const state = stateOf(facts);
   const offered = offeredUntil(facts, state);
-  const problem = problemOf(facts, state, limits, now);
+  const waits = (offered !== undefined && now < offered) || (state === "ModuleReady" && !policy.templateSeen);
+  const at = { facts, state, step: waits ? "Wait" : stepFor(state, facts) } as const;
+  const problem = problemOf(at, limits, now);
   // A failure by time belongs to the attempt it was measured in; a newer attempt starts the step's time again.
-  const restart = problem?.failed === true && facts.mark !== undefined && facts.mark.attempt !== attempt;
+  const restart = problem?.failed === true && facts.stepRecord !== undefined && facts.stepRecord.attempt !== attempt;
   return {
-    facts,
-    state,
-    step: offered !== undefined && now < offered ? "Wait" : stepFor(state, facts),
+    ...at,
     problem: restart ? undefined : problem,
     gate: undefined,
     restart,
-    deadline: offered ?? deadlineOf(facts, state, limits),
+    deadline: offered ?? deadlineOf(at, limits),
     forceAt: forceAt(facts, state, limits),
   };
+}
+
+/** Whether pods can use the wanted version on the node now. */
+export function isDone({ state, facts }: NodePlan): boolean {
+  return rowOf(state).serves === "wanted" && facts.ready && serves(facts);
+}
+
+/** Whether the operator has begun with the node and not ended. */
+export function isInBetween({ state, step }: NodePlan): boolean {
+  const { needsSlot, inBetween } = rowOf(state);
+  return needsSlot ? step !== "None" && step !== "Inspect" : inBetween === true;
+}
+
+/** The plan without the steps that take nodes out of service: for when what they would get cannot be applied. */
+export function withoutStarts(plan: RolloutPlan): RolloutPlan {
+  const nodes = plan.nodes.map((node): NodePlan => (rowOf(node.state).needsSlot ? { ...node, step: "None" } : node));
+  return { ...plan, nodes };
 }

@@ -6,30 +6,44 @@ import { isDeepStrictEqual } from "node:util";
 import type { DeepReadonly } from "../../api/core.ts";
 import { RETRY_ANNOTATION } from "../../api/names.ts";
 import type { Onload, OnloadStatus } from "../../api/onload.ts";
+import { digestOf } from "../observe/digest.ts";
 import { attemptOf } from "../observe/step-record.ts";
-import type { NodePlan, RolloutPlan } from "./plan.ts";
-import { isDone } from "../report/conditions.ts";
+import { isDone, type NodePlan, type RolloutPlan } from "./plan.ts";
 
 /** status.rollback. */
 export type Rollback = NonNullable<OnloadStatus["rollback"]>;
 /** status.lastReady. */
 export type LastReady = NonNullable<OnloadStatus["lastReady"]>;
 
-/** The attempt of the present spec and retry annotation; see Mark. */
-export function attemptFor({ metadata }: DeepReadonly<Onload>): string {
-  return attemptOf(metadata.generation ?? 0, metadata.annotations?.[RETRY_ANNOTATION]);
+/**
+ * The attempt of the present spec and retry annotation; see StepRecord. What says which nodes are upgraded, how many at
+ * once and whether any starts is no new attempt: to calm a rollout that has failed lifts no halt.
+ */
+export function attemptFor({ metadata, spec }: DeepReadonly<Onload>): string {
+  const upgrade = { ...spec.upgrade, paused: undefined, maxUnavailable: undefined, onFailure: undefined };
+  const attempted = digestOf({ ...spec, selector: undefined, upgrade });
+  return attemptOf(attempted, metadata.annotations?.[RETRY_ANNOTATION]);
 }
 
-/** The rollback that holds: until the spec or the retry annotation is edited. */
+/** The rollback that holds: until spec.onload or the retry annotation is edited. */
 export function standingRollback({ metadata, spec, status }: DeepReadonly<Onload>): Rollback | undefined {
   const rollback = status?.rollback;
-  const holds =
-    rollback !== undefined &&
-    rollback.observedGeneration === metadata.generation &&
-    rollback.retry === metadata.annotations?.[RETRY_ANNOTATION] &&
-    rollback.fromVersion === spec.onload.version &&
-    status?.lastReady?.version === rollback.toVersion;
-  return holds ? rollback : undefined;
+  if (!rollback || status.lastReady?.version !== rollback.toVersion) return undefined;
+  const retry = metadata.annotations?.[RETRY_ANNOTATION];
+  // Earlier versions kept the annotation's own text.
+  const sameRetry = rollback.retry === retry || (retry !== undefined && rollback.retry === digestOf(retry));
+  return sameRetry && rollback.fromVersion === spec.onload.version && sameOnload(rollback, metadata, spec)
+    ? rollback
+    : undefined;
+}
+
+function sameOnload(
+  { onloadDigest, observedGeneration }: DeepReadonly<Rollback>,
+  { generation }: DeepReadonly<Onload>["metadata"],
+  { onload }: DeepReadonly<Onload>["spec"],
+): boolean {
+  // Earlier versions kept the generation alone.
+  return onloadDigest === undefined ? observedGeneration === generation : onloadDigest === digestOf(onload);
 }
 
 /** The resource as it is to be rolled out: with spec.onload of the last Ready version while a rollback holds. */
@@ -52,7 +66,8 @@ export function beginRollback(onload: DeepReadonly<Onload>, plan: RolloutPlan, n
     fromVersion: spec.onload.version,
     toVersion: lastReady,
     observedGeneration: metadata.generation ?? 0,
-    ...(retry === undefined ? {} : { retry }),
+    onloadDigest: digestOf(spec.onload),
+    ...(retry === undefined ? {} : { retry: digestOf(retry) }),
     since: new Date(now).toISOString(),
     message: `Node "${failed.facts.name}" failed at ${failed.state}: ${failed.problem!.message}`.slice(0, 4096),
   };

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { bare, mark, module, NOW, plugin, policy, whole } from "../testing/facts.ts";
-import type { NodeFacts } from "./facts.ts";
+import { bare, stepRecord, module, NOW, plugin, policy, whole } from "../testing/facts.ts";
+import type { NodeFacts } from "../assess/facts.ts";
 import { planRollout, type Policy } from "./plan.ts";
 import { resolveMaxUnavailable } from "./slots.ts";
 
@@ -13,7 +13,7 @@ function starters(nodes: NodeFacts[], changes: Partial<Policy> = {}): string[] {
 
 const old = (name: string, changes: Partial<NodeFacts> = {}): NodeFacts => whole("v1", { name, ...changes });
 const moving = (name: string): NodeFacts =>
-  bare({ name, labels: { ...none, onload: "v2" }, onload: module(), mark: mark("LabelOnload") });
+  bare({ name, labels: { ...none, onload: "v2" }, onload: module(), stepRecord: stepRecord("LabelOnload") });
 
 test.each([
   [1, 10, 1],
@@ -48,7 +48,7 @@ describe("slots", () => {
     ],
     "a node that no kernel mapping is for holds none": [[bare({ name: "n1", mapped: false }), old("n2")], {}, ["n2"]],
     "a node that lost its kernel mapping half-way holds one": [
-      [bare({ name: "n1", mapped: false, mark: mark("UnlabelOnload") }), old("n2")],
+      [bare({ name: "n1", mapped: false, stepRecord: stepRecord("UnlabelOnload") }), old("n2")],
       {},
       [],
     ],
@@ -78,12 +78,12 @@ describe("slots", () => {
       ["n1"],
     ],
     "a failed node halts all": [
-      [{ ...moving("n1"), mark: mark("LabelOnload", 601_000) }, old("n2")],
+      [{ ...moving("n1"), stepRecord: stepRecord("LabelOnload", 601_000) }, old("n2")],
       { maxUnavailable: 5 },
       [],
     ],
     "a failed node of an earlier attempt gets its time again": [
-      [{ ...moving("n1"), mark: mark("LabelOnload", 601_000) }, old("n2")],
+      [{ ...moving("n1"), stepRecord: stepRecord("LabelOnload", 601_000) }, old("n2")],
       { maxUnavailable: 5, attempt: "2" },
       ["n2"],
     ],

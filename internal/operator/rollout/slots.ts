@@ -2,10 +2,10 @@
  * Which nodes may start. A node that serves pods starts only when a slot is free; nodes that are out already, for
  * whatever reason, hold the slots: in between, failed, cordoned or not Ready.
  */
-import type { NodeFacts } from "./facts.ts";
+import type { NodeFacts } from "../assess/facts.ts";
 import type { Problem } from "./failure.ts";
 import { byNodeName } from "./node-order.ts";
-import type { NodeState } from "./state.ts";
+import { rowOf, type NodeState } from "./states.ts";
 
 /** Why a node that should start does not. */
 export type Gate =
@@ -51,23 +51,23 @@ export function resolveMaxUnavailable(value: number | string, total: number): nu
 /** Whether pods that ask for amd.com/onload can run on the node now. */
 export function isAvailable({ facts, state, problem }: Assessed): boolean {
   if (!facts.ready || facts.cordoned || problem?.failed) return false;
-  if (state === "Ready") return true;
-  return (state === "Outdated" || state === "PluginOutdated") && serves(facts);
+  return rowOf(state).serves !== undefined && serves(facts);
 }
 
 /** A node that this resource has not touched and cannot: it will never be done, and must not hold a slot for ever. */
-function neverHadIt({ facts, state }: Assessed): boolean {
-  return state === "Blocked" || (state === "Unmapped" && facts.mark === undefined);
+function canNeverRun({ facts, state }: Assessed): boolean {
+  return state === "Blocked" || (state === "Unmapped" && facts.stepRecord === undefined);
 }
 
-function serves({ onload, plugin }: NodeFacts): boolean {
+/** Whether the module is loaded and the plugin's pod is ready, whichever version they are. */
+export function serves({ onload, plugin }: NodeFacts): boolean {
   return onload.ready !== undefined && plugin.ready;
 }
 
 /** Decides for every node that is whole but not as wanted; other nodes are not in the result. */
 export function grantStarts(nodes: readonly Assessed[], policy: SlotPolicy): Map<string, Grant> {
   const wanted = nodes.filter(({ facts }) => facts.want !== undefined);
-  const out = wanted.filter((node) => !isAvailable(node) && !neverHadIt(node)).length;
+  const out = wanted.filter((node) => !isAvailable(node) && !canNeverRun(node)).length;
   let free = policy.maxUnavailable - out;
   const grants = new Map<string, Grant>();
   for (const node of startOrder(wanted)) {
@@ -92,7 +92,7 @@ export function grantStarts(nodes: readonly Assessed[], policy: SlotPolicy): Map
 export function startOrder(nodes: readonly Assessed[]): Assessed[] {
   const rank = (node: Assessed): number => (node.facts.ownNode ? 2 : isAvailable(node) ? 1 : 0);
   return nodes
-    .filter(({ state }) => state === "Outdated" || state === "PluginOutdated")
+    .filter(({ state }) => rowOf(state).needsSlot)
     .sort((a, b) => rank(a) - rank(b) || byNodeName(a.facts.name, b.facts.name));
 }
 

@@ -1,18 +1,19 @@
 /** Facts of nodes for tests: a node that is done, with what a test changes. */
-import type { LatchFacts, ModuleFacts, NodeFacts, PluginFacts, Version } from "../rollout/facts.ts";
-import type { Mark } from "../observe/step-record.ts";
+import type { LoadLabelFacts, NodeFacts, PluginFacts, Version } from "../assess/facts.ts";
+import type { ModuleObservation } from "../kmm/kmm.ts";
+import type { StepRecord } from "../observe/step-record.ts";
 import type { Policy } from "../rollout/plan.ts";
 
 export const NOW = Date.UTC(2026, 0, 1, 12, 0, 0);
 
-export const noModule: ModuleFacts = {
+export const noModule: ModuleObservation = {
   present: false,
   ready: undefined,
   since: undefined,
   failure: undefined,
   selector: undefined,
 };
-export const noLatch: LatchFacts = { stands: undefined, asked: false, holds: false };
+export const noLoadLabel: LoadLabelFacts = { value: undefined, required: false, effective: false };
 export const noPlugin: PluginFacts = {
   present: false,
   ready: false,
@@ -22,7 +23,7 @@ export const noPlugin: PluginFacts = {
 };
 
 /** A module of which something is on the node, ready or not. */
-export function module(ready?: Version): ModuleFacts {
+export function module(ready?: Version): ModuleObservation {
   return { ...noModule, present: true, ready };
 }
 
@@ -30,7 +31,7 @@ export function plugin(ready = true): PluginFacts {
   return { present: true, ready, current: true, since: undefined, failure: undefined };
 }
 
-export function mark(step = "Install", ageMs = 0, attempt = "1"): Mark {
+export function stepRecord(step = "Install", ageMs = 0, attempt = "1"): StepRecord {
   return { step, since: NOW - ageMs, attempt };
 }
 
@@ -48,15 +49,15 @@ export function bare(changes: Partial<NodeFacts> = {}): NodeFacts {
     sfcManaged: false,
     sfcConflict: undefined,
     labels: { plugin: undefined, onload: undefined, sfc: undefined },
-    latches: { onload: noLatch, sfc: noLatch },
+    loadLabels: { onload: noLoadLabel, sfc: noLoadLabel },
     onload: noModule,
     sfc: noModule,
     plugin: noPlugin,
     allocatable: 0,
     holders: undefined,
-    mark: undefined,
+    stepRecord: undefined,
     blockedBy: undefined,
-    lostTo: undefined,
+    keptBy: undefined,
     claimed: false,
     ownNode: false,
     ...changes,
@@ -70,7 +71,7 @@ export function whole(version: Version, changes: Partial<NodeFacts> = {}): NodeF
     onload: module(version),
     plugin: plugin(),
     allocatable: 100,
-    mark: mark("LabelPlugin", 3_600_000),
+    stepRecord: stepRecord("LabelPlugin", 3_600_000),
     ...changes,
   });
 }

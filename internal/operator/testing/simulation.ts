@@ -1,13 +1,16 @@
 /** The operator's planner at work in a {@link World}, driven by random commands, and what must hold all the time. */
 import type { DeepReadonly, Node, Pod } from "../../api/core.ts";
 import type { KmmCapabilities, Module, NodeModulesConfig } from "../../api/kmm.ts";
-import { latchLabel } from "../../api/latch.ts";
+import { loadLabel as latchLabel } from "../kmm/load-label.ts";
 import { onloadModuleLabel, pluginLabel, RETRY_ANNOTATION, sfcModuleLabel } from "../../api/names.ts";
 import type { Onload } from "../../api/onload.ts";
-import { nodeFacts, type ResourceView } from "../observe/node-facts.ts";
-import { selectorFor } from "../desired/selector.ts";
+import { assess } from "../assess/assess.ts";
+import { kmmFor } from "../kmm/installed.ts";
+import { observeNode } from "../observe/node.ts";
+import type { NodeObservation } from "../observe/observation.ts";
+import { ownerOf } from "../observe/ownership.ts";
 import { modulesInUse } from "../desired/objects.ts";
-import type { Holder, NodeFacts } from "../rollout/facts.ts";
+import type { Holder, NodeFacts } from "../assess/facts.ts";
 import { nodePatch, needsFreshNode } from "../rollout/patch.ts";
 import { planRollout, type NodePlan, type RolloutPlan } from "../rollout/plan.ts";
 import { attemptFor, beginRollback, effectiveOnload, nextLastReady } from "../rollout/rollback.ts";
@@ -54,7 +57,6 @@ export class Simulation {
   readonly #nodeCache = new Map<string, DeepReadonly<Node>>();
   readonly #podCache = new Map<string, { pods: DeepReadonly<Pod>[]; nmc: DeepReadonly<NodeModulesConfig> }>();
   readonly #holders = new Map<string, string[]>();
-  #desired: Modules | undefined;
 
   constructor(kmm: KmmCapabilities, sfc: boolean, nodes: number) {
     this.world = new World(kmm);
@@ -258,7 +260,6 @@ export class Simulation {
       if (!(error instanceof Crash)) throw error;
       // A new process lists everything.
       this.#holders.clear();
-      this.#desired = undefined;
       this.#sync(true, true);
     }
     return wrote > 0 || looked;
@@ -275,14 +276,9 @@ export class Simulation {
 
   /** The Modules as they shall be: like the operator, by what is loaded, which is known after a first look. */
   #settle(): Modules {
-    const desire = (facts: readonly NodeFacts[]): Modules => {
-      const { selectors } = modulesInUse(facts, this.#target());
-      return this.#modules((module, mod) =>
-        selectorFor(module, { live: this.#live?.[mod], ...selectors[mod] }, this.world.kmm),
-      );
-    };
-    this.#desired = desire(this.#facts(this.#desired ?? desire([])));
-    return this.#desired;
+    const { selectors } = modulesInUse(this.#observations(), this.#target());
+    const kmm = kmmFor(this.world.kmm);
+    return this.#modules((module, mod) => kmm.selectorFor(module, { live: this.#live?.[mod], ...selectors[mod] }));
   }
 
   #modules(selector: (module: Module, mod: Mod) => Record<string, string>): Modules {
@@ -295,17 +291,13 @@ export class Simulation {
     return { onload: module("onload"), sfc: this.#sfc ? module("sfc") : undefined };
   }
 
-  #facts(modules: Modules): NodeFacts[] {
+  #observations(): NodeObservation[] {
     const deleting = this.#onload.metadata.deletionTimestamp !== undefined;
-    const version = this.#target();
-    const view: ResourceView = {
+    const context = {
       key: KEY,
-      version,
-      modules,
-      images: undefined,
-      template: String(this.#template),
-      kmm: this.world.kmm,
-      claims: [{ ...KEY, selector: { [SELECTED]: "" }, created: "", deleting }],
+      version: this.#target(),
+      kmm: kmmFor(this.world.kmm),
+      claims: [{ ...ownerOf(KEY), selector: { [SELECTED]: "" }, created: "", deleting }],
       machineConfigs: [],
       ownNode: "n0",
     };
@@ -319,8 +311,14 @@ export class Simulation {
         refusal: undefined,
       }));
       const { pods, nmc } = this.#podCache.get(node.metadata.name)!;
-      return nodeFacts({ node, plugins: pods, kmmPods: pods, nmc, holders, lastWords: new Map() }, view);
+      return observeNode({ node, plugins: pods, kmmPods: pods, nmc, holders, failureLogs: new Map() }, context);
     });
+  }
+
+  #facts(modules: Modules): NodeFacts[] {
+    const kmm = kmmFor(this.world.kmm);
+    const wanted = { kmm, version: this.#target(), modules, images: undefined, template: String(this.#template) };
+    return this.#observations().map((each) => assess(each, wanted));
   }
 
   #plan(modules: Modules): RolloutPlan {
@@ -354,7 +352,7 @@ export class Simulation {
         );
       return;
     }
-    const patch = nodePatch(plan, KEY, this.world.kmm, attemptFor(this.#onload), this.#now);
+    const patch = nodePatch(plan, KEY, kmmFor(this.world.kmm), attemptFor(this.#onload), this.#now);
     if (patch) {
       write();
       this.#check(plan, model);

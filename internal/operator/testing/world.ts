@@ -5,7 +5,7 @@
  */
 import { isDeepStrictEqual } from "node:util";
 import type { KmmCapabilities } from "../../api/kmm.ts";
-import { latchLabel, OFF, ON } from "../../api/latch.ts";
+import { loadLabel as latchLabel, OFF, ON } from "../kmm/load-label.ts";
 import {
   moduleReadyLabel,
   moduleVersionLabel,

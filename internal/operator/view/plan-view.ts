@@ -3,11 +3,11 @@ import { formatTable } from "../../cli/table.ts";
 import type { DeepReadonly, Pod, PodDisruptionBudget } from "../../api/core.ts";
 import { holderOf } from "../cache/holders.ts";
 import type { Planned } from "../plan.ts";
-import type { NodeFacts } from "../rollout/facts.ts";
+import type { NodeFacts } from "../assess/facts.ts";
 import type { Problem } from "../rollout/failure.ts";
 import type { NodePlan } from "../rollout/plan.ts";
 import { startOrder } from "../rollout/slots.ts";
-import type { NodeState } from "../rollout/state.ts";
+import { PHASES, rowOf, willBeEmptied } from "../rollout/states.ts";
 import { blockingBudgets } from "./budgets.ts";
 import type { Looked } from "./session.ts";
 
@@ -51,8 +51,7 @@ export interface ResourcePlan {
 
 /** The nodes that would be emptied: those in between, and those that wait for their turn. */
 export function nodesToEmpty({ plan }: Planned): string[] {
-  const emptied = new Set(["Outdated", "Leaving", "StoppingPlugin", "Inspecting", "Draining"]);
-  return plan.nodes.filter(({ state }) => emptied.has(state)).map(({ facts }) => facts.name);
+  return plan.nodes.filter(({ state }) => willBeEmptied(state)).map(({ facts }) => facts.name);
 }
 
 /** The plan of a resource. */
@@ -98,39 +97,12 @@ function order({ plan, policy }: Planned): [number, NodePlan][] {
   ];
 }
 
-/** The way of a node, from where its state is on it to the end. */
-const WAY = ["stop plugin", "evict pods", "unload onload", "unload sfc", "load sfc", "load onload", "start plugin"];
-/** Where on the way a state stands; on a node in another state nothing is to be done. */
-const PLACE: Partial<Record<NodeState, number>> = {
-  Outdated: 0,
-  Leaving: 0,
-  StoppingPlugin: 0,
-  Inspecting: 1,
-  Draining: 1,
-  Drained: 2,
-  UnloadingOnload: 2,
-  OnloadUnloaded: 3,
-  UnloadingSfc: 3,
-  New: 4,
-  Blocked: 4,
-  Cordoned: 4,
-  Unmapped: 4,
-  Unloaded: 4,
-  SfcUnlabelled: 4,
-  LoadingSfc: 4,
-  SfcReady: 5,
-  OnloadUnlabelled: 5,
-  LoadingOnload: 5,
-  ModuleReady: 6,
-  StartingPlugin: 6,
-};
-
 function stepsOf({ state, facts }: NodePlan, pods: number): string[] {
-  if (state === "PluginOutdated") return ["replace plugin pod"];
-  const place = PLACE[state];
-  if (place === undefined) return [];
-  return WAY.slice(place).filter((step) => {
-    if (step === "evict pods") return pods > 0 || state === "Draining";
+  const { phase, step: next } = rowOf(state);
+  if (next === "ReplacePlugin") return ["replace plugin pod"];
+  if (phase === undefined) return [];
+  return PHASES.slice(PHASES.indexOf(phase)).filter((step) => {
+    if (step === "evict pods") return pods > 0 || next === "Evict";
     if (step === "unload sfc") return facts.labels.sfc !== undefined || facts.sfc.present;
     if (step === "load sfc") return facts.want !== undefined && facts.sfcManaged;
     return !(step === "load onload" || step === "start plugin") || facts.want !== undefined;

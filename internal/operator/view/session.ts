@@ -126,9 +126,10 @@ export class Session {
   }
 
   #plan(onload: DeepReadonly<Onload>, pluginImage: string | undefined, now: number): Planned {
-    const memory = { pods: this.pods, refusals: new Map<string, string>(), lastWords: this.#lastWords.words };
-    const surroundings = { ownNode: this.#ownNode, pluginImage, ownImage: undefined };
-    return planFor({ caches: this.#stores(), memory, surroundings }, onload, now, new PlanMemo());
+    const failureLogs = { logs: this.#lastWords.words, revision: 0 };
+    const collected = { pods: this.pods, refusals: new Map<string, string>(), failureLogs };
+    const environment = { ownNode: this.#ownNode, pluginImage, ownImage: undefined };
+    return planFor({ caches: this.#stores(), collected, environment }, onload, now, new PlanMemo());
   }
 
   #stores(): Stores {

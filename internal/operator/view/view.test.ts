@@ -2,9 +2,10 @@
 import { expect, test } from "bun:test";
 import type { Pod } from "../../api/core.ts";
 import { withDefaults, type OnloadStatus } from "../../api/onload.ts";
-import type { NodeFacts } from "../rollout/facts.ts";
+import type { NodeFacts } from "../assess/facts.ts";
 import { planRollout, type Policy } from "../rollout/plan.ts";
-import { bare, mark, NOW, plugin, policy, whole } from "../testing/facts.ts";
+import { bare, stepRecord, NOW, plugin, policy, whole } from "../testing/facts.ts";
+import { KMM_2 } from "../testing/kmm.ts";
 import { describePlan, planText, type Outlook } from "./plan-view.ts";
 import type { Looked } from "./session.ts";
 import { describeStatus, statusText } from "./status-view.ts";
@@ -34,12 +35,7 @@ function looked(nodes: NodeFacts[], changes: Partial<Policy> = {}, status: Onloa
     onload,
     trouble: undefined,
     planned: {
-      kmm: {
-        tolerations: true,
-        pluralInTree: true,
-        nodeModulesConfig: true,
-        moduleImagesConfig: true,
-      },
+      kmm: KMM_2,
       effective: onload,
       live: { onload: undefined, sfc: undefined, daemonSet: undefined },
       desired: undefined,
@@ -75,7 +71,7 @@ test("status shows what runs, what goes on, and why", () => {
     name: "node-2",
     labels: { plugin: undefined, onload: "v1", sfc: undefined },
     plugin: plugin(false),
-    mark: mark("Evict", 600_000),
+    stepRecord: stepRecord("Evict", 600_000),
   });
   const stuck: NodeFacts = {
     ...draining,

@@ -1,11 +1,10 @@
 import { describe, expect, test } from "bun:test";
 import type { Node, Pod } from "../../api/core.ts";
 import { keysOfKmmPod, keysOfNode, keysOfObject, keysOfPlugin, keysOfPullPod } from "./keys.ts";
-import type { Claim } from "../observe/ownership.ts";
+import { ownerOf, type Claim } from "../observe/ownership.ts";
 
 const claim = (name: string, selector: Record<string, string>): Claim => ({
-  namespace: "ns",
-  name,
+  ...ownerOf({ namespace: "ns", name }),
   selector,
   created: "",
   deleting: false,

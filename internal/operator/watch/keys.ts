@@ -12,7 +12,7 @@ import {
 } from "../../api/names.ts";
 import { joinKey } from "../../kube/object.ts";
 import type { Change } from "../../kube/store.ts";
-import { concerns } from "../observe/node-facts.ts";
+import { concerns } from "../observe/node.ts";
 import { nameOf, selects, type Claim } from "../observe/ownership.ts";
 
 /** Resources that select a node, or have left something on it, before or after a change. */

@@ -18,6 +18,7 @@ import { decideLabels } from "./labels.ts";
 import { decideModules } from "./modules.ts";
 import { decideWorkers } from "./workers.ts";
 import type { View, Write } from "./view.ts";
+import { discover } from "../../../kube/testing/discovery.ts";
 
 const RETRY_MS = 100;
 
@@ -39,7 +40,7 @@ export class Kmm2Model implements AsyncDisposable {
   static async start(client: Client): Promise<Kmm2Model> {
     for (const crd of KMM2_CRDS) await client.apply(CUSTOM_RESOURCE_DEFINITIONS, crd);
     const served = async (): Promise<boolean> =>
-      (await client.discover("kmm.sigs.x-k8s.io", "v1beta1")).filter(({ name }) => !name.includes("/")).length === 3;
+      (await discover(client, "kmm.sigs.x-k8s.io", "v1beta1")).filter(({ name }) => !name.includes("/")).length === 3;
     await poll(served, { what: "The CRDs being served" });
     const model = new Kmm2Model(client);
     const view = model.#follow();

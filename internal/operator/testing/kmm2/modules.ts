@@ -4,7 +4,7 @@ import type { DeepReadonly, Node } from "../../../api/core.ts";
 import type { Module } from "../../../api/kmm.ts";
 import { KMM_API_VERSION } from "../../../api/names.ts";
 import { MODULE_IMAGES_CONFIGS, MODULES, NODE_MODULES_CONFIGS } from "../../../api/resources.ts";
-import { imageFor } from "../../kmm/module-config.ts";
+import { imageName } from "./image-name.ts";
 import { workerLabel } from "./labels.ts";
 import { isOf, isTolerated, refOf, type Entry, type View, type Write } from "./view.ts";
 
@@ -34,7 +34,7 @@ function imagesOf(module: DeepReadonly<Module>, view: View): Write[] {
   const images = new Map<string, { image: string; kernelVersion: string }>();
   for (const node of targets(module, view)) {
     const kernelVersion = kernelOf(node);
-    const image = imageFor(module, kernelVersion);
+    const image = imageName(module, kernelVersion);
     if (image !== undefined && !images.has(image)) images.set(image, { image, kernelVersion });
   }
   const spec = { images: [...images.values()], tolerations: module.spec.tolerations ?? [] };
@@ -88,7 +88,7 @@ function change(
   view: View,
 ): DeepReadonly<Entry>[] {
   const without = modules.filter((entry) => !isOf(entry, module));
-  const image = imageFor(module, kernelOf(node));
+  const image = imageName(module, kernelOf(node));
   if (module.metadata.deletionTimestamp !== undefined || !targets(module, view).includes(node)) return without;
   const label = node.metadata.labels?.[workerLabel(refOf(module))];
   const { container, serviceAccountName = "default" } = module.spec.moduleLoader;

@@ -1,12 +1,16 @@
 /** Nodes that load sfc themselves at boot (onloadctl gen-machineconfig), under a resource that asks KMM to manage it. */
 import { expect, test } from "bun:test";
-import type { Node } from "../../api/core.ts";
-import type { Module } from "../../api/kmm.ts";
-import { planRollout } from "../rollout/plan.ts";
-import { countNodes, judge } from "../report/conditions.ts";
-import { NOW, policy } from "../testing/facts.ts";
-import { trimToLabels } from "../cache/trim.ts";
-import { nodeFacts, type ResourceView } from "./node-facts.ts";
+import type { KubeObject, Node } from "../api/core.ts";
+import type { Module } from "../api/kmm.ts";
+import { planRollout } from "./rollout/plan.ts";
+import { countNodes, judge } from "./report/conditions.ts";
+import { NOW, policy } from "./testing/facts.ts";
+import { trimToLabels } from "./cache/trim.ts";
+import { assess } from "./assess/assess.ts";
+import type { NodeFacts } from "./assess/facts.ts";
+import { observeNode } from "./observe/node.ts";
+import { ownerOf } from "./observe/ownership.ts";
+import { NO_KMM } from "./testing/kmm.ts";
 
 const KEY = { namespace: "onload", name: "sample" };
 const MACHINE_CONFIG = trimToLabels({
@@ -22,34 +26,29 @@ const module = {
   spec: { selector: {}, moduleLoader: { container: { version: "v2", kernelMappings: [{ regexp: "^.*$" }] } } },
 } as unknown as Module;
 
-function view(changes: Partial<ResourceView> = {}): ResourceView {
-  return {
-    key: KEY,
-    version: "v2",
-    modules: { onload: module, sfc: module },
-    images: undefined,
-    template: undefined,
-    kmm: undefined,
-    claims: [{ ...KEY, selector: {}, created: "", deleting: false }],
-    machineConfigs: [MACHINE_CONFIG],
-    ownNode: undefined,
-    ...changes,
-  };
+interface Given {
+  /** null: the resource does not manage it. */
+  sfc?: Module | null;
+  machineConfigs?: KubeObject[];
+  role?: string;
 }
 
-function factsOf(resource: ResourceView, role = "worker") {
+function factsOf({ sfc = module, machineConfigs = [MACHINE_CONFIG], role = "worker" }: Given): NodeFacts {
   const node = {
     metadata: { name: "node-1", labels: { [`node-role.kubernetes.io/${role}`]: "" } },
     status: { nodeInfo: { kernelVersion: "6.1.0" }, conditions: [{ type: "Ready", status: "True" }] },
   } as unknown as Node;
-  return nodeFacts(
-    { node, plugins: [], kmmPods: [], nmc: undefined, holders: undefined, lastWords: new Map() },
-    resource,
+  const claims = [{ ...ownerOf(KEY), selector: {}, created: "", deleting: false }];
+  const observation = observeNode(
+    { node, plugins: [], kmmPods: [], nmc: undefined, holders: undefined, failureLogs: new Map() },
+    { key: KEY, version: "v2", kmm: NO_KMM, claims, machineConfigs, ownNode: undefined },
   );
+  const modules = { onload: module, sfc: sfc ?? undefined };
+  return assess(observation, { kmm: NO_KMM, version: "v2", modules, images: undefined, template: undefined });
 }
 
 test("KMM is not given sfc there, Onload comes all the same, and the resource says what conflicts", () => {
-  const facts = factsOf(view());
+  const facts = factsOf({});
   expect(facts).toMatchObject({ sfcManaged: false, sfcConflict: "99-sfc-machineconfig" });
   const plan = planRollout([facts], policy, NOW);
   expect(plan.nodes[0]).toMatchObject({
@@ -65,12 +64,12 @@ test("KMM is not given sfc there, Onload comes all the same, and the resource sa
   expect(countNodes(plan).failed).toBe(0);
 });
 
-test.each([
-  ["the resource has no sfc", view({ modules: { onload: module, sfc: undefined } }), "worker", false],
-  ["the MachineConfig is for nodes of another role", view(), "master", true],
-  ["there is no MachineConfig", view({ machineConfigs: [] }), "worker", true],
-])("no conflict where %s", (_, resource, role, sfcManaged) => {
-  const facts = factsOf(resource, role);
+test.each<[string, Given, boolean]>([
+  ["the resource has no sfc", { sfc: null }, false],
+  ["the MachineConfig is for nodes of another role", { role: "master" }, true],
+  ["there is no MachineConfig", { machineConfigs: [] }, true],
+])("no conflict if %s", (_, given, sfcManaged) => {
+  const facts = factsOf(given);
   expect(facts).toMatchObject({ sfcManaged, sfcConflict: undefined });
   expect(planRollout([facts], policy, NOW).nodes[0]?.problem).toBeUndefined();
 });

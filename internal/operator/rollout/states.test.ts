@@ -1,11 +1,17 @@
 import { describe, expect, test } from "bun:test";
-import { bare, mark, module, noLatch, noModule, NOW, plugin, policy, whole } from "../testing/facts.ts";
-import type { LatchFacts, NodeFacts } from "./facts.ts";
+import { NODE_REASON } from "../../api/reasons.ts";
+import { bare, stepRecord, module, noLoadLabel, noModule, NOW, plugin, policy, whole } from "../testing/facts.ts";
+import type { LoadLabelFacts, NodeFacts } from "../assess/facts.ts";
 import { planRollout } from "./plan.ts";
-import { NODE_STATES, stateOf, type NodeState } from "./state.ts";
-import { labelChange, TABLE, type LabelChange, type StepName } from "./table.ts";
+import { stateOf } from "./state-of.ts";
+import { NODE_STATES, STATES, type NodeState, type StateRow } from "./states.ts";
+import { labelChange, type LabelChange, type StepName } from "./steps.ts";
 
-const latch = (stands: "on" | "off" | undefined): LatchFacts => ({ stands, asked: true, holds: stands === "on" });
+const loadLabel = (value: "on" | "off" | undefined): LoadLabelFacts => ({
+  value,
+  required: true,
+  effective: value === "on",
+});
 const none = { plugin: undefined, onload: undefined, sfc: undefined };
 const holder = { namespace: "a", name: "p", uid: "1", terminating: false, evictable: true, refusal: undefined };
 
@@ -46,25 +52,25 @@ const ROWS: Record<string, Row> = {
     step: "LabelOnload",
     labels: { onload: "v2" },
   },
-  "sfc's latch was taken away, and sfc went with it": {
+  "sfc's load label was taken away, and sfc went with it": {
     node: bare({
       sfcManaged: true,
       labels: { ...none, plugin: "v2", sfc: "v2" },
-      latches: { onload: latch("on"), sfc: latch(undefined) },
+      loadLabels: { onload: loadLabel("on"), sfc: loadLabel(undefined) },
       sfc: module(),
     }),
     state: "SfcUnlabelled",
     step: "LabelSfc",
     labels: { sfc: "v2" },
   },
-  "onload's latch was taken away, and onload went with it": {
-    node: whole("v2", { latches: { onload: latch(undefined), sfc: noLatch }, onload: module() }),
+  "onload's load label was taken away, and onload went with it": {
+    node: whole("v2", { loadLabels: { onload: loadLabel(undefined), sfc: noLoadLabel }, onload: module() }),
     state: "OnloadUnlabelled",
     step: "LabelOnload",
     labels: { onload: "v2" },
   },
-  "onload's latch is not there, but onload is: somebody else loaded it": {
-    node: whole("v2", { latches: { onload: latch(undefined), sfc: noLatch } }),
+  "onload's load label is not there, but onload is: somebody else loaded it": {
+    node: whole("v2", { loadLabels: { onload: loadLabel(undefined), sfc: noLoadLabel } }),
     state: "Ready",
     step: "None",
   },
@@ -101,51 +107,51 @@ const ROWS: Record<string, Row> = {
     labels: { onload: null },
   },
   "onload's label gone, KMM has not unloaded it": {
-    node: bare({ labels: { ...none, sfc: "v1" }, onload: module("v1"), sfc: module("v1"), mark: mark() }),
+    node: bare({ labels: { ...none, sfc: "v1" }, onload: module("v1"), sfc: module("v1"), stepRecord: stepRecord() }),
     state: "UnloadingOnload",
     step: "Wait",
   },
   "onload unloaded: sfc's label goes": {
-    node: bare({ labels: { ...none, sfc: "v1" }, sfc: module("v1"), mark: mark() }),
+    node: bare({ labels: { ...none, sfc: "v1" }, sfc: module("v1"), stepRecord: stepRecord() }),
     state: "OnloadUnloaded",
     step: "UnlabelSfc",
     labels: { sfc: null },
   },
   "sfc's label gone, KMM has not unloaded it": {
-    node: bare({ sfc: module(), mark: mark(), sfcManaged: true }),
+    node: bare({ sfc: module(), stepRecord: stepRecord(), sfcManaged: true }),
     state: "UnloadingSfc",
     step: "Wait",
   },
   "unloaded, sfc managed: sfc first": {
-    node: bare({ mark: mark("UnlabelSfc"), sfcManaged: true }),
+    node: bare({ stepRecord: stepRecord("UnlabelSfc"), sfcManaged: true }),
     state: "Unloaded",
     step: "LabelSfc",
     labels: { sfc: "v2" },
   },
   "unloaded, sfc not managed: onload": {
-    node: bare({ mark: mark("UnlabelOnload") }),
+    node: bare({ stepRecord: stepRecord("UnlabelOnload") }),
     state: "Unloaded",
     step: "LabelOnload",
     labels: { onload: "v2" },
   },
   "onload labelled, KMM says the old version is ready": {
-    node: bare({ labels: { ...none, onload: "v2" }, onload: module("v1"), mark: mark() }),
+    node: bare({ labels: { ...none, onload: "v2" }, onload: module("v1"), stepRecord: stepRecord() }),
     state: "LoadingOnload",
     step: "Wait",
   },
   "module ready: plugin label comes": {
-    node: bare({ labels: { ...none, onload: "v2" }, onload: module("v2"), mark: mark() }),
+    node: bare({ labels: { ...none, onload: "v2" }, onload: module("v2"), stepRecord: stepRecord() }),
     state: "ModuleReady",
     step: "LabelPlugin",
     labels: { plugin: "v2" },
   },
   "plugin's pod not ready": {
-    node: whole("v2", { plugin: plugin(false), mark: mark() }),
+    node: whole("v2", { plugin: plugin(false), stepRecord: stepRecord() }),
     state: "StartingPlugin",
     step: "Wait",
   },
   "plugin ready, nothing allocatable": {
-    node: whole("v2", { allocatable: 0, mark: mark() }),
+    node: whole("v2", { allocatable: 0, stepRecord: stepRecord() }),
     state: "StartingPlugin",
     step: "Wait",
   },
@@ -162,17 +168,17 @@ const ROWS: Record<string, Row> = {
     labels: { plugin: null },
   },
   "not wanted, only the annotation left": {
-    node: bare({ want: undefined, mark: mark() }),
+    node: bare({ want: undefined, stepRecord: stepRecord() }),
     state: "Cleaned",
     step: "ClearMark",
   },
-  "not wanted, the annotation taken away, a latch that is off left": {
-    node: bare({ want: undefined, latches: { onload: latch("off"), sfc: noLatch } }),
+  "not wanted, the annotation taken away, a load label that is off left": {
+    node: bare({ want: undefined, loadLabels: { onload: loadLabel("off"), sfc: noLoadLabel } }),
     state: "Cleaned",
     step: "ClearMark",
   },
   "not wanted, nothing left, kept by an older resource": {
-    node: bare({ want: undefined, lostTo: "ns/older" }),
+    node: bare({ want: undefined, keptBy: "ns/older" }),
     state: "Absent",
     step: "None",
   },
@@ -184,18 +190,18 @@ const ROWS: Record<string, Row> = {
   "wanted, unlabelled, cordoned": { node: bare({ cordoned: true }), state: "Cordoned", step: "None" },
   "wanted, no kernel mapping": { node: bare({ mapped: false }), state: "Unmapped", step: "None" },
   "sfc's label taken off by a person": {
-    node: whole("v2", { sfcManaged: true, mark: mark() }),
+    node: whole("v2", { sfcManaged: true, stepRecord: stepRecord() }),
     state: "SfcUnlabelled",
     step: "LabelSfc",
     labels: { sfc: "v2" },
   },
   "second change mid-way, plugin already gone": {
-    node: bare({ want: "v3", labels: { ...none, onload: "v2" }, onload: module(), mark: mark() }),
+    node: bare({ want: "v3", labels: { ...none, onload: "v2" }, onload: module(), stepRecord: stepRecord() }),
     state: "Inspecting",
     step: "Inspect",
   },
   "second change mid-way, first of two modules labelled": {
-    node: bare({ want: "v3", labels: { ...none, plugin: "v2", sfc: "v2" }, sfc: module(), mark: mark() }),
+    node: bare({ want: "v3", labels: { ...none, plugin: "v2", sfc: "v2" }, sfc: module(), stepRecord: stepRecord() }),
     state: "Leaving",
     step: "UnlabelPlugin",
     labels: { plugin: null },
@@ -207,7 +213,7 @@ const ROWS: Record<string, Row> = {
     labels: { plugin: "v1" },
   },
   "wanted again while the old module is unloaded": {
-    node: bare({ onload: module("v1"), mark: mark() }),
+    node: bare({ onload: module("v1"), stepRecord: stepRecord() }),
     state: "UnloadingOnload",
     step: "Wait",
   },
@@ -229,13 +235,53 @@ describe("state and step", () => {
   test("every state has a row here", () => {
     const seen = new Set(Object.values(ROWS).map(({ state }) => state));
     expect(NODE_STATES.filter((state) => !seen.has(state))).toEqual([]);
-    expect(Object.keys(TABLE).sort()).toEqual([...NODE_STATES].sort());
+    expect(Object.keys(STATES).sort()).toEqual([...NODE_STATES].sort());
   });
 });
 
-test("the plugin label waits until the DaemonSet controller has seen the new template", () => {
-  const node = bare({ labels: { ...none, onload: "v2" }, onload: module("v2"), mark: mark() });
-  expect(planRollout([node], { ...policy, templateSeen: false }, NOW).nodes[0]!.step).toBe("Wait");
+describe("the plugin label waits until the DaemonSet controller has seen the new template", () => {
+  const unseen = { ...policy, templateSeen: false };
+  const node = (ageMs: number): NodeFacts =>
+    bare({ labels: { ...none, onload: "v2" }, onload: module("v2"), stepRecord: stepRecord("LabelOnload", ageMs) });
+  test("for a step's time", () => {
+    const { nodes, wakeAt } = planRollout([node(1000)], unseen, NOW);
+    expect(nodes[0]).toMatchObject({ state: "ModuleReady", step: "Wait", problem: undefined });
+    expect(wakeAt).toBe(NOW - 1000 + policy.limits.step);
+  });
+  test("and has failed then, with a reason and a remedy, so that no other node starts", () => {
+    const { nodes, halted } = planRollout([node(policy.limits.step)], unseen, NOW);
+    expect(nodes[0]!.problem).toMatchObject({ reason: "StepTimedOut", failed: true });
+    expect(nodes[0]!.problem!.message).toMatch(/^The DaemonSet controller has not seen .* after 600 s; see whether /);
+    expect(halted).toBeTrue();
+  });
+  test("but what it took to load counts for nothing once the template is seen", () => {
+    const { nodes } = planRollout([node(policy.limits.step)], policy, NOW);
+    expect(nodes[0]).toMatchObject({ step: "LabelPlugin", problem: undefined });
+  });
+});
+
+describe("rows", () => {
+  test("a state that waits, or whose step may be put off, says for what and how long: anything else is no row", () => {
+    const awaits = { what: "Nothing", reason: NODE_REASON.StepTimedOut, limit: "step" } as const;
+    const rows: StateRow[] = [
+      { step: "Wait", awaits },
+      { step: "LabelPlugin", awaits },
+      { step: "LabelOnload" },
+      // @ts-expect-error: waits for ever
+      { step: "Wait" },
+      // @ts-expect-error: waits for ever
+      { step: "Wait", awaits: { what: "Nothing", reason: NODE_REASON.StepTimedOut } },
+      // @ts-expect-error: its plan may put it off for ever
+      { step: "LabelPlugin" },
+      // @ts-expect-error: its plan may put it off for ever
+      { step: "ClearMark" },
+    ];
+    expect(rows).toHaveLength(7);
+  });
+  test("the diagram names every state", async () => {
+    const diagram = /```([^`]*)```/.exec(await Bun.file(`${import.meta.dir}/states.ts`).text())![1]!;
+    expect(NODE_STATES.filter((state) => !new RegExp(`\\b${state}\\b`).test(diagram))).toEqual([]);
+  });
 });
 
 describe("pods are evicted", () => {
@@ -244,35 +290,62 @@ describe("pods are evicted", () => {
       labels: { ...none, onload: "v1" },
       plugin: bare().plugin,
       holders: [holder],
-      mark: mark("UnlabelPlugin", 5000),
+      stepRecord: stepRecord("UnlabelPlugin", 5000),
       ...changes,
     });
   const end = NOW + 25_000;
   test.each<[string, NodeFacts, StepName, number | undefined]>([
     ["not while the kubelet still offers amd.com/onload", draining(), "Wait", end],
     ["once it offers none", draining({ allocatable: 0 }), "Evict", undefined],
-    ["after half a minute all the same", draining({ mark: mark("UnlabelPlugin", 30_000) }), "Evict", undefined],
+    [
+      "after half a minute all the same",
+      draining({ stepRecord: stepRecord("UnlabelPlugin", 30_000) }),
+      "Evict",
+      undefined,
+    ],
     ["where no kubelet will say so", draining({ ready: false }), "Evict", undefined],
-    ["where they have been asked already", draining({ mark: mark("Evict") }), "Evict", NOW + policy.limits.drain],
+    [
+      "where they have been required already",
+      draining({ stepRecord: stepRecord("Evict") }),
+      "Evict",
+      NOW + policy.limits.drain,
+    ],
   ])("%s", (_name, node, step, wakeAt) => {
     const plan = planRollout([node], policy, NOW);
     expect({ step: plan.nodes[0]!.step, wakeAt: plan.wakeAt }).toEqual({ step, wakeAt });
   });
 });
 
-describe("what latches have left on a leaving node", () => {
-  const latches = { onload: latch("off"), sfc: noLatch };
-  const left = bare({ name: "a", want: undefined, mark: mark(), latches });
-  const unloading = bare({ name: "b", want: undefined, onload: module(), mark: mark("UnlabelOnload"), latches });
+describe("what load labels have left on a leaving node", () => {
+  const loadLabels = { onload: loadLabel("off"), sfc: noLoadLabel };
+  const left = bare({ name: "a", want: undefined, stepRecord: stepRecord(), loadLabels });
+  const unloading = bare({
+    name: "b",
+    want: undefined,
+    onload: module(),
+    stepRecord: stepRecord("UnlabelOnload"),
+    loadLabels,
+  });
   const draining = bare({ name: "b", want: undefined, labels: { ...none, onload: "v1" }, holders: [holder] });
   test.each<[string, NodeFacts, NodeFacts, StepName]>([
     ["waits for other leaving nodes that unload", left, unloading, "Wait"],
     ["waits for those that are about to", left, { ...draining, holders: undefined }, "Wait"],
     ["waits for no drain, which may take long", left, draining, "ClearMark"],
     ["waits for no upgrade", left, { ...unloading, want: "v2" }, "ClearMark"],
-    ["waits for no node that has failed", left, { ...unloading, mark: mark("UnlabelOnload", 601_000) }, "ClearMark"],
+    [
+      "waits for no node that has failed",
+      left,
+      { ...unloading, stepRecord: stepRecord("UnlabelOnload", 601_000) },
+      "ClearMark",
+    ],
     ["does not wait where another resource does", { ...left, claimed: true }, unloading, "ClearMark"],
-    ["is nothing to wait for where there is none", { ...left, latches: bare().latches }, unloading, "ClearMark"],
+    [
+      "waits no longer than a step may take",
+      { ...left, stepRecord: stepRecord("UnlabelOnload", 600_000) },
+      unloading,
+      "ClearMark",
+    ],
+    ["is nothing to wait for where there is none", { ...left, loadLabels: bare().loadLabels }, unloading, "ClearMark"],
   ])("%s", (_name, node, other, step) => {
     expect(planRollout([node, other], policy, NOW).nodes[0]!.step).toBe(step);
   });

@@ -1,35 +1,6 @@
 /** The state of a node, derived from its facts alone. Pure, total, and the same after any crash. */
-import type { NodeFacts, Version } from "./facts.ts";
-
-export const NODE_STATES = [
-  "Absent",
-  "Blocked",
-  "Cordoned",
-  "Unmapped",
-  "New",
-  "SfcUnlabelled",
-  "LoadingSfc",
-  "SfcReady",
-  "OnloadUnlabelled",
-  "LoadingOnload",
-  "ModuleReady",
-  "StartingPlugin",
-  "Ready",
-  "PluginOutdated",
-  "Outdated",
-  "Leaving",
-  "StoppingPlugin",
-  "Inspecting",
-  "Draining",
-  "Drained",
-  "UnloadingOnload",
-  "OnloadUnloaded",
-  "UnloadingSfc",
-  "Unloaded",
-  "Cleaned",
-] as const;
-/** Where a node stands. What each means is beside its step, in table.ts. */
-export type NodeState = (typeof NODE_STATES)[number];
+import type { NodeFacts, Version } from "../assess/facts.ts";
+import type { NodeState } from "./states.ts";
 
 /** The node's state. */
 export function stateOf(node: NodeFacts): NodeState {
@@ -64,33 +35,33 @@ function goingDown(node: NodeFacts): NodeState {
   if (node.onload.present) return "UnloadingOnload";
   if (labels.sfc !== undefined) return "OnloadUnloaded";
   if (node.sfc.present) return "UnloadingSfc";
-  return node.mark === undefined && !hasLatch(node) ? "Absent" : "Cleaned";
+  return node.stepRecord === undefined && !hasLoadLabel(node) ? "Absent" : "Cleaned";
 }
 
 /** Up: sfc where it is managed, onload on top of it, and then the plugin. */
 function goingUp(node: NodeFacts, want: Version): NodeState {
   const { labels } = node;
   if (labels.onload === undefined && labels.sfc === undefined) return bare(node);
-  if (node.sfcManaged && (labels.sfc !== want || hasLostLatch(node, "sfc"))) return "SfcUnlabelled";
+  if (node.sfcManaged && (labels.sfc !== want || hasLostLoadLabel(node, "sfc"))) return "SfcUnlabelled";
   if (labels.onload === undefined) {
     if (node.sfc.ready !== want) return "LoadingSfc";
     return node.onload.present ? "UnloadingOnload" : "SfcReady";
   }
-  if (node.onload.ready !== want) return hasLostLatch(node, "onload") ? "OnloadUnlabelled" : "LoadingOnload";
+  if (node.onload.ready !== want) return hasLostLoadLabel(node, "onload") ? "OnloadUnlabelled" : "LoadingOnload";
   if (labels.plugin !== want) return "ModuleReady";
   if (node.plugin.present && !node.plugin.current) return "PluginOutdated";
   return node.plugin.ready && node.allocatable > 0 ? "Ready" : "StartingPlugin";
 }
 
-/** Whether a latch is there, on or off. */
-export function hasLatch({ latches }: NodeFacts): boolean {
-  return latches.onload.stands !== undefined || latches.sfc.stands !== undefined;
+/** Whether the node has a load label, on or off. */
+export function hasLoadLabel({ loadLabels }: NodeFacts): boolean {
+  return loadLabels.onload.value !== undefined || loadLabels.sfc.value !== undefined;
 }
 
-/** Whether a module waits for a latch that is not there, because somebody has taken it away. */
-function hasLostLatch(node: NodeFacts, module: "onload" | "sfc"): boolean {
-  const { asked, stands } = node.latches[module];
-  return asked && stands === undefined && node[module].ready === undefined;
+/** Whether a module waits for a load label that somebody has removed. */
+function hasLostLoadLabel(node: NodeFacts, module: "onload" | "sfc"): boolean {
+  const { required, value } = node.loadLabels[module];
+  return required && value === undefined && node[module].ready === undefined;
 }
 
 /** Wanted, and no module label yet: wait until every trace of the old is gone, then begin. */
@@ -100,6 +71,6 @@ function bare(node: NodeFacts): NodeState {
   if (node.sfc.present) return "UnloadingSfc";
   if (node.blockedBy !== undefined) return "Blocked";
   if (!node.mapped) return "Unmapped";
-  if (node.mark !== undefined || node.labels.plugin !== undefined) return "Unloaded";
+  if (node.stepRecord !== undefined || node.labels.plugin !== undefined) return "Unloaded";
   return node.cordoned ? "Cordoned" : "New";
 }

@@ -1,0 +1,32 @@
+/**
+ * What is known of one node for one Onload resource: what is seen of it, and what follows from the objects that the
+ * resource asks for. Everything that the rollout decides follows from these facts and the clock: nothing is remembered
+ * in the operator.
+ */
+import type { LoadLabelFacts } from "../kmm/kmm.ts";
+import type { NodeObservation, PluginObservation } from "../observe/observation.ts";
+
+export type { Holder } from "../cache/holders.ts";
+export type { Failure, LoadLabelFacts, Version } from "../kmm/kmm.ts";
+export type { MissingImage } from "../kmm/images.ts";
+import type { MissingImage } from "../kmm/images.ts";
+
+/** One node, seen from one Onload resource. */
+export interface NodeFacts extends Omit<NodeObservation, "sfcAtBoot" | "plugin" | "loadLabels"> {
+  /** Whether a kernel mapping gives the node's kernel an image. */
+  mapped: boolean;
+  /** Images of the wanted version that KMM has not found for that kernel; empty if KMM does not say (before 2.4). */
+  missingImages: readonly MissingImage[];
+  /** Whether the sfc module is managed for this node's kernel. */
+  sfcManaged: boolean;
+  /** The MachineConfig by which the node loads sfc itself at boot, although the resource asks to manage sfc here. */
+  sfcConflict: string | undefined;
+  loadLabels: { onload: LoadLabelFacts; sfc: LoadLabelFacts };
+  plugin: PluginFacts;
+}
+
+/** The device plugin's pod on a node. */
+export interface PluginFacts extends Omit<PluginObservation, "made"> {
+  /** It was made from the DaemonSet's present template, or will be. */
+  current: boolean;
+}

@@ -1,0 +1,53 @@
+import { describe, expect, test } from "bun:test";
+import type { DeepReadonly, Pod } from "../../api/core.ts";
+import { podFailure } from "./pods.ts";
+
+type Deep = DeepReadonly<Pod>;
+const pod = (part: object): Deep =>
+  ({ apiVersion: "v1", kind: "Pod", metadata: { name: "p", namespace: "ns" }, ...part }) as Deep;
+describe("what failed in a pod", () => {
+  const waiting = (reason: string, message = "m", lastState: object = {}): Deep =>
+    pod({ status: { containerStatuses: [{ name: "c", state: { waiting: { reason, message } }, lastState }] } });
+  test.each([
+    ["ImagePullBackOff", "image"],
+    ["InvalidImageName", "image"],
+    ["CrashLoopBackOff", "run"],
+    ["PostStartHookError", "run"],
+  ])("%s", (reason, kind) => {
+    expect(podFailure(waiting(reason))).toMatchObject({ kind, message: `Pod p: container c: ${reason}: m` });
+  });
+  test.each(["ContainerCreating", "PodInitializing", "ErrImagePull"])("%s is none yet", (reason) => {
+    expect(podFailure(waiting(reason))).toBeUndefined();
+  });
+  test("the exit code and message of what crashed are quoted", () => {
+    const crashed = waiting("CrashLoopBackOff", "back-off", {
+      terminated: { exitCode: 1, message: "modprobe:\n FATAL" },
+    });
+    expect(podFailure(crashed)?.message).toBe("Pod p: container c: CrashLoopBackOff: exit code 1: modprobe: FATAL");
+  });
+  test("a hook's own words are taken from what the kubelet says of it", () => {
+    const message = `Exec lifecycle hook ([/bin/sh -c modprobe onload]) for Container "c" in Pod "p_n(u)" failed - error: command '/bin/sh' exited with 1: , message: "modprobe: ERROR: could not insert 'onload':\\n\\t\\"Invalid\\"\\n"`;
+    const ended = { terminated: { exitCode: 143 } };
+    expect(podFailure(waiting("PostStartHookError", message, ended))).toEqual({
+      kind: "run",
+      container: "c",
+      message: "Pod p: container c: PostStartHookError: exit code 143",
+      hookOutput: `modprobe: ERROR: could not insert 'onload': | "Invalid"`,
+    });
+  });
+  test("a pod that is ended by a signal on its way out has not failed", () => {
+    const containerStatuses = [{ name: "c", state: { terminated: { exitCode: 143 } } }];
+    const metadata = { name: "p", deletionTimestamp: "2026-01-01T00:00:00Z" };
+    expect(podFailure(pod({ metadata, status: { containerStatuses } }))).toBeUndefined();
+  });
+  test("a pod that failed as a whole", () => {
+    expect(podFailure(pod({ status: { phase: "Failed", reason: "Evicted", message: "disk" } }))?.message).toBe(
+      "Pod p: Evicted: disk",
+    );
+  });
+  test("a container that ended well has not failed", () => {
+    expect(
+      podFailure(pod({ status: { initContainerStatuses: [{ name: "i", state: { terminated: { exitCode: 0 } } }] } })),
+    ).toBeUndefined();
+  });
+});

@@ -1,0 +1,157 @@
+/** KMM 1.1: one module-loader pod per node and module, put there by node labels. */
+import type { DeepReadonly, Pod } from "../../api/core.ts";
+import type { KmmCapabilities, Module, ModuleLoaderContainer, ModuleSpec } from "../../api/kmm.ts";
+import { KMM_ROLE_LABEL, kmm1DevicePluginLabel, kmm1ModuleLoaderLabel, moduleVersionLabel } from "../../api/names.ts";
+import { isReady } from "../cache/pods.ts";
+import type {
+  Kmm,
+  KmmNodeInputs,
+  LoadLabelFacts,
+  ModuleReading,
+  ModuleRef,
+  NodeLabels,
+  SelectorInUse,
+  Version,
+} from "./kmm.ts";
+import { loadLabel, loadLabelOn, loadLabelSelector, OFF, ON } from "./load-label.ts";
+import { firstFailure, newest, podsOf } from "./module-pods.ts";
+import { EVERY_LINUX_NODE, keptSelector, optionsOf, inTreeRemovalOf } from "./module-spec.ts";
+
+const KMM_PREFIX = /^(beta\.)?kmm\.node\.kubernetes\.io\//;
+
+export class Kmm1 implements Kmm {
+  readonly installed: boolean = true;
+  readonly tellsImages = false;
+  /** v1.1.0, controllers/module_reconciler.go: unschedulable nodes are left out, and only labels wake it. */
+  readonly skipsCordonedNodes = true;
+  /** Both fields are in the template of the module-loader pods. */
+  readonly reloadsForPodFields = true;
+  readonly #capabilities: KmmCapabilities;
+
+  constructor(capabilities: KmmCapabilities) {
+    this.#capabilities = capabilities;
+  }
+
+  /**
+   * The module is loaded by its pod's postStart hook, before the pod is Ready, and unloaded by its preStop hook. The
+   * node's `.ready` label says no more than the pod, and less surely: KMM patches what differs from the node in its
+   * cache, and after an outage of the API server that may be the labelled node of the version before; then the label
+   * stays away for good (v1.1.0, controllers/pod_node_module_reconciler.go).
+   */
+  observeModule(ref: ModuleRef, { node, kmmPods, failureLogs }: KmmNodeInputs): ModuleReading {
+    const { labels = {} } = node.metadata;
+    const loaders = podsOf(ref, kmmPods).filter(
+      ({ metadata }) => metadata.labels?.[KMM_ROLE_LABEL] === "module-loader",
+    );
+    const versions = loaders.map((pod) => (isReady(pod) ? loaderVersion(ref, pod) : undefined));
+    const selector = moduleSelector(loaders.find(isReady) ?? loaders[0]);
+    const value = loadLabelOn(labels, ref.namespace, ref.module);
+    const label = loadLabel(ref.namespace, ref.module);
+    return {
+      labelled: value === OFF ? undefined : labels[moduleVersionLabel(ref.namespace, ref.module)],
+      module: {
+        present: loaders.length > 0,
+        ready: versions.find((version) => version !== undefined),
+        since: newest(loaders),
+        failure: firstFailure(loaders, failureLogs),
+        selector,
+      },
+      loadLabel: { value, effective: selector ? label in selector : value === ON },
+    };
+  }
+
+  labelsToLoad({ namespace, module }: ModuleRef, version: Version, { required, value }: LoadLabelFacts): NodeLabels {
+    const label = loadLabel(namespace, module);
+    // If the Module does not ask for it, the label would only mislead.
+    const rest: NodeLabels = required ? { [label]: ON } : value === undefined ? {} : { [label]: null };
+    return { ...versionLabels({ namespace, module }, version), ...rest };
+  }
+
+  labelsToUnload(ref: ModuleRef, label: LoadLabelFacts): NodeLabels {
+    // The version labels stay until the next version takes their place, or until the node is cleared.
+    if (label.effective) return { [loadLabel(ref.namespace, ref.module)]: OFF };
+    return withoutModule(ref, label);
+  }
+
+  labelsToClear(ref: ModuleRef, label: LoadLabelFacts): NodeLabels {
+    return label.value === undefined ? {} : withoutModule(ref, label);
+  }
+
+  moduleOptions(): Pick<ModuleSpec, "tolerations"> {
+    return optionsOf(this.#capabilities);
+  }
+
+  inTreeRemoval(module: string): Pick<ModuleLoaderContainer, "inTreeModuleToRemove" | "inTreeModulesToRemove"> {
+    return inTreeRemovalOf(this.#capabilities, module);
+  }
+
+  /**
+   * KMM 1.1 has the selector in the template of its module-loader pods, and makes all of them anew when it changes. The
+   * load label is asked for only if every node obeys it: KMM deletes the module-loader DaemonSets of all versions for a
+   * kernel that no selected node runs (v1.1.0, internal/daemonset, GarbageCollect), which would take the drivers from
+   * nodes that another operator has loaded.
+   */
+  selectorFor(module: Module, inUse: SelectorInUse): Record<string, string> {
+    const kept = keptSelector(module, inUse);
+    if (kept) return kept;
+    if (inUse.loadedBy) return { ...inUse.loadedBy };
+    if (inUse.unlabelled) return EVERY_LINUX_NODE;
+    return loadLabelSelector(module.metadata.namespace ?? "", module.metadata.name);
+  }
+
+  /** Only one trailing `+` is cut (v1.1.0, controllers/module_reconciler.go). */
+  kernelInImageNames(kernelVersion: string): string {
+    return kernelVersion.replace(/\+$/, "");
+  }
+}
+
+/** KMM is not installed: nothing is loaded, and whatever labels are left are removed at once. */
+export class NoKmm extends Kmm1 {
+  override readonly installed = false;
+
+  constructor() {
+    super({ tolerations: false, pluralInTree: false, nodeModulesConfig: false, moduleImagesConfig: false });
+  }
+
+  override observeModule(ref: ModuleRef, inputs: KmmNodeInputs): ModuleReading {
+    return super.observeModule(ref, { ...inputs, kmmPods: [] });
+  }
+
+  override labelsToUnload(ref: ModuleRef, label: LoadLabelFacts): NodeLabels {
+    return withoutModule(ref, label);
+  }
+}
+
+/**
+ * The label that asks KMM 1.1 for a module's version, and the two that it would make from it.
+ *
+ * KMM 1.1 would set or remove them one by one, each with a request of a client that sends 20 a second. If the second
+ * comes after the module-loader pod, it is refused and tried again and again (v1.1.0,
+ * controllers/node_label_module_version_reconciler.go), which in an upgrade of several nodes at once made 12 requests
+ * per node and held up everything else. With all three in place its table of actions has nothing left to do, and if
+ * something takes one away KMM does what it always did.
+ */
+function versionLabels({ namespace, module }: ModuleRef, version: Version | null): NodeLabels {
+  return {
+    [moduleVersionLabel(namespace, module)]: version,
+    [kmm1ModuleLoaderLabel(namespace, module)]: version,
+    [kmm1DevicePluginLabel(namespace, module)]: version,
+  };
+}
+
+function withoutModule(ref: ModuleRef, { value }: LoadLabelFacts): NodeLabels {
+  const label = value === undefined ? {} : { [loadLabel(ref.namespace, ref.module)]: null };
+  return { ...versionLabels(ref, null), ...label };
+}
+
+/** The Module's selector when the pod was made: KMM 1.1 adds labels of its own to it. */
+function moduleSelector(loader: DeepReadonly<Pod> | undefined): Record<string, string> | undefined {
+  const selector = loader?.spec?.nodeSelector;
+  if (!selector) return undefined;
+  return Object.fromEntries(Object.entries(selector).filter(([label]) => !KMM_PREFIX.test(label)));
+}
+
+/** The version of a module-loader pod, which KMM 1.1 writes into its labels. */
+function loaderVersion({ namespace, module }: ModuleRef, pod: DeepReadonly<Pod>): Version | undefined {
+  return pod.metadata.labels?.[kmm1ModuleLoaderLabel(namespace, module)];
+}

@@ -1,0 +1,118 @@
+/** KMM 2.x: worker pods load modules, and NodeModulesConfig says what is wanted and what is loaded on each node. */
+import { isDeepStrictEqual } from "node:util";
+import type { KmmCapabilities, Module, ModuleLoaderContainer, ModuleSpec } from "../../api/kmm.ts";
+import {
+  KMM_WORKER_ACTION_LABEL,
+  moduleReadyLabel,
+  moduleVersionLabel,
+  moduleVersionReadyLabel,
+} from "../../api/names.ts";
+import type {
+  Kmm,
+  KmmNodeInputs,
+  LoadLabelFacts,
+  ModuleReading,
+  ModuleRef,
+  NodeLabels,
+  SelectorInUse,
+  Version,
+} from "./kmm.ts";
+import { loadLabel, loadLabelOn } from "./load-label.ts";
+import { firstFailure, newest, podsOf } from "./module-pods.ts";
+import { EVERY_LINUX_NODE, keptSelector, optionsOf, inTreeRemovalOf } from "./module-spec.ts";
+
+export class Kmm2 implements Kmm {
+  readonly installed = true;
+  readonly tellsImages: boolean;
+  /** Our Modules tolerate every taint, and a cordon is one. */
+  readonly skipsCordonedNodes = false;
+  /** Neither field is in the configuration that KMM 2.x compares. */
+  readonly reloadsForPodFields = false;
+  readonly #capabilities: KmmCapabilities;
+
+  constructor(capabilities: KmmCapabilities) {
+    this.#capabilities = capabilities;
+    this.tellsImages = capabilities.moduleImagesConfig;
+  }
+
+  /** A module is loaded as soon as spec and status of the NodeModulesConfig agree, in the node's present boot. */
+  observeModule(ref: ModuleRef, { node, kmmPods, nmc, failureLogs }: KmmNodeInputs): ModuleReading {
+    const { labels = {} } = node.metadata;
+    const { namespace, module } = ref;
+    const workers = podsOf(ref, kmmPods).filter(
+      ({ metadata }) => metadata.labels?.[KMM_WORKER_ACTION_LABEL] !== undefined,
+    );
+    const mine = (entry: { namespace: string; name: string }): boolean =>
+      entry.namespace === namespace && entry.name === module;
+    const wanted = nmc?.spec?.modules?.find(mine);
+    const loaded = nmc?.status?.modules?.find(mine);
+    const bootId = node.status?.nodeInfo?.bootID;
+    const sameBoot = loaded?.bootId === undefined || bootId === undefined || loaded.bootId === bootId;
+    const settled =
+      wanted !== undefined && loaded !== undefined && sameBoot && isDeepStrictEqual(wanted.config, loaded.config);
+    const hasReadyLabel = moduleReadyLabel(namespace, module) in labels;
+    return {
+      // A load label that KMM 1.1 needed has no meaning any more: the version label counts.
+      labelled: labels[moduleVersionLabel(namespace, module)],
+      module: {
+        present: wanted !== undefined || loaded !== undefined || workers.length > 0,
+        ready: settled && hasReadyLabel ? readyVersion(ref, labels, loaded.version) : undefined,
+        since: newest(workers),
+        failure: firstFailure(workers, failureLogs),
+        selector: undefined,
+      },
+      loadLabel: { value: loadLabelOn(labels, namespace, module), effective: false },
+    };
+  }
+
+  labelsToLoad(ref: ModuleRef, version: Version, label: LoadLabelFacts): NodeLabels {
+    return { [moduleVersionLabel(ref.namespace, ref.module)]: version, ...withoutLoadLabel(ref, label) };
+  }
+
+  labelsToUnload(ref: ModuleRef, label: LoadLabelFacts): NodeLabels {
+    return { [moduleVersionLabel(ref.namespace, ref.module)]: null, ...withoutLoadLabel(ref, label) };
+  }
+
+  labelsToClear(ref: ModuleRef, label: LoadLabelFacts): NodeLabels {
+    return label.value === undefined ? {} : this.labelsToUnload(ref, label);
+  }
+
+  moduleOptions(): Pick<ModuleSpec, "tolerations"> {
+    return optionsOf(this.#capabilities);
+  }
+
+  inTreeRemoval(module: string): Pick<ModuleLoaderContainer, "inTreeModuleToRemove" | "inTreeModulesToRemove"> {
+    return inTreeRemovalOf(this.#capabilities, module);
+  }
+
+  selectorFor(module: Module, inUse: SelectorInUse): Record<string, string> {
+    return keptSelector(module, inUse) ?? EVERY_LINUX_NODE;
+  }
+
+  /**
+   * One trailing `+` is cut, and since 2.1.1 every character that an image tag cannot hold becomes `_` (v2.6.0,
+   * internal/controllers/module_reconciler.go and internal/kernel/kernel.go). The CRD of 2.1.0 cannot be told from
+   * that of 2.1.1; 2.0 is known by its CRD.
+   */
+  kernelInImageNames(kernelVersion: string): string {
+    const kernel = kernelVersion.replace(/\+$/, "");
+    return this.#capabilities.pluralInTree ? kernel.replace(/[^A-Za-z0-9._-]/gu, "_") : kernel;
+  }
+}
+
+function withoutLoadLabel({ namespace, module }: ModuleRef, { value }: LoadLabelFacts): NodeLabels {
+  return value === undefined ? {} : { [loadLabel(namespace, module)]: null };
+}
+
+/**
+ * What NodeModulesConfig says counts most. The label is next: KMM sets it only together with `.ready`, so a module that
+ * KMM 2.4 or earlier loaded has neither after an upgrade of KMM, until it is loaded again. What is loaded then is the
+ * version label's, because every change goes through unloading.
+ */
+function readyVersion(
+  { namespace, module }: ModuleRef,
+  labels: Readonly<Record<string, string>>,
+  listed: Version | undefined,
+): Version | undefined {
+  return listed ?? labels[moduleVersionReadyLabel(namespace, module)] ?? labels[moduleVersionLabel(namespace, module)];
+}

@@ -1,0 +1,141 @@
+import { describe, expect, test } from "bun:test";
+import type { DeepReadonly, Node, Pod } from "../../api/core.ts";
+import type { NodeModulesConfig } from "../../api/kmm.ts";
+import { trimPod } from "../cache/trim.ts";
+import { KMM_1, KMM_2 } from "../testing/kmm.ts";
+import type { KmmNodeInputs } from "./kmm.ts";
+
+const REF = { namespace: "ns", module: "m" };
+
+type Deep = DeepReadonly<Pod>;
+const pod = (part: object): Deep =>
+  ({ apiVersion: "v1", kind: "Pod", metadata: { name: "p", namespace: "ns" }, ...part }) as Deep;
+const node = (labels: Record<string, string> = {}): DeepReadonly<Node> => ({
+  apiVersion: "v1",
+  kind: "Node",
+  metadata: { name: "n", labels },
+  status: { conditions: [{ type: "Ready", status: "True" }], nodeInfo: { kernelVersion: "5.14.0", bootID: "b1" } },
+});
+
+describe("KMM 1.1", () => {
+  const version = "beta.kmm.node.kubernetes.io/version-module-loader.ns.m";
+  const loader = (ready: boolean, extra: object = {}): Deep =>
+    pod({
+      metadata: {
+        name: "l",
+        namespace: "ns",
+        labels: {
+          "kmm.node.kubernetes.io/module.name": "m",
+          "kmm.node.kubernetes.io/role": "module-loader",
+          [version]: "v1",
+        },
+        ...extra,
+      },
+      status: { conditions: [{ type: "Ready", status: ready ? "True" : "False" }] },
+    });
+  const labelled = { "kmm.node.kubernetes.io/ns.m.ready": "" };
+  const view = (pods: Deep[], labels: Record<string, string>): KmmNodeInputs => ({
+    node: node(labels),
+    kmmPods: pods,
+    nmc: undefined,
+    failureLogs: new Map(),
+  });
+  test.each([
+    ["no loader pod", [], labelled, false, undefined],
+    ["loader ready, node labelled", [loader(true)], labelled, true, "v1"],
+    ["loader ready, and KMM has lost the node's label", [loader(true)], {}, true, "v1"],
+    ["loader not ready, an old label", [loader(false)], labelled, true, undefined],
+    ["loader on its way out", [loader(true, { deletionTimestamp: "2026-01-01T00:00:00Z" })], labelled, true, undefined],
+  ])("%s", (_name, pods, labels, present, ready) => {
+    expect(KMM_1.observeModule(REF, view(pods, labels)).module).toMatchObject({ present, ready });
+  });
+  test("the Module's selector is what the loader pod has of it, also when the pod is kept short", () => {
+    const nodeSelector = {
+      "latch.onload.amd.com/ns.m": "on",
+      worker: "",
+      "kmm.node.kubernetes.io/kernel-version.full": "5.14.0",
+      [version]: "v1",
+    };
+    const made = trimPod({ ...loader(true), spec: { nodeName: "n", nodeSelector } } as unknown as Pod);
+    expect(KMM_1.observeModule(REF, view([made], labelled)).module.selector).toEqual({
+      "latch.onload.amd.com/ns.m": "on",
+      worker: "",
+    });
+    expect(KMM_1.observeModule(REF, view([], labelled)).module.selector).toBeUndefined();
+  });
+  test("a loader of another Module or namespace is not this one's", () => {
+    const other = loader(true, { namespace: "other" });
+    expect(KMM_1.observeModule(REF, view([other], labelled)).module.present).toBeFalse();
+  });
+});
+
+describe("KMM 2", () => {
+  const entry = (config: object, extra: object = {}): object => ({ namespace: "ns", name: "m", config, ...extra });
+  const nmc = (spec: object[], status: object[]): DeepReadonly<NodeModulesConfig> =>
+    ({ metadata: { name: "n" }, spec: { modules: spec }, status: { modules: status } }) as never;
+  const labels = { "kmm.node.kubernetes.io/ns.m.ready": "", "kmm.node.kubernetes.io/ns.m.version.ready": "v2" };
+  const a = { containerImage: "a" };
+  const facts = (config: DeepReadonly<NodeModulesConfig> | undefined, pods: Deep[] = [], on = labels) =>
+    KMM_2.observeModule(REF, {
+      node: node(on),
+      kmmPods: pods,
+      nmc: config,
+      failureLogs: new Map([["u", "modprobe: FATAL"]]),
+    }).module;
+  const worker = (action: string, status: object = {}): Deep =>
+    pod({
+      metadata: {
+        name: "w",
+        namespace: "ns",
+        uid: "u",
+        labels: { "kmm.node.kubernetes.io/module.name": "m", "kmm.node.kubernetes.io/worker-action": action },
+      },
+      status,
+    });
+
+  test.each([
+    ["nothing", undefined, false, undefined],
+    ["wanted, not loaded", nmc([entry(a)], []), true, undefined],
+    ["loaded", nmc([entry(a)], [entry(a, { bootId: "b1" })]), true, "v2"],
+    ["loaded in another boot", nmc([entry(a)], [entry(a, { bootId: "b0" })]), true, undefined],
+    [
+      "loaded with another configuration",
+      nmc([entry(a)], [entry({ containerImage: "b" }, { bootId: "b1" })]),
+      true,
+      undefined,
+    ],
+    ["to be unloaded", nmc([], [entry(a, { bootId: "b1" })]), true, undefined],
+  ])("%s", (_name, config, present, ready) => {
+    expect(facts(config)).toMatchObject({ present, ready });
+  });
+  test("the version is what NodeModulesConfig says, else KMM's label, else ours", () => {
+    const loaded = (extra: object, on: object) => facts(nmc([entry(a)], [entry(a, extra)]), [], on as never).ready;
+    const ready = { "kmm.node.kubernetes.io/ns.m.ready": "" };
+    const ours = { ...ready, "kmm.node.kubernetes.io/version-module.ns.m": "v7" };
+    expect(loaded({ version: "v9" }, labels)).toBe("v9");
+    expect(loaded({}, { ...ours, ...labels })).toBe("v2");
+    // Loaded by KMM 2.4 or earlier, before KMM itself was upgraded: it sets `.version.ready` only with `.ready`.
+    expect(loaded({}, ours)).toBe("v7");
+    expect(loaded({ version: "v8" }, ours)).toBe("v8");
+  });
+  test("the end of a worker's log is quoted", () => {
+    const failed = { containerStatuses: [{ name: "worker", state: { waiting: { reason: "CrashLoopBackOff" } } }] };
+    const { failure, present } = facts(undefined, [worker("Unload", failed)]);
+    expect(present).toBeTrue();
+    expect(failure).toEqual({
+      reason: "ModuleUnloadFailed",
+      message: "Pod w: container worker: CrashLoopBackOff; its last words: modprobe: FATAL",
+    });
+  });
+  test("a worker that runs again after a crash has still failed, or a halt would not hold", () => {
+    const status = (exitCode: number): object => ({
+      containerStatuses: [{ name: "worker", state: { running: {} }, lastState: { terminated: { exitCode } } }],
+    });
+    const trimmed = trimPod(worker("Load", status(1)) as Pod);
+    expect(facts(undefined, [trimmed]).failure).toEqual({
+      reason: "ModuleLoadFailed",
+      message: "Pod w: container worker: running again after exit code 1; its last words: modprobe: FATAL",
+    });
+    expect(facts(undefined, [worker("Load", status(0))]).failure).toBeUndefined();
+  });
+});

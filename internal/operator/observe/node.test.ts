@@ -1,0 +1,88 @@
+import { describe, expect, test } from "bun:test";
+import type { DeepReadonly, Node } from "../../api/core.ts";
+import { KMM_1, KMM_2 } from "../testing/kmm.ts";
+import { observeNode } from "./node.ts";
+import { carriesLabels, claimsOn, ownerOf, type Claim } from "./ownership.ts";
+
+const node = (labels: Record<string, string> = {}): DeepReadonly<Node> => ({
+  apiVersion: "v1",
+  kind: "Node",
+  metadata: { name: "n", labels },
+  status: { conditions: [{ type: "Ready", status: "True" }], nodeInfo: { kernelVersion: "5.14.0", bootID: "b1" } },
+});
+
+describe("ownership", () => {
+  const claim = (name: string, created: string, changes: Partial<Claim> = {}): Claim => ({
+    ...ownerOf({ namespace: "ns", name }),
+    selector: { a: "b" },
+    created,
+    deleting: false,
+    ...changes,
+  });
+  const names = (claims: Claim[]): string[] => claimsOn(node({ a: "b" }), claims).map(({ name }) => name);
+  test("the older keeps the node, then the first by name", () => {
+    expect(names([claim("y", "2026-01-02"), claim("x", "2026-01-02"), claim("z", "2026-01-01")])).toEqual([
+      "z",
+      "x",
+      "y",
+    ]);
+  });
+  test("a resource that is being deleted claims nothing", () => {
+    expect(names([claim("x", "2026-01-01", { deleting: true }), claim("y", "2026-01-02")])).toEqual(["y"]);
+  });
+  test("a node that is not selected belongs to nobody", () => {
+    expect(names([claim("x", "2026-01-01", { selector: { a: "c" } })])).toEqual([]);
+  });
+
+  const key = { namespace: "ns", name: "x" };
+  const seen = (claims: Claim[], labels: Record<string, string>, kmm = KMM_1) =>
+    observeNode(
+      { node: node(labels), plugins: [], kmmPods: [], nmc: undefined, holders: undefined, failureLogs: new Map() },
+      { key, version: "v1", kmm, claims, machineConfigs: [], ownNode: undefined },
+    );
+  test("a module whose load label is off counts as not labelled, but the node still belongs to its resource", () => {
+    const labels = { "kmm.node.kubernetes.io/version-module.ns.x-module": "v1" };
+    const off = { ...labels, "latch.onload.amd.com/ns.x-module": "off" };
+    expect(seen([], labels)).toMatchObject({ labels: { onload: "v1" }, loadLabels: { onload: { value: undefined } } });
+    expect(seen([], off)).toMatchObject({ labels: { onload: undefined }, loadLabels: { onload: { value: "off" } } });
+    expect(carriesLabels(node({ "latch.onload.amd.com/ns.x-module": "off" }), ownerOf(key))).toBeTrue();
+    // KMM 2 does not know it: if it took over in the middle of an upgrade, the version label counts again.
+    expect(seen([], off, KMM_2)).toMatchObject({ labels: { onload: "v1" }, loadLabels: { onload: { value: "off" } } });
+  });
+  test("an observation names who keeps the node, and who has to leave first", () => {
+    const claims = [claim("x", "2026-01-02"), claim("older", "2026-01-01")];
+    expect(seen(claims, { a: "b" })).toMatchObject({ want: undefined, keptBy: "ns/older", claimed: true });
+    const left = seen([claim("x", "2026-01-01"), claim("gone", "2026-01-02", { deleting: true })], {
+      a: "b",
+      "onload.amd.com/ns.gone": "v9",
+    });
+    expect(left).toMatchObject({ want: "v1", keptBy: undefined, claimed: false, blockedBy: "ns/gone" });
+    const going = [claim("x", "2026-01-01", { deleting: true })];
+    expect(seen([...going, claim("next", "2026-01-02")], { a: "b" })).toMatchObject({ want: undefined, claimed: true });
+    expect(seen(going, { a: "b" })).toMatchObject({ want: undefined, claimed: false });
+  });
+});
+
+test("allocatable is read as the API server writes it", () => {
+  const offered = (amount: string) =>
+    observeNode(
+      {
+        node: { ...node(), status: { allocatable: { "amd.com/onload": amount } } },
+        plugins: [],
+        kmmPods: [],
+        nmc: undefined,
+        holders: undefined,
+        failureLogs: new Map(),
+      },
+      {
+        key: { namespace: "ns", name: "x" },
+        version: "v1",
+        kmm: KMM_1,
+        claims: [],
+        machineConfigs: [],
+        ownNode: undefined,
+      },
+    ).allocatable;
+  expect(offered("100")).toBe(100);
+  expect(offered("1k")).toBe(1000);
+});

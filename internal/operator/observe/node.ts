@@ -1,0 +1,108 @@
+/** From the objects of the API server to what is seen of one node that concerns an Onload resource. Pure. */
+import { sfcMachineConfigOf, type BootMachineConfig } from "../../api/boot-status.ts";
+import type { DeepReadonly, Node, Pod } from "../../api/core.ts";
+import {
+  devicePluginName,
+  ONLOAD_RESOURCE,
+  onloadModuleName,
+  PLUGIN_NAME_LABEL,
+  pluginLabel,
+  sfcModuleName,
+  TEMPLATE_ANNOTATION,
+  VERSION_LABEL,
+  type OnloadKey,
+} from "../../api/names.ts";
+import { parseQuantity } from "../../api/quantity.ts";
+import { NODE_REASON } from "../../api/reasons.ts";
+import type { Holder } from "../cache/holders.ts";
+import { isReady, isTerminating, podFailure, podSince } from "../cache/pods.ts";
+import type { Kmm, KmmNodeInputs, ModuleReading, Version } from "../kmm/kmm.ts";
+import type { NodeObservation, PluginObservation } from "./observation.ts";
+import { carriesLabels, ownershipOf, type Claim, type Owner } from "./ownership.ts";
+import { stepRecordAnnotation, parseStepRecord } from "./step-record.ts";
+
+/** What is the same for all nodes of one Onload resource. */
+export interface ResourceContext {
+  key: OnloadKey;
+  /** The version that nodes are brought to. */
+  version: Version;
+  kmm: Kmm;
+  /** All Onload resources. */
+  claims: readonly Claim[];
+  /** OpenShift's MachineConfigs by which nodes load sfc themselves. */
+  machineConfigs: readonly DeepReadonly<BootMachineConfig>[];
+  /** The node that the operator runs on. */
+  ownNode: string | undefined;
+}
+
+/** What a node's observation is made from, beside what is the same for all nodes. */
+export interface NodeInputs extends KmmNodeInputs {
+  /** The node's pods of device plugins; pods of others are ignored. */
+  plugins: readonly DeepReadonly<Pod>[];
+  /** See {@link NodeObservation.holders}. */
+  holders: Holder[] | undefined;
+}
+
+/** What is seen of one node for one Onload resource. */
+export function observeNode(inputs: NodeInputs, resource: ResourceContext): NodeObservation {
+  const { key, kmm } = resource;
+  const { node } = inputs;
+  const { name, labels = {}, annotations = {} } = node.metadata;
+  const { owned, blockedBy, keptBy, claimed } = ownershipOf(node, key, resource.claims);
+  const ready = node.status?.conditions?.find(({ type }) => type === "Ready");
+  const module = (moduleName: string): ModuleReading =>
+    kmm.observeModule({ namespace: key.namespace, module: moduleName }, inputs);
+  const onload = module(onloadModuleName(key.name));
+  const sfc = module(sfcModuleName(key.name));
+  return {
+    name,
+    ready: ready?.status === "True",
+    readySince: time(ready?.lastTransitionTime),
+    cordoned: node.spec?.unschedulable === true,
+    want: owned ? resource.version : undefined,
+    kernel: node.status?.nodeInfo?.kernelVersion ?? "",
+    labels: { plugin: labels[pluginLabel(key)], onload: onload.labelled, sfc: sfc.labelled },
+    loadLabels: { onload: onload.loadLabel, sfc: sfc.loadLabel },
+    onload: onload.module,
+    sfc: sfc.module,
+    plugin: observePlugin(inputs.plugins, key),
+    allocatable: parseQuantity(node.status?.allocatable?.[ONLOAD_RESOURCE] ?? 0) ?? 0,
+    holders: inputs.holders,
+    stepRecord: parseStepRecord(annotations[stepRecordAnnotation(key)]),
+    blockedBy,
+    keptBy,
+    claimed,
+    ownNode: name === resource.ownNode,
+    sfcAtBoot: sfcMachineConfigOf(labels, resource.machineConfigs)?.metadata.name,
+  };
+}
+
+/** Whether a node can concern an Onload resource at all: it is selected, or carries something of the resource. */
+export function concerns(node: DeepReadonly<Node>, owner: Owner, selected: boolean): boolean {
+  return selected || carriesLabels(node, owner) || stepRecordAnnotation(owner) in (node.metadata.annotations ?? {});
+}
+
+function observePlugin(pods: readonly DeepReadonly<Pod>[], key: OnloadKey): PluginObservation {
+  const mine = pods.filter(
+    ({ metadata }) =>
+      metadata.namespace === key.namespace && metadata.labels?.[PLUGIN_NAME_LABEL] === devicePluginName(key.name),
+  );
+  const staying = mine.find((pod) => !isTerminating(pod));
+  const failure = staying && podFailure(staying);
+  const reason = failure?.kind === "image" ? NODE_REASON.ImagePullFailed : NODE_REASON.PluginNotReady;
+  return {
+    present: mine.length > 0,
+    ready: staying !== undefined && isReady(staying),
+    made: staying && {
+      version: staying.metadata.labels?.[VERSION_LABEL],
+      template: staying.metadata.annotations?.[TEMPLATE_ANNOTATION],
+    },
+    since: staying && podSince(staying),
+    failure: failure && { reason, message: failure.message },
+  };
+}
+
+function time(text: string | undefined): number | undefined {
+  const value = Date.parse(text ?? "");
+  return Number.isNaN(value) ? undefined : value;
+}

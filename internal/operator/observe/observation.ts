@@ -1,0 +1,53 @@
+/** What is seen of one node for one Onload resource. Nothing in it depends on the objects that the resource asks for. */
+import type { Holder } from "../cache/holders.ts";
+import type { Failure, LoadLabelObservation, ModuleObservation, Version } from "../kmm/kmm.ts";
+import type { StepRecord } from "./step-record.ts";
+
+/** One node, seen from one Onload resource. */
+export interface NodeObservation {
+  name: string;
+  /** The node's condition Ready. */
+  ready: boolean;
+  /** When that condition changed last, in milliseconds since the epoch. */
+  readySince: number | undefined;
+  /** spec.unschedulable. A person set it, because the operator never cordons. */
+  cordoned: boolean;
+  /** The version that the node is to run; undefined: none. */
+  want: Version | undefined;
+  /** The node's kernel version, as `uname -r` prints it. */
+  kernel: string;
+  /** Our three labels. A module whose load label is off counts as not labelled. */
+  labels: { plugin: Version | undefined; onload: Version | undefined; sfc: Version | undefined };
+  loadLabels: { onload: LoadLabelObservation; sfc: LoadLabelObservation };
+  onload: ModuleObservation;
+  sfc: ModuleObservation;
+  plugin: PluginObservation;
+  /** Allocatable amd.com/onload. */
+  allocatable: number;
+  /** Pods on the node that hold amd.com/onload; undefined if nobody has looked since the plugin's pod went. */
+  holders: Holder[] | undefined;
+  /** The last step that was taken here. */
+  stepRecord: StepRecord | undefined;
+  /** Another Onload resource whose labels the node still carries and that must leave first. */
+  blockedBy: string | undefined;
+  /** An older Onload resource that selects the node and keeps it. */
+  keptBy: string | undefined;
+  /** Another Onload resource selects the node and has it, or waits for it. */
+  claimed: boolean;
+  /** Whether the operator itself runs here. */
+  ownNode: boolean;
+  /** The MachineConfig by which the node loads sfc itself at boot. */
+  sfcAtBoot: string | undefined;
+}
+
+/** The device plugin's pod on a node. */
+export interface PluginObservation {
+  /** A pod exists, even one that is going. */
+  present: boolean;
+  ready: boolean;
+  /** What the pod that stays was made from; undefined: there is no such pod. */
+  made: { version: Version | undefined; template: string | undefined } | undefined;
+  /** When it was made or changed readiness, in milliseconds since the epoch. */
+  since: number | undefined;
+  failure: Failure | undefined;
+}
