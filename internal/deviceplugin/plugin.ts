@@ -50,7 +50,7 @@ class DevicePlugin {
   readonly #server: PluginServer;
   readonly #connection: Connection;
   readonly #monitor: HealthMonitor;
-  #view: NodeView = { nics: [], installation: undefined, problems: [] };
+  #view: NodeView = { nics: [], installation: undefined, problems: ["Nobody has looked at the node yet"] };
   #health: Health = { healthy: false, problems: [], contradictedSince: undefined };
   #edits: ContainerEdits | undefined;
   /** The answer to a call for one container, as nearly all are. */
@@ -94,7 +94,12 @@ class DevicePlugin {
       now,
       registered: (ok) => this.#metrics.registration(ok),
     });
-    this.#monitor = new HealthMonitor(config, { log, now, seen: (view, health) => this.#seen(view, health) });
+    this.#monitor = new HealthMonitor(config, {
+      log,
+      now,
+      seen: (view, health) => this.#seen(view, health),
+      unknown: () => this.#metrics.observationError(),
+    });
   }
 
   async run(signal: AbortSignal): Promise<void> {
@@ -161,9 +166,10 @@ class DevicePlugin {
       // The files may have been replaced or lost since the last look, and what is handed out now is kept for the pod's life.
       const hostDir = onHost(this.#config, this.#config.hostOnloadPath);
       const { installation } = this.#view;
-      if (installation === undefined || !isStillCurrent(hostDir, installation)) await this.#monitor.look();
+      const isOld = installation === undefined || !isStillCurrent(hostDir, installation);
+      if (isOld) await this.#monitor.look();
       const edits = this.#edits;
-      const problems = edits === undefined ? this.#view.problems : this.#health.problems;
+      const problems = this.#allocationProblems(isOld);
       const ids = request.containerRequests.flatMap((container) => container.devicesIds);
       const reason = refusal(ids, this.#config.maxPods, problems);
       if (reason !== undefined || edits === undefined) throw new Error(reason);
@@ -177,6 +183,13 @@ class DevicePlugin {
     } finally {
       this.#metrics.allocation(ok, (performance.now() - started) / 1000);
     }
+  }
+
+  /** Why nothing can be allocated now; empty if it can. */
+  #allocationProblems(neededLook: boolean): string[] {
+    // The look that would have found today's files found nothing out.
+    if (neededLook && this.#monitor.blindness !== undefined) return [this.#monitor.blindness];
+    return this.#edits === undefined ? this.#view.problems : this.#health.problems;
   }
 
   #unready(): string | undefined {
