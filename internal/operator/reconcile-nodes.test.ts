@@ -269,6 +269,12 @@ describe("steps", () => {
       const { requeueAfterMs } = await bed.reconcile();
       expect(requeueAfterMs).toBe(20);
       expect(bed.events.map(({ reason: each }) => each)).not.toContain("NodeLabelled");
+      expect(bed.condition("Degraded")).toStartWith("Degraded=False");
+      // Unless it goes on for ever: something else refuses then, and asking 50 times a second helps nobody.
+      bed.now += 10_000;
+      expect(bed.reconcile()).rejects.toThrow("Cannot patch nodes n1");
+      await bed.reconcile().catch(() => undefined);
+      expect(bed.condition("Degraded")).toStartWith("Degraded=True StepFailed: Cannot patch nodes n1");
     }
   });
 
