@@ -9,7 +9,7 @@ import { NODES, PODS } from "../../kube/resource.ts";
 import type { ReconcilerCaches } from "../cache/caches.ts";
 import { evictHolders, type EvictionLog } from "./evict.ts";
 import type { NodePods } from "../cache/node-pods.ts";
-import { isDue, needsFreshNode, nodePatch } from "../rollout/patch.ts";
+import { isDue, needsFreshNode, nodePatch, takesStep } from "../rollout/patch.ts";
 import type { NodePlan, RolloutPlan } from "../rollout/plan.ts";
 import { keepsHolders } from "../rollout/states.ts";
 import type { StepName } from "../rollout/steps.ts";
@@ -91,7 +91,7 @@ async function takeStep(
     const answer = await client.mergePatch<Node>(NODES, { name }, patch, options);
     caches.nodes.observe(answer);
     if (plan.step === "UnlabelPlugin") pods.forget(name);
-    deeds.steps.push({ plan, step: plan.step });
+    if (takesStep(plan)) deeds.steps.push({ plan, step: plan.step });
   }
   if (plan.step === "Evict") await evictHolders(actor, onload, plan, signal);
   if (plan.step === "ReplacePlugin") await deletePlugin(actor, key, name, signal);

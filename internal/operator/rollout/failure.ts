@@ -22,6 +22,8 @@ export interface Problem {
   since: number | undefined;
   /** The node stands in the middle of a step and cannot go on by itself: it halts the rollout. */
   failed: boolean;
+  /** It failed because the step's time is over, not because KMM or the kubelet reports a failure. */
+  byTime?: true;
 }
 
 /** What a person can do about it. */
@@ -92,7 +94,7 @@ export function problemOf(node: NodeAtStep, limits: Limits, now: number): Proble
   const awaited = awaitedIn(state);
   const deadline = deadlineOf(node, limits);
   if (!awaited || deadline === undefined || now < deadline) return sfcConflict(facts);
-  return { ...timeout(facts, state, awaited, limits), since, failed: true };
+  return { ...timeout(facts, state, awaited, limits), since, failed: true, byTime: true };
 }
 
 /** Harmless, because the node's own sfc stays; but the spec asks for what it does not get. */

@@ -2,6 +2,7 @@
 import { onloadModuleName, pluginLabel, sfcModuleName, type OnloadKey } from "../../api/names.ts";
 import type { NodeFacts } from "../assess/facts.ts";
 import type { Kmm, ModuleRef, NodeLabels } from "../kmm/kmm.ts";
+import { failureRecordAnnotation, formatFailureRecord, type FailureRecord } from "../observe/failure-record.ts";
 import { formatStepRecord, stepRecordAnnotation } from "../observe/step-record.ts";
 import type { NodePlan } from "./plan.ts";
 import { labelChange } from "./steps.ts";
@@ -12,12 +13,18 @@ export interface NodePatch {
 }
 
 /** Whether there is anything to do on a node now. */
-export function isDue({ step, restart }: NodePlan): boolean {
-  return restart || (step !== "None" && step !== "Wait");
+export function isDue({ step, restart, failureRecord }: NodePlan): boolean {
+  return restart || failureRecord !== undefined || (step !== "None" && step !== "Wait");
+}
+
+/** Whether the patch of a node is its step, and not only what is noted about it. */
+export function takesStep({ step, facts }: NodePlan): boolean {
+  const begins = (step === "Evict" || step === "ReplacePlugin") && facts.stepRecord?.step !== step;
+  return begins || step === "ClearMark" || labelChange(step, facts) !== undefined;
 }
 
 /**
- * The patch that a plan asks for; undefined where the node is left as it is.
+ * The patch that a plan asks for; undefined if the node is left as it is.
  *
  * @param attempt see attemptOf
  * @param now milliseconds since the epoch
@@ -30,20 +37,26 @@ export function nodePatch(
   now: number,
 ): NodePatch | undefined {
   const { step, facts, restart } = plan;
-  if (!isDue(plan)) return undefined;
-  const annotation = stepRecordAnnotation(key);
   if (step === "ClearMark") {
-    return { metadata: { labels: leftovers(facts, key, kmm), annotations: { [annotation]: null } } };
+    // One that a person has garbled is removed too.
+    const annotations = { [stepRecordAnnotation(key)]: null, [failureRecordAnnotation(key)]: null };
+    return { metadata: { labels: leftovers(facts, key, kmm), annotations } };
   }
+  const takes = takesStep(plan);
+  const name = takes ? step : restart ? (facts.stepRecord?.step ?? step) : undefined;
+  const annotations = {
+    ...(name === undefined
+      ? {}
+      : { [stepRecordAnnotation(key)]: formatStepRecord({ step: name, since: now, attempt }) }),
+    ...(plan.failureRecord === undefined ? {} : failureNote(key, plan.failureRecord)),
+  };
   const labels = labelsOf(plan, key, kmm);
-  const record = (name: string): Record<string, string> => ({
-    [annotation]: formatStepRecord({ step: name, since: now, attempt }),
-  });
-  if (labels) return { metadata: { labels, annotations: record(step) } };
-  const begins = (step === "Evict" || step === "ReplacePlugin") && facts.stepRecord?.step !== step;
-  if (begins) return { metadata: { annotations: record(step) } };
-  if (restart && facts.stepRecord) return { metadata: { annotations: record(facts.stepRecord.step) } };
-  return undefined;
+  if (labels) return { metadata: { labels, annotations } };
+  return Object.keys(annotations).length > 0 ? { metadata: { annotations } } : undefined;
+}
+
+function failureNote(key: OnloadKey, record: FailureRecord | null): Record<string, string | null> {
+  return { [failureRecordAnnotation(key)]: record && formatFailureRecord(record) };
 }
 
 /**

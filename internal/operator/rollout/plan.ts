@@ -1,6 +1,8 @@
 /** The plan for all nodes of one Onload resource: what state each is in, what to do now, and when to look again. */
 import type { NodeFacts } from "../assess/facts.ts";
+import type { FailureRecord } from "../observe/failure-record.ts";
 import { deadlineOf, forceAt, problemOf, type Limits, type Problem } from "./failure.ts";
+import { lastFailure } from "./lasting-failure.ts";
 import { byNodeName } from "./node-order.ts";
 import { grantStarts, serves, type Gate } from "./slots.ts";
 import { hasLoadLabel, stateOf } from "./state-of.ts";
@@ -25,6 +27,8 @@ export interface NodePlan {
   state: NodeState;
   step: StepName;
   problem: Problem | undefined;
+  /** The new failure record: null removes it, undefined leaves it as it is. */
+  failureRecord: FailureRecord | null | undefined;
   /** Why a node that should start waits. */
   gate: Gate | undefined;
   /** The step's time is over, but a newer attempt gives it its time again. */
@@ -107,12 +111,15 @@ function planNode(facts: NodeFacts, policy: Policy, now: number): NodePlan {
   const offered = offeredUntil(facts, state);
   const waits = (offered !== undefined && now < offered) || (state === "ModuleReady" && !policy.templateSeen);
   const at = { facts, state, step: waits ? "Wait" : stepFor(state, facts) } as const;
-  const problem = problemOf(at, limits, now);
+  const present = problemOf(at, limits, now);
   // A failure by time belongs to the attempt it was measured in; a newer attempt starts the step's time again.
-  const restart = problem?.failed === true && facts.stepRecord !== undefined && facts.stepRecord.attempt !== attempt;
+  const measuredIn = facts.stepRecord?.attempt ?? facts.failureRecord?.attempt ?? attempt;
+  const restart = present?.byTime === true && measuredIn !== attempt;
+  const { problem, record } = lastFailure(at, restart ? undefined : present, attempt, now);
   return {
     ...at,
-    problem: restart ? undefined : problem,
+    problem,
+    failureRecord: record,
     gate: undefined,
     restart,
     deadline: offered ?? deadlineOf(at, limits),

@@ -56,6 +56,7 @@ export function bare(changes: Partial<NodeFacts> = {}): NodeFacts {
     allocatable: 0,
     holders: undefined,
     stepRecord: undefined,
+    failureRecord: undefined,
     blockedBy: undefined,
     keptBy: undefined,
     claimed: false,
