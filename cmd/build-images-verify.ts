@@ -1,7 +1,7 @@
 import { commonArgs, defineSubcommand, type Args } from "../internal/cli/command.ts";
 import { verifyImages } from "../internal/images/verify-images.ts";
 import { registryAccess } from "../internal/images/options.ts";
-import { engineArgs, runDeps } from "./build-images.ts";
+import { engineArgs, runDeps } from "./shared/engine.ts";
 
 const args = {
   ...commonArgs,
@@ -31,8 +31,8 @@ export default defineSubcommand({
       does: "Check a pair of images before they go to a cluster",
     },
   ],
-  async run({ args, repeated, signal }) {
-    const images = repeated["image"] ?? [];
+  async run({ args, signal }) {
+    const images = args.image;
     const result = await verifyImages(
       images,
       { engine: args.engine, access: registryAccess(args, images), kernel: args.kernel, sbom: args.sbom },

@@ -1,36 +1,13 @@
-import { availableParallelism, homedir } from "node:os";
+import { availableParallelism } from "node:os";
 import { readFile } from "node:fs/promises";
-import { join } from "node:path";
 import { commonArgs, defineSubcommand, type Args, type Context } from "../internal/cli/command.ts";
 import { UsageError } from "../internal/cli/errors.ts";
-import { VERSION } from "../internal/cli/version.ts";
 import { DOCKERFILES, PARTS, type Part } from "../internal/images/dockerfile.ts";
-import { ENGINE_NAMES } from "../internal/images/engine.ts";
 import { readOptions, readParts, splitPair } from "../internal/images/options.ts";
-import { createProgress } from "../internal/images/progress.ts";
 import { imageTable } from "../internal/images/report.ts";
-import { buildImages, type RunDeps } from "../internal/images/run.ts";
-import { processRunner } from "../internal/images/runner.ts";
+import { buildImages } from "../internal/images/run.ts";
 import { dockerfileConfigMap, onloadSnippet } from "../internal/images/snippet.ts";
-
-/** Flags that building and verifying share. */
-export const engineArgs = {
-  engine: {
-    type: "enum",
-    options: [...ENGINE_NAMES],
-    description: "Container engine (default: the first of podman, docker and buildah that works)",
-  },
-  authfile: { type: "string", valueHint: "FILE", description: "Registry credentials instead of the engine's own" },
-  "insecure-registry": {
-    type: "boolean",
-    description: "Use registries without TLS or with an unknown certificate (loopback ones always are)",
-  },
-  sbom: {
-    type: "string",
-    valueHint: "FOLDER",
-    description: "Write each image's bill of materials (CycloneDX) into this folder",
-  },
-} as const satisfies Args;
+import { engineArgs, runDeps } from "./shared/engine.ts";
 
 const args = {
   ...commonArgs,
@@ -172,17 +149,17 @@ export default defineSubcommand({
     },
   },
   async run(context) {
-    const { args, repeated } = context;
+    const { args } = context;
     const parts = readParts(args.part);
     if (args["print-dockerfile"] || args.configmap) return await printDockerfile(context, parts);
     const options = readOptions({
       ...args,
       parts,
-      kernels: repeated["kernel"] ?? [],
-      openshiftVersions: repeated["openshift-version"] ?? [],
-      toolkitImages: repeated["dtk-image"] ?? [],
-      buildArgs: repeated["build-arg"] ?? [],
-      dockerfiles: await readDockerfiles(repeated["dockerfile"] ?? []),
+      kernels: args.kernel,
+      openshiftVersions: args["openshift-version"],
+      toolkitImages: args["dtk-image"],
+      buildArgs: args["build-arg"],
+      dockerfiles: await readDockerfiles(args.dockerfile),
       cores: availableParallelism(),
     });
     const result = await buildImages(options, runDeps(context.signal));
@@ -198,29 +175,14 @@ export default defineSubcommand({
   },
 });
 
-/** What the internal functions need of the outside. */
-export function runDeps(signal: AbortSignal): RunDeps {
-  const cache = join(process.env["XDG_CACHE_HOME"] || join(homedir(), ".cache"), "onloadctl");
-  const progress = createProgress(process.stderr);
-  return {
-    runner: processRunner,
-    progress,
-    signal,
-    version: VERSION,
-    cache,
-    root: process.getuid?.() === 0,
-    now: Date.now,
-  };
-}
-
-async function printDockerfile({ args, repeated }: Context<BuildArgs>, parts: Part[]): Promise<number> {
+async function printDockerfile({ args }: Context<BuildArgs>, parts: Part[]): Promise<number> {
   const part = args.configmap && args.part === undefined ? "module" : parts[0]!;
   if (!args.configmap && parts.length > 1)
     throw new UsageError(`Name one image to print the Dockerfile of: ${PARTS.join(", ")}`);
   if (args.configmap && (part !== "module" || args.part === "all")) {
     throw new UsageError("Only modules are built inside the cluster: use build-images module --configmap");
   }
-  const dockerfile = (await readDockerfiles(repeated["dockerfile"] ?? []))[part] ?? DOCKERFILES[part];
+  const dockerfile = (await readDockerfiles(args.dockerfile))[part] ?? DOCKERFILES[part];
   process.stdout.write(
     args.configmap ? dockerfileConfigMap(dockerfile, args["configmap-name"], args.namespace) : dockerfile,
   );

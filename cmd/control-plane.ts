@@ -1,7 +1,10 @@
+import { CONTROL_PLANE, DEFAULT_PARAMETERS, DEV_DIR, joinParameters, ONLOAD_DIR } from "../internal/api/plugin-pod.ts";
 import { commonArgs, defineSubcommand } from "../internal/cli/command.ts";
 import { absolutePathFlag, durationFlag } from "../internal/cli/values.ts";
 
 const path = { type: "string", valueHint: "PATH" } as const;
+/** The flags that the DaemonSet sets, by setting. */
+const FLAG = CONTROL_PLANE.flags;
 
 export default defineSubcommand({
   summary: "Point the kernel module at the onload_cp_server of this container",
@@ -12,24 +15,29 @@ export default defineSubcommand({
     ...commonArgs,
     "server-path": {
       ...path,
-      default: "/opt/onload/sbin/onload_cp_server",
+      default: `${ONLOAD_DIR}/sbin/onload_cp_server`,
       description: "The control plane server in this container",
     },
-    parameters: { type: "string", valueHint: "WORDS", default: "-K", description: "Its parameters" },
+    [FLAG.parameters]: {
+      type: "string",
+      valueHint: "WORDS",
+      default: joinParameters(DEFAULT_PARAMETERS),
+      description: "Its parameters",
+    },
     "container-id": {
       type: "string",
       valueHint: "ID",
       description: "This container (default: found in /proc and /sys)",
     },
     "crictl-path": { ...path, description: "crictl on the node (default: looked for in the usual folders)" },
-    "host-root": { ...path, default: "/", description: "Where the node's /sys and /dev are found" },
+    [FLAG.hostRoot]: { ...path, default: "/", description: "Where the node's /sys and /dev are found" },
     "kernel-root": {
       ...path,
       default: "/proc/1/root",
       description: "Root folder of programs that the kernel starts, where crictl must be",
     },
     "proc-dir": { ...path, default: "/proc", description: "This container's /proc" },
-    "dev-dir": { ...path, default: "/dev", description: "This container's /dev, where the server opens its devices" },
+    "dev-dir": { ...path, default: DEV_DIR, description: "This container's /dev, where the server opens its devices" },
     interval: { type: "string", valueHint: "TIME", default: "1s", description: "Time between two looks at the module" },
   },
   examples: [
@@ -41,10 +49,10 @@ export default defineSubcommand({
     await runControlPlane(
       {
         serverPath: absolutePathFlag("server-path", args["server-path"]),
-        parameters: args.parameters,
+        parameters: args[FLAG.parameters],
         containerId: args["container-id"],
         crictlPath: args["crictl-path"] && absolutePathFlag("crictl-path", args["crictl-path"]),
-        hostRoot: absolutePathFlag("host-root", args["host-root"]),
+        hostRoot: absolutePathFlag(FLAG.hostRoot, args[FLAG.hostRoot]),
         kernelRoot: absolutePathFlag("kernel-root", args["kernel-root"]),
         procDir: absolutePathFlag("proc-dir", args["proc-dir"]),
         devDir: absolutePathFlag("dev-dir", args["dev-dir"]),

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { INSTALL_HOST_FILES, ONLOAD_DIR, PLUGIN_DEFAULTS, SYS_DIR } from "../internal/api/plugin-pod.ts";
 import { commonArgs, defineSubcommand } from "../internal/cli/command.ts";
 import { UsageError } from "../internal/cli/errors.ts";
 import { absolutePathFlag } from "../internal/cli/values.ts";
@@ -7,6 +8,8 @@ import { installHostFiles } from "../internal/deviceplugin/install-host-files.ts
 import { withContainerLabel } from "../internal/deviceplugin/selinux.ts";
 
 const path = { type: "string", valueHint: "PATH" } as const;
+/** The flags that the DaemonSet sets, by setting. */
+const FLAG = INSTALL_HOST_FILES.flags;
 
 export default defineSubcommand({
   summary: "Install Onload's files from the user image on the node",
@@ -15,10 +18,19 @@ export default defineSubcommand({
     '"current" to it. May be interrupted and run again. Files of running containers are never touched.',
   args: {
     ...commonArgs,
-    "onload-version": { type: "string", valueHint: "VERSION", required: true, description: "Version of Onload" },
-    from: { ...path, default: "/opt/onload", description: "Onload's files in this image" },
-    "host-onload-path": { ...path, default: "/opt/onload", description: "Onload's files on the node" },
-    "host-root": { ...path, default: "/", description: "Where the node's paths are found" },
+    [FLAG.onloadVersion]: {
+      type: "string",
+      valueHint: "VERSION",
+      required: true,
+      description: "Version of Onload",
+    },
+    from: { ...path, default: ONLOAD_DIR, description: "Onload's files in this image" },
+    [FLAG.hostOnloadPath]: {
+      ...path,
+      default: PLUGIN_DEFAULTS.hostOnloadPath,
+      description: "Onload's files on the node",
+    },
+    [FLAG.hostRoot]: { ...path, default: "/", description: "Where the node's paths are found" },
   },
   examples: [
     {
@@ -27,21 +39,21 @@ export default defineSubcommand({
     },
   ],
   async run({ args, log }) {
-    const version = args["onload-version"];
+    const version = args[FLAG.onloadVersion];
     // It becomes part of a folder's name and stands in a label elsewhere.
     if (!/^[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$/.test(version)) {
-      throw new UsageError(`Flag --onload-version cannot be "${version}": give a version such as 9.2.0`);
+      throw new UsageError(`Flag --${FLAG.onloadVersion} cannot be "${version}": give a version such as 9.2.0`);
     }
-    const hostRoot = absolutePathFlag("host-root", args["host-root"]);
-    const hostDir = join(hostRoot, absolutePathFlag("host-onload-path", args["host-onload-path"]));
+    const hostRoot = absolutePathFlag(FLAG.hostRoot, args[FLAG.hostRoot]);
+    const hostDir = join(hostRoot, absolutePathFlag(FLAG.hostOnloadPath, args[FLAG.hostOnloadPath]));
     if (hostDir === args.from) {
       throw new UsageError(`Flag --from cannot be "${args.from}": that is where the files would be installed`);
     }
-    const result = withContainerLabel(join(hostRoot, "sys"), "/proc", () =>
+    const result = withContainerLabel(join(hostRoot, SYS_DIR), "/proc", () =>
       installHostFiles(fileOps, { from: args.from, hostDir, version }),
     );
     log.info(result.copied ? "Installed Onload's files" : "Onload's files were there already", {
-      folder: join(args["host-onload-path"], result.folder),
+      folder: join(args[FLAG.hostOnloadPath], result.folder),
     });
   },
 });

@@ -1,12 +1,22 @@
 import { hostname } from "node:os";
+import {
+  COPY_EXECUTABLE,
+  DEVICE_PLUGIN,
+  INSTALL_HOST_FILES,
+  KUBELET_DIR,
+  METRICS_PORT,
+  PLUGIN_DEFAULTS,
+  POD_NAME_VARIABLE,
+} from "../internal/api/plugin-pod.ts";
 import { commonArgs, defineSubcommand } from "../internal/cli/command.ts";
 import { UsageError } from "../internal/cli/errors.ts";
 import { absolutePathFlag, durationFlag, integerFlag } from "../internal/cli/values.ts";
-import { KUBELET_DIR, METRICS_ADDRESS } from "../internal/deviceplugin/contract.ts";
 import { MAX_DEVICES } from "../internal/deviceplugin/devices.ts";
 import { DEFAULT_HYSTERESIS } from "../internal/deviceplugin/health.ts";
 
 const path = { type: "string", valueHint: "PATH" } as const;
+/** The flags that the DaemonSet sets, by setting. */
+const FLAG = DEVICE_PLUGIN.flags;
 
 export default defineSubcommand({
   summary: "Run the device plugin that offers amd.com/onload to the kubelet",
@@ -15,11 +25,20 @@ export default defineSubcommand({
     "device files of the kernel module, Onload's libraries and a NIC are there. SIGTERM gives the resource back.",
   args: {
     ...commonArgs,
-    "max-pods": { type: "string", valueHint: "N", default: "100", description: "Pods that may use Onload at once" },
-    "set-preload": { type: "boolean", default: true, description: "Set LD_PRELOAD in containers" },
-    "mount-onload": {
+    [FLAG.maxPods]: {
+      type: "string",
+      valueHint: "N",
+      default: String(PLUGIN_DEFAULTS.maxPods),
+      description: "Pods that may use Onload at once",
+    },
+    [FLAG.setPreload]: {
       type: "boolean",
-      default: false,
+      default: PLUGIN_DEFAULTS.setPreload,
+      description: "Set LD_PRELOAD in containers",
+    },
+    [FLAG.mountOnload]: {
+      type: "boolean",
+      default: PLUGIN_DEFAULTS.mountOnload,
       description: "Mount the onload script and its profiles into containers; needs --set-preload=false",
     },
     "need-nic": {
@@ -27,10 +46,26 @@ export default defineSubcommand({
       default: true,
       description: "Keep devices unhealthy while there is no NIC that Onload can use",
     },
-    "host-onload-path": { ...path, default: "/opt/onload", description: "Onload's files on the node" },
-    "base-mount-path": { ...path, default: "/opt/onload", description: "In containers, before the two below" },
-    "bin-mount-path": { ...path, default: "/usr/bin", description: "Where containers get the onload script" },
-    "lib-mount-path": { ...path, default: "/usr/lib64", description: "Where containers get the libraries" },
+    [FLAG.hostOnloadPath]: {
+      ...path,
+      default: PLUGIN_DEFAULTS.hostOnloadPath,
+      description: "Onload's files on the node",
+    },
+    [FLAG.baseMountPath]: {
+      ...path,
+      default: PLUGIN_DEFAULTS.baseMountPath,
+      description: "In containers, before the two below",
+    },
+    [FLAG.binMountPath]: {
+      ...path,
+      default: PLUGIN_DEFAULTS.binMountPath,
+      description: "Where containers get the onload script",
+    },
+    [FLAG.libMountPath]: {
+      ...path,
+      default: PLUGIN_DEFAULTS.libMountPath,
+      description: "Where containers get the libraries",
+    },
     "device-strategy": {
       type: "enum",
       options: ["mounts", "cdi"],
@@ -39,14 +74,18 @@ export default defineSubcommand({
     },
     "cdi-dir": { ...path, default: "/var/run/cdi", description: "Folder of the node's CDI files" },
     "kubelet-dir": { ...path, default: KUBELET_DIR, description: "Folder of kubelet.sock" },
-    "host-root": { ...path, default: "/", description: "Where the node's /dev, /sys and files are found" },
+    [FLAG.hostRoot]: { ...path, default: "/", description: "Where the node's /dev, /sys and files are found" },
     "proc-dir": { ...path, default: "/proc", description: "The node's /proc" },
-    "pod-name": { type: "string", valueHint: "NAME", description: "Names the socket (default: $POD_NAME, host name)" },
-    "onload-version": { type: "string", valueHint: "VERSION", default: "", description: "Shown in metrics" },
+    "pod-name": {
+      type: "string",
+      valueHint: "NAME",
+      description: `Names the socket (default: $${POD_NAME_VARIABLE}, host name)`,
+    },
+    [FLAG.onloadVersion]: { type: "string", valueHint: "VERSION", default: "", description: "Shown in metrics" },
     "metrics-bind-address": {
       type: "string",
       valueHint: "HOST:PORT",
-      default: METRICS_ADDRESS,
+      default: `:${METRICS_PORT}`,
       description: "Address of /metrics, /healthz and /readyz; 0 for none",
     },
     "health-interval": { type: "string", valueHint: "TIME", default: "5s", description: "Longest time between looks" },
@@ -65,18 +104,18 @@ export default defineSubcommand({
     },
   ],
   subcommands: {
-    "copy-executable": {
+    [COPY_EXECUTABLE.words[1]]: {
       summary: "Copy this program and its C library into a folder, to run in another image",
       load: async () => (await import("./device-plugin-copy.ts")).default,
     },
-    "install-host-files": {
+    [INSTALL_HOST_FILES.words[1]]: {
       summary: "Install Onload's files from the user image on the node",
       load: async () => (await import("./device-plugin-install.ts")).default,
     },
   },
   async run({ args, signal, log }) {
-    const maxPods = integerFlag("max-pods", args["max-pods"], 0, 1_000_000);
-    if (args["set-preload"] && args["mount-onload"]) {
+    const maxPods = integerFlag(FLAG.maxPods, args[FLAG.maxPods], 0, 1_000_000);
+    if (args[FLAG.setPreload] && args[FLAG.mountOnload]) {
       throw new UsageError("Flag --mount-onload excludes --set-preload: give --set-preload=false with it");
     }
     if (maxPods > MAX_DEVICES) {
@@ -90,20 +129,20 @@ export default defineSubcommand({
     await runDevicePlugin(
       {
         maxPods: Math.min(maxPods, MAX_DEVICES),
-        setPreload: args["set-preload"],
-        mountOnload: args["mount-onload"],
+        setPreload: args[FLAG.setPreload],
+        mountOnload: args[FLAG.mountOnload],
         needNic: args["need-nic"],
-        hostOnloadPath: absolutePathFlag("host-onload-path", args["host-onload-path"]),
-        baseMountPath: absolutePathFlag("base-mount-path", args["base-mount-path"]),
-        binMountPath: absolutePathFlag("bin-mount-path", args["bin-mount-path"]),
-        libMountPath: absolutePathFlag("lib-mount-path", args["lib-mount-path"]),
+        hostOnloadPath: absolutePathFlag(FLAG.hostOnloadPath, args[FLAG.hostOnloadPath]),
+        baseMountPath: absolutePathFlag(FLAG.baseMountPath, args[FLAG.baseMountPath]),
+        binMountPath: absolutePathFlag(FLAG.binMountPath, args[FLAG.binMountPath]),
+        libMountPath: absolutePathFlag(FLAG.libMountPath, args[FLAG.libMountPath]),
         strategy: args["device-strategy"] === "cdi" ? "cdi" : "mounts",
         cdiDir: absolutePathFlag("cdi-dir", args["cdi-dir"]),
         kubeletDir: absolutePathFlag("kubelet-dir", args["kubelet-dir"]),
-        hostRoot: absolutePathFlag("host-root", args["host-root"]),
+        hostRoot: absolutePathFlag(FLAG.hostRoot, args[FLAG.hostRoot]),
         procDir: absolutePathFlag("proc-dir", args["proc-dir"]),
-        podName: args["pod-name"] ?? process.env["POD_NAME"] ?? hostname(),
-        onloadVersion: args["onload-version"],
+        podName: args["pod-name"] ?? process.env[POD_NAME_VARIABLE] ?? hostname(),
+        onloadVersion: args[FLAG.onloadVersion],
         healthIntervalMs: durationFlag("health-interval", args["health-interval"]),
         socketIntervalMs: 5000,
         kubeletTimeoutMs: durationFlag("kubelet-timeout", args["kubelet-timeout"]),

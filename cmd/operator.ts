@@ -1,12 +1,10 @@
 import { clusterArgs, commonArgs, defineSubcommand } from "../internal/cli/command.ts";
 import { UsageError } from "../internal/cli/errors.ts";
+import { isNamespaceName } from "../internal/cli/values.ts";
 import { parseBindAddress } from "../internal/controller/http-server.ts";
 import { ControllerMetrics } from "../internal/controller/metrics.ts";
 import { connect } from "../internal/kube/connect.ts";
 import { runOperator } from "../internal/operator/operator.ts";
-
-/** A namespace as the API server allows it. */
-const NAMESPACE = /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/;
 
 export default defineSubcommand({
   summary: "Run the operator that rolls Onload out to nodes",
@@ -83,7 +81,7 @@ export default defineSubcommand({
 function namespaceList(value: string | undefined): string[] {
   const list = (value ?? "").split(",").map((each) => each.trim());
   if (value === undefined || value === "") return [];
-  const wrong = list.find((each) => !NAMESPACE.test(each));
+  const wrong = list.find((each) => !isNamespaceName(each));
   if (wrong !== undefined) {
     throw new UsageError(
       `Flag --watch-namespaces cannot be "${value}": "${wrong}" is no namespace; give names with commas between`,

@@ -8,27 +8,21 @@ import type { RawOnload } from "../internal/operator/cache/caches.ts";
 import { lookAhead } from "../internal/operator/view/outlook.ts";
 import { describePlan, planText } from "../internal/operator/view/plan-view.ts";
 import { Session } from "../internal/operator/view/session.ts";
+import { outputArg, resourceArgs } from "./shared/resources.ts";
 
 export default defineSubcommand({
   summary: "Show what the operator would do next; changes nothing",
   description:
     "Nodes in the order in which they would go, pods that would be evicted, budgets that would refuse it, and module images that KMM (2.4 and later) does not find for a kernel. With --filename it plans for a resource as if it were applied; the API server checks it, and stores nothing.",
   args: {
-    name: { type: "positional", required: false, description: "Name of one Onload resource (default: all)" },
-    namespace: { type: "string", alias: "n", valueHint: "NS", description: "Namespace (default: all)" },
+    ...resourceArgs,
     filename: {
       type: "string",
       alias: "f",
       valueHint: "FILE",
       description: "Plan for the Onload resource in this file; - reads standard input",
     },
-    output: {
-      type: "enum",
-      alias: "o",
-      options: ["table", "json", "yaml"],
-      default: "table",
-      description: "Output format",
-    },
+    output: { ...outputArg, options: ["table", "json", "yaml"] },
     ...clusterArgs,
     ...commonArgs,
   },

@@ -1,24 +1,19 @@
 import { stringify } from "yaml";
+import { ONLOAD_GROUP, ONLOAD_KIND } from "../internal/api/names.ts";
 import { clusterArgs, commonArgs, defineSubcommand } from "../internal/cli/command.ts";
 import { connect } from "../internal/kube/connect.ts";
 import { drawLive } from "../internal/operator/view/live.ts";
 import { Session } from "../internal/operator/view/session.ts";
 import { describeStatus, statusText, type ResourceStatus } from "../internal/operator/view/status-view.ts";
+import { outputArg, resourceArgs } from "./shared/resources.ts";
 
 export default defineSubcommand({
   summary: "Show what each Onload resource and node is doing, and why",
   description:
     "Per resource: version, nodes and the condition that matters most. Per node: version, state, step, since when, and why. It is computed as the operator does, from the cluster as it is.",
   args: {
-    name: { type: "positional", required: false, description: "Name of one Onload resource (default: all)" },
-    namespace: { type: "string", alias: "n", valueHint: "NS", description: "Namespace (default: all)" },
-    output: {
-      type: "enum",
-      alias: "o",
-      options: ["table", "wide", "json", "yaml", "name"],
-      default: "table",
-      description: "Output format",
-    },
+    ...resourceArgs,
+    output: { ...outputArg, options: ["table", "wide", "json", "yaml", "name"] },
     watch: { type: "boolean", alias: "w", default: false, description: "Show it anew on every change, until Ctrl-C" },
     ...clusterArgs,
     ...commonArgs,
@@ -58,7 +53,7 @@ function render(resources: readonly ResourceStatus[], output: string, now: numbe
     case "yaml":
       return stringify(resources);
     case "name":
-      return resources.map(({ name }) => `onload.onload.amd.com/${name}\n`).join("");
+      return resources.map(({ name }) => `${ONLOAD_KIND.toLowerCase()}.${ONLOAD_GROUP}/${name}\n`).join("");
     default:
       return statusText(resources, output === "wide", now);
   }

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { isSfcReplacedAtBoot, parseBootStatus, sfcMachineConfigOf, type BootStatus } from "./boot-status.ts";
+import { parseBootStatus, sfcMachineConfigOf, type BootStatus } from "./boot-status.ts";
 
 const status: BootStatus = {
   schema: 1,
@@ -27,12 +27,6 @@ test.each([
   JSON.stringify({ ...status, kernel: 5 }),
 ])("%p is no status", (text) => {
   expect(parseBootStatus(text)).toBeUndefined();
-});
-
-test("only the running boot's status counts", () => {
-  expect(isSfcReplacedAtBoot(status, "one")).toBe(true);
-  expect(isSfcReplacedAtBoot(status, "two")).toBe(false);
-  expect(isSfcReplacedAtBoot({ ...status, driver: "in-tree" }, "one")).toBe(false);
 });
 
 const role = "machineconfiguration.openshift.io/role";

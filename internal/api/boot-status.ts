@@ -84,11 +84,6 @@ export function parseBootStatus(text: string): BootStatus | undefined {
   return status as unknown as BootStatus;
 }
 
-/** Whether the boot service put the image's driver in place at the boot that is running. */
-export function isSfcReplacedAtBoot(status: BootStatus, bootId: string): boolean {
-  return status.bootId === bootId && status.driver === "out-of-tree";
-}
-
 /** OpenShift's MachineConfig, as far as we read it. */
 export interface BootMachineConfig {
   readonly metadata: { readonly name: string; readonly labels?: Readonly<Record<string, string>> };

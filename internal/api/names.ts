@@ -1,5 +1,7 @@
 /**
- * Every name that onloadctl shares with the API server, with KMM or with the original operator, in one place.
+ * Every name that onloadctl shares with the API server, with KMM or with the original operator, in one place. What is
+ * inside the device plugin's pod is in plugin-pod.ts.
+ *
  * The names are those of the original, so that a cluster can move over with its nodes labelled and its pods running.
  */
 
@@ -22,26 +24,30 @@ export const ONLOAD_RESOURCE = "amd.com/onload";
 export const FIELD_MANAGER = "onloadctl";
 
 /** Keeps an Onload resource until every node is clean. */
-export const FINALIZER = "onload.amd.com/node-cleanup";
+export const FINALIZER = `${ONLOAD_GROUP}/node-cleanup`;
 
 /** On a pod of the device plugin: a digest of the template that it was made from. */
-export const TEMPLATE_ANNOTATION = "onload.amd.com/template";
+export const TEMPLATE_ANNOTATION = `${ONLOAD_GROUP}/template`;
 
 /** On an Onload resource: any new value makes the operator try failed nodes again. */
-export const RETRY_ANNOTATION = "onload.amd.com/retry";
+export const RETRY_ANNOTATION = `${ONLOAD_GROUP}/retry`;
 
 /** On a pod of the device plugin and on its DaemonSet: the Onload version that its files are of. */
-export const VERSION_LABEL = "onload.amd.com/version";
+export const VERSION_LABEL = `${ONLOAD_GROUP}/version`;
 
 /** On a pod of the device plugin: the name of its DaemonSet. Part of the DaemonSet's selector, as in the original. */
-export const PLUGIN_NAME_LABEL = "onload.amd.com/name";
+export const PLUGIN_NAME_LABEL = `${ONLOAD_GROUP}/name`;
 
-/** Value of app.kubernetes.io/managed-by on what the operator makes; the original's own, kept for its selectors. */
-export const MANAGED_BY = "onload-operator";
+/**
+ * The operator's name: value of app.kubernetes.io/managed-by on what it makes, which the original's selectors rely on,
+ * name of its Lease, and component of its events.
+ */
+export const OPERATOR_NAME = "onload-operator";
 
-/** Containers of the device plugin's pod. */
-export const DEVICE_PLUGIN_CONTAINER = "device-plugin";
-export const WORKER_CONTAINER = "onload-worker";
+/** Paths of metrics and probes, of the operator and of the device plugin. */
+export const METRICS_PATH = "/metrics";
+export const HEALTHZ_PATH = "/healthz";
+export const READYZ_PATH = "/readyz";
 
 /** Names an Onload resource: what every name below is made of. */
 export interface OnloadKey {
@@ -113,18 +119,13 @@ export const KMM_WORKER_ACTION_LABEL = "kmm.node.kubernetes.io/worker-action";
 /** Label on the pods by which KMM 2.4 and later look whether an image exists: the Module's name. */
 export const KMM_IMAGE_OWNER_LABEL = "kmm.node.kubernetes.io/image-owner";
 
-/** The worker pod of KMM 2.x that loads or unloads a Module on a node. */
-export function kmmWorkerPodName(nodeName: string, moduleName: string): string {
-  return `kmm-worker-${nodeName}-${moduleName}`;
-}
-
 /** What an object of ours is for: value of app.kubernetes.io/component. */
 export type Component = "module" | "device-plugin";
 
 /** Labels of every object that the operator makes for an Onload resource. */
 export function objectLabels({ namespace, name }: OnloadKey, component: Component): Record<string, string> {
   return {
-    "app.kubernetes.io/managed-by": MANAGED_BY,
+    "app.kubernetes.io/managed-by": OPERATOR_NAME,
     "app.kubernetes.io/part-of": "onload",
     "app.kubernetes.io/instance": `onload-${namespace}-${name}`,
     "app.kubernetes.io/component": component,

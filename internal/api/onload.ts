@@ -1,6 +1,7 @@
 import type * as z from "zod";
 import type { DeepReadonly, KubeObject } from "./core.ts";
 import { MAX_NAMESPACE_AND_NAME } from "./names.ts";
+import { DEFAULT_PARAMETERS, PLUGIN_DEFAULTS } from "./plugin-pod.ts";
 import type { onloadSpec } from "./schema.ts";
 import { SPEC_FORM } from "./spec-form.gen.ts";
 import type { onloadStatus } from "./status-schema.ts";
@@ -35,7 +36,7 @@ export interface Onload extends KubeObject {
 export function withDefaults(raw: DeepReadonly<KubeObject> & { spec?: unknown; status?: unknown }): Onload {
   try {
     const spec = applySchema(raw.spec, SPEC_FORM, "spec") as OnloadSpec;
-    spec.devicePlugin.libMountPath ??= spec.devicePlugin.libMounthPath ?? "/usr/lib64";
+    spec.devicePlugin.libMountPath ??= spec.devicePlugin.libMounthPath ?? PLUGIN_DEFAULTS.libMountPath;
     return { ...(raw as KubeObject), kind: "Onload", spec } as Onload;
   } catch (error) {
     const reason = (error as Error).message;
@@ -47,7 +48,7 @@ export function withDefaults(raw: DeepReadonly<KubeObject> & { spec?: unknown; s
 
 /** Arguments of onload_cp_server. */
 export function controlPlaneParameters(spec: DeepReadonly<OnloadSpec>): readonly string[] {
-  return spec.onload.controlPlane?.parameters ?? ["-K"];
+  return spec.onload.controlPlane?.parameters ?? DEFAULT_PARAMETERS;
 }
 
 /** Whether the operator manages the sfc driver too: at least one kernel mapping says so. */

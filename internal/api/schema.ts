@@ -7,6 +7,7 @@
  * purpose: the API server derives the cost of a rule from them, and the rules give the better message.
  */
 import * as z from "zod";
+import { DEFAULT_PARAMETERS, PLUGIN_DEFAULTS } from "./plugin-pod.ts";
 import { int32, text } from "./schema-parts.ts";
 
 /** A rule that the API server evaluates at admission (CEL), with the message that the user reads. */
@@ -121,10 +122,14 @@ const kernelMapping = z
   .meta({ description: "Which image has the kernel modules for which kernels." });
 
 const controlPlane = z.object({
-  parameters: z.array(text(4096)).default(["-K"]).meta({
-    maxItems: 128,
-    description: "Arguments of onload_cp_server when the kernel module starts it. -K makes it log to the kernel's log.",
-  }),
+  parameters: z
+    .array(text(4096))
+    .default([...DEFAULT_PARAMETERS])
+    .meta({
+      maxItems: 128,
+      description:
+        "Arguments of onload_cp_server when the kernel module starts it. -K makes it log to the kernel's log.",
+    }),
 });
 
 const onload = z.object({
@@ -163,7 +168,7 @@ const devicePlugin = z
     imagePullPolicy: pullPolicy.optional(),
     maxPodsPerNode: z
       .int()
-      .default(100)
+      .default(PLUGIN_DEFAULTS.maxPods)
       .meta({
         format: "int32",
         description: "How many pods of a node can hold amd.com/onload at the same time.",
@@ -174,14 +179,14 @@ const devicePlugin = z
       }),
     setPreload: z
       .boolean()
-      .default(true)
+      .default(PLUGIN_DEFAULTS.setPreload)
       .meta({ description: "Sets LD_PRELOAD in every container that asks for amd.com/onload. Excludes mountOnload." }),
-    mountOnload: z.boolean().default(false).meta({
+    mountOnload: z.boolean().default(PLUGIN_DEFAULTS.mountOnload).meta({
       description:
         "Mounts the onload script at baseMountPath/binMountPath instead of setting LD_PRELOAD. Needs setPreload: false.",
     }),
     hostOnloadPath: text()
-      .default("/opt/onload/")
+      .default(`${PLUGIN_DEFAULTS.hostOnloadPath}/`)
       .meta({
         description: "Folder on the node that Onload's files are installed in.",
         ...rules({
@@ -191,7 +196,7 @@ const devicePlugin = z
         }),
       }),
     baseMountPath: text()
-      .default("/opt/onload")
+      .default(PLUGIN_DEFAULTS.baseMountPath)
       .meta({
         description: "Folder in the container that binMountPath and libMountPath are below.",
         ...rules({
@@ -200,7 +205,7 @@ const devicePlugin = z
         }),
       }),
     binMountPath: text()
-      .default("/usr/bin")
+      .default(PLUGIN_DEFAULTS.binMountPath)
       .meta({ description: "Folder below baseMountPath that programs are mounted in." }),
     libMountPath: text()
       .optional()

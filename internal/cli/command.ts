@@ -1,17 +1,25 @@
 import type { ArgDef, ArgsDef, ParsedArgs } from "citty";
 import type { Logger } from "./log.ts";
 
-/** A flag or positional argument as citty describes it; `repeatable` ones may be given several times. */
-export type Arg = ArgDef & { repeatable?: boolean };
+/**
+ * A flag or a positional argument, described as citty does it. Several values may be given for a `repeatable` one. The
+ * alias of a flag is one letter.
+ */
+export type Arg = ArgDef & { repeatable?: boolean; alias?: string };
 /** The arguments of a subcommand by their kebab-case name. */
 export type Args = Record<string, Arg>;
 
+/**
+ * The checked values of a subcommand's arguments: those of a repeatable one as a list in the order given, which may be
+ * empty; of any other its value, its default, or undefined.
+ */
+export type ArgValues<A extends Args> = {
+  [Name in keyof A]: A[Name] extends { repeatable: true } ? string[] : ParsedArgs<A & ArgsDef>[Name];
+};
+
 /** What a running subcommand is given. */
 export interface Context<A extends Args = Args> {
-  /** Checked values. Those of a repeatable flag are in `repeated`. */
-  args: ParsedArgs<A & ArgsDef>;
-  /** Every value of each repeatable flag, in order; an empty list where it was not given. */
-  repeated: Record<string, string[]>;
+  args: ArgValues<A>;
   /** Aborted by the first SIGTERM or SIGINT. A second one ends the process. */
   signal: AbortSignal;
   log: Logger;

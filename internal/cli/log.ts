@@ -1,4 +1,4 @@
-import { createConsola, type ConsolaInstance, type LogObject } from "consola/core";
+import { createConsola, type ConsolaInstance, type ConsolaReporter } from "consola/core";
 import { errorText } from "./errors.ts";
 
 /** Structured values that go with a log line; an Error is written as its text. */
@@ -36,26 +36,30 @@ export interface LogOptions {
 const CONSOLA_LEVEL: Record<LogLevel, number> = { error: 0, warn: 1, info: 3, debug: 4 };
 const COLOUR: Record<string, string> = { debug: "2", info: "36", warn: "33", error: "31" };
 
-/** Makes the program's logger. */
+/** Makes the program's logger: consola drops what is below the level, and hands the rest to our reporter. */
 export function createLogger(options: LogOptions = {}): Logger {
-  const write = options.write ?? ((line: string) => void process.stderr.write(line));
-  const now = options.now ?? Date.now;
-  const format = options.format ?? (process.stderr.isTTY ? "text" : "json");
-  const render = format === "json" ? jsonLine : textLine;
   const consola = createConsola({
     level: CONSOLA_LEVEL[options.level ?? "info"],
-    // Consola folds repeated lines by default; an operator's log must show each.
+    // By default consola folds repeated lines into one; the log of an operator has to show each.
     throttle: 0,
-    reporters: [
-      {
-        log(entry: LogObject) {
-          const [message, fields] = entry.args as [string, Fields];
-          write(render(entry.type, message, fields, new Date(now())));
-        },
-      },
-    ],
+    reporters: [reporter(options)],
   });
   return wrap(consola, {});
+}
+
+/** Writes each entry as one line, to standard error by default: consola's own reporters write to standard output too. */
+function reporter({ format, write = toStderr, now = Date.now }: LogOptions): ConsolaReporter {
+  const line = (format ?? (process.stderr.isTTY ? "text" : "json")) === "json" ? jsonLine : textLine;
+  return {
+    log({ type, args }) {
+      const [message, fields] = args as [string, Fields];
+      write(line(type, message, fields, new Date(now())));
+    },
+  };
+}
+
+function toStderr(line: string): void {
+  process.stderr.write(line);
 }
 
 /** A logger that writes nothing, for tests and quiet commands. */

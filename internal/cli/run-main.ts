@@ -1,9 +1,9 @@
-import { parseArgs, type ArgsDef } from "citty";
 import { basename } from "node:path";
-import type { Context, Subcommand } from "./command.ts";
+import type { Subcommand } from "./command.ts";
 import { errorText, isAbort, UsageError } from "./errors.ts";
 import { createLogger, type LogFormat, type LogLevel } from "./log.ts";
-import { checkArgs, nearest } from "./strict-args.ts";
+import { nearest } from "./nearest.ts";
+import { parseArguments } from "./parse-arguments.ts";
 import { usageText } from "./usage.ts";
 import { VERSION } from "./version.ts";
 
@@ -72,18 +72,16 @@ async function runCommandLine(root: Subcommand, raw: string[], signal: AbortSign
     process.stdout.write(`onloadctl ${VERSION}\n`);
     return 0;
   }
-  const args = command.args ?? {};
-  const { normalised, repeated } = checkArgs(rest, args);
+  const args = parseArguments(rest, command.args ?? {});
   if (!command.run) {
     process.stderr.write(usageText(command, path));
     return 2;
   }
-  const parsed = parseArgs(normalised, args as ArgsDef) as Context["args"];
   const log = createLogger({
-    level: parsed["log-level"] as LogLevel | undefined,
-    format: parsed["log-format"] as LogFormat | undefined,
+    level: args["log-level"] as LogLevel | undefined,
+    format: args["log-format"] as LogFormat | undefined,
   });
-  return (await command.run({ args: parsed, repeated, signal, log })) ?? 0;
+  return (await command.run({ args, signal, log })) ?? 0;
 }
 
 /** How the person called us: installed as `kubectl-onload`, the program is a plugin and its name two words. */

@@ -49,15 +49,14 @@ function positionalText([name, arg]: [string, Arg]): string {
 }
 
 function flagRow([name, arg]: [string, Arg]): [string, string] {
-  const alias = "alias" in arg ? [arg.alias ?? []].flat() : [];
+  const alias = arg.alias !== undefined ? `, -${arg.alias}` : "";
   const value =
     arg.type === "boolean"
       ? arg.default === true
         ? "=true|false"
         : ""
       : `=${arg.type === "enum" && !arg.valueHint ? arg.options?.join("|") : (arg.valueHint ?? "VALUE")}`;
-  const short = alias.map((a) => (a.length === 1 ? `, -${a}` : `, --${a}`)).join("");
-  return [`--${name}${value}${short}`, describe(arg)];
+  return [`--${name}${value}${alias}`, describe(arg)];
 }
 
 function describe(arg: Arg): string {

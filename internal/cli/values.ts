@@ -37,3 +37,30 @@ export function absolutePathFlag(name: string, value: string): string {
   if (value.startsWith("/")) return value;
   throw new UsageError(`Flag --${name} cannot be "${value}": give an absolute path such as /opt/onload`);
 }
+
+/**
+ * A flag's value as the reference of a container image, with its tag or digest.
+ *
+ * @throws UsageError naming the flag
+ */
+export function imageFlag(name: string, value: string): string {
+  if (/^[^\s:@/][^\s@]*([:@][^\s/]+)$/.test(value)) return value;
+  throw new UsageError(`Flag --${name} cannot be "${value}": give an image with its tag or digest`);
+}
+
+/** Whether the API server allows `name` as the name of a namespace. */
+export function isNamespaceName(name: string): boolean {
+  return /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(name);
+}
+
+/**
+ * The value of an optional flag as the name of a namespace.
+ *
+ * @throws UsageError naming the flag and what such a name may have
+ */
+export function namespaceFlag(name: string, value: string | undefined): string | undefined {
+  if (value === undefined || isNamespaceName(value)) return value;
+  throw new UsageError(
+    `Flag --${name} cannot be "${value}": use at most 63 lower-case letters, digits and "-", with a letter or digit at each end`,
+  );
+}

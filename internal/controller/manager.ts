@@ -1,3 +1,4 @@
+import { HEALTHZ_PATH, METRICS_PATH, READYZ_PATH } from "../api/names.ts";
 import { errorText } from "../cli/errors.ts";
 import type { Logger } from "../cli/log.ts";
 import type { InformerState } from "../kube/informer.ts";
@@ -138,11 +139,14 @@ export class Manager {
         body: await metrics.text(),
         contentType: metrics.registry.contentType,
       });
-      this.#metricsServer = await HttpServer.listen(metricsAt, { "/metrics": text });
+      this.#metricsServer = await HttpServer.listen(metricsAt, { [METRICS_PATH]: text });
     }
     if (healthAt) {
       const healthz: Handler = async () => "ok";
-      this.#healthServer = await HttpServer.listen(healthAt, { "/healthz": healthz, "/readyz": () => this.#ready() });
+      this.#healthServer = await HttpServer.listen(healthAt, {
+        [HEALTHZ_PATH]: healthz,
+        [READYZ_PATH]: () => this.#ready(),
+      });
     }
   }
 

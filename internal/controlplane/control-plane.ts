@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { DEV_DIR, SYS_DIR } from "../api/plugin-pod.ts";
 import { errorText } from "../cli/errors.ts";
 import type { Logger } from "../cli/log.ts";
 import { findContainerId } from "./container-id.ts";
@@ -43,7 +44,7 @@ const MODULE_DEFAULTS: ServerParameters = { path: "", params: "" };
  * @throws only where the former settings cannot be put back
  */
 export async function runControlPlane(config: ControlPlaneConfig, log: Logger, signal: AbortSignal): Promise<void> {
-  const sysDir = join(config.hostRoot, "sys");
+  const sysDir = join(config.hostRoot, SYS_DIR);
   let former: ServerParameters | undefined;
   let ours: ServerParameters | undefined;
   let said = "";
@@ -82,7 +83,7 @@ async function wantedParameters(config: ControlPlaneConfig, sysDir: string): Pro
 }
 
 async function linkNewDevices(config: ControlPlaneConfig, log: Logger): Promise<void> {
-  const hostDevDir = join(config.hostRoot, "dev");
+  const hostDevDir = join(config.hostRoot, DEV_DIR);
   if (hostDevDir === config.devDir) return;
   const linked = await linkDevices(hostDevDir, config.devDir);
   if (linked.length > 0) log.info("Linked the node's devices into the container", { devices: linked });

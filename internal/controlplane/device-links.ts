@@ -1,8 +1,6 @@
 import { lstat, readlink, rename, rm, symlink } from "node:fs/promises";
-import { join } from "node:path";
-
-/** Device files that onload_cp_server opens. */
-const NAMES = ["onload", "onload_epoll", "sfc_char"];
+import { join, relative } from "node:path";
+import { DEV_DIR, DEVICE_FILES } from "../api/plugin-pod.ts";
 
 /**
  * Makes the node's Onload devices appear in this container's /dev, as links to the live ones.
@@ -14,7 +12,8 @@ const NAMES = ["onload", "onload_epoll", "sfc_char"];
  */
 export async function linkDevices(hostDevDir: string, devDir: string): Promise<string[]> {
   const linked: string[] = [];
-  for (const name of NAMES) {
+  for (const file of DEVICE_FILES) {
+    const name = relative(DEV_DIR, file);
     const target = join(hostDevDir, name);
     if (!(await lstat(target).catch(() => undefined))) continue;
     const path = join(devDir, name);

@@ -1,5 +1,6 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { joinParameters, splitParameters } from "../api/plugin-pod.ts";
 
 /** The two parameters of the onload module that say how the kernel starts the control plane server. */
 export interface ServerParameters {
@@ -37,7 +38,7 @@ export async function writeParameters(sysDir: string, { path, params }: ServerPa
 
 /** Whether both mean the same to the kernel, which splits the arguments at spaces. */
 export function sameParameters(a: ServerParameters, b: ServerParameters): boolean {
-  return a.path === b.path && words(a.params).join(" ") === words(b.params).join(" ");
+  return a.path === b.path && joinParameters(splitParameters(a.params)) === joinParameters(splitParameters(b.params));
 }
 
 /** What makes the kernel start a program inside a container. */
@@ -47,16 +48,12 @@ export function serverInContainer(
   serverPath: string,
   parameters: string,
 ): ServerParameters {
-  return { path: crictl, params: ["exec", containerId, serverPath, ...words(parameters)].join(" ") };
+  return { path: crictl, params: joinParameters(["exec", containerId, serverPath, ...splitParameters(parameters)]) };
 }
 
 /** Whether the settings are those of this program in some container, this one or one that is gone. */
 export function isInContainer({ path, params }: ServerParameters): boolean {
   return path.endsWith("/crictl") && /^exec [0-9a-f]{64} /.test(params);
-}
-
-function words(text: string): string[] {
-  return text.split(/\s+/).filter((word) => word !== "");
 }
 
 function file(sysDir: string, name: string): string {

@@ -1,7 +1,8 @@
 import { join } from "node:path";
 import type { ContainerAllocateResponse, Mount } from "../../proto/deviceplugin/v1beta1/api.gen.ts";
+import { ONLOAD_RESOURCE } from "../api/names.ts";
+import { DEVICE_FILES } from "../api/plugin-pod.ts";
 import type { AllocationConfig } from "./config.ts";
-import { DEVICE_FILES, RESOURCE_NAME } from "./contract.ts";
 import { deviceIndex } from "./devices.ts";
 import type { Installation } from "./installation.ts";
 
@@ -43,7 +44,7 @@ export function containerEdits(config: AllocationConfig, installation: Installat
 /** The answer for one container. */
 export function allocateResponse(config: AllocationConfig, edits: ContainerEdits): ContainerAllocateResponse {
   if (config.strategy === "cdi") {
-    const cdiDevices = [{ name: `${RESOURCE_NAME}=${CDI_DEVICE}` }];
+    const cdiDevices = [{ name: `${ONLOAD_RESOURCE}=${CDI_DEVICE}` }];
     return { envs: {}, mounts: [], devices: [], annotations: {}, cdiDevices };
   }
   return {
@@ -60,8 +61,8 @@ export function refusal(ids: readonly string[], count: number, problems: readonl
   const unknown = ids.filter((id) => deviceIndex(id, count) === undefined);
   if (unknown.length > 0) {
     const range = count > 0 ? `sfc-0 to sfc-${count - 1}` : "no devices";
-    return `Cannot allocate ${RESOURCE_NAME}: this node offers ${range}, not ${unknown.join(", ")}`;
+    return `Cannot allocate ${ONLOAD_RESOURCE}: this node offers ${range}, not ${unknown.join(", ")}`;
   }
-  if (problems.length > 0) return `Cannot allocate ${RESOURCE_NAME} on this node: ${problems.join("; ")}`;
+  if (problems.length > 0) return `Cannot allocate ${ONLOAD_RESOURCE} on this node: ${problems.join("; ")}`;
   return undefined;
 }

@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { ONLOAD_RESOURCE } from "../api/names.ts";
 import { CDI_DEVICE, type ContainerEdits } from "./allocation.ts";
-import { RESOURCE_NAME } from "./contract.ts";
 
 /** One file for the whole node; the name is free, the ending is not. */
 const FILE = "amd.com-onload.json";
@@ -10,7 +10,7 @@ const FILE = "amd.com-onload.json";
 export function cdiSpec(edits: ContainerEdits): object {
   return {
     cdiVersion: "0.5.0",
-    kind: RESOURCE_NAME,
+    kind: ONLOAD_RESOURCE,
     devices: [
       {
         name: CDI_DEVICE,

@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { join } from "node:path";
 import { isPluginSocket, socketName } from "./config.ts";
-import { KUBELET_DIR } from "./contract.ts";
+import { KUBELET_DIR } from "../api/plugin-pod.ts";
 
 test("the socket is named for the pod", () => {
   expect(socketName(KUBELET_DIR, "cluster-device-plugin-ds-x7k2p")).toBe("onload-cluster-device-plugin-ds-x7k2p.sock");

@@ -1,15 +1,11 @@
 import { basename, join } from "node:path";
+import { EXECUTABLE_FILES } from "../api/plugin-pod.ts";
 import type { FileOps } from "./file-ops.ts";
 import { copyFile } from "./tree.ts";
 
-/** File names in the folder that {@link copyExecutable} fills. */
-const EXECUTABLE = "onloadctl";
-const LOADER = "ld.so";
-const LIBRARIES = "lib";
-
 /**
  * Copies this program with its dynamic loader and C library into a folder, so that it runs in a container whose image
- * has neither: `ld.so --library-path lib onloadctl ...`.
+ * has neither: see executableCommand (plugin-pod.ts).
  *
  * What must be copied is what is mapped into this very process. Files are put in place by renaming, because an init
  * container may run again while the former copy is being executed.
@@ -24,11 +20,11 @@ export function copyExecutable(fs: FileOps, procDir: string, to: string): string
   if (loader === undefined) {
     throw new Error("Cannot copy the executable: it was not started by a dynamic loader");
   }
-  fs.mkdirSync(join(to, LIBRARIES), { recursive: true });
+  fs.mkdirSync(join(to, EXECUTABLE_FILES.libraries), { recursive: true });
   const files = new Map([
-    [EXECUTABLE, executable],
-    [LOADER, loader],
-    ...libraries.map((path) => [join(LIBRARIES, basename(path)), path] as const),
+    [EXECUTABLE_FILES.program, executable],
+    [EXECUTABLE_FILES.loader, loader],
+    ...libraries.map((path) => [join(EXECUTABLE_FILES.libraries, basename(path)), path] as const),
   ]);
   for (const [name, from] of files) {
     const partial = join(to, `.partial-${basename(name)}`);

@@ -1,7 +1,7 @@
 import { basename } from "node:path";
+import { DEV_DIR, DEVICE_FILES } from "../api/plugin-pod.ts";
 import type { Logger } from "../cli/log.ts";
 import { onHost, type PluginConfig } from "./config.ts";
-import { DEVICE_FILES } from "./contract.ts";
 import { initialHealth, nextHealth, recheckIn, type Health } from "./health.ts";
 import { observeNode, type NodeView } from "./observe.ts";
 import { FolderWatch, Wake } from "./wake.ts";
@@ -45,7 +45,7 @@ export class HealthMonitor {
   async run(signal: AbortSignal): Promise<void> {
     const devices = new Set(DEVICE_FILES.map((path) => basename(path)));
     const watches = [
-      new FolderWatch(onHost(this.#config, "/dev"), (name) => {
+      new FolderWatch(onHost(this.#config, DEV_DIR), (name) => {
         if (name === null || devices.has(name)) this.#wake.notify();
       }),
       new FolderWatch(onHost(this.#config, this.#config.hostOnloadPath), () => this.#wake.notify()),

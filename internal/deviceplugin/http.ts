@@ -1,5 +1,6 @@
 import { createServer, type Server } from "node:http";
 import type { Registry } from "prom-client";
+import { HEALTHZ_PATH, METRICS_PATH, READYZ_PATH } from "../api/names.ts";
 import type { Logger } from "../cli/log.ts";
 
 /** Another plugin of this node may hold the port until it ends. */
@@ -47,12 +48,12 @@ export async function serveHttp(options: HttpOptions, signal: AbortSignal): Prom
 function makeServer({ registry, healthz, readyz, log }: HttpOptions): Server {
   return createServer((request, response) => {
     const path = request.url?.split("?")[0];
-    const probe = path === "/healthz" ? healthz : path === "/readyz" ? readyz : undefined;
+    const probe = path === HEALTHZ_PATH ? healthz : path === READYZ_PATH ? readyz : undefined;
     if (probe !== undefined) {
       const problem = probe();
       response.writeHead(problem === undefined ? 200 : 503, { "content-type": "text/plain; charset=utf-8" });
       response.end(`${problem ?? "ok"}\n`);
-    } else if (path === "/metrics") {
+    } else if (path === METRICS_PATH) {
       registry.metrics().then(
         (text) => response.writeHead(200, { "content-type": registry.contentType }).end(text),
         (error: unknown) => {

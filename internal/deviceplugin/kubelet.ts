@@ -2,7 +2,7 @@ import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { credentials, Metadata } from "@grpc/grpc-js";
 import { RegistrationClient } from "../../proto/deviceplugin/v1beta1/api.gen.ts";
-import { RESOURCE_NAME } from "./contract.ts";
+import { ONLOAD_RESOURCE } from "../api/names.ts";
 
 /** The kubelet connects to the plugin before it answers, and gives that ten seconds. */
 const REGISTER_TIMEOUT_MS = 15_000;
@@ -45,7 +45,7 @@ export async function register(kubelet: KubeletSocket, endpoint: string, signal:
         {
           version: "v1beta1",
           endpoint,
-          resourceName: RESOURCE_NAME,
+          resourceName: ONLOAD_RESOURCE,
           options: { preStartRequired: false, getPreferredAllocationAvailable: true },
         },
         new Metadata(),

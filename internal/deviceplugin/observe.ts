@@ -1,8 +1,8 @@
 import { constants } from "node:fs";
 import { open } from "node:fs/promises";
+import { DEVICE_FILES, SYS_DIR } from "../api/plugin-pod.ts";
 import { bootProblem, readBootStatus } from "./boot-service.ts";
 import { onHost, type PluginConfig } from "./config.ts";
-import { DEVICE_FILES } from "./contract.ts";
 import { findInstallation, type Installation } from "./installation.ts";
 import { isUsable, scanNics, type Nic } from "./nics.ts";
 
@@ -26,7 +26,7 @@ export async function observeNode(
   }
   let nics: Nic[] = [];
   try {
-    nics = await scanNics(onHost(config, "/sys"));
+    nics = await scanNics(onHost(config, SYS_DIR));
     if (config.needNic && !nics.some(isUsable)) problems.push(nicProblem(nics));
   } catch (error) {
     if (config.needNic) problems.push((error as Error).message);

@@ -2,6 +2,7 @@
 import { randomUUID } from "node:crypto";
 import type { Logger } from "../cli/log.ts";
 import type { Pod } from "../api/core.ts";
+import { KMM_GROUP, OPERATOR_NAME } from "../api/names.ts";
 import { Controller } from "../controller/controller.ts";
 import { Manager } from "../controller/manager.ts";
 import type { ControllerMetrics } from "../controller/metrics.ts";
@@ -23,7 +24,6 @@ import { Teller } from "./report/events.ts";
 const CONCURRENCY = 4;
 /** A rollout that cannot go on is looked at again at least this often. */
 const LONGEST_BACKOFF_MS = 60_000;
-const LEASE_NAME = "onload-operator";
 
 export interface OperatorOptions {
   client: Client;
@@ -49,7 +49,7 @@ export async function runOperator(options: OperatorOptions, signal: AbortSignal)
   const { client, metrics, log, namespaces, pod } = options;
   const caches = createCaches(client, namespaces, log);
   const instance = pod.name ?? `onloadctl-${process.pid}`;
-  const events = new EventRecorder({ client, component: "onload-operator", instance, log });
+  const events = new EventRecorder({ client, component: OPERATOR_NAME, instance, log });
   const manager = new Manager({
     log,
     metrics,
@@ -59,7 +59,7 @@ export async function runOperator(options: OperatorOptions, signal: AbortSignal)
       ? {
           leaderElection: {
             client,
-            lease: { namespace: options.leaseNamespace, name: LEASE_NAME },
+            lease: { namespace: options.leaseNamespace, name: OPERATOR_NAME },
             identity: `${instance}_${randomUUID()}`,
           },
         }
@@ -137,9 +137,7 @@ function watchAll(controller: Controller, caches: Caches): void {
     return node ? keysOfNode({ key, old: undefined, current: node }, observeClaims(caches)) : [];
   });
   controller.watch(caches.machineConfigs, all);
-  controller.watch(caches.crds, ({ old, current }) =>
-    (current ?? old)?.spec.group.endsWith("kmm.sigs.x-k8s.io") ? all() : [],
-  );
+  controller.watch(caches.crds, ({ old, current }) => ((current ?? old)?.spec.group.endsWith(KMM_GROUP) ? all() : []));
 }
 
 /** The image of our own pod, which also has the device plugin in it; undefined outside of a pod. */

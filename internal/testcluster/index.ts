@@ -3,7 +3,7 @@
  *
  * A test that needs an API server (foo.cluster.test.ts) uses the one that all files share:
  *
- *   import { sharedControlPlane } from "../testcluster/index.ts";
+ *   import { sharedControlPlane } from "./index.ts";
  *
  *   const cluster = await sharedControlPlane();            // real etcd, API server, controllers, scheduler; KMM's CRDs
  *   const namespace = await cluster.createNamespace();     // tests keep apart by namespaces and unique node names

@@ -10,7 +10,7 @@ import { once } from "node:events";
 import { join } from "node:path";
 import { FakeHost } from "../../internal/deviceplugin/testing/host.ts";
 import { KubeletClient } from "../../internal/deviceplugin/testing/kubelet-client.ts";
-import { PLUGIN_RUNTIME } from "../../internal/operator/desired/daemonset.ts";
+import { executableCommand, PLUGIN_RUNTIME } from "../../internal/api/plugin-pod.ts";
 import { builtExecutable } from "../../internal/testcluster/lib/built.ts";
 import { run } from "../../internal/testcluster/lib/command.ts";
 import { cpuSeconds, memoryMb, type Memory } from "./process.ts";
@@ -41,8 +41,8 @@ class Plugin {
 
   constructor(host: FakeHost) {
     const folder = join(host.root, "onloadctl");
-    // As in the operator's DaemonSet; internal/deviceplugin/contract.ts says why.
-    const command = ["--library-path", join(folder, "lib"), join(folder, "onloadctl"), "device-plugin"];
+    // As in the operator's DaemonSet.
+    const [program, ...command] = executableCommand(folder);
     const env = { ...process.env, ...PLUGIN_RUNTIME };
     const args = [
       `--host-root=${host.root}`,
@@ -51,7 +51,7 @@ class Plugin {
       "--metrics-bind-address=127.0.0.1:0",
       "--log-level=error",
     ];
-    this.#process = spawn(join(folder, "ld.so"), [...command, ...args], {
+    this.#process = spawn(program!, [...command, "device-plugin", ...args], {
       env,
       stdio: ["ignore", "ignore", "inherit"],
     });

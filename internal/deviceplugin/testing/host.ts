@@ -2,8 +2,8 @@ import { mkdir, mkdtemp, rm, symlink, unlink, writeFile } from "node:fs/promises
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { silentLogger } from "../../cli/log.ts";
+import { DEVICE_FILES } from "../../api/plugin-pod.ts";
 import type { PluginConfig } from "../config.ts";
-import { DEVICE_FILES } from "../contract.ts";
 import { runDevicePlugin, type PluginDeps } from "../plugin.ts";
 
 /** A NIC as sysfs would show it. */

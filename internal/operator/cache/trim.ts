@@ -9,7 +9,7 @@ import type {
   ObjectMeta,
 } from "../../api/core.ts";
 import type { Module, NodeModulesConfig } from "../../api/kmm.ts";
-import { ONLOAD_GROUP, ONLOAD_RESOURCE, TEMPLATE_ANNOTATION } from "../../api/names.ts";
+import { KMM_GROUP, ONLOAD_GROUP, ONLOAD_RESOURCE, TEMPLATE_ANNOTATION } from "../../api/names.ts";
 
 type Meta = Node["metadata"];
 
@@ -115,7 +115,7 @@ export function trimNodeModulesConfig(nmc: NodeModulesConfig): NodeModulesConfig
 export function trimCrd(crd: CustomResourceDefinition): CustomResourceDefinition {
   const { group, scope, names, versions } = crd.spec;
   // Other groups' schemas are never looked at.
-  const ours = group.endsWith("kmm.sigs.x-k8s.io");
+  const ours = group.endsWith(KMM_GROUP);
   return {
     ...kind(crd),
     metadata: identity(crd.metadata),

@@ -1,41 +1,42 @@
-/** The DaemonSet of the device plugin. What its pod must hold is written in internal/deviceplugin/contract.ts. */
+/** The DaemonSet of the device plugin. Names, paths and flags of its pod are in internal/api/plugin-pod.ts. */
 import { posix } from "node:path";
 import type { DaemonSet, DeepReadonly } from "../../api/core.ts";
 import {
-  DEVICE_PLUGIN_CONTAINER,
+  HEALTHZ_PATH,
+  READYZ_PATH,
   VERSION_LABEL,
-  WORKER_CONTAINER,
   devicePluginName,
   devicePluginSelector,
   objectLabels,
   pluginLabel,
 } from "../../api/names.ts";
 import { controlPlaneParameters, type Onload } from "../../api/onload.ts";
-
-/** Where the node's own paths are found in the pod's containers. */
-const HOST_ROOT = "/host";
-/** Where our executable is for containers of the user image, and how it is started there without their libraries. */
-const EXECUTABLE_DIR = "/onloadctl";
-const EXECUTABLE = ["/onloadctl/ld.so", "--library-path", "/onloadctl/lib", "/onloadctl/onloadctl"];
-const KUBELET_DIR = "/var/lib/kubelet/device-plugins";
-const METRICS_PORT = 9470;
+import {
+  CONTROL_PLANE,
+  COPY_CONTAINER,
+  COPY_EXECUTABLE,
+  DEVICE_PLUGIN,
+  DEVICE_PLUGIN_CONTAINER,
+  EXECUTABLE_DIR,
+  HOST_ROOT,
+  INSTALL_CONTAINER,
+  INSTALL_HOST_FILES,
+  METRICS_PORT,
+  METRICS_PORT_NAME,
+  PLUGIN_DEFAULTS,
+  PLUGIN_RUNTIME,
+  POD_NAME_VARIABLE,
+  WORKER_CONTAINER,
+  WORKER_RUNTIME,
+  commandLine,
+  executableCommand,
+  joinParameters,
+  podVolumes,
+  type PodVolume,
+} from "../../api/plugin-pod.ts";
 
 const ROOT = { privileged: true, runAsUser: 0, runAsGroup: 0 };
-/** Keeps the runtime from compiling what is called often: a container that does next to nothing needs none of it. */
-const NO_JIT = { name: "BUN_JSC_useJIT", value: "0" };
-/**
- * Options of the runtime for the device plugin: a small heap, and compile late, by the simplest compiler, and never
- * beside the work. Of all that was tried, this alone answers in under half a millisecond and stays under 50 MB: without
- * the compiler a call takes half as long again, and as it comes the runtime takes 10 MB more.
- */
-export const PLUGIN_RUNTIME: Readonly<Record<string, string>> = {
-  BUN_OPTIONS: "--smol",
-  BUN_JSC_useDFGJIT: "0",
-  BUN_JSC_useRegExpJIT: "0",
-  BUN_JSC_useConcurrentJIT: "0",
-  BUN_JSC_thresholdForJITAfterWarmUp: "100000",
-  BUN_JSC_thresholdForJITSoon: "100000",
-};
+/** Of each container, where the resource says nothing. */
 const DEFAULT_RESOURCES = { requests: { cpu: "10m", memory: "64Mi" } };
 
 /**
@@ -88,20 +89,16 @@ export function devicePluginImage(
 
 function podSpec({ spec }: DeepReadonly<Onload>, image: string, nodeLabel: string): object {
   const hostOnload = posix.join("/", spec.devicePlugin.hostOnloadPath).replace(/\/$/, "");
-  const volumes = mounts(hostOnload);
+  const volumes = podVolumes(hostOnload);
+  const command = executableCommand(EXECUTABLE_DIR);
   const plugin = { image, ...pullPolicy(spec.devicePlugin.imagePullPolicy) };
   const user = { image: spec.onload.userImage, ...pullPolicy(spec.onload.imagePullPolicy) };
-  const files = [
-    `--onload-version=${spec.onload.version}`,
-    `--host-onload-path=${hostOnload}`,
-    `--host-root=${HOST_ROOT}`,
-  ];
+  const files = { onloadVersion: spec.onload.version, hostOnloadPath: hostOnload, hostRoot: HOST_ROOT };
   return {
     ...(spec.serviceAccountName ? { serviceAccountName: spec.serviceAccountName } : {}),
     // Nothing in the pod talks to the API server.
     automountServiceAccountToken: false,
     ...(spec.imagePullSecrets ? { imagePullSecrets: spec.imagePullSecrets.map(({ name }) => ({ name })) } : {}),
-    // onload_cp_server serves the network namespace that it runs in, and is given others by their paths in /proc.
     hostNetwork: true,
     hostPID: true,
     priorityClassName: "system-node-critical",
@@ -116,97 +113,94 @@ function podSpec({ spec }: DeepReadonly<Onload>, image: string, nodeLabel: strin
     },
     initContainers: [
       {
-        name: "copy-onloadctl",
+        name: COPY_CONTAINER,
         ...plugin,
-        args: ["device-plugin", "copy-executable", `--to=${EXECUTABLE_DIR}`],
-        volumeMounts: [volumes.executable],
+        args: commandLine(COPY_EXECUTABLE, { to: EXECUTABLE_DIR }),
+        volumeMounts: [mount(volumes.executable)],
       },
       {
-        name: "install-host-files",
+        name: INSTALL_CONTAINER,
         ...user,
-        command: EXECUTABLE,
-        args: ["device-plugin", "install-host-files", ...files],
+        command,
+        args: commandLine(INSTALL_HOST_FILES, files),
         securityContext: ROOT,
-        volumeMounts: [readOnly(volumes.executable), volumes.hostOnload, readOnly(volumes.sys)],
+        // In /sys it finds out whether SELinux is on.
+        volumeMounts: [readOnly(volumes.executable), mount(volumes.hostOnload), readOnly(volumes.sys)],
       },
     ],
     containers: [
       {
         name: DEVICE_PLUGIN_CONTAINER,
         ...plugin,
-        // The copy, not the image's own: the kernel keeps one file in memory for both containers.
-        command: EXECUTABLE,
-        args: ["device-plugin", ...files, ...pluginFlags(spec.devicePlugin)],
+        // The copy, not the image's own executable, so that the kernel keeps one file in memory for both containers.
+        command,
+        args: commandLine(DEVICE_PLUGIN, { ...files, ...pluginSettings(spec.devicePlugin) }),
         env: [
-          { name: "POD_NAME", valueFrom: { fieldRef: { fieldPath: "metadata.name" } } },
-          ...Object.entries(PLUGIN_RUNTIME).map(([name, value]) => ({ name, value })),
+          { name: POD_NAME_VARIABLE, valueFrom: { fieldRef: { fieldPath: "metadata.name" } } },
+          ...environment(PLUGIN_RUNTIME),
         ],
         securityContext: { ...ROOT, readOnlyRootFilesystem: true },
-        ports: [{ name: "metrics", containerPort: METRICS_PORT, protocol: "TCP" }],
-        livenessProbe: { httpGet: { path: "/healthz", port: "metrics" }, periodSeconds: 20, failureThreshold: 3 },
-        readinessProbe: { httpGet: { path: "/readyz", port: "metrics" }, periodSeconds: 5 },
+        ports: [{ name: METRICS_PORT_NAME, containerPort: METRICS_PORT, protocol: "TCP" }],
+        livenessProbe: { ...probe(HEALTHZ_PATH), periodSeconds: 20, failureThreshold: 3 },
+        readinessProbe: { ...probe(READYZ_PATH), periodSeconds: 5 },
         resources: spec.devicePlugin.resources ?? DEFAULT_RESOURCES,
         volumeMounts: [
           readOnly(volumes.executable),
-          volumes.kubelet,
-          volumes.hostOnload,
-          volumes.dev,
+          mount(volumes.kubelet),
+          mount(volumes.hostOnload),
+          mount(volumes.dev),
           readOnly(volumes.sys),
         ],
       },
       {
         name: WORKER_CONTAINER,
         ...user,
-        command: EXECUTABLE,
-        args: ["control-plane", `--host-root=${HOST_ROOT}`, `--parameters=${controlPlaneParameters(spec).join(" ")}`],
-        env: [NO_JIT],
+        command,
+        args: commandLine(CONTROL_PLANE, {
+          hostRoot: HOST_ROOT,
+          parameters: joinParameters(controlPlaneParameters(spec)),
+        }),
+        env: environment(WORKER_RUNTIME),
         securityContext: ROOT,
         resources: DEFAULT_RESOURCES,
-        volumeMounts: [readOnly(volumes.executable), volumes.dev, volumes.sys],
+        // /sys is writable: the module's parameters are set there.
+        volumeMounts: [readOnly(volumes.executable), mount(volumes.dev), mount(volumes.sys)],
       },
     ],
-    volumes: [
-      { name: "onloadctl", emptyDir: {} },
-      { name: "kubelet", hostPath: { path: KUBELET_DIR, type: "Directory" } },
-      { name: "host-onload", hostPath: { path: hostOnload, type: "DirectoryOrCreate" } },
-      // The node's own /dev and /sys: a privileged container has copies that do not follow later changes.
-      { name: "host-dev", hostPath: { path: "/dev", type: "Directory" } },
-      { name: "host-sys", hostPath: { path: "/sys", type: "Directory" } },
-    ],
+    volumes: Object.values(volumes).map(({ name, hostPath }) => ({
+      name,
+      ...(hostPath ? { hostPath } : { emptyDir: {} }),
+    })),
   };
 }
 
-interface Mount {
-  name: string;
-  mountPath: string;
-  readOnly?: boolean;
+function mount({ name, mountPath }: PodVolume): { name: string; mountPath: string } {
+  return { name, mountPath };
 }
 
-function mounts(hostOnload: string): Record<"executable" | "kubelet" | "hostOnload" | "dev" | "sys", Mount> {
-  return {
-    executable: { name: "onloadctl", mountPath: EXECUTABLE_DIR },
-    kubelet: { name: "kubelet", mountPath: KUBELET_DIR },
-    hostOnload: { name: "host-onload", mountPath: posix.join(HOST_ROOT, hostOnload) },
-    dev: { name: "host-dev", mountPath: `${HOST_ROOT}/dev` },
-    sys: { name: "host-sys", mountPath: `${HOST_ROOT}/sys` },
-  };
+function readOnly(volume: PodVolume): object {
+  return { ...mount(volume), readOnly: true };
 }
 
-function readOnly(mount: Mount): Mount {
-  return { ...mount, readOnly: true };
+function probe(path: string): object {
+  return { httpGet: { path, port: METRICS_PORT_NAME } };
 }
 
-function pluginFlags(plugin: DeepReadonly<Onload["spec"]["devicePlugin"]>): string[] {
+function environment(variables: Readonly<Record<string, string>>): { name: string; value: string }[] {
+  return Object.entries(variables).map(([name, value]) => ({ name, value }));
+}
+
+function pluginSettings(plugin: DeepReadonly<Onload["spec"]["devicePlugin"]>) {
   // The original joined these paths whatever slashes they had; the device plugin wants each of them absolute.
   const absolute = (path: string): string => posix.join("/", path);
-  return [
-    `--max-pods=${plugin.maxPodsPerNode}`,
-    `--set-preload=${plugin.setPreload}`,
-    `--mount-onload=${plugin.mountOnload}`,
-    `--base-mount-path=${absolute(plugin.baseMountPath)}`,
-    `--bin-mount-path=${absolute(plugin.binMountPath)}`,
-    `--lib-mount-path=${absolute(plugin.libMountPath ?? "/usr/lib64")}`,
-  ];
+  return {
+    maxPods: plugin.maxPodsPerNode,
+    setPreload: plugin.setPreload,
+    mountOnload: plugin.mountOnload,
+    baseMountPath: absolute(plugin.baseMountPath),
+    binMountPath: absolute(plugin.binMountPath),
+    libMountPath: absolute(plugin.libMountPath ?? PLUGIN_DEFAULTS.libMountPath),
+  };
 }
 
 function pullPolicy(policy: string | undefined): { imagePullPolicy?: string } {

@@ -1,9 +1,9 @@
 import { describe, expect, test } from "bun:test";
+import { TEMPLATE_ANNOTATION } from "../../api/names.ts";
 import { withDefaults, type Onload, type OnloadSpecInput } from "../../api/onload.ts";
 import { desiredObjects, modulesInUse, type LoadedNode, type ModulesInUse } from "./objects.ts";
 import type { LiveObjects } from "../observe/cluster.ts";
-import { TEMPLATE_ANNOTATION } from "../../api/names.ts";
-import type { LoadLabelFacts, NodeFacts } from "../assess/facts.ts";
+import type { LoadLabelFacts } from "../kmm/kmm.ts";
 import { bare, module, noLoadLabel, whole } from "../testing/facts.ts";
 import { KMM_1, KMM_2 } from "../testing/kmm.ts";
 
@@ -156,7 +156,7 @@ describe("what is in use", () => {
   });
   const none = { plugin: undefined, onload: undefined, sfc: undefined };
   const off: LoadLabelFacts = { value: "off", required: true, effective: true };
-  test.each<[string, NodeFacts, boolean]>([
+  test.each<[string, ReturnType<typeof bare>, boolean]>([
     ["a node that obeys its load label", loadedByLabel(), false],
     [
       "one whose load label is off and whose module still goes",

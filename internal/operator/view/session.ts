@@ -1,7 +1,8 @@
 /** The operator's own caches and planner for commands that only look: nothing is written. */
 import type { Logger } from "../../cli/log.ts";
 import type { DaemonSet, DeepReadonly, Pod } from "../../api/core.ts";
-import { DEVICE_PLUGIN_CONTAINER, devicePluginName } from "../../api/names.ts";
+import { devicePluginName } from "../../api/names.ts";
+import { DEVICE_PLUGIN_CONTAINER } from "../../api/plugin-pod.ts";
 import type { Onload } from "../../api/onload.ts";
 import type { Client } from "../../kube/client.ts";
 import { isForbidden, isNotFound } from "../../kube/errors.ts";

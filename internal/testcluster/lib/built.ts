@@ -5,7 +5,7 @@ import { run } from "./command.ts";
 import { withLock } from "./lock.ts";
 import { cacheFolder, checkout, executable } from "./paths.ts";
 
-/** Returns the path of the compiled executable, compiling it first where it is missing or older than its sources. */
+/** Returns the path of the compiled executable, compiling it first if it is missing or older than its sources. */
 export async function builtExecutable(): Promise<string> {
   await withLock(join(cacheFolder, "dist.lock"), async () => {
     if (stale()) await run([join(checkout, "scripts/build")], { cwd: checkout });
@@ -16,11 +16,17 @@ export async function builtExecutable(): Promise<string> {
 function stale(): boolean {
   const built = statSync(executable, { throwIfNoEntry: false })?.mtimeMs;
   if (built === undefined) return true;
-  const sources = new Glob("{cmd,internal,proto}/**/*").scanSync({ cwd: checkout, dot: false });
-  for (const file of [...sources, "bun.lock", "package.json", "scripts/build"]) {
-    if (!file.endsWith(".test.ts") && statSync(join(checkout, file)).mtimeMs > built) return true;
-  }
-  return false;
+  return executableSources(checkout).some((file) => statSync(join(checkout, file)).mtimeMs > built);
+}
+
+/**
+ * The files that the executable is made from, as paths below the root of a checkout. Tests, what they share
+ * (`testing` folders, `testdata`) and the test cluster are not among them.
+ */
+export function executableSources(root: string): string[] {
+  const files = [...new Glob("{cmd,internal,proto}/**/*").scanSync({ cwd: root, dot: false })];
+  const sources = files.filter((file) => !/\.test\.ts$|\/(?:testing|testdata|testcluster)\//.test(file));
+  return [...sources, "bun.lock", "package.json", "scripts/build"];
 }
 
 if (import.meta.main) console.log(await builtExecutable());

@@ -2,12 +2,7 @@
 import { isDeepStrictEqual } from "node:util";
 import type { DeepReadonly, KubeObject, Node, Pod } from "../../../api/core.ts";
 import type { NodeModulesConfig } from "../../../api/kmm.ts";
-import {
-  KMM_API_VERSION,
-  KMM_MODULE_NAME_LABEL,
-  KMM_WORKER_ACTION_LABEL,
-  kmmWorkerPodName,
-} from "../../../api/names.ts";
+import { KMM_API_VERSION, KMM_MODULE_NAME_LABEL, KMM_WORKER_ACTION_LABEL } from "../../../api/names.ts";
 import { NODE_MODULES_CONFIGS } from "../../../api/resources.ts";
 import { PODS } from "../../../kube/resource.ts";
 import { isTolerated, refOf, type Entry, type View, type Write } from "./view.ts";
@@ -117,7 +112,7 @@ function worker(action: "Load" | "Unload", entry: DeepReadonly<Entry>, config: C
   };
   const metadata = {
     namespace,
-    name: kmmWorkerPodName(config.metadata.name, name),
+    name: `kmm-worker-${config.metadata.name}-${name}`,
     labels: { [KMM_MODULE_NAME_LABEL]: name, [KMM_WORKER_ACTION_LABEL]: action },
     annotations: { [ENTRY_ANNOTATION]: JSON.stringify(entry) },
     ownerReferences: [owner],

@@ -1,16 +1,16 @@
 /** Nodes that load sfc themselves at boot (onloadctl gen-machineconfig), under a resource that asks KMM to manage it. */
 import { expect, test } from "bun:test";
-import type { KubeObject, Node } from "../../api/core.ts";
-import type { Module } from "../../api/kmm.ts";
-import { planRollout } from "../rollout/plan.ts";
-import { countNodes, judge } from "../report/conditions.ts";
-import { NOW, policy } from "../testing/facts.ts";
-import { trimToLabels } from "../cache/trim.ts";
-import { assess } from "./assess.ts";
-import type { NodeFacts } from "./facts.ts";
-import { observeNode } from "../observe/node.ts";
-import { ownerOf } from "../observe/ownership.ts";
-import { NO_KMM } from "../testing/kmm.ts";
+import type { KubeObject, Node } from "../api/core.ts";
+import type { Module } from "../api/kmm.ts";
+import { planRollout } from "./rollout/plan.ts";
+import { countNodes, judge } from "./report/conditions.ts";
+import { NOW, policy } from "./testing/facts.ts";
+import { trimToLabels } from "./cache/trim.ts";
+import { assess } from "./assess/assess.ts";
+import type { NodeFacts } from "./assess/facts.ts";
+import { observeNode } from "./observe/node.ts";
+import { ownerOf } from "./observe/ownership.ts";
+import { NO_KMM } from "./testing/kmm.ts";
 
 const KEY = { namespace: "onload", name: "sample" };
 const MACHINE_CONFIG = trimToLabels({

@@ -1,11 +1,11 @@
 /** A resource that manages sfc on nodes that load it themselves at boot. The CRD stands in for OpenShift's MachineConfig. */
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
-import { sfcModuleLabel } from "../api/names.ts";
-import { MACHINE_CONFIGS } from "../api/resources.ts";
-import { applyMachineConfig } from "../machineconfig/cluster.ts";
-import { checkInputs } from "../machineconfig/inputs.ts";
-import { machineConfig } from "../machineconfig/machine-config.ts";
-import { imagesOf, onloadSpec, OperatorCluster } from "./testing/operator-cluster.ts";
+import { sfcModuleLabel } from "../internal/api/names.ts";
+import { MACHINE_CONFIGS } from "../internal/api/resources.ts";
+import { applyMachineConfig } from "../internal/machineconfig/cluster.ts";
+import { checkInputs } from "../internal/machineconfig/inputs.ts";
+import { machineConfig } from "../internal/machineconfig/machine-config.ts";
+import { imagesOf, onloadSpec, OperatorCluster } from "../internal/operator/testing/operator-cluster.ts";
 
 setDefaultTimeout(600_000);
 

@@ -1,24 +1,20 @@
 import { describe, expect, test } from "bun:test";
-import { parseArgs } from "citty";
 import fc from "fast-check";
 import type { Args } from "./command.ts";
 import { UsageError } from "./errors.ts";
-import { checkArgs, nearest } from "./strict-args.ts";
+import { parseArguments } from "./parse-arguments.ts";
 
 const ARGS = {
   target: { type: "positional", required: false, description: "What to build" },
   output: { type: "string", alias: "o", valueHint: "FILE" },
   push: { type: "boolean" },
   preload: { type: "boolean", default: true },
+  "no-cache": { type: "boolean" },
   "build-arg": { type: "string", repeatable: true },
   format: { type: "enum", options: ["yaml", "json"], default: "yaml" },
 } satisfies Args;
 
-function parsed(...raw: string[]): Record<string, unknown> {
-  const { normalised, repeated } = checkArgs(raw, ARGS);
-  const { output, push, preload, format, target } = parseArgs(normalised, ARGS);
-  return { output, push, preload, format, target, "build-arg": repeated["build-arg"] };
-}
+const parsed = (...words: string[]) => parseArguments(words, ARGS);
 
 describe("accepts", () => {
   const table: Record<string, [string[], Record<string, unknown>]> = {
@@ -32,6 +28,9 @@ describe("accepts", () => {
     "a boolean =true": [["--push=true"], { push: true }],
     "a boolean =false": [["--preload=false"], { preload: false }],
     "a negated boolean": [["--no-preload"], { preload: false }],
+    "a boolean whose own name begins with no-": [["--no-cache"], { "no-cache": true }],
+    "the negation of such a one": [["--no-no-cache"], { "no-cache": false }],
+    "a short name with =": [["-o=a=b"], { output: "a=b" }],
     "a repeated flag": [["--build-arg", "a=1", "--build-arg=b=2"], { "build-arg": ["a=1", "b=2"] }],
     "a positional between flags": [["--push", "user", "-o=x"], { push: true, target: "user", output: "x" }],
     "a positional after --": [["--", "--push"], { target: "--push", push: undefined }],
@@ -49,6 +48,9 @@ describe("rejects", () => {
     "a flag in a value's place": [["--output", "--push"], "Flag --output needs a value: --output=FILE"],
     "a repeated single flag": [["-o", "a", "--output", "b"], "Flag --output is given twice: give it once"],
     "a bad boolean": [["--push=yes"], 'Flag --push cannot be "yes": use true or false'],
+    "a negated boolean with a value": [["--no-push=true"], 'Flag --no-push cannot be "true": use true or false'],
+    "two short names in one word": [["-op"], "Unknown flag -op: did you mean -o?"],
+    "a value without = after a short name": [["-ofile"], "Unknown flag -ofile: see --help"],
     "a bad choice": [["--format", "xml"], 'Flag --format cannot be "xml": use one of yaml, json'],
     "one positional too many": [["user", "module"], 'Unexpected argument "module"'],
   };
@@ -58,7 +60,7 @@ describe("rejects", () => {
 
   test("a missing required flag", () => {
     const args = { image: { type: "string", required: true, valueHint: "IMAGE" } } satisfies Args;
-    expect(() => checkArgs([], args)).toThrow(new UsageError("Flag --image is missing: give --image=IMAGE"));
+    expect(() => parseArguments([], args)).toThrow(new UsageError("Flag --image is missing: give --image=IMAGE"));
   });
 });
 
@@ -71,7 +73,26 @@ test("every value of a flag arrives as it was given", () => {
   );
 });
 
-test("nearest finds a word two edits away, and none further", () => {
-  expect(nearest("statu", ["status", "plan"])).toBe("status");
-  expect(nearest("xyz", ["status", "plan"])).toBeUndefined();
+test("nothing but a UsageError is thrown, whatever the words are", () => {
+  const flags = [
+    "--output",
+    "-o",
+    "--output=",
+    "--push",
+    "--no-push",
+    "--no-cache",
+    "--build-arg",
+    "--format=json",
+    "--",
+  ];
+  const word = fc.oneof(fc.constantFrom(...flags), fc.string());
+  fc.assert(
+    fc.property(fc.array(word), (words) => {
+      try {
+        parsed(...words);
+      } catch (error) {
+        expect(error).toBeInstanceOf(UsageError);
+      }
+    }),
+  );
 });

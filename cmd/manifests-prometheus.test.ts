@@ -2,11 +2,11 @@ import { describe, expect, test } from "bun:test";
 import { parser } from "@prometheus-io/lezer-promql";
 import type { Registry } from "prom-client";
 import { parseAllDocuments } from "yaml";
-import { ControllerMetrics } from "../controller/metrics.ts";
-import { PluginMetrics } from "../deviceplugin/metrics.ts";
-import { OperatorMetrics } from "../operator/report/metrics.ts";
-import { NODE_STATES } from "../operator/rollout/states.ts";
-import { render } from "./render.ts";
+import { ControllerMetrics } from "../internal/controller/metrics.ts";
+import { PluginMetrics } from "../internal/deviceplugin/metrics.ts";
+import { OperatorMetrics } from "../internal/operator/report/metrics.ts";
+import { NODE_STATES } from "../internal/operator/rollout/states.ts";
+import { render } from "../internal/manifests/render.ts";
 
 interface Rule {
   alert: string;

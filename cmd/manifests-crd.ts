@@ -1,0 +1,10 @@
+import { commonArgs, defineSubcommand } from "../internal/cli/command.ts";
+import { render } from "../internal/manifests/render.ts";
+
+export default defineSubcommand({
+  summary: "Print the CustomResourceDefinition of Onload alone",
+  args: { ...commonArgs },
+  async run() {
+    process.stdout.write(render("crd"));
+  },
+});

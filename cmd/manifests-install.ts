@@ -1,0 +1,32 @@
+import { commonArgs, defineSubcommand } from "../internal/cli/command.ts";
+import { imageFlag, namespaceFlag } from "../internal/cli/values.ts";
+import { render } from "../internal/manifests/render.ts";
+import { manifestArgs } from "./shared/manifests.ts";
+
+export default defineSubcommand({
+  summary: "Print the CRD, namespace, RBAC and Deployment of the operator",
+  args: {
+    image: {
+      type: "string",
+      valueHint: "IMAGE",
+      description: "Image of onloadctl, with its tag or digest",
+      default: "onloadctl:latest",
+    },
+    ...manifestArgs,
+    ...commonArgs,
+  },
+  examples: [
+    {
+      run: "onloadctl manifests install --image=registry.example.com/onloadctl:0.1.0 | kubectl apply --server-side -f -",
+      does: "Install or update the operator",
+    },
+  ],
+  async run({ args }) {
+    process.stdout.write(
+      render("default", {
+        image: imageFlag("image", args.image),
+        namespace: namespaceFlag("namespace", args.namespace),
+      }),
+    );
+  },
+});

@@ -1,0 +1,43 @@
+/** What the commands that run a container engine share. */
+import { homedir } from "node:os";
+import { join } from "node:path";
+import type { Args } from "../../internal/cli/command.ts";
+import { VERSION } from "../../internal/cli/version.ts";
+import { ENGINE_NAMES } from "../../internal/images/engine.ts";
+import { createProgress } from "../../internal/images/progress.ts";
+import type { RunDeps } from "../../internal/images/run.ts";
+import { processRunner } from "../../internal/images/runner.ts";
+
+/** Flags of every command that runs a container engine. */
+export const engineArgs = {
+  engine: {
+    type: "enum",
+    options: [...ENGINE_NAMES],
+    description: "Container engine (default: the first of podman, docker and buildah that works)",
+  },
+  authfile: { type: "string", valueHint: "FILE", description: "Registry credentials instead of the engine's own" },
+  "insecure-registry": {
+    type: "boolean",
+    description: "Use registries without TLS or with an unknown certificate (loopback ones always are)",
+  },
+  sbom: {
+    type: "string",
+    valueHint: "FOLDER",
+    description: "Write each image's bill of materials (CycloneDX) into this folder",
+  },
+} as const satisfies Args;
+
+/** The dependencies of functions in internal/images: this process, its terminal and its cache folder. */
+export function runDeps(signal: AbortSignal): RunDeps {
+  const cache = join(process.env["XDG_CACHE_HOME"] || join(homedir(), ".cache"), "onloadctl");
+  const progress = createProgress(process.stderr);
+  return {
+    runner: processRunner,
+    progress,
+    signal,
+    version: VERSION,
+    cache,
+    root: process.getuid?.() === 0,
+    now: Date.now,
+  };
+}

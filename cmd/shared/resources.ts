@@ -1,0 +1,11 @@
+/** Arguments of the subcommands that show Onload resources. */
+import type { Args } from "../../internal/cli/command.ts";
+
+/** Which resources to show. */
+export const resourceArgs = {
+  name: { type: "positional", required: false, description: "Name of one Onload resource (default: all)" },
+  namespace: { type: "string", alias: "n", valueHint: "NS", description: "Namespace (default: all)" },
+} as const satisfies Args;
+
+/** In which form; each subcommand adds the options that it has. */
+export const outputArg = { type: "enum", alias: "o", default: "table", description: "Output format" } as const;

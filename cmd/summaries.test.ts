@@ -1,0 +1,18 @@
+/** A parent's help shows summaries without loading the subcommands; here both are held against each other. */
+import { expect, test } from "bun:test";
+import type { Subcommand } from "../internal/cli/command.ts";
+import buildImages from "./build-images.ts";
+import devicePlugin from "./device-plugin.ts";
+import manifests from "./manifests.ts";
+
+const parents: [string, Subcommand<any>][] = [
+  ["build-images", buildImages],
+  ["device-plugin", devicePlugin],
+  ["manifests", manifests],
+];
+for (const [parent, { subcommands }] of parents) {
+  test.each(Object.entries(subcommands ?? {}))(`the summary of ${parent} %s is its own`, async (_, child) => {
+    const { summary } = await child.load();
+    expect(child.summary).toBe(summary.replace(/\.$/, ""));
+  });
+}

@@ -1,0 +1,215 @@
+/** The rules are judged on small made-up trees, and on every folder that the real tree has. */
+import { describe, expect, test } from "bun:test";
+import { importProblems } from "./import-rules.ts";
+
+/** A file that imports these paths, one statement each. */
+const imports = (...paths: string[]): string => paths.map((path) => `import { x } from "${path}";\n`).join("");
+const typeImport = (path: string): string => `import type { X } from "${path}";\n`;
+const dynamicImport = (path: string): string => `const { x } = await import("${path}");\n`;
+
+const problems = (files: Record<string, string>): string[] => importProblems(new Map(Object.entries(files)), []);
+
+describe("an import that goes upward is a problem", () => {
+  const rows: Record<string, [Record<string, string>, string]> = {
+    "from a layer": [
+      { "internal/kube/a.ts": imports("../operator/b.ts") },
+      "internal/kube/a.ts: kube must not import operator (internal/operator/b.ts)",
+    ],
+    "of a type": [
+      { "internal/kube/a.ts": typeImport("../operator/b.ts") },
+      "internal/kube/a.ts: kube must not import operator (internal/operator/b.ts)",
+    ],
+    "exported again": [
+      { "internal/kube/a.ts": 'export type { X } from "../operator/b.ts";\n' },
+      "internal/kube/a.ts: kube must not import operator (internal/operator/b.ts)",
+    ],
+    "over several lines": [
+      { "internal/kube/a.ts": 'import {\n  type X,\n  y,\n} from "../operator/b.ts";\n' },
+      "internal/kube/a.ts: kube must not import operator (internal/operator/b.ts)",
+    ],
+    "for its effect": [
+      { "internal/kube/a.ts": 'import "../operator/b.ts";\n' },
+      "internal/kube/a.ts: kube must not import operator (internal/operator/b.ts)",
+    ],
+    "when it runs": [
+      { "internal/kube/a.ts": dynamicImport("../operator/b.ts") },
+      "internal/kube/a.ts: kube must not import operator (internal/operator/b.ts)",
+    ],
+    "from a test": [
+      { "internal/kube/a.test.ts": imports("../operator/b.ts") },
+      "internal/kube/a.test.ts: kube must not import operator (internal/operator/b.ts)",
+    ],
+    "from a testing folder": [
+      { "internal/kube/testing/a.ts": imports("../../operator/testing/b.ts") },
+      "internal/kube/testing/a.ts: kube must not import operator (internal/operator/testing/b.ts)",
+    ],
+    "from the test cluster": [
+      { "internal/testcluster/a.ts": imports("../api/names.ts") },
+      "internal/testcluster/a.ts: testcluster must not import api (internal/api/names.ts)",
+    ],
+    "from generated code": [
+      { "proto/a.gen.ts": imports("../internal/api/names.ts") },
+      "proto/a.gen.ts: proto must not import api (internal/api/names.ts)",
+    ],
+    "from internal to cmd": [
+      { "internal/cli/a.ts": imports("../../cmd/plan.ts") },
+      "internal/cli/a.ts: cli must not import cmd (cmd/plan.ts)",
+    ],
+    "from a test to scripts": [
+      { "internal/cli/a.test.ts": imports("../../scripts/lib/b.ts") },
+      "internal/cli/a.test.ts: cli must not import scripts (scripts/lib/b.ts)",
+    ],
+    "from cmd to scripts": [
+      { "cmd/a.test.ts": imports("../scripts/lib/b.ts") },
+      "cmd/a.test.ts: cmd must not import scripts (scripts/lib/b.ts)",
+    ],
+  };
+  test.each(Object.entries(rows))("%s", (_, [files, problem]) => {
+    expect(problems(files)).toEqual([problem]);
+  });
+});
+
+describe("production code keeps clear of what serves tests", () => {
+  const rows: Record<string, [string, string, string]> = {
+    "a test cluster in internal": ["internal/operator/act/a.ts", "../../testcluster/b.ts", "internal/testcluster/b.ts"],
+    "a test cluster in cmd": ["cmd/a.ts", "../internal/testcluster/b.ts", "internal/testcluster/b.ts"],
+    "a testing folder of its own": ["internal/kube/a.ts", "./testing/b.ts", "internal/kube/testing/b.ts"],
+    "a testing folder of another layer": ["internal/images/a.ts", "../api/testing/b.ts", "internal/api/testing/b.ts"],
+  };
+  test.each(Object.entries(rows))("%s", (_, [file, target, path]) => {
+    const problem = `${file}: production code must not import what serves tests (${path})`;
+    expect(problems({ [file]: imports(target) })).toEqual([problem]);
+  });
+
+  test("and nobody imports a test", () => {
+    expect(problems({ "internal/kube/a.test.ts": imports("./b.test.ts") })).toEqual([
+      "internal/kube/a.test.ts: nothing imports a test (internal/kube/b.test.ts)",
+    ]);
+  });
+});
+
+describe("the operator's stages follow one another", () => {
+  const later = (stage: string, path: string): string =>
+    `stage ${stage} must not import internal/operator/${path}, which is a later stage`;
+  const rows: Record<string, [string, string, string]> = {
+    "cache and kmm": ["cache/a.ts", "kmm/b.ts", later("cache", "kmm/b.ts")],
+    "observe and desired": ["observe/a.ts", "desired/b.ts", later("observe", "desired/b.ts")],
+    "desired and assess": ["desired/a.ts", "assess/b.ts", later("desired", "assess/b.ts")],
+    "rollout and act": ["rollout/a.ts", "act/b.ts", later("rollout", "act/b.ts")],
+    "act and report, in a test": ["act/a.test.ts", "report/b.ts", later("act", "report/b.ts")],
+    "watch and the planner": ["watch/a.ts", "plan.ts", later("watch", "plan.ts")],
+    "view and the reconciler": ["view/a.ts", "reconcile.ts", later("view", "reconcile.ts")],
+    "the planner and view": ["plan.ts", "view/a.ts", later("plan.ts, memo.ts", "view/a.ts")],
+    "the planner's test and view": ["plan.cluster.test.ts", "view/a.ts", later("plan.ts, memo.ts", "view/a.ts")],
+  };
+  for (const [name, [file, path, problem]] of Object.entries(rows)) {
+    const up = file.includes("/") ? "../" : "./";
+    for (const [kind, statement] of Object.entries({ value: imports, type: typeImport })) {
+      test(`${name}, by ${kind}`, () => {
+        expect(problems({ [`internal/operator/${file}`]: statement(`${up}${path}`) })).toEqual([
+          `internal/operator/${file}: ${problem}`,
+        ]);
+      });
+    }
+  }
+
+  test("a folder that is no stage is a problem", () => {
+    expect(problems({ "internal/operator/misc/a.ts": "" })).toEqual([
+      "internal/operator/misc/a.ts: folder internal/operator/misc is no known stage of the operator",
+    ]);
+  });
+
+  test("an exception lets one import pass, and no other", () => {
+    const files = new Map([["internal/operator/cache/a.ts", imports("../kmm/b.ts", "../kmm/c.ts")]]);
+    const exception = "internal/operator/cache/a.ts -> internal/operator/kmm/b.ts";
+    expect(importProblems(files, [exception])).toEqual([`internal/operator/cache/a.ts: ${later("cache", "kmm/c.ts")}`]);
+  });
+});
+
+describe("a circle of files is a problem", () => {
+  const rows: Record<string, [Record<string, string>, string]> = {
+    "of two": [
+      { "cmd/a.ts": imports("./b.ts"), "cmd/b.ts": imports("./a.ts") },
+      "circle: cmd/a.ts -> cmd/b.ts -> cmd/a.ts",
+    ],
+    "of types alone": [
+      { "cmd/a.ts": typeImport("./b.ts"), "cmd/b.ts": typeImport("./a.ts") },
+      "circle: cmd/a.ts -> cmd/b.ts -> cmd/a.ts",
+    ],
+    "closed when it runs": [
+      { "cmd/a.ts": dynamicImport("./b.ts"), "cmd/b.ts": imports("./a.ts") },
+      "circle: cmd/a.ts -> cmd/b.ts -> cmd/a.ts",
+    ],
+    "of three, beside a file that only leads to it": [
+      {
+        "scripts/a.ts": imports("./b.ts"),
+        "scripts/b.ts": imports("./c.ts"),
+        "scripts/c.ts": imports("./d.ts"),
+        "scripts/d.ts": imports("./b.ts"),
+      },
+      "circle: scripts/b.ts -> scripts/c.ts -> scripts/d.ts -> scripts/b.ts",
+    ],
+    "of one": [{ "cmd/a.ts": imports("./a.ts") }, "circle: cmd/a.ts -> cmd/a.ts"],
+  };
+  test.each(Object.entries(rows))("%s", (_, [files, problem]) => {
+    expect(problems(files)).toEqual([problem]);
+  });
+
+  test("two circles are two problems", () => {
+    const circle = (a: string, b: string) => ({ [`cmd/${a}`]: imports(`./${b}`), [`cmd/${b}`]: imports(`./${a}`) });
+    expect(problems({ ...circle("a.ts", "b.ts"), ...circle("c.ts", "d.ts") })).toEqual([
+      "circle: cmd/a.ts -> cmd/b.ts -> cmd/a.ts",
+      "circle: cmd/c.ts -> cmd/d.ts -> cmd/c.ts",
+    ]);
+  });
+});
+
+describe("packages and runtimes stay where they belong", () => {
+  const rows: Record<string, [string, string, string]> = {
+    "a package of one layer": ["internal/operator/plan.ts", imports("citty"), "only cli may import citty"],
+    "a part of a package": ["cmd/a.ts", imports("consola/core"), "only cli may import consola"],
+    "a scoped package": [
+      "internal/api/a.ts",
+      imports("@grpc/grpc-js"),
+      "only deviceplugin, proto may import @grpc/grpc-js",
+    ],
+    "Bun's own API": ["internal/api/a.ts", "Bun.file('x');\n", "uses a runtime's own API; use node:"],
+    "no file extension": ["internal/api/a.ts", imports("./b"), "import of internal/api/b has no file extension"],
+  };
+  test.each(Object.entries(rows))("%s", (_, [file, text, problem]) => {
+    expect(problems({ [file]: text })).toEqual([`${file}: ${problem}`]);
+  });
+
+  test("the device plugin does not load the API client, by whatever way", () => {
+    const files = {
+      "cmd/device-plugin.ts": dynamicImport("../internal/deviceplugin/plugin.ts") + typeImport("../internal/kube/t.ts"),
+      "internal/deviceplugin/plugin.ts": imports("../api/a.ts"),
+      "internal/api/a.ts": "",
+      "internal/kube/t.ts": imports("@kubernetes/client-node"),
+    };
+    expect(problems(files)).toEqual([]);
+    const loads = { ...files, "cmd/device-plugin.ts": `${imports("../internal/kube/t.ts")}x();\n` };
+    expect(problems(loads)).toEqual([
+      "cmd/device-plugin.ts: must not load the API client, but does: cmd/device-plugin.ts -> internal/kube/t.ts -> @kubernetes/client-node",
+    ]);
+  });
+});
+
+test("what goes downward, and what a comment says, is no problem", () => {
+  expect(
+    problems({
+      "cmd/plan.ts": imports("../internal/operator/view/session.ts", "./shared/a.ts"),
+      "cmd/plan.test.ts": imports("../internal/testcluster/index.ts", "../internal/operator/testing/facts.ts"),
+      "cmd/shared/a.ts": imports("../../internal/cli/command.ts"),
+      "internal/operator/view/session.ts": imports("../plan.ts", "../cache/caches.ts", "../../kube/client.ts"),
+      "internal/operator/cache/caches.test.ts": imports("../testing/simulation.ts", "./caches.ts", "bun:test"),
+      "internal/operator/testing/simulation.ts": imports("../reconcile.ts", "../../testcluster/lib/poll.ts"),
+      "internal/operator/cache/caches.ts":
+        '/*\n * import { x } from "../kmm/y.ts";\n */\n// see import("../kmm/y.ts")\n',
+      "internal/operator/plan.ts": imports("./rollout/plan.ts"),
+      "internal/operator/reconcile.ts": imports("./plan.ts", "./view/live.ts", "./watch/keys.ts"),
+      "internal/deviceplugin/a.ts": imports("../../proto/a.gen.ts", "node:fs", "@grpc/grpc-js"),
+      "scripts/bench/a.ts": imports("../../internal/operator/testing/facts.ts", "../../internal/testcluster/index.ts"),
+    }),
+  ).toEqual([]);
+});

@@ -1,0 +1,182 @@
+/**
+ * The rules that the project's imports obey, for production code and tests alike: cmd -> internal -> proto, the layers
+ * of internal, the stages of the operator, no circles, and what only one layer may use.
+ */
+import { circles, importGraph, importsOf, pathBetween, resolveImport, type Sources } from "./import-graph.ts";
+
+/** What each folder of internal may import, beside itself and `cli`. Tests may also import `testcluster`. */
+const LAYERS: Record<string, readonly string[]> = {
+  cli: [],
+  api: [],
+  kube: ["api"],
+  controller: ["kube", "api"],
+  manifests: ["api"],
+  operator: ["controller", "kube", "api"],
+  deviceplugin: ["api", "proto"],
+  controlplane: ["api"],
+  images: ["api"],
+  machineconfig: ["kube", "api"],
+  testcluster: [],
+};
+
+/**
+ * The stages of internal/operator in the order of the data. A stage may import itself and those before it. Files that
+ * lie in internal/operator itself are the last stage, except `plan.ts` and `memo.ts`, which `view` uses.
+ */
+const STAGES = [
+  ["cache"],
+  ["kmm"],
+  ["observe"],
+  ["desired"],
+  ["assess"],
+  ["rollout"],
+  ["act"],
+  ["report"],
+  ["watch"],
+  ["plan.ts", "memo.ts"],
+  ["view"],
+  ["reconcile.ts", "operator.ts"],
+];
+
+/** Imports against the order of the stages that are still to be mended, each as "file -> imported file". */
+export const STAGE_EXCEPTIONS: readonly string[] = [
+  "internal/operator/observe/preflight.ts -> internal/operator/report/conditions.ts",
+];
+
+/** Packages that only these layers may load in production. */
+const PACKAGE_OWNERS: Record<string, readonly string[]> = {
+  "@kubernetes/client-node": ["kube"],
+  "@grpc/grpc-js": ["deviceplugin", "proto"],
+  citty: ["cli"],
+  consola: ["cli"],
+};
+
+/** Subcommands that run on every node and must stay small. */
+const WITHOUT_API_CLIENT = ["cmd/device-plugin.ts", "cmd/control-plane.ts"];
+
+/** Whether a file is a test, or serves tests only. */
+export function servesTests(file: string): boolean {
+  return (
+    file.endsWith(".test.ts") ||
+    /\/(?:testing|testdata)\//.test(file) ||
+    /^(?:internal\/testcluster|scripts)\//.test(file)
+  );
+}
+
+/**
+ * Every import that breaks a rule, in words.
+ *
+ * @param sources all TypeScript files of cmd, internal, proto and scripts
+ * @param exceptions imports between stages of the operator that are let pass
+ */
+export function importProblems(sources: Sources, exceptions: readonly string[] = STAGE_EXCEPTIONS): string[] {
+  const problems: string[] = [];
+  for (const [file, text] of sources) {
+    const problem = folderProblem(file);
+    if (problem) problems.push(`${file}: ${problem}`);
+    for (const target of importsOf(text)) {
+      const path = resolveImport(file, target);
+      const wrong = path === undefined ? packageProblem(file, target) : pathProblem(file, path, exceptions);
+      if (wrong) problems.push(`${file}: ${wrong}`);
+    }
+    if (!servesTests(file) && usesRuntime(text)) problems.push(`${file}: uses a runtime's own API; use node:`);
+  }
+  const graph = importGraph(sources);
+  for (const circle of circles(graph)) {
+    if (!circle.slice(1).some((file, i) => exceptions.includes(`${circle[i]} -> ${file}`)))
+      problems.push(`circle: ${circle.join(" -> ")}`);
+  }
+  const loads = loadGraph(sources);
+  for (const command of WITHOUT_API_CLIENT) {
+    const path = pathBetween(loads, command, "@kubernetes/client-node");
+    if (path) problems.push(`${command}: must not load the API client, but does: ${path.join(" -> ")}`);
+  }
+  return problems;
+}
+
+/** The exceptions that no import needs any more. */
+export function unusedExceptions(sources: Sources): string[] {
+  const graph = importGraph(sources);
+  return STAGE_EXCEPTIONS.filter((exception) => {
+    const [file, target] = exception.split(" -> ") as [string, string];
+    return !graph.get(file)?.includes(target);
+  });
+}
+
+function folderProblem(file: string): string | undefined {
+  const layer = layerOf(file);
+  if (file.startsWith("internal/") && !(layer in LAYERS)) return `folder internal/${layer} is no known layer`;
+  if (layer === "operator" && !isOperatorTesting(file) && stageOf(file) < 0) {
+    return `folder ${file.split("/").slice(0, 3).join("/")} is no known stage of the operator`;
+  }
+  return undefined;
+}
+
+function pathProblem(file: string, path: string, exceptions: readonly string[]): string | undefined {
+  if (!/\.[A-Za-z]+$/.test(path)) return `import of ${path} has no file extension`;
+  const layer = layerOf(file);
+  const into = layerOf(path);
+  if (path.endsWith(".test.ts")) return `nothing imports a test (${path})`;
+  if (layer === "scripts") return undefined;
+  if (into === "scripts") return `${layer} must not import scripts (${path})`;
+  if (servesTests(path) && !servesTests(file)) return `production code must not import what serves tests (${path})`;
+  if (layer === "cmd") return undefined;
+  if (into === layer) {
+    return layer === "operator" ? stageProblem(file, path, exceptions) : undefined;
+  }
+  if (layer === "testcluster" || layer === "proto") return `${layer} must not import ${into} (${path})`;
+  if (into === "cli" || (layer === "cli" && path === "package.json")) return undefined;
+  if (into === "testcluster" || LAYERS[layer]?.includes(into)) return undefined;
+  return `${layer} must not import ${into} (${path})`;
+}
+
+function stageProblem(file: string, path: string, exceptions: readonly string[]): string | undefined {
+  if (isOperatorTesting(file) || isOperatorTesting(path)) return undefined;
+  if (stageOf(path) <= stageOf(file) || exceptions.includes(`${file} -> ${path}`)) return undefined;
+  return `stage ${STAGES[stageOf(file)]?.join(", ")} must not import ${path}, which is a later stage`;
+}
+
+function packageProblem(file: string, target: string): string | undefined {
+  if (target.startsWith("node:") || servesTests(file)) return undefined;
+  const name = target
+    .split("/")
+    .slice(0, target.startsWith("@") ? 2 : 1)
+    .join("/");
+  const owners = PACKAGE_OWNERS[name];
+  return owners && !owners.includes(layerOf(file)) ? `only ${owners.join(", ")} may import ${name}` : undefined;
+}
+
+/** The folder of internal that a path is in, or else the folder at the top. */
+function layerOf(path: string): string {
+  const parts = path.split("/");
+  return (parts[0] === "internal" ? parts[1] : parts[0])!;
+}
+
+/** The index of a file's stage in STAGES; -1 if its folder is no stage. */
+function stageOf(path: string): number {
+  const place = path.split("/")[2]!.replace(/(?:\.[a-z]+)?\.test\.ts$/, ".ts");
+  const stage = STAGES.findIndex((places) => places.includes(place));
+  return stage < 0 && place.endsWith(".ts") ? STAGES.length - 1 : stage;
+}
+
+function isOperatorTesting(path: string): boolean {
+  return path.startsWith("internal/operator/testing/") || path.startsWith("internal/operator/testdata/");
+}
+
+function usesRuntime(text: string): boolean {
+  const code = text.replaceAll(/\/\*[\s\S]*?\*\/|(?<=^|\s)\/\/.*$/gm, "");
+  return /(?<![\w."'`-])(?:Bun|Deno)\./.test(code);
+}
+
+/** Which production file loads which file or package when it runs: type-only imports are left out. */
+function loadGraph(sources: Sources): Map<string, string[]> {
+  const transpiler = new Bun.Transpiler({ loader: "ts" });
+  return new Map(
+    [...sources]
+      .filter(([file]) => !servesTests(file))
+      .map(([file, text]) => [
+        file,
+        transpiler.scanImports(text.replace(/^#!.*/, "")).map(({ path }) => resolveImport(file, path) ?? path),
+      ]),
+  );
+}
