@@ -229,3 +229,9 @@ export function willBeEmptied(state: NodeState): boolean {
   const { phase } = rowOf(state);
   return phase === "stop plugin" || phase === "evict pods";
 }
+
+/** Whether the operator has begun with a node and not ended. A node that needs a slot has begun once its step is taken. */
+export function isInBetween({ state, step }: { state: NodeState; step: StepName }): boolean {
+  const { needsSlot, inBetween } = rowOf(state);
+  return needsSlot ? step !== "None" && step !== "Inspect" : inBetween === true;
+}

@@ -83,4 +83,7 @@ export const policy: Policy = {
   limits: { step: 600_000, drain: 300_000, force: false },
   attempt: "1",
   templateSeen: true,
+  pluginImageKnown: true,
+  kmmSkipsCordoned: false,
+  stalledSince: undefined,
 };
