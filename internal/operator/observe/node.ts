@@ -17,6 +17,7 @@ import { NODE_REASON } from "../../api/reasons.ts";
 import type { Holder } from "../cache/holders.ts";
 import { isReady, isTerminating, podFailure, podSince } from "../cache/pods.ts";
 import type { Kmm, KmmNodeInputs, ModuleReading, Version } from "../kmm/kmm.ts";
+import { reminderLabel } from "../kmm/reminder.ts";
 import type { NodeObservation, PluginObservation } from "./observation.ts";
 import { carriesLabels, ownershipOf, type Claim, type Owner } from "./ownership.ts";
 import { failureRecordAnnotation, parseFailureRecord } from "./failure-record.ts";
@@ -71,6 +72,7 @@ export function observeNode(inputs: NodeInputs, resource: ResourceContext): Node
     holders: inputs.holders,
     stepRecord: parseStepRecord(annotations[stepRecordAnnotation(key)]),
     failureRecord: parseFailureRecord(annotations[failureRecordAnnotation(key)]),
+    reminded: reminderLabel(key) in labels,
     blockedBy,
     keptBy,
     claimed,

@@ -31,6 +31,8 @@ export interface NodeObservation {
   stepRecord: StepRecord | undefined;
   /** The failure that was noted here last. It may be over; see rollout/lasting-failure.ts. */
   failureRecord: FailureRecord | undefined;
+  /** The node has the reminder; see kmm/reminder.ts. */
+  reminded: boolean;
   /** Another Onload resource whose labels the node still carries and that must leave first. */
   blockedBy: string | undefined;
   /** An older Onload resource that selects the node and keeps it. */

@@ -130,7 +130,7 @@ const AFTER_FAILURE = `see status.problems, and edit spec.onload, or set annotat
 
 function progressing(plan: RolloutPlan, situation: Situation): Verdict {
   const { desired, ready: done } = countNodes(plan);
-  const moving = plan.nodes.filter((node) => isInBetween(node) && !node.problem?.failed);
+  const moving = plan.nodes.filter((node) => isInBetween(node) && !node.gate && !node.problem?.failed);
   const waiting = plan.nodes.filter(({ gate }) => gate !== undefined);
   const verdict = (status: "True" | "False", reason: Reason, message: string): Verdict => ({
     type: CONDITION.Progressing,

@@ -2,9 +2,11 @@
 import { onloadModuleName, pluginLabel, sfcModuleName, type OnloadKey } from "../../api/names.ts";
 import type { NodeFacts } from "../assess/facts.ts";
 import type { Kmm, ModuleRef, NodeLabels } from "../kmm/kmm.ts";
-import { failureRecordAnnotation, formatFailureRecord, type FailureRecord } from "../observe/failure-record.ts";
+import { reminderLabel, reminderValue } from "../kmm/reminder.ts";
+import { failureRecordAnnotation, formatFailureRecord } from "../observe/failure-record.ts";
 import { formatStepRecord, stepRecordAnnotation } from "../observe/step-record.ts";
 import type { NodePlan } from "./plan.ts";
+import { rowOf } from "./states.ts";
 import { labelChange } from "./steps.ts";
 
 /** A JSON merge patch of a node. */
@@ -13,8 +15,8 @@ export interface NodePatch {
 }
 
 /** Whether there is anything to do on a node now. */
-export function isDue({ step, restart, failureRecord }: NodePlan): boolean {
-  return restart || failureRecord !== undefined || (step !== "None" && step !== "Wait");
+export function isDue({ step, renewal, failureRecord }: NodePlan): boolean {
+  return renewal !== undefined || failureRecord !== undefined || (step !== "None" && step !== "Wait");
 }
 
 /** Whether the patch of a node is its step, and not only what is noted about it. */
@@ -36,27 +38,38 @@ export function nodePatch(
   attempt: string,
   now: number,
 ): NodePatch | undefined {
-  const { step, facts, restart } = plan;
+  const { step, facts } = plan;
   if (step === "ClearMark") {
-    // One that a person has garbled is removed too.
+    // A failure record that a person has garbled is removed too.
     const annotations = { [stepRecordAnnotation(key)]: null, [failureRecordAnnotation(key)]: null };
-    return { metadata: { labels: leftovers(facts, key, kmm), annotations } };
+    return { metadata: { labels: { ...leftovers(facts, key, kmm), ...withoutReminder(facts, key) }, annotations } };
   }
-  const takes = takesStep(plan);
-  const name = takes ? step : restart ? (facts.stepRecord?.step ?? step) : undefined;
-  const annotations = {
-    ...(name === undefined
-      ? {}
-      : { [stepRecordAnnotation(key)]: formatStepRecord({ step: name, since: now, attempt }) }),
-    ...(plan.failureRecord === undefined ? {} : failureNote(key, plan.failureRecord)),
-  };
+  const annotations = { ...stepNote(plan, key, attempt, now), ...failureNote(plan, key) };
   const labels = labelsOf(plan, key, kmm);
-  if (labels) return { metadata: { labels, annotations } };
+  if (labels) return { metadata: { labels: { ...labels, ...withoutReminder(facts, key) }, annotations } };
+  if (plan.renewal?.remind) return { metadata: { labels: { [reminderLabel(key)]: reminderValue(now) }, annotations } };
   return Object.keys(annotations).length > 0 ? { metadata: { annotations } } : undefined;
 }
 
-function failureNote(key: OnloadKey, record: FailureRecord | null): Record<string, string | null> {
-  return { [failureRecordAnnotation(key)]: record && formatFailureRecord(record) };
+/** Annotations of a merge patch. */
+type Notes = Record<string, string | null>;
+
+function stepNote(plan: NodePlan, key: OnloadKey, attempt: string, now: number): Notes {
+  const { step, facts, state, renewal } = plan;
+  const takes = takesStep(plan);
+  if (!takes && !renewal) return {};
+  const name = takes ? step : (facts.stepRecord?.step ?? rowOf(state).step);
+  const cordoned = !takes && renewal?.cordoned ? ({ cordoned: true } as const) : {};
+  return { [stepRecordAnnotation(key)]: formatStepRecord({ step: name, since: now, attempt, ...cordoned }) };
+}
+
+function failureNote({ failureRecord }: NodePlan, key: OnloadKey): Notes {
+  if (failureRecord === undefined) return {};
+  return { [failureRecordAnnotation(key)]: failureRecord && formatFailureRecord(failureRecord) };
+}
+
+function withoutReminder({ reminded }: NodeFacts, key: OnloadKey): NodeLabels {
+  return reminded ? { [reminderLabel(key)]: null } : {};
 }
 
 /**

@@ -1,7 +1,8 @@
 /** The plan for all nodes of one Onload resource: what state each is in, what to do now, and when to look again. */
 import type { NodeFacts } from "../assess/facts.ts";
 import type { FailureRecord } from "../observe/failure-record.ts";
-import { deadlineOf, forceAt, problemOf, type Limits, type Problem } from "./failure.ts";
+import { cordonProblem, isKeptByCordon, renewalFor, type Renewal } from "./cordon.ts";
+import { deadlineOf, forceAt, problemOf, waitingSince, type Limits, type Problem } from "./failure.ts";
 import { lastFailure } from "./lasting-failure.ts";
 import { byNodeName } from "./node-order.ts";
 import { gateText, type Gate } from "./gates.ts";
@@ -41,8 +42,8 @@ export interface NodePlan {
   gate: Gate | undefined;
   /** What it waits for, in words; "" if it does not, or if the gate says it all. */
   waitsFor: string;
-  /** The step's time is over, but a newer attempt gives it its time again. */
-  restart: boolean;
+  /** The step record is written anew without a step: the step gets its time again, or KMM skips the node. */
+  renewal: Renewal | undefined;
   /** Evict and Wait: when the step must be done or is given up, in milliseconds since the epoch. */
   deadline: number | undefined;
   /** Evict: when to delete the pods that are still there, in milliseconds since the epoch. */
@@ -140,10 +141,11 @@ function offeredUntil({ allocatable, ready, stepRecord }: NodeFacts, state: Node
 function planNode(facts: NodeFacts, policy: Policy, now: number): NodePlan {
   const { limits, attempt } = policy;
   const state = stateOf(facts);
-  const offered = offeredUntil(facts, state);
+  const kept = isKeptByCordon(facts, state, policy);
+  const offered = kept ? undefined : offeredUntil(facts, state);
   const waits = (offered !== undefined && now < offered) || (state === "ModuleReady" && !policy.templateSeen);
-  const at = { facts, state, step: waits ? "Wait" : stepFor(state, facts) } as const;
-  const present = problemOf(at, limits, now);
+  const at = { facts, state, step: kept ? "None" : waits ? "Wait" : stepFor(state, facts) } as const;
+  const present = problemOf(at, limits, now) ?? (kept ? cordonProblem(waitingSince(facts, state)) : undefined);
   // A failure by time belongs to the attempt it was measured in; a newer attempt starts the step's time again.
   const measuredIn = facts.stepRecord?.attempt ?? facts.failureRecord?.attempt ?? attempt;
   const restart = present?.byTime === true && measuredIn !== attempt;
@@ -152,11 +154,11 @@ function planNode(facts: NodeFacts, policy: Policy, now: number): NodePlan {
     ...at,
     problem,
     failureRecord: record,
-    gate: undefined,
+    gate: kept ? "Cordoned" : undefined,
     waitsFor: "",
-    restart,
+    renewal: renewalFor(facts, state, policy) ?? (restart ? { cordoned: false, remind: false } : undefined),
     deadline: offered ?? deadlineOf(at, limits),
-    forceAt: forceAt(facts, state, limits),
+    forceAt: kept ? undefined : forceAt(facts, state, limits),
   };
 }
 

@@ -36,7 +36,7 @@ function goingDown(node: NodeFacts): NodeState {
   if (labels.sfc !== undefined) return "OnloadUnloaded";
   if (node.sfc.present) return "UnloadingSfc";
   const isNoted = node.stepRecord !== undefined || node.failureRecord !== undefined;
-  return isNoted || hasLoadLabel(node) ? "Cleaned" : "Absent";
+  return isNoted || node.reminded || hasLoadLabel(node) ? "Cleaned" : "Absent";
 }
 
 /** Up: sfc where it is managed, onload on top of it, and then the plugin. */

@@ -57,6 +57,7 @@ export function bare(changes: Partial<NodeFacts> = {}): NodeFacts {
     holders: undefined,
     stepRecord: undefined,
     failureRecord: undefined,
+    reminded: false,
     blockedBy: undefined,
     keptBy: undefined,
     claimed: false,
