@@ -11,7 +11,6 @@ import { keysOfKmmPod, keysOfNode, keysOfObject, keysOfPlugin, keysOfPullPod } f
 
 /** What is told which resources to look at; {@link Controller} is the real one. */
 export interface Watcher {
-  enqueue(key: string): void;
   watch<T extends KubeObject, I extends string>(
     informer: Informer<T, I>,
     keysOf: (change: Change<T>) => Iterable<string>,
