@@ -44,8 +44,12 @@ export const REASON = {
   ChangeHeldBack: "ChangeHeldBack",
   /** spec.serviceAccountName does not exist. */
   ServiceAccountMissing: "ServiceAccountMissing",
+  /** Whether spec.serviceAccountName exists could not be found out. */
+  ServiceAccountUnknown: "ServiceAccountUnknown",
   /** An object of ours could not be applied. */
   ApplyFailed: "ApplyFailed",
+  /** A step on a node has failed for a while, because the API server refuses it. */
+  StepFailed: "StepFailed",
   /** No image for the device plugin is known. */
   NoDevicePluginImage: "NoDevicePluginImage",
 } as const;
@@ -60,6 +64,8 @@ export const NODE_REASON = {
   SfcLoadedAtBoot: "SfcLoadedAtBoot",
   /** A person has cordoned the node: it is skipped until it is uncordoned. */
   Cordoned: "Cordoned",
+  /** The node waits for a slot, and the nodes that hold the slots do not move. */
+  NoFreeSlot: "NoFreeSlot",
   /** The node is not Ready. */
   NodeNotReady: "NodeNotReady",
   /** KMM has not loaded the module in time, or reports failure. */
