@@ -1,8 +1,8 @@
 /** Time as it passes, so that tests need not wait for it. */
 export interface Clock {
-  /** Milliseconds since the epoch, for times that others read. People and NTP set it: an interval is never taken from it. */
+  /** Milliseconds since the epoch, for times that others read. People and NTP set it: never subtract two of them. */
   now(): number;
-  /** Milliseconds since some moment, which only grow: for intervals. */
+  /** Milliseconds since some moment; they only grow. For intervals. */
   monotonic(): number;
   /** Calls `fn` once after `ms` milliseconds, unless the returned function is called before. */
   after(ms: number, fn: () => void): () => void;
