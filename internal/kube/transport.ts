@@ -1,7 +1,7 @@
 import { URL } from "node:url";
 import { VERSION } from "../cli/version.ts";
 import { isAbort } from "../cli/errors.ts";
-import { sleep, systemClock, type Clock } from "./clock.ts";
+import { abortable, sleep, systemClock, type Clock } from "./clock.ts";
 import { Connections, type Answer, type Limits } from "./connections.ts";
 import type { ClusterConfig, Identity } from "./credentials.ts";
 import { ApiError, ConnectionError, CredentialsError, type Status } from "./errors.ts";
@@ -197,8 +197,9 @@ export class Transport {
   async #identity(request: ApiRequest): Promise<Identity> {
     const { credentials, source } = this.config;
     try {
-      return await credentials.identity();
+      return await abortable(credentials.identity(), request.signal);
     } catch (error) {
+      if (request.signal?.aborted && error === request.signal.reason) throw error;
       throw new CredentialsError(request.action, source, error);
     }
   }
