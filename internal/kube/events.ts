@@ -49,7 +49,7 @@ const WRITE_BURST = 25;
 const WRITES_PER_SECOND = 25;
 const MAX_TRIES = 8;
 /** How long the events that are left at a shutdown may take. */
-export const FLUSH_MS = 2000;
+const FLUSH_MS = 2000;
 const WRITE_TIMEOUT_MS = 5000;
 
 /**

@@ -27,7 +27,7 @@ export interface LeaderElectionOptions {
 }
 
 /** How long the release of the Lease may take: it is part of a shutdown, for which a pod has seconds. */
-export const RELEASE_TIMEOUT_MS = 2000;
+const RELEASE_TIMEOUT_MS = 2000;
 
 /** We lead no longer: another process may act, so this one must stop at once. */
 export class LeadershipLostError extends Error {
