@@ -1,6 +1,6 @@
 import type { DeepReadonly, KubeObject } from "../api/core.ts";
 
-/** An object's cache and queue key: `namespace/name`, or `name` where it is cluster-scoped. */
+/** An object's cache and queue key: `namespace/name`, or `name` if it is cluster-scoped. */
 export function objectKey(object: DeepReadonly<KubeObject>): string {
   return joinKey(object.metadata.namespace, object.metadata.name);
 }

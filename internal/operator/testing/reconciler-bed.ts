@@ -19,7 +19,7 @@ import {
 import { withDefaults, type Onload, type OnloadSpecInput, type OnloadStatus } from "../../api/onload.ts";
 import { MODULES, ONLOADS } from "../../api/resources.ts";
 import type { Result } from "../../controller/controller.ts";
-import type { EventText } from "../../kube/events.ts";
+import type { EventText } from "../../kube/event.ts";
 import { CUSTOM_RESOURCE_DEFINITIONS, DAEMON_SETS, NODES, PODS, SERVICE_ACCOUNTS } from "../../kube/resource.ts";
 import type { RawOnload } from "../cache/caches.ts";
 import { NodePods } from "../cache/node-pods.ts";
