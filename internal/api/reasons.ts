@@ -44,8 +44,12 @@ export const REASON = {
   ChangeHeldBack: "ChangeHeldBack",
   /** spec.serviceAccountName does not exist. */
   ServiceAccountMissing: "ServiceAccountMissing",
+  /** Whether spec.serviceAccountName exists could not be found out. */
+  ServiceAccountUnknown: "ServiceAccountUnknown",
   /** An object of ours could not be applied. */
   ApplyFailed: "ApplyFailed",
+  /** A step on a node has failed for a while, because the API server refuses it. */
+  StepFailed: "StepFailed",
   /** No image for the device plugin is known. */
   NoDevicePluginImage: "NoDevicePluginImage",
 } as const;

@@ -23,6 +23,11 @@ export function errorText(error: unknown): string {
   return oneLine(cause === "" || text.includes(cause) ? text : `${text}: ${cause}`);
 }
 
+/** Anything thrown, as an Error. */
+export function asError(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error(errorText(thrown), { cause: thrown });
+}
+
 /** What the operating system said, where the message is of its form: `ENOENT: no such file or directory, open 'x'`. */
 function systemReason(message: string): string {
   return message.replace(/\bE[A-Z0-9]+: ([a-z][^,]*), [a-z]+(?: '[^']*')?(?: -> '[^']*')?$/, "$1");
