@@ -37,7 +37,7 @@ import {
 import { firstOf, freshNodes } from "./order-of-work.ts";
 import { planFor, type Planned, type OperatorEnvironment } from "./plan.ts";
 import { statusOf } from "./report/conditions.ts";
-import { tellConditions } from "./report/event-texts.ts";
+import { eventsOfStatus } from "./report/event-texts.ts";
 import type { EventReporter } from "./report/events.ts";
 import { isTrue, notReadySince, unreadableStatus, writeStatus } from "./report/status.ts";
 import { withoutStarts, type RolloutPlan } from "./rollout/plan.ts";
@@ -301,7 +301,7 @@ export class OnloadReconciler {
       onload,
       version: begun?.toVersion ?? planned.effective.spec.onload.version,
       plan,
-      troubles: problems,
+      problems,
       rollback: begun ?? standingRollback(onload),
       lastReady: planned.kmm.installed ? nextLastReady(onload, plan, held, now()) : onload.status?.lastReady,
       now: now(),
@@ -313,10 +313,6 @@ export class OnloadReconciler {
     if (error === undefined && statusWaitMs === undefined) {
       const since = notReadySince(onload.status);
       if (conditions.ready && since !== undefined) reporter.reportReady(key, now() - since);
-      if (begun) {
-        const note = `Going back from version ${begun.fromVersion} to ${begun.toVersion}: ${begun.message}`;
-        reporter.report(raw, { type: "Warning", reason: "RollbackStarted", note });
-      }
     }
     return { problems, statusWaitMs, error };
   }
@@ -342,7 +338,7 @@ export class OnloadReconciler {
       const statusWaitMs = await writeStatus(this.#deps, session, raw, status, signal);
       if (statusWaitMs !== undefined) return { statusWaitMs, error: undefined };
       const old = raw.status as DeepReadonly<OnloadStatus> | undefined;
-      for (const text of tellConditions(old?.conditions, status.conditions)) reporter.report(raw, text);
+      for (const text of eventsOfStatus(old, status)) reporter.report(raw, text);
       return { statusWaitMs, error: undefined };
     } catch (error) {
       signal.throwIfAborted();
