@@ -47,7 +47,7 @@ const FOUND: [what: string, history: History][] = [
       setup: { kmm: 2, sfc: true, kernels: [MODERN, MODERN], resources: 2 },
       begin: "installed",
       commands: [
-        { do: "sfc", resource: 1, to: false },
+        { do: "sfc", resource: 1, to: false, version: "v2" },
         { do: "delete", resource: 0, foreground: true },
       ],
       deleteAtEnd: false,

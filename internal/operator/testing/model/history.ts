@@ -24,7 +24,7 @@ export type Command =
   | { do: "pause" | "force"; resource: number; to: boolean }
   | { do: "onFailure"; resource: number; to: "Halt" | "Rollback" }
   | { do: "template" | "retry"; resource: number }
-  | { do: "sfc"; resource: number; to: boolean }
+  | { do: "sfc"; resource: number; to: boolean; version: string }
   | { do: "delete"; resource: number; foreground: boolean }
   | { do: "bad" | "missing"; version: string; to: boolean }
   | { do: "trouble"; what: "budget" | "slowPods" | "pluginImage"; to: boolean };
@@ -170,7 +170,9 @@ class Run {
         return edit(({ devicePlugin }) => devicePlugin.maxPodsPerNode++);
       case "sfc":
         return edit(({ onload }) => {
+          onload.version = command.version;
           for (const mapping of onload.kernelMappings) {
+            mapping.kernelModuleImage = moduleImage(command.version, 1);
             if (command.to) mapping.sfc = {};
             else delete mapping.sfc;
           }

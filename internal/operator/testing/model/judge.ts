@@ -19,6 +19,7 @@ import {
   PLUGIN_NAME,
   pluginDaemonSet,
   pluginLabel,
+  readyLabel,
   stepAnnotation,
   versionLabel,
 } from "./names.ts";
@@ -59,9 +60,13 @@ export class Judge {
 
   onWritten(call: Call, old: Stored | undefined, current: Stored): void {
     const key = parseKey(call.pass.key);
-    if (call.verb === "patch" && old === current) {
+    const seen = call.pass.seen.nodes.find(({ metadata }) => metadata.name === call.key);
+    // A patch whose answer was lost may be sent again as long as the caches are behind.
+    const known = call.kind !== "nodes" || seen?.metadata.resourceVersion === old?.metadata.resourceVersion;
+    if (call.verb === "patch" && old === current && known) {
       this.#violate(key, `a patch of ${call.key} changes nothing: ${JSON.stringify(call.body)}`);
     }
+    if (call.kind === "modules" && old?.metadata.generation !== current.metadata.generation) this.#noteLoaded(call);
     if (call.kind === "onloads" && call.subresource === "status") {
       this.#noteRollback(current as unknown as OnloadObject, call.pass.seen);
       this.#halts.note(current as unknown as OnloadObject);
@@ -90,6 +95,13 @@ export class Judge {
     for (const driver of ["onload", "sfc"] as const) {
       if (takesOff(node.metadata.labels ?? {}, labels, key, driver)) this.#judgeUnload(key, name, driver);
     }
+  }
+
+  /** Where the operator knows a Module to be loaded when it changes it: there KMM must not load it anew. */
+  #noteLoaded({ key, pass }: Call): void {
+    const { namespace, name } = parseKey(key);
+    const loaded = pass.seen.nodes.filter(({ metadata }) => readyLabel(namespace, name) in (metadata.labels ?? {}));
+    this.#world.knownLoaded.set(key, new Set(loaded.map(({ metadata }) => metadata.name)));
   }
 
   /** Versions that are set are those of the spec, or of the last Ready version while a rollback holds. */

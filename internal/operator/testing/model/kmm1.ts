@@ -154,7 +154,8 @@ export class Kmm1 {
         .podsOn(metadata.name)
         .find((each) => each.metadata.ownerReferences?.some(({ uid }) => uid === daemonSet.metadata.uid));
       if (pod && isReady(pod) && selects(daemonSet, this.#world.api.get("nodes", metadata.name)!)) {
-        this.#world.reload(this.#world.machines.get(metadata.name)!, loadsOf(pod).driver);
+        const { driver, by } = loadsOf(pod);
+        this.#world.reload(this.#world.machines.get(metadata.name)!, driver, by);
       }
     }
   }

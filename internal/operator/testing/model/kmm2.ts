@@ -237,7 +237,7 @@ export class Kmm2 {
     if (!is) return this.#make("Load", entry, node);
     if (!isDeepStrictEqual(is.config, entry.config)) {
       if (is.config?.kernelVersion !== entry.config?.kernelVersion) return this.#make("Load", entry, node);
-      this.#world.reload(this.#world.machines.get(node.metadata.name)!, driverOf(is));
+      this.#world.reload(this.#world.machines.get(node.metadata.name)!, driverOf(is), `${is.namespace}/${is.name}`);
       return this.#make("Unload", is, node);
     }
     return isRebooted(node, is) && this.#make("Load", entry, node);

@@ -4,7 +4,7 @@
  */
 import type { DeepReadonly, Node, Pod } from "../../../api/core.ts";
 import { Api, isFinished, keyOf } from "./api.ts";
-import { type Driver, KMM_KERNEL, readyLabel, RESOURCE, versionLabel } from "./names.ts";
+import { type Driver, KMM_KERNEL, RESOURCE, versionLabel } from "./names.ts";
 
 /** A driver in a kernel. */
 export interface Loaded {
@@ -54,6 +54,9 @@ export class World {
   readonly violations: string[] = [];
   /** Pods that KMM 1.1 itself takes away, because no schedulable node runs their kernel any more. */
   readonly lostToKmm = new Set<string>();
+
+  /** By Module: where the operator knew it to be loaded when it changed it last. */
+  readonly knownLoaded = new Map<string, Set<string>>();
 
   violate(text: string): void {
     this.violations.push(text);
@@ -170,12 +173,12 @@ export class World {
     return this.holdersOn(name).length > 0 || (node !== undefined && amountOf(node) !== "0");
   }
 
-  /** KMM is about to load a driver anew: nobody may have it in use. */
-  reload(machine: Machine, driver: Driver): void {
+  /** KMM is about to load a driver anew. */
+  reload(machine: Machine, driver: Driver, by: string): void {
     const { name, loaded } = machine;
-    // Before KMM has said that it is loaded nobody can have known.
-    const known = loaded.onload && readyLabel(...moduleOf(loaded.onload.by)) in this.labelsOf(machine);
-    if (known && (driver === "sfc" || this.isInService(name))) this.violate(`${name}: KMM reloads ${driver} in place`);
+    const used = driver === "sfc" ? loaded.onload !== undefined : this.isInService(name);
+    if (loaded[driver] && used && this.knownLoaded.get(by)?.has(name))
+      this.violate(`${name}: KMM reloads ${by} in place`);
   }
 
   /** Pods on a node that hold amd.com/onload: all that ask for any in any container and have not ended. */
