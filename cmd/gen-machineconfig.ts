@@ -134,7 +134,7 @@ async function connectCluster(flags: Run["args"]) {
   return { client, cluster };
 }
 
-/** What the person has to know beside the output. */
+/** Warns about what the output alone does not show. */
 function advise({ log }: Run, { moduleImage, target, role }: Inputs): void {
   if (target.note) log.warn(target.note);
   if (!moduleImage.includes(KERNEL_VARIABLE)) {

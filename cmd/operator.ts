@@ -1,7 +1,7 @@
 import { clusterArgs, commonArgs, defineSubcommand } from "../internal/cli/command.ts";
 import { UsageError } from "../internal/cli/errors.ts";
 import { isNamespaceName } from "../internal/cli/values.ts";
-import { parseBindAddress } from "../internal/controller/http-server.ts";
+import { parseBindAddress } from "../internal/probes/bind-address.ts";
 import { ControllerMetrics } from "../internal/controller/metrics.ts";
 import { connect } from "../internal/kube/connect.ts";
 import { runOperator } from "../internal/operator/operator.ts";

@@ -64,6 +64,8 @@ export const NODE_REASON = {
   SfcLoadedAtBoot: "SfcLoadedAtBoot",
   /** A person has cordoned the node: it is skipped until it is uncordoned. */
   Cordoned: "Cordoned",
+  /** The node waits for a slot, and the nodes that hold the slots do not move. */
+  NoFreeSlot: "NoFreeSlot",
   /** The node is not Ready. */
   NodeNotReady: "NodeNotReady",
   /** KMM has not loaded the module in time, or reports failure. */

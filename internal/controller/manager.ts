@@ -1,11 +1,14 @@
 import { HEALTHZ_PATH, METRICS_PATH, READYZ_PATH } from "../api/names.ts";
 import { errorText } from "../cli/errors.ts";
 import type { Logger } from "../cli/log.ts";
+import { systemClock, type Clock } from "../kube/clock.ts";
 import type { InformerState } from "../kube/informer.ts";
 import { lead, type LeaderElectionOptions } from "../kube/lease.ts";
 import type { Resource } from "../api/resources.ts";
+import { parseBindAddress } from "../probes/bind-address.ts";
+import { metricsHandler } from "../probes/metrics-handler.ts";
+import { ProbeServer, type Answer } from "../probes/server.ts";
 import type { Controller } from "./controller.ts";
-import { HttpServer, parseBindAddress, type Handler } from "./http-server.ts";
 import type { ControllerMetrics } from "./metrics.ts";
 
 /** What the manager needs of an Informer, whatever its objects. */
@@ -14,6 +17,7 @@ interface Following {
   readonly state: InformerState;
   readonly hasSynced: boolean;
   readonly problem: string | undefined;
+  readonly outdated: string | undefined;
   run(signal: AbortSignal): Promise<void>;
   synced(signal: AbortSignal): Promise<void>;
 }
@@ -22,7 +26,7 @@ interface Following {
  * Default of {@link ManagerOptions.gracefulShutdownMs}. With the release of the Lease and the last events, it fits the
  * time that the Deployment gives a pod to end.
  */
-export const GRACEFUL_SHUTDOWN_MS = 5000;
+const GRACEFUL_SHUTDOWN_MS = 5000;
 
 export interface ManagerOptions {
   log: Logger;
@@ -35,6 +39,7 @@ export interface ManagerOptions {
   leaderElection?: Omit<LeaderElectionOptions, "log" | "onChange"> | undefined;
   /** How long reconciles under way may take to end. Default {@link GRACEFUL_SHUTDOWN_MS}. */
   gracefulShutdownMs?: number;
+  clock?: Clock;
 }
 
 /** Something that runs until its signal aborts and then finishes what it has begun. */
@@ -52,8 +57,8 @@ export class Manager {
   readonly #runnables: Runnable[] = [];
   readonly #controllers: Controller[] = [];
   readonly #checks = new Map<string, () => string | undefined>();
-  #metricsServer: HttpServer | undefined;
-  #healthServer: HttpServer | undefined;
+  #metricsServer: ProbeServer | undefined;
+  #healthServer: ProbeServer | undefined;
 
   constructor(options: ManagerOptions) {
     this.#options = options;
@@ -119,17 +124,17 @@ export class Manager {
   }
 
   async #runControllers(stop: AbortSignal): Promise<void> {
-    const { log, gracefulShutdownMs = GRACEFUL_SHUTDOWN_MS } = this.#options;
+    const { log, gracefulShutdownMs = GRACEFUL_SHUTDOWN_MS, clock = systemClock } = this.#options;
     const { promise: overdue, resolve } = Promise.withResolvers<"overdue">();
-    let timer: NodeJS.Timeout | undefined;
+    let cancel = (): void => undefined;
     const onStop = (): void => {
-      timer = setTimeout(() => resolve("overdue"), gracefulShutdownMs);
+      cancel = clock.after(gracefulShutdownMs, () => resolve("overdue"));
     };
     stop.addEventListener("abort", onStop, { once: true });
     const all = Promise.all(this.#controllers.map((controller) => controller.run(stop)));
     const end = await Promise.race([all, overdue]);
     stop.removeEventListener("abort", onStop);
-    clearTimeout(timer);
+    cancel();
     if (end === "overdue")
       log.warn("Stopped without waiting for reconciles under way", { waitedMs: gracefulShutdownMs });
     else log.info("Stopped workers");
@@ -140,26 +145,23 @@ export class Manager {
     const metricsAt = parseBindAddress("metrics-bind-address", metricsBindAddress);
     const healthAt = parseBindAddress("health-probe-bind-address", healthProbeBindAddress);
     if (metricsAt) {
-      const text: Handler = async () => ({
-        status: 200,
-        body: await metrics.text(),
-        contentType: metrics.registry.contentType,
-      });
-      this.#metricsServer = await HttpServer.listen(metricsAt, { [METRICS_PATH]: text });
+      const source = { contentType: metrics.registry.contentType, text: () => metrics.text() };
+      this.#metricsServer = await ProbeServer.listen(metricsAt, { [METRICS_PATH]: metricsHandler(source) });
     }
     if (healthAt) {
-      const healthz: Handler = async () => "ok";
-      this.#healthServer = await HttpServer.listen(healthAt, {
-        [HEALTHZ_PATH]: healthz,
+      this.#healthServer = await ProbeServer.listen(healthAt, {
+        [HEALTHZ_PATH]: () => "ok",
         [READYZ_PATH]: () => this.#ready(),
       });
     }
   }
 
-  async #ready(): ReturnType<Handler> {
-    const unready = this.#informers
-      .filter((informer) => !informer.hasSynced)
-      .map((informer) => `${informer.resource.plural}: ${informer.problem ?? "the first list is not done"}`);
+  #ready(): string | Answer {
+    const unready: string[] = [];
+    for (const { resource, hasSynced, problem, outdated } of this.#informers) {
+      const reason = hasSynced ? outdated : (problem ?? "the first list is not done");
+      if (reason !== undefined) unready.push(`${resource.plural}: ${reason}`);
+    }
     for (const [name, check] of this.#checks) {
       try {
         const problem = check();

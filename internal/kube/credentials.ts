@@ -1,3 +1,5 @@
+import { readFile } from "node:fs/promises";
+
 /** TLS parts of a connection: PEM text, as node:tls takes them. */
 export interface TlsOptions {
   ca?: string | Buffer;
@@ -7,10 +9,13 @@ export interface TlsOptions {
   rejectUnauthorized?: boolean;
 }
 
+/** HTTP headers by lower-case name; a header with several values is sent once for each. */
+export type Headers = Record<string, string | string[]>;
+
 /** Who we are, for the requests that are about to be sent. */
 export interface Identity {
   /** Authorization and impersonation headers. */
-  headers: Record<string, string>;
+  headers: Headers;
   /** The same object as before for as long as nothing in it changed, so that connections are kept. */
   tls: TlsOptions;
 }
@@ -73,6 +78,21 @@ export function refreshingCredentials(
       refused = true;
     },
   };
+}
+
+/**
+ * Reads a file that a kubeconfig or a pod has its credentials in.
+ *
+ * @throws Error "cannot read FILE: reason"
+ */
+export async function readCredentialFile(file: string): Promise<Buffer> {
+  try {
+    return await readFile(file);
+  } catch (error) {
+    // Node's text ends with the system call and the path.
+    const reason = error instanceof Error ? error.message.replace(/, \w+( '.*')?$/s, "") : String(error);
+    throw new Error(`cannot read ${file}: ${reason}`, { cause: error });
+  }
 }
 
 function sameTls(a: TlsOptions, b: TlsOptions): boolean {

@@ -29,7 +29,7 @@ export class ApiError extends Error {
   /** How long the server asks us to wait, in milliseconds. */
   readonly retryAfterMs: number | undefined;
 
-  constructor(action: string, status: number, body: Partial<Status>, retryAfterMs?: number) {
+  constructor(action: string, status: number, body: Partial<Omit<Status, "kind">>, retryAfterMs?: number) {
     const detail = body.message || `HTTP status ${status}`;
     super(`Cannot ${action}: ${detail}`);
     this.status = status;
@@ -50,6 +50,17 @@ export class ConnectionError extends Error {
   constructor(action: string, server: string, code: string, reason: string, cause?: unknown) {
     super(`Cannot ${action}: API server ${server}: ${reason}`, { cause });
     this.code = code;
+  }
+}
+
+/** A file that has our credentials cannot be read, or an exec plugin fails; the server was not asked. */
+export class CredentialsError extends Error {
+  override name = "CredentialsError";
+
+  /** @param source the kubeconfig, or what else names the credentials */
+  constructor(action: string, source: string, cause: unknown) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    super(`Cannot ${action}: cannot use the credentials of ${source}: ${reason}`, { cause });
   }
 }
 

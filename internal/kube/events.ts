@@ -35,16 +35,23 @@ export interface EventRecorderOptions {
   /** reportingInstance: our pod's name. */
   instance: string;
   log: Logger;
+  /** How long {@link EventRecorder.run} may go on after its signal, to write what is left. Default 2 s. */
+  flushMs?: number | undefined;
+  /** Default 5 s. */
+  writeTimeoutMs?: number | undefined;
   clock?: Clock;
 }
 
 interface Series {
   event: Event & { metadata: { name: string; namespace: string } };
   count: number;
+  /** By the wall clock, for readers. */
   lastSeen: number;
+  /** The same by the monotonic clock. */
+  lastSeenAt: number;
   /** Occurrences that the server knows of; 0 while the event is not created. */
   sent: number;
-  /** Not to be sent before. */
+  /** Not to be sent before, by the monotonic clock. */
   due: number;
 }
 
@@ -59,6 +66,7 @@ const SUBJECT_BURST = 1000;
 const WRITE_BURST = 25;
 const WRITES_PER_SECOND = 25;
 const MAX_TRIES = 8;
+/** How long the events that are left at a shutdown may take. */
 const FLUSH_MS = 2000;
 const WRITE_TIMEOUT_MS = 5000;
 
@@ -101,39 +109,58 @@ export class EventRecorder implements EventSink {
 
   record(regarding: ObjectReference, text: EventText): void {
     const now = this.#clock.now();
+    const at = this.#clock.monotonic();
     const { kind, namespace, name, uid } = regarding;
     const key = JSON.stringify([kind, namespace, name, uid, text.type, text.reason, text.action, text.note]);
     const known = this.#series.get(key);
-    if (known && now - known.lastSeen < SERIES_MS) {
+    if (known && at - known.lastSeenAt < SERIES_MS) {
       known.count++;
       known.lastSeen = now;
+      known.lastSeenAt = at;
     } else if (this.#allowed(regarding.uid ?? `${regarding.kind}/${regarding.namespace}/${regarding.name}`)) {
       const event = this.#newEvent(regarding, text, now);
       this.#series.delete(key);
-      this.#series.set(key, { event, count: 1, lastSeen: now, sent: 0, due: now });
+      this.#series.set(key, { event, count: 1, lastSeen: now, lastSeenAt: at, sent: 0, due: at });
     } else {
       this.#dropped++;
     }
-    this.#forgetOld(now);
+    this.#forgetOld(at);
     this.#wake();
   }
 
-  /** Writes events until the signal aborts, and then those that are left, for two seconds at most. Never throws. */
+  /** Writes events until the signal aborts, and then those that are left, for `flushMs` at most. Never throws. */
   async run(signal: AbortSignal): Promise<void> {
+    const over = new AbortController();
+    const cancelEnd = onAbort(signal, () =>
+      this.#clock.after(this.#options.flushMs ?? FLUSH_MS, () => over.abort(new Error("the process is stopping"))),
+    );
     while (!signal.aborted) {
       const series = this.#next();
-      if (series && series.due <= this.#clock.now()) {
+      const now = this.#clock.monotonic();
+      if (series && series.due <= now) {
         await this.#pace.take(signal).catch(() => undefined);
-        if (!signal.aborted) await this.#send(series, signal);
+        if (!signal.aborted) await this.#send(series, signal, over.signal);
       } else {
-        await this.#wait(series ? series.due - this.#clock.now() : undefined, signal);
+        await this.#wait(series ? series.due - now : undefined, signal);
       }
     }
-    const last = AbortSignal.timeout(FLUSH_MS);
     for (const series of this.#series.values()) {
-      if (last.aborted) return;
-      if (series.sent < series.count) await this.#send(series, last);
+      if (over.signal.aborted) break;
+      if (series.sent < series.count) await this.#send(series, over.signal, over.signal);
     }
+    cancelEnd();
+    this.#dropRest();
+  }
+
+  /** Nothing is written any more. */
+  #dropRest(): void {
+    let left = 0;
+    for (const series of this.#series.values()) {
+      left += series.count - series.sent;
+      series.count = series.sent;
+    }
+    if (left > 0) this.#options.log.warn("Dropped the events that were left", { events: left });
+    this.#dropped += left;
   }
 
   #next(): Series | undefined {
@@ -158,16 +185,21 @@ export class EventRecorder implements EventSink {
     });
   }
 
-  async #send(series: Series, signal: AbortSignal): Promise<void> {
+  /**
+   * @param stop no further try after it aborts
+   * @param over cuts off a write under way: nothing is written afterwards, so that nothing is written twice
+   */
+  async #send(series: Series, stop: AbortSignal, over: AbortSignal): Promise<void> {
     const backoff = new Backoff({ baseDelayMs: 200, maxDelayMs: 10_000 });
     for (let tries = 1; ; tries++) {
       const { count } = series;
       try {
-        await this.#write(series);
+        await this.#write(series, over);
         series.sent = count;
-        series.due = this.#clock.now() + SERIES_WRITE_MS;
+        series.due = this.#clock.monotonic() + SERIES_WRITE_MS;
         return;
       } catch (error) {
+        if (over.aborted) return;
         const refused = error instanceof ApiError && error.status < 500 && error.status !== 429;
         if (refused || tries >= MAX_TRIES) {
           this.#options.log.warn("Dropped an event", { reason: series.event.reason, error: errorText(error) });
@@ -175,15 +207,14 @@ export class EventRecorder implements EventSink {
           series.sent = count;
           return;
         }
-        await sleep(backoff.next(), signal, this.#clock).catch(() => undefined);
-        if (signal.aborted) return;
+        await sleep(backoff.next(), stop, this.#clock).catch(() => undefined);
+        if (stop.aborted) return;
       }
     }
   }
 
-  /** Takes no signal: a write that was cut off may have been done, and would be done again. */
-  async #write(series: Series): Promise<void> {
-    const { client } = this.#options;
+  async #write(series: Series, signal: AbortSignal): Promise<void> {
+    const { client, writeTimeoutMs: timeoutMs = WRITE_TIMEOUT_MS } = this.#options;
     const { event } = series;
     const { count, lastSeen } = series;
     const repeated = {
@@ -193,7 +224,7 @@ export class EventRecorder implements EventSink {
     };
     if (series.sent > 0) {
       try {
-        await client.mergePatch(EVENTS, event.metadata, repeated, { timeoutMs: WRITE_TIMEOUT_MS });
+        await client.mergePatch(EVENTS, event.metadata, repeated, { timeoutMs, signal });
         return;
       } catch (error) {
         // Events live for an hour: begin a new one.
@@ -201,7 +232,7 @@ export class EventRecorder implements EventSink {
         series.event = { ...event, metadata: { ...event.metadata, name: eventName(event.involvedObject?.name) } };
       }
     }
-    await client.create<Event>(EVENTS, { ...series.event, ...repeated }, { timeoutMs: WRITE_TIMEOUT_MS });
+    await client.create<Event>(EVENTS, { ...series.event, ...repeated }, { timeoutMs, signal });
   }
 
   #newEvent(regarding: ObjectReference, text: EventText, now: number): Series["event"] {
@@ -234,7 +265,7 @@ export class EventRecorder implements EventSink {
     if (this.#series.size > MAX_SERIES) {
       for (const [key, series] of this.#series) {
         const written = series.sent >= series.count;
-        if (written && now - series.lastSeen >= SERIES_MS) this.#series.delete(key);
+        if (written && now - series.lastSeenAt >= SERIES_MS) this.#series.delete(key);
       }
       for (const key of this.#series.keys()) {
         if (this.#series.size <= MAX_SERIES) break;
@@ -243,6 +274,20 @@ export class EventRecorder implements EventSink {
     }
     if (this.#buckets.size > MAX_SERIES) this.#buckets.clear();
   }
+}
+
+/** Calls `start` when the signal aborts, or at once if it has. The returned function undoes what `start` did. */
+function onAbort(signal: AbortSignal, start: () => () => void): () => void {
+  let undo: (() => void) | undefined;
+  const listener = (): void => {
+    undo = start();
+  };
+  if (signal.aborted) listener();
+  else signal.addEventListener("abort", listener, { once: true });
+  return () => {
+    signal.removeEventListener("abort", listener);
+    undo?.();
+  };
 }
 
 function eventName(subject: string | undefined): string {

@@ -1,7 +1,7 @@
 import { errorText } from "../cli/errors.ts";
 import type { Logger } from "../cli/log.ts";
 import type { Client } from "./client.ts";
-import type { Clock } from "./clock.ts";
+import { systemClock, type Clock } from "./clock.ts";
 import type { DeepReadonly, KubeObject } from "../api/core.ts";
 import type { Resource } from "../api/resources.ts";
 import { objectKey } from "./object.ts";
@@ -33,6 +33,8 @@ export interface InformerOptions<T extends KubeObject, I extends string> {
   random?: () => number;
 }
 
+const OUTDATED_MS = 120_000;
+
 /**
  * A store that follows a selection on the API server, and tells of each change (client-go: SharedIndexInformer).
  */
@@ -42,13 +44,16 @@ export class Informer<T extends KubeObject, I extends string = never> {
   readonly #options: InformerOptions<T, I>;
   readonly #scopes: string[];
   readonly #states: Map<string, InformerState>;
-  readonly #problems = new Map<string, string>();
+  /** What fails in each scope, and since when by the monotonic clock. */
+  readonly #problems = new Map<string, { text: string; since: number }>();
+  readonly #clock: Clock;
   readonly #handlers: ((change: Change<T>) => void)[] = [];
   readonly #stateHandlers: ((state: InformerState) => void)[] = [];
 
   constructor(options: InformerOptions<T, I>) {
     this.resource = options.resource;
     this.#options = options;
+    this.#clock = options.clock ?? systemClock;
     this.#store = new Store<T, I>(options.indexes);
     this.#scopes = options.namespaces && options.namespaces.length > 0 ? [...options.namespaces] : [""];
     this.#states = new Map(this.#scopes.map((scope) => [scope, "syncing"]));
@@ -71,7 +76,13 @@ export class Informer<T extends KubeObject, I extends string = never> {
 
   /** Why listing or watching fails just now, on one line. */
   get problem(): string | undefined {
-    return [...this.#problems.values()][0];
+    return [...this.#problems.values()][0]?.text;
+  }
+
+  /** Why the store may be far behind the server: a problem that has lasted for two minutes. */
+  get outdated(): string | undefined {
+    const now = this.#clock.monotonic();
+    return [...this.#problems.values()].find(({ since }) => now - since >= OUTDATED_MS)?.text;
   }
 
   /**
@@ -134,8 +145,9 @@ export class Informer<T extends KubeObject, I extends string = never> {
         this.#setState(scope, "absent");
       },
       problem: (text) => {
+        const since = this.#problems.get(scope)?.since ?? this.#clock.monotonic();
         if (text === undefined) this.#problems.delete(scope);
-        else this.#problems.set(scope, text);
+        else this.#problems.set(scope, { text, since });
       },
     };
   }

@@ -26,6 +26,9 @@ export interface LeaderElectionOptions {
   onChange?: (leading: boolean) => void;
 }
 
+/** How long the release of the Lease may take: it is part of a shutdown, for which a pod has seconds. */
+const RELEASE_TIMEOUT_MS = 2000;
+
 /** We lead no longer: another process may act, so this one must stop at once. */
 export class LeadershipLostError extends Error {
   override name = "LeadershipLostError";
@@ -123,7 +126,7 @@ class Candidate {
         LEASES,
         lease,
         { spec: { holderIdentity: "", leaseDurationSeconds: 1, renewTime: now, acquireTime: now } },
-        { resourceVersion: this.#seen?.lease.metadata.resourceVersion, timeoutMs: this.#deadlineMs / 2, urgent: true },
+        { resourceVersion: this.#seen?.lease.metadata.resourceVersion, timeoutMs: RELEASE_TIMEOUT_MS, urgent: true },
       );
       log.info("Released the leader's Lease", { lease: lease.name });
     } catch (error) {

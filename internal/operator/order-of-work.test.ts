@@ -6,9 +6,9 @@ import type { StepName } from "./rollout/steps.ts";
 
 function planOf(...steps: [NodeState, StepName][]): RolloutPlan {
   const nodes = steps.map(
-    ([state, step], i) => ({ facts: { name: `n${i}` }, state, step, restart: false }) as NodePlan,
+    ([state, step], i) => ({ facts: { name: `n${i}` }, state, step, restart: false }) as unknown as NodePlan,
   );
-  return { nodes, wakeAt: undefined, halted: false };
+  return { nodes, wakeAt: undefined, halted: false, slots: "", stalledSince: undefined };
 }
 
 describe("labels come before objects", () => {

@@ -10,7 +10,7 @@ import { NODES, PODS } from "../../kube/resource.ts";
 import type { ReconcilerCaches } from "../cache/caches.ts";
 import { evictHolders, type Evictor } from "./evict.ts";
 import type { NodePods } from "../cache/node-pods.ts";
-import { isDue, needsFreshNode, nodePatch } from "../rollout/patch.ts";
+import { isDue, needsFreshNode, nodePatch, takesStep } from "../rollout/patch.ts";
 import type { NodePlan, RolloutPlan } from "../rollout/plan.ts";
 import { attemptFor } from "../rollout/rollback.ts";
 import { keepsHolders } from "../rollout/states.ts";
@@ -123,7 +123,7 @@ async function takeStep(
       inspected.delete(name);
       pods.forget(name);
     }
-    results.steps.push({ plan, step: plan.step });
+    if (takesStep(plan)) results.steps.push({ plan, step: plan.step });
   }
   if (plan.step === "Evict") await evictHolders(actor, onload, plan, signal);
   if (plan.step === "ReplacePlugin") await deletePlugin(actor, key, name, signal);

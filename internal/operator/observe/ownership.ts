@@ -9,6 +9,7 @@ import {
   type OnloadKey,
 } from "../../api/names.ts";
 import { loadLabel } from "../kmm/load-label.ts";
+import { reminderLabel } from "../kmm/reminder.ts";
 import type { NodeObservation } from "./observation.ts";
 import { stepRecordAnnotation } from "./step-record.ts";
 
@@ -72,7 +73,8 @@ export function ownerOf(key: OnloadKey): Owner {
   const loadLabels = [onloadModuleName(key.name), sfcModuleName(key.name)].map((name) =>
     loadLabel(key.namespace, name),
   );
-  return { ...key, ownLabels: [pluginLabel(key), onloadModuleLabel(key), sfcModuleLabel(key), ...loadLabels] };
+  const moduleLabels = [onloadModuleLabel(key), sfcModuleLabel(key), ...loadLabels];
+  return { ...key, ownLabels: [pluginLabel(key), ...moduleLabels, reminderLabel(key)] };
 }
 
 function older(a: Claim, b: Claim): number {

@@ -2,8 +2,10 @@
 import type { Condition, DeepReadonly } from "../../api/core.ts";
 import { RETRY_ANNOTATION } from "../../api/names.ts";
 import type { NodeCounts, NodeProblem, Onload, OnloadStatus } from "../../api/onload.ts";
-import { CONDITION, NODE_REASON, REASON, type ConditionType, type NodeReason, type Reason } from "../../api/reasons.ts";
-import { isDone, isInBetween, type NodePlan, type RolloutPlan } from "../rollout/plan.ts";
+import { CONDITION, REASON, type ConditionType, type Reason } from "../../api/reasons.ts";
+import type { NodePlan, RolloutPlan } from "../rollout/plan.ts";
+import { isDone } from "../rollout/slots.ts";
+import { isInBetween } from "../rollout/states.ts";
 
 /** Most entries of status.problems. */
 export const MOST_PROBLEMS = 10;
@@ -58,6 +60,7 @@ export function statusOf({ onload, version, plan, troubles, rollback, lastReady,
     conditions: withTimes(verdicts, onload.status?.conditions as Condition[] | undefined, generation, now),
     nodes: countNodes(plan),
     problems: listProblems(plan),
+    ...(plan.stalledSince === undefined ? {} : { stalledSince: new Date(plan.stalledSince).toISOString() }),
     ...(lastReady ? { lastReady: lastReady as NonNullable<OnloadStatus["lastReady"]> } : {}),
     ...(rollback ? { rollback: rollback as NonNullable<OnloadStatus["rollback"]> } : {}),
   };
@@ -127,7 +130,7 @@ const AFTER_FAILURE = `see status.problems, and edit spec.onload, or set annotat
 
 function progressing(plan: RolloutPlan, situation: Situation): Verdict {
   const { desired, ready: done } = countNodes(plan);
-  const moving = plan.nodes.filter((node) => isInBetween(node) && !node.problem?.failed);
+  const moving = plan.nodes.filter((node) => isInBetween(node) && !node.gate && !node.problem?.failed);
   const waiting = plan.nodes.filter(({ gate }) => gate !== undefined);
   const verdict = (status: "True" | "False", reason: Reason, message: string): Verdict => ({
     type: CONDITION.Progressing,
@@ -155,7 +158,7 @@ function progressing(plan: RolloutPlan, situation: Situation): Verdict {
   const held = `${nodesText(waiting.length)} still to be upgraded`;
   if (situation.paused) return verdict("False", REASON.Paused, `${held}: spec.upgrade.paused is true`);
   if (plan.halted) return verdict("False", REASON.Halted, `${held}: a node has failed; ${AFTER_FAILURE}`);
-  return verdict("False", REASON.NodesNotReady, `${held}: ${gates(waiting)}`);
+  return verdict("False", REASON.NodesNotReady, `${held}: ${gates(waiting)}${plan.slots && `; ${plan.slots}`}`);
 }
 
 function degraded(plan: RolloutPlan, { troubles, rollbackFrom }: Situation): Verdict {
@@ -173,7 +176,7 @@ function degraded(plan: RolloutPlan, { troubles, rollbackFrom }: Situation): Ver
     parts.push(`Node "${first.facts.name}" failed at ${first.state}: ${first.problem!.message}${more}`);
   }
   if (parts.length > 0) return verdict("True", troubles[0]?.reason ?? REASON.NodesFailed, parts.join(". "));
-  const other = plan.nodes.filter(({ problem }) => problem && !PASSING.has(problem.reason));
+  const other = plan.nodes.filter(({ problem }) => problem && !problem.passing);
   if (other.length > 0) {
     const first = other[0]!;
     const more = other.length > 1 ? ` (and ${other.length - 1} more nodes)` : "";
@@ -188,9 +191,6 @@ function degraded(plan: RolloutPlan, { troubles, rollbackFrom }: Situation): Ver
   }
   return verdict("False", REASON.AsExpected, "Nothing is wrong");
 }
-
-/** Problems of a node that are no fault of the rollout: listed, but no reason to call the resource degraded. */
-const PASSING: ReadonlySet<NodeReason> = new Set([NODE_REASON.Cordoned, NODE_REASON.NodeNotReady]);
 
 function nodesText(count: number): string {
   return count === 1 ? "1 node" : `${count} nodes`;

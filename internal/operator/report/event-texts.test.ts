@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import type { Condition } from "../../api/core.ts";
+import { NODE_REASON } from "../../api/reasons.ts";
 import { bare, stepRecord, module, noLoadLabel, NOW, policy, whole } from "../testing/facts.ts";
 import { KMM_1, KMM_2, NO_KMM } from "../testing/kmm.ts";
 import type { LoadLabelFacts, NodeFacts } from "../assess/facts.ts";
@@ -162,6 +163,17 @@ describe("the story", () => {
     expect(tale).toMatchObject({ type: "Warning", reason: "ModuleLoadFailed" });
     const known = remember(before("LoadingOnload"), plan, NOW);
     expect(tellChange(known, { ...plan, problem: { ...plan.problem!, message: "other words" } })).toEqual([]);
+  });
+  test("a failure is told once, although what reports it comes and goes and the node falls back", () => {
+    const labels = { ...none, plugin: "v2", onload: "v2" };
+    const failure = { reason: NODE_REASON.ImagePullFailed, message: "m" };
+    const broken = { ...bare().plugin, present: true, failure };
+    const failed = planOf(bare({ labels, onload: module("v2"), plugin: broken, stepRecord: stepRecord() }));
+    const failureRecord = failed.failureRecord!;
+    const between = planOf(bare({ labels, onload: module("v2"), stepRecord: stepRecord(), failureRecord }));
+    const back = planOf(bare({ labels, onload: module(), stepRecord: stepRecord(), failureRecord }));
+    const told = remember(before("StartingPlugin"), failed, NOW);
+    for (const plan of [between, back, failed]) expect(tellChange(told, plan)).toEqual([]);
   });
   test("a state is remembered with the time it began", () => {
     const plan = planOf(whole("v2"));

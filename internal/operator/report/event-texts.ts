@@ -104,9 +104,12 @@ export function remember(before: NodeMemory | undefined, plan: NodePlan, now: nu
   return { state: plan.state, since, problem: problemKey(plan) };
 }
 
-/** A problem counts as the same as long as reason and severity do: messages may count seconds or pods. */
+/**
+ * A problem counts as the same as long as its reason does: messages may count seconds or pods, and a node that has failed
+ * may fall back to an earlier state.
+ */
 function problemKey({ problem, state }: NodePlan): string | undefined {
-  return problem && `${state} ${problem.reason} ${problem.failed}`;
+  return problem && `${problem.failed ? "failed" : state} ${problem.reason}`;
 }
 
 type Conditions = DeepReadonly<OnloadStatus>["conditions"];
