@@ -60,10 +60,16 @@ export function statusOf({ onload, version, plan, troubles, rollback, lastReady,
     conditions: withTimes(verdicts, onload.status?.conditions as Condition[] | undefined, generation, now),
     nodes: countNodes(plan),
     problems: listProblems(plan),
-    ...(plan.stalledSince === undefined ? {} : { stalledSince: new Date(plan.stalledSince).toISOString() }),
+    ...(plan.stalled ? { stalledSince: stalledSince(onload.status?.stalledSince, now) } : {}),
     ...(lastReady ? { lastReady: lastReady as NonNullable<OnloadStatus["lastReady"]> } : {}),
     ...(rollback ? { rollback: rollback as NonNullable<OnloadStatus["rollback"]> } : {}),
   };
+}
+
+/** Since when nothing moves: what the status before says, if that can be. */
+function stalledSince(before: string | undefined, now: number): string {
+  const time = Date.parse(before ?? "");
+  return new Date(time <= now ? time : now).toISOString();
 }
 
 /** A condition before it has a time. */

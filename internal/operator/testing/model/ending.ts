@@ -10,7 +10,7 @@ import {
   PLUGIN_NAME,
   pluginDaemonSet,
   pluginLabel,
-  stepAnnotation,
+  ownAnnotations,
   TEMPLATE,
 } from "./names.ts";
 import { claimants, keyFrom, type OnloadObject, onloadAt, onloadsOf, type Status } from "./resources.ts";
@@ -124,7 +124,7 @@ function isPersonsWish(onload: OnloadObject, node: Node, key: Key, wanted: Node[
 
 function hasOwn(node: Node, key: Key): boolean {
   const names = { ...node.metadata.labels, ...node.metadata.annotations };
-  return [...ownLabels(key), stepAnnotation(key)].some((name) => name in names);
+  return [...ownLabels(key), ...ownAnnotations(key)].some((name) => name in names);
 }
 
 /** What is not as it must be in the end, after all trouble. */

@@ -15,12 +15,13 @@ import {
   latchLabel,
   loaderLabel,
   moduleName,
+  ownAnnotations,
   ownLabels,
   PLUGIN_NAME,
   pluginDaemonSet,
   pluginLabel,
   readyLabel,
-  stepAnnotation,
+  reminderLabel,
   versionLabel,
 } from "./names.ts";
 import { claimants, isStatic, keyFrom, type OnloadObject, serves } from "./resources.ts";
@@ -84,7 +85,7 @@ export class Judge {
       ...Object.keys(rest),
       ...Object.keys(more),
       ...Object.keys(labels).filter((label) => !ownLabels(key).includes(label)),
-      ...Object.keys(annotations).filter((annotation) => annotation !== stepAnnotation(key)),
+      ...Object.keys(annotations).filter((annotation) => !ownAnnotations(key).includes(annotation)),
     ];
     if (foreign.length > 0) this.#violate(key, `${foreign.join(", ")} of node ${name} is somebody else's`);
     const node = this.#world.api.get("nodes", name);
@@ -108,7 +109,7 @@ export class Judge {
   #judgeVersions(key: Key, name: string, labels: Labels, onload: DeepReadonly<OnloadObject>): void {
     const wanted = this.#target(onload);
     for (const [label, value] of Object.entries(labels)) {
-      if (value === null || label.startsWith("latch.")) continue;
+      if (value === null || label.startsWith("latch.") || label === reminderLabel(key)) continue;
       if (value !== wanted) this.#violate(key, `${name} gets version ${value}, and ${wanted} is wanted`);
     }
     for (const driver of ["onload", "sfc"] as const) {
@@ -245,7 +246,7 @@ export class Judge {
   /** The resource goes only when nothing of it is left anywhere. */
   #judgeEnd(key: Key): void {
     for (const node of this.#world.api.list("nodes")) {
-      const left = [...ownLabels(key), stepAnnotation(key)].filter(
+      const left = [...ownLabels(key), ...ownAnnotations(key)].filter(
         (name) => name in (node.metadata.labels ?? {}) || name in (node.metadata.annotations ?? {}),
       );
       if (left.length > 0) this.#violate(key, `it ends while ${node.metadata.name} has ${left.join(", ")}`);

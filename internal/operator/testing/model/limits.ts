@@ -1,6 +1,6 @@
 /** How many nodes may be out at once, as README and `kubectl explain onload.spec.upgrade` say it. */
 import type { DeepReadonly, Node } from "../../../api/core.ts";
-import { type Key, ownLabels, pluginLabel, stepAnnotation } from "./names.ts";
+import { type Key, ownLabels, pluginLabel, ownAnnotations } from "./names.ts";
 import { isNodeReady } from "./world.ts";
 
 /** A number, or a percentage of the selected nodes, rounded down; at least 1. */
@@ -14,7 +14,8 @@ export function mayBeOut(maxUnavailable: number | string, selected: number): num
 export function isOut(node: DeepReadonly<Node>, key: Key): boolean {
   const labels = node.metadata.labels ?? {};
   const touched =
-    ownLabels(key).some((label) => label in labels) || stepAnnotation(key) in (node.metadata.annotations ?? {});
+    ownLabels(key).some((label) => label in labels) ||
+    ownAnnotations(key).some((name) => name in (node.metadata.annotations ?? {}));
   if (!touched) return false;
   return !isNodeReady(node) || node.spec?.unschedulable === true || !(pluginLabel(key) in labels);
 }

@@ -39,8 +39,14 @@ export function pluginLabel({ namespace, name }: Key): string {
   return `onload.amd.com/${namespace}.${name}`;
 }
 
-export function stepAnnotation(key: Key): string {
-  return `${pluginLabel(key)}.step`;
+/** Annotations in which the operator keeps the last step on a node, and a failure there. */
+export function ownAnnotations(key: Key): string[] {
+  return [`${pluginLabel(key)}.step`, `${pluginLabel(key)}.failure`];
+}
+
+/** A label whose changes wake KMM 1.1, and which means nothing else. */
+export function reminderLabel({ namespace, name }: Key): string {
+  return `reminder.onload.amd.com/${namespace}.${name}`;
 }
 
 /** Asks KMM for a version of a Module. */
@@ -82,5 +88,5 @@ export function ownLabels(key: Key): string[] {
     const module = moduleName(key.name, driver);
     return [versionLabel, loaderLabel, devicePluginLabel, latchLabel].map((label) => label(key.namespace, module));
   });
-  return [pluginLabel(key), ...modules];
+  return [pluginLabel(key), reminderLabel(key), ...modules];
 }
