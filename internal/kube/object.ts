@@ -10,6 +10,11 @@ export function joinKey(namespace: string | undefined, name: string): string {
   return namespace ? `${namespace}/${name}` : name;
 }
 
+/** `namespace/name` of a namespaced object. */
+export function namespacedName({ namespace, name }: { namespace: string; name: string }): string {
+  return joinKey(namespace, name);
+}
+
 /** The parts of a key that {@link objectKey} made. */
 export function splitKey(key: string): { namespace?: string; name: string } {
   const slash = key.indexOf("/");

@@ -2,12 +2,12 @@
 import { asError, errorText } from "../../cli/errors.ts";
 import type { DeepReadonly } from "../../api/core.ts";
 import type { OnloadStatus } from "../../api/onload.ts";
-import { CONDITION, EVENT_REASON, REASON } from "../../api/reasons.ts";
+import { CONDITION, REASON } from "../../api/reasons.ts";
 import type { Result } from "../../controller/controller.ts";
 import type { RawOnload } from "../cache/caches.ts";
 import type { ResourceProblem } from "../observe/preflight.ts";
 import { statusOf } from "../report/conditions.ts";
-import { tellConditions } from "../report/event-texts.ts";
+import { eventsOfStatus } from "../report/event-texts.ts";
 import { isTrue, notReadySince, unreadableStatus, writeStatus } from "../report/status.ts";
 import { nextLastReady, standingRollback } from "../rollout/rollback.ts";
 import type { PassResults } from "./act.ts";
@@ -40,7 +40,7 @@ export async function report(
     onload,
     version: begun?.toVersion ?? planned.effective.spec.onload.version,
     plan,
-    troubles: problems,
+    problems,
     rollback: begun ?? standingRollback(onload),
     lastReady: planned.kmm.installed ? nextLastReady(onload, plan, held, now()) : onload.status?.lastReady,
     now: now(),
@@ -52,10 +52,6 @@ export async function report(
   if (error === undefined && statusWaitMs === undefined) {
     const since = notReadySince(onload.status);
     if (conditions.ready && since !== undefined) reporter.reportReady(key, now() - since);
-    if (begun) {
-      const note = `Going back from version ${begun.fromVersion} to ${begun.toVersion}: ${begun.message}`;
-      reporter.report(raw, { type: "Warning", reason: EVENT_REASON.RollbackStarted, note });
-    }
   }
   return { problems, statusWaitMs, error };
 }
@@ -92,7 +88,7 @@ async function reportStatus(
     const statusWaitMs = await writeStatus(deps, session, raw, status, signal);
     if (statusWaitMs !== undefined) return { statusWaitMs, error: undefined };
     const old = raw.status as DeepReadonly<OnloadStatus> | undefined;
-    for (const text of tellConditions(old?.conditions, status.conditions)) reporter.report(raw, text);
+    for (const text of eventsOfStatus(old, status)) reporter.report(raw, text);
     return { statusWaitMs, error: undefined };
   } catch (error) {
     signal.throwIfAborted();

@@ -26,7 +26,7 @@ function after(nodes: readonly NodeFacts[], rules: Policy, ms: number): { plan: 
       { ...rules, stalledSince: since === undefined ? undefined : Date.parse(since) },
       now,
     );
-    const rest = { troubles: [], rollback: undefined, lastReady: undefined };
+    const rest = { problems: [], rollback: undefined, lastReady: undefined };
     return { plan, status: statusOf({ onload, version: "v2", plan, now, ...rest }) };
   };
   onload = { ...onload, status: at(NOW).status };
