@@ -36,6 +36,7 @@ const STAGES = [
   ["watch"],
   ["plan.ts", "memo.ts"],
   ["view"],
+  ["pass"],
   ["reconcile.ts", "operator.ts"],
 ];
 
