@@ -15,7 +15,7 @@ const rows: [string, string[], string][] = [
     ["device-plugin", "--host-onload-path=opt"],
     'Flag --host-onload-path cannot be "opt": give an absolute path',
   ],
-  ["no address", ["device-plugin", "--metrics-bind-address=8080"], "give HOST:PORT, :PORT or 0"],
+  ["no address", ["device-plugin", "--metrics-bind-address=8080"], "give HOST:PORT, :PORT, or 0 to turn it off"],
   ["no strategy", ["device-plugin", "--device-strategy=magic"], "use one of mounts, cdi"],
   ["no time", ["device-plugin", "--health-interval=soon"], "give a duration such as 30s, 5m or 1h"],
   ["no version", ["device-plugin", "install-host-files"], "Flag --onload-version is missing"],

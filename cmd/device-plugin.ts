@@ -13,6 +13,7 @@ import { UsageError } from "../internal/cli/errors.ts";
 import { absolutePathFlag, durationFlag, integerFlag } from "../internal/cli/values.ts";
 import { MAX_DEVICES } from "../internal/deviceplugin/devices.ts";
 import { DEFAULT_HYSTERESIS } from "../internal/deviceplugin/health.ts";
+import { parseBindAddress } from "../internal/probes/bind-address.ts";
 
 const path = { type: "string", valueHint: "PATH" } as const;
 /** The flags that the DaemonSet sets, by setting. */
@@ -121,10 +122,7 @@ export default defineSubcommand({
     if (maxPods > MAX_DEVICES) {
       log.warn("Offering fewer devices than asked for, the most that fits one message", { devices: MAX_DEVICES });
     }
-    const address = args["metrics-bind-address"];
-    if (address !== "0" && !/^(\[[0-9a-f:]+\]|[^:\s]*):\d+$/i.test(address)) {
-      throw new UsageError(`Flag --metrics-bind-address cannot be "${address}": give HOST:PORT, :PORT or 0`);
-    }
+    const metricsAddress = parseBindAddress("metrics-bind-address", args["metrics-bind-address"]);
     const { runDevicePlugin } = await import("../internal/deviceplugin/plugin.ts");
     await runDevicePlugin(
       {
@@ -148,7 +146,7 @@ export default defineSubcommand({
         kubeletTimeoutMs: durationFlag("kubelet-timeout", args["kubelet-timeout"]),
         hysteresis: DEFAULT_HYSTERESIS,
       },
-      { log, now: Date.now, metricsAddress: address === "0" ? undefined : address },
+      { log, now: Date.now, metricsAddress },
       signal,
     );
   },

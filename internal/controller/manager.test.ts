@@ -1,6 +1,5 @@
 import { expect, test } from "bun:test";
 import { join } from "node:path";
-import { UsageError } from "../cli/errors.ts";
 import { silentLogger } from "../cli/log.ts";
 import { EventRecorder } from "../kube/events.ts";
 import { Informer } from "../kube/informer.ts";
@@ -8,8 +7,8 @@ import { NODES } from "../kube/resource.ts";
 import { until } from "../kube/testing/eventually.ts";
 import { FakeApiServer, sendStatus } from "../kube/testing/fake-api-server.ts";
 import { FakeClock, hurriedClock } from "../kube/testing/fake-clock.ts";
+import { ProbeServer } from "../probes/server.ts";
 import { Controller, type Reconcile } from "./controller.ts";
-import { HttpServer, parseBindAddress } from "./http-server.ts";
 import { Manager, type ManagerOptions } from "./manager.ts";
 import { ControllerMetrics } from "./metrics.ts";
 
@@ -193,7 +192,7 @@ test("a shutdown in which nothing goes well ends before the kubelet kills the De
 
 test("a port that is taken ends the start with one line; 0 listens on nothing", async () => {
   await using server = await FakeApiServer.start();
-  const taken = await HttpServer.listen({ host: "127.0.0.1", port: 0 }, {});
+  const taken = await ProbeServer.listen({ host: "127.0.0.1", port: 0 }, {});
   const { manager } = build(server, async () => undefined, { metricsBindAddress: `127.0.0.1:${taken.port}` });
   await expect(manager.run(new AbortController().signal)).rejects.toThrow(
     `Cannot listen on 127.0.0.1:${taken.port}: the port is in use`,
@@ -207,22 +206,3 @@ test("a port that is taken ends the start with one line; 0 listens on nothing", 
   stop.abort();
   await running;
 });
-
-test.each<[string, unknown]>([
-  ["0", undefined],
-  [":8080", { port: 8080 }],
-  ["127.0.0.1:8080", { host: "127.0.0.1", port: 8080 }],
-  ["[::1]:0", { host: "::1", port: 0 }],
-])("bind address %s", (value, expected) => {
-  expect(parseBindAddress("metrics-bind-address", value) as unknown).toEqual(expected);
-});
-
-test.each(["8080", "", ":", ":99999", "host", "a:b:1"])(
-  "bind address %j is refused with what would be right",
-  (value) => {
-    expect(() => parseBindAddress("metrics-bind-address", value)).toThrow(UsageError);
-    expect(() => parseBindAddress("metrics-bind-address", value)).toThrow(
-      `Flag --metrics-bind-address cannot be "${value}": give HOST:PORT, :PORT, or 0 to turn it off`,
-    );
-  },
-);

@@ -5,8 +5,10 @@ import { systemClock, type Clock } from "../kube/clock.ts";
 import type { InformerState } from "../kube/informer.ts";
 import { lead, type LeaderElectionOptions } from "../kube/lease.ts";
 import type { Resource } from "../api/resources.ts";
+import { parseBindAddress } from "../probes/bind-address.ts";
+import { metricsHandler } from "../probes/metrics-handler.ts";
+import { ProbeServer, type Answer } from "../probes/server.ts";
 import type { Controller } from "./controller.ts";
-import { HttpServer, parseBindAddress, type Handler } from "./http-server.ts";
 import type { ControllerMetrics } from "./metrics.ts";
 
 /** What the manager needs of an Informer, whatever its objects. */
@@ -24,7 +26,7 @@ interface Following {
  * Default of {@link ManagerOptions.gracefulShutdownMs}. With the release of the Lease and the last events, it fits the
  * time that the Deployment gives a pod to end.
  */
-export const GRACEFUL_SHUTDOWN_MS = 5000;
+const GRACEFUL_SHUTDOWN_MS = 5000;
 
 export interface ManagerOptions {
   log: Logger;
@@ -55,8 +57,8 @@ export class Manager {
   readonly #runnables: Runnable[] = [];
   readonly #controllers: Controller[] = [];
   readonly #checks = new Map<string, () => string | undefined>();
-  #metricsServer: HttpServer | undefined;
-  #healthServer: HttpServer | undefined;
+  #metricsServer: ProbeServer | undefined;
+  #healthServer: ProbeServer | undefined;
 
   constructor(options: ManagerOptions) {
     this.#options = options;
@@ -143,23 +145,18 @@ export class Manager {
     const metricsAt = parseBindAddress("metrics-bind-address", metricsBindAddress);
     const healthAt = parseBindAddress("health-probe-bind-address", healthProbeBindAddress);
     if (metricsAt) {
-      const text: Handler = async () => ({
-        status: 200,
-        body: await metrics.text(),
-        contentType: metrics.registry.contentType,
-      });
-      this.#metricsServer = await HttpServer.listen(metricsAt, { [METRICS_PATH]: text });
+      const source = { contentType: metrics.registry.contentType, text: () => metrics.text() };
+      this.#metricsServer = await ProbeServer.listen(metricsAt, { [METRICS_PATH]: metricsHandler(source) });
     }
     if (healthAt) {
-      const healthz: Handler = async () => "ok";
-      this.#healthServer = await HttpServer.listen(healthAt, {
-        [HEALTHZ_PATH]: healthz,
+      this.#healthServer = await ProbeServer.listen(healthAt, {
+        [HEALTHZ_PATH]: () => "ok",
         [READYZ_PATH]: () => this.#ready(),
       });
     }
   }
 
-  async #ready(): ReturnType<Handler> {
+  #ready(): string | Answer {
     const unready: string[] = [];
     for (const { resource, hasSynced, problem, outdated } of this.#informers) {
       const reason = hasSynced ? outdated : (problem ?? "the first list is not done");

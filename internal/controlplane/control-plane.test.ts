@@ -141,6 +141,37 @@ describe("the module's parameters", () => {
     expect(read()).toEqual(successor);
   });
 
+  test("are put back at the end after a look that failed, although crictl is gone since", async () => {
+    loadModule();
+    start();
+    await applied();
+    // A folder in the place of the file, which cannot be read or written.
+    const path = join(parameters, "cplane_server_path");
+    rmSync(path);
+    mkdirSync(path);
+    rmSync(join(root, "node/usr/bin/crictl"));
+    await said("Cannot read the onload module's parameter cplane_server_path: illegal operation on a directory");
+    rmSync(path, { recursive: true });
+    writeFileSync(path, OURS.path);
+    await said("the node has no crictl");
+    stop.abort();
+    await done;
+    expect(read()).toEqual(DEFAULT);
+  });
+
+  test("of which only one could be written are put back too", async () => {
+    loadModule();
+    // The kernel lets this file be read, and refuses every write.
+    rmSync(join(parameters, "cplane_server_path"));
+    symlinkSync("/proc/version", join(parameters, "cplane_server_path"));
+    start();
+    await said("Cannot set the onload module's parameter cplane_server_path: i/o error");
+    expect(raw("cplane_server_params").trim()).toBe(OURS.params);
+    stop.abort();
+    await expect(done).rejects.toThrow("Cannot set the onload module's parameter cplane_server_path");
+    expect(raw("cplane_server_params")).toBe("\n");
+  });
+
   test("are as the flags say", async () => {
     writeFileSync(join(root, "node/crictl"), "");
     loadModule();

@@ -9,6 +9,7 @@ import { linkDevices } from "./device-links.ts";
 import {
   isInContainer,
   readParameters,
+  sameArguments,
   sameParameters,
   serverInContainer,
   writeParameters,
@@ -17,36 +18,50 @@ import {
 
 /** Settings of `onloadctl control-plane`; paths are absolute. */
 export interface ControlPlaneConfig {
-  /** onload_cp_server in this container. */
+  /** Path of onload_cp_server in this container. */
   serverPath: string;
   /** Its arguments, separated by spaces. */
   parameters: string;
-  /** Undefined: found from /proc and /sys. */
+  /** If undefined, it is found in /proc and /sys. */
   containerId: string | undefined;
-  /** Undefined: looked for. */
+  /** Path of crictl on the node. If undefined, the usual ones are tried. */
   crictlPath: string | undefined;
-  /** Where the node's /sys and /dev are found by this process. */
+  /** The folder at which this process finds the node's /sys and /dev. */
   hostRoot: string;
-  /** Where the node's programs are found by this process. */
+  /** The folder at which this process finds the root folder of programs that the kernel starts. */
   kernelRoot: string;
+  /** This container's /proc and /dev. */
   procDir: string;
   devDir: string;
+  /** Time between two looks at the module. */
   intervalMs: number;
 }
 
-/** The module's own settings where nobody changed them: an empty path stands for /sbin/onload_cp_server. */
+/** The module's parameters if nobody has changed them: an empty path stands for /sbin/onload_cp_server. */
 const MODULE_DEFAULTS: ServerParameters = { path: "", params: "" };
 
+/** The two sets of parameters that are needed to put the module back as it was. */
+interface Change {
+  /** What the module had before. */
+  former: ServerParameters;
+  /** What was written last. After an error it may be there in part, or not at all. */
+  written: ServerParameters;
+}
+
 /**
- * Has the kernel start onload_cp_server inside this container, for as long as the signal is not aborted: whenever the
- * onload module is loaded without these settings, they are written. At the end the former ones come back.
+ * Has the kernel start onload_cp_server inside this container until the signal is aborted: whenever the onload module
+ * is loaded without the parameters for it, they are written. Then puts the former parameters back.
  *
- * @throws only where the former settings cannot be put back
+ * Errors are logged and the next look tries again.
+ *
+ * @throws if the former parameters cannot be put back
  */
 export async function runControlPlane(config: ControlPlaneConfig, log: Logger, signal: AbortSignal): Promise<void> {
   const sysDir = join(config.hostRoot, SYS_DIR);
-  let former: ServerParameters | undefined;
-  let ours: ServerParameters | undefined;
+  /** What the module is to have. Found anew after an error, because crictl may be somewhere else by then. */
+  let wanted: ServerParameters | undefined;
+  /** Kept through errors, until the module is unloaded. */
+  let change: Change | undefined;
   let said = "";
   const say = (text: string, level: "info" | "warn" = "info"): void => {
     if (text !== said) log[level](text);
@@ -54,26 +69,27 @@ export async function runControlPlane(config: ControlPlaneConfig, log: Logger, s
   };
   while (!signal.aborted) {
     try {
-      ours ??= await wantedParameters(config, sysDir);
+      wanted ??= await wantedParameters(config, sysDir);
       await linkNewDevices(config, log);
       const current = await readParameters(sysDir);
       if (current === undefined) {
         say("Waiting for the onload kernel module");
-        former = undefined;
-      } else if (!sameParameters(current, ours)) {
-        // What a container left that could not clean up after itself is nobody's wish.
-        former ??= isInContainer(current) ? MODULE_DEFAULTS : current;
-        await writeParameters(sysDir, ours);
-        log.info("Set the module's control plane server", { ...ours });
+        change = undefined;
+      } else if (!sameParameters(current, wanted)) {
+        // Parameters of a container that is gone were left by one that was killed. Nobody wants them back.
+        const former = change?.former ?? (isInContainer(current) ? MODULE_DEFAULTS : current);
+        change = { former, written: wanted };
+        await writeParameters(sysDir, wanted);
+        log.info("Set the module's control plane server", { ...wanted });
         said = "";
       }
     } catch (error) {
-      ours = undefined;
+      wanted = undefined;
       say(errorText(error), "warn");
     }
     await sleep(config.intervalMs, undefined, { signal }).catch(() => undefined);
   }
-  await putBack(sysDir, ours, former, log);
+  if (change !== undefined) await putBack(sysDir, change, log);
 }
 
 async function wantedParameters(config: ControlPlaneConfig, sysDir: string): Promise<ServerParameters> {
@@ -89,16 +105,11 @@ async function linkNewDevices(config: ControlPlaneConfig, log: Logger): Promise<
   if (linked.length > 0) log.info("Linked the node's devices into the container", { devices: linked });
 }
 
-/** Restores `former`, unless another container has taken over or the module is gone. */
-async function putBack(
-  sysDir: string,
-  ours: ServerParameters | undefined,
-  former: ServerParameters | undefined,
-  log: Logger,
-): Promise<void> {
-  if (ours === undefined || former === undefined) return;
+/** Restores the former parameters, unless another container has taken over or the module is gone. */
+async function putBack(sysDir: string, { former, written }: Change, log: Logger): Promise<void> {
   const current = await readParameters(sysDir);
-  if (current === undefined || !sameParameters(current, ours)) return;
+  // The arguments are written first and name this container: with them, it does not matter which path is there.
+  if (current === undefined || !sameArguments(current, written)) return;
   await writeParameters(sysDir, former);
   log.info("Put the module's former control plane server back", { ...former });
 }

@@ -1,6 +1,7 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { joinParameters, splitParameters } from "../api/plugin-pod.ts";
+import { errorText } from "../cli/errors.ts";
 
 /** The two parameters of the onload module that say how the kernel starts the control plane server. */
 export interface ServerParameters {
@@ -10,35 +11,59 @@ export interface ServerParameters {
   params: string;
 }
 
-/** Reads what is set, or undefined while the module is not loaded. */
+/** Names of the two. */
+const PATH = "cplane_server_path";
+const PARAMS = "cplane_server_params";
+
+/**
+ * Reads what is set, or undefined while the module is not loaded.
+ *
+ * @throws Error "Cannot read the onload module's parameter NAME: reason"
+ */
 export async function readParameters(sysDir: string): Promise<ServerParameters | undefined> {
-  try {
-    const [path, params] = await Promise.all([
-      readFile(file(sysDir, "cplane_server_path"), "utf8"),
-      readFile(file(sysDir, "cplane_server_params"), "utf8"),
-    ]);
-    return { path: path.trim(), params: params.trim() };
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    // ENODEV: the module is on its way out while its files are still listed.
-    if (code === "ENOENT" || code === "ENODEV") return undefined;
-    throw error;
-  }
+  const [path, params] = await Promise.all([read(sysDir, PATH), read(sysDir, PARAMS)]);
+  return path === undefined || params === undefined ? undefined : { path, params };
 }
 
 /**
  * Sets both. The kernel starts a server anew on each write, so the arguments go first: the former program fails on
  * them at once, whereas crictl with a server's arguments would print its usage into nothing.
+ *
+ * @throws Error "Cannot set the onload module's parameter NAME: reason"; then one may be set and the other not
  */
 export async function writeParameters(sysDir: string, { path, params }: ServerParameters): Promise<void> {
-  // With a line end, which the kernel drops: nothing at all would be written for an empty value.
-  await writeFile(file(sysDir, "cplane_server_params"), `${params}\n`);
-  await writeFile(file(sysDir, "cplane_server_path"), `${path}\n`);
+  await write(sysDir, PARAMS, params);
+  await write(sysDir, PATH, path);
 }
 
-/** Whether both mean the same to the kernel, which splits the arguments at spaces. */
+async function read(sysDir: string, name: string): Promise<string | undefined> {
+  try {
+    return (await readFile(file(sysDir, name), "utf8")).trim();
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    // ENODEV: the module is on its way out while its files are still listed.
+    if (code === "ENOENT" || code === "ENODEV") return undefined;
+    throw new Error(`Cannot read the onload module's parameter ${name}: ${errorText(cause)}`, { cause });
+  }
+}
+
+async function write(sysDir: string, name: string, value: string): Promise<void> {
+  try {
+    // With a line end, which the kernel drops: nothing at all would be written for an empty value.
+    await writeFile(file(sysDir, name), `${value}\n`);
+  } catch (cause) {
+    throw new Error(`Cannot set the onload module's parameter ${name}: ${errorText(cause)}`, { cause });
+  }
+}
+
+/** Whether both mean the same to the kernel. */
 export function sameParameters(a: ServerParameters, b: ServerParameters): boolean {
-  return a.path === b.path && joinParameters(splitParameters(a.params)) === joinParameters(splitParameters(b.params));
+  return a.path === b.path && sameArguments(a, b);
+}
+
+/** Whether the arguments are the same to the kernel, which splits them at spaces. */
+export function sameArguments(a: ServerParameters, b: ServerParameters): boolean {
+  return joinParameters(splitParameters(a.params)) === joinParameters(splitParameters(b.params));
 }
 
 /** What makes the kernel start a program inside a container. */

@@ -2,6 +2,7 @@ import { existsSync, readlinkSync } from "node:fs";
 import { access, readdir, realpath } from "node:fs/promises";
 import { join, relative } from "node:path";
 import { CURRENT_LINK } from "./host-layout.ts";
+import { unlessShortage } from "./shortage.ts";
 
 /** Onload's files as they lie on the node; paths are relative to `folder`. */
 export interface Installation {
@@ -26,20 +27,19 @@ const SCRIPT_FOLDERS = ["usr/libexec/onload/profiles", "usr/libexec/onload/apps"
  * Finds the files that new containers get.
  *
  * @param hostDir --host-onload-path as this process sees it
- * @throws where there are none; the message is for the person who looks at the pod
+ * @throws if there are none, with a message for the person who looks at the pod, or if this process is short of
+ * descriptors or memory
  */
 export async function findInstallation(hostDir: string): Promise<Installation> {
   const folder = currentName(hostDir);
   const root = join(hostDir, folder);
   const libraries = await findLibraries(root);
-  const has = (path: string): Promise<boolean> => access(join(root, path)).then(...TRUE_FALSE);
+  const has = (path: string): Promise<boolean> => access(join(root, path)).then(() => true, unlessShortage(false));
   const script = (await has(SCRIPT)) ? SCRIPT : undefined;
   const scriptFolders: string[] = [];
   for (const path of SCRIPT_FOLDERS) if (await has(path)) scriptFolders.push(path);
   return { folder, libraries, script, scriptFolders };
 }
-
-const TRUE_FALSE = [() => true, () => false] as const;
 
 /**
  * Whether new containers still get what was found. Synchronous: it is asked in every Allocate call, and two system calls
@@ -60,13 +60,15 @@ function currentName(hostDir: string): string {
 
 async function findLibraries(root: string): Promise<Map<string, string>> {
   // A link that leads out of the tree would mount a file of the node instead of Onload's.
-  const realRoot = await realpath(root).catch(() => root);
+  const realRoot = await realpath(root).catch(unlessShortage(root));
   for (const folder of LIBRARY_FOLDERS) {
-    const names = (await readdir(join(root, folder)).catch(() => [])).filter((name) => LIBRARY.test(name)).sort();
+    const names = (await readdir(join(root, folder)).catch(unlessShortage<string[]>([])))
+      .filter((name) => LIBRARY.test(name))
+      .sort();
     if (!names.includes("libonload.so")) continue;
     const found = new Map<string, string>();
     for (const name of names) {
-      const file = relative(realRoot, await realpath(join(root, folder, name)).catch(() => root));
+      const file = relative(realRoot, await realpath(join(root, folder, name)).catch(unlessShortage(root)));
       if (file !== "" && !file.startsWith("..")) found.set(name, file);
     }
     if (found.has("libonload.so")) return found;

@@ -17,8 +17,12 @@ export class PluginMetrics {
     "When a list of devices was last sent to the kubelet.",
   );
   readonly #nics = this.#gauge("nics", "NICs known to Onload, by driver and NUMA node.", ["driver", "numa_node"]);
-  readonly #registrations = this.#counter("registrations_total", "Attempts to register with the kubelet.");
-  readonly #allocations = this.#counter("allocations_total", "Allocate calls of the kubelet.");
+  readonly #registrations = this.#counter("registrations_total", "Attempts to register with the kubelet.", ["result"]);
+  readonly #unknown = this.#counter(
+    "observation_errors_total",
+    "Looks at the node that told nothing, for want of descriptors or memory. Devices stay as healthy as they were.",
+  );
+  readonly #allocations = this.#counter("allocations_total", "Allocate calls of the kubelet.", ["result"]);
   readonly #allocationSeconds = new Histogram({
     name: "onload_deviceplugin_allocation_duration_seconds",
     help: "Time to answer an Allocate call.",
@@ -35,6 +39,15 @@ export class PluginMetrics {
     for (const counter of [this.#registrations, this.#allocations]) {
       for (const result of ["success", "error"]) counter.inc({ result }, 0);
     }
+  }
+
+  get contentType(): string {
+    return this.registry.contentType;
+  }
+
+  /** All metrics in Prometheus' text format. */
+  text(): Promise<string> {
+    return this.registry.metrics();
   }
 
   devices(count: number, healthy: boolean): void {
@@ -55,6 +68,11 @@ export class PluginMetrics {
     this.#registered.set(open > 0 ? 1 : 0);
   }
 
+  /** A look at the node told nothing. */
+  observationError(): void {
+    this.#unknown.inc();
+  }
+
   registration(ok: boolean): void {
     this.#registrations.inc({ result: ok ? "success" : "error" });
   }
@@ -68,12 +86,7 @@ export class PluginMetrics {
     return new Gauge({ name: `onload_deviceplugin_${name}`, help, labelNames, registers: [this.registry] });
   }
 
-  #counter(name: string, help: string): Counter {
-    return new Counter({
-      name: `onload_deviceplugin_${name}`,
-      help,
-      labelNames: ["result"],
-      registers: [this.registry],
-    });
+  #counter(name: string, help: string, labelNames: string[] = []): Counter {
+    return new Counter({ name: `onload_deviceplugin_${name}`, help, labelNames, registers: [this.registry] });
   }
 }

@@ -1,5 +1,6 @@
 import { readdir, readFile, readlink } from "node:fs/promises";
 import { basename, join } from "node:path";
+import { unlessShortage } from "./shortage.ts";
 
 /** A PCI function that Onload can, or could, accelerate. */
 export interface Nic {
@@ -45,8 +46,8 @@ export function isUsable(nic: Nic): boolean {
  *
  * Functions that vanish while they are read are left out.
  *
- * @param sysDir the host's /sys
- * @throws where the PCI bus cannot be listed at all
+ * @param sysDir the node's /sys
+ * @throws if the PCI bus cannot be listed, or this process is short of descriptors or memory
  */
 export async function scanNics(sysDir: string): Promise<Nic[]> {
   const devices = join(sysDir, "bus/pci/devices");
@@ -62,18 +63,18 @@ async function readNic(folder: string): Promise<Nic | undefined> {
     const vendor = await readHex(folder, "vendor");
     if (!VENDORS.has(vendor)) return undefined;
     const id = `${vendor}:${await readHex(folder, "device")}`;
-    const driver = await readlink(join(folder, "driver")).then(basename, () => undefined);
+    const driver = await readlink(join(folder, "driver")).then(basename, unlessShortage(undefined));
     if (!KNOWN_IDS.has(id) && !(driver && ONLOAD_DRIVERS.has(driver))) return undefined;
-    const numa = Number(await readFile(join(folder, "numa_node"), "utf8").catch(() => "-1"));
+    const numa = Number(await readFile(join(folder, "numa_node"), "utf8").catch(unlessShortage("-1")));
     return {
       address: basename(folder),
       id,
       driver,
       numaNode: Number.isInteger(numa) && numa >= 0 ? numa : undefined,
-      interfaces: (await readdir(join(folder, "net")).catch((): string[] => [])).sort(),
+      interfaces: (await readdir(join(folder, "net")).catch(unlessShortage<string[]>([]))).sort(),
     };
-  } catch {
-    return undefined;
+  } catch (error) {
+    return unlessShortage(undefined)(error);
   }
 }
 

@@ -5,20 +5,34 @@ import { bootProblem, readBootStatus } from "./boot-service.ts";
 import { onHost, type PluginConfig } from "./config.ts";
 import { findInstallation, type Installation } from "./installation.ts";
 import { isUsable, scanNics, type Nic } from "./nics.ts";
+import { isShortage } from "./shortage.ts";
+
+type ObserveConfig = Pick<PluginConfig, "hostRoot" | "hostOnloadPath" | "needNic" | "procDir">;
 
 /** What one look at the node found. */
 export interface NodeView {
   nics: Nic[];
-  /** Undefined where Onload's files are missing. */
+  /** Undefined if Onload's files are missing. */
   installation: Installation | undefined;
-  /** Why pods cannot use Onload here; empty where they can. */
+  /** Why pods cannot use Onload here; empty if they can. */
   problems: string[];
 }
 
-/** Looks at device files, NICs and Onload's files. What is wrong is a finding, never an error. */
-export async function observeNode(
-  config: Pick<PluginConfig, "hostRoot" | "hostOnloadPath" | "needNic" | "procDir">,
-): Promise<NodeView> {
+/**
+ * Looks at device files, NICs and Onload's files. What is wrong with the node is a finding, not an error.
+ *
+ * @throws Error "Cannot look at the node: reason" if this process cannot tell: it is short of descriptors or memory, or
+ * a device file gives an i/o error
+ */
+export async function observeNode(config: ObserveConfig): Promise<NodeView> {
+  try {
+    return await findings(config);
+  } catch (cause) {
+    throw new Error(`Cannot look at the node: ${(cause as Error).message}`, { cause });
+  }
+}
+
+async function findings(config: ObserveConfig): Promise<NodeView> {
   const problems: string[] = [];
   for (const path of DEVICE_FILES) {
     const problem = await deviceProblem(onHost(config, path), path);
@@ -29,12 +43,14 @@ export async function observeNode(
     nics = await scanNics(onHost(config, SYS_DIR));
     if (config.needNic && !nics.some(isUsable)) problems.push(nicProblem(nics));
   } catch (error) {
+    if (isShortage(error)) throw error;
     if (config.needNic) problems.push((error as Error).message);
   }
   let installation: Installation | undefined;
   try {
     installation = await findInstallation(onHost(config, config.hostOnloadPath));
   } catch (error) {
+    if (isShortage(error)) throw error;
     problems.push((error as Error).message);
   }
   // Never a problem by itself: it explains the others.
@@ -50,6 +66,7 @@ function nicProblem(nics: readonly Nic[]): string {
     : "No NIC that Onload supports is in this node";
 }
 
+/** Why a device file cannot be used, or undefined. Throws if this process cannot tell. */
 async function deviceProblem(path: string, name: string): Promise<string | undefined> {
   try {
     // Opening is the only proof that a driver stands behind the file; not blocking, whatever that driver does.
@@ -63,6 +80,8 @@ async function deviceProblem(path: string, name: string): Promise<string | undef
     const { code, message } = error as NodeJS.ErrnoException;
     if (code === "ENOENT") return `${name} is missing: the onload kernel module is not loaded on this node`;
     if (code === "ENXIO" || code === "ENODEV") return `${name} has no driver behind it: the kernel module was unloaded`;
-    return `${name} cannot be opened: ${message}`;
+    const problem = `${name} cannot be opened: ${message}`;
+    if (isShortage(error) || code === "EIO") throw new Error(problem, { cause: error });
+    return problem;
   }
 }

@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { existsSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { createLogger } from "../cli/log.ts";
 import { poll } from "../testcluster/lib/poll.ts";
 import { tool } from "../testcluster/tools/index.ts";
 import { fileOps } from "./file-ops.ts";
@@ -200,6 +201,21 @@ describe("allocation", () => {
     expect(error).toContain("Cannot allocate amd.com/onload on this node: Onload's libraries are missing");
   });
 
+  test("goes on while it cannot look at the node, but not when the files have changed meanwhile", async () => {
+    await using kubelet = await KubeletClient.start(host.kubeletDir);
+    const lines: string[] = [];
+    const log = createLogger({ write: (line) => void lines.push(line) });
+    await using _plugin = new RunningPlugin(host.config({ healthIntervalMs: 20 }), { log });
+    await kubelet.next(isList(100, 100));
+    using _broken = host.breakDevice("/dev/onload");
+    await poll(() => lines.some((line) => line.includes("Cannot look at the node")), { what: "A look", intervalMs: 5 });
+    expect((await kubelet.ask({ allocate: [["sfc-1"]] }, "allocated"))["error"]).toBeUndefined();
+    expect(kubelet.waiting.filter(isList(100, 0))).toEqual([]);
+    rmSync(join(host.root, "opt/onload/usr/lib64"), { recursive: true });
+    const { error } = await kubelet.ask({ allocate: [["sfc-1"]] }, "allocated");
+    expect(error).toContain("Cannot allocate amd.com/onload on this node: Cannot look at the node: /dev/onload cannot");
+  });
+
   test("gives the files of the version that was installed last", async () => {
     await using kubelet = await KubeletClient.start(host.kubeletDir);
     await using _plugin = new RunningPlugin(host.config({ healthIntervalMs: 600_000 }));
@@ -248,7 +264,11 @@ describe("metrics and probes", () => {
   test("say what happened, and that the kubelet is gone", async () => {
     let port = 0;
     let now = Date.now();
-    const deps = { metricsAddress: "127.0.0.1:0", listening: (bound: number) => (port = bound), now: () => now };
+    const deps = {
+      metricsAddress: { host: "127.0.0.1", port: 0 },
+      listening: (bound: number) => (port = bound),
+      now: () => now,
+    };
     const get = async (path: string) => {
       const response = await fetch(`http://127.0.0.1:${port}${path}`);
       return { code: response.status, text: await response.text() };

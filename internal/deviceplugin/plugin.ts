@@ -4,20 +4,21 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { AllocateRequest, AllocateResponse } from "../../proto/deviceplugin/v1beta1/api.gen.ts";
 import type { Logger } from "../cli/log.ts";
+import type { BindAddress } from "../probes/bind-address.ts";
 import { allocateResponse, containerEdits, refusal, type ContainerEdits } from "./allocation.ts";
 import { removeCdiSpec, writeCdiSpec } from "./cdi.ts";
+import { runHostFileCollector } from "./collect-host-files.ts";
 import { isPluginSocket, onHost, socketName, type PluginConfig } from "./config.ts";
 import { Connection } from "./connection.ts";
 import { deviceList, preferredDevices } from "./devices.ts";
 import type { Health } from "./health.ts";
 import { HealthMonitor } from "./health-monitor.ts";
-import { keepHostFilesTidy } from "./host-file-collector.ts";
-import { serveHttp } from "./http.ts";
 import { isStillCurrent } from "./installation.ts";
 import { Memory } from "./memory.ts";
 import { PluginMetrics } from "./metrics.ts";
 import { isUsable } from "./nics.ts";
 import type { NodeView } from "./observe.ts";
+import { serveMetrics } from "./serve-metrics.ts";
 import { PluginServer } from "./server.ts";
 
 export interface PluginDeps {
@@ -25,7 +26,7 @@ export interface PluginDeps {
   /** Milliseconds since the epoch. */
   now: () => number;
   /** Where metrics and probes are served; undefined for nowhere. */
-  metricsAddress: string | undefined;
+  metricsAddress: BindAddress | undefined;
   /** Told the port of metrics and probes once it listens. */
   listening?: (port: number) => void;
 }
@@ -49,7 +50,7 @@ class DevicePlugin {
   readonly #server: PluginServer;
   readonly #connection: Connection;
   readonly #monitor: HealthMonitor;
-  #view: NodeView = { nics: [], installation: undefined, problems: [] };
+  #view: NodeView = { nics: [], installation: undefined, problems: ["Nobody has looked at the node yet"] };
   #health: Health = { healthy: false, problems: [], contradictedSince: undefined };
   #edits: ContainerEdits | undefined;
   /** The answer to a call for one container, as nearly all are. */
@@ -93,7 +94,12 @@ class DevicePlugin {
       now,
       registered: (ok) => this.#metrics.registration(ok),
     });
-    this.#monitor = new HealthMonitor(config, { log, now, seen: (view, health) => this.#seen(view, health) });
+    this.#monitor = new HealthMonitor(config, {
+      log,
+      now,
+      seen: (view, health) => this.#seen(view, health),
+      unknown: () => this.#metrics.observationError(),
+    });
   }
 
   async run(signal: AbortSignal): Promise<void> {
@@ -102,13 +108,13 @@ class DevicePlugin {
     const tasks = [
       this.#connection.run(signal),
       this.#monitor.run(signal),
-      keepHostFilesTidy(this.#config, log, signal),
+      runHostFileCollector(this.#config, this.#deps, signal),
       this.#memory.run(signal),
     ];
     if (metricsAddress !== undefined) {
       const probes = { healthz: () => this.#unhealthy(), readyz: () => this.#unready() };
-      const http = { address: metricsAddress, registry: this.#metrics.registry, log, ...probes };
-      tasks.push(serveHttp({ ...http, ...(listening ? { listening } : {}) }, signal));
+      const options = { address: metricsAddress, metrics: this.#metrics, log, ...probes };
+      tasks.push(serveMetrics({ ...options, ...(listening ? { listening } : {}) }, signal));
     }
     await Promise.all(tasks);
     await this.#giveBack();
@@ -160,9 +166,10 @@ class DevicePlugin {
       // The files may have been replaced or lost since the last look, and what is handed out now is kept for the pod's life.
       const hostDir = onHost(this.#config, this.#config.hostOnloadPath);
       const { installation } = this.#view;
-      if (installation === undefined || !isStillCurrent(hostDir, installation)) await this.#monitor.look();
+      const isOld = installation === undefined || !isStillCurrent(hostDir, installation);
+      if (isOld) await this.#monitor.look();
       const edits = this.#edits;
-      const problems = edits === undefined ? this.#view.problems : this.#health.problems;
+      const problems = this.#allocationProblems(isOld);
       const ids = request.containerRequests.flatMap((container) => container.devicesIds);
       const reason = refusal(ids, this.#config.maxPods, problems);
       if (reason !== undefined || edits === undefined) throw new Error(reason);
@@ -176,6 +183,13 @@ class DevicePlugin {
     } finally {
       this.#metrics.allocation(ok, (performance.now() - started) / 1000);
     }
+  }
+
+  /** Why nothing can be allocated now; empty if it can. */
+  #allocationProblems(neededLook: boolean): string[] {
+    // The look that would have found today's files found nothing out.
+    if (neededLook && this.#monitor.blindness !== undefined) return [this.#monitor.blindness];
+    return this.#edits === undefined ? this.#view.problems : this.#health.problems;
   }
 
   #unready(): string | undefined {

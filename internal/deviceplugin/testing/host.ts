@@ -1,3 +1,4 @@
+import { closeSync, openSync, readdirSync, rmSync, symlinkSync } from "node:fs";
 import { mkdir, mkdtemp, rm, symlink, unlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -57,6 +58,26 @@ export class FakeHost {
 
   async removeDevice(path: string): Promise<void> {
     await unlink(join(this.root, path));
+  }
+
+  /** Has every opening of a device file end in an i/o error, until disposed of. Then the file is as new. */
+  breakDevice(path: string): Disposable {
+    const before = new Set(readdirSync("/dev/pts"));
+    // The slave of a new terminal stays locked, and gives that error, until somebody unlocks it.
+    const master = openSync("/dev/ptmx", "r+");
+    const slave = readdirSync("/dev/pts").find((name) => !before.has(name));
+    const file = join(this.root, path);
+    const linkTo = (target: string): void => {
+      rmSync(file, { force: true });
+      symlinkSync(target, file);
+    };
+    linkTo(`/dev/pts/${slave}`);
+    return {
+      [Symbol.dispose]() {
+        closeSync(master);
+        linkTo("/dev/null");
+      },
+    };
   }
 
   async addNic(nic: FakeNic): Promise<void> {

@@ -1,8 +1,7 @@
 import { expect, test } from "bun:test";
 import { createServer } from "node:http";
-import { Registry } from "prom-client";
 import { createLogger } from "../cli/log.ts";
-import { serveHttp } from "./http.ts";
+import { serveMetrics } from "./serve-metrics.ts";
 
 test("a port that another plugin holds is waited for, and is no reason to end", async () => {
   const holder = createServer();
@@ -14,10 +13,10 @@ test("a port that another plugin holds is waited for, and is no reason to end", 
   const stop = new AbortController();
   const { promise: warned, resolve: warn } = Promise.withResolvers<string>();
   const { promise: listening, resolve: listens } = Promise.withResolvers<number>();
-  const done = serveHttp(
+  const done = serveMetrics(
     {
-      address: `127.0.0.1:${port}`,
-      registry: new Registry(),
+      address: { host: "127.0.0.1", port },
+      metrics: { contentType: "text/plain", text: async () => "" },
       healthz: () => undefined,
       readyz: () => "not yet",
       log: createLogger({ write: warn }),

@@ -1,0 +1,116 @@
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { rmSync } from "node:fs";
+import { join } from "node:path";
+import { createLogger } from "../cli/log.ts";
+import { poll } from "../testcluster/lib/poll.ts";
+import { HealthMonitor } from "./health-monitor.ts";
+import type { Health } from "./health.ts";
+import type { NodeView } from "./observe.ts";
+import { FakeHost } from "./testing/host.ts";
+
+let host: FakeHost;
+beforeEach(async () => {
+  host = await FakeHost.ready();
+});
+afterEach(() => host.remove());
+
+test("a process without free descriptors finds nothing wrong with the node, but says that it cannot look", async () => {
+  for (let i = 0; i < 20; i++) await host.addNic({ address: `0000:5e:00.${i}` });
+  const script = join(import.meta.dirname, "testing/without-descriptors.ts");
+  const child = Bun.spawn(["sh", "-c", 'ulimit -n 64; exec "$@"', "sh", process.execPath, script, host.root], {
+    stdout: "pipe",
+    stderr: "inherit",
+  });
+  const results = JSON.parse(await child.stdout.text()) as Record<string, string>;
+  expect(await child.exited).toBe(0);
+  expect(Object.keys(results)).toHaveLength(4);
+  for (const name of ["observeNode", "scanNics", "findInstallation"]) {
+    expect(results[name]).toMatch(/^failed: .*EMFILE/);
+  }
+  // All or nothing: NICs that could not be read are not gone.
+  expect(results["scanNics with three descriptors"]).toMatch(/^(failed: .*EMFILE|found 21$)/);
+});
+
+describe("a device file that cannot be opened for a reason that is not the device's", () => {
+  function monitor() {
+    const seen: { view: NodeView; health: Health }[] = [];
+    const lines: string[] = [];
+    let unknown = 0;
+    const watched = new HealthMonitor(host.config(), {
+      log: createLogger({ write: (line) => void lines.push(line) }),
+      now: () => 0,
+      seen: (view, health) => void seen.push({ view, health }),
+      unknown: () => unknown++,
+    });
+    return { watched, seen, lines, unknown: () => unknown };
+  }
+
+  test("leaves health and view as they were, is logged once and counted", async () => {
+    const { watched, seen, lines, unknown } = monitor();
+    await watched.look();
+    expect(seen).toMatchObject([{ health: { healthy: true } }]);
+    {
+      using _broken = host.breakDevice("/dev/onload");
+      for (let i = 0; i < 3; i++) await watched.look();
+    }
+    expect(seen).toHaveLength(1);
+    expect(unknown()).toBe(3);
+    expect(watched.blindness).toContain("Cannot look at the node: /dev/onload cannot be opened: ");
+    expect(lines.filter((line) => line.includes("Cannot look at the node"))).toHaveLength(1);
+    await watched.look();
+    expect(watched.blindness).toBeUndefined();
+    expect(seen).toHaveLength(2);
+    expect(lines.at(-1)).toContain("Can look at the node again");
+  });
+
+  test("at the first look leaves health unknown", async () => {
+    const { watched, seen } = monitor();
+    using _broken = host.breakDevice("/dev/onload");
+    await watched.look();
+    expect(seen).toEqual([]);
+  });
+});
+
+test("a device file that is gone, or has no driver, is a problem of the node", async () => {
+  rmSync(join(host.root, "dev/onload"));
+  rmSync(join(host.root, "dev/sfc_char"));
+  await Bun.write(join(host.root, "dev/sfc_char"), "");
+  const seen: NodeView[] = [];
+  const watched = new HealthMonitor(host.config(), {
+    log: createLogger({ write: () => undefined }),
+    now: () => 0,
+    seen: (view) => void seen.push(view),
+    unknown: () => expect.unreachable(),
+  });
+  await watched.look();
+  expect(seen[0]!.problems).toEqual([
+    "/dev/onload is missing: the onload kernel module is not loaded on this node",
+    "/dev/sfc_char is not a character device",
+  ]);
+});
+
+test("a change that is pending while looks find nothing out is waited for at the usual pace", async () => {
+  const stop = new AbortController();
+  let looks = 0;
+  let healthy: boolean | undefined;
+  const watched = new HealthMonitor(host.config({ healthIntervalMs: 40, hysteresis: { fallMs: 1, riseMs: 1 } }), {
+    log: createLogger({ write: () => undefined }),
+    now: () => performance.now(),
+    seen: (_view, health) => (healthy = health.healthy),
+    unknown: () => looks++,
+  });
+  await watched.look();
+  expect(healthy).toBe(true);
+  // The look that finds the device missing makes the change pending; from then on none finds anything out.
+  rmSync(join(host.root, "dev/onload"));
+  await watched.look();
+  using _broken = host.breakDevice("/dev/onload");
+  const begun = performance.now();
+  const running = watched.run(stop.signal);
+  await poll(() => looks >= 5, { what: "Five looks", intervalMs: 1 });
+  const took = performance.now() - begun;
+  stop.abort();
+  await running;
+  expect(healthy).toBe(true);
+  expect(took).toBeGreaterThan(3 * 40);
+});
