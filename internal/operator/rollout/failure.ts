@@ -18,7 +18,7 @@ export interface Limits {
 export interface Problem {
   reason: NodeReason;
   message: string;
-  /** Milliseconds since the epoch; undefined where nothing observed says since when. */
+  /** Milliseconds since the epoch; undefined if nothing says since when. */
   since: number | undefined;
   /** The node stands in the middle of a step and cannot go on by itself: it halts the rollout. */
   failed: boolean;

@@ -105,7 +105,7 @@ function judgeStall(stalled: readonly NodePlan[], policy: Policy, slots: string,
   return end;
 }
 
-/** Whether a node that shall have nothing any more unloads, or is about to. How long pods take to leave is not known. */
+/** Whether a node that is to run no version unloads, or is about to. A draining node does not count: pods may take long. */
 function isLeaving({ facts, state, problem }: NodePlan): boolean {
   const unloads = rowOf(state).phase !== undefined && awaitedIn(state)?.limit !== "drain";
   return facts.want === undefined && !problem?.failed && unloads;
