@@ -3,7 +3,7 @@ import type { NodeFacts } from "../assess/facts.ts";
 import { cordonProblem, isKeptByCordon, renewalFor, type Renewal } from "./cordon.ts";
 import { deadlineOf, forceAt, problemOf, waitingSince, type Limits, type Problem } from "./failure.ts";
 import { lastFailure, type FailureDraft } from "./lasting-failure.ts";
-import { byNodeName } from "./node-order.ts";
+import { sortByNodeName } from "./node-order.ts";
 import { gateText, type Gate } from "./gates.ts";
 import { grantSlots, slotText } from "./slots.ts";
 import { stalledNodes, stallProblem } from "./stall.ts";
@@ -64,12 +64,9 @@ export interface RolloutPlan {
 
 /** Plans. Pure: equal facts, policy and time give equal plans. */
 export function planRollout(nodes: readonly NodeFacts[], policy: Policy, now: number): RolloutPlan {
-  const plans: NodePlan[] = [];
-  for (const facts of nodes) {
-    const plan = planNode(facts, policy, now);
-    if (plan.state !== "Absent" || facts.keptBy !== undefined) plans.push(plan);
-  }
-  plans.sort((a, b) => byNodeName(a.facts.name, b.facts.name));
+  const all = nodes.map((facts) => planNode(facts, policy, now));
+  const concerned = all.filter(({ state, facts }) => state !== "Absent" || facts.keptBy !== undefined);
+  const plans = sortByNodeName(concerned, ({ facts }) => facts.name);
   const halted = plans.some(({ problem }) => problem?.failed);
   const slots = grantSlots(plans, { ...policy, halted });
   const isAwaited = [...slots.grants.values()].includes("NoFreeSlot");
@@ -108,7 +105,7 @@ function judgeStall(stalled: readonly NodePlan[], policy: Policy, slots: string,
   return end;
 }
 
-/** Whether a node that shall have nothing any more unloads, or is about to. How long pods take to leave is not known. */
+/** Whether a node that is to run no version unloads, or is about to. A draining node does not count: pods may take long. */
 function isLeaving({ facts, state, problem }: NodePlan): boolean {
   const unloads = rowOf(state).phase !== undefined && awaitedIn(state)?.limit !== "drain";
   return facts.want === undefined && !problem?.failed && unloads;
