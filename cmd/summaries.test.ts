@@ -5,7 +5,7 @@ import buildImages from "./build-images.ts";
 import devicePlugin from "./device-plugin.ts";
 import manifests from "./manifests.ts";
 
-const parents: [string, Subcommand<any>][] = [
+const parents: [string, Subcommand][] = [
   ["build-images", buildImages],
   ["device-plugin", devicePlugin],
   ["manifests", manifests],

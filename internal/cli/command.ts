@@ -50,8 +50,7 @@ export interface Lazy {
   summary: string;
   /** Not listed in the parent's `--help`, because only other programs call it. */
   hidden?: boolean;
-  // The argument types of a command matter only inside its own file.
-  load(): Promise<Subcommand<any>>;
+  load(): Promise<Subcommand>;
 }
 
 /** Infers the types of a subcommand's arguments from its literal. */

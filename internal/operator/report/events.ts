@@ -2,7 +2,7 @@
 import type { DeepReadonly } from "../../api/core.ts";
 import type { OnloadKey } from "../../api/names.ts";
 import { EVENT_REASON, NODE_REASON } from "../../api/reasons.ts";
-import { referenceTo, type EventSink } from "../../kube/events.ts";
+import { referenceTo, type EventSink } from "../../kube/event.ts";
 import { ONLOADS } from "../../api/resources.ts";
 import { NODES, PODS } from "../../kube/resource.ts";
 import type { StepResults } from "../act/nodes.ts";
