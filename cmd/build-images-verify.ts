@@ -9,12 +9,12 @@ const args = {
     type: "positional",
     repeatable: true,
     required: true,
-    description: "Images to open; pulled when they are not here",
+    description: "Images to open; pulled if they are not in the local store",
   },
   kernel: {
     type: "string",
     valueHint: "KERNEL",
-    description: "Kernel that module images must be for (default: what their label says)",
+    description: "Kernel that module images must be for (default: that of their label)",
   },
   ...engineArgs,
 } as const satisfies Args;
@@ -22,8 +22,8 @@ const args = {
 export default defineSubcommand({
   summary: "Open images and check that they are what Onload on Kubernetes needs.",
   description:
-    "Says of each image whether libraries, programs, modules and depmod's files are there, whether the modules' vermagic is\n" +
-    "that of their kernel and architectures agree, and of all together whether they come from one source.",
+    "Checks that each image has its libraries, programs, modules and the files of depmod, that the vermagic of its modules\n" +
+    "is that of their kernel, and that the architectures agree. Also checks that all images come from one source.",
   args,
   examples: [
     {

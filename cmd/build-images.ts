@@ -32,7 +32,7 @@ const args = {
     type: "string",
     valueHint: "HOST[:PORT][/PATH]",
     default: "localhost",
-    description: "What stands in front of the image names",
+    description: "Registry and path in front of the image names",
   },
   kernel: {
     type: "string",
@@ -44,7 +44,7 @@ const args = {
     type: "string",
     repeatable: true,
     valueHint: "VERSION",
-    description: "OpenShift release whose Driver Toolkit builds the modules; found by oc",
+    description: "OpenShift release whose Driver Toolkit builds the modules; oc finds it",
   },
   "dtk-image": {
     type: "string",
@@ -55,7 +55,7 @@ const args = {
   "builder-image": {
     type: "string",
     valueHint: "IMAGE",
-    description: "Image that compiles the userland, and the modules where no Driver Toolkit does",
+    description: "Image that compiles the userland, and the modules if there is no Driver Toolkit",
   },
   "user-base": { type: "string", valueHint: "IMAGE", description: "Base of the userland image" },
   "module-base": { type: "string", valueHint: "IMAGE", description: "Base of the module images" },
@@ -81,11 +81,11 @@ const args = {
   platform: {
     type: "string",
     valueHint: "OS/ARCH",
-    description: "Platform to build for, such as linux/arm64, where the engine can",
+    description: "Platform to build for, such as linux/arm64, if the engine can",
   },
   "no-cache": { type: "boolean", description: "Build everything anew" },
   ...engineArgs,
-  push: { type: "boolean", description: "Push the images when all are built and checked" },
+  push: { type: "boolean", description: "Push the images after all have been built and checked" },
   force: { type: "boolean", description: "Replace tags that the registry has with other content" },
   dockerfile: {
     type: "string",
@@ -93,10 +93,10 @@ const args = {
     valueHint: "PART=FILE",
     description: "Dockerfile to use instead of ours",
   },
-  "print-dockerfile": { type: "boolean", description: "Print the Dockerfile of the part and end" },
+  "print-dockerfile": { type: "boolean", description: "Only print the Dockerfile of the part" },
   configmap: {
     type: "boolean",
-    description: "Print a ConfigMap with the module Dockerfile, for builds inside the cluster, and end",
+    description: "Only print a ConfigMap with the module Dockerfile, for builds inside the cluster",
   },
   "configmap-name": {
     type: "string",
@@ -122,7 +122,8 @@ export default defineSubcommand({
   summary: "Build the images that Onload on Kubernetes needs.",
   description:
     "Builds Onload's source image, its userland, its kernel modules for one or more kernels, and onloadctl's own image,\n" +
-    "checks them, and prints the part of the Onload resource that names them. Nothing gets its name before all is built.",
+    "checks them, and prints the part of the Onload resource that names them. Images get their names only after all of them\n" +
+    "have been built and checked.",
   args,
   examples: [
     {

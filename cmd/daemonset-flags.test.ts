@@ -53,7 +53,7 @@ const container = (name: string): Container => all.find((each) => each.name === 
 
 /** The flags that a container's command is started with, as its subcommand reads them, defaults included. */
 async function flagsOf({ args }: Container): Promise<Record<string, string>> {
-  const commands: Record<string, Subcommand<any>> = { "device-plugin": devicePlugin, "control-plane": controlPlane };
+  const commands: Record<string, Subcommand> = { "device-plugin": devicePlugin, "control-plane": controlPlane };
   let command = commands[args[0]!]!;
   let given = args.slice(1);
   const child = command.subcommands?.[given[0]!];

@@ -11,7 +11,7 @@ const args = {
   "module-image": {
     type: "string",
     valueHint: "IMAGE",
-    description: `Onload module image with a tag or digest; ${KERNEL_VARIABLE} in it is filled in on each node`,
+    description: `Onload module image with a tag or digest; each node replaces ${KERNEL_VARIABLE} by its kernel version`,
   },
   "openshift-version": {
     type: "string",
@@ -39,7 +39,7 @@ const args = {
   "dry-run": {
     type: "enum",
     options: ["server"],
-    description: "With --apply or --delete: let the API server check the change without making it",
+    description: "With --apply or --delete: the API server only checks the change",
   },
   ...clusterArgs,
   ...commonArgs,
@@ -50,10 +50,10 @@ type Run = Context<typeof args>;
 export default defineSubcommand({
   summary: "Print the MachineConfig that loads the sfc driver at boot.",
   description: [
-    "For OpenShift nodes whose Solarflare NICs carry the node's own traffic. At boot, before the network comes up, the",
-    "nodes replace the kernel's own sfc driver by that of the module image; on any failure the kernel's own driver is",
-    "loaded again. An image that is not on the node is pulled, and the node reboots once for it. The outcome is in the",
-    "journal and in /var/lib/onload/sfc-boot-status.json on the node.",
+    "For OpenShift nodes whose Solarflare NICs carry the node's own traffic. At boot, before the network comes up, a node",
+    "replaces the kernel's own sfc driver by that of the module image. After any failure it loads the kernel's own driver",
+    "again. If the image is not on the node, the node pulls it and reboots once. The outcome is in the journal and in",
+    "/var/lib/onload/sfc-boot-status.json on the node.",
   ].join("\n"),
   args,
   examples: [
@@ -69,7 +69,7 @@ export default defineSubcommand({
       run: `onloadctl gen-machineconfig --module-image=registry.example.com/onload-module:v9.0 --format=butane -o sfc.bu`,
       does: "Write a Butane file and its scripts; then: butane --files-dir . sfc.bu",
     },
-    { run: "onloadctl gen-machineconfig --delete", does: "Give the nodes their own driver back" },
+    { run: "onloadctl gen-machineconfig --delete", does: "Let the nodes use the kernel's own driver again" },
   ],
   run,
 });
@@ -134,7 +134,7 @@ async function connectCluster(flags: Run["args"]) {
   return { client, cluster };
 }
 
-/** What the person has to know beside the output. */
+/** Warns about what the output alone does not show. */
 function advise({ log }: Run, { moduleImage, target, role }: Inputs): void {
   if (target.note) log.warn(target.note);
   if (!moduleImage.includes(KERNEL_VARIABLE)) {

@@ -37,9 +37,9 @@ interface Use {
   labels: string[];
 }
 
-/** Every metric that a query reads. Throws where the query is no PromQL. */
+/** Every metric that a query reads. Throws if the query is not PromQL. */
 function usesOf(query: string): Use[] {
-  // Grafana puts its own into these before the query is sent.
+  // Grafana replaces these variables before it sends the query.
   const text = query.replaceAll(/\$(namespace|name)\b/g, "x");
   const uses: Use[] = [];
   parser.parse(text).iterate({
@@ -58,11 +58,11 @@ function usesOf(query: string): Use[] {
   return uses;
 }
 
-/** Names and labels of every series that the two programs can have; Prometheus itself adds these. */
+/** Names and labels of every series that the two programs can have, and of those that Prometheus itself adds. */
 async function known(): Promise<Map<string, Set<string>>> {
   const controller = new ControllerMetrics();
   const registries: Registry[] = [controller.registry, new PluginMetrics("1").registry];
-  // It puts its metrics into the registry that it is given.
+  // The constructor registers its metrics in the registry that it is given.
   expect(new OperatorMetrics(controller.registry)).toBeDefined();
   const out = new Map<string, Set<string>>();
   for (const registry of registries) {

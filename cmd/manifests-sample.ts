@@ -5,8 +5,8 @@ import { render } from "../internal/manifests/render.ts";
 import { manifestArgs } from "./shared/manifests.ts";
 
 const SAMPLES: Record<string, string> = {
-  onload: "An Onload resource with images built before, its namespace and ServiceAccount",
-  "in-cluster-build": "The same with kernel modules that are built in the cluster",
+  onload: "An Onload resource with images that exist already, its namespace and ServiceAccount",
+  "in-cluster-build": "The same, with kernel modules that KMM builds in the cluster",
   pod: "A pod that uses Onload",
   profiles: "Onload's latency profile as a ConfigMap",
 };

@@ -2,7 +2,7 @@ import { defineSubcommand } from "../internal/cli/command.ts";
 
 export default defineSubcommand({
   summary: "Print the YAML that installs the operator, and more",
-  description: "YAML goes to standard output, for kubectl apply or a repository of your own.",
+  description: "Prints the YAML to standard output, for kubectl apply or for a repository of your own.",
   examples: [
     {
       run: "onloadctl manifests install --image=registry.example.com/onloadctl:0.1.0 | kubectl apply --server-side -f -",

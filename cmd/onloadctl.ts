@@ -26,7 +26,7 @@ const root: Subcommand = {
       load: async () => (await import("./gen-machineconfig.ts")).default,
     },
     manifests: {
-      summary: "Print the YAML that installs the operator",
+      summary: "Print the YAML that installs the operator, and more",
       load: async () => (await import("./manifests.ts")).default,
     },
     status: {

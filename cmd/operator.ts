@@ -9,7 +9,7 @@ import { runOperator } from "../internal/operator/operator.ts";
 export default defineSubcommand({
   summary: "Run the operator that rolls Onload out to nodes",
   description:
-    "Brings every node that an Onload resource selects to the version it asks for: modules by way of KMM, the device plugin as a DaemonSet, one step at a time. Environment: DEVICE_PLUGIN_IMG, POD_NAME, POD_NAMESPACE, NODE_NAME.",
+    "Brings every node that an Onload resource selects to the version of that resource, one step at a time: modules through KMM, the device plugin by a DaemonSet. Environment: DEVICE_PLUGIN_IMG, POD_NAME, POD_NAMESPACE, NODE_NAME.",
   args: {
     "metrics-bind-address": {
       type: "string",
@@ -36,7 +36,7 @@ export default defineSubcommand({
     "watch-namespaces": {
       type: "string",
       valueHint: "NS[,NS]",
-      description: "Look after Onload resources of these namespaces only (default: all)",
+      description: "Handle only Onload resources of these namespaces (default: all)",
     },
     ...clusterArgs,
     ...commonArgs,
@@ -45,7 +45,7 @@ export default defineSubcommand({
     { run: "onloadctl operator --leader-elect", does: "Run as the Deployment does" },
     {
       run: "onloadctl operator --kubeconfig ~/.kube/config --metrics-bind-address=0 --health-probe-bind-address=0",
-      does: "Run on a desk, against the cluster of a kubeconfig",
+      does: "Run outside the cluster, with a kubeconfig",
     },
   ],
   async run({ args, signal, log }) {

@@ -13,7 +13,7 @@ import { outputArg, resourceArgs } from "./shared/resources.ts";
 export default defineSubcommand({
   summary: "Show what the operator would do next; changes nothing",
   description:
-    "Nodes in the order in which they would go, pods that would be evicted, budgets that would refuse it, and module images that KMM (2.4 and later) does not find for a kernel. With --filename it plans for a resource as if it were applied; the API server checks it, and stores nothing.",
+    "Shows the nodes in the order of their upgrade, the pods that would be evicted, the budgets that would refuse an eviction, and module images that KMM (2.4 and later) does not find for a kernel. With --filename it plans as if the file were applied; the API server checks the resource, but does not store it.",
   args: {
     ...resourceArgs,
     filename: {

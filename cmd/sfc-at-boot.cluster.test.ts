@@ -64,7 +64,7 @@ test("Onload comes without KMM's sfc, and the resource says why", async () => {
   expect(problems).toEqual([expect.objectContaining({ node, reason: "SfcLoadedAtBoot" })]);
   expect((await cluster.node(node)).metadata.labels).not.toHaveProperty(sfcModuleLabel({ namespace, name: "main" }));
 
-  // As the message asks.
+  // The message asks for this change.
   await cluster.editOnload(namespace, { onload: { kernelMappings: images.kernelMappings } });
   await cluster.condition(namespace, "Degraded", "False");
   await cluster.ready(namespace);

@@ -10,11 +10,11 @@ import { outputArg, resourceArgs } from "./shared/resources.ts";
 export default defineSubcommand({
   summary: "Show what each Onload resource and node is doing, and why",
   description:
-    "Per resource: version, nodes and the condition that matters most. Per node: version, state, step, since when, and why. It is computed as the operator does, from the cluster as it is.",
+    "For each resource: version, nodes and the most important condition. For each node: version, state, step, since when, and why. This is computed as in the operator, from the present state of the cluster.",
   args: {
     ...resourceArgs,
     output: { ...outputArg, options: ["table", "wide", "json", "yaml", "name"] },
-    watch: { type: "boolean", alias: "w", default: false, description: "Show it anew on every change, until Ctrl-C" },
+    watch: { type: "boolean", alias: "w", default: false, description: "Show every change, until Ctrl-C" },
     ...clusterArgs,
     ...commonArgs,
   },

@@ -1,11 +1,11 @@
-/** A parent's help shows summaries without loading the subcommands; here both are held against each other. */
+/** A parent lists the summaries of its subcommands without loading them, so each summary is written twice. */
 import { expect, test } from "bun:test";
 import type { Subcommand } from "../internal/cli/command.ts";
 import buildImages from "./build-images.ts";
 import devicePlugin from "./device-plugin.ts";
 import manifests from "./manifests.ts";
 
-const parents: [string, Subcommand<any>][] = [
+const parents: [string, Subcommand][] = [
   ["build-images", buildImages],
   ["device-plugin", devicePlugin],
   ["manifests", manifests],

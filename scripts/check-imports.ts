@@ -1,4 +1,4 @@
-/** Checks the project's imports by the rules of lib/import-rules.ts. Prints what breaks one, and then exits 1. */
+/** Checks the project's imports by the rules in lib/import-rules.ts. Prints each violation and exits with 1 if there is one. */
 import { Glob } from "bun";
 import { importProblems, unusedExceptions } from "./lib/import-rules.ts";
 

@@ -1,4 +1,4 @@
-/** Every check that needs no cluster: `bun run check`. Runs all of them and says which failed. */
+/** Every check that needs no cluster: `bun run check`. Runs all of them and prints which have failed. */
 
 const CHECKS: [string, string[]][] = [
   ["format", ["oxfmt", "--check", "cmd", "internal", "scripts", "package.json", "tsconfig.json"]],

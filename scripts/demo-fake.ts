@@ -8,8 +8,8 @@ import type { Shown } from "./demo-real.ts";
 import { watchUntilReady } from "./demo-watch.ts";
 
 /**
- * Shows the operator with fake nodes (kwok), where no container can run: the operator is a process beside the real
- * control plane, and a stand-in for the kubelets advertises the devices of plugin pods that only seem to run.
+ * Shows the operator with fake nodes (kwok), on which no container can run. The operator is a process beside the real
+ * control plane. A stand-in for the kubelets offers the devices of plugin pods that only appear to run.
  */
 export async function showOnFakeNodes(executable: string, signal: AbortSignal): Promise<Shown> {
   const plane = await startControlPlane({ signal });

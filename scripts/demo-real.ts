@@ -19,7 +19,7 @@ export interface Shown {
 const version = "9.2.0";
 const operatorNamespace = "onload-operator-system";
 
-/** Goes from nothing to a pod that has Onload on a real node. Throws when anything does not come true. */
+/** Goes from nothing to a pod that has Onload on a real node. Throws if any step fails. */
 export async function showOnRealNode(executable: string, signal: AbortSignal): Promise<Shown> {
   const cluster = await startNodeCluster({
     kmm: true,
@@ -152,7 +152,7 @@ async function runPod({ plane, node }: NodeCluster, signal: AbortSignal): Promis
   );
   console.log("\nWhat the pod sees:");
   for (const line of (await plane.kubectl(["logs", "test"])).split("\n")) console.log(`  ${line}`);
-  // Its program exits with 0 only when the environment, every device file and the library are there.
+  // Its program exits with 0 only if the environment, every device file and the library are there.
   if (phase !== "Succeeded") throw new Error("the pod does not have all of Onload; see above");
   const { metadata } = await plane.request("GET", "/api/v1/namespaces/default/pods/test");
   const networks = JSON.parse(metadata.annotations["k8s.v1.cni.cncf.io/network-status"] ?? "[]") as { name: string }[];

@@ -11,7 +11,7 @@ import { checkout } from "../internal/testcluster/lib/paths.ts";
 
 const crd = `# Generated from internal/api/schema.ts by scripts/generate.ts.\n${stringify(onloadCrd(), { lineWidth: 120 })}`;
 
-/** The program itself needs neither zod nor the CRD's texts. */
+/** Generated, so that the program needs neither zod nor the texts of the CRD. */
 const form = `// Generated from internal/api/schema.ts by scripts/generate.ts.
 import type { JsonSchema } from "./core.ts";
 
@@ -35,8 +35,8 @@ ${stringify(
 )}`;
 
 /**
- * The manifests as texts of the executable. Text imports work in every runtime, which reading a folder of a compiled
- * program does not.
+ * The manifests as texts in the executable. Text imports work in every runtime; reading a folder does not work in a
+ * compiled program.
  */
 function embedManifests(): string {
   const paths = [...new Glob("**/*.yaml").scanSync(join(checkout, "internal/manifests"))];

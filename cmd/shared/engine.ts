@@ -15,10 +15,10 @@ export const engineArgs = {
     options: [...ENGINE_NAMES],
     description: "Container engine (default: the first of podman, docker and buildah that works)",
   },
-  authfile: { type: "string", valueHint: "FILE", description: "Registry credentials instead of the engine's own" },
+  authfile: { type: "string", valueHint: "FILE", description: "Registry logins to use instead of those of the engine" },
   "insecure-registry": {
     type: "boolean",
-    description: "Use registries without TLS or with an unknown certificate (loopback ones always are)",
+    description: "Allow registries without TLS or with an unknown certificate (always allowed on loopback)",
   },
   sbom: {
     type: "string",

@@ -7,5 +7,5 @@ export const resourceArgs = {
   namespace: { type: "string", alias: "n", valueHint: "NS", description: "Namespace (default: all)" },
 } as const satisfies Args;
 
-/** In which form; each subcommand adds the options that it has. */
+/** The output format. Each subcommand adds the formats that it has. */
 export const outputArg = { type: "enum", alias: "o", default: "table", description: "Output format" } as const;

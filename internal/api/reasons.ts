@@ -44,8 +44,12 @@ export const REASON = {
   ChangeHeldBack: "ChangeHeldBack",
   /** spec.serviceAccountName does not exist. */
   ServiceAccountMissing: "ServiceAccountMissing",
+  /** Whether spec.serviceAccountName exists could not be found out. */
+  ServiceAccountUnknown: "ServiceAccountUnknown",
   /** An object of ours could not be applied. */
   ApplyFailed: "ApplyFailed",
+  /** A step on a node has failed for a while, because the API server refuses it. */
+  StepFailed: "StepFailed",
   /** No image for the device plugin is known. */
   NoDevicePluginImage: "NoDevicePluginImage",
 } as const;
@@ -60,6 +64,8 @@ export const NODE_REASON = {
   SfcLoadedAtBoot: "SfcLoadedAtBoot",
   /** A person has cordoned the node: it is skipped until it is uncordoned. */
   Cordoned: "Cordoned",
+  /** The node waits for a slot, and the nodes that hold the slots do not move. */
+  NoFreeSlot: "NoFreeSlot",
   /** The node is not Ready. */
   NodeNotReady: "NodeNotReady",
   /** KMM has not loaded the module in time, or reports failure. */
@@ -82,22 +88,23 @@ export const NODE_REASON = {
   StepTimedOut: "StepTimedOut",
 } as const;
 
-/** Reasons of events about a step that went well. */
+/** Reasons of events that are about no condition and no problem: steps, upgrades and rollbacks. */
 export const EVENT_REASON = {
   NodeLabelled: "NodeLabelled",
   PluginRemoved: "PluginRemoved",
   PodEvicted: "PodEvicted",
   ModuleUnloading: "ModuleUnloading",
-  ModuleUnloaded: "ModuleUnloaded",
   ModuleLoading: "ModuleLoading",
   ModuleReady: "ModuleReady",
   NodeReady: "NodeReady",
   NodeCleaned: "NodeCleaned",
+  /** Nodes are to leave the version that was Ready on all of them. */
   UpgradeStarted: "UpgradeStarted",
+  /** Every selected node runs the new version. */
   UpgradeFinished: "UpgradeFinished",
   RollbackStarted: "RollbackStarted",
+  /** Every selected node runs the former version again. */
   RollbackFinished: "RollbackFinished",
-  Applied: "Applied",
 } as const;
 
 export type ConditionType = (typeof CONDITION)[keyof typeof CONDITION];

@@ -83,6 +83,11 @@ export const onloadStatus = z
       description: "Nodes with problems, at most ten of them.",
       "x-kubernetes-list-type": "atomic",
     }),
+    stalledSince: z.string().optional().meta({
+      format: "date-time",
+      description:
+        "Since when nothing moves although nodes wait, without a person's wish or a failure that explains it.",
+    }),
     lastReady: lastReady.optional().meta({ description: "The last version that was Ready on every selected node." }),
     rollback: rollback.optional().meta({ description: "The rollback that is under way or done." }),
   })

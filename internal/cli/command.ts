@@ -10,8 +10,8 @@ export type Arg = ArgDef & { repeatable?: boolean; alias?: string };
 export type Args = Record<string, Arg>;
 
 /**
- * The checked values of a subcommand's arguments: those of a repeatable one as a list in the order given, which may be
- * empty; of any other its value, its default, or undefined.
+ * The checked values of a subcommand's arguments. A repeatable argument has a list of values in the order given, which
+ * may be empty. Any other argument has its value, else its default, else undefined.
  */
 export type ArgValues<A extends Args> = {
   [Name in keyof A]: A[Name] extends { repeatable: true } ? string[] : ParsedArgs<A & ArgsDef>[Name];
@@ -25,7 +25,7 @@ export interface Context<A extends Args = Args> {
   log: Logger;
 }
 
-/** A line of `--help`: a command that works as written, and what it does. */
+/** An example in `--help`: a command that works as written, and what it does. */
 export interface Example {
   run: string;
   does: string;
@@ -45,16 +45,15 @@ export interface Subcommand<A extends Args = Args> {
   run?(context: Context<A>): Promise<number | void>;
 }
 
-/** A subcommand that is not loaded yet; its summary stands here so that the parent's `--help` loads nothing. */
+/** A subcommand that is not loaded yet; its summary is repeated here so that the parent's `--help` loads nothing. */
 export interface Lazy {
   summary: string;
-  /** Left out of the parent's list: for other programs to call, not for people. */
+  /** Not listed in the parent's `--help`, because only other programs call it. */
   hidden?: boolean;
-  // A command's own argument types matter only inside its own file.
-  load(): Promise<Subcommand<any>>;
+  load(): Promise<Subcommand>;
 }
 
-/** Gives a subcommand's literal its types. */
+/** Infers the types of a subcommand's arguments from its literal. */
 export function defineSubcommand<const A extends Args>(command: Subcommand<A>): Subcommand<A> {
   return command;
 }

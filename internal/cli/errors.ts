@@ -1,6 +1,6 @@
 /**
- * What the person at the terminal did wrong: a flag, a value, a file they named. The message also says what would be
- * right. Printed as one line; exit code 2.
+ * A mistake of the person at the terminal: a wrong flag, value or file. The message also says what would be right. The
+ * program prints it as one line and exits with code 2.
  */
 export class UsageError extends Error {
   override name = "UsageError";
@@ -9,8 +9,8 @@ export class UsageError extends Error {
 /**
  * The text of anything thrown, on one line.
  *
- * A cause is appended only where the message does not already quote it, because "Cannot <verb> <object>: <reason>"
- * usually carries its cause's text as the reason.
+ * The text of the cause is appended only if the message does not contain it already. Messages of the form
+ * "Cannot <verb> <object>: <reason>" usually do.
  */
 export function errorText(error: unknown): string {
   if (!(error instanceof Error)) return oneLine(String(error));
@@ -23,12 +23,17 @@ export function errorText(error: unknown): string {
   return oneLine(cause === "" || text.includes(cause) ? text : `${text}: ${cause}`);
 }
 
-/** What the operating system said, where the message is of its form: `ENOENT: no such file or directory, open 'x'`. */
+/** Anything thrown, as an Error. */
+export function asError(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error(errorText(thrown), { cause: thrown });
+}
+
+/** The reason in a message of the operating system, such as `ENOENT: no such file or directory, open 'x'`. */
 function systemReason(message: string): string {
   return message.replace(/\bE[A-Z0-9]+: ([a-z][^,]*), [a-z]+(?: '[^']*')?(?: -> '[^']*')?$/, "$1");
 }
 
-/** Whether `error` is the reason an AbortSignal gives when somebody asked us to stop. */
+/** Whether `error` comes from an AbortSignal: the program was asked to stop, or a time limit passed. */
 export function isAbort(error: unknown): boolean {
   return error instanceof Error && (error.name === "AbortError" || error.name === "TimeoutError");
 }

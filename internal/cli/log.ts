@@ -5,21 +5,21 @@ import { errorText } from "./errors.ts";
 export type Fields = Record<string, unknown>;
 
 /**
- * A structured logger. Messages start with a capital letter, in the past tense where something happened, and carry
- * their variable parts as fields ("Reconciled Onload", {namespace, name}).
+ * A structured logger. Messages start with a capital letter and are in the past tense if something happened. Their
+ * variable parts are fields ("Reconciled Onload", {namespace, name}).
  */
 export interface Logger {
   debug(message: string, fields?: Fields): void;
   info(message: string, fields?: Fields): void;
   warn(message: string, fields?: Fields): void;
   error(message: string, fields?: Fields): void;
-  /** A logger that adds `fields` to every line; `logger` among them names the part of the program. */
+  /** A logger that adds `fields` to every line. The field `logger` names the part of the program. */
   with(fields: Fields): Logger;
 }
 
 /** `text` for people, `json` (one object a line) for machines. */
 export type LogFormat = "text" | "json";
-/** Least severe level that is written. */
+/** The least severe level that is written. */
 export type LogLevel = "debug" | "info" | "warn" | "error";
 
 export interface LogOptions {

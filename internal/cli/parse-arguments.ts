@@ -25,7 +25,7 @@ export function parseArguments<A extends Args>(words: readonly string[], args: A
   return values as ArgValues<A>;
 }
 
-/** The flags that were given, with the values of each in order, and all other words. */
+/** The flags that were given, each with its values in order, and the positional words. */
 interface Given {
   flags: Map<string, (string | boolean)[]>;
   positionals: string[];
@@ -38,7 +38,7 @@ function readTokens(words: readonly string[], args: Args): Given {
   for (const token of parseArgs({ args: [...words], ...config }).tokens) {
     if (token.kind === "positional") given.positionals.push(token.value);
     if (token.kind !== "option") continue;
-    // The word itself is looked up, so that -ox is an unknown flag, neither -o=x nor two flags.
+    // The whole word is looked up: -ox is an unknown flag, not -o with the value x and not two flags.
     const word = words[token.index]!;
     const equals = word.indexOf("=");
     const flag = equals < 0 ? word : word.slice(0, equals);
@@ -65,7 +65,7 @@ function flagNames(args: Args): Map<string, string> {
   return names;
 }
 
-/** What the parser has to know: which flags take a value. */
+/** The parser has to know which flags take a value. */
 function parserOptions(names: ReadonlyMap<string, string>, args: Args) {
   const options: Record<string, { type: "string" | "boolean"; short?: string }> = {};
   for (const [flag, name] of names) {
@@ -84,7 +84,7 @@ function lookUp(flag: string, names: ReadonlyMap<string, string>): { name: strin
   throw new UsageError(`Unknown flag ${flag}${near ? `: did you mean ${near}?` : ": see --help"}`);
 }
 
-/** The word after a flag, if it can be the flag's value; another flag cannot. */
+/** The word after a flag. It is the value of the flag unless it is a flag itself. */
 function nextWord({ value }: { value?: string | undefined }): string | undefined {
   return value?.startsWith("-") && value !== "-" ? undefined : value;
 }

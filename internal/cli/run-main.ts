@@ -9,7 +9,7 @@ import { VERSION } from "./version.ts";
 
 /**
  * Runs the program: finds the subcommand, checks its arguments, runs it, and exits with its code.
- * 0: done. 1: failed. 2: the command line is wrong. 128+n: ended by signal n before it could finish.
+ * Exit codes are 0: done; 1: failed; 2: the command line is wrong; 128+n: signal n ended it before it had finished.
  */
 export async function runMain(root: Subcommand, raw: string[]): Promise<never> {
   const stop = new AbortController();
@@ -38,7 +38,7 @@ export async function runMain(root: Subcommand, raw: string[]): Promise<never> {
       code = 1;
     }
   }
-  // A pipe's reader must get all of what was written before the process ends.
+  // The process must not end before the reader of a pipe has got everything that was written.
   await Promise.all([drained(process.stdout), drained(process.stderr)]);
   process.exit(code);
 }
@@ -84,7 +84,7 @@ async function runCommandLine(root: Subcommand, raw: string[], signal: AbortSign
   return (await command.run({ args, signal, log })) ?? 0;
 }
 
-/** How the person called us: installed as `kubectl-onload`, the program is a plugin and its name two words. */
+/** The name by which we were called. `kubectl-onload` is a plugin of kubectl, which people call as two words. */
 function programName(): string {
   const name = basename(process.argv0);
   return name.startsWith("kubectl-") ? name.replace("-", " ") : "onloadctl";

@@ -72,10 +72,10 @@ function section(title: string, lines: string[]): string {
   return [`${title}:`, ...lines.map((line) => (line === "" ? "" : `  ${line}`))].join("\n");
 }
 
-/** Longest line, in characters. */
+/** Maximum length of a line, in characters. */
 const WIDTH = 110;
 
-/** Two columns, the second wrapped. A long first cell stands on a line of its own. */
+/** Two columns, of which the second is wrapped. A long first cell gets a line of its own. */
 function columns(rows: readonly (readonly [string, string])[]): string[] {
   const width = Math.min(36, Math.max(...rows.map(([left]) => left.length)));
   const lines: string[] = [];

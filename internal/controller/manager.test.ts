@@ -1,9 +1,12 @@
 import { expect, test } from "bun:test";
+import { join } from "node:path";
 import { silentLogger } from "../cli/log.ts";
+import { EventRecorder } from "../kube/events.ts";
 import { Informer } from "../kube/informer.ts";
 import { NODES } from "../kube/resource.ts";
+import { until } from "../kube/testing/eventually.ts";
 import { FakeApiServer, sendStatus } from "../kube/testing/fake-api-server.ts";
-import { hurriedClock } from "../kube/testing/fake-clock.ts";
+import { FakeClock, hurriedClock } from "../kube/testing/fake-clock.ts";
 import { ProbeServer } from "../probes/server.ts";
 import { Controller, type Reconcile } from "./controller.ts";
 import { Manager, type ManagerOptions } from "./manager.ts";
@@ -28,11 +31,6 @@ function build(server: FakeApiServer, reconcile: Reconcile, options: Partial<Man
   controller.watch(informer, ({ key }) => [key]);
   manager.addController(controller);
   return { manager, informer, metrics };
-}
-
-/** Waits until `condition` holds, asking every few milliseconds. */
-async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
-  while (!(await condition())) await new Promise((resolve) => setTimeout(resolve, 3));
 }
 
 async function get(port: number | undefined, path: string): Promise<{ status: number; body: string }> {
@@ -139,6 +137,57 @@ test("a reconcile that does not end in time is left behind", async () => {
   await until(() => began);
   stop.abort();
   await running;
+});
+
+test("caches that can no longer follow the server make /readyz say so, after a while", async () => {
+  await using server = await FakeApiServer.start();
+  const { manager, informer } = build(server, async () => undefined);
+  const stop = new AbortController();
+  const running = manager.run(stop.signal);
+  const ready = () => get(manager.ports.health, "/readyz");
+  await until(() => informer.hasSynced);
+  server.fail("GET", /nodes/, 1e9, (response) => sendStatus(response, 500, "InternalError", "etcd is full"));
+  server.dropWatches();
+  await until(() => informer.problem !== undefined);
+  expect((await ready()).status).toBe(200);
+  await until(async () => (await ready()).status === 500);
+  expect((await ready()).body).toMatch(/^nodes: Cannot (watch|list) nodes: etcd is full\n$/);
+  server.heal();
+  await until(async () => (await ready()).status === 200);
+  stop.abort();
+  await running;
+});
+
+test("a shutdown in which nothing goes well ends before the kubelet kills the Deployment's pod", async () => {
+  const deployment = await Bun.file(join(import.meta.dir, "../manifests/manager/deployment.yaml")).text();
+  const graceMs = 1000 * Number(/terminationGracePeriodSeconds: (\d+)/.exec(deployment)![1]);
+  await using server = await FakeApiServer.start();
+  const clock = new FakeClock();
+  const client = server.client({ clock });
+  const leaderElection = { client, lease: { namespace: "ns", name: "op" }, identity: "a", clock };
+  const progress = { began: false, ended: false };
+  const never: Reconcile = async () => {
+    progress.began = true;
+    await new Promise(() => undefined);
+  };
+  const { manager } = build(server, never, { leaderElection, clock });
+  const events = new EventRecorder({ client, component: "c", instance: "i", log: silentLogger, clock });
+  manager.addRunnable(events);
+  const stop = new AbortController();
+  const running = manager.run(stop.signal).finally(() => (progress.ended = true));
+  server.put("/api/v1/nodes", { metadata: { name: "a" } });
+  await until(() => progress.began);
+  server.fail("PATCH", /./, 1e9, () => undefined);
+  server.fail("POST", /./, 1e9, () => undefined);
+  events.record({ kind: "Node", name: "a" }, { type: "Normal", reason: "Ready", note: "The node is ready" });
+  const began = clock.monotonic();
+  stop.abort();
+  while (!progress.ended) {
+    await clock.advance(Math.min(clock.untilNext ?? 0, 100));
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+  await running;
+  expect(clock.monotonic() - began).toBeLessThan(graceMs - 500);
 });
 
 test("a port that is taken ends the start with one line; 0 listens on nothing", async () => {

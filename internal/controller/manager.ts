@@ -1,6 +1,7 @@
 import { HEALTHZ_PATH, METRICS_PATH, READYZ_PATH } from "../api/names.ts";
 import { errorText } from "../cli/errors.ts";
 import type { Logger } from "../cli/log.ts";
+import { systemClock, type Clock } from "../kube/clock.ts";
 import type { InformerState } from "../kube/informer.ts";
 import { lead, type LeaderElectionOptions } from "../kube/lease.ts";
 import type { Resource } from "../api/resources.ts";
@@ -16,9 +17,16 @@ interface Following {
   readonly state: InformerState;
   readonly hasSynced: boolean;
   readonly problem: string | undefined;
+  readonly outdated: string | undefined;
   run(signal: AbortSignal): Promise<void>;
   synced(signal: AbortSignal): Promise<void>;
 }
+
+/**
+ * Default of {@link ManagerOptions.gracefulShutdownMs}. With the release of the Lease and the last events, it fits the
+ * time that the Deployment gives a pod to end.
+ */
+const GRACEFUL_SHUTDOWN_MS = 5000;
 
 export interface ManagerOptions {
   log: Logger;
@@ -29,8 +37,9 @@ export interface ManagerOptions {
   healthProbeBindAddress: string;
   /** Left out: this process acts without asking others. */
   leaderElection?: Omit<LeaderElectionOptions, "log" | "onChange"> | undefined;
-  /** How long reconciles under way may take to end. Default 30 s. */
+  /** How long reconciles under way may take to end. Default {@link GRACEFUL_SHUTDOWN_MS}. */
   gracefulShutdownMs?: number;
+  clock?: Clock;
 }
 
 /** Something that runs until its signal aborts and then finishes what it has begun. */
@@ -115,17 +124,17 @@ export class Manager {
   }
 
   async #runControllers(stop: AbortSignal): Promise<void> {
-    const { log, gracefulShutdownMs = 30_000 } = this.#options;
+    const { log, gracefulShutdownMs = GRACEFUL_SHUTDOWN_MS, clock = systemClock } = this.#options;
     const { promise: overdue, resolve } = Promise.withResolvers<"overdue">();
-    let timer: NodeJS.Timeout | undefined;
+    let cancel = (): void => undefined;
     const onStop = (): void => {
-      timer = setTimeout(() => resolve("overdue"), gracefulShutdownMs);
+      cancel = clock.after(gracefulShutdownMs, () => resolve("overdue"));
     };
     stop.addEventListener("abort", onStop, { once: true });
     const all = Promise.all(this.#controllers.map((controller) => controller.run(stop)));
     const end = await Promise.race([all, overdue]);
     stop.removeEventListener("abort", onStop);
-    clearTimeout(timer);
+    cancel();
     if (end === "overdue")
       log.warn("Stopped without waiting for reconciles under way", { waitedMs: gracefulShutdownMs });
     else log.info("Stopped workers");
@@ -148,9 +157,11 @@ export class Manager {
   }
 
   #ready(): string | Answer {
-    const unready = this.#informers
-      .filter((informer) => !informer.hasSynced)
-      .map((informer) => `${informer.resource.plural}: ${informer.problem ?? "the first list is not done"}`);
+    const unready: string[] = [];
+    for (const { resource, hasSynced, problem, outdated } of this.#informers) {
+      const reason = hasSynced ? outdated : (problem ?? "the first list is not done");
+      if (reason !== undefined) unready.push(`${resource.plural}: ${reason}`);
+    }
     for (const [name, check] of this.#checks) {
       try {
         const problem = check();

@@ -22,7 +22,7 @@ import type { Runner } from "./runner.ts";
 import type { Source } from "./source.ts";
 import { readTarball } from "./tarball.ts";
 
-/** What building needs of the outside. */
+/** Dependencies of a build. */
 export interface BuildDeps {
   runner: Runner;
   store: LocalStore;
@@ -31,7 +31,7 @@ export interface BuildDeps {
   work: WorkFiles;
   /** Folder that gets a log file for each step. */
   logs: string;
-  /** Sets this run's stage tags apart. */
+  /** Makes the stage tags of this run unique. */
   run: string;
   now: () => number;
   signal: AbortSignal;
@@ -41,7 +41,7 @@ export interface BuildDeps {
 export interface BuiltId {
   planned: PlannedImage;
   id: string;
-  /** Milliseconds; undefined when nothing had changed. */
+  /** Milliseconds that the build took; undefined if nothing had changed. */
   took?: number;
 }
 
@@ -49,8 +49,8 @@ export interface BuiltId {
 const SHOWN_LINES = 20;
 
 /**
- * Builds what the plan says is not there yet. Nothing gets its name here, so that an abort leaves no half-made tags.
- * The first failure stops the builds beside it.
+ * Builds the images of the plan that are not there yet. No image gets its name here, so that an abort leaves no tags of
+ * an incomplete set. The first failure stops the builds that run beside it.
  *
  * @throws Error naming the step, its likely cause, what to do, and its log file
  */
@@ -91,7 +91,7 @@ export async function buildPlan(plan: Plan, request: Request, observed: Observed
   return plan.images.map((image) => built.get(image)!);
 }
 
-/** How builds name the source image; engines whose FROM takes no ID get a name of it. */
+/** How builds refer to the source image: by its ID, or by a name if the FROM of the engine takes no ID. */
 async function sourceReference(
   built: BuiltId | undefined,
   source: Source | undefined,

@@ -4,18 +4,18 @@ import { SOURCE_ARG, type Executable, type Plan, type PlannedImage, type Request
 import { declaresArg, labelInstruction } from "./dockerfile.ts";
 import type { Source } from "./source.ts";
 
-/** The files of one run, all under one folder that goes away at the end. */
+/** The files of one run. They are in one folder, which is removed at the end. */
 export interface WorkFiles {
   root: string;
 }
 
-/** The source image as builds refer to it, and its ID for the label. Both empty where nothing is compiled. */
+/** The source image as builds refer to it, and its ID for the label. Both are empty if nothing is compiled. */
 export interface SourceReference {
   name: string;
   id: string;
 }
 
-/** A passing name for an image, for engines that need one; `run` sets runs apart. */
+/** A temporary name for an image, for engines that need one. `run` makes it unique. */
 export function stageTag(image: PlannedImage, run: string): string {
   return `onloadctl-stage/${image.name.toLowerCase()}:${run}`;
 }
@@ -32,7 +32,7 @@ export function digestPath(work: WorkFiles, image: PlannedImage): string {
   return `${work.root}/${image.name}.digest`;
 }
 
-/** The folder a build sees: the source tree, the executable's folder, or an empty one. */
+/** The build context: the source tree, the folder of the executable, or an empty folder. */
 export function contextPath(work: WorkFiles, image: PlannedImage, source: Source | undefined): string {
   if (image.part === "source") return source?.kind === "tree" ? source.location : `${work.root}/tree`;
   return image.part === "onloadctl" ? `${work.root}/onloadctl` : `${work.root}/empty`;
@@ -74,7 +74,7 @@ export function mkdistCommand(source: Source): string[] {
   return [script, "--output-vars", "--version", source.version, "--srcrev", source.revision];
 }
 
-/** Unpacks a tarball that was read through before into `folder`. */
+/** Unpacks a tarball into `folder`. The tarball was checked before. */
 export function unpackCommand(tarball: string, folder: string): string[] {
   return ["tar", "-xzf", tarball, "-C", folder, "--strip-components=1", "--no-same-owner"];
 }
@@ -90,7 +90,7 @@ export interface DryRunOptions {
   missing: readonly string[];
 }
 
-/** The whole run as a shell script: what would be executed, in the order in which a single builder would. */
+/** The whole run as a shell script: the commands in the order in which they would run one after another. */
 export function dryRunScript(plan: Plan, request: Request, options: DryRunOptions): string {
   const { engine, registry, source } = options;
   const work: WorkFiles = { root: "$work" };

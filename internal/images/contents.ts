@@ -10,18 +10,18 @@ export interface ImageFile {
   mode: number;
   /** Target, of symbolic links only. */
   link?: string;
-  /** Hex, of files that are ours to answer for: under opt/ and usr/bin/onloadctl. */
+  /** Hex digest, only of the files that we put there: those under opt/, and usr/bin/onloadctl. */
   sha256?: string;
-  /** Of ELF files among those: the platform's name for the machine. */
+  /** Only of ELF files with a digest: the machine that they are for, as platforms name it. */
   machine?: string;
 }
 
-/** What a kernel module says of itself. */
+/** What a kernel module says about itself (modinfo). */
 export interface ModuleInfo {
   /** Such as "6.1.0-42-amd64 SMP preempt mod_unload modversions"; undefined when it cannot be read. */
   vermagic?: string;
   depends: string[];
-  /** Whether debug sections are left. */
+  /** Whether it has debug sections. */
   debug: boolean;
 }
 
@@ -32,11 +32,11 @@ export interface Package {
   architecture: string;
 }
 
-/** Everything that checks and the bill of materials need to know of an image's file system. */
+/** What the checks and the bill of materials need to know about the file system of an image. */
 export interface Contents {
   files: ReadonlyMap<string, ImageFile>;
   modules: ReadonlyMap<string, ModuleInfo>;
-  /** Texts of opt/lib/modules/KERNEL/modules.dep by kernel. */
+  /** The texts of opt/lib/modules/KERNEL/modules.dep, by kernel. */
   modulesDep: ReadonlyMap<string, string>;
   packages: Package[];
   /** Whether there is an RPM database, which is not read. */

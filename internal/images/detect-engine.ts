@@ -11,7 +11,7 @@ export interface FindOptions {
   registry: RegistryOptions;
   /** Whether this process runs as root. */
   root: boolean;
-  /** A dry run shows the commands of an engine that is asked for by name whether it works or not. */
+  /** Whether only the commands are shown. An engine that is asked for by name then need not work. */
   dryRun?: boolean;
   signal?: AbortSignal | undefined;
 }
@@ -36,7 +36,7 @@ export async function findEngine(options: FindOptions): Promise<Engine> {
   throw new Error(`Cannot use a container engine (${reasons.join("; ")}): ${remedy}`);
 }
 
-/** docker reads credentials only from a folder's config.json, and the whole client is pointed at that folder. */
+/** Docker reads credentials only from a file config.json, and only by a variable that names the folder of that file. */
 function withCredentials(engine: Engine, { authfile }: RegistryOptions): Engine {
   if (engine.name !== "docker" || authfile === undefined) return engine;
   if (basename(authfile) !== "config.json") {

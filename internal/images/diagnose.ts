@@ -1,4 +1,4 @@
-/** Why a step failed, as far as its output tells, and what to do about it. */
+/** The cause of a failed step, as far as its output shows it, and the remedy. */
 export interface Diagnosis {
   cause: string;
   remedy: string;
@@ -8,19 +8,19 @@ interface Rule {
   pattern: RegExp;
   cause: (match: RegExpExecArray) => string;
   remedy: string;
-  /** Looked for in the whole output, not only near its end: what our own Dockerfiles say is never said by chance. */
+  /** Looked for in the whole output, not only near its end, because only our own Dockerfiles print such a text. */
   anywhere?: boolean;
 }
 
-/** How many lines before its end a step says why it fails. */
+/** A step prints the reason of its failure within this many last lines. */
 const END_LINES = 40;
 
 /*
- * Engines print a step's commands before they run them: what our Dockerfiles may say stands in every output, after
- * `echo "`, and only elsewhere has it been said.
+ * Engines print the commands of a step before they run them. So every message of our Dockerfiles is in every output,
+ * after `echo "`. It has really been printed only if it also occurs elsewhere.
  */
 
-/** The first that matches counts, so what names its cause for certain stands before what only hints at it. */
+/** The first match counts, so texts that prove a cause come before texts that only suggest one. */
 const RULES: readonly Rule[] = [
   {
     pattern: /no space left on device|disk quota exceeded/i,
@@ -100,7 +100,7 @@ const RULES: readonly Rule[] = [
   },
 ];
 
-/** Reads a step's output for a known cause; undefined when there is none. */
+/** Looks for a known cause in the output of a step; undefined if there is none. */
 export function diagnose(output: string): Diagnosis | undefined {
   const end = lastLines(output, END_LINES).join("\n");
   for (const { pattern, cause, remedy, anywhere } of RULES) {

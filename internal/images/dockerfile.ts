@@ -20,12 +20,12 @@ export function declaresArg(dockerfile: string, name: string): boolean {
   return new RegExp(`^\\s*ARG\\s+${name}(\\s*=|\\s*$)`, "mi").test(dockerfile);
 }
 
-/** The default that a Dockerfile gives to `ARG name`, when that is plain text. */
+/** The default that a Dockerfile gives to `ARG name`, if it is plain text. */
 export function argDefault(dockerfile: string, name: string): string | undefined {
   return new RegExp(`^\\s*ARG\\s+${name}=([^\\s$"']+)\\s*$`, "mi").exec(dockerfile)?.[1];
 }
 
-/** One LABEL instruction: engines commit a layer for each, and for each --label. */
+/** All labels as one LABEL instruction, because engines commit a layer for each LABEL and for each --label. */
 export function labelInstruction(labels: readonly (readonly [string, string])[]): string {
   const text = (value: string): string => `"${value.replace(/[\\"$]/g, "\\$&")}"`;
   return `LABEL ${labels.map(([name, value]) => `${name}=${text(value)}`).join(" ")}`;

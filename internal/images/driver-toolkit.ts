@@ -4,15 +4,15 @@ import type { LocalStore } from "./local-store.ts";
 import type { Kernel } from "./plan.ts";
 import type { Runner } from "./runner.ts";
 
-/** What a Driver Toolkit image says it is for. */
+/** The kernels that a Driver Toolkit image is made for. */
 export interface DriverToolkit {
   /** As `uname -r` prints it. */
   kernel: string;
-  /** The real-time kernel that it also has headers of. */
+  /** The real-time kernel whose headers it has too. */
   realTimeKernel?: string;
 }
 
-/** Where a Driver Toolkit image says so. */
+/** The file of a Driver Toolkit image that names them. */
 const RELEASE_FILE = "etc/driver-toolkit-release.json";
 
 /**
@@ -62,7 +62,7 @@ export async function readToolkit(store: LocalStore, image: string): Promise<Dri
 }
 
 /**
- * Which toolkit builds for which kernel. Without wanted kernels each builds for the one it is made for.
+ * Assigns a toolkit to each kernel. If no kernels are wanted, each toolkit builds for the kernel that it is made for.
  *
  * @throws Error when a wanted kernel is that of no toolkit
  */

@@ -11,20 +11,20 @@ export interface RegistryOptions {
   insecure?: boolean;
 }
 
-/** One image build as the engine is told. */
+/** One image build, as the engine gets it. */
 export interface BuildSpec {
   dockerfile: string;
   context: string;
   /** File that receives the image's ID. */
   iidfile: string;
-  /** A passing tag, only for engines whose later builds cannot refer to an image by its ID. */
+  /** A temporary tag, only for engines whose later builds cannot refer to an image by its ID. */
   stageTag?: string | undefined;
   args: readonly (readonly [string, string])[];
   platform?: string | undefined;
   noCache?: boolean;
 }
 
-/** What an engine knows of an image in its local store. */
+/** What an engine knows about an image in its local store. */
 export interface LocalImage {
   /** Without "sha256:". */
   id: string;
@@ -42,14 +42,14 @@ export interface LocalImage {
 export interface Engine {
   name: EngineName;
   env: Record<string, string>;
-  /** Exits 0 when the engine can work. */
+  /** Exits with code 0 if the engine works. */
   probe(): string[];
   build(spec: BuildSpec, registry: RegistryOptions): string[];
   pull(image: string, registry: RegistryOptions, platform?: string): string[];
   tag(id: string, image: string): string[];
-  /** Takes a stage tag away. Only engines have it in whose Dockerfiles a FROM cannot name an image by its ID. */
+  /** Removes a stage tag. Only engines that need stage tags have it: their FROM cannot name an image by its ID. */
   unstage?(tag: string): string[];
-  /** `digestFile` receives the digest; where that is not supported the output holds it. */
+  /** `digestFile` receives the digest. If the engine does not support that, the output contains it. */
   push(image: string, registry: RegistryOptions, digestFile: string): string[];
   inspect(image: string): string[];
   /** Reads what `inspect` printed. */
@@ -92,14 +92,14 @@ const podman: Engine = {
   inspect: (image) => ["podman", "image", "inspect", image],
   parseInspect: parseDockerInspect,
   create: (image) => ["podman", "create", "--pull=never", image, "/none"],
-  // Podman opens /dev/stdout by name, which fails where it is a socket, as it is for us; cat makes it a pipe.
+  // Podman opens /dev/stdout by name. That fails because our standard output is a socket; cat turns it into a pipe.
   exportTar: (container) => ["sh", "-c", 'podman export "$1" | cat', "sh", container],
   remove: (container) => ["podman", "rm", "--force", container],
 };
 
 const docker: Engine = {
   name: "docker",
-  // Without the attestations the image ID stays that of one image, not of a list of image and attestation.
+  // With attestations the image ID would be that of a list of image and attestation.
   env: { DOCKER_BUILDKIT: "1", BUILDX_NO_DEFAULT_ATTESTATIONS: "1" },
   probe: () => ["docker", "version", "--format", "{{.Server.Version}}"],
   build: (spec) => ["docker", "build", "--progress=plain", ...imageBuild(spec), spec.context],
@@ -121,7 +121,7 @@ function buildah(root: boolean): Engine {
     env: {},
     probe: () => ["buildah", "info"],
     build: (spec, registry) => {
-      // Without --layers buildah keeps no steps for the next build; without --force-rm it keeps containers with them.
+      // --layers keeps the steps for the next build; --force-rm removes the containers that would otherwise stay.
       const command = ["buildah", "build", "--layers", "--force-rm", "--pull=false"];
       return [...command, ...imageBuild(spec), ...buildahFlags(registry), spec.context];
     },
@@ -131,7 +131,7 @@ function buildah(root: boolean): Engine {
     inspect: (image) => ["buildah", "inspect", "--type", "image", image],
     parseInspect: parseBuildahInspect,
     create: (image) => ["buildah", "from", "--pull-never", image],
-    // Mounting needs the user namespace that buildah itself would enter.
+    // Mounting works only in the user namespace that buildah itself enters for other commands.
     exportTar: (container) => [...(root ? [] : ["buildah", "unshare"]), ...script, container],
     remove: (container) => ["buildah", "rm", container],
   };

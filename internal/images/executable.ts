@@ -6,8 +6,8 @@ import { elfMachine } from "./contents.ts";
 import type { Executable } from "./plan.ts";
 
 /**
- * Finds and reads the executable that goes into the onloadctl image: the given one, else this program itself when it is
- * compiled, else what scripts/build left in a checkout.
+ * Finds and reads the executable for the onloadctl image: the given file, else this program if it is compiled, else the
+ * output of scripts/build in a checkout.
  *
  * @param platform such as linux/arm64; default: any
  * @throws Error when there is none, or it is for another machine

@@ -42,7 +42,7 @@ export class LocalStore {
     throw new Error(`Cannot ${what}: ${reason || `${command[0]} exits with ${code}`}`);
   }
 
-  /** What is known of a local image; undefined when it is not there. */
+  /** What the engine knows about a local image; undefined if it is not there. */
   async inspect(image: string): Promise<LocalImage | undefined> {
     const { code, stdout } = await this.run(this.engine.inspect(image));
     return code === 0 ? this.engine.parseInspect(stdout) : undefined;
@@ -60,12 +60,12 @@ export class LocalStore {
     return pulled;
   }
 
-  /** Reads the image's file system through. */
+  /** Reads the whole file system of an image. */
   contents(image: string): Promise<Contents> {
     return this.#open(image, (tar) => readContents(tar, this.#signal));
   }
 
-  /** The text of one file of an image; undefined when it is not there. */
+  /** The text of one file of an image; undefined if it is not there. */
   readFile(image: string, path: string): Promise<string | undefined> {
     return this.#open(image, async (tar) => {
       let text: string | undefined;
@@ -87,7 +87,7 @@ export class LocalStore {
         signal: this.#signal,
       });
     } finally {
-      // Also after an abort: what we made must go.
+      // The container that we made is removed after an abort too.
       await this.#runner.run(this.engine.remove(container), { env: this.engine.env });
     }
   }

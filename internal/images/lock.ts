@@ -1,39 +1,42 @@
-import { mkdir, open, readFile, rm } from "node:fs/promises";
+import { spawn } from "node:child_process";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 
 /**
- * Makes sure that one run at a time builds for this user; the returned function gives the place free.
+ * Makes sure that only one run at a time builds for this user. The returned function releases the lock.
  *
- * The file holds the process and when it began, so that a run that was killed does not lock out the next.
+ * The lock is the kernel's (flock), and a small keeper process holds it. The keeper ends as soon as its pipe to this
+ * process is closed, so a run that was killed does not lock out the next one. The file is never removed. Its content,
+ * the number of the process that builds, serves only the error message.
  *
  * @throws Error naming the run that is under way
  */
 export async function takeLock(path: string): Promise<() => Promise<void>> {
   await mkdir(dirname(path), { recursive: true });
-  for (let attempt = 0; attempt < 2; attempt++) {
-    try {
-      const file = await open(path, "wx");
-      await file.writeFile(`${process.pid} ${(await startOf(process.pid)) ?? ""}\n`);
-      await file.close();
-      return () => rm(path, { force: true });
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
-    }
-    const [pid = "", start = ""] = (await readFile(path, "utf8").catch(() => "")).trim().split(" ");
-    // An empty file belongs to a run that is just writing it.
-    if (pid === "" || (await startOf(Number(pid))) === start) {
-      throw new Error(
-        `Cannot build: another run${pid === "" ? "" : ` (process ${pid})`} is building; wait for it, or stop it`,
-      );
-    }
-    await rm(path, { force: true });
+  // The keeper has a process group of its own, so that Ctrl-C does not end it while this process still cleans up.
+  const keeper = spawn("flock", ["-n", path, "sh", "-c", "echo locked; read -r _"], { detached: true });
+  const ended = new Promise<number | null>((resolve) => keeper.once("close", resolve));
+  let complaint = "";
+  keeper.stderr.on("data", (chunk: Buffer) => (complaint += chunk.toString()));
+  const locked = await new Promise<boolean>((resolve, reject) => {
+    keeper.once("error", (cause) =>
+      reject(new Error(`Cannot lock ${path}: flock is missing; install util-linux`, { cause })),
+    );
+    keeper.stdout.once("data", () => resolve(true));
+    void ended.then(() => resolve(false));
+  });
+  if (!locked && complaint !== "") throw new Error(`Cannot lock ${path}: ${complaint.trim()}`);
+  if (!locked) {
+    const pid = /^\d+/.exec(await readFile(path, "utf8").catch(() => ""))?.[0];
+    throw new Error(
+      `Cannot build: another run${pid === undefined ? "" : ` (process ${pid})`} is building and holds ${path}; wait for it, or stop it`,
+    );
   }
-  throw new Error(`Cannot build: another run took ${path}; try again`);
-}
-
-/** When a process began, in clock ticks since boot; undefined when there is no such process. */
-async function startOf(pid: number): Promise<string | undefined> {
-  const stat = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => undefined);
-  // The command's name stands in parentheses and may hold spaces; the start time is the 20th field after it.
-  return stat?.slice(stat.lastIndexOf(")") + 2).split(" ")[19];
+  await writeFile(path, `${process.pid}\n`);
+  keeper.stdin.on("error", () => undefined);
+  return async () => {
+    await writeFile(path, "");
+    keeper.stdin.end();
+    await ended;
+  };
 }

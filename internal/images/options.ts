@@ -3,7 +3,7 @@ import { PARTS, type Part } from "./dockerfile.ts";
 import type { EngineName, RegistryOptions } from "./engine.ts";
 import type { BuildOptions } from "./run.ts";
 
-/** The command line as it was parsed, before it is known to make sense. */
+/** The parsed command line, before it is checked. */
 export interface BuildFlags {
   parts: readonly Part[];
   registry: string;
@@ -36,7 +36,7 @@ export interface BuildFlags {
   cores: number;
 }
 
-/** The images that a word on the command line means. @throws UsageError when it means none */
+/** The images that a word on the command line names. @throws UsageError if it names none */
 export function readParts(given: string | undefined): Part[] {
   if (given === undefined || given === "all") return [...PARTS];
   const part = PARTS.find((name) => name === given);
@@ -46,7 +46,7 @@ export function readParts(given: string | undefined): Part[] {
 }
 
 /**
- * Checks what can be checked without looking at the world.
+ * Checks what can be checked without looking at files, engines or registries.
  *
  * @throws UsageError naming the flag and what would be right
  */
@@ -54,7 +54,7 @@ export function readOptions(flags: BuildFlags): BuildOptions {
   checkSource(flags);
   checkKernels(flags);
   checkNames(flags);
-  // A source image that is given is not built again; everything else is made from it.
+  // A given source image is not built again; the other images are made from it.
   const parts = flags["source-image"] === undefined ? flags.parts : flags.parts.filter((part) => part !== "source");
   return {
     parts,
@@ -85,7 +85,7 @@ export function readOptions(flags: BuildFlags): BuildOptions {
   };
 }
 
-/** How to reach the registries of `names`: whether loopback ones have TLS is no question. */
+/** How to reach the registries of `names`. Registries on loopback addresses need no TLS. */
 export function registryAccess(
   flags: { authfile?: string | undefined; "insecure-registry"?: boolean | undefined },
   names: readonly string[],
@@ -94,7 +94,7 @@ export function registryAccess(
   return { authfile: flags.authfile, insecure: flags["insecure-registry"] === true || loopback };
 }
 
-/** A flag's value taken apart at its first equals sign. @throws UsageError when it has none */
+/** Splits the value of a flag at its first equals sign. @throws UsageError if there is none */
 export function splitPair(flag: string, pair: string, form: string): [string, string] {
   const at = pair.indexOf("=");
   if (at <= 0) throw new UsageError(`Flag --${flag} cannot be "${pair}": give ${form}`);

@@ -11,7 +11,7 @@ export interface Kernel {
   builder: string;
 }
 
-/** What the person asked for. */
+/** What the command line asks for. */
 export interface Request {
   parts: readonly Part[];
   /** Host, port and path in front of the image names, such as registry.example:5000/trading. */
@@ -23,7 +23,7 @@ export interface Request {
   /** Further arguments of scripts/onload_build, such as --debug. */
   buildParams: string;
   strip: boolean;
-  /** Given to every build as they are. */
+  /** Given to every build unchanged. */
   buildArgs: readonly (readonly [string, string])[];
   platform?: string | undefined;
   noCache: boolean;
@@ -42,9 +42,9 @@ export interface Executable {
   digest: string;
 }
 
-/** What was found out about the world. */
+/** What was found out about the source and the local images. */
 export interface Observed {
-  /** Undefined when nothing of Onload is built. */
+  /** Undefined if no image of Onload is built. */
   source?: Source | undefined;
   executable?: Executable | undefined;
   /** Images in the local store by name: bases and earlier results. */
@@ -52,33 +52,33 @@ export interface Observed {
   now: Date;
 }
 
-/** One image to have. */
+/** One image that the run provides. */
 export interface PlannedImage {
   part: Part;
-  /** Only of modules. */
+  /** Only of module images. */
   kernel?: string;
   /** Short name for progress and files, such as "module-6.1.0-42-amd64". */
   name: string;
-  /** The name it gets at the end. */
+  /** The name that it gets at the end. */
   tag: string;
   /** False for a source image that is only needed to build others. */
   wanted: boolean;
-  /** ID of the local image that is already what would be built. */
+  /** ID of a local image that equals what would be built; it is used instead. */
   reuse?: string | undefined;
   dockerfile: string;
-  /** Build arguments; those that name the source image are added when its ID is known. */
+  /** Build arguments; those that name the source image are added as soon as its ID is known. */
   args: [string, string][];
   labels: [string, string][];
 }
 
-/** All images, in the order in which they depend on each other. */
+/** All images; each comes after those that it depends on. */
 export interface Plan {
   images: PlannedImage[];
   /** How many may be built at a time. */
   parallel: number;
 }
 
-/** The argument by which a build learns the source image. */
+/** The build argument that names the source image. */
 export const SOURCE_ARG = "ONLOAD_SOURCE";
 
 /** The name and tag of each image that a request asks for, before anything is known about its content. */
@@ -90,12 +90,12 @@ export function imageName(request: Pick<Request, "registry">, part: Part, versio
   return `${request.registry}/${repository}:${tag}`;
 }
 
-/** A kernel as it stands in a tag. KMM cuts one trailing plus sign; other signs that a tag cannot hold become "_". */
+/** A kernel version in a tag. As in KMM, one trailing "+" is cut; other characters that a tag cannot have become "_". */
 export function kernelTag(kernel: string): string {
   return kernel.replace(/\+$/, "").replace(/[^\w.-]/g, "_");
 }
 
-/** The images that must be in the local store before the plan can be made exact, each with the arguments it fills. */
+/** The base images. They must be in the local store before the plan is exact. */
 export function baseImages(request: Request): string[] {
   const found = new Set<string>();
   for (const part of request.parts) {
@@ -105,7 +105,7 @@ export function baseImages(request: Request): string[] {
   return [...found];
 }
 
-/** Decides what is to be built, with which arguments and labels, and what is there already. */
+/** Decides which images to build, with which arguments and labels, and which are there already. */
 export function makePlan(request: Request, observed: Observed): Plan {
   const images: PlannedImage[] = [];
   for (const part of withSource(request.parts, observed.source)) {
@@ -118,12 +118,12 @@ export function makePlan(request: Request, observed: Observed): Plan {
   const compiled = images.filter(({ part, reuse }) => (part === "user" || part === "module") && reuse === undefined);
   const parallel = Math.max(1, Math.min(request.cores, compiled.length));
   const jobs = Math.max(1, Math.floor(request.cores / parallel));
-  // Not part of the key: how many compilers run does not change what they make.
+  // Not part of the key, because the number of compilers does not change their output.
   for (const image of compiled) if (declaresArg(image.dockerfile, "JOBS")) image.args.push(["JOBS", String(jobs)]);
   return { images, parallel };
 }
 
-/** The parts to build, with the source image added where others are compiled from it and it is not there already. */
+/** The parts to build. The source image is added if others are compiled from it and it is not there already. */
 function withSource(parts: readonly Part[], source: Source | undefined): Part[] {
   const needed =
     source !== undefined && source.kind !== "image" && parts.some((part) => part === "user" || part === "module");
@@ -171,12 +171,12 @@ function planImage(request: Request, observed: Observed, part: Part, kernel: Ker
   };
 }
 
-/** The arguments that name base images, the one of the final stage last. */
+/** The build arguments that name base images; that of the final stage is the last. */
 function baseArgs(request: Request, part: Part, kernel: Kernel | undefined): [string, string][] {
   const dockerfile = request.dockerfiles[part] ?? DOCKERFILES[part];
   const wanted: [string, string | undefined][] = [];
   if (part === "user") wanted.push(["BUILDER_IMAGE", request.userBuilder]);
-  // DTK_AUTO is what Kernel Module Management calls it; a Dockerfile of the user's may declare either.
+  // KMM calls this argument DTK_AUTO. A user's own Dockerfile may declare either name.
   if (part === "module" && kernel) wanted.push(["DTK_AUTO", kernel.builder], ["BUILDER_IMAGE", kernel.builder]);
   if (part !== "source") wanted.push([`${part.toUpperCase()}_BASE`, request.bases[part]]);
   return wanted.flatMap(([name, image]) => {
@@ -203,7 +203,7 @@ function describe(
   }[part];
   const what =
     kernel === undefined ? `${title}, version ${version}` : `${title}, version ${version}, for kernel ${kernel}`;
-  // The first five have no vendor-neutral twin; a base image's own values would otherwise shine through.
+  // The first five have no vendor-neutral equivalent. Without them the values of the base image would stay visible.
   const common: [string, string][] = [
     ["name", title],
     ["summary", title],

@@ -7,11 +7,11 @@ export interface ProgressStream {
   columns?: number;
 }
 
-/** The steps of a run as a person follows them. */
+/** Shows the steps of a run. */
 export interface Progress {
-  /** A step begins; `line` of the result takes its output, `end` says how it went. */
+  /** Begins a step. Its output goes to `line` of the result; `end` says whether it succeeded. */
   begin(name: string): Step;
-  /** A step that there is no need for. */
+  /** Shows a step that is not needed. */
   skip(name: string, why: string): void;
   note(text: string): void;
 }
@@ -22,8 +22,8 @@ export interface Step {
 }
 
 /**
- * On a terminal each running step is one line with its time and its last output, which is folded when it ends.
- * Elsewhere every line of output is written with the step's name in front.
+ * On a terminal each running step is one line with its time and its last line of output; the output disappears when the
+ * step ends. Elsewhere every line of output is written with the name of the step in front.
  *
  * @param now clock in milliseconds
  */
@@ -62,7 +62,7 @@ class TerminalProgress implements Progress {
   begin(name: string): Step {
     const state = { start: this.#now(), last: "" };
     this.#running.set(name, state);
-    // Redraws the running times only; nothing waits for it.
+    // This timer only redraws the running times, so it must not keep the process alive.
     this.#timer ??= setInterval(() => this.#draw(), 200);
     this.#draw();
     return {
@@ -96,7 +96,7 @@ class TerminalProgress implements Progress {
   #draw(): void {
     const width = (this.#stream.columns ?? 80) - 1;
     const lines = [...this.#running].map(([name, { start, last }]) =>
-      // Control characters of the engine's output must not move our cursor.
+      // Control characters in the output of the engine must not move our cursor.
       // eslint-disable-next-line no-control-regex
       `  ${name}  ${seconds(this.#now() - start)}  ${last.replace(/\u001b\[[0-9;]*[A-Za-z]|[\u0000-\u001f]/g, " ")}`.slice(
         0,

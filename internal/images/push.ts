@@ -9,18 +9,18 @@ import type { PlannedImage } from "./plan.ts";
 import type { Progress } from "./progress.ts";
 import type { RemoteImage } from "./registry.ts";
 
-/** What to do with an image whose name a registry may already have. */
+/** What to do with an image whose name may exist in the registry. */
 export type PushDecision =
-  /** Nothing stands under the name, or it may be replaced. */
+  /** The registry does not have the name, or its content may be replaced. */
   | { do: "push" }
-  /** The registry has what would be pushed. */
+  /** The registry has the same image. */
   | { do: "keep"; digest: string }
-  /** The registry has what would be built, and we do not. */
+  /** The registry has the image that would be built, and the local store does not. */
   | { do: "pull" }
-  /** The registry has something else. */
+  /** The registry has other content. */
   | { do: "refuse"; digest: string };
 
-/** Decides before anything is built, so that nobody waits for a build whose result may not be pushed. */
+/** Decides before the build, so that nobody waits for a build whose result must not be pushed. */
 export function decidePush(planned: PlannedImage, remote: RemoteImage | undefined, force: boolean): PushDecision {
   if (remote === undefined) return { do: "push" };
   if (
@@ -36,10 +36,10 @@ export function decidePush(planned: PlannedImage, remote: RemoteImage | undefine
   return force ? { do: "push" } : { do: "refuse", digest: remote.digest };
 }
 
-/** Attempts at a push, and the wait before the second and third in milliseconds. */
+/** The waits before the second and the third attempt to push, in milliseconds. */
 const RETRY_AFTER_MS = [1000, 5000];
 
-/** What pushing needs of the outside. */
+/** Dependencies of a push. */
 export interface PushDeps {
   store: LocalStore;
   progress: Progress;
@@ -54,9 +54,9 @@ const sleepFor: Sleep = (ms, signal) => delay(ms, undefined, { signal });
 
 /**
  * Pushes an image under its name and returns the digest that it has there.
- * A registry sets a name last of all, so a push that fails leaves none.
+ * A registry sets the name as the last step, so a failed push leaves no name.
  *
- * @throws Error when the registry refuses, or cannot be reached for the third time
+ * @throws Error if the registry refuses, or if the third attempt fails
  */
 export async function pushImage(planned: PlannedImage, deps: PushDeps, sleep: Sleep = sleepFor): Promise<string> {
   const { store, progress, signal } = deps;

@@ -1,4 +1,4 @@
-/** What the end of a release's README says about it. */
+/** What the end of the README of a release says about the release. */
 export interface ReleaseNote {
   /** Lower case, such as "onload" or "enterpriseonload". */
   product: string;
@@ -11,7 +11,7 @@ export interface ReleaseNote {
  * Reads the trailer that scripts/onload_mkdist fills in: after a line of ten equals signs,
  * `version: PRODUCT-VERSION`, `revision: HASH` and `date: DATE`.
  *
- * Undefined where there is none, or where it is still the template of a checkout.
+ * Undefined if there is none, or if it is still the template of a checkout.
  */
 export function parseReadme(text: string): ReleaseNote | undefined {
   const [, trailer] = text.split(/^={10}$/m);
@@ -23,7 +23,7 @@ export function parseReadme(text: string): ReleaseNote | undefined {
   return { product: match[1]!, version: match[2]!, revision: fields.get("revision") ?? "" };
 }
 
-/** The name a product is sold under, as Onload's container scripts write it in labels. */
+/** The name under which a product is sold, as Onload's container scripts write it in labels. */
 export function brandOf(product: string): string {
   if (product === "onload") return "OpenOnload";
   if (product === "enterpriseonload") return "EnterpriseOnload";
@@ -31,8 +31,8 @@ export function brandOf(product: string): string {
 }
 
 /**
- * Why `version` cannot be one, or undefined. It becomes part of an image tag and the value of a node label,
- * and the label's rules are the narrower ones.
+ * Why `version` cannot be the version of a release; undefined if it can. A version becomes part of an image tag and the
+ * value of a node label, whose rules are stricter.
  */
 export function versionProblem(version: string): string | undefined {
   if (version.length > 63) return "it is longer than the 63 characters of a node label";

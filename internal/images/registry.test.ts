@@ -37,6 +37,17 @@ function registry(request: IncomingMessage, response: ServerResponse): void {
     return answer(401, "", { "www-authenticate": 'Basic realm="r"' });
   }
   if (pathname.startsWith("/v2/broken/")) return answer(500);
+  if (pathname.startsWith("/v2/endless/")) return answer(302, "", { location: pathname });
+  if (pathname.startsWith("/v2/astray/")) return answer(302, "", { location: "http://[" });
+  if (pathname.startsWith("/v2/portal/")) return answer(200, "<html>Welcome</html>");
+  if (pathname === "/html-token") return answer(200, "<html>Welcome</html>");
+  if (pathname.startsWith("/v2/html-token/")) {
+    return answer(401, "", { "www-authenticate": `Bearer realm="http://${host}/html-token"` });
+  }
+  if (pathname.startsWith("/v2/no-realm/")) return answer(401, "", { "www-authenticate": "Bearer" });
+  if (pathname.startsWith("/v2/lost-token/")) {
+    return answer(401, "", { "www-authenticate": 'Bearer realm="http://127.0.0.1:1/token"' });
+  }
   if (pathname.endsWith("/manifests/1")) return answer(200, manifest);
   if (pathname.endsWith("/manifests/list")) return answer(200, JSON.stringify({ schemaVersion: 2, manifests: [] }));
   if (pathname.endsWith(`/blobs/${configDigest}`)) return answer(307, "", { location: "/storage/blob" });
@@ -87,18 +98,39 @@ describe("what goes wrong", () => {
     const none = join(folder, "none.json");
     await writeFile(none, "{}");
     for (const repository of ["private/user", "basic/user"]) {
-      expect(remoteImage(`${host}/${repository}:1`, { insecure: true, authfile: none })).rejects.toThrow(
+      await expect(remoteImage(`${host}/${repository}:1`, { insecure: true, authfile: none })).rejects.toThrow(
         `Cannot ask ${host} for ${repository}: it refuses the login; log in with the engine or give --authfile`,
       );
     }
   });
 
-  test("a registry that fails", () => {
-    expect(remoteImage(`${host}/broken/x:1`, { insecure: true })).rejects.toThrow("it answers with status 500");
+  test("a registry that fails", async () => {
+    await expect(remoteImage(`${host}/broken/x:1`, { insecure: true })).rejects.toThrow("it answers with status 500");
   });
 
-  test("a registry without TLS", () => {
-    expect(remoteImage(`${host}/t/user:1`, {})).rejects.toThrow("it has no TLS; add --insecure-registry");
+  test.each([
+    ["redirects to itself", "endless", "it redirects more than 10 times"],
+    ["redirects to no address", "astray", 'it redirects to "http://[", which is no address'],
+    ["is a portal that answers everything", "portal", "it answers no JSON; check the name and the proxy"],
+    [
+      "names a token server that answers no JSON",
+      "html-token",
+      "http://HOST/html-token, which gives the tokens, answers no JSON; check the proxy",
+    ],
+    ["names no token server", "no-realm", 'it asks for a token from "", which is no address'],
+    [
+      "names a token server that is not there",
+      "lost-token",
+      "Cannot reach http://127.0.0.1:1/token, which gives the tokens",
+    ],
+  ])("a registry that %s", async (_, repository, reason) => {
+    await expect(remoteImage(`${host}/${repository}/x:1`, { insecure: true })).rejects.toThrow(
+      reason.replace("HOST", host),
+    );
+  });
+
+  test("a registry without TLS", async () => {
+    await expect(remoteImage(`${host}/t/user:1`, {})).rejects.toThrow("it has no TLS; add --insecure-registry");
   });
 
   test("a registry that is not there", async () => {
@@ -107,7 +139,7 @@ describe("what goes wrong", () => {
     const { port } = closed.address() as { port: number };
     await new Promise((resolve) => closed.close(resolve));
     for (const insecure of [true, false]) {
-      expect(remoteImage(`127.0.0.1:${port}/t/user:1`, { insecure })).rejects.toThrow(
+      await expect(remoteImage(`127.0.0.1:${port}/t/user:1`, { insecure })).rejects.toThrow(
         `Cannot reach the registry 127.0.0.1:${port}`,
       );
     }

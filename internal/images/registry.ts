@@ -2,19 +2,20 @@ import { createHash } from "node:crypto";
 import { request as httpRequest, type IncomingMessage } from "node:http";
 import { request as httpsRequest } from "node:https";
 import { URL } from "node:url";
+import { errorText } from "../cli/errors.ts";
 import { findCredentials } from "./credentials.ts";
 import type { RegistryOptions } from "./engine.ts";
 
-/** What a registry has under a tag. */
+/** The image that a registry has under a tag. */
 export interface RemoteImage {
-  /** Of the manifest. */
+  /** Digest of the manifest. */
   digest: string;
   /** ID of the image as engines show it; undefined for a list of several platforms. */
   imageId?: string;
   labels: Record<string, string>;
 }
 
-/** A name taken apart: registry.example:5000/trading/onload-user:9.1.0 */
+/** The parts of a name such as registry.example:5000/trading/onload-user:9.1.0 */
 export interface ImageReference {
   host: string;
   repository: string;
@@ -28,7 +29,10 @@ const ACCEPT = [
   "application/vnd.docker.distribution.manifest.list.v2+json",
 ].join(", ");
 
-/** Takes a name with host and tag apart. */
+/** Maximum number of redirects that are followed for one request. */
+const MAX_REDIRECTS = 10;
+
+/** Splits a name that has a host and a tag. @throws Error if one is missing */
 export function parseReference(image: string): ImageReference {
   const slash = image.indexOf("/");
   const colon = image.lastIndexOf(":");
@@ -38,10 +42,10 @@ export function parseReference(image: string): ImageReference {
 }
 
 /**
- * Asks a registry what it has under a tag, over its HTTP API, because no two engines can say that in the same way.
- * Undefined when there is nothing under it.
+ * Asks a registry for the image under a tag; undefined if there is none. This uses the HTTP API of the registry, because
+ * each engine has another command for it.
  *
- * @throws Error when the registry cannot be reached or refuses
+ * @throws Error if the registry cannot be reached or refuses
  */
 export async function remoteImage(
   image: string,
@@ -53,12 +57,12 @@ export async function remoteImage(
   const answer = await client.get(`manifests/${reference.tag}`, ACCEPT);
   if (answer.status === 404) return undefined;
   const digest = `sha256:${createHash("sha256").update(answer.body).digest("hex")}`;
-  const config = (JSON.parse(answer.body.toString()) as { config?: { digest: string } }).config?.digest;
+  const config = (client.parse(answer) as { config?: { digest: string } }).config?.digest;
   if (config === undefined) return { digest, labels: {} };
   const blob = await client.get(`blobs/${config}`, "*/*");
   const parsed =
-    blob.status === 200 ? (JSON.parse(blob.body.toString()) as { config?: { Labels?: Record<string, string> } }) : {};
-  return { digest, imageId: config.replace(/^sha256:/, ""), labels: parsed.config?.Labels ?? {} };
+    blob.status === 200 ? (client.parse(blob) as { config?: { Labels?: Record<string, string> } }) : undefined;
+  return { digest, imageId: config.replace(/^sha256:/, ""), labels: parsed?.config?.Labels ?? {} };
 }
 
 interface Answer {
@@ -88,31 +92,54 @@ class RegistryClient {
       if (this.#authorization !== undefined) answer = await this.#fetch(target, accept);
     }
     if (answer.status === 401 || answer.status === 403) {
-      throw new Error(
-        `Cannot ask ${host} for ${repository}: it refuses the login; log in with the engine or give --authfile`,
-      );
+      throw this.#refused("it refuses the login; log in with the engine or give --authfile");
     }
-    if (answer.status !== 200 && answer.status !== 404) {
-      throw new Error(`Cannot ask ${host} for ${repository}: it answers with status ${answer.status}`);
-    }
+    if (answer.status !== 200 && answer.status !== 404) throw this.#refused(statusText(answer));
     return answer;
+  }
+
+  /** The JSON of an answer; null becomes an empty object. @throws Error if it is not JSON */
+  parse(answer: Answer): object {
+    try {
+      return (JSON.parse(answer.body.toString()) as object | null) ?? {};
+    } catch (cause) {
+      throw this.#refused("it answers no JSON; check the name and the proxy", cause);
+    }
+  }
+
+  #refused(reason: string, cause?: unknown): Error {
+    const { host, repository } = this.#reference;
+    return new Error(`Cannot ask ${host} for ${repository}: ${reason}`, { cause });
   }
 
   /** The value of the Authorization header that a challenge asks for. */
   async #login(challenge: string): Promise<string | undefined> {
-    const credentials = await findCredentials(this.#reference.host, this.#options.authfile);
+    const { host, repository } = this.#reference;
+    const credentials = await findCredentials(host, repository, this.#options.authfile);
     const basic = credentials === undefined ? undefined : `Basic ${credentials}`;
-    if (!/^bearer /i.test(challenge)) return basic;
+    if (!/^bearer\b/i.test(challenge)) return basic;
     const fields = Object.fromEntries(
       [...challenge.matchAll(/(\w+)="([^"]*)"/g)].map(([, name, value]) => [name!, value!]),
     );
-    const realm = new URL(fields["realm"] ?? "");
+    const realm = URL.parse(fields["realm"] ?? "");
+    if (!realm) throw this.#refused(`it asks for a token from "${fields["realm"] ?? ""}", which is no address`);
+    const server = `${realm.href}, which gives the tokens`;
     if (fields["service"] !== undefined) realm.searchParams.set("service", fields["service"]);
-    realm.searchParams.set("scope", fields["scope"] ?? `repository:${this.#reference.repository}:pull`);
-    const answer = await send(realm, basic === undefined ? {} : { authorization: basic }, this.#options, this.#signal);
-    const token = JSON.parse(answer.body.toString() || "{}") as { token?: string; access_token?: string };
-    const bearer = token.token ?? token.access_token;
-    return bearer === undefined ? undefined : `Bearer ${bearer}`;
+    realm.searchParams.set("scope", fields["scope"] ?? `repository:${repository}:pull`);
+    const authorization = basic === undefined ? {} : { authorization: basic };
+    const answer = await send(realm, authorization, this.#options, this.#signal).catch((cause: unknown) => {
+      this.#signal?.throwIfAborted();
+      throw new Error(`Cannot reach ${server}: ${errorText(cause)}; check the proxy`, { cause });
+    });
+    // The request without a token fails then, and its error says that the login is refused.
+    if (answer.status !== 200) return undefined;
+    try {
+      const token = JSON.parse(answer.body.toString()) as { token?: string; access_token?: string } | null;
+      const bearer = token?.token ?? token?.access_token;
+      return bearer === undefined ? undefined : `Bearer ${bearer}`;
+    } catch (cause) {
+      throw this.#refused(`${server}, answers no JSON; check the proxy`, cause);
+    }
   }
 
   async #fetch(target: string, accept: string): Promise<Answer> {
@@ -143,7 +170,39 @@ class RegistryClient {
   }
 }
 
-function send(
+function statusText({ status, headers: { location } }: Answer): string {
+  if (!isRedirect(status)) return `it answers with status ${status}`;
+  if (location === undefined) return "it redirects to nowhere";
+  return URL.canParse(location, "https://any")
+    ? `it redirects more than ${MAX_REDIRECTS} times`
+    : `it redirects to "${location}", which is no address`;
+}
+
+function isRedirect(status: number): boolean {
+  return status >= 300 && status < 400;
+}
+
+/** Sends a GET request and follows redirects. A redirect that cannot be followed, or is one too many, is the answer. */
+async function send(
+  url: URL,
+  headers: Record<string, string>,
+  options: RegistryOptions,
+  signal: AbortSignal | undefined,
+): Promise<Answer> {
+  let target = url;
+  let sent = headers;
+  for (let redirects = 0; ; redirects++) {
+    const answer = await sendOnce(target, sent, options, signal);
+    const { location } = answer.headers;
+    const next = isRedirect(answer.status) && location !== undefined ? URL.parse(location, target) : null;
+    if (next === null || redirects === MAX_REDIRECTS) return answer;
+    target = next;
+    // The target is often the storage of another host, which must not see our credentials.
+    sent = { accept: headers["accept"] ?? "*/*" };
+  }
+}
+
+function sendOnce(
   url: URL,
   headers: Record<string, string>,
   options: RegistryOptions,
@@ -158,21 +217,9 @@ function send(
         const chunks: Buffer[] = [];
         response.on("data", (chunk: Buffer) => chunks.push(chunk));
         response.on("error", reject);
-        response.on("end", () => {
-          const location = response.headers.location;
-          if (
-            response.statusCode !== undefined &&
-            response.statusCode >= 300 &&
-            response.statusCode < 400 &&
-            location
-          ) {
-            // Blobs often lie with another host, which must not see our credentials.
-            const { accept = "*/*" } = headers;
-            send(new URL(location, url), { accept }, options, signal).then(resolve, reject);
-            return;
-          }
-          resolve({ status: response.statusCode ?? 0, headers: response.headers, body: Buffer.concat(chunks) });
-        });
+        response.on("end", () =>
+          resolve({ status: response.statusCode ?? 0, headers: response.headers, body: Buffer.concat(chunks) }),
+        );
       },
     );
     sent.on("timeout", () => sent.destroy(new Error("No answer within 30 s")));

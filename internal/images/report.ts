@@ -1,18 +1,18 @@
 import type { Finding } from "./verify.ts";
 
-/** An image that is there at the end of a run. */
+/** An image that a run has built or found. */
 export interface ResultImage {
   tag: string;
   id: string;
   /** Bytes, uncompressed. */
   size: number;
-  /** Digest in the registry; undefined when it was not pushed. */
+  /** Digest in the registry; undefined if it was not pushed. */
   digest?: string | undefined;
-  /** Milliseconds that the build took; undefined when nothing had changed. */
+  /** Milliseconds that the build took; undefined if nothing had changed. */
   took?: number | undefined;
 }
 
-/** Columns three spaces apart, the first line the headings. */
+/** A table: the first line has the headings, columns are three spaces apart. */
 export function table(rows: readonly (readonly string[])[]): string {
   const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => (row[column] ?? "").length)));
   return rows
@@ -26,7 +26,7 @@ export function table(rows: readonly (readonly string[])[]): string {
     .join("");
 }
 
-/** The images at the end of a run, one a line. */
+/** The images of a run, one per line. */
 export function imageTable(images: readonly ResultImage[]): string {
   return table([
     ["IMAGE", "SIZE", "ID", "DIGEST"],
@@ -34,7 +34,7 @@ export function imageTable(images: readonly ResultImage[]): string {
   ]);
 }
 
-/** What was checked of an image. */
+/** The checks of an image and their results. */
 export function findingLines(name: string, findings: readonly Finding[]): string {
   const width = Math.max(0, ...findings.map(({ check }) => check.length));
   const lines = findings.map(

@@ -29,22 +29,22 @@ export interface BuildOptions extends Omit<Request, "kernels" | "registry"> {
   onload?: string | undefined;
   sourceImage?: string | undefined;
   onloadVersion?: string | undefined;
-  /** As `uname -r` prints them; none: those of the Driver Toolkits. */
+  /** As `uname -r` prints them; if empty, the kernels of the Driver Toolkits. */
   kernels: readonly string[];
   openshiftVersions: readonly string[];
   toolkitImages: readonly string[];
-  /** Compiles both userland and modules where no Driver Toolkit does. */
+  /** Image that compiles the userland, and the modules if there is no Driver Toolkit. */
   builder?: string | undefined;
   executable?: string | undefined;
   access: RegistryOptions;
   push: boolean;
   force: boolean;
   dryRun: boolean;
-  /** Folder for bills of materials; undefined: none are written. */
+  /** Folder for bills of materials; if undefined, none are written. */
   sbom?: string | undefined;
 }
 
-/** What the run needs of the outside. */
+/** Dependencies of a run. */
 export interface RunDeps {
   runner: Runner;
   progress: Progress;
@@ -57,17 +57,17 @@ export interface RunDeps {
   now: () => number;
 }
 
-/** What a run leaves. */
+/** What a run has built. */
 export interface RunResult {
   images: (ResultImage & BuiltImage)[];
-  /** Onload's version; undefined when only onloadctl itself was built. */
+  /** Onload's version; undefined if only onloadctl itself was built. */
   version: string | undefined;
 }
 
 /**
- * Builds, checks, names and pushes what is asked for; a dry run returns the script instead.
+ * Builds, checks, names and pushes the images. A dry run returns the shell script instead.
  *
- * @throws Error with the cause and what to do about it; nothing has its name then that was not built and checked
+ * @throws Error with the cause and the remedy; no image that was not built and checked has its name then
  */
 export async function buildImages(options: BuildOptions, deps: RunDeps): Promise<RunResult | string> {
   const { runner, signal, progress } = deps;
@@ -115,7 +115,7 @@ export async function buildImages(options: BuildOptions, deps: RunDeps): Promise
     await rm(logs, { recursive: true, force: true });
     return result;
   } catch (error) {
-    // Whoever stopped the run needs no log of it; whoever it failed for does.
+    // A log is useful after a failure, but not if somebody stopped the run.
     if (signal.aborted) await rm(logs, { recursive: true, force: true });
     throw error;
   } finally {
@@ -204,14 +204,14 @@ function failures(findings: readonly { ok: boolean; check: string; detail: strin
     .join("; ");
 }
 
-/** Also after an abort: what this run named in passing must go. */
+/** Removes the stage tags of this run, after an abort too. */
 async function removeStages(images: Plan["images"], deps: RunDeps, { store, run }: BuildDeps): Promise<void> {
   const { engine } = store;
   if (!engine.unstage) return;
   for (const image of images) await deps.runner.run(engine.unstage(stageTag(image, run)), { env: engine.env });
 }
 
-/** Asks the registry what it has under each name before anything is built. @throws Error when a name is taken */
+/** Asks the registry for each name before anything is built. @throws Error if a name has other content there */
 async function decide(
   plan: Plan,
   images: Map<string, LocalImage>,

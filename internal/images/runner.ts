@@ -10,22 +10,22 @@ export interface RunOptions {
   env?: Readonly<Record<string, string>>;
   signal?: AbortSignal | undefined;
   /**
-   * On an abort, ends the program's children first and gives it a moment to fail by itself: an engine whose step fails
-   * takes away the containers it works in, while one that is ended leaves them, and their mounts, behind.
+   * After an abort, ends the children of the program first and gives the program a moment to fail by itself. An engine
+   * whose step fails removes its working containers; an engine that is killed leaves them and their mounts behind.
    */
   gentle?: boolean;
-  /** Called for every whole line of standard output and standard error, in the order they arrive. */
+  /** Called for every whole line of standard output and standard error, in the order in which they arrive. */
   onLine?: (line: string) => void;
 }
 
-/** What a program that ended left behind. `output` is both streams, interleaved as they arrived. */
+/** The result of a program that has ended. `output` has both streams, interleaved as they arrived. */
 export interface RunResult {
   code: number;
   stdout: string;
   output: string;
 }
 
-/** Runs programs. Passed in, so that whatever decides which program to run can be tested without one. */
+/** Runs programs. It is a parameter, so that code that decides which program to run can be tested without any. */
 export interface Runner {
   /**
    * Runs a program to its end, whatever its exit code.
@@ -34,14 +34,14 @@ export interface Runner {
    */
   run(command: readonly string[], options?: RunOptions): Promise<RunResult>;
   /**
-   * Runs a program and gives its standard output to `read` as it comes. When `read` returns early the program is ended.
+   * Runs a program and passes its standard output to `read`. If `read` returns early, the program is ended.
    *
    * @throws Error when the program fails before `read` has what it wants
    */
   read<T>(command: readonly string[], read: (stdout: Readable) => Promise<T>, options?: RunOptions): Promise<T>;
 }
 
-/** How long a program may take to end when its children were ended, and then after SIGTERM, in milliseconds. */
+/** How long a program may take to end after its children were ended, and again after SIGTERM, in milliseconds. */
 const CHILDREN_GRACE_MS = 3000;
 const CHILDREN_POLL_MS = 50;
 const GRACE_MS = 10_000;
@@ -85,7 +85,7 @@ export const processRunner: Runner = {
     } catch (error) {
       killGroup(child, "SIGTERM");
       await ended;
-      // A reader that finds its input cut short says less than the program that cut it.
+      // If the program failed, its own error says more than that of a reader whose input was cut short.
       throw failed((error as Error).message, error);
     }
     const early = !child.stdout!.readableEnded;
@@ -104,7 +104,7 @@ function start(command: readonly string[], options: RunOptions): { child: ChildP
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     env: { ...process.env, ...options.env },
     stdio: ["ignore", "pipe", "pipe"],
-    // A terminal's Ctrl-C goes to the whole foreground group; the engine must hear of it from us, once.
+    // Ctrl-C on a terminal reaches the whole foreground group. The engine must get one signal only, from us.
     detached: true,
   });
   const ended = new Promise<number>((resolve, reject) => {
@@ -130,7 +130,7 @@ function start(command: readonly string[], options: RunOptions): { child: ChildP
 
 async function end(child: ChildProcess, gentle: boolean, finished: AbortSignal): Promise<void> {
   try {
-    // A builder that is between two steps has no children; the next one that it starts is ended too.
+    // An engine has no children between two steps. The next child that it starts is ended too.
     for (let left = gentle ? CHILDREN_GRACE_MS : 0; left > 0; left -= CHILDREN_POLL_MS) {
       endChildren(child);
       await delay(CHILDREN_POLL_MS, undefined, { signal: finished });
@@ -139,11 +139,11 @@ async function end(child: ChildProcess, gentle: boolean, finished: AbortSignal):
     await delay(GRACE_MS, undefined, { signal: finished });
     killGroup(child, "SIGKILL");
   } catch {
-    // It has ended, so that there is nothing left to wait for.
+    // It has ended, so there is nothing to wait for.
   }
 }
 
-/** Sends SIGTERM to the members of a program's group other than itself, where /proc names them. */
+/** Sends SIGTERM to all members of the process group of a program except the program itself. Needs /proc. */
 function endChildren(child: ChildProcess): void {
   for (const name of existsSync("/proc/self/stat") ? readdirSync("/proc") : []) {
     const pid = Number(name);
@@ -154,7 +154,7 @@ function endChildren(child: ChildProcess): void {
       if (Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[2]) !== child.pid) continue;
       process.kill(pid, "SIGTERM");
     } catch {
-      // A process that has ended meanwhile needs no signal.
+      // The process has ended meanwhile.
     }
   }
 }
@@ -164,7 +164,7 @@ function killGroup(child: ChildProcess, signal: NodeJS.Signals): void {
   try {
     process.kill(-child.pid, signal);
   } catch {
-    // The group is gone already, which is what is wanted.
+    // The group has ended already.
   }
 }
 

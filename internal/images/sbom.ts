@@ -5,7 +5,7 @@ import type { OpenedImage } from "./verify.ts";
 
 /**
  * The bill of materials of an image as CycloneDX 1.6 JSON: the files that we put there, with their digests, and the
- * packages of its base as far as dpkg recorded them. An RPM database is not read, and the document says so.
+ * packages of the base image that dpkg has recorded. An RPM database is not read; the document says so.
  */
 export function billOfMaterials({ name, image, contents }: OpenedImage, tool: { version: string }): object {
   const colon = name.lastIndexOf(":");
@@ -61,7 +61,7 @@ export function billOfMaterials({ name, image, contents }: OpenedImage, tool: { 
   };
 }
 
-/** Writes one file an image into `folder`, such as onload-user_9.1.0.cdx.json. */
+/** Writes one file per image into `folder`, such as onload-user_9.1.0.cdx.json. */
 export async function writeBills(opened: readonly OpenedImage[], folder: string, version: string): Promise<void> {
   await mkdir(folder, { recursive: true });
   for (const image of opened) {

@@ -9,7 +9,7 @@ import { brandOf, parseReadme, versionProblem } from "./readme.ts";
 import type { Runner } from "./runner.ts";
 import { readTarball } from "./tarball.ts";
 
-/** Where Onload's source is and what it is. */
+/** Onload's source: where it is, and which version it has. */
 export interface Source {
   /** A checkout still needs scripts/onload_mkdist; a tree is an unpacked release. */
   kind: "checkout" | "tree" | "tarball" | "image";
@@ -18,30 +18,30 @@ export interface Source {
   product: string;
   brand: string;
   version: string;
-  /** Empty when unknown. */
+  /** Empty if unknown. */
   revision: string;
-  /** "sha256:" and the digest of the source, by which a later run knows that it has not changed. */
+  /** "sha256:" and the digest of the source. A later run compares it to see whether the source has changed. */
   digest: string;
-  /** Only of kind "image": its ID. */
+  /** ID of the image, only of kind "image". */
   imageId?: string;
 }
 
-/** Scripts without which a folder or tarball is not Onload's. */
+/** Scripts that every source tree of Onload has. */
 const BUILD_SCRIPTS = ["scripts/onload_build", "scripts/onload_install"] as const;
 
 /** Options of readSource. */
 export interface SourceOptions {
   runner: Runner;
-  /** The version to give the release; default: found out. */
+  /** The version of the release; by default it is found out. */
   version?: string | undefined;
   signal?: AbortSignal | undefined;
 }
 
 /**
- * Finds out what the checkout, unpacked release or tarball at `path` is.
+ * Reads the checkout, unpacked release or tarball at `path`.
  *
- * The version of a checkout is its tag without the leading v, else its commit as scripts/onload_mkdist abbreviates it,
- * with "-dirty" where tracked files were changed.
+ * The version of a checkout is its tag without the leading v, else its commit as scripts/onload_mkdist abbreviates it.
+ * "-dirty" is appended if tracked files were changed.
  *
  * @throws Error when it is none of them, is damaged, or has no usable version
  */
@@ -59,7 +59,7 @@ export async function readSource(path: string, options: SourceOptions): Promise<
   return source;
 }
 
-/** Reads the labels of a source image, ours or one made by Onload's own scripts. */
+/** Reads the labels of a source image that we or Onload's own scripts have made. */
 export function sourceOfImage(name: string, image: LocalImage, version?: string): Source {
   const { labels } = image;
   const found = version ?? labels[LABEL_VERSION] ?? labels["version"] ?? "";
@@ -129,7 +129,7 @@ async function checkoutVersion(
     const { code, stdout } = await options.runner.run(["git", "-C", path, ...args], { signal: options.signal });
     return code === 0 ? stdout.trim() : undefined;
   };
-  // A folder inside somebody else's repository is no checkout of Onload, so its own top level must be `path`.
+  // `path` must be the top level of its repository; a folder inside another repository is no checkout of Onload.
   const prefix = await git("rev-parse", "--show-prefix");
   const revision = prefix === "" ? await git("rev-parse", "--short=7", "HEAD") : undefined;
   if (revision === undefined) {
@@ -147,7 +147,7 @@ async function checkoutVersion(
   return { version: `${tag === undefined ? revision : tag.replace(/^v(?=\d)/, "")}${dirty}`, revision };
 }
 
-/** The digest of a tree's paths, modes and contents; git's own files and the output of local builds are left out. */
+/** The digest of the paths, modes and contents of a tree, without git's own files and the output of local builds. */
 export async function folderDigest(root: string, signal?: AbortSignal): Promise<string> {
   const hash = createHash("sha256");
   const walk = async (folder: string): Promise<void> => {

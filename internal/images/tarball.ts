@@ -6,11 +6,11 @@ import { pipeline } from "node:stream/promises";
 import { createGunzip } from "node:zlib";
 import { extract, type Headers } from "tar-stream";
 
-/** What reading a release tarball through tells. */
+/** What a release tarball contains. */
 export interface TarballFacts {
-  /** The one folder that everything is in, such as onload-9.1.0. */
+  /** The folder that contains everything, such as onload-9.1.0. */
   folder: string;
-  /** Its README; empty where there is none. */
+  /** The text of its README; empty if there is none. */
   readme: string;
   /** "sha256:" and the digest of the compressed bytes. */
   digest: string;
@@ -19,7 +19,7 @@ export interface TarballFacts {
 }
 
 /**
- * Reads a whole .tgz, so that a truncated or hostile one is known before anything is unpacked.
+ * Reads a whole .tgz, so that a truncated or hostile one is refused before anything is unpacked.
  *
  * @throws Error saying what is wrong with the file
  */
@@ -57,7 +57,7 @@ export async function readTarball(path: string, signal?: AbortSignal): Promise<T
   return { folder, readme, digest: `sha256:${hash.digest("hex")}`, files };
 }
 
-/** The first entry that would be written outside the folder it is unpacked in, in words; undefined when there is none. */
+/** The first entry that would be written outside the folder it is unpacked in, in words; undefined if there is none. */
 export function escapeProblem(entries: readonly Pick<Headers, "name" | "type" | "linkname">[]): string | undefined {
   const links = new Set<string>();
   for (const { name, type, linkname } of entries) {
@@ -80,13 +80,13 @@ export function escapeProblem(entries: readonly Pick<Headers, "name" | "type" | 
 
 /** Options of eachEntry. */
 interface EntryOptions {
-  /** The stream whose errors end the reading too, where `tar` is piped from another. */
+  /** The stream that `tar` is piped from. Its errors end the reading too. */
   source?: Readable;
   signal?: AbortSignal | undefined;
 }
 
 /**
- * Calls `visit` with each entry of a tar, one after another; content that it leaves unread is skipped.
+ * Calls `visit` with each entry of a tar, one after another. Content that `visit` does not read is skipped.
  * `visit` returns false to stop early.
  *
  * @throws Error when the tar ends too early or is none
@@ -114,7 +114,7 @@ export async function eachEntry(
   for (const result of results) if (result.status === "rejected") throw result.reason;
 }
 
-/** All of a stream's bytes. */
+/** All bytes of a stream. */
 export async function bytes(stream: Readable): Promise<Buffer> {
   const chunks: Buffer[] = [];
   for await (const chunk of stream) chunks.push(chunk as Buffer);

@@ -5,13 +5,13 @@ import type { BuildOptions, RunDeps } from "./run.ts";
 import { writeBills } from "./sbom.ts";
 import { checkImage, checkSameSource, type OpenedImage } from "./verify.ts";
 
-/** What was asked to be verified, and whether all of it holds. */
+/** The result of all checks: a text, and whether all have passed. */
 export interface Verification {
   text: string;
   ok: boolean;
 }
 
-/** Opens images, pulls those that are not here, and checks each and all together. */
+/** Opens images, which are pulled if they are not in the local store, and checks each of them and all together. */
 export async function verifyImages(
   names: readonly string[],
   options: Pick<BuildOptions, "engine" | "access" | "sbom"> & { kernel?: string | undefined },

@@ -3,7 +3,7 @@ import type { Part } from "./dockerfile.ts";
 import type { LocalImage } from "./engine.ts";
 import * as labels from "./labels.ts";
 
-/** One thing that was looked at. */
+/** The result of one check. */
 export interface Finding {
   ok: boolean;
   /** What was checked, such as "vermagic". */
@@ -19,7 +19,7 @@ export interface OpenedImage {
   contents: Contents;
 }
 
-/** Which of our images this is, from what is in it: images made by Onload's own scripts carry no label that says so. */
+/** Which of our images this is, by its content. Images that Onload's own scripts make have no label that says so. */
 export function partOf({ files }: Contents): Part | undefined {
   const paths = [...files.keys()];
   if (paths.some((path) => path.startsWith("opt/lib/modules/"))) return "module";
@@ -29,7 +29,7 @@ export function partOf({ files }: Contents): Part | undefined {
 }
 
 /**
- * Checks that an image is what its users need.
+ * Checks that an image has what its users need.
  *
  * @param kernel the kernel a module image must be for; default: what its label or its folder says
  */
@@ -88,7 +88,7 @@ function checkUser(opened: OpenedImage): Finding[] {
   return [...findings, architecture(opened)];
 }
 
-/** What depmod writes; all must be there, or modprobe falls back or fails. */
+/** The files that depmod writes. If one is missing, modprobe falls back or fails. */
 const DEPMOD_FILES = ["dep", "dep.bin", "alias", "alias.bin", "symbols", "symbols.bin", "softdep", "devname"];
 
 function checkModule(opened: OpenedImage, wanted: string | undefined): Finding[] {
@@ -177,7 +177,7 @@ function find({ files }: Contents, pattern: RegExp): string | undefined {
   return undefined;
 }
 
-/** Follows the symbolic links on the way to a path; undefined when it leads nowhere. */
+/** Resolves the symbolic links in a path; undefined if it leads nowhere. */
 function resolve(contents: Contents, path: string, depth = 0): string | undefined {
   if (depth > 16) return undefined;
   const parts = path.split("/");

@@ -8,8 +8,13 @@ export interface CallOptions {
 }
 
 export interface ListOptions extends CallOptions, Selection {
-  /** Objects a page. Default 100: a page is parsed as a whole. */
+  /** Objects per page. Default 100: a page is parsed as a whole. 0: all in one page. */
   pageSize?: number;
+}
+
+export interface ListAllOptions<T> extends ListOptions {
+  /** Applied to each object as its page arrives, so that the whole list is never held untrimmed. */
+  transform?: ((object: T) => T) | undefined;
 }
 
 export interface WriteOptions extends CallOptions {
@@ -33,7 +38,7 @@ export interface PatchOptions extends WriteOptions {
 
 export interface EvictOptions extends CallOptions {
   gracePeriodSeconds?: number | undefined;
-  /** Fail with Conflict if the object of that name is another one by now; an eviction counts it as gone. */
+  /** Fail with Conflict if the object of that name has another uid; an eviction then gives "gone". */
   uid?: string | undefined;
   dryRun?: boolean;
 }

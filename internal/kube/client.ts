@@ -4,6 +4,7 @@ import type { DeepReadonly, KubeObject } from "../api/core.ts";
 import type { Resource } from "../api/resources.ts";
 import type {
   CallOptions,
+  ListAllOptions,
   ListOptions,
   WriteOptions,
   ApplyOptions,
@@ -12,10 +13,10 @@ import type {
   DeleteOptions,
   Page,
 } from "./call-options.ts";
-import { ApiError, isNotFound } from "./errors.ts";
+import { ApiError, isExpired, isNotFound } from "./errors.ts";
 import { apiVersionOf, collectionPath, describeRef, objectPath, PODS, refOf, type ObjectRef } from "./resource.ts";
 import { selectionQuery } from "./selection.ts";
-import type { ApiRequest, Transport } from "./transport.ts";
+import type { Answered, ApiRequest, Transport } from "./transport.ts";
 import { watchEvents, type WatchEvent, type WatchOptions } from "./watch.ts";
 
 /**
@@ -42,48 +43,67 @@ export class Client {
     options: CallOptions = {},
   ): Promise<T | undefined> {
     try {
-      return await this.transport.json<T>({
-        method: "GET",
-        path: objectPath(resource, ref),
-        action: `get ${describeRef(resource, ref)}`,
-        ...requestOptions(options),
-      });
+      return await this.transport.json<T>(
+        {
+          method: "GET",
+          path: objectPath(resource, ref),
+          action: `get ${describeRef(resource, ref)}`,
+          ...requestOptions(options),
+        },
+        isA(resource),
+      );
     } catch (error) {
       if (isNotFound(error)) return undefined;
       throw error;
     }
   }
 
-  /** All objects of a selection; large ones take several calls. */
-  async list<T extends KubeObject>(resource: Resource, options: ListOptions = {}): Promise<Page<T>> {
+  /** All objects of a selection, all of one resource version; large ones take several calls. */
+  async list<T extends KubeObject>(resource: Resource, options: ListAllOptions<T> = {}): Promise<Page<T>> {
+    try {
+      return await this.#listPages<T>(resource, options);
+    } catch (error) {
+      if (!isExpired(error)) throw error;
+      // The server forgot the version between two pages. One page cannot expire; client-go's pager falls back to it, too.
+      return await this.#listPages<T>(resource, { ...options, pageSize: 0 });
+    }
+  }
+
+  async #listPages<T extends KubeObject>(resource: Resource, options: ListAllOptions<T>): Promise<Page<T>> {
+    const { transform } = options;
     const items: T[] = [];
     let resourceVersion = "";
     for await (const page of this.pages<T>(resource, options)) {
-      for (const item of page.items) items.push(item);
+      for (const item of page.items) items.push(transform ? transform(item) : item);
       resourceVersion = page.resourceVersion;
     }
     return { items, resourceVersion };
   }
 
   /**
-   * The pages of a list, all of one resource version. Throws ApiError Expired when the server forgets that version in
-   * between: start again.
+   * The pages of a list, all of one resource version.
+   *
+   * @throws ApiError Expired when the server forgets that version between two pages
    */
   async *pages<T extends KubeObject>(resource: Resource, options: ListOptions = {}): AsyncGenerator<Page<T>> {
+    const { pageSize = 100 } = options;
     let token = "";
     do {
       const query = selectionQuery(options);
-      query.set("limit", String(options.pageSize ?? 100));
+      if (pageSize > 0) query.set("limit", String(pageSize));
       if (token !== "") query.set("continue", token);
       const page = await this.transport.json<{
         items?: T[] | null;
         metadata: { resourceVersion: string; continue?: string };
-      }>({
-        method: "GET",
-        path: `${collectionPath(resource, options.namespace)}?${query.toString()}`,
-        action: `list ${resource.plural}`,
-        ...requestOptions(options),
-      });
+      }>(
+        {
+          method: "GET",
+          path: `${collectionPath(resource, options.namespace)}?${query.toString()}`,
+          action: `list ${resource.plural}`,
+          ...requestOptions(options),
+        },
+        (answer) => answer.kind === `${resource.kind}List` && answer.metadata !== undefined,
+      );
       token = page.metadata.continue ?? "";
       yield { items: page.items ?? [], resourceVersion: page.metadata.resourceVersion };
     } while (token !== "");
@@ -101,13 +121,16 @@ export class Client {
     options: WriteOptions = {},
   ): Promise<T> {
     const ref = refOf(object);
-    return this.transport.json<T>({
-      method: "POST",
-      path: withQuery(collectionPath(resource, ref.namespace), writeQuery(options)),
-      action: `create ${describeRef(resource, ref)}`,
-      body: { apiVersion: apiVersionOf(resource), kind: resource.kind, ...object },
-      ...requestOptions(options),
-    });
+    return this.transport.json<T>(
+      {
+        method: "POST",
+        path: withQuery(collectionPath(resource, ref.namespace), writeQuery(options)),
+        action: `create ${describeRef(resource, ref)}`,
+        body: { apiVersion: apiVersionOf(resource), kind: resource.kind, ...object },
+        ...requestOptions(options),
+      },
+      isA(resource),
+    );
   }
 
   /** Replaces an object as a whole; fails with Conflict unless it still has the version of `object`. */
@@ -117,18 +140,21 @@ export class Client {
     options: WriteOptions = {},
   ): Promise<T> {
     const ref = refOf(object);
-    return this.transport.json<T>({
-      method: "PUT",
-      path: withQuery(objectPath(resource, ref, options.subresource), writeQuery(options)),
-      action: `replace ${describeRef(resource, ref)}`,
-      body: { apiVersion: apiVersionOf(resource), kind: resource.kind, ...object },
-      ...requestOptions(options),
-    });
+    return this.transport.json<T>(
+      {
+        method: "PUT",
+        path: withQuery(objectPath(resource, ref, options.subresource), writeQuery(options)),
+        action: `replace ${describeRef(resource, ref)}`,
+        body: { apiVersion: apiVersionOf(resource), kind: resource.kind, ...object },
+        ...requestOptions(options),
+      },
+      isA(resource),
+    );
   }
 
   /**
-   * Server-side apply: makes the fields of `object` ours and so, and drops those that we applied before and left out
-   * now. Creates the object if it is not there.
+   * Server-side apply: sets the fields of `object` and takes them over. Fields that we applied before and that are
+   * missing now are removed. Creates the object if it does not exist.
    */
   async apply<T extends KubeObject>(
     resource: Resource,
@@ -139,14 +165,17 @@ export class Client {
     const query = writeQuery(options);
     query.set("fieldManager", options.fieldManager ?? FIELD_MANAGER);
     query.set("force", String(options.force ?? true));
-    return this.transport.json<T>({
-      method: "PATCH",
-      path: withQuery(objectPath(resource, ref, options.subresource), query),
-      action: `apply ${describeRef(resource, ref)}`,
-      contentType: "application/apply-patch+yaml",
-      body: { apiVersion: apiVersionOf(resource), kind: resource.kind, ...object },
-      ...requestOptions(options),
-    });
+    return this.transport.json<T>(
+      {
+        method: "PATCH",
+        path: withQuery(objectPath(resource, ref, options.subresource), query),
+        action: `apply ${describeRef(resource, ref)}`,
+        contentType: "application/apply-patch+yaml",
+        body: { apiVersion: apiVersionOf(resource), kind: resource.kind, ...object },
+        ...requestOptions(options),
+      },
+      isA(resource),
+    );
   }
 
   /** JSON merge patch: null removes a field, lists are replaced. */
@@ -158,14 +187,17 @@ export class Client {
   ): Promise<T> {
     const { resourceVersion } = options;
     const metadata = (patch as { metadata?: object }).metadata;
-    return this.transport.json<T>({
-      method: "PATCH",
-      path: withQuery(objectPath(resource, ref, options.subresource), writeQuery(options)),
-      action: `patch ${describeRef(resource, ref)}`,
-      contentType: "application/merge-patch+json",
-      body: resourceVersion ? { ...patch, metadata: { ...metadata, resourceVersion } } : patch,
-      ...requestOptions(options),
-    });
+    return this.transport.json<T>(
+      {
+        method: "PATCH",
+        path: withQuery(objectPath(resource, ref, options.subresource), writeQuery(options)),
+        action: `patch ${describeRef(resource, ref)}`,
+        contentType: "application/merge-patch+json",
+        body: resourceVersion ? { ...patch, metadata: { ...metadata, resourceVersion } } : patch,
+        ...requestOptions(options),
+      },
+      isA(resource),
+    );
   }
 
   /**
@@ -174,18 +206,21 @@ export class Client {
    */
   async delete(resource: Resource, ref: ObjectRef, options: DeleteOptions = {}): Promise<boolean> {
     try {
-      await this.transport.text({
-        method: "DELETE",
-        path: objectPath(resource, ref),
-        action: `delete ${describeRef(resource, ref)}`,
-        body: {
-          apiVersion: "v1",
-          kind: "DeleteOptions",
-          ...deleteOptions(options),
-          propagationPolicy: "Background",
+      await this.transport.json(
+        {
+          method: "DELETE",
+          path: objectPath(resource, ref),
+          action: `delete ${describeRef(resource, ref)}`,
+          body: {
+            apiVersion: "v1",
+            kind: "DeleteOptions",
+            ...deleteOptions(options),
+            propagationPolicy: "Background",
+          },
+          ...requestOptions(options),
         },
-        ...requestOptions(options),
-      });
+        (answer) => isSuccess(answer) || isA(resource)(answer),
+      );
       return true;
     } catch (error) {
       if (isNotFound(error)) return false;
@@ -200,15 +235,18 @@ export class Client {
    */
   async evict(ref: ObjectRef, options: EvictOptions = {}): Promise<"evicted" | "gone"> {
     try {
-      await this.transport.text({
-        method: "POST",
-        path: objectPath(PODS, ref, "eviction"),
-        action: `evict ${describeRef(PODS, ref)}`,
-        body: { apiVersion: "policy/v1", kind: "Eviction", metadata: ref, deleteOptions: deleteOptions(options) },
-        // A budget may refuse for as long as it likes: the caller decides how long to try.
-        noRetry: true,
-        ...requestOptions(options),
-      });
+      await this.transport.json(
+        {
+          method: "POST",
+          path: objectPath(PODS, ref, "eviction"),
+          action: `evict ${describeRef(PODS, ref)}`,
+          body: { apiVersion: "policy/v1", kind: "Eviction", metadata: ref, deleteOptions: deleteOptions(options) },
+          // A budget may refuse for as long as it likes: the caller decides how long to try.
+          noRetry: true,
+          ...requestOptions(options),
+        },
+        isSuccess,
+      );
       return "evicted";
     } catch (error) {
       if (isNotFound(error)) return "gone";
@@ -241,13 +279,21 @@ export class Client {
   }
 }
 
-/** Transport options of a call. */
+/** What the transport is told of a call. */
 function requestOptions({
   signal,
   timeoutMs,
   urgent,
 }: CallOptions): Pick<ApiRequest, "signal" | "timeoutMs" | "urgent"> {
   return { signal, timeoutMs, urgent };
+}
+
+function isA(resource: Resource): (answer: Answered) => boolean {
+  return ({ kind, metadata }) => kind === resource.kind && metadata !== undefined;
+}
+
+function isSuccess({ kind, status }: Answered): boolean {
+  return kind === "Status" && status === "Success";
 }
 
 function writeQuery(options: { dryRun?: boolean }): URLSearchParams {

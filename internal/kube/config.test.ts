@@ -79,6 +79,42 @@ test("a token file is read again after a minute and after a refusal, and unchang
   expect((await credentials.identity()).headers).toEqual({ authorization: "Bearer third" });
 });
 
+test("impersonation sends user, uid, groups and extra fields as kubectl does", async () => {
+  const user = {
+    token: "t",
+    as: "somebody",
+    "as-uid": "u-1",
+    "as-groups": ["system:masters", "dev"],
+    "as-user-extra": { scopes: ["view", "edit"], "example.com/Team Ä": ["a"] },
+  };
+  const config = await loadKubeconfig([await file(kubeconfig(user))]);
+  expect((await config.credentials.identity()).headers).toEqual({
+    authorization: "Bearer t",
+    "impersonate-user": "somebody",
+    "impersonate-uid": "u-1",
+    "impersonate-group": ["system:masters", "dev"],
+    "impersonate-extra-scopes": ["view", "edit"],
+    "impersonate-extra-example.com%2fteam%20%c3%84": ["a"],
+  });
+});
+
+test("a file of credentials that cannot be read is named", async () => {
+  const tokenFile = join(root, "no-token");
+  const token = await loadKubeconfig([await file(kubeconfig({ tokenFile }))]);
+  await expect(token.credentials.identity()).rejects.toThrow(
+    new RegExp(`^cannot read ${tokenFile}: ENOENT: no such file or directory$`),
+  );
+  const ca = join(root, "no-ca");
+  const certificate = await loadKubeconfig([await file(kubeconfig({}, { "certificate-authority": ca }))]);
+  await expect(certificate.credentials.identity()).rejects.toThrow(`cannot read ${ca}: ENOENT`);
+  const serviceAccountDir = join(root, "sa-without-token");
+  for (const name of ["ca.crt", "namespace"]) await file("x", `sa-without-token/${name}`);
+  const env = { KUBERNETES_SERVICE_HOST: "10.0.0.1", KUBERNETES_SERVICE_PORT: "443" };
+  await expect(loadInCluster({ env, serviceAccountDir })).rejects.toThrow(
+    `Cannot load the pod's service account: cannot read ${join(serviceAccountDir, "token")}: ENOENT`,
+  );
+});
+
 test("an exec plugin is asked once, with KUBERNETES_EXEC_INFO, and again when its token was refused", async () => {
   const log = join(root, "exec.log");
   await file(
@@ -167,6 +203,21 @@ test.each<[string, unknown, string]>([
   ["no such user", { ...good, users: [] }, 'context "one" names user "one", which it does not have'],
   ["a bad server", kubeconfig({}, { server: "nowhere" }), 'cluster "one" has server "nowhere", which is no URL'],
   ["no server", kubeconfig({}, { server: "" }), "clusters[0].cluster.server is missing"],
+  [
+    "groups of nobody",
+    kubeconfig({ "as-groups": ["system:masters"] }),
+    'user "one" has as-uid, as-groups or as-user-extra, but no as: name the user to impersonate',
+  ],
+  [
+    "groups that are no list",
+    kubeconfig({ as: "x", "as-groups": "dev" }),
+    'user "one" has as-groups that is no list of strings',
+  ],
+  [
+    "extra fields that are no lists",
+    kubeconfig({ as: "x", "as-user-extra": { scopes: "view" } }),
+    'user "one" has as-user-extra that is no map of lists of strings',
+  ],
   [
     "a legacy auth provider",
     kubeconfig({ "auth-provider": { name: "gcp" } }),

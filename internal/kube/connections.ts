@@ -1,12 +1,14 @@
 import http from "node:http";
 import https from "node:https";
 import { URL } from "node:url";
-import type { TlsOptions } from "./credentials.ts";
+import { readAll, readChunks } from "./answer-body.ts";
+import type { Clock } from "./clock.ts";
+import type { Headers, TlsOptions } from "./credentials.ts";
 
 export interface HttpRequest {
   method: string;
   path: string;
-  headers: Record<string, string>;
+  headers: Headers;
   body: string | undefined;
 }
 
@@ -18,7 +20,7 @@ export interface Limits {
   stream?: boolean;
 }
 
-/** An answer whose head is there. Read it, by one of its two methods, or its connection is never given back. */
+/** An answer whose head has arrived. Its connection is given back only after one of the two methods has read the rest. */
 export interface Answer {
   status: number;
   header(name: string): string | undefined;
@@ -26,34 +28,89 @@ export interface Answer {
   chunks(silenceMs: number): AsyncIterable<Uint8Array>;
 }
 
+export interface ConnectionsOptions {
+  /** Base URL; may have a path. */
+  server: string;
+  /** Kept connections at most. */
+  size: number;
+  /** An idle connection is closed after this time. */
+  idleMs: number;
+  clock: Clock;
+}
+
+/** Kept connections that were made with the same TLS parts. */
+interface Pool {
+  readonly agent: http.Agent;
+  /** Calls under way. */
+  calls: number;
+  /** Calls in a row that ran out of time, with no answer to any call in between. */
+  unanswered: number;
+  /** Takes no more calls, and closes its connections after the last one. */
+  retired: boolean;
+}
+
+// One slow call says nothing about the other connections. This many in a row do: a network that drops packets tells nobody.
+const MAX_UNANSWERED = 3;
+// TCP probes the peer of an idle connection after this time.
+const TCP_PROBE_DELAY_MS = 30_000;
+const CLOSED_BY_SERVER = new Set(["ECONNRESET", "EPIPE"]);
+
 /** The connections to one server: a kept-alive pool for calls, and one for each stream. */
 export class Connections {
   readonly #base: URL;
-  readonly #size: number;
+  readonly #options: ConnectionsOptions;
   #tls: TlsOptions | undefined;
-  #pool: http.Agent | undefined;
-  #streams: http.Agent | undefined;
+  #pool: Pool | undefined;
+  /** Makes a connection for each request. */
+  #single: http.Agent | undefined;
 
-  constructor(server: string, size: number) {
-    this.#base = new URL(server);
-    this.#size = size;
+  constructor(options: ConnectionsOptions) {
+    this.#base = new URL(options.server);
+    this.#options = options;
   }
 
-  /** Sends a request and waits for the head of its answer. Throws what node:https throws, or the signal's reason. */
-  send(request: HttpRequest, tls: TlsOptions, limits: Limits): Promise<Answer> {
-    if (tls !== this.#tls) this.#renew(tls);
-    const secure = this.#base.protocol === "https:";
-    const { promise, resolve, reject } = Promise.withResolvers<Answer>();
-    const options: https.RequestOptions = {
-      host: this.#base.hostname.replace(/^\[|\]$/g, ""),
-      port: this.#base.port || (secure ? 443 : 80),
-      path: this.#base.pathname.replace(/\/$/, "") + request.path,
-      method: request.method,
-      headers: request.headers,
-      agent: limits.stream ? this.#streams : this.#pool,
-      ...(secure ? tls : {}),
-    };
-    const outgoing = (secure ? https : http).request(options);
+  /**
+   * Sends a request and waits for the head of its answer. A GET over a kept connection that the server is just closing
+   * is sent again over a fresh one, as Go's client does.
+   *
+   * @throws what node:https throws, or the signal's reason
+   */
+  async send(request: HttpRequest, tls: TlsOptions, limits: Limits): Promise<Answer> {
+    const { clock } = this.#options;
+    const started = clock.monotonic();
+    if (!this.#pool || tls !== this.#tls) this.#renew(tls);
+    if (!limits.stream) {
+      const answer = await this.#exchange(request, limits, this.#pool, request.method === "GET");
+      if (answer !== "closed by the server") return answer;
+    }
+    const timeoutMs = limits.timeoutMs - (clock.monotonic() - started);
+    return (await this.#exchange(
+      request,
+      limits.stream ? limits : { ...limits, timeoutMs },
+      undefined,
+      false,
+    )) as Answer;
+  }
+
+  close(): void {
+    this.#pool?.agent.destroy();
+    this.#single?.destroy();
+    this.#pool = undefined;
+  }
+
+  /**
+   * @param pool left out: over a connection of its own
+   * @param idempotent a kept connection that the server closes before it answers is a result instead of an error
+   */
+  #exchange(
+    request: HttpRequest,
+    limits: Limits,
+    pool: Pool | undefined,
+    idempotent: boolean,
+  ): Promise<Answer | "closed by the server"> {
+    const { clock } = this.#options;
+    const { promise, resolve, reject } = Promise.withResolvers<Answer | "closed by the server">();
+    const outgoing = this.#open(request, pool);
     let failure: unknown;
     const fail = (error: unknown): void => {
       failure ??= error;
@@ -61,29 +118,37 @@ export class Connections {
       reject(failure);
     };
     const onAbort = (): void => fail(limits.signal?.reason);
-    const timer = setTimeout(() => {
-      // The other kept connections lead to the same silent peer.
-      this.#renew(tls);
-      fail(Object.assign(new Error(`no answer within ${limits.timeoutMs / 1000} s`), { code: "ETIMEDOUT" }));
-    }, limits.timeoutMs);
+    let answered = false;
+    const cancelTimeout = clock.after(limits.timeoutMs, () => {
+      if (pool && !answered) this.#onUnanswered(pool);
+      fail(Object.assign(new Error(`no answer within ${seconds(limits.timeoutMs)} s`), { code: "ETIMEDOUT" }));
+    });
+    if (pool) pool.calls++;
+    let settled = false;
     const settle = (): void => {
-      clearTimeout(timer);
+      cancelTimeout();
       limits.signal?.removeEventListener("abort", onAbort);
+      if (pool && !settled) this.#release(pool);
+      settled = true;
     };
     limits.signal?.addEventListener("abort", onAbort, { once: true });
     if (limits.signal?.aborted) onAbort();
-    outgoing.on("error", (error) => {
+    outgoing.on("error", (error: NodeJS.ErrnoException) => {
       settle();
-      reject(failure ?? error);
+      const closed = idempotent && outgoing.reusedSocket && !answered && CLOSED_BY_SERVER.has(error.code ?? "");
+      if (closed && failure === undefined) resolve("closed by the server");
+      else reject(failure ?? error);
     });
     outgoing.on("response", (incoming) => {
+      answered = true;
+      if (pool) pool.unanswered = 0;
       resolve({
         status: incoming.statusCode ?? 0,
         header: (name) => [incoming.headers[name] ?? []].flat()[0],
         text: () => readAll(incoming, () => failure).finally(settle),
         chunks: (silenceMs) => {
-          clearTimeout(timer);
-          return readChunks(incoming, silenceMs, () => failure, fail, settle);
+          cancelTimeout();
+          return readChunks(incoming, { silenceMs, clock, failure: () => failure, fail, settle });
         },
       });
     });
@@ -91,61 +156,48 @@ export class Connections {
     return promise;
   }
 
-  close(): void {
-    this.#pool?.destroy();
-    this.#streams?.destroy();
-    this.#tls = undefined;
+  #open(request: HttpRequest, pool: Pool | undefined): http.ClientRequest {
+    const secure = this.#base.protocol === "https:";
+    const options: https.RequestOptions = {
+      host: this.#base.hostname.replace(/^\[|\]$/g, ""),
+      port: this.#base.port || (secure ? 443 : 80),
+      path: this.#base.pathname.replace(/\/$/, "") + request.path,
+      method: request.method,
+      headers: request.headers,
+      agent: pool?.agent ?? this.#single,
+      ...(secure ? this.#tls : {}),
+    };
+    return (secure ? https : http).request(options);
   }
 
-  /** Fresh pools; requests under way keep the connection they have. */
+  #agent(keepAlive: boolean): http.Agent {
+    const { size, idleMs } = this.#options;
+    const secure = this.#base.protocol === "https:";
+    const kept = keepAlive ? { maxSockets: size, keepAliveMsecs: TCP_PROBE_DELAY_MS, timeout: idleMs } : {};
+    return new (secure ? https.Agent : http.Agent)({ keepAlive, ...kept, ...(secure ? this.#tls : {}) });
+  }
+
+  #onUnanswered(pool: Pool): void {
+    if (++pool.unanswered >= MAX_UNANSWERED && pool === this.#pool && this.#tls) this.#renew(this.#tls);
+  }
+
+  /** A fresh pool; calls under way keep the connection that they have. */
   #renew(tls: TlsOptions): void {
-    const Agent = this.#base.protocol === "https:" ? https.Agent : http.Agent;
-    const secure = this.#base.protocol === "https:" ? tls : {};
-    // Below what servers and load balancers allow an idle connection.
-    this.#pool = new Agent({ keepAlive: true, maxSockets: this.#size, keepAliveMsecs: 30_000, ...secure });
-    this.#streams = new Agent({ keepAlive: false, ...secure });
+    const old = this.#pool;
     this.#tls = tls;
+    this.#pool = { agent: this.#agent(true), calls: 0, unanswered: 0, retired: false };
+    this.#single = this.#agent(false);
+    if (!old) return;
+    old.retired = true;
+    if (old.calls === 0) old.agent.destroy();
+  }
+
+  #release(pool: Pool): void {
+    pool.calls--;
+    if (pool.retired && pool.calls === 0) pool.agent.destroy();
   }
 }
 
-function readAll(incoming: http.IncomingMessage, failure: () => unknown): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = [];
-    incoming.on("data", (chunk: Buffer) => chunks.push(chunk));
-    incoming.on("end", () => resolve(Buffer.concat(chunks).toString("utf8")));
-    incoming.on("error", (error) => reject(failure() ?? error));
-    // After "end" this does nothing.
-    incoming.on("close", () => reject(failure() ?? cutOff()));
-  });
-}
-
-async function* readChunks(
-  incoming: http.IncomingMessage,
-  silenceMs: number,
-  failure: () => unknown,
-  fail: (error: unknown) => void,
-  settle: () => void,
-): AsyncGenerator<Uint8Array> {
-  const onSilence = (): void =>
-    fail(Object.assign(new Error(`the stream was silent for ${silenceMs / 1000} s`), { code: "ESILENT" }));
-  let timer = setTimeout(onSilence, silenceMs);
-  try {
-    for await (const chunk of incoming) {
-      clearTimeout(timer);
-      yield chunk as Uint8Array;
-      timer = setTimeout(onSilence, silenceMs);
-    }
-    if (failure() !== undefined) throw failure();
-    if (!incoming.complete) throw cutOff();
-  } catch (error) {
-    throw failure() ?? error;
-  } finally {
-    clearTimeout(timer);
-    settle();
-    incoming.destroy();
-  }
-}
-
-function cutOff(): Error {
-  return Object.assign(new Error("the connection broke off"), { code: "ECONNRESET" });
+function seconds(ms: number): number {
+  return Math.max(0, Math.round(ms)) / 1000;
 }

@@ -1,3 +1,5 @@
+import { readFile } from "node:fs/promises";
+
 /** TLS parts of a connection: PEM text, as node:tls takes them. */
 export interface TlsOptions {
   ca?: string | Buffer;
@@ -7,21 +9,24 @@ export interface TlsOptions {
   rejectUnauthorized?: boolean;
 }
 
+/** HTTP headers by lower-case name; a header with several values is sent once for each. */
+export type Headers = Record<string, string | string[]>;
+
 /** Who we are, for the requests that are about to be sent. */
 export interface Identity {
   /** Authorization and impersonation headers. */
-  headers: Record<string, string>;
+  headers: Headers;
   /** The same object as before for as long as nothing in it changed, so that connections are kept. */
   tls: TlsOptions;
 }
 
-/** Source of an {@link Identity}; holds it for a while, because tokens and certificates rotate. */
+/** Source of an {@link Identity}. It is read anew from time to time, because tokens and certificates rotate. */
 export interface Credentials {
   /**
    * @throws a plain Error with a one-line reason when a file cannot be read or an exec plugin fails
    */
   identity(): Promise<Identity>;
-  /** The server refused the last identity: read it anew for the next request. */
+  /** Called when the server refused the last identity: it is read anew for the next request. */
   invalidate(): void;
 }
 
@@ -40,7 +45,7 @@ export interface ClusterConfig {
 const REFRESH_MS = 60_000;
 
 /**
- * Credentials that are read by `read` and held for a minute.
+ * Credentials that `read` gives, kept for a minute.
  *
  * @param read is told whether the server refused what it gave before
  * @param now monotonic clock in milliseconds
@@ -73,6 +78,21 @@ export function refreshingCredentials(
       refused = true;
     },
   };
+}
+
+/**
+ * Reads a file that a kubeconfig or a pod has its credentials in.
+ *
+ * @throws Error "cannot read FILE: reason"
+ */
+export async function readCredentialFile(file: string): Promise<Buffer> {
+  try {
+    return await readFile(file);
+  } catch (error) {
+    // Node's text ends with the system call and the path.
+    const reason = error instanceof Error ? error.message.replace(/, \w+( '.*')?$/s, "") : String(error);
+    throw new Error(`cannot read ${file}: ${reason}`, { cause: error });
+  }
 }
 
 function sameTls(a: TlsOptions, b: TlsOptions): boolean {

@@ -21,15 +21,15 @@ export class ApiError extends Error {
   override name = "ApiError";
   /** HTTP status. */
   readonly status: number;
-  /** metav1.StatusReason, such as NotFound, Conflict, Invalid, Forbidden, Expired; "" where the server gave none. */
+  /** metav1.StatusReason, such as NotFound, Conflict, Invalid, Forbidden, Expired; "" if the server gave none. */
   readonly reason: string;
-  /** What the server said, by itself. */
+  /** The server's message alone. */
   readonly detail: string;
   readonly causes: readonly StatusCause[];
   /** How long the server asks us to wait, in milliseconds. */
   readonly retryAfterMs: number | undefined;
 
-  constructor(action: string, status: number, body: Partial<Status>, retryAfterMs?: number) {
+  constructor(action: string, status: number, body: Partial<Omit<Status, "kind">>, retryAfterMs?: number) {
     const detail = body.message || `HTTP status ${status}`;
     super(`Cannot ${action}: ${detail}`);
     this.status = status;
@@ -50,6 +50,17 @@ export class ConnectionError extends Error {
   constructor(action: string, server: string, code: string, reason: string, cause?: unknown) {
     super(`Cannot ${action}: API server ${server}: ${reason}`, { cause });
     this.code = code;
+  }
+}
+
+/** A file that has our credentials cannot be read, or an exec plugin fails; the server was not asked. */
+export class CredentialsError extends Error {
+  override name = "CredentialsError";
+
+  /** @param source the kubeconfig, or what else names the credentials */
+  constructor(action: string, source: string, cause: unknown) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    super(`Cannot ${action}: cannot use the credentials of ${source}: ${reason}`, { cause });
   }
 }
 

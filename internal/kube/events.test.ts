@@ -1,28 +1,30 @@
 import { expect, test } from "bun:test";
+import type { ServerResponse } from "node:http";
 import { silentLogger } from "../cli/log.ts";
 import type { Event } from "./kinds.ts";
-import { EventRecorder } from "./events.ts";
+import type { Clock } from "./clock.ts";
+import { EventRecorder, type EventRecorderOptions } from "./events.ts";
+import { until } from "./testing/eventually.ts";
 import { FakeApiServer, sendStatus } from "./testing/fake-api-server.ts";
-import { hurriedClock } from "./testing/fake-clock.ts";
+import { FakeClock, hurriedClock } from "./testing/fake-clock.ts";
 
 const NODE = { apiVersion: "v1", kind: "Node", name: "n1", uid: "u1" };
 const IN_DEFAULT = "/api/v1/namespaces/default/events";
 
 /** A running recorder on a clock that runs a hundred times as fast. */
-function start(server: FakeApiServer, clock = hurriedClock(100)) {
+function start(server: FakeApiServer, clock: Clock = hurriedClock(100), options: Partial<EventRecorderOptions> = {}) {
   const recorder = new EventRecorder({
-    client: server.client(),
+    client: server.client({ clock }),
     component: "onload-operator",
     instance: "pod-1",
     log: silentLogger,
     clock,
+    flushMs: 600_000,
+    writeTimeoutMs: 600_000,
+    ...options,
   });
   /** Waits until so many events are written. */
-  async function written(count: number): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const poll = setInterval(() => server.objects(IN_DEFAULT).size >= count && resolve(), 5);
-    await promise.finally(() => clearInterval(poll));
-  }
+  const written = (count: number): Promise<void> => until(() => server.objects(IN_DEFAULT).size >= count);
   const stop = new AbortController();
   const running = recorder.run(stop.signal);
   return {
@@ -122,4 +124,70 @@ test("a long note is cut at 1024 bytes, at a whole character", async () => {
   const [event] = await finish();
   expect(Buffer.byteLength(event!.message!)).toBeLessThanOrEqual(1024);
   expect(event!.message).toMatch(/^ä{500,}…$/);
+});
+
+test("a series whose event has expired goes on in a new event, with its count", async () => {
+  await using server = await FakeApiServer.start();
+  const { recorder, written, finish } = start(server);
+  const ready = { type: "Normal", reason: "Ready", note: "The node is ready" } as const;
+  recorder.record(NODE, ready);
+  await written(1);
+  const [expired] = server.objects(IN_DEFAULT).keys();
+  server.remove(IN_DEFAULT, expired!);
+  recorder.record(NODE, ready);
+  const [event, ...rest] = await finish();
+  expect(rest).toEqual([]);
+  expect(event?.metadata.name).not.toBe(expired);
+  expect(event?.series?.count).toBe(2);
+});
+
+const unanswered = (): void => undefined;
+const busy = (response: ServerResponse): void => {
+  response.setHeader("retry-after", "1");
+  sendStatus(response, 429, "TooManyRequests", "busy");
+};
+const failing = (response: ServerResponse): void => sendStatus(response, 500, "InternalError", "no");
+
+test.each<[string, (response: ServerResponse) => void]>([
+  ["does not answer", unanswered],
+  ["asks to wait", busy],
+  ["fails", failing],
+])("who stops waits two seconds at most for a server that %s", async (_name, act) => {
+  for (const pending of ["before", "when"]) {
+    await using server = await FakeApiServer.start();
+    const clock = new FakeClock();
+    server.fail("POST", /./, 1e9, act);
+    const { recorder, finish } = start(server, clock, { flushMs: undefined, writeTimeoutMs: undefined });
+    for (let i = 0; i < 40; i++) recorder.record(NODE, { type: "Normal", reason: "Ready", note: `Node ${i}` });
+    // A write is under way before the stop, or begins with it.
+    if (pending === "before") await until(() => server.requests.length > 0);
+    const progress = { ended: false };
+    const began = clock.monotonic();
+    const finished = finish().then(() => (progress.ended = true));
+    while (!progress.ended) {
+      await until(() => progress.ended || clock.untilNext !== undefined);
+      if (!progress.ended) await clock.advance(Math.min(100, clock.untilNext ?? 100));
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+    await finished;
+    expect(clock.monotonic() - began).toBeLessThanOrEqual(2000);
+    expect(recorder.dropped).toBe(40);
+  }
+});
+
+test("a wall clock that is set makes no new event of a series, and delays none", async () => {
+  await using server = await FakeApiServer.start();
+  const clock = new FakeClock();
+  const { recorder, written, finish } = start(server, clock);
+  const ready = { type: "Normal", reason: "Ready", note: "The node is ready" } as const;
+  recorder.record(NODE, ready);
+  await written(1);
+  for (const ms of [3_600_000, -7_200_000]) {
+    clock.step(ms);
+    recorder.record(NODE, ready);
+    await clock.advance(10_000);
+    const patched = () => [...server.objects(IN_DEFAULT).values()][0]?.["series"] as { count: number } | undefined;
+    await until(() => patched()?.count === (ms > 0 ? 2 : 3));
+  }
+  expect((await finish()).length).toBe(1);
 });

@@ -1,4 +1,3 @@
-import { randomUUID } from "node:crypto";
 import { errorText } from "../cli/errors.ts";
 import type { Logger } from "../cli/log.ts";
 import { Backoff } from "./backoff.ts";
@@ -6,27 +5,10 @@ import type { Client } from "./client.ts";
 import { sleep, systemClock, type Clock } from "./clock.ts";
 import type { Event, ObjectReference } from "./kinds.ts";
 import { ApiError, isNotFound } from "./errors.ts";
-import type { DeepReadonly, KubeObject } from "../api/core.ts";
-import type { Resource } from "../api/resources.ts";
+import { eventName, newEvent, type EventSink, type EventText, type NewEvent } from "./event.ts";
+import { microTime, secondTime } from "./times.ts";
 import { TokenBucket } from "./rate-limit.ts";
-import { apiVersionOf, EVENTS } from "./resource.ts";
-
-/** What happened, in the words of `kubectl describe`. */
-export interface EventText {
-  type: "Normal" | "Warning";
-  /** CamelCase constant; part of the API. */
-  reason: string;
-  /** One sentence. Cut at 1024 bytes. */
-  note: string;
-  /** What was being done, CamelCase. Default: the reason. */
-  action?: string;
-  related?: ObjectReference;
-}
-
-/** Where events are told; recording never throws and never waits. */
-export interface EventSink {
-  record(regarding: ObjectReference, event: EventText): void;
-}
+import { EVENTS } from "./resource.ts";
 
 export interface EventRecorderOptions {
   client: Client;
@@ -35,16 +17,23 @@ export interface EventRecorderOptions {
   /** reportingInstance: our pod's name. */
   instance: string;
   log: Logger;
+  /** How long {@link EventRecorder.run} may go on after its signal, to write what is left. Default 2 s. */
+  flushMs?: number | undefined;
+  /** Default 5 s. */
+  writeTimeoutMs?: number | undefined;
   clock?: Clock;
 }
 
 interface Series {
-  event: Event & { metadata: { name: string; namespace: string } };
+  event: NewEvent;
   count: number;
+  /** Of the last occurrence, by the wall clock: for readers. */
   lastSeen: number;
+  /** Of the last occurrence, by the monotonic clock: for intervals. */
+  lastSeenAt: number;
   /** Occurrences that the server knows of; 0 while the event is not created. */
   sent: number;
-  /** Not to be sent before. */
+  /** Not written before this time, by the monotonic clock. */
   due: number;
 }
 
@@ -55,29 +44,17 @@ const SERIES_WRITE_MS = 10_000;
 const MAX_SERIES = 4096;
 // An object may get this many different events at once, and then one a second.
 const SUBJECT_BURST = 1000;
-// So many are written in a row, and then so many a second: the story of hundreds of nodes must not hold up the nodes.
+// A burst, and then a rate: events of hundreds of nodes must not hold up the work on the nodes.
 const WRITE_BURST = 25;
 const WRITES_PER_SECOND = 25;
 const MAX_TRIES = 8;
+/** How long the events that are left at a shutdown may take. */
 const FLUSH_MS = 2000;
 const WRITE_TIMEOUT_MS = 5000;
 
-/** A reference to `object`, which may come from a list and so lack its kind. */
-export function referenceTo(resource: Resource, object: DeepReadonly<KubeObject>): ObjectReference {
-  const { name, namespace, uid, resourceVersion } = object.metadata;
-  return {
-    apiVersion: apiVersionOf(resource),
-    kind: resource.kind,
-    name,
-    ...(namespace ? { namespace } : {}),
-    ...(uid ? { uid } : {}),
-    ...(resourceVersion ? { resourceVersion } : {}),
-  };
-}
-
 /**
- * Writes events in the background. The same event again becomes a series with a count; an object that
- * gets far too many events loses some.
+ * Writes events in the background. An event that repeats becomes a series with a count. An object that gets far too many
+ * events loses some.
  */
 export class EventRecorder implements EventSink {
   readonly #options: EventRecorderOptions;
@@ -101,39 +78,58 @@ export class EventRecorder implements EventSink {
 
   record(regarding: ObjectReference, text: EventText): void {
     const now = this.#clock.now();
+    const at = this.#clock.monotonic();
     const { kind, namespace, name, uid } = regarding;
     const key = JSON.stringify([kind, namespace, name, uid, text.type, text.reason, text.action, text.note]);
     const known = this.#series.get(key);
-    if (known && now - known.lastSeen < SERIES_MS) {
+    if (known && at - known.lastSeenAt < SERIES_MS) {
       known.count++;
       known.lastSeen = now;
+      known.lastSeenAt = at;
     } else if (this.#allowed(regarding.uid ?? `${regarding.kind}/${regarding.namespace}/${regarding.name}`)) {
-      const event = this.#newEvent(regarding, text, now);
+      const event = newEvent(regarding, text, this.#options, now);
       this.#series.delete(key);
-      this.#series.set(key, { event, count: 1, lastSeen: now, sent: 0, due: now });
+      this.#series.set(key, { event, count: 1, lastSeen: now, lastSeenAt: at, sent: 0, due: at });
     } else {
       this.#dropped++;
     }
-    this.#forgetOld(now);
+    this.#forgetOld(at);
     this.#wake();
   }
 
-  /** Writes events until the signal aborts, and then those that are left, for two seconds at most. Never throws. */
+  /** Writes events until the signal aborts, and then those that are left, for `flushMs` at most. Never throws. */
   async run(signal: AbortSignal): Promise<void> {
+    const over = new AbortController();
+    const cancelEnd = onAbort(signal, () =>
+      this.#clock.after(this.#options.flushMs ?? FLUSH_MS, () => over.abort(new Error("the process is stopping"))),
+    );
     while (!signal.aborted) {
       const series = this.#next();
-      if (series && series.due <= this.#clock.now()) {
+      const now = this.#clock.monotonic();
+      if (series && series.due <= now) {
         await this.#pace.take(signal).catch(() => undefined);
-        if (!signal.aborted) await this.#send(series, signal);
+        if (!signal.aborted) await this.#send(series, signal, over.signal);
       } else {
-        await this.#wait(series ? series.due - this.#clock.now() : undefined, signal);
+        await this.#wait(series ? series.due - now : undefined, signal);
       }
     }
-    const last = AbortSignal.timeout(FLUSH_MS);
     for (const series of this.#series.values()) {
-      if (last.aborted) return;
-      if (series.sent < series.count) await this.#send(series, last);
+      if (over.signal.aborted) break;
+      if (series.sent < series.count) await this.#send(series, over.signal, over.signal);
     }
+    cancelEnd();
+    this.#dropRest();
+  }
+
+  /** Counts what was not written before the time was over. */
+  #dropRest(): void {
+    let left = 0;
+    for (const series of this.#series.values()) {
+      left += series.count - series.sent;
+      series.count = series.sent;
+    }
+    if (left > 0) this.#options.log.warn("Dropped the events that were left", { events: left });
+    this.#dropped += left;
   }
 
   #next(): Series | undefined {
@@ -158,16 +154,21 @@ export class EventRecorder implements EventSink {
     });
   }
 
-  async #send(series: Series, signal: AbortSignal): Promise<void> {
+  /**
+   * @param stop nothing is tried again after it aborts
+   * @param over ends a write under way; nothing is written after it aborts, so no write is done twice
+   */
+  async #send(series: Series, stop: AbortSignal, over: AbortSignal): Promise<void> {
     const backoff = new Backoff({ baseDelayMs: 200, maxDelayMs: 10_000 });
     for (let tries = 1; ; tries++) {
       const { count } = series;
       try {
-        await this.#write(series);
+        await this.#write(series, over);
         series.sent = count;
-        series.due = this.#clock.now() + SERIES_WRITE_MS;
+        series.due = this.#clock.monotonic() + SERIES_WRITE_MS;
         return;
       } catch (error) {
+        if (over.aborted) return;
         const refused = error instanceof ApiError && error.status < 500 && error.status !== 429;
         if (refused || tries >= MAX_TRIES) {
           this.#options.log.warn("Dropped an event", { reason: series.event.reason, error: errorText(error) });
@@ -175,15 +176,14 @@ export class EventRecorder implements EventSink {
           series.sent = count;
           return;
         }
-        await sleep(backoff.next(), signal, this.#clock).catch(() => undefined);
-        if (signal.aborted) return;
+        await sleep(backoff.next(), stop, this.#clock).catch(() => undefined);
+        if (stop.aborted) return;
       }
     }
   }
 
-  /** Takes no signal: a write that was cut off may have been done, and would be done again. */
-  async #write(series: Series): Promise<void> {
-    const { client } = this.#options;
+  async #write(series: Series, signal: AbortSignal): Promise<void> {
+    const { client, writeTimeoutMs: timeoutMs = WRITE_TIMEOUT_MS } = this.#options;
     const { event } = series;
     const { count, lastSeen } = series;
     const repeated = {
@@ -193,7 +193,7 @@ export class EventRecorder implements EventSink {
     };
     if (series.sent > 0) {
       try {
-        await client.mergePatch(EVENTS, event.metadata, repeated, { timeoutMs: WRITE_TIMEOUT_MS });
+        await client.mergePatch(EVENTS, event.metadata, repeated, { timeoutMs, signal });
         return;
       } catch (error) {
         // Events live for an hour: begin a new one.
@@ -201,24 +201,7 @@ export class EventRecorder implements EventSink {
         series.event = { ...event, metadata: { ...event.metadata, name: eventName(event.involvedObject?.name) } };
       }
     }
-    await client.create<Event>(EVENTS, { ...series.event, ...repeated }, { timeoutMs: WRITE_TIMEOUT_MS });
-  }
-
-  #newEvent(regarding: ObjectReference, text: EventText, now: number): Series["event"] {
-    return {
-      // Events about cluster-scoped objects live in "default".
-      metadata: { name: eventName(regarding.name), namespace: regarding.namespace ?? "default" },
-      eventTime: microTime(now),
-      firstTimestamp: secondTime(now),
-      type: text.type,
-      reason: text.reason,
-      action: text.action ?? text.reason,
-      message: cut(text.note, 1024),
-      involvedObject: regarding,
-      ...(text.related ? { related: text.related } : {}),
-      reportingComponent: this.#options.component,
-      reportingInstance: cut(this.#options.instance, 128),
-    };
+    await client.create<Event>(EVENTS, { ...series.event, ...repeated }, { timeoutMs, signal });
   }
 
   #allowed(subject: string): boolean {
@@ -234,7 +217,7 @@ export class EventRecorder implements EventSink {
     if (this.#series.size > MAX_SERIES) {
       for (const [key, series] of this.#series) {
         const written = series.sent >= series.count;
-        if (written && now - series.lastSeen >= SERIES_MS) this.#series.delete(key);
+        if (written && now - series.lastSeenAt >= SERIES_MS) this.#series.delete(key);
       }
       for (const key of this.#series.keys()) {
         if (this.#series.size <= MAX_SERIES) break;
@@ -245,26 +228,16 @@ export class EventRecorder implements EventSink {
   }
 }
 
-function eventName(subject: string | undefined): string {
-  return `${(subject ?? "onload").slice(0, 200)}.${randomUUID().slice(0, 18)}`;
-}
-
-/** metav1.MicroTime. */
-export function microTime(ms: number): string {
-  return new Date(ms).toISOString().replace("Z", "000Z");
-}
-
-/** metav1.Time. */
-function secondTime(ms: number): string {
-  return new Date(ms).toISOString().replace(/\.\d+/, "");
-}
-
-function cut(text: string, bytes: number): string {
-  const encoded = Buffer.from(text, "utf8");
-  if (encoded.length <= bytes) return text;
-  // An incomplete last character decodes to U+FFFD.
-  return `${encoded
-    .subarray(0, bytes - 3)
-    .toString("utf8")
-    .replace(/\uFFFD$/, "")}…`;
+/** Calls `start` when the signal aborts, or at once if it has. The returned function undoes what `start` did. */
+function onAbort(signal: AbortSignal, start: () => () => void): () => void {
+  let undo: (() => void) | undefined;
+  const listener = (): void => {
+    undo = start();
+  };
+  if (signal.aborted) listener();
+  else signal.addEventListener("abort", listener, { once: true });
+  return () => {
+    signal.removeEventListener("abort", listener);
+    undo?.();
+  };
 }

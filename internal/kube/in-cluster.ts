@@ -1,7 +1,7 @@
-import { access, readFile } from "node:fs/promises";
+import { access } from "node:fs/promises";
 import { isIPv6 } from "node:net";
 import { join } from "node:path";
-import { refreshingCredentials, type ClusterConfig } from "./credentials.ts";
+import { readCredentialFile, refreshingCredentials, type ClusterConfig } from "./credentials.ts";
 
 /** Where the kubelet mounts the pod's service account. */
 export const SERVICE_ACCOUNT_DIR = "/var/run/secrets/kubernetes.io/serviceaccount";
@@ -36,7 +36,8 @@ export async function loadInCluster({
   now,
 }: PodEnvironment = {}): Promise<ClusterConfig> {
   const host = env["KUBERNETES_SERVICE_HOST"] ?? "";
-  const read = (file: string): Promise<string> => readFile(join(serviceAccountDir, file), "utf8");
+  const read = async (file: string): Promise<string> =>
+    (await readCredentialFile(join(serviceAccountDir, file))).toString("utf8");
   const credentials = refreshingCredentials(async () => {
     const [token, ca] = await Promise.all([read("token"), read("ca.crt")]);
     return { headers: { authorization: `Bearer ${token.trim()}` }, tls: { ca } };

@@ -1,9 +1,11 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import { silentLogger } from "../cli/log.ts";
+import type { ServerResponse } from "node:http";
+import { createLogger, silentLogger } from "../cli/log.ts";
 import { Informer, type InformerOptions } from "./informer.ts";
 import type { DeepReadonly, KubeObject } from "../api/core.ts";
 import { NODES } from "./resource.ts";
+import { until as eventually } from "./testing/eventually.ts";
 import { FakeApiServer, sendStatus } from "./testing/fake-api-server.ts";
 import { hurriedClock } from "./testing/fake-clock.ts";
 
@@ -12,16 +14,18 @@ interface Thing extends KubeObject {
 }
 
 const PATH = "/api/v1/nodes";
-const SILENCE_MS = 150;
+// 150 ms by a clock that runs a hundred times as fast.
+const SILENCE_MS = 15_000;
 
 /** Runs an informer over a fake server and, beside it, a mirror made of nothing but its changes. */
 function follow(server: FakeApiServer, options: Partial<InformerOptions<Thing, "even">> = {}) {
+  const clock = options.clock ?? hurriedClock(100);
   const informer = new Informer<Thing, "even">({
-    client: server.client(),
+    client: server.client({ clock, timeoutMs: 600_000 }),
     resource: NODES,
     indexes: { even: (thing) => [(thing.value ?? 0) % 2 === 0 ? "yes" : "no"] },
     log: silentLogger,
-    clock: hurriedClock(100),
+    clock,
     silenceMs: SILENCE_MS,
     ...options,
   });
@@ -57,6 +61,13 @@ function follow(server: FakeApiServer, options: Partial<InformerOptions<Thing, "
       await running;
     },
   };
+}
+
+/** For tests that count lists: on a busy machine nothing is taken for silence or too slow. */
+const patient = (): Partial<InformerOptions<Thing, "even">> => ({ clock: hurriedClock(20), silenceMs: 500_000 });
+
+function lists(server: FakeApiServer): number {
+  return server.requests.filter((line) => line.startsWith("GET") && !line.includes("watch=")).length;
 }
 
 function versions(objects: Iterable<DeepReadonly<KubeObject>>): string[] {
@@ -132,25 +143,141 @@ test("the store equals the server after any order of events, disconnects and 410
 test("a resumed watch does not list again, and an expired one does", async () => {
   await using server = await FakeApiServer.start();
   server.put(PATH, { metadata: { name: "a" } });
-  const { informer, until, stop } = follow(server);
+  const { informer, until, stop } = follow(server, patient());
   await until(() => informer.store.size === 1);
-  const lists = (): number => server.requests.filter((line) => line.includes("limit=")).length;
   server.dropWatches();
   server.put(PATH, { metadata: { name: "b" } });
   await until(() => informer.store.size === 2);
-  expect(lists()).toBe(1);
+  expect(lists(server)).toBe(1);
   server.dropWatches();
   server.put(PATH, { metadata: { name: "c" } });
   server.compact();
   await until(() => informer.store.size === 3);
-  expect(lists()).toBe(2);
+  expect(lists(server)).toBe(2);
+  await stop();
+});
+
+test("the third failure of the watch in a row lists again, and an event in between begins the count anew", async () => {
+  await using server = await FakeApiServer.start();
+  server.put(PATH, { metadata: { name: "a" } });
+  const { informer, until, stop } = follow(server, patient());
+  await until(() => informer.store.size === 1);
+  for (const name of ["b", "c"]) {
+    server.fail("GET", /watch=/, 1, (response) => sendStatus(response, 500, "InternalError", "no"));
+    server.dropWatches();
+    server.put(PATH, { metadata: { name } });
+    await until(() => informer.store.get(name) !== undefined);
+  }
+  expect(lists(server)).toBe(1);
+  server.fail("GET", /watch=/, 2, (response) => sendStatus(response, 500, "InternalError", "no"));
+  server.dropWatches();
+  server.put(PATH, { metadata: { name: "d" } });
+  await until(() => informer.store.get("d") !== undefined);
+  expect(lists(server)).toBe(2);
+  await stop();
+});
+
+test("an event that could not be taken in is asked for again", async () => {
+  await using server = await FakeApiServer.start();
+  server.put(PATH, { metadata: { name: "a" } });
+  let failures = 2;
+  const transform = (thing: Thing): Thing => {
+    if (thing.metadata.name === "b" && failures-- > 0) throw new Error("no room");
+    return thing;
+  };
+  const { informer, until, stop } = follow(server, { ...patient(), transform });
+  await until(() => informer.store.size === 1);
+  server.put(PATH, { metadata: { name: "b" } });
+  await until(() => informer.store.size === 2);
+  expect(lists(server)).toBe(1);
+  await stop();
+});
+
+test("a list whose page tokens always expire is asked for as a whole", async () => {
+  await using server = await FakeApiServer.start();
+  for (let i = 0; i < 5; i++) server.put(PATH, { metadata: { name: `n${i}` } });
+  server.fail("GET", /continue=/, 1e9, (response) => sendStatus(response, 410, "Expired", "the token is too old"));
+  const { informer, until, stop } = follow(server, { pageSize: 2 });
+  await until(() => informer.hasSynced);
+  expect([...informer.store.keys()].sort()).toEqual(["n0", "n1", "n2", "n3", "n4"]);
+  expect((await server.client().list(NODES, { pageSize: 2 })).items.length).toBe(5);
+  await stop();
+});
+
+test.each([
+  ["held back", () => undefined],
+  ["cut off", (response: ServerResponse) => void response.end()],
+])("watches whose answers are %s are a problem: said once, shown, and helped by listing again", async (_name, act) => {
+  await using server = await FakeApiServer.start();
+  const lines: string[] = [];
+  const log = createLogger({ level: "warn", format: "json", write: (line) => void lines.push(line) });
+  server.fail("GET", /watch=/, 1e9, (response) => {
+    response.writeHead(200, { "content-type": "application/json" });
+    response.flushHeaders();
+    act(response);
+  });
+  const { informer, until, stop } = follow(server, { log, silenceMs: 2000 });
+  await until(() => informer.hasSynced);
+  server.put(PATH, { metadata: { name: "a" } });
+  await until(() => informer.store.size === 1);
+  expect(informer.outdated).toBeUndefined();
+  expect(informer.problem).toBe(
+    "Cannot watch nodes: nothing was heard for 6 s; look for a proxy that holds the API server's answers back",
+  );
+  // That a list fails and works again is no sign that watches work.
+  server.fail("GET", /limit=/, 1, (response) => sendStatus(response, 500, "InternalError", "no"));
+  server.put(PATH, { metadata: { name: "b" } });
+  await until(() => informer.store.size === 2);
+  await eventually(() => informer.outdated !== undefined);
+  expect(informer.outdated).toBe(informer.problem!);
+  expect(lines.length).toBe(1);
+  expect(lines[0]).toContain("Lost nodes");
+  server.heal();
+  await eventually(() => server.watchers > 0);
+  server.bookmark();
+  await eventually(() => informer.problem === undefined);
+  expect(informer.outdated).toBeUndefined();
+  await stop();
+});
+
+test("watches that are refused are a problem, though lists succeed", async () => {
+  await using server = await FakeApiServer.start();
+  server.put(PATH, { metadata: { name: "a" } });
+  const lines: string[] = [];
+  const log = createLogger({ level: "info", format: "json", write: (line) => void lines.push(line) });
+  server.fail("GET", /watch=/, 1e9, (response) => sendStatus(response, 403, "Forbidden", "you may not watch"));
+  const { informer, stop } = follow(server, { ...patient(), log });
+  await eventually(() => lists(server) > 3);
+  expect(informer.problem).toBe("Cannot watch nodes: you may not watch");
+  expect(lines.length).toBe(1);
+  server.heal();
+  await eventually(() => informer.problem === undefined);
+  expect(lines.map((line) => (JSON.parse(line) as { msg: string }).msg)).toEqual(["Lost nodes", "Regained nodes"]);
+  await stop();
+});
+
+test("a server that asks a watch to wait for an hour does not blind it", async () => {
+  await using server = await FakeApiServer.start();
+  server.put(PATH, { metadata: { name: "a" } });
+  const clock = hurriedClock(100);
+  const { informer, until, stop } = follow(server, { clock });
+  await until(() => informer.hasSynced);
+  const began = clock.monotonic();
+  server.fail("GET", /watch=/, 1, (response) => {
+    response.setHeader("retry-after", "3600");
+    sendStatus(response, 503, "ServiceUnavailable", "in maintenance");
+  });
+  server.dropWatches();
+  server.put(PATH, { metadata: { name: "b" } });
+  await until(() => informer.store.size === 2);
+  expect(clock.monotonic() - began).toBeLessThan(600_000);
   await stop();
 });
 
 test("watches ask for bookmarks and resume from them", async () => {
   await using server = await FakeApiServer.start();
   server.put(PATH, { metadata: { name: "a" } });
-  const { informer, until, stop } = follow(server, { silenceMs: 5000 });
+  const { informer, until, stop } = follow(server, patient());
   await until(() => informer.store.size === 1);
   server.put("/api/v1/pods", { metadata: { name: "elsewhere" } });
   server.bookmark();
@@ -160,7 +287,7 @@ test("watches ask for bookmarks and resume from them", async () => {
   server.dropWatches();
   server.put(PATH, { metadata: { name: "c" } });
   await until(() => informer.store.size === 3);
-  expect(server.requests.filter((line) => line.includes("limit=")).length).toBe(1);
+  expect(lists(server)).toBe(1);
   expect(server.requests.find((line) => line.includes("watch="))).toContain("allowWatchBookmarks=true");
   await stop();
 });
@@ -195,10 +322,7 @@ test("an informer that may not list says why and is not synced", async () => {
   await using server = await FakeApiServer.start();
   server.fail("GET", /./, 1e9, (response) => sendStatus(response, 403, "Forbidden", "nodes is forbidden"));
   const { informer, until, stop } = follow(server);
-  const { promise, resolve } = Promise.withResolvers<void>();
-  server.fail("GET", /never/, 0, () => undefined);
-  const poll = setInterval(() => informer.problem && resolve(), 5);
-  await promise.finally(() => clearInterval(poll));
+  await eventually(() => informer.problem !== undefined);
   expect(informer.problem).toBe("Cannot list nodes: nodes is forbidden");
   expect(informer.hasSynced).toBe(false);
   server.heal();

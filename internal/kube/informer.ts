@@ -1,7 +1,7 @@
 import { errorText } from "../cli/errors.ts";
 import type { Logger } from "../cli/log.ts";
 import type { Client } from "./client.ts";
-import type { Clock } from "./clock.ts";
+import { systemClock, type Clock } from "./clock.ts";
 import type { DeepReadonly, KubeObject } from "../api/core.ts";
 import type { Resource } from "../api/resources.ts";
 import { objectKey } from "./object.ts";
@@ -9,7 +9,7 @@ import { Reflector, type Sink } from "./reflector.ts";
 import { Store, type Change, type IndexFunction, type ReadOnlyStore } from "./store.ts";
 
 /**
- * syncing: nothing known yet. synced: the store is the server's state, or was when the connection broke.
+ * syncing: nothing is known yet. synced: the store is the server's state, or was when the connection broke.
  * absent: the server does not know the resource, so there are no objects; it is asked for again and again.
  */
 export type InformerState = "syncing" | "synced" | "absent";
@@ -24,7 +24,7 @@ export interface InformerOptions<T extends KubeObject, I extends string> {
   /** Applied before an object is kept: return only the parts that are read. Keep the metadata that identifies it. */
   transform?: (object: T) => T;
   indexes?: Record<I, IndexFunction<T>>;
-  /** Objects a page of the first list. Default 100. */
+  /** Objects per page of a list. Default 100. */
   pageSize?: number;
   silenceMs?: number;
   absentRetryMs?: number;
@@ -32,6 +32,8 @@ export interface InformerOptions<T extends KubeObject, I extends string> {
   clock?: Clock;
   random?: () => number;
 }
+
+const OUTDATED_MS = 120_000;
 
 /**
  * A store that follows a selection on the API server, and tells of each change (client-go: SharedIndexInformer).
@@ -42,13 +44,16 @@ export class Informer<T extends KubeObject, I extends string = never> {
   readonly #options: InformerOptions<T, I>;
   readonly #scopes: string[];
   readonly #states: Map<string, InformerState>;
-  readonly #problems = new Map<string, string>();
+  /** What fails in each scope, and since when, by the monotonic clock. */
+  readonly #problems = new Map<string, { text: string; since: number }>();
+  readonly #clock: Clock;
   readonly #handlers: ((change: Change<T>) => void)[] = [];
   readonly #stateHandlers: ((state: InformerState) => void)[] = [];
 
   constructor(options: InformerOptions<T, I>) {
     this.resource = options.resource;
     this.#options = options;
+    this.#clock = options.clock ?? systemClock;
     this.#store = new Store<T, I>(options.indexes);
     this.#scopes = options.namespaces && options.namespaces.length > 0 ? [...options.namespaces] : [""];
     this.#states = new Map(this.#scopes.map((scope) => [scope, "syncing"]));
@@ -71,7 +76,13 @@ export class Informer<T extends KubeObject, I extends string = never> {
 
   /** Why listing or watching fails just now, on one line. */
   get problem(): string | undefined {
-    return [...this.#problems.values()][0];
+    return [...this.#problems.values()][0]?.text;
+  }
+
+  /** Why the store may be far behind the server: a problem that has lasted for two minutes. */
+  get outdated(): string | undefined {
+    const now = this.#clock.monotonic();
+    return [...this.#problems.values()].find(({ since }) => now - since >= OUTDATED_MS)?.text;
   }
 
   /**
@@ -134,8 +145,9 @@ export class Informer<T extends KubeObject, I extends string = never> {
         this.#setState(scope, "absent");
       },
       problem: (text) => {
+        const since = this.#problems.get(scope)?.since ?? this.#clock.monotonic();
         if (text === undefined) this.#problems.delete(scope);
-        else this.#problems.set(scope, text);
+        else this.#problems.set(scope, { text, since });
       },
     };
   }
@@ -159,7 +171,7 @@ export class Informer<T extends KubeObject, I extends string = never> {
 
   #set(object: DeepReadonly<T>): void {
     const cached = this.#store.get(objectKey(object));
-    // The watch is behind a write that was observed.
+    // The watch lags behind a write that was observed.
     if (cached && cached.metadata.uid === object.metadata.uid && !isNewer(object, cached)) return;
     this.#emit(this.#store.set(object));
   }

@@ -1,13 +1,15 @@
-import type { Cluster, Context, User } from "@kubernetes/client-node/dist/config_types.js";
+import type { Cluster, Context } from "@kubernetes/client-node/dist/config_types.js";
 import { readFile } from "node:fs/promises";
 import { delimiter, dirname, resolve } from "node:path";
 import { URL } from "node:url";
-import { refreshingCredentials, type ClusterConfig, type Identity, type TlsOptions } from "./credentials.ts";
+import { refreshingCredentials, type ClusterConfig } from "./credentials.ts";
+import { parseImpersonation } from "./impersonation.ts";
+import { identityReader, type ExecConfig, type KubeconfigUser } from "./kubeconfig-identity.ts";
 
 /** The parts of one or more kubeconfig files, merged as kubectl merges them: the first file that says something wins. */
 interface Kubeconfig {
   clusters: Cluster[];
-  users: (User & { tokenFile?: string })[];
+  users: KubeconfigUser[];
   contexts: Context[];
   currentContext: string | undefined;
 }
@@ -27,7 +29,7 @@ export function kubeconfigList(value: string | undefined): string[] {
 /**
  * Reads kubeconfig files and picks a context.
  *
- * @param files in order of precedence; of several, missing ones are skipped as kubectl does
+ * @param files in order of precedence; missing ones are skipped if there are several, as kubectl does
  * @throws Error "Cannot load kubeconfig FILE: reason" on one line
  */
 export async function loadKubeconfig(
@@ -91,17 +93,18 @@ async function parse(text: string, dir: string): Promise<Kubeconfig> {
   const path = (file: string | undefined): string | undefined => (file ? resolve(dir, file) : file);
   const clusters = types.newClusters(raw["clusters"]);
   for (const cluster of clusters) setPath(cluster, "caFile", path);
-  const tokenFiles = new Map(
-    ((raw["users"] ?? []) as { name: string; user?: { tokenFile?: string } }[]).map((u) => [u.name, u.user?.tokenFile]),
-  );
+  // What client-node's types leave out.
+  const rawUsers = new Map(((raw["users"] ?? []) as { name: string; user?: RawUser }[]).map((u) => [u.name, u.user]));
   const users = types.newUsers(raw["users"]).map((user) => {
     setPath(user, "certFile", path);
     setPath(user, "keyFile", path);
-    const tokenFile = path(tokenFiles.get(user.name));
+    const rawUser = rawUsers.get(user.name) ?? {};
+    const tokenFile = path(rawUser.tokenFile);
+    const impersonation = parseImpersonation(user.name, rawUser);
     const exec = user.exec as ExecConfig | undefined;
     // A path is relative to the file, a bare name is looked up in $PATH.
     const command = exec?.command?.includes("/") ? { exec: { ...exec, command: path(exec.command) } } : {};
-    return { ...user, ...command, ...(tokenFile ? { tokenFile } : {}) };
+    return { ...user, ...command, ...(tokenFile ? { tokenFile } : {}), ...(impersonation ? { impersonation } : {}) };
   });
   const current = raw["current-context"];
   return {
@@ -111,6 +114,8 @@ async function parse(text: string, dir: string): Promise<Kubeconfig> {
     currentContext: typeof current === "string" && current !== "" ? current : undefined,
   };
 }
+
+type RawUser = { tokenFile?: string } & Record<string, unknown>;
 
 function setPath<K extends string>(
   holder: { [key in K]?: string },
@@ -127,109 +132,4 @@ function addNew<T extends { name: string }>(into: T[], more: readonly T[]): void
 
 function oneOf(items: readonly { name: string }[]): string {
   return items.length > 0 ? `: use one of ${items.map((item) => item.name).join(", ")}` : "";
-}
-
-async function identityReader(
-  cluster: Cluster,
-  user: Kubeconfig["users"][number] | undefined,
-): Promise<(refused: boolean) => Promise<Identity>> {
-  const provider = user ? await authenticator(user, cluster) : undefined;
-  return async (refused) => {
-    const tls: TlsOptions = {};
-    const ca = await pem(cluster.caFile, cluster.caData);
-    if (ca) tls.ca = ca;
-    if (cluster.tlsServerName) tls.servername = cluster.tlsServerName;
-    if (cluster.skipTLSVerify) tls.rejectUnauthorized = false;
-    const headers: Record<string, string> = {};
-    if (user) {
-      const [cert, key] = await Promise.all([pem(user.certFile, user.certData), pem(user.keyFile, user.keyData)]);
-      if (cert) tls.cert = cert;
-      if (key) tls.key = key;
-      if (user.impersonateUser) headers["impersonate-user"] = user.impersonateUser;
-      if (user.username) {
-        headers["authorization"] = `Basic ${Buffer.from(`${user.username}:${user.password ?? ""}`).toString("base64")}`;
-      }
-      await provider?.(headers, tls, refused);
-      // A token file goes before a token, as in client-go.
-      const token = user.tokenFile ? await readFile(user.tokenFile, "utf8") : user.token;
-      if (token) headers["authorization"] = `Bearer ${token.trim()}`;
-    }
-    return { headers, tls };
-  };
-}
-
-async function pem(file: string | undefined, data: string | undefined): Promise<Buffer | undefined> {
-  if (data) return Buffer.from(data, "base64");
-  return file ? readFile(file) : undefined;
-}
-
-/** Exec plugins and OpenID Connect, by client-node, which holds what they gave until it expires or is refused. */
-async function authenticator(
-  user: User,
-  cluster: Cluster,
-): Promise<((headers: Record<string, string>, tls: TlsOptions, refused: boolean) => Promise<void>) | undefined> {
-  let make: () => { applyAuthentication(user: User, options: object): Promise<void> };
-  let subject = user;
-  if (user.exec) {
-    const { ExecAuth } = await import("@kubernetes/client-node/dist/exec_auth.js");
-    make = () => new ExecAuth();
-    subject = { ...user, exec: withExecInfo(user.exec as ExecConfig, cluster) };
-  } else if (user.authProvider) {
-    const name = (user.authProvider as { name?: string }).name;
-    if (name !== "oidc")
-      throw new Error(`user "${user.name}" needs auth provider "${name}", which is not supported: use an exec plugin`);
-    const { OpenIDConnectAuth } = await import("@kubernetes/client-node/dist/oidc_auth.js");
-    make = () => new OpenIDConnectAuth();
-  } else {
-    return undefined;
-  }
-  let holder = make();
-  return async (headers, tls, refused) => {
-    if (refused) holder = make();
-    const options: { headers: Record<string, string>; cert?: string; key?: string } = { headers: {} };
-    try {
-      await holder.applyAuthentication(subject, options);
-    } catch (error) {
-      const command = (user.exec as ExecConfig | undefined)?.command;
-      const reason = error instanceof Error ? error.message : String(error);
-      throw new Error(`${command ? `exec plugin "${command}"` : "auth provider"} failed: ${reason.trim()}`, {
-        cause: error,
-      });
-    }
-    for (const [name, value] of Object.entries(options.headers)) headers[name.toLowerCase()] = value;
-    if (options.cert) tls.cert = options.cert;
-    if (options.key) tls.key = options.key;
-  };
-}
-
-interface ExecConfig {
-  apiVersion?: string;
-  command?: string;
-  args?: string[];
-  env?: { name: string; value: string }[] | null;
-  provideClusterInfo?: boolean;
-}
-
-/** client-node starts the plugin without KUBERNETES_EXEC_INFO, which the exec protocol requires. */
-function withExecInfo(exec: ExecConfig, cluster: Cluster): ExecConfig {
-  const info = {
-    apiVersion: exec.apiVersion ?? "client.authentication.k8s.io/v1",
-    kind: "ExecCredential",
-    spec: {
-      interactive: false,
-      ...(exec.provideClusterInfo
-        ? {
-            cluster: {
-              server: cluster.server,
-              "certificate-authority-data": cluster.caData,
-              "tls-server-name": cluster.tlsServerName,
-            },
-          }
-        : {}),
-    },
-  };
-  return {
-    ...exec,
-    env: [...(exec.env ?? []), { name: "KUBERNETES_EXEC_INFO", value: JSON.stringify(info) }],
-  };
 }

@@ -4,7 +4,7 @@ import type { Client } from "./client.ts";
 import { sleep, systemClock, type Clock } from "./clock.ts";
 import type { Lease } from "./kinds.ts";
 import { isAlreadyExists, isConflict, isNotFound } from "./errors.ts";
-import { microTime } from "./events.ts";
+import { microTime } from "./times.ts";
 import { LEASES, type ObjectRef } from "./resource.ts";
 
 export interface LeaderElectionOptions {
@@ -25,6 +25,9 @@ export interface LeaderElectionOptions {
   /** Called with true when we lead and with false when no longer. */
   onChange?: (leading: boolean) => void;
 }
+
+/** How long the release of the Lease may take: it is part of a shutdown, for which a pod has seconds. */
+const RELEASE_TIMEOUT_MS = 2000;
 
 /** We lead no longer: another process may act, so this one must stop at once. */
 export class LeadershipLostError extends Error {
@@ -69,7 +72,7 @@ class Candidate {
   readonly #leaseMs: number;
   readonly #deadlineMs: number;
   readonly #retryMs: number;
-  /** The Lease as last read, and when its content was first seen, by our own monotonic clock: no wall clocks are compared. */
+  /** The Lease as last read, and when its content was first seen, by our monotonic clock. No wall clocks are compared. */
   #seen: { lease: Lease; content: string; at: number } | undefined;
   #holder: string | undefined;
 
@@ -114,7 +117,7 @@ class Candidate {
     cancel();
   }
 
-  /** Lets the next candidate in at once. A failure only makes it wait. */
+  /** Lets the next candidate in at once. If this fails, the candidate waits. */
   async release(): Promise<void> {
     const { client, lease, log } = this.#options;
     const now = microTime(this.#clock.now());
@@ -123,7 +126,7 @@ class Candidate {
         LEASES,
         lease,
         { spec: { holderIdentity: "", leaseDurationSeconds: 1, renewTime: now, acquireTime: now } },
-        { resourceVersion: this.#seen?.lease.metadata.resourceVersion, timeoutMs: this.#deadlineMs / 2, urgent: true },
+        { resourceVersion: this.#seen?.lease.metadata.resourceVersion, timeoutMs: RELEASE_TIMEOUT_MS, urgent: true },
       );
       log.info("Released the leader's Lease", { lease: lease.name });
     } catch (error) {
@@ -135,7 +138,7 @@ class Candidate {
   /** One attempt to take or renew the Lease. Throws only when the signal aborts. */
   async #try(signal: AbortSignal): Promise<boolean> {
     try {
-      // Whoever leads needs no read before the write: the version tells if somebody else wrote.
+      // The leader writes without a read: the resource version tells if somebody else wrote.
       if (this.#seen && this.#holder === this.#options.identity) {
         try {
           return await this.#take(this.#seen.lease, signal);

@@ -7,6 +7,7 @@ import { ApiError, ConnectionError, isExpired, isNotFound } from "./errors.ts";
 import type { KubeObject } from "../api/core.ts";
 import type { Resource } from "../api/resources.ts";
 import type { Selection } from "./selection.ts";
+import { DEFAULT_SILENCE_MS } from "./watch.ts";
 
 /** Where a {@link Reflector} puts what it sees. */
 export interface Sink<T extends KubeObject> {
@@ -27,7 +28,7 @@ export interface ReflectorOptions<T extends KubeObject> extends Selection {
   /** Applied before an object is kept: return only the parts that are read. Keep `metadata.resourceVersion`. */
   transform?: ((object: T) => T) | undefined;
   pageSize?: number | undefined;
-  /** A watch that is silent for this long is taken for dead and resumed. Default 90 s. */
+  /** A watch that is silent for this long is taken for dead and resumed; three times this long is a problem. Default 90 s. */
   silenceMs?: number | undefined;
   /** How long to wait before asking again for a resource that the server does not know. Default 2 s. */
   absentRetryMs?: number | undefined;
@@ -38,8 +39,15 @@ export interface ReflectorOptions<T extends KubeObject> extends Selection {
 
 // A server that ends watches faster than this has a problem: do not hammer it.
 const SHORT_WATCH_MS = 1000;
-// After this many failed resumes the resource version itself is suspect.
-const RESUMES_BEFORE_RELIST = 3;
+// After this many failures of the watch in a row, the resource version itself is suspect.
+const MAX_RESUMES = 3;
+// The server sends a bookmark about every minute. After this many times the silence that ends a watch, with nothing heard,
+// something between the server and us must be holding back what it sends.
+const MAX_SILENCES = 3;
+
+/** What shows that a problem is over. A later one in this list is over by nothing less. */
+const PROOFS = ["list", "open watch", "event"] as const;
+type Proof = (typeof PROOFS)[number];
 
 /**
  * Keeps a sink equal to a selection on the API server (client-go: Reflector): lists, then watches; resumes a broken
@@ -50,32 +58,36 @@ export class Reflector<T extends KubeObject> {
   readonly #clock: Clock;
   readonly #backoff: Backoff;
   readonly #log: Logger;
-  /** Last version seen; "" means list first. */
+  readonly #random: () => number;
+  /** The version that the sink has; "" means list first. */
   #version = "";
-  #resumes = 0;
-  #problem: string | undefined;
+  /** Failures of the watch since the last event or list. */
+  #failures = 0;
+  /** When the last event, bookmark or list came, by the monotonic clock. */
+  #heardAt: number;
+  #problem: { text: string; overBy: Proof } | undefined;
 
   constructor(options: ReflectorOptions<T>) {
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
-    this.#backoff = new Backoff({
-      baseDelayMs: 200,
-      maxDelayMs: 10_000,
-      ...(options.random ? { random: options.random } : {}),
-    });
+    this.#random = options.random ?? Math.random;
+    this.#backoff = new Backoff({ baseDelayMs: 200, maxDelayMs: 10_000, random: this.#random });
     this.#log = options.log.with({ logger: "reflector", resource: options.resource.plural });
+    this.#heardAt = this.#clock.monotonic();
   }
 
   /** Runs until the signal aborts; never throws. */
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       let delay = 0;
+      let overBy: Proof = "list";
       try {
         if (this.#version === "") await this.#list(signal);
+        overBy = "open watch";
         delay = await this.#watch(signal);
       } catch (error) {
         if (signal.aborted) return;
-        delay = this.#onFailure(error);
+        delay = this.#onFailure(error, overBy);
       }
       if (delay > 0) await sleep(delay, signal, this.#clock).catch(() => undefined);
     }
@@ -83,33 +95,25 @@ export class Reflector<T extends KubeObject> {
 
   async #list(signal: AbortSignal): Promise<void> {
     const { client, resource, sink, transform, pageSize, namespace, labelSelector, fieldSelector } = this.#options;
-    const kept: T[] = [];
-    let version = "";
-    const options = {
+    const { items, resourceVersion } = await client.list<T>(resource, {
       namespace,
       labelSelector,
       fieldSelector,
+      transform,
       signal,
       timeoutMs: 60_000,
       ...(pageSize ? { pageSize } : {}),
-    };
-    for await (const page of client.pages<T>(resource, options)) {
-      for (const item of page.items) kept.push(transform ? transform(item) : item);
-      version = page.resourceVersion;
-    }
+    });
     signal.throwIfAborted();
-    this.#version = version;
-    this.#resumes = 0;
-    this.#log.debug("Listed", { objects: kept.length, resourceVersion: version });
-    this.#works();
-    sink.replace(kept);
+    this.#log.debug("Listed", { objects: items.length, resourceVersion });
+    sink.replace(items);
+    this.#took(resourceVersion, "list");
   }
 
   /** Returns how long to wait before the watch is resumed. */
   async #watch(signal: AbortSignal): Promise<number> {
-    const { client, resource, sink, transform, silenceMs, namespace, labelSelector, fieldSelector } = this.#options;
+    const { client, resource, sink, transform, namespace, labelSelector, fieldSelector } = this.#options;
     const started = this.#clock.monotonic();
-    const random = this.#options.random ?? Math.random;
     const events = client.watch<T>(resource, {
       namespace,
       labelSelector,
@@ -117,34 +121,40 @@ export class Reflector<T extends KubeObject> {
       resourceVersion: this.#version,
       signal,
       // Spread, so that many watches do not end at once.
-      timeoutSeconds: Math.round(300 * (1 + random())),
-      ...(silenceMs ? { silenceMs } : {}),
+      timeoutSeconds: Math.round(300 * (1 + this.#random())),
+      silenceMs: this.#silenceMs,
+      onOpen: () => this.#works("open watch"),
     });
     for await (const { type, object } of events) {
-      this.#version = object.metadata.resourceVersion ?? this.#version;
-      this.#backoff.reset();
-      this.#resumes = 0;
-      this.#works();
       if (type === "DELETED") sink.remove(object);
       else if (type !== "BOOKMARK") sink.set(transform ? transform(object) : object);
-    }
-    if (this.#clock.monotonic() - started >= SHORT_WATCH_MS) {
+      // Not before: an object that could not be taken in is asked for again.
+      this.#took(object.metadata.resourceVersion ?? this.#version, "event");
       this.#backoff.reset();
-      return 0;
     }
-    return this.#backoff.next();
+    if (this.#isDeaf()) return this.#onDeafness();
+    if (this.#clock.monotonic() - started < SHORT_WATCH_MS) return this.#backoff.next();
+    this.#backoff.reset();
+    return 0;
   }
 
-  #onFailure(error: unknown): number {
-    const { sink, resource } = this.#options;
+  #took(version: string, proof: Proof): void {
+    this.#version = version;
+    this.#heardAt = this.#clock.monotonic();
+    this.#failures = 0;
+    this.#works(proof);
+  }
+
+  /** @param overBy what shows that such a failure is over */
+  #onFailure(error: unknown, overBy: Proof): number {
     if (isNotFound(error)) {
       this.#version = "";
-      this.#works();
-      sink.absent();
-      const random = this.#options.random ?? Math.random;
-      return (this.#options.absentRetryMs ?? 2000) * (1 + 0.2 * random());
+      this.#works("event");
+      this.#options.sink.absent();
+      return (this.#options.absentRetryMs ?? 2000) * (1 + 0.2 * this.#random());
     }
     if (error instanceof ConnectionError && error.code === "ESILENT") {
+      if (this.#isDeaf()) return this.#onDeafness();
       this.#log.debug("Resumed a silent watch", { resourceVersion: this.#version });
       return 0;
     }
@@ -155,16 +165,40 @@ export class Reflector<T extends KubeObject> {
     }
     // A refusal that resuming cannot mend, or one that it did not.
     const refused = error instanceof ApiError && error.status >= 400 && error.status < 429 && error.status !== 401;
-    if (refused || ++this.#resumes >= RESUMES_BEFORE_RELIST) this.#version = "";
-    const text = errorText(error);
-    if (this.#problem === undefined) this.#log.warn(`Lost ${resource.plural}`, { error: text });
-    this.#problem = text;
-    sink.problem(text);
+    if (refused || ++this.#failures >= MAX_RESUMES) this.#version = "";
+    this.#fails(errorText(error), overBy);
     return this.#backoff.next();
   }
 
-  #works(): void {
-    if (this.#problem === undefined) return;
+  get #silenceMs(): number {
+    return this.#options.silenceMs ?? DEFAULT_SILENCE_MS;
+  }
+
+  #isDeaf(): boolean {
+    return this.#clock.monotonic() - this.#heardAt >= MAX_SILENCES * this.#silenceMs;
+  }
+
+  /** Lists again, as often as nothing is heard. */
+  #onDeafness(): number {
+    const seconds = (MAX_SILENCES * this.#silenceMs) / 1000;
+    const { plural } = this.#options.resource;
+    this.#version = "";
+    this.#fails(
+      `Cannot watch ${plural}: nothing was heard for ${seconds} s; look for a proxy that holds the API server's answers back`,
+      "event",
+    );
+    return this.#backoff.next();
+  }
+
+  #fails(text: string, overBy: Proof): void {
+    if (!this.#problem) this.#log.warn(`Lost ${this.#options.resource.plural}`, { error: text });
+    const standing = this.#problem && PROOFS.indexOf(this.#problem.overBy) > PROOFS.indexOf(overBy);
+    this.#problem = { text, overBy: standing ? this.#problem!.overBy : overBy };
+    this.#options.sink.problem(text);
+  }
+
+  #works(proof: Proof): void {
+    if (!this.#problem || PROOFS.indexOf(proof) < PROOFS.indexOf(this.#problem.overBy)) return;
     this.#log.info(`Regained ${this.#options.resource.plural}`);
     this.#problem = undefined;
     this.#options.sink.problem(undefined);

@@ -71,3 +71,19 @@ test("revisions grow with what they stand for, and with nothing else", () => {
   store.set(pod("a", "n1"));
   expect(changed()).toEqual([true, false, true, false]);
 });
+
+test("an object that an index cannot read leaves the store as it was", () => {
+  const store = new Store<Shelf, "on" | "first">({
+    on: ({ on }) => on,
+    first: ({ on: [first = ""] }) => {
+      if (first === "torn") throw new TypeError("no such place");
+      return [first];
+    },
+  });
+  store.set(book("a", ["x"]));
+  const before = { list: [...store.list()], x: store.byIndex("on", "x"), revision: store.revision };
+  expect(() => store.set(book("a", ["torn"]))).toThrow("no such place");
+  expect(() => store.set(book("b", ["torn"]))).toThrow("no such place");
+  expect({ list: [...store.list()], x: store.byIndex("on", "x"), revision: store.revision }).toEqual(before);
+  expect(store.byIndex("on", "torn")).toEqual([]);
+});

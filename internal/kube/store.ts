@@ -90,12 +90,14 @@ export class Store<T extends KubeObject, I extends string = string> implements R
   set(object: DeepReadonly<T>): Change<T> {
     const key = objectKey(object);
     const old = this.#objects.get(key);
+    // An index that cannot read the object throws here, before anything has changed.
+    const found = Array.from(this.#indexes.values(), ({ of, buckets }) => ({ values: of(object), buckets }));
     const revision = ++this.#revision;
     if (old) this.#unindex(key, old);
     this.#objects.set(key, object);
     this.#revisions.set(key, revision);
-    for (const { of, buckets } of this.#indexes.values()) {
-      for (const value of of(object)) {
+    for (const { values, buckets } of found) {
+      for (const value of values) {
         const bucket = buckets.get(value) ?? { keys: new Set(), revision, list: undefined };
         bucket.keys.add(key);
         bucket.revision = revision;

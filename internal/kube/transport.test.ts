@@ -3,8 +3,9 @@ import net from "node:net";
 import type { AddressInfo } from "node:net";
 import { ApiError, ConnectionError, isConflict, isNotFound, isTooManyRequests } from "./errors.ts";
 import { NODES, PODS } from "./resource.ts";
+import { until } from "./testing/eventually.ts";
 import { FakeApiServer, sendStatus } from "./testing/fake-api-server.ts";
-import { hurriedClock } from "./testing/fake-clock.ts";
+import { FakeClock, hurriedClock, settled } from "./testing/fake-clock.ts";
 
 const PATH = "/api/v1/nodes";
 
@@ -21,7 +22,7 @@ test("many calls in turn take one connection, and many at once no more than the 
 test("a 429 with Retry-After is sent again after that time, one without is not, and evictions never are", async () => {
   await using server = await FakeApiServer.start();
   server.put(PATH, { metadata: { name: "a" } });
-  const client = server.client({ clock: hurriedClock(100) });
+  const client = server.client({ clock: hurriedClock(100), timeoutMs: 600_000 });
   const busy = (retryAfter?: string) =>
     server.fail("GET", /nodes\/a/, 1, (response) => {
       if (retryAfter) response.setHeader("retry-after", retryAfter);
@@ -114,7 +115,7 @@ test("an unreachable server, a connection that breaks off and an answer that is 
   await expect(client.list(NODES)).rejects.toThrow(ConnectionError);
   server.fail("GET", /./, 1, (response) => response.end("hello"));
   await expect(client.list(NODES)).rejects.toThrow(
-    /^Cannot list nodes: API server http.*: it did not answer with JSON$/,
+    /^Cannot list nodes: API server http.*: it did not answer with a JSON object$/,
   );
   const { url } = server;
   await server[Symbol.asyncDispose]();
@@ -123,26 +124,222 @@ test("an unreachable server, a connection that breaks off and an answer that is 
   expect((refused as Error).message).toStartWith(`Cannot list nodes: API server ${url}: `);
 });
 
-test("a server that takes requests and never answers is given up, and not asked over the same connections again", async () => {
+/** Answers every request after `gate`, except on connections that are dead: those swallow what they get. */
+async function swallowingServer(gate: () => Promise<unknown> = async () => undefined) {
   const sockets = new Set<net.Socket>();
-  let deaf = true;
+  const dead = new Set<net.Socket>();
   const server = net.createServer((socket) => {
     sockets.add(socket);
     socket.on("data", () => {
-      if (!deaf) socket.write('HTTP/1.1 200 OK\r\ncontent-length: 30\r\n\r\n{"metadata":{"name":"a"}}     ');
+      const answer = (): void => {
+        if (!dead.has(socket)) socket.write(`HTTP/1.1 200 OK\r\ncontent-length: ${NODE_A.length}\r\n\r\n${NODE_A}`);
+      };
+      void gate().then(answer);
     });
     socket.on("error", () => undefined);
+    socket.on("close", () => sockets.delete(socket));
   });
   await new Promise<void>((resolve) => server.listen({ host: "127.0.0.1", port: 0 }, resolve));
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    sockets,
+    /** What is open now is dead; what is opened later works. */
+    killOpen: () => sockets.forEach((socket) => dead.add(socket)),
+    dead,
+    [Symbol.asyncDispose]: async () => {
+      for (const socket of sockets) socket.destroy();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+const NODE_A = '{"kind":"Node","metadata":{"name":"a"}}';
+
+test("after three calls in a row without an answer no connection from before is used, and idle ones are closed", async () => {
+  const SIZE = 6;
+  const all = Promise.withResolvers<void>();
+  let arrived = 0;
+  await using server = await swallowingServer(async () => {
+    if (++arrived >= SIZE) all.resolve();
+    await all.promise;
+  });
   await using fake = await FakeApiServer.start();
-  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-  const credentials = { identity: async () => ({ headers: {}, tls: {} }), invalidate: () => undefined };
-  const client = fake.client({ config: { server: url, namespace: "", source: "", credentials }, timeoutMs: 100 });
-  await expect(client.get(NODES, { name: "a" })).rejects.toThrow(`API server ${url}: no answer within 0.1 s`);
-  deaf = false;
+  const identity = { headers: {}, tls: {} };
+  const credentials = { identity: async () => identity, invalidate: () => undefined };
+  const config = { server: server.url, namespace: "", source: "", credentials };
+  const client = fake.client({ config, timeoutMs: 5000 });
+  const get = (options = {}) => client.get(NODES, { name: "a" }, options);
+  await Promise.all(Array.from({ length: SIZE }, () => get()));
+  expect(server.sockets.size).toBe(SIZE);
+  server.killOpen();
+  for (let i = 0; i < 3; i++) {
+    await expect(get({ timeoutMs: 50 })).rejects.toThrow(`API server ${server.url}: no answer within 0.05 s`);
+  }
+  expect((await get())?.metadata.name).toBe("a");
+  await until(() => ![...server.sockets].some((socket) => server.dead.has(socket)));
+  expect(server.sockets.size).toBe(1);
+});
+
+test("a slow call costs its own connection, and none of the others", async () => {
+  await using server = await FakeApiServer.start();
+  server.put(PATH, { metadata: { name: "a" } });
+  const client = server.client({ maxConnections: 8 });
+  const many = () => Promise.all(Array.from({ length: 100 }, () => client.get(NODES, { name: "a" })));
+  const slow = () => client.get(NODES, { name: "slow" }, { timeoutMs: 30 });
+  await many();
+  const before = server.connections;
+  server.fail("GET", /slow/, 4, () => undefined);
+  for (const call of [slow, slow, many, slow, slow, many]) await call().catch(() => undefined);
+  expect(server.connections).toBeLessThanOrEqual(before + 4);
+});
+
+test("connections made with TLS parts that have changed are closed once they are idle", async () => {
+  await using server = await FakeApiServer.start();
+  server.put(PATH, { metadata: { name: "a" } });
+  const identity = { headers: {}, tls: {} };
+  const credentials = { identity: async () => identity, invalidate: () => undefined };
+  const client = server.client({ config: { server: server.url, namespace: "", source: "", credentials } });
+  await Promise.all(Array.from({ length: 20 }, () => client.get(NODES, { name: "a" })));
+  expect(server.open).toBeGreaterThan(1);
+  identity.tls = {};
+  await client.get(NODES, { name: "a" });
+  await until(() => server.open === 1);
+});
+
+test("a connection that is idle for long is closed, and a call may take longer than that", async () => {
+  await using server = await FakeApiServer.start();
+  server.put(PATH, { metadata: { name: "a" } });
+  const client = server.client({ idleMs: 40 });
+  server.fail("GET", /./, 1, (response) => void setTimeout(() => sendStatus(response, 404, "NotFound", "no"), 120));
+  expect(await client.get(NODES, { name: "a" })).toBeUndefined();
+  await until(() => server.open === 0);
+  expect(server.connections).toBe(1);
+});
+
+test("a read over a connection that the server is just closing is sent again over a fresh one, a write is not", async () => {
+  await using server = await FakeApiServer.start();
+  server.put(PATH, { metadata: { name: "a" } });
+  const client = server.client();
+  const close = (method: string, times: number) =>
+    server.fail(method, /./, times, (response) => response.socket?.destroy());
+  close("GET", 1);
+  await expect(client.get(NODES, { name: "a" })).rejects.toThrow(ConnectionError);
+  await client.get(NODES, { name: "a" });
+  close("GET", 1);
   expect((await client.get(NODES, { name: "a" }))?.metadata.name).toBe("a");
-  for (const socket of sockets) socket.destroy();
-  await new Promise((resolve) => server.close(resolve));
+  await client.get(NODES, { name: "a" });
+  close("GET", 2);
+  await expect(client.get(NODES, { name: "a" })).rejects.toThrow(ConnectionError);
+  await client.get(NODES, { name: "a" });
+  close("PATCH", 1);
+  await expect(client.mergePatch(NODES, { name: "a" }, {})).rejects.toThrow(ConnectionError);
+  expect(server.requests.filter((line) => line.startsWith("PATCH")).length).toBe(1);
+});
+
+test.each([
+  ["longer than the call may take", "3600", 3000, 1],
+  ["without end", "1e400", 3000, 1],
+  ["longer than is sensible", "3600", 100_000, 4],
+  ["again and again", "1", 5500, 6],
+])(
+  "a server that asks to wait %s is waited for within the call's time",
+  async (_name, retryAfter, timeoutMs, requests) => {
+    await using server = await FakeApiServer.start();
+    const clock = new FakeClock();
+    let attempts = 0;
+    const client = server.client({ clock, onRequest: () => void attempts++ });
+    server.fail("GET", /./, 1e9, (response) => {
+      response.setHeader("retry-after", retryAfter);
+      sendStatus(response, 503, "ServiceUnavailable", "in maintenance");
+    });
+    const progress = { ended: false, seen: 0 };
+    const call = client
+      .get(NODES, { name: "a" }, { timeoutMs })
+      .catch((error: unknown) => error)
+      .finally(() => (progress.ended = true));
+    while (!progress.ended) {
+      // No time passes while a request is under way.
+      await until(() => attempts > progress.seen);
+      progress.seen = attempts;
+      await settled();
+      if (!progress.ended) await clock.advance(clock.untilNext!);
+    }
+    expect(await call).toMatchObject({ name: "ApiError", status: 503, detail: "in maintenance" });
+    expect(clock.monotonic()).toBeLessThanOrEqual(timeoutMs);
+    expect(server.requests.length).toBe(requests);
+  },
+);
+
+test("credentials that cannot be read are told as such, with their source", async () => {
+  await using server = await FakeApiServer.start();
+  const credentials = {
+    identity: async () => Promise.reject(new Error("cannot read /run/token: ENOENT: no such file or directory")),
+    invalidate: () => undefined,
+  };
+  const client = server.client({
+    config: { server: server.url, namespace: "", source: "/home/me/config", credentials },
+  });
+  await expect(client.list(NODES)).rejects.toThrow(
+    /^Cannot list nodes: cannot use the credentials of \/home\/me\/config: cannot read \/run\/token: ENOENT: no such file or directory$/,
+  );
+});
+
+test("an abort ends the wait for credentials at once, with the signal's reason", async () => {
+  await using server = await FakeApiServer.start();
+  // As a login in a browser that nobody finishes.
+  const credentials = { identity: () => new Promise<never>(() => undefined), invalidate: () => undefined };
+  const client = server.client({ config: { server: server.url, namespace: "", source: "", credentials } });
+  const abort = new AbortController();
+  const reason = new Error("stop");
+  const call = client.list(NODES, { signal: abort.signal }).catch((error: unknown) => error);
+  abort.abort(reason);
+  expect(await call).toBe(reason);
+  expect(await client.list(NODES, { signal: abort.signal }).catch((error: unknown) => error)).toBe(reason);
+});
+
+const LOGIN_PAGE = "<html><body>Please log in</body></html>";
+
+test.each<[string, number, Record<string, string>, string, string]>([
+  [
+    "a redirect",
+    302,
+    { location: "https://login.example/" },
+    "",
+    "the server redirects to https://login.example/, which is not followed",
+  ],
+  ["a redirect without a target", 307, {}, "", "the server redirects to nowhere, which is not followed"],
+  ["a login page", 200, { "content-type": "text/html" }, LOGIN_PAGE, "it did not answer with a JSON object"],
+  ["an empty answer", 200, {}, "", "it did not answer with a JSON object"],
+  ["a list", 200, {}, "[]", "it did not answer with a JSON object"],
+  ["another object", 200, {}, '{"kind":"Login"}', "it answered with a Login"],
+  ["an object of no kind", 200, {}, "{}", "it answered with an object of no kind"],
+  ["a failure", 200, {}, '{"kind":"Status","status":"Failure","message":"not now"}', "not now"],
+])("%s is no success, neither for a write nor for a read", async (_name, status, headers, body, reason) => {
+  await using server = await FakeApiServer.start();
+  const client = server.client();
+  const ref = { namespace: "x", name: "p" };
+  const calls = {
+    evict: () => client.evict(ref),
+    delete: () => client.delete(PODS, ref),
+    patch: () => client.mergePatch(PODS, ref, {}),
+    get: () => client.get(PODS, ref),
+  };
+  for (const [action, call] of Object.entries(calls)) {
+    for (const method of ["GET", "POST", "PATCH", "DELETE"]) {
+      server.fail(method, /./, 1, (response) => {
+        response.writeHead(status, headers);
+        response.end(body);
+      });
+    }
+    await expect(call()).rejects.toThrow(new RegExp(`^Cannot ${action} Pod "x/p": .*${reason}`));
+    server.heal();
+  }
+});
+
+test("a deletion that finalizers hold up answers with the object, and is a success", async () => {
+  await using server = await FakeApiServer.start();
+  server.fail("DELETE", /./, 1, (response) => response.end('{"kind":"Node","metadata":{"name":"a"}}'));
+  expect(await server.client().delete(NODES, { name: "a" })).toBe(true);
 });
 
 test("an abort ends a call, a stream and a wait for a place at once, with the signal's reason", async () => {
@@ -182,7 +379,7 @@ test("a server on its way down is asked again when it says so", async () => {
     response.setHeader("retry-after", "1");
     sendStatus(response, 503, "ServiceUnavailable", "shutting down");
   });
-  const client = server.client({ clock: hurriedClock(100) });
+  const client = server.client({ clock: hurriedClock(100), timeoutMs: 600_000 });
   expect((await client.get(NODES, { name: "a" }))?.metadata.name).toBe("a");
 });
 
@@ -192,7 +389,7 @@ test("each attempt is counted with its method and code", async () => {
   const client = server.client({ onRequest: ({ method, code }) => void seen.push(`${method} ${code}`) });
   await client.get(NODES, { name: "a" });
   await client.create(NODES, { metadata: { name: "a" } });
-  server.fail("GET", /./, 1, (response) => response.socket?.destroy());
-  await client.list(NODES).catch(() => undefined);
-  expect(seen).toEqual(["GET 404", "POST 201", "GET <error>"]);
+  server.fail("PATCH", /./, 1, (response) => response.socket?.destroy());
+  await client.mergePatch(NODES, { name: "a" }, {}).catch(() => undefined);
+  expect(seen).toEqual(["GET 404", "POST 201", "PATCH <error>"]);
 });

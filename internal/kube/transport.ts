@@ -1,10 +1,10 @@
 import { URL } from "node:url";
 import { VERSION } from "../cli/version.ts";
 import { isAbort } from "../cli/errors.ts";
-import { sleep, systemClock, type Clock } from "./clock.ts";
+import { abortable, sleep, systemClock, type Clock } from "./clock.ts";
 import { Connections, type Answer, type Limits } from "./connections.ts";
-import type { ClusterConfig } from "./credentials.ts";
-import { ApiError, ConnectionError, type Status } from "./errors.ts";
+import type { ClusterConfig, Identity } from "./credentials.ts";
+import { ApiError, ConnectionError, CredentialsError, type Status } from "./errors.ts";
 import { Semaphore, TokenBucket } from "./rate-limit.ts";
 
 /** One HTTP request to the API server. */
@@ -19,12 +19,15 @@ export interface ApiRequest {
   /** Default: application/json. */
   contentType?: string;
   accept?: string;
-  /** Longest wait for the whole answer, or for the head of a stream, in milliseconds. */
+  /**
+   * Longest time that the call may take, in milliseconds: until the whole answer is there, or the head of a stream. What
+   * the server asks us to wait counts; waiting for our own limits does not.
+   */
   timeoutMs?: number | undefined;
   signal?: AbortSignal | undefined;
-  /** Leaves a 429 or 5xx to the caller. Otherwise it is sent again when the server says it may be. */
+  /** Leaves answers 429 and 5xx to the caller. Otherwise the request is sent again if the server says when. */
   noRetry?: boolean;
-  /** Waits for no place and no token: a Lease must be renewed however busy we are. One at a time. */
+  /** Skips the client-side limits: a Lease must be renewed however busy we are. One at a time. */
   urgent?: boolean | undefined;
 }
 
@@ -37,9 +40,11 @@ export interface TransportOptions {
   timeoutMs?: number;
   /** Requests in flight at once, and so the size of the connection pool. Default 32. */
   maxConnections?: number;
-  /** Client-side limit, default 400 a second after a burst of 800: no node waits for it, yet a bug cannot flood the server. */
+  /** Client-side limit: default 400 requests per second after a burst of 800. No node waits for it, and no bug floods the server. */
   qps?: number;
   burst?: number;
+  /** An idle connection is closed after this time. Default 50 s: load balancers end it after 60 s, the API server after 90 s. */
+  idleMs?: number;
   onRequest?: RequestObserver;
   clock?: Clock;
   userAgent?: string;
@@ -47,6 +52,8 @@ export interface TransportOptions {
 
 // client-go gives up after ten times as well.
 const MAX_RETRIES = 10;
+// Load balancers in maintenance ask for an hour, in which a watch would hear nothing.
+const MAX_RETRY_AFTER_MS = 30_000;
 
 /** Sends requests over kept-alive connections, and turns every failure into an {@link ApiError} or {@link ConnectionError}. */
 export class Transport {
@@ -64,19 +71,32 @@ export class Transport {
     this.#clock = options.clock ?? systemClock;
     this.#places = new Semaphore(options.maxConnections ?? 32);
     this.#bucket = new TokenBucket(options.qps ?? 400, options.burst ?? 800, this.#clock);
-    // One more for urgent requests.
-    this.#connections = new Connections(options.config.server, (options.maxConnections ?? 32) + 1);
+    this.#connections = new Connections({
+      server: options.config.server,
+      // One more for urgent requests.
+      size: (options.maxConnections ?? 32) + 1,
+      idleMs: options.idleMs ?? 50_000,
+      clock: this.#clock,
+    });
     this.#userAgent = options.userAgent ?? `onloadctl/${VERSION} (${process.platform}/${process.arch})`;
   }
 
-  /** Sends a request and parses its JSON answer. */
-  async json<T>(request: ApiRequest): Promise<T> {
+  /**
+   * Sends a request and parses its answer, which must be a JSON object.
+   *
+   * @param isExpected whether the answer is an object of the kind that was asked for; default: any
+   */
+  async json<T extends object>(
+    request: ApiRequest,
+    isExpected: (answer: Answered) => boolean = () => true,
+  ): Promise<T> {
     const text = await this.text(request);
-    try {
-      return JSON.parse(text) as T;
-    } catch (error) {
-      throw this.#broken(request, "EPROTO", "it did not answer with JSON", error);
-    }
+    const answer = parseObject(text);
+    if (!answer) throw this.#broken(request, "EPROTO", "it did not answer with a JSON object", undefined);
+    if (isExpected(answer)) return answer as T;
+    if (answer.kind === "Status") throw new ApiError(request.action, answer.code ?? 500, answer);
+    const found = answer.kind ? `a ${answer.kind}` : "an object of no kind";
+    throw this.#broken(request, "EPROTO", `it answered with ${found}: check the server's address`, undefined);
   }
 
   /** Sends a request and returns its answer as text. */
@@ -115,14 +135,15 @@ export class Transport {
   }
 
   async #retrying<T>(request: ApiRequest, attempt: (limits: Limits) => Promise<T>): Promise<T> {
+    const timeoutMs = request.timeoutMs ?? this.#options.timeoutMs ?? 15_000;
     let reauthenticated = false;
+    let deadline: number | undefined;
     for (let tries = 0; ; tries++) {
       if (!request.urgent) await this.#bucket.take(request.signal);
+      const left = deadline === undefined ? timeoutMs : deadline - this.#clock.monotonic();
+      deadline ??= this.#clock.monotonic() + timeoutMs;
       try {
-        return await attempt({
-          timeoutMs: request.timeoutMs ?? this.#options.timeoutMs ?? 15_000,
-          signal: request.signal,
-        });
+        return await attempt({ timeoutMs: left, signal: request.signal });
       } catch (error) {
         if (!(error instanceof ApiError)) throw error;
         if (error.status === 401 && !reauthenticated) {
@@ -131,11 +152,12 @@ export class Transport {
           this.config.credentials.invalidate();
           continue;
         }
-        // As client-go: the server says when, be it busy or on its way down.
+        // As client-go does: a server that is busy or shutting down says when to come again.
         const unwell = error.status === 429 || error.status >= 500;
-        const mayRetry = unwell && error.retryAfterMs !== undefined && !request.noRetry;
-        if (!mayRetry || tries >= MAX_RETRIES) throw error;
-        await sleep(error.retryAfterMs!, request.signal, this.#clock);
+        if (!unwell || error.retryAfterMs === undefined || request.noRetry || tries >= MAX_RETRIES) throw error;
+        const wait = Math.min(error.retryAfterMs, MAX_RETRY_AFTER_MS);
+        if (this.#clock.monotonic() + wait >= deadline) throw error;
+        await sleep(wait, request.signal, this.#clock);
       }
     }
   }
@@ -144,7 +166,7 @@ export class Transport {
     const started = this.#clock.monotonic();
     let code = "<error>";
     try {
-      const { headers, tls } = await this.config.credentials.identity();
+      const { headers, tls } = await this.#identity(request);
       const body = request.body === undefined ? undefined : JSON.stringify(request.body);
       const answer = await this.#connections.send(
         {
@@ -162,9 +184,7 @@ export class Transport {
         limits,
       );
       code = String(answer.status);
-      if (answer.status >= 400) {
-        throw apiError(request.action, answer.status, await answer.text(), answer.header("retry-after"));
-      }
+      if (answer.status < 200 || answer.status >= 300) throw apiError(request.action, answer, await answer.text());
       return await read(answer);
     } catch (error) {
       throw this.#explain(request, error);
@@ -174,8 +194,19 @@ export class Transport {
     }
   }
 
+  async #identity(request: ApiRequest): Promise<Identity> {
+    const { credentials, source } = this.config;
+    try {
+      return await abortable(credentials.identity(), request.signal);
+    } catch (error) {
+      if (request.signal?.aborted && error === request.signal.reason) throw error;
+      throw new CredentialsError(request.action, source, error);
+    }
+  }
+
   #explain(request: ApiRequest, error: unknown): unknown {
-    if (error instanceof ApiError || error instanceof ConnectionError) return error;
+    if (error instanceof ApiError || error instanceof ConnectionError || error instanceof CredentialsError)
+      return error;
     if (request.signal?.aborted && (error === request.signal.reason || isAbort(error))) return request.signal.reason;
     const { code = "", message = String(error) } = error as Partial<NodeJS.ErrnoException>;
     return this.#broken(request, code, message, error);
@@ -186,18 +217,38 @@ export class Transport {
   }
 }
 
-/** With its length: Bun sends a DELETE's body without, and the server takes it for another request. */
+/** Includes the length: without it, Bun sends a DELETE's body in a way that the server takes for another request. */
 function bodyHeaders(body: string, contentType = "application/json"): Record<string, string> {
   return { "content-type": contentType, "content-length": String(Buffer.byteLength(body)) };
 }
 
-function apiError(action: string, status: number, text: string, retryAfter: string | undefined): ApiError {
-  let body: Partial<Status>;
-  try {
-    body = JSON.parse(text) as Partial<Status>;
-  } catch {
-    body = { message: text.trim().replace(/\s+/g, " ").slice(0, 300) };
-  }
+function apiError(action: string, answer: Answer, text: string): ApiError {
+  const { status } = answer;
+  const retryAfter = answer.header("retry-after");
   const seconds = Number(retryAfter);
+  const body = status < 400 ? { message: redirected(answer) } : (parseObject(text) ?? { message: oneLine(text) });
   return new ApiError(action, status, body, retryAfter !== undefined && seconds >= 0 ? seconds * 1000 : undefined);
+}
+
+function redirected(answer: Answer): string {
+  return `the server redirects to ${oneLine(answer.header("location") ?? "") || "nowhere"}, which is not followed: check its address`;
+}
+
+function oneLine(text: string): string {
+  return text.trim().replace(/\s+/g, " ").slice(0, 300);
+}
+
+/** What every JSON answer may have. */
+export interface Answered extends Partial<Omit<Status, "kind">> {
+  kind?: string;
+  metadata?: object;
+}
+
+function parseObject(text: string): Answered | undefined {
+  try {
+    const value = JSON.parse(text) as unknown;
+    return typeof value === "object" && value !== null && !Array.isArray(value) ? value : undefined;
+  } catch {
+    return undefined;
+  }
 }

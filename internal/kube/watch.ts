@@ -20,6 +20,8 @@ export interface WatchOptions extends Selection {
   timeoutSeconds?: number;
   /** See {@link Transport.stream}. Default 90 s; the server sends a bookmark about every minute. */
   silenceMs?: number;
+  /** Called once the server has accepted the watch. */
+  onOpen?: () => void;
 }
 
 export const DEFAULT_SILENCE_MS = 90_000;
@@ -50,6 +52,7 @@ export async function* watchEvents<T extends KubeObject>(
     },
     options.silenceMs ?? DEFAULT_SILENCE_MS,
   );
+  options.onOpen?.();
   for await (const line of jsonLines(stream)) {
     let event: WatchEvent<T> | { type: "ERROR"; object: Status };
     try {

@@ -30,7 +30,7 @@ async function withNode(preloaded: boolean, use: (node: TestNode) => Promise<voi
   }
 }
 
-/** What must hold at every moment at which the scripts are at rest. */
+/** Checks what must hold whenever no script is running. */
 function expectSound(node: TestNode): void {
   expect(node.driver().nics).toBe(2);
   // Throws if the file is broken; before the first report there is none.
@@ -45,7 +45,7 @@ async function expectReplacedInTheEnd(node: TestNode): Promise<void> {
   expectSound(node);
 }
 
-/** Numbers of the first command of every line that a run of the script reaches. */
+/** For every line that a run of the script reaches, the number of its first command. */
 function firstOfEachLine(commands: string[]): number[] {
   return [...new Set(commands)].map((line) => commands.indexOf(line) + 1);
 }

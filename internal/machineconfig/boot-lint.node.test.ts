@@ -1,4 +1,4 @@
-/** The boot scripts and units before the eyes of shellcheck and systemd. */
+/** shellcheck and systemd check the boot scripts and units. */
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { chmod, cp, mkdir, mkdtemp, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { requirePackages } from "../testcluster/lib/debian.ts";
 import { BOOT_FILES, bootUnits } from "./boot-service.ts";
 
-/** The units of an OpenShift node that ours are ordered with, as far as the ordering goes. */
+/** The units of an OpenShift node that our units are ordered before or after. */
 const NODE_UNITS = {
   "NetworkManager.service": "Wants=network.target\nAfter=network-pre.target dbus.service\nBefore=network.target",
   "NetworkManager-wait-online.service":

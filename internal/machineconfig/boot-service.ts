@@ -19,7 +19,7 @@ export interface BootUnit {
   enabled: boolean;
   contents?: string;
   mask?: boolean;
-  /** Why, where the unit does not say it itself; written beside it. */
+  /** The reason for the unit, if its own text does not give it; written as a comment. */
   why?: string;
 }
 

@@ -36,11 +36,11 @@ const crd = {
   },
 };
 
-// One of its own: others must not meet a cluster that looks like OpenShift.
+// This control plane is not shared, because other tests must not see a cluster that looks like OpenShift.
 let cluster: ControlPlane;
 beforeAll(async () => {
   cluster = await startControlPlane();
-  // Before the CRD is there, one must be told that this is no OpenShift.
+  // Without the CRD the error says that this cluster is not OpenShift.
   const refused = await run(`--module-image=${IMAGE}`, "--apply");
   expect(refused).toMatchObject({ code: 1, out: "" });
   expect(refused.err).toContain(`Cannot apply MachineConfig "${NAME}": this cluster has no MachineConfigs`);

@@ -39,7 +39,7 @@ export async function deleteMachineConfig(client: Client, name: string, options:
   return found !== undefined && (await client.delete(MACHINE_CONFIGS, { name }, options));
 }
 
-/** Reads a MachineConfig and makes sure that it is ours: a wrong name must not cost the cluster one of its own. */
+/** Reads a MachineConfig and makes sure that it is ours, so that a wrong name never changes one of the cluster's own. */
 async function readOwn(
   client: Client,
   verb: string,

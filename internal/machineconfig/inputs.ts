@@ -2,11 +2,11 @@ import { UsageError } from "../cli/errors.ts";
 import { checkModuleImage } from "./module-image.ts";
 import { targetOf, type Target } from "./versions.ts";
 
-/** The original's names: a cluster that has its MachineConfig gets that one replaced. */
+/** The names of the original. A MachineConfig that the original made is therefore replaced. */
 export const DEFAULT_NAME = "99-sfc-machineconfig";
 export const DEFAULT_ROLE = "worker";
 
-/** What a MachineConfig is generated from; checked. */
+/** The checked inputs from which a MachineConfig is generated. */
 export interface Inputs {
   /** Module image; `${KERNEL_FULL_VERSION}` in it is filled in on the node. */
   moduleImage: string;

@@ -1,6 +1,6 @@
 import { UsageError } from "../cli/errors.ts";
 
-/** Stands in an image reference for the running kernel's version, as in KMM; the node fills it in at boot. */
+/** A variable in an image reference, as in KMM. At boot the node replaces it by the version of its running kernel. */
 export const KERNEL_VARIABLE = "${KERNEL_FULL_VERSION}";
 
 const HOST_PART = "[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?";
@@ -11,7 +11,7 @@ const DIGEST = "[a-z0-9]+(?:[.+_-][a-z0-9]+)*:[0-9a-fA-F]{32,}";
 const REFERENCE = new RegExp(`^(?:${HOST}/)?${PATH_PART}(?:/${PATH_PART})*(:${TAG})?(@${DIGEST})?$`);
 
 /**
- * Checks a module image reference; {@link KERNEL_VARIABLE} may stand in it.
+ * Checks the reference of a module image, which may contain {@link KERNEL_VARIABLE}.
  * Grammar: https://github.com/distribution/reference, reference.go.
  *
  * @throws UsageError

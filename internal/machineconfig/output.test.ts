@@ -9,7 +9,7 @@ let folder: string;
 beforeEach(async () => void (folder = await mkdtemp(join(tmpdir(), "onloadctl-output-"))));
 afterEach(() => rm(folder, { recursive: true, force: true }));
 
-/** What a promise is rejected with. */
+/** The error that a promise is rejected with. */
 async function failure(promise: Promise<unknown>): Promise<unknown> {
   return promise.then(
     () => expect.unreachable("it did not fail"),

@@ -11,8 +11,8 @@ interface Output {
 }
 
 /**
- * Writes a rendered text to `file`, and the files that it refers to beside it, each whole or not at all. The text comes
- * last: where it stands, its files do too.
+ * Writes a rendered text to `file`, and the files that it refers to beside it. Each file is written completely or not at
+ * all. The text is written last, so its files exist if it does.
  *
  * @param force replace files that exist
  * @throws UsageError if one exists and `force` is not set; nothing is written then
@@ -47,7 +47,7 @@ async function writeWhole({ path, contents, mode }: Output, force: boolean): Pro
     } finally {
       await handle.close();
     }
-    // A link, unlike a rename, fails where the name has been taken in the meantime.
+    // A link, unlike a rename, fails if the name has been taken in the meantime.
     if (force) await rename(temporary, path);
     else await link(temporary, path);
   } catch (error) {

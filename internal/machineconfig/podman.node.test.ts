@@ -1,4 +1,4 @@
-/** The boot scripts with the real podman and a real registry: what the stand-in podman of the other tests is modelled on. */
+/** The boot scripts with the real podman and a real registry. The other tests have a stand-in that behaves like them. */
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { requirePackages } from "../testcluster/lib/debian.ts";
 import { RunState } from "../testcluster/lib/run-state.ts";
@@ -61,7 +61,7 @@ test("pulled from the registry, one reboot, replaced; the image is held", async 
 test("a registry that is not there: the error reaches the status file", async () => {
   node.startKernel();
   await node.replaceService("127.0.0.1:1/onload-module:v1");
-  // It would try for ever.
+  // It is killed, because it would try for ever.
   const { log } = await node.run("sfc-pull-kernel-module-image.sh", "127.0.0.1:1/onload-module:v1", 250);
   expect(log).toMatch(/PullFailed: Cannot pull image 127\.0\.0\.1:1\/onload-module:v1: .*connection refused/);
   expect(node.status()).toMatchObject({ driver: "in-tree" });

@@ -46,7 +46,7 @@ function butane(inputs: Inputs, localFiles: boolean): Rendered {
   return { text: yaml(config, inputs, ["systemd", "units"]), files: localFiles ? files : [] };
 }
 
-/** 0755 as people write it. Butane reads YAML 1.1, where that is octal; in YAML 1.2 it would be 755. */
+/** Permission bits in octal, such as 0755. Butane reads YAML 1.1, in which this is octal; in YAML 1.2 it would be 755. */
 function octal(mode: number): Scalar {
   const scalar = new Scalar(mode);
   scalar.format = "OCT";

@@ -1,7 +1,7 @@
 import { UsageError } from "../cli/errors.ts";
 
 /**
- * The Ignition specification that each OpenShift version's MachineConfigs are of.
+ * The version of the Ignition specification that the MachineConfigs of each OpenShift version follow.
  * Source: Butane v0.29.0, docs/specs.md and config/openshift/v4_N (its 4.22 is back at 3.5.0: OCPBUGS-90256).
  */
 export const IGNITION_SPECS: Readonly<Record<string, string>> = {
@@ -20,16 +20,16 @@ export const IGNITION_SPECS: Readonly<Record<string, string>> = {
   "4.22": "3.5.0",
 };
 
-/** The original's default: its MachineConfig is taken by OpenShift 4.10 to 4.13, and by every later version. */
+/** The default of the original. OpenShift 4.10 to 4.13 accept its MachineConfig, and so does every later version. */
 export const DEFAULT_OPENSHIFT_VERSION = "4.12.0";
 
-/** What to generate for. */
+/** The OpenShift version to generate for. */
 export interface Target {
   /** Version of Butane's openshift variant, such as 4.14.0. */
   butane: string;
   /** Version of the Ignition specification, such as 3.4.0. */
   ignition: string;
-  /** Set if the version asked for is newer than we know: what was taken instead. */
+  /** Which version was taken instead, if the requested one is newer than all known ones. */
   note?: string;
 }
 

@@ -17,7 +17,7 @@ interface Csv extends Resource {
 /**
  * Files of a bundle by their path in its folder.
  *
- * @param image onloadctl's image, by digest where the bundle shall work in a disconnected cluster
+ * @param image onloadctl's image; by digest if the bundle has to work in a disconnected cluster
  * @param version of the bundle, a semver such as 0.1.0
  */
 export function bundle({ image, version }: { image: string; version: string }): Record<string, string> {

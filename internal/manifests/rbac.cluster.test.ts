@@ -126,7 +126,7 @@ async function ready(version: string): Promise<void> {
   });
 }
 
-/** What a request needs, as GROUP/RESOURCE VERB. Server-side apply of a new object needs create too. */
+/** The right that a request needs, as GROUP/RESOURCE VERB. Server-side apply of a new object needs create too. */
 function needs({ objectRef, verb, responseStatus }: AuditEvent): string[] {
   const { apiGroup = "", resource = "", subresource } = objectRef ?? {};
   const path = `${apiGroup}/${resource}${subresource ? `/${subresource}` : ""}`;
@@ -172,7 +172,7 @@ test("the operator may do what it does, and no rule is unused", async () => {
   const operator = startOperator("--leader-elect");
   await ready("1");
 
-  // A module loader that fails has its log read.
+  // The operator reads the log of a module loader that fails.
   const pods = await plane.request("GET", `/api/v1/namespaces/${RUNTIME}/pods`);
   const loader = pods.items.find(
     (pod: any) => pod.metadata.labels?.["kmm.node.kubernetes.io/module.name"] === "onload-module",
@@ -200,14 +200,14 @@ test("the operator may do what it does, and no rule is unused", async () => {
   await setStatus(true);
   await ready("1");
 
-  // A budget refuses, the same again and again, until the pod is deleted by force. The new version leaves sfc alone.
+  // A budget refuses every eviction until the pod is deleted by force. The new version does not manage sfc.
   await applyOnload("2", {});
   await ready("2");
   await plane.request("DELETE", `${onloads}/onload`);
   await poll(async () => (await plane.request("GET", onloads)).items.length === 0, { what: "the resource being gone" });
   await operator.stop();
 
-  // KMM 2 brings resources that 1.1 has not, and OpenShift one that no other cluster has.
+  // KMM 2 has resources that 1.1 lacks, and OpenShift has one that no other cluster has.
   const later = [
     "kmm.sigs.x-k8s.io/nodemodulesconfigs",
     "kmm.sigs.x-k8s.io/moduleimagesconfigs",
@@ -224,7 +224,7 @@ test("the operator may do what it does, and no rule is unused", async () => {
   }
   await second.stop();
 
-  // The first test took a rule away, and its requests were refused for it.
+  // The first test removes a rule, so its requests are refused.
   const refused = requests().filter(({ responseStatus }) => responseStatus?.code === 403);
   expect(new Set(refused.map(({ objectRef }) => objectRef?.resource))).toEqual(new Set(["modules"]));
   const used = new Set(requests().flatMap(needs));
@@ -232,7 +232,7 @@ test("the operator may do what it does, and no rule is unused", async () => {
   expect([...used].filter((rule) => !granted().has(rule))).toEqual([]);
 }, 300_000);
 
-/** The CRD of a kind that others bring, open to any content. */
+/** A CRD of a kind that does not belong to us; it accepts any content. */
 function standInCrd(group: string, version: string, kind: string, scope = "Cluster"): string {
   const plural = `${kind.toLowerCase()}s`;
   const schema = { openAPIV3Schema: { type: "object", "x-kubernetes-preserve-unknown-fields": true } };

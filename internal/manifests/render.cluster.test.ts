@@ -71,7 +71,7 @@ describe("the trees are what kustomize makes of them", () => {
 describe("the API server takes", () => {
   test("all of the operator, strictly, by kubectl apply -k as well as by what manifests install prints", async () => {
     const namespace = await cluster.createNamespace("m");
-    // A namespace has to be there for a dry run of what is in it; its own dry run does not make it.
+    // A dry run of an object needs its namespace, and a dry run of the namespace does not create that.
     const yaml = render("default", { namespace });
     const printed = await cluster.kubectl(
       ["apply", "--server-side", "--force-conflicts", "--dry-run=server", "--validate=strict", "-f", "-"],

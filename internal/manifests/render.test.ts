@@ -52,7 +52,9 @@ describe("render", () => {
     const lines = render("default")
       .split("\n")
       .map((line) => line.trim());
-    expect(lines).toContain("# The original operator's, so that this Deployment takes its place.");
+    expect(lines).toContain(
+      "# The labels of the original operator, so that this Deployment replaces that of the original.",
+    );
     expect(lines).toContain(
       'message: "setPreload and mountOnload exclude each other: set setPreload to false to use mountOnload"',
     );

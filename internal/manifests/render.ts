@@ -2,7 +2,7 @@ import { posix } from "node:path";
 import { parse, parseAllDocuments, type Document } from "yaml";
 import { FILES } from "./files.gen.ts";
 
-/** What of a tree can be set. */
+/** The values of a tree that can be set. */
 export interface RenderOptions {
   /** Namespace in place of the tree's own. */
   namespace?: string | undefined;
@@ -14,8 +14,8 @@ export interface RenderOptions {
 export const IMAGE_NAME = "onloadctl";
 
 /**
- * One of the kustomize trees as YAML, comments kept: what `kubectl kustomize internal/manifests/FOLDER` prints, in the
- * order of the tree. The trees keep to lists of resources, so that this needs no more of kustomize than that.
+ * Renders one of the kustomize trees as YAML. This is the output of `kubectl kustomize internal/manifests/FOLDER`, but
+ * with comments and in the order of the tree. The trees only list resources; other features of kustomize are not needed.
  *
  * @param folder below internal/manifests, such as "default"
  */
@@ -24,7 +24,7 @@ export function render(folder: string, options: RenderOptions = {}): string {
     .map((document) => {
       setNamespace(document, options.namespace);
       setImage(document, options.image);
-      // An own width would break long lines in the middle of CEL rules.
+      // A limit for the width would break long lines in the middle of CEL rules.
       return document.toString({ lineWidth: 0, directives: false, flowCollectionPadding: false }).trimEnd();
     })
     .map((text) => `---\n${text}\n`)

@@ -1,29 +1,27 @@
 /** The operator as a whole: caches, what makes it look at a resource again, and the loop that does. */
 import { randomUUID } from "node:crypto";
 import type { Logger } from "../cli/log.ts";
-import type { Pod } from "../api/core.ts";
-import { KMM_GROUP, OPERATOR_NAME } from "../api/names.ts";
+import { OPERATOR_NAME } from "../api/names.ts";
 import { Controller } from "../controller/controller.ts";
 import { Manager } from "../controller/manager.ts";
 import type { ControllerMetrics } from "../controller/metrics.ts";
 import { BucketRateLimiter, ItemExponentialFailureRateLimiter, MaxOfRateLimiter } from "../controller/rate-limiter.ts";
 import type { Client } from "../kube/client.ts";
+import { systemClock } from "../kube/clock.ts";
 import { EventRecorder } from "../kube/events.ts";
-import { PODS } from "../kube/resource.ts";
-import { createCaches, type Caches } from "./cache/caches.ts";
-import { keysOfKmmPod, keysOfNode, keysOfObject, keysOfPlugin, keysOfPullPod } from "./watch/keys.ts";
-import { OperatorMetrics } from "./report/metrics.ts";
+import { createCaches } from "./cache/caches.ts";
 import { NodePods, podWatcher } from "./cache/node-pods.ts";
-import { observeClaims } from "./observe/cluster.ts";
-import { concerns } from "./observe/node.ts";
-import { nameOf, selects } from "./observe/ownership.ts";
+import { OwnImage } from "./own-image.ts";
+import type { OperatorEnvironment } from "./plan.ts";
 import { OnloadReconciler } from "./reconcile.ts";
-import { Teller } from "./report/events.ts";
+import { EventReporter } from "./report/events.ts";
+import { OperatorMetrics } from "./report/metrics.ts";
+import { allKeys, keysOfNodeName, watchAll } from "./watch/watches.ts";
 
-/** Resources of different names are reconciled side by side. */
-const CONCURRENCY = 4;
-/** A rollout that cannot go on is looked at again at least this often. */
-const LONGEST_BACKOFF_MS = 60_000;
+/** Resources of different names are reconciled side by side, so many at most. */
+const MAX_CONCURRENT_RECONCILES = 4;
+/** A rollout that cannot go on is looked at again after this time at the latest. */
+const MAX_BACKOFF_MS = 60_000;
 
 export interface OperatorOptions {
   client: Client;
@@ -71,25 +69,33 @@ export async function runOperator(options: OperatorOptions, signal: AbortSignal)
   );
   manager.addRunnable(events);
 
-  const pods = new NodePods(client, podWatcher(client, log), (node) => enqueueNode(node));
+  const environment: OperatorEnvironment = {
+    ownNode: options.nodeName,
+    pluginImage: options.pluginImage,
+    ownImage: undefined,
+  };
+  const ownImage = new OwnImage({ client, pod, log }, (image) => {
+    environment.ownImage = image;
+    for (const key of allKeys(caches)) controller.enqueue(key);
+  });
+  const pods = new NodePods(client, podWatcher(client, log), (node) => {
+    for (const key of keysOfNodeName(caches, node)) controller.enqueue(key);
+  });
   const reconciler = new OnloadReconciler({
     client,
     caches,
     pods,
-    teller: new Teller(events, new OperatorMetrics(metrics.registry)),
-    environment: {
-      ownNode: options.nodeName,
-      pluginImage: options.pluginImage,
-      ownImage: await ownImage(client, pod, log, signal),
-    },
-    now: Date.now,
+    reporter: new EventReporter(events, new OperatorMetrics(metrics.registry)),
+    environment,
+    now: () => systemClock.now(),
+    monotonic: () => systemClock.monotonic(),
   });
   const controller = new Controller({
     name: "onload",
     reconcile: (key, stop, logger) => reconciler.reconcile(key, stop, logger),
-    maxConcurrentReconciles: CONCURRENCY,
+    maxConcurrentReconciles: MAX_CONCURRENT_RECONCILES,
     rateLimiter: new MaxOfRateLimiter(
-      new ItemExponentialFailureRateLimiter(5, LONGEST_BACKOFF_MS),
+      new ItemExponentialFailureRateLimiter(5, MAX_BACKOFF_MS),
       new BucketRateLimiter(10, 100),
     ),
     metrics,
@@ -101,60 +107,15 @@ export async function runOperator(options: OperatorOptions, signal: AbortSignal)
   });
   manager.addController(controller);
 
-  function enqueueNode(name: string): void {
-    const node = caches.nodes.store.get(name);
-    if (!node) return;
-    for (const claim of observeClaims(caches)) {
-      if (concerns(node, claim, selects(claim.selector, node.metadata.labels ?? {}))) controller.enqueue(nameOf(claim));
-    }
+  // Known before the first plan if the API server answers, and else as soon as it does.
+  if (options.pluginImage === undefined) {
+    await ownImage.read(signal);
+    manager.addRunnable(ownImage);
   }
-
   if (caches.onloads.state === "absent") log.warn("The CRD of Onload resources is not installed");
   try {
     await manager.run(signal);
   } finally {
     await pods.close();
-  }
-}
-
-function watchAll(controller: Controller, caches: Caches): void {
-  const all = (): string[] => observeClaims(caches).map(nameOf);
-  // Which resource keeps a node depends on all of them.
-  controller.watch(caches.onloads, ({ key, old, current }) => {
-    const claim = (onload: typeof current): string =>
-      JSON.stringify([(onload?.spec as { selector?: unknown })?.selector, onload?.metadata.deletionTimestamp]);
-    return claim(old) === claim(current) ? [key] : [key, ...all()];
-  });
-  controller.watch(caches.nodes, (change) => keysOfNode(change, observeClaims(caches)));
-  controller.watch(caches.plugins, keysOfPlugin);
-  controller.watch(caches.kmmPods, keysOfKmmPod);
-  controller.watch(caches.pullPods, keysOfPullPod);
-  controller.watch(caches.modules, keysOfObject);
-  controller.watch(caches.moduleImagesConfigs, keysOfObject);
-  controller.watch(caches.daemonSets, keysOfObject);
-  controller.watch(caches.nodeModulesConfigs, ({ key }) => {
-    const node = caches.nodes.store.get(key);
-    return node ? keysOfNode({ key, old: undefined, current: node }, observeClaims(caches)) : [];
-  });
-  controller.watch(caches.machineConfigs, all);
-  controller.watch(caches.crds, ({ old, current }) => ((current ?? old)?.spec.group.endsWith(KMM_GROUP) ? all() : []));
-}
-
-/** The image of our own pod, which also has the device plugin in it; undefined outside of a pod. */
-async function ownImage(
-  client: Client,
-  { name, namespace }: OperatorOptions["pod"],
-  log: Logger,
-  signal: AbortSignal,
-): Promise<string | undefined> {
-  if (!name || !namespace) return undefined;
-  try {
-    const pod = await client.get<Pod>(PODS, { namespace, name }, { signal });
-    const containers = pod?.spec?.containers ?? [];
-    return (containers.find((container) => container.name === "manager") ?? containers[0])?.image;
-  } catch (error) {
-    signal.throwIfAborted();
-    log.warn("Could not read the operator's own pod", { error });
-    return undefined;
   }
 }

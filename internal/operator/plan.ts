@@ -102,7 +102,11 @@ export function planFor(deps: PlanDeps, onload: DeepReadonly<Onload>, now: numbe
 
   // 4. Roll out: a state and a step for each node.
   const templateSeen = desired?.template !== undefined && hasSeenTemplate(live.daemonSet, version, desired.template);
-  const policy = policyFor(onload, facts, templateSeen);
+  const policy = policyFor(onload, facts, {
+    templateSeen,
+    pluginImageKnown: !kmm.installed || desired?.daemonSet !== undefined,
+    kmmSkipsCordoned: kmm.skipsCordonedNodes,
+  });
   const plan = memo.plan.get(
     `${memo.nodes.revision} ${JSON.stringify(policy)}`,
     () => planRollout(facts, policy, now),

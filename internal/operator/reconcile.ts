@@ -1,286 +1,424 @@
-/** Brings the nodes of one Onload resource nearer to what it asks for: observe, plan, act, report. */
-import { errorText } from "../cli/errors.ts";
+/**
+ * Brings the nodes of one Onload resource nearer to what it asks for, in one pass:
+ *
+ * 1. gather: what is known of the resource, beside the caches
+ * 2. decide: the plan, and in which order to work
+ * 3. act: objects, nodes, pods
+ * 4. report: events, metrics, status
+ * 5. next: when to look again
+ *
+ * Each is awaited before the next begins, and nothing that a pass has started outlives it. What the API server refuses
+ * is collected and reported; only being asked to stop ends a pass early.
+ */
+import { asError, errorText } from "../cli/errors.ts";
 import type { Logger } from "../cli/log.ts";
 import type { DeepReadonly } from "../api/core.ts";
-import { FINALIZER, type OnloadKey } from "../api/names.ts";
-import type { Onload } from "../api/onload.ts";
-import { REASON } from "../api/reasons.ts";
+import type { OnloadKey } from "../api/names.ts";
+import type { Onload, OnloadStatus } from "../api/onload.ts";
+import { CONDITION, REASON } from "../api/reasons.ts";
 import type { Result } from "../controller/controller.ts";
-import type { ClusterClient } from "./cache/cluster-client.ts";
-import { isNotFound } from "../kube/errors.ts";
 import { splitKey } from "../kube/object.ts";
-import { MODULES, ONLOADS } from "../api/resources.ts";
-import { DAEMON_SETS, refOf } from "../kube/resource.ts";
-import { takeSteps, type Deeds } from "./act/nodes.ts";
-import { Applier } from "./act/objects.ts";
-import type { ReconcilerCaches, RawOnload } from "./cache/caches.ts";
-import { EVICTION_RETRY_MS, EvictionLog } from "./act/evict.ts";
-import { LastWords } from "./observe/failure-logs.ts";
-import { Memo } from "./memo.ts";
+import { addFinalizer, removeFinalizer, type FinalizerResult } from "./act/finalizer.ts";
+import { takeSteps, type Again, type SeenNodes, type StepResults } from "./act/nodes.ts";
+import { applyObjects, removeObjects, type ObjectResults } from "./act/objects.ts";
+import type { RawOnload, ReconcilerCaches } from "./cache/caches.ts";
+import type { ClusterClient } from "./cache/cluster-client.ts";
 import type { NodePods } from "./cache/node-pods.ts";
-import type { CollectedState } from "./observe/cluster.ts";
-import { planFor, PlanMemo, type Planned, type OperatorEnvironment } from "./plan.ts";
-import { notReadySince, Reporter } from "./report/status.ts";
+import { nextPass, restAfter } from "./next-pass.ts";
+import { modulePods, type Collected } from "./observe/failure-logs.ts";
+import {
+  heldBackProblems,
+  KMM_MISSING,
+  NO_IMAGE,
+  readOnload,
+  withoutSpec,
+  type ResourceProblem,
+} from "./observe/preflight.ts";
+import { firstOf, freshNodes } from "./order-of-work.ts";
+import { planFor, type Planned, type OperatorEnvironment } from "./plan.ts";
+import { statusOf } from "./report/conditions.ts";
+import { eventsOfStatus } from "./report/event-texts.ts";
+import type { EventReporter } from "./report/events.ts";
+import { isTrue, notReadySince, unreadableStatus, writeStatus } from "./report/status.ts";
 import { withoutStarts, type RolloutPlan } from "./rollout/plan.ts";
-import { attemptFor, beginRollback, nextLastReady, standingRollback, type Rollback } from "./rollout/rollback.ts";
-import { tellConditions } from "./report/event-texts.ts";
-import { statusOf, type Trouble } from "./report/conditions.ts";
-import type { StepName } from "./rollout/steps.ts";
-import type { Teller } from "./report/events.ts";
-import { heldBackTrouble, KMM_MISSING, NO_IMAGE, readOnload, ServiceAccounts } from "./observe/preflight.ts";
-
-/** A plan that was overtaken by a change is made again after this time, when the caches have caught up. */
-const OVERTAKEN_MS = 20;
-/**
- * A plan looks at every node, and thousands of events come while hundreds of nodes change: after one that took a
- * millisecond, those of the next ten share one more. On a small cluster nobody can tell.
- */
-const REST_FACTOR = 10;
-const LONGEST_REST_MS = 100;
-/** Troubles whose end no event tells are looked at again after this time. */
-const TROUBLE_MS = 10_000;
-/** A step that failed is tried again after this time, where something else is due anyway. */
-const FAILED_MS = 1000;
-const NO_DEEDS: Deeds = { steps: [], errors: [], again: undefined };
-
-/** What came of one pass. */
-interface Work {
-  /** Why an object could not be applied. */
-  unapplied: Error | undefined;
-  deeds: Deeds;
-}
-const NO_WORK: Work = { unapplied: undefined, deeds: NO_DEEDS };
-
-/**
- * A label may come before what it refers to. Then KMM and the DaemonSet controller see all nodes of a new resource at
- * once, instead of going over all nodes for each one that is labelled.
- */
-const LABELS_FIRST: ReadonlySet<StepName> = new Set<StepName>(["None", "Wait", "Install"]);
+import { beginRollback, nextLastReady, standingRollback, type Rollback } from "./rollout/rollback.ts";
+import { ResourceSession } from "./session.ts";
 
 export interface ReconcilerDeps {
   client: ClusterClient;
   caches: ReconcilerCaches;
   pods: NodePods;
-  teller: Teller;
+  reporter: EventReporter;
+  /** Read anew in every pass. */
   environment: OperatorEnvironment;
+  /** Milliseconds since the epoch. */
   now: () => number;
+  /** Milliseconds of a clock that does not go back, for intervals. Default: `now`. */
+  monotonic?: () => number;
+}
+
+/** What is known of a resource, beside the caches. */
+interface Gathered {
+  key: OnloadKey;
+  raw: DeepReadonly<RawOnload>;
+  onload: DeepReadonly<Onload>;
+  deleting: boolean;
+  /** Why the resource cannot work. */
+  invalid: ResourceProblem | undefined;
+  /** What is wrong with its ServiceAccount. */
+  account: ResourceProblem | undefined;
+}
+
+/** What to do in a pass. */
+interface Decision {
+  planned: Planned;
+  /** The rollback to begin: its next plan is another one, so that nothing else is done. */
+  rollback: Rollback | undefined;
+  problems: readonly ResourceProblem[];
+  /** Whether nodes and objects are touched. */
+  works: boolean;
+  /** Whether nodes that serve may be taken out of service. */
+  starts: boolean;
+  seen: SeenNodes;
+  planMs: number;
+}
+
+/** What came of working on nodes and objects. */
+interface Work {
+  /** The plan that was acted on. */
+  plan: RolloutPlan;
+  steps: StepResults["steps"];
+  /** What went wrong with steps, and with objects. */
+  errors: Error[];
+  unapplied: Error[];
+  /** What was refused although nothing is wrong: a cache is behind. */
+  overtaken: Error[];
+  again: Again;
+  /** The resource has been let go. */
+  released: boolean;
+}
+
+/** What came of a whole pass. */
+interface PassResults extends Work {
+  logs: Collected;
+}
+
+const NO_STEPS: StepResults = { steps: [], errors: [], overtaken: [], again: undefined };
+const NO_OBJECTS: ObjectResults = { errors: [], overtaken: [] };
+const NO_FINALIZER = { errors: [], overtaken: [] };
+
+function workOf(
+  plan: RolloutPlan,
+  { steps, errors, overtaken, again }: StepResults,
+  objects: ObjectResults,
+  finalizer: Pick<FinalizerResult, "errors" | "overtaken"> = NO_FINALIZER,
+): Work {
+  return {
+    plan,
+    steps,
+    errors: [...finalizer.errors, ...errors],
+    unapplied: objects.errors,
+    overtaken: [...finalizer.overtaken, ...objects.overtaken, ...overtaken],
+    again,
+    released: false,
+  };
+}
+
+/** What came of reporting. */
+interface Reported {
+  problems: readonly ResourceProblem[];
+  statusWaitMs: number | undefined;
+  error: Error | undefined;
 }
 
 export class OnloadReconciler {
-  readonly #deps: ReconcilerDeps;
-  readonly #applier: Applier;
-  readonly #reporter: Reporter;
-  readonly #accounts: ServiceAccounts;
-  readonly #lastWords: LastWords;
-  readonly #evictions: EvictionLog;
-  readonly #known = new Map<string, { read: Memo<ReturnType<typeof readOnload>>; memo: PlanMemo }>();
+  readonly #deps: ReconcilerDeps & { monotonic: () => number };
+  readonly #sessions = new Map<string, ResourceSession>();
 
   constructor(deps: ReconcilerDeps) {
-    const { client, caches, teller, now } = deps;
-    this.#deps = deps;
-    this.#applier = new Applier(client);
-    this.#reporter = new Reporter(client, caches, now);
-    this.#accounts = new ServiceAccounts(client, now);
-    this.#lastWords = new LastWords(client);
-    this.#evictions = new EvictionLog((onload, node, pod, result, message) =>
-      teller.tellEviction(onload, node, pod, result, message),
-    );
+    this.#deps = { ...deps, monotonic: deps.monotonic ?? deps.now };
   }
 
-  /** One pass over one resource; called again whenever something that it depends on changes. */
+  /**
+   * One pass over one resource; called again whenever something that it depends on changes.
+   *
+   * @throws Error if something failed and nothing else is due, so that the caller backs off
+   */
   async reconcile(key: string, signal: AbortSignal, log: Logger): Promise<Result> {
     const raw = this.#deps.caches.onloads.store.get(key);
-    if (!raw) {
+    const session = raw && this.#session(key, raw);
+    if (!session) {
       this.#forget(key);
       return {};
     }
-    const known = this.#known.get(key) ?? { read: new Memo<ReturnType<typeof readOnload>>(), memo: new PlanMemo() };
-    this.#known.set(key, known);
-    const { onload, trouble } = known.read.get(`${raw.metadata.uid} ${raw.metadata.resourceVersion}`, () =>
+    const gathered = await this.#gather(raw, session, signal);
+    if ("unreadable" in gathered) return this.#reportUnreadable(raw, session, gathered.unreadable, signal);
+    const decision = this.#decide(gathered, session);
+    const results = await this.#act(gathered, decision, session, signal);
+    const reported = await this.#report(gathered, decision, results, session, signal);
+    return this.#next(decision, results, reported, log);
+  }
+
+  /** 1. Reads the spec, and looks up the ServiceAccount that it names. */
+  async #gather(
+    raw: DeepReadonly<RawOnload>,
+    session: ResourceSession,
+    signal: AbortSignal,
+  ): Promise<Gathered | { unreadable: ResourceProblem }> {
+    const { client, monotonic } = this.#deps;
+    const { namespace = "", name, deletionTimestamp } = raw.metadata;
+    const deleting = deletionTimestamp !== undefined;
+    const { onload: read, problem } = session.read.get(`${raw.metadata.uid} ${raw.metadata.resourceVersion}`, () =>
       readOnload(raw),
     );
-    if (!onload) {
-      // Not even its nodes can be told: nothing is touched until the spec is corrected.
-      if (trouble) this.#deps.teller.tell(raw, { type: "Warning", reason: trouble.reason, note: trouble.message });
-      return {};
-    }
-    if (!onload.metadata.deletionTimestamp) await this.#addFinalizer(raw, signal);
-    const now = this.#deps.now();
-    const began = performance.now();
-    const planned = planFor({ ...this.#deps, collected: this.#collected() }, onload, now, known.memo);
-    const restMs = Math.min((performance.now() - began) * REST_FACTOR, LONGEST_REST_MS);
-    const rollback = planned.kmm.installed ? beginRollback(onload, planned.plan, now) : undefined;
-    const [found, { unapplied, deeds }] = await Promise.all([
-      this.#troubles(onload, planned, signal),
-      rollback || trouble ? NO_WORK : this.#work(onload, planned, signal),
-    ]);
-    const troubles = [...(trouble ? [trouble] : []), ...found];
-    const failures = [...deeds.errors];
-    if (unapplied) {
-      failures.push(unapplied);
-      troubles.push({ reason: REASON.ApplyFailed, message: errorText(unapplied) });
-    }
-    const waitMs = await this.#report(raw, onload, planned, deeds, troubles, rollback, signal);
-    const heard = await this.#listen(planned, signal);
-    if (onload.metadata.deletionTimestamp && planned.plan.nodes.length === 0) await this.#finish(raw, planned, signal);
-    const next = { ...this.#next(planned, deeds, troubles, heard, waitMs), restMs };
-    if (failures.length === 0) return next;
-    const error =
-      failures.length === 1 ? failures[0]! : new AggregateError(failures, `Cannot take ${failures.length} steps`);
-    // Backing off for one node must not keep others from what is due.
-    if (next.requeueAfterMs === undefined) throw error;
-    log.error("Some steps failed", { error });
-    return { requeueAfterMs: Math.min(Math.max(next.requeueAfterMs, FAILED_MS), TROUBLE_MS), restMs };
+    const onload = read ?? (deleting ? withoutSpec(raw) : undefined);
+    // Not even its nodes can be told: nothing is touched until the spec is corrected.
+    if (!onload) return { unreadable: problem! };
+    const account = deleting ? undefined : await session.account.problem(client, onload, monotonic(), signal);
+    return { key: { namespace, name }, raw, onload, deleting, invalid: deleting ? undefined : problem, account };
   }
 
-  #collected(): CollectedState {
-    const failureLogs = { logs: this.#lastWords.words, revision: this.#lastWords.words.size };
-    return { pods: this.#deps.pods, refusals: this.#evictions.refusals, failureLogs };
-  }
-
-  async #addFinalizer(raw: DeepReadonly<RawOnload>, signal: AbortSignal): Promise<void> {
-    const { finalizers = [], resourceVersion } = raw.metadata;
-    if (finalizers.includes(FINALIZER)) return;
-    const patch = { metadata: { finalizers: [...finalizers, FINALIZER] } };
-    const { client, caches } = this.#deps;
-    caches.onloads.observe(await client.mergePatch<RawOnload>(ONLOADS, refOf(raw), patch, { resourceVersion, signal }));
-  }
-
-  async #troubles(onload: DeepReadonly<Onload>, planned: Planned, signal: AbortSignal): Promise<Trouble[]> {
-    if (onload.metadata.deletionTimestamp) return [];
-    if (!planned.kmm.installed) return [KMM_MISSING];
-    const account = await this.#accounts.trouble(onload, signal);
-    const image = planned.desired?.daemonSet ? [] : [NO_IMAGE];
-    return [...image, ...account, ...heldBackTrouble(planned.desired?.heldBack ?? [])];
-  }
-
-  /** Applies objects and takes steps. What could not be applied is given back, because nodes can go on without it. */
-  async #work(onload: DeepReadonly<Onload>, planned: Planned, signal: AbortSignal): Promise<Work> {
-    const { plan, kmm } = planned;
-    const { client, caches, pods, now } = this.#deps;
-    const actor = { kmm, client, caches, pods, evictions: this.#evictions, now };
-    const act = async (steps: RolloutPlan): Promise<Deeds> => {
-      // Without KMM no step would come to an end; only cleaning up needs none of it.
-      if (!kmm.installed && !onload.metadata.deletionTimestamp) return NO_DEEDS;
-      return takeSteps(actor, onload, steps, attemptFor(onload), signal);
+  /** 2. Plans. */
+  #decide(gathered: Gathered, session: ResourceSession): Decision {
+    const { caches, pods, environment, now, monotonic } = this.#deps;
+    const { onload, deleting, invalid } = gathered;
+    const collected = { pods, refusals: session.evictions.refusals, failureLogs: session.failureLogs };
+    const began = monotonic();
+    const planned = planFor({ caches, collected, environment }, onload, now(), session.plan);
+    const planMs = monotonic() - began;
+    const { kmm, plan, desired, live } = planned;
+    const rollback = kmm.installed ? beginRollback(onload, plan, now()) : undefined;
+    return {
+      planned,
+      rollback,
+      problems: deleting ? [] : problemsOf(gathered, planned),
+      works: rollback === undefined && invalid === undefined,
+      starts: desired?.daemonSet !== undefined && live.daemonSet !== undefined,
+      seen: new Map(freshNodes(plan).flatMap((name) => entryOf(name, caches.nodes.store.get(name)))),
+      planMs,
     };
-    if (plan.nodes.every(({ step }) => LABELS_FIRST.has(step))) {
-      const deeds = await act(plan);
-      return { unapplied: await this.#applyObjects(planned, signal), deeds };
-    }
-    const unapplied = await this.#applyObjects(planned, signal);
-    return { unapplied, deeds: await act(unapplied ? withoutStarts(plan) : plan) };
   }
 
-  async #applyObjects({ desired, live, plan }: Planned, signal: AbortSignal): Promise<Error | undefined> {
-    if (!desired) return undefined;
-    try {
-      await this.#applier.applyAll(this.#deps.caches, desired, live, signal);
-      // KMM unloads a Module that goes: it must be on no node any more.
-      const unused = plan.nodes.every(({ facts }) => facts.labels.sfc === undefined && !facts.sfc.present);
-      if (!desired.sfc && unused) await this.#applier.remove(MODULES, live.sfc, signal);
-      return undefined;
-    } catch (error) {
-      signal.throwIfAborted();
-      return error as Error;
-    }
-  }
-
-  async #report(
-    raw: DeepReadonly<RawOnload>,
-    onload: DeepReadonly<Onload>,
-    planned: Planned,
-    deeds: Deeds,
-    troubles: readonly Trouble[],
-    begun: Rollback | undefined,
+  /** 3. Applies objects and takes steps, and reads the logs of what failed meanwhile. */
+  async #act(
+    gathered: Gathered,
+    decision: Decision,
+    session: ResourceSession,
     signal: AbortSignal,
-  ): Promise<number | undefined> {
-    const { teller, now } = this.#deps;
-    const key = keyOf(raw);
+  ): Promise<PassResults> {
+    const { client, monotonic } = this.#deps;
+    const { plan } = decision.planned;
+    const failing = plan.nodes.filter(({ facts }) => facts.onload.failure ?? facts.sfc.failure);
+    const names = failing.map(({ facts }) => facts.name);
+    const pods = modulePods(names, gathered.key, this.#deps.caches);
+    const [worked, logs] = await Promise.allSettled([
+      this.#work(gathered, decision, session, signal),
+      session.failureLogs.collect(client, pods, monotonic(), signal),
+    ]);
+    signal.throwIfAborted();
+    if (worked.status === "rejected") throw worked.reason;
+    if (logs.status === "rejected") throw logs.reason;
+    return { ...worked.value, logs: logs.value };
+  }
+
+  async #work(
+    gathered: Gathered,
+    { planned, works, starts, seen }: Decision,
+    session: ResourceSession,
+    signal: AbortSignal,
+  ): Promise<Work> {
+    const { raw, deleting } = gathered;
+    if (!deleting) {
+      // Without its finalizer the resource could be gone before its nodes are clean: no node is touched.
+      const held = await addFinalizer(this.#deps, raw, signal);
+      if (!held.done) return workOf(planned.plan, NO_STEPS, NO_OBJECTS, held);
+    }
+    if (!works) return workOf(planned.plan, NO_STEPS, NO_OBJECTS);
+    if (deleting && planned.plan.nodes.length === 0) return this.#release(raw, planned, session, signal);
+    const allowed = deleting || starts ? planned.plan : withoutStarts(planned.plan);
+    if (firstOf(allowed) === "labels") {
+      const steps = await this.#takeSteps(gathered, planned, allowed, seen, session, signal);
+      return workOf(allowed, steps, await this.#applyObjects(planned, session, signal));
+    }
+    const objects = await this.#applyObjects(planned, session, signal);
+    const plan = isComplete(objects) ? allowed : withoutStarts(allowed);
+    return workOf(plan, await this.#takeSteps(gathered, planned, plan, seen, session, signal), objects);
+  }
+
+  /** Every node is clean: the objects go, and once all have gone, the resource. */
+  async #release(
+    raw: DeepReadonly<RawOnload>,
+    { plan, live }: Planned,
+    { applied }: ResourceSession,
+    signal: AbortSignal,
+  ): Promise<Work> {
+    const objects = await removeObjects({ ...this.#deps, applied }, live, signal);
+    if (!isComplete(objects)) return workOf(plan, NO_STEPS, objects);
+    const freed = await removeFinalizer(this.#deps, raw, signal);
+    return { ...workOf(plan, NO_STEPS, objects, freed), released: freed.done };
+  }
+
+  async #takeSteps(
+    { onload, raw, deleting }: Gathered,
+    { kmm }: Planned,
+    plan: RolloutPlan,
+    seen: SeenNodes,
+    { evictions, inspected }: ResourceSession,
+    signal: AbortSignal,
+  ): Promise<StepResults> {
+    // Without KMM no step would come to an end; only cleaning up needs none of it.
+    if (!kmm.installed && !deleting) return NO_STEPS;
+    const { client, caches, pods, reporter, now, monotonic } = this.#deps;
+    const onEviction = reporter.reportEviction.bind(reporter, raw);
+    const actor = { kmm, client, caches, pods, inspected, evictions, onEviction, now, monotonic };
+    return takeSteps(actor, onload, plan, seen, signal);
+  }
+
+  async #applyObjects(
+    { desired, live, plan }: Planned,
+    { applied }: ResourceSession,
+    signal: AbortSignal,
+  ): Promise<ObjectResults> {
+    if (!desired) return NO_OBJECTS;
+    // KMM unloads a Module that goes: it must be on no node any more.
+    const unused = plan.nodes.every(({ facts }) => facts.labels.sfc === undefined && !facts.sfc.present);
+    return applyObjects({ ...this.#deps, applied }, desired, live, { sfc: !desired.sfc && unused }, signal);
+  }
+
+  /** 4. Tells of the plan, of what was done and of what went wrong. */
+  async #report(
+    { key, raw, onload }: Gathered,
+    { planned, rollback: begun, problems: found }: Decision,
+    results: PassResults,
+    session: ResourceSession,
+    signal: AbortSignal,
+  ): Promise<Reported> {
+    const { reporter, now } = this.#deps;
+    const { plan, steps, released } = results;
+    const problems = [...found, ...this.#failuresOf(results, session)];
     const held = (planned.desired?.heldBack.length ?? 0) > 0;
-    const rollback = begun ?? standingRollback(onload);
     const status = statusOf({
       onload,
       version: begun?.toVersion ?? planned.effective.spec.onload.version,
-      plan: planned.plan,
-      troubles,
-      rollback,
-      lastReady: planned.kmm.installed ? nextLastReady(onload, planned.plan, held, now()) : onload.status?.lastReady,
+      plan,
+      problems,
+      rollback: begun ?? standingRollback(onload),
+      lastReady: planned.kmm.installed ? nextLastReady(onload, plan, held, now()) : onload.status?.lastReady,
       now: now(),
     });
-    const isTrue = (condition: string): boolean =>
-      status.conditions?.some(({ type, status: value }) => type === condition && value === "True") ?? false;
-    const ready = isTrue("Ready");
-    teller.tellPlan(raw, key, planned.plan, deeds, { ready, degraded: isTrue("Degraded") }, now());
-    if (begun) {
-      const note = `Going back from version ${begun.fromVersion} to ${begun.toVersion}: ${begun.message}`;
-      teller.tell(raw, { type: "Warning", reason: "RollbackStarted", note });
+    const conditions = { ready: isTrue(status, CONDITION.Ready), degraded: isTrue(status, CONDITION.Degraded) };
+    session.previousNodes = reporter.reportPlan(raw, key, session.previousNodes, plan, steps, conditions, now());
+    if (released) return { problems, statusWaitMs: undefined, error: undefined };
+    const { statusWaitMs, error } = await this.#writeStatus(raw, status, session, signal);
+    if (error === undefined && statusWaitMs === undefined) {
+      const since = notReadySince(onload.status);
+      if (conditions.ready && since !== undefined) reporter.reportReady(key, now() - since);
     }
-    const wait = await this.#reporter.write(`${key.namespace}/${key.name}`, raw, status, signal);
-    if (wait !== undefined) return wait;
-    for (const tale of tellConditions(onload.status?.conditions, status.conditions)) teller.tell(raw, tale);
-    const since = notReadySince(onload.status);
-    if (ready && since !== undefined) teller.tellReady(key, now() - since);
-    return undefined;
+    return { problems, statusWaitMs, error };
   }
 
-  /** Reads the logs of KMM's failed pods on nodes that wait for them. */
-  async #listen({ plan }: Planned, signal: AbortSignal): Promise<boolean> {
-    const { kmmPods } = this.#deps.caches;
-    const failing = plan.nodes.filter(({ facts }) => facts.onload.failure ?? facts.sfc.failure);
-    const pods = failing.slice(0, 10).flatMap(({ facts }) => kmmPods.store.byIndex("node", facts.name));
-    return this.#lastWords.listen(pods, signal);
+  /** What failed in this pass, as far as people need to know. */
+  #failuresOf({ unapplied, errors, overtaken }: PassResults, session: ResourceSession): ResourceProblem[] {
+    const problems = unapplied.map((error) => ({ reason: REASON.ApplyFailed, message: errorText(error) }));
+    const passing = [...errors, ...overtaken];
+    if (!session.failing.persists(passing.length > 0, this.#deps.monotonic())) return problems;
+    const more = passing.length > 1 ? ` (and ${passing.length - 1} more)` : "";
+    return [...problems, { reason: REASON.StepFailed, message: `${errorText(passing[0])}${more}` }];
   }
 
-  /** Every node is clean: the objects go, and then the resource. */
-  async #finish(raw: DeepReadonly<RawOnload>, { live }: Planned, signal: AbortSignal): Promise<void> {
-    await Promise.all([
-      this.#applier.remove(MODULES, live.onload, signal),
-      this.#applier.remove(MODULES, live.sfc, signal),
-      this.#applier.remove(DAEMON_SETS, live.daemonSet, signal),
-    ]);
-    const { finalizers = [] } = raw.metadata;
-    if (!finalizers.includes(FINALIZER)) return;
-    const rest = finalizers.filter((each) => each !== FINALIZER);
-    const { client, caches } = this.#deps;
-    const current = caches.onloads.store.get(`${raw.metadata.namespace}/${raw.metadata.name}`) ?? raw;
-    const resourceVersion = current.metadata.resourceVersion;
+  /** Writes a status, and tells of the conditions that have changed once it is written. */
+  async #writeStatus(
+    raw: DeepReadonly<RawOnload>,
+    status: OnloadStatus,
+    session: ResourceSession,
+    signal: AbortSignal,
+  ): Promise<Pick<Reported, "statusWaitMs" | "error">> {
+    const { reporter } = this.#deps;
     try {
-      await client.mergePatch(ONLOADS, refOf(raw), { metadata: { finalizers: rest } }, { resourceVersion, signal });
+      const statusWaitMs = await writeStatus(this.#deps, session, raw, status, signal);
+      if (statusWaitMs !== undefined) return { statusWaitMs, error: undefined };
+      const old = raw.status as DeepReadonly<OnloadStatus> | undefined;
+      for (const text of eventsOfStatus(old, status)) reporter.report(raw, text);
+      return { statusWaitMs, error: undefined };
     } catch (error) {
-      // The cache may not know yet that our last patch let it go.
-      if (!isNotFound(error)) throw error;
+      signal.throwIfAborted();
+      return { statusWaitMs: undefined, error: asError(error) };
     }
   }
 
-  #next(
-    planned: Planned,
-    deeds: Deeds,
-    troubles: readonly Trouble[],
-    heard: boolean,
-    waitMs: number | undefined,
-  ): Result {
-    const { plan } = planned;
-    const times: number[] = [];
-    if (deeds.again === "now") times.push(0);
-    if (deeds.again === "soon" || heard) times.push(OVERTAKEN_MS);
-    if (waitMs !== undefined) times.push(waitMs);
-    if (troubles.some(({ reason }) => reason === REASON.ServiceAccountMissing)) times.push(TROUBLE_MS);
-    if (plan.nodes.some(({ state }) => state === "Draining")) times.push(EVICTION_RETRY_MS);
-    if (plan.wakeAt !== undefined) times.push(Math.max(1, plan.wakeAt - this.#deps.now() + 1));
-    return times.length > 0 ? { requeueAfterMs: Math.min(...times) } : {};
+  async #reportUnreadable(
+    raw: DeepReadonly<RawOnload>,
+    session: ResourceSession,
+    problem: ResourceProblem,
+    signal: AbortSignal,
+  ): Promise<Result> {
+    const { reporter, now } = this.#deps;
+    const { namespace = "", name } = raw.metadata;
+    reporter.reportUnreadable({ namespace, name });
+    const { statusWaitMs, error } = await this.#writeStatus(
+      raw,
+      unreadableStatus(raw, problem, now()),
+      session,
+      signal,
+    );
+    if (error) throw error;
+    return statusWaitMs === undefined ? {} : { requeueAfterMs: statusWaitMs };
   }
 
+  /** 5. When to look again. */
+  #next({ planMs }: Decision, results: PassResults, { problems, statusWaitMs, error }: Reported, log: Logger): Result {
+    const { plan, again, overtaken, logs, errors, unapplied } = results;
+    // What is refused again and again is no matter of a cache that is a moment behind.
+    const stuck = problems.some(({ reason }) => reason === REASON.StepFailed) ? overtaken : [];
+    const failures = [...errors, ...unapplied, ...stuck, ...(error ? [error] : [])];
+    const failed = failures.length > 0;
+    const soon = overtaken.length > stuck.length ? "soon" : again;
+    const due = nextPass({ plan, again: soon, logs, statusWaitMs, problems, failed }, this.#deps.now());
+    const restMs = restAfter(planMs);
+    if (!failed) return due === undefined ? { restMs } : { requeueAfterMs: due, restMs };
+    const all =
+      failures.length === 1 ? failures[0]! : new AggregateError(failures, `Cannot take ${failures.length} steps`);
+    if (due === undefined) throw all;
+    log.error("Some steps failed", { error: all });
+    return { requeueAfterMs: due, restMs };
+  }
+
+  #session(key: string, { metadata: { uid } }: DeepReadonly<RawOnload>): ResourceSession {
+    const known = this.#sessions.get(key);
+    if (known && known.uid === uid) return known;
+    this.#forget(key);
+    const session = new ResourceSession(uid);
+    this.#sessions.set(key, session);
+    return session;
+  }
+
+  /** The resource is gone, if it ever was there. */
   #forget(key: string): void {
+    const session = this.#sessions.get(key);
+    if (!session) return;
+    this.#sessions.delete(key);
+    for (const node of session.inspected) this.#deps.pods.forget(node);
     const { namespace = "", name } = splitKey(key);
-    this.#known.delete(key);
-    // Which nodes were emptied for it is not known any more; others look again at theirs.
-    this.#deps.pods.forgetAll();
-    this.#reporter.forget(key);
-    this.#deps.teller.forget({ namespace, name });
+    this.#deps.reporter.forget({ namespace, name });
   }
 }
 
-function keyOf({ metadata }: DeepReadonly<RawOnload>): OnloadKey {
-  return { namespace: metadata.namespace ?? "", name: metadata.name };
+function isComplete({ errors, overtaken }: ObjectResults): boolean {
+  return errors.length === 0 && overtaken.length === 0;
+}
+
+/** What is wrong with the whole resource, worst first. */
+function problemsOf({ invalid, account }: Gathered, { kmm, desired }: Planned): ResourceProblem[] {
+  const first = invalid ? [invalid] : [];
+  if (!kmm.installed) return [...first, KMM_MISSING];
+  return [
+    ...first,
+    ...(desired?.daemonSet ? [] : [NO_IMAGE]),
+    ...(account ? [account] : []),
+    ...heldBackProblems(desired?.heldBack ?? []),
+  ];
+}
+
+function entryOf<T>(name: string, value: T | undefined): [string, T][] {
+  return value === undefined ? [] : [[name, value]];
 }

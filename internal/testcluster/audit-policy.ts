@@ -4,8 +4,8 @@ import { infrastructureGroup } from "./cluster.ts";
 export const KMM_USER = "kmm-manager";
 
 /**
- * Logs one line for each finished request of the programs under test, and for KMM's PATCHes of nodes, whose number bounds
- * how fast a rollout can be; see Cluster.auditEvents.
+ * Logs one line for each finished request of the programs under test, and for each PATCH of a node by KMM. The number of
+ * those PATCHes limits the speed of a rollout. See Cluster.auditEvents.
  */
 export function auditPolicy(): unknown {
   const left = {

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { Agent, request } from "node:https";
 import type { KeyPair } from "./pki.ts";
 
-/** An answer of the API server other than success. */
+/** An answer of the API server that is an error. */
 export class RequestError extends Error {
   override readonly name = "RequestError";
   readonly status: number;
@@ -13,7 +13,7 @@ export class RequestError extends Error {
   }
 }
 
-/** A request body and its kind; JSON unless said. */
+/** A request body and its content type, which is JSON by default. */
 export interface RequestOptions {
   readonly body?: unknown;
   /** merge: application/merge-patch+json; apply: application/apply-patch+yaml. */
@@ -27,8 +27,8 @@ const contentTypes = {
 } as const;
 
 /**
- * Talks to the API server for tests, over few kept connections, and knows nothing of the code that is tested.
- * Objects come back as parsed JSON without a type: callers say what they expect.
+ * Sends requests of tests to the API server over a few connections that stay open. It uses none of the code under test.
+ * Objects are returned as parsed JSON without a type; callers cast them.
  */
 export class Client {
   readonly #server: URL;
@@ -45,7 +45,7 @@ export class Client {
     });
   }
 
-  /** Sends one request; throws a RequestError with the API server's message when it is refused. */
+  /** Sends one request; throws a RequestError with the message of the API server if it is refused. */
   // oxlint-disable-next-line typescript/no-explicit-any -- the shape depends on the path
   request<T = any>(method: string, path: string, options: RequestOptions = {}): Promise<T> {
     const body = options.body === undefined ? undefined : JSON.stringify(options.body);

@@ -8,7 +8,7 @@ import { writeKubeconfig } from "./kubeconfig.ts";
 import { CertificateAuthority } from "./pki.ts";
 import type { KeyPair } from "./pki.ts";
 
-/** The group of the cluster's own programs; the audit log leaves it out. */
+/** The group of the cluster's own programs. Their requests are not in the audit log. */
 export const infrastructureGroup = "onloadctl:infrastructure";
 
 /** A user of the cluster: a client certificate and a kubeconfig that names it. */
@@ -34,7 +34,7 @@ export interface AuditEvent {
   readonly requestReceivedTimestamp: string;
 }
 
-/** A running cluster as seen by whoever uses it: this process started it, or another one did and handed over its folder. */
+/** A running cluster. This process started it, or another process did and passed on its folder. */
 export class Cluster {
   /** The folder with the cluster's certificates, kubeconfigs and logs. */
   readonly folder: string;
@@ -66,7 +66,7 @@ export class Cluster {
     return join(this.folder, "audit.log");
   }
 
-  /** Makes a user with a client certificate; without groups it may do only what a test's RBAC objects allow. */
+  /** Makes a user with a client certificate; without groups it has only the rights that the RBAC objects of a test give it. */
   async addUser(name: string, groups: readonly string[] = []): Promise<ClusterUser> {
     return await issueUser(this.folder, this.server, this.#authority, name, groups);
   }
@@ -77,7 +77,7 @@ export class Cluster {
     return this.#client.request<T>(method, path, options);
   }
 
-  /** Runs kubectl as the administrator and returns its standard output; throws with its message when it fails. */
+  /** Runs kubectl as the administrator and returns its standard output; throws with its message if it fails. */
   async kubectl(args: readonly string[], options: { input?: string; signal?: AbortSignal } = {}): Promise<string> {
     const kubectl = await tool("kubectl");
     return await output([kubectl, "--kubeconfig", this.kubeconfigPath, ...args], options);
@@ -109,7 +109,7 @@ export class Cluster {
       .filter((event) => event.user.username === username);
   }
 
-  /** Closes this process's connections; the cluster goes on. */
+  /** Closes the connections of this process; the cluster keeps running. */
   close(): void {
     this.#client.close();
   }

@@ -9,7 +9,7 @@ import { auditPolicy } from "./audit-policy.ts";
 import { Cluster, infrastructureGroup, issueUser, userFiles } from "./cluster.ts";
 import { CertificateAuthority, createSigningKey } from "./pki.ts";
 
-/** What a control plane consists of beside etcd and the API server. */
+/** Options of a control plane. */
 export interface ControlPlaneOptions {
   readonly signal?: AbortSignal;
   /** The state folder to use; a new one by default. */
@@ -50,7 +50,7 @@ export class ControlPlane extends Cluster implements AsyncDisposable {
     this.#apiServer = startApiServer();
   }
 
-  /** Waits until the API server answers that it is ready; throws with the end of its log when it has exited. */
+  /** Waits until the API server answers that it is ready; throws with the end of its log if it has exited. */
   async waitReady(signal?: AbortSignal): Promise<void> {
     let exited: RunningProcess | undefined;
     await poll(
@@ -78,8 +78,8 @@ export class ControlPlane extends Cluster implements AsyncDisposable {
   }
 
   /**
-   * Forgets all history in etcd. A watch that resumes from before gets 410 Gone, at the latest after the API server
-   * was restarted, because its watch cache then starts empty.
+   * Compacts the whole history in etcd. A watch that resumes from an earlier version gets 410 Gone, at the latest after
+   * a restart of the API server, whose watch cache is empty then.
    */
   async compactEtcd(): Promise<void> {
     const range = await this.#askEtcd("/v3/kv/range", { key: btoa("\0") });
@@ -107,7 +107,7 @@ export class ControlPlane extends Cluster implements AsyncDisposable {
 /** Starts etcd, kube-apiserver, kube-controller-manager and kube-scheduler and waits until the API server is ready. */
 export async function startControlPlane(options: ControlPlaneOptions = {}): Promise<ControlPlane> {
   await requirePackages(["openssl"]);
-  // Builds first: nothing has to be cleared away when one fails.
+  // Tools are built first, because nothing has to be cleaned up if a build fails.
   await tool("etcd");
   await tool("kube-apiserver");
   const components: Component[] = [];
@@ -123,7 +123,7 @@ export async function startControlPlane(options: ControlPlaneOptions = {}): Prom
       return await startIn(state, options, components);
     } catch (error) {
       await state.stop();
-      // Another program took a port between its choice and its use.
+      // Another program has taken a port since it was chosen.
       if (attempt === 3 || !(error as Error).message.includes("address already in use")) throw error;
     }
   }
@@ -199,7 +199,7 @@ function apiServerCommand(
     `--tls-private-key-file=${pki("apiserver.key")}`,
     `--client-ca-file=${pki("ca.crt")}`,
     "--authorization-mode=Node,RBAC",
-    // The second as on OpenShift: who changes an object's owners must be allowed to delete it.
+    // The second plugin is enabled as on OpenShift: changing the owners of an object needs the right to delete it.
     "--enable-admission-plugins=NodeRestriction,OwnerReferencesPermissionEnforcement",
     "--allow-privileged=true",
     `--service-cluster-ip-range=${serviceRange}`,
@@ -221,9 +221,9 @@ function componentCommand(program: string, name: Component, state: RunState): st
     program,
     `--kubeconfig=${kubeconfig}`,
     "--leader-elect=false",
-    // No listening port: nothing asks for their metrics.
+    // They listen on no port, because nothing reads their metrics.
     "--secure-port=0",
-    // The client's default of 20 requests a second would be what a test of 100 nodes measures.
+    // With the default of 20 requests per second, a test of 100 nodes would measure only this limit.
     "--kube-api-qps=500",
     "--kube-api-burst=1000",
   ];
@@ -236,7 +236,7 @@ function componentCommand(program: string, name: Component, state: RunState): st
   ];
 }
 
-/** Pods are refused in a namespace until its default service account is there. */
+/** Waits for the default service account of a namespace, without which pods are refused there. */
 async function waitForDefaultServiceAccount(plane: ControlPlane, signal?: AbortSignal): Promise<void> {
   await poll(() => plane.request("GET", "/api/v1/namespaces/default/serviceaccounts/default"), {
     what: "The default service account",

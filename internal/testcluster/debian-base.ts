@@ -11,7 +11,8 @@ const SUITE = "bookworm";
 export const debianBaseImage = `localhost/onloadctl-debian:${SUITE}`;
 export const debianBuilderImage = `localhost/onloadctl-debian-builder:${SUITE}`;
 
-// debootstrap knows its own mirror. Held under flock(1), so that two callers make one file; the rename makes it appear whole or not at all.
+// debootstrap uses its default mirror. flock(1) makes sure that two callers make one file. The rename makes the file
+// appear completely or not at all.
 const MAKE = `set -eu
 [ -e "$OUT" ] && exit 0
 work=$(mktemp -d "$OUT.XXXXXX")

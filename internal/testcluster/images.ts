@@ -70,7 +70,7 @@ export class ImageBuilder {
       storage,
       `[storage]\ndriver = "overlay"\ngraphroot = "${this.#state.path("containers/storage")}"\n` +
         `runroot = "${this.#state.path("containers/run")}"\n` +
-        // Where the builder image lies; only read.
+        // The store that has the builder image; it is only read.
         '[storage.options]\nadditionalimagestores = ["/var/lib/containers/storage"]\n',
     );
     const base = await this.base();
@@ -93,7 +93,7 @@ export class ImageBuilder {
     );
   }
 
-  /** What Kernel Module Management runs in a module image, with the stand-in for modprobe. */
+  /** The programs that KMM runs in a module image, with the stand-in for modprobe. */
   async #moduleTools(name: string, version: string): Promise<string> {
     await requirePackages(["busybox-static"]);
     const context = this.#context("onload-module");
@@ -145,7 +145,8 @@ export class ImageBuilder {
 
   async #buildBase(): Promise<string> {
     const context = this.#context("base");
-    // What a program compiled by Bun is linked with; the loader's path is the same on every x86-64, or arm64, system.
+    // The libraries that a program compiled by Bun needs. The path of the loader is the same on all systems of one
+    // architecture.
     const linked = await output(["ldd", process.execPath]);
     for (const [, path = ""] of linked.matchAll(/(\/\S+\.so\S*) \(0x/g)) {
       const target = join(context, "root", path);

@@ -36,10 +36,10 @@ export async function startKmm(plane: ControlPlane, signal?: AbortSignal): Promi
   const running = state.start("kmm-manager", [manager, "--config", state.path("kmm", "config.yaml")], {
     env: {
       KUBECONFIG: user.kubeconfigPath,
-      // Where it looks for its serving certificate.
+      // The folder in which it expects its serving certificate.
       TMPDIR: state.path("kmm"),
       OPERATOR_NAMESPACE: namespace,
-      // Images of builds and signatures in the cluster, which no test asks for.
+      // Images for builds and signatures in the cluster, which no test uses.
       RELATED_IMAGES_BUILD: "invalid.example/build:none",
       RELATED_IMAGES_SIGN: "invalid.example/sign:none",
     },

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Cluster } from "./cluster.ts";
 
-/** Which pods advertise what. */
+/** The pods of a device plugin and the resource that they offer. */
 export interface AdvertiseOptions {
   /** Label selector of the device plugin's pods. */
   readonly selector: string;
@@ -12,8 +12,8 @@ export interface AdvertiseOptions {
 }
 
 /**
- * Does what kubelets do for a device plugin, on fake nodes, where none runs: a node's allocatable resource is the count
- * while a Running pod of the plugin is there, and 0 after it has gone. Ends when the signal is aborted.
+ * Does the work of kubelets for a device plugin on fake nodes. The allocatable resource of a node is the count while a
+ * Running pod of the plugin is there, and 0 after it has gone. Ends when the signal is aborted.
  */
 export async function advertiseDevices(cluster: Cluster, options: AdvertiseOptions): Promise<void> {
   const { selector, resource, count, signal } = options;
@@ -43,7 +43,7 @@ export async function advertiseDevices(cluster: Cluster, options: AdvertiseOptio
         }),
       );
     } catch {
-      // The API server is away, or a node has gone: the next round sees what is left to do.
+      // The API server cannot be reached, or a node has gone. The next round does the rest.
     }
     await sleep(100);
   }

@@ -28,7 +28,7 @@ export interface FakePodOptions {
   readonly limits?: Readonly<Record<string, string>>;
 }
 
-/** A running kwok: it keeps fake nodes Ready and makes every pod bound to one Running, or lets it go when deleted. */
+/** A running kwok. It keeps fake nodes Ready, makes pods on them Running, and removes pods that are being deleted. */
 export interface Kwok {
   readonly process: RunningProcess;
   /** Makes nodes and returns their names when all are Ready. */
@@ -40,7 +40,7 @@ export interface Kwok {
 /** kwok touches only nodes with this annotation, so that it can run beside a real node. */
 const fakeAnnotation = "kwok.x-k8s.io/node";
 
-/** Many fake nodes and pods change at once, and their leases are kept up, as kubelets do. */
+/** Many fake nodes and pods change at once, and kwok renews the leases of the nodes, as kubelets do. */
 const kwokOptions = {
   apiVersion: "config.kwok.x-k8s.io/v1alpha1",
   kind: "KwokConfiguration",
@@ -62,13 +62,13 @@ const podDelete = {
   },
 };
 
-/** What a kwok does beyond what its module brings along. */
+/** Additions to the stages that the module of kwok contains. */
 export interface KwokOptions {
-  /** More of kwok's resources (Stage, ClusterLogs), as YAML documents. */
+  /** Further resources of kwok (Stage, ClusterLogs), as YAML documents. */
   readonly resources?: readonly string[];
 }
 
-/** Starts kwok with the stages that its module brings along. */
+/** Starts kwok with the stages that its module contains. */
 export async function startKwok(plane: ControlPlane, options: KwokOptions = {}): Promise<Kwok> {
   const kwok = await tool("kwok");
   const stages = join(await moduleFolder("kwok", "sigs.k8s.io/kwok"), "kustomize/stage");
@@ -89,7 +89,7 @@ export async function startKwok(plane: ControlPlane, options: KwokOptions = {}):
     ].join("\n---\n"),
   );
   const user = await plane.addUser("kwok", ["system:masters"]);
-  // Where the API server asks for logs, as it asks a kubelet.
+  // The API server asks kwok for logs at this port, as it asks a kubelet.
   const [port = 0] = await freePorts(1);
   const process = plane.state.start("kwok", [
     kwok,
@@ -147,7 +147,7 @@ async function createNodes(
         (node) =>
           wanted.has(node.metadata.name) &&
           node.status.conditions?.some(({ type, status }) => type === "Ready" && status === "True") === true &&
-          // Taken away by the controller manager a moment after the node is Ready.
+          // The controller manager removes this taint a moment after the node is Ready.
           node.spec?.taints === undefined,
       );
       return ready.length === count;
@@ -189,7 +189,7 @@ async function createPods(
   await poll(
     async () => {
       if (!kwok.alive()) return true;
-      // Only those that do not run yet: a list of thousands every time would be work for the API server.
+      // Lists only the pods that do not run yet, because a list of thousands would be much work for the API server.
       const rest = await plane.request<{ items: unknown[] }>("GET", `${path}?fieldSelector=status.phase!=Running`);
       return rest.items.length === 0;
     },

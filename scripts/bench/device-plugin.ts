@@ -1,6 +1,6 @@
 /**
- * Measures the compiled device plugin against a grpc-go client that stands in for the kubelet, and compares with what
- * it must keep to: `bun scripts/bench/device-plugin.ts [--quick]`. Exits with 1 where a limit is exceeded.
+ * Measures the compiled device plugin against a grpc-go client that stands in for the kubelet, and compares the
+ * results with limits: `bun scripts/bench/device-plugin.ts [--quick]`. Exits with 1 if a limit is exceeded.
  *
  * Device files and NIC are stand-ins in a temporary folder; everything that is measured is real. --quick takes a
  * tenth of the calls and restarts.
@@ -19,10 +19,10 @@ const scale = process.argv.includes("--quick") ? 0.1 : 1;
 const allocations = 100_000 * scale;
 const restarts = 1000 * scale;
 const starts = 10;
-/** So many calls until everything that they use is compiled. */
+/** Number of calls after which everything that they use is compiled. */
 const WARM_UP = 20_000;
 
-/** Limits; the growth is allowed what one garbage collection may leave. */
+/** Limits. That of the growth includes what may be left until the next garbage collection. */
 const LIMIT = { startMs: 300, p50Us: 500, p99Us: 5000, residentMb: 50, anonymousMb: 12, growthMb: 4 };
 
 const rows: { what: string; measured: string; limit: string; ok: boolean }[] = [];
@@ -92,7 +92,7 @@ try {
 
   const plugin = new Plugin(host);
   await kubelet.next("list");
-  // Time for the plugin to find that nobody calls it, and to give back what its start took.
+  // The plugin needs this time to notice that nobody calls it, and to give back the memory that its start took.
   await Bun.sleep(10_000);
   const idle = plugin.memory();
   row("resident memory, idle", idle.resident, LIMIT.residentMb, "MB");
@@ -102,7 +102,7 @@ try {
   row("processor, idle, of one core", (plugin.cpuSeconds() - cpu) * 10, undefined, "%");
 
   kubelet.send({ quiet: true });
-  // What is compiled and cached by the first calls is no growth.
+  // The first calls compile and cache code, which is not counted as growth.
   await kubelet.ask({ bench: WARM_UP }, "bench", 60_000);
   await kubelet.ask({ restart: 20 }, "restarted", 60_000);
   const warm = plugin.memory();

@@ -1,4 +1,4 @@
-/** What KMM 1.1 takes by itself to load Modules on all nodes and to unload them, asked for all of them at once. */
+/** The time in which KMM 1.1 alone loads Modules on all nodes and unloads them, if it may do all nodes at once. */
 import type { Module } from "../../internal/api/kmm.ts";
 import {
   KMM_API_VERSION,
@@ -13,7 +13,7 @@ import { NODES, PODS } from "../../internal/kube/resource.ts";
 import { poll } from "../../internal/testcluster/lib/poll.ts";
 import { PATIENCE_MS, type Nodes } from "./nodes.ts";
 
-/** Tells the seconds to load and to unload, each as soon as it is known. The Modules are gone afterwards. */
+/** Reports the seconds to load and to unload, each as soon as it is known. The Modules are deleted afterwards. */
 export async function kmmAlone(
   client: Client,
   seen: Nodes,
@@ -38,7 +38,7 @@ export async function kmmAlone(
   for (const name of modules) await client.delete(MODULES, { namespace, name });
 }
 
-/** All labels that KMM would come to, as the operator sets them, so that it has the least to do. */
+/** All labels that KMM would set itself, as the operator sets them, so that KMM has as little to do as possible. */
 async function label(
   client: Client,
   namespace: string,

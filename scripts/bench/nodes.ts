@@ -1,14 +1,14 @@
-/** The nodes of a measured cluster, followed from outside. */
+/** The nodes of a measured cluster, watched from outside. */
 import type { Node } from "../../internal/api/core.ts";
 import { silentLogger } from "../../internal/cli/log.ts";
 import type { Client } from "../../internal/kube/client.ts";
 import { Informer } from "../../internal/kube/informer.ts";
 import { NODES } from "../../internal/kube/resource.ts";
 
-/** How long anything is waited for. */
+/** Time limit of every wait. */
 export const PATIENCE_MS = 900_000;
 
-/** Follows nodes, so that waiting costs the API server nothing. */
+/** Watches nodes, so that waiting causes no load on the API server. */
 export class Nodes {
   readonly #informer: Informer<Node>;
   readonly #stop = new AbortController();
@@ -21,7 +21,7 @@ export class Nodes {
     this.#running = this.#informer.run(this.#stop.signal);
   }
 
-  /** Waits until every node fits; gives the seconds since `began`. */
+  /** Waits until every node fits; returns the seconds since `began`. */
   async until(began: number, fits: (labels: Readonly<Record<string, string>>) => boolean): Promise<number> {
     await this.#informer.synced(this.#stop.signal);
     const end = Date.now() + PATIENCE_MS;

@@ -4,16 +4,16 @@
  *
  *   bun scripts/bench/operator.ts            every row
  *   bun scripts/bench/operator.ts 100 sfc    rows whose name has all these words
- *   bun scripts/bench/operator.ts 20         the quickest look
+ *   bun scripts/bench/operator.ts 20         the fastest rows
  *   bun scripts/bench/operator.ts 100 --original=PATH
  *                                            each row once more with the original's operator (`go build` in a checkout of
  *                                            Xilinx-CNS/kubernetes-onload); it is done when its labels say so
  *
- * Each piece of work begins when KMM and the machine have come to rest. CPU seconds and memory are the
- * operator's own, from /proc; requests are those in the API server's audit log. Where a row says "KMM", the time includes
- * KMM's and the controllers' own work, which the operator waits for. KMM 1.1.0 sends 30 PATCHes of nodes at once and then
- * 20 a second: so long do those in its column take at least. The rows "KMM alone" say what it needs when it is asked for
- * all nodes at once and nobody else does anything: what the rows with "KMM" take longer than that is ours.
+ * Each piece of work begins when KMM and the machine are idle. CPU seconds and memory are those of the operator's
+ * process, from /proc. Requests are counted in the API server's audit log. If a row says "KMM", its time includes the work
+ * of KMM and of the controllers, for which the operator waits. KMM 1.1.0 sends 30 PATCHes of nodes at once and then 20 per
+ * second, which sets a lower bound for the time of those in its column. The rows "KMM alone" show the time that KMM needs
+ * for all nodes at once while nothing else runs. The operator accounts for what the rows with "KMM" take beyond that.
  */
 import { copyFileSync, mkdtempSync, rmSync } from "node:fs";
 import { readFile } from "node:fs/promises";
@@ -101,7 +101,7 @@ async function measureRow(row: Row, program: Program): Promise<Measure[]> {
   if (row.pods > 0) await kwok.createPods(row.pods, { namespace: await plane.createNamespace("w"), nodes });
   const client = await connect({ kubeconfig: plane.kubeconfigPath });
   const seen = new Nodes(client);
-  // KMM labels new nodes with their kernel, 20 a second: elsewhere they have had that for long.
+  // KMM labels new nodes with their kernel, 20 per second. The nodes of other clusters have had this label for long.
   await rest();
   const operator = await Subject.start(program, user.kubeconfigPath, join(plane.folder, "operator.log"));
   const measures: Measure[] = [];
@@ -134,7 +134,7 @@ async function measureRow(row: Row, program: Program): Promise<Measure[]> {
     kmmBefore = kmm;
     cpuBefore = cpu;
   };
-  /** What KMM has left to do of the row before is no part of the next. */
+  /** Waits until KMM has finished the work of the previous row, which must not count in the next. */
   const begin = async (): Promise<number> => {
     await rest();
     requestsBefore = plane.auditEvents(user.name).length;
@@ -199,7 +199,7 @@ async function operatorUser(plane: ControlPlane, role: string): Promise<{ name: 
   return user;
 }
 
-/** Follows the resource until it is Ready with what its spec asks for. */
+/** Watches the resource until it is Ready with the version of its spec. */
 async function untilReady(client: Client, namespace: string, began: number): Promise<number> {
   const stop = new AbortController();
   const informer = new Informer<Onload>({ client, resource: ONLOADS, namespaces: [namespace], log: silentLogger });
@@ -237,7 +237,7 @@ function images(version: string, sfc: boolean): OnloadSpecInput["onload"] {
 const peer = process.argv.find((arg) => arg.startsWith("--original="))?.slice("--original=".length);
 const words = process.argv.slice(2).filter((arg) => !arg.startsWith("--"));
 const rows = ROWS.filter(({ name }) => words.every((word) => name.split(/[ ,]+/).includes(word)));
-// A copy, which no other build replaces meanwhile.
+// A copy, because another build may replace the executable meanwhile.
 const executable = join(mkdtempSync(join(tmpdir(), "onloadctl-bench-")), "onloadctl");
 copyFileSync(await builtExecutable(), executable);
 const programs = [ours(executable), ...(peer === undefined ? [] : [original(peer)])];

@@ -1,4 +1,4 @@
-/** The operators that are measured, and what is seen of their processes from outside. */
+/** The operators that are measured, and their processes as seen from outside. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse } from "yaml";
@@ -6,13 +6,13 @@ import { freePorts } from "../../internal/testcluster/lib/ports.ts";
 import { poll } from "../../internal/testcluster/lib/poll.ts";
 import { cpuSeconds, memoryMb, type Memory } from "./process.ts";
 
-/** Where the manifests of the operator are. */
+/** The folder of the operator's manifests. */
 export const MANIFESTS = join(import.meta.dirname, "../../internal/manifests");
 
-/** What is measured: how to start it, and whether it tells in status when it is done. */
+/** An operator to measure: how to start it, and whether its status shows when it is done. */
 export interface Program {
   name: string;
-  /** Of the ports for health and metrics. */
+  /** The command line, given a kubeconfig and the ports for health and metrics. */
   command: (kubeconfig: string, health: number, metrics: number) => string[];
   env: Record<string, string>;
   tellsReady: boolean;

@@ -1,7 +1,7 @@
-/** What a running process costs, from /proc. */
+/** Memory and processor time of a running process, from /proc. */
 import { readFileSync } from "node:fs";
 
-/** Memory of a process, in MB: all that is resident, and what of it is its own. */
+/** Memory of a process, in MB: all resident memory, and the part that is not shared with files. */
 export interface Memory {
   readonly resident: number;
   readonly anonymous: number;
@@ -18,6 +18,6 @@ export function cpuSeconds(pid: number): number {
   const fields = readFileSync(`/proc/${pid}/stat`, "utf8")
     .replace(/^.*\) /, "")
     .split(" ");
-  // User and system time in clock ticks, of which Linux has 100 a second.
+  // User and system time in clock ticks, of which Linux has 100 per second.
   return (Number(fields[11]) + Number(fields[12])) / 100;
 }

@@ -1,12 +1,12 @@
-/** Waiting until a cluster has come to rest, so that what came before is not measured. */
+/** Waits until a cluster is idle, so that earlier work is not measured. */
 import { cpus } from "node:os";
 import { poll } from "../../internal/testcluster/lib/poll.ts";
 
-/** At rest: this share of all processors is idle. */
+/** The machine counts as idle if this share of all processors is idle. */
 const IDLE_SHARE = 0.5;
 const WINDOW_MS = 2000;
 
-/** Idle and whole time of all processors so far, in milliseconds. */
+/** Idle and total time of all processors so far, in milliseconds. */
 function processorTime(): { idle: number; whole: number } {
   const times = cpus().map((cpu) => cpu.times);
   const idle = times.reduce((sum, time) => sum + time.idle, 0);
@@ -15,7 +15,7 @@ function processorTime(): { idle: number; whole: number } {
 }
 
 /**
- * Waits until KMM has sent no request for a second: with anything left to do it sends 20.
+ * Waits until KMM has sent no request for a second. It sends 20 per second while it has anything left to do.
  *
  * @param sent how many it has sent so far
  */
@@ -32,7 +32,7 @@ export async function kmmAtRest(sent: () => number): Promise<void> {
   );
 }
 
-/** Waits until the machine has been at rest for two seconds; throws after two minutes. */
+/** Waits until the machine has been idle for two seconds; throws after two minutes. */
 export async function atRest(): Promise<void> {
   let before = processorTime();
   await Bun.sleep(WINDOW_MS);

@@ -14,7 +14,7 @@ onloadctl_cache="${ONLOADCTL_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/onloadctl}"
 bun_version="$(sed -n 's/.*"bun": "\([0-9.]*\)".*/\1/p' package.json | head -n 1)"
 bun_folder="$onloadctl_cache/bun-$bun_version"
 
-# Where there is no flock, as on macOS, first runs are not to be started at the same time.
+# If there is no flock, as on macOS, do not start two first runs at the same time.
 command -v flock >/dev/null || flock() { :; }
 
 if [ ! -x "$bun_folder/node_modules/.bin/bun" ]; then

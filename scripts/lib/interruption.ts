@@ -1,4 +1,4 @@
-/** Aborts its signal at the first SIGINT or SIGTERM, so that the program can stop in order; a second one ends it at once. */
+/** Aborts its signal at the first SIGINT or SIGTERM, so that the program can clean up. A second one ends it at once. */
 export function interruption(): AbortController {
   const controller = new AbortController();
   for (const signal of ["SIGINT", "SIGTERM"] as const) {

@@ -15,3 +15,8 @@ export async function eventually<T extends KubeObject, I extends string>(
   check();
   await promise;
 }
+
+/** Resolves when `condition` holds; it is looked at every millisecond. */
+export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
+  while (!(await condition())) await new Promise((resolve) => setTimeout(resolve, 1));
+}

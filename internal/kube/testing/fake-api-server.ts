@@ -41,6 +41,7 @@ export class FakeApiServer implements AsyncDisposable {
   readonly requests: string[] = [];
   readonly headers: http.IncomingHttpHeaders[] = [];
   #connections = 0;
+  #open = 0;
 
   private constructor(server: http.Server) {
     this.#server = server;
@@ -50,7 +51,11 @@ export class FakeApiServer implements AsyncDisposable {
     const server = http.createServer();
     const fake = new FakeApiServer(server);
     server.on("request", (request, response) => void fake.#serve(request, response));
-    server.on("connection", () => fake.#connections++);
+    server.on("connection", (socket) => {
+      fake.#connections++;
+      fake.#open++;
+      socket.on("close", () => fake.#open--);
+    });
     await new Promise<void>((resolve) => server.listen({ host: "127.0.0.1", port: 0 }, resolve));
     return fake;
   }
@@ -62,6 +67,11 @@ export class FakeApiServer implements AsyncDisposable {
   /** Connections opened so far. */
   get connections(): number {
     return this.#connections;
+  }
+
+  /** Connections that are open now. */
+  get open(): number {
+    return this.#open;
   }
 
   get watchers(): number {
@@ -91,7 +101,7 @@ export class FakeApiServer implements AsyncDisposable {
     const old = this.#objects.get(path);
     const uid = old?.metadata.uid ?? `uid-${++this.#uid}`;
     const metadata = { ...object.metadata, uid, resourceVersion: String(++this.#revision) };
-    const stored = { ...object, metadata };
+    const stored = { kind: kindOf(collection), ...object, metadata };
     this.#objects.set(path, stored);
     this.#tell(collection, old ? "MODIFIED" : "ADDED", stored);
     return stored;
@@ -239,13 +249,14 @@ export class FakeApiServer implements AsyncDisposable {
       sendStatus(response, 410, "Expired", "the provided continue parameter is too old");
       return;
     }
-    const limit = Number(url.searchParams.get("limit") ?? 500);
+    const limit = Number(url.searchParams.get("limit") ?? Infinity);
     const all = [...this.#at(url.pathname, revision).values()].sort((a, b) =>
       a.metadata.name < b.metadata.name ? -1 : 1,
     );
     const end = offset + limit;
     const next = end < all.length ? { continue: `${revision}:${end}` } : {};
     sendJson(response, 200, {
+      kind: `${kindOf(url.pathname)}List`,
       metadata: { resourceVersion: String(revision), ...next },
       items: all.slice(offset, end),
     });
@@ -300,6 +311,12 @@ export class FakeApiServer implements AsyncDisposable {
       this.#watchers = this.#watchers.filter((other) => other !== watcher);
     });
   }
+}
+
+const KINDS: Record<string, string> = { nodes: "Node", pods: "Pod", leases: "Lease", events: "Event" };
+
+function kindOf(collection: string): string {
+  return KINDS[collection.split("/").at(-1)!] ?? "Thing";
 }
 
 const noTls = {};

@@ -1,6 +1,6 @@
 import { Buffer } from "node:buffer";
 
-/** What a kernel module says of itself. */
+/** What a kernel module says about itself (modinfo). */
 export interface ModuleInfo {
   name: string;
   /** Such as "5.14.0-1.x86_64 SMP preempt mod_unload modversions ". */

@@ -24,15 +24,15 @@ const FLAGS = "SMP preempt mod_unload modversions ";
 /** srcversion of the kernel's own sfc driver. */
 const IN_TREE = "1A2B3C4D5E6F708192A3B4C";
 
-/** An image with an sfc driver for a kernel; what is off about it, too. */
+/** An image with an sfc driver for a kernel, and the faults that it has. */
 export interface TestImage {
   kernel?: string;
-  /** The kernel that the modules were built for, where it is another one. */
+  /** The kernel that the modules were built for, if it is another one. */
   vermagicKernel?: string;
   flags?: string;
   srcversion?: string;
   digest?: string;
-  /** Leaves sfc, or the module that it depends on, out. */
+  /** Leaves out sfc, or the module that it depends on. */
   without?: "sfc" | "sfc_driverlink";
 }
 
@@ -89,7 +89,7 @@ export class TestNode {
     this.installKernel(KERNEL);
   }
 
-  /** Writes down what is mounted for each run, in its own mount namespace. */
+  /** Writes the script that mounts the file systems for each run, in its own mount namespace. */
   #layMounts(): void {
     const devices = ["null", "zero", "random", "urandom"].map((name) => `/dev/${name}`);
     for (const device of devices) writeFileSync(this.path(device), "");
@@ -112,7 +112,7 @@ export class TestNode {
     return join(this.root, ...parts);
   }
 
-  /** Installs a kernel and its modules; the next boot is of it. */
+  /** Installs a kernel and its modules. The next boot uses it. */
   installKernel(kernel: string): void {
     this.kernel = kernel;
     const folder = this.path("lib/modules", kernel);
@@ -172,12 +172,12 @@ export class TestNode {
     rmSync(this.path("store", encode(image)), { recursive: true });
   }
 
-  /** Empties the sfc module of an image on the node, as a power cut does to what was not on the disk yet. */
+  /** Empties the sfc module of an image on the node, as a power cut does to data that was not on the disk yet. */
   damage(image: string): void {
     truncateSync(this.path("store", encode(image), "rootfs/opt/lib/modules", this.kernel, "extra/sfc.ko"));
   }
 
-  /** Makes the disk as it was at first: no image, nothing written by the scripts. */
+  /** Resets the disk: no image, and nothing that the scripts have written. */
   reset(): void {
     for (const folder of ["store", "var/lib/onload"]) rmSync(this.path(folder), { recursive: true, force: true });
     mkdirSync(this.path("store"));
@@ -188,7 +188,7 @@ export class TestNode {
     return existsSync(this.path("store", encode(image)));
   }
 
-  /** Takes the real podman, with a storage of the node's own and a registry on loopback without TLS. */
+  /** Uses the real podman, with a storage of the node's own and a registry on loopback without TLS. */
   useRealPodman(registry: string): void {
     rmSync(this.path("stand-ins/podman"));
     mkdirSync(this.path("etc/containers"));
@@ -208,7 +208,7 @@ export class TestNode {
     return this.run("shell.sh");
   }
 
-  /** Makes a stand-in fail from now on; see there what `value` means. */
+  /** Makes a stand-in fail from now on. The stand-in says what `value` means. */
   fault(
     name: "pull" | "mount" | "remove" | "load" | "load-in-tree" | "nics" | "reboot",
     value: number | false = 1,
@@ -364,7 +364,7 @@ export function filled(image: string, kernel = KERNEL): string {
   return image.replaceAll("${KERNEL_FULL_VERSION}", kernel);
 }
 
-/** As the stand-in podman names an image's folder. */
+/** The name that the stand-in for podman gives to the folder of an image. */
 function encode(image: string): string {
   return image.replaceAll(/[/:@]/g, "_");
 }
@@ -374,7 +374,7 @@ function writeModule(folder: string, info: Parameters<typeof kernelModule>[0]): 
   writeFileSync(join(folder, `${info.name}.ko`), kernelModule(info));
 }
 
-/** With the search order of Red Hat's depmod: a module in extra goes before the kernel's own. */
+/** Runs depmod with the search order of Red Hat: a module in extra takes precedence over the kernel's own. */
 function depmod(base: string, kernel: string): void {
   const order = join(import.meta.dir, "depmod.conf");
   const { success, stderr } = Bun.spawnSync(["depmod", "--config", order, "--basedir", base, kernel]);

@@ -16,7 +16,7 @@ export function adopt({
   };
 }
 
-/** Whether an owner is an Onload resource; see apply.ts for why none shall be. */
+/** Whether an owner is an Onload resource; objects.ts says why none may be. */
 export function isByOnload({ kind, apiVersion }: DeepReadonly<OwnerReference>): boolean {
   return kind === "Onload" && apiVersion.startsWith(`${ONLOAD_GROUP}/`);
 }

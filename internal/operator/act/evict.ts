@@ -1,77 +1,84 @@
-/** Asking pods that hold amd.com/onload to leave a node: by the Eviction API, and by force only where asked for. */
+/** Asks pods that hold amd.com/onload to leave a node: by the Eviction API, and by force only if the resource says so. */
 import { errorText } from "../../cli/errors.ts";
 import type { DeepReadonly } from "../../api/core.ts";
 import type { Onload } from "../../api/onload.ts";
 import type { ClusterClient } from "../cache/cluster-client.ts";
-import { isTooManyRequests, type ApiError } from "../../kube/errors.ts";
+import { isConflict, isTooManyRequests, type ApiError } from "../../kube/errors.ts";
 import { PODS } from "../../kube/resource.ts";
 import type { Holder } from "../assess/facts.ts";
 import type { NodePlan } from "../rollout/plan.ts";
 
-/** After a refusal, a pod is asked again no sooner than this, as by `kubectl drain`. */
+/** After an answer, a pod is asked again no sooner than this, as by `kubectl drain`. */
 export const EVICTION_RETRY_MS = 5000;
-/** Refusals are forgotten beyond this many. */
-const MOST_REFUSALS = 4096;
+/** Answers of more pods are forgotten, the oldest first. */
+const MAX_PODS = 4096;
 
-/** What came of an eviction. */
-export type EvictionResult = "evicted" | "refused" | "deleted" | "failed";
+/**
+ * What came of an eviction. "gone": no pod of that uid was there any more, so that nobody was evicted. "refused": by a
+ * disruption budget.
+ */
+export type EvictionResult = "evicted" | "deleted" | "gone" | "refused" | "failed";
 
-/** Told of every eviction. */
-export type EvictionObserver = (
-  onload: DeepReadonly<Onload>,
-  node: string,
-  pod: Holder,
-  result: EvictionResult,
-  message: string,
-) => void;
+/** Called after every eviction. */
+export type EvictionObserver = (node: string, pod: Holder, result: EvictionResult, message: string) => void;
 
-/** Why pods were not evicted and when they may be asked again. Lost with the process, which then asks again. */
+/** Why pods were not evicted and when each was asked last. It is lost with the process, which then asks again. */
 export class EvictionLog {
-  readonly refusals = new Map<string, string>();
+  readonly #refusals = new Map<string, string>();
   readonly #askedAt = new Map<string, number>();
-  readonly observe: EvictionObserver;
 
-  constructor(observe: EvictionObserver) {
-    this.observe = observe;
+  /** By the pods' uid. */
+  get refusals(): ReadonlyMap<string, string> {
+    return this.#refusals;
   }
 
+  /** @param now milliseconds of a clock that does not go back */
   mayAsk(uid: string, now: number): boolean {
     return now - (this.#askedAt.get(uid) ?? -Infinity) >= EVICTION_RETRY_MS;
   }
 
   asked(uid: string, now: number, refusal: string | undefined): void {
-    for (const map of [this.refusals, this.#askedAt]) {
+    for (const map of [this.#refusals, this.#askedAt]) {
       map.delete(uid);
-      for (const oldest of map.keys()) if (map.size >= MOST_REFUSALS) map.delete(oldest);
+      for (const oldest of map.keys()) if (map.size >= MAX_PODS) map.delete(oldest);
     }
     this.#askedAt.set(uid, now);
-    if (refusal !== undefined) this.refusals.set(uid, refusal);
+    if (refusal !== undefined) this.#refusals.set(uid, refusal);
   }
 }
 
-interface Evictor {
-  client: ClusterClient;
+export interface Evictor {
+  client: Pick<ClusterClient, "evict" | "delete">;
   evictions: EvictionLog;
+  onEviction: EvictionObserver;
+  /** Milliseconds since the epoch. */
   now: () => number;
+  /** Milliseconds of a clock that does not go back. */
+  monotonic: () => number;
 }
 
-/** Asks every pod of a node that holds amd.com/onload to leave, at the same time. */
+/**
+ * Asks every pod of a node that holds amd.com/onload to leave, side by side. Whatever becomes of one is observed.
+ *
+ * @throws the signal's reason when it aborts
+ */
 export async function evictHolders(
   evictor: Evictor,
   onload: DeepReadonly<Onload>,
   { facts, forceAt }: NodePlan,
   signal: AbortSignal,
 ): Promise<void> {
-  const now = evictor.now();
-  const force = forceAt !== undefined && now >= forceAt;
+  const now = evictor.monotonic();
+  const force = forceAt !== undefined && evictor.now() >= forceAt;
   const due = (facts.holders ?? []).filter(
     (pod) => pod.evictable && !pod.terminating && evictor.evictions.mayAsk(pod.uid, now),
   );
-  await Promise.all(due.map((pod) => evictOne(evictor, onload, facts.name, pod, force, signal)));
+  await Promise.allSettled(due.map((pod) => evictOne(evictor, onload, facts.name, pod, force, signal)));
+  signal.throwIfAborted();
 }
 
 async function evictOne(
-  { client, evictions, now }: Evictor,
+  { client, evictions, onEviction, monotonic }: Evictor,
   onload: DeepReadonly<Onload>,
   node: string,
   pod: Holder,
@@ -81,16 +88,21 @@ async function evictOne(
   const ref = { namespace: pod.namespace, name: pod.name };
   const options = { uid: pod.uid, gracePeriodSeconds: onload.spec.upgrade.drain.gracePeriodSeconds, signal };
   try {
-    if (force) await client.delete(PODS, ref, options);
-    else await client.evict(ref, options);
-    evictions.asked(pod.uid, now(), undefined);
-    evictions.observe(onload, node, pod, force ? "deleted" : "evicted", "");
+    const result = force
+      ? (await client.delete(PODS, ref, options))
+        ? "deleted"
+        : "gone"
+      : await client.evict(ref, options);
+    evictions.asked(pod.uid, monotonic(), undefined);
+    onEviction(node, pod, result, "");
   } catch (error) {
-    if (signal.aborted) throw error;
+    if (signal.aborted) return;
+    // Another pod has the name by now.
+    const gone = force && isConflict(error);
     const refused = isTooManyRequests(error);
     const text = refused ? budgetText(error) : errorText(error);
-    evictions.asked(pod.uid, now(), text);
-    evictions.observe(onload, node, pod, refused ? "refused" : "failed", text);
+    evictions.asked(pod.uid, monotonic(), gone ? undefined : text);
+    onEviction(node, pod, gone ? "gone" : refused ? "refused" : "failed", gone ? "" : text);
   }
 }
 

@@ -1,4 +1,5 @@
-/** The thin place where a plan's steps are taken on nodes and pods. */
+/** Takes a plan's steps on nodes and pods. */
+import { asError } from "../../cli/errors.ts";
 import type { DeepReadonly, Node } from "../../api/core.ts";
 import type { Kmm } from "../kmm/kmm.ts";
 import { devicePluginName, PLUGIN_NAME_LABEL, type OnloadKey } from "../../api/names.ts";
@@ -7,91 +8,123 @@ import type { ClusterClient } from "../cache/cluster-client.ts";
 import { isConflict, isNotFound } from "../../kube/errors.ts";
 import { NODES, PODS } from "../../kube/resource.ts";
 import type { ReconcilerCaches } from "../cache/caches.ts";
-import { evictHolders, type EvictionLog } from "./evict.ts";
+import { evictHolders, type Evictor } from "./evict.ts";
 import type { NodePods } from "../cache/node-pods.ts";
-import { isDue, needsFreshNode, nodePatch } from "../rollout/patch.ts";
+import { isDue, needsFreshNode, nodePatch, takesStep } from "../rollout/patch.ts";
 import type { NodePlan, RolloutPlan } from "../rollout/plan.ts";
+import { attemptFor } from "../rollout/rollback.ts";
 import { keepsHolders } from "../rollout/states.ts";
 import type { StepName } from "../rollout/steps.ts";
 
-export interface Actor {
+/** What taking steps needs. */
+export interface Actor extends Evictor {
+  client: Pick<ClusterClient, "mergePatch" | "evict" | "delete">;
+  caches: Pick<ReconcilerCaches, "nodes" | "plugins">;
+  pods: Pick<NodePods, "look" | "forget" | "isWatched">;
   kmm: Kmm;
-  client: ClusterClient;
-  caches: ReconcilerCaches;
-  pods: NodePods;
-  evictions: EvictionLog;
-  now: () => number;
+  /** Nodes whose pods are known on behalf of this resource; kept up to date here. */
+  inspected: Set<string>;
 }
 
-/** What has been done to nodes. */
-export interface Deeds {
+/** The nodes of a plan as they were when it was made, by name. */
+export type SeenNodes = ReadonlyMap<string, DeepReadonly<Node>>;
+
+/** When to plan again: at once, because a step found new facts, or a moment later, because the caches are behind. */
+export type Again = "now" | "soon" | undefined;
+
+/** What came of a plan's steps. */
+export interface StepResults {
   /** Steps that changed a node, in no particular order. */
   steps: { plan: NodePlan; step: StepName }[];
   /** What went wrong, one error a node. */
   errors: Error[];
-  /** Plan again: at once, because a step found new facts, or a moment later, because the caches are behind. */
-  again: "now" | "soon" | undefined;
+  /** Refusals because a node has changed since it was seen, or is gone: the cache will say. */
+  overtaken: Error[];
+  again: Again;
 }
 
-/** Takes every step of a plan, all nodes at once; what fails on one node keeps no other from its step. */
+/**
+ * Takes every step of a plan, all nodes side by side. A node whose step fails keeps no other from its step.
+ *
+ * @throws the signal's reason when it aborts
+ */
 export async function takeSteps(
   actor: Actor,
   onload: DeepReadonly<Onload>,
   plan: RolloutPlan,
-  attempt: string,
+  seen: SeenNodes,
   signal: AbortSignal,
-): Promise<Deeds> {
-  const deeds: Deeds = { steps: [], errors: [], again: undefined };
-  const key = { namespace: onload.metadata.namespace ?? "", name: onload.metadata.name };
-  for (const { facts, state } of plan.nodes) if (!keepsHolders(state)) actor.pods.forget(facts.name);
-  await Promise.all(
+): Promise<StepResults> {
+  const results: StepResults = { steps: [], errors: [], overtaken: [], again: undefined };
+  forgetHolders(actor, plan);
+  await Promise.allSettled(
     plan.nodes.filter(isDue).map(async (node) => {
       try {
-        await takeStep(actor, onload, key, node, attempt, deeds, signal);
+        await takeStep(actor, onload, node, seen, results, signal);
       } catch (error) {
         if (signal.aborted) return;
-        // The node has changed since it was seen, or is gone: the cache will say.
-        if (isConflict(error) || isNotFound(error)) deeds.again = "soon";
-        else deeds.errors.push(error as Error);
+        const overtaken = isConflict(error) || isNotFound(error);
+        (overtaken ? results.overtaken : results.errors).push(asError(error));
       }
     }),
   );
   signal.throwIfAborted();
-  return deeds;
+  return results;
+}
+
+/** Ends watching the pods of nodes on which it does not matter any more which pods hold amd.com/onload. */
+function forgetHolders({ inspected, pods }: Actor, { nodes }: RolloutPlan): void {
+  const states = new Map(nodes.map(({ facts, state }) => [facts.name, state]));
+  for (const name of inspected) {
+    const state = states.get(name);
+    if (state !== undefined && keepsHolders(state)) continue;
+    inspected.delete(name);
+    pods.forget(name);
+  }
 }
 
 async function takeStep(
   actor: Actor,
   onload: DeepReadonly<Onload>,
-  key: OnloadKey,
   plan: NodePlan,
-  attempt: string,
-  deeds: Deeds,
+  seen: SeenNodes,
+  results: StepResults,
   signal: AbortSignal,
 ): Promise<void> {
-  const { client, caches, pods } = actor;
+  const { client, caches, pods, inspected } = actor;
+  const key = { namespace: onload.metadata.namespace ?? "", name: onload.metadata.name };
   const { name } = plan.facts;
   if (plan.step === "Inspect") {
+    inspected.add(name);
     await pods.look(name, signal);
-    deeds.again ??= "now";
+    results.again ??= "now";
     return;
   }
-  // A watch may be a moment behind: before the module goes, the node is looked at once more.
+  // A watch may be a moment behind: before the module goes, the node's pods are listed once more.
   if (plan.step === "UnlabelOnload" && pods.isWatched(name)) {
     const left = await pods.look(name, signal);
     if (left.length > 0) {
-      deeds.again = "soon";
+      results.again = "soon";
       return;
     }
   }
-  const patch = nodePatch(plan, key, actor.kmm, attempt, actor.now());
+  const patch = nodePatch(plan, key, actor.kmm, attemptFor(onload), actor.now());
   if (patch) {
-    const seen = caches.nodes.store.get(name)?.metadata.resourceVersion;
-    const options = needsFreshNode(plan) ? { resourceVersion: seen, signal } : { signal };
+    const node = seen.get(name);
+    const fresh = needsFreshNode(plan);
+    // The plan is about the node as it was seen, and the cache may have moved on.
+    if (fresh && (node === undefined || caches.nodes.store.get(name) !== node)) {
+      results.again = "soon";
+      return;
+    }
+    const options = fresh ? { resourceVersion: node?.metadata.resourceVersion, signal } : { signal };
     const answer = await client.mergePatch<Node>(NODES, { name }, patch, options);
     caches.nodes.observe(answer);
-    if (plan.step === "UnlabelPlugin") pods.forget(name);
-    deeds.steps.push({ plan, step: plan.step });
+    if (plan.step === "UnlabelPlugin") {
+      inspected.delete(name);
+      pods.forget(name);
+    }
+    if (takesStep(plan)) results.steps.push({ plan, step: plan.step });
   }
   if (plan.step === "Evict") await evictHolders(actor, onload, plan, signal);
   if (plan.step === "ReplacePlugin") await deletePlugin(actor, key, name, signal);
@@ -107,7 +140,6 @@ async function deletePlugin(
     const mine =
       metadata.namespace === key.namespace && metadata.labels?.[PLUGIN_NAME_LABEL] === devicePluginName(key.name);
     if (!mine || metadata.deletionTimestamp) continue;
-    const uid = metadata.uid ? { uid: metadata.uid } : {};
-    await client.delete(PODS, { namespace: key.namespace, name: metadata.name }, { ...uid, signal });
+    await client.delete(PODS, { namespace: key.namespace, name: metadata.name }, { uid: metadata.uid, signal });
   }
 }

@@ -6,8 +6,10 @@
  * foreground (kubectl delete --cascade=foreground, Argo CD) takes an owner's objects first, here the drivers from under
  * running pods. The operator deletes them itself when every node is clean.
  */
+import { asError } from "../../cli/errors.ts";
 import type { DeepReadonly, KubeObject } from "../../api/core.ts";
 import type { ClusterClient } from "../cache/cluster-client.ts";
+import { isConflict } from "../../kube/errors.ts";
 import { MODULES, type Resource } from "../../api/resources.ts";
 import { DAEMON_SETS, refOf } from "../../kube/resource.ts";
 import { adopt, isByOnload } from "./adopt.ts";
@@ -15,6 +17,7 @@ import type { ReconcilerCaches } from "../cache/caches.ts";
 import type { DesiredObjects } from "../desired/objects.ts";
 import type { LiveObjects } from "../observe/cluster.ts";
 
+/** An object as it was applied last. */
 interface Applied {
   desired: KubeObject;
   /** The same as text. */
@@ -23,72 +26,129 @@ interface Applied {
   generation: number | undefined;
 }
 
-/** Applies objects, and applies them again when the one in the cluster is not the one that was applied. */
-export class Applier {
-  readonly #client: ClusterClient;
-  readonly #applied = new Map<string, Applied>();
+/** What was applied last for one resource, by plural and name. It is lost with the process, which then applies again. */
+export type AppliedObjects = Map<string, Applied>;
 
-  constructor(client: ClusterClient) {
-    this.#client = client;
+/** What applying needs. */
+export interface Applier {
+  client: Pick<ClusterClient, "apply" | "mergePatch" | "delete">;
+  caches: Pick<ReconcilerCaches, "modules" | "daemonSets">;
+  applied: AppliedObjects;
+}
+
+/**
+ * Makes an object in the cluster as `desired` says, unless it is already.
+ *
+ * @param live the object as the cache has it
+ * @returns the object as the API server answered; undefined if nothing was sent
+ */
+async function applyObject<T extends KubeObject>(
+  { client, applied }: Applier,
+  resource: Resource,
+  desired: T,
+  live: DeepReadonly<T> | undefined,
+  signal: AbortSignal,
+): Promise<T | undefined> {
+  const id = idOf(resource, desired);
+  const before = applied.get(id);
+  const body = before?.desired === desired ? before.body : JSON.stringify(desired);
+  if (before && live && before.body === body && isUntouched(before, desired, live)) {
+    before.desired = desired;
+    return undefined;
   }
+  let answer = await client.apply<T>(resource, desired as DeepReadonly<T>, { signal });
+  const metadata = adopt(answer.metadata);
+  if (metadata) {
+    const { resourceVersion } = answer.metadata;
+    await client.mergePatch<T>(resource, refOf(answer), { metadata }, { resourceVersion, signal });
+    answer = await client.apply<T>(resource, desired as DeepReadonly<T>, { signal });
+  }
+  applied.set(id, { desired, body, uid: answer.metadata.uid, generation: answer.metadata.generation });
+  return answer;
+}
 
-  /**
-   * Makes the object in the cluster as `desired` says, unless it is already.
-   *
-   * @param live the object as the cache has it
-   * @returns the object as the API server answered; undefined where nothing was sent
-   */
-  async apply<T extends KubeObject>(
+/** What came of applying or deleting a resource's objects. */
+export interface ObjectResults {
+  /** What went wrong, one error an object. */
+  errors: Error[];
+  /** Refusals because somebody else changed an object at the same time: the cache will say. */
+  overtaken: Error[];
+}
+
+/**
+ * Applies all objects of an Onload resource, side by side: one that fails keeps none of the others.
+ *
+ * @param drop what of `live` is to be deleted
+ * @throws the signal's reason when it aborts
+ */
+export async function applyObjects(
+  applier: Applier,
+  { onload, sfc, daemonSet }: DesiredObjects,
+  live: LiveObjects,
+  drop: { sfc: boolean },
+  signal: AbortSignal,
+): Promise<ObjectResults> {
+  const { modules, daemonSets } = applier.caches;
+  const one = async <T extends KubeObject>(
     resource: Resource,
-    desired: T,
-    live: DeepReadonly<T> | undefined,
-    signal: AbortSignal,
-  ): Promise<T | undefined> {
-    const id = `${resource.plural}/${desired.metadata.namespace}/${desired.metadata.name}`;
-    const before = this.#applied.get(id);
-    const body = before?.desired === desired ? before.body : JSON.stringify(desired);
-    if (before && live && before.body === body && isUntouched(before, desired, live)) {
-      before.desired = desired;
-      return undefined;
-    }
-    let answer = await this.#client.apply<T>(resource, desired as DeepReadonly<T>, { signal });
-    const metadata = adopt(answer.metadata);
-    if (metadata) {
-      const { resourceVersion } = answer.metadata;
-      await this.#client.mergePatch<T>(resource, refOf(answer), { metadata }, { resourceVersion, signal });
-      answer = await this.#client.apply<T>(resource, desired as DeepReadonly<T>, { signal });
-    }
-    this.#applied.set(id, { desired, body, uid: answer.metadata.uid, generation: answer.metadata.generation });
-    return answer;
-  }
+    cache: { observe(object: T): void },
+    desired: T | undefined,
+    current: DeepReadonly<T> | undefined,
+  ): Promise<void> => {
+    const answer = desired && (await applyObject(applier, resource, desired, current, signal));
+    if (answer) cache.observe(answer);
+  };
+  return resultsOf(
+    [
+      one(MODULES, modules, onload, live.onload),
+      one(MODULES, modules, sfc, live.sfc),
+      one(DAEMON_SETS, daemonSets, daemonSet, live.daemonSet),
+      ...(drop.sfc ? [removeObject(applier, MODULES, live.sfc, signal)] : []),
+    ],
+    signal,
+  );
+}
 
-  /** Applies all objects of an Onload resource. */
-  async applyAll(
-    caches: ReconcilerCaches,
-    desired: DesiredObjects,
-    live: LiveObjects,
-    signal: AbortSignal,
-  ): Promise<void> {
-    const { onload, sfc, daemonSet } = desired;
-    const done = await Promise.allSettled([
-      this.apply(MODULES, onload, live.onload, signal).then((answer) => answer && caches.modules.observe(answer)),
-      sfc && this.apply(MODULES, sfc, live.sfc, signal).then((answer) => answer && caches.modules.observe(answer)),
-      daemonSet &&
-        this.apply(DAEMON_SETS, daemonSet, live.daemonSet, signal).then(
-          (answer) => answer && caches.daemonSets.observe(answer),
-        ),
-    ]);
-    const errors = done.flatMap((each) => (each.status === "rejected" ? [each.reason as Error] : []));
-    if (errors.length > 0) throw errors.length === 1 ? errors[0]! : new AggregateError(errors, "Cannot apply objects");
-  }
+/**
+ * Deletes all objects of an Onload resource, side by side.
+ *
+ * @throws the signal's reason when it aborts
+ */
+export async function removeObjects(applier: Applier, live: LiveObjects, signal: AbortSignal): Promise<ObjectResults> {
+  return resultsOf(
+    [
+      removeObject(applier, MODULES, live.onload, signal),
+      removeObject(applier, MODULES, live.sfc, signal),
+      removeObject(applier, DAEMON_SETS, live.daemonSet, signal),
+    ],
+    signal,
+  );
+}
 
-  /** Deletes an object, if it is there. */
-  async remove(resource: Resource, live: DeepReadonly<KubeObject> | undefined, signal: AbortSignal): Promise<void> {
-    if (!live || live.metadata.deletionTimestamp) return;
-    const { uid, namespace, name } = live.metadata;
-    this.#applied.delete(`${resource.plural}/${namespace}/${name}`);
-    await this.#client.delete(resource, refOf(live), { ...(uid ? { uid } : {}), signal });
-  }
+async function resultsOf(work: Promise<void>[], signal: AbortSignal): Promise<ObjectResults> {
+  const settled = await Promise.allSettled(work);
+  signal.throwIfAborted();
+  const thrown = settled.flatMap((each) => (each.status === "rejected" ? [asError(each.reason)] : []));
+  return {
+    errors: thrown.filter((each) => !isConflict(each)),
+    overtaken: thrown.filter((each) => isConflict(each)),
+  };
+}
+
+/** Deletes an object, if it is there. */
+async function removeObject(
+  { client, applied }: Applier,
+  resource: Resource,
+  live: DeepReadonly<KubeObject> | undefined,
+  signal: AbortSignal,
+): Promise<void> {
+  if (!live || live.metadata.deletionTimestamp) return;
+  applied.delete(idOf(resource, live));
+  await client.delete(resource, refOf(live), { uid: live.metadata.uid, signal });
+}
+
+function idOf({ plural }: Resource, { metadata }: DeepReadonly<KubeObject>): string {
+  return `${plural}/${metadata.name}`;
 }
 
 /** The generation counts changes of the spec; labels and owners are compared. */

@@ -1,62 +1,128 @@
-/** The last words of pods that failed, from a hook's output or the end of a log: the only places where modprobe's error is. */
+/** The ends of the logs of pods that failed, or what their hooks printed: the only places where modprobe's error is. */
 import type { DeepReadonly, Pod } from "../../api/core.ts";
-import type { ClusterClient } from "../cache/cluster-client.ts";
+import { KMM_MODULE_NAME_LABEL, onloadModuleName, sfcModuleName, type OnloadKey } from "../../api/names.ts";
 import { oneLine, podFailure } from "../cache/pods.ts";
+import type { Stores } from "../cache/caches.ts";
+import type { ClusterClient } from "../cache/cluster-client.ts";
 
 const LINES = 5;
-const MOST_PODS = 200;
+/** Logs of more pods are forgotten, those that were wanted least recently first. */
+const MAX_PODS = 200;
+/** Most nodes whose pods' logs are read for one plan: no status lists more. */
+const MAX_NODES = 10;
+const READ_TIMEOUT_MS = 5000;
+/** A log that could not be read, because the kubelet is out of reach, is asked for again after this time. */
+export const READ_AGAIN_MS = 30_000;
 
-export class LastWords {
-  readonly #client: ClusterClient;
-  /** By uid. */
-  readonly words = new Map<string, string>();
-  readonly #asked = new Map<string, number>();
+/** What came of reading logs. */
+export interface Collected {
+  /** Some text is new: a plan made before does not have it. */
+  changed: boolean;
+  /** Some log could not be read. */
+  failed: boolean;
+}
 
-  constructor(client: ClusterClient) {
-    this.#client = client;
+/** KMM's pods of a resource's Modules on the first of some nodes. */
+export function modulePods(
+  nodes: readonly string[],
+  { namespace, name }: OnloadKey,
+  { kmmPods }: Pick<Stores, "kmmPods">,
+): DeepReadonly<Pod>[] {
+  const modules: (string | undefined)[] = [onloadModuleName(name), sfcModuleName(name)];
+  return nodes
+    .slice(0, MAX_NODES)
+    .flatMap((node) => kmmPods.store.byIndex("node", node))
+    .filter(
+      ({ metadata }) => metadata.namespace === namespace && modules.includes(metadata.labels?.[KMM_MODULE_NAME_LABEL]),
+    );
+}
+
+/** When a pod's log was read. */
+interface Read {
+  /** Restarts of the pod's containers at that time; undefined if no read has succeeded. */
+  restarts: number | undefined;
+  /** After a failed read: not again before this time. */
+  notBefore: number;
+}
+
+export class FailureLogs {
+  readonly #logs = new Map<string, string>();
+  readonly #reads = new Map<string, Read>();
+  #revision = 0;
+
+  /** The texts, each on one line, by the pods' uid. */
+  get logs(): ReadonlyMap<string, string> {
+    return this.#logs;
   }
 
-  /** Reads the logs of failed pods that have restarted since they were read last. Gives whether any was new. */
-  async listen(pods: Iterable<DeepReadonly<Pod>>, signal: AbortSignal): Promise<boolean> {
-    let heard = false;
-    for (const pod of pods) {
-      const failure = podFailure(pod);
-      const uid = pod.metadata.uid ?? "";
-      if (failure?.kind !== "run" || failure.container === "") continue;
-      if (failure.hookOutput !== undefined) {
-        // The kubelet tells it only until it starts the container anew or waits to do so.
-        this.words.set(uid, failure.hookOutput);
-        continue;
-      }
-      const restarts = restartsOf(pod);
-      if (this.#asked.get(uid) === restarts) continue;
-      this.#asked.set(uid, restarts);
-      const text = await this.#read(pod, failure.container, restarts > 0, signal);
-      if (text === undefined || this.words.get(uid) === text) continue;
-      this.words.set(uid, text);
-      heard = true;
-    }
-    for (const map of [this.words, this.#asked]) {
-      for (const oldest of map.keys()) if (map.size > MOST_PODS) map.delete(oldest);
-    }
-    return heard;
+  /** Grows with every change of a text: what was made from the texts holds as long as it is the same. */
+  get revision(): number {
+    return this.#revision;
   }
 
-  async #read(
-    pod: DeepReadonly<Pod>,
-    container: string,
-    previous: boolean,
+  /**
+   * Reads the logs of those pods that have failed since they were read last, side by side.
+   *
+   * @param now milliseconds of any clock that does not go back
+   * @throws the signal's reason when it aborts
+   */
+  async collect(
+    client: Pick<ClusterClient, "podLog">,
+    pods: readonly DeepReadonly<Pod>[],
+    now: number,
     signal: AbortSignal,
-  ): Promise<string | undefined> {
-    const ref = { namespace: pod.metadata.namespace ?? "", name: pod.metadata.name };
-    try {
-      const log = await this.#client.podLog(ref, { container, previous, tailLines: LINES, signal, timeoutMs: 5000 });
-      return log ? oneLine(log) || undefined : undefined;
-    } catch {
-      // The kubelet may be out of reach: the status then goes without.
-      signal.throwIfAborted();
-      return undefined;
+  ): Promise<Collected> {
+    const before = this.#revision;
+    const reads = await Promise.allSettled(pods.map((pod) => this.#collectOne(client, pod, now, signal)));
+    signal.throwIfAborted();
+    for (const oldest of this.#reads.keys()) {
+      if (this.#reads.size <= MAX_PODS) break;
+      this.#reads.delete(oldest);
+      if (this.#logs.delete(oldest)) this.#revision++;
     }
+    return {
+      changed: this.#revision !== before,
+      failed: reads.some(({ status }) => status === "rejected"),
+    };
+  }
+
+  async #collectOne(
+    client: Pick<ClusterClient, "podLog">,
+    pod: DeepReadonly<Pod>,
+    now: number,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const failure = podFailure(pod);
+    if (failure?.kind !== "run" || failure.container === "") return;
+    const uid = pod.metadata.uid ?? "";
+    const read = this.#reads.get(uid) ?? { restarts: undefined, notBefore: -Infinity };
+    this.#reads.delete(uid);
+    this.#reads.set(uid, read);
+    if (failure.hookOutput !== undefined) {
+      // The kubelet tells it only until it starts the container anew or waits to do so.
+      this.#set(uid, failure.hookOutput);
+      return;
+    }
+    const restarts = restartsOf(pod);
+    if (read.restarts === restarts || now < read.notBefore) return;
+    const ref = { namespace: pod.metadata.namespace ?? "", name: pod.metadata.name };
+    const { container } = failure;
+    const options = { container, previous: restarts > 0, tailLines: LINES, signal, timeoutMs: READ_TIMEOUT_MS };
+    try {
+      const text = oneLine((await client.podLog(ref, options)) ?? "");
+      read.restarts = restarts;
+      if (text !== "") this.#set(uid, text);
+    } catch (error) {
+      // The status goes without it for now.
+      read.notBefore = now + READ_AGAIN_MS;
+      throw error;
+    }
+  }
+
+  #set(uid: string, text: string): void {
+    if (this.#logs.get(uid) === text) return;
+    this.#logs.set(uid, text);
+    this.#revision++;
   }
 }
 

@@ -17,8 +17,10 @@ import { NODE_REASON } from "../../api/reasons.ts";
 import type { Holder } from "../cache/holders.ts";
 import { isReady, isTerminating, podFailure, podSince } from "../cache/pods.ts";
 import type { Kmm, KmmNodeInputs, ModuleReading, Version } from "../kmm/kmm.ts";
+import { reminderLabel } from "../kmm/reminder.ts";
 import type { NodeObservation, PluginObservation } from "./observation.ts";
 import { carriesLabels, ownershipOf, type Claim, type Owner } from "./ownership.ts";
+import { failureRecordAnnotation, parseFailureRecord } from "./failure-record.ts";
 import { stepRecordAnnotation, parseStepRecord } from "./step-record.ts";
 
 /** What is the same for all nodes of one Onload resource. */
@@ -69,6 +71,8 @@ export function observeNode(inputs: NodeInputs, resource: ResourceContext): Node
     allocatable: parseQuantity(node.status?.allocatable?.[ONLOAD_RESOURCE] ?? 0) ?? 0,
     holders: inputs.holders,
     stepRecord: parseStepRecord(annotations[stepRecordAnnotation(key)]),
+    failureRecord: parseFailureRecord(annotations[failureRecordAnnotation(key)]),
+    reminded: reminderLabel(key) in labels,
     blockedBy,
     keptBy,
     claimed,
@@ -79,7 +83,9 @@ export function observeNode(inputs: NodeInputs, resource: ResourceContext): Node
 
 /** Whether a node can concern an Onload resource at all: it is selected, or carries something of the resource. */
 export function concerns(node: DeepReadonly<Node>, owner: Owner, selected: boolean): boolean {
-  return selected || carriesLabels(node, owner) || stepRecordAnnotation(owner) in (node.metadata.annotations ?? {});
+  const { annotations = {} } = node.metadata;
+  const noted = stepRecordAnnotation(owner) in annotations || failureRecordAnnotation(owner) in annotations;
+  return selected || noted || carriesLabels(node, owner);
 }
 
 function observePlugin(pods: readonly DeepReadonly<Pod>[], key: OnloadKey): PluginObservation {

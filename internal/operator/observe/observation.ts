@@ -1,6 +1,7 @@
 /** What is seen of one node for one Onload resource. Nothing in it depends on the objects that the resource asks for. */
 import type { Holder } from "../cache/holders.ts";
 import type { Failure, LoadLabelObservation, ModuleObservation, Version } from "../kmm/kmm.ts";
+import type { FailureRecord } from "./failure-record.ts";
 import type { StepRecord } from "./step-record.ts";
 
 /** One node, seen from one Onload resource. */
@@ -28,6 +29,10 @@ export interface NodeObservation {
   holders: Holder[] | undefined;
   /** The last step that was taken here. */
   stepRecord: StepRecord | undefined;
+  /** The failure that was noted here last. It may be over; see rollout/lasting-failure.ts. */
+  failureRecord: FailureRecord | undefined;
+  /** The node has the reminder; see kmm/reminder.ts. */
+  reminded: boolean;
   /** Another Onload resource whose labels the node still carries and that must leave first. */
   blockedBy: string | undefined;
   /** An older Onload resource that selects the node and keeps it. */

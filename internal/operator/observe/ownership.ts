@@ -8,7 +8,9 @@ import {
   sfcModuleName,
   type OnloadKey,
 } from "../../api/names.ts";
+import { namespacedName } from "../../kube/object.ts";
 import { loadLabel } from "../kmm/load-label.ts";
+import { reminderLabel } from "../kmm/reminder.ts";
 import type { NodeObservation } from "./observation.ts";
 
 /** An Onload resource, and the node labels that are its own. */
@@ -42,12 +44,12 @@ export function ownershipOf(
   claims: readonly Claim[],
 ): Pick<NodeObservation, "blockedBy" | "keptBy" | "claimed"> & { owned: boolean } {
   const owners = claimsOn(node, claims);
-  const mine = owners.findIndex((claim) => nameOf(claim) === nameOf(key));
-  const other = claims.find((claim) => nameOf(claim) !== nameOf(key) && carriesLabels(node, claim));
+  const mine = owners.findIndex((claim) => namespacedName(claim) === namespacedName(key));
+  const other = claims.find((claim) => namespacedName(claim) !== namespacedName(key) && carriesLabels(node, claim));
   return {
     owned: mine === 0,
-    blockedBy: other && nameOf(other),
-    keptBy: mine > 0 ? nameOf(owners[0]!) : undefined,
+    blockedBy: other && namespacedName(other),
+    keptBy: mine > 0 ? namespacedName(owners[0]!) : undefined,
     claimed: mine !== 0 && owners.length > 0,
   };
 }
@@ -63,14 +65,10 @@ export function ownerOf(key: OnloadKey): Owner {
   const loadLabels = [onloadModuleName(key.name), sfcModuleName(key.name)].map((name) =>
     loadLabel(key.namespace, name),
   );
-  return { ...key, ownLabels: [pluginLabel(key), onloadModuleLabel(key), sfcModuleLabel(key), ...loadLabels] };
+  const moduleLabels = [onloadModuleLabel(key), sfcModuleLabel(key), ...loadLabels];
+  return { ...key, ownLabels: [pluginLabel(key), ...moduleLabels, reminderLabel(key)] };
 }
 
 function older(a: Claim, b: Claim): number {
-  return a.created < b.created ? -1 : a.created > b.created ? 1 : nameOf(a) < nameOf(b) ? -1 : 1;
-}
-
-/** `namespace/name`. */
-export function nameOf({ namespace, name }: OnloadKey): string {
-  return `${namespace}/${name}`;
+  return a.created < b.created ? -1 : a.created > b.created ? 1 : namespacedName(a) < namespacedName(b) ? -1 : 1;
 }

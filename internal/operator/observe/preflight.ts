@@ -1,37 +1,61 @@
-/** What is wrong with a whole Onload resource or its cluster, before any node is looked at. */
+/** What is wrong with a whole Onload resource or its cluster, found before any node is looked at. */
 import { errorText } from "../../cli/errors.ts";
 import type { DeepReadonly } from "../../api/core.ts";
 import { nameProblem, withDefaults, type Onload } from "../../api/onload.ts";
-import { REASON } from "../../api/reasons.ts";
+import { REASON, type Reason } from "../../api/reasons.ts";
 import type { ClusterClient } from "../cache/cluster-client.ts";
 import { SERVICE_ACCOUNTS } from "../../kube/resource.ts";
 import type { RawOnload } from "../cache/caches.ts";
-import type { Trouble } from "../report/conditions.ts";
 
-/** The resource with its defaults, or why it cannot work. */
-export function readOnload(raw: DeepReadonly<RawOnload>): { onload: Onload | undefined; trouble: Trouble | undefined } {
+/** Something about the whole resource that needs a person. */
+export interface ResourceProblem {
+  reason: Reason;
+  /** What is wrong and what to do. */
+  message: string;
+}
+
+/** A resource as it was read. */
+export interface ReadOnload {
+  /** The resource with its defaults; undefined if its spec has not the form that the CRD asks for. */
+  onload: Onload | undefined;
+  /** Why the resource cannot work. */
+  problem: ResourceProblem | undefined;
+}
+
+/** Reads a resource, with its defaults. */
+export function readOnload(raw: DeepReadonly<RawOnload>): ReadOnload {
   try {
     const onload = withDefaults(raw as Parameters<typeof withDefaults>[0]);
-    const problem = nameProblem(onload.metadata);
-    return { onload, trouble: problem === undefined ? undefined : { reason: REASON.InvalidSpec, message: problem } };
+    const message = nameProblem(onload.metadata);
+    return { onload, problem: message === undefined ? undefined : { reason: REASON.InvalidSpec, message } };
   } catch (error) {
-    return { onload: undefined, trouble: { reason: REASON.InvalidSpec, message: errorText(error) } };
+    return { onload: undefined, problem: { reason: REASON.InvalidSpec, message: errorText(error) } };
   }
 }
 
-export const KMM_MISSING: Trouble = {
+/**
+ * What is enough of a resource to clean its nodes when its spec cannot be read: what is on nodes is known by name and
+ * namespace alone. It must be under deletion, so that it claims no node.
+ */
+export function withoutSpec(raw: DeepReadonly<RawOnload>): Onload {
+  const version = (raw.status as { version?: string } | undefined)?.version ?? "unknown";
+  const onload = { kernelMappings: [], userImage: "", version };
+  return withDefaults({ ...raw, spec: { selector: {}, serviceAccountName: "", onload } });
+}
+
+export const KMM_MISSING: ResourceProblem = {
   reason: REASON.KmmNotInstalled,
   message:
     "The Module CRD of Kernel Module Management (KMM) is not in the cluster; install KMM, and the rollout goes on by itself",
 };
 
-export const NO_IMAGE: Trouble = {
+export const NO_IMAGE: ResourceProblem = {
   reason: REASON.NoDevicePluginImage,
   message:
     "No image of the device plugin is known; set spec.devicePlugin.devicePluginImage, or DEVICE_PLUGIN_IMG of the operator",
 };
 
-export function heldBackTrouble(changes: readonly string[]): Trouble[] {
+export function heldBackProblems(changes: readonly string[]): ResourceProblem[] {
   if (changes.length === 0) return [];
   return [
     {
@@ -41,32 +65,52 @@ export function heldBackTrouble(changes: readonly string[]): Trouble[] {
   ];
 }
 
-/** A ServiceAccount that exists is asked for again after this time. */
-const TRUSTED_MS = 5 * 60_000;
+/** A ServiceAccount that exists is looked up again after this time. */
+const FOUND_MS = 5 * 60_000;
+/** One that does not, or that could not be read, is looked up again after this time. */
+const PROBLEM_MS = 5000;
+/** The lookup holds up the whole pass. */
+const LOOKUP_TIMEOUT_MS = 5000;
 
-/** Knows which ServiceAccounts exist, without following all of the cluster's. */
-export class ServiceAccounts {
-  readonly #client: ClusterClient;
-  readonly #now: () => number;
-  readonly #seenAt = new Map<string, number>();
+/** Knows whether a resource's ServiceAccount exists, without following all of the cluster's. */
+export class ServiceAccountCheck {
+  #last: { name: string; at: number; problem: ResourceProblem | undefined } | undefined;
 
-  constructor(client: ClusterClient, now: () => number) {
-    this.#client = client;
-    this.#now = now;
-  }
-
-  async trouble({ metadata, spec }: DeepReadonly<Onload>, signal: AbortSignal): Promise<Trouble[]> {
-    const { namespace = "" } = metadata;
+  /**
+   * What is wrong with the ServiceAccount; a lookup that fails is a problem too.
+   *
+   * @param now milliseconds of a clock that does not go back
+   * @throws the signal's reason when it aborts
+   */
+  async problem(
+    client: Pick<ClusterClient, "get">,
+    { metadata, spec }: DeepReadonly<Onload>,
+    now: number,
+    signal: AbortSignal,
+  ): Promise<ResourceProblem | undefined> {
     const name = spec.serviceAccountName;
-    const id = `${namespace}/${name}`;
-    const now = this.#now();
-    if (name === "" || now - (this.#seenAt.get(id) ?? -Infinity) < TRUSTED_MS) return [];
-    if (await this.#client.get(SERVICE_ACCOUNTS, { namespace, name }, { signal })) {
-      this.#seenAt.set(id, now);
-      return [];
-    }
-    this.#seenAt.delete(id);
+    if (name === "") return undefined;
+    const last = this.#last;
+    if (last?.name === name && now - last.at < (last.problem ? PROBLEM_MS : FOUND_MS)) return last.problem;
+    const problem = await lookUp(client, metadata.namespace ?? "", name, signal);
+    this.#last = { name, at: now, problem };
+    return problem;
+  }
+}
+
+async function lookUp(
+  client: Pick<ClusterClient, "get">,
+  namespace: string,
+  name: string,
+  signal: AbortSignal,
+): Promise<ResourceProblem | undefined> {
+  try {
+    const options = { signal, timeoutMs: LOOKUP_TIMEOUT_MS };
+    if (await client.get(SERVICE_ACCOUNTS, { namespace, name }, options)) return undefined;
     const message = `spec.serviceAccountName "${name}" does not exist in namespace "${namespace}"; create the ServiceAccount, and allow it privileged pods`;
-    return [{ reason: REASON.ServiceAccountMissing, message }];
+    return { reason: REASON.ServiceAccountMissing, message };
+  } catch (error) {
+    signal.throwIfAborted();
+    return { reason: REASON.ServiceAccountUnknown, message: `${errorText(error)}; it is read again in a few seconds` };
   }
 }

@@ -7,8 +7,9 @@ const since = Date.UTC(2026, 0, 1, 12);
 describe("step records", () => {
   test("survive writing and reading, whatever the retry annotation says", () => {
     fc.assert(
-      fc.property(fc.option(fc.string({ unit: "binary" }), { nil: undefined }), (retry) => {
-        const written = { step: "UnlabelOnload", since, attempt: attemptOf("0123456789abcdef", retry) };
+      fc.property(fc.option(fc.string({ unit: "binary" }), { nil: undefined }), fc.boolean(), (retry, cordoned) => {
+        const attempt = attemptOf("0123456789abcdef", retry);
+        const written = { step: "UnlabelOnload", since, attempt, ...(cordoned ? { cordoned } : {}) };
         expect(formatStepRecord(written).length).toBeLessThan(100);
         expect(parseStepRecord(formatStepRecord(written))).toEqual(written);
       }),

@@ -12,6 +12,8 @@ export interface StepRecord {
   since: number;
   /** Which attempt it belongs to, see {@link attemptOf}. A newer attempt gives a failed step its time again. */
   attempt: string;
+  /** The node was seen cordoned since, while it waited for KMM. */
+  cordoned?: true;
 }
 
 /** The node annotation that holds the step record. */
@@ -29,8 +31,8 @@ export function attemptOf(spec: string, retry: string | undefined): string {
   return retry === undefined ? spec : `${spec}:${digestOf(retry)}`;
 }
 
-export function formatStepRecord({ step, since, attempt }: StepRecord): string {
-  return `${step} ${new Date(since).toISOString()} ${attempt}`;
+export function formatStepRecord({ step, since, attempt, cordoned }: StepRecord): string {
+  return `${step} ${new Date(since).toISOString()} ${attempt}${cordoned ? " cordoned" : ""}`;
 }
 
 /** Longer than any attempt of ours. Earlier versions put the retry annotation's own text here. */
@@ -38,8 +40,9 @@ const MAX_ATTEMPT_CHARACTERS = 64;
 
 /** The step record in an annotation's value; undefined if there is none or a person has garbled it. */
 export function parseStepRecord(value: string | undefined): StepRecord | undefined {
-  const match = /^(\S{1,64}) (\S{1,64}) (.+)$/s.exec(value ?? "");
+  const match = /^(\S{1,64}) (\S{1,64}) (.+?)( cordoned)?$/s.exec(value ?? "");
   const since = Date.parse(match?.[2] ?? "");
   if (!match || Number.isNaN(since)) return undefined;
-  return { step: match[1]!, since, attempt: match[3]!.slice(0, MAX_ATTEMPT_CHARACTERS) };
+  const attempt = match[3]!.slice(0, MAX_ATTEMPT_CHARACTERS);
+  return { step: match[1]!, since, attempt, ...(match[4] ? { cordoned: true } : {}) };
 }

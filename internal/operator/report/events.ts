@@ -1,92 +1,102 @@
-/** Tells the story of a rollout: Events on the Onload resource, and metrics. */
+/** Reports a rollout: Events about the Onload resource, and metrics. */
 import type { DeepReadonly } from "../../api/core.ts";
 import type { OnloadKey } from "../../api/names.ts";
-import { EVENT_REASON } from "../../api/reasons.ts";
-import { referenceTo, type EventSink } from "../../kube/events.ts";
+import { EVENT_REASON, NODE_REASON } from "../../api/reasons.ts";
+import { referenceTo, type EventSink } from "../../kube/event.ts";
 import { ONLOADS } from "../../api/resources.ts";
 import { NODES, PODS } from "../../kube/resource.ts";
-import type { Deeds } from "../act/nodes.ts";
+import type { StepResults } from "../act/nodes.ts";
 import type { RawOnload } from "../cache/caches.ts";
 import type { EvictionResult } from "../act/evict.ts";
-import type { OperatorMetrics, Verdicts } from "./metrics.ts";
-import { nameOf } from "../observe/ownership.ts";
+import type { OperatorMetrics, ConditionFlags } from "./metrics.ts";
 import type { Holder } from "../assess/facts.ts";
 import type { RolloutPlan } from "../rollout/plan.ts";
 import {
   isRemembered,
   remember,
-  tellChange,
-  tellCleaned,
-  tellStep,
-  type NodeMemory,
-  type Tale,
+  eventsOfChange,
+  eventOfCleaned,
+  eventOfStep,
+  type PreviousNodeState,
+  type EventText,
 } from "./event-texts.ts";
 
-export class Teller {
+/** What the last plan said of each node, by name: lost with the process, whose first plan then reports no change. */
+export type PreviousNodes = Map<string, PreviousNodeState>;
+
+export class EventReporter {
   readonly #events: EventSink;
   readonly #metrics: OperatorMetrics;
-  /** What the last plan said, by resource and node: lost with the process, which then begins the story anew. */
-  readonly #memory = new Map<string, Map<string, NodeMemory>>();
 
   constructor(events: EventSink, metrics: OperatorMetrics) {
     this.#events = events;
     this.#metrics = metrics;
   }
 
-  /** Tells one tale about a resource. */
-  tell(onload: DeepReadonly<RawOnload>, tale: Tale): void {
+  /** Reports one event about a resource. */
+  report(onload: DeepReadonly<RawOnload>, text: EventText): void {
     this.#events.record(referenceTo(ONLOADS, onload), {
-      type: tale.type,
-      reason: tale.reason,
-      note: tale.note,
-      ...(tale.node === undefined ? {} : { related: { apiVersion: "v1", kind: NODES.kind, name: tale.node } }),
+      type: text.type,
+      reason: text.reason,
+      note: text.note,
+      ...(text.node === undefined ? {} : { related: { apiVersion: "v1", kind: NODES.kind, name: text.node } }),
     });
   }
 
-  /** Tells what was done, and what has changed since the last plan. */
-  tellPlan(
+  /**
+   * Reports the steps that were taken, and what has changed since the last plan.
+   *
+   * @param previous undefined: this is the process's first plan of the resource
+   * @param now milliseconds since the epoch
+   * @returns what to give as `previous` with the next plan
+   */
+  reportPlan(
     onload: DeepReadonly<RawOnload>,
     key: OnloadKey,
+    previous: PreviousNodes | undefined,
     plan: RolloutPlan,
-    deeds: Deeds,
-    verdicts: Verdicts,
+    steps: StepResults["steps"],
+    conditions: ConditionFlags,
     now: number,
-  ): void {
-    const id = nameOf(key);
-    const known = this.#memory.get(id);
-    const memory = known ?? new Map<string, NodeMemory>();
-    this.#memory.set(id, memory);
-    for (const { plan: node, step } of deeds.steps) {
+  ): PreviousNodes {
+    const nodes: PreviousNodes = previous ?? new Map();
+    for (const { plan: node, step } of steps) {
       this.#metrics.step(key, step);
-      const tale = tellStep(step, node.facts);
-      if (tale) this.tell(onload, tale);
+      const text = eventOfStep(step, node.facts);
+      if (text) this.report(onload, text);
     }
     for (const node of plan.nodes) {
       const { name } = node.facts;
-      const old = memory.get(name);
+      const old = nodes.get(name);
       if (old && isRemembered(old, node)) continue;
       if (old && old.state !== node.state) this.#metrics.leftState(old.state, now - old.since);
       // In a process's first plan of a resource nothing has changed; a node that joins later has.
-      const tales = tellChange(old ?? (known && NEWCOMER), node);
-      for (const tale of tales) this.tell(onload, tale);
-      if (node.problem?.failed && tales.some(({ type }) => type === "Warning")) {
+      const texts = eventsOfChange(old ?? (previous && NEW_NODE), node);
+      for (const text of texts) this.report(onload, text);
+      if (node.problem?.failed && texts.some(({ type }) => type === "Warning")) {
         this.#metrics.nodeFailed(key, node.problem.reason);
       }
-      memory.set(name, remember(old, node, now));
+      nodes.set(name, remember(old, node, now));
     }
-    if (memory.size > plan.nodes.length) {
+    if (nodes.size > plan.nodes.length) {
       const present = new Set(plan.nodes.map(({ facts }) => facts.name));
-      for (const name of memory.keys()) {
+      for (const name of nodes.keys()) {
         if (present.has(name)) continue;
-        memory.delete(name);
-        this.tell(onload, tellCleaned(name));
+        nodes.delete(name);
+        this.report(onload, eventOfCleaned(name));
       }
     }
-    this.#metrics.planned(key, plan.nodes, verdicts);
+    this.#metrics.planned(key, plan.nodes, conditions);
+    return nodes;
   }
 
-  /** Tells of an eviction. */
-  tellEviction(
+  /** Reports a resource whose spec cannot be read: its nodes are as they were. */
+  reportUnreadable(key: OnloadKey): void {
+    this.#metrics.unreadable(key);
+  }
+
+  /** Reports what came of an eviction. */
+  reportEviction(
     onload: DeepReadonly<RawOnload>,
     node: string,
     pod: Holder,
@@ -94,27 +104,28 @@ export class Teller {
     message: string,
   ): void {
     this.#metrics.evicted(result);
+    // Nobody was evicted: the pod's end has another cause.
+    if (result === "gone") return;
     const done = result === "evicted" || result === "deleted";
     const what = done ? `${result} pod` : `could not evict pod`;
     const why = message === "" ? "" : `: ${message}`;
     this.#events.record(referenceTo(ONLOADS, onload), {
       type: done ? "Normal" : "Warning",
-      reason: done ? EVENT_REASON.PodEvicted : "EvictionBlocked",
+      reason: done ? EVENT_REASON.PodEvicted : NODE_REASON.EvictionBlocked,
       note: `Node ${node}: ${what} ${pod.namespace}/${pod.name}${why}`,
       related: { apiVersion: "v1", kind: PODS.kind, namespace: pod.namespace, name: pod.name, uid: pod.uid },
     });
   }
 
-  /** Tells how long it took until every node was done. */
-  tellReady(key: OnloadKey, ms: number): void {
+  /** Reports how long it took until every node was done. */
+  reportReady(key: OnloadKey, ms: number): void {
     this.#metrics.upgraded(key, ms);
   }
 
-  /** The resource is gone. */
+  /** The resource is gone: its series end. */
   forget(key: OnloadKey): void {
-    this.#memory.delete(nameOf(key));
     this.#metrics.forget(key);
   }
 }
 
-const NEWCOMER: NodeMemory = { state: "Absent", since: 0, problem: undefined };
+const NEW_NODE: PreviousNodeState = { state: "Absent", since: 0, problem: undefined };

@@ -1,6 +1,6 @@
 /** The operator's own metrics, beside those of the reconcile engine. */
 import { Counter, Gauge, Histogram, type Registry } from "prom-client";
-import { nameOf } from "../observe/ownership.ts";
+import { namespacedName } from "../../kube/object.ts";
 import type { NodePlan } from "../rollout/plan.ts";
 import { NODE_STATES, type NodeState } from "../rollout/states.ts";
 
@@ -8,24 +8,28 @@ const STEP_BUCKETS = [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800
 const UPGRADE_BUCKETS = [1, 5, 10, 30, 60, 300, 600, 1800, 3600, 4 * 3600, 12 * 3600, 24 * 3600];
 
 /** Which conditions of a resource are True. */
-export interface Verdicts {
+export interface ConditionFlags {
   ready: boolean;
   degraded: boolean;
 }
 
-/** What the last plan of a resource said. */
-interface Said {
+/** What is known of one resource. */
+interface ResourceSeries {
   key: Key;
+  /** The last plan's. */
   nodes: readonly NodePlan[];
-  verdicts: Verdicts;
+  conditions: ConditionFlags | undefined;
+  /** Label values that its counters have, to be removed with it. */
+  steps: Set<string>;
+  reasons: Set<string>;
 }
 
 /** An OnloadKey as labels of a series: an interface would not do for prom-client. */
 type Key = { namespace: string; name: string };
 
 export class OperatorMetrics {
-  /** The last plans by resource: counted when somebody asks, because plans are many and scrapes few. */
-  readonly #said = new Map<string, Said>();
+  /** Plans are counted when somebody asks, because plans are many and scrapes few. */
+  readonly #resources = new Map<string, ResourceSeries>();
   readonly #nodes: Gauge;
   readonly #failed: Gauge;
   readonly #ready: Gauge;
@@ -61,14 +65,16 @@ export class OperatorMetrics {
       help: "Whether an Onload resource is Ready: 1 or 0",
       labelNames: resource,
       registers,
-      collect: () => this.#collect(({ key, verdicts }) => this.#ready.set(key, verdicts.ready ? 1 : 0)),
+      collect: () =>
+        this.#collect(({ key, conditions }) => conditions && this.#ready.set(key, conditions.ready ? 1 : 0)),
     });
     this.#degraded = new Gauge({
       name: "onload_operator_degraded",
       help: "Whether an Onload resource needs a person: 1 or 0",
       labelNames: resource,
       registers,
-      collect: () => this.#collect(({ key, verdicts }) => this.#degraded.set(key, verdicts.degraded ? 1 : 0)),
+      collect: () =>
+        this.#collect(({ key, conditions }) => conditions && this.#degraded.set(key, conditions.degraded ? 1 : 0)),
     });
     this.#steps = new Counter({
       name: "onload_operator_steps_total",
@@ -92,7 +98,7 @@ export class OperatorMetrics {
     });
     this.#evictions = new Counter({
       name: "onload_operator_evictions_total",
-      help: "Evictions of pods that hold amd.com/onload, by result: evicted, refused, deleted or failed",
+      help: "Evictions of pods that hold amd.com/onload, by result: evicted, deleted, gone, refused or failed",
       labelNames: ["result"],
       registers,
     });
@@ -102,16 +108,34 @@ export class OperatorMetrics {
       labelNames: [...resource, "reason"],
       registers,
     });
-    for (const result of ["evicted", "refused", "deleted", "failed"]) this.#evictions.inc({ result }, 0);
+    for (const result of ["evicted", "deleted", "gone", "refused", "failed"]) this.#evictions.inc({ result }, 0);
   }
 
   /** What a plan says of a resource's nodes. */
-  planned(key: Key, nodes: readonly NodePlan[], verdicts: Verdicts): void {
-    this.#said.set(nameOf(key), { key, nodes, verdicts });
+  planned(key: Key, nodes: readonly NodePlan[], conditions: ConditionFlags): void {
+    Object.assign(this.#seriesOf(key), { nodes, conditions });
   }
 
-  #collect(show: (said: Said) => void): void {
-    for (const said of this.#said.values()) show(said);
+  /** The resource's spec cannot be read. */
+  unreadable(key: Key): void {
+    this.#seriesOf(key).conditions = { ready: false, degraded: true };
+  }
+
+  #seriesOf(key: Key): ResourceSeries {
+    const id = namespacedName(key);
+    const series = this.#resources.get(id) ?? {
+      key,
+      nodes: [],
+      conditions: undefined,
+      steps: new Set(),
+      reasons: new Set(),
+    };
+    this.#resources.set(id, series);
+    return series;
+  }
+
+  #collect(show: (series: ResourceSeries) => void): void {
+    for (const series of this.#resources.values()) show(series);
   }
 
   #countStates(key: Key, nodes: readonly NodePlan[]): void {
@@ -121,6 +145,7 @@ export class OperatorMetrics {
   }
 
   step(key: Key, step: string): void {
+    this.#seriesOf(key).steps.add(step);
     this.#steps.inc({ ...key, step });
   }
 
@@ -137,15 +162,18 @@ export class OperatorMetrics {
   }
 
   nodeFailed(key: Key, reason: string): void {
+    this.#seriesOf(key).reasons.add(reason);
     this.#failures.inc({ ...key, reason });
   }
 
-  /** Drops the series of a resource that is gone. */
+  /** Removes the series of a resource that is gone. */
   forget(key: Key): void {
-    this.#said.delete(nameOf(key));
+    const id = namespacedName(key);
+    const { steps = [], reasons = [] } = this.#resources.get(id) ?? {};
+    this.#resources.delete(id);
+    for (const step of steps) this.#steps.remove({ ...key, step });
+    for (const reason of reasons) this.#failures.remove({ ...key, reason });
     for (const state of NODE_STATES) this.#nodes.remove({ ...key, state });
-    this.#failed.remove(key);
-    this.#ready.remove(key);
-    this.#degraded.remove(key);
+    for (const metric of [this.#failed, this.#ready, this.#degraded, this.#upgradeDuration]) metric.remove(key);
   }
 }

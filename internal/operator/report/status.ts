@@ -1,77 +1,110 @@
-/** Writing status: only what changed, and what only counts or describes no more often than people can read. */
+/** Writes status: only what changed, and counts and messages no more often than people can read. */
 import { isDeepStrictEqual } from "node:util";
-import type { DeepReadonly } from "../../api/core.ts";
+import type { Condition, DeepReadonly } from "../../api/core.ts";
 import type { OnloadStatus } from "../../api/onload.ts";
-import { CONDITION } from "../../api/reasons.ts";
+import { CONDITION, REASON } from "../../api/reasons.ts";
 import type { ClusterClient } from "../cache/cluster-client.ts";
-import { isNotFound } from "../../kube/errors.ts";
+import { isConflict, isNotFound } from "../../kube/errors.ts";
 import { ONLOADS } from "../../api/resources.ts";
 import { refOf } from "../../kube/resource.ts";
 import type { ReconcilerCaches, RawOnload } from "../cache/caches.ts";
+import type { ResourceProblem } from "../observe/preflight.ts";
+import { withTimes } from "./conditions.ts";
 
 /** Counts and messages are written at most this often; conditions that change are written at once. */
 const INTERVAL_MS = 1000;
 
-export class Reporter {
-  readonly #client: ClusterClient;
-  readonly #caches: Pick<ReconcilerCaches, "onloads">;
-  readonly #now: () => number;
-  readonly #writtenAt = new Map<string, number>();
+/** What writing a status needs. */
+export interface StatusWriter {
+  client: Pick<ClusterClient, "apply">;
+  caches: Pick<ReconcilerCaches, "onloads">;
+  /** Milliseconds of a clock that does not go back. */
+  monotonic: () => number;
+}
 
-  constructor(client: ClusterClient, caches: Pick<ReconcilerCaches, "onloads">, now: () => number) {
-    this.#client = client;
-    this.#caches = caches;
-    this.#now = now;
-  }
-
-  /**
-   * Writes the status if it differs from the cached one.
-   *
-   * @returns milliseconds after which to try again, where the change can wait
-   */
-  async write(
-    key: string,
-    onload: DeepReadonly<RawOnload>,
-    status: OnloadStatus,
-    signal: AbortSignal,
-  ): Promise<number | undefined> {
-    const old = onload.status as DeepReadonly<OnloadStatus> | undefined;
-    if (isDeepStrictEqual(old, JSON.parse(JSON.stringify(status)))) return undefined;
-    const wait = (this.#writtenAt.get(key) ?? -Infinity) + INTERVAL_MS - this.#now();
-    if (wait > 0 && !isUrgent(old, status)) return wait;
-    const body = { metadata: refOf(onload), status };
-    try {
-      const answer = await this.#client.apply<RawOnload>(ONLOADS, body as never, { subresource: "status", signal });
-      this.#writtenAt.set(key, this.#now());
-      this.#caches.onloads.observe(answer);
-      return undefined;
-    } catch (error) {
-      if (!isNotFound(error)) throw error;
-      // It is gone, and the cache does not know yet: there is nobody left to tell.
-      return INTERVAL_MS;
-    }
-  }
-
-  forget(key: string): void {
-    this.#writtenAt.delete(key);
+/**
+ * Writes the status if it differs from the cached one.
+ *
+ * @param memory of the resource: when its status was written last
+ * @returns milliseconds after which to try again, if the change can wait
+ */
+export async function writeStatus(
+  { client, caches, monotonic }: StatusWriter,
+  memory: { statusWrittenAt: number | undefined },
+  onload: DeepReadonly<RawOnload>,
+  status: OnloadStatus,
+  signal: AbortSignal,
+): Promise<number | undefined> {
+  const old = onload.status as DeepReadonly<OnloadStatus> | undefined;
+  if (isDeepStrictEqual(old, JSON.parse(JSON.stringify(status)))) return undefined;
+  const waitMs = (memory.statusWrittenAt ?? -Infinity) + INTERVAL_MS - monotonic();
+  if (waitMs > 0 && !isUrgent(old, status)) return waitMs;
+  // With the uid, the API server refuses what is meant for a resource that was deleted and made again since.
+  const { uid } = onload.metadata;
+  const body = { metadata: { ...refOf(onload), uid }, status };
+  try {
+    const answer = await client.apply<RawOnload>(ONLOADS, body as DeepReadonly<RawOnload>, {
+      subresource: "status",
+      signal,
+    });
+    memory.statusWrittenAt = monotonic();
+    caches.onloads.observe(answer);
+    return undefined;
+  } catch (error) {
+    if (!isNotFound(error) && !isConflict(error)) throw error;
+    // It is gone, or another one by now, and the cache does not know yet.
+    return INTERVAL_MS;
   }
 }
 
 /** What decides or what people wait for: conditions, the rollback, and the version to go back to. */
 function isUrgent(old: DeepReadonly<OnloadStatus> | undefined, status: OnloadStatus): boolean {
   if (!old) return true;
-  const verdicts = (conditions: DeepReadonly<OnloadStatus>["conditions"]): string[] =>
+  const summary = (conditions: DeepReadonly<OnloadStatus>["conditions"]): string[] =>
     (conditions ?? []).map(({ type, status: value, reason }) => `${type} ${value} ${reason}`);
   return (
     old.observedGeneration !== status.observedGeneration ||
-    !isDeepStrictEqual(verdicts(old.conditions), verdicts(status.conditions)) ||
+    !isDeepStrictEqual(summary(old.conditions), summary(status.conditions)) ||
     !isDeepStrictEqual(old.rollback, status.rollback) ||
     !isDeepStrictEqual(old.lastReady, status.lastReady)
   );
+}
+
+/**
+ * The status of a resource whose spec cannot be read. What the last readable spec led to stays, because nothing is
+ * touched.
+ *
+ * @param now milliseconds since the epoch
+ */
+export function unreadableStatus(
+  { metadata, status }: DeepReadonly<RawOnload>,
+  { message }: ResourceProblem,
+  now: number,
+): OnloadStatus {
+  const old = (status ?? {}) as OnloadStatus;
+  const reason = REASON.InvalidSpec;
+  const generation = metadata.generation ?? 0;
+  const drafts = [
+    { type: CONDITION.Ready, status: "False" as const, reason, message },
+    {
+      type: CONDITION.Progressing,
+      status: "False" as const,
+      reason,
+      message: "No node is touched until the spec is corrected",
+    },
+    { type: CONDITION.Degraded, status: "True" as const, reason, message },
+  ];
+  const conditions = withTimes(drafts, old.conditions as Condition[] | undefined, generation, now);
+  return { ...structuredClone(old), observedGeneration: generation, conditions };
 }
 
 /** Since when the resource has not been Ready, in milliseconds since the epoch; undefined while it is. */
 export function notReadySince(status: DeepReadonly<OnloadStatus> | undefined): number | undefined {
   const ready = status?.conditions?.find(({ type }) => type === CONDITION.Ready);
   return ready?.status === "False" ? Date.parse(ready.lastTransitionTime) : undefined;
+}
+
+/** Whether a condition of a status is True. */
+export function isTrue({ conditions }: OnloadStatus, condition: string): boolean {
+  return conditions?.some(({ type, status }) => type === condition && status === "True") ?? false;
 }

@@ -22,15 +22,22 @@ export interface Problem {
   since: number | undefined;
   /** The node stands in the middle of a step and cannot go on by itself: it halts the rollout. */
   failed: boolean;
+  /** It is no fault of the rollout, or not yet: it is listed, but the resource is not degraded by it. */
+  passing?: true;
+  /** It failed because the step's time is over, not because KMM or the kubelet reports a failure. */
+  byTime?: true;
 }
 
 /** What a person can do about it. */
 const REMEDY: Partial<Record<NodeReason, string>> = {
   StepTimedOut: "see whether the DaemonSet in the resource's namespace exists, and the logs of kube-controller-manager",
+  ModuleUnloadFailed: "see what uses the module on the node, and the module-loader or worker pod of KMM",
+  PluginNotGone: "see the pod and the kubelet of the node",
   ModuleLoadFailed: "see the kernel log of the node and the module-loader or worker pod of KMM",
   ModuleImageMissing: "build and push the image, or correct spec.onload.kernelMappings",
   ImagePullFailed: "push the image, or correct it in the spec",
   EvictionBlocked: "end the pods, relax the budget, or set spec.upgrade.drain.force",
+  NoFreeSlot: "bring those nodes back into service, or raise spec.upgrade.maxUnavailable",
   NodeNotReady: "bring the node back, or delete its Node object",
   PluginNotReady: "see the logs of the device plugin's pod",
   NotAllocatable: "see the logs of the device plugin's pod and of the kubelet",
@@ -41,6 +48,11 @@ export interface NodeAtStep {
   facts: NodeFacts;
   state: NodeState;
   step: StepName;
+}
+
+/** What a person can do about a reason; "" if nothing general can be said. */
+export function remedyFor(reason: NodeReason): string {
+  return REMEDY[reason] ?? "";
 }
 
 /** Since when the node waits for what its state awaits, in milliseconds since the epoch. */
@@ -56,6 +68,7 @@ export function waitingSince(node: NodeFacts, state: NodeState): number | undefi
 
 /** When what the node waits for must have happened, in milliseconds since the epoch; undefined if nothing is timed. */
 export function deadlineOf({ facts, state, step }: NodeAtStep, limits: Limits): number | undefined {
+  if (rowOf(state).serves && !facts.ready) return backBy(facts, limits);
   const awaited = awaitedIn(state);
   if (!awaited || !isWaiting(step)) return undefined;
   const since = waitingSince(facts, state);
@@ -83,16 +96,33 @@ export function problemOf(node: NodeAtStep, limits: Limits, now: number): Proble
   const { facts, state } = node;
   const since = waitingSince(facts, state);
   const standing = standingProblem(facts, state);
-  if (standing) {
-    const notReady = standing.reason === NODE_REASON.NodeNotReady;
-    return { ...standing, since: notReady ? facts.readySince : since, failed: false };
-  }
+  if (standing) return withSeverity(standing, facts, since, limits, now);
   const reported = reportedFailure(facts, state);
   if (reported) return { ...reported, since, failed: !rowOf(state).needsSlot };
   const awaited = awaitedIn(state);
   const deadline = deadlineOf(node, limits);
   if (!awaited || deadline === undefined || now < deadline) return sfcConflict(facts);
-  return { ...timeout(facts, state, awaited, limits), since, failed: true };
+  return { ...timeout(facts, state, awaited, limits), since, failed: true, byTime: true };
+}
+
+/** A person has cordoned a node on purpose; and one that is not Ready has a step's time to come back. */
+function withSeverity(
+  standing: Failure,
+  facts: NodeFacts,
+  since: number | undefined,
+  limits: Limits,
+  now: number,
+): Problem {
+  const problem = { ...standing, since, failed: false };
+  if (standing.reason === NODE_REASON.Cordoned) return { ...problem, passing: true };
+  if (standing.reason !== NODE_REASON.NodeNotReady) return problem;
+  const comesBack = now < backBy(facts, limits);
+  return { ...problem, since: facts.readySince, ...(comesBack ? { passing: true } : {}) };
+}
+
+/** Until when a node that is not Ready may come back by itself, in milliseconds since the epoch. */
+function backBy({ readySince }: NodeFacts, limits: Limits): number {
+  return readySince === undefined ? -Infinity : readySince + limits.step;
 }
 
 /** Harmless, because the node's own sfc stays; but the spec asks for what it does not get. */
@@ -117,7 +147,7 @@ function standingProblem(node: NodeFacts, state: NodeState): Failure | undefined
   if (state === "Blocked") {
     return {
       reason: NODE_REASON.SelectedByOther,
-      message: `Waits for Onload "${node.blockedBy}" to leave this node`,
+      message: `Waits for Onload "${node.blockedBy}" to leave this node; see its status for what keeps it`,
     };
   }
   if (state === "Unmapped" || (state === "Outdated" && !node.mapped)) {
@@ -127,7 +157,7 @@ function standingProblem(node: NodeFacts, state: NodeState): Failure | undefined
     };
   }
   if (!node.ready && (state === "Ready" || state === "Outdated" || state === "PluginOutdated")) {
-    return { reason: NODE_REASON.NodeNotReady, message: "The node is not Ready" };
+    return withRemedy({ reason: NODE_REASON.NodeNotReady, message: "The node is not Ready" });
   }
   if (state === "Cordoned" || (state === "Outdated" && node.cordoned)) {
     return { reason: NODE_REASON.Cordoned, message: "The node is cordoned: it is skipped until uncordoned" };

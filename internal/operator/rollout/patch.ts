@@ -2,8 +2,11 @@
 import { onloadModuleName, pluginLabel, sfcModuleName, type OnloadKey } from "../../api/names.ts";
 import type { NodeFacts } from "../assess/facts.ts";
 import type { Kmm, ModuleRef, NodeLabels } from "../kmm/kmm.ts";
+import { reminderLabel, reminderValue } from "../kmm/reminder.ts";
+import { failureRecordAnnotation, formatFailureRecord } from "../observe/failure-record.ts";
 import { formatStepRecord, stepRecordAnnotation } from "../observe/step-record.ts";
 import type { NodePlan } from "./plan.ts";
+import { rowOf } from "./states.ts";
 import { labelChange } from "./steps.ts";
 
 /** A JSON merge patch of a node. */
@@ -12,12 +15,18 @@ export interface NodePatch {
 }
 
 /** Whether there is anything to do on a node now. */
-export function isDue({ step, restart }: NodePlan): boolean {
-  return restart || (step !== "None" && step !== "Wait");
+export function isDue({ step, renewal, failureRecord }: NodePlan): boolean {
+  return renewal !== undefined || failureRecord !== undefined || (step !== "None" && step !== "Wait");
+}
+
+/** Whether the patch of a node is its step, and not only what is noted about it. */
+export function takesStep({ step, facts }: NodePlan): boolean {
+  const begins = (step === "Evict" || step === "ReplacePlugin") && facts.stepRecord?.step !== step;
+  return begins || step === "ClearMark" || labelChange(step, facts) !== undefined;
 }
 
 /**
- * The patch that a plan asks for; undefined where the node is left as it is.
+ * The patch that a plan asks for; undefined if the node is left as it is.
  *
  * @param attempt see attemptOf
  * @param now milliseconds since the epoch
@@ -29,21 +38,38 @@ export function nodePatch(
   attempt: string,
   now: number,
 ): NodePatch | undefined {
-  const { step, facts, restart } = plan;
-  if (!isDue(plan)) return undefined;
-  const annotation = stepRecordAnnotation(key);
+  const { step, facts } = plan;
   if (step === "ClearMark") {
-    return { metadata: { labels: leftovers(facts, key, kmm), annotations: { [annotation]: null } } };
+    // A failure record that a person has garbled is removed too.
+    const annotations = { [stepRecordAnnotation(key)]: null, [failureRecordAnnotation(key)]: null };
+    return { metadata: { labels: { ...leftovers(facts, key, kmm), ...withoutReminder(facts, key) }, annotations } };
   }
+  const annotations = { ...stepNote(plan, key, attempt, now), ...failureNote(plan, key, now) };
   const labels = labelsOf(plan, key, kmm);
-  const record = (name: string): Record<string, string> => ({
-    [annotation]: formatStepRecord({ step: name, since: now, attempt }),
-  });
-  if (labels) return { metadata: { labels, annotations: record(step) } };
-  const begins = (step === "Evict" || step === "ReplacePlugin") && facts.stepRecord?.step !== step;
-  if (begins) return { metadata: { annotations: record(step) } };
-  if (restart && facts.stepRecord) return { metadata: { annotations: record(facts.stepRecord.step) } };
-  return undefined;
+  if (labels) return { metadata: { labels: { ...labels, ...withoutReminder(facts, key) }, annotations } };
+  if (plan.renewal?.remind) return { metadata: { labels: { [reminderLabel(key)]: reminderValue(now) }, annotations } };
+  return Object.keys(annotations).length > 0 ? { metadata: { annotations } } : undefined;
+}
+
+/** Annotations of a merge patch. */
+type Notes = Record<string, string | null>;
+
+function stepNote(plan: NodePlan, key: OnloadKey, attempt: string, now: number): Notes {
+  const { step, facts, state, renewal } = plan;
+  const takes = takesStep(plan);
+  if (!takes && !renewal) return {};
+  const name = takes ? step : (facts.stepRecord?.step ?? rowOf(state).step);
+  const cordoned = !takes && renewal?.cordoned ? ({ cordoned: true } as const) : {};
+  return { [stepRecordAnnotation(key)]: formatStepRecord({ step: name, since: now, attempt, ...cordoned }) };
+}
+
+function failureNote({ failureRecord: draft }: NodePlan, key: OnloadKey, now: number): Notes {
+  if (draft === undefined) return {};
+  return { [failureRecordAnnotation(key)]: draft && formatFailureRecord({ ...draft, since: draft.since ?? now }) };
+}
+
+function withoutReminder({ reminded }: NodeFacts, key: OnloadKey): NodeLabels {
+  return reminded ? { [reminderLabel(key)]: null } : {};
 }
 
 /**

@@ -1,8 +1,12 @@
 /** The plan for all nodes of one Onload resource: what state each is in, what to do now, and when to look again. */
 import type { NodeFacts } from "../assess/facts.ts";
-import { deadlineOf, forceAt, problemOf, type Limits, type Problem } from "./failure.ts";
+import { cordonProblem, isKeptByCordon, renewalFor, type Renewal } from "./cordon.ts";
+import { deadlineOf, forceAt, problemOf, waitingSince, type Limits, type Problem } from "./failure.ts";
+import { lastFailure, type FailureDraft } from "./lasting-failure.ts";
 import { byNodeName } from "./node-order.ts";
-import { grantStarts, serves, type Gate } from "./slots.ts";
+import { gateText, type Gate } from "./gates.ts";
+import { grantSlots, slotText } from "./slots.ts";
+import { stalledNodes, stallProblem } from "./stall.ts";
 import { hasLoadLabel, stateOf } from "./state-of.ts";
 import { awaitedIn, rowOf, stepFor, type NodeState } from "./states.ts";
 import type { StepName } from "./steps.ts";
@@ -17,6 +21,12 @@ export interface Policy {
   attempt: string;
   /** Whether the DaemonSet controller has seen the DaemonSet's present template. */
   templateSeen: boolean;
+  /** Whether there is an image for the device plugin. */
+  pluginImageKnown: boolean;
+  /** Whether KMM skips nodes that are cordoned, and does not notice when they are uncordoned. */
+  kmmSkipsCordoned: boolean;
+  /** Since when nothing moves although nodes wait, as the last status says, in milliseconds since the epoch. */
+  stalledSince: number | undefined;
 }
 
 /** What to do with one node now. */
@@ -25,10 +35,14 @@ export interface NodePlan {
   state: NodeState;
   step: StepName;
   problem: Problem | undefined;
+  /** The new failure record: null removes it, undefined leaves it as it is. */
+  failureRecord: FailureDraft | null | undefined;
   /** Why a node that should start waits. */
   gate: Gate | undefined;
-  /** The step's time is over, but a newer attempt gives it its time again. */
-  restart: boolean;
+  /** What it waits for, in words; "" if it does not, or if the gate says it all. */
+  waitsFor: string;
+  /** The step record is written anew without a step: the step gets its time again, or KMM skips the node. */
+  renewal: Renewal | undefined;
   /** Evict and Wait: when the step must be done or is given up, in milliseconds since the epoch. */
   deadline: number | undefined;
   /** Evict: when to delete the pods that are still there, in milliseconds since the epoch. */
@@ -42,6 +56,10 @@ export interface RolloutPlan {
   wakeAt: number | undefined;
   /** Some node has failed, so that no other starts, whatever spec.upgrade.onFailure says. */
   halted: boolean;
+  /** Who holds the slots, as a sentence without its end; "" if no node waits for one. */
+  slots: string;
+  /** Nothing moves although nodes wait and nobody wants them to. */
+  stalled: boolean;
 }
 
 /** Plans. Pure: equal facts, policy and time give equal plans. */
@@ -53,19 +71,41 @@ export function planRollout(nodes: readonly NodeFacts[], policy: Policy, now: nu
   }
   plans.sort((a, b) => byNodeName(a.facts.name, b.facts.name));
   const halted = plans.some(({ problem }) => problem?.failed);
-  const grants = grantStarts(plans, { ...policy, halted });
+  const slots = grantSlots(plans, { ...policy, halted });
+  const isAwaited = [...slots.grants.values()].includes("NoFreeSlot");
+  const held = isAwaited ? slotText(slots, policy.maxUnavailable) : "";
   const leaving = plans.some(isLeaving);
-  let wakeAt: number | undefined;
   for (const plan of plans) {
-    const grant = grants.get(plan.facts.name);
+    const grant = slots.grants.get(plan.facts.name);
     if (grant === "Inspect") plan.step = "Inspect";
-    else if (grant !== undefined && grant !== "Start") Object.assign(plan, { step: "None", gate: grant });
+    else if (grant !== undefined && grant !== "Start") close(plan, grant, held);
     if (plan.step === "ClearMark" && leaving && canBeClearedLater(plan.facts)) putOff(plan, policy, now);
-    for (const at of [plan.deadline, plan.forceAt]) {
-      if (at !== undefined && at > now) wakeAt = Math.min(at, wakeAt ?? at);
-    }
   }
-  return { nodes: plans, wakeAt, halted };
+  const onPurpose = slots.holders.every(({ facts }) => facts.cordoned);
+  const stalled = stalledNodes(plans, onPurpose);
+  const times = plans.flatMap(({ deadline, forceAt: force }) => [deadline, force]);
+  if (stalled.length > 0) times.push(judgeStall(stalled, policy, held, now));
+  const future = times.filter((at) => at !== undefined && at > now) as number[];
+  const wakeAt = future.length > 0 ? future.reduce((a, b) => Math.min(a, b)) : undefined;
+  return { nodes: plans, wakeAt, halted, slots: held, stalled: stalled.length > 0 };
+}
+
+/** Keeps a node from its step. */
+function close(plan: NodePlan, gate: Gate, slots: string): void {
+  Object.assign(plan, { step: "None", gate, waitsFor: gateText(gate, plan.facts, slots) });
+}
+
+/**
+ * After a step's time, that nothing moves is a problem of every node that waits.
+ *
+ * @returns when that time is over, in milliseconds since the epoch; undefined until status.stalledSince is written
+ */
+function judgeStall(stalled: readonly NodePlan[], policy: Policy, slots: string, now: number): number | undefined {
+  const { stalledSince, limits } = policy;
+  if (stalledSince === undefined) return undefined;
+  const end = stalledSince + limits.step;
+  if (now >= end) for (const plan of stalled) plan.problem = stallProblem(plan, slots, stalledSince, limits.step);
+  return end;
 }
 
 /** Whether a node that shall have nothing any more unloads, or is about to. How long pods take to leave is not known. */
@@ -104,31 +144,25 @@ function offeredUntil({ allocatable, ready, stepRecord }: NodeFacts, state: Node
 function planNode(facts: NodeFacts, policy: Policy, now: number): NodePlan {
   const { limits, attempt } = policy;
   const state = stateOf(facts);
-  const offered = offeredUntil(facts, state);
+  const kept = isKeptByCordon(facts, state, policy);
+  const offered = kept ? undefined : offeredUntil(facts, state);
   const waits = (offered !== undefined && now < offered) || (state === "ModuleReady" && !policy.templateSeen);
-  const at = { facts, state, step: waits ? "Wait" : stepFor(state, facts) } as const;
-  const problem = problemOf(at, limits, now);
+  const at = { facts, state, step: kept ? "None" : waits ? "Wait" : stepFor(state, facts) } as const;
+  const present = problemOf(at, limits, now) ?? (kept ? cordonProblem(waitingSince(facts, state)) : undefined);
   // A failure by time belongs to the attempt it was measured in; a newer attempt starts the step's time again.
-  const restart = problem?.failed === true && facts.stepRecord !== undefined && facts.stepRecord.attempt !== attempt;
+  const measuredIn = facts.stepRecord?.attempt ?? facts.failureRecord?.attempt ?? attempt;
+  const restart = present?.byTime === true && measuredIn !== attempt;
+  const { problem, record } = lastFailure(at, restart ? undefined : present, attempt);
   return {
     ...at,
-    problem: restart ? undefined : problem,
-    gate: undefined,
-    restart,
+    problem,
+    failureRecord: record,
+    gate: kept ? "Cordoned" : undefined,
+    waitsFor: "",
+    renewal: renewalFor(facts, state, policy) ?? (restart ? { cordoned: false, remind: false } : undefined),
     deadline: offered ?? deadlineOf(at, limits),
-    forceAt: forceAt(facts, state, limits),
+    forceAt: kept ? undefined : forceAt(facts, state, limits),
   };
-}
-
-/** Whether pods can use the wanted version on the node now. */
-export function isDone({ state, facts }: NodePlan): boolean {
-  return rowOf(state).serves === "wanted" && facts.ready && serves(facts);
-}
-
-/** Whether the operator has begun with the node and not ended. */
-export function isInBetween({ state, step }: NodePlan): boolean {
-  const { needsSlot, inBetween } = rowOf(state);
-  return needsSlot ? step !== "None" && step !== "Inspect" : inBetween === true;
 }
 
 /** The plan without the steps that take nodes out of service: for when what they would get cannot be applied. */

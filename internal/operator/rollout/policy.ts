@@ -5,12 +5,12 @@ import type { Policy } from "./plan.ts";
 import { attemptFor } from "./rollback.ts";
 import { resolveMaxUnavailable } from "./slots.ts";
 
-/**
- * How a resource is to be rolled out over its nodes.
- *
- * @param templateSeen whether the DaemonSet controller has seen the DaemonSet's present template
- */
-export function policyFor(onload: DeepReadonly<Onload>, facts: readonly NodeFacts[], templateSeen: boolean): Policy {
+/** How a resource is to be rolled out over its nodes. */
+export function policyFor(
+  onload: DeepReadonly<Onload>,
+  facts: readonly NodeFacts[],
+  around: Pick<Policy, "templateSeen" | "pluginImageKnown" | "kmmSkipsCordoned">,
+): Policy {
   const { maxUnavailable, paused, drain, stepTimeoutSeconds } = onload.spec.upgrade;
   const total = facts.filter(({ want }) => want !== undefined).length;
   return {
@@ -18,6 +18,12 @@ export function policyFor(onload: DeepReadonly<Onload>, facts: readonly NodeFact
     paused,
     limits: { step: stepTimeoutSeconds * 1000, drain: drain.timeoutSeconds * 1000, force: drain.force },
     attempt: attemptFor(onload),
-    templateSeen,
+    ...around,
+    stalledSince: timeOf(onload.status?.stalledSince),
   };
+}
+
+function timeOf(text: string | undefined): number | undefined {
+  const time = Date.parse(text ?? "");
+  return Number.isNaN(time) ? undefined : time;
 }

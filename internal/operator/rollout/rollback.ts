@@ -8,7 +8,8 @@ import { RETRY_ANNOTATION } from "../../api/names.ts";
 import type { Onload, OnloadStatus } from "../../api/onload.ts";
 import { digestOf } from "../observe/digest.ts";
 import { attemptOf } from "../observe/step-record.ts";
-import { isDone, type NodePlan, type RolloutPlan } from "./plan.ts";
+import type { NodePlan, RolloutPlan } from "./plan.ts";
+import { isDone } from "./slots.ts";
 
 /** status.rollback. */
 export type Rollback = NonNullable<OnloadStatus["rollback"]>;

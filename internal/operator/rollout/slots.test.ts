@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { NODE_REASON } from "../../api/reasons.ts";
 import { bare, stepRecord, module, NOW, plugin, policy, whole } from "../testing/facts.ts";
 import type { NodeFacts } from "../assess/facts.ts";
 import { planRollout, type Policy } from "./plan.ts";
@@ -14,6 +15,9 @@ function starters(nodes: NodeFacts[], changes: Partial<Policy> = {}): string[] {
 const old = (name: string, changes: Partial<NodeFacts> = {}): NodeFacts => whole("v1", { name, ...changes });
 const moving = (name: string): NodeFacts =>
   bare({ name, labels: { ...none, onload: "v2" }, onload: module(), stepRecord: stepRecord("LabelOnload") });
+
+const replaced = (name: string, failure: NodeFacts["plugin"]["failure"]): NodeFacts =>
+  whole("v2", { name, plugin: { ...plugin(false), current: false, failure } });
 
 test.each([
   [1, 10, 1],
@@ -67,11 +71,47 @@ describe("slots", () => {
       {},
       ["n1", "n2", "n3"],
     ],
-    "nodes that never worked but hold pods wait": [
+    "nodes that never worked but hold pods go one after another": [
       [1, 2, 3].map((i) => old(`n${i}`, { onload: module(), allocatable: 0, holders: [{} as never] })),
+      {},
+      ["n1"],
+    ],
+    "nodes that never worked and still offer amd.com/onload go one after another": [
+      [1, 2, 3].map((i) => old(`n${i}`, { onload: module(), allocatable: 100, holders: [] })),
+      {},
+      ["n1"],
+    ],
+    "the next of them waits for the one that has begun": [
+      [moving("n1"), ...[2, 3].map((i) => old(`n${i}`, { onload: module() }))],
       {},
       [],
     ],
+    "and for one that is cordoned": [
+      [old("n1", { cordoned: true }), old("n2", { onload: module(), holders: [{} as never] })],
+      {},
+      [],
+    ],
+    "a node that serves waits for all that do not": [
+      [old("n1"), old("n2", { onload: module() }), old("n3", { onload: module() })],
+      { maxUnavailable: 2 },
+      ["n2", "n3"],
+    ],
+    "plugin pods that fail need no slot to be replaced": [
+      [1, 2, 3].map((i) => replaced(`n${i}`, { reason: NODE_REASON.ImagePullFailed, message: "m" })),
+      {},
+      ["n1", "n2", "n3"],
+    ],
+    "plugin pods that are not ready for a moment are replaced one after another": [
+      [1, 2, 3].map((i) => replaced(`n${i}`, undefined)),
+      {},
+      ["n1"],
+    ],
+    "plugin pods are not replaced before the DaemonSet controller has seen the new template": [
+      [whole("v2", { plugin: { ...plugin(), current: false } })],
+      { templateSeen: false },
+      [],
+    ],
+    "nothing is given up while there is no image for the plugin": [[old("n1")], { pluginImageKnown: false }, []],
     "an outdated plugin pod takes a slot": [
       [whole("v2", { name: "n1", plugin: { ...plugin(), current: false } }), old("n2")],
       {},
@@ -96,4 +136,35 @@ describe("slots", () => {
 test("nodes whose module never loaded are looked at before they start without a slot", () => {
   const nodes = [1, 2].map((i) => old(`n${i}`, { onload: module(), plugin: plugin(false), allocatable: 0 }));
   expect(planRollout(nodes, policy, NOW).nodes.map(({ step }) => step)).toEqual(["Inspect", "Inspect"]);
+});
+
+describe("who holds the slots is said", () => {
+  const slots = (nodes: NodeFacts[], changes: Partial<Policy> = {}): string =>
+    planRollout(nodes, { ...policy, ...changes }, NOW).slots;
+  test.each<[string, NodeFacts[], Partial<Policy>, string]>([
+    ["nobody waits for one", [old("n1")], {}, ""],
+    ["one starts now", [old("n1"), old("n2")], {}, "The slot is held by n1 (starts now)"],
+    ["one is in between", [moving("n1"), old("n2")], {}, "The slot is held by n1 (LoadingOnload)"],
+    [
+      "several are out",
+      [
+        old("n1", { cordoned: true }),
+        old("n2", { ready: false }),
+        whole("v2", { name: "n3", cordoned: true }),
+        moving("n4"),
+        old("n5"),
+      ],
+      { maxUnavailable: 2 },
+      "The 2 slots are held by n1 (cordoned), n2 (not Ready), n3 (cordoned) and 1 more",
+    ],
+  ])("%s", (_what, nodes, changes, text) => {
+    expect(slots(nodes, changes)).toBe(text);
+  });
+  test("on every node that waits", () => {
+    const { nodes } = planRollout([moving("n1"), old("n2"), old("n3")], policy, NOW);
+    expect(nodes.map(({ waitsFor }) => waitsFor)).toEqual([
+      "",
+      ...Array(2).fill("The slot is held by n1 (LoadingOnload)"),
+    ]);
+  });
 });

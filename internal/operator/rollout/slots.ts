@@ -4,26 +4,14 @@
  */
 import type { NodeFacts } from "../assess/facts.ts";
 import type { Problem } from "./failure.ts";
+import { gateOf, type Gate, type GatePolicy } from "./gates.ts";
 import { byNodeName } from "./node-order.ts";
 import { rowOf, type NodeState } from "./states.ts";
 
-/** Why a node that should start does not. */
-export type Gate =
-  | "Paused"
-  | "Halted"
-  | "NoFreeSlot"
-  | "NodeNotReady"
-  | "Cordoned"
-  | "NoKernelMapping"
-  | "NoModuleImage";
-
 /** How many nodes may be out, and whether any may start. */
-export interface SlotPolicy {
+export interface SlotPolicy extends GatePolicy {
   /** Most nodes that may be out at once, at least 1. */
   maxUnavailable: number;
-  paused: boolean;
-  /** A node has failed. */
-  halted: boolean;
 }
 
 /** A node with what has been derived of it so far. */
@@ -33,8 +21,15 @@ export interface Assessed {
   problem: Problem | undefined;
 }
 
-/** What a node that waits for a slot may do: start, be looked at for pods first, or nothing, and why. */
+/** What a node that waits for a slot may do: start, be inspected for pods first, or nothing, and why. */
 export type Grant = "Start" | "Inspect" | Gate;
+
+export interface Slots {
+  /** For every node that is whole but not as wanted, what it may do. */
+  grants: Map<string, Grant>;
+  /** Nodes that hold a slot, those that start now included. */
+  holders: Assessed[];
+}
 
 /**
  * The most nodes that may be out.
@@ -64,51 +59,74 @@ export function serves({ onload, plugin }: NodeFacts): boolean {
   return onload.ready !== undefined && plugin.ready;
 }
 
-/** Decides for every node that is whole but not as wanted; other nodes are not in the result. */
-export function grantStarts(nodes: readonly Assessed[], policy: SlotPolicy): Map<string, Grant> {
+/** Whether pods can use the wanted version on the node now. */
+export function isDone({ state, facts }: Pick<Assessed, "state" | "facts">): boolean {
+  return rowOf(state).serves === "wanted" && facts.ready && serves(facts);
+}
+
+/** Gives the slots to nodes. */
+export function grantSlots(nodes: readonly Assessed[], policy: SlotPolicy): Slots {
+  const { maxUnavailable } = policy;
   const wanted = nodes.filter(({ facts }) => facts.want !== undefined);
-  const out = wanted.filter((node) => !isAvailable(node) && !canNeverRun(node)).length;
-  let free = policy.maxUnavailable - out;
+  const out = wanted.filter((node) => !isAvailable(node) && !canNeverRun(node));
+  const holders = [...out];
+  // Nodes that are out and wait for a slot themselves do not keep one another from it.
+  let busy = out.filter(isBusy).length;
   const grants = new Map<string, Grant>();
-  for (const node of startOrder(wanted)) {
-    const blocked = gateOf(node, policy);
-    if (blocked) {
-      grants.set(node.facts.name, blocked);
-      continue;
-    }
-    const available = isAvailable(node);
-    // A node that is out already takes no further slot, but it still must not exceed the limit.
-    if (available ? free > 0 : free >= 0) {
-      grants.set(node.facts.name, "Start");
-      if (available) free--;
-    } else {
-      grants.set(node.facts.name, startsWithoutSlot(node));
-    }
-  }
-  return grants;
+  const start = (node: Assessed): Grant => {
+    busy++;
+    if (isAvailable(node)) holders.push(node);
+    return "Start";
+  };
+  const grant = (node: Assessed): Grant => {
+    const gate = gateOf(node, policy);
+    if (gate) return gate;
+    if (isAvailable(node)) return holders.length < maxUnavailable ? start(node) : "NoFreeSlot";
+    return withoutSlot(node) ?? (busy < maxUnavailable ? start(node) : "NoFreeSlot");
+  };
+  for (const node of startOrder(wanted)) grants.set(node.facts.name, grant(node));
+  return { grants, holders };
+}
+
+/** Whether a node that is out holds a slot even from nodes that are out as well. */
+function isBusy({ facts, state }: Assessed): boolean {
+  return rowOf(state).inBetween === true || facts.cordoned || !facts.ready;
+}
+
+/**
+ * What a node that does not serve may do if no slot is free. If no pod there holds amd.com/onload and none can be placed
+ * there, nothing is lost: it needs no slot, or a bad version could not be replaced at once on all nodes that it has
+ * reached.
+ */
+function withoutSlot({ facts: { allocatable, holders, plugin }, state }: Assessed): Grant | undefined {
+  if (rowOf(state).serves === "wanted") return !plugin.ready && plugin.failure ? "Start" : undefined;
+  if (allocatable > 0) return undefined;
+  if (!holders) return "Inspect";
+  return holders.length === 0 ? "Start" : undefined;
 }
 
 /** Nodes that wait for a slot, in the order in which they get one: broken ones first, the operator's own last. */
-export function startOrder(nodes: readonly Assessed[]): Assessed[] {
-  const rank = (node: Assessed): number => (node.facts.ownNode ? 2 : isAvailable(node) ? 1 : 0);
+export function startOrder<T extends Assessed>(nodes: readonly T[]): T[] {
+  const rank = (node: T): number => (node.facts.ownNode ? 2 : isAvailable(node) ? 1 : 0);
   return nodes
     .filter(({ state }) => rowOf(state).needsSlot)
     .sort((a, b) => rank(a) - rank(b) || byNodeName(a.facts.name, b.facts.name));
 }
 
-function gateOf({ facts, state }: Assessed, policy: SlotPolicy): Gate | undefined {
-  if (!facts.ready) return "NodeNotReady";
-  if (facts.cordoned) return "Cordoned";
-  if (state === "Outdated" && !facts.mapped) return "NoKernelMapping";
-  if (policy.paused) return "Paused";
-  if (policy.halted) return "Halted";
-  // What serves now is not given up for an image that may never come, or takes long to build.
-  return state === "Outdated" && facts.missingImages.length > 0 ? "NoModuleImage" : undefined;
+/** `The slot is held by node-1 (cordoned)`: who holds the slots, and why. */
+export function slotText({ holders }: Pick<Slots, "holders">, maxUnavailable: number): string {
+  const what = maxUnavailable === 1 ? "The slot is held by" : `The ${maxUnavailable} slots are held by`;
+  const names = holders.slice(0, 3).map((node) => `${node.facts.name} (${whyOut(node)})`);
+  const more = holders.length > 3 ? ` and ${holders.length - 3} more` : "";
+  return `${what} ${names.join(", ")}${more}`;
 }
 
-/** A node whose module never loaded and that no pod uses loses nothing: it waits for no slot, or a bad first version could never be replaced. */
-function startsWithoutSlot({ facts, state }: Assessed): Grant {
-  if (state !== "Outdated" || facts.onload.ready !== undefined || facts.allocatable > 0) return "NoFreeSlot";
-  if (facts.holders === undefined) return "Inspect";
-  return facts.holders.length === 0 ? "Start" : "NoFreeSlot";
+function whyOut(node: Assessed): string {
+  const { facts, state, problem } = node;
+  if (isAvailable(node)) return "starts now";
+  if (problem?.failed) return "failed";
+  if (facts.cordoned) return "cordoned";
+  if (!facts.ready) return "not Ready";
+  if (rowOf(state).serves && !serves(facts)) return "out of service";
+  return state;
 }

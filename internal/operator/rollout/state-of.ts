@@ -35,7 +35,8 @@ function goingDown(node: NodeFacts): NodeState {
   if (node.onload.present) return "UnloadingOnload";
   if (labels.sfc !== undefined) return "OnloadUnloaded";
   if (node.sfc.present) return "UnloadingSfc";
-  return node.stepRecord === undefined && !hasLoadLabel(node) ? "Absent" : "Cleaned";
+  const isNoted = node.stepRecord !== undefined || node.failureRecord !== undefined;
+  return isNoted || node.reminded || hasLoadLabel(node) ? "Cleaned" : "Absent";
 }
 
 /** Up: sfc where it is managed, onload on top of it, and then the plugin. */

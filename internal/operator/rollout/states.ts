@@ -62,6 +62,10 @@ interface CommonColumns {
    * if the node is another resource's, which may need it.
    */
   keepsHolders?: true;
+  /** The module that KMM loads meanwhile. */
+  loads?: "onload" | "sfc";
+  /** Whether a node that is to run a version stays as it is while it is cordoned and KMM skips cordoned nodes. */
+  staysIfCordoned?: true;
 }
 
 /** A state in which the operator waits, or in which a plan may put the step off. It always has a time limit. */
@@ -89,12 +93,13 @@ export const STATES = {
   // Wanted, no labels, never touched.
   New: { step: "Install", phase: "load sfc", inBetween: true },
   // The label of sfc is missing or another's, under an onload of the wanted version: put back.
-  SfcUnlabelled: { step: "LabelSfc", phase: "load sfc", inBetween: true },
+  SfcUnlabelled: { step: "LabelSfc", phase: "load sfc", inBetween: true, staysIfCordoned: true },
   // sfc is labelled; KMM has not said that it is ready.
   LoadingSfc: {
     step: "Wait",
     phase: "load sfc",
     inBetween: true,
+    loads: "sfc",
     awaits: {
       what: "KMM has not loaded sfc",
       reason: NODE_REASON.ModuleLoadFailed,
@@ -103,14 +108,15 @@ export const STATES = {
     },
   },
   // Onload needs the new sfc under it.
-  SfcReady: { step: "LabelOnload", phase: "load onload", inBetween: true },
+  SfcReady: { step: "LabelOnload", phase: "load onload", inBetween: true, staysIfCordoned: true },
   // The load label of onload is missing although its Module requires it: put back.
-  OnloadUnlabelled: { step: "LabelOnload", phase: "load onload", inBetween: true },
+  OnloadUnlabelled: { step: "LabelOnload", phase: "load onload", inBetween: true, staysIfCordoned: true },
   // Onload is labelled; KMM has not said that the new version is ready.
   LoadingOnload: {
     step: "Wait",
     phase: "load onload",
     inBetween: true,
+    loads: "onload",
     awaits: {
       what: "KMM has not loaded onload",
       reason: NODE_REASON.ModuleLoadFailed,
@@ -164,10 +170,17 @@ export const STATES = {
     step: "Evict",
     phase: "evict pods",
     inBetween: true,
+    staysIfCordoned: true,
     keepsHolders: true,
     awaits: { what: "Pods still hold amd.com/onload", reason: NODE_REASON.EvictionBlocked, limit: "drain" },
   },
-  Drained: { step: "UnlabelOnload", phase: "unload onload", inBetween: true, keepsHolders: true },
+  Drained: {
+    step: "UnlabelOnload",
+    phase: "unload onload",
+    inBetween: true,
+    staysIfCordoned: true,
+    keepsHolders: true,
+  },
   // KMM has not unloaded onload yet.
   UnloadingOnload: {
     step: "Wait",
@@ -176,7 +189,7 @@ export const STATES = {
     awaits: { what: "KMM has not unloaded onload", reason: NODE_REASON.ModuleUnloadFailed, limit: "step" },
   },
   // Onload is gone; sfc is still labelled.
-  OnloadUnloaded: { step: "UnlabelSfc", phase: "unload sfc", inBetween: true },
+  OnloadUnloaded: { step: "UnlabelSfc", phase: "unload sfc", inBetween: true, staysIfCordoned: true },
   // KMM has not unloaded sfc yet.
   UnloadingSfc: {
     step: "Wait",
@@ -185,7 +198,7 @@ export const STATES = {
     awaits: { what: "KMM has not unloaded sfc", reason: NODE_REASON.ModuleUnloadFailed, limit: "step" },
   },
   // Nothing of the old version is left.
-  Unloaded: { step: "LabelSfc", phase: "load sfc", inBetween: true },
+  Unloaded: { step: "LabelSfc", phase: "load sfc", inBetween: true, staysIfCordoned: true },
   // Not wanted; only our annotation and what load labels have left are there.
   Cleaned: {
     step: "ClearMark",
@@ -228,4 +241,10 @@ export function keepsHolders(state: NodeState): boolean {
 export function willBeEmptied(state: NodeState): boolean {
   const { phase } = rowOf(state);
   return phase === "stop plugin" || phase === "evict pods";
+}
+
+/** Whether the operator has begun with a node and not ended. A node that needs a slot has begun once its step is taken. */
+export function isInBetween({ state, step }: { state: NodeState; step: StepName }): boolean {
+  const { needsSlot, inBetween } = rowOf(state);
+  return needsSlot ? step !== "None" && step !== "Inspect" : inBetween === true;
 }

@@ -56,6 +56,8 @@ export function bare(changes: Partial<NodeFacts> = {}): NodeFacts {
     allocatable: 0,
     holders: undefined,
     stepRecord: undefined,
+    failureRecord: undefined,
+    reminded: false,
     blockedBy: undefined,
     keptBy: undefined,
     claimed: false,
@@ -82,4 +84,7 @@ export const policy: Policy = {
   limits: { step: 600_000, drain: 300_000, force: false },
   attempt: "1",
   templateSeen: true,
+  pluginImageKnown: true,
+  kmmSkipsCordoned: false,
+  stalledSince: undefined,
 };

@@ -335,6 +335,9 @@ export class Simulation {
         limits: { step: 900_000, drain: 300_000, force: false },
         attempt: attemptFor(this.#onload),
         templateSeen: template?.version === version && template.template === String(this.#template),
+        pluginImageKnown: true,
+        kmmSkipsCordoned: false,
+        stalledSince: undefined,
       },
       this.#now,
     );

@@ -64,6 +64,7 @@ export function describePlan({ raw, onload, planned, trouble }: Looked, outlook:
   for (const change of desired?.heldBack ?? []) notes.push(`Held back until spec.onload.version changes: ${change}`);
   if (policy.paused) notes.push("Paused: no node of an older version starts");
   if (plan.halted) notes.push("Halted: a node has failed, so no other starts");
+  if (plan.slots !== "") notes.push(plan.slots);
   return {
     namespace,
     name,

@@ -10,7 +10,7 @@ import { ONLOADS, type Resource } from "../../api/resources.ts";
 import { DAEMON_SETS, PODS, refOf } from "../../kube/resource.ts";
 import { Store } from "../../kube/store.ts";
 import { createCaches, type Caches, type RawOnload, type Stores } from "../cache/caches.ts";
-import { LastWords } from "../observe/failure-logs.ts";
+import { FailureLogs, modulePods } from "../observe/failure-logs.ts";
 import { NodePods, podWatcher } from "../cache/node-pods.ts";
 import { planFor, PlanMemo, type Planned } from "../plan.ts";
 import { readOnload } from "../observe/preflight.ts";
@@ -32,7 +32,7 @@ export class Session {
   readonly client: Client;
   readonly caches: Caches;
   readonly pods: NodePods;
-  readonly #lastWords: LastWords;
+  readonly #failureLogs = new FailureLogs();
   readonly #stop = new AbortController();
   #ownNode: string | undefined;
   #instead: RawOnload | undefined;
@@ -42,7 +42,6 @@ export class Session {
     this.client = client;
     this.caches = caches;
     this.pods = new NodePods(client, podWatcher(client, log), onChange);
-    this.#lastWords = new LastWords(client);
     for (const informer of followed) informer.subscribe(onChange);
     this.#running = Promise.all(followed.map((informer) => informer.run(this.#stop.signal)));
   }
@@ -112,22 +111,23 @@ export class Session {
   }
 
   async #lookAt(raw: DeepReadonly<RawOnload>, now: number, signal: AbortSignal): Promise<Looked> {
-    const { onload, trouble } = readOnload(raw);
-    if (!onload) return { raw, onload, planned: undefined, trouble: trouble?.message };
+    const { onload, problem } = readOnload(raw);
+    if (!onload) return { raw, onload, planned: undefined, trouble: problem?.message };
     const image = await this.#pluginImage(onload, signal);
     const planned = this.#plan(onload, image, now);
     const emptying = planned.plan.nodes.filter(({ step }) => step === "Inspect");
     await Promise.all(emptying.map(({ facts }) => this.pods.look(facts.name, signal)));
     const failing = planned.plan.nodes.filter(({ facts }) => facts.onload.failure ?? facts.sfc.failure);
-    const loaders = failing.slice(0, 10).flatMap(({ facts }) => this.caches.kmmPods.store.byIndex("node", facts.name));
-    const heard = await this.#lastWords.listen(loaders, signal);
-    const again = emptying.length > 0 || heard;
-    return { raw, onload, planned: again ? this.#plan(onload, image, now) : planned, trouble: trouble?.message };
+    const names = failing.map(({ facts }) => facts.name);
+    const { namespace = "" } = onload.metadata;
+    const loaders = modulePods(names, { namespace, name: onload.metadata.name }, this.caches);
+    const { changed } = await this.#failureLogs.collect(this.client, loaders, now, signal);
+    const again = emptying.length > 0 || changed;
+    return { raw, onload, planned: again ? this.#plan(onload, image, now) : planned, trouble: problem?.message };
   }
 
   #plan(onload: DeepReadonly<Onload>, pluginImage: string | undefined, now: number): Planned {
-    const failureLogs = { logs: this.#lastWords.words, revision: 0 };
-    const collected = { pods: this.pods, refusals: new Map<string, string>(), failureLogs };
+    const collected = { pods: this.pods, refusals: new Map<string, string>(), failureLogs: this.#failureLogs };
     const environment = { ownNode: this.#ownNode, pluginImage, ownImage: undefined };
     return planFor({ caches: this.#stores(), collected, environment }, onload, now, new PlanMemo());
   }

@@ -98,7 +98,7 @@ type Reported = readonly DeepReadonly<NodeProblem>[];
 
 function whyOf(plan: NodePlan, reported: Reported): string {
   const { problem, facts } = plan;
-  if (!problem) return holding(plan);
+  if (!problem) return plan.waitsFor || holding(plan);
   // The operator asked for evictions and knows why they were refused: its own words say more.
   const told = reported.find(({ node, reason }) => node === facts.name && reason === problem.reason);
   return `${problem.reason}: ${told?.message ?? problem.message}`;

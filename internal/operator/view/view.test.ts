@@ -132,6 +132,7 @@ test("plan lists nodes in their order, with pods and what holds them", () => {
   };
   expect(planText([describePlan(looked(nodes, { maxUnavailable: 3 }), outlook)])).toMatchInlineSnapshot(`
     "trading/onload: version v2, at most 3 of its nodes out at once
+    The 3 slots are held by cordoned (cordoned), new (New), a (starts now)
     TURN   NODE       VERSION      STEPS                                                               EVICTS        BLOCKED BY
     now    new        none -> v2   load onload, start plugin                                           -             -
     now    a          v1 -> v2     stop plugin, evict pods, unload onload, load onload, start plugin   apps/feed-0   pod apps/feed-0: budget feed allows no disruption now

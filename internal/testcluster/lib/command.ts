@@ -10,7 +10,7 @@ export interface CommandOptions {
   readonly allowFailure?: boolean;
 }
 
-/** What a finished program left behind; code is 128 + the signal's number after a signal, as in a shell. */
+/** The result of a program. After a signal the code is 128 + the number of the signal, as in a shell. */
 export interface CommandResult {
   readonly code: number;
   readonly stdout: string;
@@ -19,7 +19,7 @@ export interface CommandResult {
 
 /**
  * Runs a program to its end and returns what it wrote.
- * Throws an error with the end of its standard error when it cannot be started or fails.
+ * Throws an error with the end of its standard error if it cannot be started or fails.
  */
 export function run(command: readonly string[], options: CommandOptions = {}): Promise<CommandResult> {
   const [program = "", ...args] = command;

@@ -3,8 +3,8 @@ import { mkdirSync } from "node:fs";
 import { dirname } from "node:path";
 
 /**
- * Runs work while holding a lock that other processes respect too. The lock is the kernel's (flock), held by a small
- * process that waits for the end of a pipe: it cannot outlive its holder, however that dies.
+ * Runs work while holding a lock that other processes respect too. The lock is the kernel's (flock), and a small process
+ * holds it. That process ends as soon as its pipe to this process is closed, so a killed process leaves no lock behind.
  */
 export async function withLock<T>(path: string, work: () => Promise<T>): Promise<T> {
   mkdirSync(dirname(path), { recursive: true });

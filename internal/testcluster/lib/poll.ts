@@ -1,4 +1,4 @@
-/** Limits of a wait; what is waited for is named in the error. */
+/** Limits of a wait. The error names what was waited for. */
 export interface PollOptions {
   readonly what: string;
   readonly timeoutMs?: number;

@@ -1,8 +1,8 @@
 import { createServer } from "node:net";
 
 /**
- * Returns free TCP ports of an address. They are held together while they are chosen, so that they differ.
- * Another program may still take one before its owner listens: whoever starts a server tries again with a new port.
+ * Returns free TCP ports of an address. All are open at the same time while they are chosen, so that they differ.
+ * Another program may take a port before it is used, so a caller that starts a server has to try again with a new port.
  */
 export async function freePorts(count: number, address = "127.0.0.1"): Promise<number[]> {
   const servers = Array.from({ length: count }, () => createServer());

@@ -7,7 +7,7 @@ export interface ProcessIdentity {
   readonly startTime: string;
 }
 
-/** Reads who a process is; undefined when it has ended (a zombie has). Linux only; elsewhere the start time is empty. */
+/** Reads the identity of a process; undefined if it has ended (a zombie has). Linux only; elsewhere the start time is empty. */
 export function identify(pid: number): ProcessIdentity | undefined {
   if (process.platform !== "linux") {
     try {
@@ -33,7 +33,7 @@ export function isAlive(identity: ProcessIdentity): boolean {
   return identify(identity.pid)?.startTime === identity.startTime;
 }
 
-/** Signals that very process; nothing happens when it has ended. */
+/** Signals that very process; does nothing if it has ended. */
 export function signalProcess(identity: ProcessIdentity, signal: NodeJS.Signals): void {
   if (!isAlive(identity)) return;
   try {

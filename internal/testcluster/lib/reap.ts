@@ -37,7 +37,7 @@ function parseIdentity(line: string): ProcessIdentity {
   return { pid: Number(pid), startTime };
 }
 
-/** Containers, their shims and whatever else the node started are all found by the network namespaces they came from. */
+/** Containers, their shims and everything else that a node has started are found by their network namespaces. */
 async function killNamespace(name: string): Promise<void> {
   if (!existsSync(`/run/netns/${name}`)) return;
   await poll(
@@ -71,7 +71,7 @@ function removeCgroupTree(folder: string): void {
   try {
     rmdirSync(folder);
   } catch {
-    // Still in use, or removed by another.
+    // It is still in use, or another reaper has removed it.
   }
 }
 

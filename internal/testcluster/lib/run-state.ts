@@ -39,8 +39,8 @@ export interface RunningProcess extends ProcessIdentity {
 
 /**
  * The state folder of one running cluster: all its files, and a record of every process, mount and network namespace
- * that has to go when it ends. Whoever ends it - stop(), a watchdog when this program dies even by SIGKILL, or the next
- * run that finds the leftovers - works from the same record (reap.ts).
+ * that has to go when it ends. stop() ends it, or a watchdog if this program dies, even by SIGKILL, or the next run that
+ * finds the leftovers. All of them use the same record (reap.ts).
  */
 export class RunState {
   readonly folder: string;
@@ -72,8 +72,8 @@ export class RunState {
     const child = spawn(program, args, {
       detached: true,
       cwd: options.cwd ?? this.folder,
-      // Nearly all of them are written in Go. Collecting garbage a quarter as often costs memory, of which there is enough,
-      // and leaves more of two cores to what is under test.
+      // Nearly all of them are written in Go. With garbage collection a quarter as often they need more memory, of which
+      // there is enough, and leave more of the processor to the programs under test.
       env: { GOGC: "400", ...process.env, ...options.env },
       stdio: ["ignore", log, log],
     });
@@ -108,27 +108,27 @@ export class RunState {
     appendFileSync(this.path("cgroups"), `${path}\n`);
   }
 
-  /** Ends all processes at once - nothing of a run outlives it - and clears everything recorded and the folder. */
+  /** Ends all processes at once, and removes everything on record and the folder. */
   async stop(): Promise<void> {
     await reap(this.folder);
   }
 }
 
-/** Clears what a process of this id has started and left; its watchdogs do so too, but nobody waits for them. */
+/** Removes what a process of this id has left behind. Its watchdogs do so too, but nobody waits for them. */
 export async function clearRunsOf(pid: number): Promise<void> {
   for (const run of runs()) {
     if (run.owner.pid === pid) await reap(run.folder);
   }
 }
 
-/** Clears what runs left behind whose owner has died without being able to. */
+/** Removes what is left of runs whose owners have died. */
 async function sweep(): Promise<void> {
   for (const run of runs()) {
     if (isAlive(run.owner)) continue;
     try {
       await reap(run.folder);
     } catch (error) {
-      // What cannot be cleared stays on record, and is no reason not to start.
+      // What cannot be removed stays on record. That does not prevent a new run.
       progress(`Cannot clear ${run.folder}: ${(error as Error).message}`);
     }
   }
@@ -142,13 +142,13 @@ function runs(): { folder: string; owner: ProcessIdentity }[] {
       const [pid = "0", startTime = ""] = readFileSync(join(folder, "owner"), "utf8").trim().split(" ");
       return [{ folder, owner: { pid: Number(pid), startTime } }];
     } catch {
-      // Another run is just making it, or removing it.
+      // Another run is creating or removing it at this moment.
       return [];
     }
   });
 }
 
-/** Starts a process that outlives this one by a moment: it waits for the end of a pipe and then clears the run. */
+/** Starts a watchdog. It waits until its pipe to this process is closed, and then removes the run. */
 function startWatchdog(folder: string): void {
   const watchdog = spawn(
     "bash",

@@ -2,7 +2,7 @@ import { chmodSync, copyFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { stringify } from "yaml";
 
-/** What the node's configuration files say. */
+/** The values in the configuration files of the node. */
 export interface NodeSettings {
   readonly name: string;
   readonly nodeAddress: string;
@@ -107,7 +107,7 @@ function kubeletConfig(settings: NodeSettings): unknown {
     containerRuntimeEndpoint: "unix:///run/containerd/containerd.sock",
     cgroupDriver: "cgroupfs",
     failCgroupV1: false,
-    // No hierarchy of quality classes: the pods' cgroups lie flat below one.
+    // There is no hierarchy of quality classes; the cgroups of all pods are directly below one cgroup.
     cgroupsPerQOS: false,
     cgroupRoot: settings.cgroup,
     enforceNodeAllocatable: [],
@@ -121,7 +121,7 @@ function kubeletConfig(settings: NodeSettings): unknown {
       "nodefs.inodesFree": "0%",
     },
     imageGCHighThresholdPercent: 100,
-    // Nothing answers there: no pod of the test cluster asks for names.
+    // There is no DNS server at this address. No pod of the test cluster needs one.
     clusterDNS: ["10.96.0.10"],
     maxPods: 250,
     serializeImagePulls: false,
@@ -143,7 +143,7 @@ function proxyConfig(settings: NodeSettings): unknown {
     mode: "iptables",
     healthzBindAddress: "127.0.0.1:10256",
     metricsBindAddress: "127.0.0.1:10249",
-    // The kernel's own limits stay: they are shared with the host.
+    // The kubelet must not change limits of the kernel, which are shared with the host.
     conntrack: { maxPerCore: 0, min: 0 },
   };
 }

@@ -30,14 +30,14 @@ const packages: readonly DebianPackage[] = [
   "libc6-dev",
 ];
 
-/** What the cluster with a real node has beyond it. */
+/** Options of a cluster with a real node. */
 export interface NodeClusterOptions {
   readonly signal?: AbortSignal;
   /** Starts KMM 1.1.0's manager; else only its CRDs are installed. */
   readonly kmm?: boolean;
   /** Labels of the node. */
   readonly labels?: Readonly<Record<string, string>>;
-  /** Told what is going on, a line at a time. */
+  /** Called with one line about each step. */
   readonly progress?: (text: string) => void;
 }
 
@@ -50,7 +50,7 @@ export interface NodeCluster extends AsyncDisposable {
   stop(): Promise<void>;
 }
 
-/** Says in one line why a real node cannot run here, or undefined where it can. */
+/** Says in one line why a real node cannot run here, or undefined if it can. */
 export function whyNoNode(): string | undefined {
   if (process.platform !== "linux") return "a real node needs Linux";
   if (process.getuid?.() !== 0) return "a real node needs root";

@@ -16,8 +16,9 @@ export interface NodeNetwork {
 }
 
 /**
- * Makes a network namespace with a veth pair out of a free network 10.55.N.0/30. The namespace forwards packets; the
- * host's forwarding and firewall stay as they are, so that pods reach the host's end and nothing beyond.
+ * Makes a network namespace with a veth pair in a free network 10.55.N.0/30. The namespace forwards packets. The
+ * forwarding and the firewall of the host stay as they are, so pods reach the end of the pair on the host and nothing
+ * beyond it.
  */
 export async function createNetwork(state: RunState): Promise<NodeNetwork> {
   const id = crypto.randomUUID().slice(0, 6);

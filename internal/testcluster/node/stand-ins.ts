@@ -5,7 +5,7 @@ import { join } from "node:path";
 export const standInNicAddress = "0000:81:00.0";
 
 /**
- * Puts a NIC that is not there into the node's sysfs: an X2 (1924:0b03) bound to the driver sfc, on NUMA node 0.
+ * Puts a stand-in NIC into the node's sysfs: an X2 (1924:0b03) bound to the driver sfc, on NUMA node 0.
  * Only those files exist that Onload's device plugin reads.
  *
  * @param folder the node's state folder; init.sh lays its pci-devices over /sys/bus/pci/devices

@@ -62,7 +62,7 @@ export class TestNode {
     await this.#startService("kube-proxy", [await tool("kube-proxy"), "--config=/etc/kubernetes/kube-proxy.yaml"]);
     await this.startKubelet();
     await this.waitReady(signal);
-    // By the administrator, because a kubelet may not give itself every label.
+    // The administrator sets them, because a kubelet may not give itself every label.
     await this.#plane.request("PATCH", `/api/v1/nodes/${this.name}`, {
       body: { metadata: { labels } },
       contentType: "merge",
@@ -71,7 +71,7 @@ export class TestNode {
 
   /**
    * Runs a program on the node, in all its namespaces, and returns when it has ended.
-   * Throws with the end of its standard error when it fails, unless allowFailure is given.
+   * Throws with the end of its standard error if it fails, unless allowFailure is given.
    */
   exec(command: readonly string[], options: CommandOptions = {}): Promise<CommandResult> {
     return run([...this.#enter(), ...command], options);

@@ -1,0 +1,60 @@
+import { describe, expect, test } from "bun:test";
+import { firstOf, freshNodes } from "./order-of-work.ts";
+import { withoutStarts, type NodePlan, type RolloutPlan } from "./rollout/plan.ts";
+import type { NodeState } from "./rollout/states.ts";
+import type { StepName } from "./rollout/steps.ts";
+
+function planOf(...steps: [NodeState, StepName][]): RolloutPlan {
+  const nodes = steps.map(([state, step], i) => ({ facts: { name: `n${i}` }, state, step }) as unknown as NodePlan);
+  return { nodes, wakeAt: undefined, halted: false, slots: "", stalled: false };
+}
+
+describe("labels come before objects", () => {
+  test.each([
+    ["when there is no node", planOf(), "labels"],
+    [
+      "when nodes are only installed",
+      planOf(["New", "Install"], ["LoadingOnload", "Wait"], ["Ready", "None"]),
+      "labels",
+    ],
+    ["but not when a node is taken down", planOf(["New", "Install"], ["Outdated", "UnlabelPlugin"]), "objects"],
+    ["but not when a node gets its next version", planOf(["Unloaded", "LabelSfc"]), "objects"],
+    ["but not when the plugin starts", planOf(["ModuleReady", "LabelPlugin"]), "objects"],
+    ["but not when a plugin is replaced", planOf(["PluginOutdated", "ReplacePlugin"]), "objects"],
+    ["but not when a node is cleaned", planOf(["Drained", "UnlabelOnload"]), "objects"],
+  ] as const)("%s", (_name, plan, first) => {
+    expect(firstOf(plan)).toBe(first);
+  });
+});
+
+test("nodes that serve stay as they are while objects are missing, and all others go on", () => {
+  const plan = planOf(
+    ["Outdated", "UnlabelPlugin"],
+    ["Outdated", "Inspect"],
+    ["PluginOutdated", "ReplacePlugin"],
+    ["Draining", "Evict"],
+    ["Leaving", "UnlabelPlugin"],
+    ["New", "Install"],
+  );
+  expect(withoutStarts(plan).nodes.map(({ step }) => step)).toEqual([
+    "None",
+    "None",
+    "None",
+    "Evict",
+    "UnlabelPlugin",
+    "Install",
+  ]);
+  expect(plan.nodes[0]!.step).toBe("UnlabelPlugin");
+});
+
+test("what takes something away is only done on a node as it was seen", () => {
+  const plan = planOf(
+    ["Outdated", "UnlabelPlugin"],
+    ["Drained", "UnlabelOnload"],
+    ["OnloadUnloaded", "UnlabelSfc"],
+    ["Cleaned", "ClearMark"],
+    ["Outdated", "None"],
+    ["New", "Install"],
+  );
+  expect(freshNodes(plan)).toEqual(["n0", "n1", "n2", "n3"]);
+});

@@ -1,0 +1,327 @@
+import { describe, expect, test } from "bun:test";
+import type { DaemonSet, Node, Pod } from "../api/core.ts";
+import { devicePluginName, onloadModuleLabel, onloadModuleName, pluginLabel } from "../api/names.ts";
+import type { OnloadSpecInput } from "../api/onload.ts";
+import { CUSTOM_RESOURCE_DEFINITIONS, DAEMON_SETS, NODES, PODS } from "../kube/resource.ts";
+import { refusal, type Call } from "./testing/memory-cluster.ts";
+import { KEY, ReconcilerBed } from "./testing/reconciler-bed.ts";
+
+const PLUGIN = pluginLabel(KEY);
+const ONLOAD = onloadModuleLabel(KEY);
+const LOAD = `latch.onload.amd.com/${KEY.namespace}.${onloadModuleName(KEY.name)}`;
+
+/** A bed whose objects are applied and seen, for version v2. */
+async function bedFor(spec: Partial<OnloadSpecInput> = {}): Promise<ReconcilerBed> {
+  const bed = new ReconcilerBed();
+  bed.putOnload(spec);
+  bed.upgrade("v2");
+  await bed.settle();
+  bed.cluster.edit<DaemonSet>(DAEMON_SETS, { ...KEY, name: devicePluginName(KEY.name) }, (set) => {
+    set.status = { observedGeneration: set.metadata.generation } as never;
+  });
+  bed.now += 1000;
+  await bed.settle();
+  bed.cluster.take();
+  bed.events.length = 0;
+  return bed;
+}
+
+/** Nodes that are emptied for version v2 and have pods that hold amd.com/onload, each watched. */
+async function draining(spec: Partial<OnloadSpecInput> = {}, ...pods: string[]): Promise<ReconcilerBed> {
+  const bed = await bedFor(spec);
+  bed.cluster.budget = "The disruption budget web needs 2 healthy pods and has 2 currently.";
+  bed.putEmptiedNode("n1");
+  for (const pod of pods) bed.putHolder(pod, "n1");
+  await bed.settle();
+  expect([...bed.watches]).toEqual(["n1"]);
+  bed.cluster.calls.length = 0;
+  bed.events.length = 0;
+  return bed;
+}
+const evictions = (bed: ReconcilerBed): Call[] =>
+  bed.cluster.calls.filter(({ verb }) => verb === "evict" || verb === "delete");
+const isOnloadLabelled = (bed: ReconcilerBed, node = "n1"): boolean =>
+  ONLOAD in bed.labels(node) && bed.labels(node)[LOAD] !== "off";
+const RETRY_MS = 5000;
+
+describe("pods that hold amd.com/onload", () => {
+  test("are evicted as the pods that they were seen to be, with the grace that the resource gives", async () => {
+    const bed = await draining({ upgrade: { drain: { gracePeriodSeconds: 7 } } }, "app");
+    const uid = bed.cluster.podsOn().find(({ metadata }) => metadata.name === "app")!.metadata.uid;
+    bed.cluster.budget = undefined;
+    bed.now += RETRY_MS;
+    await bed.reconcile();
+    expect(evictions(bed)).toMatchObject([{ verb: "evict", name: "app", options: { uid, gracePeriodSeconds: 7 } }]);
+    expect(bed.holders()).toEqual([]);
+    expect(bed.events).toMatchObject([{ type: "Normal", reason: "PodEvicted", note: "Node n1: evicted pod apps/app" }]);
+    expect(await bed.metric("onload_operator_evictions_total", { result: "evicted" })).toEqual([1]);
+  });
+
+  test("stay while their budget refuses, which is said by its name; they are asked every five seconds", async () => {
+    const bed = await draining({}, "app");
+    for (let i = 0; i < 4; i++) {
+      bed.now += RETRY_MS / 2;
+      await bed.reconcile();
+    }
+    expect(evictions(bed).map(({ verb }) => verb)).toEqual(["evict", "evict"]);
+    expect(bed.holders()).toEqual(["app"]);
+    expect(isOnloadLabelled(bed)).toBe(true);
+    bed.now += 300_000;
+    await bed.reconcile();
+    expect(bed.status?.problems?.[0]).toMatchObject({
+      node: "n1",
+      reason: "EvictionBlocked",
+      message: expect.stringContaining("The disruption budget web needs 2 healthy pods") as string,
+    });
+  });
+
+  test("are asked all at once: one that is refused keeps no other from leaving", async () => {
+    const bed = await draining({}, "a", "b", "c");
+    bed.cluster.budget = undefined;
+    bed.now += RETRY_MS;
+    bed.cluster.before = ({ verb, name }) => {
+      if (verb === "evict" && name === "b") throw refusal("evict pod b", 500, "InternalError");
+    };
+    await bed.reconcile();
+    expect(bed.holders()).toEqual(["b"]);
+    expect(await bed.metric("onload_operator_evictions_total", { result: "failed" })).toEqual([1]);
+  });
+
+  test.each([
+    ["evicted", {}, 0],
+    ["deleted", { force: true }, 400_000],
+  ] as const)("and have gone already are not told as %s", async (result, drain, laterMs) => {
+    const bed = await draining({ upgrade: { drain } }, "app");
+    const before = await bed.metric("onload_operator_evictions_total", { result });
+    // The watch does not know yet, and a pod of the same name has come.
+    bed.watched = bed.cluster.podsOn("n1");
+    bed.cluster.remove(PODS, { namespace: "apps", name: "app" });
+    if (result === "evicted") bed.putHolder("app", "n1");
+    bed.now += RETRY_MS + laterMs;
+    await bed.reconcile();
+    expect(evictions(bed).length).toBe(1);
+    expect(bed.holders()).toEqual(result === "evicted" ? ["app"] : []);
+    expect(bed.events.map(({ reason }) => reason)).not.toContain("PodEvicted");
+    expect(bed.events.map(({ reason }) => reason)).not.toContain("EvictionBlocked");
+    expect(await bed.metric("onload_operator_evictions_total", { result })).toEqual(before);
+    expect(await bed.metric("onload_operator_evictions_total", { result: "gone" })).toEqual([1]);
+  });
+
+  test("of which another has the name by now are not told as one that could not be deleted", async () => {
+    const bed = await draining({ upgrade: { drain: { force: true } } }, "app");
+    bed.watched = bed.cluster.podsOn("n1");
+    bed.cluster.remove(PODS, { namespace: "apps", name: "app" });
+    bed.putHolder("app", "n1");
+    bed.now += 400_000;
+    await bed.reconcile();
+    expect(evictions(bed).map(({ verb }) => verb)).toEqual(["delete"]);
+    expect(bed.holders()).toEqual(["app"]);
+    expect(await bed.metric("onload_operator_evictions_total", { result: "gone" })).toEqual([1]);
+    expect(await bed.metric("onload_operator_evictions_total", { result: "failed" })).toEqual([0]);
+  });
+
+  test.each([
+    ["that nobody would make again", ({ metadata }: Pod) => delete metadata.ownerReferences],
+    ["that is on its way out", ({ metadata }: Pod) => (metadata.deletionTimestamp = "2026-01-01T00:00:00Z")],
+  ])("are not asked to leave if it is one %s", async (_name, change) => {
+    const bed = await draining({}, "app");
+    bed.cluster.edit<Pod>(PODS, { namespace: "apps", name: "app" }, change);
+    bed.now += RETRY_MS;
+    await bed.reconcile();
+    expect(evictions(bed)).toEqual([]);
+    expect(isOnloadLabelled(bed)).toBe(true);
+  });
+
+  test("are deleted only if the resource says so, and only after the time that it gives", async () => {
+    for (const force of [false, true]) {
+      const bed = await draining({ upgrade: { drain: { force, timeoutSeconds: 60 } } }, "app");
+      const uid = bed.cluster.podsOn().find(({ metadata }) => metadata.name === "app")!.metadata.uid;
+      bed.now += 55_000;
+      await bed.reconcile();
+      expect(evictions(bed).map(({ verb }) => verb)).toEqual(["evict"]);
+      bed.cluster.calls.length = 0;
+      bed.now += 10_000;
+      await bed.reconcile();
+      expect(evictions(bed).map(({ verb }) => verb)).toEqual([force ? "delete" : "evict"]);
+      expect(evictions(bed)[0]!.options["uid"]).toBe(uid);
+    }
+  });
+
+  test("are asked again whatever the clock of people does", async () => {
+    const bed = await draining({}, "app");
+    bed.uptime = bed.now;
+    bed.now -= 3_600_000;
+    bed.uptime += RETRY_MS;
+    await bed.reconcile();
+    expect(evictions(bed).length).toBe(1);
+  });
+});
+
+describe("a module is not unloaded", () => {
+  test("while the watch has not seen a pod that has come", async () => {
+    const bed = await draining({}, "app");
+    bed.watched = [];
+    const { requeueAfterMs } = await bed.reconcile();
+    expect(isOnloadLabelled(bed)).toBe(true);
+    expect(requeueAfterMs).toBeLessThan(1000);
+    bed.watched = undefined;
+    bed.cluster.remove(PODS, { namespace: "apps", name: "app" });
+    await bed.reconcile();
+    expect(isOnloadLabelled(bed)).toBe(false);
+  });
+
+  test("while the pods of its node cannot be listed", async () => {
+    const bed = await draining({}, "app");
+    bed.watched = [];
+    bed.cluster.before = ({ verb }) => {
+      if (verb === "list") throw refusal("list pods", 500, "InternalError");
+    };
+    await bed.reconcile().catch(() => undefined);
+    expect(isOnloadLabelled(bed)).toBe(true);
+  });
+
+  test("on a node that has changed since the cache saw it", async () => {
+    const bed = await bedFor();
+    bed.putEmptiedNode("n1");
+    await bed.reconcile();
+    bed.cluster.behind = true;
+    bed.cluster.edit<Node>(NODES, { name: "n1" }, ({ metadata }) => (metadata.labels![PLUGIN] = "v1"));
+    const { requeueAfterMs } = await bed.reconcile();
+    expect(isOnloadLabelled(bed)).toBe(true);
+    expect(requeueAfterMs).toBeLessThan(1000);
+    expect(bed.condition("Degraded")).toStartWith("Degraded=False");
+  });
+
+  test("on a node that has changed between the plan and the step, although the cache has seen that", async () => {
+    const bed = await draining({}, "app");
+    bed.cluster.remove(PODS, { namespace: "apps", name: "app" });
+    bed.cluster.before = ({ verb }) => {
+      if (verb !== "list") return;
+      bed.cluster.before = () => undefined;
+      bed.cluster.edit<Node>(NODES, { name: "n1" }, ({ metadata }) => (metadata.labels![PLUGIN] = "v1"));
+    };
+    await bed.reconcile();
+    expect(isOnloadLabelled(bed)).toBe(true);
+    // Nor is a request spent on it.
+    expect(bed.cluster.take().filter((call) => call.startsWith("mergePatch"))).toEqual([]);
+  });
+
+  test("on what was known before the plugin was stopped, although its pod was away then", async () => {
+    const bed = await bedFor();
+    // Out of service by itself: it starts without a slot once no pod is seen on it.
+    bed.putServingNode("n0", "v2");
+    bed.putNode("n1", { [PLUGIN]: "v1", [ONLOAD]: "v1" });
+    bed.cluster.edit<Node>(NODES, { name: "n0" }, ({ status }) => (status!.conditions = []));
+    await bed.reconcile();
+    expect(bed.cluster.take()).toContain("list pods spec.nodeName=n1");
+    bed.putHolder("app", "n1");
+    bed.cluster.budget = "The budget is full.";
+    bed.putPlugin("n1", "v1");
+    await bed.reconcile();
+    expect(PLUGIN in bed.labels("n1")).toBe(false);
+    bed.cluster.remove(PODS, { ...KEY, name: "plugin-n1" });
+    for (let i = 0; i < 4; i++) await bed.reconcile();
+    expect(bed.labels("n1")[ONLOAD]).toBe("v1");
+    expect(bed.holders()).toEqual(["app"]);
+  });
+
+  test("on what is known from before the plugin was stopped", async () => {
+    const bed = await bedFor();
+    bed.putServingNode("n1", "v1");
+    await bed.reconcile();
+    while (PLUGIN in bed.labels("n1")) await bed.reconcile();
+    bed.cluster.remove(PODS, { ...KEY, name: "plugin-n1" });
+    bed.cluster.calls.length = 0;
+    await bed.reconcile();
+    await bed.reconcile();
+    expect(bed.cluster.take()).toContain("list pods spec.nodeName=n1");
+  });
+});
+
+describe("steps", () => {
+  test("are taken on all nodes, whatever fails on one", async () => {
+    const bed = await bedFor();
+    for (const name of ["n1", "n2", "n3"]) bed.putNode(name);
+    bed.cluster.before = ({ verb, name }) => {
+      // Whatever is thrown: libraries throw other things than errors.
+      // oxlint-disable-next-line typescript/only-throw-error -- that is what is tested
+      if (verb === "mergePatch" && name === "n2") throw "a string";
+    };
+    expect(bed.reconcile()).rejects.toThrow("a string");
+    await bed.reconcile().catch(() => undefined);
+    expect([PLUGIN in bed.labels("n1"), PLUGIN in bed.labels("n2"), PLUGIN in bed.labels("n3")]).toEqual([
+      true,
+      false,
+      true,
+    ]);
+  });
+
+  test("that meet a node which has changed or is gone are planned again a moment later, and are no failure", async () => {
+    for (const [status, reason] of [
+      [409, "Conflict"],
+      [404, "NotFound"],
+    ] as const) {
+      const bed = await bedFor();
+      bed.putNode("n1");
+      bed.cluster.before = ({ verb }) => {
+        if (verb === "mergePatch") throw refusal("patch nodes n1", status, reason);
+      };
+      const { requeueAfterMs } = await bed.reconcile();
+      expect(requeueAfterMs).toBe(20);
+      expect(bed.events.map(({ reason: each }) => each)).not.toContain("NodeLabelled");
+      expect(bed.condition("Degraded")).toStartWith("Degraded=False");
+      // Unless it goes on for ever: something else refuses then, and asking 50 times a second helps nobody.
+      bed.now += 10_000;
+      expect(bed.reconcile()).rejects.toThrow("Cannot patch nodes n1");
+      await bed.reconcile().catch(() => undefined);
+      expect(bed.condition("Degraded")).toStartWith("Degraded=True StepFailed: Cannot patch nodes n1");
+    }
+  });
+
+  test("replace only the resource's own plugin, and only the pod that was seen", async () => {
+    const bed = await bedFor();
+    bed.putServingNode("n1", "v2");
+    const own = { ...KEY, name: "plugin-n1" };
+    bed.cluster.edit<Pod>(PODS, own, ({ metadata }) => (metadata.annotations = { "onload.amd.com/template": "old" }));
+    bed.cluster.put<Pod>(PODS, {
+      ...bed.cluster.object<Pod>(PODS, own)!,
+      metadata: {
+        namespace: "elsewhere",
+        name: "plugin-n1",
+        labels: bed.cluster.object<Pod>(PODS, own)!.metadata.labels!,
+      },
+    });
+    const { uid } = bed.cluster.object<Pod>(PODS, own)!.metadata;
+    for (let i = 0; i < 4; i++) await bed.reconcile();
+    expect(evictions(bed)).toMatchObject([{ verb: "delete", name: "plugin-n1", options: { uid } }]);
+    expect(bed.cluster.object(PODS, own)).toBeUndefined();
+    expect(bed.cluster.object(PODS, { ...own, namespace: "elsewhere" })).toBeDefined();
+  });
+
+  test("are not taken again while the watch is behind", async () => {
+    const bed = await bedFor();
+    bed.putNode("n1");
+    bed.cluster.behind = true;
+    await bed.reconcile();
+    await bed.reconcile();
+    expect(bed.cluster.take().filter((call) => call === "mergePatch nodes n1").length).toBe(1);
+  });
+
+  test("are not taken while KMM is not installed", async () => {
+    const bed = await bedFor();
+    bed.cluster.remove(CUSTOM_RESOURCE_DEFINITIONS, { name: "modules.kmm.sigs.x-k8s.io" });
+    bed.putNode("n1");
+    await bed.reconcile();
+    expect(bed.labels("n1")).toEqual({ onload: "yes" });
+    expect(bed.condition("Ready")).toStartWith("Ready=False KmmNotInstalled");
+  });
+
+  test("are told as events once", async () => {
+    const bed = await bedFor();
+    bed.putNode("n1");
+    await bed.reconcile();
+    await bed.reconcile();
+    expect(bed.events.filter(({ reason }) => reason === "NodeLabelled").length).toBe(1);
+    expect(await bed.metric("onload_operator_steps_total", { ...KEY, step: "Install" })).toEqual([1]);
+  });
+});

@@ -1,0 +1,761 @@
+import { describe, expect, test } from "bun:test";
+import type { DaemonSet, Node, Pod } from "../api/core.ts";
+import type { Module } from "../api/kmm.ts";
+import {
+  devicePluginName,
+  FINALIZER,
+  onloadModuleLabel,
+  onloadModuleName,
+  pluginLabel,
+  sfcModuleLabel,
+  sfcModuleName,
+} from "../api/names.ts";
+import { MODULES, ONLOADS } from "../api/resources.ts";
+import { DAEMON_SETS, NODES, PODS } from "../kube/resource.ts";
+import type { OnloadStatus } from "../api/onload.ts";
+import type { RawOnload } from "./cache/caches.ts";
+import { refusal, type Call } from "./testing/memory-cluster.ts";
+import { crashing, imagesOf, KEY, ReconcilerBed } from "./testing/reconciler-bed.ts";
+
+const MODULE_REF = { ...KEY, name: onloadModuleName(KEY.name) };
+const PLUGIN_REF = { ...KEY, name: devicePluginName(KEY.name) };
+
+/** A bed with a resource that is applied, and nodes that serve version v1. */
+async function serving(...nodes: string[]): Promise<ReconcilerBed> {
+  const bed = new ReconcilerBed();
+  bed.putOnload();
+  await bed.settle();
+  seeTemplate(bed);
+  for (const node of nodes) bed.putServingNode(node);
+  bed.now += 1000;
+  await bed.settle();
+  bed.cluster.take();
+  bed.events.length = 0;
+  return bed;
+}
+
+/** The DaemonSet controller sees the DaemonSet. */
+function seeTemplate({ cluster }: ReconcilerBed): void {
+  cluster.edit<DaemonSet>(DAEMON_SETS, PLUGIN_REF, (set) => {
+    set.status = { observedGeneration: set.metadata.generation } as never;
+  });
+}
+
+/** Lets calls of a kind fail. */
+function fail(
+  bed: ReconcilerBed,
+  which: (call: Call) => boolean,
+  error: () => Error = () => refusal("do it", 500, "InternalError"),
+): void {
+  bed.cluster.before = (call) => {
+    if (which(call)) throw error();
+  };
+}
+
+describe("a new resource", () => {
+  test("gets its finalizer, its nodes' labels and then its objects, and its status, in this order", async () => {
+    const bed = new ReconcilerBed();
+    bed.putOnload({}, { finalizers: [] });
+    bed.putNode("n1");
+    await bed.reconcile();
+    expect(bed.cluster.take()).toEqual([
+      "get serviceaccounts sa",
+      "mergePatch onloads main",
+      "mergePatch nodes n1",
+      "apply modules main-module",
+      "apply daemonsets main-onload-device-plugin-ds",
+      "apply onloads/status main",
+    ]);
+    expect(bed.onload?.metadata.finalizers).toEqual([FINALIZER]);
+  });
+
+  test("has no node touched while its finalizer is refused", async () => {
+    const bed = new ReconcilerBed();
+    bed.putOnload({}, { finalizers: [] });
+    bed.putNode("n1");
+    fail(bed, ({ verb, what }) => verb === "mergePatch" && what === "onloads");
+    expect(bed.reconcile()).rejects.toThrow("Cannot do it");
+    await bed.reconcile().catch(() => undefined);
+    expect(bed.labels("n1")).toEqual({ onload: "yes" });
+  });
+
+  test("costs nothing more once everything is as it should be", async () => {
+    const bed = await serving("n1");
+    bed.now += 60_000;
+    await bed.reconcile();
+    expect(bed.cluster.take()).toEqual([]);
+    expect(bed.condition("Ready")).toStartWith("Ready=True AllNodesReady");
+  });
+});
+
+describe("nothing outlives a pass", () => {
+  test("a ServiceAccount that cannot be read is a problem, and keeps nothing from being done and reported", async () => {
+    const bed = new ReconcilerBed();
+    bed.putOnload();
+    bed.putNode("n1");
+    let patching = 0;
+    bed.cluster.before = async ({ verb, what }) => {
+      if (what === "serviceaccounts") throw refusal("get serviceaccounts ns/sa", 500, "InternalError");
+      if (verb !== "mergePatch") return;
+      patching++;
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      patching--;
+    };
+    const { requeueAfterMs } = await bed.reconcile();
+    expect(patching).toBe(0);
+    expect(bed.labels("n1")).toHaveProperty([pluginLabel(KEY)], "v1");
+    expect(bed.condition("Degraded")).toStartWith(
+      "Degraded=True ServiceAccountUnknown: Cannot get serviceaccounts ns/sa",
+    );
+    expect(bed.events.map(({ reason }) => reason)).toContain("NodeLabelled");
+    expect(requeueAfterMs).toBeLessThanOrEqual(10_000);
+  });
+
+  test("whatever call fails, none is under way when a pass ends", async () => {
+    for (const broken of ["serviceaccounts", "nodes", "modules", "daemonsets", "onloads", "onloads/status", "pods"]) {
+      const bed = new ReconcilerBed();
+      bed.putOnload({}, { finalizers: [] });
+      bed.putNode("n1");
+      bed.putNode("n2");
+      bed.putEmptiedNode("n3", "v0");
+      bed.putNode("n4", { [onloadModuleLabel(KEY)]: "v1" });
+      bed.putLoader("n4", "v1", crashing(0));
+      let running = 0;
+      bed.cluster.before = async ({ what }) => {
+        if (what === broken) throw refusal(`write ${what}`, 500, "InternalError");
+        running++;
+        await new Promise((resolve) => setTimeout(resolve, 1));
+        running--;
+      };
+      for (let pass = 0; pass < 4; pass++) {
+        await bed.reconcile().catch(() => undefined);
+        expect({ broken, running }).toEqual({ broken, running: 0 });
+      }
+    }
+  });
+
+  test("being asked to stop ends a pass only when its calls have ended", async () => {
+    const bed = new ReconcilerBed();
+    bed.putOnload();
+    bed.putNode("n1");
+    const stop = new AbortController();
+    let running = 0;
+    bed.cluster.before = async ({ verb }) => {
+      if (verb !== "mergePatch") return;
+      running++;
+      stop.abort();
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      running--;
+    };
+    expect(bed.reconcile(undefined, stop.signal)).rejects.toThrow();
+    await bed.reconcile(undefined, stop.signal).catch(() => undefined);
+    expect(running).toBe(0);
+    // A leader that was deposed writes nothing more.
+    expect(bed.status).toBeUndefined();
+  });
+});
+
+describe("the ServiceAccount", () => {
+  test("is looked up once in five minutes while it exists", async () => {
+    const bed = await serving("n1");
+    for (let i = 0; i < 10; i++) {
+      bed.now += 20_000;
+      await bed.reconcile();
+    }
+    expect(bed.cluster.take()).not.toContain("get serviceaccounts sa");
+    bed.now += 200_000;
+    await bed.reconcile();
+    expect(bed.cluster.take()).toContain("get serviceaccounts sa");
+  });
+
+  test("is a problem until it is made, and found within seconds", async () => {
+    const bed = new ReconcilerBed();
+    bed.putOnload({ serviceAccountName: "other" });
+    await bed.reconcile();
+    expect(bed.condition("Degraded")).toStartWith("Degraded=True ServiceAccountMissing");
+    const calls = bed.cluster.take().length;
+    await bed.reconcile();
+    expect(bed.cluster.take().filter((call) => call.startsWith("get")).length).toBe(0);
+    expect(calls).toBeGreaterThan(0);
+    bed.cluster.put({ plural: "serviceaccounts" } as never, {
+      apiVersion: "v1",
+      kind: "ServiceAccount",
+      metadata: { namespace: KEY.namespace, name: "other" },
+    });
+    bed.now += 10_000;
+    await bed.reconcile();
+    expect(bed.condition("Degraded")).not.toContain("ServiceAccount");
+  });
+});
+
+describe("the logs of failed pods", () => {
+  /** A node whose module fails to load, with its pod's log read once. */
+  async function failing(): Promise<ReconcilerBed> {
+    const bed = new ReconcilerBed();
+    bed.putOnload();
+    bed.putNode("n1", { [pluginLabel(KEY)]: "v1", [onloadModuleLabel(KEY)]: "v1" }, "Install");
+    bed.putLoader("n1", "v1", crashing(1));
+    bed.cluster.logs.set("loader-n1", "modprobe: first");
+    const { requeueAfterMs } = await bed.reconcile();
+    expect(requeueAfterMs).toBeLessThan(1000);
+    bed.now += 1000;
+    await bed.reconcile();
+    return bed;
+  }
+  const problem = (bed: ReconcilerBed): string | undefined => bed.status?.problems?.[0]?.message;
+
+  test("reach the status, and so do those of the next failure", async () => {
+    const bed = await failing();
+    expect(problem(bed)).toContain("modprobe: first");
+    bed.cluster.logs.set("loader-n1", "modprobe: second");
+    bed.putLoader("n1", "v1", crashing(2));
+    bed.now += 1000;
+    const { requeueAfterMs } = await bed.reconcile();
+    expect(requeueAfterMs).toBeLessThan(1000);
+    bed.now += 1000;
+    await bed.reconcile();
+    expect(problem(bed)).toContain("modprobe: second");
+  });
+
+  test("reach the status when more pods have failed than are remembered", async () => {
+    const bed = await failing();
+    for (let i = 2; i < 250; i++) {
+      bed.cluster.remove(PODS, { ...KEY, name: "loader-n1" });
+      bed.cluster.logs.set("loader-n1", `modprobe: number ${i}`);
+      bed.putLoader("n1", "v1", crashing(1));
+      bed.now += 1000;
+      await bed.reconcile();
+    }
+    bed.now += 1000;
+    await bed.reconcile();
+    expect(problem(bed)).toContain("modprobe: number 249");
+  });
+
+  test("are read once for each failure", async () => {
+    const bed = await failing();
+    bed.cluster.take();
+    for (let i = 0; i < 5; i++) await bed.reconcile();
+    expect(bed.cluster.take().filter((call) => call.startsWith("podLog"))).toEqual([]);
+  });
+
+  test("are those of the container that ran before, once it has been started anew", async () => {
+    const bed = await failing();
+    const reads = bed.cluster.calls.filter(({ verb }) => verb === "podLog");
+    expect(reads.map(({ options }) => options["previous"])).toEqual([true]);
+  });
+
+  test("of other teams' modules are not read", async () => {
+    const bed = await failing();
+    bed.cluster.take();
+    bed.cluster.edit<Pod>(PODS, { ...KEY, name: "loader-n1" }, (pod) => {
+      bed.cluster.put<Pod>(PODS, {
+        ...pod,
+        metadata: { namespace: "gpus", name: "gpu", labels: { "kmm.node.kubernetes.io/module.name": "gpu-module" } },
+      });
+      bed.cluster.put<Pod>(PODS, {
+        ...pod,
+        metadata: { namespace: "gpus", name: "same", labels: { "kmm.node.kubernetes.io/module.name": "main-module" } },
+      });
+    });
+    await bed.reconcile();
+    expect(bed.cluster.take().filter((call) => call.startsWith("podLog"))).toEqual([]);
+  });
+
+  test("are asked for again later if the kubelet did not answer", async () => {
+    const bed = new ReconcilerBed();
+    bed.putOnload();
+    bed.putNode("n1", { [pluginLabel(KEY)]: "v1", [onloadModuleLabel(KEY)]: "v1" }, "Install");
+    bed.putLoader("n1", "v1", crashing(1));
+    bed.cluster.logs.set("loader-n1", "modprobe: FATAL");
+    fail(bed, ({ verb }) => verb === "podLog");
+    const { requeueAfterMs } = await bed.reconcile();
+    expect(requeueAfterMs).toBeLessThanOrEqual(30_000);
+    await bed.reconcile();
+    expect(bed.cluster.take().filter((call) => call.startsWith("podLog")).length).toBe(1);
+    bed.cluster.before = () => undefined;
+    bed.now += 30_000;
+    await bed.reconcile();
+    await bed.reconcile();
+    expect(problem(bed)).toContain("modprobe: FATAL");
+  });
+
+  test("are replaced by what a hook has printed", async () => {
+    const bed = await failing();
+    const message = 'Exec lifecycle hook failed - error: x, message: "modprobe: in the hook"';
+    const status = crashing(2)!;
+    status.containerStatuses![0]!.state = { waiting: { reason: "PostStartHookError", message } };
+    bed.putLoader("n1", "v1", status);
+    bed.now += 1000;
+    await bed.reconcile();
+    // The kubelet says so only until it tries again.
+    bed.putLoader("n1", "v1", crashing(2));
+    bed.cluster.logs.delete("loader-n1");
+    bed.now += 1000;
+    await bed.reconcile();
+    expect(problem(bed)).toContain("modprobe: in the hook");
+  });
+});
+
+describe("no serving node is taken down", () => {
+  test("while no image of the device plugin is known, and it is once there is one", async () => {
+    const bed = await serving("n1", "n2");
+    bed.restart();
+    bed.environment.ownImage = undefined;
+    bed.upgrade("v2");
+    await bed.settle();
+    expect(bed.labels("n1")[pluginLabel(KEY)]).toBe("v1");
+    expect(bed.condition("Degraded")).toStartWith("Degraded=True NoDevicePluginImage");
+    bed.environment.ownImage = "registry/onloadctl:2";
+    await bed.settle();
+    expect(bed.labels("n1")[pluginLabel(KEY)]).toBeUndefined();
+  });
+
+  test("while the DaemonSet is absent", async () => {
+    const bed = await serving("n1");
+    bed.cluster.remove(DAEMON_SETS, PLUGIN_REF);
+    bed.upgrade("v2");
+    await bed.reconcile();
+    expect(bed.labels("n1")[pluginLabel(KEY)]).toBe("v1");
+    expect(bed.cluster.object(DAEMON_SETS, PLUGIN_REF)).toBeDefined();
+    await bed.settle();
+    expect(bed.labels("n1")[pluginLabel(KEY)]).toBeUndefined();
+  });
+
+  test.each(["modules", "daemonsets"])(
+    "while the API server refuses %s, but the other objects are applied",
+    async (broken) => {
+      const bed = await serving("n1");
+      bed.upgrade("v2");
+      fail(bed, ({ verb, what }) => verb === "apply" && what === broken);
+      expect(bed.reconcile()).rejects.toThrow("Cannot do it");
+      await bed.reconcile().catch(() => undefined);
+      expect(bed.labels("n1")[pluginLabel(KEY)]).toBe("v1");
+      expect(bed.condition("Degraded")).toStartWith("Degraded=True ApplyFailed: Cannot do it");
+      const applied = bed.cluster.take().filter((call) => call.startsWith("apply") && !call.includes("onloads"));
+      expect(new Set(applied).size).toBe(2);
+    },
+  );
+
+  test("when an object has changed at the same time; it is tried again at once, and is no problem", async () => {
+    const bed = await serving("n1");
+    bed.upgrade("v2");
+    fail(
+      bed,
+      ({ verb, what }) => verb === "apply" && what === "modules",
+      () => refusal("apply", 409, "Conflict"),
+    );
+    const { requeueAfterMs } = await bed.reconcile();
+    expect(requeueAfterMs).toBeLessThan(1000);
+    expect(bed.labels("n1")[pluginLabel(KEY)]).toBe("v1");
+    expect(bed.condition("Degraded")).toStartWith("Degraded=False");
+  });
+});
+
+describe("looks at pods", () => {
+  /** A node that is being drained, watched. */
+  async function draining(): Promise<ReconcilerBed> {
+    const bed = await serving("n1");
+    bed.upgrade("v2");
+    bed.cluster.budget = "the budget is full";
+    bed.putHolder("app", "n1");
+    await bed.settle();
+    bed.cluster.edit<Node>(NODES, { name: "n1" }, (node) => (node.status!.allocatable = {}));
+    bed.cluster.remove(PODS, { ...KEY, name: "plugin-n1" });
+    for (let i = 0; i < 5; i++) await bed.reconcile();
+    expect([...bed.watches]).toEqual(["n1"]);
+    bed.cluster.take();
+    return bed;
+  }
+
+  test("are kept when something happens to a resource that there never was", async () => {
+    const bed = await draining();
+    await bed.reconcile("gpu/gpu");
+    expect([...bed.watches]).toEqual(["n1"]);
+    await bed.reconcile();
+    expect(bed.cluster.take().filter((call) => call.startsWith("list"))).toEqual([]);
+  });
+
+  test("are kept when another resource ends", async () => {
+    const bed = await draining();
+    const other = { namespace: "ns", name: "other" };
+    bed.cluster.put<RawOnload>(ONLOADS, {
+      ...bed.onload!,
+      metadata: { ...other, generation: 1 },
+      spec: { ...bed.onload!.spec, selector: { x: "y" } },
+    } as never);
+    await bed.reconcile("ns/other");
+    bed.cluster.remove(ONLOADS, other);
+    await bed.reconcile("ns/other");
+    expect([...bed.watches]).toEqual(["n1"]);
+  });
+
+  test("end with their own resource", async () => {
+    const bed = await draining();
+    bed.cluster.remove(ONLOADS, KEY);
+    await bed.reconcile();
+    expect([...bed.watches]).toEqual([]);
+  });
+
+  test("end when the node is gone", async () => {
+    const bed = await draining();
+    bed.cluster.remove(NODES, { name: "n1" });
+    await bed.reconcile();
+    expect([...bed.watches]).toEqual([]);
+  });
+});
+
+describe("a spec that cannot be read", () => {
+  async function unreadable(): Promise<ReconcilerBed> {
+    const bed = await serving("n1");
+    expect(bed.condition("Ready")).toStartWith("Ready=True");
+    bed.putOnload({ onload: "nonsense" as never }, { generation: 2 });
+    await bed.reconcile();
+    return bed;
+  }
+
+  test("is said in the status, and no node is touched", async () => {
+    const bed = await unreadable();
+    expect(bed.condition("Ready")).toStartWith("Ready=False InvalidSpec: Cannot read Onload ns/main: spec.onload");
+    expect(bed.condition("Degraded")).toStartWith("Degraded=True InvalidSpec");
+    expect(bed.status?.observedGeneration).toBe(2);
+    expect(bed.status?.lastReady?.version).toBe("v1");
+    expect(bed.labels("n1")[pluginLabel(KEY)]).toBe("v1");
+    expect(bed.events.map(({ reason }) => reason)).toContain("InvalidSpec");
+    expect(await bed.metric("onload_operator_degraded", KEY)).toEqual([1]);
+    expect(await bed.metric("onload_operator_nodes", { ...KEY, state: "Ready" })).toEqual([1]);
+  });
+
+  test("does not keep its resource from being deleted, with its nodes clean", async () => {
+    const bed = await unreadable();
+    bed.deleteOnload();
+    await cleanUp(bed);
+    expect(bed.onload).toBeUndefined();
+    expect(bed.labels("n1")).toEqual({ onload: "yes" });
+    expect(bed.module).toBeUndefined();
+  });
+});
+
+test("a name that cannot work does not keep its resource from being deleted, with its nodes clean", async () => {
+  const bed = new ReconcilerBed();
+  const key = { namespace: "ns", name: "with.dots" };
+  const metadata = { ...key, generation: 1, finalizers: [FINALIZER] };
+  const spec = {
+    selector: { onload: "yes" },
+    serviceAccountName: "sa",
+    onload: { kernelMappings: [], userImage: "u", version: "v1" },
+  };
+  const onload = { apiVersion: "onload.amd.com/v1alpha1", kind: "Onload", metadata, spec };
+  bed.cluster.put<RawOnload>(ONLOADS, onload);
+  bed.putNode("n1", { [pluginLabel(key)]: "v1", [onloadModuleLabel(key)]: "v1" });
+  bed.putNode("n2");
+  const status = (): OnloadStatus => bed.cluster.object<RawOnload>(ONLOADS, key)!.status as OnloadStatus;
+  await bed.reconcile("ns/with.dots");
+  expect(status().conditions?.[0]).toMatchObject({ type: "Ready", status: "False", reason: "InvalidSpec" });
+  expect(bed.labels("n1")).toHaveProperty([pluginLabel(key)]);
+  expect(bed.labels("n2")).toEqual({ onload: "yes" });
+  bed.cluster.edit<RawOnload>(ONLOADS, key, (each) => (each.metadata.deletionTimestamp = "2026-01-01T00:00:00Z"));
+  for (let i = 0; i < 10; i++) await bed.reconcile("ns/with.dots");
+  expect(bed.cluster.object(ONLOADS, key)).toBeUndefined();
+  expect(bed.labels("n1")).toEqual({ onload: "yes" });
+});
+
+/** Lets KMM and the DaemonSet controller follow while a resource that is being deleted lets its nodes go. */
+async function cleanUp(bed: ReconcilerBed): Promise<void> {
+  for (let i = 0; i < 20 && bed.onload; i++) {
+    await bed.reconcile();
+    for (const { metadata, spec } of bed.cluster.podsOn()) {
+      const labels = bed.labels(spec!.nodeName!);
+      const label = metadata.name.startsWith("plugin-") ? pluginLabel(KEY) : onloadModuleLabel(KEY);
+      const wanted = metadata.name.startsWith("app") || labels[label] !== undefined;
+      if (wanted && labels[`latch.onload.amd.com/ns.${onloadModuleName(KEY.name)}`] !== "off") continue;
+      bed.cluster.remove(PODS, metadata);
+      const name = spec!.nodeName!;
+      if (label === pluginLabel(KEY))
+        bed.cluster.edit<Node>(NODES, { name }, (node) => (node.status!.allocatable = {}));
+    }
+  }
+}
+
+describe("the end of a resource", () => {
+  test("its finalizer stays until every node is clean and its objects are deleted", async () => {
+    const bed = await serving("n1");
+    bed.deleteOnload();
+    await bed.reconcile();
+    expect(bed.onload?.metadata.finalizers).toEqual([FINALIZER]);
+    await cleanUp(bed);
+    expect(bed.onload).toBeUndefined();
+    expect(bed.module).toBeUndefined();
+    expect(bed.cluster.object(DAEMON_SETS, PLUGIN_REF)).toBeUndefined();
+    expect(bed.labels("n1")).toEqual({ onload: "yes" });
+  });
+
+  test("nothing is written to it once it is let go, and nothing of others' is taken", async () => {
+    const bed = await serving();
+    bed.putOnload({}, { finalizers: [FINALIZER, "others.example/keep"] });
+    bed.deleteOnload();
+    bed.cluster.take();
+    await bed.reconcile();
+    expect(bed.onload?.metadata.finalizers).toEqual(["others.example/keep"]);
+    expect(bed.cluster.take().filter((call) => call.startsWith("apply"))).toEqual([]);
+  });
+
+  test("a finalizer that somebody else adds or removes at the same time is neither lost nor brought back", async () => {
+    for (const finalizers of [[], [FINALIZER]]) {
+      const bed = finalizers.length > 0 ? await serving() : new ReconcilerBed();
+      if (finalizers.length > 0) bed.deleteOnload();
+      else bed.putOnload({}, { finalizers });
+      bed.cluster.behind = true;
+      bed.cluster.edit<RawOnload>(ONLOADS, KEY, ({ metadata }) => metadata.finalizers!.push("others.example/keep"));
+      const { requeueAfterMs } = await bed.reconcile();
+      expect(requeueAfterMs).toBeLessThan(1000);
+      expect(bed.onload?.metadata.finalizers).toEqual([...finalizers, "others.example/keep"]);
+    }
+  });
+
+  test("it is no failure if it has gone already", async () => {
+    const bed = await serving();
+    bed.deleteOnload();
+    bed.cluster.behind = true;
+    await bed.reconcile();
+    expect(bed.onload).toBeUndefined();
+    expect(await bed.reconcile()).not.toHaveProperty("requeueAfterMs");
+  });
+
+  test("it stays, and says why, while one of its objects cannot be deleted", async () => {
+    const bed = await serving();
+    bed.deleteOnload();
+    fail(bed, ({ verb, what }) => verb === "delete" && what === "modules");
+    expect(bed.reconcile()).rejects.toThrow("Cannot do it");
+    await bed.reconcile().catch(() => undefined);
+    expect(bed.onload?.metadata.finalizers).toEqual([FINALIZER]);
+    expect(bed.condition("Degraded")).toStartWith("Degraded=True ApplyFailed: Cannot do it");
+  });
+
+  test("its metric series end with it", async () => {
+    const bed = await serving("n1");
+    bed.upgrade("v2");
+    await bed.settle();
+    bed.putNode("n2", { [pluginLabel(KEY)]: "v2", [onloadModuleLabel(KEY)]: "v2" }, "Install");
+    await bed.reconcile();
+    bed.putLoader("n2", "v2", crashing(1));
+    await bed.reconcile();
+    expect(await bed.metric("onload_operator_steps_total", KEY)).not.toEqual([]);
+    expect(await bed.metric("onload_operator_node_failures_total", KEY)).not.toEqual([]);
+    bed.cluster.remove(ONLOADS, KEY);
+    await bed.reconcile();
+    expect((await bed.registry.metrics()).split("\n").filter((line) => line.includes('name="main"'))).toEqual([]);
+  });
+
+  test("one that is made again at once begins anew", async () => {
+    const bed = await serving("n1");
+    bed.cluster.remove(ONLOADS, KEY);
+    bed.putOnload({}, { uid: "another" });
+    await bed.reconcile();
+    // What an earlier resource of the name has applied does not count.
+    expect(bed.cluster.take()).toContain("apply modules main-module");
+  });
+});
+
+describe("status", () => {
+  test("is not written to a resource of the same name that was made since", async () => {
+    const bed = await serving("n1");
+    bed.cluster.behind = true;
+    bed.cluster.remove(ONLOADS, KEY);
+    bed.putOnload({}, { uid: "another", finalizers: [] });
+    bed.cluster.remove(NODES, { name: "n1" });
+    bed.cluster.caches.nodes.store.get("n1");
+    bed.now += 5000;
+    const nodes = bed.cluster.caches.nodes.store as unknown as { delete(key: string): void };
+    nodes.delete("n1");
+    const { requeueAfterMs } = await bed.reconcile();
+    expect(bed.status).toBeUndefined();
+    expect(requeueAfterMs).toBeGreaterThan(0);
+  });
+
+  test("that only counts is written once a second, and conditions at once", async () => {
+    const bed = await serving("n1", "n2", "n3");
+    bed.putOnload({ upgrade: { maxUnavailable: 3 } });
+    bed.now += 5000;
+    const setReady = (name: string, status: string): void => {
+      bed.cluster.edit<Node>(
+        NODES,
+        { name },
+        (node) => (node.status!.conditions = [{ type: "Ready", status } as never]),
+      );
+    };
+    const writes = (): number => bed.cluster.take().filter((call) => call.startsWith("apply onloads/status")).length;
+    setReady("n1", "False");
+    await bed.reconcile();
+    expect(writes()).toBe(1);
+    setReady("n2", "False");
+    const { requeueAfterMs } = await bed.reconcile();
+    expect(writes()).toBe(0);
+    expect(requeueAfterMs).toBe(1000);
+    bed.now += 1000;
+    await bed.reconcile();
+    expect(writes()).toBe(1);
+    for (const name of ["n1", "n2"]) setReady(name, "True");
+    await bed.reconcile();
+    expect(writes()).toBe(1);
+  });
+
+  test("is not written again while the watch is behind", async () => {
+    const bed = await serving("n1");
+    bed.putOnload({}, { generation: 5 });
+    bed.cluster.behind = true;
+    await bed.reconcile();
+    expect(bed.cluster.take()).toContain("apply onloads/status main");
+    bed.now += 5000;
+    await bed.reconcile();
+    expect(bed.cluster.take()).not.toContain("apply onloads/status main");
+  });
+
+  test("says when a step is refused again and again, and not when it fails once", async () => {
+    const bed = new ReconcilerBed();
+    bed.putOnload();
+    bed.putNode("n1");
+    fail(bed, ({ verb, what }) => verb === "mergePatch" && what === "nodes");
+    await bed.reconcile().catch(() => undefined);
+    expect(bed.condition("Degraded")).toStartWith("Degraded=False");
+    bed.now += 10_000;
+    await bed.reconcile().catch(() => undefined);
+    expect(bed.condition("Degraded")).toStartWith("Degraded=True StepFailed: Cannot do it");
+    bed.cluster.before = () => undefined;
+    await bed.reconcile();
+    expect(bed.condition("Degraded")).toStartWith("Degraded=False");
+    // The next failure has its own time.
+    bed.putNode("n2");
+    fail(bed, ({ verb, what }) => verb === "mergePatch" && what === "nodes");
+    await bed.reconcile().catch(() => undefined);
+    expect(bed.condition("Degraded")).toStartWith("Degraded=False");
+  });
+});
+
+test("when a rollback begins, nothing is done for the version that has failed", async () => {
+  const bed = await serving("n1");
+  bed.putOnload({ upgrade: { onFailure: "Rollback" } });
+  bed.upgrade("v2");
+  bed.putNode("n1", { [pluginLabel(KEY)]: "v2", [onloadModuleLabel(KEY)]: "v2" }, "Install");
+  bed.putLoader("n1", "v2", crashing(1));
+  bed.putNode("n2");
+  bed.cluster.take();
+  await bed.reconcile();
+  expect(bed.status?.rollback).toMatchObject({ fromVersion: "v2", toVersion: "v1" });
+  expect(bed.labels("n2")).toEqual({ onload: "yes" });
+  expect(bed.cluster.take()).not.toContain("apply modules main-module");
+  expect(bed.events.map(({ reason }) => reason)).toContain("RollbackStarted");
+});
+
+describe("the Module of sfc, when it is wanted no more", () => {
+  const ref = { ...KEY, name: sfcModuleName(KEY.name) };
+
+  /** A resource that asked for sfc until the upgrade to v2, with a node that carries its label. */
+  async function withSfc(): Promise<ReconcilerBed> {
+    const bed = new ReconcilerBed();
+    bed.putOnload({
+      onload: { ...imagesOf("v1"), kernelMappings: [{ regexp: ".*", kernelModuleImage: "m", sfc: {} }] },
+    });
+    await bed.settle();
+    expect(bed.cluster.object(MODULES, ref)).toBeDefined();
+    bed.putNode("n1", { [sfcModuleLabel(KEY)]: "v1", [onloadModuleLabel(KEY)]: "v1", [pluginLabel(KEY)]: "v1" });
+    bed.upgrade("v2");
+    return bed;
+  }
+
+  test("stays while a node carries its label", async () => {
+    const bed = await withSfc();
+    await bed.reconcile();
+    await bed.reconcile();
+    expect(bed.cluster.object(MODULES, ref)).toBeDefined();
+  });
+
+  test("goes once no node does", async () => {
+    const bed = await withSfc();
+    bed.cluster.edit<Node>(NODES, { name: "n1" }, ({ metadata }) => delete metadata.labels![sfcModuleLabel(KEY)]);
+    await bed.reconcile();
+    expect(bed.cluster.object(MODULES, ref)).toBeUndefined();
+  });
+});
+
+describe("objects that somebody changes", () => {
+  const version = (bed: ReconcilerBed): string => bed.module!.spec.moduleLoader.container.version!;
+
+  test("are put back", async () => {
+    const bed = await serving("n1");
+    bed.cluster.edit<Module>(MODULES, MODULE_REF, ({ metadata, spec }) => {
+      metadata.generation!++;
+      spec.moduleLoader.container.version = "v9";
+    });
+    await bed.reconcile();
+    expect(version(bed)).toBe("v1");
+  });
+
+  test("are put back although their version is the same", async () => {
+    const bed = await serving("n1");
+    const image = (): string | undefined => {
+      const { spec } = bed.cluster.object<DaemonSet>(DAEMON_SETS, PLUGIN_REF)!.spec.template;
+      return (spec as { containers: { image?: string }[] }).containers[0]?.image;
+    };
+    const before = image();
+    bed.cluster.edit<DaemonSet>(DAEMON_SETS, PLUGIN_REF, ({ metadata, spec }) => {
+      metadata.generation!++;
+      (spec.template.spec as { containers: { image?: string }[] }).containers[0]!.image = "another";
+    });
+    expect(image()).toBe("another");
+    await bed.reconcile();
+    expect(image()).toBe(before);
+  });
+
+  test("lose what others have added: owners, and fields that nobody would take out", async () => {
+    const bed = await serving("n1");
+    const foreign = { manager: "kubectl-edit", operation: "Update", fieldsV1: { "f:spec": { "f:x": {} } } } as const;
+    bed.cluster.edit<Module>(MODULES, MODULE_REF, ({ metadata }) => {
+      metadata.managedFields = [{ ...foreign, apiVersion: "kmm.sigs.x-k8s.io/v1beta1", fieldsType: "FieldsV1" }];
+      metadata.ownerReferences = [{ apiVersion: "onload.amd.com/v1alpha1", kind: "Onload", name: "main", uid: "u" }];
+    });
+    await bed.reconcile();
+    expect(bed.module?.metadata.ownerReferences).toEqual([]);
+    expect(bed.module?.metadata.managedFields).toMatchObject([{ manager: "onloadctl" }]);
+    // The fields are taken out by the apply that follows.
+    expect(bed.cluster.take().slice(0, 3)).toEqual([
+      "apply modules main-module",
+      "mergePatch modules main-module",
+      "apply modules main-module",
+    ]);
+  });
+
+  test("are not applied again while the watch is behind our own writes", async () => {
+    const bed = new ReconcilerBed();
+    bed.putOnload();
+    bed.putNode("n1");
+    bed.cluster.behind = true;
+    await bed.reconcile();
+    const first = structuredClone(bed.module!);
+    const applied = bed.cluster.object<RawOnload>(ONLOADS, KEY)!;
+    bed.cluster.behind = false;
+    bed.cluster.put(ONLOADS, applied);
+    bed.upgrade("v2");
+    bed.cluster.behind = true;
+    await bed.reconcile();
+    // Only now the watch brings the Module, as it was made.
+    (bed.cluster.caches.modules.store as unknown as { set(module: Module): void }).set(first);
+    bed.cluster.take();
+    await bed.reconcile();
+    expect(bed.cluster.take()).not.toContain("apply modules main-module");
+  });
+
+  test("get their labels back", async () => {
+    const bed = await serving("n1");
+    const label = "app.kubernetes.io/part-of";
+    bed.cluster.edit<Module>(MODULES, MODULE_REF, ({ metadata }) => delete metadata.labels![label]);
+    await bed.reconcile();
+    expect(bed.module?.metadata.labels).toHaveProperty([label], "onload");
+  });
+
+  test("are made again when they are deleted", async () => {
+    const bed = await serving("n1");
+    bed.cluster.remove(MODULES, MODULE_REF);
+    await bed.reconcile();
+    expect(version(bed)).toBe("v1");
+  });
+});

@@ -1,0 +1,199 @@
+/**
+ * Whatever the nodes are like: if nothing moves, either a person wants it so, or the status says what is wrong and what to
+ * do, and the resource is degraded within the time that steps may take.
+ */
+import { describe, expect, test } from "bun:test";
+import fc from "fast-check";
+import { NODE_REASON } from "../../api/reasons.ts";
+import type { Onload, OnloadStatus } from "../../api/onload.ts";
+import type { NodeFacts } from "../assess/facts.ts";
+import { planRollout, type NodePlan, type Policy, type RolloutPlan } from "../rollout/plan.ts";
+import { bare, module, NOW, noModule, plugin, policy, stepRecord, whole } from "../testing/facts.ts";
+import { statusOf } from "./conditions.ts";
+
+const none = { plugin: undefined, onload: undefined, sfc: undefined };
+
+/** The plan and the status after nothing has happened for `ms`, as the status in between is read back. */
+function after(nodes: readonly NodeFacts[], rules: Policy, ms: number): { plan: RolloutPlan; status: OnloadStatus } {
+  const spec = { upgrade: { paused: rules.paused } };
+  const stalledSince =
+    rules.stalledSince === undefined ? {} : { stalledSince: new Date(rules.stalledSince).toISOString() };
+  let onload = { metadata: { generation: 1 }, spec, status: stalledSince } as unknown as Onload;
+  const at = (now: number): { plan: RolloutPlan; status: OnloadStatus } => {
+    const since = onload.status?.stalledSince;
+    const plan = planRollout(
+      nodes,
+      { ...rules, stalledSince: since === undefined ? undefined : Date.parse(since) },
+      now,
+    );
+    const rest = { problems: [], rollback: undefined, lastReady: undefined };
+    return { plan, status: statusOf({ onload, version: "v2", plan, now, ...rest }) };
+  };
+  onload = { ...onload, status: at(NOW).status };
+  return at(NOW + ms);
+}
+
+function degraded({ conditions }: OnloadStatus): string | undefined {
+  const found = conditions!.find(({ type, status }) => type === "Degraded" && status === "True");
+  return found?.message;
+}
+
+const version = fc.constantFrom(undefined, "v1", "v2");
+const failure = fc.constantFrom(undefined, { reason: NODE_REASON.ModuleLoadFailed, message: "modprobe: no" });
+const mod = fc.record({
+  present: fc.boolean(),
+  ready: version,
+  since: fc.constant(NOW - 5000),
+  failure,
+  selector: fc.constant(undefined),
+});
+const holder = { namespace: "a", name: "p", uid: "1", terminating: true, evictable: true, refusal: undefined };
+const loadLabel = fc.record({
+  value: fc.constantFrom(undefined, "on" as const, "off" as const),
+  required: fc.boolean(),
+  effective: fc.boolean(),
+});
+const usually = <T>(value: T, other: T): fc.Arbitrary<T> =>
+  fc.oneof({ weight: 5, arbitrary: fc.constant(value) }, { weight: 1, arbitrary: fc.constant(other) });
+
+const node: fc.Arbitrary<NodeFacts> = fc
+  .record({
+    ready: usually(true, false),
+    readySince: fc.constant(NOW - 3000),
+    cordoned: usually(false, true),
+    want: fc.constantFrom("v2", "v2", "v1", undefined),
+    mapped: usually(true, false),
+    missingImages: usually<NodeFacts["missingImages"]>([], [{ image: "r/m:2", why: undefined }]),
+    sfcManaged: fc.boolean(),
+    labels: fc.record({ plugin: version, onload: version, sfc: version }),
+    loadLabels: fc.record({ onload: loadLabel, sfc: loadLabel }),
+    onload: mod,
+    sfc: mod,
+    plugin: fc.record({
+      present: fc.boolean(),
+      ready: fc.boolean(),
+      current: fc.boolean(),
+      since: fc.constant(NOW - 2000),
+      failure,
+    }),
+    allocatable: fc.constantFrom(0, 100),
+    holders: fc.constantFrom<NodeFacts["holders"]>(undefined, [], [holder]),
+    stepRecord: fc.option(
+      fc
+        .constantFrom("Install", "LabelOnload", "LabelPlugin", "UnlabelPlugin", "Evict", "UnlabelOnload")
+        .map((step) => ({
+          step,
+          since: NOW - 1000,
+          attempt: "1",
+        })),
+      { nil: undefined },
+    ),
+    blockedBy: usually<string | undefined>(undefined, "a/b"),
+    keptBy: fc.constant(undefined),
+  })
+  .map((changes) => bare(changes));
+/** Or one that serves, of either version: most rollouts consist of these. */
+const anyNode = fc.oneof(
+  node,
+  fc.constantFrom("v1", "v2").map((each) => whole(each, { readySince: 0 })),
+  fc.boolean().map((ready) => whole("v2", { readySince: 0, plugin: { ...plugin(ready), current: false } })),
+  fc
+    .tuple(node, fc.constantFrom("v1", "v2"))
+    .map(([each, own]) => ({ ...each, labels: { ...none, plugin: own, onload: own } })),
+);
+const rules: fc.Arbitrary<Policy> = fc
+  .record({
+    maxUnavailable: fc.integer({ min: 1, max: 3 }),
+    paused: usually(false, true),
+    templateSeen: usually(true, false),
+    kmmSkipsCordoned: fc.boolean(),
+    limits: fc.record({ step: fc.constant(600_000), drain: fc.constant(300_000), force: fc.boolean() }),
+  })
+  .map((changes) => ({ ...policy, ...changes }));
+
+/** Long enough for every time limit. */
+const LONG = 2_000_000;
+
+test("nothing stands still in silence", () => {
+  fc.assert(
+    fc.property(fc.array(anyNode, { minLength: 1, maxLength: 5 }), rules, (drawn, drawnRules) => {
+      const nodes = drawn.map((each, i) => ({ ...each, name: `n${i}` }));
+      const { plan, status } = after(nodes, drawnRules, LONG);
+      // The operator itself still does something. Asking pods to leave is noted when it begins, and once more is nothing.
+      const begins = ({ step, facts }: NodePlan): boolean =>
+        step === "Evict" ? facts.stepRecord?.step !== "Evict" : step !== "None" && step !== "Wait";
+      if (plan.nodes.some(begins)) return;
+      const unfinished = plan.nodes.filter(({ facts, state }) => facts.want === undefined || state !== "Ready");
+      if (unfinished.length === 0) return;
+      const message = degraded(status);
+      if (message !== undefined) {
+        // With what to do about it.
+        expect(message).toContain("; ");
+        return;
+      }
+      const cordoned = plan.nodes.some(({ facts }) => facts.want !== undefined && facts.cordoned);
+      const wanted = drawnRules.paused || cordoned;
+      expect({ wanted, unfinished: unfinished.map(({ state, gate, step }) => ({ state, gate, step })) }).toEqual({
+        wanted: true,
+        unfinished: unfinished.map(({ state, gate, step }) => ({ state, gate, step })),
+      });
+    }),
+    { numRuns: Number(process.env["LIVENESS_RUNS"] ?? 5000) },
+  );
+});
+
+describe("what is said when nothing moves", () => {
+  const waitsForImage = whole("v1", { missingImages: [{ image: "r/m:2", why: undefined }] });
+  test("an image that KMM looks for without an end", () => {
+    expect(degraded(after([waitsForImage], policy, policy.limits.step - 1).status)).toBeUndefined();
+    const { status, plan } = after([waitsForImage], policy, policy.limits.step);
+    expect(degraded(status)).toBe(
+      'Node "node-1": KMM has not found r/m:2 for 600 s; build and push the image, or correct spec.onload.kernelMappings',
+    );
+    expect(status.problems).toMatchObject([{ node: "node-1", reason: "ModuleImageMissing" }]);
+    expect(plan.halted).toBeFalse();
+  });
+  test("that time begins when nothing moves any more, outlives the operator, and is looked at when it is over", () => {
+    const before = { ...policy, stalledSince: NOW - 1000 };
+    const { plan, status } = after([waitsForImage], before, 1000);
+    expect(status.stalledSince).toBe(new Date(NOW - 1000).toISOString());
+    expect(plan.wakeAt).toBe(NOW - 1000 + policy.limits.step);
+    const moving = bare({ name: "m", labels: { ...none, onload: "v2" }, onload: module(), stepRecord: stepRecord() });
+    expect(after([waitsForImage, moving], before, 1000).status.stalledSince).toBeUndefined();
+    const fromAfar = { ...policy, stalledSince: NOW + 1e9 };
+    expect(after([waitsForImage], fromAfar, policy.limits.step).status.problems).toHaveLength(1);
+  });
+  test("a DaemonSet controller that sees no new template", () => {
+    const outdated = whole("v2", { plugin: { ...plugin(), current: false } });
+    const { status } = after([outdated], { ...policy, templateSeen: false }, policy.limits.step);
+    expect(degraded(status)).toContain("The DaemonSet controller has not seen the present template");
+    expect(degraded(status)).toContain("see whether");
+  });
+  test("a node that is not Ready for as long as a step may take, and what waits for it", () => {
+    const nodes = [whole("v1", { name: "n1", ready: false, readySince: NOW }), whole("v1", { name: "n2" })];
+    const early = after(nodes, policy, policy.limits.step - 1).status;
+    expect(degraded(early)).toBeUndefined();
+    expect(early.conditions!.find(({ type }) => type === "Progressing")!.message).toBe(
+      "2 nodes still to be upgraded: 1 NodeNotReady, 1 NoFreeSlot; The slot is held by n1 (not Ready)",
+    );
+    const { status } = after(nodes, policy, policy.limits.step);
+    expect(degraded(status)).toStartWith(
+      'Node "n1": The node is not Ready; bring the node back, or delete its Node object',
+    );
+  });
+  test("a person's own wish is no fault", () => {
+    const cordoned = [whole("v1", { name: "n1", cordoned: true }), whole("v1", { name: "n2" })];
+    const { status } = after(cordoned, policy, LONG);
+    expect(degraded(status)).toBeUndefined();
+    expect(status.stalledSince).toBeUndefined();
+    expect(degraded(after([waitsForImage], { ...policy, paused: true }, LONG).status)).toBeUndefined();
+  });
+  test("a hundred nodes that load one version while another is wanted do not keep one another from it", () => {
+    const nodes = Array.from({ length: 100 }, (_, i) =>
+      whole("v1", { name: `n${i}`, onload: { ...noModule, present: true }, plugin: plugin(false), allocatable: 100 }),
+    );
+    const { plan } = after(nodes, policy, 1);
+    expect(plan.nodes.filter(({ step }) => step === "UnlabelPlugin")).toHaveLength(1);
+    expect(plan.slots).toStartWith("The slot is held by n0 (out of service), n1 (out of service)");
+  });
+});

@@ -1,0 +1,125 @@
+/** Nodes that a person cordons while they are in between, with a KMM that skips cordoned nodes and is not woken by an uncordon. */
+import { describe, expect, test } from "bun:test";
+import { NODE_REASON } from "../../api/reasons.ts";
+import type { NodeFacts } from "../assess/facts.ts";
+import { reminderLabel } from "../kmm/reminder.ts";
+import { parseStepRecord, stepRecordAnnotation } from "../observe/step-record.ts";
+import { bare, module, noModule, NOW, policy, stepRecord, whole } from "../testing/facts.ts";
+import { KMM_1 } from "../testing/kmm.ts";
+import { isDue, nodePatch, type NodePatch } from "./patch.ts";
+import { planRollout, type NodePlan, type Policy } from "./plan.ts";
+
+const KEY = { namespace: "ns", name: "o" };
+const none = { plugin: undefined, onload: undefined, sfc: undefined };
+const skips = { ...policy, kmmSkipsCordoned: true };
+const holder = { namespace: "a", name: "p", uid: "1", terminating: false, evictable: true, refusal: undefined };
+const planOf = (facts: NodeFacts, rules: Policy = skips, now = NOW): NodePlan =>
+  planRollout([facts], rules, now).nodes[0]!;
+const patchOf = (plan: NodePlan, rules: Policy = skips): NodePatch | undefined =>
+  isDue(plan) ? nodePatch(plan, KEY, KMM_1, rules.attempt, NOW) : undefined;
+const cordoned = (changes: Partial<NodeFacts>): NodeFacts =>
+  bare({ cordoned: true, stepRecord: stepRecord("UnlabelPlugin", 3_600_000), ...changes });
+
+/** Nodes on their way from v1 to v2. */
+const ON_THE_WAY: Record<string, NodeFacts> = {
+  Draining: cordoned({ labels: { ...none, onload: "v1" }, onload: module("v1"), holders: [holder] }),
+  Drained: cordoned({ labels: { ...none, onload: "v1" }, onload: module("v1"), holders: [] }),
+  OnloadUnloaded: cordoned({ labels: { ...none, sfc: "v1" }, sfc: module("v1") }),
+  Unloaded: cordoned({}),
+  SfcReady: cordoned({ sfcManaged: true, labels: { ...none, plugin: "v2", sfc: "v2" }, sfc: module("v2") }),
+  SfcUnlabelled: cordoned({ sfcManaged: true, labels: { ...none, onload: "v2" }, onload: module() }),
+};
+
+describe("a cordoned node that is to run a version stays as it is", () => {
+  test.each(Object.entries(ON_THE_WAY))("at %s", (state, facts) => {
+    const plan = planOf(facts);
+    expect(plan).toMatchObject({ state, step: "None", gate: "Cordoned", deadline: undefined, renewal: undefined });
+    expect(plan.problem).toMatchObject({ reason: "Cordoned", failed: false, passing: true });
+    expect(plan.problem!.message).toContain("until uncordoned");
+    expect(patchOf(plan)).toBeUndefined();
+  });
+  test.each(Object.entries(ON_THE_WAY))("at %s, and goes on once it is uncordoned", (state, facts) => {
+    const plan = planOf({ ...facts, cordoned: false });
+    expect(plan).toMatchObject({ state, gate: undefined, problem: undefined });
+    expect(plan.step).not.toBe("None");
+  });
+  test.each(Object.entries(ON_THE_WAY))("at %s, but not if KMM loads on cordoned nodes", (_state, facts) => {
+    expect(planOf(facts, policy)).toMatchObject({ gate: undefined });
+  });
+  test.each(["Draining", "Drained", "OnloadUnloaded"])("at %s, but not if it is to run none", (state) => {
+    expect(planOf({ ...ON_THE_WAY[state]!, want: undefined })).toMatchObject({ state, gate: undefined });
+  });
+  test("and what is unloading already ends", () => {
+    const facts = cordoned({ onload: module("v1"), stepRecord: stepRecord("UnlabelOnload", policy.limits.step) });
+    expect(planOf(facts)).toMatchObject({ state: "UnloadingOnload", step: "Wait", problem: { failed: true } });
+  });
+});
+
+describe("a node that KMM has been asked to load on", () => {
+  const waiting = (changes: Partial<NodeFacts> = {}): NodeFacts =>
+    bare({ labels: { ...none, onload: "v2" }, onload: noModule, stepRecord: stepRecord("LabelOnload"), ...changes });
+  const record = (patch: NodePatch | undefined): NodeFacts["stepRecord"] =>
+    parseStepRecord(patch?.metadata.annotations[stepRecordAnnotation(KEY)] ?? undefined);
+  const long = stepRecord("LabelOnload", 10 * policy.limits.step);
+
+  test("is noted once when it is cordoned, has no time limit then, and is no failure", () => {
+    const plan = planOf(waiting({ cordoned: true, stepRecord: long }));
+    expect(plan).toMatchObject({ gate: "Cordoned", problem: { reason: "Cordoned", failed: false, passing: true } });
+    const patch = patchOf(plan);
+    expect(patch).toEqual({ metadata: { annotations: { [stepRecordAnnotation(KEY)]: expect.any(String) } } });
+    expect(record(patch)).toEqual({ step: "LabelOnload", since: NOW, attempt: "1", cordoned: true });
+    const next = planOf(waiting({ cordoned: true, stepRecord: record(patch) }), skips, NOW + 1e9);
+    expect(next).toMatchObject({ gate: "Cordoned", problem: { reason: "Cordoned", failed: false } });
+    expect(patchOf(next)).toBeUndefined();
+  });
+  test("KMM is reminded of once when it is uncordoned, and has a step's time again", () => {
+    const noted = { ...long, cordoned: true as const };
+    const patch = patchOf(planOf(waiting({ stepRecord: noted })));
+    expect(patch!.metadata.labels).toEqual({ [reminderLabel(KEY)]: String(NOW) });
+    expect(record(patch)).toEqual({ step: "LabelOnload", since: NOW, attempt: "1" });
+    const next = planOf(waiting({ stepRecord: record(patch), reminded: true }));
+    expect(next).toMatchObject({ step: "Wait", gate: undefined, problem: undefined });
+    expect(next.deadline).toBe(NOW + policy.limits.step);
+    expect(patchOf(next)).toBeUndefined();
+  });
+  test("KMM is reminded of once by a retry", () => {
+    const retry = { ...skips, attempt: "1:0123456789abcdef" };
+    const patch = patchOf(planOf(waiting(), retry), retry);
+    expect(patch!.metadata.labels).toEqual({ [reminderLabel(KEY)]: String(NOW) });
+    expect(patchOf(planOf(waiting({ stepRecord: record(patch) }), retry), retry)).toBeUndefined();
+  });
+  test("KMM is not reminded of if it has begun, or needs no reminder", () => {
+    const noted = { ...stepRecord("LabelOnload"), cordoned: true as const };
+    expect(patchOf(planOf(waiting({ stepRecord: noted, onload: module() })))).toBeUndefined();
+    expect(patchOf(planOf(waiting({ stepRecord: noted }), policy))).toBeUndefined();
+    expect(patchOf(planOf(waiting({ cordoned: true, onload: module() })))).toBeUndefined();
+  });
+  test("and that has a loader is timed although it is cordoned", () => {
+    const plan = planOf(waiting({ cordoned: true, onload: module(), stepRecord: long }));
+    expect(plan.problem).toMatchObject({ reason: "ModuleLoadFailed", failed: true });
+  });
+  test("a failure that is reported there is one although it is cordoned", () => {
+    const failure = { reason: NODE_REASON.ModuleLoadFailed, message: "m" };
+    expect(planOf(waiting({ cordoned: true, onload: { ...noModule, failure } })).problem).toMatchObject({
+      failed: true,
+    });
+  });
+  test("a reboot while it was cordoned is noted although no step was taken", () => {
+    const rebooted = whole("v2", { cordoned: true, onload: noModule, allocatable: 0, stepRecord: undefined });
+    expect(record(patchOf(planOf(rebooted)))).toMatchObject({ step: "Wait", cordoned: true });
+  });
+});
+
+test("the reminder goes with the next step, and from a node that is cleared", () => {
+  const ready = bare({
+    labels: { ...none, onload: "v2" },
+    onload: module("v2"),
+    stepRecord: stepRecord(),
+    reminded: true,
+  });
+  expect(patchOf(planOf(ready))!.metadata.labels).toMatchObject({ [reminderLabel(KEY)]: null });
+  const left = bare({ want: undefined, reminded: true });
+  const plan = planOf(left);
+  expect(plan.step).toBe("ClearMark");
+  expect(patchOf(plan)!.metadata.labels).toEqual({ [reminderLabel(KEY)]: null });
+});

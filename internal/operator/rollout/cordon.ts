@@ -1,0 +1,50 @@
+/**
+ * Cordoned nodes, if KMM skips them. Nothing is unloaded for a version that KMM would not load, and no module is asked
+ * for: the node stays as it is until a person uncordons it. If KMM has been asked already, it is reminded then.
+ *
+ * Only the node itself tells of it: the step record says that the node was seen cordoned while it waited for KMM.
+ */
+import { NODE_REASON } from "../../api/reasons.ts";
+import type { NodeFacts } from "../assess/facts.ts";
+import type { Problem } from "./failure.ts";
+import { rowOf, type NodeState } from "./states.ts";
+
+/** The step record is written anew without a step. */
+export interface Renewal {
+  /** The node was seen cordoned while it waited for KMM. */
+  cordoned: boolean;
+  /** KMM is reminded of the node. */
+  remind: boolean;
+}
+
+interface CordonPolicy {
+  kmmSkipsCordoned: boolean;
+  attempt: string;
+}
+
+/** Whether the node stays as it is because it is cordoned. */
+export function isKeptByCordon(facts: NodeFacts, state: NodeState, { kmmSkipsCordoned }: CordonPolicy): boolean {
+  const skipped = kmmSkipsCordoned && facts.cordoned && facts.want !== undefined;
+  return skipped && (rowOf(state).staysIfCordoned === true || isOverlooked(facts, state));
+}
+
+/** Whether KMM has been asked to load a module and has done nothing for it. */
+export function isOverlooked(facts: NodeFacts, state: NodeState): boolean {
+  const { loads } = rowOf(state);
+  return loads !== undefined && !facts[loads].present;
+}
+
+/** What is to be noted of a node that KMM may overlook, or has overlooked. At most one patch for each change. */
+export function renewalFor(facts: NodeFacts, state: NodeState, policy: CordonPolicy): Renewal | undefined {
+  if (!policy.kmmSkipsCordoned || facts.want === undefined || !isOverlooked(facts, state)) return undefined;
+  const { stepRecord, cordoned } = facts;
+  if (cordoned) return stepRecord?.cordoned ? undefined : { cordoned: true, remind: false };
+  const isRetried = stepRecord !== undefined && stepRecord.attempt !== policy.attempt;
+  return stepRecord?.cordoned || isRetried ? { cordoned: false, remind: true } : undefined;
+}
+
+/** What is said of a node that stays as it is because it is cordoned. */
+export function cordonProblem(since: number | undefined): Problem {
+  const message = "The node is cordoned, and KMM loads nothing there: it stays as it is until uncordoned";
+  return { reason: NODE_REASON.Cordoned, message, since, failed: false, passing: true };
+}

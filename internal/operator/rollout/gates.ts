@@ -1,0 +1,72 @@
+/** Gates: why a node that should start does not, and how to say so. */
+import { NODE_REASON, type NodeReason } from "../../api/reasons.ts";
+import type { NodeFacts } from "../assess/facts.ts";
+import { rowOf, type NodeState } from "./states.ts";
+
+export type Gate =
+  /** spec.upgrade.paused is true. */
+  | "Paused"
+  /** Another node has failed. */
+  | "Halted"
+  /** As many nodes are out as spec.upgrade.maxUnavailable allows. */
+  | "NoFreeSlot"
+  | "NodeNotReady"
+  /** A person has cordoned the node. */
+  | "Cordoned"
+  | "NoKernelMapping"
+  /** KMM has not found an image of the wanted version. */
+  | "NoModuleImage"
+  /** No image for the device plugin is known. */
+  | "NoPluginImage"
+  /** The DaemonSet controller would make the plugin's pod from the template before. */
+  | "TemplateNotSeen";
+
+/** What gates depend on beside the node. */
+export interface GatePolicy {
+  paused: boolean;
+  /** A node has failed. */
+  halted: boolean;
+  /** See Policy. */
+  templateSeen: boolean;
+  pluginImageKnown: boolean;
+}
+
+/** Why a node that needs a slot may not even ask for one. */
+export function gateOf({ facts, state }: { facts: NodeFacts; state: NodeState }, policy: GatePolicy): Gate | undefined {
+  const replacesModule = rowOf(state).serves === "older";
+  if (!facts.ready) return "NodeNotReady";
+  if (facts.cordoned) return "Cordoned";
+  if (replacesModule && !facts.mapped) return "NoKernelMapping";
+  if (policy.paused) return "Paused";
+  if (policy.halted) return "Halted";
+  if (!policy.pluginImageKnown) return "NoPluginImage";
+  if (!replacesModule) return policy.templateSeen ? undefined : "TemplateNotSeen";
+  // What serves now is not given up for an image that may never come, or takes long to build.
+  return facts.missingImages.length > 0 ? "NoModuleImage" : undefined;
+}
+
+/** Gates that nobody has closed on purpose and that no problem of a single node explains. */
+const UNEXPLAINED: Partial<Record<Gate, NodeReason>> = {
+  NoFreeSlot: NODE_REASON.NoFreeSlot,
+  NoModuleImage: NODE_REASON.ModuleImageMissing,
+  TemplateNotSeen: NODE_REASON.StepTimedOut,
+};
+
+/** The reason to give if such a gate stays closed; undefined for gates that need no explanation. */
+export function reasonOf(gate: Gate): NodeReason | undefined {
+  return UNEXPLAINED[gate];
+}
+
+/**
+ * What a node waits for, as a sentence without its end; "" if the gate's name says it.
+ *
+ * @param slots see slotText
+ */
+export function gateText(gate: Gate, { missingImages }: NodeFacts, slots: string): string {
+  if (gate === "NoFreeSlot") return slots;
+  if (gate === "TemplateNotSeen") {
+    return "The DaemonSet controller has not seen the present template of the device plugin";
+  }
+  if (gate !== "NoModuleImage") return "";
+  return `KMM has not found ${missingImages.map(({ image }) => image).join(", ")}`;
+}

@@ -1,0 +1,165 @@
+/** Failures that come and go, seen from one plan to the next, with what each plan writes on the node. */
+import { describe, expect, test } from "bun:test";
+import { NODE_REASON } from "../../api/reasons.ts";
+import type { NodeFacts } from "../assess/facts.ts";
+import { failureRecordAnnotation, parseFailureRecord } from "../observe/failure-record.ts";
+import { parseStepRecord, stepRecordAnnotation } from "../observe/step-record.ts";
+import { bare, module, NOW, plugin, policy, stepRecord, whole } from "../testing/facts.ts";
+import { KMM_1 } from "../testing/kmm.ts";
+import { isDue, nodePatch } from "./patch.ts";
+import { planRollout, type NodePlan, type Policy } from "./plan.ts";
+
+const KEY = { namespace: "ns", name: "o" };
+const none = { plugin: undefined, onload: undefined, sfc: undefined };
+const backOff = { reason: NODE_REASON.ModuleImageMissing, message: "Pod m: container c: ImagePullBackOff" };
+const crash = { reason: NODE_REASON.ModuleLoadFailed, message: "Pod m: container c: exit code 1" };
+const loading = (changes: Partial<NodeFacts> = {}): NodeFacts =>
+  bare({ labels: { ...none, onload: "v2" }, onload: module(), stepRecord: stepRecord("LabelOnload"), ...changes });
+const failing = (failure: NodeFacts["onload"]["failure"]): Partial<NodeFacts> => ({
+  onload: { ...module(), failure },
+});
+
+/** A node whose annotations are written by plans, as the operator does, and read back for the next. */
+class Node {
+  readonly patches: string[] = [];
+  #notes: Pick<NodeFacts, "stepRecord" | "failureRecord">;
+  plan!: NodePlan;
+
+  constructor() {
+    this.#notes = { stepRecord: stepRecord("LabelOnload"), failureRecord: undefined };
+  }
+
+  /** One plan over what is seen, and its patch. */
+  see(changes: Partial<NodeFacts>, rules: Partial<Policy> = {}, now = NOW): this {
+    const { nodes } = planRollout([loading({ ...changes, ...this.#notes })], { ...policy, ...rules }, now);
+    this.plan = nodes[0]!;
+    if (!isDue(this.plan)) return this;
+    const patch = nodePatch(this.plan, KEY, KMM_1, rules.attempt ?? policy.attempt, now);
+    if (!patch) return this;
+    const { annotations } = patch.metadata;
+    this.patches.push(
+      Object.keys(annotations)
+        .map((name) => name.replace("onload.amd.com/ns.o.", ""))
+        .sort()
+        .join(),
+    );
+    const [step, failure] = [annotations[stepRecordAnnotation(KEY)], annotations[failureRecordAnnotation(KEY)]];
+    if (step !== undefined) this.#notes.stepRecord = parseStepRecord(step ?? undefined);
+    if (failure !== undefined) this.#notes.failureRecord = parseFailureRecord(failure ?? undefined);
+    return this;
+  }
+
+  get noted(): NodeFacts["failureRecord"] {
+    return this.#notes.failureRecord;
+  }
+}
+
+describe("a failure that comes and goes", () => {
+  test("lasts between two tries, is written once, and keeps its time and its reason", () => {
+    const node = new Node();
+    for (let i = 0; i < 5; i++) {
+      node.see(failing(backOff), {}, NOW + i * 100_000);
+      expect(node.plan.problem).toMatchObject({ reason: "ModuleImageMissing", failed: true, since: NOW });
+      node.see({}, {}, NOW + i * 100_000 + 50_000);
+      expect(node.plan.problem).toMatchObject({ reason: "ModuleImageMissing", failed: true, since: NOW });
+    }
+    expect(node.patches).toEqual(["failure"]);
+  });
+  test("keeps its reason when the step's time is over between two tries", () => {
+    const node = new Node().see(failing(backOff)).see({}, {}, NOW + policy.limits.step);
+    expect(node.plan.problem).toMatchObject({ reason: "ModuleImageMissing", failed: true, since: NOW });
+    expect(node.patches).toEqual(["failure"]);
+  });
+  test("keeps other nodes from starting, and outlives the operator", () => {
+    const { noted } = new Node().see(failing(backOff));
+    const nodes = [loading({ name: "n1", failureRecord: noted }), whole("v1", { name: "n2" })];
+    const plan = planRollout(nodes, { ...policy, maxUnavailable: 2 }, NOW + 1000);
+    expect(plan.halted).toBeTrue();
+    expect(plan.nodes[1]).toMatchObject({ step: "None", gate: "Halted" });
+  });
+  test("is over once what failed succeeds: the next step's patch removes the record", () => {
+    const node = new Node().see(failing(backOff)).see({ onload: module("v2") });
+    expect(node.plan).toMatchObject({ state: "ModuleReady", step: "LabelPlugin", problem: undefined });
+    expect(node.patches).toEqual(["failure", "failure,step"]);
+    expect(node.noted).toBeUndefined();
+  });
+  test("is over once what failed succeeds: if no step follows, a patch of its own removes the record", () => {
+    const labels = { ...none, plugin: "v2", onload: "v2" };
+    const done = { labels, onload: module("v2"), plugin: plugin(), allocatable: 100 };
+    const node = new Node()
+      .see({ labels, ...failing(crash) })
+      .see(done)
+      .see(done);
+    expect(node.plan).toMatchObject({ state: "Ready", problem: undefined });
+    expect(node.patches).toEqual(["failure", "failure"]);
+  });
+  test("is not over when the node falls back to an earlier step of the same attempt", () => {
+    const labels = { ...none, plugin: "v2", onload: "v2" };
+    const broken = { ...plugin(false), failure: { reason: NODE_REASON.ImagePullFailed, message: "m" } };
+    const node = new Node().see({ labels, onload: module("v2"), plugin: broken }).see({ labels });
+    expect(node.plan).toMatchObject({ state: "LoadingOnload", problem: { reason: "ImagePullFailed", failed: true } });
+  });
+  test("gives way to another failure that is reported", () => {
+    const node = new Node()
+      .see(failing(backOff))
+      .see(failing(crash), {}, NOW + 60_000)
+      .see({}, {}, NOW + 70_000);
+    expect(node.plan.problem).toMatchObject({ reason: "ModuleLoadFailed", failed: true });
+    expect(node.plan.problem!.message).toContain("exit code 1");
+    expect(node.patches).toEqual(["failure", "failure"]);
+  });
+  test("is over when a retry is asked for, and is another if it is still reported", () => {
+    const again = { attempt: "1:0123456789abcdef" };
+    expect(new Node().see(failing(backOff)).see({}, again).plan.problem).toBeUndefined();
+    const node = new Node().see(failing(backOff)).see(failing(backOff), again).see({}, again);
+    expect(node.plan.problem).toMatchObject({ reason: "ModuleImageMissing", failed: true });
+    expect(node.patches).toEqual(["failure", "failure"]);
+  });
+  test("is over when another version is wanted, as in a rollback", () => {
+    const node = new Node().see(failing(backOff)).see({ want: "v1", holders: [] });
+    expect(node.plan).toMatchObject({ state: "Drained", problem: undefined });
+    expect(node.noted).toBeUndefined();
+  });
+  test("that is the node's own is over once the node is Ready", () => {
+    const late = { stepRecord: stepRecord("LabelOnload", policy.limits.step) };
+    const { failureRecord } = planRollout([loading({ ...late, ready: false })], policy, NOW).nodes[0]!;
+    expect(failureRecord).toMatchObject({ reason: "NodeNotReady" });
+    const back = loading({ ...late, readySince: NOW, failureRecord: { ...failureRecord!, since: NOW } });
+    expect(planRollout([back], policy, NOW).nodes[0]!.problem).toBeUndefined();
+  });
+  test("by time lasts when the pod that it waits for is made anew", () => {
+    const node = new Node().see({}, {}, NOW + policy.limits.step);
+    expect(node.plan.problem).toMatchObject({ reason: "ModuleLoadFailed", failed: true });
+    const since = NOW + policy.limits.step;
+    node.see({ onload: { ...module(), since } }, {}, since + 1000);
+    expect(node.plan.problem).toMatchObject({ reason: "ModuleLoadFailed", failed: true });
+  });
+  test("by time is forgiven by a retry, which gives the step its time again, in one patch", () => {
+    const now = NOW + policy.limits.step;
+    const node = new Node().see({}, {}, now).see({}, { attempt: "2" }, now).see({}, { attempt: "2" }, now);
+    expect(node.plan.problem).toBeUndefined();
+    expect(node.patches).toEqual(["failure", "failure,step"]);
+  });
+  test("on a node without a step record is forgiven by a retry too", () => {
+    const old = { reason: NODE_REASON.ModuleLoadFailed, message: "m", state: "LoadingOnload", version: "v2", since: 0 };
+    const facts = loading({ stepRecord: undefined, readySince: 0, failureRecord: { ...old, attempt: "1" } });
+    const again = { ...policy, attempt: "2" };
+    const plan = planRollout([facts], again, NOW).nodes[0]!;
+    expect(plan.problem).toBeUndefined();
+    expect(nodePatch(plan, KEY, KMM_1, "2", NOW)!.metadata.annotations).toMatchObject({
+      [failureRecordAnnotation(KEY)]: null,
+      [stepRecordAnnotation(KEY)]: `Wait ${new Date(NOW).toISOString()} 2`,
+    });
+  });
+  test.each([
+    ["an unknown state", { state: "Nowhere" }],
+    ["a state of no phase", { state: "Ready" }],
+    ["another version", { version: "v9" }],
+    ["another attempt", { attempt: "9" }],
+  ])("is none if a person has made it one of %s", (_what, changes) => {
+    const record = { ...backOff, state: "LoadingOnload", version: "v2", attempt: "1", since: NOW, ...changes };
+    const plan = planRollout([loading({ failureRecord: record })], policy, NOW).nodes[0]!;
+    expect(plan.problem).toBeUndefined();
+    expect(plan.failureRecord).toBeNull();
+  });
+});

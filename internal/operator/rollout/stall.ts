@@ -1,0 +1,47 @@
+/** Whether a rollout cannot move, and what to say of the nodes that wait in it. */
+import type { NodeFacts } from "../assess/facts.ts";
+import { remedyFor, type Problem } from "./failure.ts";
+import { gateText, reasonOf, type Gate } from "./gates.ts";
+import { isInBetween, type NodeState } from "./states.ts";
+import type { StepName } from "./steps.ts";
+
+/** A node, as far as its plan has come. */
+export interface WaitingNode {
+  facts: NodeFacts;
+  state: NodeState;
+  step: StepName;
+  problem: Problem | undefined;
+  gate: Gate | undefined;
+}
+
+/**
+ * Nodes that wait although nothing moves, nobody wants them to, and no problem of a node explains it.
+ *
+ * @param onPurpose whether a person's own wish keeps all slots: those who hold them are cordoned
+ */
+export function stalledNodes<N extends WaitingNode>(nodes: readonly N[], onPurpose: boolean): N[] {
+  const moves = nodes.some(
+    (node) => node.step === "Inspect" || (node.gate === undefined && !node.problem?.failed && isInBetween(node)),
+  );
+  if (moves) return [];
+  return nodes.filter(
+    ({ gate, problem }) =>
+      gate !== undefined &&
+      problem === undefined &&
+      reasonOf(gate) !== undefined &&
+      !(gate === "NoFreeSlot" && onPurpose),
+  );
+}
+
+/**
+ * The problem of a node that has waited for as long as a step may take.
+ *
+ * @param slots see slotText
+ * @param since since when nothing moves, in milliseconds since the epoch
+ */
+export function stallProblem({ gate, facts }: WaitingNode, slots: string, since: number, limitMs: number): Problem {
+  const reason = reasonOf(gate!)!;
+  const what = gateText(gate!, facts, slots);
+  const remedy = remedyFor(reason);
+  return { reason, message: `${what} for ${Math.round(limitMs / 1000)} s; ${remedy}`, since, failed: false };
+}

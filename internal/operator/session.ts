@@ -1,0 +1,32 @@
+/** What the operator's process remembers of one Onload resource. None of it is state: it can be lost at any time. */
+import { EvictionLog } from "./act/evict.ts";
+import type { AppliedObjects } from "./act/objects.ts";
+import { Memo } from "./memo.ts";
+import { Persistence } from "./next-pass.ts";
+import { FailureLogs } from "./observe/failure-logs.ts";
+import { ServiceAccountCheck, type ReadOnload } from "./observe/preflight.ts";
+import { PlanMemo } from "./plan.ts";
+import type { PreviousNodes } from "./report/events.ts";
+
+export class ResourceSession {
+  /** A resource that is deleted and made again has another uid, and another session. */
+  readonly uid: string | undefined;
+  readonly read = new Memo<ReadOnload>();
+  readonly account = new ServiceAccountCheck();
+  readonly plan = new PlanMemo();
+  readonly applied: AppliedObjects = new Map();
+  readonly evictions = new EvictionLog();
+  readonly failureLogs = new FailureLogs();
+  /** Nodes whose pods are known on behalf of this resource. */
+  readonly inspected = new Set<string>();
+  /** undefined before the first plan. */
+  previousNodes: PreviousNodes | undefined;
+  /** Whether steps fail. */
+  readonly failing = new Persistence();
+  /** Milliseconds of a clock that does not go back. */
+  statusWrittenAt: number | undefined;
+
+  constructor(uid: string | undefined) {
+    this.uid = uid;
+  }
+}

@@ -1,0 +1,67 @@
+/** What makes the operator look at a resource again: every change of what it follows. */
+import type { KubeObject } from "../../api/core.ts";
+import { KMM_GROUP } from "../../api/names.ts";
+import type { Informer } from "../../kube/informer.ts";
+import type { Change } from "../../kube/store.ts";
+import type { Caches } from "../cache/caches.ts";
+import { observeClaims } from "../observe/cluster.ts";
+import { concerns } from "../observe/node.ts";
+import { namespacedName } from "../../kube/object.ts";
+import { selects } from "../observe/ownership.ts";
+import { keysOfKmmPod, keysOfNode, keysOfObject, keysOfPlugin, keysOfPullPod } from "./keys.ts";
+
+/** What is told which resources to look at; {@link Controller} is the real one. */
+export interface Watcher {
+  watch<T extends KubeObject, I extends string>(
+    informer: Informer<T, I>,
+    keysOf: (change: Change<T>) => Iterable<string>,
+  ): void;
+}
+
+/** Asks for a look at the resources that a change concerns, whenever there is one. */
+export function watchAll(controller: Watcher, caches: Caches): void {
+  const all = (): string[] => allKeys(caches);
+  // Names can be told apart by their ends alone, and other teams have a gpu-module too.
+  const existing = (keys: readonly string[]): string[] => existingKeys(caches, keys);
+  // Which resource keeps a node depends on all of them.
+  controller.watch(caches.onloads, ({ key, old, current }) => {
+    const claim = (onload: typeof current): string =>
+      JSON.stringify([(onload?.spec as { selector?: unknown })?.selector, onload?.metadata.deletionTimestamp]);
+    return claim(old) === claim(current) ? [key] : [key, ...all()];
+  });
+  controller.watch(caches.nodes, (change) => keysOfNode(change, observeClaims(caches)));
+  controller.watch(caches.plugins, (change) => existing(keysOfPlugin(change)));
+  controller.watch(caches.kmmPods, (change) => existing(keysOfKmmPod(change)));
+  controller.watch(caches.pullPods, (change) => existing(keysOfPullPod(change)));
+  controller.watch(caches.modules, (change) => existing(keysOfObject(change)));
+  controller.watch(caches.moduleImagesConfigs, (change) => existing(keysOfObject(change)));
+  controller.watch(caches.daemonSets, (change) => existing(keysOfObject(change)));
+  controller.watch(caches.nodeModulesConfigs, ({ key }) => {
+    const node = caches.nodes.store.get(key);
+    return node ? keysOfNode({ key, old: undefined, current: node }, observeClaims(caches)) : [];
+  });
+  controller.watch(caches.machineConfigs, all);
+  controller.watch(caches.crds, ({ old, current }) => ((current ?? old)?.spec.group.endsWith(KMM_GROUP) ? all() : []));
+}
+
+/** The keys of all resources. */
+export function allKeys({ onloads }: Pick<Caches, "onloads">): string[] {
+  return [...onloads.store.keys()];
+}
+
+/** Those of some keys that resources have. The end of a resource is told by its own watch. */
+export function existingKeys(
+  { onloads }: { onloads: { store: Pick<Caches["onloads"]["store"], "get"> } },
+  keys: readonly string[],
+): string[] {
+  return keys.filter((key) => onloads.store.get(key) !== undefined);
+}
+
+/** The keys of the resources that a node concerns. */
+export function keysOfNodeName(caches: Caches, name: string): string[] {
+  const node = caches.nodes.store.get(name);
+  if (!node) return [];
+  return observeClaims(caches)
+    .filter((claim) => concerns(node, claim, selects(claim.selector, node.metadata.labels ?? {})))
+    .map(namespacedName);
+}
