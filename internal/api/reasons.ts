@@ -88,22 +88,23 @@ export const NODE_REASON = {
   StepTimedOut: "StepTimedOut",
 } as const;
 
-/** Reasons of events about a step that went well. */
+/** Reasons of events that are about no condition and no problem: steps, upgrades and rollbacks. */
 export const EVENT_REASON = {
   NodeLabelled: "NodeLabelled",
   PluginRemoved: "PluginRemoved",
   PodEvicted: "PodEvicted",
   ModuleUnloading: "ModuleUnloading",
-  ModuleUnloaded: "ModuleUnloaded",
   ModuleLoading: "ModuleLoading",
   ModuleReady: "ModuleReady",
   NodeReady: "NodeReady",
   NodeCleaned: "NodeCleaned",
+  /** Nodes are to leave the version that was Ready on all of them. */
   UpgradeStarted: "UpgradeStarted",
+  /** Every selected node runs the new version. */
   UpgradeFinished: "UpgradeFinished",
   RollbackStarted: "RollbackStarted",
+  /** Every selected node runs the former version again. */
   RollbackFinished: "RollbackFinished",
-  Applied: "Applied",
 } as const;
 
 export type ConditionType = (typeof CONDITION)[keyof typeof CONDITION];

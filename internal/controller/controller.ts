@@ -10,22 +10,22 @@ import type { ControllerMetrics } from "./metrics.ts";
 import { defaultControllerRateLimiter, type RateLimiter } from "./rate-limiter.ts";
 import { WorkQueue } from "./workqueue.ts";
 
-/** What a reconcile wants next; nothing: wait for the next event. */
+/** What a reconcile wants next. Without it, the key waits for its next event. */
 export interface Result {
   /** Reconcile again after this time, even without an event. */
   requeueAfterMs?: number;
-  /** Not again within this time, whatever happens: where a reconcile is dear, the events meanwhile share the next one. */
+  /** Not again within this time: for reconciles that are expensive. Events that come meanwhile share the next one. */
   restMs?: number;
 }
 
-/** A failure that trying again cannot mend; the key is left alone until its next event. */
+/** A failure that no retry can mend. The key waits for its next event. */
 export class TerminalError extends Error {
   override name = "TerminalError";
 }
 
 /**
- * Brings the world nearer to what the object behind `key` asks for. It is told no event, so it must read all it needs;
- * it may be called at any time and again. Throwing makes it be called again after a growing delay.
+ * Brings the cluster nearer to what the object behind `key` asks for. It gets no event, so it reads all that it needs. It
+ * may be called at any time, and again. If it throws, it is called again after a growing delay.
  */
 export type Reconcile = (key: string, signal: AbortSignal, log: Logger) => Promise<Result | void>;
 
@@ -33,7 +33,7 @@ export interface ControllerOptions {
   /** Label of its metrics and log lines. */
   name: string;
   reconcile: Reconcile;
-  /** How many keys are reconciled at once; one key never twice at once. Default 1. */
+  /** How many keys are reconciled at once. A key is never reconciled twice at once. Default 1. */
   maxConcurrentReconciles?: number;
   metrics: ControllerMetrics;
   log: Logger;
@@ -98,7 +98,7 @@ export class Controller {
     }
   }
 
-  /** @returns the rest that the key is to have, in milliseconds */
+  /** @returns how long the key rests, in milliseconds */
   async #reconcile(key: string, signal: AbortSignal): Promise<number> {
     const { reconcile, metrics } = this.#options;
     const log = this.#options.log.with({ controller: this.name, ...splitKey(key), reconcileID: randomUUID() });
@@ -143,7 +143,7 @@ export class Controller {
   }
 }
 
-/** Errors that the engine throws for mistakes in the program, the counterpart of a Go panic. */
+/** Errors that the JavaScript engine throws for mistakes in the program: the counterpart of a Go panic. */
 function isBug(error: unknown): boolean {
   return error instanceof TypeError || error instanceof ReferenceError || error instanceof RangeError;
 }

@@ -99,7 +99,7 @@ export class ControllerMetrics {
     registerProcessMetrics(this.registry);
   }
 
-  /** Starts a controller's series at 0, so that a missing one is told from a quiet one. */
+  /** Starts a controller's series at 0, so that a quiet controller can be told from a missing one. */
   register(controller: string, workers: number, queue: WorkQueue, clock: Clock): void {
     const both = { name: controller, controller };
     for (const result of RESULTS) this.#reconcileTotal.inc({ controller, result }, 0);

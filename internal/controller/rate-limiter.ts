@@ -3,9 +3,9 @@ import { TokenBucket } from "../kube/rate-limit.ts";
 
 /** Says how long a key that failed must wait (client-go: TypedRateLimiter). */
 export interface RateLimiter {
-  /** Milliseconds to wait for this, the key's next, try. */
+  /** Milliseconds to wait before the key's next try. */
   when(key: string): number;
-  /** The key succeeded: its next failure is its first again. */
+  /** The key succeeded: its backoff starts anew. */
   forget(key: string): void;
   /** Failures since the key was last forgotten. */
   numRequeues(key: string): number;
@@ -77,7 +77,7 @@ export class MaxOfRateLimiter implements RateLimiter {
   }
 }
 
-/** client-go's DefaultTypedControllerRateLimiter: 5 ms to 1000 s a key, and 10 a second after 100 over all. */
+/** client-go's DefaultTypedControllerRateLimiter: 5 ms to 1000 s per key, and 10 per second after a burst of 100 over all keys. */
 export function defaultControllerRateLimiter(clock: Clock = systemClock): RateLimiter {
   return new MaxOfRateLimiter(new ItemExponentialFailureRateLimiter(), new BucketRateLimiter(10, 100, clock));
 }

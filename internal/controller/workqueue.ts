@@ -18,8 +18,8 @@ export interface WorkQueueOptions {
 }
 
 /**
- * A queue of keys (client-go: TypedRateLimitingInterface). A key that waits already is not added twice; a key that is
- * being worked on is never handed out a second time until it is done, and then once more if it was added meanwhile.
+ * A queue of keys (client-go: TypedRateLimitingInterface). A key that waits already is not added twice. A key that is
+ * being worked on is not handed out before it is done; if it was added meanwhile, it is then handed out once more.
  */
 export class WorkQueue {
   readonly #clock: Clock;
@@ -29,7 +29,7 @@ export class WorkQueue {
   readonly #queue = new Map<string, number>();
   /** Keys being worked on, with the time they were handed out. */
   readonly #processing = new Map<string, number>();
-  /** Keys whose work is over and that are not handed out yet, each with what ends its rest. */
+  /** Keys whose work is done and that must rest, each with a function that ends the rest. */
   readonly #resting = new Map<string, () => void>();
   /** Keys added while they were being worked on, or resting. */
   readonly #again = new Set<string>();
@@ -66,7 +66,7 @@ export class WorkQueue {
     this.#enqueue(key);
   }
 
-  /** Adds the key after `ms` milliseconds. Of several such times for a key the earliest counts. */
+  /** Adds the key after `ms` milliseconds. If there are several such times for a key, the earliest counts. */
   addAfter(key: string, ms: number): void {
     if (this.#shutDown) return;
     if (ms <= 0) {
@@ -90,7 +90,7 @@ export class WorkQueue {
     this.addAfter(key, this.#limiter.when(key));
   }
 
-  /** The key succeeded: its next failure waits shortly again. */
+  /** The key succeeded: its backoff starts anew. */
   forget(key: string): void {
     this.#limiter.forget(key);
   }
@@ -109,7 +109,7 @@ export class WorkQueue {
   /**
    * The work on the key is over.
    *
-   * @param restMs not handed out again for this time, however often it is added: so that many events cost one reconcile
+   * @param restMs the key is not handed out for this time, however often it is added: many events cost one reconcile
    */
   done(key: string, restMs = 0): void {
     const started = this.#processing.get(key);
@@ -125,7 +125,7 @@ export class WorkQueue {
     else wake();
   }
 
-  /** Hands out nothing more. What waits is forgotten: the next start lists everything anyway. */
+  /** Hands out nothing more, and forgets what waits: the next start lists everything anyway. */
   shutDown(): void {
     this.#shutDown = true;
     for (const { cancel } of this.#delayed.values()) cancel();

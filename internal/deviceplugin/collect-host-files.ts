@@ -1,7 +1,13 @@
+/** Removes Onload's files of versions that no container of the node uses any more. */
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
-import type { FileOps } from "./file-ops.ts";
+import type { Logger } from "../cli/log.ts";
+import { onHost, type PluginConfig } from "./config.ts";
+import { fileOps, type FileOps } from "./file-ops.ts";
 import { CURRENT_LINK, isVersionFolder, MANIFEST_FILE, PARTIAL_PREFIX, REMOVING_PREFIX } from "./host-layout.ts";
+import { foldersInUse } from "./host-usage.ts";
 import { currentFolder } from "./install-host-files.ts";
+import { Wake } from "./wake.ts";
 
 /** How long a former version stays after the switch, and an unfinished copy after its start, in milliseconds. */
 export const COLLECT_GRACE_MS = 10 * 60 * 1000;
@@ -19,7 +25,7 @@ export interface CollectRequest {
  * Removes versions that are neither current nor in use, and what interrupted runs left.
  *
  * A folder gets another name before its files go, so that no half of it is ever taken for a whole one. For some
- * minutes after a switch nothing is removed: a pod that was admitted just before has yet to mount its files.
+ * minutes after a switch nothing is removed, because a pod that was admitted just before has yet to mount its files.
  *
  * @returns names of the versions that were removed
  */
@@ -44,4 +50,32 @@ export function collectHostFiles(fs: FileOps, { hostDir, inUse, now }: CollectRe
     }
   }
   return removed;
+}
+
+export interface CollectorDeps {
+  log: Logger;
+  /** Milliseconds since the epoch, as the times of files are. */
+  now: () => number;
+}
+
+/** Collects host files every ten minutes until the signal is aborted. Never throws: what fails is tried again. */
+export async function runHostFileCollector(
+  config: PluginConfig,
+  { log, now }: CollectorDeps,
+  signal: AbortSignal,
+): Promise<void> {
+  const hostDir = onHost(config, config.hostOnloadPath);
+  const pause = new Wake();
+  while (!signal.aborted) {
+    try {
+      const names = (await readdir(hostDir)).filter(isVersionFolder);
+      // Reading every process's mounts is not free, and is needed only if there is something to remove.
+      const inUse = names.length > 1 ? await foldersInUse(names, config.procDir, config.kubeletDir) : new Set<string>();
+      const removed = collectHostFiles(fileOps, { hostDir, inUse, now: now() });
+      if (removed.length > 0) log.info("Removed versions of Onload that no container uses", { removed });
+    } catch (error) {
+      log.debug("Cannot tidy up Onload's files; trying again later", { hostDir, error });
+    }
+    await pause.wait(COLLECT_GRACE_MS, signal);
+  }
 }

@@ -13,7 +13,8 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import { collectHostFiles, COLLECT_GRACE_MS } from "./collect-host-files.ts";
+import { silentLogger } from "../cli/log.ts";
+import { collectHostFiles, COLLECT_GRACE_MS, runHostFileCollector } from "./collect-host-files.ts";
 import { fileOps, type FileOps } from "./file-ops.ts";
 import { isVersionFolder, MANIFEST_FILE } from "./host-layout.ts";
 import { findInstallation } from "./installation.ts";
@@ -230,6 +231,25 @@ describe("removal", () => {
     const { folder } = install(fileOps, one, "9.2.0");
     const next = install(fileOps, two, "9.3.0").folder;
     expect(collectHostFiles(fileOps, { hostDir, inUse: none, now: later() })).toEqual([folder]);
+    expect(readdirSync(hostDir).sort()).toEqual([next, "current"]);
+  });
+
+  test("runs by the clock that it is given, and again after what fails", async () => {
+    install(fileOps, one, "9.2.0");
+    const next = install(fileOps, two, "9.3.0").folder;
+    const collect = async (now: () => number): Promise<void> => {
+      const stop = new AbortController();
+      const running = runHostFileCollector(host.config(), { log: silentLogger, now }, stop.signal);
+      // What it does at once is done when it waits for the next time, which ends with the signal.
+      stop.abort();
+      await running;
+    };
+    await collect(Date.now);
+    expect(readdirSync(hostDir)).toHaveLength(3);
+    await collect(() => {
+      throw new Error("no clock");
+    });
+    await collect(later);
     expect(readdirSync(hostDir).sort()).toEqual([next, "current"]);
   });
 

@@ -4,7 +4,7 @@ import { credentials, Metadata } from "@grpc/grpc-js";
 import { RegistrationClient } from "../../proto/deviceplugin/v1beta1/api.gen.ts";
 import { ONLOAD_RESOURCE } from "../api/names.ts";
 
-/** The kubelet connects to the plugin before it answers, and gives that ten seconds. */
+/** Time for the kubelet's answer. It connects to the plugin before, for which it takes up to ten seconds. */
 const REGISTER_TIMEOUT_MS = 15_000;
 
 /** The socket of the kubelet's registration service, as it is on the disk now. */
@@ -30,14 +30,22 @@ export async function findKubelet(kubeletDir: string): Promise<KubeletSocket | u
  * Offers the resource to the kubelet, which connects to the plugin's socket before this returns.
  *
  * @param endpoint file name of the plugin's socket in the kubelet's folder
- * @throws where there is no kubelet, it refuses, or the signal is aborted
+ * @throws Error "Cannot register with the kubelet at PATH: reason" if there is no kubelet, it refuses or does not
+ * answer in time, or the signal is aborted
  */
-export async function register(kubelet: KubeletSocket, endpoint: string, signal: AbortSignal): Promise<void> {
+export async function register(
+  kubelet: KubeletSocket,
+  endpoint: string,
+  signal: AbortSignal,
+  timeoutMs = REGISTER_TIMEOUT_MS,
+): Promise<void> {
   const client = new RegistrationClient(`unix:${kubelet.path}`, credentials.createInsecure(), {
     "grpc.enable_http_proxy": 0,
     "grpc.enable_channelz": 0,
   });
   let cancel: (() => void) | undefined;
+  let timer: NodeJS.Timeout | undefined;
+  let overdue = false;
   try {
     await new Promise<void>((resolve, reject) => {
       signal.throwIfAborted();
@@ -49,18 +57,22 @@ export async function register(kubelet: KubeletSocket, endpoint: string, signal:
           options: { preStartRequired: false, getPreferredAllocationAvailable: true },
         },
         new Metadata(),
-        { deadline: Date.now() + REGISTER_TIMEOUT_MS },
-        (error) =>
-          error
-            ? reject(
-                new Error(`Cannot register with the kubelet at ${kubelet.path}: ${error.details}`, { cause: error }),
-              )
-            : resolve(),
+        (cause) => {
+          if (cause === null) return resolve();
+          const reason = overdue ? `no answer within ${timeoutMs / 1000} s` : cause.details;
+          reject(new Error(`Cannot register with the kubelet at ${kubelet.path}: ${reason}`, { cause }));
+        },
       );
       cancel = () => call.cancel();
+      // Not gRPC's own deadline, which is a time of day: a clock that is set would move it.
+      timer = setTimeout(() => {
+        overdue = true;
+        call.cancel();
+      }, timeoutMs);
       signal.addEventListener("abort", cancel);
     });
   } finally {
+    clearTimeout(timer);
     if (cancel) signal.removeEventListener("abort", cancel);
     client.close();
   }

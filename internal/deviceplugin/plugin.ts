@@ -7,12 +7,12 @@ import type { Logger } from "../cli/log.ts";
 import type { BindAddress } from "../probes/bind-address.ts";
 import { allocateResponse, containerEdits, refusal, type ContainerEdits } from "./allocation.ts";
 import { removeCdiSpec, writeCdiSpec } from "./cdi.ts";
+import { runHostFileCollector } from "./collect-host-files.ts";
 import { isPluginSocket, onHost, socketName, type PluginConfig } from "./config.ts";
 import { Connection } from "./connection.ts";
 import { deviceList, preferredDevices } from "./devices.ts";
 import type { Health } from "./health.ts";
 import { HealthMonitor } from "./health-monitor.ts";
-import { keepHostFilesTidy } from "./host-file-collector.ts";
 import { isStillCurrent } from "./installation.ts";
 import { Memory } from "./memory.ts";
 import { PluginMetrics } from "./metrics.ts";
@@ -108,7 +108,7 @@ class DevicePlugin {
     const tasks = [
       this.#connection.run(signal),
       this.#monitor.run(signal),
-      keepHostFilesTidy(this.#config, log, signal),
+      runHostFileCollector(this.#config, this.#deps, signal),
       this.#memory.run(signal),
     ];
     if (metricsAddress !== undefined) {

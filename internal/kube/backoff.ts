@@ -1,13 +1,11 @@
 export interface BackoffOptions {
   baseDelayMs: number;
   maxDelayMs: number;
-  /** Each delay is lengthened by up to this part of itself, so that many clients do not come at once. Default 1. */
-  jitter?: number;
   /** From 0 to below 1. */
   random?: () => number;
 }
 
-/** Delays that double until they are reset. */
+/** Delays that double until they are reset. Each is lengthened by a random part of itself, so that clients spread out. */
 export class Backoff {
   readonly #options: BackoffOptions;
   #failures = 0;
@@ -23,10 +21,10 @@ export class Backoff {
 
   /** The next delay in milliseconds. */
   next(): number {
-    const { baseDelayMs, maxDelayMs, jitter = 1, random = Math.random } = this.#options;
+    const { baseDelayMs, maxDelayMs, random = Math.random } = this.#options;
     const base = Math.min(maxDelayMs, baseDelayMs * 2 ** this.#failures);
     this.#failures++;
-    return base * (1 + jitter * random());
+    return base * (1 + random());
   }
 
   reset(): void {

@@ -38,7 +38,7 @@ export interface PatchOptions extends WriteOptions {
 
 export interface EvictOptions extends CallOptions {
   gracePeriodSeconds?: number | undefined;
-  /** Fail with Conflict if the object of that name is another one by now; an eviction counts it as gone. */
+  /** Fail with Conflict if the object of that name has another uid; an eviction then gives "gone". */
   uid?: string | undefined;
   dryRun?: boolean;
 }

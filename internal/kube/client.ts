@@ -64,7 +64,7 @@ export class Client {
       return await this.#listPages<T>(resource, options);
     } catch (error) {
       if (!isExpired(error)) throw error;
-      // The server forgot the version between two pages. One page has no between; client-go's pager does the same.
+      // The server forgot the version between two pages. One page cannot expire; client-go's pager falls back to it, too.
       return await this.#listPages<T>(resource, { ...options, pageSize: 0 });
     }
   }
@@ -153,8 +153,8 @@ export class Client {
   }
 
   /**
-   * Server-side apply: makes the fields of `object` ours and so, and drops those that we applied before and left out
-   * now. Creates the object if it is not there.
+   * Server-side apply: sets the fields of `object` and takes them over. Fields that we applied before and that are
+   * missing now are removed. Creates the object if it does not exist.
    */
   async apply<T extends KubeObject>(
     resource: Resource,
@@ -279,7 +279,7 @@ export class Client {
   }
 }
 
-/** Transport options of a call. */
+/** What the transport is told of a call. */
 function requestOptions({
   signal,
   timeoutMs,

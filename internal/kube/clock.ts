@@ -1,8 +1,8 @@
 /** Time as it passes, so that tests need not wait for it. */
 export interface Clock {
-  /** Milliseconds since the epoch, for times that others read. People and NTP set it: an interval is never taken from it. */
+  /** Milliseconds since the epoch, for times that others read. People and NTP set it: never subtract two of them. */
   now(): number;
-  /** Milliseconds since some moment, which only grow: for intervals. */
+  /** Milliseconds since some moment; they only grow. For intervals. */
   monotonic(): number;
   /** Calls `fn` once after `ms` milliseconds, unless the returned function is called before. */
   after(ms: number, fn: () => void): () => void;
@@ -41,4 +41,14 @@ export function sleep(ms: number, signal?: AbortSignal, clock: Clock = systemClo
     });
     signal?.addEventListener("abort", stop, { once: true });
   });
+}
+
+/** What `promise` gives; rejects with the signal's reason, at once, when the signal aborts. What goes on is left alone. */
+export async function abortable<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (!signal) return promise;
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const stop = (): void => reject(signal.reason);
+  signal.addEventListener("abort", stop, { once: true });
+  if (signal.aborted) stop();
+  return Promise.race([promise, aborted]).finally(() => signal.removeEventListener("abort", stop));
 }

@@ -20,7 +20,7 @@ export interface Limits {
   stream?: boolean;
 }
 
-/** An answer whose head is there. Read it, by one of its two methods, or its connection is never given back. */
+/** An answer whose head has arrived. Its connection is given back only after one of the two methods has read the rest. */
 export interface Answer {
   status: number;
   header(name: string): string | undefined;
@@ -49,9 +49,9 @@ interface Pool {
   retired: boolean;
 }
 
-// One slow call is no evidence against other connections; so many in a row are: a network that swallows packets tells nobody.
+// One slow call says nothing about the other connections. This many in a row do: a network that drops packets tells nobody.
 const MAX_UNANSWERED = 3;
-// TCP asks a silent peer after this time whether it is still there.
+// TCP probes the peer of an idle connection after this time.
 const TCP_PROBE_DELAY_MS = 30_000;
 const CLOSED_BY_SERVER = new Set(["ECONNRESET", "EPIPE"]);
 

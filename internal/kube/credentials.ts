@@ -20,13 +20,13 @@ export interface Identity {
   tls: TlsOptions;
 }
 
-/** Source of an {@link Identity}; holds it for a while, because tokens and certificates rotate. */
+/** Source of an {@link Identity}. It is read anew from time to time, because tokens and certificates rotate. */
 export interface Credentials {
   /**
    * @throws a plain Error with a one-line reason when a file cannot be read or an exec plugin fails
    */
   identity(): Promise<Identity>;
-  /** The server refused the last identity: read it anew for the next request. */
+  /** Called when the server refused the last identity: it is read anew for the next request. */
   invalidate(): void;
 }
 
@@ -45,7 +45,7 @@ export interface ClusterConfig {
 const REFRESH_MS = 60_000;
 
 /**
- * Credentials that are read by `read` and held for a minute.
+ * Credentials that `read` gives, kept for a minute.
  *
  * @param read is told whether the server refused what it gave before
  * @param now monotonic clock in milliseconds

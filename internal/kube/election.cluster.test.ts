@@ -5,7 +5,8 @@ import { silentLogger } from "../cli/log.ts";
 import type { Client } from "./client.ts";
 import { connect } from "./connect.ts";
 import type { Event, Lease } from "./kinds.ts";
-import { EventRecorder, referenceTo } from "./events.ts";
+import { referenceTo } from "./event.ts";
+import { EventRecorder } from "./events.ts";
 import { lead } from "./lease.ts";
 import type { KubeObject } from "../api/core.ts";
 import { CONFIG_MAPS } from "./testing/config-maps.ts";
@@ -121,6 +122,8 @@ test("a series that goes on is patched, and begun anew when its event has expire
     component: "onload-operator",
     instance: "pod-1",
     log: silentLogger,
+    // By the clock below: two seconds.
+    flushMs: 200_000,
     // Series are written every ten seconds: every tenth of one here.
     clock: {
       now: () => Date.now(),

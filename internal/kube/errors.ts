@@ -21,9 +21,9 @@ export class ApiError extends Error {
   override name = "ApiError";
   /** HTTP status. */
   readonly status: number;
-  /** metav1.StatusReason, such as NotFound, Conflict, Invalid, Forbidden, Expired; "" where the server gave none. */
+  /** metav1.StatusReason, such as NotFound, Conflict, Invalid, Forbidden, Expired; "" if the server gave none. */
   readonly reason: string;
-  /** What the server said, by itself. */
+  /** The server's message alone. */
   readonly detail: string;
   readonly causes: readonly StatusCause[];
   /** How long the server asks us to wait, in milliseconds. */

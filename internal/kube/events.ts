@@ -1,4 +1,3 @@
-import { randomUUID } from "node:crypto";
 import { errorText } from "../cli/errors.ts";
 import type { Logger } from "../cli/log.ts";
 import { Backoff } from "./backoff.ts";
@@ -6,27 +5,10 @@ import type { Client } from "./client.ts";
 import { sleep, systemClock, type Clock } from "./clock.ts";
 import type { Event, ObjectReference } from "./kinds.ts";
 import { ApiError, isNotFound } from "./errors.ts";
-import type { DeepReadonly, KubeObject } from "../api/core.ts";
-import type { Resource } from "../api/resources.ts";
+import { eventName, newEvent, type EventSink, type EventText, type NewEvent } from "./event.ts";
+import { microTime, secondTime } from "./times.ts";
 import { TokenBucket } from "./rate-limit.ts";
-import { apiVersionOf, EVENTS } from "./resource.ts";
-
-/** What happened, in the words of `kubectl describe`. */
-export interface EventText {
-  type: "Normal" | "Warning";
-  /** CamelCase constant; part of the API. */
-  reason: string;
-  /** One sentence. Cut at 1024 bytes. */
-  note: string;
-  /** What was being done, CamelCase. Default: the reason. */
-  action?: string;
-  related?: ObjectReference;
-}
-
-/** Where events are told; recording never throws and never waits. */
-export interface EventSink {
-  record(regarding: ObjectReference, event: EventText): void;
-}
+import { EVENTS } from "./resource.ts";
 
 export interface EventRecorderOptions {
   client: Client;
@@ -43,15 +25,15 @@ export interface EventRecorderOptions {
 }
 
 interface Series {
-  event: Event & { metadata: { name: string; namespace: string } };
+  event: NewEvent;
   count: number;
-  /** By the wall clock, for readers. */
+  /** Of the last occurrence, by the wall clock: for readers. */
   lastSeen: number;
-  /** The same by the monotonic clock. */
+  /** Of the last occurrence, by the monotonic clock: for intervals. */
   lastSeenAt: number;
   /** Occurrences that the server knows of; 0 while the event is not created. */
   sent: number;
-  /** Not to be sent before, by the monotonic clock. */
+  /** Not written before this time, by the monotonic clock. */
   due: number;
 }
 
@@ -62,7 +44,7 @@ const SERIES_WRITE_MS = 10_000;
 const MAX_SERIES = 4096;
 // An object may get this many different events at once, and then one a second.
 const SUBJECT_BURST = 1000;
-// So many are written in a row, and then so many a second: the story of hundreds of nodes must not hold up the nodes.
+// A burst, and then a rate: events of hundreds of nodes must not hold up the work on the nodes.
 const WRITE_BURST = 25;
 const WRITES_PER_SECOND = 25;
 const MAX_TRIES = 8;
@@ -70,22 +52,9 @@ const MAX_TRIES = 8;
 const FLUSH_MS = 2000;
 const WRITE_TIMEOUT_MS = 5000;
 
-/** A reference to `object`, which may come from a list and so lack its kind. */
-export function referenceTo(resource: Resource, object: DeepReadonly<KubeObject>): ObjectReference {
-  const { name, namespace, uid, resourceVersion } = object.metadata;
-  return {
-    apiVersion: apiVersionOf(resource),
-    kind: resource.kind,
-    name,
-    ...(namespace ? { namespace } : {}),
-    ...(uid ? { uid } : {}),
-    ...(resourceVersion ? { resourceVersion } : {}),
-  };
-}
-
 /**
- * Writes events in the background. The same event again becomes a series with a count; an object that
- * gets far too many events loses some.
+ * Writes events in the background. An event that repeats becomes a series with a count. An object that gets far too many
+ * events loses some.
  */
 export class EventRecorder implements EventSink {
   readonly #options: EventRecorderOptions;
@@ -118,7 +87,7 @@ export class EventRecorder implements EventSink {
       known.lastSeen = now;
       known.lastSeenAt = at;
     } else if (this.#allowed(regarding.uid ?? `${regarding.kind}/${regarding.namespace}/${regarding.name}`)) {
-      const event = this.#newEvent(regarding, text, now);
+      const event = newEvent(regarding, text, this.#options, now);
       this.#series.delete(key);
       this.#series.set(key, { event, count: 1, lastSeen: now, lastSeenAt: at, sent: 0, due: at });
     } else {
@@ -152,7 +121,7 @@ export class EventRecorder implements EventSink {
     this.#dropRest();
   }
 
-  /** Nothing is written any more. */
+  /** Counts what was not written before the time was over. */
   #dropRest(): void {
     let left = 0;
     for (const series of this.#series.values()) {
@@ -186,8 +155,8 @@ export class EventRecorder implements EventSink {
   }
 
   /**
-   * @param stop no further try after it aborts
-   * @param over cuts off a write under way: nothing is written afterwards, so that nothing is written twice
+   * @param stop nothing is tried again after it aborts
+   * @param over ends a write under way; nothing is written after it aborts, so no write is done twice
    */
   async #send(series: Series, stop: AbortSignal, over: AbortSignal): Promise<void> {
     const backoff = new Backoff({ baseDelayMs: 200, maxDelayMs: 10_000 });
@@ -235,23 +204,6 @@ export class EventRecorder implements EventSink {
     await client.create<Event>(EVENTS, { ...series.event, ...repeated }, { timeoutMs, signal });
   }
 
-  #newEvent(regarding: ObjectReference, text: EventText, now: number): Series["event"] {
-    return {
-      // Events about cluster-scoped objects live in "default".
-      metadata: { name: eventName(regarding.name), namespace: regarding.namespace ?? "default" },
-      eventTime: microTime(now),
-      firstTimestamp: secondTime(now),
-      type: text.type,
-      reason: text.reason,
-      action: text.action ?? text.reason,
-      message: cut(text.note, 1024),
-      involvedObject: regarding,
-      ...(text.related ? { related: text.related } : {}),
-      reportingComponent: this.#options.component,
-      reportingInstance: cut(this.#options.instance, 128),
-    };
-  }
-
   #allowed(subject: string): boolean {
     let bucket = this.#buckets.get(subject);
     if (!bucket) {
@@ -288,28 +240,4 @@ function onAbort(signal: AbortSignal, start: () => () => void): () => void {
     signal.removeEventListener("abort", listener);
     undo?.();
   };
-}
-
-function eventName(subject: string | undefined): string {
-  return `${(subject ?? "onload").slice(0, 200)}.${randomUUID().slice(0, 18)}`;
-}
-
-/** metav1.MicroTime. */
-export function microTime(ms: number): string {
-  return new Date(ms).toISOString().replace("Z", "000Z");
-}
-
-/** metav1.Time. */
-function secondTime(ms: number): string {
-  return new Date(ms).toISOString().replace(/\.\d+/, "");
-}
-
-function cut(text: string, bytes: number): string {
-  const encoded = Buffer.from(text, "utf8");
-  if (encoded.length <= bytes) return text;
-  // An incomplete last character decodes to U+FFFD.
-  return `${encoded
-    .subarray(0, bytes - 3)
-    .toString("utf8")
-    .replace(/\uFFFD$/, "")}…`;
 }

@@ -63,6 +63,9 @@ function follow(server: FakeApiServer, options: Partial<InformerOptions<Thing, "
   };
 }
 
+/** For tests that count lists: on a busy machine nothing is taken for silence or too slow. */
+const patient = (): Partial<InformerOptions<Thing, "even">> => ({ clock: hurriedClock(20), silenceMs: 500_000 });
+
 function lists(server: FakeApiServer): number {
   return server.requests.filter((line) => line.startsWith("GET") && !line.includes("watch=")).length;
 }
@@ -140,7 +143,7 @@ test("the store equals the server after any order of events, disconnects and 410
 test("a resumed watch does not list again, and an expired one does", async () => {
   await using server = await FakeApiServer.start();
   server.put(PATH, { metadata: { name: "a" } });
-  const { informer, until, stop } = follow(server);
+  const { informer, until, stop } = follow(server, patient());
   await until(() => informer.store.size === 1);
   server.dropWatches();
   server.put(PATH, { metadata: { name: "b" } });
@@ -157,7 +160,7 @@ test("a resumed watch does not list again, and an expired one does", async () =>
 test("the third failure of the watch in a row lists again, and an event in between begins the count anew", async () => {
   await using server = await FakeApiServer.start();
   server.put(PATH, { metadata: { name: "a" } });
-  const { informer, until, stop } = follow(server);
+  const { informer, until, stop } = follow(server, patient());
   await until(() => informer.store.size === 1);
   for (const name of ["b", "c"]) {
     server.fail("GET", /watch=/, 1, (response) => sendStatus(response, 500, "InternalError", "no"));
@@ -182,7 +185,7 @@ test("an event that could not be taken in is asked for again", async () => {
     if (thing.metadata.name === "b" && failures-- > 0) throw new Error("no room");
     return thing;
   };
-  const { informer, until, stop } = follow(server, { transform });
+  const { informer, until, stop } = follow(server, { ...patient(), transform });
   await until(() => informer.store.size === 1);
   server.put(PATH, { metadata: { name: "b" } });
   await until(() => informer.store.size === 2);
@@ -243,7 +246,7 @@ test("watches that are refused are a problem, though lists succeed", async () =>
   const lines: string[] = [];
   const log = createLogger({ level: "info", format: "json", write: (line) => void lines.push(line) });
   server.fail("GET", /watch=/, 1e9, (response) => sendStatus(response, 403, "Forbidden", "you may not watch"));
-  const { informer, stop } = follow(server, { log });
+  const { informer, stop } = follow(server, { ...patient(), log });
   await eventually(() => lists(server) > 3);
   expect(informer.problem).toBe("Cannot watch nodes: you may not watch");
   expect(lines.length).toBe(1);
@@ -274,7 +277,7 @@ test("a server that asks a watch to wait for an hour does not blind it", async (
 test("watches ask for bookmarks and resume from them", async () => {
   await using server = await FakeApiServer.start();
   server.put(PATH, { metadata: { name: "a" } });
-  const { informer, until, stop } = follow(server, { silenceMs: 500_000 });
+  const { informer, until, stop } = follow(server, patient());
   await until(() => informer.store.size === 1);
   server.put("/api/v1/pods", { metadata: { name: "elsewhere" } });
   server.bookmark();

@@ -9,7 +9,7 @@ import { Reflector, type Sink } from "./reflector.ts";
 import { Store, type Change, type IndexFunction, type ReadOnlyStore } from "./store.ts";
 
 /**
- * syncing: nothing known yet. synced: the store is the server's state, or was when the connection broke.
+ * syncing: nothing is known yet. synced: the store is the server's state, or was when the connection broke.
  * absent: the server does not know the resource, so there are no objects; it is asked for again and again.
  */
 export type InformerState = "syncing" | "synced" | "absent";
@@ -24,7 +24,7 @@ export interface InformerOptions<T extends KubeObject, I extends string> {
   /** Applied before an object is kept: return only the parts that are read. Keep the metadata that identifies it. */
   transform?: (object: T) => T;
   indexes?: Record<I, IndexFunction<T>>;
-  /** Objects a page of the first list. Default 100. */
+  /** Objects per page of a list. Default 100. */
   pageSize?: number;
   silenceMs?: number;
   absentRetryMs?: number;
@@ -44,7 +44,7 @@ export class Informer<T extends KubeObject, I extends string = never> {
   readonly #options: InformerOptions<T, I>;
   readonly #scopes: string[];
   readonly #states: Map<string, InformerState>;
-  /** What fails in each scope, and since when by the monotonic clock. */
+  /** What fails in each scope, and since when, by the monotonic clock. */
   readonly #problems = new Map<string, { text: string; since: number }>();
   readonly #clock: Clock;
   readonly #handlers: ((change: Change<T>) => void)[] = [];
@@ -171,7 +171,7 @@ export class Informer<T extends KubeObject, I extends string = never> {
 
   #set(object: DeepReadonly<T>): void {
     const cached = this.#store.get(objectKey(object));
-    // The watch is behind a write that was observed.
+    // The watch lags behind a write that was observed.
     if (cached && cached.metadata.uid === object.metadata.uid && !isNewer(object, cached)) return;
     this.#emit(this.#store.set(object));
   }

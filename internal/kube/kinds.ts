@@ -37,6 +37,6 @@ export interface Event extends KubeObject {
   related?: ObjectReference;
   reportingComponent?: string;
   reportingInstance?: string;
-  /** Set once the same event came again. */
+  /** Set once the event has repeated. */
   series?: { count: number; lastObservedTime: string };
 }

@@ -29,7 +29,7 @@ export function kubeconfigList(value: string | undefined): string[] {
 /**
  * Reads kubeconfig files and picks a context.
  *
- * @param files in order of precedence; of several, missing ones are skipped as kubectl does
+ * @param files in order of precedence; missing ones are skipped if there are several, as kubectl does
  * @throws Error "Cannot load kubeconfig FILE: reason" on one line
  */
 export async function loadKubeconfig(

@@ -4,7 +4,7 @@ import type { Client } from "./client.ts";
 import { sleep, systemClock, type Clock } from "./clock.ts";
 import type { Lease } from "./kinds.ts";
 import { isAlreadyExists, isConflict, isNotFound } from "./errors.ts";
-import { microTime } from "./events.ts";
+import { microTime } from "./times.ts";
 import { LEASES, type ObjectRef } from "./resource.ts";
 
 export interface LeaderElectionOptions {
@@ -72,7 +72,7 @@ class Candidate {
   readonly #leaseMs: number;
   readonly #deadlineMs: number;
   readonly #retryMs: number;
-  /** The Lease as last read, and when its content was first seen, by our own monotonic clock: no wall clocks are compared. */
+  /** The Lease as last read, and when its content was first seen, by our monotonic clock. No wall clocks are compared. */
   #seen: { lease: Lease; content: string; at: number } | undefined;
   #holder: string | undefined;
 
@@ -117,7 +117,7 @@ class Candidate {
     cancel();
   }
 
-  /** Lets the next candidate in at once. A failure only makes it wait. */
+  /** Lets the next candidate in at once. If this fails, the candidate waits. */
   async release(): Promise<void> {
     const { client, lease, log } = this.#options;
     const now = microTime(this.#clock.now());
@@ -138,7 +138,7 @@ class Candidate {
   /** One attempt to take or renew the Lease. Throws only when the signal aborts. */
   async #try(signal: AbortSignal): Promise<boolean> {
     try {
-      // Whoever leads needs no read before the write: the version tells if somebody else wrote.
+      // The leader writes without a read: the resource version tells if somebody else wrote.
       if (this.#seen && this.#holder === this.#options.identity) {
         try {
           return await this.#take(this.#seen.lease, signal);

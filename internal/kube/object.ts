@@ -1,6 +1,6 @@
 import type { DeepReadonly, KubeObject } from "../api/core.ts";
 
-/** An object's cache and queue key: `namespace/name`, or `name` where it is cluster-scoped. */
+/** An object's cache and queue key: `namespace/name`, or `name` if it is cluster-scoped. */
 export function objectKey(object: DeepReadonly<KubeObject>): string {
   return joinKey(object.metadata.namespace, object.metadata.name);
 }
@@ -8,6 +8,11 @@ export function objectKey(object: DeepReadonly<KubeObject>): string {
 /** `namespace/name`, or `name` without a namespace. */
 export function joinKey(namespace: string | undefined, name: string): string {
   return namespace ? `${namespace}/${name}` : name;
+}
+
+/** `namespace/name` of a namespaced object. */
+export function namespacedName({ namespace, name }: { namespace: string; name: string }): string {
+  return joinKey(namespace, name);
 }
 
 /** The parts of a key that {@link objectKey} made. */

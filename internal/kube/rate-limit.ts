@@ -26,7 +26,7 @@ export class TokenBucket {
     return true;
   }
 
-  /** Takes a token, in debt if need be, and returns after how many milliseconds it may be used. */
+  /** Takes a token, even one that is not there yet, and returns after how many milliseconds it may be used. */
   reserve(): number {
     this.#refill();
     this.#tokens -= 1;

@@ -54,7 +54,7 @@ export function apiVersionOf(resource: Resource): string {
   return resource.group === "" ? resource.version : `${resource.group}/${resource.version}`;
 }
 
-/** Path of the resource's collection: of one namespace, or of the cluster where none is given. */
+/** Path of the resource's collection: of one namespace, or of the cluster if none is given. */
 export function collectionPath(resource: Resource, namespace?: string): string {
   const root = resource.group === "" ? "/api" : `/apis/${resource.group}`;
   const scope = resource.namespaced && namespace ? `/namespaces/${encodeURIComponent(namespace)}` : "";

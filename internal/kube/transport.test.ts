@@ -284,6 +284,19 @@ test("credentials that cannot be read are told as such, with their source", asyn
   );
 });
 
+test("an abort ends the wait for credentials at once, with the signal's reason", async () => {
+  await using server = await FakeApiServer.start();
+  // As a login in a browser that nobody finishes.
+  const credentials = { identity: () => new Promise<never>(() => undefined), invalidate: () => undefined };
+  const client = server.client({ config: { server: server.url, namespace: "", source: "", credentials } });
+  const abort = new AbortController();
+  const reason = new Error("stop");
+  const call = client.list(NODES, { signal: abort.signal }).catch((error: unknown) => error);
+  abort.abort(reason);
+  expect(await call).toBe(reason);
+  expect(await client.list(NODES, { signal: abort.signal }).catch((error: unknown) => error)).toBe(reason);
+});
+
 const LOGIN_PAGE = "<html><body>Please log in</body></html>";
 
 test.each<[string, number, Record<string, string>, string, string]>([

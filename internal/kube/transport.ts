@@ -1,7 +1,7 @@
 import { URL } from "node:url";
 import { VERSION } from "../cli/version.ts";
 import { isAbort } from "../cli/errors.ts";
-import { sleep, systemClock, type Clock } from "./clock.ts";
+import { abortable, sleep, systemClock, type Clock } from "./clock.ts";
 import { Connections, type Answer, type Limits } from "./connections.ts";
 import type { ClusterConfig, Identity } from "./credentials.ts";
 import { ApiError, ConnectionError, CredentialsError, type Status } from "./errors.ts";
@@ -21,13 +21,13 @@ export interface ApiRequest {
   accept?: string;
   /**
    * Longest time that the call may take, in milliseconds: until the whole answer is there, or the head of a stream. What
-   * the server asks us to wait counts; our own limits on requests in flight and a second do not.
+   * the server asks us to wait counts; waiting for our own limits does not.
    */
   timeoutMs?: number | undefined;
   signal?: AbortSignal | undefined;
-  /** Leaves a 429 or 5xx to the caller. Otherwise it is sent again when the server says it may be. */
+  /** Leaves answers 429 and 5xx to the caller. Otherwise the request is sent again if the server says when. */
   noRetry?: boolean;
-  /** Waits for no place and no token: a Lease must be renewed however busy we are. One at a time. */
+  /** Skips the client-side limits: a Lease must be renewed however busy we are. One at a time. */
   urgent?: boolean | undefined;
 }
 
@@ -40,7 +40,7 @@ export interface TransportOptions {
   timeoutMs?: number;
   /** Requests in flight at once, and so the size of the connection pool. Default 32. */
   maxConnections?: number;
-  /** Client-side limit, default 400 a second after a burst of 800: no node waits for it, yet a bug cannot flood the server. */
+  /** Client-side limit: default 400 requests per second after a burst of 800. No node waits for it, and no bug floods the server. */
   qps?: number;
   burst?: number;
   /** An idle connection is closed after this time. Default 50 s: load balancers end it after 60 s, the API server after 90 s. */
@@ -52,7 +52,7 @@ export interface TransportOptions {
 
 // client-go gives up after ten times as well.
 const MAX_RETRIES = 10;
-// Load balancers in maintenance ask for an hour: whoever watches would hear nothing for so long.
+// Load balancers in maintenance ask for an hour, in which a watch would hear nothing.
 const MAX_RETRY_AFTER_MS = 30_000;
 
 /** Sends requests over kept-alive connections, and turns every failure into an {@link ApiError} or {@link ConnectionError}. */
@@ -152,7 +152,7 @@ export class Transport {
           this.config.credentials.invalidate();
           continue;
         }
-        // As client-go: the server says when, be it busy or on its way down.
+        // As client-go does: a server that is busy or shutting down says when to come again.
         const unwell = error.status === 429 || error.status >= 500;
         if (!unwell || error.retryAfterMs === undefined || request.noRetry || tries >= MAX_RETRIES) throw error;
         const wait = Math.min(error.retryAfterMs, MAX_RETRY_AFTER_MS);
@@ -197,8 +197,9 @@ export class Transport {
   async #identity(request: ApiRequest): Promise<Identity> {
     const { credentials, source } = this.config;
     try {
-      return await credentials.identity();
+      return await abortable(credentials.identity(), request.signal);
     } catch (error) {
+      if (request.signal?.aborted && error === request.signal.reason) throw error;
       throw new CredentialsError(request.action, source, error);
     }
   }
@@ -216,7 +217,7 @@ export class Transport {
   }
 }
 
-/** With its length: Bun sends a DELETE's body without, and the server takes it for another request. */
+/** Includes the length: without it, Bun sends a DELETE's body in a way that the server takes for another request. */
 function bodyHeaders(body: string, contentType = "application/json"): Record<string, string> {
   return { "content-type": contentType, "content-length": String(Buffer.byteLength(body)) };
 }

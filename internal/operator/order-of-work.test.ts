@@ -5,10 +5,8 @@ import type { NodeState } from "./rollout/states.ts";
 import type { StepName } from "./rollout/steps.ts";
 
 function planOf(...steps: [NodeState, StepName][]): RolloutPlan {
-  const nodes = steps.map(
-    ([state, step], i) => ({ facts: { name: `n${i}` }, state, step, restart: false }) as unknown as NodePlan,
-  );
-  return { nodes, wakeAt: undefined, halted: false, slots: "", stalledSince: undefined };
+  const nodes = steps.map(([state, step], i) => ({ facts: { name: `n${i}` }, state, step }) as unknown as NodePlan);
+  return { nodes, wakeAt: undefined, halted: false, slots: "", stalled: false };
 }
 
 describe("labels come before objects", () => {

@@ -33,8 +33,7 @@ export class OwnImage {
   /**
    * Tries once, unless the image is known.
    *
-   * @returns whether there is nothing left to try
-   * @throws the signal's reason when it aborts
+   * @returns whether there is nothing left to try; never throws
    */
   async read(signal: AbortSignal): Promise<boolean> {
     const { client, pod, log } = this.#options;
@@ -48,8 +47,7 @@ export class OwnImage {
       this.#known = true;
       this.#onKnown(image);
     } catch (error) {
-      signal.throwIfAborted();
-      log.warn("Could not read the operator's own pod", { error });
+      if (!signal.aborted) log.warn("Could not read the operator's own pod", { error });
     }
     return this.#known;
   }

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import type { DaemonSet, Node, Pod } from "../api/core.ts";
 import { devicePluginName, onloadModuleLabel, onloadModuleName, pluginLabel } from "../api/names.ts";
 import type { OnloadSpecInput } from "../api/onload.ts";
-import { DAEMON_SETS, NODES, PODS } from "../kube/resource.ts";
+import { CUSTOM_RESOURCE_DEFINITIONS, DAEMON_SETS, NODES, PODS } from "../kube/resource.ts";
 import { refusal, type Call } from "./testing/memory-cluster.ts";
 import { KEY, ReconcilerBed } from "./testing/reconciler-bed.ts";
 
@@ -102,6 +102,7 @@ describe("pods that hold amd.com/onload", () => {
     expect(evictions(bed).length).toBe(1);
     expect(bed.holders()).toEqual(result === "evicted" ? ["app"] : []);
     expect(bed.events.map(({ reason }) => reason)).not.toContain("PodEvicted");
+    expect(bed.events.map(({ reason }) => reason)).not.toContain("EvictionBlocked");
     expect(await bed.metric("onload_operator_evictions_total", { result })).toEqual(before);
     expect(await bed.metric("onload_operator_evictions_total", { result: "gone" })).toEqual([1]);
   });
@@ -117,6 +118,18 @@ describe("pods that hold amd.com/onload", () => {
     expect(bed.holders()).toEqual(["app"]);
     expect(await bed.metric("onload_operator_evictions_total", { result: "gone" })).toEqual([1]);
     expect(await bed.metric("onload_operator_evictions_total", { result: "failed" })).toEqual([0]);
+  });
+
+  test.each([
+    ["that nobody would make again", ({ metadata }: Pod) => delete metadata.ownerReferences],
+    ["that is on its way out", ({ metadata }: Pod) => (metadata.deletionTimestamp = "2026-01-01T00:00:00Z")],
+  ])("are not asked to leave if it is one %s", async (_name, change) => {
+    const bed = await draining({}, "app");
+    bed.cluster.edit<Pod>(PODS, { namespace: "apps", name: "app" }, change);
+    bed.now += RETRY_MS;
+    await bed.reconcile();
+    expect(evictions(bed)).toEqual([]);
+    expect(isOnloadLabelled(bed)).toBe(true);
   });
 
   test("are deleted only if the resource says so, and only after the time that it gives", async () => {
@@ -189,6 +202,27 @@ describe("a module is not unloaded", () => {
     };
     await bed.reconcile();
     expect(isOnloadLabelled(bed)).toBe(true);
+    // Nor is a request spent on it.
+    expect(bed.cluster.take().filter((call) => call.startsWith("mergePatch"))).toEqual([]);
+  });
+
+  test("on what was known before the plugin was stopped, although its pod was away then", async () => {
+    const bed = await bedFor();
+    // Out of service by itself: it starts without a slot once no pod is seen on it.
+    bed.putServingNode("n0", "v2");
+    bed.putNode("n1", { [PLUGIN]: "v1", [ONLOAD]: "v1" });
+    bed.cluster.edit<Node>(NODES, { name: "n0" }, ({ status }) => (status!.conditions = []));
+    await bed.reconcile();
+    expect(bed.cluster.take()).toContain("list pods spec.nodeName=n1");
+    bed.putHolder("app", "n1");
+    bed.cluster.budget = "The budget is full.";
+    bed.putPlugin("n1", "v1");
+    await bed.reconcile();
+    expect(PLUGIN in bed.labels("n1")).toBe(false);
+    bed.cluster.remove(PODS, { ...KEY, name: "plugin-n1" });
+    for (let i = 0; i < 4; i++) await bed.reconcile();
+    expect(bed.labels("n1")[ONLOAD]).toBe("v1");
+    expect(bed.holders()).toEqual(["app"]);
   });
 
   test("on what is known from before the plugin was stopped", async () => {
@@ -235,6 +269,12 @@ describe("steps", () => {
       const { requeueAfterMs } = await bed.reconcile();
       expect(requeueAfterMs).toBe(20);
       expect(bed.events.map(({ reason: each }) => each)).not.toContain("NodeLabelled");
+      expect(bed.condition("Degraded")).toStartWith("Degraded=False");
+      // Unless it goes on for ever: something else refuses then, and asking 50 times a second helps nobody.
+      bed.now += 10_000;
+      expect(bed.reconcile()).rejects.toThrow("Cannot patch nodes n1");
+      await bed.reconcile().catch(() => undefined);
+      expect(bed.condition("Degraded")).toStartWith("Degraded=True StepFailed: Cannot patch nodes n1");
     }
   });
 
@@ -256,6 +296,24 @@ describe("steps", () => {
     expect(evictions(bed)).toMatchObject([{ verb: "delete", name: "plugin-n1", options: { uid } }]);
     expect(bed.cluster.object(PODS, own)).toBeUndefined();
     expect(bed.cluster.object(PODS, { ...own, namespace: "elsewhere" })).toBeDefined();
+  });
+
+  test("are not taken again while the watch is behind", async () => {
+    const bed = await bedFor();
+    bed.putNode("n1");
+    bed.cluster.behind = true;
+    await bed.reconcile();
+    await bed.reconcile();
+    expect(bed.cluster.take().filter((call) => call === "mergePatch nodes n1").length).toBe(1);
+  });
+
+  test("are not taken while KMM is not installed", async () => {
+    const bed = await bedFor();
+    bed.cluster.remove(CUSTOM_RESOURCE_DEFINITIONS, { name: "modules.kmm.sigs.x-k8s.io" });
+    bed.putNode("n1");
+    await bed.reconcile();
+    expect(bed.labels("n1")).toEqual({ onload: "yes" });
+    expect(bed.condition("Ready")).toStartWith("Ready=False KmmNotInstalled");
   });
 
   test("are told as events once", async () => {

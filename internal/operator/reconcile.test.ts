@@ -1,13 +1,21 @@
 import { describe, expect, test } from "bun:test";
 import type { DaemonSet, Node, Pod } from "../api/core.ts";
 import type { Module } from "../api/kmm.ts";
-import { devicePluginName, FINALIZER, onloadModuleLabel, onloadModuleName, pluginLabel } from "../api/names.ts";
+import {
+  devicePluginName,
+  FINALIZER,
+  onloadModuleLabel,
+  onloadModuleName,
+  pluginLabel,
+  sfcModuleLabel,
+  sfcModuleName,
+} from "../api/names.ts";
 import { MODULES, ONLOADS } from "../api/resources.ts";
 import { DAEMON_SETS, NODES, PODS } from "../kube/resource.ts";
 import type { OnloadStatus } from "../api/onload.ts";
 import type { RawOnload } from "./cache/caches.ts";
 import { refusal, type Call } from "./testing/memory-cluster.ts";
-import { crashing, KEY, ReconcilerBed } from "./testing/reconciler-bed.ts";
+import { crashing, imagesOf, KEY, ReconcilerBed } from "./testing/reconciler-bed.ts";
 
 const MODULE_REF = { ...KEY, name: onloadModuleName(KEY.name) };
 const PLUGIN_REF = { ...KEY, name: devicePluginName(KEY.name) };
@@ -244,6 +252,10 @@ describe("the logs of failed pods", () => {
         ...pod,
         metadata: { namespace: "gpus", name: "gpu", labels: { "kmm.node.kubernetes.io/module.name": "gpu-module" } },
       });
+      bed.cluster.put<Pod>(PODS, {
+        ...pod,
+        metadata: { namespace: "gpus", name: "same", labels: { "kmm.node.kubernetes.io/module.name": "main-module" } },
+      });
     });
     await bed.reconcile();
     expect(bed.cluster.take().filter((call) => call.startsWith("podLog"))).toEqual([]);
@@ -435,10 +447,12 @@ test("a name that cannot work does not keep its resource from being deleted, wit
   const onload = { apiVersion: "onload.amd.com/v1alpha1", kind: "Onload", metadata, spec };
   bed.cluster.put<RawOnload>(ONLOADS, onload);
   bed.putNode("n1", { [pluginLabel(key)]: "v1", [onloadModuleLabel(key)]: "v1" });
+  bed.putNode("n2");
   const status = (): OnloadStatus => bed.cluster.object<RawOnload>(ONLOADS, key)!.status as OnloadStatus;
   await bed.reconcile("ns/with.dots");
   expect(status().conditions?.[0]).toMatchObject({ type: "Ready", status: "False", reason: "InvalidSpec" });
   expect(bed.labels("n1")).toHaveProperty([pluginLabel(key)]);
+  expect(bed.labels("n2")).toEqual({ onload: "yes" });
   bed.cluster.edit<RawOnload>(ONLOADS, key, (each) => (each.metadata.deletionTimestamp = "2026-01-01T00:00:00Z"));
   for (let i = 0; i < 10; i++) await bed.reconcile("ns/with.dots");
   expect(bed.cluster.object(ONLOADS, key)).toBeUndefined();
@@ -475,6 +489,38 @@ describe("the end of a resource", () => {
     expect(bed.labels("n1")).toEqual({ onload: "yes" });
   });
 
+  test("nothing is written to it once it is let go, and nothing of others' is taken", async () => {
+    const bed = await serving();
+    bed.putOnload({}, { finalizers: [FINALIZER, "others.example/keep"] });
+    bed.deleteOnload();
+    bed.cluster.take();
+    await bed.reconcile();
+    expect(bed.onload?.metadata.finalizers).toEqual(["others.example/keep"]);
+    expect(bed.cluster.take().filter((call) => call.startsWith("apply"))).toEqual([]);
+  });
+
+  test("a finalizer that somebody else adds or removes at the same time is neither lost nor brought back", async () => {
+    for (const finalizers of [[], [FINALIZER]]) {
+      const bed = finalizers.length > 0 ? await serving() : new ReconcilerBed();
+      if (finalizers.length > 0) bed.deleteOnload();
+      else bed.putOnload({}, { finalizers });
+      bed.cluster.behind = true;
+      bed.cluster.edit<RawOnload>(ONLOADS, KEY, ({ metadata }) => metadata.finalizers!.push("others.example/keep"));
+      const { requeueAfterMs } = await bed.reconcile();
+      expect(requeueAfterMs).toBeLessThan(1000);
+      expect(bed.onload?.metadata.finalizers).toEqual([...finalizers, "others.example/keep"]);
+    }
+  });
+
+  test("it is no failure if it has gone already", async () => {
+    const bed = await serving();
+    bed.deleteOnload();
+    bed.cluster.behind = true;
+    await bed.reconcile();
+    expect(bed.onload).toBeUndefined();
+    expect(await bed.reconcile()).not.toHaveProperty("requeueAfterMs");
+  });
+
   test("it stays, and says why, while one of its objects cannot be deleted", async () => {
     const bed = await serving();
     bed.deleteOnload();
@@ -489,7 +535,12 @@ describe("the end of a resource", () => {
     const bed = await serving("n1");
     bed.upgrade("v2");
     await bed.settle();
+    bed.putNode("n2", { [pluginLabel(KEY)]: "v2", [onloadModuleLabel(KEY)]: "v2" }, "Install");
+    await bed.reconcile();
+    bed.putLoader("n2", "v2", crashing(1));
+    await bed.reconcile();
     expect(await bed.metric("onload_operator_steps_total", KEY)).not.toEqual([]);
+    expect(await bed.metric("onload_operator_node_failures_total", KEY)).not.toEqual([]);
     bed.cluster.remove(ONLOADS, KEY);
     await bed.reconcile();
     expect((await bed.registry.metrics()).split("\n").filter((line) => line.includes('name="main"'))).toEqual([]);
@@ -548,6 +599,17 @@ describe("status", () => {
     expect(writes()).toBe(1);
   });
 
+  test("is not written again while the watch is behind", async () => {
+    const bed = await serving("n1");
+    bed.putOnload({}, { generation: 5 });
+    bed.cluster.behind = true;
+    await bed.reconcile();
+    expect(bed.cluster.take()).toContain("apply onloads/status main");
+    bed.now += 5000;
+    await bed.reconcile();
+    expect(bed.cluster.take()).not.toContain("apply onloads/status main");
+  });
+
   test("says when a step is refused again and again, and not when it fails once", async () => {
     const bed = new ReconcilerBed();
     bed.putOnload();
@@ -561,6 +623,57 @@ describe("status", () => {
     bed.cluster.before = () => undefined;
     await bed.reconcile();
     expect(bed.condition("Degraded")).toStartWith("Degraded=False");
+    // The next failure has its own time.
+    bed.putNode("n2");
+    fail(bed, ({ verb, what }) => verb === "mergePatch" && what === "nodes");
+    await bed.reconcile().catch(() => undefined);
+    expect(bed.condition("Degraded")).toStartWith("Degraded=False");
+  });
+});
+
+test("when a rollback begins, nothing is done for the version that has failed", async () => {
+  const bed = await serving("n1");
+  bed.putOnload({ upgrade: { onFailure: "Rollback" } });
+  bed.upgrade("v2");
+  bed.putNode("n1", { [pluginLabel(KEY)]: "v2", [onloadModuleLabel(KEY)]: "v2" }, "Install");
+  bed.putLoader("n1", "v2", crashing(1));
+  bed.putNode("n2");
+  bed.cluster.take();
+  await bed.reconcile();
+  expect(bed.status?.rollback).toMatchObject({ fromVersion: "v2", toVersion: "v1" });
+  expect(bed.labels("n2")).toEqual({ onload: "yes" });
+  expect(bed.cluster.take()).not.toContain("apply modules main-module");
+  expect(bed.events.map(({ reason }) => reason)).toContain("RollbackStarted");
+});
+
+describe("the Module of sfc, when it is wanted no more", () => {
+  const ref = { ...KEY, name: sfcModuleName(KEY.name) };
+
+  /** A resource that asked for sfc until the upgrade to v2, with a node that carries its label. */
+  async function withSfc(): Promise<ReconcilerBed> {
+    const bed = new ReconcilerBed();
+    bed.putOnload({
+      onload: { ...imagesOf("v1"), kernelMappings: [{ regexp: ".*", kernelModuleImage: "m", sfc: {} }] },
+    });
+    await bed.settle();
+    expect(bed.cluster.object(MODULES, ref)).toBeDefined();
+    bed.putNode("n1", { [sfcModuleLabel(KEY)]: "v1", [onloadModuleLabel(KEY)]: "v1", [pluginLabel(KEY)]: "v1" });
+    bed.upgrade("v2");
+    return bed;
+  }
+
+  test("stays while a node carries its label", async () => {
+    const bed = await withSfc();
+    await bed.reconcile();
+    await bed.reconcile();
+    expect(bed.cluster.object(MODULES, ref)).toBeDefined();
+  });
+
+  test("goes once no node does", async () => {
+    const bed = await withSfc();
+    bed.cluster.edit<Node>(NODES, { name: "n1" }, ({ metadata }) => delete metadata.labels![sfcModuleLabel(KEY)]);
+    await bed.reconcile();
+    expect(bed.cluster.object(MODULES, ref)).toBeUndefined();
   });
 });
 
@@ -575,6 +688,60 @@ describe("objects that somebody changes", () => {
     });
     await bed.reconcile();
     expect(version(bed)).toBe("v1");
+  });
+
+  test("are put back although their version is the same", async () => {
+    const bed = await serving("n1");
+    const image = (): string | undefined => {
+      const { spec } = bed.cluster.object<DaemonSet>(DAEMON_SETS, PLUGIN_REF)!.spec.template;
+      return (spec as { containers: { image?: string }[] }).containers[0]?.image;
+    };
+    const before = image();
+    bed.cluster.edit<DaemonSet>(DAEMON_SETS, PLUGIN_REF, ({ metadata, spec }) => {
+      metadata.generation!++;
+      (spec.template.spec as { containers: { image?: string }[] }).containers[0]!.image = "another";
+    });
+    expect(image()).toBe("another");
+    await bed.reconcile();
+    expect(image()).toBe(before);
+  });
+
+  test("lose what others have added: owners, and fields that nobody would take out", async () => {
+    const bed = await serving("n1");
+    const foreign = { manager: "kubectl-edit", operation: "Update", fieldsV1: { "f:spec": { "f:x": {} } } } as const;
+    bed.cluster.edit<Module>(MODULES, MODULE_REF, ({ metadata }) => {
+      metadata.managedFields = [{ ...foreign, apiVersion: "kmm.sigs.x-k8s.io/v1beta1", fieldsType: "FieldsV1" }];
+      metadata.ownerReferences = [{ apiVersion: "onload.amd.com/v1alpha1", kind: "Onload", name: "main", uid: "u" }];
+    });
+    await bed.reconcile();
+    expect(bed.module?.metadata.ownerReferences).toEqual([]);
+    expect(bed.module?.metadata.managedFields).toMatchObject([{ manager: "onloadctl" }]);
+    // The fields are taken out by the apply that follows.
+    expect(bed.cluster.take().slice(0, 3)).toEqual([
+      "apply modules main-module",
+      "mergePatch modules main-module",
+      "apply modules main-module",
+    ]);
+  });
+
+  test("are not applied again while the watch is behind our own writes", async () => {
+    const bed = new ReconcilerBed();
+    bed.putOnload();
+    bed.putNode("n1");
+    bed.cluster.behind = true;
+    await bed.reconcile();
+    const first = structuredClone(bed.module!);
+    const applied = bed.cluster.object<RawOnload>(ONLOADS, KEY)!;
+    bed.cluster.behind = false;
+    bed.cluster.put(ONLOADS, applied);
+    bed.upgrade("v2");
+    bed.cluster.behind = true;
+    await bed.reconcile();
+    // Only now the watch brings the Module, as it was made.
+    (bed.cluster.caches.modules.store as unknown as { set(module: Module): void }).set(first);
+    bed.cluster.take();
+    await bed.reconcile();
+    expect(bed.cluster.take()).not.toContain("apply modules main-module");
   });
 
   test("get their labels back", async () => {

@@ -37,15 +37,12 @@ import {
 import { firstOf, freshNodes } from "./order-of-work.ts";
 import { planFor, type Planned, type OperatorEnvironment } from "./plan.ts";
 import { statusOf } from "./report/conditions.ts";
-import { tellConditions } from "./report/event-texts.ts";
+import { eventsOfStatus } from "./report/event-texts.ts";
 import type { EventReporter } from "./report/events.ts";
 import { isTrue, notReadySince, unreadableStatus, writeStatus } from "./report/status.ts";
 import { withoutStarts, type RolloutPlan } from "./rollout/plan.ts";
 import { beginRollback, nextLastReady, standingRollback, type Rollback } from "./rollout/rollback.ts";
 import { ResourceSession } from "./session.ts";
-
-/** A step that has failed in every pass for so long is a problem of the resource. */
-const PERSISTENT_MS = 10_000;
 
 export interface ReconcilerDeps {
   client: ClusterClient;
@@ -94,6 +91,8 @@ interface Work {
   /** What went wrong with steps, and with objects. */
   errors: Error[];
   unapplied: Error[];
+  /** What was refused although nothing is wrong: a cache is behind. */
+  overtaken: Error[];
   again: Again;
   /** The resource has been let go. */
   released: boolean;
@@ -104,21 +103,23 @@ interface PassResults extends Work {
   logs: Collected;
 }
 
-const NO_STEPS: StepResults = { steps: [], errors: [], again: undefined };
-const NO_OBJECTS: ObjectResults = { errors: [], overtaken: false };
+const NO_STEPS: StepResults = { steps: [], errors: [], overtaken: [], again: undefined };
+const NO_OBJECTS: ObjectResults = { errors: [], overtaken: [] };
+const NO_FINALIZER = { errors: [], overtaken: [] };
 
 function workOf(
   plan: RolloutPlan,
-  { steps, errors, again }: StepResults,
+  { steps, errors, overtaken, again }: StepResults,
   objects: ObjectResults,
-  finalizer: FinalizerResult = "done",
+  finalizer: Pick<FinalizerResult, "errors" | "overtaken"> = NO_FINALIZER,
 ): Work {
   return {
     plan,
     steps,
-    errors: finalizer instanceof Error ? [...errors, finalizer] : errors,
+    errors: [...finalizer.errors, ...errors],
     unapplied: objects.errors,
-    again: objects.overtaken || finalizer === "overtaken" ? "soon" : again,
+    overtaken: [...finalizer.overtaken, ...objects.overtaken, ...overtaken],
+    again,
     released: false,
   };
 }
@@ -230,7 +231,7 @@ export class OnloadReconciler {
     if (!deleting) {
       // Without its finalizer the resource could be gone before its nodes are clean: no node is touched.
       const held = await addFinalizer(this.#deps, raw, signal);
-      if (held !== "done") return workOf(planned.plan, NO_STEPS, NO_OBJECTS, held);
+      if (!held.done) return workOf(planned.plan, NO_STEPS, NO_OBJECTS, held);
     }
     if (!works) return workOf(planned.plan, NO_STEPS, NO_OBJECTS);
     if (deleting && planned.plan.nodes.length === 0) return this.#release(raw, planned, session, signal);
@@ -240,7 +241,7 @@ export class OnloadReconciler {
       return workOf(allowed, steps, await this.#applyObjects(planned, session, signal));
     }
     const objects = await this.#applyObjects(planned, session, signal);
-    const plan = objects.overtaken || objects.errors.length > 0 ? withoutStarts(allowed) : allowed;
+    const plan = isComplete(objects) ? allowed : withoutStarts(allowed);
     return workOf(plan, await this.#takeSteps(gathered, planned, plan, seen, session, signal), objects);
   }
 
@@ -252,9 +253,9 @@ export class OnloadReconciler {
     signal: AbortSignal,
   ): Promise<Work> {
     const objects = await removeObjects({ ...this.#deps, applied }, live, signal);
-    if (objects.overtaken || objects.errors.length > 0) return workOf(plan, NO_STEPS, objects);
+    if (!isComplete(objects)) return workOf(plan, NO_STEPS, objects);
     const freed = await removeFinalizer(this.#deps, raw, signal);
-    return { ...workOf(plan, NO_STEPS, objects, freed), released: freed === "done" };
+    return { ...workOf(plan, NO_STEPS, objects, freed), released: freed.done };
   }
 
   async #takeSteps(
@@ -300,7 +301,7 @@ export class OnloadReconciler {
       onload,
       version: begun?.toVersion ?? planned.effective.spec.onload.version,
       plan,
-      troubles: problems,
+      problems,
       rollback: begun ?? standingRollback(onload),
       lastReady: planned.kmm.installed ? nextLastReady(onload, plan, held, now()) : onload.status?.lastReady,
       now: now(),
@@ -312,26 +313,17 @@ export class OnloadReconciler {
     if (error === undefined && statusWaitMs === undefined) {
       const since = notReadySince(onload.status);
       if (conditions.ready && since !== undefined) reporter.reportReady(key, now() - since);
-      if (begun) {
-        const note = `Going back from version ${begun.fromVersion} to ${begun.toVersion}: ${begun.message}`;
-        reporter.report(raw, { type: "Warning", reason: "RollbackStarted", note });
-      }
     }
     return { problems, statusWaitMs, error };
   }
 
   /** What failed in this pass, as far as people need to know. */
-  #failuresOf({ unapplied, errors }: PassResults, session: ResourceSession): ResourceProblem[] {
-    const now = this.#deps.monotonic();
+  #failuresOf({ unapplied, errors, overtaken }: PassResults, session: ResourceSession): ResourceProblem[] {
     const problems = unapplied.map((error) => ({ reason: REASON.ApplyFailed, message: errorText(error) }));
-    if (errors.length === 0) {
-      session.failingSince = undefined;
-      return problems;
-    }
-    session.failingSince ??= now;
-    if (now - session.failingSince < PERSISTENT_MS) return problems;
-    const more = errors.length > 1 ? ` (and ${errors.length - 1} more steps)` : "";
-    return [...problems, { reason: REASON.StepFailed, message: `${errorText(errors[0])}${more}` }];
+    const passing = [...errors, ...overtaken];
+    if (!session.failing.persists(passing.length > 0, this.#deps.monotonic())) return problems;
+    const more = passing.length > 1 ? ` (and ${passing.length - 1} more)` : "";
+    return [...problems, { reason: REASON.StepFailed, message: `${errorText(passing[0])}${more}` }];
   }
 
   /** Writes a status, and tells of the conditions that have changed once it is written. */
@@ -346,7 +338,7 @@ export class OnloadReconciler {
       const statusWaitMs = await writeStatus(this.#deps, session, raw, status, signal);
       if (statusWaitMs !== undefined) return { statusWaitMs, error: undefined };
       const old = raw.status as DeepReadonly<OnloadStatus> | undefined;
-      for (const text of tellConditions(old?.conditions, status.conditions)) reporter.report(raw, text);
+      for (const text of eventsOfStatus(old, status)) reporter.report(raw, text);
       return { statusWaitMs, error: undefined };
     } catch (error) {
       signal.throwIfAborted();
@@ -375,10 +367,13 @@ export class OnloadReconciler {
 
   /** 5. When to look again. */
   #next({ planMs }: Decision, results: PassResults, { problems, statusWaitMs, error }: Reported, log: Logger): Result {
-    const { plan, again, logs, errors, unapplied } = results;
-    const failures = [...errors, ...unapplied, ...(error ? [error] : [])];
+    const { plan, again, overtaken, logs, errors, unapplied } = results;
+    // What is refused again and again is no matter of a cache that is a moment behind.
+    const stuck = problems.some(({ reason }) => reason === REASON.StepFailed) ? overtaken : [];
+    const failures = [...errors, ...unapplied, ...stuck, ...(error ? [error] : [])];
     const failed = failures.length > 0;
-    const due = nextPass({ plan, again, logs, statusWaitMs, problems, failed }, this.#deps.now());
+    const soon = overtaken.length > stuck.length ? "soon" : again;
+    const due = nextPass({ plan, again: soon, logs, statusWaitMs, problems, failed }, this.#deps.now());
     const restMs = restAfter(planMs);
     if (!failed) return due === undefined ? { restMs } : { requeueAfterMs: due, restMs };
     const all =
@@ -406,6 +401,10 @@ export class OnloadReconciler {
     const { namespace = "", name } = splitKey(key);
     this.#deps.reporter.forget({ namespace, name });
   }
+}
+
+function isComplete({ errors, overtaken }: ObjectResults): boolean {
+  return errors.length === 0 && overtaken.length === 0;
 }
 
 /** What is wrong with the whole resource, worst first. */

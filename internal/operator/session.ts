@@ -2,6 +2,7 @@
 import { EvictionLog } from "./act/evict.ts";
 import type { AppliedObjects } from "./act/objects.ts";
 import { Memo } from "./memo.ts";
+import { Persistence } from "./next-pass.ts";
 import { FailureLogs } from "./observe/failure-logs.ts";
 import { ServiceAccountCheck, type ReadOnload } from "./observe/preflight.ts";
 import { PlanMemo } from "./plan.ts";
@@ -20,8 +21,9 @@ export class ResourceSession {
   readonly inspected = new Set<string>();
   /** undefined before the first plan. */
   previousNodes: PreviousNodes | undefined;
-  /** Since when every pass has had steps that failed, and when the status was written last; both by a monotonic clock. */
-  failingSince: number | undefined;
+  /** Whether steps fail. */
+  readonly failing = new Persistence();
+  /** Milliseconds of a clock that does not go back. */
   statusWrittenAt: number | undefined;
 
   constructor(uid: string | undefined) {

@@ -3,7 +3,7 @@ import { expect, test } from "bun:test";
 import type { KubeObject, Node } from "../api/core.ts";
 import type { Module } from "../api/kmm.ts";
 import { planRollout } from "./rollout/plan.ts";
-import { countNodes, judge } from "./report/conditions.ts";
+import { countNodes, conditionsOf } from "./report/conditions.ts";
 import { NOW, policy } from "./testing/facts.ts";
 import { trimToLabels } from "./cache/trim.ts";
 import { assess } from "./assess/assess.ts";
@@ -57,7 +57,7 @@ test("KMM is not given sfc there, Onload comes all the same, and the resource sa
     problem: { reason: "SfcLoadedAtBoot", failed: false },
   });
   const situation = { version: "v2", paused: false, deleting: false, upgrading: false, rollbackFrom: undefined };
-  const degraded = judge(plan, { ...situation, troubles: [] }).find(({ type }) => type === "Degraded");
+  const degraded = conditionsOf(plan, { ...situation, problems: [] }).find(({ type }) => type === "Degraded");
   expect(degraded?.status).toBe("True");
   expect(degraded?.message).toContain('MachineConfig "99-sfc-machineconfig" loads sfc at boot on this node');
   expect(degraded?.message).toContain("leave sfc out of spec.onload.kernelMappings");

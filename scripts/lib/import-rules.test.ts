@@ -168,6 +168,16 @@ describe("packages and runtimes stay where they belong", () => {
       "only deviceplugin, proto may import @grpc/grpc-js",
     ],
     "Bun's own API": ["internal/api/a.ts", "Bun.file('x');\n", "uses a runtime's own API; use node:"],
+    "Bun's own API, reached through a cast": [
+      "internal/api/a.ts",
+      "const { gc } = (globalThis as { Bun?: { gc(): void } }).Bun ?? {};\n",
+      "uses a runtime's own API; use node:",
+    ],
+    "Deno's own API, by its name as a key": [
+      "internal/api/a.ts",
+      'const own = (globalThis as Record<string, unknown>)["Deno"];\n',
+      "uses a runtime's own API; use node:",
+    ],
     "no file extension": ["internal/api/a.ts", imports("./b"), "import of internal/api/b has no file extension"],
   };
   test.each(Object.entries(rows))("%s", (_, [file, text, problem]) => {

@@ -9,7 +9,19 @@ import type { RawOnload, ReconcilerCaches } from "../cache/caches.ts";
 import type { ClusterClient } from "../cache/cluster-client.ts";
 
 /** What came of changing the finalizers. */
-export type FinalizerResult = "done" | "overtaken" | Error;
+export interface FinalizerResult {
+  done: boolean;
+  /** What went wrong. */
+  errors: Error[];
+  /** Why the change was refused although nothing is wrong: the cache does not know of another change yet. */
+  overtaken: Error[];
+}
+
+const DONE: FinalizerResult = { done: true, errors: [], overtaken: [] };
+
+function refused(error: unknown, overtaken: boolean): FinalizerResult {
+  return { done: false, errors: overtaken ? [] : [asError(error)], overtaken: overtaken ? [asError(error)] : [] };
+}
 
 interface Deps {
   client: Pick<ClusterClient, "mergePatch">;
@@ -27,14 +39,14 @@ export async function addFinalizer(
   signal: AbortSignal,
 ): Promise<FinalizerResult> {
   const { finalizers = [], resourceVersion } = raw.metadata;
-  if (finalizers.includes(FINALIZER)) return "done";
+  if (finalizers.includes(FINALIZER)) return DONE;
   const patch = { metadata: { finalizers: [...finalizers, FINALIZER] } };
   try {
     caches.onloads.observe(await client.mergePatch<RawOnload>(ONLOADS, refOf(raw), patch, { resourceVersion, signal }));
-    return "done";
+    return DONE;
   } catch (error) {
     signal.throwIfAborted();
-    return isConflict(error) || isNotFound(error) ? "overtaken" : asError(error);
+    return refused(error, isConflict(error) || isNotFound(error));
   }
 }
 
@@ -49,15 +61,14 @@ export async function removeFinalizer(
   signal: AbortSignal,
 ): Promise<FinalizerResult> {
   const { finalizers = [], resourceVersion } = raw.metadata;
-  if (!finalizers.includes(FINALIZER)) return "done";
+  if (!finalizers.includes(FINALIZER)) return DONE;
   const patch = { metadata: { finalizers: finalizers.filter((each) => each !== FINALIZER) } };
   try {
     await client.mergePatch(ONLOADS, refOf(raw), patch, { resourceVersion, signal });
-    return "done";
+    return DONE;
   } catch (error) {
     signal.throwIfAborted();
     // The cache may not know yet that our last patch let it go.
-    if (isNotFound(error)) return "done";
-    return isConflict(error) ? "overtaken" : asError(error);
+    return isNotFound(error) ? DONE : refused(error, isConflict(error));
   }
 }

@@ -38,6 +38,8 @@ export interface StepResults {
   steps: { plan: NodePlan; step: StepName }[];
   /** What went wrong, one error a node. */
   errors: Error[];
+  /** Refusals because a node has changed since it was seen, or is gone: the cache will say. */
+  overtaken: Error[];
   again: Again;
 }
 
@@ -53,7 +55,7 @@ export async function takeSteps(
   seen: SeenNodes,
   signal: AbortSignal,
 ): Promise<StepResults> {
-  const results: StepResults = { steps: [], errors: [], again: undefined };
+  const results: StepResults = { steps: [], errors: [], overtaken: [], again: undefined };
   forgetHolders(actor, plan);
   await Promise.allSettled(
     plan.nodes.filter(isDue).map(async (node) => {
@@ -61,9 +63,8 @@ export async function takeSteps(
         await takeStep(actor, onload, node, seen, results, signal);
       } catch (error) {
         if (signal.aborted) return;
-        // The node has changed since it was seen, or is gone: the cache will say.
-        if (isConflict(error) || isNotFound(error)) results.again = "soon";
-        else results.errors.push(asError(error));
+        const overtaken = isConflict(error) || isNotFound(error);
+        (overtaken ? results.overtaken : results.errors).push(asError(error));
       }
     }),
   );

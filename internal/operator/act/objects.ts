@@ -71,8 +71,8 @@ async function applyObject<T extends KubeObject>(
 export interface ObjectResults {
   /** What went wrong, one error an object. */
   errors: Error[];
-  /** Somebody else changed an object at the same time: the cache will say. */
-  overtaken: boolean;
+  /** Refusals because somebody else changed an object at the same time: the cache will say. */
+  overtaken: Error[];
 }
 
 /**
@@ -128,10 +128,10 @@ export async function removeObjects(applier: Applier, live: LiveObjects, signal:
 async function resultsOf(work: Promise<void>[], signal: AbortSignal): Promise<ObjectResults> {
   const settled = await Promise.allSettled(work);
   signal.throwIfAborted();
-  const thrown = settled.flatMap((each) => (each.status === "rejected" ? [each.reason as unknown] : []));
+  const thrown = settled.flatMap((each) => (each.status === "rejected" ? [asError(each.reason)] : []));
   return {
-    errors: thrown.filter((each) => !isConflict(each)).map(asError),
-    overtaken: thrown.some(isConflict),
+    errors: thrown.filter((each) => !isConflict(each)),
+    overtaken: thrown.filter((each) => isConflict(each)),
   };
 }
 

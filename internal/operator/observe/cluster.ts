@@ -2,7 +2,7 @@
 import type { DaemonSet, DeepReadonly } from "../../api/core.ts";
 import { kmmCapabilities, type Module } from "../../api/kmm.ts";
 import { devicePluginName, onloadModuleName, pluginLabel, sfcModuleName, type OnloadKey } from "../../api/names.ts";
-import { joinKey } from "../../kube/object.ts";
+import { joinKey, namespacedName } from "../../kube/object.ts";
 import type { Stores } from "../cache/caches.ts";
 import { holderOf, type Holder } from "../cache/holders.ts";
 import type { NodePods } from "../cache/node-pods.ts";
@@ -11,7 +11,7 @@ import { kmmFor } from "../kmm/installed.ts";
 import type { Kmm } from "../kmm/kmm.ts";
 import { concerns, observeNode, type ResourceContext } from "./node.ts";
 import type { NodeObservation } from "./observation.ts";
-import { nameOf, ownerOf, selects, type Claim } from "./ownership.ts";
+import { ownerOf, selects, type Claim } from "./ownership.ts";
 
 /** The KMM that is installed, as its CRDs tell. */
 export function observeKmm({ crds }: Pick<Stores, "crds">): Kmm {
@@ -100,7 +100,7 @@ export function observeNodes(
 ): NodeObservation[] {
   const { key, claims } = context;
   const { nodes, plugins, kmmPods, nodeModulesConfigs } = caches;
-  const claim = claims.find((each) => nameOf(each) === nameOf(key));
+  const claim = claims.find((each) => namespacedName(each) === namespacedName(key));
   const owner = claim ?? ownerOf(key);
   const label = pluginLabel(key);
   const plugin = joinKey(key.namespace, devicePluginName(key.name));

@@ -8,6 +8,7 @@ import {
   sfcModuleName,
   type OnloadKey,
 } from "../../api/names.ts";
+import { namespacedName } from "../../kube/object.ts";
 import { loadLabel } from "../kmm/load-label.ts";
 import { reminderLabel } from "../kmm/reminder.ts";
 import type { NodeObservation } from "./observation.ts";
@@ -43,12 +44,12 @@ export function ownershipOf(
   claims: readonly Claim[],
 ): Pick<NodeObservation, "blockedBy" | "keptBy" | "claimed"> & { owned: boolean } {
   const owners = claimsOn(node, claims);
-  const mine = owners.findIndex((claim) => nameOf(claim) === nameOf(key));
-  const other = claims.find((claim) => nameOf(claim) !== nameOf(key) && carriesLabels(node, claim));
+  const mine = owners.findIndex((claim) => namespacedName(claim) === namespacedName(key));
+  const other = claims.find((claim) => namespacedName(claim) !== namespacedName(key) && carriesLabels(node, claim));
   return {
     owned: mine === 0,
-    blockedBy: other && nameOf(other),
-    keptBy: mine > 0 ? nameOf(owners[0]!) : undefined,
+    blockedBy: other && namespacedName(other),
+    keptBy: mine > 0 ? namespacedName(owners[0]!) : undefined,
     claimed: mine !== 0 && owners.length > 0,
   };
 }
@@ -69,10 +70,5 @@ export function ownerOf(key: OnloadKey): Owner {
 }
 
 function older(a: Claim, b: Claim): number {
-  return a.created < b.created ? -1 : a.created > b.created ? 1 : nameOf(a) < nameOf(b) ? -1 : 1;
-}
-
-/** `namespace/name`. */
-export function nameOf({ namespace, name }: OnloadKey): string {
-  return `${namespace}/${name}`;
+  return a.created < b.created ? -1 : a.created > b.created ? 1 : namespacedName(a) < namespacedName(b) ? -1 : 1;
 }

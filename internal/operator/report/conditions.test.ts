@@ -33,11 +33,11 @@ function onload(
 
 function status(nodes: NodeFacts[], input: Partial<StatusInput> = {}, changes: Partial<Policy> = {}): OnloadStatus {
   const plan = planRollout(nodes, { ...policy, ...changes }, NOW);
-  const rest = { version: "v2", troubles: [], rollback: undefined, lastReady: undefined, now: NOW };
+  const rest = { version: "v2", problems: [], rollback: undefined, lastReady: undefined, now: NOW };
   return statusOf({ onload: onload(), plan, ...rest, ...input });
 }
 
-const verdicts = (s: OnloadStatus): string[] =>
+const summary = (s: OnloadStatus): string[] =>
   s.conditions!.map(({ type, status: value, reason }) => `${type}=${value} ${reason}`);
 
 describe("conditions", () => {
@@ -85,11 +85,11 @@ describe("conditions", () => {
       ["Ready=False NodesNotReady", "Progressing=False AsExpected", "Degraded=True NodesNotReady"],
     ],
     "KMM is missing": [
-      status([bare()], { troubles: [{ reason: REASON.KmmNotInstalled, message: "m" }] }),
+      status([bare()], { problems: [{ reason: REASON.KmmNotInstalled, message: "m" }] }),
       ["Ready=False KmmNotInstalled", "Progressing=True Installing", "Degraded=True KmmNotInstalled"],
     ],
     "held back, all there": [
-      status([whole("v2")], { troubles: [{ reason: REASON.ChangeHeldBack, message: "m" }] }),
+      status([whole("v2")], { problems: [{ reason: REASON.ChangeHeldBack, message: "m" }] }),
       ["Ready=True AllNodesReady", "Progressing=False AsExpected", "Degraded=True ChangeHeldBack"],
     ],
     deleting: [
@@ -102,7 +102,7 @@ describe("conditions", () => {
     ],
   };
   test.each(Object.entries(cases))("%s", (_name, [seen, expected]) => {
-    expect(verdicts(seen)).toEqual(expected);
+    expect(summary(seen)).toEqual(expected);
   });
 
   test("a condition's time changes only with its status", () => {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import type { Condition } from "../../api/core.ts";
+import type { OnloadStatus } from "../../api/onload.ts";
 import { NODE_REASON } from "../../api/reasons.ts";
 import { bare, stepRecord, module, noLoadLabel, NOW, policy, whole } from "../testing/facts.ts";
 import { KMM_1, KMM_2, NO_KMM } from "../testing/kmm.ts";
@@ -7,7 +8,7 @@ import type { LoadLabelFacts, NodeFacts } from "../assess/facts.ts";
 import { stepRecordAnnotation } from "../observe/step-record.ts";
 import { nodePatch, needsFreshNode } from "../rollout/patch.ts";
 import { planRollout, type NodePlan } from "../rollout/plan.ts";
-import { remember, tellChange, tellConditions, tellStep, type NodeMemory } from "./event-texts.ts";
+import { eventOfStep, eventsOfChange, eventsOfStatus, remember, type PreviousNodeState } from "./event-texts.ts";
 
 const none = { plugin: undefined, onload: undefined, sfc: undefined };
 const KEY = { namespace: "ns", name: "o" };
@@ -142,38 +143,42 @@ describe("the patch of a step", () => {
   });
 });
 
-describe("the story", () => {
-  const before = (state: NodeMemory["state"], problem?: string): NodeMemory => ({ state, since: 0, problem });
-  test("a step tells what it does", () => {
+describe("events", () => {
+  const before = (state: PreviousNodeState["state"], problem?: string): PreviousNodeState => ({
+    state,
+    since: 0,
+    problem,
+  });
+  test("a step has an event", () => {
     const { step, facts } = planOf(whole("v1"));
-    expect(tellStep(step, facts)).toMatchObject({ reason: "PluginRemoved", node: "node-1" });
-    expect(tellStep("Wait", facts)).toBeUndefined();
+    expect(eventOfStep(step, facts)).toMatchObject({ reason: "PluginRemoved", node: "node-1" });
+    expect(eventOfStep("Wait", facts)).toBeUndefined();
   });
   test("a node that comes to its end tells it once", () => {
     const plan = planOf(whole("v2"));
-    expect(tellChange(before("StartingPlugin"), plan).map(({ reason }) => reason)).toEqual(["NodeReady"]);
-    expect(tellChange(before("Ready"), plan)).toEqual([]);
-    expect(tellChange(undefined, plan)).toEqual([]);
+    expect(eventsOfChange(before("StartingPlugin"), plan).map(({ reason }) => reason)).toEqual(["NodeReady"]);
+    expect(eventsOfChange(before("Ready"), plan)).toEqual([]);
+    expect(eventsOfChange(undefined, plan)).toEqual([]);
   });
   test("a failure is a warning, told once however its message changes", () => {
     const plan = planOf(
       bare({ labels: { ...none, onload: "v2" }, onload: module(), stepRecord: stepRecord("LabelOnload", 601_000) }),
     );
-    const [tale] = tellChange(before("LoadingOnload"), plan);
-    expect(tale).toMatchObject({ type: "Warning", reason: "ModuleLoadFailed" });
+    const [event] = eventsOfChange(before("LoadingOnload"), plan);
+    expect(event).toMatchObject({ type: "Warning", reason: "ModuleLoadFailed" });
     const known = remember(before("LoadingOnload"), plan, NOW);
-    expect(tellChange(known, { ...plan, problem: { ...plan.problem!, message: "other words" } })).toEqual([]);
+    expect(eventsOfChange(known, { ...plan, problem: { ...plan.problem!, message: "other words" } })).toEqual([]);
   });
   test("a failure is told once, although what reports it comes and goes and the node falls back", () => {
     const labels = { ...none, plugin: "v2", onload: "v2" };
     const failure = { reason: NODE_REASON.ImagePullFailed, message: "m" };
     const broken = { ...bare().plugin, present: true, failure };
     const failed = planOf(bare({ labels, onload: module("v2"), plugin: broken, stepRecord: stepRecord() }));
-    const failureRecord = failed.failureRecord!;
+    const failureRecord = { ...failed.failureRecord!, since: NOW };
     const between = planOf(bare({ labels, onload: module("v2"), stepRecord: stepRecord(), failureRecord }));
     const back = planOf(bare({ labels, onload: module(), stepRecord: stepRecord(), failureRecord }));
     const told = remember(before("StartingPlugin"), failed, NOW);
-    for (const plan of [between, back, failed]) expect(tellChange(told, plan)).toEqual([]);
+    for (const plan of [between, back, failed]) expect(eventsOfChange(told, plan)).toEqual([]);
   });
   test("a state is remembered with the time it began", () => {
     const plan = planOf(whole("v2"));
@@ -194,6 +199,47 @@ describe("the story", () => {
     ["the same again", [condition("Ready", "True", "A")], [condition("Ready", "True", "A")], []],
     ["another reason", [condition("Ready", "False", "A")], [condition("Ready", "False", "B")], ["Normal B"]],
   ])("%s", (_name, old, now, expected) => {
-    expect(tellConditions(old, now).map(({ type, reason }) => `${type} ${reason}`)).toEqual(expected);
+    expect(
+      eventsOfStatus({ conditions: old }, { conditions: now }).map(({ type, reason }) => `${type} ${reason}`),
+    ).toEqual(expected);
+  });
+
+  const status = (version: string, lastReady: string | undefined, changes: OnloadStatus = {}): OnloadStatus => ({
+    version,
+    ...(lastReady === undefined ? {} : { lastReady: { version: lastReady, time: "", onload: {} } }),
+    ...changes,
+  });
+  const rollback = { fromVersion: "v2", toVersion: "v1", observedGeneration: 1, since: "a", message: "m" };
+  const rolledBack = [condition("Ready", "False", "RolledBack")];
+  test.each<[string, OnloadStatus | undefined, OnloadStatus, string[]]>([
+    ["a first installation is no upgrade", undefined, status("v1", undefined), []],
+    ["nor is its end", status("v1", undefined), status("v1", "v1"), []],
+    ["an upgrade begins", status("v1", "v1"), status("v2", "v1"), ["Normal UpgradeStarted"]],
+    ["begins once", status("v2", "v1"), status("v2", "v1"), []],
+    ["begins anew with another version", status("v2", "v1"), status("v3", "v1"), ["Normal UpgradeStarted"]],
+    ["is taken back", status("v2", "v1"), status("v1", "v1"), []],
+    ["ends", status("v2", "v1"), status("v2", "v2"), ["Normal UpgradeFinished"]],
+    ["a rollback begins", status("v2", "v1"), status("v1", "v1", { rollback }), ["Warning RollbackStarted"]],
+    ["goes on", status("v1", "v1", { rollback }), status("v1", "v1", { rollback }), []],
+    [
+      "ends",
+      status("v1", "v1", { rollback }),
+      status("v1", "v1", { rollback, conditions: rolledBack }),
+      ["Normal RollbackFinished", "Normal RolledBack"],
+    ],
+    [
+      "has ended",
+      status("v1", "v1", { rollback, conditions: rolledBack }),
+      status("v1", "v1", { rollback, conditions: rolledBack }),
+      [],
+    ],
+    [
+      "another one begins",
+      status("v3", "v1", { rollback }),
+      status("v1", "v1", { rollback: { ...rollback, since: "b" } }),
+      ["Warning RollbackStarted"],
+    ],
+  ])("of upgrades and rollbacks: %s", (_what, old, now, expected) => {
+    expect(eventsOfStatus(old, now).map(({ type, reason }) => `${type} ${reason}`)).toEqual(expected);
   });
 });

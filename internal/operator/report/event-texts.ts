@@ -1,17 +1,17 @@
 /**
- * The rollout as a story of Events: one a step and node, and one a change of a condition. Pure: from what was done and
- * from what changed between two plans.
+ * What Events say of a rollout: one for each step on a node, and one for each change of a problem or a condition. Pure:
+ * from the steps that were taken, and from what changed between two plans or two statuses.
  */
 import type { DeepReadonly } from "../../api/core.ts";
 import type { OnloadStatus } from "../../api/onload.ts";
-import { EVENT_REASON, type EventReason } from "../../api/reasons.ts";
+import { CONDITION, EVENT_REASON, REASON, type EventReason } from "../../api/reasons.ts";
 import type { NodeFacts } from "../assess/facts.ts";
 import type { NodePlan } from "../rollout/plan.ts";
 import type { NodeState } from "../rollout/states.ts";
 import type { StepName } from "../rollout/steps.ts";
 
 /** One event about the Onload resource. */
-export interface Tale {
+export interface EventText {
   type: "Normal" | "Warning";
   /** One of REASON, NODE_REASON or EVENT_REASON. */
   reason: string;
@@ -20,18 +20,18 @@ export interface Tale {
   node?: string;
 }
 
-/** What is remembered of a node from one plan to the next, only to tell what changed. */
-export interface NodeMemory {
+/** What the last plan said of a node, kept only to tell what has changed since. */
+export interface PreviousNodeState {
   state: NodeState;
   /** Milliseconds since the epoch. */
   since: number;
   problem: string | undefined;
 }
 
-/** The event of a step that was taken; undefined for steps that tell nothing by themselves. */
-export function tellStep(step: StepName, facts: NodeFacts): Tale | undefined {
+/** The event of a step that was taken; undefined for steps that have none. */
+export function eventOfStep(step: StepName, facts: NodeFacts): EventText | undefined {
   const { name, want, labels, sfcManaged } = facts;
-  const tale = (reason: EventReason, note: string): Tale => ({
+  const event = (reason: EventReason, note: string): EventText => ({
     type: "Normal",
     reason,
     note: `Node ${name}: ${note}`,
@@ -39,33 +39,36 @@ export function tellStep(step: StepName, facts: NodeFacts): Tale | undefined {
   });
   switch (step) {
     case "Install":
-      return tale(EVENT_REASON.NodeLabelled, `labelled for ${sfcManaged ? "sfc" : "onload"} and device plugin ${want}`);
+      return event(
+        EVENT_REASON.NodeLabelled,
+        `labelled for ${sfcManaged ? "sfc" : "onload"} and device plugin ${want}`,
+      );
     case "LabelSfc":
-      return tale(EVENT_REASON.ModuleLoading, `loading sfc ${want}`);
+      return event(EVENT_REASON.ModuleLoading, `loading sfc ${want}`);
     case "LabelOnload":
-      return tale(EVENT_REASON.ModuleLoading, `loading onload ${want}`);
+      return event(EVENT_REASON.ModuleLoading, `loading onload ${want}`);
     case "LabelPlugin":
-      return tale(EVENT_REASON.ModuleReady, `modules ${want} are loaded; starting the device plugin`);
+      return event(EVENT_REASON.ModuleReady, `modules ${want} are loaded; starting the device plugin`);
     case "UnlabelPlugin":
-      return tale(EVENT_REASON.PluginRemoved, `taken out of service: stopping device plugin ${labels.plugin}`);
+      return event(EVENT_REASON.PluginRemoved, `taken out of service: stopping device plugin ${labels.plugin}`);
     case "UnlabelOnload":
-      return tale(EVENT_REASON.ModuleUnloading, `no pod holds amd.com/onload; unloading onload ${labels.onload}`);
+      return event(EVENT_REASON.ModuleUnloading, `no pod holds amd.com/onload; unloading onload ${labels.onload}`);
     case "UnlabelSfc":
-      return tale(EVENT_REASON.ModuleUnloading, `unloading sfc ${labels.sfc}`);
+      return event(EVENT_REASON.ModuleUnloading, `unloading sfc ${labels.sfc}`);
     case "ReplacePlugin":
-      return tale(EVENT_REASON.PluginRemoved, "replacing the device plugin's pod with one of the present template");
+      return event(EVENT_REASON.PluginRemoved, "replacing the device plugin's pod with one of the present template");
     default:
       return undefined;
   }
 }
 
-/** Events of what has changed on a node since the last plan; the first plan of a process tells nothing. */
-export function tellChange(before: NodeMemory | undefined, plan: NodePlan): Tale[] {
+/** Events of what has changed on a node since the last plan; a process's first plan has none. */
+export function eventsOfChange(before: PreviousNodeState | undefined, plan: NodePlan): EventText[] {
   const { facts, state, problem } = plan;
   if (!before) return [];
-  const tales: Tale[] = [];
+  const events: EventText[] = [];
   if (state === "Ready" && before.state !== "Ready") {
-    tales.push({
+    events.push({
       type: "Normal",
       reason: EVENT_REASON.NodeReady,
       note: `Node ${facts.name}: runs ${facts.want} and offers amd.com/onload`,
@@ -73,18 +76,18 @@ export function tellChange(before: NodeMemory | undefined, plan: NodePlan): Tale
     });
   }
   if (problem && problemKey(plan) !== before.problem) {
-    tales.push({
+    events.push({
       type: problem.failed ? "Warning" : "Normal",
       reason: problem.reason,
       note: `Node ${facts.name}: at ${state}: ${problem.message}`,
       node: facts.name,
     });
   }
-  return tales;
+  return events;
 }
 
 /** The event of a node that has nothing of ours any more. */
-export function tellCleaned(name: string): Tale {
+export function eventOfCleaned(name: string): EventText {
   return {
     type: "Normal",
     reason: EVENT_REASON.NodeCleaned,
@@ -94,12 +97,12 @@ export function tellCleaned(name: string): Tale {
 }
 
 /** Whether nothing has changed on a node that is worth an event. */
-export function isRemembered(before: NodeMemory, plan: NodePlan): boolean {
+export function isRemembered(before: PreviousNodeState, plan: NodePlan): boolean {
   return before.state === plan.state && before.problem === problemKey(plan);
 }
 
 /** What to remember of a node. */
-export function remember(before: NodeMemory | undefined, plan: NodePlan, now: number): NodeMemory {
+export function remember(before: PreviousNodeState | undefined, plan: NodePlan, now: number): PreviousNodeState {
   const since = before?.state === plan.state ? before.since : now;
   return { state: plan.state, since, problem: problemKey(plan) };
 }
@@ -112,21 +115,62 @@ function problemKey({ problem, state }: NodePlan): string | undefined {
   return problem && `${problem.failed ? "failed" : state} ${problem.reason}`;
 }
 
-type Conditions = DeepReadonly<OnloadStatus>["conditions"];
+/** Events of a status that has been written: conditions whose status or reason changed, upgrades and rollbacks. */
+export function eventsOfStatus(
+  before: DeepReadonly<OnloadStatus> | undefined,
+  after: DeepReadonly<OnloadStatus>,
+): EventText[] {
+  return [...upgradeEvents(before, after), ...rollbackEvents(before, after), ...conditionEvents(before, after)];
+}
 
-/** Events of conditions whose status or reason changed. */
-export function tellConditions(before: Conditions, after: Conditions): Tale[] {
-  return (after ?? []).flatMap((verdict): Tale[] => {
-    const old = before?.find(({ type }) => type === verdict.type);
-    if (old?.status === verdict.status && old.reason === verdict.reason) return [];
-    const bad = verdict.type === "Degraded" && verdict.status === "True";
-    if (!old && verdict.type !== "Ready" && !bad) return [];
-    return [
-      {
-        type: bad ? "Warning" : "Normal",
-        reason: verdict.reason,
-        note: `${verdict.type} is ${verdict.status}: ${verdict.message}`,
-      },
-    ];
+/** An upgrade begins when nodes are to leave the version that was Ready everywhere, and ends when another one is. */
+function upgradeEvents(before: DeepReadonly<OnloadStatus> | undefined, after: DeepReadonly<OnloadStatus>): EventText[] {
+  const from = before?.lastReady?.version;
+  if (from === undefined) return [];
+  const { version, rollback, lastReady } = after;
+  const begins = version !== before?.version && version !== from && rollback === undefined;
+  const ends = lastReady !== undefined && lastReady.version !== from;
+  return [
+    ...(begins ? [normal(EVENT_REASON.UpgradeStarted, `Upgrading nodes from version ${from} to ${version}`)] : []),
+    ...(ends
+      ? [normal(EVENT_REASON.UpgradeFinished, `Every node runs version ${lastReady.version}, after ${from}`)]
+      : []),
+  ];
+}
+
+function rollbackEvents(
+  before: DeepReadonly<OnloadStatus> | undefined,
+  after: DeepReadonly<OnloadStatus>,
+): EventText[] {
+  const { rollback } = after;
+  if (rollback === undefined) return [];
+  const { fromVersion, toVersion, message = "" } = rollback;
+  if (before?.rollback?.since !== rollback.since) {
+    const note = `Going back from version ${fromVersion} to ${toVersion}: ${message}`;
+    return [{ type: "Warning", reason: EVENT_REASON.RollbackStarted, note }];
+  }
+  const isOver = (status: DeepReadonly<OnloadStatus>): boolean =>
+    status.conditions?.some(({ type, reason }) => type === CONDITION.Ready && reason === REASON.RolledBack) ?? false;
+  if (isOver(before) || !isOver(after)) return [];
+  return [
+    normal(EVENT_REASON.RollbackFinished, `Every node runs version ${toVersion} again, after ${fromVersion} failed`),
+  ];
+}
+
+function normal(reason: EventReason, note: string): EventText {
+  return { type: "Normal", reason, note };
+}
+
+function conditionEvents(
+  before: DeepReadonly<OnloadStatus> | undefined,
+  after: DeepReadonly<OnloadStatus>,
+): EventText[] {
+  return (after.conditions ?? []).flatMap((condition): EventText[] => {
+    const old = before?.conditions?.find(({ type }) => type === condition.type);
+    if (old?.status === condition.status && old.reason === condition.reason) return [];
+    const bad = condition.type === CONDITION.Degraded && condition.status === "True";
+    if (!old && condition.type !== CONDITION.Ready && !bad) return [];
+    const note = `${condition.type} is ${condition.status}: ${condition.message}`;
+    return [{ type: bad ? "Warning" : "Normal", reason: condition.reason, note }];
   });
 }

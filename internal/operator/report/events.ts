@@ -2,7 +2,7 @@
 import type { DeepReadonly } from "../../api/core.ts";
 import type { OnloadKey } from "../../api/names.ts";
 import { EVENT_REASON, NODE_REASON } from "../../api/reasons.ts";
-import { referenceTo, type EventSink } from "../../kube/events.ts";
+import { referenceTo, type EventSink } from "../../kube/event.ts";
 import { ONLOADS } from "../../api/resources.ts";
 import { NODES, PODS } from "../../kube/resource.ts";
 import type { StepResults } from "../act/nodes.ts";
@@ -14,15 +14,15 @@ import type { RolloutPlan } from "../rollout/plan.ts";
 import {
   isRemembered,
   remember,
-  tellChange,
-  tellCleaned,
-  tellStep,
-  type NodeMemory,
-  type Tale,
+  eventsOfChange,
+  eventOfCleaned,
+  eventOfStep,
+  type PreviousNodeState,
+  type EventText,
 } from "./event-texts.ts";
 
 /** What the last plan said of each node, by name: lost with the process, whose first plan then reports no change. */
-export type PreviousNodes = Map<string, NodeMemory>;
+export type PreviousNodes = Map<string, PreviousNodeState>;
 
 export class EventReporter {
   readonly #events: EventSink;
@@ -34,7 +34,7 @@ export class EventReporter {
   }
 
   /** Reports one event about a resource. */
-  report(onload: DeepReadonly<RawOnload>, text: Tale): void {
+  report(onload: DeepReadonly<RawOnload>, text: EventText): void {
     this.#events.record(referenceTo(ONLOADS, onload), {
       type: text.type,
       reason: text.reason,
@@ -62,7 +62,7 @@ export class EventReporter {
     const nodes: PreviousNodes = previous ?? new Map();
     for (const { plan: node, step } of steps) {
       this.#metrics.step(key, step);
-      const text = tellStep(step, node.facts);
+      const text = eventOfStep(step, node.facts);
       if (text) this.report(onload, text);
     }
     for (const node of plan.nodes) {
@@ -71,7 +71,7 @@ export class EventReporter {
       if (old && isRemembered(old, node)) continue;
       if (old && old.state !== node.state) this.#metrics.leftState(old.state, now - old.since);
       // In a process's first plan of a resource nothing has changed; a node that joins later has.
-      const texts = tellChange(old ?? (previous && NEW_NODE), node);
+      const texts = eventsOfChange(old ?? (previous && NEW_NODE), node);
       for (const text of texts) this.report(onload, text);
       if (node.problem?.failed && texts.some(({ type }) => type === "Warning")) {
         this.#metrics.nodeFailed(key, node.problem.reason);
@@ -83,7 +83,7 @@ export class EventReporter {
       for (const name of nodes.keys()) {
         if (present.has(name)) continue;
         nodes.delete(name);
-        this.report(onload, tellCleaned(name));
+        this.report(onload, eventOfCleaned(name));
       }
     }
     this.#metrics.planned(key, plan.nodes, conditions);
@@ -128,4 +128,4 @@ export class EventReporter {
   }
 }
 
-const NEW_NODE: NodeMemory = { state: "Absent", since: 0, problem: undefined };
+const NEW_NODE: PreviousNodeState = { state: "Absent", since: 0, problem: undefined };

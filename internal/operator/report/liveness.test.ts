@@ -15,16 +15,22 @@ const none = { plugin: undefined, onload: undefined, sfc: undefined };
 
 /** The plan and the status after nothing has happened for `ms`, as the status in between is read back. */
 function after(nodes: readonly NodeFacts[], rules: Policy, ms: number): { plan: RolloutPlan; status: OnloadStatus } {
-  const onload = { metadata: { generation: 1 }, spec: { upgrade: { paused: rules.paused } } } as unknown as Onload;
-  let { stalledSince } = rules;
-  for (const now of [NOW, NOW + ms]) {
-    const plan = planRollout(nodes, { ...rules, stalledSince }, now);
-    const rest = { troubles: [], rollback: undefined, lastReady: undefined };
-    const status = statusOf({ onload, version: "v2", plan, now, ...rest });
-    if (now > NOW) return { plan, status };
-    stalledSince = status.stalledSince === undefined ? undefined : Date.parse(status.stalledSince);
-  }
-  throw new Error("unreachable");
+  const spec = { upgrade: { paused: rules.paused } };
+  const stalledSince =
+    rules.stalledSince === undefined ? {} : { stalledSince: new Date(rules.stalledSince).toISOString() };
+  let onload = { metadata: { generation: 1 }, spec, status: stalledSince } as unknown as Onload;
+  const at = (now: number): { plan: RolloutPlan; status: OnloadStatus } => {
+    const since = onload.status?.stalledSince;
+    const plan = planRollout(
+      nodes,
+      { ...rules, stalledSince: since === undefined ? undefined : Date.parse(since) },
+      now,
+    );
+    const rest = { problems: [], rollback: undefined, lastReady: undefined };
+    return { plan, status: statusOf({ onload, version: "v2", plan, now, ...rest }) };
+  };
+  onload = { ...onload, status: at(NOW).status };
+  return at(NOW + ms);
 }
 
 function degraded({ conditions }: OnloadStatus): string | undefined {
@@ -148,16 +154,14 @@ describe("what is said when nothing moves", () => {
     expect(plan.halted).toBeFalse();
   });
   test("that time begins when nothing moves any more, outlives the operator, and is looked at when it is over", () => {
-    const { plan } = after([waitsForImage], { ...policy, stalledSince: NOW - 1000 }, 1000);
-    expect(plan.stalledSince).toBe(NOW - 1000);
+    const before = { ...policy, stalledSince: NOW - 1000 };
+    const { plan, status } = after([waitsForImage], before, 1000);
+    expect(status.stalledSince).toBe(new Date(NOW - 1000).toISOString());
     expect(plan.wakeAt).toBe(NOW - 1000 + policy.limits.step);
     const moving = bare({ name: "m", labels: { ...none, onload: "v2" }, onload: module(), stepRecord: stepRecord() });
-    expect(
-      after([waitsForImage, moving], { ...policy, stalledSince: NOW - 1000 }, 1000).plan.stalledSince,
-    ).toBeUndefined();
-    expect(
-      after([waitsForImage], { ...policy, stalledSince: NOW + 1e9 }, policy.limits.step).status.problems,
-    ).toHaveLength(1);
+    expect(after([waitsForImage, moving], before, 1000).status.stalledSince).toBeUndefined();
+    const fromAfar = { ...policy, stalledSince: NOW + 1e9 };
+    expect(after([waitsForImage], fromAfar, policy.limits.step).status.problems).toHaveLength(1);
   });
   test("a DaemonSet controller that sees no new template", () => {
     const outdated = whole("v2", { plugin: { ...plugin(), current: false } });

@@ -1,6 +1,6 @@
 /** The operator's own metrics, beside those of the reconcile engine. */
 import { Counter, Gauge, Histogram, type Registry } from "prom-client";
-import { nameOf } from "../observe/ownership.ts";
+import { namespacedName } from "../../kube/object.ts";
 import type { NodePlan } from "../rollout/plan.ts";
 import { NODE_STATES, type NodeState } from "../rollout/states.ts";
 
@@ -122,7 +122,7 @@ export class OperatorMetrics {
   }
 
   #seriesOf(key: Key): ResourceSeries {
-    const id = nameOf(key);
+    const id = namespacedName(key);
     const series = this.#resources.get(id) ?? {
       key,
       nodes: [],
@@ -168,7 +168,7 @@ export class OperatorMetrics {
 
   /** Removes the series of a resource that is gone. */
   forget(key: Key): void {
-    const id = nameOf(key);
+    const id = namespacedName(key);
     const { steps = [], reasons = [] } = this.#resources.get(id) ?? {};
     this.#resources.delete(id);
     for (const step of steps) this.#steps.remove({ ...key, step });

@@ -124,7 +124,7 @@ describe("a failure that comes and goes", () => {
     const late = { stepRecord: stepRecord("LabelOnload", policy.limits.step) };
     const { failureRecord } = planRollout([loading({ ...late, ready: false })], policy, NOW).nodes[0]!;
     expect(failureRecord).toMatchObject({ reason: "NodeNotReady" });
-    const back = loading({ ...late, readySince: NOW, failureRecord: failureRecord! });
+    const back = loading({ ...late, readySince: NOW, failureRecord: { ...failureRecord!, since: NOW } });
     expect(planRollout([back], policy, NOW).nodes[0]!.problem).toBeUndefined();
   });
   test("by time lasts when the pod that it waits for is made anew", () => {

@@ -12,20 +12,22 @@ import { PHASES, rowOf, STATES, type NodeState } from "./states.ts";
 /** What is wrong on a node in the end, and the new failure record: null removes it, undefined leaves it as it is. */
 export interface Lasting {
   problem: Problem | undefined;
-  record: FailureRecord | null | undefined;
+  record: FailureDraft | null | undefined;
 }
+
+/** A failure record that gets the present time if nothing says since when. */
+export type FailureDraft = Omit<FailureRecord, "since"> & { since: number | undefined };
 
 /**
  * Puts together what is wrong now and the failure that is on record.
  *
  * @param problem what is wrong now
- * @param now milliseconds since the epoch
  */
-export function lastFailure(node: NodeAtStep, problem: Problem | undefined, attempt: string, now: number): Lasting {
+export function lastFailure(node: NodeAtStep, problem: Problem | undefined, attempt: string): Lasting {
   const { facts, state } = node;
   const record = lastingRecord(node, attempt);
   if (!record) {
-    if (problem?.failed) return { problem, record: recordOf(facts, state, problem, attempt, now) };
+    if (problem?.failed) return { problem, record: recordOf(facts, state, problem, attempt) };
     return { problem, record: facts.failureRecord ? null : undefined };
   }
   const { reason, message, since } = record;
@@ -33,7 +35,7 @@ export function lastFailure(node: NodeAtStep, problem: Problem | undefined, atte
   if (problem.reason === reason) return { problem: { ...problem, since }, record: undefined };
   // That time has run out says less than what was reported before; another report says more.
   if (problem.byTime) return { problem: { ...problem, reason, message, since }, record: undefined };
-  return { problem, record: recordOf(facts, state, problem, attempt, now) };
+  return { problem, record: recordOf(facts, state, problem, attempt) };
 }
 
 function recordOf(
@@ -41,9 +43,8 @@ function recordOf(
   state: NodeState,
   { reason, message, since }: Problem,
   attempt: string,
-  now: number,
-): FailureRecord {
-  return { state, version: want, attempt, reason, message, since: since ?? now };
+): FailureDraft {
+  return { state, version: want, attempt, reason, message, since };
 }
 
 /** The failure that is on record, if it still holds. */

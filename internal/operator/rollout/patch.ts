@@ -44,7 +44,7 @@ export function nodePatch(
     const annotations = { [stepRecordAnnotation(key)]: null, [failureRecordAnnotation(key)]: null };
     return { metadata: { labels: { ...leftovers(facts, key, kmm), ...withoutReminder(facts, key) }, annotations } };
   }
-  const annotations = { ...stepNote(plan, key, attempt, now), ...failureNote(plan, key) };
+  const annotations = { ...stepNote(plan, key, attempt, now), ...failureNote(plan, key, now) };
   const labels = labelsOf(plan, key, kmm);
   if (labels) return { metadata: { labels: { ...labels, ...withoutReminder(facts, key) }, annotations } };
   if (plan.renewal?.remind) return { metadata: { labels: { [reminderLabel(key)]: reminderValue(now) }, annotations } };
@@ -63,9 +63,9 @@ function stepNote(plan: NodePlan, key: OnloadKey, attempt: string, now: number):
   return { [stepRecordAnnotation(key)]: formatStepRecord({ step: name, since: now, attempt, ...cordoned }) };
 }
 
-function failureNote({ failureRecord }: NodePlan, key: OnloadKey): Notes {
-  if (failureRecord === undefined) return {};
-  return { [failureRecordAnnotation(key)]: failureRecord && formatFailureRecord(failureRecord) };
+function failureNote({ failureRecord: draft }: NodePlan, key: OnloadKey, now: number): Notes {
+  if (draft === undefined) return {};
+  return { [failureRecordAnnotation(key)]: draft && formatFailureRecord({ ...draft, since: draft.since ?? now }) };
 }
 
 function withoutReminder({ reminded }: NodeFacts, key: OnloadKey): NodeLabels {

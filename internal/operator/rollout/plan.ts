@@ -1,9 +1,8 @@
 /** The plan for all nodes of one Onload resource: what state each is in, what to do now, and when to look again. */
 import type { NodeFacts } from "../assess/facts.ts";
-import type { FailureRecord } from "../observe/failure-record.ts";
 import { cordonProblem, isKeptByCordon, renewalFor, type Renewal } from "./cordon.ts";
 import { deadlineOf, forceAt, problemOf, waitingSince, type Limits, type Problem } from "./failure.ts";
-import { lastFailure } from "./lasting-failure.ts";
+import { lastFailure, type FailureDraft } from "./lasting-failure.ts";
 import { byNodeName } from "./node-order.ts";
 import { gateText, type Gate } from "./gates.ts";
 import { grantSlots, slotText } from "./slots.ts";
@@ -37,7 +36,7 @@ export interface NodePlan {
   step: StepName;
   problem: Problem | undefined;
   /** The new failure record: null removes it, undefined leaves it as it is. */
-  failureRecord: FailureRecord | null | undefined;
+  failureRecord: FailureDraft | null | undefined;
   /** Why a node that should start waits. */
   gate: Gate | undefined;
   /** What it waits for, in words; "" if it does not, or if the gate says it all. */
@@ -59,8 +58,8 @@ export interface RolloutPlan {
   halted: boolean;
   /** Who holds the slots, as a sentence without its end; "" if no node waits for one. */
   slots: string;
-  /** Since when nothing moves although nodes wait and nobody wants them to, in milliseconds since the epoch. */
-  stalledSince: number | undefined;
+  /** Nothing moves although nodes wait and nobody wants them to. */
+  stalled: boolean;
 }
 
 /** Plans. Pure: equal facts, policy and time give equal plans. */
@@ -83,12 +82,12 @@ export function planRollout(nodes: readonly NodeFacts[], policy: Policy, now: nu
     if (plan.step === "ClearMark" && leaving && canBeClearedLater(plan.facts)) putOff(plan, policy, now);
   }
   const onPurpose = slots.holders.every(({ facts }) => facts.cordoned);
-  const stalledSince = judgeStall(stalledNodes(plans, onPurpose), policy, held, now);
+  const stalled = stalledNodes(plans, onPurpose);
   const times = plans.flatMap(({ deadline, forceAt: force }) => [deadline, force]);
-  if (stalledSince !== undefined) times.push(stalledSince + policy.limits.step);
+  if (stalled.length > 0) times.push(judgeStall(stalled, policy, held, now));
   const future = times.filter((at) => at !== undefined && at > now) as number[];
   const wakeAt = future.length > 0 ? future.reduce((a, b) => Math.min(a, b)) : undefined;
-  return { nodes: plans, wakeAt, halted, slots: held, stalledSince };
+  return { nodes: plans, wakeAt, halted, slots: held, stalled: stalled.length > 0 };
 }
 
 /** Keeps a node from its step. */
@@ -96,13 +95,17 @@ function close(plan: NodePlan, gate: Gate, slots: string): void {
   Object.assign(plan, { step: "None", gate, waitsFor: gateText(gate, plan.facts, slots) });
 }
 
-/** Since when nothing moves. After a step's time, that is a problem of every node that waits. */
+/**
+ * After a step's time, that nothing moves is a problem of every node that waits.
+ *
+ * @returns when that time is over, in milliseconds since the epoch; undefined until status.stalledSince is written
+ */
 function judgeStall(stalled: readonly NodePlan[], policy: Policy, slots: string, now: number): number | undefined {
-  if (stalled.length === 0) return undefined;
-  const since = Math.min(policy.stalledSince ?? now, now);
-  const { step } = policy.limits;
-  if (now >= since + step) for (const plan of stalled) plan.problem = stallProblem(plan, slots, since, step);
-  return since;
+  const { stalledSince, limits } = policy;
+  if (stalledSince === undefined) return undefined;
+  const end = stalledSince + limits.step;
+  if (now >= end) for (const plan of stalled) plan.problem = stallProblem(plan, slots, stalledSince, limits.step);
+  return end;
 }
 
 /** Whether a node that shall have nothing any more unloads, or is about to. How long pods take to leave is not known. */
@@ -149,7 +152,7 @@ function planNode(facts: NodeFacts, policy: Policy, now: number): NodePlan {
   // A failure by time belongs to the attempt it was measured in; a newer attempt starts the step's time again.
   const measuredIn = facts.stepRecord?.attempt ?? facts.failureRecord?.attempt ?? attempt;
   const restart = present?.byTime === true && measuredIn !== attempt;
-  const { problem, record } = lastFailure(at, restart ? undefined : present, attempt, now);
+  const { problem, record } = lastFailure(at, restart ? undefined : present, attempt);
   return {
     ...at,
     problem,

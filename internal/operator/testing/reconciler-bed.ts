@@ -16,16 +16,17 @@ import {
   pluginLabel,
   VERSION_LABEL,
 } from "../../api/names.ts";
-import type { Onload, OnloadSpecInput, OnloadStatus } from "../../api/onload.ts";
+import { withDefaults, type Onload, type OnloadSpecInput, type OnloadStatus } from "../../api/onload.ts";
 import { MODULES, ONLOADS } from "../../api/resources.ts";
 import type { Result } from "../../controller/controller.ts";
-import type { EventText } from "../../kube/events.ts";
+import type { EventText } from "../../kube/event.ts";
 import { CUSTOM_RESOURCE_DEFINITIONS, DAEMON_SETS, NODES, PODS, SERVICE_ACCOUNTS } from "../../kube/resource.ts";
 import type { RawOnload } from "../cache/caches.ts";
 import { NodePods } from "../cache/node-pods.ts";
 import { holdsOnload } from "../cache/holders.ts";
 import { formatStepRecord, stepRecordAnnotation } from "../observe/step-record.ts";
 import { OnloadReconciler } from "../reconcile.ts";
+import { attemptFor } from "../rollout/rollback.ts";
 import { EventReporter } from "../report/events.ts";
 import { OperatorMetrics } from "../report/metrics.ts";
 import { MemoryCluster } from "./memory-cluster.ts";
@@ -154,13 +155,14 @@ export class ReconcilerBed {
   /** A selected node without anything of ours. */
   putNode(name: string, labels: Record<string, string> = {}, step?: string): void {
     const since = this.now;
+    const attempt = this.onload ? attemptFor(withDefaults(this.onload)) : "";
     this.cluster.put<Node>(NODES, {
       apiVersion: "v1",
       kind: "Node",
       metadata: {
         name,
         labels: { onload: "yes", ...labels },
-        annotations: step ? { [stepRecordAnnotation(KEY)]: formatStepRecord({ step, since, attempt: "1" }) } : {},
+        annotations: step ? { [stepRecordAnnotation(KEY)]: formatStepRecord({ step, since, attempt }) } : {},
       },
       status: {
         conditions: [{ type: "Ready", status: "True" }],

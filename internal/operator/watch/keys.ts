@@ -10,10 +10,10 @@ import {
   PLUGIN_NAME_LABEL,
   sfcModuleName,
 } from "../../api/names.ts";
-import { joinKey } from "../../kube/object.ts";
+import { joinKey, namespacedName } from "../../kube/object.ts";
 import type { Change } from "../../kube/store.ts";
 import { concerns } from "../observe/node.ts";
-import { nameOf, selects, type Claim } from "../observe/ownership.ts";
+import { selects, type Claim } from "../observe/ownership.ts";
 
 /** Resources that select a node, or have left something on it, before or after a change. */
 export function keysOfNode(change: Change<Node>, claims: readonly Claim[]): string[] {
@@ -23,7 +23,7 @@ export function keysOfNode(change: Change<Node>, claims: readonly Claim[]): stri
     .filter((claim) =>
       versions.some((node) => concerns(node, claim, selects(claim.selector, node.metadata.labels ?? {}))),
     )
-    .map(nameOf);
+    .map(namespacedName);
 }
 
 /** Heartbeats and counters change nothing that is kept of an object but its version. */

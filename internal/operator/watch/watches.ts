@@ -6,12 +6,12 @@ import type { Change } from "../../kube/store.ts";
 import type { Caches } from "../cache/caches.ts";
 import { observeClaims } from "../observe/cluster.ts";
 import { concerns } from "../observe/node.ts";
-import { nameOf, selects } from "../observe/ownership.ts";
+import { namespacedName } from "../../kube/object.ts";
+import { selects } from "../observe/ownership.ts";
 import { keysOfKmmPod, keysOfNode, keysOfObject, keysOfPlugin, keysOfPullPod } from "./keys.ts";
 
 /** What is told which resources to look at; {@link Controller} is the real one. */
 export interface Watcher {
-  enqueue(key: string): void;
   watch<T extends KubeObject, I extends string>(
     informer: Informer<T, I>,
     keysOf: (change: Change<T>) => Iterable<string>,
@@ -63,5 +63,5 @@ export function keysOfNodeName(caches: Caches, name: string): string[] {
   if (!node) return [];
   return observeClaims(caches)
     .filter((claim) => concerns(node, claim, selects(claim.selector, node.metadata.labels ?? {})))
-    .map(nameOf);
+    .map(namespacedName);
 }

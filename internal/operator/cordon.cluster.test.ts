@@ -1,0 +1,74 @@
+/** What becomes of nodes that a person cordons in the middle of an upgrade, with KMM 1.1.0, which skips cordoned nodes. */
+import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import { onloadModuleLabel } from "../api/names.ts";
+import { NODES } from "../kube/resource.ts";
+import { poll } from "../testcluster/lib/poll.ts";
+import { imagesOf, onloadSpec, OperatorCluster, PATIENCE_MS } from "./testing/operator-cluster.ts";
+
+setDefaultTimeout(600_000);
+
+let cluster: OperatorCluster;
+beforeAll(async () => {
+  cluster = await OperatorCluster.start();
+  await cluster.startOperator();
+});
+afterAll(() => cluster[Symbol.asyncDispose]());
+
+const cordon = (node: string, unschedulable: boolean): Promise<unknown> =>
+  cluster.client.mergePatch(NODES, { name: node }, { spec: { unschedulable } });
+
+/** Waits until status names a problem of a node; gives its message. */
+async function problem(namespace: string, node: string, reason: string): Promise<string> {
+  let seen: unknown;
+  return poll(
+    async () => {
+      seen = (await cluster.status(namespace))?.problems;
+      const found = (await cluster.status(namespace))?.problems?.find((each) => each.node === node);
+      if (found?.reason !== reason) throw new Error(JSON.stringify(seen));
+      return `${found.step}: ${found.message}`;
+    },
+    { what: `Problem ${reason}`, timeoutMs: PATIENCE_MS, intervalMs: 100 },
+  );
+}
+
+function patchesOf(node: string): number {
+  return cluster.requests().filter(({ verb, objectRef }) => verb === "patch" && objectRef?.name === node).length;
+}
+
+test("nothing is unloaded on a cordoned node for a corrected version, and it goes on once uncordoned", async () => {
+  const namespace = await cluster.createNamespace();
+  const [node] = (await cluster.kubelet.createNodes(1, "cordoned", { pool: "cordoned" })) as [string];
+  cluster.kubelet.fate = (pod) =>
+    JSON.stringify(pod.spec).includes("onload-module:bad")
+      ? { reason: "ImagePullBackOff", message: "Back-off pulling image" }
+      : "ready";
+  await cluster.createOnload(namespace, onloadSpec("cordoned", "v1"));
+  await cluster.ready(namespace);
+  await cluster.editOnload(namespace, { onload: imagesOf("bad") });
+  await cluster.condition(namespace, "Degraded", "True", "NodesFailed");
+
+  await cordon(node, true);
+  await cluster.editOnload(namespace, { onload: imagesOf("v2") });
+  expect(await cluster.condition(namespace, "Progressing", "False", "NodesNotReady")).toContain("1 Cordoned");
+  expect(await problem(namespace, node, "Cordoned")).toBe(
+    "Drained: The node is cordoned, and KMM loads nothing there: it stays as it is until uncordoned",
+  );
+  const labels = (await cluster.node(node)).metadata.labels!;
+  expect(labels[onloadModuleLabel({ namespace, name: "main" })]).toBe("bad");
+  await cordon(node, false);
+  await cluster.ready(namespace);
+  expect(await cluster.versionOn(node, namespace)).toBe("v2");
+
+  // KMM takes the module from a kernel that only cordoned nodes run, and is not woken by the uncordon.
+  await cordon(node, true);
+  await cluster.client.mergePatch(NODES, { name: node }, { metadata: { labels: { wake: "1" } } });
+  expect(await problem(namespace, node, "Cordoned")).toStartWith("LoadingOnload: ");
+  const before = patchesOf(node);
+  await cordon(node, false);
+  await cluster.ready(namespace);
+  expect(patchesOf(node) - before).toBe(1);
+
+  await cluster.deleteOnload(namespace);
+  await cluster.gone(namespace);
+  expect(await cluster.traces(node)).toEqual([]);
+});
