@@ -26,7 +26,7 @@ export class HealthMonitor {
   readonly #wake = new Wake();
   #health: Health | undefined;
   #blindness: string | undefined;
-  /** Looks come one after the other, or an old one could end last. */
+  /** The look that was begun last. Looks run one after the other, or an old one could end last. */
   #last: Promise<void> = Promise.resolve();
 
   constructor(config: PluginConfig, deps: HealthMonitorDeps) {

@@ -18,17 +18,17 @@ export interface InstallRequest {
 export interface InstallResult {
   /** Name of the folder in `hostDir`. */
   folder: string;
-  /** False where the very same files were there already. */
+  /** False if the same files were there already. */
   copied: boolean;
 }
 
 /**
  * Puts Onload's files on the node and makes them the current ones (host-layout.ts).
  *
- * May be interrupted anywhere, and run again: until the link switches, new containers get the former files, and
- * afterwards the new ones, complete. Files under a running application are never touched.
+ * It may be interrupted anywhere and run again. Until the link is switched, new containers get the former files, and
+ * afterwards the new ones, all of them. Files of a running application are never touched.
  *
- * @throws where the image holds no Onload, or the copy differs from the original
+ * @throws if the image has no Onload, or the copy differs from the original
  */
 export function installHostFiles(fs: FileOps, request: InstallRequest): InstallResult {
   const { from, hostDir, version } = request;
@@ -55,7 +55,7 @@ function readSource(fs: FileOps, from: string): TreeEntry[] {
   return entries;
 }
 
-/** Whether the folder holds exactly what it should; one that was tampered with is made anew. */
+/** Whether a folder has exactly the files that it is to have. */
 function isComplete(fs: FileOps, path: string, digest: string): boolean {
   if (!fs.existsSync(join(path, MANIFEST_FILE))) return false;
   return treeDigest(readTree(fs, path, MANIFEST_FILE)) === digest;
@@ -82,7 +82,7 @@ function copyInto(
     );
   }
   const target = join(hostDir, folder);
-  // A damaged folder gives way; containers that run from it keep what they have mounted.
+  // A damaged folder is replaced. Containers that run from it keep the files that they have mounted.
   if (fs.existsSync(target)) fs.renameSync(target, join(hostDir, `${REMOVING_PREFIX}${folder}-${unique}`));
   fs.renameSync(partial, target);
   syncPath(fs, hostDir);

@@ -4,21 +4,21 @@ import { join, relative } from "node:path";
 import { CURRENT_LINK } from "./host-layout.ts";
 import { unlessShortage } from "./shortage.ts";
 
-/** Onload's files as they lie on the node; paths are relative to `folder`. */
+/** Onload's files on the node. Paths are relative to `folder`. */
 export interface Installation {
-  /** Relative to --host-onload-path; empty for a plain tree that somebody else put there. */
+  /** Relative to --host-onload-path. Empty for files that somebody put there without a folder for the version. */
   folder: string;
-  /** Name by which programs load it -> file. */
+  /** File by the name with which programs load it. */
   libraries: ReadonlyMap<string, string>;
-  /** The `onload` script. */
+  /** The `onload` script. undefined if there is none. */
   script: string | undefined;
   /** Folders that the script reads. */
   scriptFolders: string[];
 }
 
-/** Where distributions' builds of Onload put its libraries. */
+/** Folders in which distributions' builds of Onload have its libraries. */
 const LIBRARY_FOLDERS = ["usr/lib64", "usr/lib/x86_64-linux-gnu", "usr/lib/aarch64-linux-gnu", "usr/lib"];
-/** libonload.so, libonload_ext.so and every versioned name of theirs. */
+/** libonload.so, libonload_ext.so and their names with a version. */
 const LIBRARY = /^libonload(_[a-z]+)?\.so(\.[0-9.]+)?$/;
 const SCRIPT = "usr/bin/onload";
 const SCRIPT_FOLDERS = ["usr/libexec/onload/profiles", "usr/libexec/onload/apps"];
@@ -42,14 +42,14 @@ export async function findInstallation(hostDir: string): Promise<Installation> {
 }
 
 /**
- * Whether new containers still get what was found. Synchronous: it is asked in every Allocate call, and two system calls
- * are quicker than the way to another thread.
+ * Whether new containers still get what was found. It is synchronous because every Allocate call asks, and two system
+ * calls take less time than a change to another thread and back.
  */
 export function isStillCurrent(hostDir: string, { folder, libraries }: Installation): boolean {
   return currentName(hostDir) === folder && existsSync(join(hostDir, folder, libraries.get("libonload.so") ?? ""));
 }
 
-/** Name of the current folder, or an empty string where the files are not ours but lie there plainly. */
+/** Name of the current folder. Empty if there is no link to one. */
 function currentName(hostDir: string): string {
   try {
     return readlinkSync(join(hostDir, CURRENT_LINK));

@@ -18,7 +18,7 @@ export interface KubeletSocket {
 export async function findKubelet(kubeletDir: string): Promise<KubeletSocket | undefined> {
   const path = join(kubeletDir, "kubelet.sock");
   try {
-    // An inode number alone may be used again at once.
+    // An inode number alone does not do: it may be used again at once.
     const { ino, ctimeNs } = await stat(path, { bigint: true });
     return { path, identity: `${ino}@${ctimeNs}` };
   } catch {

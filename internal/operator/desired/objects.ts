@@ -33,10 +33,10 @@ type LoadedModules = Pick<NodeObservation, "kernel" | "want" | "labels" | "loadL
 /** Finds out what is in use from what is seen of the nodes. */
 export function modulesInUse(nodes: readonly LoadedModules[], version: Version): ModulesInUse {
   const kinds = new Map<string, LoadedNode[]>();
-  for (const { kernel, want, labels, onload, sfc } of nodes) {
-    if (want === undefined) continue;
-    const onloadLoaded = labels.onload === want && onload.ready === want;
-    const sfcLoaded = labels.sfc === want && sfc.ready === want;
+  // Nodes that are to lose the modules count too: KMM would reload them before they are drained.
+  for (const { kernel, labels, onload, sfc } of nodes) {
+    const onloadLoaded = labels.onload === version && onload.ready === version;
+    const sfcLoaded = labels.sfc === version && sfc.ready === version;
     if (!onloadLoaded && !sfcLoaded) continue;
     const seen = kinds.get(kernel) ?? [];
     if (seen.some((kind) => kind.onload === onloadLoaded && kind.sfc === sfcLoaded)) continue;

@@ -162,8 +162,9 @@ function planNode(facts: NodeFacts, policy: Policy, now: number): NodePlan {
   };
 }
 
-/** The plan without the steps that take nodes out of service: for when what they would get cannot be applied. */
+/** The plan without the steps that take nodes out of service: for when what they would get is not in the cluster. */
 export function withoutStarts(plan: RolloutPlan): RolloutPlan {
-  const nodes = plan.nodes.map((node): NodePlan => (rowOf(node.state).needsSlot ? { ...node, step: "None" } : node));
-  return { ...plan, nodes };
+  const starts = ({ state, step }: NodePlan): boolean => rowOf(state).needsSlot === true && step !== "None";
+  const held = { step: "None", gate: "NotApplied" } as const;
+  return { ...plan, nodes: plan.nodes.map((node): NodePlan => (starts(node) ? { ...node, ...held } : node)) };
 }
