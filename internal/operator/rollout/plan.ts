@@ -93,7 +93,7 @@ function close(plan: NodePlan, gate: Gate, slots: string): void {
 }
 
 /**
- * After a step's time, that nothing moves is a problem of every node that waits.
+ * After a step's time, that nothing moves is a problem of every node that waits and has no other.
  *
  * @returns when that time is over, in milliseconds since the epoch; undefined until status.stalledSince is written
  */
@@ -101,7 +101,7 @@ function judgeStall(stalled: readonly NodePlan[], policy: Policy, slots: string,
   const { stalledSince, limits } = policy;
   if (stalledSince === undefined) return undefined;
   const end = stalledSince + limits.step;
-  if (now >= end) for (const plan of stalled) plan.problem = stallProblem(plan, slots, stalledSince, limits.step);
+  if (now >= end) for (const plan of stalled) plan.problem ??= stallProblem(plan, slots, stalledSince, limits.step);
   return end;
 }
 
