@@ -1,6 +1,6 @@
 import type { Logger } from "../cli/log.ts";
 import { isPluginSocket, type PluginConfig } from "./config.ts";
-import { findKubelet, register, type KubeletSocket } from "./kubelet.ts";
+import { findKubelet, KUBELET_SOCKET, register, type KubeletSocket } from "./kubelet.ts";
 import type { PluginServer } from "./server.ts";
 import { FolderWatch, Wake } from "./wake.ts";
 
@@ -70,7 +70,7 @@ export class Connection {
   /** Runs until the signal is aborted. Never throws; what fails is tried again. */
   async run(signal: AbortSignal): Promise<void> {
     const watch = new FolderWatch(this.#config.kubeletDir, (name) => {
-      if (name === null || name === "kubelet.sock" || isPluginSocket(name)) this.#wake.notify();
+      if (name === null || name === KUBELET_SOCKET || isPluginSocket(name)) this.#wake.notify();
     });
     try {
       while (!signal.aborted) {
