@@ -268,7 +268,7 @@ describe("metrics and probes", () => {
     const deps = {
       metricsAddress: { host: "127.0.0.1", port: 0 },
       listening: (bound: number) => (port = bound),
-      now: () => Date.now() + ahead,
+      elapsed: () => performance.now() + ahead,
     };
     const get = async (path: string) => {
       const response = await fetch(`http://127.0.0.1:${port}${path}`);
