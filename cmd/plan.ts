@@ -44,11 +44,11 @@ export default defineSubcommand({
       if (manifest) await session.suppose(manifest, signal);
       const name = manifest?.metadata.name ?? args.name;
       if (name !== undefined) session.require(name);
-      const looked = (await session.look(name, Date.now(), signal)).filter(
+      const observed = (await session.observe(name, Date.now(), signal)).filter(
         ({ raw }) => !manifest || raw.metadata.namespace === manifest.metadata.namespace,
       );
-      const outlook = await lookAhead(session, looked, signal);
-      const plans = looked.map((each) => describePlan(each, outlook));
+      const outlook = await lookAhead(session, observed, signal);
+      const plans = observed.map((each) => describePlan(each, outlook));
       if (args.output === "json") process.stdout.write(`${JSON.stringify(plans, null, 2)}\n`);
       else process.stdout.write(args.output === "yaml" ? stringify(plans) : planText(plans));
       return 0;

@@ -30,7 +30,7 @@ export default defineSubcommand({
     try {
       const draw = async (): Promise<string> => {
         const now = Date.now();
-        return render(describeStatus(await session.look(args.name, now, signal)), args.output, now);
+        return render(describeStatus(await session.observe(args.name, now, signal)), args.output, now);
       };
       if (args.watch) {
         await drawLive(process.stdout, draw, (wake) => (changed = wake), signal);

@@ -331,6 +331,9 @@ describe("no serving node is taken down", () => {
       await bed.reconcile().catch(() => undefined);
       expect(bed.labels("n1")[pluginLabel(KEY)]).toBe("v1");
       expect(bed.condition("Degraded")).toStartWith("Degraded=True ApplyFailed: Cannot do it");
+      expect(bed.condition("Progressing")).toBe(
+        "Progressing=False NodesNotReady: 1 node still to be upgraded: 1 NotApplied",
+      );
       const applied = bed.cluster.take().filter((call) => call.startsWith("apply") && !call.includes("onloads"));
       expect(new Set(applied).size).toBe(2);
     },

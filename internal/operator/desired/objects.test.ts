@@ -151,8 +151,9 @@ describe("what is in use", () => {
       selectors,
     });
   });
-  test("what selected a node that is to leave", () => {
-    expect(modulesInUse([loadedByLabel({ want: undefined })], "v2")).toEqual({ loaded: [], selectors });
+  test("a node that is to leave counts too, until its module is unloaded", () => {
+    const loaded = [{ kernel: "6.1.0", onload: true, sfc: false }];
+    expect(modulesInUse([loadedByLabel({ want: undefined })], "v2")).toEqual({ loaded, selectors });
   });
   const none = { plugin: undefined, onload: undefined, sfc: undefined };
   const off: LoadLabelFacts = { value: "off", required: true, effective: true };

@@ -33,10 +33,10 @@ type LoadedModules = Pick<NodeObservation, "kernel" | "want" | "labels" | "loadL
 /** Finds out what is in use from what is seen of the nodes. */
 export function modulesInUse(nodes: readonly LoadedModules[], version: Version): ModulesInUse {
   const kinds = new Map<string, LoadedNode[]>();
-  for (const { kernel, want, labels, onload, sfc } of nodes) {
-    if (want === undefined) continue;
-    const onloadLoaded = labels.onload === want && onload.ready === want;
-    const sfcLoaded = labels.sfc === want && sfc.ready === want;
+  // Nodes that are to lose the modules count too: KMM would reload them before they are drained.
+  for (const { kernel, labels, onload, sfc } of nodes) {
+    const onloadLoaded = labels.onload === version && onload.ready === version;
+    const sfcLoaded = labels.sfc === version && sfc.ready === version;
     if (!onloadLoaded && !sfcLoaded) continue;
     const seen = kinds.get(kernel) ?? [];
     if (seen.some((kind) => kind.onload === onloadLoaded && kind.sfc === sfcLoaded)) continue;
@@ -105,12 +105,13 @@ export function desiredObjects(
   const heldBack = [...new Set([...main.heldBack, ...(sfc?.heldBack ?? [])])];
   let sfcModule = sfc?.apply;
   // Nodes that have this version's onload without sfc under it would get sfc under a loaded onload.
+  const liveSfc = isOfVersion(live.sfc, onload.spec.onload.version) ? live.sfc : undefined;
   const gaining = loaded.find(
-    (node) => node.onload && !node.sfc && mappingFor(sfcModule, node.kernel) && !mappingFor(live.sfc, node.kernel),
+    (node) => node.onload && !node.sfc && mappingFor(sfcModule, node.kernel) && !mappingFor(liveSfc, node.kernel),
   );
   if (gaining) {
     heldBack.push(`spec.onload.kernelMappings (sfc for kernel ${gaining.kernel})`);
-    sfcModule = live.sfc && desired.sfc ? keepContainer(desired.sfc, live.sfc) : undefined;
+    sfcModule = liveSfc && desired.sfc ? keepContainer(desired.sfc, liveSfc) : undefined;
   }
   if (!desired.sfc && loaded.some((node) => node.sfc)) heldBack.push("spec.onload.kernelMappings (sfc left out)");
   const daemonSet = image === undefined ? undefined : desiredDaemonSet(onload, image);
@@ -124,6 +125,10 @@ function lastReadyModules(onload: DeepReadonly<Onload>, kmm: Kmm): DesiredModule
   if (lastReady?.version !== onload.spec.onload.version) return undefined;
   const spec = { ...onload.spec, onload: lastReady.onload as Onload["spec"]["onload"] };
   return desiredModules({ ...onload, spec }, kmm);
+}
+
+function isOfVersion(module: DeepReadonly<Module> | undefined, version: Version): boolean {
+  return module?.spec.moduleLoader.container.version === version;
 }
 
 function keepContainer(desired: Module, live: DeepReadonly<Module>): Module {

@@ -12,6 +12,7 @@ import { namespacedName } from "../../kube/object.ts";
 import { loadLabel } from "../kmm/load-label.ts";
 import { reminderLabel } from "../kmm/reminder.ts";
 import type { NodeObservation } from "./observation.ts";
+import { stepRecordAnnotation } from "./step-record.ts";
 
 /** An Onload resource, and the node labels that are its own. */
 export interface Owner extends OnloadKey {
@@ -45,13 +46,21 @@ export function ownershipOf(
 ): Pick<NodeObservation, "blockedBy" | "keptBy" | "claimed"> & { owned: boolean } {
   const owners = claimsOn(node, claims);
   const mine = owners.findIndex((claim) => namespacedName(claim) === namespacedName(key));
-  const other = claims.find((claim) => namespacedName(claim) !== namespacedName(key) && carriesLabels(node, claim));
+  const other = claims.find((claim) => namespacedName(claim) !== namespacedName(key) && isTouched(node, claim));
   return {
     owned: mine === 0,
     blockedBy: other && namespacedName(other),
     keptBy: mine > 0 ? namespacedName(owners[0]!) : undefined,
     claimed: mine !== 0 && owners.length > 0,
   };
+}
+
+/**
+ * Whether a resource has not left a node yet. KMM 2 unloads after the labels are off: until the step record is gone too,
+ * its drivers may still be there.
+ */
+function isTouched(node: DeepReadonly<Node>, owner: Owner): boolean {
+  return carriesLabels(node, owner) || stepRecordAnnotation(owner) in (node.metadata.annotations ?? {});
 }
 
 /** Whether a node carries any of the labels that belong to an Onload resource. */

@@ -16,6 +16,8 @@ export type Gate =
   | "NoKernelMapping"
   /** KMM has not found an image of the wanted version. */
   | "NoModuleImage"
+  /** What the node would get is not in the cluster. */
+  | "NotApplied"
   /** No image for the device plugin is known. */
   | "NoPluginImage"
   /** The DaemonSet controller would make the plugin's pod from the template before. */

@@ -2,11 +2,15 @@
 import type { DeepReadonly, Pod, PodDisruptionBudget } from "../../api/core.ts";
 import { POD_DISRUPTION_BUDGETS } from "../../kube/resource.ts";
 import { nodesToEmpty, type Outlook } from "./plan-view.ts";
-import type { Looked, Session } from "./session.ts";
+import type { ObservedResource, Session } from "./session.ts";
 
 /** Reads what plans need beside the caches. */
-export async function lookAhead(session: Session, looked: readonly Looked[], signal: AbortSignal): Promise<Outlook> {
-  const nodes = new Set(looked.flatMap(({ planned }) => (planned ? nodesToEmpty(planned) : [])));
+export async function lookAhead(
+  session: Session,
+  observed: readonly ObservedResource[],
+  signal: AbortSignal,
+): Promise<Outlook> {
+  const nodes = new Set(observed.flatMap(({ planned }) => (planned ? nodesToEmpty(planned) : [])));
   const holders = new Map<string, readonly DeepReadonly<Pod>[]>();
   await Promise.all([...nodes].map(async (node) => holders.set(node, await session.pods.look(node, signal))));
   const { client } = session;

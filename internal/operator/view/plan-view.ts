@@ -9,7 +9,7 @@ import type { NodePlan } from "../rollout/plan.ts";
 import { startOrder } from "../rollout/slots.ts";
 import { PHASES, rowOf, willBeEmptied } from "../rollout/states.ts";
 import { blockingBudgets } from "./budgets.ts";
-import type { Looked } from "./session.ts";
+import type { ObservedResource } from "./session.ts";
 
 /** What is known beside the caches. */
 export interface Outlook {
@@ -44,7 +44,7 @@ export interface ResourcePlan {
   maxUnavailable: number;
   /** Changes of objects that would be applied. */
   objects: string[];
-  /** Changes that would be held back, and other troubles. */
+  /** Changes that would be held back, and what else is in the way. */
   notes: string[];
   nodes: PlannedNode[];
 }
@@ -55,12 +55,12 @@ export function nodesToEmpty({ plan }: Planned): string[] {
 }
 
 /** The plan of a resource. */
-export function describePlan({ raw, onload, planned, trouble }: Looked, outlook: Outlook): ResourcePlan {
+export function describePlan({ raw, onload, planned, problem }: ObservedResource, outlook: Outlook): ResourcePlan {
   const { namespace = "", name } = raw.metadata;
-  const notes = trouble === undefined ? [] : [trouble];
+  const notes = problem === undefined ? [] : [problem];
   if (!planned || !onload) return { namespace, name, version: "", maxUnavailable: 0, objects: [], notes, nodes: [] };
   const { effective, desired, policy, plan, kmm } = planned;
-  if (!kmm) notes.push("KMM is not installed: the operator waits for it");
+  if (!kmm.installed) notes.push("KMM is not installed: the operator waits for it");
   for (const change of desired?.heldBack ?? []) notes.push(`Held back until spec.onload.version changes: ${change}`);
   if (policy.paused) notes.push("Paused: no node of an older version starts");
   if (plan.halted) notes.push("Halted: a node has failed, so no other starts");

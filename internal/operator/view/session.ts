@@ -16,13 +16,13 @@ import { planFor, PlanMemo, type Planned } from "../plan.ts";
 import { readOnload } from "../observe/preflight.ts";
 
 /** A resource and what the operator would do with it now. */
-export interface Looked {
+export interface ObservedResource {
   raw: DeepReadonly<RawOnload>;
   /** undefined where the spec cannot be read. */
   onload: DeepReadonly<Onload> | undefined;
   planned: Planned | undefined;
   /** Why there is no plan. */
-  trouble: string | undefined;
+  problem: string | undefined;
 }
 
 /** Labels of the operator's pods, in our Deployment as in the original's. */
@@ -101,18 +101,18 @@ export class Session {
     if (!found) throw new Error(`Cannot find Onload "${name}": run \`onloadctl status\` to list all resources`);
   }
 
-  /** Every resource, oldest first, with the operator's plan; nodes that are being emptied are looked at. */
-  async look(name: string | undefined, now: number, signal: AbortSignal): Promise<Looked[]> {
+  /** Every resource, oldest first, with the operator's plan; the pods of nodes that are being emptied are listed. */
+  async observe(name: string | undefined, now: number, signal: AbortSignal): Promise<ObservedResource[]> {
     const all = [...this.#stores().onloads.store.list()].filter(
       ({ metadata }) => name === undefined || metadata.name === name,
     );
     all.sort((a, b) => sortKey(a).localeCompare(sortKey(b)));
-    return Promise.all(all.map((raw) => this.#lookAt(raw, now, signal)));
+    return Promise.all(all.map((raw) => this.#observeOne(raw, now, signal)));
   }
 
-  async #lookAt(raw: DeepReadonly<RawOnload>, now: number, signal: AbortSignal): Promise<Looked> {
+  async #observeOne(raw: DeepReadonly<RawOnload>, now: number, signal: AbortSignal): Promise<ObservedResource> {
     const { onload, problem } = readOnload(raw);
-    if (!onload) return { raw, onload, planned: undefined, trouble: problem?.message };
+    if (!onload) return { raw, onload, planned: undefined, problem: problem?.message };
     const image = await this.#pluginImage(onload, signal);
     const planned = this.#plan(onload, image, now);
     const emptying = planned.plan.nodes.filter(({ step }) => step === "Inspect");
@@ -123,7 +123,7 @@ export class Session {
     const loaders = modulePods(names, { namespace, name: onload.metadata.name }, this.caches);
     const { changed } = await this.#failureLogs.collect(this.client, loaders, now, signal);
     const again = emptying.length > 0 || changed;
-    return { raw, onload, planned: again ? this.#plan(onload, image, now) : planned, trouble: problem?.message };
+    return { raw, onload, planned: again ? this.#plan(onload, image, now) : planned, problem: problem?.message };
   }
 
   #plan(onload: DeepReadonly<Onload>, pluginImage: string | undefined, now: number): Planned {

@@ -5,19 +5,19 @@ import type { NodeProblem, OnloadStatus } from "../../api/onload.ts";
 import { CONDITION } from "../../api/reasons.ts";
 import { waitingSince } from "../rollout/failure.ts";
 import type { NodePlan } from "../rollout/plan.ts";
-import type { Looked } from "./session.ts";
+import type { ObservedResource } from "./session.ts";
 
 /** One node as `status` shows it. */
 export interface NodeStatus {
   node: string;
-  /** Version of its labels; "" where it has none. */
+  /** Version of its labels; "" if it has none. */
   version: string;
-  /** Version that it shall run; "" where it shall run none. */
+  /** Version that it is to run; "" if none. */
   wanted: string;
   state: string;
   /** What the operator does about it. */
   step: string;
-  /** RFC 3339; "" where nothing says. */
+  /** RFC 3339; "" if nothing says since when. */
   since: string;
   /** Why it is not Ready. */
   why: string;
@@ -41,8 +41,8 @@ export interface ResourceStatus {
 }
 
 /** The report on resources. */
-export function describeStatus(looked: readonly Looked[]): ResourceStatus[] {
-  return looked.map(({ raw, planned, trouble }) => {
+export function describeStatus(observed: readonly ObservedResource[]): ResourceStatus[] {
+  return observed.map(({ raw, planned, problem }) => {
     const status = raw.status as DeepReadonly<OnloadStatus> | undefined;
     const { namespace = "", name, creationTimestamp = "" } = raw.metadata;
     const { reason, message } = mainCondition(status);
@@ -53,7 +53,7 @@ export function describeStatus(looked: readonly Looked[]): ResourceStatus[] {
       desired: status?.nodes?.desired ?? 0,
       ready: status?.nodes?.ready ?? 0,
       status: reason,
-      message: trouble ?? message,
+      message: problem ?? message,
       created: creationTimestamp,
       lastReadyVersion: status?.lastReady?.version ?? "",
       nodes: planned?.plan.nodes.map((node) => describeNode(node, status?.problems ?? [])) ?? [],

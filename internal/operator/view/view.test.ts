@@ -7,7 +7,7 @@ import { planRollout, type Policy } from "../rollout/plan.ts";
 import { bare, stepRecord, NOW, plugin, policy, whole } from "../testing/facts.ts";
 import { KMM_2 } from "../testing/kmm.ts";
 import { describePlan, planText, type Outlook } from "./plan-view.ts";
-import type { Looked } from "./session.ts";
+import type { ObservedResource } from "./session.ts";
 import { describeStatus, statusText } from "./status-view.ts";
 
 const SPEC = {
@@ -20,7 +20,7 @@ const SPEC = {
   },
 };
 
-function looked(nodes: NodeFacts[], changes: Partial<Policy> = {}, status: OnloadStatus = {}): Looked {
+function observed(nodes: NodeFacts[], changes: Partial<Policy> = {}, status: OnloadStatus = {}): ObservedResource {
   const metadata = {
     name: "onload",
     namespace: "trading",
@@ -33,7 +33,7 @@ function looked(nodes: NodeFacts[], changes: Partial<Policy> = {}, status: Onloa
   return {
     raw,
     onload,
-    trouble: undefined,
+    problem: undefined,
     planned: {
       kmm: KMM_2,
       effective: onload,
@@ -94,7 +94,7 @@ test("status shows what runs, what goes on, and why", () => {
       { node: "node-2", step: "Draining", reason: "EvictionBlocked", message: "budget feed holds apps/feed-0" },
     ],
   };
-  const report = describeStatus([looked([whole("v2"), stuck, whole("v1", { name: "node-3" })], {}, status)]);
+  const report = describeStatus([observed([whole("v2"), stuck, whole("v1", { name: "node-3" })], {}, status)]);
   expect(statusText(report, false, NOW)).toMatchInlineSnapshot(`
     "NAMESPACE   NAME     VERSION   DESIRED   READY   STATUS        AGE
     trading     onload   v2        3         1       NodesFailed   2h
@@ -130,7 +130,7 @@ test("plan lists nodes in their order, with pods and what holds them", () => {
       },
     ],
   };
-  expect(planText([describePlan(looked(nodes, { maxUnavailable: 3 }), outlook)])).toMatchInlineSnapshot(`
+  expect(planText([describePlan(observed(nodes, { maxUnavailable: 3 }), outlook)])).toMatchInlineSnapshot(`
     "trading/onload: version v2, at most 3 of its nodes out at once
     The 3 slots are held by cordoned (cordoned), new (New), a (starts now)
     TURN   NODE       VERSION      STEPS                                                               EVICTS        BLOCKED BY
@@ -143,8 +143,16 @@ test("plan lists nodes in their order, with pods and what holds them", () => {
   `);
 });
 
+test("status says of each node that waits for a slot who holds it", () => {
+  const nodes = [whole("v1", { name: "node-1", cordoned: true }), whole("v1", { name: "node-2" })];
+  expect(describeStatus([observed(nodes)])[0]!.nodes.map(({ step, why }) => `${step}: ${why}`)).toEqual([
+    "Cordoned: Cordoned: The node is cordoned: it is skipped until uncordoned",
+    "NoFreeSlot: The slot is held by node-1 (cordoned)",
+  ]);
+});
+
 test("a paused or halted rollout says so", () => {
-  const paused = describePlan(looked([whole("v1")], { paused: true }), nothing);
+  const paused = describePlan(observed([whole("v1")], { paused: true }), nothing);
   expect(paused.notes).toEqual(["Paused: no node of an older version starts"]);
   expect(paused.nodes).toMatchObject([
     { turn: -1, next: "Paused", steps: ["stop plugin", "unload onload", "load onload", "start plugin"] },
@@ -152,7 +160,7 @@ test("a paused or halted rollout says so", () => {
 });
 
 test("nothing to do is said in words", () => {
-  expect(planText([describePlan(looked([whole("v2")]), nothing)])).toBe(
+  expect(planText([describePlan(observed([whole("v2")]), nothing)])).toBe(
     "trading/onload: version v2, at most 1 of its nodes out at once\nNothing to do on any node\n",
   );
   expect(planText([])).toBe("No Onload resources found\n");

@@ -1,10 +1,15 @@
-/** When a resource is looked at again if nothing happens. Pure. */
-import { REASON, type Reason } from "../api/reasons.ts";
-import type { Result } from "../controller/controller.ts";
-import { EVICTION_RETRY_MS } from "./act/evict.ts";
-import type { Again } from "./act/nodes.ts";
-import { READ_AGAIN_MS, type Collected } from "./observe/failure-logs.ts";
-import type { RolloutPlan } from "./rollout/plan.ts";
+/** Stage 5 of a pass: when a resource is looked at again if nothing happens. */
+import type { Logger } from "../../cli/log.ts";
+import { REASON, type Reason } from "../../api/reasons.ts";
+import type { Result } from "../../controller/controller.ts";
+import { EVICTION_RETRY_MS } from "../act/evict.ts";
+import type { Again } from "../act/nodes.ts";
+import { READ_AGAIN_MS, type Collected } from "../observe/failure-logs.ts";
+import type { RolloutPlan } from "../rollout/plan.ts";
+import type { PassResults } from "./act.ts";
+import type { Decision } from "./decide.ts";
+import type { PassDeps } from "./deps.ts";
+import type { Reported } from "./report.ts";
 
 /** A plan that was overtaken by a change is made again after this time, when the caches have caught up. */
 const OVERTAKEN_MS = 20;
@@ -58,16 +63,30 @@ export function restAfter(planMs: number): NonNullable<Result["restMs"]> {
   return Math.min(Math.max(planMs, 0) * REST_FACTOR, MAX_REST_MS);
 }
 
-/** What has lasted so long is no passing trouble any more: people are told, and it is tried again ever more seldom. */
-const PERSISTENT_MS = 10_000;
-
-/** Whether something lasts from pass to pass. */
-export class Persistence {
-  #since: number | undefined;
-
-  /** @param now milliseconds of a clock that does not go back */
-  persists(holds: boolean, now: number): boolean {
-    this.#since = holds ? (this.#since ?? now) : undefined;
-    return this.#since !== undefined && now - this.#since >= PERSISTENT_MS;
-  }
+/**
+ * When to look again.
+ *
+ * @throws Error if something failed and nothing else is due, so that the caller backs off
+ */
+export function next(
+  { now }: Pick<PassDeps, "now">,
+  { planMs }: Decision,
+  results: PassResults,
+  { problems, statusWaitMs, error }: Reported,
+  log: Logger,
+): Result {
+  const { plan, again, overtaken, logs, errors, unapplied } = results;
+  // What is refused again and again is no matter of a cache that is a moment behind.
+  const stuck = problems.some(({ reason }) => reason === REASON.StepFailed) ? overtaken : [];
+  const failures = [...errors, ...unapplied, ...stuck, ...(error ? [error] : [])];
+  const failed = failures.length > 0;
+  const soon = overtaken.length > stuck.length ? "soon" : again;
+  const due = nextPass({ plan, again: soon, logs, statusWaitMs, problems, failed }, now());
+  const restMs = restAfter(planMs);
+  if (!failed) return due === undefined ? { restMs } : { requeueAfterMs: due, restMs };
+  const all =
+    failures.length === 1 ? failures[0]! : new AggregateError(failures, `Cannot take ${failures.length} steps`);
+  if (due === undefined) throw all;
+  log.error("Some steps failed", { error: all });
+  return { requeueAfterMs: due, restMs };
 }

@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { firstOf, freshNodes } from "./order-of-work.ts";
-import { withoutStarts, type NodePlan, type RolloutPlan } from "./rollout/plan.ts";
-import type { NodeState } from "./rollout/states.ts";
-import type { StepName } from "./rollout/steps.ts";
+import { withoutStarts, type NodePlan, type RolloutPlan } from "../rollout/plan.ts";
+import type { NodeState } from "../rollout/states.ts";
+import type { StepName } from "../rollout/steps.ts";
 
 function planOf(...steps: [NodeState, StepName][]): RolloutPlan {
   const nodes = steps.map(([state, step], i) => ({ facts: { name: `n${i}` }, state, step }) as unknown as NodePlan);

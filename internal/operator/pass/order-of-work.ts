@@ -1,7 +1,7 @@
 /** In which order one pass sets labels and applies objects. Pure. */
-import { isDue, needsFreshNode } from "./rollout/patch.ts";
-import type { RolloutPlan } from "./rollout/plan.ts";
-import type { StepName } from "./rollout/steps.ts";
+import { isDue, needsFreshNode } from "../rollout/patch.ts";
+import type { RolloutPlan } from "../rollout/plan.ts";
+import type { StepName } from "../rollout/steps.ts";
 
 /** Steps of nodes that have nothing yet. */
 const INSTALLING: ReadonlySet<StepName> = new Set<StepName>(["None", "Wait", "Install"]);

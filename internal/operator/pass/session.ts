@@ -1,12 +1,12 @@
 /** What the operator's process remembers of one Onload resource. None of it is state: it can be lost at any time. */
-import { EvictionLog } from "./act/evict.ts";
-import type { AppliedObjects } from "./act/objects.ts";
-import { Memo } from "./memo.ts";
-import { Persistence } from "./next-pass.ts";
-import { FailureLogs } from "./observe/failure-logs.ts";
-import { ServiceAccountCheck, type ReadOnload } from "./observe/preflight.ts";
-import { PlanMemo } from "./plan.ts";
-import type { PreviousNodes } from "./report/events.ts";
+import { EvictionLog } from "../act/evict.ts";
+import type { AppliedObjects } from "../act/objects.ts";
+import { Memo } from "../memo.ts";
+import { Persistence } from "./persistence.ts";
+import { FailureLogs } from "../observe/failure-logs.ts";
+import { ServiceAccountCheck, type ReadOnload } from "../observe/preflight.ts";
+import { PlanMemo } from "../plan.ts";
+import type { PreviousNodes } from "../report/events.ts";
 
 export class ResourceSession {
   /** A resource that is deleted and made again has another uid, and another session. */

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
-import { REASON } from "../api/reasons.ts";
-import { nextPass, restAfter, type PassOutcome } from "./next-pass.ts";
-import type { NodeState } from "./rollout/states.ts";
+import { REASON } from "../../api/reasons.ts";
+import { nextPass, restAfter, type PassOutcome } from "./next.ts";
+import type { NodeState } from "../rollout/states.ts";
 
 const NOW = Date.UTC(2026, 0, 1);
 

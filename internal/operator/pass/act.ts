@@ -1,0 +1,154 @@
+/** Stage 3 of a pass: objects are applied and steps taken, and the logs of what failed are read meanwhile. */
+import type { DeepReadonly } from "../../api/core.ts";
+import { addFinalizer, removeFinalizer, type FinalizerResult } from "../act/finalizer.ts";
+import { takeSteps, type Again, type SeenNodes, type StepResults } from "../act/nodes.ts";
+import { applyObjects, removeObjects, type ObjectResults } from "../act/objects.ts";
+import type { RawOnload } from "../cache/caches.ts";
+import { modulePods, type Collected } from "../observe/failure-logs.ts";
+import type { Planned } from "../plan.ts";
+import { withoutStarts, type RolloutPlan } from "../rollout/plan.ts";
+import type { Decision } from "./decide.ts";
+import type { PassDeps } from "./deps.ts";
+import type { Gathered } from "./gather.ts";
+import { firstOf } from "./order-of-work.ts";
+import type { ResourceSession } from "./session.ts";
+
+/** What came of working on nodes and objects. */
+interface WorkResults {
+  /** The plan that was acted on. */
+  plan: RolloutPlan;
+  steps: StepResults["steps"];
+  /** What went wrong with steps, and with objects. */
+  errors: Error[];
+  unapplied: Error[];
+  /** What was refused although nothing is wrong: a cache is behind. */
+  overtaken: Error[];
+  again: Again;
+  /** The resource has been let go. */
+  released: boolean;
+}
+
+/** What came of a whole pass. */
+export interface PassResults extends WorkResults {
+  logs: Collected;
+}
+
+const NO_STEPS: StepResults = { steps: [], errors: [], overtaken: [], again: undefined };
+const NO_OBJECTS: ObjectResults = { errors: [], overtaken: [] };
+const NO_FINALIZER = { errors: [], overtaken: [] };
+
+function workOf(
+  plan: RolloutPlan,
+  { steps, errors, overtaken, again }: StepResults,
+  objects: ObjectResults,
+  finalizer: Pick<FinalizerResult, "errors" | "overtaken"> = NO_FINALIZER,
+): WorkResults {
+  return {
+    plan,
+    steps,
+    errors: [...finalizer.errors, ...errors],
+    unapplied: objects.errors,
+    overtaken: [...finalizer.overtaken, ...objects.overtaken, ...overtaken],
+    again,
+    released: false,
+  };
+}
+
+/**
+ * Does what was decided. What goes wrong is in the results.
+ *
+ * @throws the signal's reason when it aborts, once everything that was begun has ended
+ */
+export async function act(
+  deps: PassDeps,
+  gathered: Gathered,
+  decision: Decision,
+  session: ResourceSession,
+  signal: AbortSignal,
+): Promise<PassResults> {
+  const { client, monotonic } = deps;
+  const { plan } = decision.planned;
+  const failing = plan.nodes.filter(({ facts }) => facts.onload.failure ?? facts.sfc.failure);
+  const names = failing.map(({ facts }) => facts.name);
+  const pods = modulePods(names, gathered.key, deps.caches);
+  const [worked, logs] = await Promise.allSettled([
+    work(deps, gathered, decision, session, signal),
+    session.failureLogs.collect(client, pods, monotonic(), signal),
+  ]);
+  signal.throwIfAborted();
+  if (worked.status === "rejected") throw worked.reason;
+  if (logs.status === "rejected") throw logs.reason;
+  return { ...worked.value, logs: logs.value };
+}
+
+async function work(
+  deps: PassDeps,
+  gathered: Gathered,
+  { planned, works, starts, seen }: Decision,
+  session: ResourceSession,
+  signal: AbortSignal,
+): Promise<WorkResults> {
+  const { raw, deleting } = gathered;
+  if (!deleting) {
+    // Without its finalizer the resource could be gone before its nodes are clean: no node is touched.
+    const held = await addFinalizer(deps, raw, signal);
+    if (!held.done) return workOf(planned.plan, NO_STEPS, NO_OBJECTS, held);
+  }
+  if (!works) return workOf(planned.plan, NO_STEPS, NO_OBJECTS);
+  if (deleting && planned.plan.nodes.length === 0) return release(deps, raw, planned, session, signal);
+  const allowed = deleting || starts ? planned.plan : withoutStarts(planned.plan);
+  if (firstOf(allowed) === "labels") {
+    const steps = await stepNodes(deps, gathered, planned, allowed, seen, session, signal);
+    return workOf(allowed, steps, await applyDesired(deps, planned, session, signal));
+  }
+  const objects = await applyDesired(deps, planned, session, signal);
+  const plan = isComplete(objects) ? allowed : withoutStarts(allowed);
+  return workOf(plan, await stepNodes(deps, gathered, planned, plan, seen, session, signal), objects);
+}
+
+/** Every node is clean: the objects go, and once all have gone, the resource. */
+async function release(
+  deps: PassDeps,
+  raw: DeepReadonly<RawOnload>,
+  { plan, live }: Planned,
+  { applied }: ResourceSession,
+  signal: AbortSignal,
+): Promise<WorkResults> {
+  const objects = await removeObjects({ ...deps, applied }, live, signal);
+  if (!isComplete(objects)) return workOf(plan, NO_STEPS, objects);
+  const freed = await removeFinalizer(deps, raw, signal);
+  return { ...workOf(plan, NO_STEPS, objects, freed), released: freed.done };
+}
+
+async function stepNodes(
+  deps: PassDeps,
+  { onload, raw, deleting }: Gathered,
+  { kmm }: Planned,
+  plan: RolloutPlan,
+  seen: SeenNodes,
+  { evictions, inspected }: ResourceSession,
+  signal: AbortSignal,
+): Promise<StepResults> {
+  // Without KMM no step would come to an end; only cleaning up needs none of it.
+  if (!kmm.installed && !deleting) return NO_STEPS;
+  const { client, caches, pods, reporter, now, monotonic } = deps;
+  const onEviction = reporter.reportEviction.bind(reporter, raw);
+  const actor = { kmm, client, caches, pods, inspected, evictions, onEviction, now, monotonic };
+  return takeSteps(actor, onload, plan, seen, signal);
+}
+
+async function applyDesired(
+  deps: PassDeps,
+  { desired, live, plan }: Planned,
+  { applied }: ResourceSession,
+  signal: AbortSignal,
+): Promise<ObjectResults> {
+  if (!desired) return NO_OBJECTS;
+  // KMM unloads a Module that goes: it must be on no node any more.
+  const unused = plan.nodes.every(({ facts }) => facts.labels.sfc === undefined && !facts.sfc.present);
+  return applyObjects({ ...deps, applied }, desired, live, { sfc: !desired.sfc && unused }, signal);
+}
+
+function isComplete({ errors, overtaken }: ObjectResults): boolean {
+  return errors.length === 0 && overtaken.length === 0;
+}

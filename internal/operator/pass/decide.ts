@@ -1,0 +1,60 @@
+/** Stage 2 of a pass: the plan, and what may be done of it. */
+import type { SeenNodes } from "../act/nodes.ts";
+import { heldBackProblems, KMM_MISSING, NO_IMAGE, type ResourceProblem } from "../observe/preflight.ts";
+import { planFor, type Planned } from "../plan.ts";
+import { beginRollback, type Rollback } from "../rollout/rollback.ts";
+import type { PassDeps } from "./deps.ts";
+import type { Gathered } from "./gather.ts";
+import { freshNodes } from "./order-of-work.ts";
+import type { ResourceSession } from "./session.ts";
+
+/** What to do in a pass. */
+export interface Decision {
+  planned: Planned;
+  /** The rollback to begin: its next plan is another one, so that nothing else is done. */
+  rollback: Rollback | undefined;
+  problems: readonly ResourceProblem[];
+  /** Whether nodes and objects are touched. */
+  works: boolean;
+  /** Whether nodes that serve may be taken out of service. */
+  starts: boolean;
+  seen: SeenNodes;
+  planMs: number;
+}
+
+/** Plans. It reads the caches at one moment: nothing is awaited. */
+export function decide(deps: PassDeps, gathered: Gathered, session: ResourceSession): Decision {
+  const { caches, pods, environment, now, monotonic } = deps;
+  const { onload, deleting, invalid } = gathered;
+  const collected = { pods, refusals: session.evictions.refusals, failureLogs: session.failureLogs };
+  const began = monotonic();
+  const planned = planFor({ caches, collected, environment }, onload, now(), session.plan);
+  const planMs = monotonic() - began;
+  const { kmm, plan, desired, live } = planned;
+  const rollback = kmm.installed ? beginRollback(onload, plan, now()) : undefined;
+  return {
+    planned,
+    rollback,
+    problems: deleting ? [] : problemsOf(gathered, planned),
+    works: rollback === undefined && invalid === undefined,
+    starts: desired?.daemonSet !== undefined && live.daemonSet !== undefined,
+    seen: new Map(freshNodes(plan).flatMap((name) => entryOf(name, caches.nodes.store.get(name)))),
+    planMs,
+  };
+}
+
+/** What is wrong with the whole resource, worst first. */
+function problemsOf({ invalid, account }: Gathered, { kmm, desired }: Planned): ResourceProblem[] {
+  const first = invalid ? [invalid] : [];
+  if (!kmm.installed) return [...first, KMM_MISSING];
+  return [
+    ...first,
+    ...(desired?.daemonSet ? [] : [NO_IMAGE]),
+    ...(account ? [account] : []),
+    ...heldBackProblems(desired?.heldBack ?? []),
+  ];
+}
+
+function entryOf<T>(name: string, value: T | undefined): [string, T][] {
+  return value === undefined ? [] : [[name, value]];
+}

@@ -1,0 +1,19 @@
+/** What every stage of a pass works with. */
+import type { ReconcilerCaches } from "../cache/caches.ts";
+import type { ClusterClient } from "../cache/cluster-client.ts";
+import type { NodePods } from "../cache/node-pods.ts";
+import type { OperatorEnvironment } from "../plan.ts";
+import type { EventReporter } from "../report/events.ts";
+
+export interface PassDeps {
+  client: ClusterClient;
+  caches: ReconcilerCaches;
+  pods: NodePods;
+  reporter: EventReporter;
+  /** Read anew in every pass. */
+  environment: OperatorEnvironment;
+  /** Milliseconds since the epoch. */
+  now: () => number;
+  /** Milliseconds of a clock that does not go back, for intervals. */
+  monotonic: () => number;
+}

@@ -1,0 +1,113 @@
+/** Stage 4 of a pass: events, metrics and status tell of the plan, of what was done and of what went wrong. */
+import { asError, errorText } from "../../cli/errors.ts";
+import type { DeepReadonly } from "../../api/core.ts";
+import type { OnloadStatus } from "../../api/onload.ts";
+import { CONDITION, REASON } from "../../api/reasons.ts";
+import type { Result } from "../../controller/controller.ts";
+import type { RawOnload } from "../cache/caches.ts";
+import type { ResourceProblem } from "../observe/preflight.ts";
+import { statusOf } from "../report/conditions.ts";
+import { eventsOfStatus } from "../report/event-texts.ts";
+import { isTrue, notReadySince, unreadableStatus, writeStatus } from "../report/status.ts";
+import { nextLastReady, standingRollback } from "../rollout/rollback.ts";
+import type { PassResults } from "./act.ts";
+import type { Decision } from "./decide.ts";
+import type { PassDeps } from "./deps.ts";
+import type { Gathered } from "./gather.ts";
+import type { ResourceSession } from "./session.ts";
+
+/** What came of reporting. */
+export interface Reported {
+  problems: readonly ResourceProblem[];
+  statusWaitMs: number | undefined;
+  error: Error | undefined;
+}
+
+/** Reports a pass. A status that cannot be written is in the result. */
+export async function report(
+  deps: PassDeps,
+  { key, raw, onload }: Gathered,
+  { planned, rollback: begun, problems: found }: Decision,
+  results: PassResults,
+  session: ResourceSession,
+  signal: AbortSignal,
+): Promise<Reported> {
+  const { reporter, now } = deps;
+  const { plan, steps, released } = results;
+  const problems = [...found, ...failuresOf(deps, results, session)];
+  const held = (planned.desired?.heldBack.length ?? 0) > 0;
+  const status = statusOf({
+    onload,
+    version: begun?.toVersion ?? planned.effective.spec.onload.version,
+    plan,
+    problems,
+    rollback: begun ?? standingRollback(onload),
+    lastReady: planned.kmm.installed ? nextLastReady(onload, plan, held, now()) : onload.status?.lastReady,
+    now: now(),
+  });
+  const conditions = { ready: isTrue(status, CONDITION.Ready), degraded: isTrue(status, CONDITION.Degraded) };
+  session.previousNodes = reporter.reportPlan(raw, key, session.previousNodes, plan, steps, conditions, now());
+  if (released) return { problems, statusWaitMs: undefined, error: undefined };
+  const { statusWaitMs, error } = await reportStatus(deps, raw, status, session, signal);
+  if (error === undefined && statusWaitMs === undefined) {
+    const since = notReadySince(onload.status);
+    if (conditions.ready && since !== undefined) reporter.reportReady(key, now() - since);
+  }
+  return { problems, statusWaitMs, error };
+}
+
+/** What a person can do about a refusal that lasts. */
+const REMEDY = "see what refuses it: the operator's rights, an admission webhook, or the API server's own trouble";
+
+/** What failed in this pass, as far as people need to know. */
+function failuresOf(
+  deps: PassDeps,
+  { unapplied, errors, overtaken }: PassResults,
+  session: ResourceSession,
+): ResourceProblem[] {
+  const problems = unapplied.map((error) => ({
+    reason: REASON.ApplyFailed,
+    message: `${errorText(error)}; ${REMEDY}`,
+  }));
+  const passing = [...errors, ...overtaken];
+  if (!session.failing.persists(passing.length > 0, deps.monotonic())) return problems;
+  const more = passing.length > 1 ? ` (and ${passing.length - 1} more)` : "";
+  return [...problems, { reason: REASON.StepFailed, message: `${errorText(passing[0])}${more}; ${REMEDY}` }];
+}
+
+/** Writes a status, and reports the conditions that have changed once it is written. */
+async function reportStatus(
+  deps: PassDeps,
+  raw: DeepReadonly<RawOnload>,
+  status: OnloadStatus,
+  session: ResourceSession,
+  signal: AbortSignal,
+): Promise<Pick<Reported, "statusWaitMs" | "error">> {
+  const { reporter } = deps;
+  try {
+    const statusWaitMs = await writeStatus(deps, session, raw, status, signal);
+    if (statusWaitMs !== undefined) return { statusWaitMs, error: undefined };
+    const old = raw.status as DeepReadonly<OnloadStatus> | undefined;
+    for (const text of eventsOfStatus(old, status)) reporter.report(raw, text);
+    return { statusWaitMs, error: undefined };
+  } catch (error) {
+    signal.throwIfAborted();
+    return { statusWaitMs: undefined, error: asError(error) };
+  }
+}
+
+/** Reports that a spec cannot be read. */
+export async function reportUnreadable(
+  deps: PassDeps,
+  raw: DeepReadonly<RawOnload>,
+  session: ResourceSession,
+  problem: ResourceProblem,
+  signal: AbortSignal,
+): Promise<Result> {
+  const { reporter, now } = deps;
+  const { namespace = "", name } = raw.metadata;
+  reporter.reportUnreadable({ namespace, name });
+  const { statusWaitMs, error } = await reportStatus(deps, raw, unreadableStatus(raw, problem, now()), session, signal);
+  if (error) throw error;
+  return statusWaitMs === undefined ? {} : { requeueAfterMs: statusWaitMs };
+}

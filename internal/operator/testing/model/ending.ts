@@ -1,0 +1,160 @@
+/** What must be true when nothing moves any more: either all is done, or the status says why not and what to do. */
+import type { Node } from "../../../api/core.ts";
+import type { Cluster } from "./cluster.ts";
+import { mappingOf } from "./images.ts";
+import {
+  type Key,
+  keyText,
+  moduleName,
+  ownLabels,
+  PLUGIN_NAME,
+  pluginDaemonSet,
+  pluginLabel,
+  ownAnnotations,
+  TEMPLATE,
+} from "./names.ts";
+import { claimants, keyFrom, type OnloadObject, onloadAt, onloadsOf, type Status } from "./resources.ts";
+import { amountOf, isNodeReady } from "./world.ts";
+
+/** Nodes that a resource is to serve. */
+export function wantedBy(cluster: Cluster, onload: OnloadObject): Node[] {
+  const onloads = onloadsOf(cluster.world.api);
+  return cluster.world.api
+    .list("nodes")
+    .filter((node) => claimants(onloads, node)[0]?.metadata.uid === onload.metadata.uid);
+}
+
+/** The node serves, with a plugin from before the last change of the DaemonSet. */
+const OLD_TEMPLATE = "a plugin of the present template";
+
+/** What is missing on a node until it serves a version; undefined where nothing is. */
+export function missingOn(
+  cluster: Cluster,
+  { metadata: { name, labels = {} }, ...node }: Node,
+  key: Key,
+  version: string,
+): string | undefined {
+  const { world } = cluster;
+  const machine = world.machines.get(name)!;
+  const module = world.api.get("modules", `${key.namespace}/${moduleName(key.name, "onload")}`);
+  const managesSfc = onloadAt(world.api, keyText(key))?.spec.onload.kernelMappings.some(({ sfc: manages }) => manages);
+  const sfc = world.api.get("modules", `${key.namespace}/${moduleName(key.name, "sfc")}`);
+  const daemonSet = world.api.get("daemonsets", `${key.namespace}/${pluginDaemonSet(key.name)}`);
+  const plugin = world.api
+    .podsOn(name)
+    .find(({ metadata }) => metadata.labels?.[PLUGIN_NAME] === pluginDaemonSet(key.name));
+  if (!module || !mappingOf(module, machine.kernel)) return "a Module for its kernel";
+  if (machine.loaded.onload?.version !== version) return `onload ${version}`;
+  if (managesSfc && sfc && mappingOf(sfc, machine.kernel) && machine.loaded.sfc?.version !== version)
+    return `sfc ${version}`;
+  if (labels[pluginLabel(key)] !== version) return "the plugin's label";
+  if (!plugin || plugin.metadata.deletionTimestamp !== undefined) return "the plugin";
+  if (amountOf({ metadata: { name }, ...node } as Node) === "0") return "amd.com/onload";
+  if (!isNodeReady({ metadata: { name }, ...node } as Node)) return "its kubelet";
+  if (plugin.metadata.labels?.["onload.amd.com/version"] !== version) return `a plugin of ${version}`;
+  const template = daemonSet?.spec.template.metadata.annotations?.[TEMPLATE];
+  return plugin.metadata.annotations?.[TEMPLATE] === template ? undefined : OLD_TEMPLATE;
+}
+
+/** What is wrong with what the statuses say, now that nothing moves. */
+export function judgeQuiet(cluster: Cluster): string[] {
+  return onloadsOf(cluster.world.api).flatMap((onload) => judgeStatus(cluster, onload));
+}
+
+function judgeStatus(cluster: Cluster, onload: OnloadObject): string[] {
+  const key = keyFrom(onload);
+  const name = keyText(key);
+  const { status } = onload;
+  if (!status) return [`${name} has no status`];
+  const found: string[] = [];
+  if (status.observedGeneration !== onload.metadata.generation) found.push(`${name}: the status is of an older spec`);
+  const wanted = wantedBy(cluster, onload);
+  const version = status.version ?? "";
+  const ready = conditionOf(status, "Ready");
+  const missing = wanted.flatMap((node) => {
+    const what = missingOn(cluster, node, key, version);
+    return what === undefined ? [] : [{ node, what }];
+  });
+  if (onload.metadata.deletionTimestamp !== undefined) return [...found, ...judgeLeaving(cluster, onload, status)];
+  const lacking = missing.filter(({ what }) => what !== OLD_TEMPLATE);
+  if (ready?.status === "True" && (lacking.length > 0 || wanted.length === 0)) {
+    found.push(
+      `${name} is Ready, and ${lacking.map(({ node, what }) => `${node.metadata.name} lacks ${what}`).join(", ")}`,
+    );
+  }
+  if (ready?.status !== "True" && missing.length === 0 && wanted.length > 0 && version === onload.spec.onload.version) {
+    found.push(`${name} is not Ready (${ready?.message}), and every node has all`);
+  }
+  const degraded = conditionOf(status, "Degraded");
+  for (const { node, what } of missing) {
+    const why = isPersonsWish(onload, node, key, wanted);
+    if (why) continue;
+    const problem = status.problems?.find((each) => each.node === node.metadata.name);
+    if (degraded?.status !== "True") {
+      found.push(`${name}: ${node.metadata.name} lacks ${what} for ever, and Degraded is False (${degraded?.message})`);
+    } else if ((problem?.message ?? degraded.message).length < 10) {
+      found.push(`${name}: ${node.metadata.name} lacks ${what}, and nothing says why`);
+    }
+  }
+  return found;
+}
+
+function judgeLeaving(cluster: Cluster, onload: OnloadObject, status: Status): string[] {
+  const key = keyFrom(onload);
+  const stuck = cluster.world.api.list("nodes").filter((node) => hasOwn(node, key) && isNodeReady(node));
+  if (stuck.length === 0 && cluster.world.api.list("nodes").some((node) => hasOwn(node, key))) return [];
+  if (conditionOf(status, "Degraded")?.status === "True") return [];
+  return [
+    `${keyText(key)} is being deleted for ever, and nothing says why: ${stuck.map(({ metadata }) => metadata.name).join(", ")}`,
+  ];
+}
+
+function conditionOf({ conditions }: Status, type: string): { status: string; message: string } | undefined {
+  return conditions?.find((each) => each.type === type);
+}
+
+/** Whether a person has it so: paused, cordoned, a machine that is off. */
+function isPersonsWish(onload: OnloadObject, node: Node, key: Key, wanted: Node[]): boolean {
+  if (!isNodeReady(node) || node.spec?.unschedulable) return true;
+  const whole = pluginLabel(key) in (node.metadata.labels ?? {});
+  if (onload.spec.upgrade.paused && whole) return true;
+  // Those that a person holds may hold all slots.
+  return whole && wanted.some((each) => !isNodeReady(each) || each.spec?.unschedulable === true);
+}
+
+function hasOwn(node: Node, key: Key): boolean {
+  const names = { ...node.metadata.labels, ...node.metadata.annotations };
+  return [...ownLabels(key), ...ownAnnotations(key)].some((name) => name in names);
+}
+
+/** What is not as it must be in the end, after all trouble. */
+export function judgeEnd(cluster: Cluster, deleted: readonly Key[]): string[] {
+  const { api } = cluster.world;
+  const found: string[] = [];
+  for (const key of deleted) {
+    if (onloadAt(api, keyText(key))) found.push(`${keyText(key)} is still there`);
+    for (const node of api.list("nodes"))
+      if (hasOwn(node, key)) found.push(`${node.metadata.name} has something of ${keyText(key)}`);
+    for (const kind of ["modules", "daemonsets"] as const) {
+      for (const { metadata } of api.list(kind)) {
+        if (metadata.namespace === key.namespace && metadata.name.startsWith(`${key.name}-`))
+          found.push(`${metadata.name} is still there`);
+      }
+    }
+  }
+  for (const onload of onloadsOf(api)) {
+    const key = keyFrom(onload);
+    const wanted = wantedBy(cluster, onload);
+    for (const node of wanted) {
+      const what = missingOn(cluster, node, key, onload.spec.onload.version);
+      if (what !== undefined) found.push(`${node.metadata.name} lacks ${what} for ${keyText(key)}`);
+    }
+    for (const node of api.list("nodes")) {
+      if (!wanted.includes(node) && hasOwn(node, key))
+        found.push(`${node.metadata.name} has something of ${keyText(key)}, which does not want it`);
+    }
+    const ready = onload.status && conditionOf(onload.status, "Ready");
+    if (wanted.length > 0 && ready?.status !== "True") found.push(`${keyText(key)} is not Ready: ${ready?.message}`);
+  }
+  return found;
+}

@@ -1,0 +1,86 @@
+/**
+ * After a failure no node that serves is taken down, until what failed has got further, the spec has changed or a retry
+ * was asked for. Whether it got further is read from the world alone: a kubelet that words a failure otherwise, or a
+ * container that is just being started again, is no progress.
+ */
+import type { DeepReadonly } from "../../../api/core.ts";
+import { keyOf } from "./api.ts";
+import { moduleName, ownLabels, PLUGIN_NAME, RETRY } from "./names.ts";
+import { keyFrom, type OnloadObject } from "./resources.ts";
+import { amountOf, isNodeReady, type World } from "./world.ts";
+
+interface Halt {
+  attempt: string;
+  /** What each failed node was like. */
+  failed: Map<string, string>;
+}
+
+export class Halts {
+  readonly #world: World;
+  /** By uid of the resource. */
+  readonly #halts = new Map<string, Halt>();
+
+  constructor(world: World) {
+    this.#world = world;
+  }
+
+  /** The operator has written a status. */
+  note(onload: OnloadObject): void {
+    const { uid = "" } = onload.metadata;
+    const { nodes, problems = [], observedGeneration } = onload.status ?? {};
+    // Said of an older spec, or before a retry that has been asked for.
+    if (observedGeneration !== onload.metadata.generation) return;
+    const attempt = attemptOf(onload);
+    const known = this.#halts.get(uid);
+    const halt = known?.attempt === attempt ? known : { attempt, failed: new Map<string, string>() };
+    // The failed ones come first.
+    for (const { node } of problems.slice(0, nodes?.failed ?? 0)) {
+      if (!halt.failed.has(node)) halt.failed.set(node, this.#look(onload, node));
+    }
+    this.#halts.set(uid, halt);
+  }
+
+  /** Nodes that have failed and are no better. */
+  standing(onload: DeepReadonly<OnloadObject>): string[] {
+    const halt = this.#halts.get(onload.metadata.uid ?? "");
+    if (halt?.attempt !== attemptOf(onload)) return [];
+    return [...halt.failed].filter(([node, then]) => this.#look(onload, node) === then).map(([node]) => node);
+  }
+
+  /** All of a node that can count as getting further. */
+  #look(onload: DeepReadonly<OnloadObject>, name: string): string {
+    const key = keyFrom(onload);
+    const node = this.#world.api.get("nodes", name);
+    const machine = this.#world.machines.get(name);
+    if (!node || !machine) return "gone";
+    const labels = ownLabels(key).map((label) => node.metadata.labels?.[label]);
+    const plugins = this.#world.api
+      .podsOn(name)
+      .filter(({ metadata }) => PLUGIN_NAME in (metadata.labels ?? {}))
+      .map(({ metadata, status }) => [
+        metadata.uid,
+        metadata.deletionTimestamp,
+        status?.conditions?.[0]?.status === "True",
+      ]);
+    const images = (["onload", "sfc"] as const).map(
+      (driver) =>
+        this.#world.api.get("moduleimagesconfigs", `${key.namespace}/${moduleName(key.name, driver)}`)?.status,
+    );
+    return JSON.stringify([
+      node.metadata.uid,
+      isNodeReady(node),
+      node.spec?.unschedulable ?? false,
+      amountOf(node),
+      Object.entries(onload.spec.selector).every(([label, value]) => node.metadata.labels?.[label] === value),
+      labels,
+      [machine.boot, machine.kernel, machine.loaded],
+      plugins,
+      images,
+      this.#world.holdersOn(name).map(keyOf),
+    ]);
+  }
+}
+
+function attemptOf({ metadata }: DeepReadonly<OnloadObject>): string {
+  return `${metadata.generation} ${metadata.annotations?.[RETRY]}`;
+}

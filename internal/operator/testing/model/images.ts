@@ -1,0 +1,32 @@
+/** How KMM names the image of a Module for a kernel. */
+import type { DeepReadonly } from "../../../api/core.ts";
+import type { Module } from "../../../api/kmm.ts";
+
+type Mapping = DeepReadonly<Module>["spec"]["moduleLoader"]["container"]["kernelMappings"][number];
+
+/** The mapping for a kernel: the first that matches, of which one trailing `+` does not count. */
+export function mappingOf(module: DeepReadonly<Module>, kernel: string): Mapping | undefined {
+  const trimmed = kernel.endsWith("+") ? kernel.slice(0, -1) : kernel;
+  return module.spec.moduleLoader.container.kernelMappings.find(({ regexp }) => new RegExp(regexp).test(trimmed));
+}
+
+/**
+ * The image for a kernel. KMM 2.1.1 and later put `_` for every character that the tag of an image cannot hold
+ * (internal/kernel, NormalizeVersion); before, the kernel's version is taken as it is.
+ *
+ * @returns undefined where no mapping matches
+ */
+export function imageOf(module: DeepReadonly<Module>, kernel: string, kmm: 1 | 2): string | undefined {
+  const mapping = mappingOf(module, kernel);
+  const trimmed = kernel.endsWith("+") ? kernel.slice(0, -1) : kernel;
+  const version = kmm === 2 ? trimmed.replaceAll(/[^A-Za-z0-9_.-]/g, "_") : trimmed;
+  const [x = "", y = "", z = ""] = version.split(/[.-]/);
+  const values: Record<string, string> = {
+    KERNEL_FULL_VERSION: version,
+    KERNEL_VERSION: version,
+    KERNEL_XYZ: `${x}.${y}.${z}`,
+    MOD_NAME: module.metadata.name,
+    MOD_NAMESPACE: module.metadata.namespace ?? "",
+  };
+  return mapping?.containerImage.replaceAll(/\$\{(\w+)\}/g, (_, name: string) => values[name] ?? "");
+}

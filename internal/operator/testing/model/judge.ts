@@ -1,0 +1,308 @@
+/**
+ * What the operator must never do, judged at each of its writes from the world as it is and from what the operator can
+ * have seen, with nothing of the operator's own reckoning.
+ */
+import { isDeepStrictEqual } from "node:util";
+import type { DeepReadonly, Node, Pod } from "../../../api/core.ts";
+import { isFinished, keyOf, type Stored } from "./api.ts";
+import type { Call, Seen } from "./client.ts";
+import { Halts } from "./halts.ts";
+import { isOut, mayBeOut } from "./limits.ts";
+import {
+  type Driver,
+  type Key,
+  keyText,
+  latchLabel,
+  loaderLabel,
+  moduleName,
+  ownAnnotations,
+  ownLabels,
+  PLUGIN_NAME,
+  pluginDaemonSet,
+  pluginLabel,
+  readyLabel,
+  reminderLabel,
+  versionLabel,
+} from "./names.ts";
+import { claimants, isStatic, keyFrom, type OnloadObject, serves } from "./resources.ts";
+import { asksForOnload, isNodeReady, type World } from "./world.ts";
+
+type Labels = Record<string, string | null>;
+
+export class Judge {
+  readonly #world: World;
+  readonly #halts: Halts;
+  /** Nodes that served when the operator took them down, with the time, by resource; until they serve again. */
+  readonly #takenDown = new Map<string, Map<string, number>>();
+  /** spec.onload and the retry annotation at the beginning of each rollback, by resource and `since`. */
+  readonly #rollbacks = new Map<string, string>();
+
+  constructor(world: World) {
+    this.#world = world;
+    this.#halts = new Halts(world);
+  }
+
+  onWrite(call: Call): void {
+    const { verb, kind, pass } = call;
+    const key = parseKey(pass.key);
+    const allowed: Record<string, string[]> = {
+      patch: ["nodes", "onloads", "modules", "daemonsets"],
+      apply: ["modules", "daemonsets", "onloads"],
+      delete: ["pods", "modules", "daemonsets"],
+      evict: ["pods"],
+    };
+    if (!allowed[verb]!.includes(kind))
+      this.#violate(key, `${verb} of ${kind} ${call.key} is none of the operator's business`);
+    if (kind === "nodes" && verb === "patch") this.#judgePatch(key, call);
+    if (kind === "pods") this.#judgePod(key, call);
+    if (kind === "onloads") this.#judgeOnload(key, call);
+    if ((kind === "modules" || kind === "daemonsets") && verb === "delete") this.#judgeRemoval(key, call);
+  }
+
+  onWritten(call: Call, old: Stored | undefined, current: Stored): void {
+    const key = parseKey(call.pass.key);
+    const seen = call.pass.seen.nodes.find(({ metadata }) => metadata.name === call.key);
+    // A patch whose answer was lost may be sent again as long as the caches are behind.
+    const known = call.kind !== "nodes" || seen?.metadata.resourceVersion === old?.metadata.resourceVersion;
+    if (call.verb === "patch" && old === current && known) {
+      this.#violate(key, `a patch of ${call.key} changes nothing: ${JSON.stringify(call.body)}`);
+    }
+    if (call.kind === "modules" && old?.metadata.generation !== current.metadata.generation) this.#noteLoaded(call);
+    if (call.kind === "onloads" && call.subresource === "status") {
+      this.#noteRollback(old as unknown as OnloadObject, current as unknown as OnloadObject, call.pass.seen);
+      this.#halts.note(current as unknown as OnloadObject);
+    }
+  }
+
+  #violate(key: Key, text: string): void {
+    this.#world.violate(`${keyText(key)}: ${text}`);
+  }
+
+  #judgePatch(key: Key, { key: name, body, pass: { seen } }: Call): void {
+    const { metadata, ...rest } = body as PatchBody;
+    const { labels = {}, annotations = {}, resourceVersion: _, ...more } = metadata ?? {};
+    const foreign = [
+      ...Object.keys(rest),
+      ...Object.keys(more),
+      ...Object.keys(labels).filter((label) => !ownLabels(key).includes(label)),
+      ...Object.keys(annotations).filter((annotation) => !ownAnnotations(key).includes(annotation)),
+    ];
+    if (foreign.length > 0) this.#violate(key, `${foreign.join(", ")} of node ${name} is somebody else's`);
+    const node = this.#world.api.get("nodes", name);
+    const onload = resourceIn(seen, key);
+    if (!node || !onload) return;
+    this.#judgeVersions(key, name, labels, onload);
+    if (labels[pluginLabel(key)] === null) this.#judgeStart(key, name, onload, seen);
+    for (const driver of ["onload", "sfc"] as const) {
+      if (takesOff(node.metadata.labels ?? {}, labels, key, driver)) this.#judgeUnload(key, name, driver);
+    }
+  }
+
+  /** Where the operator knows a Module to be loaded when it changes it: there KMM must not load it anew. */
+  #noteLoaded({ key, pass }: Call): void {
+    const { namespace, name } = parseKey(key);
+    const loaded = pass.seen.nodes.filter(({ metadata }) => readyLabel(namespace, name) in (metadata.labels ?? {}));
+    this.#world.knownLoaded.set(key, new Set(loaded.map(({ metadata }) => metadata.name)));
+  }
+
+  /** Versions that are set are those of the spec, or of the last Ready version while a rollback holds. */
+  #judgeVersions(key: Key, name: string, labels: Labels, onload: DeepReadonly<OnloadObject>): void {
+    const wanted = this.#target(onload);
+    for (const [label, value] of Object.entries(labels)) {
+      if (value === null || label.startsWith("latch.") || label === reminderLabel(key)) continue;
+      if (value !== wanted) this.#violate(key, `${name} gets version ${value}, and ${wanted} is wanted`);
+    }
+    for (const driver of ["onload", "sfc"] as const) {
+      const latch = labels[latchLabel(key.namespace, moduleName(key.name, driver))];
+      if (latch !== undefined && ![null, "on", "off"].includes(latch)) this.#violate(key, `${name}: latch ${latch}`);
+    }
+  }
+
+  #target({ metadata, spec, status }: DeepReadonly<OnloadObject>): string {
+    const { rollback } = status ?? {};
+    if (!rollback) return spec.onload.version;
+    const begun = this.#rollbacks.get(`${metadata.uid} ${rollback.since}`);
+    return begun === attempt({ metadata, spec }) ? rollback.toVersion : spec.onload.version;
+  }
+
+  #noteRollback(old: OnloadObject, onload: OnloadObject, { onloads }: Seen): void {
+    const { rollback } = onload.status ?? {};
+    const id = `${onload.metadata.uid} ${rollback?.since}`;
+    // It was begun for the spec as the operator had seen it.
+    const seen = onloads.find(({ metadata }) => metadata.uid === onload.metadata.uid);
+    const begun = rollback && !isDeepStrictEqual(rollback, old.status?.rollback);
+    if (begun && seen) this.#rollbacks.set(id, attempt(seen));
+  }
+
+  /** A node that serves is taken down only where the spec lets it be, and where nothing has failed. */
+  #judgeStart(key: Key, name: string, onload: DeepReadonly<OnloadObject>, { onloads, nodes }: Seen): void {
+    const seen = nodes.find(({ metadata }) => metadata.name === name);
+    const serving = serves(this.#world, name, key);
+    const wanted = seen !== undefined && claimants(onloads, seen)[0]?.metadata.uid === onload.metadata.uid;
+    if (!serving || !wanted) return;
+    const labels = seen.metadata.labels ?? {};
+    const whole = labels[pluginLabel(key)] === labels[versionLabel(key.namespace, moduleName(key.name, "onload"))];
+    if (!whole) return;
+    const { paused } = onload.spec.upgrade;
+    if (paused) this.#violate(key, `${name} is taken down while paused`);
+    if (seen.spec?.unschedulable) this.#violate(key, `${name} is taken down while a person has it cordoned`);
+    if (!isNodeReady(seen)) this.#violate(key, `${name} is taken down while it is not Ready`);
+    this.#judgeLimit(key, name, onload, { onloads, nodes });
+    const failed = this.#halts.standing(onload);
+    if (failed.length > 0) this.#violate(key, `${name} is taken down after ${failed.join(", ")} failed`);
+  }
+
+  #judgeLimit(key: Key, name: string, onload: DeepReadonly<OnloadObject>, seen: Seen): void {
+    const down = this.#down(key);
+    down.set(name, this.#world.api.now);
+    const isWanted = (node: DeepReadonly<Node>, onloads: readonly DeepReadonly<OnloadObject>[]): boolean =>
+      claimants(onloads, node)[0]?.metadata.uid === onload.metadata.uid;
+    const now = this.#world.api.list("onloads") as unknown as OnloadObject[];
+    const wantedNow = this.#world.api.list("nodes").filter((node) => isWanted(node, now));
+    const wantedSeen = seen.nodes.filter((node) => isWanted(node, seen.onloads));
+    const most = mayBeOut(onload.spec.upgrade.maxUnavailable, Math.max(wantedNow.length, wantedSeen.length));
+    const mine = [...down.keys()].filter((each) => wantedNow.some(({ metadata }) => metadata.name === each));
+    const seenOut = wantedSeen.filter((node) => isOut(node, key)).map(({ metadata }) => metadata.name);
+    const out = new Set([...mine, ...seenOut, name]);
+    if (out.size > most) this.#violate(key, `${[...out].join(", ")} are out, and ${most} may be`);
+  }
+
+  /** Nodes that the operator took down and that do not serve yet. */
+  #down(key: Key): Map<string, number> {
+    const down = this.#takenDown.get(keyText(key)) ?? new Map<string, number>();
+    this.#takenDown.set(keyText(key), down);
+    for (const name of down.keys()) if (serves(this.#world, name, key)) down.delete(name);
+    return down;
+  }
+
+  #judgeUnload(key: Key, name: string, driver: Driver): void {
+    const machine = this.#world.machines.get(name);
+    if (!machine?.loaded[driver]) return;
+    if (driver === "sfc" && machine.loaded.onload) this.#violate(key, `sfc is taken off ${name} under onload`);
+    const holders = driver === "onload" ? this.#world.holdersOn(name).map(keyOf) : [];
+    if (holders.length > 0) this.#violate(key, `onload is taken off ${name} under ${holders.join(", ")}`);
+  }
+
+  #judgePod(key: Key, call: Call): void {
+    const pod = this.#world.api.get("pods", call.key);
+    if (!pod) return;
+    const name = pod.spec?.nodeName ?? "";
+    const plugin = pod.metadata.labels?.[PLUGIN_NAME];
+    if (plugin !== undefined) {
+      const mine = pod.metadata.namespace === key.namespace && plugin === pluginDaemonSet(key.name);
+      if (call.verb !== "delete" || !mine) this.#violate(key, `${call.verb} of the plugin ${call.key}`);
+      else this.#judgeReplacement(key, name, call.pass.seen);
+      return;
+    }
+    if (!asksForOnload(pod) || isFinished(pod))
+      return this.#violate(key, `${call.verb} of ${call.key}, which holds nothing`);
+    if (call.uid === undefined || call.uid !== pod.metadata.uid)
+      this.#violate(key, `${call.verb} of ${call.key} by its name alone`);
+    const node = this.#world.api.get("nodes", name);
+    if (node && pluginLabel(key) in (node.metadata.labels ?? {}))
+      this.#violate(key, `${call.verb} of ${call.key} while ${name} is in service`);
+    if (isStatic(pod)) this.#violate(key, `${call.verb} of the static pod ${call.key}`);
+    const drain = resourceIn(call.pass.seen, key)?.spec.upgrade.drain;
+    if (call.gracePeriodSeconds !== drain?.gracePeriodSeconds)
+      this.#violate(key, `${call.verb} of ${call.key} with another grace period`);
+    if (call.verb === "delete") this.#judgeForce(key, name, call, pod);
+    else if (!drain?.force && !isEvictable(pod))
+      this.#violate(key, `eviction of ${call.key}, which nobody would make again`);
+  }
+
+  #judgeForce(key: Key, name: string, call: Call, pod: Pod): void {
+    const drain = resourceIn(call.pass.seen, key)?.spec.upgrade.drain;
+    const since = this.#takenDown.get(keyText(key))?.get(name);
+    const early = since !== undefined && this.#world.api.now < since + (drain?.timeoutSeconds ?? 0) * 1000;
+    if (!drain?.force || early) this.#violate(key, `${call.key} on ${pod.spec?.nodeName} is deleted by force`);
+  }
+
+  /** The plugin's pod is replaced: the node is out of service meanwhile. */
+  #judgeReplacement(key: Key, name: string, seen: Seen): void {
+    const onload = resourceIn(seen, key);
+    if (!onload || !serves(this.#world, name, key)) return;
+    if (onload.spec.upgrade.paused) this.#violate(key, `the plugin on ${name} is replaced while paused`);
+    this.#judgeLimit(key, name, onload, seen);
+  }
+
+  #judgeOnload(key: Key, call: Call): void {
+    if (call.key !== keyText(key)) this.#violate(key, `${call.verb} of Onload ${call.key}`);
+    if (call.verb === "patch") {
+      const { metadata, ...rest } = call.body as PatchBody;
+      const fields = [...Object.keys(rest), ...Object.keys(metadata ?? {})].filter(
+        (each) => each !== "resourceVersion",
+      );
+      if (!isDeepStrictEqual(fields, ["finalizers"]))
+        this.#violate(key, `a patch of ${fields.join(", ")} of its resource`);
+      const before = (this.#world.api.get("onloads", call.key)?.metadata.finalizers ?? []).toSorted();
+      const after = ((metadata?.["finalizers"] ?? []) as string[]).toSorted();
+      const foreign = (list: string[]): string[] => list.filter((each) => each !== "onload.amd.com/node-cleanup");
+      if (!isDeepStrictEqual(foreign(before), foreign(after)))
+        this.#violate(key, `finalizers of others: ${after.join(", ")}`);
+      if (before.length > after.length) this.#judgeEnd(key);
+    }
+    if (call.verb === "apply" && call.subresource !== "status") this.#violate(key, "the operator writes a spec");
+  }
+
+  /** The resource goes only when nothing of it is left anywhere. */
+  #judgeEnd(key: Key): void {
+    for (const node of this.#world.api.list("nodes")) {
+      const left = [...ownLabels(key), ...ownAnnotations(key)].filter(
+        (name) => name in (node.metadata.labels ?? {}) || name in (node.metadata.annotations ?? {}),
+      );
+      if (left.length > 0) this.#violate(key, `it ends while ${node.metadata.name} has ${left.join(", ")}`);
+    }
+  }
+
+  /** A Module that goes is unloaded: it must be loaded nowhere. */
+  #judgeRemoval(key: Key, call: Call): void {
+    if (!call.key.startsWith(`${key.namespace}/${key.name}-`)) this.#violate(key, `delete of ${call.kind} ${call.key}`);
+    for (const machine of this.#world.machines.values()) {
+      for (const driver of ["onload", "sfc"] as const) {
+        if (call.kind === "modules" && machine.loaded[driver]?.by === call.key) {
+          this.#violate(key, `${call.key} is deleted while ${machine.name} has it loaded`);
+        }
+      }
+    }
+  }
+}
+
+interface PatchBody {
+  metadata?: { labels?: Labels; annotations?: Labels; resourceVersion?: string; [field: string]: unknown };
+  [field: string]: unknown;
+}
+
+export function parseKey(text: string): Key {
+  const [namespace = "", name = ""] = text.split("/");
+  return { namespace, name };
+}
+
+function resourceIn({ onloads }: Seen, key: Key): DeepReadonly<OnloadObject> | undefined {
+  return onloads.find((onload) => keyText(keyFrom(onload)) === keyText(key));
+}
+
+function attempt({ metadata, spec }: Pick<DeepReadonly<OnloadObject>, "metadata" | "spec">): string {
+  return JSON.stringify([spec.onload, metadata.annotations?.["onload.amd.com/retry"]]);
+}
+
+function isEvictable(pod: DeepReadonly<Pod>): boolean {
+  const owner = pod.metadata.ownerReferences?.find(({ controller }) => controller);
+  return owner !== undefined && owner.kind !== "DaemonSet";
+}
+
+/** Whether a patch makes KMM unload a module: the latch goes off, or a label without which it is not loaded goes. */
+function takesOff(
+  now: Readonly<Record<string, string>>,
+  patch: Labels,
+  { namespace, name }: Key,
+  driver: Driver,
+): boolean {
+  const module = moduleName(name, driver);
+  const latch = latchLabel(namespace, module);
+  const loads = [versionLabel, loaderLabel].map((label) => label(namespace, module));
+  const before = now[loads[0]!] !== undefined && now[latch] !== "off";
+  const off = patch[latch] === "off" || (patch[latch] === null && now[latch] === "on");
+  return (
+    before && (off || loads.some((label) => patch[label] !== undefined && patch[label] !== now[label] && label in now))
+  );
+}
