@@ -161,7 +161,7 @@ async function runPod({ plane, node }: NodeCluster, signal: AbortSignal): Promis
     throw new Error("the pod lacks the network ipvlan-sf0");
 }
 
-/** What a reader needs when the demo fails. */
+/** What a reader needs if the demo fails. */
 async function showTroubles({ plane }: NodeCluster): Promise<void> {
   for (const args of [
     ["get", "pods", "-A", "-o", "wide"],

@@ -35,7 +35,7 @@ const stop = interruption();
 let shown: Shown | undefined;
 let code = 0;
 try {
-  progress("Building dist/onloadctl where it is older than its sources");
+  progress("Building dist/onloadctl if it is older than its sources");
   const executable = await builtExecutable();
   progress(`${executable}: version ${await output([executable, "--version"])}`);
   const reason = whyNoNode();

@@ -90,7 +90,7 @@ async function runCheck(): Promise<void> {
 }
 
 async function build(): Promise<void> {
-  progress("Building dist/onloadctl where it is older than its sources");
+  progress("Building dist/onloadctl if it is older than its sources");
   await builtExecutable();
 }
 

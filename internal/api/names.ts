@@ -1,8 +1,8 @@
 /**
- * Every name that onloadctl shares with the API server, with KMM or with the original operator, in one place. What is
- * inside the device plugin's pod is in plugin-pod.ts.
+ * Every name that onloadctl shares with the API server, with KMM or with the original operator. Names inside the device
+ * plugin's pod are in plugin-pod.ts.
  *
- * The names are those of the original, so that a cluster can move over with its nodes labelled and its pods running.
+ * The names are those of the original, so that a cluster can change over while its nodes are labelled and its pods run.
  */
 
 /** API group, version and kind of the Onload resource. */
@@ -20,10 +20,10 @@ export const KMM_API_VERSION = `${KMM_GROUP}/${KMM_VERSION}`;
 /** The extended resource that pods ask for. */
 export const ONLOAD_RESOURCE = "amd.com/onload";
 
-/** Field manager of everything that is applied; also the reporting controller of events. */
+/** Field manager of everything that is applied. */
 export const FIELD_MANAGER = "onloadctl";
 
-/** Keeps an Onload resource until every node is clean. */
+/** Finalizer that keeps an Onload resource until every node is clean. */
 export const FINALIZER = `${ONLOAD_GROUP}/node-cleanup`;
 
 /** On a pod of the device plugin: a digest of the template that it was made from. */
@@ -49,7 +49,7 @@ export const METRICS_PATH = "/metrics";
 export const HEALTHZ_PATH = "/healthz";
 export const READYZ_PATH = "/readyz";
 
-/** Names an Onload resource: what every name below is made of. */
+/** Namespace and name of an Onload resource, from which the names below are made. */
 export interface OnloadKey {
   namespace: string;
   name: string;
@@ -60,7 +60,7 @@ export function onloadModuleName(name: string): string {
   return `${name}-module`;
 }
 
-/** The Module that loads the sfc driver, where a kernel mapping manages it. */
+/** The Module that loads the sfc driver, if a kernel mapping asks for it. */
 export function sfcModuleName(name: string): string {
   return `${name}-sfcmod`;
 }
@@ -75,7 +75,7 @@ export function pluginLabel({ namespace, name }: OnloadKey): string {
   return `${ONLOAD_GROUP}/${namespace}.${name}`;
 }
 
-/** Node label by which KMM loads that version of a Module; without it the module is unloaded. */
+/** Node label by which KMM loads the version of a Module that is its value. Without it KMM unloads the module. */
 export function moduleVersionLabel(namespace: string, moduleName: string): string {
   return `kmm.node.kubernetes.io/version-module.${namespace}.${moduleName}`;
 }
@@ -89,8 +89,8 @@ export function sfcModuleLabel({ namespace, name }: OnloadKey): string {
 }
 
 /**
- * Node labels that KMM 1.1 makes from {@link moduleVersionLabel}, with the same value, one after the other: they put
- * its module-loader pod on the node, and the pod of a device plugin of its own, which our Modules have none of.
+ * Node labels that KMM 1.1 makes from {@link moduleVersionLabel}, with the same value. The first puts its module-loader
+ * pod on the node, the second the pod of the Module's device plugin. Our Modules have no device plugin.
  */
 export function kmm1ModuleLoaderLabel(namespace: string, moduleName: string): string {
   return `beta.kmm.node.kubernetes.io/version-module-loader.${namespace}.${moduleName}`;
@@ -116,10 +116,10 @@ export const KMM_ROLE_LABEL = "kmm.node.kubernetes.io/role";
 /** Label on KMM 2.x's worker pods: `Load` or `Unload`. */
 export const KMM_WORKER_ACTION_LABEL = "kmm.node.kubernetes.io/worker-action";
 
-/** Label on the pods by which KMM 2.4 and later look whether an image exists: the Module's name. */
+/** Label on the pods with which KMM 2.4 and later find out whether an image exists: the Module's name. */
 export const KMM_IMAGE_OWNER_LABEL = "kmm.node.kubernetes.io/image-owner";
 
-/** What an object of ours is for: value of app.kubernetes.io/component. */
+/** The purpose of an object that the operator makes: value of app.kubernetes.io/component. */
 export type Component = "module" | "device-plugin";
 
 /** Labels of every object that the operator makes for an Onload resource. */
@@ -132,13 +132,13 @@ export function objectLabels({ namespace, name }: OnloadKey, component: Componen
   };
 }
 
-/** Labels that the device plugin's pods carry; the DaemonSet's selector, which cannot change once it exists. */
+/** Labels of the device plugin's pods. They are the DaemonSet's selector, which cannot change once it exists. */
 export function devicePluginSelector(key: OnloadKey): Record<string, string> {
   return { ...objectLabels(key, "device-plugin"), [PLUGIN_NAME_LABEL]: devicePluginName(key.name) };
 }
 
 /**
- * Most characters that namespace and name of an Onload resource may have together. KMM takes 39 for namespace and
- * Module name in every version that it documents; `-module` and `-sfcmod` take seven.
+ * How many characters namespace and name of an Onload resource may have together. KMM documents 39 for namespace and
+ * Module name, in all its versions, and `-module` or `-sfcmod` takes seven.
  */
 export const MAX_NAMESPACE_AND_NAME = 32;

@@ -3,7 +3,7 @@ import { basename, join } from "node:path";
 
 /** An id as containerd and cri-o make it. */
 const ID = "[0-9a-f]{64}";
-/** How it stands in a cgroup's name; conmon, cri-o's monitor, has a cgroup of its own beside the container's. */
+/** The name of a container's cgroup. conmon, cri-o's monitor, has a cgroup beside it, whose name does not match. */
 const CGROUP_NAME = new RegExp(`^(?:cri-containerd-|crio-|docker-|libpod-)?(${ID})(?:\\.scope)?$`);
 /** containerd with the systemd driver outside of systemd: SLICE:PREFIX:ID. */
 const CGROUP_COLONS = new RegExp(`:cri-containerd:(${ID})$`);
@@ -21,7 +21,7 @@ export function idFromCgroup(text: string): string | undefined {
   return undefined;
 }
 
-/** The container id in a cgroup's path. The innermost name counts: a container may run containers. */
+/** The container id in a cgroup's path. The innermost name counts, because a container may run containers. */
 export function idFromCgroupPath(path: string): string | undefined {
   for (const name of path.split("/").reverse()) {
     const id = (CGROUP_NAME.exec(name) ?? CGROUP_COLONS.exec(name))?.[1];
@@ -31,8 +31,9 @@ export function idFromCgroupPath(path: string): string | undefined {
 }
 
 /**
- * The container id in /proc/self/mountinfo, where the cgroup namespace hides it: cri-o mounts a file of the container's
- * own. Mounts such as /etc/hostname name the sandbox, in which nothing can be started, and do not count.
+ * The container id in /proc/self/mountinfo, for a container with a cgroup namespace of its own: cri-o mounts a file
+ * that names the container. Mounts such as /etc/hostname do not count. They name the sandbox, in which nothing can be
+ * started.
  */
 export function idFromMountinfo(text: string): string | undefined {
   for (const line of text.split("\n")) {
@@ -51,8 +52,8 @@ export function idFromMountinfo(text: string): string | undefined {
 }
 
 /**
- * The container id of a process from the host's cgroup tree: the group that lists it. For a cgroup namespace of the
- * container's own, with the process ids of the host.
+ * The container id in the node's cgroup tree: the group that lists the process. For a container with a cgroup namespace
+ * of its own, but with the node's process ids.
  */
 export async function idFromCgroupTree(cgroupDir: string, pid: number): Promise<string | undefined> {
   const visit = async (folder: string): Promise<string | undefined> => {
@@ -74,9 +75,9 @@ export async function idFromCgroupTree(cgroupDir: string, pid: number): Promise<
 /**
  * The id of the container that this process runs in.
  *
- * @param procDir this container's /proc, in the host's process namespace
- * @param sysDir the host's /sys
- * @throws where no way finds it
+ * @param procDir this container's /proc, in the node's process namespace
+ * @param sysDir the node's /sys
+ * @throws if it is found nowhere; the message says what to do
  */
 export async function findContainerId(procDir: string, sysDir: string): Promise<string> {
   const read = (name: string): Promise<string> => readFile(join(procDir, "self", name), "utf8").catch(() => "");

@@ -1,7 +1,7 @@
 import { lstat, readlink } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
 
-/** Where distributions put crictl: packages, cri-tools' own archive, Flatcar, RKE2, MicroK8s. */
+/** Paths of crictl: of packages, cri-tools' own archive, Flatcar, RKE2 and MicroK8s. */
 const USUAL_PATHS = [
   "/usr/bin/crictl",
   "/usr/local/bin/crictl",
@@ -16,7 +16,7 @@ const USUAL_PATHS = [
  *
  * @param kernelRoot the node's root folder
  * @param wanted the one path to accept, instead of the usual ones
- * @throws where there is none; the message says what to do
+ * @throws if there is none; the message says what to do
  */
 export async function findCrictl(kernelRoot: string, wanted?: string): Promise<string> {
   for (const path of wanted === undefined ? USUAL_PATHS : [wanted]) {
@@ -29,7 +29,7 @@ export async function findCrictl(kernelRoot: string, wanted?: string): Promise<s
   );
 }
 
-/** Whether a path names a file under another root, whose absolute links lead from that root. */
+/** Whether a path names a file under another root folder. Absolute links start at that folder. */
 async function existsUnder(root: string, path: string): Promise<boolean> {
   let at = path;
   for (let hops = 0; hops < 16; hops++) {

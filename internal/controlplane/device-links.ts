@@ -5,10 +5,10 @@ import { DEV_DIR, DEVICE_FILES } from "../api/plugin-pod.ts";
 /**
  * Makes the node's Onload devices appear in this container's /dev, as links to the live ones.
  *
- * A privileged container gets a copy of the node's devices when it starts: what a module brings later is missing
- * there, and after a reload the copies have numbers of the past.
+ * A privileged container gets copies of the node's devices when it starts. Devices of a module that is loaded later are
+ * missing there, and after a reload of the module the copies have the former numbers.
  *
- * @returns names that were linked now
+ * @returns names of the devices that were linked by this call
  */
 export async function linkDevices(hostDevDir: string, devDir: string): Promise<string[]> {
   const linked: string[] = [];

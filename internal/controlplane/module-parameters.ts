@@ -26,8 +26,8 @@ export async function readParameters(sysDir: string): Promise<ServerParameters |
 }
 
 /**
- * Sets both. The kernel starts a server anew on each write, so the arguments go first: the former program fails on
- * them at once, whereas crictl with a server's arguments would print its usage into nothing.
+ * Sets both. The kernel starts a server anew at each write, so the arguments are written first: the former program ends
+ * at once with an error about them. crictl with the former arguments would only print its usage, which nobody sees.
  *
  * @throws Error "Cannot set the onload module's parameter NAME: reason"; then one may be set and the other not
  */
@@ -41,7 +41,7 @@ async function read(sysDir: string, name: string): Promise<string | undefined> {
     return (await readFile(file(sysDir, name), "utf8")).trim();
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;
-    // ENODEV: the module is on its way out while its files are still listed.
+    // ENODEV: the module is being unloaded and its files are still listed.
     if (code === "ENOENT" || code === "ENODEV") return undefined;
     throw new Error(`Cannot read the onload module's parameter ${name}: ${errorText(cause)}`, { cause });
   }
@@ -49,7 +49,7 @@ async function read(sysDir: string, name: string): Promise<string | undefined> {
 
 async function write(sysDir: string, name: string, value: string): Promise<void> {
   try {
-    // With a line end, which the kernel drops: nothing at all would be written for an empty value.
+    // The kernel drops the line end. Without it there would be no write at all for an empty value.
     await writeFile(file(sysDir, name), `${value}\n`);
   } catch (cause) {
     throw new Error(`Cannot set the onload module's parameter ${name}: ${errorText(cause)}`, { cause });
@@ -66,7 +66,7 @@ export function sameArguments(a: ServerParameters, b: ServerParameters): boolean
   return joinParameters(splitParameters(a.params)) === joinParameters(splitParameters(b.params));
 }
 
-/** What makes the kernel start a program inside a container. */
+/** The parameters with which the kernel starts a program inside a container. */
 export function serverInContainer(
   crictl: string,
   containerId: string,
@@ -76,7 +76,7 @@ export function serverInContainer(
   return { path: crictl, params: joinParameters(["exec", containerId, serverPath, ...splitParameters(parameters)]) };
 }
 
-/** Whether the settings are those of this program in some container, this one or one that is gone. */
+/** Whether parameters were made by {@link serverInContainer}, for this container or another. */
 export function isInContainer({ path, params }: ServerParameters): boolean {
   return path.endsWith("/crictl") && /^exec [0-9a-f]{64} /.test(params);
 }

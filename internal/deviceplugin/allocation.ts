@@ -4,22 +4,22 @@ import { ONLOAD_RESOURCE } from "../api/names.ts";
 import { DEVICE_FILES } from "../api/plugin-pod.ts";
 import type { AllocationConfig } from "./config.ts";
 import { deviceIndex } from "./devices.ts";
-import type { Installation } from "./installation.ts";
+import { MAIN_LIBRARY, type Installation } from "./installation.ts";
 
-/** The one CDI device; its qualified name is what an answer carries. */
+/** Name of the only CDI device. An answer names it with its kind: amd.com/onload=all. */
 export const CDI_DEVICE = "all";
 
-/** Device cgroup access, as the original grants it: read, write, make the node. */
+/** Access by the device cgroup, as the original grants it: make the node, read, write. */
 const DEVICE_ACCESS = "mrw";
 
-/** What a container needs to run Onload, apart from how it is given it. */
+/** What a container needs to run Onload, whichever way it is given. */
 export interface ContainerEdits {
   env: Record<string, string>;
   mounts: Mount[];
   devices: { path: string; permissions: string }[];
 }
 
-/** The edits of a container, which are the same for each because devices stand for no particular NIC. */
+/** What a container needs. It is the same for each container, because a device stands for no particular NIC. */
 export function containerEdits(config: AllocationConfig, installation: Installation): ContainerEdits {
   const source = (file: string): string => join(config.hostOnloadPath, installation.folder, file);
   const library = (name: string): string => join(config.baseMountPath, config.libMountPath, name);
@@ -30,13 +30,13 @@ export function containerEdits(config: AllocationConfig, installation: Installat
   });
   const mounts = [...installation.libraries].map(([name, file]) => mount(file, library(name)));
   const env: Record<string, string> = {};
-  if (config.setPreload) env["LD_PRELOAD"] = library("libonload.so");
+  if (config.setPreload) env["LD_PRELOAD"] = library(MAIN_LIBRARY);
   if (config.mountOnload && installation.script !== undefined) {
     mounts.push(mount(installation.script, join(config.baseMountPath, config.binMountPath, "onload")));
-    // The script looks for profiles in this one place, wherever it lies itself.
+    // The script looks for profiles in these folders only, wherever it is mounted itself.
     for (const folder of installation.scriptFolders) mounts.push(mount(folder, join("/", folder)));
-    // And for the library by name only, which finds nothing under another base path.
-    env["ONLOAD_PRELOAD"] = library("libonload.so");
+    // It preloads the library by its name only, which is not found under another base path than /.
+    env["ONLOAD_PRELOAD"] = library(MAIN_LIBRARY);
   }
   return { env, mounts, devices: DEVICE_FILES.map((path) => ({ path, permissions: DEVICE_ACCESS })) };
 }

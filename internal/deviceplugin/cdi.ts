@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { ONLOAD_RESOURCE } from "../api/names.ts";
 import { CDI_DEVICE, type ContainerEdits } from "./allocation.ts";
 
-/** One file for the whole node; the name is free, the ending is not. */
+/** The file for the whole node. Runtimes read files that end in .json, whatever their name. */
 const FILE = "amd.com-onload.json";
 
 /** The Container Device Interface file (version 0.5.0 of its specification) that gives a container `edits`. */
@@ -28,19 +28,19 @@ export function cdiSpec(edits: ContainerEdits): object {
   };
 }
 
-/** Puts the file in place for the container runtime, in one step, where it differs from what is there. */
+/** Puts the file in place for the container runtime, in one step, if it differs from the one that is there. */
 export function writeCdiSpec(cdiDir: string, edits: ContainerEdits): void {
   const path = join(cdiDir, FILE);
   const text = `${JSON.stringify(cdiSpec(edits), null, 2)}\n`;
   if (readOrEmpty(path) === text) return;
   mkdirSync(cdiDir, { recursive: true });
-  // Runtimes read every .json of the folder: the unfinished file must not end so.
+  // The unfinished file must not end in .json, or runtimes would read it.
   const partial = join(cdiDir, `.${FILE}.partial-${process.pid}`);
   writeFileSync(partial, text, { mode: 0o644 });
   renameSync(partial, path);
 }
 
-/** Takes the file away, so that no container is started with devices that nobody offers. */
+/** Removes the file, so that no container is started with devices that nobody offers. */
 export function removeCdiSpec(cdiDir: string): void {
   rmSync(join(cdiDir, FILE), { force: true });
 }

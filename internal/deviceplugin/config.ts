@@ -11,7 +11,7 @@ export interface AllocationConfig {
   mountOnload: boolean;
   /** Onload's files on the node. */
   hostOnloadPath: string;
-  /** In the container, before each of the two below. */
+  /** Folder in the container that the next two are below. */
   baseMountPath: string;
   binMountPath: string;
   libMountPath: string;
@@ -20,27 +20,27 @@ export interface AllocationConfig {
 
 /** Settings of the device plugin. */
 export interface PluginConfig extends AllocationConfig {
-  /** How many devices are offered: pods that may use Onload on this node at once. */
+  /** How many devices are offered, which is how many pods can use Onload on this node at the same time. */
   maxPods: number;
-  /** Whether devices are healthy only while there is a NIC that Onload can use. */
+  /** Whether devices are unhealthy while there is no NIC that Onload can use. */
   needNic: boolean;
   /** Folder of kubelet.sock. */
   kubeletDir: string;
-  /** Where the node's /dev, /sys and hostOnloadPath are found by this process. */
+  /** The folder at which this process finds the node's /dev, /sys and hostOnloadPath. */
   hostRoot: string;
   /** The node's /proc, with all of its processes. */
   procDir: string;
   /** Folder of the node's CDI files, under hostRoot. */
   cdiDir: string;
-  /** Names the socket, so that an old and a new plugin can both be there. */
+  /** The socket is named after it, so that an old and a new plugin can run side by side. */
   podName: string;
-  /** For metrics and CDI; empty where unknown. */
+  /** Shown in metrics. Empty if unknown. */
   onloadVersion: string;
-  /** Longest time between two looks at devices and NICs. */
+  /** Longest time between two looks at devices and NICs, in milliseconds. */
   healthIntervalMs: number;
   /** Longest time between two looks at the sockets, for file systems that report no changes. */
   socketIntervalMs: number;
-  /** How long the kubelet may be away before /healthz is bad. */
+  /** How long the kubelet may be out of reach before /healthz is bad. */
   kubeletTimeoutMs: number;
   hysteresis: Hysteresis;
 }
@@ -49,19 +49,19 @@ export interface PluginConfig extends AllocationConfig {
 const MAX_SOCKET_PATH = 107;
 const SOCKET_PREFIX = "onload-";
 
-/** Whether a file of the kubelet's folder is the socket of an Onload device plugin, of this pod or another. */
+/** Whether a file of the kubelet's folder is the socket of an Onload device plugin, in this pod or another. */
 export function isPluginSocket(name: string): boolean {
   return name.startsWith(SOCKET_PREFIX) && name.endsWith(".sock");
 }
 
-/** File name of the plugin's own socket: the pod's name, or a digest of it where the path would be too long. */
+/** File name of the plugin's own socket: the pod's name, or a digest of it if the path would be too long. */
 export function socketName(kubeletDir: string, podName: string): string {
   const plain = `${SOCKET_PREFIX}${podName.replaceAll(/[^A-Za-z0-9.-]/g, "-")}.sock`;
   if (Buffer.byteLength(join(kubeletDir, plain)) <= MAX_SOCKET_PATH) return plain;
   return `${SOCKET_PREFIX}${createHash("sha256").update(podName).digest("hex").slice(0, 16)}.sock`;
 }
 
-/** Where this process finds a path of the node. */
+/** The path at which this process finds a path of the node. */
 export function onHost(config: Pick<PluginConfig, "hostRoot">, path: string): string {
   return join(config.hostRoot, path);
 }

@@ -7,7 +7,7 @@ import { copyFile } from "./tree.ts";
  * Copies this program with its dynamic loader and C library into a folder, so that it runs in a container whose image
  * has neither: see executableCommand (plugin-pod.ts).
  *
- * What must be copied is what is mapped into this very process. Files are put in place by renaming, because an init
+ * The files to copy are those that are mapped into this process. They are put in place by renaming, because an init
  * container may run again while the former copy is being executed.
  *
  * @param procDir /proc

@@ -1,18 +1,18 @@
 import type { Device } from "../../proto/deviceplugin/v1beta1/api.gen.ts";
 import { ListAndWatchResponse } from "../../proto/deviceplugin/v1beta1/api.gen.ts";
 
-/** The kubelet's two words for a device's health. */
+/** The two values of a device's health in the kubelet's protocol. */
 const HEALTHY = "Healthy";
 const UNHEALTHY = "Unhealthy";
 
 /**
- * Most devices that are offered. A message replaces the whole list and must stay below 64 KB: some HTTP/2 stacks stop
- * for good on longer ones. No node runs as many pods.
+ * The highest number of devices that are offered. Each message has the whole list and must stay below 64 KB, because
+ * some HTTP/2 implementations hang for ever on longer messages. No node runs as many pods.
  */
 export const MAX_DEVICES = 2000;
 const MAX_MESSAGE_BYTES = 64 * 1024;
 
-/** What decides the list of devices. */
+/** What the list of devices is made from. */
 export interface DeviceListInput {
   /** How many pods may use Onload on this node. */
   count: number;
@@ -22,30 +22,30 @@ export interface DeviceListInput {
 }
 
 /**
- * The id of the n-th device. The original names its devices so too: a node can go from one to the other while pods
- * hold devices.
+ * The id of the n-th device, as in the original: so a node can change from one plugin to the other while pods hold
+ * devices.
  */
 export function deviceId(index: number): string {
   return `sfc-${index}`;
 }
 
-/** The index of a device of ours, or undefined for an id that was never offered. */
+/** The index of a device, or undefined for an id that is not offered. */
 export function deviceIndex(id: string, count: number): number | undefined {
   const index = /^sfc-(0|[1-9]\d*)$/.exec(id)?.[1];
   return index !== undefined && Number(index) < count ? Number(index) : undefined;
 }
 
 /**
- * The NUMA node of the n-th device, or undefined where NICs give no hint.
+ * The NUMA node of the n-th device, or undefined if no NIC has one.
  *
- * Any device stands for any NIC, so the devices are dealt out evenly: then a pod whose CPUs must be near a NIC finds
- * devices on each node that has one.
+ * Any device stands for any NIC, so devices are spread evenly over the NUMA nodes that have NICs: a pod whose CPUs must
+ * be near a NIC then finds devices on each of these.
  */
 export function deviceNumaNode(index: number, numaNodes: readonly number[]): number | undefined {
   return numaNodes.length === 0 ? undefined : numaNodes[index % numaNodes.length];
 }
 
-/** The list that the kubelet gets, below 64 KB: hints are left out where they would not fit. */
+/** The list that the kubelet gets, below 64 KB. NUMA nodes are left out if they would not fit. */
 export function deviceList({ count, healthy, numaNodes }: DeviceListInput): ListAndWatchResponse {
   const sorted = [...new Set(numaNodes)].sort((a, b) => a - b);
   const build = (hints: readonly number[]): ListAndWatchResponse => ({
@@ -82,7 +82,8 @@ export function preferredDevices(
   const byNode = Map.groupBy(free, nodeOf);
   const started = new Set(chosen.map(nodeOf));
   const rest = Math.max(0, size - chosen.length);
-  // Nodes already in use first; then the emptiest that still fits everything, so that large gaps stay whole.
+  // NUMA nodes already in use come first, then of those that have enough the one with the fewest free devices, or else
+  // the one with the most.
   const nodes = [...byNode].sort(([a, left], [b, right]) => {
     if (started.has(a) !== started.has(b)) return started.has(a) ? -1 : 1;
     const fits = Number(right.length >= rest) - Number(left.length >= rest);

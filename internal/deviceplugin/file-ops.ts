@@ -18,7 +18,7 @@ import {
 } from "node:fs";
 
 /**
- * The file system calls that install and remove host files: one object, so that a test can have any of them fail.
+ * The file system calls that install and remove host files. They are one object, so that a test can make any fail.
  *
  * They are synchronous because the label that SELinux gives to new files is set for the calling thread
  * (selinux.ts), and asynchronous calls run on others.

@@ -1,6 +1,6 @@
-/** What one look at the node found; `problems` is empty where pods can use Onload. */
+/** What one look at the node found. `problems` is empty if pods can use Onload. */
 export interface Observation {
-  /** Sentences for the log and for the text of a refused allocation, most important first. */
+  /** Sentences for the log and for the error of a refused allocation, the most important first. */
   problems: string[];
 }
 
@@ -9,7 +9,7 @@ export interface Health {
   healthy: boolean;
   /** Why not, from the last look. */
   problems: string[];
-  /** When the observations began to contradict `healthy`, in milliseconds; undefined while they agree with it. */
+  /** When observations began to contradict `healthy`, in milliseconds. undefined while they agree with it. */
   contradictedSince: number | undefined;
 }
 
@@ -17,14 +17,14 @@ export interface Health {
 export interface Hysteresis {
   /** From healthy to unhealthy. */
   fallMs: number;
-  /** From unhealthy to healthy. Longer: pods are sent here the moment it is over. */
+  /** From unhealthy to healthy. It is the longer one, because pods are scheduled here as soon as it is over. */
   riseMs: number;
 }
 
-/** Long enough for a device file that is replaced, or a driver that loads in steps; short enough for a scheduler. */
+/** Longer than a device file is missing while it is replaced, or a driver takes to load; short for a scheduler. */
 export const DEFAULT_HYSTERESIS: Hysteresis = { fallMs: 1000, riseMs: 2000 };
 
-/** Health from the first look, which counts at once: a plugin that has just started must not keep the kubelet waiting. */
+/** Health after the first look, which counts at once, so that a new plugin does not keep the kubelet waiting. */
 export function initialHealth(seen: Observation): Health {
   return { healthy: seen.problems.length === 0, problems: seen.problems, contradictedSince: undefined };
 }
@@ -40,7 +40,7 @@ export function nextHealth(health: Health, seen: Observation, now: number, hyste
   return { healthy: good, problems: seen.problems, contradictedSince: undefined };
 }
 
-/** When to look again at the latest because a change is pending, in milliseconds from `now`; undefined if none is. */
+/** The time until a pending change counts, in milliseconds from `now`. undefined if no change is pending. */
 export function recheckIn(health: Health, now: number, hysteresis: Hysteresis): number | undefined {
   if (health.contradictedSince === undefined) return undefined;
   const wait = health.healthy ? hysteresis.fallMs : hysteresis.riseMs;

@@ -1,12 +1,12 @@
 /**
- * How Onload's files lie on the node, under --host-onload-path:
+ * The folders of Onload's files on the node, under --host-onload-path:
  *
  * ```
  * current -> 9.2.0-3f9a1c0b77de     switched atomically, once the folder is complete
  * 9.2.0-3f9a1c0b77de/               VERSION-DIGEST: /opt/onload of the user image, never changed once it has this name
  *   .onloadctl.json                 says that the folder is ours, and what it was made from
  *   usr/lib64/libonload.so ...
- * .partial-...  .removing-...       what an interrupted run left; nothing uses them
+ * .partial-...  .removing-...       left by an interrupted run; nothing uses them
  * ```
  *
  * Containers mount files of a VERSION-DIGEST folder, never through the link, so that a running application keeps the
@@ -36,7 +36,7 @@ export function versionFolder(version: string, digest: string): string {
   return `${version}-${digest.slice(0, 12)}`;
 }
 
-/** Whether a name can be that of a version's folder. */
+/** Whether a name has the form of a version's folder. */
 export function isVersionFolder(name: string): boolean {
   return /^[A-Za-z0-9][-A-Za-z0-9_.]*-[0-9a-f]{12}$/.test(name);
 }

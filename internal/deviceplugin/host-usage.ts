@@ -2,13 +2,13 @@ import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 
 /**
- * Which of the folders are used by a container on this node: mounted in any process's mount table, or promised to a
- * pod in the kubelet's checkpoint, from which it starts the containers of a pod again.
+ * Which of the folders are used by containers of this node. A folder is used if any process has it in its mount table,
+ * or if the kubelet's checkpoint names it: from there the kubelet starts a pod's containers again.
  *
- * @param names folder names, unlikely to occur by chance because each ends in a digest
- * @param procDir the host's /proc: the process must see all processes of the node
+ * @param names folder names, which do not occur by chance because each ends in a digest
+ * @param procDir the node's /proc, with all of its processes
  * @param kubeletDir folder of the kubelet's checkpoint
- * @throws where the node cannot be read; then everything must be taken as used
+ * @throws if the node cannot be read; then every folder must be taken for used
  */
 export async function foldersInUse(
   names: readonly string[],
@@ -24,14 +24,14 @@ export async function foldersInUse(
   return used;
 }
 
-/** Passes on the mount table of every process; which of them share one could only be told with more privilege. */
+/** Passes on the mount table of every process. Several may share one, but telling which would need more privilege. */
 async function readMountTables(procDir: string, note: (table: string) => void): Promise<void> {
   for (const pid of await readdir(procDir)) {
     if (!/^\d+$/.test(pid)) continue;
     try {
       note(await readFile(join(procDir, pid, "mountinfo"), "utf8"));
     } catch (error) {
-      // The process ended meanwhile, or is a zombie, whose mounts are gone; anything else leaves the question open.
+      // The process has ended, or is a zombie, which has no mounts. After any other error the mounts are unknown.
       const { code } = error as NodeJS.ErrnoException;
       if (code !== "ENOENT" && code !== "ESRCH" && code !== "EINVAL") throw error;
     }
@@ -40,7 +40,7 @@ async function readMountTables(procDir: string, note: (table: string) => void): 
 
 /**
  * The Allocate answers that the kubelet keeps for its pods, as the bytes that were sent. It forgets those of ended pods
- * with the next allocation only; until then a folder may seem to be used that is not.
+ * at the next allocation. Until then a folder may seem to be used that is not.
  */
 async function storedAnswers(checkpoint: string): Promise<Buffer[]> {
   let text: string;

@@ -234,7 +234,7 @@ describe("removal", () => {
     expect(readdirSync(hostDir).sort()).toEqual([next, "current"]);
   });
 
-  test("runs by the clock that it is given, and again after what fails", async () => {
+  test("runs by the clock that it is given, and never throws", async () => {
     install(fileOps, one, "9.2.0");
     const next = install(fileOps, two, "9.3.0").folder;
     const collect = async (now: () => number): Promise<void> => {

@@ -1,8 +1,9 @@
 import { randomBytes } from "node:crypto";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import type { FileOps } from "./file-ops.ts";
 import { CURRENT_LINK, MANIFEST_FILE, PARTIAL_PREFIX, REMOVING_PREFIX, versionFolder } from "./host-layout.ts";
 import type { Manifest } from "./host-layout.ts";
+import { MAIN_LIBRARY } from "./installation.ts";
 import { copyTree, readTree, syncPath, treeDigest, type TreeEntry } from "./tree.ts";
 
 /** What to install where. */
@@ -18,17 +19,17 @@ export interface InstallRequest {
 export interface InstallResult {
   /** Name of the folder in `hostDir`. */
   folder: string;
-  /** False where the very same files were there already. */
+  /** False if the same files were there already. */
   copied: boolean;
 }
 
 /**
  * Puts Onload's files on the node and makes them the current ones (host-layout.ts).
  *
- * May be interrupted anywhere, and run again: until the link switches, new containers get the former files, and
- * afterwards the new ones, complete. Files under a running application are never touched.
+ * It may be interrupted anywhere and run again. Until the link is switched, new containers get the former files, and
+ * afterwards the new ones, all of them. Files of a running application are never touched.
  *
- * @throws where the image holds no Onload, or the copy differs from the original
+ * @throws if the image has no Onload, or the copy differs from the original
  */
 export function installHostFiles(fs: FileOps, request: InstallRequest): InstallResult {
   const { from, hostDir, version } = request;
@@ -49,13 +50,13 @@ function readSource(fs: FileOps, from: string): TreeEntry[] {
   } catch (cause) {
     throw new Error(`Cannot read Onload's files from ${from}: ${(cause as Error).message}`, { cause });
   }
-  if (!entries.some((entry) => /(^|\/)libonload\.so$/.test(entry.path))) {
-    throw new Error(`Cannot install Onload's files: ${from} holds no libonload.so: check spec.onload.userImage`);
+  if (!entries.some((entry) => basename(entry.path) === MAIN_LIBRARY)) {
+    throw new Error(`Cannot install Onload's files: ${from} holds no ${MAIN_LIBRARY}: check spec.onload.userImage`);
   }
   return entries;
 }
 
-/** Whether the folder holds exactly what it should; one that was tampered with is made anew. */
+/** Whether a folder has exactly the files that it is to have. */
 function isComplete(fs: FileOps, path: string, digest: string): boolean {
   if (!fs.existsSync(join(path, MANIFEST_FILE))) return false;
   return treeDigest(readTree(fs, path, MANIFEST_FILE)) === digest;
@@ -82,7 +83,7 @@ function copyInto(
     );
   }
   const target = join(hostDir, folder);
-  // A damaged folder gives way; containers that run from it keep what they have mounted.
+  // A damaged folder is replaced. Containers that run from it keep the files that they have mounted.
   if (fs.existsSync(target)) fs.renameSync(target, join(hostDir, `${REMOVING_PREFIX}${folder}-${unique}`));
   fs.renameSync(partial, target);
   syncPath(fs, hostDir);

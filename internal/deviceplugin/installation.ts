@@ -4,21 +4,23 @@ import { join, relative } from "node:path";
 import { CURRENT_LINK } from "./host-layout.ts";
 import { unlessShortage } from "./shortage.ts";
 
-/** Onload's files as they lie on the node; paths are relative to `folder`. */
+/** Onload's files on the node. Paths are relative to `folder`. */
 export interface Installation {
-  /** Relative to --host-onload-path; empty for a plain tree that somebody else put there. */
+  /** Relative to --host-onload-path. Empty for files that somebody put there without a folder for the version. */
   folder: string;
-  /** Name by which programs load it -> file. */
+  /** File by the name with which programs load it. */
   libraries: ReadonlyMap<string, string>;
-  /** The `onload` script. */
+  /** The `onload` script. undefined if there is none. */
   script: string | undefined;
   /** Folders that the script reads. */
   scriptFolders: string[];
 }
 
-/** Where distributions' builds of Onload put its libraries. */
+/** Folders in which distributions' builds of Onload have its libraries. */
 const LIBRARY_FOLDERS = ["usr/lib64", "usr/lib/x86_64-linux-gnu", "usr/lib/aarch64-linux-gnu", "usr/lib"];
-/** libonload.so, libonload_ext.so and every versioned name of theirs. */
+/** The library that applications preload. Without it there is no Onload. */
+export const MAIN_LIBRARY = "libonload.so";
+/** libonload.so, libonload_ext.so and their names with a version. */
 const LIBRARY = /^libonload(_[a-z]+)?\.so(\.[0-9.]+)?$/;
 const SCRIPT = "usr/bin/onload";
 const SCRIPT_FOLDERS = ["usr/libexec/onload/profiles", "usr/libexec/onload/apps"];
@@ -42,14 +44,14 @@ export async function findInstallation(hostDir: string): Promise<Installation> {
 }
 
 /**
- * Whether new containers still get what was found. Synchronous: it is asked in every Allocate call, and two system calls
- * are quicker than the way to another thread.
+ * Whether new containers still get what was found. It is synchronous because every Allocate call asks, and two system
+ * calls take less time than a change to another thread and back.
  */
 export function isStillCurrent(hostDir: string, { folder, libraries }: Installation): boolean {
-  return currentName(hostDir) === folder && existsSync(join(hostDir, folder, libraries.get("libonload.so") ?? ""));
+  return currentName(hostDir) === folder && existsSync(join(hostDir, folder, libraries.get(MAIN_LIBRARY) ?? ""));
 }
 
-/** Name of the current folder, or an empty string where the files are not ours but lie there plainly. */
+/** Name of the current folder. Empty if there is no link to one. */
 function currentName(hostDir: string): string {
   try {
     return readlinkSync(join(hostDir, CURRENT_LINK));
@@ -65,13 +67,13 @@ async function findLibraries(root: string): Promise<Map<string, string>> {
     const names = (await readdir(join(root, folder)).catch(unlessShortage<string[]>([])))
       .filter((name) => LIBRARY.test(name))
       .sort();
-    if (!names.includes("libonload.so")) continue;
+    if (!names.includes(MAIN_LIBRARY)) continue;
     const found = new Map<string, string>();
     for (const name of names) {
       const file = relative(realRoot, await realpath(join(root, folder, name)).catch(unlessShortage(root)));
       if (file !== "" && !file.startsWith("..")) found.set(name, file);
     }
-    if (found.has("libonload.so")) return found;
+    if (found.has(MAIN_LIBRARY)) return found;
   }
-  throw new Error(`Onload's libraries are missing: no ${LIBRARY_FOLDERS.join(" or ")} with libonload.so in ${root}`);
+  throw new Error(`Onload's libraries are missing: no ${LIBRARY_FOLDERS.join(" or ")} with ${MAIN_LIBRARY} in ${root}`);
 }

@@ -7,7 +7,7 @@ import Registry from "prom-client/lib/registry.js";
 import { VERSION } from "../cli/version.ts";
 import type { Nic } from "./nics.ts";
 
-/** The device plugin's metrics, in a registry of their own; every series that can be is there from the start. */
+/** The device plugin's metrics, in a registry of their own. Series start at 0 if their labels are known before. */
 export class PluginMetrics {
   readonly registry = new Registry();
   readonly #devices = this.#gauge("devices", "Devices offered to the kubelet, by health.", ["health"]);
@@ -68,7 +68,7 @@ export class PluginMetrics {
     this.#registered.set(open > 0 ? 1 : 0);
   }
 
-  /** A look at the node told nothing. */
+  /** Counts a look at the node that found nothing out. */
   observationError(): void {
     this.#unknown.inc();
   }

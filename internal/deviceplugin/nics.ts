@@ -8,17 +8,17 @@ export interface Nic {
   address: string;
   /** Vendor and device id, such as 1924:0b03. */
   id: string;
-  /** Kernel driver bound to it, or undefined where there is none. */
+  /** Kernel driver bound to it, or undefined if there is none. */
   driver: string | undefined;
-  /** NUMA node that the slot hangs on, or undefined where the firmware does not say. */
+  /** NUMA node of the slot, or undefined if the firmware does not say. */
   numaNode: number | undefined;
-  /** Network interfaces in the host's network namespace. One moved into a pod's is not listed. */
+  /** Network interfaces in the node's network namespace. An interface that was moved into a pod is not listed. */
   interfaces: string[];
 }
 
 /**
- * Functions that Onload's own drivers claim: sfc's efx_pci_table and ef100_pci_table, and the X3 that Onload's
- * driver_object.c looks for, read in Onload 9.2's sources.
+ * Functions that Onload's own drivers claim: efx_pci_table and ef100_pci_table of sfc, and the X3 of driver_object.c,
+ * in the sources of Onload 9.2.
  */
 const KNOWN_IDS: ReadonlySet<string> = new Set([
   ...["0903", "1903", "0923", "1923"].map((id) => `1924:${id}`), // SFC9120, SFC9140 (physical, virtual function)
@@ -30,10 +30,10 @@ const KNOWN_IDS: ReadonlySet<string> = new Set([
   "10ee:5084", // X3
 ]);
 
-/** Nothing more is read of the other vendors' functions, of which a server has hundreds. */
+/** A server has hundreds of functions of other vendors. Of these only the vendor is read. */
 const VENDORS: ReadonlySet<string> = new Set([...KNOWN_IDS].map((id) => id.slice(0, 4)));
 
-/** Drivers through which Onload reaches hardware. A known NIC with another one, say vfio-pci, is somebody else's. */
+/** Drivers through which Onload reaches hardware. Of a NIC with another driver, such as vfio-pci, it has no use. */
 const ONLOAD_DRIVERS: ReadonlySet<string> = new Set(["sfc", "xilinx_efct"]);
 
 /** Whether Onload can use the NIC as it is now. */

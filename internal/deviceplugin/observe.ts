@@ -53,7 +53,7 @@ async function findings(config: ObserveConfig): Promise<NodeView> {
     if (isShortage(error)) throw error;
     problems.push((error as Error).message);
   }
-  // Never a problem by itself: it explains the others.
+  // It explains the other problems, and is none by itself.
   const boot = problems.length > 0 ? bootProblem(await readBootStatus(config.procDir)) : undefined;
   if (boot !== undefined) problems.push(boot);
   return { nics, installation, problems };
@@ -69,7 +69,7 @@ function nicProblem(nics: readonly Nic[]): string {
 /** Why a device file cannot be used, or undefined. Throws if this process cannot tell. */
 async function deviceProblem(path: string, name: string): Promise<string | undefined> {
   try {
-    // Opening is the only proof that a driver stands behind the file; not blocking, whatever that driver does.
+    // Only opening it proves that the file has a driver. O_NONBLOCK, because no driver may make us wait.
     const handle = await open(path, constants.O_RDWR | constants.O_NONBLOCK);
     try {
       return (await handle.stat()).isCharacterDevice() ? undefined : `${name} is not a character device`;

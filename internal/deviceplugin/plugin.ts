@@ -23,21 +23,23 @@ import { PluginServer } from "./server.ts";
 
 export interface PluginDeps {
   log: Logger;
-  /** Milliseconds since the epoch. */
+  /** Milliseconds since the epoch: for times that others read. */
   now: () => number;
-  /** Where metrics and probes are served; undefined for nowhere. */
+  /** Milliseconds of a clock that nobody sets: for intervals. */
+  elapsed: () => number;
+  /** The address that metrics and probes are served on. undefined to serve none. */
   metricsAddress: BindAddress | undefined;
-  /** Told the port of metrics and probes once it listens. */
+  /** Told the port of metrics and probes once it is listened on. */
   listening?: (port: number) => void;
 }
 
 /**
  * Offers amd.com/onload to this node's kubelet until the signal is aborted, then gives it back.
  *
- * Ends only so: a missing NIC, module or kubelet is waited for and told by health, log and probes.
+ * A missing NIC, module or kubelet does not end it: it waits for them, and health, log and probes say so.
  */
 export async function runDevicePlugin(config: PluginConfig, deps: PluginDeps, signal: AbortSignal): Promise<void> {
-  // The library writes to the console what is returned as an error anyway.
+  // The library also writes to the console what it returns as an error.
   setLogVerbosity(logVerbosity.NONE);
   await new DevicePlugin(config, deps).run(signal);
 }
@@ -53,12 +55,12 @@ class DevicePlugin {
   #view: NodeView = { nics: [], installation: undefined, problems: ["Nobody has looked at the node yet"] };
   #health: Health = { healthy: false, problems: [], contradictedSince: undefined };
   #edits: ContainerEdits | undefined;
-  /** The answer to a call for one container, as nearly all are. */
+  /** The answer to a call for one container. Nearly all calls are such. */
   #answer: AllocateResponse | undefined;
   #published: string | undefined;
 
   constructor(config: PluginConfig, deps: PluginDeps) {
-    const { log, now } = deps;
+    const { log, now, elapsed } = deps;
     this.#config = config;
     this.#deps = deps;
     this.#metrics = new PluginMetrics(config.onloadVersion);
@@ -91,12 +93,12 @@ class DevicePlugin {
     );
     this.#connection = new Connection(config, this.#server, endpoint, {
       log,
-      now,
+      elapsed,
       registered: (ok) => this.#metrics.registration(ok),
     });
     this.#monitor = new HealthMonitor(config, {
       log,
-      now,
+      elapsed,
       seen: (view, health) => this.#seen(view, health),
       unknown: () => this.#metrics.observationError(),
     });
@@ -135,7 +137,7 @@ class DevicePlugin {
     this.#server.publish(deviceList({ count: this.#config.maxPods, healthy: health.healthy, numaNodes }));
   }
 
-  /** Without the file nothing can be given: calls are refused until it can be written. */
+  /** If the file cannot be written, containers cannot be given anything: calls are refused until it can. */
   #writeCdi(edits: ContainerEdits): void {
     try {
       writeCdiSpec(onHost(this.#config, this.#config.cdiDir), edits);
@@ -163,7 +165,7 @@ class DevicePlugin {
     this.#memory.used();
     let ok = false;
     try {
-      // The files may have been replaced or lost since the last look, and what is handed out now is kept for the pod's life.
+      // Files may have been replaced or lost since the last look, and the kubelet keeps this answer as long as the pod.
       const hostDir = onHost(this.#config, this.#config.hostOnloadPath);
       const { installation } = this.#view;
       const isOld = installation === undefined || !isStillCurrent(hostDir, installation);
@@ -187,7 +189,7 @@ class DevicePlugin {
 
   /** Why nothing can be allocated now; empty if it can. */
   #allocationProblems(neededLook: boolean): string[] {
-    // The look that would have found today's files found nothing out.
+    // The files have changed since the last look that found something out.
     if (neededLook && this.#monitor.blindness !== undefined) return [this.#monitor.blindness];
     return this.#edits === undefined ? this.#view.problems : this.#health.problems;
   }
@@ -202,7 +204,7 @@ class DevicePlugin {
     return `The kubelet has been out of reach for ${Math.round(silent / 1000)} s`;
   }
 
-  /** Takes the resource off the node, unless another plugin of ours has taken over already. */
+  /** Takes the resource from the node, unless a plugin of another pod has taken over already. */
   async #giveBack(): Promise<void> {
     const { kubeletDir, podName, strategy, cdiDir } = this.#config;
     const own = socketName(kubeletDir, podName);

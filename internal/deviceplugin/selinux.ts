@@ -1,16 +1,16 @@
 import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
-/** The label with which any container may read a file: the type that container-selinux gives to containers' files. */
+/** The label of files that every container may read. container-selinux gives their type to containers' files. */
 const CONTAINER_FILE_LABEL = "system_u:object_r:container_file_t:s0";
 
 /**
- * Runs `action` with every file that it makes labelled for containers, where SELinux is on; else just runs it.
+ * Runs `action`. If SELinux is on, every file that it makes is labelled for containers.
  *
  * The kernel labels what the calling thread makes while fscreate is set, so `action` must make its files with
- * synchronous calls. Nothing else is needed in the image: no chcon, no policy tools.
+ * synchronous calls. The image needs no chcon and no policy tools for it.
  *
- * @param sysDir the host's /sys, whose fs/selinux/enforce is there only where SELinux is on
+ * @param sysDir the node's /sys, which has fs/selinux/enforce only if SELinux is on
  * @param procDir /proc
  */
 export function withContainerLabel<T>(sysDir: string, procDir: string, action: () => T): T {
@@ -27,7 +27,7 @@ export function withContainerLabel<T>(sysDir: string, procDir: string, action: (
   try {
     return action();
   } finally {
-    // An empty write gives the policy's own choice back.
+    // After an empty write the policy chooses labels again.
     writeFileSync(attribute, "\n");
   }
 }

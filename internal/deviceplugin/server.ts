@@ -11,18 +11,18 @@ import {
   type PreferredAllocationResponse,
 } from "../../proto/deviceplugin/v1beta1/api.gen.ts";
 
-/** What the kubelet's calls are answered with. A rejected promise is told to the kubelet by its message. */
+/** Answers the kubelet's calls. If a promise is rejected, the kubelet gets the error's message. */
 export interface PluginCalls {
-  /** An answer is not changed after it was given once. */
+  /** The answer must not be changed afterwards. */
   allocate(request: AllocateRequest): Promise<AllocateResponse>;
   preferredAllocation(request: PreferredAllocationRequest): PreferredAllocationResponse;
-  /** A list was sent. */
+  /** Called after a list was sent. */
   listed(): void;
-  /** The number of open ListAndWatch streams changed. */
+  /** Called after the number of open ListAndWatch streams has changed. */
   streamsChanged(open: number): void;
 }
 
-/** Answers that were sent before: most calls get the very same one, and encoding it is most of their cost. */
+/** Encoded answers. Most calls get the same object, and most of a call's cost is to encode it. */
 const encoded = new WeakMap<AllocateResponse, Buffer>();
 
 const service: typeof DevicePluginService = {
@@ -59,15 +59,15 @@ export class PluginServer {
   }
 
   /**
-   * Serves, on a new socket: one that an earlier process of this pod left is removed.
+   * Serves on a new socket. A socket that an earlier process of this pod left is removed.
    *
-   * @throws where the socket cannot be made
+   * @throws if the socket cannot be made
    */
   async start(): Promise<void> {
     // The former server unlinks the path when it closes, so it must be gone before the new one binds.
     this.#server?.forceShutdown();
     await rm(this.#path, { force: true });
-    // Statistics that nobody asks for would be kept for every call.
+    // Channelz would keep statistics of every call, which nobody asks for.
     const server = new Server({ "grpc.enable_channelz": 0 });
     server.addService(service, this.#handlers());
     await new Promise<void>((resolve, reject) => {
@@ -93,14 +93,14 @@ export class PluginServer {
     for (const stream of this.#streams) this.#send(stream);
   }
 
-  /** Ends the streams once what was written has gone out, then the server; its socket is removed. */
+  /** Ends the streams once all that was written has been sent, then the server, and removes its socket. */
   async stop(): Promise<void> {
     const server = this.#server;
     if (server === undefined) return;
     this.#server = undefined;
     for (const stream of this.#streams) stream.end();
     await new Promise<void>((resolve) => {
-      // A kubelet that does not close its end must not keep the pod.
+      // The pod must end although the kubelet does not close its side.
       const timer = setTimeout(() => server.forceShutdown(), 1000);
       server.tryShutdown(() => {
         clearTimeout(timer);

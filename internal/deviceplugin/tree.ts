@@ -8,14 +8,14 @@ export type TreeEntry =
   | { path: string; type: "file"; mode: number; sha256: string }
   | { path: string; type: "link"; target: string };
 
-/** Permission bits that are kept: what is set-user-id in an image must not become so on the host. */
+/** Permission bits that are kept. A file that is set-user-id in an image must not become so on the node. */
 const MODE_BITS = 0o777;
-/** Shared by all copies and digests, which are synchronous and so never run at once. */
+/** Shared by all copies and digests: they are synchronous, so no two run at the same time. */
 const buffer = Buffer.alloc(256 * 1024);
 /**
  * Files are written in pieces of this size. The kernel caches a file in the pieces in which it was written, and maps
- * a whole piece into a process that touches one byte of it: programs and libraries from large ones take half as much
- * memory again.
+ * a whole piece into a process that reads one byte of it. With large pieces, programs and libraries would take half as
+ * much memory again.
  */
 const PIECE = 16 * 1024;
 
@@ -56,7 +56,7 @@ export function treeDigest(entries: readonly TreeEntry[]): string {
   return hash.digest("hex");
 }
 
-/** Copies entries of one tree into a folder that exists and is empty, and has the disk keep every file. */
+/** Copies entries of a tree into a folder that exists and is empty, and syncs every file and folder to the disk. */
 export function copyTree(fs: FileOps, from: string, to: string, entries: readonly TreeEntry[]): void {
   for (const entry of entries) {
     const target = join(to, entry.path);
@@ -68,7 +68,7 @@ export function copyTree(fs: FileOps, from: string, to: string, entries: readonl
       copyFile(fs, join(from, entry.path), target, entry.mode);
     }
   }
-  // Folders last and children first: one without write permission must not stop its own contents.
+  // Modes of folders come last, children first: nothing could be made in a folder without write permission.
   for (const entry of entries.toReversed()) {
     if (entry.type !== "folder") continue;
     fs.chmodSync(join(to, entry.path), entry.mode);
@@ -96,7 +96,7 @@ export function copyFile(fs: FileOps, from: string, to: string, mode: number): v
   fs.chmodSync(to, mode);
 }
 
-/** Has the disk keep a file, or the names in a folder. */
+/** Syncs a file, or the names in a folder, to the disk. */
 export function syncPath(fs: FileOps, path: string): void {
   const handle = fs.openSync(path, "r");
   try {

@@ -1,11 +1,11 @@
 import { statSync, watch, type FSWatcher } from "node:fs";
 
-/** Lets one loop sleep until something happens; what happens while it is awake is not lost. */
+/** Lets one loop sleep until something happens. What happens while the loop is awake is not lost. */
 export class Wake {
   #pending = false;
   #resume: (() => void) | undefined;
 
-  /** Ends the current wait, or else the next one at once. */
+  /** Ends the current wait. If there is none, the next one ends at once. */
   notify(): void {
     this.#pending = true;
     this.#resume?.();
@@ -22,7 +22,7 @@ export class Wake {
         };
         this.#resume = resume;
         signal.addEventListener("abort", resume, { once: true });
-        // The signal outlives every wait: a listener left behind each time would be a leak.
+        // The signal outlives every wait, so that a listener left behind by each would be a leak.
         this.#cleanUp = () => signal.removeEventListener("abort", resume);
       });
       this.#cleanUp?.();
@@ -35,8 +35,8 @@ export class Wake {
 }
 
 /**
- * Notices changes of names in a folder (inotify), as a hint to look: whoever uses it looks now and then anyway, since a
- * file system need not report everything.
+ * Tells of changed names in a folder (inotify). It is a hint only: file systems need not report everything, so its user
+ * must also look from time to time.
  */
 export class FolderWatch {
   readonly #path: string;
@@ -49,7 +49,7 @@ export class FolderWatch {
     this.#onChange = onChange;
   }
 
-  /** Watches the folder that is at the path now; call it again from time to time, because that may be another one. */
+  /** Watches the folder that is at the path now. Call it from time to time: another may have taken its place. */
   ensure(): void {
     const inode = inodeOf(this.#path);
     if (inode === this.#inode && this.#watcher !== undefined) return;
@@ -61,7 +61,7 @@ export class FolderWatch {
       this.#watcher = watcher;
       this.#inode = inode;
     } catch {
-      // Out of inotify watches: the slow look remains.
+      // No inotify watches are left. The look from time to time remains.
     }
   }
 

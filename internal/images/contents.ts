@@ -18,7 +18,7 @@ export interface ImageFile {
 
 /** What a kernel module says about itself (modinfo). */
 export interface ModuleInfo {
-  /** Such as "6.1.0-42-amd64 SMP preempt mod_unload modversions"; undefined when it cannot be read. */
+  /** Such as "6.1.0-42-amd64 SMP preempt mod_unload modversions"; undefined if it cannot be read. */
   vermagic?: string;
   depends: string[];
   /** Whether it has debug sections. */

@@ -18,7 +18,7 @@ const RELEASE_FILE = "etc/driver-toolkit-release.json";
 /**
  * Asks `oc` which Driver Toolkit belongs to an OpenShift release, such as 4.14.12.
  *
- * @throws Error when oc is not there or does not know the release
+ * @throws Error if oc is not there or does not know the release
  */
 export async function toolkitOfRelease(
   release: string,
@@ -41,14 +41,14 @@ export async function toolkitOfRelease(
   }
 }
 
-/** Reads /etc/driver-toolkit-release.json. @throws Error when the text is not that of a Driver Toolkit */
+/** Reads /etc/driver-toolkit-release.json. @throws Error if the text is not that of a Driver Toolkit */
 export function parseToolkit(text: string): DriverToolkit {
   const { KERNEL_VERSION, RT_KERNEL_VERSION } = JSON.parse(text) as Record<string, string | undefined>;
   if (!KERNEL_VERSION) throw new Error("it names no KERNEL_VERSION");
   return { kernel: KERNEL_VERSION, ...(RT_KERNEL_VERSION ? { realTimeKernel: RT_KERNEL_VERSION } : {}) };
 }
 
-/** Opens a Driver Toolkit image and reads what it is for. @throws Error when it is none */
+/** Opens a Driver Toolkit image and reads which kernels it is for. @throws Error if it is none */
 export async function readToolkit(store: LocalStore, image: string): Promise<DriverToolkit> {
   const text = await store.readFile(image, RELEASE_FILE);
   if (text === undefined) throw new Error(`Cannot use ${image} as a Driver Toolkit: it has no /${RELEASE_FILE}`);
@@ -64,7 +64,7 @@ export async function readToolkit(store: LocalStore, image: string): Promise<Dri
 /**
  * Assigns a toolkit to each kernel. If no kernels are wanted, each toolkit builds for the kernel that it is made for.
  *
- * @throws Error when a wanted kernel is that of no toolkit
+ * @throws Error if a wanted kernel is that of no toolkit
  */
 export function matchKernels(
   toolkits: readonly (DriverToolkit & { image: string })[],

@@ -10,7 +10,7 @@ import type { Executable } from "./plan.ts";
  * output of scripts/build in a checkout.
  *
  * @param platform such as linux/arm64; default: any
- * @throws Error when there is none, or it is for another machine
+ * @throws Error if there is none, or it is for another machine
  */
 export async function readExecutable(
   given: string | undefined,

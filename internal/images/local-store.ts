@@ -48,7 +48,7 @@ export class LocalStore {
     return code === 0 ? this.engine.parseInspect(stdout) : undefined;
   }
 
-  /** A local image, pulled first when it is not there. @throws Error when it cannot be pulled */
+  /** A local image, pulled first if it is not there. @throws Error if it cannot be pulled */
   async obtain(image: string, registry: RegistryOptions, platform?: string): Promise<LocalImage> {
     const here = await this.inspect(image);
     if (here) return here;

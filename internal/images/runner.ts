@@ -30,13 +30,13 @@ export interface Runner {
   /**
    * Runs a program to its end, whatever its exit code.
    *
-   * @throws Error when it cannot be started; the signal's reason when aborted, after the program and its children ended
+   * @throws Error if it cannot be started; the signal's reason when aborted, after the program and its children ended
    */
   run(command: readonly string[], options?: RunOptions): Promise<RunResult>;
   /**
    * Runs a program and passes its standard output to `read`. If `read` returns early, the program is ended.
    *
-   * @throws Error when the program fails before `read` has what it wants
+   * @throws Error if the program fails before `read` has what it wants
    */
   read<T>(command: readonly string[], read: (stdout: Readable) => Promise<T>, options?: RunOptions): Promise<T>;
 }

@@ -18,7 +18,7 @@ test("the snippet names every image, and the sfc driver where there is one", () 
     kernelMappings:
       - regexp: ^6\\.1\\.0-42-amd64$
         kernelModuleImage: r/onload-module:9.1.0-6.1.0-42-amd64
-        sfc: {} # Leave out where a MachineConfig loads the sfc driver at boot
+        sfc: {} # Leave out if a MachineConfig loads the sfc driver at boot
       - regexp: ^5\\.14\\.0\\+rt$
         kernelModuleImage: r/onload-module:9.1.0-5.14.0_rt
     userImage: r/onload-user:9.1.0

@@ -41,7 +41,7 @@ export function onloadSnippet(images: readonly BuiltImage[], version: string | u
     const node = sfc && document.getIn(["spec", "onload", "kernelMappings", index, "sfc"]);
     if (!isMap(node)) return;
     node.flow = true;
-    node.comment = " Leave out where a MachineConfig loads the sfc driver at boot";
+    node.comment = " Leave out if a MachineConfig loads the sfc driver at boot";
   });
   return document.toString({ lineWidth: 0 });
 }

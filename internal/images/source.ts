@@ -43,7 +43,7 @@ export interface SourceOptions {
  * The version of a checkout is its tag without the leading v, else its commit as scripts/onload_mkdist abbreviates it.
  * "-dirty" is appended if tracked files were changed.
  *
- * @throws Error when it is none of them, is damaged, or has no usable version
+ * @throws Error if it is none of them, is damaged, or has no usable version
  */
 export async function readSource(path: string, options: SourceOptions): Promise<Source> {
   const kind = await stat(path).catch((cause: unknown) => {

@@ -89,7 +89,7 @@ interface EntryOptions {
  * Calls `visit` with each entry of a tar, one after another. Content that `visit` does not read is skipped.
  * `visit` returns false to stop early.
  *
- * @throws Error when the tar ends too early or is none
+ * @throws Error if the tar ends too early or is none
  */
 export async function eachEntry(
   tar: Readable,

@@ -249,6 +249,8 @@ test("watches that are refused are a problem, though lists succeed", async () =>
   const { informer, stop } = follow(server, { ...patient(), log });
   await eventually(() => lists(server) > 3);
   expect(informer.problem).toBe("Cannot watch nodes: you may not watch");
+  // To ask again for what was refused mends nothing.
+  expect(server.requests.filter((line) => line.includes("watch=")).length).toBeLessThanOrEqual(lists(server));
   expect(lines.length).toBe(1);
   server.heal();
   await eventually(() => informer.problem === undefined);

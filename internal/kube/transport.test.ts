@@ -241,6 +241,7 @@ test.each([
   ["without end", "1e400", 3000, 1],
   ["longer than is sensible", "3600", 100_000, 4],
   ["again and again", "1", 5500, 6],
+  ["no time, again and again", "0", 100_000, 11],
 ])(
   "a server that asks to wait %s is waited for within the call's time",
   async (_name, retryAfter, timeoutMs, requests) => {
@@ -269,6 +270,26 @@ test.each([
     expect(server.requests.length).toBe(requests);
   },
 );
+
+test("what a server was waited for is missing from the time that the next try has", async () => {
+  await using server = await FakeApiServer.start();
+  const clock = new FakeClock();
+  let attempts = 0;
+  const client = server.client({ clock, onRequest: () => void attempts++ });
+  server.fail("GET", /./, 1, (response) => {
+    response.setHeader("retry-after", "1");
+    sendStatus(response, 503, "ServiceUnavailable", "in maintenance");
+  });
+  server.fail("GET", /./, 1, () => undefined);
+  const call = client.get(NODES, { name: "a" }, { timeoutMs: 3000 }).catch((error: unknown) => error);
+  await until(() => attempts === 1);
+  await settled();
+  await clock.advance(1000);
+  await until(() => server.requests.length === 2);
+  await clock.advance(clock.untilNext!);
+  expect(((await call) as Error).message).toEndWith("no answer within 2 s");
+  expect(clock.monotonic()).toBe(3000);
+});
 
 test("credentials that cannot be read are told as such, with their source", async () => {
   await using server = await FakeApiServer.start();

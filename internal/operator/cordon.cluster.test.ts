@@ -1,8 +1,15 @@
 /** What becomes of nodes that a person cordons in the middle of an upgrade, with KMM 1.1.0, which skips cordoned nodes. */
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
-import { onloadModuleLabel } from "../api/names.ts";
+import {
+  kmm1DevicePluginLabel,
+  kmm1ModuleLoaderLabel,
+  onloadModuleLabel,
+  onloadModuleName,
+  pluginLabel,
+} from "../api/names.ts";
 import { NODES } from "../kube/resource.ts";
 import { poll } from "../testcluster/lib/poll.ts";
+import { loadLabel } from "./kmm/load-label.ts";
 import { imagesOf, onloadSpec, OperatorCluster, PATIENCE_MS } from "./testing/operator-cluster.ts";
 
 setDefaultTimeout(600_000);
@@ -59,15 +66,37 @@ test("nothing is unloaded on a cordoned node for a corrected version, and it goe
   await cluster.ready(namespace);
   expect(await cluster.versionOn(node, namespace)).toBe("v2");
 
-  // KMM takes the module from a kernel that only cordoned nodes run, and is not woken by the uncordon.
+  await cluster.deleteOnload(namespace);
+  await cluster.gone(namespace);
+  expect(await cluster.traces(node)).toEqual([]);
+});
+
+test("KMM is reminded by one patch of a node that it left out because it was cordoned", async () => {
+  const namespace = await cluster.createNamespace();
+  const key = { namespace, name: "main" };
+  const module = onloadModuleName(key.name);
+  const [node] = (await cluster.kubelet.createNodes(1, "overlooked", { pool: "overlooked" }, "6.0.0-overlooked")) as [
+    string,
+  ];
   await cordon(node, true);
-  await cluster.client.mergePatch(NODES, { name: node }, { metadata: { labels: { wake: "1" } } });
+  // As if the node had been labelled a moment before, and cordoned before KMM saw it.
+  const names = [
+    pluginLabel(key),
+    onloadModuleLabel(key),
+    kmm1ModuleLoaderLabel(namespace, module),
+    kmm1DevicePluginLabel(namespace, module),
+  ];
+  const labels = { ...Object.fromEntries(names.map((name) => [name, "v1"])), [loadLabel(namespace, module)]: "on" };
+  await cluster.client.mergePatch(NODES, { name: node }, { metadata: { labels } });
+  await cluster.createOnload(namespace, onloadSpec("overlooked", "v1"));
   expect(await problem(namespace, node, "Cordoned")).toStartWith("LoadingOnload: ");
+  const noted = async (): Promise<boolean> =>
+    Object.values((await cluster.node(node)).metadata.annotations ?? {}).some((note) => note.endsWith(" cordoned"));
+  await poll(noted, { what: "The note that the node was seen cordoned", timeoutMs: PATIENCE_MS });
   const before = patchesOf(node);
   await cordon(node, false);
   await cluster.ready(namespace);
   expect(patchesOf(node) - before).toBe(1);
-
   await cluster.deleteOnload(namespace);
   await cluster.gone(namespace);
   expect(await cluster.traces(node)).toEqual([]);

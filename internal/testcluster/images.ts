@@ -163,7 +163,7 @@ export class ImageBuilder {
     return await this.build("glibc-base:1", context);
   }
 
-  /** A new folder with a copy of the sources of the same name, where there are any. */
+  /** A new folder with a copy of the sources of the same name, if there are any. */
   #context(name: string): string {
     const context = this.#state.path("images", `${name}-${crypto.randomUUID().slice(0, 8)}`);
     mkdirSync(context, { recursive: true });

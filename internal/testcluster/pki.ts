@@ -53,7 +53,7 @@ export class CertificateAuthority {
     ]);
   }
 
-  /** Issues a certificate for a client, or for a server when the subject has hosts; files are named FILE.crt and FILE.key. */
+  /** Issues a certificate for a client, or for a server if the subject has hosts; files are named FILE.crt and FILE.key. */
   async issue(file: string, subject: Subject): Promise<KeyPair> {
     const pair = { certPath: join(this.folder, `${file}.crt`), keyPath: join(this.folder, `${file}.key`) };
     const groups = (subject.groups ?? []).map((group) => `/O=${escapeName(group)}`).join("");

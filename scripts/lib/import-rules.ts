@@ -40,9 +40,6 @@ const STAGES = [
   ["reconcile.ts", "operator.ts"],
 ];
 
-/** Imports against the order of the stages that are still to be mended, each as "file -> imported file". */
-export const STAGE_EXCEPTIONS: readonly string[] = [];
-
 /** Packages that only these layers may load in production. */
 const PACKAGE_OWNERS: Record<string, readonly string[]> = {
   "@kubernetes/client-node": ["kube"],
@@ -58,7 +55,7 @@ const RUNTIME_ADAPTERS: readonly string[] = ["internal/deviceplugin/runtime.ts"]
 const WITHOUT_API_CLIENT = ["cmd/device-plugin.ts", "cmd/control-plane.ts"];
 
 /** Whether a file is a test, or serves tests only. */
-export function servesTests(file: string): boolean {
+function servesTests(file: string): boolean {
   return (
     file.endsWith(".test.ts") ||
     /\/(?:testing|testdata)\//.test(file) ||
@@ -70,41 +67,27 @@ export function servesTests(file: string): boolean {
  * Every import that breaks a rule, in words.
  *
  * @param sources all TypeScript files of cmd, internal, proto and scripts
- * @param exceptions imports between stages of the operator that are let pass
  */
-export function importProblems(sources: Sources, exceptions: readonly string[] = STAGE_EXCEPTIONS): string[] {
+export function importProblems(sources: Sources): string[] {
   const problems: string[] = [];
   for (const [file, text] of sources) {
     const problem = folderProblem(file);
     if (problem) problems.push(`${file}: ${problem}`);
     for (const target of importsOf(text)) {
       const path = resolveImport(file, target);
-      const wrong = path === undefined ? packageProblem(file, target) : pathProblem(file, path, exceptions);
+      const wrong = path === undefined ? packageProblem(file, target) : pathProblem(file, path);
       if (wrong) problems.push(`${file}: ${wrong}`);
     }
     if (!servesTests(file) && !RUNTIME_ADAPTERS.includes(file) && usesRuntime(text))
       problems.push(`${file}: uses a runtime's own API; use node:`);
   }
-  const graph = importGraph(sources);
-  for (const circle of circles(graph)) {
-    if (!circle.slice(1).some((file, i) => exceptions.includes(`${circle[i]} -> ${file}`)))
-      problems.push(`circle: ${circle.join(" -> ")}`);
-  }
+  for (const circle of circles(importGraph(sources))) problems.push(`circle: ${circle.join(" -> ")}`);
   const loads = loadGraph(sources);
   for (const command of WITHOUT_API_CLIENT) {
     const path = pathBetween(loads, command, "@kubernetes/client-node");
     if (path) problems.push(`${command}: must not load the API client, but does: ${path.join(" -> ")}`);
   }
   return problems;
-}
-
-/** The exceptions that no import needs any more. */
-export function unusedExceptions(sources: Sources): string[] {
-  const graph = importGraph(sources);
-  return STAGE_EXCEPTIONS.filter((exception) => {
-    const [file, target] = exception.split(" -> ") as [string, string];
-    return !graph.get(file)?.includes(target);
-  });
 }
 
 function folderProblem(file: string): string | undefined {
@@ -116,7 +99,7 @@ function folderProblem(file: string): string | undefined {
   return undefined;
 }
 
-function pathProblem(file: string, path: string, exceptions: readonly string[]): string | undefined {
+function pathProblem(file: string, path: string): string | undefined {
   if (!/\.[A-Za-z]+$/.test(path)) return `import of ${path} has no file extension`;
   const layer = layerOf(file);
   const into = layerOf(path);
@@ -126,7 +109,7 @@ function pathProblem(file: string, path: string, exceptions: readonly string[]):
   if (servesTests(path) && !servesTests(file)) return `production code must not import what serves tests (${path})`;
   if (layer === "cmd") return undefined;
   if (into === layer) {
-    return layer === "operator" ? stageProblem(file, path, exceptions) : undefined;
+    return layer === "operator" ? stageProblem(file, path) : undefined;
   }
   if (layer === "testcluster" || layer === "proto") return `${layer} must not import ${into} (${path})`;
   if (into === "cli" || (layer === "cli" && path === "package.json")) return undefined;
@@ -134,9 +117,9 @@ function pathProblem(file: string, path: string, exceptions: readonly string[]):
   return `${layer} must not import ${into} (${path})`;
 }
 
-function stageProblem(file: string, path: string, exceptions: readonly string[]): string | undefined {
+function stageProblem(file: string, path: string): string | undefined {
   if (isOperatorTesting(file) || isOperatorTesting(path)) return undefined;
-  if (stageOf(path) <= stageOf(file) || exceptions.includes(`${file} -> ${path}`)) return undefined;
+  if (stageOf(path) <= stageOf(file)) return undefined;
   return `stage ${STAGES[stageOf(file)]?.join(", ")} must not import ${path}, which is a later stage`;
 }
 

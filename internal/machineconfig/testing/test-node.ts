@@ -64,7 +64,7 @@ export class TestNode {
   }
 
   static async create(): Promise<TestNode> {
-    // In memory where possible: the scripts sync what they write.
+    // In memory if possible, because the scripts sync what they write.
     const base = existsSync("/dev/shm") ? "/dev/shm" : tmpdir();
     const node = new TestNode(await mkdtemp(join(base, "onloadctl-node-")));
     node.#lay();

@@ -1,6 +1,6 @@
 /**
- * The last step taken on a node, kept in an annotation of that node and written by the same PATCH as the step: so the
- * time that a step has taken survives the operator, and no step costs a second request.
+ * The last step taken on a node, kept in an annotation of that node. The PATCH of the step itself writes it, so the time
+ * that a step has taken outlives the operator's process, and no step costs a second request.
  */
 import { pluginLabel, type OnloadKey } from "../../api/names.ts";
 import { digestOf } from "./digest.ts";

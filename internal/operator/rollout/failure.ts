@@ -18,7 +18,7 @@ export interface Limits {
 export interface Problem {
   reason: NodeReason;
   message: string;
-  /** Milliseconds since the epoch; undefined where nothing observed says since when. */
+  /** Milliseconds since the epoch; undefined if nothing says since when. */
   since: number | undefined;
   /** The node stands in the middle of a step and cannot go on by itself: it halts the rollout. */
   failed: boolean;
@@ -150,19 +150,20 @@ function standingProblem(node: NodeFacts, state: NodeState): Failure | undefined
       message: `Waits for Onload "${node.blockedBy}" to leave this node; see its status for what keeps it`,
     };
   }
-  if (state === "Unmapped" || (state === "Outdated" && !node.mapped)) {
+  const { serves } = rowOf(state);
+  if (state === "Unmapped" || (serves === "older" && !node.mapped)) {
     return {
       reason: NODE_REASON.NoKernelMapping,
       message: "No entry of spec.onload.kernelMappings matches the node's kernel; add one",
     };
   }
-  if (!node.ready && (state === "Ready" || state === "Outdated" || state === "PluginOutdated")) {
+  if (!node.ready && serves) {
     return withRemedy({ reason: NODE_REASON.NodeNotReady, message: "The node is not Ready" });
   }
-  if (state === "Cordoned" || (state === "Outdated" && node.cordoned)) {
+  if (state === "Cordoned" || (serves === "older" && node.cordoned)) {
     return { reason: NODE_REASON.Cordoned, message: "The node is cordoned: it is skipped until uncordoned" };
   }
-  const image = state === "Outdated" ? imageFailure(node) : undefined;
+  const image = serves === "older" ? imageFailure(node) : undefined;
   return image && withRemedy(image);
 }
 
@@ -173,6 +174,7 @@ function reportedFailure(node: NodeFacts, state: NodeState): Failure | undefined
 }
 
 function failureAt(node: NodeFacts, state: NodeState): Failure | undefined {
+  if (rowOf(state).serves === "older") return node.onload.failure ?? pluginFailure(node);
   switch (state) {
     case "LoadingSfc":
       return node.sfc.failure ?? imageFailure(node);
@@ -183,12 +185,14 @@ function failureAt(node: NodeFacts, state: NodeState): Failure | undefined {
     case "UnloadingOnload":
       return node.onload.failure;
     case "StartingPlugin":
-      return node.plugin.ready ? undefined : node.plugin.failure;
-    case "Outdated":
-      return node.onload.failure ?? (node.plugin.ready ? undefined : node.plugin.failure);
+      return pluginFailure(node);
     default:
       return undefined;
   }
+}
+
+function pluginFailure({ plugin }: NodeFacts): Failure | undefined {
+  return plugin.ready ? undefined : plugin.failure;
 }
 
 /** An image that KMM will not find unless somebody does something. */

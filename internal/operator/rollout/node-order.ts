@@ -1,19 +1,15 @@
-/** Sorts node names as people count: node-2 before node-10. */
-export function byNodeName(a: string, b: string): number {
-  const [left, right] = [sortKey(a), sortKey(b)];
-  return left < right ? -1 : left > right ? 1 : a < b ? -1 : Number(a > b);
+/** Sorts by node names as people count: node-2 before node-10. */
+export function sortByNodeName<T>(items: readonly T[], nameOf: (item: T) => string): T[] {
+  // A key is made once for each item, because a sort compares each many times.
+  const keyed = items.map((item) => ({ item, name: nameOf(item), key: sortKey(nameOf(item)) }));
+  keyed.sort((a, b) => compare(a.key, b.key) || compare(a.name, b.name));
+  return keyed.map(({ item }) => item);
 }
 
-/** Keys are kept, because every plan sorts all nodes. */
-const keys = new Map<string, string>();
-const MOST_KEYS = 20_000;
-
 function sortKey(name: string): string {
-  let key = keys.get(name);
-  if (key === undefined) {
-    if (keys.size >= MOST_KEYS) keys.clear();
-    key = name.replace(/\d+/g, (digits) => digits.padStart(12, "0"));
-    keys.set(name, key);
-  }
-  return key;
+  return name.replace(/\d+/g, (digits) => digits.padStart(12, "0"));
+}
+
+function compare(a: string, b: string): number {
+  return a < b ? -1 : Number(a > b);
 }

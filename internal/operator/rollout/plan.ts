@@ -3,7 +3,7 @@ import type { NodeFacts } from "../assess/facts.ts";
 import { cordonProblem, isKeptByCordon, renewalFor, type Renewal } from "./cordon.ts";
 import { deadlineOf, forceAt, problemOf, waitingSince, type Limits, type Problem } from "./failure.ts";
 import { lastFailure, type FailureDraft } from "./lasting-failure.ts";
-import { byNodeName } from "./node-order.ts";
+import { sortByNodeName } from "./node-order.ts";
 import { gateText, type Gate } from "./gates.ts";
 import { grantSlots, slotText } from "./slots.ts";
 import { stalledNodes, stallProblem } from "./stall.ts";
@@ -58,18 +58,15 @@ export interface RolloutPlan {
   halted: boolean;
   /** Who holds the slots, as a sentence without its end; "" if no node waits for one. */
   slots: string;
-  /** Nothing moves although nodes wait and nobody wants them to. */
-  stalled: boolean;
+  /** Nothing moves although nodes wait and nobody wants them to; and whether status.stalledSince says since when. */
+  stalled: "noted" | "unnoted" | undefined;
 }
 
 /** Plans. Pure: equal facts, policy and time give equal plans. */
 export function planRollout(nodes: readonly NodeFacts[], policy: Policy, now: number): RolloutPlan {
-  const plans: NodePlan[] = [];
-  for (const facts of nodes) {
-    const plan = planNode(facts, policy, now);
-    if (plan.state !== "Absent" || facts.keptBy !== undefined) plans.push(plan);
-  }
-  plans.sort((a, b) => byNodeName(a.facts.name, b.facts.name));
+  const all = nodes.map((facts) => planNode(facts, policy, now));
+  const concerned = all.filter(({ state, facts }) => state !== "Absent" || facts.keptBy !== undefined);
+  const plans = sortByNodeName(concerned, ({ facts }) => facts.name);
   const halted = plans.some(({ problem }) => problem?.failed);
   const slots = grantSlots(plans, { ...policy, halted });
   const isAwaited = [...slots.grants.values()].includes("NoFreeSlot");
@@ -87,7 +84,9 @@ export function planRollout(nodes: readonly NodeFacts[], policy: Policy, now: nu
   if (stalled.length > 0) times.push(judgeStall(stalled, policy, held, now));
   const future = times.filter((at) => at !== undefined && at > now) as number[];
   const wakeAt = future.length > 0 ? future.reduce((a, b) => Math.min(a, b)) : undefined;
-  return { nodes: plans, wakeAt, halted, slots: held, stalled: stalled.length > 0 };
+  const isNoted = policy.stalledSince !== undefined;
+  const stall = stalled.length === 0 ? undefined : isNoted ? "noted" : "unnoted";
+  return { nodes: plans, wakeAt, halted, slots: held, stalled: stall };
 }
 
 /** Keeps a node from its step. */
@@ -96,7 +95,7 @@ function close(plan: NodePlan, gate: Gate, slots: string): void {
 }
 
 /**
- * After a step's time, that nothing moves is a problem of every node that waits.
+ * After a step's time, that nothing moves is a problem of every node that waits and has no other.
  *
  * @returns when that time is over, in milliseconds since the epoch; undefined until status.stalledSince is written
  */
@@ -104,11 +103,11 @@ function judgeStall(stalled: readonly NodePlan[], policy: Policy, slots: string,
   const { stalledSince, limits } = policy;
   if (stalledSince === undefined) return undefined;
   const end = stalledSince + limits.step;
-  if (now >= end) for (const plan of stalled) plan.problem = stallProblem(plan, slots, stalledSince, limits.step);
+  if (now >= end) for (const plan of stalled) plan.problem ??= stallProblem(plan, slots, stalledSince, limits.step);
   return end;
 }
 
-/** Whether a node that shall have nothing any more unloads, or is about to. How long pods take to leave is not known. */
+/** Whether a node that is to run no version unloads, or is about to. A draining node does not count: pods may take long. */
 function isLeaving({ facts, state, problem }: NodePlan): boolean {
   const unloads = rowOf(state).phase !== undefined && awaitedIn(state)?.limit !== "drain";
   return facts.want === undefined && !problem?.failed && unloads;

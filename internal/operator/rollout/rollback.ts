@@ -1,5 +1,5 @@
 /**
- * Which version the nodes shall run: the one of the spec, or, after a failure under onFailure: Rollback, the last one
+ * Which version the nodes are to run: the one of the spec, or, after a failure under onFailure: Rollback, the last one
  * that was fully Ready. The decision is kept in status, because a node that goes back no longer looks failed.
  */
 import { isDeepStrictEqual } from "node:util";

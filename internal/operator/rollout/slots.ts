@@ -5,7 +5,6 @@
 import type { NodeFacts } from "../assess/facts.ts";
 import type { Problem } from "./failure.ts";
 import { gateOf, type Gate, type GatePolicy } from "./gates.ts";
-import { byNodeName } from "./node-order.ts";
 import { rowOf, type NodeState } from "./states.ts";
 
 /** How many nodes may be out, and whether any may start. */
@@ -105,12 +104,14 @@ function withoutSlot({ facts: { allocatable, holders, plugin }, state }: Assesse
   return holders.length === 0 ? "Start" : undefined;
 }
 
-/** Nodes that wait for a slot, in the order in which they get one: broken ones first, the operator's own last. */
+/**
+ * Nodes that wait for a slot, in the order in which they get one: broken ones first, the operator's own last.
+ *
+ * @param nodes sorted by name
+ */
 export function startOrder<T extends Assessed>(nodes: readonly T[]): T[] {
   const rank = (node: T): number => (node.facts.ownNode ? 2 : isAvailable(node) ? 1 : 0);
-  return nodes
-    .filter(({ state }) => rowOf(state).needsSlot)
-    .sort((a, b) => rank(a) - rank(b) || byNodeName(a.facts.name, b.facts.name));
+  return nodes.filter(({ state }) => rowOf(state).needsSlot).sort((a, b) => rank(a) - rank(b));
 }
 
 /** `The slot is held by node-1 (cordoned)`: who holds the slots, and why. */

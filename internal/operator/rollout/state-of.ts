@@ -11,7 +11,7 @@ export function stateOf(node: NodeFacts): NodeState {
 }
 
 /**
- * Whether the node has all the labels of one version, whichever: it serves pods, and only a slot may change that.
+ * Whether the node has all the labels of one version, whichever: it serves pods, and only with a slot may that change.
  * A missing sfc label does not matter, because an older version may not have managed sfc.
  */
 export function isWhole({ labels: { plugin, onload, sfc } }: NodeFacts): boolean {
@@ -39,7 +39,7 @@ function goingDown(node: NodeFacts): NodeState {
   return isNoted || node.reminded || hasLoadLabel(node) ? "Cleaned" : "Absent";
 }
 
-/** Up: sfc where it is managed, onload on top of it, and then the plugin. */
+/** Up: sfc if it is managed, onload on top of it, and then the plugin. */
 function goingUp(node: NodeFacts, want: Version): NodeState {
   const { labels } = node;
   if (labels.onload === undefined && labels.sfc === undefined) return bare(node);

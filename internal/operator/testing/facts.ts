@@ -35,7 +35,7 @@ export function stepRecord(step = "Install", ageMs = 0, attempt = "1"): StepReco
   return { step, since: NOW - ageMs, attempt };
 }
 
-/** A node that shall run v2, has no sfc to manage, and has nothing of ours yet. */
+/** A node that is to run v2, has no sfc to manage, and has nothing of ours yet. */
 export function bare(changes: Partial<NodeFacts> = {}): NodeFacts {
   return {
     name: "node-1",

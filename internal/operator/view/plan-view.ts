@@ -44,7 +44,7 @@ export interface ResourcePlan {
   maxUnavailable: number;
   /** Changes of objects that would be applied. */
   objects: string[];
-  /** Changes that would be held back, and other troubles. */
+  /** Changes that would be held back, and what else is in the way. */
   notes: string[];
   nodes: PlannedNode[];
 }

@@ -10,14 +10,14 @@ import type { ObservedResource } from "./session.ts";
 /** One node as `status` shows it. */
 export interface NodeStatus {
   node: string;
-  /** Version of its labels; "" where it has none. */
+  /** Version of its labels; "" if it has none. */
   version: string;
-  /** Version that it shall run; "" where it shall run none. */
+  /** Version that it is to run; "" if none. */
   wanted: string;
   state: string;
   /** What the operator does about it. */
   step: string;
-  /** RFC 3339; "" where nothing says. */
+  /** RFC 3339; "" if nothing says since when. */
   since: string;
   /** Why it is not Ready. */
   why: string;

@@ -143,6 +143,14 @@ test("plan lists nodes in their order, with pods and what holds them", () => {
   `);
 });
 
+test("status says of each node that waits for a slot who holds it", () => {
+  const nodes = [whole("v1", { name: "node-1", cordoned: true }), whole("v1", { name: "node-2" })];
+  expect(describeStatus([observed(nodes)])[0]!.nodes.map(({ step, why }) => `${step}: ${why}`)).toEqual([
+    "Cordoned: Cordoned: The node is cordoned: it is skipped until uncordoned",
+    "NoFreeSlot: The slot is held by node-1 (cordoned)",
+  ]);
+});
+
 test("a paused or halted rollout says so", () => {
   const paused = describePlan(observed([whole("v1")], { paused: true }), nothing);
   expect(paused.notes).toEqual(["Paused: no node of an older version starts"]);

@@ -8,7 +8,7 @@ let found: Promise<Record<string, string>> | undefined;
 
 /**
  * Finds Go (in PATH, else in /usr/local/go) and returns the environment for its builds.
- * Throws one line that says what to install when there is none or it is too old.
+ * Throws one line that says what to install if there is none or it is too old.
  */
 export function goEnvironment(): Promise<Record<string, string>> {
   found ??= find();
@@ -18,7 +18,7 @@ export function goEnvironment(): Promise<Record<string, string>> {
 async function find(): Promise<Record<string, string>> {
   const path = `${process.env["PATH"] ?? ""}${existsSync("/usr/local/go/bin/go") ? ":/usr/local/go/bin" : ""}`;
   const wanted = `Go ${oldest.major}.${oldest.minor} or newer`;
-  // Statically linked, because the programs also run where there is no C library.
+  // Statically linked, because the programs also run in images without a C library.
   const environment = { PATH: path, CGO_ENABLED: "0", GOFLAGS: "-buildvcs=false" };
   let version: string;
   try {

@@ -25,7 +25,7 @@ const customary: readonly ToolName[] = ["kube-apiserver", "etcd", "kubectl"];
 /**
  * Returns the path of a program. It is built once into the cache, under a name that changes with its pinned version,
  * dependencies and build settings; callers at the same time, in other processes too, wait for the one build.
- * Throws one line that says what is missing when it cannot be built.
+ * Throws one line that says what is missing if it cannot be built.
  */
 export async function tool(name: ToolName): Promise<string> {
   const assets = process.env["KUBEBUILDER_ASSETS"];
@@ -103,7 +103,7 @@ function familyFolder(family: string): string {
   return join(import.meta.dir, family);
 }
 
-/** Changes when a program has to be built anew. */
+/** A digest that changes if a program has to be built anew. */
 function buildKey(wanted: Tool): string {
   const hash = createHash("sha256").update(JSON.stringify(wanted)).update(process.arch);
   for (const file of ["go.mod", "go.sum", "main.go"]) {

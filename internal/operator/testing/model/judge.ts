@@ -69,7 +69,7 @@ export class Judge {
     }
     if (call.kind === "modules" && old?.metadata.generation !== current.metadata.generation) this.#noteLoaded(call);
     if (call.kind === "onloads" && call.subresource === "status") {
-      this.#noteRollback(current as unknown as OnloadObject, call.pass.seen);
+      this.#noteRollback(old as unknown as OnloadObject, current as unknown as OnloadObject, call.pass.seen);
       this.#halts.note(current as unknown as OnloadObject);
     }
   }
@@ -125,12 +125,13 @@ export class Judge {
     return begun === attempt({ metadata, spec }) ? rollback.toVersion : spec.onload.version;
   }
 
-  #noteRollback(onload: OnloadObject, { onloads }: Seen): void {
+  #noteRollback(old: OnloadObject, onload: OnloadObject, { onloads }: Seen): void {
     const { rollback } = onload.status ?? {};
     const id = `${onload.metadata.uid} ${rollback?.since}`;
     // It was begun for the spec as the operator had seen it.
     const seen = onloads.find(({ metadata }) => metadata.uid === onload.metadata.uid);
-    if (rollback && seen && !this.#rollbacks.has(id)) this.#rollbacks.set(id, attempt(seen));
+    const begun = rollback && !isDeepStrictEqual(rollback, old.status?.rollback);
+    if (begun && seen) this.#rollbacks.set(id, attempt(seen));
   }
 
   /** A node that serves is taken down only where the spec lets it be, and where nothing has failed. */

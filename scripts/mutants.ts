@@ -1,0 +1,88 @@
+/**
+ * Changes production code on purpose, one place at a time, in a copy of the checkout, and says which changes no unit
+ * test notices.
+ *
+ *     bun scripts/mutants.ts [--list] [NAME...]
+ *
+ * NAME is a part of a mutant's name or file. Exit code 1 if one survives, or does not fit the code any more.
+ */
+import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { parseArgs } from "node:util";
+import { KUBE_MUTANTS } from "./mutants/kube.ts";
+import type { Mutant } from "./mutants/mutant.ts";
+import { OPERATOR_MUTANTS } from "./mutants/operator.ts";
+
+const ROOT = resolve(import.meta.dirname, "..");
+const COPIED = ["cmd", "internal", "proto", "package.json", "tsconfig.json", "bunfig.toml"];
+/** Enough for every mutant that the model finds at all; what it costs is paid for each one. */
+const MODEL_RUNS = "600";
+/** Other tests may wait for ever for what a mutant does not do. */
+const TIMEOUT_MS = 600_000;
+
+type Outcome = "killed" | "survived" | "does not fit";
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { list: { type: "boolean", default: false } },
+});
+const chosen = [...OPERATOR_MUTANTS, ...KUBE_MUTANTS].filter(
+  ({ name, file }) =>
+    positionals.length === 0 || positionals.some((each) => name.includes(each) || file.includes(each)),
+);
+
+if (values.list) {
+  for (const mutant of chosen) console.log(`${fits(mutant) ? "  " : "! "}${mutant.file}: ${mutant.name}`);
+  process.exit(chosen.every(fits) ? 0 : 1);
+}
+process.exit((await run(chosen)) ? 0 : 1);
+
+function fits({ file, text }: Mutant): boolean {
+  return readFileSync(join(ROOT, file), "utf8").split(text).length === 2;
+}
+
+/** Gives whether all were killed. */
+async function run(mutants: readonly Mutant[]): Promise<boolean> {
+  const folder = mkdtempSync(join(tmpdir(), "onloadctl-mutants-"));
+  try {
+    for (const name of COPIED) cpSync(join(ROOT, name), join(folder, name), { recursive: true });
+    symlinkSync(join(ROOT, "node_modules"), join(folder, "node_modules"));
+    let good = true;
+    for (const mutant of mutants) {
+      const outcome = fits(mutant) ? await judge(mutant, folder) : "does not fit";
+      console.log(`${outcome.padEnd(12)} ${mutant.file}: ${mutant.name}`);
+      good &&= outcome === "killed";
+    }
+    return good;
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+async function judge({ file, text, by, tests }: Mutant, folder: string): Promise<Outcome> {
+  const path = join(folder, file);
+  const original = readFileSync(path, "utf8");
+  writeFileSync(
+    path,
+    original.replace(text, () => by),
+  );
+  try {
+    for (const test of tests) if (!(await passes(test, folder))) return "killed";
+    return "survived";
+  } finally {
+    writeFileSync(path, original);
+  }
+}
+
+/** Whether a file of tests passes; one that does not end in time does not. */
+async function passes(test: string, folder: string): Promise<boolean> {
+  const running = Bun.spawn(["bun", "test", "--bail", "--timeout=300000", `./${test}`], {
+    cwd: folder,
+    env: { ...process.env, MODEL_RUNS },
+    stdout: "ignore",
+    stderr: "ignore",
+    timeout: TIMEOUT_MS,
+  });
+  return (await running.exited) === 0;
+}

@@ -1,0 +1,211 @@
+/** Mutants of what acts, reports and remembers in internal/operator. */
+import { mutantsOf, type Mutant } from "./mutant.ts";
+
+const OPERATOR = "internal/operator";
+const MODEL = `${OPERATOR}/model.test.ts`;
+const RECONCILE = `${OPERATOR}/reconcile.test.ts`;
+const NODES = `${OPERATOR}/reconcile-nodes.test.ts`;
+const UNIT = [NODES, RECONCILE, MODEL];
+
+export const OPERATOR_MUTANTS: Mutant[] = [
+  ...mutantsOf(`${OPERATOR}/act/nodes.ts`, UNIT, {
+    "no second look before a module is unloaded": ["if (left.length > 0) {", "if (left.length < 0) {"],
+    "no optimistic lock before a label goes": ["const fresh = needsFreshNode(plan);", "const fresh = false;"],
+    "what changes on a node is not taken into the cache": ["caches.nodes.observe(answer);", ""],
+    "a failure on one node keeps the others from their steps": [
+      "(overtaken ? results.overtaken : results.errors).push(asError(error));",
+      "throw error;",
+    ],
+    "another resource's device plugin is replaced too": [
+      "if (!mine || metadata.deletionTimestamp) continue;",
+      "if (metadata.deletionTimestamp) continue;",
+    ],
+    "pods that were known before the plugin went are known for ever": [
+      'if (plan.step === "UnlabelPlugin") {',
+      'if (plan.step === "None") {',
+    ],
+  }),
+  ...mutantsOf(`${OPERATOR}/act/evict.ts`, UNIT, {
+    "pods are always deleted by force": [
+      "const force = forceAt !== undefined && evictor.now() >= forceAt;",
+      "const force = true;",
+    ],
+    "force does not wait for its time": ["evictor.now() >= forceAt;", "evictor.now() >= 0;"],
+    "an eviction is of whatever pod has the name": ["const options = { uid: pod.uid, ", "const options = { "],
+    "an eviction leaves the grace period to the pod": [
+      "gracePeriodSeconds: onload.spec.upgrade.drain.gracePeriodSeconds, ",
+      "",
+    ],
+    "a pod that nobody would make again is evicted": [
+      "(pod) => pod.evictable && !pod.terminating",
+      "(pod) => !pod.terminating",
+    ],
+    "a refused eviction is asked for again at once": [">= EVICTION_RETRY_MS;", ">= 0;"],
+    "a refusal is not remembered": ["if (refusal !== undefined) this.#refusals.set(uid, refusal);", ""],
+  }),
+  ...mutantsOf(`${OPERATOR}/act/finalizer.ts`, UNIT, {
+    "the finalizer is not added": [
+      "if (finalizers.includes(FINALIZER)) return DONE;\n  const patch = { metadata: { finalizers: [...finalizers, FINALIZER] } };",
+      "return DONE;\n  const patch = { metadata: { finalizers: [...finalizers, FINALIZER] } };",
+    ],
+    "finalizers of others go too": [
+      "finalizers.filter((each) => each !== FINALIZER)",
+      "finalizers.filter(() => false)",
+    ],
+  }),
+  ...mutantsOf(`${OPERATOR}/act/objects.ts`, UNIT, {
+    "objects are applied once and never again": [
+      "if (before && live && before.body === body && isUntouched(before, desired, live)) {",
+      "if (before) {",
+    ],
+    "objects are applied in every pass": [
+      "if (before && live && before.body === body && isUntouched(before, desired, live)) {",
+      "if (before && !live) {",
+    ],
+    "what others have put into an object stays": [
+      "const metadata = adopt(answer.metadata);",
+      "const metadata = undefined as ReturnType<typeof adopt>;",
+    ],
+    "the Module of sfc goes although a node has it": ["...(drop.sfc ?", "...(drop ?"],
+    "one object that fails is no failure": [
+      'each.status === "rejected" ? [asError(each.reason)] : []',
+      'each.status === "rejected" ? [] : []',
+    ],
+  }),
+  ...mutantsOf(`${OPERATOR}/reconcile.ts`, UNIT, {
+    "the resource goes before its nodes are clean": [
+      "if (deleting && planned.plan.nodes.length === 0)",
+      "if (deleting)",
+    ],
+    "nodes are started for objects that could not be applied": [
+      "const plan = isComplete(objects) ? allowed : withoutStarts(allowed);",
+      "const plan = allowed;",
+    ],
+    "nodes are started without a device plugin": [
+      "const allowed = deleting || starts ? planned.plan : withoutStarts(planned.plan);",
+      "const allowed = planned.plan;",
+    ],
+    "labels always come before objects": ['if (firstOf(allowed) === "labels") {', "if (firstOf(allowed)) {"],
+    "steps are taken although the spec cannot work": [
+      "if (!works) return workOf",
+      "if (!works && deleting) return workOf",
+    ],
+    "a rollback is begun again and again": ["rollback: begun ?? standingRollback(onload),", "rollback: begun,"],
+    "the last Ready version is forgotten": [
+      "lastReady: planned.kmm.installed ? nextLastReady(onload, plan, held, now()) : onload.status?.lastReady,",
+      "lastReady: undefined,",
+    ],
+    "a pass does not wait for its work": [
+      "const [worked, logs] = await Promise.allSettled([",
+      "void this.#applyObjects(decision.planned, session, signal);\n    const [worked, logs] = await Promise.allSettled([",
+    ],
+    "a resource that was made again has the memory of the one before": [
+      "if (known && known.uid === uid) return known;",
+      "if (known) return known;",
+    ],
+    "nothing is remembered from pass to pass": ["this.#sessions.set(key, session);", ""],
+  }),
+  ...mutantsOf(`${OPERATOR}/report/status.ts`, UNIT, {
+    "a status is written by its name alone": [
+      "const body = { metadata: { ...refOf(onload), uid }, status };",
+      "const body = { metadata: { ...refOf(onload), ...(uid ? {} : {}) }, status };",
+    ],
+    "conditions wait as counts do": [
+      "if (waitMs > 0 && !isUrgent(old, status)) return waitMs;",
+      "if (waitMs > 0) return waitMs;",
+    ],
+    "a status is written although nothing has changed": [
+      "if (isDeepStrictEqual(old, JSON.parse(JSON.stringify(status)))) return undefined;",
+      "",
+    ],
+    "a status that waits is forgotten": [
+      "if (waitMs > 0 && !isUrgent(old, status)) return waitMs;",
+      "if (waitMs > 0 && !isUrgent(old, status)) return undefined;",
+    ],
+  }),
+  ...mutantsOf(`${OPERATOR}/report/events.ts`, UNIT, {
+    "a pod that was gone is told as evicted": ['if (result === "gone") return;', ""],
+    "an eviction that was refused is told as done": [
+      'const done = result === "evicted" || result === "deleted";',
+      "const done = true;",
+    ],
+    "changes of nodes are not told": ["for (const text of texts) this.report(onload, text);", ""],
+    "the first plan of a process tells of every node": [
+      "tellChange(old ?? (previous && NEW_NODE), node)",
+      "tellChange(old ?? NEW_NODE, node)",
+    ],
+    "a node that is clean is not told": ["this.report(onload, tellCleaned(name));", ""],
+  }),
+  ...mutantsOf(`${OPERATOR}/observe/failure-logs.ts`, UNIT, {
+    "a pod's log is read once and never again": [
+      "if (read.restarts === restarts || now < read.notBefore) return;",
+      "if (read.restarts !== undefined || now < read.notBefore) return;",
+    ],
+    "a new text changes no revision": [
+      "this.#logs.set(uid, text);\n    this.#revision++;",
+      "this.#logs.set(uid, text);",
+    ],
+    "the log of the container that runs is read, not of the one that failed": [
+      "previous: restarts > 0,",
+      "previous: false,",
+    ],
+  }),
+  ...mutantsOf(`${OPERATOR}/observe/preflight.ts`, UNIT, {
+    "a ServiceAccount that is missing is no problem": [
+      "return { reason: REASON.ServiceAccountMissing, message };",
+      "return undefined;",
+    ],
+    "a lookup that fails fails the pass": [
+      "signal.throwIfAborted();\n    return { reason: REASON.ServiceAccountUnknown",
+      "throw error;\n    return { reason: REASON.ServiceAccountUnknown",
+    ],
+  }),
+  ...mutantsOf(`${OPERATOR}/cache/node-pods.ts`, UNIT, {
+    "a look from before the plugin went counts": [
+      "if (!look || (withoutPlugin !== undefined && look.plugins.has(withoutPlugin))) return undefined;",
+      "if (!look) return undefined;",
+    ],
+    "pods on a node are not followed": [
+      "this.#looks.get(node)?.watch ?? (listed.length > 0 ?",
+      "this.#looks.get(node)?.watch ?? (listed.length < 0 ?",
+    ],
+    "pods that have ended hold amd.com/onload": [
+      "return holdsOnload(pod) && !isFinished(pod);",
+      "return holdsOnload(pod);",
+    ],
+  }),
+  ...mutantsOf(`${OPERATOR}/cache/holders.ts`, [`${OPERATOR}/cache/holders.test.ts`, MODEL], {
+    "init containers hold nothing": ["...(pod.spec?.initContainers ?? []),", ""],
+    "a quantity that cannot be read holds nothing": [
+      "return parseQuantity(list?.[ONLOAD_RESOURCE] ?? 0) ?? 1;",
+      "return parseQuantity(list?.[ONLOAD_RESOURCE] ?? 0) ?? 0;",
+    ],
+  }),
+  ...mutantsOf(`${OPERATOR}/cache/trim.ts`, UNIT, {
+    "a node's cordon is not kept": ["...(node.spec?.unschedulable ? { spec: { unschedulable: true } } : {}),", ""],
+    "a node's boot is not kept": ['...only("bootID", nodeInfo?.bootID) ', ""],
+    "what fails in a pod is not kept": ["containerStatuses: containers(status?.containerStatuses),", ""],
+    "by which labels a pod was placed is not kept": [', ...only("nodeSelector", pod.spec?.nodeSelector)', ""],
+    "whether the DaemonSet was seen is not kept": [
+      'status: { ...only("observedGeneration", daemonSet.status?.observedGeneration) },',
+      "status: {},",
+    ],
+  }),
+  ...mutantsOf(`${OPERATOR}/rollout/slots.ts`, [`${OPERATOR}/rollout/slots.test.ts`, MODEL], {
+    "one node more than may be is taken down": [
+      'return holders.length < maxUnavailable ? start(node) : "NoFreeSlot";',
+      'return holders.length <= maxUnavailable ? start(node) : "NoFreeSlot";',
+    ],
+    "a percentage is rounded up": [
+      "Math.floor((Number(percent[1]) * total) / 100)",
+      "Math.ceil((Number(percent[1]) * total) / 100)",
+    ],
+  }),
+  ...mutantsOf(`${OPERATOR}/observe/ownership.ts`, [`${OPERATOR}/observe/node.test.ts`, MODEL], {
+    "a resource begins where another's drivers still are": [
+      "carriesLabels(node, owner) || stepRecordAnnotation(owner) in (node.metadata.annotations ?? {})",
+      "carriesLabels(node, owner)",
+    ],
+    "the younger resource keeps the node": ["a.created < b.created ? -1 :", "a.created < b.created ? 1 :"],
+  }),
+];
