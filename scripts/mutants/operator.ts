@@ -72,7 +72,7 @@ export const OPERATOR_MUTANTS: Mutant[] = [
       'each.status === "rejected" ? [] : []',
     ],
   }),
-  ...mutantsOf(`${OPERATOR}/reconcile.ts`, UNIT, {
+  ...mutantsOf(`${OPERATOR}/pass/act.ts`, UNIT, {
     "the resource goes before its nodes are clean": [
       "if (deleting && planned.plan.nodes.length === 0)",
       "if (deleting)",
@@ -81,7 +81,7 @@ export const OPERATOR_MUTANTS: Mutant[] = [
       "const plan = isComplete(objects) ? allowed : withoutStarts(allowed);",
       "const plan = allowed;",
     ],
-    "nodes are started without a device plugin": [
+    "nodes are started without a DaemonSet": [
       "const allowed = deleting || starts ? planned.plan : withoutStarts(planned.plan);",
       "const allowed = planned.plan;",
     ],
@@ -90,15 +90,23 @@ export const OPERATOR_MUTANTS: Mutant[] = [
       "if (!works) return workOf",
       "if (!works && deleting) return workOf",
     ],
+    "a pass does not wait for its work": [
+      "const [worked, logs] = await Promise.allSettled([",
+      "void applyDesired(deps, decision.planned, session, signal);\n  const [worked, logs] = await Promise.allSettled([",
+    ],
+  }),
+  ...mutantsOf(`${OPERATOR}/pass/report.ts`, UNIT, {
     "a rollback is begun again and again": ["rollback: begun ?? standingRollback(onload),", "rollback: begun,"],
     "the last Ready version is forgotten": [
       "lastReady: planned.kmm.installed ? nextLastReady(onload, plan, held, now()) : onload.status?.lastReady,",
       "lastReady: undefined,",
     ],
-    "a pass does not wait for its work": [
-      "const [worked, logs] = await Promise.allSettled([",
-      "void this.#applyObjects(decision.planned, session, signal);\n    const [worked, logs] = await Promise.allSettled([",
+    "a step that is refused again and again is not told": [
+      "if (!session.failing.persists(passing.length > 0, deps.monotonic())) return problems;",
+      "return problems;",
     ],
+  }),
+  ...mutantsOf(`${OPERATOR}/reconcile.ts`, UNIT, {
     "a resource that was made again has the memory of the one before": [
       "if (known && known.uid === uid) return known;",
       "if (known) return known;",
@@ -107,8 +115,8 @@ export const OPERATOR_MUTANTS: Mutant[] = [
   }),
   ...mutantsOf(`${OPERATOR}/report/status.ts`, UNIT, {
     "a status is written by its name alone": [
-      "const body = { metadata: { ...refOf(onload), uid }, status };",
-      "const body = { metadata: { ...refOf(onload), ...(uid ? {} : {}) }, status };",
+      "const body = { metadata: { ...refOf(onload), resourceVersion: current?.resourceVersion }, status };",
+      "const body = { metadata: refOf(onload), status };",
     ],
     "conditions wait as counts do": [
       "if (waitMs > 0 && !isUrgent(old, status)) return waitMs;",
@@ -131,10 +139,10 @@ export const OPERATOR_MUTANTS: Mutant[] = [
     ],
     "changes of nodes are not told": ["for (const text of texts) this.report(onload, text);", ""],
     "the first plan of a process tells of every node": [
-      "tellChange(old ?? (previous && NEW_NODE), node)",
-      "tellChange(old ?? NEW_NODE, node)",
+      "eventsOfChange(old ?? (previous && NEW_NODE), node)",
+      "eventsOfChange(old ?? NEW_NODE, node)",
     ],
-    "a node that is clean is not told": ["this.report(onload, tellCleaned(name));", ""],
+    "a node that is clean is not told": ["this.report(onload, eventOfCleaned(name));", ""],
   }),
   ...mutantsOf(`${OPERATOR}/observe/failure-logs.ts`, UNIT, {
     "a pod's log is read once and never again": [
