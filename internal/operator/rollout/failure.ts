@@ -179,16 +179,21 @@ function failureAt(node: NodeFacts, state: NodeState): Failure | undefined {
     case "LoadingSfc":
       return node.sfc.failure ?? imageFailure(node);
     case "UnloadingSfc":
-      return node.sfc.failure;
+      return unloadFailure(node.sfc);
     case "LoadingOnload":
       return node.onload.failure ?? imageFailure(node);
     case "UnloadingOnload":
-      return node.onload.failure;
+      return unloadFailure(node.onload);
     case "StartingPlugin":
       return pluginFailure(node);
     default:
       return undefined;
   }
+}
+
+/** What could not be loaded is no failure while it is unloaded: KMM takes the pod that failed away. */
+function unloadFailure({ failure }: NodeFacts["onload"]): Failure | undefined {
+  return failure?.reason === NODE_REASON.ModuleUnloadFailed ? failure : undefined;
 }
 
 function pluginFailure({ plugin }: NodeFacts): Failure | undefined {
