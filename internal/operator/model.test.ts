@@ -58,6 +58,31 @@ const FOUND: [what: string, history: History][] = [
       deleteAtEnd: false,
     },
   ],
+  [
+    "an onload that runs without sfc is not given sfc because the Module of another version has it",
+    {
+      setup: { kmm: 2, sfc: false, kernels: [MODERN], resources: 1 },
+      begin: "installed",
+      commands: [
+        { do: "sfc", resource: 0, to: true, version: "v2" },
+        { do: "reconcile", resource: 0, behind: [], holders: false, faults: [{ call: 0, kind: "before" }] },
+        { do: "version", resource: 0, to: "v1" },
+      ],
+      deleteAtEnd: false,
+    },
+  ],
+  [
+    "an image that is missing is told of although the kubelet's word for it comes and goes",
+    {
+      setup: { kmm: 2, sfc: true, kernels: [MODERN], resources: 1 },
+      begin: "installed",
+      commands: [
+        { do: "version", resource: 0, to: "v2" },
+        { do: "missing", version: "v2", to: true },
+      ],
+      deleteAtEnd: false,
+    },
+  ],
 ];
 
 test.each(FOUND)("%s", async (_what, history) => {

@@ -105,12 +105,13 @@ export function desiredObjects(
   const heldBack = [...new Set([...main.heldBack, ...(sfc?.heldBack ?? [])])];
   let sfcModule = sfc?.apply;
   // Nodes that have this version's onload without sfc under it would get sfc under a loaded onload.
+  const liveSfc = isOfVersion(live.sfc, onload.spec.onload.version) ? live.sfc : undefined;
   const gaining = loaded.find(
-    (node) => node.onload && !node.sfc && mappingFor(sfcModule, node.kernel) && !mappingFor(live.sfc, node.kernel),
+    (node) => node.onload && !node.sfc && mappingFor(sfcModule, node.kernel) && !mappingFor(liveSfc, node.kernel),
   );
   if (gaining) {
     heldBack.push(`spec.onload.kernelMappings (sfc for kernel ${gaining.kernel})`);
-    sfcModule = live.sfc && desired.sfc ? keepContainer(desired.sfc, live.sfc) : undefined;
+    sfcModule = liveSfc && desired.sfc ? keepContainer(desired.sfc, liveSfc) : undefined;
   }
   if (!desired.sfc && loaded.some((node) => node.sfc)) heldBack.push("spec.onload.kernelMappings (sfc left out)");
   const daemonSet = image === undefined ? undefined : desiredDaemonSet(onload, image);
@@ -124,6 +125,10 @@ function lastReadyModules(onload: DeepReadonly<Onload>, kmm: Kmm): DesiredModule
   if (lastReady?.version !== onload.spec.onload.version) return undefined;
   const spec = { ...onload.spec, onload: lastReady.onload as Onload["spec"]["onload"] };
   return desiredModules({ ...onload, spec }, kmm);
+}
+
+function isOfVersion(module: DeepReadonly<Module> | undefined, version: Version): boolean {
+  return module?.spec.moduleLoader.container.version === version;
 }
 
 function keepContainer(desired: Module, live: DeepReadonly<Module>): Module {

@@ -95,7 +95,7 @@ function close(plan: NodePlan, gate: Gate, slots: string): void {
 }
 
 /**
- * After a step's time, that nothing moves is a problem of every node that waits.
+ * After a step's time, that nothing moves is a problem of every node that waits and has no other.
  *
  * @returns when that time is over, in milliseconds since the epoch; undefined until status.stalledSince is written
  */

@@ -15,8 +15,8 @@ export interface WaitingNode {
 }
 
 /**
- * Nodes that wait although nothing moves and nobody wants them to. A node may have a problem that comes and goes, as when
- * KMM tries to pull an image again: the time goes on.
+ * Nodes that wait although nothing moves and nobody wants them to. A problem of a node does not end it, because it may
+ * come and go: the kubelet tells of an image that it cannot pull only between two tries.
  *
  * @param onPurpose whether a person's own wish keeps all slots: those who hold them are cordoned
  */
