@@ -30,14 +30,14 @@ export function decide(deps: PassDeps, gathered: Gathered, session: ResourceSess
   const began = monotonic();
   const planned = planFor({ caches, collected, environment }, onload, now(), session.plan);
   const planMs = monotonic() - began;
-  const { kmm, plan, desired, live } = planned;
+  const { kmm, plan, live } = planned;
   const rollback = kmm.installed ? beginRollback(onload, plan, now()) : undefined;
   return {
     planned,
     rollback,
     problems: deleting ? [] : problemsOf(gathered, planned),
     works: rollback === undefined && invalid === undefined,
-    starts: desired?.daemonSet !== undefined && live.daemonSet !== undefined,
+    starts: live.daemonSet !== undefined,
     seen: new Map(freshNodes(plan).flatMap((name) => entryOf(name, caches.nodes.store.get(name)))),
     planMs,
   };

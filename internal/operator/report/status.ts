@@ -6,6 +6,7 @@ import { CONDITION, REASON } from "../../api/reasons.ts";
 import type { ClusterClient } from "../cache/cluster-client.ts";
 import { isConflict, isNotFound } from "../../kube/errors.ts";
 import { ONLOADS } from "../../api/resources.ts";
+import { objectKey } from "../../kube/object.ts";
 import { refOf } from "../../kube/resource.ts";
 import type { ReconcilerCaches, RawOnload } from "../cache/caches.ts";
 import type { ResourceProblem } from "../observe/preflight.ts";
@@ -39,9 +40,11 @@ export async function writeStatus(
   if (isDeepStrictEqual(old, JSON.parse(JSON.stringify(status)))) return undefined;
   const waitMs = (memory.statusWrittenAt ?? -Infinity) + INTERVAL_MS - monotonic();
   if (waitMs > 0 && !isUrgent(old, status)) return waitMs;
-  // With the uid, the API server refuses what is meant for a resource that was deleted and made again since.
-  const { uid } = onload.metadata;
-  const body = { metadata: { ...refOf(onload), uid }, status };
+  // A resource that was deleted and made again since must not get it. The API server ignores a uid beside a status, but
+  // not a version. The pass itself may have changed the resource: its cache knows that version.
+  const current = caches.onloads.store.get(objectKey(onload))?.metadata;
+  if (current?.uid !== onload.metadata.uid) return INTERVAL_MS;
+  const body = { metadata: { ...refOf(onload), resourceVersion: current?.resourceVersion }, status };
   try {
     const answer = await client.apply<RawOnload>(ONLOADS, body as DeepReadonly<RawOnload>, {
       subresource: "status",
@@ -52,7 +55,7 @@ export async function writeStatus(
     return undefined;
   } catch (error) {
     if (!isNotFound(error) && !isConflict(error)) throw error;
-    // It is gone, or another one by now, and the cache does not know yet.
+    // It is gone, was changed, or is another one by now, and the cache does not know yet.
     return INTERVAL_MS;
   }
 }

@@ -189,8 +189,10 @@ export class MemoryCluster implements ClusterClient {
     const what = resource.plural + (subresource ? `/${subresource}` : "");
     await this.#called({ verb: "apply", what, name: ref.name, body, options });
     const old = subresource ? this.#existing<T>(resource, ref, "apply") : this.object<T>(resource, ref);
-    const { uid } = body.metadata;
-    if (uid !== undefined && uid !== old?.metadata.uid) throw refusal(`apply ${what} ${ref.name}`, 409, "Conflict");
+    const { resourceVersion } = body.metadata;
+    if (resourceVersion !== undefined && resourceVersion !== old?.metadata.resourceVersion) {
+      throw refusal(`apply ${what} ${ref.name}`, 409, "Conflict");
+    }
     if (subresource === "status") return this.put(resource, { ...old, status: body.status } as unknown as T);
     const changed = JSON.stringify(body.spec) !== JSON.stringify((old as typeof body | undefined)?.spec);
     const generation = (old?.metadata.generation ?? 0) + (changed ? 1 : 0);
