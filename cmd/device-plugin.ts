@@ -146,7 +146,7 @@ export default defineSubcommand({
         kubeletTimeoutMs: durationFlag("kubelet-timeout", args["kubelet-timeout"]),
         hysteresis: DEFAULT_HYSTERESIS,
       },
-      { log, now: Date.now, metricsAddress },
+      { log, now: Date.now, elapsed: () => performance.now(), metricsAddress },
       signal,
     );
   },

@@ -3,7 +3,7 @@
  * replaces the kernel's own sfc driver before the network comes up, and writes its last outcome into one file.
  */
 
-/** The status file on the node: one JSON object, see {@link BootStatus}. Absent where no boot service has ever run. */
+/** The status file on the node: one JSON object, see {@link BootStatus}. Absent if no boot service has ever run. */
 export const BOOT_STATUS_FILE = "/var/lib/onload/sfc-boot-status.json";
 
 /** What the boot service came to. */

@@ -4,7 +4,7 @@ import { ONLOAD_RESOURCE } from "../api/names.ts";
 import { DEVICE_FILES } from "../api/plugin-pod.ts";
 import type { AllocationConfig } from "./config.ts";
 import { deviceIndex } from "./devices.ts";
-import type { Installation } from "./installation.ts";
+import { MAIN_LIBRARY, type Installation } from "./installation.ts";
 
 /** Name of the only CDI device. An answer names it with its kind: amd.com/onload=all. */
 export const CDI_DEVICE = "all";
@@ -30,13 +30,13 @@ export function containerEdits(config: AllocationConfig, installation: Installat
   });
   const mounts = [...installation.libraries].map(([name, file]) => mount(file, library(name)));
   const env: Record<string, string> = {};
-  if (config.setPreload) env["LD_PRELOAD"] = library("libonload.so");
+  if (config.setPreload) env["LD_PRELOAD"] = library(MAIN_LIBRARY);
   if (config.mountOnload && installation.script !== undefined) {
     mounts.push(mount(installation.script, join(config.baseMountPath, config.binMountPath, "onload")));
     // The script looks for profiles in these folders only, wherever it is mounted itself.
     for (const folder of installation.scriptFolders) mounts.push(mount(folder, join("/", folder)));
     // It preloads the library by its name only, which is not found under another base path than /.
-    env["ONLOAD_PRELOAD"] = library("libonload.so");
+    env["ONLOAD_PRELOAD"] = library(MAIN_LIBRARY);
   }
   return { env, mounts, devices: DEVICE_FILES.map((path) => ({ path, permissions: DEVICE_ACCESS })) };
 }

@@ -1,6 +1,6 @@
 import type { Logger } from "../cli/log.ts";
 import { isPluginSocket, type PluginConfig } from "./config.ts";
-import { findKubelet, register, type KubeletSocket } from "./kubelet.ts";
+import { findKubelet, KUBELET_SOCKET, register, type KubeletSocket } from "./kubelet.ts";
 import type { PluginServer } from "./server.ts";
 import { FolderWatch, Wake } from "./wake.ts";
 
@@ -13,7 +13,8 @@ const STABLE_MS = 30_000;
 
 export interface ConnectionDeps {
   log: Logger;
-  now: () => number;
+  /** Milliseconds of a clock that nobody sets. */
+  elapsed: () => number;
   registered: (ok: boolean) => void;
 }
 
@@ -48,21 +49,21 @@ export class Connection {
     this.#server = server;
     this.#endpoint = endpoint;
     this.#deps = deps;
-    this.#lastContact = deps.now();
+    this.#lastContact = deps.elapsed();
   }
 
   /** How long there has been no stream to the kubelet, in milliseconds. */
   get silentMs(): number {
-    return this.#server.streams > 0 ? 0 : this.#deps.now() - this.#lastContact;
+    return this.#server.streams > 0 ? 0 : this.#deps.elapsed() - this.#lastContact;
   }
 
   /** To be called when a stream opens or ends. */
   streamsChanged(open: number): void {
-    this.#lastContact = this.#deps.now();
+    this.#lastContact = this.#deps.elapsed();
     if (open > 0) return;
     // A kubelet that accepts us and closes the stream again and again is not asked without a pause.
-    if (this.#deps.now() - this.#registeredAt >= STABLE_MS) this.#failures = 0;
-    else this.#retryAt = this.#deps.now() + (this.#failures++ === 0 ? 0 : this.#backOff());
+    if (this.#deps.elapsed() - this.#registeredAt >= STABLE_MS) this.#failures = 0;
+    else this.#retryAt = this.#deps.elapsed() + (this.#failures++ === 0 ? 0 : this.#backOff());
     this.#registeredWith = undefined;
     this.#wake.notify();
   }
@@ -70,7 +71,7 @@ export class Connection {
   /** Runs until the signal is aborted. Never throws; what fails is tried again. */
   async run(signal: AbortSignal): Promise<void> {
     const watch = new FolderWatch(this.#config.kubeletDir, (name) => {
-      if (name === null || name === "kubelet.sock" || isPluginSocket(name)) this.#wake.notify();
+      if (name === null || name === KUBELET_SOCKET || isPluginSocket(name)) this.#wake.notify();
     });
     try {
       while (!signal.aborted) {
@@ -86,7 +87,7 @@ export class Connection {
   /** Looks once and does what is missing. Returns the milliseconds after which to look again. */
   async #step(): Promise<number> {
     const { kubeletDir, socketIntervalMs } = this.#config;
-    const { log, now } = this.#deps;
+    const { log, elapsed } = this.#deps;
     if (!(await this.#serve())) return this.#backOff();
     const kubelet = await findKubelet(kubeletDir);
     if (kubelet?.identity !== this.#asked) {
@@ -98,11 +99,11 @@ export class Connection {
     if (kubelet === undefined || this.#attempt !== undefined) return socketIntervalMs;
     if (this.#registeredWith === kubelet.identity) {
       if (this.#server.streams > 0) return socketIntervalMs;
-      const waited = now() - this.#registeredAt;
+      const waited = elapsed() - this.#registeredAt;
       if (waited < LIST_TIMEOUT_MS) return LIST_TIMEOUT_MS - waited;
       log.warn("The kubelet accepted the registration but did not ask for devices; registering again");
     }
-    const early = this.#retryAt - now();
+    const early = this.#retryAt - elapsed();
     if (early > 0) return Math.min(early, socketIntervalMs);
     // Not awaited here: a kubelet that starts may remove our socket and then wait until we make it again.
     const abort = new AbortController();
@@ -126,10 +127,10 @@ export class Connection {
   }
 
   async #register(kubelet: KubeletSocket, signal: AbortSignal): Promise<void> {
-    const { log, now, registered } = this.#deps;
+    const { log, elapsed, registered } = this.#deps;
     // The stream may open, and even end, before the answer comes.
     this.#registeredWith = kubelet.identity;
-    this.#registeredAt = now();
+    this.#registeredAt = elapsed();
     try {
       await register(kubelet, this.#endpoint, signal);
       registered(true);
@@ -139,7 +140,7 @@ export class Connection {
       if (!signal.aborted) {
         registered(false);
         this.#failed(error);
-        this.#retryAt = now() + this.#backOff();
+        this.#retryAt = elapsed() + this.#backOff();
       }
     } finally {
       if (this.#attempt?.abort.signal === signal) this.#attempt = undefined;

@@ -9,7 +9,8 @@ import { FolderWatch, Wake } from "./wake.ts";
 
 export interface HealthMonitorDeps {
   log: Logger;
-  now: () => number;
+  /** Milliseconds of a clock that nobody sets. */
+  elapsed: () => number;
   /** Called after every look that found something out. */
   seen: (view: NodeView, health: Health) => void;
   /** Called after every other look. */
@@ -56,7 +57,9 @@ export class HealthMonitor {
     if (this.#blindness !== undefined) this.#deps.log.info("Can look at the node again");
     this.#blindness = undefined;
     const before = this.#health;
-    this.#health = before ? nextHealth(before, view, this.#deps.now(), this.#config.hysteresis) : initialHealth(view);
+    this.#health = before
+      ? nextHealth(before, view, this.#deps.elapsed(), this.#config.hysteresis)
+      : initialHealth(view);
     if (before?.healthy !== this.#health.healthy) this.#report(view);
     this.#deps.seen(view, this.#health);
   }
@@ -75,7 +78,7 @@ export class HealthMonitor {
         for (const watch of watches) watch.ensure();
         // While looks find nothing out, a change that is pending is no reason to hurry: it stays pending.
         const health = this.#blindness === undefined ? this.#health : undefined;
-        const pending = health && recheckIn(health, this.#deps.now(), this.#config.hysteresis);
+        const pending = health && recheckIn(health, this.#deps.elapsed(), this.#config.hysteresis);
         await this.#wake.wait(Math.min(pending ?? Infinity, this.#config.healthIntervalMs), signal);
         if (!signal.aborted) await this.look();
       }

@@ -1,8 +1,9 @@
 import { randomBytes } from "node:crypto";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import type { FileOps } from "./file-ops.ts";
 import { CURRENT_LINK, MANIFEST_FILE, PARTIAL_PREFIX, REMOVING_PREFIX, versionFolder } from "./host-layout.ts";
 import type { Manifest } from "./host-layout.ts";
+import { MAIN_LIBRARY } from "./installation.ts";
 import { copyTree, readTree, syncPath, treeDigest, type TreeEntry } from "./tree.ts";
 
 /** What to install where. */
@@ -49,8 +50,8 @@ function readSource(fs: FileOps, from: string): TreeEntry[] {
   } catch (cause) {
     throw new Error(`Cannot read Onload's files from ${from}: ${(cause as Error).message}`, { cause });
   }
-  if (!entries.some((entry) => /(^|\/)libonload\.so$/.test(entry.path))) {
-    throw new Error(`Cannot install Onload's files: ${from} holds no libonload.so: check spec.onload.userImage`);
+  if (!entries.some((entry) => basename(entry.path) === MAIN_LIBRARY)) {
+    throw new Error(`Cannot install Onload's files: ${from} holds no ${MAIN_LIBRARY}: check spec.onload.userImage`);
   }
   return entries;
 }

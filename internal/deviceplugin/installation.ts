@@ -18,6 +18,8 @@ export interface Installation {
 
 /** Folders in which distributions' builds of Onload have its libraries. */
 const LIBRARY_FOLDERS = ["usr/lib64", "usr/lib/x86_64-linux-gnu", "usr/lib/aarch64-linux-gnu", "usr/lib"];
+/** The library that applications preload. Without it there is no Onload. */
+export const MAIN_LIBRARY = "libonload.so";
 /** libonload.so, libonload_ext.so and their names with a version. */
 const LIBRARY = /^libonload(_[a-z]+)?\.so(\.[0-9.]+)?$/;
 const SCRIPT = "usr/bin/onload";
@@ -46,7 +48,7 @@ export async function findInstallation(hostDir: string): Promise<Installation> {
  * calls take less time than a change to another thread and back.
  */
 export function isStillCurrent(hostDir: string, { folder, libraries }: Installation): boolean {
-  return currentName(hostDir) === folder && existsSync(join(hostDir, folder, libraries.get("libonload.so") ?? ""));
+  return currentName(hostDir) === folder && existsSync(join(hostDir, folder, libraries.get(MAIN_LIBRARY) ?? ""));
 }
 
 /** Name of the current folder. Empty if there is no link to one. */
@@ -65,13 +67,13 @@ async function findLibraries(root: string): Promise<Map<string, string>> {
     const names = (await readdir(join(root, folder)).catch(unlessShortage<string[]>([])))
       .filter((name) => LIBRARY.test(name))
       .sort();
-    if (!names.includes("libonload.so")) continue;
+    if (!names.includes(MAIN_LIBRARY)) continue;
     const found = new Map<string, string>();
     for (const name of names) {
       const file = relative(realRoot, await realpath(join(root, folder, name)).catch(unlessShortage(root)));
       if (file !== "" && !file.startsWith("..")) found.set(name, file);
     }
-    if (found.has("libonload.so")) return found;
+    if (found.has(MAIN_LIBRARY)) return found;
   }
-  throw new Error(`Onload's libraries are missing: no ${LIBRARY_FOLDERS.join(" or ")} with libonload.so in ${root}`);
+  throw new Error(`Onload's libraries are missing: no ${LIBRARY_FOLDERS.join(" or ")} with ${MAIN_LIBRARY} in ${root}`);
 }

@@ -7,6 +7,9 @@ import { ONLOAD_RESOURCE } from "../api/names.ts";
 /** Time for the kubelet's answer. It connects to the plugin before, for which it takes up to ten seconds. */
 const REGISTER_TIMEOUT_MS = 15_000;
 
+/** File name of the socket of the kubelet's registration service. */
+export const KUBELET_SOCKET = "kubelet.sock";
+
 /** The socket of the kubelet's registration service, as it is on the disk now. */
 export interface KubeletSocket {
   path: string;
@@ -16,7 +19,7 @@ export interface KubeletSocket {
 
 /** The kubelet's socket, or undefined while there is none. */
 export async function findKubelet(kubeletDir: string): Promise<KubeletSocket | undefined> {
-  const path = join(kubeletDir, "kubelet.sock");
+  const path = join(kubeletDir, KUBELET_SOCKET);
   try {
     // An inode number alone does not do: it may be used again at once.
     const { ino, ctimeNs } = await stat(path, { bigint: true });

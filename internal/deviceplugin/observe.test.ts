@@ -38,7 +38,7 @@ describe("a device file that cannot be opened for a reason that is not the devic
     let unknown = 0;
     const watched = new HealthMonitor(host.config(), {
       log: createLogger({ write: (line) => void lines.push(line) }),
-      now: () => 0,
+      elapsed: () => 0,
       seen: (view, health) => void seen.push({ view, health }),
       unknown: () => unknown++,
     });
@@ -78,7 +78,7 @@ test("a device file that is gone, or has no driver, is a problem of the node", a
   const seen: NodeView[] = [];
   const watched = new HealthMonitor(host.config(), {
     log: createLogger({ write: () => undefined }),
-    now: () => 0,
+    elapsed: () => 0,
     seen: (view) => void seen.push(view),
     unknown: () => expect.unreachable(),
   });
@@ -95,7 +95,7 @@ test("a change that is pending while looks find nothing out is waited for at the
   let healthy: boolean | undefined;
   const watched = new HealthMonitor(host.config({ healthIntervalMs: 40, hysteresis: { fallMs: 1, riseMs: 1 } }), {
     log: createLogger({ write: () => undefined }),
-    now: () => performance.now(),
+    elapsed: () => performance.now(),
     seen: (_view, health) => (healthy = health.healthy),
     unknown: () => looks++,
   });

@@ -23,8 +23,10 @@ import { PluginServer } from "./server.ts";
 
 export interface PluginDeps {
   log: Logger;
-  /** Milliseconds since the epoch. */
+  /** Milliseconds since the epoch: for times that others read. */
   now: () => number;
+  /** Milliseconds of a clock that nobody sets: for intervals. */
+  elapsed: () => number;
   /** The address that metrics and probes are served on. undefined to serve none. */
   metricsAddress: BindAddress | undefined;
   /** Told the port of metrics and probes once it is listened on. */
@@ -58,7 +60,7 @@ class DevicePlugin {
   #published: string | undefined;
 
   constructor(config: PluginConfig, deps: PluginDeps) {
-    const { log, now } = deps;
+    const { log, now, elapsed } = deps;
     this.#config = config;
     this.#deps = deps;
     this.#metrics = new PluginMetrics(config.onloadVersion);
@@ -91,12 +93,12 @@ class DevicePlugin {
     );
     this.#connection = new Connection(config, this.#server, endpoint, {
       log,
-      now,
+      elapsed,
       registered: (ok) => this.#metrics.registration(ok),
     });
     this.#monitor = new HealthMonitor(config, {
       log,
-      now,
+      elapsed,
       seen: (view, health) => this.#seen(view, health),
       unknown: () => this.#metrics.observationError(),
     });

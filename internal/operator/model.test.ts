@@ -83,6 +83,18 @@ const FOUND: [what: string, history: History][] = [
       deleteAtEnd: false,
     },
   ],
+  [
+    "an image that is missing is told of although the kubelet's word for it comes and goes",
+    {
+      setup: { kmm: 2, sfc: true, kernels: [MODERN], resources: 1 },
+      begin: "installed",
+      commands: [
+        { do: "version", resource: 0, to: "v2" },
+        { do: "missing", version: "v2", to: true },
+      ],
+      deleteAtEnd: false,
+    },
+  ],
 ];
 
 test.each(FOUND)("%s", async (_what, history) => {

@@ -17,6 +17,8 @@ const OVERTAKEN_MS = 20;
 const PROBLEM_MS = 10_000;
 /** What failed is tried again no sooner than this, if something else is due anyway. */
 const FAILED_MS = 1000;
+/** Once the status says since when nothing moves, the plan says when to look again. */
+const NOTED_MS = 1000;
 /** After a plan that took 1 ms, the events of the next 10 ms are handled by one further plan. */
 const REST_FACTOR = 10;
 const MAX_REST_MS = 100;
@@ -51,6 +53,7 @@ export function nextPass(outcome: PassOutcome, now: number): number | undefined 
   if (statusWaitMs !== undefined) times.push(statusWaitMs);
   if (problems.some(({ reason }) => SILENT.has(reason))) times.push(PROBLEM_MS);
   if (plan.nodes.some(({ state }) => state === "Draining")) times.push(EVICTION_RETRY_MS);
+  if (plan.stalled === "unnoted") times.push(NOTED_MS);
   if (plan.wakeAt !== undefined) times.push(Math.max(1, plan.wakeAt - now + 1));
   if (times.length === 0) return undefined;
   const due = Math.min(...times);

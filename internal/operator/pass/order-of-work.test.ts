@@ -6,7 +6,7 @@ import type { StepName } from "../rollout/steps.ts";
 
 function planOf(...steps: [NodeState, StepName][]): RolloutPlan {
   const nodes = steps.map(([state, step], i) => ({ facts: { name: `n${i}` }, state, step }) as unknown as NodePlan);
-  return { nodes, wakeAt: undefined, halted: false, slots: "", stalled: false };
+  return { nodes, wakeAt: undefined, halted: false, slots: "", stalled: undefined };
 }
 
 describe("labels come before objects", () => {

@@ -163,6 +163,12 @@ describe("what is said when nothing moves", () => {
     const fromAfar = { ...policy, stalledSince: NOW + 1e9 };
     expect(after([waitsForImage], fromAfar, policy.limits.step).status.problems).toHaveLength(1);
   });
+  test("that time goes on while KMM says now and then why it has no image", () => {
+    const failed = whole("v1", { missingImages: [{ image: "r/m:2", why: "ImagePullBackOff" }] });
+    const { status } = after([failed], { ...policy, stalledSince: NOW - 1000 }, 1000);
+    expect(degraded(status)).toContain("ImagePullBackOff");
+    expect(status.stalledSince).toBe(new Date(NOW - 1000).toISOString());
+  });
   test("a DaemonSet controller that sees no new template", () => {
     const outdated = whole("v2", { plugin: { ...plugin(), current: false } });
     const { status } = after([outdated], { ...policy, templateSeen: false }, policy.limits.step);

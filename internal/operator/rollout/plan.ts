@@ -58,8 +58,8 @@ export interface RolloutPlan {
   halted: boolean;
   /** Who holds the slots, as a sentence without its end; "" if no node waits for one. */
   slots: string;
-  /** Nothing moves although nodes wait and nobody wants them to. */
-  stalled: boolean;
+  /** Nothing moves although nodes wait and nobody wants them to; and whether status.stalledSince says since when. */
+  stalled: "noted" | "unnoted" | undefined;
 }
 
 /** Plans. Pure: equal facts, policy and time give equal plans. */
@@ -84,7 +84,9 @@ export function planRollout(nodes: readonly NodeFacts[], policy: Policy, now: nu
   if (stalled.length > 0) times.push(judgeStall(stalled, policy, held, now));
   const future = times.filter((at) => at !== undefined && at > now) as number[];
   const wakeAt = future.length > 0 ? future.reduce((a, b) => Math.min(a, b)) : undefined;
-  return { nodes: plans, wakeAt, halted, slots: held, stalled: stalled.length > 0 };
+  const isNoted = policy.stalledSince !== undefined;
+  const stall = stalled.length === 0 ? undefined : isNoted ? "noted" : "unnoted";
+  return { nodes: plans, wakeAt, halted, slots: held, stalled: stall };
 }
 
 /** Keeps a node from its step. */
@@ -93,7 +95,7 @@ function close(plan: NodePlan, gate: Gate, slots: string): void {
 }
 
 /**
- * After a step's time, that nothing moves is a problem of every node that waits.
+ * After a step's time, that nothing moves is a problem of every node that waits and has no other.
  *
  * @returns when that time is over, in milliseconds since the epoch; undefined until status.stalledSince is written
  */
@@ -101,7 +103,7 @@ function judgeStall(stalled: readonly NodePlan[], policy: Policy, slots: string,
   const { stalledSince, limits } = policy;
   if (stalledSince === undefined) return undefined;
   const end = stalledSince + limits.step;
-  if (now >= end) for (const plan of stalled) plan.problem = stallProblem(plan, slots, stalledSince, limits.step);
+  if (now >= end) for (const plan of stalled) plan.problem ??= stallProblem(plan, slots, stalledSince, limits.step);
   return end;
 }
 

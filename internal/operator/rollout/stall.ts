@@ -15,7 +15,8 @@ export interface WaitingNode {
 }
 
 /**
- * Nodes that wait although nothing moves, nobody wants them to, and no problem of a node explains it.
+ * Nodes that wait although nothing moves and nobody wants them to. A node may have a problem that comes and goes, as when
+ * KMM tries to pull an image again: the time goes on.
  *
  * @param onPurpose whether a person's own wish keeps all slots: those who hold them are cordoned
  */
@@ -25,11 +26,7 @@ export function stalledNodes<N extends WaitingNode>(nodes: readonly N[], onPurpo
   );
   if (moves) return [];
   return nodes.filter(
-    ({ gate, problem }) =>
-      gate !== undefined &&
-      problem === undefined &&
-      reasonOf(gate) !== undefined &&
-      !(gate === "NoFreeSlot" && onPurpose),
+    ({ gate }) => gate !== undefined && reasonOf(gate) !== undefined && !(gate === "NoFreeSlot" && onPurpose),
   );
 }
 
