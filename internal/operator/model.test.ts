@@ -47,6 +47,18 @@ const FOUND: [what: string, history: History][] = [
     },
   ],
   [
+    "a node that waits for an image is told of in every moment, although the kubelet tries again and again",
+    {
+      setup: { kmm: 2, sfc: true, kernels: [MODERN], resources: 1 },
+      begin: "installed",
+      commands: [
+        { do: "missing", version: "v3", to: true },
+        { do: "sfc", resource: 0, to: false, version: "v3" },
+      ],
+      deleteAtEnd: false,
+    },
+  ],
+  [
     "an image that changes without its version is held back for nodes that are leaving",
     {
       setup: { kmm: 2, sfc: true, kernels: [MODERN], resources: 1 },

@@ -72,7 +72,7 @@ export const OPERATOR_MUTANTS: Mutant[] = [
       'each.status === "rejected" ? [] : []',
     ],
   }),
-  ...mutantsOf(`${OPERATOR}/reconcile.ts`, UNIT, {
+  ...mutantsOf(`${OPERATOR}/pass/act.ts`, UNIT, {
     "the resource goes before its nodes are clean": [
       "if (deleting && planned.plan.nodes.length === 0)",
       "if (deleting)",
@@ -90,15 +90,23 @@ export const OPERATOR_MUTANTS: Mutant[] = [
       "if (!works) return workOf",
       "if (!works && deleting) return workOf",
     ],
+    "a pass does not wait for its work": [
+      "const [worked, logs] = await Promise.allSettled([",
+      "void applyDesired(deps, decision.planned, session, signal);\n  const [worked, logs] = await Promise.allSettled([",
+    ],
+    "the Module of sfc goes while a node still has it": [
+      "const unused = plan.nodes.every(",
+      "const unused = true || plan.nodes.every(",
+    ],
+  }),
+  ...mutantsOf(`${OPERATOR}/pass/report.ts`, UNIT, {
     "a rollback is begun again and again": ["rollback: begun ?? standingRollback(onload),", "rollback: begun,"],
     "the last Ready version is forgotten": [
       "lastReady: planned.kmm.installed ? nextLastReady(onload, plan, held, now()) : onload.status?.lastReady,",
       "lastReady: undefined,",
     ],
-    "a pass does not wait for its work": [
-      "const [worked, logs] = await Promise.allSettled([",
-      "void this.#applyObjects(decision.planned, session, signal);\n    const [worked, logs] = await Promise.allSettled([",
-    ],
+  }),
+  ...mutantsOf(`${OPERATOR}/reconcile.ts`, UNIT, {
     "a resource that was made again has the memory of the one before": [
       "if (known && known.uid === uid) return known;",
       "if (known) return known;",
@@ -131,10 +139,10 @@ export const OPERATOR_MUTANTS: Mutant[] = [
     ],
     "changes of nodes are not told": ["for (const text of texts) this.report(onload, text);", ""],
     "the first plan of a process tells of every node": [
-      "tellChange(old ?? (previous && NEW_NODE), node)",
-      "tellChange(old ?? NEW_NODE, node)",
+      "eventsOfChange(old ?? (previous && NEW_NODE), node)",
+      "eventsOfChange(old ?? NEW_NODE, node)",
     ],
-    "a node that is clean is not told": ["this.report(onload, tellCleaned(name));", ""],
+    "a node that is clean is not told": ["this.report(onload, eventOfCleaned(name));", ""],
   }),
   ...mutantsOf(`${OPERATOR}/observe/failure-logs.ts`, UNIT, {
     "a pod's log is read once and never again": [

@@ -163,7 +163,8 @@ function standingProblem(node: NodeFacts, state: NodeState): Failure | undefined
   if (state === "Cordoned" || (serves === "older" && node.cordoned)) {
     return { reason: NODE_REASON.Cordoned, message: "The node is cordoned: it is skipped until uncordoned" };
   }
-  const image = serves === "older" ? imageFailure(node) : undefined;
+  // Nothing has failed on a node that serves: it can be told of a pull that failed once, too.
+  const image = serves === "older" ? (imageFailure(node) ?? pullFailure(node)) : undefined;
   return image && withRemedy(image);
 }
 
@@ -205,6 +206,16 @@ function imageFailure({ missingImages }: NodeFacts): Failure | undefined {
   const missing = missingImages.find(({ why }) => why !== undefined);
   if (!missing) return undefined;
   return { reason: NODE_REASON.ModuleImageMissing, message: `Image ${missing.image} cannot be had: ${missing.why}` };
+}
+
+/** An image whose last pull failed. The kubelet says so between two pulls for a moment, again and again. */
+function pullFailure({ missingImages }: NodeFacts): Failure | undefined {
+  const missing = missingImages.find(({ lastPull }) => lastPull !== undefined);
+  if (!missing) return undefined;
+  return {
+    reason: NODE_REASON.ModuleImageMissing,
+    message: `Image ${missing.image} cannot be had: ${missing.lastPull}`,
+  };
 }
 
 function withRemedy({ reason, message }: Failure): Failure {
