@@ -48,6 +48,12 @@ async function run(mutants: readonly Mutant[]): Promise<boolean> {
   try {
     for (const name of COPIED) cpSync(join(ROOT, name), join(folder, name), { recursive: true });
     symlinkSync(join(ROOT, "node_modules"), join(folder, "node_modules"));
+    // A test that fails without any change would kill every mutant.
+    for (const test of new Set(mutants.flatMap(({ tests }) => tests))) {
+      if (await passes(test, folder)) continue;
+      console.error(`Cannot judge mutants: ${test} fails without any`);
+      return false;
+    }
     let good = true;
     for (const mutant of mutants) {
       const outcome = fits(mutant) ? await judge(mutant, folder) : "does not fit";

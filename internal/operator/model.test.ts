@@ -47,6 +47,18 @@ const FOUND: [what: string, history: History][] = [
     },
   ],
   [
+    "a node that waits for an image is told of in every moment, although the kubelet tries again and again",
+    {
+      setup: { kmm: 2, sfc: true, kernels: [MODERN], resources: 1 },
+      begin: "installed",
+      commands: [
+        { do: "missing", version: "v3", to: true },
+        { do: "sfc", resource: 0, to: false, version: "v3" },
+      ],
+      deleteAtEnd: false,
+    },
+  ],
+  [
     "an image that changes without its version is held back for nodes that are leaving",
     {
       setup: { kmm: 2, sfc: true, kernels: [MODERN], resources: 1 },
@@ -79,6 +91,49 @@ const FOUND: [what: string, history: History][] = [
       commands: [
         { do: "version", resource: 0, to: "v2" },
         { do: "missing", version: "v2", to: true },
+      ],
+      deleteAtEnd: false,
+    },
+  ],
+  [
+    "a Module that the cache has not seen yet is not changed under nodes that have loaded it",
+    {
+      setup: { kmm: 1, sfc: false, kernels: [MODERN], resources: 1 },
+      begin: "bare",
+      commands: [
+        { do: "reconcile", resource: 0, behind: [], holders: false, faults: [] },
+        { do: "image", resource: 0, revision: 2 },
+        { do: "actAll", rounds: 2 },
+        { do: "reconcile", resource: 0, behind: ["modules"], holders: false, faults: [] },
+      ],
+      deleteAtEnd: false,
+    },
+  ],
+  [
+    "a module that could not be loaded is no failure while it is unloaded",
+    {
+      setup: { kmm: 2, sfc: true, kernels: [MODERN], resources: 1 },
+      begin: "installed",
+      commands: [
+        { do: "onFailure", resource: 0, to: "Rollback" },
+        { do: "reboot", node: 0, kernel: "5.14.0-427.18.1.el9_4.x86_64+rt" },
+        { do: "cordon", node: 0 },
+        { do: "version", resource: 0, to: "v2" },
+      ],
+      deleteAtEnd: false,
+    },
+  ],
+  [
+    "sfc that is managed no more goes from under an onload that is not loaded",
+    {
+      setup: { kmm: 1, sfc: true, kernels: [MODERN], resources: 1 },
+      begin: "installed",
+      commands: [
+        { do: "cordon", node: 0 },
+        { do: "version", resource: 0, to: "v3" },
+        { do: "reconcile", resource: 0, behind: [], holders: false, faults: [] },
+        { do: "sfc", resource: 0, to: false, version: "v2" },
+        { do: "version", resource: 0, to: "v1" },
       ],
       deleteAtEnd: false,
     },

@@ -95,6 +95,7 @@ export function planFor(deps: PlanDeps, onload: DeepReadonly<Onload>, now: numbe
     kmm,
     version,
     modules,
+    liveSfc: live.sfc,
     images: observeImages(caches, key, kmm),
     template: desired?.template,
   };
@@ -150,8 +151,8 @@ function desire(
 }
 
 function assessAll(observations: readonly NodeObservation[], wanted: Wanted, memo: PlanMemo): NodeFacts[] {
-  const { version, modules, images, template } = wanted;
-  const specs = [modules.onload, modules.sfc].map((module) => module?.spec);
+  const { version, modules, liveSfc, images, template } = wanted;
+  const specs = [modules.onload, modules.sfc, liveSfc].map((module) => module?.spec);
   const revision = memo.wanted.of(`${memo.kmm.revision} ${JSON.stringify([version, specs, images, template])}`);
   return observations.map((observation) => memo.nodes.facts(observation, revision, (each) => assess(each, wanted)));
 }

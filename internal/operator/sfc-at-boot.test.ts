@@ -44,7 +44,14 @@ function factsOf({ sfc = module, machineConfigs = [MACHINE_CONFIG], role = "work
     { key: KEY, version: "v2", kmm: NO_KMM, claims, machineConfigs, ownNode: undefined },
   );
   const modules = { onload: module, sfc: sfc ?? undefined };
-  return assess(observation, { kmm: NO_KMM, version: "v2", modules, images: undefined, template: undefined });
+  return assess(observation, {
+    kmm: NO_KMM,
+    version: "v2",
+    modules,
+    liveSfc: undefined,
+    images: undefined,
+    template: undefined,
+  });
 }
 
 test("KMM is not given sfc there, Onload comes all the same, and the resource says what conflicts", () => {

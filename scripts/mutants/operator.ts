@@ -94,6 +94,10 @@ export const OPERATOR_MUTANTS: Mutant[] = [
       "const [worked, logs] = await Promise.allSettled([",
       "void applyDesired(deps, decision.planned, session, signal);\n  const [worked, logs] = await Promise.allSettled([",
     ],
+    "the Module of sfc goes while a node still has it": [
+      "const unused = plan.nodes.every(",
+      "const unused = true || plan.nodes.every(",
+    ],
   }),
   ...mutantsOf(`${OPERATOR}/pass/report.ts`, UNIT, {
     "a rollback is begun again and again": ["rollback: begun ?? standingRollback(onload),", "rollback: begun,"],

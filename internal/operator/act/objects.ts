@@ -31,13 +31,21 @@ export type AppliedObjects = Map<string, Applied>;
 
 /** What applying needs. */
 export interface Applier {
-  client: Pick<ClusterClient, "apply" | "mergePatch" | "delete">;
+  client: Pick<ClusterClient, "get" | "apply" | "mergePatch" | "delete">;
   caches: Pick<ReconcilerCaches, "modules" | "daemonSets">;
   applied: AppliedObjects;
 }
 
+/** The cache does not have an object yet that is in the cluster. */
+class BehindError extends Error {
+  override name = "BehindError";
+}
+
 /**
  * Makes an object in the cluster as `desired` says, unless it is already.
+ *
+ * What a Module may become depends on what it is while nodes have it loaded, so a Module that the cache does not have is
+ * looked for first: the cache may be behind our own write.
  *
  * @param live the object as the cache has it
  * @returns the object as the API server answered; undefined if nothing was sent
@@ -56,6 +64,11 @@ async function applyObject<T extends KubeObject>(
     before.desired = desired;
     return undefined;
   }
+  if (!live && resource === MODULES && (await client.get(resource, refOf(desired), { signal }))) {
+    throw new BehindError(
+      `Cannot apply ${resource.kind} "${desired.metadata.name}": it is there, and the cache is behind`,
+    );
+  }
   let answer = await client.apply<T>(resource, desired as DeepReadonly<T>, { signal });
   const metadata = adopt(answer.metadata);
   if (metadata) {
@@ -71,7 +84,7 @@ async function applyObject<T extends KubeObject>(
 export interface ObjectResults {
   /** What went wrong, one error an object. */
   errors: Error[];
-  /** Refusals because somebody else changed an object at the same time: the cache will say. */
+  /** What was not done because the object is not as the cache has it: the cache will say. */
   overtaken: Error[];
 }
 
@@ -129,9 +142,10 @@ async function resultsOf(work: Promise<void>[], signal: AbortSignal): Promise<Ob
   const settled = await Promise.allSettled(work);
   signal.throwIfAborted();
   const thrown = settled.flatMap((each) => (each.status === "rejected" ? [asError(each.reason)] : []));
+  const isOvertaken = (error: Error): boolean => error instanceof BehindError || isConflict(error);
   return {
-    errors: thrown.filter((each) => !isConflict(each)),
-    overtaken: thrown.filter((each) => isConflict(each)),
+    errors: thrown.filter((each) => !isOvertaken(each)),
+    overtaken: thrown.filter(isOvertaken),
   };
 }
 

@@ -15,6 +15,8 @@ export interface Wanted {
   version: Version;
   /** The Modules as they are, or are about to be, in the cluster. */
   modules: { onload: DeepReadonly<Module> | undefined; sfc: DeepReadonly<Module> | undefined };
+  /** The sfc Module in the cluster, which stays for a while after the resource has ceased to manage sfc. */
+  liveSfc: DeepReadonly<Module> | undefined;
   /** What KMM knows of the Modules' images; undefined if it does not say. */
   images: { onload: ModuleImages; sfc: ModuleImages } | undefined;
   /** Digest of the DaemonSet's template; undefined if the DaemonSet is not known. */
@@ -41,6 +43,7 @@ export function assess(observation: NodeObservation, wanted: Wanted): NodeFacts 
       kmm,
     ),
     sfcManaged,
+    sfcAbandoned: !sfcManaged && seen.labels.sfc !== undefined && !isLoadedBy(wanted.liveSfc, seen.labels.sfc, kernel),
     sfcConflict: sfcMapped ? sfcAtBoot : undefined,
     loadLabels: {
       onload: loadLabelFacts(seen.loadLabels.onload, modules.onload),
@@ -48,6 +51,11 @@ export function assess(observation: NodeObservation, wanted: Wanted): NodeFacts 
     },
     plugin: pluginFacts(plugin, wanted),
   };
+}
+
+/** Whether a Module makes KMM load a version for a kernel. */
+function isLoadedBy(module: DeepReadonly<Module> | undefined, version: Version, kernel: string): boolean {
+  return module?.spec.moduleLoader.container.version === version && mappingFor(module, kernel) !== undefined;
 }
 
 function loadLabelFacts(seen: LoadLabelObservation, module: DeepReadonly<Module> | undefined): LoadLabelFacts {

@@ -19,6 +19,8 @@ export interface NodeFacts extends Omit<NodeObservation, "sfcAtBoot" | "plugin" 
   missingImages: readonly MissingImage[];
   /** Whether the sfc module is managed for this node's kernel. */
   sfcManaged: boolean;
+  /** The node's labels ask for an sfc that is not managed here, and that no Module loads any more. */
+  sfcAbandoned: boolean;
   /** The MachineConfig by which the node loads sfc itself at boot, although the resource asks to manage sfc here. */
   sfcConflict: string | undefined;
   loadLabels: { onload: LoadLabelFacts; sfc: LoadLabelFacts };

@@ -27,6 +27,15 @@ export interface ModulesInUse {
   selectors: Record<"onload" | "sfc", Omit<SelectorInUse, "live">>;
 }
 
+/**
+ * Whether a module may be in use on a node. One that is on its way without a failure counts: after a reboot it is loaded
+ * again before KMM says so. One that failed does not, so that a wrong image can be corrected.
+ */
+function mayBeInUse(node: LoadedModules, module: "onload" | "sfc", version: Version): boolean {
+  const { ready, present, failure } = node[module];
+  return ready === version || (present && failure === undefined && node.labels[module] === version);
+}
+
 /** What of a node tells which modules are in use there. */
 type LoadedModules = Pick<NodeObservation, "kernel" | "want" | "labels" | "loadLabels" | "onload" | "sfc">;
 
@@ -34,9 +43,10 @@ type LoadedModules = Pick<NodeObservation, "kernel" | "want" | "labels" | "loadL
 export function modulesInUse(nodes: readonly LoadedModules[], version: Version): ModulesInUse {
   const kinds = new Map<string, LoadedNode[]>();
   // Nodes that are to lose the modules count too: KMM would reload them before they are drained.
-  for (const { kernel, labels, onload, sfc } of nodes) {
-    const onloadLoaded = labels.onload === version && onload.ready === version;
-    const sfcLoaded = labels.sfc === version && sfc.ready === version;
+  for (const node of nodes) {
+    const { kernel, labels } = node;
+    const onloadLoaded = labels.onload === version && mayBeInUse(node, "onload", version);
+    const sfcLoaded = labels.sfc === version && mayBeInUse(node, "sfc", version);
     if (!onloadLoaded && !sfcLoaded) continue;
     const seen = kinds.get(kernel) ?? [];
     if (seen.some((kind) => kind.onload === onloadLoaded && kind.sfc === sfcLoaded)) continue;
@@ -56,7 +66,7 @@ function selectorsOn(
   version: Version,
   module: "onload" | "sfc",
 ): Omit<SelectorInUse, "live"> {
-  const on = nodes.find((node) => node[module].ready === version);
+  const on = nodes.find((node) => mayBeInUse(node, module, version));
   const unlabelled = nodes.some(({ labels, loadLabels, [module]: { present } }) => {
     const { value, effective } = loadLabels[module];
     return (labels[module] !== undefined && value === undefined) || (present && !effective);

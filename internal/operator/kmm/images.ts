@@ -14,6 +14,8 @@ export interface MissingImage {
   image: string;
   /** Why it will not come by itself; undefined while KMM still pulls or builds it. */
   why: string | undefined;
+  /** Why the last pull failed, while the kubelet is about to try again. */
+  lastPull?: string;
 }
 
 /** What is known of a Module's images. */
@@ -21,6 +23,8 @@ export interface ModuleImages {
   found: readonly string[];
   /** By image: why it will not come by itself. */
   problems: Readonly<Record<string, string>>;
+  /** By image: why the last pull failed. The kubelet tries again at once, so that it may come by itself. */
+  lastPulls: Readonly<Record<string, string>>;
 }
 
 /** @param pullPods the pods by which KMM looks for this Module's images */
@@ -30,15 +34,19 @@ export function moduleImages(
 ): ModuleImages {
   const states = config?.status?.imagesStates ?? [];
   const problems: Record<string, string> = {};
+  const lastPulls: Record<string, string> = {};
   for (const { image, status } of states) {
     if (status === "DoesNotExist") problems[image] = "KMM could not build or sign it; see the pods of its build";
   }
   for (const pod of pullPods) {
     const failure = podFailure(pod);
     const image = pod.spec?.containers?.[0]?.image;
-    if (image !== undefined && failure) problems[image] = failure.message;
+    if (image === undefined) continue;
+    if (failure) problems[image] = failure.message;
+    const waiting = pod.status?.containerStatuses?.[0]?.state?.waiting;
+    if (waiting?.reason === "ErrImagePull") lastPulls[image] = `Pod ${pod.metadata.name}: ErrImagePull`;
   }
-  return { found: states.filter(({ status }) => status === "Exists").map(({ image }) => image), problems };
+  return { found: states.filter(({ status }) => status === "Exists").map(({ image }) => image), problems, lastPulls };
 }
 
 /** The images that some Modules need for a kernel and that KMM has not found; each once. */
@@ -51,7 +59,9 @@ export function missingImages(
   for (const { module, images } of modules) {
     const image = module && imageFor(module, kernel, kmm);
     if (image === undefined || !images || images.found.includes(image)) continue;
-    missing.set(image, { image, why: missing.get(image)?.why ?? images.problems[image] });
+    const lastPull = images.lastPulls[image];
+    const why = missing.get(image)?.why ?? images.problems[image];
+    missing.set(image, { image, why, ...(lastPull === undefined ? {} : { lastPull }) });
   }
   return [...missing.values()];
 }

@@ -33,8 +33,9 @@ export function firstFailure(
     const log = failure.hookOutput ?? failureLogs.get(pod.metadata.uid ?? "");
     const message = log ? `${failure.message}; its last words: ${log}` : failure.message;
     const unloading = pod.metadata.labels?.[KMM_WORKER_ACTION_LABEL] === "Unload";
-    if (failure.kind === "image") return { reason: NODE_REASON.ModuleImageMissing, message };
-    return { reason: unloading ? NODE_REASON.ModuleUnloadFailed : NODE_REASON.ModuleLoadFailed, message };
+    if (unloading) return { reason: NODE_REASON.ModuleUnloadFailed, message };
+    const reason = failure.kind === "image" ? NODE_REASON.ModuleImageMissing : NODE_REASON.ModuleLoadFailed;
+    return { reason, message };
   }
   return undefined;
 }

@@ -163,7 +163,8 @@ function standingProblem(node: NodeFacts, state: NodeState): Failure | undefined
   if (state === "Cordoned" || (serves === "older" && node.cordoned)) {
     return { reason: NODE_REASON.Cordoned, message: "The node is cordoned: it is skipped until uncordoned" };
   }
-  const image = serves === "older" ? imageFailure(node) : undefined;
+  // Nothing has failed on a node that serves: it can be told of a pull that failed once, too.
+  const image = serves === "older" ? (imageFailure(node) ?? pullFailure(node)) : undefined;
   return image && withRemedy(image);
 }
 
@@ -179,16 +180,21 @@ function failureAt(node: NodeFacts, state: NodeState): Failure | undefined {
     case "LoadingSfc":
       return node.sfc.failure ?? imageFailure(node);
     case "UnloadingSfc":
-      return node.sfc.failure;
+      return unloadFailure(node.sfc);
     case "LoadingOnload":
       return node.onload.failure ?? imageFailure(node);
     case "UnloadingOnload":
-      return node.onload.failure;
+      return unloadFailure(node.onload);
     case "StartingPlugin":
       return pluginFailure(node);
     default:
       return undefined;
   }
+}
+
+/** What could not be loaded is no failure while it is unloaded: KMM takes the pod that failed away. */
+function unloadFailure({ failure }: NodeFacts["onload"]): Failure | undefined {
+  return failure?.reason === NODE_REASON.ModuleUnloadFailed ? failure : undefined;
 }
 
 function pluginFailure({ plugin }: NodeFacts): Failure | undefined {
@@ -200,6 +206,16 @@ function imageFailure({ missingImages }: NodeFacts): Failure | undefined {
   const missing = missingImages.find(({ why }) => why !== undefined);
   if (!missing) return undefined;
   return { reason: NODE_REASON.ModuleImageMissing, message: `Image ${missing.image} cannot be had: ${missing.why}` };
+}
+
+/** An image whose last pull failed. The kubelet says so between two pulls for a moment, again and again. */
+function pullFailure({ missingImages }: NodeFacts): Failure | undefined {
+  const missing = missingImages.find(({ lastPull }) => lastPull !== undefined);
+  if (!missing) return undefined;
+  return {
+    reason: NODE_REASON.ModuleImageMissing,
+    message: `Image ${missing.image} cannot be had: ${missing.lastPull}`,
+  };
 }
 
 function withRemedy({ reason, message }: Failure): Failure {

@@ -18,9 +18,11 @@ export function isWhole({ labels: { plugin, onload, sfc } }: NodeFacts): boolean
   return plugin !== undefined && plugin === onload && (sfc === undefined || sfc === onload);
 }
 
-/** Whether a module of another version than the wanted one must go first. A plugin label alone is simply put right. */
-function isStale({ want, labels: { onload, sfc } }: NodeFacts): boolean {
-  return onload === undefined ? sfc !== undefined && sfc !== want : onload !== want;
+/** Whether labels of modules must go before the wanted version can come. A plugin label alone is simply put right. */
+function isStale(node: NodeFacts): boolean {
+  const { onload, sfc } = node.labels;
+  if (node.sfcAbandoned && !node.onload.present && !node.sfc.present) return true;
+  return onload === undefined ? sfc !== undefined && sfc !== node.want : onload !== node.want;
 }
 
 /** Down: plugin, pods, onload, sfc, each gone before the next is touched. */

@@ -47,6 +47,7 @@ export function bare(changes: Partial<NodeFacts> = {}): NodeFacts {
     mapped: true,
     missingImages: [],
     sfcManaged: false,
+    sfcAbandoned: false,
     sfcConflict: undefined,
     labels: { plugin: undefined, onload: undefined, sfc: undefined },
     loadLabels: { onload: noLoadLabel, sfc: noLoadLabel },

@@ -247,8 +247,11 @@ export class Judge {
   /** The resource goes only when nothing of it is left anywhere. */
   #judgeEnd(key: Key): void {
     for (const node of this.#world.api.list("nodes")) {
+      // KMM takes its own labels away later.
       const left = [...ownLabels(key), ...ownAnnotations(key)].filter(
-        (name) => name in (node.metadata.labels ?? {}) || name in (node.metadata.annotations ?? {}),
+        (name) =>
+          !name.startsWith("beta.") &&
+          (name in (node.metadata.labels ?? {}) || name in (node.metadata.annotations ?? {})),
       );
       if (left.length > 0) this.#violate(key, `it ends while ${node.metadata.name} has ${left.join(", ")}`);
     }
