@@ -16,7 +16,7 @@ import {
   trimNode,
   trimNodeModulesConfig,
   trimPod,
-  trimPullPod,
+  trimPodWithImages,
   trimToLabels,
   withoutManagedFields,
 } from "./trim.ts";
@@ -57,12 +57,12 @@ export function createCaches(client: Client, namespaces: readonly string[], log:
   const common = { client, log };
   const ours = { ...common, namespaces };
   const onNode = { node: (pod: { spec?: { nodeName?: string } }) => (pod.spec?.nodeName ? [pod.spec.nodeName] : []) };
-  const pods = (labelSelector: string): Informer<Pod, "node"> =>
+  const pods = (labelSelector: string, transform: (pod: Pod) => Pod): Informer<Pod, "node"> =>
     new Informer<Pod, "node">({
       ...ours,
       resource: PODS,
       labelSelector,
-      transform: trimPod,
+      transform,
       indexes: onNode,
     } as InformerOptions<Pod, "node">);
   return {
@@ -72,13 +72,13 @@ export function createCaches(client: Client, namespaces: readonly string[], log:
       transform: (onload) => ({ ...onload, metadata: withoutManagedFields(onload.metadata) }),
     }),
     nodes: new Informer<Node>({ ...common, resource: NODES, transform: trimNode }),
-    plugins: pods(PLUGIN_NAME_LABEL),
-    kmmPods: pods(KMM_MODULE_NAME_LABEL),
+    plugins: pods(PLUGIN_NAME_LABEL, trimPod),
+    kmmPods: pods(KMM_MODULE_NAME_LABEL, trimPodWithImages),
     pullPods: new Informer<Pod, "module">({
       ...ours,
       resource: PODS,
       labelSelector: KMM_IMAGE_OWNER_LABEL,
-      transform: trimPullPod,
+      transform: trimPodWithImages,
       indexes: {
         module: ({ metadata }) => [joinKey(metadata.namespace ?? "", metadata.labels?.[KMM_IMAGE_OWNER_LABEL] ?? "")],
       },

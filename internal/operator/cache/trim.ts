@@ -68,8 +68,8 @@ export function trimPod(pod: Pod): Pod {
   };
 }
 
-/** A pod by which KMM looks for an image: also which image. */
-export function trimPullPod(pod: Pod): Pod {
+/** A pod by which KMM loads a module or looks for an image: also which image. */
+export function trimPodWithImages(pod: Pod): Pod {
   const containers = (pod.spec?.containers ?? []).map(({ name, image }) => ({ name, ...only("image", image) }));
   const trimmed = trimPod(pod);
   return { ...trimmed, spec: { ...trimmed.spec, containers } };

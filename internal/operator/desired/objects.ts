@@ -5,6 +5,7 @@ import type { Module } from "../../api/kmm.ts";
 import type { Onload } from "../../api/onload.ts";
 import { desiredDaemonSet } from "./daemonset.ts";
 import { holdBack, type ModuleInUse } from "./hold-back.ts";
+import { holdBackImages } from "./hold-back-images.ts";
 import { desiredModules, type DesiredModules } from "./modules.ts";
 import type { Kmm, SelectorInUse, Version } from "../kmm/kmm.ts";
 import { mappingFor } from "../kmm/module-config.ts";
@@ -17,6 +18,9 @@ export interface LoadedNode {
   kernel: string;
   onload: boolean;
   sfc: boolean;
+  /** The images that they were loaded from, if that is known. */
+  onloadImage?: string | undefined;
+  sfcImage?: string | undefined;
 }
 
 /** What of a resource's Modules is in use on nodes. */
@@ -41,19 +45,19 @@ type LoadedModules = Pick<NodeObservation, "kernel" | "want" | "labels" | "loadL
 
 /** Finds out what is in use from what is seen of the nodes. */
 export function modulesInUse(nodes: readonly LoadedModules[], version: Version): ModulesInUse {
-  const kinds = new Map<string, LoadedNode[]>();
+  const kinds = new Map<string, LoadedNode>();
   // Nodes that are to lose the modules count too: KMM would reload them before they are drained.
   for (const node of nodes) {
     const { kernel, labels } = node;
     const onloadLoaded = labels.onload === version && mayBeInUse(node, "onload", version);
     const sfcLoaded = labels.sfc === version && mayBeInUse(node, "sfc", version);
     if (!onloadLoaded && !sfcLoaded) continue;
-    const seen = kinds.get(kernel) ?? [];
-    if (seen.some((kind) => kind.onload === onloadLoaded && kind.sfc === sfcLoaded)) continue;
-    kinds.set(kernel, [...seen, { kernel, onload: onloadLoaded, sfc: sfcLoaded }]);
+    const onloadImage = onloadLoaded ? node.onload.image : undefined;
+    const sfcImage = sfcLoaded ? node.sfc.image : undefined;
+    const id = [onloadLoaded, sfcLoaded, kernel, onloadImage, sfcImage].join(" ");
+    kinds.set(id, { kernel, onload: onloadLoaded, sfc: sfcLoaded, onloadImage, sfcImage });
   }
-  const order = ({ onload, sfc, kernel }: LoadedNode): string => `${onload} ${sfc} ${kernel}`;
-  const loaded = [...kinds.values()].flat().sort((a, b) => (order(a) < order(b) ? -1 : 1));
+  const loaded = [...kinds].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, kind]) => kind);
   return {
     loaded,
     selectors: { onload: selectorsOn(nodes, version, "onload"), sfc: selectorsOn(nodes, version, "sfc") },
@@ -110,8 +114,20 @@ export function desiredObjects(
     const module = desired[each];
     if (module) module.spec.selector = kmm.selectorFor(module, { live: live[each], ...selectors[each] });
   }
-  const main = holdBack(desired.onload, inUse("onload"), kmm);
-  const sfc = desired.sfc && holdBack(desired.sfc, inUse("sfc"), kmm);
+  const main = holdBackImages(
+    holdBack(desired.onload, inUse("onload"), kmm),
+    live.onload,
+    loaded.map(({ kernel, onloadImage }) => ({ kernel, image: onloadImage })),
+    kmm,
+  );
+  const sfc =
+    desired.sfc &&
+    holdBackImages(
+      holdBack(desired.sfc, inUse("sfc"), kmm),
+      live.sfc,
+      loaded.map(({ kernel, sfcImage }) => ({ kernel, image: sfcImage })),
+      kmm,
+    );
   const heldBack = [...new Set([...main.heldBack, ...(sfc?.heldBack ?? [])])];
   let sfcModule = sfc?.apply;
   // Nodes that have this version's onload without sfc under it would get sfc under a loaded onload.

@@ -44,7 +44,8 @@ export class Kmm1 implements Kmm {
       ({ metadata }) => metadata.labels?.[KMM_ROLE_LABEL] === "module-loader",
     );
     const versions = loaders.map((pod) => (isReady(pod) ? loaderVersion(ref, pod) : undefined));
-    const selector = moduleSelector(loaders.find(isReady) ?? loaders[0]);
+    const loader = loaders.find(isReady) ?? loaders[0];
+    const selector = moduleSelector(loader);
     const value = loadLabelOn(labels, ref.namespace, ref.module);
     const label = loadLabel(ref.namespace, ref.module);
     return {
@@ -54,6 +55,7 @@ export class Kmm1 implements Kmm {
         ready: versions.find((version) => version !== undefined),
         since: newest(loaders),
         failure: firstFailure(loaders, failureLogs),
+        image: loader?.spec?.containers?.[0]?.image,
         selector,
       },
       loadLabel: { value, effective: selector ? label in selector : value === ON },

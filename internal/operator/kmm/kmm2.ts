@@ -59,6 +59,7 @@ export class Kmm2 implements Kmm {
         ready: settled && hasReadyLabel ? readyVersion(ref, labels, loaded.version) : undefined,
         since: newest(workers),
         failure: firstFailure(workers, failureLogs),
+        image: (loaded ?? wanted)?.config?.containerImage,
         selector: undefined,
       },
       loadLabel: { value: loadLabelOn(labels, namespace, module), effective: false },

@@ -45,6 +45,7 @@ const mod = fc.record({
   ready: version,
   since: fc.constant(NOW - 5000),
   failure,
+  image: fc.constant(undefined),
   selector: fc.constant(undefined),
 });
 const holder = { namespace: "a", name: "p", uid: "1", terminating: true, evictable: true, refusal: undefined };

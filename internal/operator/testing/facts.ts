@@ -11,6 +11,7 @@ export const noModule: ModuleObservation = {
   ready: undefined,
   since: undefined,
   failure: undefined,
+  image: undefined,
   selector: undefined,
 };
 export const noLoadLabel: LoadLabelFacts = { value: undefined, required: false, effective: false };

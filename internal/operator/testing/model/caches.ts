@@ -8,7 +8,7 @@ import {
   trimNode,
   trimNodeModulesConfig,
   trimPod,
-  trimPullPod,
+  trimPodWithImages,
   trimToLabels,
   withoutManagedFields,
 } from "../../cache/trim.ts";
@@ -40,7 +40,7 @@ const CACHES: Record<CacheName, CacheOptions> = {
   pullPods: {
     kind: "pods",
     holds: labelled(KMM_IMAGE_OWNER),
-    trim: trimPullPod as never,
+    trim: trimPodWithImages as never,
     index: ["module", ({ metadata }: Pod) => [`${metadata.namespace}/${metadata.labels?.[KMM_IMAGE_OWNER]}`]],
   },
   daemonSets: {
