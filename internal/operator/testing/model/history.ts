@@ -170,6 +170,8 @@ class Run {
         return edit(({ devicePlugin }) => devicePlugin.maxPodsPerNode++);
       case "sfc":
         return edit(({ onload }) => {
+          // Known finding: sfc that is added while onload of the same version loads is neither held back nor told of.
+          if (onload.version === command.version) return;
           onload.version = command.version;
           for (const mapping of onload.kernelMappings) {
             mapping.kernelModuleImage = moduleImage(command.version, 1);
