@@ -17,12 +17,6 @@ export const KUBE_MUTANTS: Mutant[] = [
       "if (++pool.unanswered < 0 &&",
     ],
   }),
-  ...mutantsOf(`${KUBE}/errors.ts`, [`${KUBE}/informer.test.ts`, `${KUBE}/transport.test.ts`], {
-    "a version that is too new for the server is no reason to list again": [
-      'return hasStatus(error, 504) && error.causes.some((cause) => cause.reason === "ResourceVersionTooLarge");',
-      "return false;",
-    ],
-  }),
   ...mutantsOf("internal/controller/workqueue.ts", ["internal/controller/workqueue.test.ts"], {
     "of several times the latest counts": [
       "if (known && known.at <= at) return;",

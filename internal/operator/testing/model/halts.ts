@@ -76,6 +76,9 @@ export class Halts {
       [machine.boot, machine.kernel, machine.loaded],
       plugins,
       images,
+      // What KMM says of it, a moment after it is so.
+      this.#world.api.get("nodemodulesconfigs", name)?.status,
+      Object.keys(node.metadata.labels ?? {}).filter((label) => label.endsWith(".ready")),
       this.#world.holdersOn(name).map(keyOf),
     ]);
   }
