@@ -7,7 +7,7 @@ import { failureRecordAnnotation, formatFailureRecord } from "../observe/failure
 import { formatStepRecord, stepRecordAnnotation } from "../observe/step-record.ts";
 import type { NodePlan } from "./plan.ts";
 import { rowOf } from "./states.ts";
-import { labelChange } from "./steps.ts";
+import { labelChange, stepRowOf } from "./steps.ts";
 
 /** A JSON merge patch of a node. */
 export interface NodePatch {
@@ -21,8 +21,8 @@ export function isDue({ step, renewal, failureRecord }: NodePlan): boolean {
 
 /** Whether the patch of a node is its step, and not only what is noted about it. */
 export function takesStep({ step, facts }: NodePlan): boolean {
-  const begins = (step === "Evict" || step === "ReplacePlugin") && facts.stepRecord?.step !== step;
-  return begins || step === "ClearMark" || labelChange(step, facts) !== undefined;
+  const { patches } = stepRowOf(step);
+  return patches === "always" || (patches === "once" && facts.stepRecord?.step !== step);
 }
 
 /**
@@ -72,12 +72,9 @@ function withoutReminder({ reminded }: NodeFacts, key: OnloadKey): NodeLabels {
   return reminded ? { [reminderLabel(key)]: null } : {};
 }
 
-/**
- * Whether the patch may only be made on the node exactly as it was seen: taking a module away on stale knowledge could
- * take it from under a pod.
- */
+/** Whether the patch may only be made on the node exactly as it was seen; see StepRow. */
 export function needsFreshNode({ step }: NodePlan): boolean {
-  return step === "UnlabelPlugin" || step === "UnlabelOnload" || step === "UnlabelSfc" || step === "ClearMark";
+  return stepRowOf(step).needsFreshNode === true;
 }
 
 function labelsOf({ step, facts }: NodePlan, key: OnloadKey, kmm: Kmm): NodeLabels | undefined {
