@@ -4,6 +4,7 @@ import type { NodeFacts } from "../assess/facts.ts";
 import type { Kmm, ModuleRef, NodeLabels } from "../kmm/kmm.ts";
 import { reminderLabel, reminderValue } from "../kmm/reminder.ts";
 import { failureRecordAnnotation, formatFailureRecord } from "../observe/failure-record.ts";
+import { recordAnnotations } from "../observe/records.ts";
 import { formatStepRecord, stepRecordAnnotation } from "../observe/step-record.ts";
 import type { NodePlan } from "./plan.ts";
 import { rowOf } from "./states.ts";
@@ -40,8 +41,8 @@ export function nodePatch(
 ): NodePatch | undefined {
   const { step, facts } = plan;
   if (step === "ClearMark") {
-    // A failure record that a person has garbled is removed too.
-    const annotations = { [stepRecordAnnotation(key)]: null, [failureRecordAnnotation(key)]: null };
+    // A record that a person has garbled is removed too.
+    const annotations = Object.fromEntries(recordAnnotations(key).map((name) => [name, null]));
     return { metadata: { labels: { ...leftovers(facts, key, kmm), ...withoutReminder(facts, key) }, annotations } };
   }
   const annotations = { ...stepNote(plan, key, attempt, now), ...failureNote(plan, key, now) };
