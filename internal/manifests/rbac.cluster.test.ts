@@ -157,7 +157,7 @@ test("a missing rule is noticed, told with the rule's name, and recovered from o
   const role = "/apis/rbac.authorization.k8s.io/v1/clusterroles/onload-operator-manager-role";
   const { rules } = await plane.request<Manifest>("GET", role);
   const without = rules.map((rule) =>
-    rule.resources.includes("modules") ? { ...rule, verbs: ["list", "watch"] } : rule,
+    rule.resources.includes("modules") ? { ...rule, verbs: ["get", "list", "watch"] } : rule,
   );
   await plane.request("PATCH", role, { contentType: "merge", body: { rules: without } });
   await applyOnload("1", { sfc: {} });
