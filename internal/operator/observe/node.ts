@@ -40,7 +40,7 @@ export interface ResourceContext {
 
 /** What a node's observation is made from, beside what is the same for all nodes. */
 export interface NodeInputs extends KmmNodeInputs {
-  /** The node's pods of device plugins; pods of others are ignored. */
+  /** The node's pods of device plugins, those of other resources included. */
   plugins: readonly DeepReadonly<Pod>[];
   /** See {@link NodeObservation.holders}. */
   holders: Holder[] | undefined;
