@@ -136,7 +136,7 @@ export function observeNodes(
   return found;
 }
 
-/** The pods on a node that hold amd.com/onload; undefined if nobody has looked. */
+/** The pods on a node that hold amd.com/onload; undefined if they were never listed. */
 function holdersOn(
   node: string,
   withoutPlugin: string | undefined,

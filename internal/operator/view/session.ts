@@ -116,7 +116,7 @@ export class Session {
     const image = await this.#pluginImage(onload, signal);
     const planned = this.#plan(onload, image, now);
     const emptying = planned.plan.nodes.filter(({ step }) => step === "Inspect");
-    await Promise.all(emptying.map(({ facts }) => this.pods.look(facts.name, signal)));
+    await Promise.all(emptying.map(({ facts }) => this.pods.inspect(facts.name, signal)));
     const failing = planned.plan.nodes.filter(({ facts }) => facts.onload.failure ?? facts.sfc.failure);
     const names = failing.map(({ facts }) => facts.name);
     const { namespace = "" } = onload.metadata;
