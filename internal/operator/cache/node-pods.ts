@@ -95,6 +95,7 @@ function onNode(node: string): string {
   return `spec.nodeName=${node}`;
 }
 
+/** The pods that hold amd.com/onload, of the nodes that were asked about. */
 export class NodePods {
   readonly #client: Pick<ClusterClient, "list">;
   readonly #watch: WatchPods;

@@ -36,6 +36,7 @@ export interface LiveObjects {
   daemonSet: DeepReadonly<DaemonSet> | undefined;
 }
 
+/** The objects that were made for an Onload resource, from the caches. */
 export function observeObjects(
   caches: Pick<Stores, "modules" | "daemonSets">,
   { namespace, name }: OnloadKey,

@@ -28,6 +28,7 @@ export interface ObservedResource {
 /** Labels of the operator's pods, in our Deployment as in the original's. */
 const OPERATOR_PODS = "app.kubernetes.io/part-of=onload,control-plane=controller-manager";
 
+/** Caches that are filled and followed while a command runs, and the plans made from them. */
 export class Session {
   readonly client: Client;
   readonly caches: Caches;
