@@ -64,7 +64,7 @@ export function describePlan({ raw, onload, planned, problem }: ObservedResource
   for (const change of desired?.heldBack ?? []) notes.push(`Held back until spec.onload.version changes: ${change}`);
   if (policy.paused) notes.push("Paused: no node of an older version starts");
   if (plan.halted) notes.push("Halted: a node has failed, so no other starts");
-  if (plan.slots !== "") notes.push(plan.slots);
+  notes.push(...awaitedBy(plan.nodes));
   return {
     namespace,
     name,
@@ -74,6 +74,12 @@ export function describePlan({ raw, onload, planned, problem }: ObservedResource
     notes,
     nodes: order(planned).map(([turn, node]) => describeNode(turn, node, outlook, onload.spec.upgrade.drain.force)),
   };
+}
+
+/** What nodes wait for, each once. Images that KMM has not found are said of each node. */
+function awaitedBy(nodes: readonly NodePlan[]): string[] {
+  const texts = nodes.map(({ gate, waitsFor }) => (gate === "NoModuleImage" ? "" : waitsFor));
+  return [...new Set(texts)].filter((text) => text !== "");
 }
 
 /** Nodes with a step of their own come first, then those that wait, as slots become free. */

@@ -66,6 +66,12 @@ function holder(name: string, owner?: string): Pod {
   };
 }
 
+test("plan says once what nodes wait for", () => {
+  const outdated = ["n1", "n2"].map((name) => whole("v2", { name, plugin: { ...plugin(), current: false } }));
+  const { notes } = describePlan(observed(outdated, { templateSeen: false }), nothing);
+  expect(notes).toEqual(["The DaemonSet controller has not seen the present template of the device plugin"]);
+});
+
 test("status shows what runs, what goes on, and why", () => {
   const draining = whole("v1", {
     name: "node-2",
