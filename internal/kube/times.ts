@@ -7,3 +7,9 @@ export function microTime(ms: number): string {
 export function secondTime(ms: number): string {
   return new Date(ms).toISOString().replace(/\.\d+/, "");
 }
+
+/** A metav1.Time or MicroTime in milliseconds since the epoch; undefined if there is none, or if it cannot be read. */
+export function parseTime(text: string | undefined): number | undefined {
+  const time = Date.parse(text ?? "");
+  return Number.isNaN(time) ? undefined : time;
+}

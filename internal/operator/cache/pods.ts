@@ -1,5 +1,6 @@
 /** Reading of pods: readiness, times, and what failed in them, in the kubelet's words. */
 import type { ContainerStatus, DeepReadonly, Pod } from "../../api/core.ts";
+import { parseTime } from "../../kube/times.ts";
 
 /** Whether a pod is on its way out. */
 export function isTerminating(pod: DeepReadonly<Pod>): boolean {
@@ -19,8 +20,8 @@ export function isReady(pod: DeepReadonly<Pod>): boolean {
 /** When the pod was made or changed readiness, whichever is later, in milliseconds since the epoch. */
 export function podSince(pod: DeepReadonly<Pod>): number | undefined {
   const times = [pod.metadata.creationTimestamp, readyCondition(pod)?.lastTransitionTime]
-    .map((time) => Date.parse(time ?? ""))
-    .filter((time) => !Number.isNaN(time));
+    .map(parseTime)
+    .filter((time) => time !== undefined);
   return times.length > 0 ? Math.max(...times) : undefined;
 }
 

@@ -4,6 +4,7 @@ import { KMM_MODULE_NAME_LABEL, onloadModuleName, sfcModuleName, type OnloadKey 
 import { oneLine, podFailure } from "../cache/pods.ts";
 import type { Stores } from "../cache/caches.ts";
 import type { ClusterClient } from "../cache/cluster-client.ts";
+import type { NodeObservation } from "./observation.ts";
 
 const LINES = 5;
 /** Logs of more pods are forgotten, those that were wanted least recently first. */
@@ -22,16 +23,17 @@ export interface Collected {
   failed: boolean;
 }
 
-/** KMM's pods of a resource's Modules on the first of some nodes. */
-export function modulePods(
-  nodes: readonly string[],
+/** KMM's pods of a resource's Modules on the first of those nodes on which a module has failed. */
+export function failedModulePods(
+  nodes: readonly Pick<NodeObservation, "name" | "onload" | "sfc">[],
   { namespace, name }: OnloadKey,
   { kmmPods }: Pick<Stores, "kmmPods">,
 ): DeepReadonly<Pod>[] {
   const modules: (string | undefined)[] = [onloadModuleName(name), sfcModuleName(name)];
   return nodes
+    .filter(({ onload, sfc }) => onload.failure ?? sfc.failure)
     .slice(0, MAX_NODES)
-    .flatMap((node) => kmmPods.store.byIndex("node", node))
+    .flatMap((node) => kmmPods.store.byIndex("node", node.name))
     .filter(
       ({ metadata }) => metadata.namespace === namespace && modules.includes(metadata.labels?.[KMM_MODULE_NAME_LABEL]),
     );

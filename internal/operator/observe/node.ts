@@ -13,6 +13,7 @@ import {
   type OnloadKey,
 } from "../../api/names.ts";
 import { parseQuantity } from "../../api/quantity.ts";
+import { parseTime } from "../../kube/times.ts";
 import { NODE_REASON } from "../../api/reasons.ts";
 import type { Holder } from "../cache/holders.ts";
 import { isReady, isTerminating, podFailure, podSince } from "../cache/pods.ts";
@@ -60,7 +61,7 @@ export function observeNode(inputs: NodeInputs, resource: ResourceContext): Node
   return {
     name,
     ready: ready?.status === "True",
-    readySince: time(ready?.lastTransitionTime),
+    readySince: parseTime(ready?.lastTransitionTime),
     cordoned: node.spec?.unschedulable === true,
     want: owned ? resource.version : undefined,
     kernel: node.status?.nodeInfo?.kernelVersion ?? "",
@@ -106,9 +107,4 @@ function observePlugin(pods: readonly DeepReadonly<Pod>[], key: OnloadKey): Plug
     since: staying && podSince(staying),
     failure: failure && { reason, message: failure.message },
   };
-}
-
-function time(text: string | undefined): number | undefined {
-  const value = Date.parse(text ?? "");
-  return Number.isNaN(value) ? undefined : value;
 }

@@ -4,7 +4,7 @@ import { addFinalizer, removeFinalizer, type FinalizerResult } from "../act/fina
 import { takeSteps, type Again, type SeenNodes, type StepResults } from "../act/nodes.ts";
 import { applyObjects, removeObjects, type ObjectResults } from "../act/objects.ts";
 import type { RawOnload } from "../cache/caches.ts";
-import { modulePods, type Collected } from "../observe/failure-logs.ts";
+import { failedModulePods, type Collected } from "../observe/failure-logs.ts";
 import type { Planned } from "../plan.ts";
 import { withoutStarts, type RolloutPlan } from "../rollout/plan.ts";
 import type { Decision } from "./decide.ts";
@@ -68,9 +68,8 @@ export async function act(
 ): Promise<PassResults> {
   const { client, monotonic } = deps;
   const { plan } = decision.planned;
-  const failing = plan.nodes.filter(({ facts }) => facts.onload.failure ?? facts.sfc.failure);
-  const names = failing.map(({ facts }) => facts.name);
-  const pods = modulePods(names, gathered.key, deps.caches);
+  const nodes = plan.nodes.map(({ facts }) => facts);
+  const pods = failedModulePods(nodes, gathered.key, deps.caches);
   const [worked, logs] = await Promise.allSettled([
     work(deps, gathered, decision, session, signal),
     session.failureLogs.collect(client, pods, monotonic(), signal),

@@ -1,5 +1,6 @@
 import type { DeepReadonly } from "../../api/core.ts";
 import type { Onload } from "../../api/onload.ts";
+import { parseTime } from "../../kube/times.ts";
 import type { NodeFacts } from "../assess/facts.ts";
 import type { Policy } from "./plan.ts";
 import { attemptFor } from "./rollback.ts";
@@ -19,11 +20,6 @@ export function policyFor(
     limits: { step: stepTimeoutSeconds * 1000, drain: drain.timeoutSeconds * 1000, force: drain.force },
     attempt: attemptFor(onload),
     ...around,
-    stalledSince: timeOf(onload.status?.stalledSince),
+    stalledSince: parseTime(onload.status?.stalledSince),
   };
-}
-
-function timeOf(text: string | undefined): number | undefined {
-  const time = Date.parse(text ?? "");
-  return Number.isNaN(time) ? undefined : time;
 }
