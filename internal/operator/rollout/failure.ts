@@ -28,8 +28,12 @@ export interface Problem {
   byTime?: true;
 }
 
-/** What a person can do about it. */
-const REMEDY: Partial<Record<NodeReason, string>> = {
+/** What a person can do about it; undefined if the problem's own message says it. */
+const REMEDY: Record<NodeReason, string | undefined> = {
+  SelectedByOther: undefined,
+  NoKernelMapping: undefined,
+  SfcLoadedAtBoot: undefined,
+  Cordoned: undefined,
   StepTimedOut: "see whether the DaemonSet in the resource's namespace exists, and the logs of kube-controller-manager",
   ModuleUnloadFailed: "see what uses the module on the node, and the module-loader or worker pod of KMM",
   PluginNotGone: "see the pod and the kubelet of the node",
@@ -105,7 +109,7 @@ export function problemOf(node: NodeAtStep, limits: Limits, now: number): Proble
   return { ...timeout(facts, state, awaited, limits), since, failed: true, byTime: true };
 }
 
-/** A person has cordoned a node on purpose; and one that is not Ready has a step's time to come back. */
+/** A cordon is a person's wish. A node that is not Ready has a step's time to come back. */
 function withSeverity(
   standing: Failure,
   facts: NodeFacts,
