@@ -13,7 +13,7 @@ const STABLE_MS = 30_000;
 
 export interface ConnectionDeps {
   log: Logger;
-  /** Milliseconds of a clock that nobody sets. */
+  /** Milliseconds of a clock that does not go back. */
   elapsed: () => number;
   registered: (ok: boolean) => void;
 }

@@ -9,25 +9,25 @@ import { FolderWatch, Wake } from "./wake.ts";
 
 export interface HealthMonitorDeps {
   log: Logger;
-  /** Milliseconds of a clock that nobody sets. */
+  /** Milliseconds of a clock that does not go back. */
   elapsed: () => number;
-  /** Called after every look that found something out. */
+  /** Called after every look that succeeded. */
   seen: (view: NodeView, health: Health) => void;
   /** Called after every other look. */
   unknown: () => void;
 }
 
 /**
- * Looks at the node again and again and says what it found; health follows with hysteresis. If this process cannot
- * look, because it lacks descriptors for instance, that is no sign of the node's health: it stays as it was.
+ * Looks at the node again and again and reports what it found. Health follows with hysteresis. If this process cannot
+ * look, for lack of descriptors for instance, health stays as it was: that says nothing about the node.
  */
 export class HealthMonitor {
   readonly #config: PluginConfig;
   readonly #deps: HealthMonitorDeps;
   readonly #wake = new Wake();
   #health: Health | undefined;
-  #blindness: string | undefined;
-  /** The look that was begun last. Looks run one after the other, or an old one could end last. */
+  #lookError: string | undefined;
+  /** The look that was begun last. Looks run one after the other: else an older one could end after a newer one. */
   #last: Promise<void> = Promise.resolve();
 
   constructor(config: PluginConfig, deps: HealthMonitorDeps) {
@@ -35,9 +35,9 @@ export class HealthMonitor {
     this.#deps = deps;
   }
 
-  /** Why the last look found nothing out, or undefined. */
-  get blindness(): string | undefined {
-    return this.#blindness;
+  /** Why the last look failed; undefined if it did not. */
+  get lookError(): string | undefined {
+    return this.#lookError;
   }
 
   /** Looks once. */
@@ -51,11 +51,11 @@ export class HealthMonitor {
     try {
       view = await observeNode(this.#config);
     } catch (error) {
-      this.#beBlind(error);
+      this.#keepHealth(error);
       return;
     }
-    if (this.#blindness !== undefined) this.#deps.log.info("Can look at the node again");
-    this.#blindness = undefined;
+    if (this.#lookError !== undefined) this.#deps.log.info("Can look at the node again");
+    this.#lookError = undefined;
     const before = this.#health;
     this.#health = before
       ? nextHealth(before, view, this.#deps.elapsed(), this.#config.hysteresis)
@@ -76,8 +76,8 @@ export class HealthMonitor {
     try {
       while (!signal.aborted) {
         for (const watch of watches) watch.ensure();
-        // While looks find nothing out, a change that is pending is no reason to hurry: it stays pending.
-        const health = this.#blindness === undefined ? this.#health : undefined;
+        // While looks fail, a pending change stays pending and is no reason to look sooner.
+        const health = this.#lookError === undefined ? this.#health : undefined;
         const pending = health && recheckIn(health, this.#deps.elapsed(), this.#config.hysteresis);
         await this.#wake.wait(Math.min(pending ?? Infinity, this.#config.healthIntervalMs), signal);
         if (!signal.aborted) await this.look();
@@ -87,12 +87,12 @@ export class HealthMonitor {
     }
   }
 
-  #beBlind(error: unknown): void {
+  #keepHealth(error: unknown): void {
     const { log, unknown } = this.#deps;
-    if (this.#blindness === undefined) {
+    if (this.#lookError === undefined) {
       log.warn("Cannot look at the node; devices stay as healthy, or not, as they were", { error });
     }
-    this.#blindness = errorText(error);
+    this.#lookError = errorText(error);
     unknown();
   }
 

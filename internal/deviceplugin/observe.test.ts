@@ -55,10 +55,10 @@ describe("a device file that cannot be opened for a reason that is not the devic
     }
     expect(seen).toHaveLength(1);
     expect(unknown()).toBe(3);
-    expect(watched.blindness).toContain("Cannot look at the node: /dev/onload cannot be opened: ");
+    expect(watched.lookError).toContain("Cannot look at the node: /dev/onload cannot be opened: ");
     expect(lines.filter((line) => line.includes("Cannot look at the node"))).toHaveLength(1);
     await watched.look();
-    expect(watched.blindness).toBeUndefined();
+    expect(watched.lookError).toBeUndefined();
     expect(seen).toHaveLength(2);
     expect(lines.at(-1)).toContain("Can look at the node again");
   });

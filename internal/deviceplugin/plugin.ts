@@ -25,7 +25,7 @@ export interface PluginDeps {
   log: Logger;
   /** Milliseconds since the epoch: for times that others read. */
   now: () => number;
-  /** Milliseconds of a clock that nobody sets: for intervals. */
+  /** Milliseconds of a clock that does not go back: for intervals. */
   elapsed: () => number;
   /** The address that metrics and probes are served on. undefined to serve none. */
   metricsAddress: BindAddress | undefined;
@@ -190,7 +190,7 @@ class DevicePlugin {
   /** Why nothing can be allocated now; empty if it can. */
   #allocationProblems(neededLook: boolean): string[] {
     // The files have changed since the last look that found something out.
-    if (neededLook && this.#monitor.blindness !== undefined) return [this.#monitor.blindness];
+    if (neededLook && this.#monitor.lookError !== undefined) return [this.#monitor.lookError];
     return this.#edits === undefined ? this.#view.problems : this.#health.problems;
   }
 

@@ -279,7 +279,7 @@ export class Client {
   }
 }
 
-/** What the transport is told of a call. */
+/** What the transport needs to know of a call. */
 function requestOptions({
   signal,
   timeoutMs,

@@ -49,7 +49,7 @@ interface Pool {
   retired: boolean;
 }
 
-// One slow call says nothing about the other connections. This many in a row do: a network that drops packets tells nobody.
+// One slow call says nothing about the other connections. This many in a row do: a network that drops packets reports nothing.
 const MAX_UNANSWERED = 3;
 // TCP probes the peer of an idle connection after this time.
 const TCP_PROBE_DELAY_MS = 30_000;

@@ -258,7 +258,7 @@ test("watches that are refused are a problem, though lists succeed", async () =>
   await stop();
 });
 
-test("a server that asks a watch to wait for an hour does not blind it", async () => {
+test("a watch goes on although a server asks it to wait for an hour", async () => {
   await using server = await FakeApiServer.start();
   server.put(PATH, { metadata: { name: "a" } });
   const clock = hurriedClock(100);

@@ -36,7 +36,7 @@ export interface InformerOptions<T extends KubeObject, I extends string> {
 const OUTDATED_MS = 120_000;
 
 /**
- * A store that follows a selection on the API server, and tells of each change (client-go: SharedIndexInformer).
+ * A store that follows a selection on the API server, and reports each change (client-go: SharedIndexInformer).
  */
 export class Informer<T extends KubeObject, I extends string = never> {
   readonly resource: Resource;

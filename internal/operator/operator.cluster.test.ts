@@ -50,7 +50,7 @@ async function setUp(nodes: number): Promise<string[]> {
   return cluster.kubelet.createNodes(nodes, pool, { pool });
 }
 
-/** A pod bound to a node that holds amd.com/onload, of a controller that makes no other, or of nobody. */
+/** A pod bound to a node that holds amd.com/onload. Its controller, if it has one, makes no other. */
 async function createHolder(name: string, nodeName: string, owned = true): Promise<void> {
   const resources = { limits: { "amd.com/onload": "1" } };
   const metadata = {

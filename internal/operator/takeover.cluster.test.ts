@@ -216,7 +216,7 @@ test("going back to the original's version in the middle of an upgrade reloads n
     (await plane.request(`GET`, `/api/v1/nodes/${node}`)).metadata.labels[pluginLabel(key)];
 
   await editImages("8.2");
-  // Applications of nobody are not evicted: the upgrade waits on each node until a person ends them.
+  // Pods without a controller are not evicted: the upgrade waits on each node until a person ends them.
   await poll(async () => (await versionOf(first)) === undefined, { what: "The first node's drain", timeoutMs: 60_000 });
   for (const { metadata } of await apps(first)) {
     await plane.request("DELETE", `/api/v1/namespaces/${NAMESPACE}/pods/${metadata.name}`);

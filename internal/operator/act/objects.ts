@@ -82,14 +82,14 @@ async function applyObject<T extends KubeObject>(
 
 /** What came of applying or deleting a resource's objects. */
 export interface ObjectResults {
-  /** What went wrong, one error an object. */
+  /** What went wrong, one error per object. */
   errors: Error[];
   /** What was not done because the object is not as the cache has it: the cache will say. */
   overtaken: Error[];
 }
 
 /**
- * Applies all objects of an Onload resource, side by side: one that fails keeps none of the others.
+ * Applies all objects of an Onload resource, side by side. The failure of one does not stop the others.
  *
  * @param drop what of `live` is to be deleted
  * @throws the signal's reason when it aborts

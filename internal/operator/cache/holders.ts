@@ -48,7 +48,7 @@ export function holderOf(pod: DeepReadonly<Pod>, force: boolean): Holder | undef
   };
 }
 
-/** Why a pod is not to be evicted: nobody would make it again, or evicting it changes nothing. */
+/** Why a pod is not to be evicted: no controller would make it again, or evicting it changes nothing. */
 function protection(pod: DeepReadonly<Pod>, force: boolean): string | undefined {
   if (pod.metadata.annotations?.[MIRROR_ANNOTATION] !== undefined) {
     return "static pod: only its manifest on the node can end it";

@@ -10,7 +10,7 @@ export interface ModuleInUse {
   /** The Module as it is in the cluster. */
   live: DeepReadonly<Module> | undefined;
   /**
-   * The Module as status.lastReady gives it: where the live one has another version by now, this is what nodes that
+   * The Module as status.lastReady gives it. If the live one has another version by now, this is what nodes that
    * still carry the last version were loaded with.
    */
   lastReady?: DeepReadonly<Module> | undefined;
@@ -101,7 +101,7 @@ function sameMapping(
   want: readonly DeepReadonly<KernelMapping>[],
   kernel: string,
 ): boolean {
-  // Where an expression is beyond JavaScript, KMM may choose another mapping than we can tell: any change counts.
+  // If JavaScript cannot parse an expression, KMM may choose another mapping than we would: any change counts.
   if (![...was, ...want].every(({ regexp }) => parses(regexp))) return false;
   const before = kernelMappingFor(was, kernel);
   if (!before) return true;

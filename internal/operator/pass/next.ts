@@ -1,4 +1,4 @@
-/** Stage 5 of a pass: when a resource is looked at again if nothing happens. */
+/** Stage 5 of a pass: when the resource is reconciled again if nothing happens. */
 import type { Logger } from "../../cli/log.ts";
 import { REASON, type Reason } from "../../api/reasons.ts";
 import type { Result } from "../../controller/controller.ts";

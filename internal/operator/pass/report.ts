@@ -1,4 +1,4 @@
-/** Stage 4 of a pass: events, metrics and status tell of the plan, of what was done and of what went wrong. */
+/** Stage 4 of a pass: events, metrics and status of the plan, of what was done and of what went wrong. */
 import { asError, errorText } from "../../cli/errors.ts";
 import type { DeepReadonly } from "../../api/core.ts";
 import type { OnloadStatus } from "../../api/onload.ts";

@@ -1,4 +1,4 @@
-/** Writes status: only what changed, and counts and messages no more often than people can read. */
+/** Writes status: only if it has changed, and counts and messages at most once a second. */
 import { isDeepStrictEqual } from "node:util";
 import type { Condition, DeepReadonly } from "../../api/core.ts";
 import type { OnloadStatus } from "../../api/onload.ts";

@@ -2,7 +2,7 @@
  * Cordoned nodes, if KMM skips them. Nothing is unloaded for a version that KMM would not load, and no module is asked
  * for: the node stays as it is until a person uncordons it. If KMM has been asked already, it is reminded then.
  *
- * Only the node itself tells of it: the step record says that the node was seen cordoned while it waited for KMM.
+ * The step record on the node says that it was seen cordoned while it waited for KMM; nothing else remembers it.
  */
 import { NODE_REASON } from "../../api/reasons.ts";
 import type { NodeFacts } from "../assess/facts.ts";
@@ -34,7 +34,7 @@ function isOverlooked(facts: NodeFacts, state: NodeState): boolean {
   return loads !== undefined && !facts[loads].present;
 }
 
-/** What is to be noted of a node that KMM may overlook, or has overlooked. At most one patch for each change. */
+/** What to note on a node that KMM may overlook, or has overlooked. At most one patch per change. */
 export function renewalFor(facts: NodeFacts, state: NodeState, policy: CordonPolicy): Renewal | undefined {
   if (!policy.kmmSkipsCordoned || facts.want === undefined || !isOverlooked(facts, state)) return undefined;
   const { stepRecord, cordoned } = facts;
@@ -43,7 +43,7 @@ export function renewalFor(facts: NodeFacts, state: NodeState, policy: CordonPol
   return stepRecord?.cordoned || isRetried ? { cordoned: false, remind: true } : undefined;
 }
 
-/** What is said of a node that stays as it is because it is cordoned. */
+/** The problem of a node that stays as it is because it is cordoned. */
 export function cordonProblem(since: number | undefined): Problem {
   const message = "The node is cordoned, and KMM loads nothing there: it stays as it is until uncordoned";
   return { reason: NODE_REASON.Cordoned, message, since, failed: false, passing: true };

@@ -167,7 +167,7 @@ function standingProblem(node: NodeFacts, state: NodeState): Failure | undefined
   if (state === "Cordoned" || (serves === "older" && node.cordoned)) {
     return { reason: NODE_REASON.Cordoned, message: "The node is cordoned: it is skipped until uncordoned" };
   }
-  // Nothing has failed on a node that serves: it can be told of a pull that failed once, too.
+  // Such a node serves and has not failed: even a single failed pull can be reported, as nothing halts for it.
   const image = serves === "older" ? (imageFailure(node) ?? pullFailure(node)) : undefined;
   return image && withRemedy(image);
 }

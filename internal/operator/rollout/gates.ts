@@ -1,4 +1,4 @@
-/** Gates: why a node that should start does not, and how to say so. */
+/** Gates: why a node that is to start does not start yet, and the text that says so. */
 import { NODE_REASON, type NodeReason } from "../../api/reasons.ts";
 import type { NodeFacts } from "../assess/facts.ts";
 import { rowOf, type NodeState } from "./states.ts";

@@ -57,7 +57,7 @@ function lastingRecord({ facts, state, step }: NodeAtStep, attempt: string): Fai
   return isTaken || isPast(record.state, state) ? undefined : record;
 }
 
-/** Whether a node in state `to` has come further than `from`, or is on its way no more. */
+/** Whether a node in state `to` has come further than `from`, or is no longer in between. */
 function isPast(from: string, to: NodeState): boolean {
   const { phase, inBetween } = rowOf(to);
   if (!inBetween || phase === undefined || !Object.hasOwn(STATES, from)) return true;

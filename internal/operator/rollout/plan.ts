@@ -58,7 +58,10 @@ export interface RolloutPlan {
   halted: boolean;
   /** Who holds the slots, as a sentence without its end; "" if no node waits for one. */
   slots: string;
-  /** Nothing moves although nodes wait and nobody wants them to; and whether status.stalledSince says since when. */
+  /**
+   * Nothing moves although nodes wait, and no wish of a person explains it. "noted": status.stalledSince says since when.
+   * undefined: something moves, or nothing waits.
+   */
   stalled: "noted" | "unnoted" | undefined;
 }
 
@@ -133,7 +136,7 @@ function canBeClearedLater(facts: NodeFacts): boolean {
  */
 const LAST_OFFER_MS = 30_000;
 
-/** Until when to wait for the kubelet's word before pods are evicted, in milliseconds since the epoch. */
+/** Until when pods are not evicted because the kubelet still offers amd.com/onload, in milliseconds since the epoch. */
 function offeredUntil({ allocatable, ready, stepRecord }: NodeFacts, state: NodeState): number | undefined {
   const waits = state === "Draining" && allocatable > 0 && ready && stepRecord?.step === "UnlabelPlugin";
   return waits ? stepRecord.since + LAST_OFFER_MS : undefined;

@@ -15,8 +15,8 @@ export interface WaitingNode {
 }
 
 /**
- * Nodes that wait although nothing moves and nobody wants them to. A node may have a problem that comes and goes, as when
- * KMM tries to pull an image again: the time goes on.
+ * Nodes that wait although nothing moves, and no wish of a person explains it. The time goes on while a problem of such a
+ * node comes and goes, as when KMM tries to pull an image again.
  *
  * @param onPurpose whether a person's own wish keeps all slots: those who hold them are cordoned
  */

@@ -87,7 +87,7 @@ function order({ plan, policy }: Planned): [number, NodePlan][] {
   const byName = new Map(plan.nodes.map((node) => [node.facts.name, node]));
   const whole = startOrder(plan.nodes).map(({ facts }) => byName.get(facts.name)!);
   const starting = whole.filter(({ gate }) => gate === undefined);
-  // KMM looks for an image only once its Module asks for it: that alone keeps nobody back.
+  // KMM looks for an image only once its Module asks for it, so that a missing image alone keeps no node back.
   const queues = ({ gate, problem }: NodePlan): boolean =>
     gate === "NoFreeSlot" || (gate === "NoModuleImage" && problem === undefined);
   const queued = whole.filter(queues);
