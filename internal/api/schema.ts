@@ -26,7 +26,7 @@ const intOrString = z.union([z.int(), z.string()]);
 
 const pullPolicy = text().meta({
   description:
-    "When images are pulled: Always, IfNotPresent or Never. Without it, Always where the tag is `latest` and IfNotPresent otherwise.",
+    "When images are pulled: Always, IfNotPresent or Never. Without it, Always if the tag is `latest` and IfNotPresent otherwise.",
   ...rules({
     rule: "self in ['', 'Always', 'IfNotPresent', 'Never']",
     message: "imagePullPolicy must be Always, IfNotPresent or Never",
@@ -113,7 +113,7 @@ const kernelMapping = z
     }),
     sfc: z.object({}).optional().meta({
       description:
-        "Set it (to {}) to let the operator replace the sfc network driver too, before onload is loaded. Leave it out where a MachineConfig or the node's own image loads sfc at boot.",
+        "Set it (to {}) to let the operator replace the sfc network driver too, before onload is loaded. Leave it out if a MachineConfig or the node's own image loads sfc at boot.",
     }),
     build: build.optional().meta({
       description: "How KMM builds kernelModuleImage in the cluster if it does not exist. Without it nothing is built.",

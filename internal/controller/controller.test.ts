@@ -139,7 +139,7 @@ test("stopping waits for reconciles under way, tells them, and counts none of it
   expect(await metric('controller_runtime_reconcile_errors_total{controller="test"}')).toBe(0);
 });
 
-test("every series stands at 0 before anything happens, and a mistake in the program counts as a panic", async () => {
+test("every series is 0 before anything happens, and an error in the program counts as a panic", async () => {
   const { clock, controller, metric, stop, running } = start(async () => {
     (undefined as unknown as { fail(): void }).fail();
   });

@@ -220,7 +220,7 @@ test("evictions respect disruption budgets", async () => {
   expect(await client.evict(pod.metadata)).toBe("gone");
 });
 
-test("discovery tells whether a kind is served; a log that is not there is undefined", async () => {
+test("discovery says whether a kind is served; a log that does not exist is undefined", async () => {
   expect((await discover(client, "apps", "v1")).some(({ name }) => name === "daemonsets")).toBe(true);
   expect((await discover(client, MODULES.group, MODULES.version)).some(({ name }) => name === "modules")).toBe(true);
   expect(await discover(client, "no.such.group", "v1")).toEqual([]);

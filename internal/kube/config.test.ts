@@ -233,7 +233,7 @@ test.each<[string, unknown, string]>([
   expect(error.message).not.toContain("\n");
 });
 
-test("a missing file, and no configuration at all, are told apart", async () => {
+test("a missing file is not the same as no configuration at all", async () => {
   const missing = join(root, "missing");
   await expect(loadConfig({ kubeconfig: missing })).rejects.toThrow(/^Cannot load kubeconfig .*missing: ENOENT/);
   await expect(loadConfig({ env: {}, home: root })).rejects.toThrow(/^Cannot find a cluster: give --kubeconfig/);

@@ -75,7 +75,7 @@ test("the same event again becomes a series with a count; another note is anothe
   expect(server.requests.length).toBeLessThanOrEqual(4);
 });
 
-test("a flood about one object is cut and counted, and others are still heard", async () => {
+test("a flood about one object is cut and counted, and events of other objects are still written", async () => {
   await using server = await FakeApiServer.start();
   const { recorder, written, finish } = start(server);
   for (let i = 0; i < 1500; i++) recorder.record(NODE, { type: "Normal", reason: "Flapped", note: `Time ${i}` });

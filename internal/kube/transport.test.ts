@@ -291,7 +291,7 @@ test("what a server was waited for is missing from the time that the next try ha
   expect(clock.monotonic()).toBe(3000);
 });
 
-test("credentials that cannot be read are told as such, with their source", async () => {
+test("credentials that cannot be read are reported as such, with their source", async () => {
   await using server = await FakeApiServer.start();
   const credentials = {
     identity: async () => Promise.reject(new Error("cannot read /run/token: ENOENT: no such file or directory")),

@@ -10,7 +10,7 @@ function waiting(reason: string): Pod["status"] {
   return { phase: "Pending", containerStatuses: [{ name: "c", state }] } as Pod["status"];
 }
 
-test("is told and counted once, and keeps the next node from starting until it is over", async () => {
+test("is reported and counted once, and keeps the next node from starting until it is over", async () => {
   const bed = new ReconcilerBed();
   bed.putOnload({ onload: imagesOf("v2"), upgrade: { maxUnavailable: 2 } });
   await bed.settle();

@@ -48,7 +48,7 @@ test("the image of the operator's container is known after the first read", asyn
   expect(known).toEqual(["onloadctl:1"]);
 });
 
-test("it is read again until it is known, ever more seldom, and then never more", async () => {
+test("it is read again with growing delays until it is known, and then not any more", async () => {
   const failed = new Error("Cannot get pod ns/p: no route");
   const { own, known, delays, reads } = ownImage([failed, failed, undefined, failed, failed, failed, failed, failed]);
   expect(await own.read(never())).toBe(false);

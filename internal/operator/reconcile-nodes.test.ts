@@ -107,7 +107,7 @@ describe("pods that hold amd.com/onload", () => {
     expect(await bed.metric("onload_operator_evictions_total", { result: "gone" })).toEqual([1]);
   });
 
-  test("of which another has the name by now are not told as one that could not be deleted", async () => {
+  test("whose name another pod has by now are not reported as pods that could not be deleted", async () => {
     const bed = await draining({ upgrade: { drain: { force: true } } }, "app");
     bed.watched = bed.cluster.podsOn("n1");
     bed.cluster.remove(PODS, { namespace: "apps", name: "app" });
@@ -316,7 +316,7 @@ describe("steps", () => {
     expect(bed.condition("Ready")).toStartWith("Ready=False KmmNotInstalled");
   });
 
-  test("are told as events once", async () => {
+  test("are reported as events once", async () => {
     const bed = await bedFor();
     bed.putNode("n1");
     await bed.reconcile();

@@ -650,7 +650,7 @@ test("when a rollback begins, nothing is done for the version that has failed", 
   expect(bed.events.map(({ reason }) => reason)).toContain("RollbackStarted");
 });
 
-describe("the Module of sfc, when it is wanted no more", () => {
+describe("the Module of sfc, once it is not wanted any more", () => {
   const ref = { ...KEY, name: sfcModuleName(KEY.name) };
 
   /** A resource that asked for sfc until the upgrade to v2, with a node that carries its label. */
@@ -710,7 +710,7 @@ describe("objects that somebody changes", () => {
     expect(image()).toBe(before);
   });
 
-  test("lose what others have added: owners, and fields that nobody would take out", async () => {
+  test("lose the owners and fields that others have added", async () => {
     const bed = await serving("n1");
     const foreign = { manager: "kubectl-edit", operation: "Update", fieldsV1: { "f:spec": { "f:x": {} } } } as const;
     bed.cluster.edit<Module>(MODULES, MODULE_REF, ({ metadata }) => {

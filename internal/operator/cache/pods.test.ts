@@ -25,7 +25,7 @@ describe("what failed in a pod", () => {
     });
     expect(podFailure(crashed)?.message).toBe("Pod p: container c: CrashLoopBackOff: exit code 1: modprobe: FATAL");
   });
-  test("a hook's own words are taken from what the kubelet says of it", () => {
+  test("the output of a hook is read from the kubelet's event about it", () => {
     const message = `Exec lifecycle hook ([/bin/sh -c modprobe onload]) for Container "c" in Pod "p_n(u)" failed - error: command '/bin/sh' exited with 1: , message: "modprobe: ERROR: could not insert 'onload':\\n\\t\\"Invalid\\"\\n"`;
     const ended = { terminated: { exitCode: 143 } };
     expect(podFailure(waiting("PostStartHookError", message, ended))).toEqual({

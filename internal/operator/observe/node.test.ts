@@ -30,7 +30,7 @@ describe("ownership", () => {
   test("a resource that is being deleted claims nothing", () => {
     expect(names([claim("x", "2026-01-01", { deleting: true }), claim("y", "2026-01-02")])).toEqual(["y"]);
   });
-  test("a node that is not selected belongs to nobody", () => {
+  test("a node that is not selected belongs to no resource", () => {
     expect(names([claim("x", "2026-01-01", { selector: { a: "c" } })])).toEqual([]);
   });
 

@@ -27,7 +27,7 @@ describe("labels come before objects", () => {
   });
 });
 
-test("nodes that serve stay as they are while objects are missing, and all others go on", () => {
+test("nodes that serve stay as they are while objects are missing, and the other nodes go on", () => {
   const plan = planOf(
     ["Outdated", "UnlabelPlugin"],
     ["Outdated", "Inspect"],

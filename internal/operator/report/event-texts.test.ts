@@ -92,7 +92,7 @@ describe("the patch of a step", () => {
       const other = { value: undefined, required: true, effective: false };
       expect(labelsOf(drained(other))).toEqual(versions("o-module", null));
     });
-    test("one that the Module asks for no more goes with the next version", () => {
+    test("a load label that the Module no longer requires goes with the next version", () => {
       const kept = { value: "off" as const, required: false, effective: false };
       const next = bare({ stepRecord: stepRecord("UnlabelOnload"), loadLabels: { onload: kept, sfc: noLoadLabel } });
       expect(labelsOf(next)).toEqual({ ...versions("o-module", "v2"), [onload]: null });
@@ -154,13 +154,13 @@ describe("events", () => {
     expect(eventOfStep(step, facts)).toMatchObject({ reason: "PluginRemoved", node: "node-1" });
     expect(eventOfStep("Wait", facts)).toBeUndefined();
   });
-  test("a node that comes to its end tells it once", () => {
+  test("a node that becomes Ready is reported once", () => {
     const plan = planOf(whole("v2"));
     expect(eventsOfChange(before("StartingPlugin"), plan).map(({ reason }) => reason)).toEqual(["NodeReady"]);
     expect(eventsOfChange(before("Ready"), plan)).toEqual([]);
     expect(eventsOfChange(undefined, plan)).toEqual([]);
   });
-  test("a failure is a warning, told once however its message changes", () => {
+  test("a failure is a warning, reported once however its message changes", () => {
     const plan = planOf(
       bare({ labels: { ...none, onload: "v2" }, onload: module(), stepRecord: stepRecord("LabelOnload", 601_000) }),
     );
@@ -169,7 +169,7 @@ describe("events", () => {
     const known = remember(before("LoadingOnload"), plan, NOW);
     expect(eventsOfChange(known, { ...plan, problem: { ...plan.problem!, message: "other words" } })).toEqual([]);
   });
-  test("a failure is told once, although what reports it comes and goes and the node falls back", () => {
+  test("a failure is reported once, although KMM's report comes and goes and the node falls back", () => {
     const labels = { ...none, plugin: "v2", onload: "v2" };
     const failure = { reason: NODE_REASON.ImagePullFailed, message: "m" };
     const broken = { ...bare().plugin, present: true, failure };

@@ -115,7 +115,7 @@ const rules: fc.Arbitrary<Policy> = fc
 /** Long enough for every time limit. */
 const LONG = 2_000_000;
 
-test("nothing stands still in silence", () => {
+test("whenever nothing moves, the status says why", () => {
   fc.assert(
     fc.property(fc.array(anyNode, { minLength: 1, maxLength: 5 }), rules, (drawn, drawnRules) => {
       const nodes = drawn.map((each, i) => ({ ...each, name: `n${i}` }));
@@ -164,7 +164,7 @@ describe("what is said when nothing moves", () => {
     const fromAfar = { ...policy, stalledSince: NOW + 1e9 };
     expect(after([waitsForImage], fromAfar, policy.limits.step).status.problems).toHaveLength(1);
   });
-  test("that time goes on while KMM says now and then why it has no image", () => {
+  test("that time goes on while KMM says now and then why an image is missing", () => {
     const failed = whole("v1", { missingImages: [{ image: "r/m:2", why: "ImagePullBackOff" }] });
     const { status } = after([failed], { ...policy, stalledSince: NOW - 1000 }, 1000);
     expect(degraded(status)).toContain("ImagePullBackOff");

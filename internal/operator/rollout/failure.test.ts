@@ -63,7 +63,7 @@ describe("time", () => {
       "NodeNotReady",
     );
   });
-  test("a plugin that runs and offers nothing is told apart", () => {
+  test("a plugin that runs and offers nothing has a reason of its own", () => {
     const node = whole("v2", { allocatable: 0, stepRecord: stepRecord("LabelPlugin", limits.step) });
     expect(problem(node)?.reason).toBe("NotAllocatable");
   });

@@ -133,7 +133,7 @@ describe("slots", () => {
   });
 });
 
-test("nodes whose module never loaded are looked at before they start without a slot", () => {
+test("nodes whose module never loaded are inspected before they start without a slot", () => {
   const nodes = [1, 2].map((i) => old(`n${i}`, { onload: module(), plugin: plugin(false), allocatable: 0 }));
   expect(planRollout(nodes, policy, NOW).nodes.map(({ step }) => step)).toEqual(["Inspect", "Inspect"]);
 });

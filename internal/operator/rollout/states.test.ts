@@ -261,7 +261,7 @@ describe("the plugin label waits until the DaemonSet controller has seen the new
 });
 
 describe("rows", () => {
-  test("a state that waits, or whose step may be put off, says for what and how long: anything else is no row", () => {
+  test("a state that waits, or whose step may be put off, must say for what and how long", () => {
     const awaits = { what: "Nothing", reason: NODE_REASON.StepTimedOut, limit: "step" } as const;
     const rows: StateRow[] = [
       { step: "Wait", awaits },
