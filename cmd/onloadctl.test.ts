@@ -34,10 +34,18 @@ test("--version prints the version", async () => {
   expect(await call("--version")).toEqual({ code: 0, stdout: `onloadctl ${packageJson.version}\n`, stderr: "" });
 });
 
-test("--help lists every command", async () => {
+test("--help lists every command, with the summary that its own help begins with", async () => {
   const { code, stdout } = await call("--help");
   expect(code).toBe(0);
-  for (const command of COMMANDS) expect(stdout).toContain(`\n  ${command} `);
+  const listed = [...stdout.matchAll(/^ {2}([a-z][a-z-]*) {2,}(.+)$/gm)].map(([, command, summary]) => ({
+    command,
+    summary,
+  }));
+  const own = COMMANDS.map(async (command) => {
+    const help = await call(command, "--help");
+    return { command, summary: help.stdout.split("\n")[0]!.replace(/\.$/, "") };
+  });
+  expect(listed).toEqual(await Promise.all(own));
 });
 
 describe.each(COMMANDS)("%s", (command) => {

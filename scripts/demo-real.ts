@@ -37,7 +37,7 @@ export async function showOnRealNode(executable: string, signal: AbortSignal): P
     await showState(cluster);
     await runPod(cluster, signal);
   } catch (error) {
-    if (!signal.aborted) await showTroubles(cluster);
+    if (!signal.aborted) await showDiagnostics(cluster);
     await cluster.stop();
     throw error;
   }
@@ -162,7 +162,7 @@ async function runPod({ plane, node }: NodeCluster, signal: AbortSignal): Promis
 }
 
 /** What a reader needs if the demo fails. */
-async function showTroubles({ plane }: NodeCluster): Promise<void> {
+async function showDiagnostics({ plane }: NodeCluster): Promise<void> {
   for (const args of [
     ["get", "pods", "-A", "-o", "wide"],
     ["get", "onload", "-A", "-o", "yaml"],

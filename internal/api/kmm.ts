@@ -91,7 +91,7 @@ export interface KmmCapabilities {
  * What the installed KMM offers.
  *
  * @param crds any CRDs of the cluster; those of other groups are ignored
- * @returns undefined where KMM is not installed: there is no served Module CRD
+ * @returns undefined if KMM is not installed: no Module CRD is served
  */
 export function kmmCapabilities(crds: Iterable<DeepReadonly<CustomResourceDefinition>>): KmmCapabilities | undefined {
   const schemas = new Map<string, DeepReadonly<JsonSchema>>();

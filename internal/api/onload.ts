@@ -31,7 +31,7 @@ export interface Onload extends KubeObject {
  * An Onload resource with every default filled in, as the API server does it, and with the former spelling
  * libMounthPath resolved into libMountPath.
  *
- * @throws Error naming the field, where the spec has not the form that the CRD asks for
+ * @throws Error naming the field, if the spec does not have the form that the CRD asks for
  */
 export function withDefaults(raw: DeepReadonly<KubeObject> & { spec?: unknown; status?: unknown }): Onload {
   try {

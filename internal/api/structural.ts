@@ -5,7 +5,7 @@ import type { DeepReadonly, JsonSchema } from "./core.ts";
  * that the schema does not know. The value itself is left as it is.
  *
  * @param path of the value, for messages, such as "spec"
- * @throws Error "PATH: what is wrong" where the value has not the form that the schema asks for
+ * @throws Error "PATH: what is wrong" if the value does not have the form that the schema asks for
  */
 export function applySchema(value: unknown, schema: DeepReadonly<JsonSchema>, path: string): unknown {
   if (schema["x-kubernetes-preserve-unknown-fields"]) return structuredClone(value);
@@ -27,7 +27,7 @@ function applyToObject(
     for (const [name, field] of Object.entries(value)) out[name] = applySchema(field, further, `${path}.${name}`);
   }
   for (const [name, field] of Object.entries(schema.properties ?? {})) {
-    // As for the API server, null where null is not allowed is the same as nothing.
+    // As for the API server, a null that is not allowed is the same as nothing.
     const given = value[name] ?? field["default"];
     if (given !== undefined) out[name] = applySchema(given, field, `${path}.${name}`);
   }

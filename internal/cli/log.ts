@@ -17,7 +17,7 @@ export interface Logger {
   with(fields: Fields): Logger;
 }
 
-/** `text` for people, `json` (one object a line) for machines. */
+/** `text` for people, `json` (one object per line) for machines. */
 export type LogFormat = "text" | "json";
 /** The least severe level that is written. */
 export type LogLevel = "debug" | "info" | "warn" | "error";

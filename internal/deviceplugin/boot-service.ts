@@ -6,7 +6,7 @@ import { BOOT_STATUS_FILE, parseBootStatus, type BootStatus } from "../api/boot-
  * What the node's sfc boot service has done since the node was last booted. undefined if the node has no boot service,
  * or its status file is of an earlier boot.
  *
- * @param procDir the node's /proc, where the root folder of process 1 is the node's own
+ * @param procDir the node's /proc: the root folder of its process 1 is the node's own
  */
 export async function readBootStatus(procDir: string): Promise<BootStatus | undefined> {
   try {

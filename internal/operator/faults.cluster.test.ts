@@ -1,4 +1,4 @@
-/** The operator where things are missing, where several run, and where it is killed again and again. */
+/** The operator if things are missing, if several run, and if it is killed again and again. */
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { poll } from "../testcluster/lib/poll.ts";
 import { MODULES } from "../api/resources.ts";

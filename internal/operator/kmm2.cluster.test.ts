@@ -172,13 +172,13 @@ test("goes on where it stood after every kill, with one node out at most", async
   for (const node of nodes) expect(await loadedOn(node)).toEqual({ "main-module": "registry/onload-module:v2" });
 });
 
-test("halts at a worker pod that crashes and quotes its last words", async () => {
+test("halts at a worker pod that crashes and quotes the end of its log", async () => {
   const nodes = await installed(2);
   await cluster.editOnload(namespace, { onload: imagesOf(BROKEN) });
   await cluster.condition(namespace, "Degraded", "True", "NodesFailed");
   const problem = await poll(
     async () => (await cluster.status(namespace))!.problems!.find(({ message }) => message.includes(LAST_WORDS)),
-    { what: "The worker's last words in status", timeoutMs: PATIENCE_MS },
+    { what: "The end of the worker's log in status", timeoutMs: PATIENCE_MS },
   );
   expect(problem).toMatchObject({ node: nodes[0]!, step: "LoadingOnload", reason: "ModuleLoadFailed" });
   expect(problem.message).toContain(`Pod kmm-worker-${nodes[0]}-main-module: container worker: CrashLoopBackOff`);

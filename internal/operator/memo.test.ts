@@ -23,7 +23,7 @@ import { formatStepRecord, stepRecordAnnotation } from "./observe/step-record.ts
 
 const KEY = { namespace: "ns", name: "o" };
 const MODULE = onloadModuleName(KEY.name);
-const LATCH = loadLabelSelector(KEY.namespace, MODULE);
+const LOAD_SELECTOR = loadLabelSelector(KEY.namespace, MODULE);
 const START = Date.UTC(2026, 0, 1);
 const NODES = ["n1", "n2", "n3"];
 
@@ -83,7 +83,7 @@ class Cluster {
     } as CustomResourceDefinition);
   }
 
-  node(name: string, { selected, version, latch, ready, kernel, marked }: NodeShape): void {
+  node(name: string, { selected, version, loadValue, ready, kernel, marked }: NodeShape): void {
     const loaded = version === undefined ? {} : { [pluginLabel(KEY)]: version, [onloadModuleLabel(KEY)]: version };
     this.nodes.set({
       apiVersion: "v1",
@@ -94,7 +94,7 @@ class Cluster {
         labels: {
           ...(selected ? { onload: "yes" } : {}),
           ...loaded,
-          ...(latch === undefined ? {} : { [loadLabel(KEY.namespace, MODULE)]: latch }),
+          ...(loadValue === undefined ? {} : { [loadLabel(KEY.namespace, MODULE)]: loadValue }),
           ...(version === undefined ? {} : { [moduleReadyLabel(KEY.namespace, MODULE)]: "" }),
         },
         annotations: marked
@@ -109,7 +109,7 @@ class Cluster {
     } as Node);
   }
 
-  pod(store: "plugins" | "kmmPods", node: string, version: string, ready: boolean | undefined, latched = false): void {
+  pod(store: "plugins" | "kmmPods", node: string, version: string, ready: boolean | undefined, byLabel = false): void {
     const name = `${store}-${node}`;
     if (ready === undefined) {
       this[store].delete(`ns/${name}`);
@@ -129,7 +129,7 @@ class Cluster {
       apiVersion: "v1",
       kind: "Pod",
       metadata,
-      spec: { nodeName: node, ...(store === "kmmPods" ? { nodeSelector: latched ? LATCH : {} } : {}) },
+      spec: { nodeName: node, ...(store === "kmmPods" ? { nodeSelector: byLabel ? LOAD_SELECTOR : {} } : {}) },
       status: { conditions },
     } as Pod);
   }
@@ -141,11 +141,11 @@ class Cluster {
     this.onloads.set(copy as unknown as RawOnload);
   }
 
-  module(generation: number, count: number, latched = false): void {
+  module(generation: number, count: number, byLabel = false): void {
     // The API server counts every change of the spec.
-    const metadata = { namespace: "ns", name: MODULE, uid: "m", generation: generation * 2 + (latched ? 1 : 0) };
+    const metadata = { namespace: "ns", name: MODULE, uid: "m", generation: generation * 2 + (byLabel ? 1 : 0) };
     const container = { version: `v${generation}`, kernelMappings: [{ regexp: "^5" }] };
-    const spec = { selector: latched ? LATCH : {}, moduleLoader: { container } };
+    const spec = { selector: byLabel ? LOAD_SELECTOR : {}, moduleLoader: { container } };
     this.modules.set({ apiVersion: "kmm.sigs.x-k8s.io/v1beta1", kind: "Module", metadata, spec, count } as never);
   }
 
@@ -168,7 +168,7 @@ const onNode = (pod: DeepReadonly<Pod>): string[] => (pod.spec?.nodeName ? [pod.
 interface NodeShape {
   selected: boolean;
   version: string | undefined;
-  latch?: LoadLabelValue | undefined;
+  loadValue?: LoadLabelValue | undefined;
   ready: boolean;
   kernel: string;
   marked: boolean;
@@ -179,7 +179,7 @@ const version = fc.constantFrom("v1", "v2");
 const shape = fc.record({
   selected: fc.boolean(),
   version: fc.constantFrom(undefined, "v1", "v2"),
-  latch: fc.constantFrom(undefined, ON, OFF),
+  loadValue: fc.constantFrom(undefined, ON, OFF),
   ready: fc.boolean(),
   kernel: fc.constantFrom("5.1", "6.1"),
   marked: fc.boolean(),
@@ -206,15 +206,15 @@ const action: fc.Arbitrary<(cluster: Cluster) => void> = fc.oneof(
       fc.boolean(),
     )
     .map(
-      ([store, node, of, ready, latched]) =>
+      ([store, node, of, ready, byLabel]) =>
         (cluster: Cluster) =>
-          cluster.pod(store, node, of, ready, latched),
+          cluster.pod(store, node, of, ready, byLabel),
     ),
   fc.nat({ max: 700 }).map((seconds) => (cluster: Cluster) => void (cluster.now += seconds * 1000)),
   fc.tuple(fc.integer({ min: 1, max: 2 }), fc.nat({ max: 2 }), fc.boolean()).map(
-    ([generation, count, latched]) =>
+    ([generation, count, byLabel]) =>
       (cluster: Cluster) =>
-        cluster.module(generation, count, latched),
+        cluster.module(generation, count, byLabel),
   ),
   fc.constant((cluster: Cluster) => void cluster.modules.delete(`ns/${MODULE}`)),
   fc.tuple(name, fc.constantFrom([], ["p1"], ["p1", "p2"], undefined)).map(([node, uids]) => (cluster: Cluster) => {

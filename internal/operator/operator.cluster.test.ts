@@ -310,11 +310,11 @@ describe("one operator", () => {
     await cluster.createOnload(namespace, onloadSpec(pool, "v1"));
     await cluster.ready(namespace);
     const module = { namespace, name: "main-module" };
-    const latch = loadLabel(namespace, module.name);
+    const load = loadLabel(namespace, module.name);
     for (const value of [null, "off"]) {
-      await cluster.client.mergePatch(NODES, { name: nodes[0]! }, { metadata: { labels: { [latch]: value } } });
-      await poll(async () => (await cluster.node(nodes[0]!)).metadata.labels?.[latch] === "on", {
-        what: "The latch put back",
+      await cluster.client.mergePatch(NODES, { name: nodes[0]! }, { metadata: { labels: { [load]: value } } });
+      await poll(async () => (await cluster.node(nodes[0]!)).metadata.labels?.[load] === "on", {
+        what: "The load label put back",
         timeoutMs: PATIENCE_MS,
       });
       await cluster.ready(namespace);

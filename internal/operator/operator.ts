@@ -34,7 +34,7 @@ export interface OperatorOptions {
   leaderElect: boolean;
   /** Namespace of the Lease. */
   leaseNamespace: string;
-  /** Name and namespace of our own pod, where we run in one. */
+  /** Name and namespace of our own pod, if we run in one. */
   pod: { name: string | undefined; namespace: string | undefined };
   /** Name of the node that we run on. */
   nodeName: string | undefined;

@@ -493,7 +493,7 @@ describe("the end of a resource", () => {
     expect(bed.labels("n1")).toEqual({ onload: "yes" });
   });
 
-  test("nothing is written to it once it is let go, and nothing of others' is taken", async () => {
+  test("nothing is written to it once it is let go, and other finalizers stay", async () => {
     const bed = await serving();
     bed.putOnload({}, { finalizers: [FINALIZER, "others.example/keep"] });
     bed.deleteOnload();

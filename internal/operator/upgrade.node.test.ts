@@ -5,7 +5,7 @@ import { freePorts } from "../testcluster/lib/ports.ts";
 import { poll } from "../testcluster/lib/poll.ts";
 import { RETRY_ANNOTATION } from "../api/names.ts";
 import type { Onload } from "../api/onload.ts";
-import { buildBrokenModule, MODPROBE_ERROR, reboot } from "./testing/node-troubles.ts";
+import { buildBrokenModule, MODPROBE_ERROR, reboot } from "./testing/node-faults.ts";
 import { NodeStory } from "./testing/node-story.ts";
 import { OperatorProcess } from "./testing/operator-process.ts";
 import { PATIENCE_MS, UpgradeOnNode } from "./testing/upgrade-on-node.ts";

@@ -48,10 +48,7 @@ export const OPERATOR_MUTANTS: Mutant[] = [
       "if (finalizers.includes(FINALIZER)) return DONE;\n  const patch = { metadata: { finalizers: [...finalizers, FINALIZER] } };",
       "return DONE;\n  const patch = { metadata: { finalizers: [...finalizers, FINALIZER] } };",
     ],
-    "finalizers of others go too": [
-      "finalizers.filter((each) => each !== FINALIZER)",
-      "finalizers.filter(() => false)",
-    ],
+    "other finalizers go too": ["finalizers.filter((each) => each !== FINALIZER)", "finalizers.filter(() => false)"],
   }),
   ...mutantsOf(`${OPERATOR}/act/objects.ts`, UNIT, {
     "objects are applied once and never again": [

@@ -98,7 +98,7 @@ export class OnloadOnNode {
     return `/api/v1/nodes/${this.cluster.node.name}`;
   }
 
-  /** Capacity and allocatable of amd.com/onload, as the node's status has them; 0 where it has none. */
+  /** Capacity and allocatable of amd.com/onload, as the node's status has them; 0 if it has none. */
   async resource(): Promise<{ capacity: number; allocatable: number }> {
     const { status } = await this.cluster.plane.request("GET", this.#nodePath);
     return { capacity: Number(status.capacity[RESOURCE] ?? 0), allocatable: Number(status.allocatable[RESOURCE] ?? 0) };

@@ -2,7 +2,7 @@
 import type { DeepReadonly, ManagedFieldsEntry, ObjectMeta, OwnerReference } from "../../api/core.ts";
 import { FIELD_MANAGER, ONLOAD_GROUP } from "../../api/names.ts";
 
-/** What of an object's metadata must change for it to be ours alone; undefined where it is. */
+/** What of an object's metadata must change for it to be ours alone; undefined if it is already. */
 export function adopt({
   managedFields = [],
   ownerReferences = [],
@@ -24,7 +24,7 @@ export function isByOnload({ kind, apiVersion }: DeepReadonly<OwnerReference>): 
 type Fields = { [field: string]: Fields };
 
 /**
- * metadata.managedFields with everything in spec given to us, or undefined where it is ours already.
+ * metadata.managedFields with everything in spec given to us; undefined if all of it is ours already.
  *
  * A server-side apply sets fields and takes away those that it set before, but it leaves what others have added: the
  * original operator's preStop hook, or a person's extra container. Once these are ours, the next apply removes them.

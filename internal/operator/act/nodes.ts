@@ -36,7 +36,7 @@ export type Again = "now" | "soon" | undefined;
 export interface StepResults {
   /** Steps that changed a node, in no particular order. */
   steps: { plan: NodePlan; step: StepName }[];
-  /** What went wrong, one error a node. */
+  /** What went wrong, one error per node. */
   errors: Error[];
   /** Refusals because a node has changed since it was seen, or is gone: the cache will say. */
   overtaken: Error[];

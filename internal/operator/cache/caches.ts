@@ -24,8 +24,8 @@ import {
 /** An Onload resource as the API server sends it. */
 export type RawOnload = KubeObject & { spec?: unknown; status?: unknown };
 
-/** For what may come later (KMM 2), but in most clusters never does (KMM 1.1, OpenShift): ask seldom. */
-const SELDOM_MS = 30_000;
+/** How often to ask for kinds that may come later (KMM 2) but in most clusters never do (KMM 1.1, OpenShift). */
+const ABSENT_RETRY_MS = 30_000;
 
 export interface Caches {
   onloads: Informer<RawOnload>;
@@ -94,13 +94,13 @@ export function createCaches(client: Client, namespaces: readonly string[], log:
       ...common,
       resource: NODE_MODULES_CONFIGS,
       transform: trimNodeModulesConfig,
-      absentRetryMs: SELDOM_MS,
+      absentRetryMs: ABSENT_RETRY_MS,
     }),
     moduleImagesConfigs: new Informer<ModuleImagesConfig>({
       ...ours,
       resource: MODULE_IMAGES_CONFIGS,
       transform: (config) => ({ ...config, metadata: withoutManagedFields(config.metadata) }),
-      absentRetryMs: SELDOM_MS,
+      absentRetryMs: ABSENT_RETRY_MS,
     }),
     machineConfigs: new Informer<KubeObject>({
       ...common,
@@ -109,7 +109,7 @@ export function createCaches(client: Client, namespaces: readonly string[], log:
         .map(([label, value]) => `${label}=${value}`)
         .join(","),
       transform: trimToLabels,
-      absentRetryMs: SELDOM_MS,
+      absentRetryMs: ABSENT_RETRY_MS,
     }),
     crds: new Informer<CustomResourceDefinition>({
       ...common,

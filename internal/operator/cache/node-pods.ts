@@ -40,7 +40,7 @@ function isHolder(pod: DeepReadonly<Pod>): boolean {
   return holdsOnload(pod) && !isFinished(pod);
 }
 
-/** Keeps of pods that hold amd.com/onload what deciding on their eviction needs, and next to nothing of others. */
+/** Keeps what the decision on an eviction needs of pods that hold amd.com/onload, and next to nothing of other pods. */
 function trimHolder(pod: Pod): Pod {
   const { name, namespace, uid, resourceVersion } = pod.metadata;
   if (!isHolder(pod)) {
@@ -109,7 +109,7 @@ export class NodePods {
   }
 
   /**
-   * The pods on a node that hold amd.com/onload; undefined where nobody has looked.
+   * The pods on a node that hold amd.com/onload; undefined if they were never listed.
    *
    * @param withoutPlugin `namespace/DaemonSet` of a device plugin whose pod must have been gone when somebody looked
    */
@@ -121,7 +121,7 @@ export class NodePods {
   }
 
   /**
-   * Lists a node's pods afresh; where some hold amd.com/onload, they are followed from then on.
+   * Lists a node's pods afresh. If some hold amd.com/onload, they are followed from then on.
    *
    * @returns those pods
    */

@@ -79,10 +79,10 @@ type Statuses = NonNullable<NonNullable<Pod["status"]>["containerStatuses"]>;
 
 /** Only containers that do not run, or have run before. */
 function containers(statuses: Statuses | undefined): Statuses {
-  const troubled = (statuses ?? []).filter(
+  const notable = (statuses ?? []).filter(
     ({ state, lastState }) => state?.waiting ?? state?.terminated ?? lastState?.terminated,
   );
-  return troubled.map(({ name, state, lastState, restartCount }) => ({
+  return notable.map(({ name, state, lastState, restartCount }) => ({
     name,
     ...only("restartCount", restartCount),
     ...only("state", state),
@@ -169,7 +169,7 @@ function identity({ name, namespace, uid, resourceVersion, deletionTimestamp }: 
   };
 }
 
-/** `{[key]: value}`, or nothing where there is no value. */
+/** `{[key]: value}`, or nothing if there is no value. */
 function only<K extends string, V>(key: K, value: V | undefined): Partial<Record<K, V>> {
   return value === undefined ? {} : ({ [key]: value } as Record<K, V>);
 }

@@ -36,13 +36,13 @@ import {
 } from "../../api/plugin-pod.ts";
 
 const ROOT = { privileged: true, runAsUser: 0, runAsGroup: 0 };
-/** Of each container, where the resource says nothing. */
+/** Resources of each container, unless the Onload resource gives others. */
 const DEFAULT_RESOURCES = { requests: { cpu: "10m", memory: "64Mi" } };
 
 /**
  * The DaemonSet, as the body of a server-side apply.
  *
- * Pods run where the plugin label is, whatever its value, and are never replaced by the DaemonSet controller
+ * Pods run on every node that has the plugin label, whatever its value. They are never replaced by the DaemonSet controller
  * (OnDelete): so a new version changes no running pod. The rollout takes the label from a node, the pod goes, and when
  * the label is set again a pod of the new version comes.
  *
@@ -78,7 +78,7 @@ export function desiredDaemonSet(onload: DeepReadonly<Onload>, image: string): D
  * The device plugin's image: the resource's own, else the operator's DEVICE_PLUGIN_IMG, else the image that the
  * operator runs from.
  *
- * @returns undefined where none of them is known
+ * @returns undefined if none of them is known
  */
 export function devicePluginImage(
   { spec }: DeepReadonly<Onload>,

@@ -21,7 +21,7 @@ export interface ModuleInUse {
 /** What to apply now, and what waits. */
 export interface HeldBack {
   apply: Module;
-  /** One sentence part a change that waits, naming the field; empty where `apply` is the desired Module. */
+  /** One part of a sentence for each change that waits, naming the field; empty if `apply` is the desired Module. */
   heldBack: string[];
 }
 

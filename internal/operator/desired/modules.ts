@@ -9,7 +9,7 @@ import { managesSfc, type Onload, type OnloadKernelMapping } from "../../api/onl
 /** Modules of one Onload resource, as bodies of a server-side apply. */
 export interface DesiredModules {
   onload: Module;
-  /** Only where a kernel mapping manages the sfc driver. */
+  /** Only if a kernel mapping manages the sfc driver. */
   sfc: Module | undefined;
 }
 

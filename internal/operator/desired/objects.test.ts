@@ -139,11 +139,11 @@ describe("what is in use", () => {
   const loadedByLabel = (changes: object = {}) =>
     whole("v2", {
       loadLabels: { onload: on, sfc: noLoadLabel },
-      onload: { ...module("v2"), selector: { latch: "on" } },
+      onload: { ...module("v2"), selector: { load: "on" } },
       ...changes,
     });
   const notLoaded = { loaded: false, loadedBy: undefined, unlabelled: false };
-  const selectors = { onload: { loaded: true, loadedBy: { latch: "on" }, unlabelled: false }, sfc: notLoaded };
+  const selectors = { onload: { loaded: true, loadedBy: { load: "on" }, unlabelled: false }, sfc: notLoaded };
   test("the wanted version, by kernel, and what selected it", () => {
     const other = whole("v1", { loadLabels: { onload: on, sfc: noLoadLabel }, kernel: "5.0" });
     expect(modulesInUse([other, loadedByLabel(), loadedByLabel()], "v2")).toEqual({

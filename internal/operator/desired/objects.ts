@@ -145,7 +145,7 @@ export function desiredObjects(
   return { onload: main.apply, sfc: sfcModule, daemonSet, template, heldBack };
 }
 
-/** The Modules that nodes of the last Ready version were loaded with, where the live ones are of another by now. */
+/** The Modules that nodes of the last Ready version were loaded with, if the live ones are of another version by now. */
 function lastReadyModules(onload: DeepReadonly<Onload>, kmm: Kmm): DesiredModules | undefined {
   const lastReady = onload.status?.lastReady;
   if (lastReady?.version !== onload.spec.onload.version) return undefined;

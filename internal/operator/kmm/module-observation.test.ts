@@ -124,7 +124,7 @@ describe("KMM 2", () => {
     expect(present).toBeTrue();
     expect(failure).toEqual({
       reason: "ModuleUnloadFailed",
-      message: "Pod w: container worker: CrashLoopBackOff; its last words: modprobe: FATAL",
+      message: "Pod w: container worker: CrashLoopBackOff; its log ends: modprobe: FATAL",
     });
   });
   test("a worker that runs again after a crash has still failed, or a halt would not hold", () => {
@@ -134,7 +134,7 @@ describe("KMM 2", () => {
     const trimmed = trimPod(worker("Load", status(1)) as Pod);
     expect(facts(undefined, [trimmed]).failure).toEqual({
       reason: "ModuleLoadFailed",
-      message: "Pod w: container worker: running again after exit code 1; its last words: modprobe: FATAL",
+      message: "Pod w: container worker: running again after exit code 1; its log ends: modprobe: FATAL",
     });
     expect(facts(undefined, [worker("Load", status(0))]).failure).toBeUndefined();
   });

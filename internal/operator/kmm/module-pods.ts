@@ -31,7 +31,7 @@ export function firstFailure(
     const failure = podFailure(pod) ?? retriedFailure(pod);
     if (!failure) continue;
     const log = failure.hookOutput ?? failureLogs.get(pod.metadata.uid ?? "");
-    const message = log ? `${failure.message}; its last words: ${log}` : failure.message;
+    const message = log ? `${failure.message}; its log ends: ${log}` : failure.message;
     const unloading = pod.metadata.labels?.[KMM_WORKER_ACTION_LABEL] === "Unload";
     if (unloading) return { reason: NODE_REASON.ModuleUnloadFailed, message };
     const reason = failure.kind === "image" ? NODE_REASON.ModuleImageMissing : NODE_REASON.ModuleLoadFailed;

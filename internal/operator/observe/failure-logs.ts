@@ -1,4 +1,4 @@
-/** The ends of the logs of pods that failed, or what their hooks printed: the only places where modprobe's error is. */
+/** The ends of the logs of pods that failed, or what their hooks printed. modprobe's error is nowhere else. */
 import type { DeepReadonly, Pod } from "../../api/core.ts";
 import { KMM_MODULE_NAME_LABEL, onloadModuleName, sfcModuleName, type OnloadKey } from "../../api/names.ts";
 import { oneLine, podFailure } from "../cache/pods.ts";

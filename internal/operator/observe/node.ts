@@ -21,6 +21,7 @@ import { reminderLabel } from "../kmm/reminder.ts";
 import type { NodeObservation, PluginObservation } from "./observation.ts";
 import { carriesLabels, ownershipOf, type Claim, type Owner } from "./ownership.ts";
 import { failureRecordAnnotation, parseFailureRecord } from "./failure-record.ts";
+import { recordAnnotations } from "./records.ts";
 import { stepRecordAnnotation, parseStepRecord } from "./step-record.ts";
 
 /** What is the same for all nodes of one Onload resource. */
@@ -39,7 +40,7 @@ export interface ResourceContext {
 
 /** What a node's observation is made from, beside what is the same for all nodes. */
 export interface NodeInputs extends KmmNodeInputs {
-  /** The node's pods of device plugins; pods of others are ignored. */
+  /** The node's pods of device plugins, those of other resources included. */
   plugins: readonly DeepReadonly<Pod>[];
   /** See {@link NodeObservation.holders}. */
   holders: Holder[] | undefined;
@@ -84,8 +85,7 @@ export function observeNode(inputs: NodeInputs, resource: ResourceContext): Node
 /** Whether a node can concern an Onload resource at all: it is selected, or carries something of the resource. */
 export function concerns(node: DeepReadonly<Node>, owner: Owner, selected: boolean): boolean {
   const { annotations = {} } = node.metadata;
-  const noted = stepRecordAnnotation(owner) in annotations || failureRecordAnnotation(owner) in annotations;
-  return selected || noted || carriesLabels(node, owner);
+  return selected || recordAnnotations(owner).some((name) => name in annotations) || carriesLabels(node, owner);
 }
 
 function observePlugin(pods: readonly DeepReadonly<Pod>[], key: OnloadKey): PluginObservation {

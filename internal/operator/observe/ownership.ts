@@ -1,4 +1,4 @@
-/** Which Onload resource a node belongs to: where several select it, the oldest keeps it. */
+/** Which Onload resource a node belongs to: if several select it, the oldest keeps it. */
 import type { DeepReadonly, Node } from "../../api/core.ts";
 import {
   onloadModuleLabel,

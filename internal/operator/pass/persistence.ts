@@ -1,4 +1,4 @@
-/** What has lasted so long is no passing trouble any more: people are told, and it is tried again ever more seldom. */
+/** After this time a failure no longer counts as passing: it is reported, and retries become less and less frequent. */
 const PERSISTENT_MS = 10_000;
 
 /** Whether something lasts from pass to pass. */

@@ -57,7 +57,7 @@ export async function report(
 }
 
 /** What a person can do about a refusal that lasts. */
-const REMEDY = "see what refuses it: the operator's rights, an admission webhook, or the API server's own trouble";
+const REMEDY = "see what refuses it: the operator's rights, an admission webhook, or the API server itself";
 
 /** What failed in this pass, as far as people need to know. */
 function failuresOf(

@@ -50,12 +50,12 @@ describe("the patch of a step", () => {
     const on: LoadLabelFacts = { value: "on", required: true, effective: true };
     const off: LoadLabelFacts = { value: "off", required: true, effective: false };
     const labelsOf = (node: NodeFacts, kmm = KMM_1) => nodePatch(planOf(node), KEY, kmm, "1", NOW)?.metadata.labels;
-    const drained = (latch: LoadLabelFacts): NodeFacts =>
+    const drained = (onload: LoadLabelFacts): NodeFacts =>
       bare({
         labels: { ...none, onload: "v1" },
         onload: module("v1"),
         holders: [],
-        loadLabels: { onload: latch, sfc: noLoadLabel },
+        loadLabels: { onload, sfc: noLoadLabel },
       });
     const left = bare({ want: undefined, stepRecord: stepRecord(), loadLabels: { onload: off, sfc: off } });
 
@@ -194,7 +194,7 @@ describe("events", () => {
   });
   test.each([
     ["the first Ready", [], [condition("Ready", "False", "NodesNotReady")], ["Normal NodesNotReady"]],
-    ["a first trouble", [], [condition("Degraded", "True", "KmmNotInstalled")], ["Warning KmmNotInstalled"]],
+    ["a first problem", [], [condition("Degraded", "True", "KmmNotInstalled")], ["Warning KmmNotInstalled"]],
     ["the first of the others is no news", [], [condition("Degraded", "False", "AsExpected")], []],
     ["the same again", [condition("Ready", "True", "A")], [condition("Ready", "True", "A")], []],
     ["another reason", [condition("Ready", "False", "A")], [condition("Ready", "False", "B")], ["Normal B"]],

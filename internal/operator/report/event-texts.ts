@@ -28,38 +28,43 @@ export interface PreviousNodeState {
   problem: string | undefined;
 }
 
+/** The event of every step, as reason and text; undefined for steps that have none. */
+const STEP_EVENTS: Record<StepName, ((facts: NodeFacts) => [reason: EventReason, note: string]) | undefined> = {
+  None: undefined,
+  Wait: undefined,
+  Install: ({ want, sfcManaged }) => [
+    EVENT_REASON.NodeLabelled,
+    `labelled for ${sfcManaged ? "sfc" : "onload"} and device plugin ${want}`,
+  ],
+  LabelSfc: ({ want }) => [EVENT_REASON.ModuleLoading, `loading sfc ${want}`],
+  LabelOnload: ({ want }) => [EVENT_REASON.ModuleLoading, `loading onload ${want}`],
+  LabelPlugin: ({ want }) => [EVENT_REASON.ModuleReady, `modules ${want} are loaded; starting the device plugin`],
+  UnlabelPlugin: ({ labels }) => [
+    EVENT_REASON.PluginRemoved,
+    `taken out of service: stopping device plugin ${labels.plugin}`,
+  ],
+  Inspect: undefined,
+  // Every pod that is evicted has an event of its own.
+  Evict: undefined,
+  UnlabelOnload: ({ labels }) => [
+    EVENT_REASON.ModuleUnloading,
+    `no pod holds amd.com/onload; unloading onload ${labels.onload}`,
+  ],
+  UnlabelSfc: ({ labels }) => [EVENT_REASON.ModuleUnloading, `unloading sfc ${labels.sfc}`],
+  ReplacePlugin: () => [
+    EVENT_REASON.PluginRemoved,
+    "replacing the device plugin's pod with one of the present template",
+  ],
+  // The node is reported once it has gone from the plan.
+  ClearMark: undefined,
+};
+
 /** The event of a step that was taken; undefined for steps that have none. */
 export function eventOfStep(step: StepName, facts: NodeFacts): EventText | undefined {
-  const { name, want, labels, sfcManaged } = facts;
-  const event = (reason: EventReason, note: string): EventText => ({
-    type: "Normal",
-    reason,
-    note: `Node ${name}: ${note}`,
-    node: name,
-  });
-  switch (step) {
-    case "Install":
-      return event(
-        EVENT_REASON.NodeLabelled,
-        `labelled for ${sfcManaged ? "sfc" : "onload"} and device plugin ${want}`,
-      );
-    case "LabelSfc":
-      return event(EVENT_REASON.ModuleLoading, `loading sfc ${want}`);
-    case "LabelOnload":
-      return event(EVENT_REASON.ModuleLoading, `loading onload ${want}`);
-    case "LabelPlugin":
-      return event(EVENT_REASON.ModuleReady, `modules ${want} are loaded; starting the device plugin`);
-    case "UnlabelPlugin":
-      return event(EVENT_REASON.PluginRemoved, `taken out of service: stopping device plugin ${labels.plugin}`);
-    case "UnlabelOnload":
-      return event(EVENT_REASON.ModuleUnloading, `no pod holds amd.com/onload; unloading onload ${labels.onload}`);
-    case "UnlabelSfc":
-      return event(EVENT_REASON.ModuleUnloading, `unloading sfc ${labels.sfc}`);
-    case "ReplacePlugin":
-      return event(EVENT_REASON.PluginRemoved, "replacing the device plugin's pod with one of the present template");
-    default:
-      return undefined;
-  }
+  const event = STEP_EVENTS[step]?.(facts);
+  if (!event) return undefined;
+  const [reason, note] = event;
+  return { type: "Normal", reason, note: `Node ${facts.name}: ${note}`, node: facts.name };
 }
 
 /** Events of what has changed on a node since the last plan; a process's first plan has none. */

@@ -47,16 +47,26 @@ export function gateOf({ facts, state }: { facts: NodeFacts; state: NodeState },
   return facts.missingImages.length > 0 ? "NoModuleImage" : undefined;
 }
 
-/** Gates that nobody has closed on purpose and that no problem of a single node explains. */
-const UNEXPLAINED: Partial<Record<Gate, NodeReason>> = {
+/** The reason to give if a gate stays closed; undefined if a person's wish or another problem explains it. */
+const REASON_OF_GATE: Record<Gate, NodeReason | undefined> = {
+  // A person's wish.
+  Paused: undefined,
+  Cordoned: undefined,
+  // A problem of this node or of another one.
+  Halted: undefined,
+  NodeNotReady: undefined,
+  NoKernelMapping: undefined,
+  // A problem of the resource.
+  NotApplied: undefined,
+  NoPluginImage: undefined,
   NoFreeSlot: NODE_REASON.NoFreeSlot,
   NoModuleImage: NODE_REASON.ModuleImageMissing,
   TemplateNotSeen: NODE_REASON.StepTimedOut,
 };
 
-/** The reason to give if such a gate stays closed; undefined for gates that need no explanation. */
+/** The reason to give if a gate stays closed; undefined for gates that need no explanation. */
 export function reasonOf(gate: Gate): NodeReason | undefined {
-  return UNEXPLAINED[gate];
+  return REASON_OF_GATE[gate];
 }
 
 /**

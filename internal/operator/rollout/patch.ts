@@ -4,10 +4,11 @@ import type { NodeFacts } from "../assess/facts.ts";
 import type { Kmm, ModuleRef, NodeLabels } from "../kmm/kmm.ts";
 import { reminderLabel, reminderValue } from "../kmm/reminder.ts";
 import { failureRecordAnnotation, formatFailureRecord } from "../observe/failure-record.ts";
+import { recordAnnotations } from "../observe/records.ts";
 import { formatStepRecord, stepRecordAnnotation } from "../observe/step-record.ts";
 import type { NodePlan } from "./plan.ts";
 import { rowOf } from "./states.ts";
-import { labelChange } from "./steps.ts";
+import { labelChange, stepRowOf } from "./steps.ts";
 
 /** A JSON merge patch of a node. */
 export interface NodePatch {
@@ -21,8 +22,8 @@ export function isDue({ step, renewal, failureRecord }: NodePlan): boolean {
 
 /** Whether the patch of a node is its step, and not only what is noted about it. */
 export function takesStep({ step, facts }: NodePlan): boolean {
-  const begins = (step === "Evict" || step === "ReplacePlugin") && facts.stepRecord?.step !== step;
-  return begins || step === "ClearMark" || labelChange(step, facts) !== undefined;
+  const { patches } = stepRowOf(step);
+  return patches === "always" || (patches === "once" && facts.stepRecord?.step !== step);
 }
 
 /**
@@ -40,8 +41,8 @@ export function nodePatch(
 ): NodePatch | undefined {
   const { step, facts } = plan;
   if (step === "ClearMark") {
-    // A failure record that a person has garbled is removed too.
-    const annotations = { [stepRecordAnnotation(key)]: null, [failureRecordAnnotation(key)]: null };
+    // A record that a person has garbled is removed too.
+    const annotations = Object.fromEntries(recordAnnotations(key).map((name) => [name, null]));
     return { metadata: { labels: { ...leftovers(facts, key, kmm), ...withoutReminder(facts, key) }, annotations } };
   }
   const annotations = { ...stepNote(plan, key, attempt, now), ...failureNote(plan, key, now) };
@@ -72,12 +73,9 @@ function withoutReminder({ reminded }: NodeFacts, key: OnloadKey): NodeLabels {
   return reminded ? { [reminderLabel(key)]: null } : {};
 }
 
-/**
- * Whether the patch may only be made on the node exactly as it was seen: taking a module away on stale knowledge could
- * take it from under a pod.
- */
+/** Whether the patch may only be made on the node exactly as it was seen; see StepRow. */
 export function needsFreshNode({ step }: NodePlan): boolean {
-  return step === "UnlabelPlugin" || step === "UnlabelOnload" || step === "UnlabelSfc" || step === "ClearMark";
+  return stepRowOf(step).needsFreshNode === true;
 }
 
 function labelsOf({ step, facts }: NodePlan, key: OnloadKey, kmm: Kmm): NodeLabels | undefined {

@@ -17,12 +17,21 @@ export type Rollback = NonNullable<OnloadStatus["rollback"]>;
 export type LastReady = NonNullable<OnloadStatus["lastReady"]>;
 
 /**
- * The attempt of the present spec and retry annotation; see StepRecord. What says which nodes are upgraded, how many at
- * once and whether any starts is no new attempt: to calm a rollout that has failed lifts no halt.
+ * Whether a change of a field of spec.upgrade is a new attempt. What says how many nodes are upgraded at once and whether
+ * any starts is none: to calm a rollout that has failed lifts no halt.
  */
+const IS_ATTEMPT: Record<keyof Onload["spec"]["upgrade"], boolean> = {
+  maxUnavailable: false,
+  paused: false,
+  drain: true,
+  stepTimeoutSeconds: true,
+  onFailure: false,
+};
+
+/** The attempt of the present spec and retry annotation; see StepRecord. Which nodes are selected does not matter. */
 export function attemptFor({ metadata, spec }: DeepReadonly<Onload>): string {
-  const upgrade = { ...spec.upgrade, paused: undefined, maxUnavailable: undefined, onFailure: undefined };
-  const attempted = digestOf({ ...spec, selector: undefined, upgrade });
+  const fields = Object.entries(spec.upgrade).filter(([field]) => IS_ATTEMPT[field as keyof typeof IS_ATTEMPT]);
+  const attempted = digestOf({ ...spec, selector: undefined, upgrade: Object.fromEntries(fields) });
   return attemptOf(attempted, metadata.annotations?.[RETRY_ANNOTATION]);
 }
 

@@ -1,5 +1,5 @@
 /**
- * Plays the kubelets of a few nodes against a real API server, where a test must decide what becomes of a pod: KMM, the
+ * Plays the kubelets of a few nodes against a real API server, if a test must decide what becomes of a pod: KMM, the
  * DaemonSet controller and the operator are the real ones. Kernel modules are what the ready module-loader pods say.
  */
 import type { Node, Pod } from "../../api/core.ts";

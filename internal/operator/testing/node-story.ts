@@ -17,7 +17,7 @@ import { isFinished, isReady, isTerminating } from "../cache/pods.ts";
 export class NodeStory implements AsyncDisposable {
   /** What became of pods, such as `loader 9.2.0 ended`: made, ready, leaving, ended; the last two only of pods that were ready. */
   readonly pods: string[] = [];
-  /** Every combination of taints, cordon, and labels and annotations of others that the node has had, as JSON. */
+  /** Every combination of taints, cordon, and foreign labels and annotations that the node has had, as JSON. */
   readonly foreign = new Set<string>();
   /** Pods that were ready once, by uid. */
   readonly #served = new Set<string>();

@@ -122,7 +122,7 @@ export class OperatorCluster implements AsyncDisposable {
     return (await this.onload(namespace, name))?.status;
   }
 
-  /** Waits until a condition has a status, and a reason where one is given; gives its message. */
+  /** Waits until a condition has a status, and a reason if one is given; gives its message. */
   async condition(namespace: string, type: string, status: string, reason?: string, name = "main"): Promise<string> {
     let seen: unknown;
     return poll(

@@ -82,7 +82,7 @@ export class UpgradeOnNode {
     });
   }
 
-  /** Sets how many pods of the operator run, and waits for the last one's end where that is none. */
+  /** Sets how many pods of the operator run, and waits for the last one's end if that is none. */
   async scaleOperator(replicas: number): Promise<void> {
     const { plane } = this.cluster;
     await plane.kubectl(["scale", "-n", OPERATOR_NAMESPACE, `deployment/${OPERATOR}`, `--replicas=${replicas}`]);

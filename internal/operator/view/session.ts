@@ -18,7 +18,7 @@ import { readOnload } from "../observe/preflight.ts";
 /** A resource and what the operator would do with it now. */
 export interface ObservedResource {
   raw: DeepReadonly<RawOnload>;
-  /** undefined where the spec cannot be read. */
+  /** undefined if the spec cannot be read. */
   onload: DeepReadonly<Onload> | undefined;
   planned: Planned | undefined;
   /** Why there is no plan. */
@@ -51,7 +51,7 @@ export class Session {
    *
    * @param namespace of the Onload resources; undefined: all
    * @param onChange called on every later change
-   * @throws Error when something cannot be read, with what to do where that is known
+   * @throws Error if something cannot be read, with what to do if that is known
    */
   static async open(
     client: Client,

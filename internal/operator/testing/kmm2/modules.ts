@@ -1,4 +1,4 @@
-/** Modules -> which images are needed, and which modules each node shall have (KMM's Module controller). */
+/** Modules -> which images are needed, and which modules each node is to have (KMM's Module controller). */
 import { isDeepStrictEqual } from "node:util";
 import type { DeepReadonly, Node } from "../../../api/core.ts";
 import type { Module } from "../../../api/kmm.ts";
@@ -62,7 +62,7 @@ function targets(module: DeepReadonly<Module>, view: View): DeepReadonly<Node>[]
   });
 }
 
-/** One NodeModulesConfig a node, with an entry for each module that it shall have. */
+/** One NodeModulesConfig for each node, with an entry for each module that it is to have. */
 function specs(view: View): Write[] {
   return view.nodes.flatMap((node): Write[] => {
     const { name, uid } = node.metadata;

@@ -49,7 +49,7 @@ function decideNode(config: Config, node: DeepReadonly<Node>, view: View): Write
 /**
  * Takes what finished pods have done into the status, and deletes them once it is there: it would be lost otherwise.
  *
- * @returns undefined where none has finished
+ * @returns undefined if none has finished
  */
 function record(config: Config, node: DeepReadonly<Node>, pods: DeepReadonly<Pod>[]): Write[] | undefined {
   const ended = pods.filter(({ status }) => status?.phase === "Succeeded" || status?.phase === "Failed");
@@ -66,7 +66,7 @@ function record(config: Config, node: DeepReadonly<Node>, pods: DeepReadonly<Pod
   return ended.map(remove);
 }
 
-/** A module that the node shall have. */
+/** A module that the node is to have. */
 function towards(
   entry: DeepReadonly<Entry>,
   is: DeepReadonly<Entry> | undefined,
@@ -83,7 +83,7 @@ function towards(
   return isRebooted(node, is) ? [worker("Load", entry, config)] : [];
 }
 
-/** A module that is loaded and shall not be. */
+/** A module that is loaded and is not to be. */
 function away(
   is: DeepReadonly<Entry>,
   pod: DeepReadonly<Pod> | undefined,

@@ -101,7 +101,7 @@ export class Api {
     return next === old ? old : this.#replace(kind, key, old, next);
   }
 
-  /** A JSON merge patch; the same object where nothing changes. */
+  /** A JSON merge patch; the same object if nothing changes. */
   mergePatch<K extends Kind>(kind: K, key: string, patch: object): Kinds[K] {
     const old = this.get(kind, key)!;
     const next = merge(old as unknown as Json, patch as Json) as unknown as Kinds[K];
@@ -210,7 +210,7 @@ export function isFinished(pod: DeepReadonly<Pod>): boolean {
 
 type Managed = NonNullable<KubeObject["metadata"]["managedFields"]>;
 
-/** The record of the operator's own apply, beside those of others. */
+/** The record of the operator's own apply, beside the records of other managers. */
 function owned(managedFields: Managed | undefined): { managedFields: Managed } {
   const others = (managedFields ?? []).filter(({ manager }) => manager !== "onloadctl");
   const mine = { manager: "onloadctl", operation: "Apply" as const, fieldsV1: { "f:spec": {} } };

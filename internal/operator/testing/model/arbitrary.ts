@@ -62,7 +62,7 @@ function commandOf(kmm: KmmVersion): fc.Arbitrary<Command> {
     },
     {
       weight: 1,
-      arbitrary: fc.record({ do: of("trouble"), what: fc.constantFrom("budget", "slowPods", "pluginImage"), to }),
+      arbitrary: fc.record({ do: of("fault"), what: fc.constantFrom("budget", "slowPods", "pluginImage"), to }),
     },
   );
 }

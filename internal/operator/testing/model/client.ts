@@ -1,4 +1,4 @@
-/** The operator's calls, answered by an {@link Api} in memory, with failures, delays and crashes where a history asks for them. */
+/** The operator's calls, answered by an {@link Api} in memory, with failures, delays and crashes as a history asks for them. */
 import type { DeepReadonly, KubeObject, Node, Pod } from "../../../api/core.ts";
 import type { ClusterClient } from "../../cache/cluster-client.ts";
 import type { Page } from "../../../kube/call-options.ts";
@@ -49,7 +49,7 @@ export class Pass {
   }
 }
 
-/** Thrown where the operator's process dies. */
+/** Thrown when the operator's process dies. */
 export class Crash extends Error {
   override name = "Crash";
 }
@@ -72,7 +72,7 @@ export interface ClientHooks {
   onWrite: (call: Call) => void;
   /** Called after a merge patch or an apply. */
   onWritten: (call: Call, old: Stored | undefined, current: Stored) => void;
-  /** Why a budget refuses to let a pod go; undefined where none does. */
+  /** Why a budget refuses to let a pod go; undefined if none does. */
   refusal: (pod: Pod) => string | undefined;
   /** The log of a container. */
   log: (pod: Pod, previous: boolean) => string | undefined;
@@ -254,7 +254,7 @@ export class ModelClient implements ClusterClient {
     }
   }
 
-  /** The pass, where there is one only: its signal may have been joined with another. */
+  /** The pass, if there is only one: its signal may have been joined with another. */
   #only(): Pass | undefined {
     return this.#passes.size === 1 ? [...this.#passes.values()][0] : undefined;
   }

@@ -28,7 +28,7 @@ export const POOLS = ["pool-a", "pool-b"] as const;
 /** How many things an actor of one node can be told to do. */
 export const ACTORS = 7;
 /** No step and no drain takes longer, in seconds. */
-const LONGEST_S = 1300;
+const MAX_S = 1300;
 
 export class Cluster {
   readonly world = new World();
@@ -68,7 +68,7 @@ export class Cluster {
         },
         onWritten: (call, old, current) => judge.onWritten(call, old, current),
         refusal: () =>
-          world.troubles.budget ? "The disruption budget app needs 2 healthy pods and has 2 currently" : undefined,
+          world.faults.budget ? "The disruption budget app needs 2 healthy pods and has 2 currently" : undefined,
         log: (pod) => (isReady(pod) ? undefined : "modprobe: ERROR: could not insert 'onload'\n"),
       },
       (text) => world.violate(text),
@@ -178,7 +178,7 @@ export class Cluster {
       const due = this.operator.nextDue();
       const woken = this.operator.ready().length > 0;
       // A pod that fails again and again wakes the operator again and again.
-      if ((due === undefined && !woken) || api.now > quietSince + LONGEST_S * 1000) return true;
+      if ((due === undefined && !woken) || api.now > quietSince + MAX_S * 1000) return true;
       pause *= 2;
       api.now = woken ? api.now + 1000 : Math.max(due!, api.now + Math.min(pause, 120_000));
       if (woken) api.now += pause;

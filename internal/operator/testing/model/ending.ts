@@ -32,7 +32,7 @@ const OLD_VERSION = "a plugin of its version";
 /** The node serves, with a plugin from before the last change of the DaemonSet. */
 const OLD_TEMPLATE = "a plugin of the present template";
 
-/** What is missing on a node until it serves a version; undefined where nothing is. */
+/** What is missing on a node until it serves a version; undefined if nothing is. */
 export function missingOn(
   cluster: Cluster,
   { metadata: { name, labels = {} }, ...node }: Node,
@@ -132,7 +132,7 @@ function hasOwn(node: Node, key: Key): boolean {
   return [...ownLabels(key), ...ownAnnotations(key)].some((name) => name in names);
 }
 
-/** What is not as it must be in the end, after all trouble. */
+/** What is not as it must be in the end, after all faults. */
 export function judgeEnd(cluster: Cluster, deleted: readonly Key[]): string[] {
   const { api } = cluster.world;
   const found: string[] = [];

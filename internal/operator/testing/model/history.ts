@@ -36,7 +36,7 @@ export type Command =
   | { do: "sfc"; resource: number; to: boolean; version: string }
   | { do: "delete"; resource: number; foreground: boolean }
   | { do: "bad" | "missing"; version: string; to: boolean }
-  | { do: "trouble"; what: "budget" | "slowPods" | "pluginImage"; to: boolean };
+  | { do: "fault"; what: "budget" | "slowPods" | "pluginImage"; to: boolean };
 
 export type Begin = "bare" | "installed";
 
@@ -47,7 +47,7 @@ export interface History {
   deleteAtEnd: boolean;
 }
 
-/** Runs a history. Gives what is wrong; nothing where all is well. */
+/** Runs a history. Gives what is wrong; nothing if all is well. */
 export async function play({ setup, begin, commands, deleteAtEnd }: History): Promise<string[]> {
   const run = new Run(new Cluster(setup));
   if (begin === "installed") await run.install();
@@ -112,11 +112,11 @@ class Run {
         return;
       case "bad":
       case "missing":
-        if (command.to) world.troubles[command.do].add(command.version);
-        else world.troubles[command.do].delete(command.version);
+        if (command.to) world.faults[command.do].add(command.version);
+        else world.faults[command.do].delete(command.version);
         return;
-      case "trouble":
-        world.troubles[command.what] = command.to;
+      case "fault":
+        world.faults[command.what] = command.to;
         return;
       default:
         if ("node" in command) this.#disturb(command);
@@ -220,13 +220,13 @@ class Run {
     for (const text of judgeQuiet(cluster)) cluster.world.violate(`at rest: ${text}`);
   }
 
-  /** All trouble ends, people do their part, and everything must come to what is wanted. */
+  /** All faults end, people do their part, and everything must come to what is wanted. */
   async end(deleteAtEnd: boolean): Promise<void> {
     const { cluster } = this;
     const { world } = cluster;
-    Object.assign(world.troubles, { budget: false, slowPods: false, pluginImage: false });
-    world.troubles.bad.clear();
-    world.troubles.missing.clear();
+    Object.assign(world.faults, { budget: false, slowPods: false, pluginImage: false });
+    world.faults.bad.clear();
+    world.faults.missing.clear();
     endProtected(world);
     for (const machine of world.machines.values()) {
       if (!machine.up) world.setUp(machine, true);

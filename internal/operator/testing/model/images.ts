@@ -14,7 +14,7 @@ export function mappingOf(module: DeepReadonly<Module>, kernel: string): Mapping
  * The image for a kernel. KMM 2.1.1 and later put `_` for every character that the tag of an image cannot hold
  * (internal/kernel, NormalizeVersion); before, the kernel's version is taken as it is.
  *
- * @returns undefined where no mapping matches
+ * @returns undefined if no mapping matches
  */
 export function imageOf(module: DeepReadonly<Module>, kernel: string, kmm: 1 | 2): string | undefined {
   const mapping = mappingOf(module, kernel);

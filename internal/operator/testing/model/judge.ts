@@ -12,7 +12,7 @@ import {
   type Driver,
   type Key,
   keyText,
-  latchLabel,
+  loadLabel,
   loaderLabel,
   moduleName,
   ownAnnotations,
@@ -113,8 +113,8 @@ export class Judge {
       if (value !== wanted) this.#violate(key, `${name} gets version ${value}, and ${wanted} is wanted`);
     }
     for (const driver of ["onload", "sfc"] as const) {
-      const latch = labels[latchLabel(key.namespace, moduleName(key.name, driver))];
-      if (latch !== undefined && ![null, "on", "off"].includes(latch)) this.#violate(key, `${name}: latch ${latch}`);
+      const load = labels[loadLabel(key.namespace, moduleName(key.name, driver))];
+      if (load !== undefined && ![null, "on", "off"].includes(load)) this.#violate(key, `${name}: load label ${load}`);
     }
   }
 
@@ -134,7 +134,7 @@ export class Judge {
     if (begun && seen) this.#rollbacks.set(id, attempt(seen));
   }
 
-  /** A node that serves is taken down only where the spec lets it be, and where nothing has failed. */
+  /** A node that serves is taken down only if the spec lets it be, and only if nothing has failed. */
   #judgeStart(key: Key, name: string, onload: DeepReadonly<OnloadObject>, { onloads, nodes }: Seen): void {
     const seen = nodes.find(({ metadata }) => metadata.name === name);
     const serving = serves(this.#world, name, key);
@@ -238,7 +238,7 @@ export class Judge {
       const after = ((metadata?.["finalizers"] ?? []) as string[]).toSorted();
       const foreign = (list: string[]): string[] => list.filter((each) => each !== "onload.amd.com/node-cleanup");
       if (!isDeepStrictEqual(foreign(before), foreign(after)))
-        this.#violate(key, `finalizers of others: ${after.join(", ")}`);
+        this.#violate(key, `other finalizers: ${after.join(", ")}`);
       if (before.length > after.length) this.#judgeEnd(key);
     }
     if (call.verb === "apply" && call.subresource !== "status") this.#violate(key, "the operator writes a spec");
@@ -293,7 +293,7 @@ function isEvictable(pod: DeepReadonly<Pod>): boolean {
   return owner !== undefined && owner.kind !== "DaemonSet";
 }
 
-/** Whether a patch makes KMM unload a module: the latch goes off, or a label without which it is not loaded goes. */
+/** Whether a patch makes KMM unload a module: the load label goes off, or a label without which it is not loaded goes. */
 function takesOff(
   now: Readonly<Record<string, string>>,
   patch: Labels,
@@ -301,10 +301,10 @@ function takesOff(
   driver: Driver,
 ): boolean {
   const module = moduleName(name, driver);
-  const latch = latchLabel(namespace, module);
+  const load = loadLabel(namespace, module);
   const loads = [versionLabel, loaderLabel].map((label) => label(namespace, module));
-  const before = now[loads[0]!] !== undefined && now[latch] !== "off";
-  const off = patch[latch] === "off" || (patch[latch] === null && now[latch] === "on");
+  const before = now[loads[0]!] !== undefined && now[load] !== "off";
+  const off = patch[load] === "off" || (patch[load] === null && now[load] === "on");
   return (
     before && (off || loads.some((label) => patch[label] !== undefined && patch[label] !== now[label] && label in now))
   );

@@ -134,7 +134,7 @@ export class Kmm2 {
     return acted;
   }
 
-  /** What a node shall have: entries follow the worker labels, which follow the version labels through unloading. */
+  /** What a node is to have: entries follow the worker labels, which follow the version labels through unloading. */
   configure(name: string): boolean {
     const { api } = this.#world;
     const node = api.get("nodes", name);

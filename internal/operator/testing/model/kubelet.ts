@@ -31,7 +31,7 @@ export function loadsOf(pod: Pod): Loads {
 export function imageProblem(world: World, image: string): string | undefined {
   const tag = image.slice(image.lastIndexOf(":") + 1);
   if (!/^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/.test(tag)) return "InvalidImageName";
-  return world.troubles.missing.has(tag.split(".")[0]!) ? "ErrImagePull" : undefined;
+  return world.faults.missing.has(tag.split(".")[0]!) ? "ErrImagePull" : undefined;
 }
 
 /** KMM 1.1: the module is loaded by the postStart hook and unloaded by the preStop hook. */
@@ -95,7 +95,7 @@ export function runPlugins(world: World, machine: Machine): boolean {
       acted = true;
     } else if (!isReady(pod)) {
       const image = "registry/onloadctl:1";
-      const failing = world.troubles.pluginImage;
+      const failing = world.faults.pluginImage;
       acted = (failing ? fail(world, pod, pulls("ErrImagePull", image)) : run(world, pod)) || acted;
     }
   }
@@ -124,7 +124,7 @@ export function endPods(world: World, machine: Machine): boolean {
   for (const pod of world.api.podsOn(machine.name)) {
     const ours = [PLUGIN_NAME, KMM_MODULE_NAME].some((label) => label in (pod.metadata.labels ?? {}));
     if (!machine.up || ours || pod.metadata.deletionTimestamp === undefined) continue;
-    if (world.troubles.slowPods && asksForOnload(pod)) continue;
+    if (world.faults.slowPods && asksForOnload(pod)) continue;
     world.api.remove("pods", keyOf(pod));
     acted = true;
   }

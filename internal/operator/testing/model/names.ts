@@ -70,7 +70,7 @@ export function workerLabel(namespace: string, module: string): string {
 }
 
 /** The operator's own label by which a Module is loaded with KMM 1.1. */
-export function latchLabel(namespace: string, module: string): string {
+export function loadLabel(namespace: string, module: string): string {
   return `latch.onload.amd.com/${namespace}.${module}`;
 }
 
@@ -86,7 +86,7 @@ export function versionReadyLabel(namespace: string, module: string): string {
 export function ownLabels(key: Key): string[] {
   const modules = (["onload", "sfc"] as const).flatMap((driver) => {
     const module = moduleName(key.name, driver);
-    return [versionLabel, loaderLabel, devicePluginLabel, latchLabel].map((label) => label(key.namespace, module));
+    return [versionLabel, loaderLabel, devicePluginLabel, loadLabel].map((label) => label(key.namespace, module));
   });
   return [pluginLabel(key), reminderLabel(key), ...modules];
 }

@@ -131,7 +131,7 @@ export class Operator {
     return [...this.#running.keys()].some((pass) => pass.key === key);
   }
 
-  /** One pass; it is left alone where one of its calls waits. Does nothing while one over the same resource runs. */
+  /** One pass; it is left alone if one of its calls waits. Does nothing while one over the same resource runs. */
   async reconcile(key: string, faults: readonly Fault[] = []): Promise<void> {
     if (this.isBusy(key)) return;
     this.#woken.delete(key);

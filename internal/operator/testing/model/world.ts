@@ -27,7 +27,7 @@ export interface Machine {
 }
 
 /** What goes wrong until the history ends it. */
-export interface Troubles {
+export interface Faults {
   /** Versions whose drivers load nowhere. */
   bad: Set<string>;
   /** Versions whose module images no registry has. */
@@ -43,7 +43,7 @@ export interface Troubles {
 export class World {
   readonly api = new Api();
   readonly machines = new Map<string, Machine>();
-  readonly troubles: Troubles = {
+  readonly faults: Faults = {
     bad: new Set(),
     missing: new Set(),
     budget: false,
@@ -139,7 +139,7 @@ export class World {
 
   /** modprobe. Gives why it failed. */
   load(machine: Machine, driver: Driver, loaded: Loaded): string | undefined {
-    const { bad } = this.troubles;
+    const { bad } = this.faults;
     if (bad.has(loaded.version)) return "modprobe: ERROR: could not insert 'onload': Key was rejected by service";
     if (!loaded.image.endsWith(kernelLabel(machine.kernel))) return `modprobe: FATAL: Module ${driver} not found`;
     if (machine.loaded[driver]) return `modprobe: ERROR: could not insert '${driver}': Module already in kernel`;

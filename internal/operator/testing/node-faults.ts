@@ -1,4 +1,4 @@
-/** Troubles that a test makes on a real node. */
+/** Faults that a test makes on a real node. */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { release, tmpdir } from "node:os";
 import { join } from "node:path";
