@@ -7,7 +7,7 @@
 export const BOOT_STATUS_FILE = "/var/lib/onload/sfc-boot-status.json";
 
 /** What the boot service came to. */
-export const BOOT_REASON = {
+const BOOT_REASON = {
   /** The module image's sfc driver is in use. */
   Replaced: "Replaced",
   /** The image was not on the node at boot. */

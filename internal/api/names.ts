@@ -8,7 +8,6 @@
 /** API group, version and kind of the Onload resource. */
 export const ONLOAD_GROUP = "onload.amd.com";
 export const ONLOAD_VERSION = "v1alpha1";
-export const ONLOAD_API_VERSION = `${ONLOAD_GROUP}/${ONLOAD_VERSION}`;
 export const ONLOAD_KIND = "Onload";
 export const ONLOAD_PLURAL = "onloads";
 

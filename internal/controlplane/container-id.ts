@@ -22,7 +22,7 @@ export function idFromCgroup(text: string): string | undefined {
 }
 
 /** The container id in a cgroup's path. The innermost name counts, because a container may run containers. */
-export function idFromCgroupPath(path: string): string | undefined {
+function idFromCgroupPath(path: string): string | undefined {
   for (const name of path.split("/").reverse()) {
     const id = (CGROUP_NAME.exec(name) ?? CGROUP_COLONS.exec(name))?.[1];
     if (id !== undefined) return id;
@@ -55,7 +55,7 @@ export function idFromMountinfo(text: string): string | undefined {
  * The container id in the node's cgroup tree: the group that lists the process. For a container with a cgroup namespace
  * of its own, but with the node's process ids.
  */
-export async function idFromCgroupTree(cgroupDir: string, pid: number): Promise<string | undefined> {
+async function idFromCgroupTree(cgroupDir: string, pid: number): Promise<string | undefined> {
   const visit = async (folder: string): Promise<string | undefined> => {
     for (const entry of await readdir(folder, { withFileTypes: true }).catch(() => [])) {
       if (!entry.isDirectory()) continue;

@@ -41,7 +41,7 @@ export function deviceIndex(id: string, count: number): number | undefined {
  * Any device stands for any NIC, so devices are spread evenly over the NUMA nodes that have NICs: a pod whose CPUs must
  * be near a NIC then finds devices on each of these.
  */
-export function deviceNumaNode(index: number, numaNodes: readonly number[]): number | undefined {
+function deviceNumaNode(index: number, numaNodes: readonly number[]): number | undefined {
   return numaNodes.length === 0 ? undefined : numaNodes[index % numaNodes.length];
 }
 

@@ -33,7 +33,7 @@ export function digestPath(work: WorkFiles, image: PlannedImage): string {
 }
 
 /** The build context: the source tree, the folder of the executable, or an empty folder. */
-export function contextPath(work: WorkFiles, image: PlannedImage, source: Source | undefined): string {
+function contextPath(work: WorkFiles, image: PlannedImage, source: Source | undefined): string {
   if (image.part === "source") return source?.kind === "tree" ? source.location : `${work.root}/tree`;
   return image.part === "onloadctl" ? `${work.root}/onloadctl` : `${work.root}/empty`;
 }

@@ -99,7 +99,7 @@ export function elfMachine(data: Buffer): string | undefined {
 }
 
 /** Reads the NAME=VALUE strings that a module's .modinfo section holds. */
-export function moduleInfo(data: Buffer): ModuleInfo {
+function moduleInfo(data: Buffer): ModuleInfo {
   const vermagic = modinfoField(data, "vermagic");
   return {
     ...(vermagic === undefined ? {} : { vermagic }),
@@ -123,7 +123,7 @@ function decompress(path: string, data: Buffer): Buffer | undefined {
 }
 
 /** The installed packages of a dpkg status file. */
-export function parseDpkg(text: string): Package[] {
+function parseDpkg(text: string): Package[] {
   return text.split(/\n\n+/).flatMap((paragraph) => {
     const field = (name: string): string => new RegExp(`^${name}: (.*)$`, "m").exec(paragraph)?.[1] ?? "";
     const status = field("Status");

@@ -68,6 +68,7 @@ function hasStatus(error: unknown, status: number): error is ApiError {
   return error instanceof ApiError && error.status === status;
 }
 
+/** The object, or its kind, does not exist. */
 export function isNotFound(error: unknown): error is ApiError {
   return hasStatus(error, 404);
 }
@@ -77,10 +78,12 @@ export function isConflict(error: unknown): error is ApiError {
   return hasStatus(error, 409) && error.reason !== "AlreadyExists";
 }
 
+/** An object of that name exists already. */
 export function isAlreadyExists(error: unknown): error is ApiError {
   return hasStatus(error, 409) && error.reason === "AlreadyExists";
 }
 
+/** The credentials lack the right to do that. */
 export function isForbidden(error: unknown): error is ApiError {
   return hasStatus(error, 403);
 }

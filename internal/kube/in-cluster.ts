@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { readCredentialFile, refreshingCredentials, type ClusterConfig } from "./credentials.ts";
 
 /** Where the kubelet mounts the pod's service account. */
-export const SERVICE_ACCOUNT_DIR = "/var/run/secrets/kubernetes.io/serviceaccount";
+const SERVICE_ACCOUNT_DIR = "/var/run/secrets/kubernetes.io/serviceaccount";
 
 /** What {@link loadInCluster} depends on; tests give their own. */
 export interface PodEnvironment {

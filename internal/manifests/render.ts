@@ -11,7 +11,7 @@ export interface RenderOptions {
 }
 
 /** Name of onloadctl's image in the trees, for `images` of a kustomization too. */
-export const IMAGE_NAME = "onloadctl";
+const IMAGE_NAME = "onloadctl";
 
 /**
  * Renders one of the kustomize trees as YAML. This is the output of `kubectl kustomize internal/manifests/FOLDER`, but

@@ -28,6 +28,7 @@ export interface ReconcilerDeps extends Omit<PassDeps, "monotonic"> {
   monotonic?: () => number;
 }
 
+/** Reconciles Onload resources. Different resources may be reconciled side by side, one resource never twice at once. */
 export class OnloadReconciler {
   readonly #deps: PassDeps;
   readonly #sessions = new Map<string, ResourceSession>();

@@ -8,8 +8,8 @@ import { cacheFolder } from "./lib/paths.ts";
 const SUITE = "bookworm";
 
 /** The name under which importDebianBase and debianBuilder leave their images in the local store of podman and buildah. */
-export const debianBaseImage = `localhost/onloadctl-debian:${SUITE}`;
-export const debianBuilderImage = `localhost/onloadctl-debian-builder:${SUITE}`;
+const debianBaseImage = `localhost/onloadctl-debian:${SUITE}`;
+const debianBuilderImage = `localhost/onloadctl-debian-builder:${SUITE}`;
 
 // debootstrap uses its default mirror. flock(1) makes sure that two callers make one file. The rename makes the file
 // appear completely or not at all.

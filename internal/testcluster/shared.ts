@@ -37,7 +37,7 @@ export async function startShared(): ReturnType<typeof startControlPlane> {
 }
 
 /** Uses a cluster that another process started, by its folder. */
-export function attachCluster(folder: string): Cluster {
+function attachCluster(folder: string): Cluster {
   const { server } = JSON.parse(readFileSync(join(folder, "cluster.json"), "utf8")) as { server: string };
   return new Cluster(folder, server);
 }

@@ -171,13 +171,10 @@ export const OPERATOR_MUTANTS: Mutant[] = [
   }),
   ...mutantsOf(`${OPERATOR}/cache/node-pods.ts`, UNIT, {
     "a look from before the plugin went counts": [
-      "if (!look || (withoutPlugin !== undefined && look.plugins.has(withoutPlugin))) return undefined;",
-      "if (!look) return undefined;",
+      "if (!inspection || (withoutPlugin !== undefined && inspection.plugins.has(withoutPlugin))) return undefined;",
+      "if (!inspection) return undefined;",
     ],
-    "pods on a node are not followed": [
-      "this.#looks.get(node)?.watch ?? (listed.length > 0 ?",
-      "this.#looks.get(node)?.watch ?? (listed.length < 0 ?",
-    ],
+    "pods on a node are not followed": ["known ?? (listed.length > 0 ?", "known ?? (listed.length < 0 ?"],
     "pods that have ended hold amd.com/onload": [
       "return holdsOnload(pod) && !isFinished(pod);",
       "return holdsOnload(pod);",

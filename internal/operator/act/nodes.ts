@@ -20,7 +20,7 @@ import type { StepName } from "../rollout/steps.ts";
 export interface Actor extends Evictor {
   client: Pick<ClusterClient, "mergePatch" | "evict" | "delete">;
   caches: Pick<ReconcilerCaches, "nodes" | "plugins">;
-  pods: Pick<NodePods, "look" | "forget" | "isWatched">;
+  pods: Pick<NodePods, "inspect" | "forget" | "isWatched">;
   kmm: Kmm;
   /** Nodes whose pods are known on behalf of this resource; kept up to date here. */
   inspected: Set<string>;
@@ -96,13 +96,13 @@ async function takeStep(
   const { name } = plan.facts;
   if (plan.step === "Inspect") {
     inspected.add(name);
-    await pods.look(name, signal);
+    await pods.inspect(name, signal);
     results.again ??= "now";
     return;
   }
   // A watch may be a moment behind: before the module goes, the node's pods are listed once more.
   if (plan.step === "UnlabelOnload" && pods.isWatched(name)) {
-    const left = await pods.look(name, signal);
+    const left = await pods.inspect(name, signal);
     if (left.length > 0) {
       results.again = "soon";
       return;

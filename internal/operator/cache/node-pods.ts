@@ -14,7 +14,7 @@ import { holdsOnload } from "./holders.ts";
 import { isFinished } from "./pods.ts";
 import { trimPod } from "./trim.ts";
 
-interface Look {
+interface Inspection {
   /** Pods that hold amd.com/onload, as they were listed. */
   listed: DeepReadonly<Pod>[];
   /** `namespace/DaemonSet` of the device plugins that were still there. */
@@ -95,11 +95,12 @@ function onNode(node: string): string {
   return `spec.nodeName=${node}`;
 }
 
+/** The pods that hold amd.com/onload, of the nodes that were asked about. */
 export class NodePods {
   readonly #client: Pick<ClusterClient, "list">;
   readonly #watch: WatchPods;
   readonly #onChange: (node: string) => void;
-  readonly #looks = new Map<string, Look>();
+  readonly #inspections = new Map<string, Inspection>();
 
   /** @param onChange called when a pod that holds amd.com/onload comes or goes on a watched node */
   constructor(client: Pick<ClusterClient, "list">, watch: WatchPods, onChange: (node: string) => void) {
@@ -111,13 +112,13 @@ export class NodePods {
   /**
    * The pods on a node that hold amd.com/onload; undefined if they were never listed.
    *
-   * @param withoutPlugin `namespace/DaemonSet` of a device plugin whose pod must have been gone when somebody looked
+   * @param withoutPlugin `namespace/DaemonSet` of a device plugin whose pod must have been gone when they were listed
    */
   holders(node: string, withoutPlugin?: string): DeepReadonly<Pod>[] | undefined {
-    const look = this.#looks.get(node);
-    if (!look || (withoutPlugin !== undefined && look.plugins.has(withoutPlugin))) return undefined;
-    const live = look.watch;
-    return live?.hasSynced ? [...live.store.list()].filter(isHolder) : look.listed;
+    const inspection = this.#inspections.get(node);
+    if (!inspection || (withoutPlugin !== undefined && inspection.plugins.has(withoutPlugin))) return undefined;
+    const live = inspection.watch;
+    return live?.hasSynced ? [...live.store.list()].filter(isHolder) : inspection.listed;
   }
 
   /**
@@ -125,37 +126,37 @@ export class NodePods {
    *
    * @returns those pods
    */
-  async look(node: string, signal: AbortSignal): Promise<DeepReadonly<Pod>[]> {
+  async inspect(node: string, signal: AbortSignal): Promise<DeepReadonly<Pod>[]> {
     const { items } = await this.#client.list<Pod>(PODS, { fieldSelector: onNode(node), signal });
     const plugins = items.flatMap(({ metadata: { namespace, labels } }) => {
       const name = labels?.[PLUGIN_NAME_LABEL];
       return name === undefined ? [] : [`${namespace}/${name}`];
     });
     const listed = items.filter(isHolder).map(trimHolder);
-    const watch =
-      this.#looks.get(node)?.watch ?? (listed.length > 0 ? this.#watch(node, () => this.#onChange(node)) : undefined);
-    this.#looks.set(node, { listed, plugins: new Set(plugins), watch });
+    const known = this.#inspections.get(node)?.watch;
+    const watch = known ?? (listed.length > 0 ? this.#watch(node, () => this.#onChange(node)) : undefined);
+    this.#inspections.set(node, { listed, plugins: new Set(plugins), watch });
     return listed;
   }
 
   /** Whether what is known comes from a watch, which may be a moment behind. */
   isWatched(node: string): boolean {
-    return this.#looks.get(node)?.watch !== undefined;
+    return this.#inspections.get(node)?.watch !== undefined;
   }
 
-  /** Forgets a node: whoever needs it looks again. */
+  /** Forgets a node: whoever needs its pods lists them again. */
   forget(node: string): void {
-    this.#looks.get(node)?.watch?.stop();
-    this.#looks.delete(node);
+    this.#inspections.get(node)?.watch?.stop();
+    this.#inspections.delete(node);
   }
 
   forgetAll(): void {
-    for (const node of this.#looks.keys()) this.forget(node);
+    for (const node of this.#inspections.keys()) this.forget(node);
   }
 
   /** Ends all watches. */
   async close(): Promise<void> {
-    const ended = [...this.#looks.values()].flatMap(({ watch }) => (watch ? [watch.ended] : []));
+    const ended = [...this.#inspections.values()].flatMap(({ watch }) => (watch ? [watch.ended] : []));
     this.forgetAll();
     await Promise.all(ended);
   }

@@ -1,10 +1,12 @@
 /** Reading of pods: readiness, times, and what failed in them, in the kubelet's words. */
 import type { ContainerStatus, DeepReadonly, Pod } from "../../api/core.ts";
 
+/** Whether a pod is on its way out. */
 export function isTerminating(pod: DeepReadonly<Pod>): boolean {
   return pod.metadata.deletionTimestamp !== undefined;
 }
 
+/** Whether a pod has ended, well or not. */
 export function isFinished(pod: DeepReadonly<Pod>): boolean {
   return pod.status?.phase === "Succeeded" || pod.status?.phase === "Failed";
 }

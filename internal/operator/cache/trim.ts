@@ -13,6 +13,7 @@ import { KMM_GROUP, ONLOAD_GROUP, ONLOAD_RESOURCE, TEMPLATE_ANNOTATION } from ".
 
 type Meta = Node["metadata"];
 
+/** A node: its labels and annotations, and what the rollout decides on. */
 export function trimNode(node: Node): Node {
   const { conditions = [], allocatable, nodeInfo } = node.status ?? {};
   const ready = conditions.find(({ type }) => type === "Ready");
@@ -107,6 +108,7 @@ export function trimDaemonSet(daemonSet: DaemonSet): DaemonSet {
   };
 }
 
+/** A NodeModulesConfig of KMM 2: all of it but the metadata that nobody reads. */
 export function trimNodeModulesConfig(nmc: NodeModulesConfig): NodeModulesConfig {
   return { ...nmc, metadata: identity(nmc.metadata) };
 }
@@ -150,6 +152,7 @@ export function trimToLabels(object: KubeObject): KubeObject {
   return { ...kind(object), metadata: { ...identity(object.metadata), ...only("labels", object.metadata.labels) } };
 }
 
+/** Metadata less who manages which field. */
 export function withoutManagedFields<M extends ObjectMeta>(metadata: M): M {
   const { managedFields: _, ...rest } = metadata;
   return rest as M;

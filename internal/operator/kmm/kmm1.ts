@@ -19,6 +19,7 @@ import { EVERY_LINUX_NODE, keptSelector, optionsOf, inTreeRemovalOf } from "./mo
 
 const KMM_PREFIX = /^(beta\.)?kmm\.node\.kubernetes\.io\//;
 
+/** KMM 1.1: module-loader pods of DaemonSets load a module, and its end unloads it. */
 export class Kmm1 implements Kmm {
   readonly installed: boolean = true;
   readonly tellsImages = false;

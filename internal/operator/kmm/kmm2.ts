@@ -21,6 +21,7 @@ import { loadLabel, loadLabelOn } from "./load-label.ts";
 import { firstFailure, newest, podsOf } from "./module-pods.ts";
 import { EVERY_LINUX_NODE, keptSelector, optionsOf, inTreeRemovalOf } from "./module-spec.ts";
 
+/** KMM 2.x: worker pods load and unload, and a NodeModulesConfig says what is loaded. */
 export class Kmm2 implements Kmm {
   readonly installed = true;
   readonly tellsImages: boolean;

@@ -36,6 +36,7 @@ export interface LiveObjects {
   daemonSet: DeepReadonly<DaemonSet> | undefined;
 }
 
+/** The objects that were made for an Onload resource, from the caches. */
 export function observeObjects(
   caches: Pick<Stores, "modules" | "daemonSets">,
   { namespace, name }: OnloadKey,
@@ -136,7 +137,7 @@ export function observeNodes(
   return found;
 }
 
-/** The pods on a node that hold amd.com/onload; undefined if nobody has looked. */
+/** The pods on a node that hold amd.com/onload; undefined if they were never listed. */
 function holdersOn(
   node: string,
   withoutPlugin: string | undefined,

@@ -45,6 +45,7 @@ interface Read {
   notBefore: number;
 }
 
+/** The ends of the logs of failed pods, each read once per failure. */
 export class FailureLogs {
   readonly #logs = new Map<string, string>();
   readonly #reads = new Map<string, Read>();

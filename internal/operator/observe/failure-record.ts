@@ -29,6 +29,7 @@ const MAX_CHARACTERS = 128;
 /** Longer than any record of ours, however its signs are escaped. */
 const MAX_RECORD_CHARACTERS = 8192;
 
+/** The annotation's value for a failure record, of bounded length. */
 export function formatFailureRecord(record: FailureRecord): string {
   const { state, version, attempt, reason, message, since } = record;
   const bounded = {

@@ -25,7 +25,7 @@ export interface NodeObservation {
   plugin: PluginObservation;
   /** Allocatable amd.com/onload. */
   allocatable: number;
-  /** Pods on the node that hold amd.com/onload; undefined if nobody has looked since the plugin's pod went. */
+  /** Pods on the node that hold amd.com/onload; undefined if they were not listed since the plugin's pod went. */
   holders: Holder[] | undefined;
   /** The last step that was taken here. */
   stepRecord: StepRecord | undefined;

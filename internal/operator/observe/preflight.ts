@@ -55,6 +55,7 @@ export const NO_IMAGE: ResourceProblem = {
     "No image of the device plugin is known; set spec.devicePlugin.devicePluginImage, or DEVICE_PLUGIN_IMG of the operator",
 };
 
+/** The problem of changes that wait for another spec.onload.version; none if there are no such changes. */
 export function heldBackProblems(changes: readonly string[]): ResourceProblem[] {
   if (changes.length === 0) return [];
   return [

@@ -31,6 +31,7 @@ export function attemptOf(spec: string, retry: string | undefined): string {
   return retry === undefined ? spec : `${spec}:${digestOf(retry)}`;
 }
 
+/** The annotation's value for a step record. */
 export function formatStepRecord({ step, since, attempt, cordoned }: StepRecord): string {
   return `${step} ${new Date(since).toISOString()} ${attempt}${cordoned ? " cordoned" : ""}`;
 }

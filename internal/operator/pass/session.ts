@@ -1,4 +1,3 @@
-/** What the operator's process remembers of one Onload resource. None of it is state: it can be lost at any time. */
 import { EvictionLog } from "../act/evict.ts";
 import type { AppliedObjects } from "../act/objects.ts";
 import { Memo } from "../memo.ts";
@@ -8,6 +7,7 @@ import { ServiceAccountCheck, type ReadOnload } from "../observe/preflight.ts";
 import { PlanMemo } from "../plan.ts";
 import type { PreviousNodes } from "../report/events.ts";
 
+/** What the operator's process remembers of one Onload resource. None of it is state: it can be lost at any time. */
 export class ResourceSession {
   /** A resource that is deleted and made again has another uid, and another session. */
   readonly uid: string | undefined;

@@ -9,7 +9,7 @@ import { isDone } from "../rollout/slots.ts";
 import { isInBetween } from "../rollout/states.ts";
 
 /** At most so many entries of status.problems. */
-export const MAX_PROBLEMS = 10;
+const MAX_PROBLEMS = 10;
 
 /** What conditions are made from, beside the plan. */
 export interface Situation {
@@ -90,7 +90,7 @@ function hasAllLabels({ facts: { want, labels, sfcManaged } }: NodePlan): boolea
 }
 
 /** status.problems: the failed ones first, then as the nodes are sorted. */
-export function listProblems(plan: RolloutPlan): NodeProblem[] {
+function listProblems(plan: RolloutPlan): NodeProblem[] {
   const list = plan.nodes.filter(({ problem }) => problem !== undefined);
   list.sort((a, b) => Number(b.problem!.failed) - Number(a.problem!.failed));
   return list.slice(0, MAX_PROBLEMS).map(({ facts, state, problem }) => ({

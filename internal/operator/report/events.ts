@@ -24,6 +24,7 @@ import {
 /** What the last plan said of each node, by name: lost with the process, whose first plan then reports no change. */
 export type PreviousNodes = Map<string, PreviousNodeState>;
 
+/** Records events and counts metrics, for all resources. */
 export class EventReporter {
   readonly #events: EventSink;
   readonly #metrics: OperatorMetrics;

@@ -27,6 +27,7 @@ interface ResourceSeries {
 /** An OnloadKey as labels of a series: an interface would not do for prom-client. */
 type Key = { namespace: string; name: string };
 
+/** Metrics of all resources; the series of one end with forget(). */
 export class OperatorMetrics {
   /** Plans are counted when somebody asks, because plans are many and scrapes few. */
   readonly #resources = new Map<string, ResourceSeries>();

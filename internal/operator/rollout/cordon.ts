@@ -29,7 +29,7 @@ export function isKeptByCordon(facts: NodeFacts, state: NodeState, { kmmSkipsCor
 }
 
 /** Whether KMM has been asked to load a module and has done nothing for it. */
-export function isOverlooked(facts: NodeFacts, state: NodeState): boolean {
+function isOverlooked(facts: NodeFacts, state: NodeState): boolean {
   const { loads } = rowOf(state);
   return loads !== undefined && !facts[loads].present;
 }

@@ -163,7 +163,7 @@ export const STATES = {
     inBetween: true,
     awaits: { what: "The device plugin's pod has not gone", reason: NODE_REASON.PluginNotGone, limit: "step" },
   },
-  // The plugin is gone; nobody has looked for pods that hold amd.com/onload since.
+  // The plugin is gone; which pods hold amd.com/onload has not been asked since.
   Inspecting: { step: "Inspect", phase: "evict pods", inBetween: true, keepsHolders: true },
   // Pods are asked to leave once the kubelet offers no more amd.com/onload; see plan.ts.
   Draining: {

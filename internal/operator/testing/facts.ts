@@ -15,7 +15,7 @@ export const noModule: ModuleObservation = {
   selector: undefined,
 };
 export const noLoadLabel: LoadLabelFacts = { value: undefined, required: false, effective: false };
-export const noPlugin: PluginFacts = {
+const noPlugin: PluginFacts = {
   present: false,
   ready: false,
   current: true,

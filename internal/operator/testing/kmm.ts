@@ -3,7 +3,7 @@ import type { KmmCapabilities } from "../../api/kmm.ts";
 import { kmmFor } from "../kmm/installed.ts";
 
 /** What KMM 1.1.0 offers. */
-export const KMM_1_CAPABILITIES: KmmCapabilities = {
+const KMM_1_CAPABILITIES: KmmCapabilities = {
   tolerations: false,
   pluralInTree: false,
   nodeModulesConfig: false,

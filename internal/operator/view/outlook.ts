@@ -12,7 +12,7 @@ export async function lookAhead(
 ): Promise<Outlook> {
   const nodes = new Set(observed.flatMap(({ planned }) => (planned ? nodesToEmpty(planned) : [])));
   const holders = new Map<string, readonly DeepReadonly<Pod>[]>();
-  await Promise.all([...nodes].map(async (node) => holders.set(node, await session.pods.look(node, signal))));
+  await Promise.all([...nodes].map(async (node) => holders.set(node, await session.pods.inspect(node, signal))));
   const { client } = session;
   const budgets =
     [...holders.values()].flat().length > 0

@@ -28,6 +28,7 @@ export interface ObservedResource {
 /** Labels of the operator's pods, in our Deployment as in the original's. */
 const OPERATOR_PODS = "app.kubernetes.io/part-of=onload,control-plane=controller-manager";
 
+/** Caches that are filled and followed while a command runs, and the plans made from them. */
 export class Session {
   readonly client: Client;
   readonly caches: Caches;
@@ -116,7 +117,7 @@ export class Session {
     const image = await this.#pluginImage(onload, signal);
     const planned = this.#plan(onload, image, now);
     const emptying = planned.plan.nodes.filter(({ step }) => step === "Inspect");
-    await Promise.all(emptying.map(({ facts }) => this.pods.look(facts.name, signal)));
+    await Promise.all(emptying.map(({ facts }) => this.pods.inspect(facts.name, signal)));
     const failing = planned.plan.nodes.filter(({ facts }) => facts.onload.failure ?? facts.sfc.failure);
     const names = failing.map(({ facts }) => facts.name);
     const { namespace = "" } = onload.metadata;

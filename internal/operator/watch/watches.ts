@@ -50,7 +50,7 @@ export function allKeys({ onloads }: Pick<Caches, "onloads">): string[] {
 }
 
 /** Those of some keys that resources have. The end of a resource is told by its own watch. */
-export function existingKeys(
+function existingKeys(
   { onloads }: { onloads: { store: Pick<Caches["onloads"]["store"], "get"> } },
   keys: readonly string[],
 ): string[] {

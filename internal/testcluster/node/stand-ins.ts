@@ -2,7 +2,7 @@ import { mkdirSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 /** PCI address of the node's stand-in NIC. */
-export const standInNicAddress = "0000:81:00.0";
+const standInNicAddress = "0000:81:00.0";
 
 /**
  * Puts a stand-in NIC into the node's sysfs: an X2 (1924:0b03) bound to the driver sfc, on NUMA node 0.

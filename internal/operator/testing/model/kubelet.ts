@@ -28,7 +28,7 @@ export function loadsOf(pod: Pod): Loads {
 }
 
 /** Whether a registry has an image. Its tag is `VERSION.REVISION-KERNEL`. */
-export function imageProblem(world: World, image: string): string | undefined {
+function imageProblem(world: World, image: string): string | undefined {
   const tag = image.slice(image.lastIndexOf(":") + 1);
   if (!/^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/.test(tag)) return "InvalidImageName";
   return world.faults.missing.has(tag.split(".")[0]!) ? "ErrImagePull" : undefined;

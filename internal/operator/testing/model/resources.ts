@@ -39,8 +39,8 @@ export interface OnloadObject extends KubeObject {
   status?: Status;
 }
 
-export const DRAIN_SECONDS = 300;
-export const STEP_SECONDS = 900;
+const DRAIN_SECONDS = 300;
+const STEP_SECONDS = 900;
 
 /** The image of a version; a later revision is another image of the same version. */
 export function moduleImage(version: string, revision: number): string {
@@ -199,7 +199,7 @@ function workload(node: string, what: Workload, serial: number): Pod {
 }
 
 /** Whether somebody has to end a pod because nobody may evict it. */
-export function isProtected(pod: DeepReadonly<Pod>): boolean {
+function isProtected(pod: DeepReadonly<Pod>): boolean {
   const owner = pod.metadata.ownerReferences?.find(({ controller }) => controller);
   return isStatic(pod) || !owner || owner.kind === "DaemonSet";
 }
