@@ -66,5 +66,5 @@ function pluginFacts({ made, ...seen }: PluginObservation, { version, template }
   const isCurrent = (pod: NonNullable<typeof made>): boolean =>
     pod.version === version && (template === undefined || pod.template === template);
   // While a pod is on its way out, the one that follows will be of the present template.
-  return { ...seen, current: made === undefined || isCurrent(made) };
+  return { ...seen, current: made === undefined || isCurrent(made), version: made?.version };
 }

@@ -4,6 +4,7 @@
  * in the operator.
  */
 import type { LoadLabelFacts } from "../kmm/kmm.ts";
+import type { Version } from "../kmm/kmm.ts";
 import type { NodeObservation, PluginObservation } from "../observe/observation.ts";
 
 export type { Holder } from "../cache/holders.ts";
@@ -31,4 +32,6 @@ export interface NodeFacts extends Omit<NodeObservation, "sfcAtBoot" | "plugin" 
 export interface PluginFacts extends Omit<PluginObservation, "made"> {
   /** It was made from the DaemonSet's present template, or will be. */
   current: boolean;
+  /** The version of the pod that stays; undefined if there is none, or if it does not say. */
+  version: Version | undefined;
 }

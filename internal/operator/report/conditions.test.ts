@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import type { DeepReadonly } from "../../api/core.ts";
 import type { Onload, OnloadStatus } from "../../api/onload.ts";
 import { REASON } from "../../api/reasons.ts";
-import { bare, stepRecord, module, NOW, policy, whole } from "../testing/facts.ts";
+import { bare, stepRecord, module, NOW, plugin, policy, whole } from "../testing/facts.ts";
 import type { NodeFacts } from "../assess/facts.ts";
 import { planRollout, type Policy } from "../rollout/plan.ts";
 import { attemptFor, beginRollback, effectiveOnload, nextLastReady, standingRollback } from "../rollout/rollback.ts";
@@ -128,6 +128,12 @@ test("counts and problems", () => {
     "x11 ModuleLoadFailed",
     "n2 Cordoned",
   ]);
+});
+
+test("a node whose plugin brings the files of another version is not ready", () => {
+  const ready = (version: string | undefined): number =>
+    status([whole("v2", { plugin: { ...plugin(), current: false, version } })]).nodes!.ready;
+  expect(["v1", "v2", undefined].map(ready)).toEqual([0, 1, 1]);
 });
 
 test("at most ten problems", () => {

@@ -74,6 +74,7 @@ const node: fc.Arbitrary<NodeFacts> = fc
       present: fc.boolean(),
       ready: fc.boolean(),
       current: fc.boolean(),
+      version: fc.constantFrom(undefined, "v1", "v2"),
       since: fc.constant(NOW - 2000),
       failure,
     }),

@@ -58,9 +58,11 @@ export function serves({ onload, plugin }: NodeFacts): boolean {
   return onload.ready !== undefined && plugin.ready;
 }
 
-/** Whether pods can use the wanted version on the node now. */
+/** Whether pods can use the wanted version on the node now: its driver, and the files that the plugin's pod brings. */
 export function isDone({ state, facts }: Pick<Assessed, "state" | "facts">): boolean {
-  return rowOf(state).serves === "wanted" && facts.ready && serves(facts);
+  const { version } = facts.plugin;
+  const isOther = version !== undefined && version !== facts.want;
+  return rowOf(state).serves === "wanted" && facts.ready && serves(facts) && !isOther;
 }
 
 /** Gives the slots to nodes. */

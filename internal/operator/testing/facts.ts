@@ -19,6 +19,7 @@ const noPlugin: PluginFacts = {
   present: false,
   ready: false,
   current: true,
+  version: undefined,
   since: undefined,
   failure: undefined,
 };
@@ -29,7 +30,7 @@ export function module(ready?: Version): ModuleObservation {
 }
 
 export function plugin(ready = true): PluginFacts {
-  return { present: true, ready, current: true, since: undefined, failure: undefined };
+  return { present: true, ready, current: true, version: undefined, since: undefined, failure: undefined };
 }
 
 export function stepRecord(step = "Install", ageMs = 0, attempt = "1"): StepRecord {

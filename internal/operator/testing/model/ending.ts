@@ -24,11 +24,6 @@ export function wantedBy(cluster: Cluster, onload: OnloadObject): Node[] {
     .filter((node) => claimants(onloads, node)[0]?.metadata.uid === onload.metadata.uid);
 }
 
-/**
- * The plugin's files are of another version than the driver. Known finding: a node that a person keeps in this state is
- * counted as ready.
- */
-const OLD_VERSION = "a plugin of its version";
 /** The node serves, with a plugin from before the last change of the DaemonSet. */
 const OLD_TEMPLATE = "a plugin of the present template";
 
@@ -56,7 +51,7 @@ export function missingOn(
   if (!plugin || plugin.metadata.deletionTimestamp !== undefined) return "the plugin";
   if (amountOf({ metadata: { name }, ...node } as Node) === "0") return "amd.com/onload";
   if (!isNodeReady({ metadata: { name }, ...node } as Node)) return "its kubelet";
-  if (plugin.metadata.labels?.["onload.amd.com/version"] !== version) return OLD_VERSION;
+  if (plugin.metadata.labels?.["onload.amd.com/version"] !== version) return "a plugin of its version";
   const template = daemonSet?.spec.template.metadata.annotations?.[TEMPLATE];
   return plugin.metadata.annotations?.[TEMPLATE] === template ? undefined : OLD_TEMPLATE;
 }
@@ -81,7 +76,7 @@ function judgeStatus(cluster: Cluster, onload: OnloadObject): string[] {
     return what === undefined ? [] : [{ node, what }];
   });
   if (onload.metadata.deletionTimestamp !== undefined) return [...found, ...judgeLeaving(cluster, onload, status)];
-  const lacking = missing.filter(({ what }) => what !== OLD_TEMPLATE && what !== OLD_VERSION);
+  const lacking = missing.filter(({ what }) => what !== OLD_TEMPLATE);
   if (ready?.status === "True" && (lacking.length > 0 || wanted.length === 0)) {
     found.push(
       `${name} is Ready, and ${lacking.map(({ node, what }) => `${node.metadata.name} lacks ${what}`).join(", ")}`,

@@ -1,6 +1,6 @@
 /**
- * After a failure no node that serves is taken down, until what failed has got further, the spec has changed or a retry
- * was asked for. Whether it got further is read from the world alone: a kubelet that words a failure otherwise, or a
+ * After a failure no node that serves is taken down, until what failed has got further, the spec has changed, a retry was
+ * asked for, or a rollback has given the nodes another version to run. Whether it got further is read from the world alone: a kubelet that words a failure otherwise, or a
  * container that is just being started again, is no progress.
  */
 import type { DeepReadonly } from "../../../api/core.ts";
@@ -24,13 +24,18 @@ export class Halts {
     this.#world = world;
   }
 
-  /** The operator has written a status. */
-  note(onload: OnloadObject): void {
+  /**
+   * The operator has written a status.
+   *
+   * @param old with the rollback, if any, that held when the nodes were looked at: a status in which one begins still
+   *   lists what failed on the way to the version before
+   */
+  note(old: OnloadObject, onload: OnloadObject): void {
     const { uid = "" } = onload.metadata;
     const { nodes, problems = [], observedGeneration } = onload.status ?? {};
     // Said of an older spec, or before a retry that has been asked for.
     if (observedGeneration !== onload.metadata.generation) return;
-    const attempt = attemptOf(onload);
+    const attempt = attemptOf(onload, old.status?.rollback);
     const known = this.#halts.get(uid);
     const halt = known?.attempt === attempt ? known : { attempt, failed: new Map<string, string>() };
     // The failed ones come first.
@@ -43,7 +48,7 @@ export class Halts {
   /** Nodes that have failed and are no better. */
   standing(onload: DeepReadonly<OnloadObject>): string[] {
     const halt = this.#halts.get(onload.metadata.uid ?? "");
-    if (halt?.attempt !== attemptOf(onload)) return [];
+    if (halt?.attempt !== attemptOf(onload, onload.status?.rollback)) return [];
     return [...halt.failed].filter(([node, then]) => this.#look(onload, node) === then).map(([node]) => node);
   }
 
@@ -84,6 +89,10 @@ export class Halts {
   }
 }
 
-function attemptOf({ metadata }: DeepReadonly<OnloadObject>): string {
-  return `${metadata.generation} ${metadata.annotations?.[RETRY]}`;
+/** A rollback brings the nodes that have been upgraded back, under whatever has failed. */
+function attemptOf(
+  { metadata }: DeepReadonly<OnloadObject>,
+  rollback: DeepReadonly<NonNullable<OnloadObject["status"]>["rollback"]>,
+): string {
+  return `${metadata.generation} ${metadata.annotations?.[RETRY]} ${rollback?.since}`;
 }

@@ -8,8 +8,6 @@ import {
   editSpec,
   endProtected,
   moduleImage,
-  onloadAt,
-  type OnloadObject,
   schedule,
   type Spec,
   type Workload,
@@ -64,9 +62,6 @@ class Run {
   readonly cluster: Cluster;
   readonly #deleted: Key[] = [];
   #serial = 0;
-  /** By version: which of its images is asked for. */
-  readonly #revisions = new Map<string, number>();
-
   constructor(cluster: Cluster) {
     this.cluster = cluster;
   }
@@ -162,14 +157,11 @@ class Run {
       case "version":
         return edit((spec) => {
           spec.onload.version = command.to;
-          const image = moduleImage(command.to, this.#revisions.get(command.to) ?? 1);
+          const image = moduleImage(command.to, 1);
           for (const mapping of spec.onload.kernelMappings) mapping.kernelModuleImage = image;
         });
       case "image":
-        // Known finding: an image that changes while its version is loaded for the first time is loaded in place.
-        if (!isReady(onloadAt(api, keyText(key)))) return;
         return edit(({ onload }) => {
-          this.#revisions.set(onload.version, command.revision);
           for (const mapping of onload.kernelMappings)
             mapping.kernelModuleImage = moduleImage(onload.version, command.revision);
         });
@@ -185,11 +177,9 @@ class Run {
         return edit(({ devicePlugin }) => devicePlugin.maxPodsPerNode++);
       case "sfc":
         return edit(({ onload }) => {
-          // Known finding: sfc that is added while onload of the same version loads is neither held back nor told of.
-          if (onload.version === command.version) return;
           onload.version = command.version;
           for (const mapping of onload.kernelMappings) {
-            mapping.kernelModuleImage = moduleImage(command.version, this.#revisions.get(command.version) ?? 1);
+            mapping.kernelModuleImage = moduleImage(command.version, 1);
             if (command.to) mapping.sfc = {};
             else delete mapping.sfc;
           }
@@ -247,8 +237,4 @@ class Run {
     const deleted = this.#deleted.filter((key, i) => this.#deleted.findIndex((each) => each.name === key.name) === i);
     for (const text of judgeEnd(cluster, deleted)) world.violate(`in the end: ${text}`);
   }
-}
-
-function isReady(onload: OnloadObject | undefined): boolean {
-  return onload?.status?.conditions?.some(({ type, status }) => type === "Ready" && status === "True") ?? false;
 }

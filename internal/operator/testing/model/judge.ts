@@ -70,7 +70,7 @@ export class Judge {
     if (call.kind === "modules" && old?.metadata.generation !== current.metadata.generation) this.#noteLoaded(call);
     if (call.kind === "onloads" && call.subresource === "status") {
       this.#noteRollback(old as unknown as OnloadObject, current as unknown as OnloadObject, call.pass.seen);
-      this.#halts.note(current as unknown as OnloadObject);
+      this.#halts.note(old as unknown as OnloadObject, current as unknown as OnloadObject);
     }
   }
 

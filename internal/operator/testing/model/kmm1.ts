@@ -85,10 +85,15 @@ export class Kmm1 {
     return acted;
   }
 
-  /** A person's cordon, or a node that is down, makes KMM take drivers away: nobody else can be blamed for that. */
+  /**
+   * A person's cordon, a node that is down, or a reboot into another kernel makes KMM take drivers away, all at once and
+   * in no order: nobody else can be blamed for that, even if the node has come back by the time the pods end.
+   */
   #noteLoss(module: Module, daemonSet: DaemonSet): void {
     for (const node of this.#world.api.list("nodes")) {
-      if (!matches(module.spec.selector, node.metadata.labels ?? {}) || isSchedulable(node)) continue;
+      const { labels = {} } = node.metadata;
+      const isServed = isSchedulable(node) && labels[KMM_KERNEL] === kernelOfSet(daemonSet);
+      if (!matches(module.spec.selector, labels) || isServed) continue;
       for (const pod of this.#world.api.podsOn(node.metadata.name)) {
         const owned = pod.metadata.ownerReferences?.some(({ uid }) => uid === daemonSet.metadata.uid);
         if (owned && pod.metadata.uid !== undefined) this.#world.lostToKmm.add(pod.metadata.uid);
