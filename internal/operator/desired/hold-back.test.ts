@@ -166,7 +166,7 @@ describe("holdBack", () => {
     expect(apply.spec.moduleLoader.container.kernelMappings).toEqual([el8]);
   });
 
-  test("never lets through a change that alters the image of a labelled node, and holds nothing back twice", () => {
+  test("never lets through a change that alters the image of a labelled node, and asks for the same once applied", () => {
     const mapping = fc.record({
       regexp: fc.constantFrom("el8", "el9", "x86_64", "^4", "^5", "none"),
       containerImage: fc.constantFrom("a:1", "b:1"),
