@@ -2,7 +2,7 @@ import type { DeepReadonly } from "../../api/core.ts";
 import type { Onload } from "../../api/onload.ts";
 import type { NodeFacts } from "../assess/facts.ts";
 import type { Policy } from "./plan.ts";
-import { attemptFor } from "./rollback.ts";
+import { attemptFor, formerAttemptFor } from "./rollback.ts";
 import { resolveMaxUnavailable } from "./slots.ts";
 
 /** How a resource is to be rolled out over its nodes. */
@@ -18,6 +18,7 @@ export function policyFor(
     paused,
     limits: { step: stepTimeoutSeconds * 1000, drain: drain.timeoutSeconds * 1000, force: drain.force },
     attempt: attemptFor(onload),
+    formerAttempt: formerAttemptFor(onload),
     ...around,
     stalledSince: timeOf(onload.status?.stalledSince),
   };
