@@ -12,7 +12,7 @@ export interface StepRecord {
   since: number;
   /** Which attempt it belongs to, see {@link attemptOf}. A newer attempt gives a failed step its time again. */
   attempt: string;
-  /** The node was seen cordoned since, while it waited for KMM. */
+  /** The node was seen cordoned since, while it waited for KMM or for its pods to leave. */
   cordoned?: true;
 }
 
@@ -29,6 +29,27 @@ export function stepRecordAnnotation(key: OnloadKey): string {
  */
 export function attemptOf(spec: string, retry: string | undefined): string {
   return retry === undefined ? spec : `${spec}:${digestOf(retry)}`;
+}
+
+/**
+ * The attempt as earlier versions wrote it: the generation and the annotation's own text, as far as it is read now. A
+ * step that such a version has begun goes on, and a failure by time stays one.
+ */
+export function formerAttemptOf(generation: number, retry: string | undefined): string {
+  return (retry === undefined ? String(generation) : `${generation}:${retry}`).slice(0, MAX_ATTEMPT_CHARACTERS);
+}
+
+/** What names the present attempt in step records. */
+export interface Attempt {
+  /** See {@link attemptOf}. */
+  attempt: string;
+  /** See {@link formerAttemptOf}; undefined if no earlier version matters. */
+  formerAttempt?: string | undefined;
+}
+
+/** Whether a step record's attempt is the present one. */
+export function isPresentAttempt(recorded: string, { attempt, formerAttempt }: Attempt): boolean {
+  return recorded === attempt || recorded === formerAttempt;
 }
 
 /** The annotation's value for a step record. */

@@ -55,6 +55,41 @@ describe("a cordoned node that is to run a version stays as it is", () => {
   });
 });
 
+describe("a node that is cordoned while its pods are asked to leave", () => {
+  const long = stepRecord("Evict", policy.limits.drain + policy.limits.step);
+  const draining = (changes: Partial<NodeFacts>): NodeFacts => ({ ...ON_THE_WAY["Draining"]!, ...changes });
+  const noted = (since = NOW): NodeFacts["stepRecord"] => ({ step: "Evict", since, attempt: "1", cordoned: true });
+  const record = (patch: NodePatch | undefined): NodeFacts["stepRecord"] =>
+    parseStepRecord(patch?.metadata.annotations[stepRecordAnnotation(KEY)] ?? undefined);
+
+  test("is noted once", () => {
+    const patch = patchOf(planOf(draining({ stepRecord: long })));
+    expect(patch!.metadata.labels).toBeUndefined();
+    expect(record(patch)).toEqual(noted());
+    const next = planOf(draining({ stepRecord: noted() }), skips, NOW + 1e9);
+    expect(next.problem).toMatchObject({ reason: "Cordoned", since: NOW });
+    expect(patchOf(next)).toBeUndefined();
+  });
+  test.each([true, false])("has a drain's time again once it is uncordoned, whichever KMM there is (%p)", (skipped) => {
+    const rules = { ...policy, kmmSkipsCordoned: skipped, limits: { ...policy.limits, force: true } };
+    const back = draining({ cordoned: false, stepRecord: noted(NOW - 1e9) });
+    const plan = planOf(back, rules);
+    expect(plan).toMatchObject({ step: "Evict", problem: undefined, forceAt: undefined });
+    const patch = patchOf(plan, rules);
+    expect(patch!.metadata.labels).toBeUndefined();
+    expect(record(patch)).toEqual({ step: "Evict", since: NOW, attempt: "1" });
+    const next = planOf({ ...back, stepRecord: record(patch) }, rules);
+    expect(next).toMatchObject({ step: "Evict", problem: undefined, forceAt: NOW + policy.limits.drain });
+    expect(patchOf(next, rules)).toBeUndefined();
+  });
+  test.each([true, false])("has it too if it is to run no version any more, cordoned or not (%p)", (still) => {
+    const rules = { ...skips, limits: { ...policy.limits, force: true } };
+    const plan = planOf(draining({ cordoned: still, want: undefined, stepRecord: noted(NOW - 1e9) }), rules);
+    expect(plan).toMatchObject({ step: "Evict", problem: undefined, forceAt: undefined });
+    expect(record(patchOf(plan))).toEqual({ step: "Evict", since: NOW, attempt: "1" });
+  });
+});
+
 describe("a node that KMM has been asked to load on", () => {
   const waiting = (changes: Partial<NodeFacts> = {}): NodeFacts =>
     bare({ labels: { ...none, onload: "v2" }, onload: noModule, stepRecord: stepRecord("LabelOnload"), ...changes });

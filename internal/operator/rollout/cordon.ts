@@ -2,24 +2,25 @@
  * Cordoned nodes, if KMM skips them. Nothing is unloaded for a version that KMM would not load, and no module is asked
  * for: the node stays as it is until a person uncordons it. If KMM has been asked already, it is reminded then.
  *
- * The step record on the node says that it was seen cordoned while it waited for KMM; nothing else remembers it.
+ * The step record on the node says that it was seen cordoned while it waited for KMM or for its pods to leave; nothing
+ * else remembers it. The time that it stays as it is does not count: the step has its whole time again afterwards.
  */
 import { NODE_REASON } from "../../api/reasons.ts";
 import type { NodeFacts } from "../assess/facts.ts";
+import { isPresentAttempt, type Attempt } from "../observe/step-record.ts";
 import type { Problem } from "./failure.ts";
-import { rowOf, type NodeState } from "./states.ts";
+import { awaitedIn, rowOf, type NodeState } from "./states.ts";
 
 /** The step record is written anew without a step. */
 export interface Renewal {
-  /** The node was seen cordoned while it waited for KMM. */
+  /** The node was seen cordoned while it waited. */
   cordoned: boolean;
   /** KMM is reminded of the node. */
   remind: boolean;
 }
 
-interface CordonPolicy {
+interface CordonPolicy extends Attempt {
   kmmSkipsCordoned: boolean;
-  attempt: string;
 }
 
 /** Whether the node stays as it is because it is cordoned. */
@@ -34,12 +35,25 @@ function isOverlooked(facts: NodeFacts, state: NodeState): boolean {
   return loads !== undefined && !facts[loads].present;
 }
 
-/** What to note on a node that KMM may overlook, or has overlooked. At most one patch per change. */
+/** What to note on a node that is cordoned, or is so no more. At most one patch per change. */
 export function renewalFor(facts: NodeFacts, state: NodeState, policy: CordonPolicy): Renewal | undefined {
+  const drains = awaitedIn(state)?.limit === "drain" && facts.stepRecord?.step === "Evict";
+  return drains ? drainRenewal(facts, state, policy) : loadRenewal(facts, state, policy);
+}
+
+/** Pods are not asked to leave while the node is kept, so that time must not count. */
+function drainRenewal(facts: NodeFacts, state: NodeState, policy: CordonPolicy): Renewal | undefined {
+  const isNoted = facts.stepRecord?.cordoned === true;
+  if (isKeptByCordon(facts, state, policy)) return isNoted ? undefined : { cordoned: true, remind: false };
+  return isNoted ? { cordoned: false, remind: false } : undefined;
+}
+
+/** KMM may overlook the node, or has overlooked it. */
+function loadRenewal(facts: NodeFacts, state: NodeState, policy: CordonPolicy): Renewal | undefined {
   if (!policy.kmmSkipsCordoned || facts.want === undefined || !isOverlooked(facts, state)) return undefined;
   const { stepRecord, cordoned } = facts;
   if (cordoned) return stepRecord?.cordoned ? undefined : { cordoned: true, remind: false };
-  const isRetried = stepRecord !== undefined && stepRecord.attempt !== policy.attempt;
+  const isRetried = stepRecord !== undefined && !isPresentAttempt(stepRecord.attempt, policy);
   return stepRecord?.cordoned || isRetried ? { cordoned: false, remind: true } : undefined;
 }
 

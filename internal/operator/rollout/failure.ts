@@ -64,7 +64,10 @@ export function waitingSince(node: NodeFacts, state: NodeState): number | undefi
   const { stepRecord, readySince } = node;
   const awaited = awaitedIn(state);
   if (!awaited) return stepRecord?.since;
-  if (awaited.limit === "drain") return stepRecord?.step === "Evict" ? stepRecord.since : undefined;
+  if (awaited.limit === "drain") {
+    // A cordon takes no time; once it is over, the record is written anew.
+    return stepRecord?.step === "Evict" && !stepRecord.cordoned ? stepRecord.since : undefined;
+  }
   // A node that was done and is not any more (a reboot, a crash) waits since that happened, not since our last step.
   const times = [stepRecord?.since, readySince, awaited.since?.(node)].filter((time) => time !== undefined);
   return times.length > 0 ? Math.max(...times) : undefined;

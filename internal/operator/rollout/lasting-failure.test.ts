@@ -163,3 +163,27 @@ describe("a failure that comes and goes", () => {
     expect(plan.failureRecord).toBeNull();
   });
 });
+
+describe("a step record of an earlier version, which has the generation for an attempt", () => {
+  const timedOut = (attempt: string): NodeFacts =>
+    bare({ onload: module("v1"), stepRecord: stepRecord("UnlabelOnload", 2 * policy.limits.step, attempt) });
+  const rules = { ...policy, attempt: "0123456789abcdef", formerAttempt: "7:again" };
+
+  test("is of the present attempt: a failure by time goes on, and no other node starts", () => {
+    const nodes = [timedOut("7:again"), whole("v1", { name: "node-2" })];
+    const plan = planRollout(nodes, { ...rules, maxUnavailable: 2 }, NOW);
+    expect(plan.halted).toBe(true);
+    expect(plan.nodes[0]).toMatchObject({ problem: { failed: true }, renewal: undefined });
+    expect(plan.nodes[0]!.failureRecord).toMatchObject({ attempt: rules.attempt });
+    expect(plan.nodes[1]).toMatchObject({ step: "None", gate: "Halted" });
+  });
+  test.each(["6:again", "7", "7:other"])("is of another one: %s", (attempt) => {
+    const plan = planRollout([timedOut(attempt)], rules, NOW).nodes[0]!;
+    expect(plan).toMatchObject({ problem: undefined, renewal: { remind: false } });
+  });
+  test("is no reason to remind KMM", () => {
+    const asked = bare({ labels: { ...none, onload: "v2" }, stepRecord: stepRecord("LabelOnload", 0, "7:again") });
+    const skips = { ...rules, kmmSkipsCordoned: true };
+    expect(planRollout([asked], skips, NOW).nodes[0]!.renewal).toBeUndefined();
+  });
+});

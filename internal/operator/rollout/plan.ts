@@ -1,5 +1,6 @@
 /** The plan for all nodes of one Onload resource: what state each is in, what to do now, and when to look again. */
 import type { NodeFacts } from "../assess/facts.ts";
+import { isPresentAttempt, type Attempt } from "../observe/step-record.ts";
 import { cordonProblem, isKeptByCordon, renewalFor, type Renewal } from "./cordon.ts";
 import { deadlineOf, forceAt, problemOf, waitingSince, type Limits, type Problem } from "./failure.ts";
 import { lastFailure, type FailureDraft } from "./lasting-failure.ts";
@@ -12,13 +13,11 @@ import { awaitedIn, rowOf, stepFor, type NodeState } from "./states.ts";
 import type { StepName } from "./steps.ts";
 
 /** What the resource says about how to roll out. */
-export interface Policy {
+export interface Policy extends Attempt {
   /** Most nodes that may be out at once; see resolveMaxUnavailable. */
   maxUnavailable: number;
   paused: boolean;
   limits: Limits;
-  /** See attemptOf. */
-  attempt: string;
   /** Whether the DaemonSet controller has seen the DaemonSet's present template. */
   templateSeen: boolean;
   /** Whether there is an image for the device plugin. */
@@ -41,7 +40,7 @@ export interface NodePlan {
   gate: Gate | undefined;
   /** What it waits for, in words; "" if it does not, or if the gate says it all. */
   waitsFor: string;
-  /** The step record is written anew without a step: the step gets its time again, or KMM skips the node. */
+  /** The step record is written anew without a step: the step gets its time again, or the node is cordoned. */
   renewal: Renewal | undefined;
   /** Evict and Wait: when the step must be done or is given up, in milliseconds since the epoch. */
   deadline: number | undefined;
@@ -150,10 +149,11 @@ function planNode(facts: NodeFacts, policy: Policy, now: number): NodePlan {
   const offered = kept ? undefined : offeredUntil(facts, state);
   const waits = (offered !== undefined && now < offered) || (state === "ModuleReady" && !policy.templateSeen);
   const at = { facts, state, step: kept ? "None" : waits ? "Wait" : stepFor(state, facts) } as const;
-  const present = problemOf(at, limits, now) ?? (kept ? cordonProblem(waitingSince(facts, state)) : undefined);
+  const since = waitingSince(facts, state) ?? facts.stepRecord?.since;
+  const present = problemOf(at, limits, now) ?? (kept ? cordonProblem(since) : undefined);
   // A failure by time belongs to the attempt it was measured in; a newer attempt starts the step's time again.
   const measuredIn = facts.stepRecord?.attempt ?? facts.failureRecord?.attempt ?? attempt;
-  const restart = present?.byTime === true && measuredIn !== attempt;
+  const restart = present?.byTime === true && !isPresentAttempt(measuredIn, policy);
   const { problem, record } = lastFailure(at, restart ? undefined : present, attempt);
   return {
     ...at,

@@ -3,7 +3,7 @@ import type { Onload } from "../../api/onload.ts";
 import { parseTime } from "../../kube/times.ts";
 import type { NodeFacts } from "../assess/facts.ts";
 import type { Policy } from "./plan.ts";
-import { attemptFor } from "./rollback.ts";
+import { attemptFor, formerAttemptFor } from "./rollback.ts";
 import { resolveMaxUnavailable } from "./slots.ts";
 
 /** How a resource is to be rolled out over its nodes. */
@@ -19,6 +19,7 @@ export function policyFor(
     paused,
     limits: { step: stepTimeoutSeconds * 1000, drain: drain.timeoutSeconds * 1000, force: drain.force },
     attempt: attemptFor(onload),
+    formerAttempt: formerAttemptFor(onload),
     ...around,
     stalledSince: parseTime(onload.status?.stalledSince),
   };

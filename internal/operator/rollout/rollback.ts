@@ -7,7 +7,7 @@ import type { DeepReadonly } from "../../api/core.ts";
 import { RETRY_ANNOTATION } from "../../api/names.ts";
 import type { Onload, OnloadStatus } from "../../api/onload.ts";
 import { digestOf } from "../observe/digest.ts";
-import { attemptOf } from "../observe/step-record.ts";
+import { attemptOf, formerAttemptOf } from "../observe/step-record.ts";
 import type { NodePlan, RolloutPlan } from "./plan.ts";
 import { isDone } from "./slots.ts";
 
@@ -35,16 +35,23 @@ export function attemptFor({ metadata, spec }: DeepReadonly<Onload>): string {
   return attemptOf(attempted, metadata.annotations?.[RETRY_ANNOTATION]);
 }
 
-/** The rollback that holds: until spec.onload or the retry annotation is edited. */
+/** See formerAttemptOf. */
+export function formerAttemptFor({ metadata }: DeepReadonly<Onload>): string {
+  return formerAttemptOf(metadata.generation ?? 0, metadata.annotations?.[RETRY_ANNOTATION]);
+}
+
+/**
+ * The rollback that holds: until spec.onload or the retry annotation is edited. One that an earlier version has begun
+ * gets the digest that it lacks: from then on, an edit of anything else does not end it.
+ */
 export function standingRollback({ metadata, spec, status }: DeepReadonly<Onload>): Rollback | undefined {
   const rollback = status?.rollback;
   if (!rollback || status.lastReady?.version !== rollback.toVersion) return undefined;
   const retry = metadata.annotations?.[RETRY_ANNOTATION];
   // Earlier versions kept the annotation's own text.
   const sameRetry = rollback.retry === retry || (retry !== undefined && rollback.retry === digestOf(retry));
-  return sameRetry && rollback.fromVersion === spec.onload.version && sameOnload(rollback, metadata, spec)
-    ? rollback
-    : undefined;
+  const holds = sameRetry && rollback.fromVersion === spec.onload.version && sameOnload(rollback, metadata, spec);
+  return holds ? { ...rollback, onloadDigest: rollback.onloadDigest ?? digestOf(spec.onload) } : undefined;
 }
 
 function sameOnload(

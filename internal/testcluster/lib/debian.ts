@@ -45,6 +45,8 @@ export async function requirePackages(names: readonly DebianPackage[]): Promise<
     if (left.length === 0) return;
     progress(`Installing ${left.join(" ")}`);
     const env = { DEBIAN_FRONTEND: "noninteractive" };
+    // A run that was killed while it installed leaves packages half configured, and apt-get then refuses everything.
+    await run(["dpkg", "--configure", "-a"], { env });
     await run(["apt-get", "update", "-q"], { env });
     await run(["apt-get", "install", "-y", "-q", "--no-install-recommends", ...left], { env });
   });
