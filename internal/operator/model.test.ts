@@ -174,6 +174,36 @@ const FOUND: [what: string, history: History][] = [
     },
   ],
   [
+    "an image does not change under a module that KMM calls ready before its pod is seen",
+    {
+      setup: { kmm: 1, sfc: false, kernels: [MODERN], resources: 1 },
+      begin: "bare",
+      commands: [
+        { do: "reconcile", resource: 0, behind: [], holders: false, faults: [] },
+        { do: "actAll", rounds: 2 },
+        { do: "image", resource: 0, revision: 2 },
+        { do: "reconcile", resource: 0, behind: ["kmmPods"], holders: false, faults: [] },
+      ],
+      deleteAtEnd: false,
+    },
+  ],
+  [
+    "sfc does not come to an onload that KMM is about to load without it",
+    {
+      setup: { kmm: 2, sfc: false, kernels: [MODERN], resources: 1 },
+      begin: "bare",
+      commands: [
+        { do: "reconcile", resource: 0, behind: [], holders: false, faults: [] },
+        { do: "sfc", resource: 0, to: true, version: "v3" },
+        { do: "reconcile", resource: 0, behind: [], holders: false, faults: [{ call: 3, kind: "before" }] },
+        { do: "version", resource: 0, to: "v1" },
+        { do: "reconcile", resource: 0, behind: [], holders: false, faults: [{ call: 3, kind: "crashAfter" }] },
+        { do: "actAll", rounds: 3 },
+      ],
+      deleteAtEnd: false,
+    },
+  ],
+  [
     "nodes that were upgraded before one failed go back with a rollback",
     {
       setup: { kmm: 1, sfc: true, kernels: [MODERN, MODERN, MODERN, MODERN], resources: 1 },

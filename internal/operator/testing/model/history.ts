@@ -4,14 +4,7 @@ import type { Fault } from "./client.ts";
 import { Cluster, POOLS, type Setup } from "./cluster.ts";
 import { judgeEnd, judgeQuiet } from "./ending.ts";
 import { type Key, keyText, RETRY } from "./names.ts";
-import {
-  editSpec,
-  endProtected,
-  moduleImage,
-  schedule,
-  type Spec,
-  type Workload,
-} from "./resources.ts";
+import { editSpec, endProtected, moduleImage, schedule, type Spec, type Workload } from "./resources.ts";
 import type { Machine } from "./world.ts";
 
 export type Command =
