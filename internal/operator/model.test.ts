@@ -12,7 +12,7 @@ import { historyOf } from "./testing/model/arbitrary.ts";
 import { play, type History } from "./testing/model/history.ts";
 
 /** How many histories each of the four kinds of clusters gets. */
-const RUNS = Math.ceil(Number(process.env["MODEL_RUNS"] ?? 1600) / 4);
+const RUNS = Math.ceil(Number(process.env["MODEL_RUNS"] ?? 1200) / 4);
 const SEED = seedOf(process.env["MODEL_SEED"]);
 
 /** undefined: another one each time. */
@@ -174,6 +174,36 @@ const FOUND: [what: string, history: History][] = [
     },
   ],
   [
+    "an image does not change under a module that KMM calls ready before its pod is seen",
+    {
+      setup: { kmm: 1, sfc: false, kernels: [MODERN], resources: 1 },
+      begin: "bare",
+      commands: [
+        { do: "reconcile", resource: 0, behind: [], holders: false, faults: [] },
+        { do: "actAll", rounds: 2 },
+        { do: "image", resource: 0, revision: 2 },
+        { do: "reconcile", resource: 0, behind: ["kmmPods"], holders: false, faults: [] },
+      ],
+      deleteAtEnd: false,
+    },
+  ],
+  [
+    "sfc does not come to an onload that KMM is about to load without it",
+    {
+      setup: { kmm: 2, sfc: false, kernels: [MODERN], resources: 1 },
+      begin: "bare",
+      commands: [
+        { do: "reconcile", resource: 0, behind: [], holders: false, faults: [] },
+        { do: "sfc", resource: 0, to: true, version: "v3" },
+        { do: "reconcile", resource: 0, behind: [], holders: false, faults: [{ call: 3, kind: "before" }] },
+        { do: "version", resource: 0, to: "v1" },
+        { do: "reconcile", resource: 0, behind: [], holders: false, faults: [{ call: 3, kind: "crashAfter" }] },
+        { do: "actAll", rounds: 3 },
+      ],
+      deleteAtEnd: false,
+    },
+  ],
+  [
     "nodes that were upgraded before one failed go back with a rollback",
     {
       setup: { kmm: 1, sfc: true, kernels: [MODERN, MODERN, MODERN, MODERN], resources: 1 },
@@ -183,6 +213,22 @@ const FOUND: [what: string, history: History][] = [
         { do: "schedule", node: 0, what: "daemon" },
         { do: "onFailure", resource: 0, to: "Rollback" },
         { do: "version", resource: 0, to: "v3" },
+      ],
+      deleteAtEnd: false,
+    },
+  ],
+  [
+    "a module that was loaded before it was seen to be late lifts the halt",
+    {
+      setup: { kmm: 1, sfc: false, kernels: [MODERN, MODERN], resources: 1 },
+      begin: "installed",
+      commands: [
+        { do: "lose", node: 0 },
+        { do: "version", resource: 0, to: "v3" },
+        { do: "reconcile", resource: 0, behind: [], holders: false, faults: [] },
+        { do: "actAll", rounds: 2 },
+        { do: "time", seconds: 901 },
+        { do: "reconcile", resource: 0, behind: ["kmmPods"], holders: false, faults: [{ call: 0, kind: "before" }] },
       ],
       deleteAtEnd: false,
     },

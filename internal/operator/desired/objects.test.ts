@@ -4,7 +4,7 @@ import { withDefaults, type Onload, type OnloadSpecInput } from "../../api/onloa
 import { desiredObjects, modulesInUse, type LoadedNode, type ModulesInUse } from "./objects.ts";
 import type { LiveObjects } from "../observe/cluster.ts";
 import type { LoadLabelFacts } from "../kmm/kmm.ts";
-import { bare, module, noLoadLabel, whole } from "../testing/facts.ts";
+import { bare, module, noLoadLabel, noModule, whole } from "../testing/facts.ts";
 import { KMM_1, KMM_2 } from "../testing/kmm.ts";
 
 type Mapping = OnloadSpecInput["onload"]["kernelMappings"][number];
@@ -154,6 +154,24 @@ describe("what is in use", () => {
   test("a node that is to leave counts too, until its module is unloaded", () => {
     const loaded = [{ kernel: "6.1.0", onload: true, sfc: false }];
     expect(modulesInUse([loadedByLabel({ want: undefined })], "v2")).toEqual({ loaded, selectors });
+  });
+  test("a module that KMM calls ready counts, although its pod has not been seen", () => {
+    const labels = { plugin: "v2", onload: "v2", sfc: undefined };
+    const loadedOf = (labelledReady: boolean) =>
+      modulesInUse([bare({ labels, onload: { ...noModule, labelledReady } })], "v2").loaded.map((each) => each.onload);
+    expect([true, false].map(loadedOf)).toEqual([[true], [false]]);
+  });
+  test("sfc does not come to an onload that is asked for without it", () => {
+    const labels = { plugin: "v1", onload: "v1", sfc: undefined };
+    const heldBack = (changes: object): string[] => {
+      const use = modulesInUse([bare({ want: "v1", labels, ...changes })], "v1");
+      return desiredObjects(onload([mapping({ sfc: {} })]), KMM_2, nothing, use, "i:1").heldBack;
+    };
+    expect(heldBack({})).toHaveLength(1);
+    // It may have failed for want of sfc; and at such a node the boot has loaded one.
+    const failure = { reason: "ModuleLoadFailed", message: "Unknown symbol" };
+    expect(heldBack({ onload: { ...module(), failure } })).toEqual([]);
+    expect(heldBack({ sfcAtBoot: "99-sfc" })).toEqual([]);
   });
   const none = { plugin: undefined, onload: undefined, sfc: undefined };
   const off: LoadLabelFacts = { value: "off", required: true, effective: true };

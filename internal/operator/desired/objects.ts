@@ -18,6 +18,8 @@ export interface LoadedNode {
   kernel: string;
   onload: boolean;
   sfc: boolean;
+  /** Onload is asked for and sfc is not, and KMM may not have begun. */
+  onloadAlone?: true;
   /** The images that they were loaded from, if that is known. */
   onloadImage?: string | undefined;
   sfcImage?: string | undefined;
@@ -36,12 +38,23 @@ export interface ModulesInUse {
  * again before KMM says so. One that failed does not, so that a wrong image can be corrected.
  */
 function mayBeInUse(node: LoadedModules, module: "onload" | "sfc", version: Version): boolean {
-  const { ready, present, failure } = node[module];
-  return ready === version || (present && failure === undefined && node.labels[module] === version);
+  const { ready, present, labelledReady, failure } = node[module];
+  if (ready === version) return true;
+  return (present || labelledReady) && failure === undefined && node.labels[module] === version;
+}
+
+/**
+ * Whether a node has been asked to load onload without sfc under it. It may be loaded by the time that sfc comes: nobody
+ * can tell before. One that failed may want for just that sfc.
+ */
+function isOnloadAlone({ labels, onload, sfcAtBoot }: LoadedModules, version: Version): boolean {
+  return sfcAtBoot === undefined && labels.onload === version && labels.sfc !== version && onload.failure === undefined;
 }
 
 /** What of a node tells which modules are in use there. */
-type LoadedModules = Pick<NodeObservation, "kernel" | "want" | "labels" | "loadLabels" | "onload" | "sfc">;
+type LoadedModules = Pick<NodeObservation, "kernel" | "want" | "labels" | "loadLabels" | "onload" | "sfc"> & {
+  sfcAtBoot?: string | undefined;
+};
 
 /** Finds out what is in use from what is seen of the nodes. */
 export function modulesInUse(nodes: readonly LoadedModules[], version: Version): ModulesInUse {
@@ -51,11 +64,13 @@ export function modulesInUse(nodes: readonly LoadedModules[], version: Version):
     const { kernel, labels } = node;
     const onloadLoaded = labels.onload === version && mayBeInUse(node, "onload", version);
     const sfcLoaded = labels.sfc === version && mayBeInUse(node, "sfc", version);
-    if (!onloadLoaded && !sfcLoaded) continue;
+    const onloadAlone = !onloadLoaded && isOnloadAlone(node, version);
+    if (!onloadLoaded && !sfcLoaded && !onloadAlone) continue;
     const onloadImage = onloadLoaded ? node.onload.image : undefined;
     const sfcImage = sfcLoaded ? node.sfc.image : undefined;
-    const id = [onloadLoaded, sfcLoaded, kernel, onloadImage, sfcImage].join(" ");
-    kinds.set(id, { kernel, onload: onloadLoaded, sfc: sfcLoaded, onloadImage, sfcImage });
+    const id = [onloadLoaded, sfcLoaded, onloadAlone, kernel, onloadImage, sfcImage].join(" ");
+    const alone = onloadAlone ? { onloadAlone } : {};
+    kinds.set(id, { kernel, onload: onloadLoaded, sfc: sfcLoaded, onloadImage, sfcImage, ...alone });
   }
   const loaded = [...kinds].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, kind]) => kind);
   return {
@@ -133,7 +148,10 @@ export function desiredObjects(
   // Nodes that have this version's onload without sfc under it would get sfc under a loaded onload.
   const liveSfc = isOfVersion(live.sfc, onload.spec.onload.version) ? live.sfc : undefined;
   const gaining = loaded.find(
-    (node) => node.onload && !node.sfc && mappingFor(sfcModule, node.kernel) && !mappingFor(liveSfc, node.kernel),
+    (node) =>
+      (node.onloadAlone || (node.onload && !node.sfc)) &&
+      mappingFor(sfcModule, node.kernel) &&
+      !mappingFor(liveSfc, node.kernel),
   );
   if (gaining) {
     heldBack.push(`spec.onload.kernelMappings (sfc for kernel ${gaining.kernel})`);

@@ -50,6 +50,8 @@ export interface ModuleObservation {
   present: boolean;
   /** The version that is loaded and ready. */
   ready: Version | undefined;
+  /** KMM's label on the node says that it is loaded. The pods may be seen later, and the label may be missing. */
+  labelledReady: boolean;
   /** When its newest pod was made or changed readiness, in milliseconds since the epoch. */
   since: number | undefined;
   failure: Failure | undefined;

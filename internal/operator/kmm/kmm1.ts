@@ -1,7 +1,13 @@
 /** KMM 1.1: one module-loader pod per node and module, put there by node labels. */
 import type { DeepReadonly, Pod } from "../../api/core.ts";
 import type { KmmCapabilities, Module, ModuleLoaderContainer, ModuleSpec } from "../../api/kmm.ts";
-import { KMM_ROLE_LABEL, kmm1DevicePluginLabel, kmm1ModuleLoaderLabel, moduleVersionLabel } from "../../api/names.ts";
+import {
+  KMM_ROLE_LABEL,
+  kmm1DevicePluginLabel,
+  kmm1ModuleLoaderLabel,
+  moduleReadyLabel,
+  moduleVersionLabel,
+} from "../../api/names.ts";
 import { isReady } from "../cache/pods.ts";
 import type {
   Kmm,
@@ -54,6 +60,7 @@ export class Kmm1 implements Kmm {
       module: {
         present: loaders.length > 0,
         ready: versions.find((version) => version !== undefined),
+        labelledReady: moduleReadyLabel(ref.namespace, ref.module) in labels,
         since: newest(loaders),
         failure: firstFailure(loaders, failureLogs),
         image: loader?.spec?.containers?.[0]?.image,

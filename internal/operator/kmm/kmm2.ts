@@ -58,6 +58,7 @@ export class Kmm2 implements Kmm {
       module: {
         present: wanted !== undefined || loaded !== undefined || workers.length > 0,
         ready: settled && hasReadyLabel ? readyVersion(ref, labels, loaded.version) : undefined,
+        labelledReady: hasReadyLabel,
         since: newest(workers),
         failure: firstFailure(workers, failureLogs),
         image: (loaded ?? wanted)?.config?.containerImage,

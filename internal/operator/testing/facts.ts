@@ -9,6 +9,7 @@ export const NOW = Date.UTC(2026, 0, 1, 12, 0, 0);
 export const noModule: ModuleObservation = {
   present: false,
   ready: undefined,
+  labelledReady: false,
   since: undefined,
   failure: undefined,
   image: undefined,

@@ -46,7 +46,7 @@ function commandOf(kmm: KmmVersion): fc.Arbitrary<Command> {
     { weight: 3, arbitrary: fc.record({ do: fc.constantFrom("cordon", "down", "lose", "pool"), node }) },
     { weight: 1, arbitrary: fc.record({ do: of("reboot"), node, kernel: fc.constantFrom(...KERNELS[kmm]) }) },
     { weight: 3, arbitrary: fc.record({ do: of("version"), resource, to: fc.constantFrom("v1", "v2", "v3") }) },
-    { weight: 1, arbitrary: fc.record({ do: of("image"), resource, revision: fc.integer({ min: 1, max: 2 }) }) },
+    { weight: 2, arbitrary: fc.record({ do: of("image"), resource, revision: fc.integer({ min: 1, max: 2 }) }) },
     {
       weight: 1,
       arbitrary: fc.record({ do: of("maxUnavailable"), resource, to: fc.constantFrom(1, 2, "0%", "34%", "50%") }),
@@ -54,7 +54,7 @@ function commandOf(kmm: KmmVersion): fc.Arbitrary<Command> {
     { weight: 1, arbitrary: fc.record({ do: fc.constantFrom("pause", "force"), resource, to }) },
     { weight: 1, arbitrary: fc.record({ do: of("onFailure"), resource, to: fc.constantFrom("Halt", "Rollback") }) },
     { weight: 2, arbitrary: fc.record({ do: fc.constantFrom("template", "retry"), resource }) },
-    { weight: 1, arbitrary: fc.record({ do: of("sfc"), resource, to, version: fc.constantFrom("v1", "v2", "v3") }) },
+    { weight: 2, arbitrary: fc.record({ do: of("sfc"), resource, to, version: fc.constantFrom("v1", "v2", "v3") }) },
     { weight: 1, arbitrary: fc.record({ do: of("delete"), resource, foreground: flag }) },
     {
       weight: 2,

@@ -36,7 +36,7 @@ const CACHES: Record<CacheName, CacheOptions> = {
   onloads: { kind: "onloads", trim: bare },
   nodes: { kind: "nodes", trim: (node: Node) => trimNode(node) },
   plugins: { kind: "pods", holds: labelled(PLUGIN_NAME), trim: trimPod as never, index: onNode },
-  kmmPods: { kind: "pods", holds: labelled(KMM_MODULE_NAME), trim: trimPod as never, index: onNode },
+  kmmPods: { kind: "pods", holds: labelled(KMM_MODULE_NAME), trim: trimPodWithImages as never, index: onNode },
   pullPods: {
     kind: "pods",
     holds: labelled(KMM_IMAGE_OWNER),

@@ -11,8 +11,8 @@ import { amountOf, isNodeReady, type World } from "./world.ts";
 
 interface Halt {
   attempt: string;
-  /** What each failed node was like. */
-  failed: Map<string, string>;
+  /** At which step each failed node was, and what it was like. */
+  failed: Map<string, { step: string; look: string }>;
 }
 
 export class Halts {
@@ -37,10 +37,11 @@ export class Halts {
     if (observedGeneration !== onload.metadata.generation) return;
     const attempt = attemptOf(onload, old.status?.rollback);
     const known = this.#halts.get(uid);
-    const halt = known?.attempt === attempt ? known : { attempt, failed: new Map<string, string>() };
+    const halt =
+      known?.attempt === attempt ? known : { attempt, failed: new Map<string, { step: string; look: string }>() };
     // The failed ones come first.
-    for (const { node } of problems.slice(0, nodes?.failed ?? 0)) {
-      if (!halt.failed.has(node)) halt.failed.set(node, this.#look(onload, node));
+    for (const { node, step } of problems.slice(0, nodes?.failed ?? 0)) {
+      if (!halt.failed.has(node)) halt.failed.set(node, { step, look: this.#look(onload, node) });
     }
     this.#halts.set(uid, halt);
   }
@@ -49,7 +50,16 @@ export class Halts {
   standing(onload: DeepReadonly<OnloadObject>): string[] {
     const halt = this.#halts.get(onload.metadata.uid ?? "");
     if (halt?.attempt !== attemptOf(onload, onload.status?.rollback)) return [];
-    return [...halt.failed].filter(([node, then]) => this.#look(onload, node) === then).map(([node]) => node);
+    return [...halt.failed]
+      .filter(([node, { step, look }]) => this.#look(onload, node) === look && !this.#isLoaded(onload, node, step))
+      .map(([node]) => node);
+  }
+
+  /** What failed had succeeded before the failure was written: the operator's caches were behind. */
+  #isLoaded({ status }: DeepReadonly<OnloadObject>, name: string, step: string): boolean {
+    const driver = step === "LoadingOnload" ? "onload" : step === "LoadingSfc" ? "sfc" : undefined;
+    const loaded = driver && this.#world.machines.get(name)?.loaded[driver];
+    return loaded !== undefined && loaded.version === status?.version;
   }
 
   /** All of a node that can count as getting further. */
