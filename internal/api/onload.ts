@@ -46,6 +46,15 @@ export function withDefaults(raw: DeepReadonly<KubeObject> & { spec?: unknown; s
   }
 }
 
+/** spec.onload, with every default filled in; undefined if the value does not have its form. */
+export function readOnloadVersion(value: unknown): OnloadSpec["onload"] | undefined {
+  try {
+    return applySchema(value, SPEC_FORM.properties!["onload"]!, "spec.onload") as OnloadSpec["onload"];
+  } catch {
+    return undefined;
+  }
+}
+
 /** Arguments of onload_cp_server. */
 export function controlPlaneParameters(spec: DeepReadonly<OnloadSpec>): readonly string[] {
   return spec.onload.controlPlane?.parameters ?? DEFAULT_PARAMETERS;

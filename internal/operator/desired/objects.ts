@@ -10,6 +10,7 @@ import { desiredModules, type DesiredModules } from "./modules.ts";
 import type { Kmm, SelectorInUse, Version } from "../kmm/kmm.ts";
 import { mappingFor } from "../kmm/module-config.ts";
 import type { LiveObjects } from "../observe/cluster.ts";
+import { lastReadyOnload } from "../observe/last-ready.ts";
 import type { NodeObservation } from "../observe/observation.ts";
 import { TEMPLATE_ANNOTATION } from "../../api/names.ts";
 
@@ -165,10 +166,9 @@ export function desiredObjects(
 
 /** The Modules that nodes of the last Ready version were loaded with, if the live ones are of another version by now. */
 function lastReadyModules(onload: DeepReadonly<Onload>, kmm: Kmm): DesiredModules | undefined {
-  const lastReady = onload.status?.lastReady;
+  const lastReady = lastReadyOnload(onload);
   if (lastReady?.version !== onload.spec.onload.version) return undefined;
-  const spec = { ...onload.spec, onload: lastReady.onload as Onload["spec"]["onload"] };
-  return desiredModules({ ...onload, spec }, kmm);
+  return desiredModules({ ...onload, spec: { ...onload.spec, onload: lastReady } }, kmm);
 }
 
 function isOfVersion(module: DeepReadonly<Module> | undefined, version: Version): boolean {

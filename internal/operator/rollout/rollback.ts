@@ -7,6 +7,7 @@ import type { DeepReadonly } from "../../api/core.ts";
 import { RETRY_ANNOTATION } from "../../api/names.ts";
 import type { Onload, OnloadStatus } from "../../api/onload.ts";
 import { digestOf } from "../observe/digest.ts";
+import { lastReadyOnload } from "../observe/last-ready.ts";
 import { attemptOf, formerAttemptOf } from "../observe/step-record.ts";
 import type { NodePlan, RolloutPlan } from "./plan.ts";
 import { isDone } from "./slots.ts";
@@ -44,9 +45,10 @@ export function formerAttemptFor({ metadata }: DeepReadonly<Onload>): string {
  * The rollback that holds: until spec.onload or the retry annotation is edited. One that an earlier version has begun
  * gets the digest that it lacks: from then on, an edit of anything else does not end it.
  */
-export function standingRollback({ metadata, spec, status }: DeepReadonly<Onload>): Rollback | undefined {
+export function standingRollback(onload: DeepReadonly<Onload>): Rollback | undefined {
+  const { metadata, spec, status } = onload;
   const rollback = status?.rollback;
-  if (!rollback || status.lastReady?.version !== rollback.toVersion) return undefined;
+  if (!rollback || lastReadyOnload(onload)?.version !== rollback.toVersion) return undefined;
   const retry = metadata.annotations?.[RETRY_ANNOTATION];
   // Earlier versions kept the annotation's own text.
   const sameRetry = rollback.retry === retry || (retry !== undefined && rollback.retry === digestOf(retry));
@@ -65,15 +67,14 @@ function sameOnload(
 
 /** The resource as it is to be rolled out: with spec.onload of the last Ready version while a rollback holds. */
 export function effectiveOnload(onload: DeepReadonly<Onload>): DeepReadonly<Onload> {
-  const lastReady = standingRollback(onload) && onload.status?.lastReady;
-  if (!lastReady) return onload;
-  return { ...onload, spec: { ...onload.spec, onload: lastReady.onload as Onload["spec"]["onload"] } };
+  const lastReady = standingRollback(onload) && lastReadyOnload(onload);
+  return lastReady ? { ...onload, spec: { ...onload.spec, onload: lastReady } } : onload;
 }
 
 /** The rollback to begin, if a node failed on the way to a new version and there is one to go back to. */
 export function beginRollback(onload: DeepReadonly<Onload>, plan: RolloutPlan, now: number): Rollback | undefined {
-  const { metadata, spec, status } = onload;
-  const lastReady = status?.lastReady?.version;
+  const { metadata, spec } = onload;
+  const lastReady = lastReadyOnload(onload)?.version;
   if (spec.upgrade.onFailure !== "Rollback" || metadata.deletionTimestamp || standingRollback(onload)) return undefined;
   if (lastReady === undefined || lastReady === spec.onload.version) return undefined;
   const failed = plan.nodes.find(({ facts, problem }) => problem?.failed && facts.want !== undefined);
