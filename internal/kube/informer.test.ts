@@ -157,6 +157,22 @@ test("a resumed watch does not list again, and an expired one does", async () =>
   await stop();
 });
 
+test("a version that has expired is no problem: it is listed again without a word", async () => {
+  await using server = await FakeApiServer.start();
+  server.put(PATH, { metadata: { name: "a" } });
+  const lines: string[] = [];
+  const log = createLogger({ write: (line) => void lines.push(line) });
+  const { informer, until, stop } = follow(server, { ...patient(), log });
+  await until(() => informer.store.size === 1);
+  server.endWatches();
+  server.put(PATH, { metadata: { name: "b" } });
+  server.compact();
+  await until(() => informer.store.size === 2);
+  expect(lists(server)).toBe(2);
+  expect(lines.filter((line) => line.includes("Lost"))).toEqual([]);
+  await stop();
+});
+
 test("the third failure of the watch in a row lists again, and an event in between begins the count anew", async () => {
   await using server = await FakeApiServer.start();
   server.put(PATH, { metadata: { name: "a" } });

@@ -225,6 +225,24 @@ describe("a module is not unloaded", () => {
     expect(bed.holders()).toEqual(["app"]);
   });
 
+  test("on what was listed while the plugin was there, if it is a person who has stopped it", async () => {
+    const bed = await bedFor();
+    bed.putServingNode("n0", "v2");
+    bed.cluster.edit<Node>(NODES, { name: "n0" }, ({ status }) => (status!.conditions = []));
+    bed.putNode("n1", { [PLUGIN]: "v1", [ONLOAD]: "v1" });
+    bed.putPlugin("n1", "v1");
+    await bed.reconcile();
+    expect(bed.cluster.take()).toContain("list pods spec.nodeName=n1");
+    bed.putHolder("app", "n1");
+    bed.cluster.budget = "The budget is full.";
+    bed.cluster.edit<Node>(NODES, { name: "n1" }, ({ metadata }) => delete metadata.labels![PLUGIN]);
+    bed.cluster.remove(PODS, { ...KEY, name: "plugin-n1" });
+    for (let i = 0; i < 4; i++) await bed.reconcile();
+    expect(bed.cluster.take()).toContain("list pods spec.nodeName=n1");
+    expect(bed.labels("n1")[ONLOAD]).toBe("v1");
+    expect(bed.holders()).toEqual(["app"]);
+  });
+
   test("on what is known from before the plugin was stopped", async () => {
     const bed = await bedFor();
     bed.putServingNode("n1", "v1");

@@ -10,6 +10,26 @@ export const KUBE_MUTANTS: Mutant[] = [
   ...mutantsOf(`${KUBE}/reflector.ts`, [`${KUBE}/informer.test.ts`], {
     "a watch that fails is resumed for ever": ["if (refused || ++this.#failures >= MAX_RESUMES)", "if (refused)"],
     "a deleted CRD leaves its objects": ["this.#options.sink.absent();", ""],
+    // A 410 is in the range of `refused` too, so that it leads to a list in any case; only this is left to tell.
+    "a version that has expired is a problem": [
+      "if (isExpired(error)) {",
+      "if (isExpired(error) && this.#version === undefined) {",
+    ],
+    "a watch goes on from a version that has expired": [
+      'this.#log.debug("Listing again: the resource version expired", { resourceVersion: this.#version });\n      this.#version = "";',
+      "",
+    ],
+    "a version counts as taken before its object is": [
+      'if (type === "DELETED") sink.remove(object);',
+      'this.#took(object.metadata.resourceVersion ?? this.#version, "event");\n      if (type === "DELETED") sink.remove(object);',
+    ],
+  }),
+  ...mutantsOf(`${KUBE}/store.ts`, [`${KUBE}/store.test.ts`], {
+    "an object that goes changes no revision": ["    this.#revision++;\n    this.#unindex(", "    this.#unindex("],
+    "an object that goes changes no revision of what it was found by": [
+      "        bucket.keys.delete(key);\n        bucket.revision = this.#revision;",
+      "        bucket.keys.delete(key);",
+    ],
   }),
   ...mutantsOf(`${KUBE}/connections.ts`, [`${KUBE}/transport.test.ts`], {
     "connections that do not answer are kept": [
@@ -17,10 +37,24 @@ export const KUBE_MUTANTS: Mutant[] = [
       "if (++pool.unanswered < 0 &&",
     ],
   }),
+  ...mutantsOf(`${KUBE}/lease.ts`, [`${KUBE}/lease.test.ts`], {
+    "a leader that cannot renew goes on": [
+      "let cancel = this.#clock.after(this.#deadlineMs, giveUp);",
+      "let cancel = (): void => undefined;",
+    ],
+    "a Lease that another holds is taken": ["if (!free && !expired) {", "if (!free && expired) {"],
+  }),
+  ...mutantsOf("internal/controller/controller.ts", ["internal/controller/controller.test.ts"], {
+    "a reconcile that failed is not tried again": ["this.queue.addRateLimited(key);", ""],
+  }),
   ...mutantsOf("internal/controller/workqueue.ts", ["internal/controller/workqueue.test.ts"], {
     "of several times the latest counts": [
       "if (known && known.at <= at) return;",
       "if (known && known.at >= at) return;",
+    ],
+    "a key is worked on twice at once": [
+      "if (this.#processing.has(key) || this.#resting.has(key)) {",
+      "if (this.#resting.has(key)) {",
     ],
   }),
 ];

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { TEMPLATE_ANNOTATION } from "../../api/names.ts";
+import { NODE_REASON } from "../../api/reasons.ts";
 import { withDefaults, type Onload, type OnloadSpecInput } from "../../api/onload.ts";
 import { desiredObjects, modulesInUse, type LoadedNode, type ModulesInUse } from "./objects.ts";
 import type { LiveObjects } from "../observe/cluster.ts";
@@ -114,6 +115,24 @@ describe("what would reload drivers in place waits for a new version", () => {
     expect(desired.heldBack).toHaveLength(1);
     expect(JSON.stringify(desired.onload)).toContain("m:1");
   });
+  describe("back to a version that was never Ready, which nodes have loaded from another image", () => {
+    const again = onload([mapping({ kernelModuleImage: "m:2" })]);
+    const between = live(onload([mapping({ kernelModuleImage: "m:9" })], "v9"));
+    const desired = (...nodes: LoadedNode[]) => desiredObjects(again, KMM_2, between, inUse(...nodes), "i:1");
+    test("the Module in the cluster stays, and the node's image is named", () => {
+      const { onload: main, heldBack } = desired(loaded({ onloadImage: "m:2" }), loaded({ onloadImage: "m:1" }));
+      expect(heldBack).toEqual(["spec.onload.kernelMappings (kernel 5.14: m:1 to m:2)"]);
+      expect(main.spec).toEqual(between.onload!.spec as never);
+    });
+    test("but not if they have the same image, or it is not known, or the Module is there already", () => {
+      for (const nodes of [[loaded({ onloadImage: "m:2" })], [loaded()], []]) {
+        expect(desired(...nodes).heldBack).toEqual([]);
+        expect(JSON.stringify(desired(...nodes).onload)).toContain("m:2");
+      }
+      const there = desiredObjects(again, KMM_2, live(again), inUse(loaded({ onloadImage: "m:1" })), "i:1");
+      expect(there.heldBack).toEqual([]);
+    });
+  });
 });
 
 describe("the DaemonSet", () => {
@@ -172,6 +191,19 @@ describe("what is in use", () => {
     const failure = { reason: "ModuleLoadFailed", message: "Unknown symbol" };
     expect(heldBack({ onload: { ...module(), failure } })).toEqual([]);
     expect(heldBack({ sfcAtBoot: "99-sfc" })).toEqual([]);
+  });
+  test("a module that is on its way counts, and one that failed does not, so that its image can be corrected", () => {
+    const failure = { reason: NODE_REASON.ModuleLoadFailed, message: "m" };
+    const onItsWay = (changes: object): boolean => {
+      const node = whole("v2", { onload: { ...module(), ...changes } });
+      const { loaded, selectors: found } = modulesInUse([node], "v2");
+      expect(found.onload.loaded).toBe(loaded.length > 0);
+      return loaded.length > 0;
+    };
+    expect(onItsWay({})).toBe(true);
+    expect(onItsWay({ failure })).toBe(false);
+    // It is loaded, whatever fails beside it.
+    expect(onItsWay({ ...module("v2"), failure })).toBe(true);
   });
   const none = { plugin: undefined, onload: undefined, sfc: undefined };
   const off: LoadLabelFacts = { value: "off", required: true, effective: true };

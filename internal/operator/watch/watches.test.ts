@@ -1,12 +1,12 @@
-import { expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import type { KubeObject, Pod } from "../../api/core.ts";
 import type { Change } from "../../kube/store.ts";
 import type { Caches } from "../cache/caches.ts";
 import { MemoryCluster } from "../testing/memory-cluster.ts";
 import { KEY } from "../testing/reconciler-bed.ts";
 import { watchAll, type Watcher } from "./watches.ts";
-import { ONLOADS } from "../../api/resources.ts";
-import { NODES, PODS } from "../../kube/resource.ts";
+import { NODE_MODULES_CONFIGS, ONLOADS, type Resource } from "../../api/resources.ts";
+import { CUSTOM_RESOURCE_DEFINITIONS, NODES, PODS } from "../../kube/resource.ts";
 
 /** A cluster with one resource, whose changes are turned into keys. */
 function watched(): { cluster: MemoryCluster; keys: () => string[] } {
@@ -55,6 +55,67 @@ test("pods of a resource's modules concern it, and those of other teams' concern
 test("the end of a resource is noticed, so that nothing of it is remembered", () => {
   const { cluster, keys } = watched();
   cluster.remove(ONLOADS, KEY);
+  expect(keys()).toEqual(["ns/main"]);
+});
+
+describe("whoever keeps a node makes room for others", () => {
+  const other = { namespace: "ns", name: "other" };
+  /** Two resources, of which the second is changed. */
+  function two(change: (onload: KubeObject) => void): string[] {
+    const { cluster, keys } = watched();
+    cluster.put(ONLOADS, {
+      apiVersion: "",
+      kind: "Onload",
+      metadata: { ...other, generation: 1 },
+      spec: { selector: { onload: "yes" } },
+    } as KubeObject);
+    expect(keys().sort()).toEqual(["ns/main", "ns/other"]);
+    cluster.edit<KubeObject>(ONLOADS, other, change);
+    return keys().sort();
+  }
+  const spec = (onload: KubeObject): { selector: object; paused?: boolean } => (onload as never)["spec"];
+
+  test.each<[string, (onload: KubeObject) => void]>([
+    ["when it is deleted", ({ metadata }) => (metadata.deletionTimestamp = "2026-01-01T00:00:00Z")],
+    ["when it selects other nodes", (onload) => (spec(onload).selector = { onload: "no" })],
+  ])("%s, which all resources are told of", (_when, change) => {
+    expect(two(change)).toEqual(["ns/main", "ns/other"]);
+  });
+  test("and is looked at alone when anything else of it changes", () => {
+    expect(two((onload) => (spec(onload).paused = true))).toEqual(["ns/other"]);
+  });
+  test("when it is gone, which all resources are told of", () => {
+    const { cluster, keys } = watched();
+    cluster.put(ONLOADS, { apiVersion: "", kind: "Onload", metadata: other, spec: { selector: {} } } as KubeObject);
+    keys();
+    cluster.remove(ONLOADS, other);
+    expect(keys().sort()).toEqual(["ns/main", "ns/other"]);
+  });
+});
+
+test("what KMM 2 says of a node concerns the resources that select it", () => {
+  const { cluster, keys } = watched();
+  const put = (resource: Resource, kind: string, name: string, labels: Record<string, string>): void =>
+    void cluster.put(resource, { apiVersion: "", kind, metadata: { name, labels } });
+  put(NODES, "Node", "n1", { onload: "yes" });
+  put(NODES, "Node", "n2", {});
+  keys();
+  for (const name of ["n1", "n2", "n3"]) put(NODE_MODULES_CONFIGS, "NodeModulesConfig", name, {});
+  expect(keys()).toEqual(["ns/main"]);
+});
+
+test("another KMM concerns all resources, and other CRDs nobody", () => {
+  const { cluster, keys } = watched();
+  const crd = (group: string): KubeObject =>
+    ({
+      apiVersion: "",
+      kind: "CustomResourceDefinition",
+      metadata: { name: `x.${group}` },
+      spec: { group },
+    }) as KubeObject;
+  cluster.put(CUSTOM_RESOURCE_DEFINITIONS, crd("example.com"));
+  expect(keys()).toEqual([]);
+  cluster.put(CUSTOM_RESOURCE_DEFINITIONS, crd("kmm.sigs.x-k8s.io"));
   expect(keys()).toEqual(["ns/main"]);
 });
 

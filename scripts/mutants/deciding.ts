@@ -1,0 +1,196 @@
+/** Mutants of what observes, decides and remembers in internal/operator. */
+import { mutantsOf, type Mutant } from "./mutant.ts";
+
+const OPERATOR = "internal/operator";
+const ROLLOUT = `${OPERATOR}/rollout`;
+const MODEL = `${OPERATOR}/model.test.ts`;
+const MEMO = `${OPERATOR}/memo.test.ts`;
+const RECONCILE = `${OPERATOR}/reconcile.test.ts`;
+const NODES = `${OPERATOR}/reconcile-nodes.test.ts`;
+const STATES = `${ROLLOUT}/states.test.ts`;
+const HOLD_BACK = [`${OPERATOR}/desired/hold-back.test.ts`, `${OPERATOR}/desired/objects.test.ts`, MODEL];
+
+export const DECIDING_MUTANTS: Mutant[] = [
+  ...mutantsOf(`${OPERATOR}/observe/cluster.ts`, [MEMO, NODES, RECONCILE, MODEL], {
+    "a log that has changed does not reach what is remembered": ["      logsRevision,\n", ""],
+    "what is the same for all nodes does not reach what is remembered": ["      contextRevision,\n", ""],
+    "pods that were listed while the plugin was there count": [
+      "holdersOn(name, label in labels ? undefined : plugin, collected, force)",
+      "holdersOn(name, undefined, collected, force)",
+    ],
+  }),
+  ...mutantsOf(`${OPERATOR}/memo.ts`, [MEMO, MODEL], {
+    "a plan outlives the nodes that it was made for": ["      if (facts) this.#revision++;\n    }", "    }"],
+    "what is in use outlives the nodes that use it": [
+      "      this.#observations++;\n      if (facts)",
+      "      if (facts)",
+    ],
+    "a node that concerns nobody any more stays in the plan": [
+      "if (made === undefined && known?.facts) this.#revision++;",
+      "",
+    ],
+    "facts do not follow the objects": [
+      "if (entry.facts && entry.assessed === wanted) return entry.facts;",
+      "if (entry.facts) return entry.facts;",
+    ],
+  }),
+  ...mutantsOf(
+    `${OPERATOR}/kmm/kmm2.ts`,
+    [`${OPERATOR}/kmm/images.test.ts`, `${OPERATOR}/kmm/module-observation.test.ts`],
+    {
+      "signs that a tag cannot hold stay in an image's name": ['kernel.replace(/[^A-Za-z0-9._-]/gu, "_")', "kernel"],
+      "what was loaded before a reboot counts": ["loaded !== undefined && sameBoot &&", "loaded !== undefined &&"],
+    },
+  ),
+  ...mutantsOf(`${OPERATOR}/desired/objects.ts`, HOLD_BACK, {
+    "Modules change under nodes that are to lose them": [
+      "const { kernel, labels } = node;",
+      "const { kernel, labels } = node;\n    if (node.want === undefined) continue;",
+    ],
+    "a Module's selector changes under nodes that are to lose it": [
+      "nodes.find((node) => mayBeInUse(node, module, version))",
+      "nodes.find((node) => node.want !== undefined && mayBeInUse(node, module, version))",
+    ],
+    "the image of a module that failed cannot be corrected": ["(present && failure === undefined &&", "(present &&"],
+  }),
+  ...mutantsOf(`${OPERATOR}/desired/hold-back-images.ts`, HOLD_BACK, {
+    "the image that nodes have loaded is not held": ["if (!other) return", "if (live) return"],
+  }),
+  ...mutantsOf(`${OPERATOR}/assess/assess.ts`, [`${OPERATOR}/observe/node.test.ts`, RECONCILE, NODES, MODEL], {
+    "a plugin of an older template is current": ["pod.template === template);", "pod.template !== undefined);"],
+  }),
+  ...mutantsOf(`${OPERATOR}/assess/template.ts`, [`${OPERATOR}/assess/template.test.ts`, NODES, RECONCILE, MODEL], {
+    "a template counts as seen as soon as it is written": [
+      "return current && (daemonSet.status?.observedGeneration ?? 0) >= (daemonSet.metadata.generation ?? 0);",
+      "return current;",
+    ],
+  }),
+  ...mutantsOf(`${ROLLOUT}/lasting-failure.ts`, [`${ROLLOUT}/lasting-failure.test.ts`, MODEL], {
+    "a failure is over as soon as it is not reported": [
+      "return { problem: { reason, message, since, failed: true }, record: undefined };",
+      "return { problem, record: null };",
+    ],
+    "a failure is never over": [
+      "return isTaken || isPast(record.state, state) ? undefined : record;",
+      "return record;",
+    ],
+    "a failure outlasts another attempt": ["record.attempt !== attempt || ", ""],
+    "a failure outlasts another version": [' || record.version !== (facts.want ?? "")', ""],
+  }),
+  ...mutantsOf(`${ROLLOUT}/cordon.ts`, [`${ROLLOUT}/cordon.test.ts`], {
+    "KMM is reminded in every pass": [
+      "return stepRecord?.cordoned || isRetried ? { cordoned: false, remind: true } : undefined;",
+      "return { cordoned: false, remind: true };",
+    ],
+    "a cordon is noted in every pass": [
+      "return stepRecord?.cordoned ? undefined : { cordoned: true, remind: false };",
+      "return { cordoned: true, remind: false };",
+    ],
+  }),
+  ...mutantsOf(`${ROLLOUT}/plan.ts`, [NODES, RECONCILE, STATES, MODEL], {
+    "what may not start starts": ["(starts(node) ? { ...node, ...held } : node)", "node"],
+    "a failure halts nothing": [
+      "const halted = plans.some(({ problem }) => problem?.failed);",
+      "const halted = false;",
+    ],
+    "pods are evicted while the node still offers amd.com/onload": [
+      "return waits ? stepRecord.since + LAST_OFFER_MS : undefined;",
+      "return undefined;",
+    ],
+    "the plugin is started from whatever template there is": [
+      ' || (state === "ModuleReady" && !policy.templateSeen)',
+      "",
+    ],
+    "no plan is made when a time is over": [
+      "const future = times.filter((at) => at !== undefined && at > now) as number[];",
+      "const future = [] as number[];",
+    ],
+  }),
+  ...mutantsOf(`${ROLLOUT}/slots.ts`, [`${ROLLOUT}/slots.test.ts`, MODEL], {
+    "nodes that are to run none hold slots": ["const out = wanted.filter(", "const out = nodes.filter("],
+    "a node that can never run holds a slot for ever": [" && !canNeverRun(node)", ""],
+    "a node without a slot starts under pods": [
+      "if (!holders) return",
+      'if (!holders) return "Start";\n  if (!holders) return',
+    ],
+  }),
+  ...mutantsOf(`${ROLLOUT}/rollback.ts`, [`${OPERATOR}/report/conditions.test.ts`, RECONCILE, MODEL], {
+    "any edit ends a rollback": ["onloadDigest === undefined ? ", "onloadDigest !== undefined ? "],
+    "a version that is not all there becomes the one to go back to": ["if (!allDone || held ||", "if (!allDone ||"],
+    "a rollback is begun without a failure": [
+      "if (!failed) return undefined;",
+      "if (failed === null) return undefined;",
+    ],
+    "to calm a rollout lifts its halt": ["  paused: false,", "  paused: true,"],
+  }),
+  ...mutantsOf(`${OPERATOR}/act/nodes.ts`, [NODES, RECONCILE, MODEL], {
+    "a refused step counts as taken": [
+      "const overtaken = isConflict(error) || isNotFound(error);",
+      "const overtaken = isConflict(error) || isNotFound(error);\n        if (overtaken) return;",
+    ],
+  }),
+  ...mutantsOf(`${OPERATOR}/act/finalizer.ts`, [RECONCILE, MODEL], {
+    "a finalizer that was refused counts as added": [
+      "return refused(error, isConflict(error) || isNotFound(error));",
+      "return DONE;",
+    ],
+    "a finalizer is written over what others have changed": [
+      "await client.mergePatch<RawOnload>(ONLOADS, refOf(raw), patch, { resourceVersion, signal })",
+      "await client.mergePatch<RawOnload>(ONLOADS, refOf(raw), patch, { signal })",
+    ],
+  }),
+  ...mutantsOf(`${OPERATOR}/act/objects.ts`, [RECONCILE, MODEL], {
+    "an object that was refused counts as applied": ["overtaken: thrown.filter(isOvertaken),", "overtaken: [],"],
+    "a Module is applied over one that the cache has not seen": [
+      "if (!live && resource === MODULES &&",
+      "if (live === null &&",
+    ],
+  }),
+  ...mutantsOf(`${OPERATOR}/pass/decide.ts`, [RECONCILE, NODES], {
+    "the version that failed is still rolled out when its rollback begins": [
+      "works: rollback === undefined && invalid === undefined,",
+      "works: invalid === undefined,",
+    ],
+  }),
+  ...mutantsOf(`${OPERATOR}/pass/next.ts`, [`${OPERATOR}/pass/next.test.ts`, NODES, RECONCILE], {
+    "pods that stay are not asked again": [
+      'if (plan.nodes.some(({ state }) => state === "Draining")) times.push(EVICTION_RETRY_MS);',
+      "",
+    ],
+    "a plan's own time is not kept": [
+      "if (plan.wakeAt !== undefined) times.push(",
+      "if (plan.wakeAt === 0) times.push(",
+    ],
+    "what fails ends a pass in silence": [
+      "if (due === undefined) throw all;",
+      "if (due === undefined) return { restMs };",
+    ],
+    "what failed is tried again without a pause": [
+      "return failed ? Math.min(Math.max(due, FAILED_MS), PROBLEM_MS) : due;",
+      "return due;",
+    ],
+  }),
+  ...mutantsOf(`${OPERATOR}/own-image.ts`, [`${OPERATOR}/own-image.test.ts`], {
+    "the operator's own image is asked for once": ["await sleep(delay, signal, clock);", "return;"],
+  }),
+  ...mutantsOf(`${OPERATOR}/watch/watches.ts`, [`${OPERATOR}/watch/watches.test.ts`], {
+    "another resource's end is not noticed by those that wait for its nodes": [
+      "return claim(old) === claim(current) ? [key] : [key, ...all()];",
+      "return [key];",
+    ],
+    "what KMM says of a node concerns nobody": [
+      "const node = caches.nodes.store.get(key);",
+      "const node = undefined as never;",
+    ],
+  }),
+  ...mutantsOf(`${OPERATOR}/watch/keys.ts`, [`${OPERATOR}/watch/keys.test.ts`, `${OPERATOR}/watch/watches.test.ts`], {
+    "a node that is not selected any more concerns nobody": [
+      "const versions = [change.old, change.current].filter(",
+      "const versions = [change.current].filter(",
+    ],
+    "every heartbeat asks for a plan": ["if (!old || !current) return false;", "if (old || current) return false;"],
+  }),
+  ...mutantsOf(`${OPERATOR}/report/metrics.ts`, [RECONCILE], {
+    "the series of a resource outlive it": ["this.#resources.delete(id);", ""],
+  }),
+];
