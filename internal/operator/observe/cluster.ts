@@ -22,11 +22,18 @@ export function observeKmm({ crds }: Pick<Stores, "crds">): Kmm {
 export function observeClaims({ onloads }: Pick<Stores, "onloads">): Claim[] {
   return [...onloads.store.list()].flatMap((onload) => {
     const { namespace, name, creationTimestamp, deletionTimestamp } = onload.metadata;
-    const selector = (onload.spec as { selector?: Record<string, string> } | undefined)?.selector;
-    if (!namespace || !selector) return [];
+    const { selector } = (onload.spec ?? {}) as { selector?: unknown };
+    if (!namespace || !isSelector(selector)) return [];
     const owner = ownerOf({ namespace, name });
     return [{ ...owner, selector, created: creationTimestamp ?? "", deleting: deletionTimestamp !== undefined }];
   });
+}
+
+/** The CRD refuses any other selector, but an older CRD or none may have let one pass: it would select every node. */
+function isSelector(selector: unknown): selector is Record<string, string> {
+  if (typeof selector !== "object" || selector === null || Array.isArray(selector)) return false;
+  const values = Object.values(selector);
+  return values.length > 0 && values.every((value) => typeof value === "string");
 }
 
 /** The objects that were made for an Onload resource, as they are in the cluster. */
