@@ -4,7 +4,8 @@
  *
  *     bun scripts/mutants.ts [--list] [NAME...]
  *
- * NAME is a part of a mutant's name or file. Exit code 1 if one survives, or does not fit the code any more.
+ * NAME is a part of a mutant's name or file. All of them take some ten minutes on two busy cores; each that survives
+ * takes a run of the model more. Exit code 1 if one survives, or does not fit the code any more.
  */
 import { cpSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

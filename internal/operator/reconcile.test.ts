@@ -648,6 +648,14 @@ test("when a rollback begins, nothing is done for the version that has failed", 
   expect(bed.labels("n2")).toEqual({ onload: "yes" });
   expect(bed.cluster.take()).not.toContain("apply modules main-module");
   expect(bed.events.map(({ reason }) => reason)).toContain("RollbackStarted");
+  // It stands as it began: from then on the nodes go back.
+  const begun = bed.status?.rollback;
+  for (let i = 0; i < 3; i++) {
+    bed.now += 5000;
+    await bed.reconcile();
+    expect(bed.status?.rollback).toEqual(begun!);
+  }
+  expect(bed.events.filter(({ reason }) => reason === "RollbackStarted")).toHaveLength(1);
 });
 
 describe("the Module of sfc, once it is not wanted any more", () => {

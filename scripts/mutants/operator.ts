@@ -169,7 +169,7 @@ export const OPERATOR_MUTANTS: Mutant[] = [
       "throw error;\n    return { reason: REASON.ServiceAccountUnknown",
     ],
   }),
-  ...mutantsOf(`${OPERATOR}/cache/node-pods.ts`, UNIT, {
+  ...mutantsOf(`${OPERATOR}/cache/node-pods.ts`, [`${OPERATOR}/cache/node-pods.test.ts`, ...UNIT], {
     "a look from before the plugin went counts": [
       "if (!inspection || (withoutPlugin !== undefined && inspection.plugins.has(withoutPlugin))) return undefined;",
       "if (!inspection) return undefined;",
@@ -187,7 +187,7 @@ export const OPERATOR_MUTANTS: Mutant[] = [
       "return parseQuantity(list?.[ONLOAD_RESOURCE] ?? 0) ?? 0;",
     ],
   }),
-  ...mutantsOf(`${OPERATOR}/cache/trim.ts`, UNIT, {
+  ...mutantsOf(`${OPERATOR}/cache/trim.ts`, [`${OPERATOR}/cache/trim.test.ts`, ...UNIT], {
     "a node's cordon is not kept": ["...(node.spec?.unschedulable ? { spec: { unschedulable: true } } : {}),", ""],
     "a node's boot is not kept": ['...only("bootID", nodeInfo?.bootID) ', ""],
     "what fails in a pod is not kept": ["containerStatuses: containers(status?.containerStatuses),", ""],

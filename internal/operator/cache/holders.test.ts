@@ -15,6 +15,7 @@ describe("who holds amd.com/onload", () => {
     ["a sidecar", { containers: [{ name: "c" }], initContainers: [{ ...limits(1), restartPolicy: "Always" }] }, true],
     ["an amount of zero", { containers: [limits("0")] }, false],
     ["another resource", { containers: [{ name: "c", resources: { limits: { cpu: "1" } } }] }, false],
+    ["an amount that cannot be read", { containers: [limits("many")] }, true],
     ["a quantity with a suffix", { containers: [limits("1k")] }, true],
   ])("%s", (_name, spec, expected) => {
     expect(holdsOnload(pod({ spec }))).toBe(expected);

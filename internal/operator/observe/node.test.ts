@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import type { DeepReadonly, Node } from "../../api/core.ts";
 import { KMM_1, KMM_2 } from "../testing/kmm.ts";
 import { observeNode } from "./node.ts";
-import { carriesLabels, claimsOn, ownerOf, type Claim } from "./ownership.ts";
+import { carriesLabels, ownershipOf, claimsOn, ownerOf, type Claim } from "./ownership.ts";
 
 const node = (labels: Record<string, string> = {}): DeepReadonly<Node> => ({
   apiVersion: "v1",
@@ -57,6 +57,13 @@ describe("ownership", () => {
       "onload.amd.com/ns.gone": "v9",
     });
     expect(left).toMatchObject({ want: "v1", keptBy: undefined, claimed: false, blockedBy: "ns/gone" });
+    // KMM 2 unloads after the labels are off: while the step record is there, so may the drivers be.
+    const annotations = { "onload.amd.com/ns.gone.step": "UnlabelSfc 2026-01-01T00:00:00Z 1" };
+    const labelled = node({ a: "b" });
+    const unloading = { ...labelled, metadata: { ...labelled.metadata, annotations } };
+    expect(
+      ownershipOf(unloading, key, [claim("x", "2026-01-01"), claim("gone", "2026-01-02", { deleting: true })]),
+    ).toMatchObject({ owned: true, blockedBy: "ns/gone" });
     const going = [claim("x", "2026-01-01", { deleting: true })];
     expect(seen([...going, claim("next", "2026-01-02")], { a: "b" })).toMatchObject({ want: undefined, claimed: true });
     expect(seen(going, { a: "b" })).toMatchObject({ want: undefined, claimed: false });

@@ -1,0 +1,62 @@
+import { expect, test } from "bun:test";
+import type { Pod } from "../../api/core.ts";
+import { ONLOAD_RESOURCE, PLUGIN_NAME_LABEL } from "../../api/names.ts";
+import { NodePods } from "./node-pods.ts";
+
+const pod = (name: string, phase: string, labels: Record<string, string> = {}): Pod =>
+  ({
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: { namespace: "ns", name, uid: name, labels },
+    spec: { nodeName: "n1", containers: [{ name: "c", resources: { limits: { [ONLOAD_RESOURCE]: "1" } } }] },
+    status: { phase },
+  }) as unknown as Pod;
+
+/** The pods of a node that are listed when it is looked at, and which nodes are watched then. */
+function looking(items: Pod[]): { pods: NodePods; watched: Set<string> } {
+  const watched = new Set<string>();
+  const pods = new NodePods(
+    { list: async () => ({ items, resourceVersion: "1" }) as never },
+    (node) => {
+      watched.add(node);
+      return {
+        hasSynced: true,
+        store: { list: () => items },
+        stop: () => void watched.delete(node),
+        ended: Promise.resolve(),
+      };
+    },
+    () => undefined,
+  );
+  return { pods, watched };
+}
+const signal = new AbortController().signal;
+const names = (pods: readonly { metadata: { name: string } }[] | undefined): string[] | undefined =>
+  pods?.map(({ metadata }) => metadata.name);
+
+test("pods that have ended are in nobody's way, and the node is not watched for them", async () => {
+  const { pods, watched } = looking([pod("done", "Succeeded"), pod("failed", "Failed")]);
+  expect(await pods.look("n1", signal)).toEqual([]);
+  expect(pods.holders("n1")).toEqual([]);
+  expect([...watched]).toEqual([]);
+});
+
+test("pods that end while the node is watched are in nobody's way either", async () => {
+  const items = [pod("app", "Running"), pod("other", "Running")];
+  const { pods, watched } = looking(items);
+  expect(names(await pods.look("n1", signal))).toEqual(["app", "other"]);
+  expect([...watched]).toEqual(["n1"]);
+  items[0] = pod("app", "Succeeded");
+  expect(names(pods.holders("n1"))).toEqual(["other"]);
+  expect(names(await pods.look("n1", signal))).toEqual(["other"]);
+  pods.forget("n1");
+  expect(pods.holders("n1")).toBeUndefined();
+  expect([...watched]).toEqual([]);
+});
+
+test("a list with a plugin's pod in it does not count for who wants that plugin gone, and does for others", async () => {
+  const { pods } = looking([pod("app", "Running"), pod("plugin", "Running", { [PLUGIN_NAME_LABEL]: "a-plugin" })]);
+  await pods.look("n1", signal);
+  expect(pods.holders("n1", "ns/a-plugin")).toBeUndefined();
+  expect(names(pods.holders("n1", "ns/b-plugin"))).toContain("app");
+});

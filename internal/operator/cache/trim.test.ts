@@ -1,0 +1,89 @@
+/** What is decided on an object must be the same with what is kept of it. */
+import { expect, test } from "bun:test";
+import type { DaemonSet, Node, Pod } from "../../api/core.ts";
+import { ONLOAD_RESOURCE, TEMPLATE_ANNOTATION, VERSION_LABEL } from "../../api/names.ts";
+import { podFailure } from "./pods.ts";
+import { trimDaemonSet, trimNode, trimPod, trimPodWithImages } from "./trim.ts";
+
+const identity = { name: "x", uid: "u", resourceVersion: "7" };
+const managedFields = [{ manager: "kubelet", operation: "Update" }];
+
+test("of a node: labels, our annotations, cordon, Ready, amd.com/onload, kernel and boot, and nothing else", () => {
+  const ready = { type: "Ready", status: "True", lastTransitionTime: "2026-01-01T00:00:00Z" };
+  const node = {
+    apiVersion: "v1",
+    kind: "Node",
+    metadata: {
+      ...identity,
+      managedFields,
+      labels: { pool: "a" },
+      annotations: { "onload.amd.com/ns.o.step": "s", "volumes.kubernetes.io/x": "y" },
+    },
+    spec: { unschedulable: true, podCIDR: "10.0.0.0/24", taints: [{ key: "k", effect: "NoSchedule" }] },
+    status: {
+      conditions: [
+        { type: "MemoryPressure", status: "False" },
+        { ...ready, lastHeartbeatTime: "later" },
+      ],
+      allocatable: { cpu: "4", [ONLOAD_RESOURCE]: "100" },
+      nodeInfo: { kernelVersion: "5.14", bootID: "b1", osImage: "RHEL" },
+      images: [{ names: ["large"] }],
+    },
+  } as unknown as Node;
+  expect(trimNode(node)).toEqual({
+    apiVersion: "v1",
+    kind: "Node",
+    metadata: { ...identity, labels: { pool: "a" }, annotations: { "onload.amd.com/ns.o.step": "s" } },
+    spec: { unschedulable: true },
+    status: {
+      conditions: [ready],
+      allocatable: { [ONLOAD_RESOURCE]: "100" },
+      nodeInfo: { kernelVersion: "5.14", bootID: "b1" },
+    },
+  } as unknown as Node);
+  expect(trimNode({ ...node, spec: {} } as Node).spec).toBeUndefined();
+});
+
+test.each<[string, Pod["status"]]>([
+  ["a container that crashes", statusOf({ waiting: { reason: "CrashLoopBackOff" } }, { terminated: { exitCode: 1 } })],
+  ["an image that is missing", statusOf({ waiting: { reason: "ImagePullBackOff", message: "m" } })],
+  ["a container that ended", statusOf({ terminated: { exitCode: 2, message: "no space" } })],
+  ["the whole pod", { phase: "Failed", reason: "Evicted", message: "disk pressure" } as Pod["status"]],
+])("of a pod: what failed, here %s", (_what, status) => {
+  const pod = { apiVersion: "v1", kind: "Pod", metadata: identity, spec: { nodeName: "n" }, status } as unknown as Pod;
+  expect(podFailure(pod)).toBeDefined();
+  expect(podFailure(trimPod(pod))).toEqual(podFailure(pod)!);
+});
+
+function statusOf(state: object, lastState: object = {}): Pod["status"] {
+  const running = { name: "other", restartCount: 0, state: { running: {} } };
+  return { containerStatuses: [running, { name: "c", restartCount: 3, state, lastState }] } as unknown as Pod["status"];
+}
+
+test("of a pod: its node, by which labels it was placed, and of KMM's pods the image", () => {
+  const nodeSelector = { "latch.onload.amd.com/ns.m": "on" };
+  const containers = [{ name: "c", image: "r/m:1", env: [{ name: "A", value: "b" }] }];
+  const spec = { nodeName: "n", nodeSelector, containers, tolerations: [{ operator: "Exists" }] };
+  const pod = { apiVersion: "v1", kind: "Pod", metadata: { ...identity, managedFields }, spec } as unknown as Pod;
+  expect(trimPod(pod).spec as object).toEqual({ nodeName: "n", nodeSelector });
+  expect(trimPodWithImages(pod).spec as object).toEqual({
+    nodeName: "n",
+    nodeSelector,
+    containers: [{ name: "c", image: "r/m:1" }],
+  });
+  expect(trimPod(pod).metadata).not.toHaveProperty("managedFields");
+});
+
+test("of a DaemonSet: whether its controller has seen the template", () => {
+  const metadata = { labels: { [VERSION_LABEL]: "v1" }, annotations: { [TEMPLATE_ANNOTATION]: "abc" } };
+  const daemonSet = {
+    metadata: { ...identity, generation: 3, managedFields },
+    spec: { template: { metadata, spec: { containers: [{ name: "large" }] } } },
+    status: { observedGeneration: 3, numberReady: 9 },
+  } as unknown as DaemonSet;
+  const { metadata: kept, spec, status } = trimDaemonSet(daemonSet);
+  expect(kept.generation).toBe(3);
+  expect(spec.template).toEqual({ metadata, spec: {} });
+  expect(status?.observedGeneration).toBe(3);
+  expect(JSON.stringify(trimDaemonSet(daemonSet))).not.toMatch(/large|numberReady|managedFields/);
+});
