@@ -36,7 +36,7 @@ const names = (pods: readonly { metadata: { name: string } }[] | undefined): str
 
 test("pods that have ended are in nobody's way, and the node is not watched for them", async () => {
   const { pods, watched } = looking([pod("done", "Succeeded"), pod("failed", "Failed")]);
-  expect(await pods.look("n1", signal)).toEqual([]);
+  expect(await pods.inspect("n1", signal)).toEqual([]);
   expect(pods.holders("n1")).toEqual([]);
   expect([...watched]).toEqual([]);
 });
@@ -44,11 +44,11 @@ test("pods that have ended are in nobody's way, and the node is not watched for 
 test("pods that end while the node is watched are in nobody's way either", async () => {
   const items = [pod("app", "Running"), pod("other", "Running")];
   const { pods, watched } = looking(items);
-  expect(names(await pods.look("n1", signal))).toEqual(["app", "other"]);
+  expect(names(await pods.inspect("n1", signal))).toEqual(["app", "other"]);
   expect([...watched]).toEqual(["n1"]);
   items[0] = pod("app", "Succeeded");
   expect(names(pods.holders("n1"))).toEqual(["other"]);
-  expect(names(await pods.look("n1", signal))).toEqual(["other"]);
+  expect(names(await pods.inspect("n1", signal))).toEqual(["other"]);
   pods.forget("n1");
   expect(pods.holders("n1")).toBeUndefined();
   expect([...watched]).toEqual([]);
@@ -56,7 +56,7 @@ test("pods that end while the node is watched are in nobody's way either", async
 
 test("a list with a plugin's pod in it does not count for who wants that plugin gone, and does for others", async () => {
   const { pods } = looking([pod("app", "Running"), pod("plugin", "Running", { [PLUGIN_NAME_LABEL]: "a-plugin" })]);
-  await pods.look("n1", signal);
+  await pods.inspect("n1", signal);
   expect(pods.holders("n1", "ns/a-plugin")).toBeUndefined();
   expect(names(pods.holders("n1", "ns/b-plugin"))).toContain("app");
 });
