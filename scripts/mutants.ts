@@ -101,7 +101,7 @@ async function judge({ file, text, by, tests }: Mutant, folder: string): Promise
  * @returns the file's name, with the test's name behind it if it has one
  */
 async function failureOf(test: string, folder: string): Promise<string | undefined> {
-  const running = Bun.spawn(["bun", "test", "--bail", "--timeout=300000", `./${test}`], {
+  const running = Bun.spawn(["bun", "test", "--bail", "--timeout=60000", `./${test}`], {
     cwd: folder,
     env: { ...process.env, MODEL_RUNS, MODEL_SEED },
     stdout: "ignore",
