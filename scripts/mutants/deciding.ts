@@ -51,7 +51,10 @@ export const DECIDING_MUTANTS: Mutant[] = [
       "nodes.find((node) => mayBeInUse(node, module, version))",
       "nodes.find((node) => node.want !== undefined && mayBeInUse(node, module, version))",
     ],
-    "the image of a module that failed cannot be corrected": ["(present && failure === undefined &&", "(present &&"],
+    "the image of a module that failed cannot be corrected": [
+      "labelledReady) && failure === undefined &&",
+      "labelledReady) &&",
+    ],
   }),
   ...mutantsOf(`${OPERATOR}/desired/hold-back-images.ts`, HOLD_BACK, {
     "the image that nodes have loaded is not held": ["if (!other) return", "if (live) return"],
