@@ -8,7 +8,7 @@
 
 authfile=/var/lib/kubelet/config.json
 first_delay=10
-max_delay=600
+longest_delay=600
 pulled=
 
 pull() {
@@ -28,7 +28,7 @@ pull_until_done() {
     error=$(pull 2>&1 >/dev/null) && break
     report PullFailed "Cannot pull image $image: ${error##*$'\n'}; next try in $delay s"
     sleep "$delay"
-    delay=$((delay * 2 < max_delay ? delay * 2 : max_delay))
+    delay=$((delay * 2 < longest_delay ? delay * 2 : longest_delay))
   done
   # A power cut must not leave an image that is there by name and damaged inside.
   sync --file-system /var/lib/containers
