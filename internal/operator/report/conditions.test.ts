@@ -147,7 +147,13 @@ function rollback(fromVersion: string, retry?: string): NonNullable<OnloadStatus
 }
 
 describe("rollback", () => {
-  const lastReady = { version: "v1", time: "2026-01-01T00:00:00Z", onload: { version: "v1", userImage: "old" } };
+  const kernelMappings = [{ regexp: ".*", kernelModuleImage: "old" }];
+  const readyWith = (version: string) => ({
+    version,
+    time: "2026-01-01T00:00:00Z",
+    onload: { version, userImage: "old", kernelMappings },
+  });
+  const lastReady = readyWith("v1");
   const failed = planRollout([loading("n1", 601_000)], policy, NOW);
   const resource = (changes: Parameters<typeof onload>[0]): DeepReadonly<Onload> =>
     onload({ onFailure: "Rollback", ...changes });
@@ -161,7 +167,7 @@ describe("rollback", () => {
   });
   test.each([
     ["nothing was Ready before", resource({})],
-    ["the failed version was Ready before", resource({ status: { lastReady: { ...lastReady, version: "v2" } } })],
+    ["the failed version was Ready before", resource({ status: { lastReady: readyWith("v2") } })],
     ["onFailure is Halt", resource({ onFailure: "Halt", status: { lastReady } })],
     ["it rolls back already", resource({ status: { lastReady, rollback: rollback("v2") } })],
     ["it is being deleted", resource({ deleting: true, status: { lastReady } })],
