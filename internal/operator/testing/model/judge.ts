@@ -24,7 +24,7 @@ import {
   reminderLabel,
   versionLabel,
 } from "./names.ts";
-import { claimants, isStatic, keyFrom, type OnloadObject, serves } from "./resources.ts";
+import { claimants, isStatic, keyFrom, onloadAt, type OnloadObject, serves } from "./resources.ts";
 import { asksForOnload, isNodeReady, type World } from "./world.ts";
 
 type Labels = Record<string, string | null>;
@@ -140,6 +140,8 @@ export class Judge {
     const serving = serves(this.#world, name, key);
     const wanted = seen !== undefined && claimants(onloads, seen)[0]?.metadata.uid === onload.metadata.uid;
     if (!serving || !wanted) return;
+    // Nodes of a resource that is being deleted go without a slot, also if the pass does not know of the deletion yet.
+    if (onloadAt(this.#world.api, keyText(key))?.metadata.deletionTimestamp !== undefined) return;
     const labels = seen.metadata.labels ?? {};
     const whole = labels[pluginLabel(key)] === labels[versionLabel(key.namespace, moduleName(key.name, "onload"))];
     if (!whole) return;
