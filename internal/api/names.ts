@@ -28,6 +28,12 @@ export const FINALIZER = `${ONLOAD_GROUP}/node-cleanup`;
 /** On a pod of the device plugin: a digest of the template that it was made from. */
 export const TEMPLATE_ANNOTATION = `${ONLOAD_GROUP}/template`;
 
+/**
+ * The taint of a cordoned node. A controller adds and removes it a moment after spec.unschedulable has changed
+ * (k8s.io/kubernetes, pkg/controller/nodelifecycle).
+ */
+export const UNSCHEDULABLE_TAINT = "node.kubernetes.io/unschedulable";
+
 /** On an Onload resource: any new value makes the operator try failed nodes again. */
 export const RETRY_ANNOTATION = `${ONLOAD_GROUP}/retry`;
 

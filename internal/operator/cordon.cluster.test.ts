@@ -22,8 +22,14 @@ beforeAll(async () => {
 });
 afterAll(() => cluster[Symbol.asyncDispose]());
 
-const cordon = (node: string, unschedulable: boolean): Promise<unknown> =>
-  cluster.client.mergePatch(NODES, { name: node }, { spec: { unschedulable } });
+/** KMM 1.1 goes by the node's taint, which a controller adds a moment later. An uncordon is not waited for, on purpose. */
+async function cordon(node: string, unschedulable: boolean): Promise<void> {
+  await cluster.client.mergePatch(NODES, { name: node }, { spec: { unschedulable } });
+  if (!unschedulable) return;
+  const tainted = async (): Promise<boolean> =>
+    ((await cluster.node(node)).spec?.taints ?? []).some(({ key }) => key === "node.kubernetes.io/unschedulable");
+  await poll(tainted, { what: "The taint of the cordon", timeoutMs: PATIENCE_MS });
+}
 
 /** Waits until status names a problem of a node; gives its message. */
 async function problem(namespace: string, node: string, reason: string): Promise<string> {

@@ -6,6 +6,7 @@ import { podFailure } from "./pods.ts";
 import { trimDaemonSet, trimNode, trimPod, trimPodWithImages } from "./trim.ts";
 
 const identity = { name: "x", uid: "u", resourceVersion: "7" };
+const CORDON = { key: "node.kubernetes.io/unschedulable", effect: "NoSchedule" };
 const managedFields = [{ manager: "kubelet", operation: "Update" }];
 
 test("of a node: labels, our annotations, cordon, Ready, amd.com/onload, kernel and boot, and nothing else", () => {
@@ -19,7 +20,7 @@ test("of a node: labels, our annotations, cordon, Ready, amd.com/onload, kernel 
       labels: { pool: "a" },
       annotations: { "onload.amd.com/ns.o.step": "s", "volumes.kubernetes.io/x": "y" },
     },
-    spec: { unschedulable: true, podCIDR: "10.0.0.0/24", taints: [{ key: "k", effect: "NoSchedule" }] },
+    spec: { unschedulable: true, podCIDR: "10.0.0.0/24", taints: [{ key: "k", effect: "NoSchedule" }, CORDON] },
     status: {
       conditions: [
         { type: "MemoryPressure", status: "False" },
@@ -34,7 +35,7 @@ test("of a node: labels, our annotations, cordon, Ready, amd.com/onload, kernel 
     apiVersion: "v1",
     kind: "Node",
     metadata: { ...identity, labels: { pool: "a" }, annotations: { "onload.amd.com/ns.o.step": "s" } },
-    spec: { unschedulable: true },
+    spec: { unschedulable: true, taints: [CORDON] },
     status: {
       conditions: [ready],
       allocatable: { [ONLOAD_RESOURCE]: "100" },

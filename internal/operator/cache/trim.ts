@@ -9,7 +9,7 @@ import type {
   ObjectMeta,
 } from "../../api/core.ts";
 import type { Module, NodeModulesConfig } from "../../api/kmm.ts";
-import { KMM_GROUP, ONLOAD_GROUP, ONLOAD_RESOURCE, TEMPLATE_ANNOTATION } from "../../api/names.ts";
+import { KMM_GROUP, ONLOAD_GROUP, ONLOAD_RESOURCE, TEMPLATE_ANNOTATION, UNSCHEDULABLE_TAINT } from "../../api/names.ts";
 
 type Meta = Node["metadata"];
 
@@ -21,7 +21,7 @@ export function trimNode(node: Node): Node {
   return {
     ...kind(node),
     metadata: { ...identity(node.metadata), labels: readLabels(node), annotations: ourAnnotations(node) },
-    ...(node.spec?.unschedulable ? { spec: { unschedulable: true } } : {}),
+    ...only("spec", cordonOf(node)),
     status: {
       conditions: ready
         ? [{ type: "Ready", status: ready.status, ...only("lastTransitionTime", ready.lastTransitionTime) }]
@@ -30,6 +30,13 @@ export function trimNode(node: Node): Node {
       nodeInfo: { ...only("kernelVersion", nodeInfo?.kernelVersion), ...only("bootID", nodeInfo?.bootID) },
     },
   };
+}
+
+/** What tells of a cordon; undefined if nothing does. */
+function cordonOf({ spec }: Node): Node["spec"] {
+  const taints = spec?.taints?.filter(({ key }) => key === UNSCHEDULABLE_TAINT) ?? [];
+  if (!spec?.unschedulable && taints.length === 0) return undefined;
+  return { ...(spec?.unschedulable ? { unschedulable: true } : {}), ...(taints.length > 0 ? { taints } : {}) };
 }
 
 /** KMM 1.1's own bookkeeping comes and goes with each module and says nothing to us. */

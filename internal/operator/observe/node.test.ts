@@ -93,3 +93,34 @@ test("allocatable is read as the API server writes it", () => {
   expect(offered("100")).toBe(100);
   expect(offered("1k")).toBe(1000);
 });
+
+test.each([
+  ["is not cordoned", undefined, false],
+  ["has been cordoned, and is not tainted yet", { unschedulable: true }, true],
+  [
+    "has been uncordoned, and is still tainted",
+    { taints: [{ key: "node.kubernetes.io/unschedulable", effect: "NoSchedule" as const }] },
+    true,
+  ],
+  ["has another taint", { taints: [{ key: "dedicated", effect: "NoSchedule" as const }] }, false],
+])("a node that %s", (_name, spec, cordoned) => {
+  const { cordoned: seen } = observeNode(
+    {
+      node: { ...node(), ...(spec ? { spec } : {}) },
+      plugins: [],
+      kmmPods: [],
+      nmc: undefined,
+      holders: undefined,
+      failureLogs: new Map(),
+    },
+    {
+      key: { namespace: "ns", name: "x" },
+      version: "v1",
+      kmm: KMM_1,
+      claims: [],
+      machineConfigs: [],
+      ownNode: undefined,
+    },
+  );
+  expect(seen).toBe(cordoned);
+});

@@ -9,6 +9,7 @@ import {
   pluginLabel,
   sfcModuleName,
   TEMPLATE_ANNOTATION,
+  UNSCHEDULABLE_TAINT,
   VERSION_LABEL,
   type OnloadKey,
 } from "../../api/names.ts";
@@ -62,7 +63,7 @@ export function observeNode(inputs: NodeInputs, resource: ResourceContext): Node
     name,
     ready: ready?.status === "True",
     readySince: parseTime(ready?.lastTransitionTime),
-    cordoned: node.spec?.unschedulable === true,
+    cordoned: isCordoned(node),
     want: owned ? resource.version : undefined,
     kernel: node.status?.nodeInfo?.kernelVersion ?? "",
     labels: { plugin: labels[pluginLabel(key)], onload: onload.labelled, sfc: sfc.labelled },
@@ -87,6 +88,14 @@ export function observeNode(inputs: NodeInputs, resource: ResourceContext): Node
 export function concerns(node: DeepReadonly<Node>, owner: Owner, selected: boolean): boolean {
   const { annotations = {} } = node.metadata;
   return selected || recordAnnotations(owner).some((name) => name in annotations) || carriesLabels(node, owner);
+}
+
+/**
+ * A node is cordoned until its taint has gone too: KMM 1.1 skips nodes with a taint of effect NoSchedule, whatever
+ * spec.unschedulable says (v1.1.0, controllers/module_reconciler.go).
+ */
+function isCordoned({ spec }: DeepReadonly<Node>): boolean {
+  return spec?.unschedulable === true || (spec?.taints ?? []).some(({ key }) => key === UNSCHEDULABLE_TAINT);
 }
 
 function observePlugin(pods: readonly DeepReadonly<Pod>[], key: OnloadKey): PluginObservation {
