@@ -4,6 +4,7 @@
  */
 import { isDeepStrictEqual } from "node:util";
 import type { DeepReadonly } from "../api/core.ts";
+import { RETRY_ANNOTATION } from "../api/names.ts";
 import type { Onload } from "../api/onload.ts";
 import { assess, type Wanted } from "./assess/assess.ts";
 import { hasSeenTemplate } from "./assess/template.ts";
@@ -27,7 +28,7 @@ import type { NodeObservation } from "./observe/observation.ts";
 import type { NodeFacts } from "./assess/facts.ts";
 import { planRollout, type Policy, type RolloutPlan } from "./rollout/plan.ts";
 import { policyFor } from "./rollout/policy.ts";
-import { effectiveOnload } from "./rollout/rollback.ts";
+import { attemptFor, effectiveOnload } from "./rollout/rollback.ts";
 
 /** Where the operator itself runs. */
 export interface OperatorEnvironment {
@@ -65,6 +66,7 @@ export class PlanMemo {
   readonly inUse = new Memo<ModulesInUse>(isDeepStrictEqual);
   readonly desired = new Memo<DesiredObjects>(isDeepStrictEqual);
   readonly wanted = new Revision();
+  readonly attempt = new Memo<string>();
   readonly plan = new Memo<RolloutPlan>();
 }
 
@@ -104,6 +106,7 @@ export function planFor(deps: PlanDeps, onload: DeepReadonly<Onload>, now: numbe
   // 4. Roll out: a state and a step for each node.
   const templateSeen = desired?.template !== undefined && hasSeenTemplate(live.daemonSet, version, desired.template);
   const policy = policyFor(onload, facts, {
+    attempt: memo.attempt.get(specRevision(onload), () => attemptFor(onload)),
     templateSeen,
     pluginImageKnown: !kmm.installed || desired?.daemonSet !== undefined,
     kmmSkipsCordoned: kmm.skipsCordonedNodes,
@@ -114,6 +117,11 @@ export function planFor(deps: PlanDeps, onload: DeepReadonly<Onload>, now: numbe
     ({ wakeAt }) => wakeAt !== undefined && now >= wakeAt,
   );
   return { kmm, effective, live, desired, policy, plan };
+}
+
+/** Changes with the spec, whose changes the API server counts, and with the retry annotation. */
+function specRevision({ metadata: { uid, generation, annotations } }: DeepReadonly<Onload>): string {
+  return `${uid} ${generation} ${annotations?.[RETRY_ANNOTATION]}`;
 }
 
 function observe(

@@ -12,7 +12,6 @@ import { evictHolders, type Evictor } from "./evict.ts";
 import type { NodePods } from "../cache/node-pods.ts";
 import { isDue, needsFreshNode, nodePatch, takesStep } from "../rollout/patch.ts";
 import type { NodePlan, RolloutPlan } from "../rollout/plan.ts";
-import { attemptFor } from "../rollout/rollback.ts";
 import { keepsHolders } from "../rollout/states.ts";
 import type { StepName } from "../rollout/steps.ts";
 
@@ -22,6 +21,8 @@ export interface Actor extends Evictor {
   caches: Pick<ReconcilerCaches, "nodes" | "plugins">;
   pods: Pick<NodePods, "inspect" | "forget" | "isWatched">;
   kmm: Kmm;
+  /** See attemptOf. */
+  attempt: string;
   /** Nodes whose pods are known on behalf of this resource; kept up to date here. */
   inspected: Set<string>;
 }
@@ -108,7 +109,7 @@ async function takeStep(
       return;
     }
   }
-  const patch = nodePatch(plan, key, actor.kmm, attemptFor(onload), actor.now());
+  const patch = nodePatch(plan, key, actor.kmm, actor.attempt, actor.now());
   if (patch) {
     const node = seen.get(name);
     const fresh = needsFreshNode(plan);

@@ -122,7 +122,7 @@ async function release(
 async function stepNodes(
   deps: PassDeps,
   { onload, raw, deleting }: Gathered,
-  { kmm }: Planned,
+  { kmm, policy }: Planned,
   plan: RolloutPlan,
   seen: SeenNodes,
   { evictions, inspected }: ResourceSession,
@@ -132,7 +132,18 @@ async function stepNodes(
   if (!kmm.installed && !deleting) return NO_STEPS;
   const { client, caches, pods, reporter, now, monotonic } = deps;
   const onEviction = reporter.reportEviction.bind(reporter, raw);
-  const actor = { kmm, client, caches, pods, inspected, evictions, onEviction, now, monotonic };
+  const actor = {
+    kmm,
+    attempt: policy.attempt,
+    client,
+    caches,
+    pods,
+    inspected,
+    evictions,
+    onEviction,
+    now,
+    monotonic,
+  };
   return takeSteps(actor, onload, plan, seen, signal);
 }
 

@@ -3,14 +3,14 @@ import type { Onload } from "../../api/onload.ts";
 import { parseTime } from "../../kube/times.ts";
 import type { NodeFacts } from "../assess/facts.ts";
 import type { Policy } from "./plan.ts";
-import { attemptFor, formerAttemptFor } from "./rollback.ts";
+import { formerAttemptFor } from "./rollback.ts";
 import { resolveMaxUnavailable } from "./slots.ts";
 
 /** How a resource is to be rolled out over its nodes. */
 export function policyFor(
   onload: DeepReadonly<Onload>,
   facts: readonly NodeFacts[],
-  around: Pick<Policy, "templateSeen" | "pluginImageKnown" | "kmmSkipsCordoned">,
+  around: Pick<Policy, "attempt" | "templateSeen" | "pluginImageKnown" | "kmmSkipsCordoned">,
 ): Policy {
   const { maxUnavailable, paused, drain, stepTimeoutSeconds } = onload.spec.upgrade;
   const total = facts.filter(({ want }) => want !== undefined).length;
@@ -18,7 +18,6 @@ export function policyFor(
     maxUnavailable: resolveMaxUnavailable(maxUnavailable, total),
     paused,
     limits: { step: stepTimeoutSeconds * 1000, drain: drain.timeoutSeconds * 1000, force: drain.force },
-    attempt: attemptFor(onload),
     formerAttempt: formerAttemptFor(onload),
     ...around,
     stalledSince: parseTime(onload.status?.stalledSince),

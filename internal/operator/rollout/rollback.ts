@@ -74,11 +74,11 @@ export function effectiveOnload(onload: DeepReadonly<Onload>): DeepReadonly<Onlo
 /** The rollback to begin, if a node failed on the way to a new version and there is one to go back to. */
 export function beginRollback(onload: DeepReadonly<Onload>, plan: RolloutPlan, now: number): Rollback | undefined {
   const { metadata, spec } = onload;
-  const lastReady = lastReadyOnload(onload)?.version;
-  if (spec.upgrade.onFailure !== "Rollback" || metadata.deletionTimestamp || standingRollback(onload)) return undefined;
-  if (lastReady === undefined || lastReady === spec.onload.version) return undefined;
+  if (spec.upgrade.onFailure !== "Rollback" || metadata.deletionTimestamp) return undefined;
   const failed = plan.nodes.find(({ facts, problem }) => problem?.failed && facts.want !== undefined);
-  if (!failed) return undefined;
+  if (!failed || standingRollback(onload)) return undefined;
+  const lastReady = lastReadyOnload(onload)?.version;
+  if (lastReady === undefined || lastReady === spec.onload.version) return undefined;
   const retry = metadata.annotations?.[RETRY_ANNOTATION];
   return {
     fromVersion: spec.onload.version,
