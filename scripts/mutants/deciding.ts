@@ -121,8 +121,8 @@ export const DECIDING_MUTANTS: Mutant[] = [
     "any edit ends a rollback": ["onloadDigest === undefined ? ", "onloadDigest !== undefined ? "],
     "a version that is not all there becomes the one to go back to": ["if (!allDone || held ||", "if (!allDone ||"],
     "a rollback is begun without a failure": [
-      "if (!failed) return undefined;",
-      "if (failed === null) return undefined;",
+      "problem?.failed && facts.want !== undefined);",
+      "facts.want !== undefined);",
     ],
     "to calm a rollout lifts its halt": ["  paused: false,", "  paused: true,"],
   }),

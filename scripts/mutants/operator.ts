@@ -188,7 +188,7 @@ export const OPERATOR_MUTANTS: Mutant[] = [
     ],
   }),
   ...mutantsOf(`${OPERATOR}/cache/trim.ts`, [`${OPERATOR}/cache/trim.test.ts`, ...UNIT], {
-    "a node's cordon is not kept": ["...(node.spec?.unschedulable ? { spec: { unschedulable: true } } : {}),", ""],
+    "a node's cordon is not kept": ['...only("spec", cordonOf(node)),', ""],
     "a node's boot is not kept": ['...only("bootID", nodeInfo?.bootID) ', ""],
     "what fails in a pod is not kept": ["containerStatuses: containers(status?.containerStatuses),", ""],
     "by which labels a pod was placed is not kept": [', ...only("nodeSelector", pod.spec?.nodeSelector)', ""],
