@@ -469,7 +469,7 @@ describe("bad input ends in one line, exit code 1, and no name", () => {
       const second = await buildImages(env, "module", ...common(path));
       expect(second.code).toBe(1);
       expect(second.stderr).toContain(
-        `Cannot build: another run (process ${first.pid}) is building; wait for it, or stop it`,
+        `Cannot build: another run (process ${first.pid}) is building and holds ${join(env.XDG_CACHE_HOME ?? "", "onloadctl")}/build-`,
       );
       await until("scripts/onload_build --kernel");
       first.kill("SIGINT");
