@@ -54,11 +54,6 @@ export interface NodeAtStep {
   step: StepName;
 }
 
-/** What a person can do about a reason; "" if nothing general can be said. */
-export function remedyFor(reason: NodeReason): string {
-  return REMEDY[reason] ?? "";
-}
-
 /** Since when the node waits for what its state awaits, in milliseconds since the epoch. */
 export function waitingSince(node: NodeFacts, state: NodeState): number | undefined {
   const { stepRecord, readySince } = node;
@@ -211,21 +206,21 @@ function pluginFailure({ plugin }: NodeFacts): Failure | undefined {
 /** An image that KMM will not find unless somebody does something. */
 function imageFailure({ missingImages }: NodeFacts): Failure | undefined {
   const missing = missingImages.find(({ why }) => why !== undefined);
-  if (!missing) return undefined;
-  return { reason: NODE_REASON.ModuleImageMissing, message: `Image ${missing.image} cannot be had: ${missing.why}` };
+  return missing && cannotBeHad(missing.image, missing.why);
 }
 
 /** An image whose last pull failed. The kubelet says so between two pulls for a moment, again and again. */
 function pullFailure({ missingImages }: NodeFacts): Failure | undefined {
   const missing = missingImages.find(({ lastPull }) => lastPull !== undefined);
-  if (!missing) return undefined;
-  return {
-    reason: NODE_REASON.ModuleImageMissing,
-    message: `Image ${missing.image} cannot be had: ${missing.lastPull}`,
-  };
+  return missing && cannotBeHad(missing.image, missing.lastPull);
 }
 
-function withRemedy({ reason, message }: Failure): Failure {
+function cannotBeHad(image: string, why: string | undefined): Failure {
+  return { reason: NODE_REASON.ModuleImageMissing, message: `Image ${image} cannot be had: ${why}` };
+}
+
+/** A failure, and what a person can do about it. */
+export function withRemedy({ reason, message }: Failure): Failure {
   const remedy = REMEDY[reason];
   return { reason, message: remedy ? `${message}; ${remedy}` : message };
 }

@@ -1,27 +1,42 @@
-/** Gates: why a node that is to start does not start yet, and the text that says so. */
+/** Gates: why a node that is to start does not start yet, one row each, with the text that says so. */
 import { NODE_REASON, type NodeReason } from "../../api/reasons.ts";
 import type { NodeFacts } from "../assess/facts.ts";
-import { rowOf, type NodeState } from "./states.ts";
+import { rowOf, STATES, type NodeState } from "./states.ts";
 
-export type Gate =
-  /** spec.upgrade.paused is true. */
-  | "Paused"
-  /** Another node has failed. */
-  | "Halted"
-  /** As many nodes are out as spec.upgrade.maxUnavailable allows. */
-  | "NoFreeSlot"
-  | "NodeNotReady"
-  /** A person has cordoned the node. */
-  | "Cordoned"
-  | "NoKernelMapping"
-  /** KMM has not found an image of the wanted version. */
-  | "NoModuleImage"
-  /** What the node would get is not in the cluster. */
-  | "NotApplied"
-  /** No image for the device plugin is known. */
-  | "NoPluginImage"
-  /** The DaemonSet controller would make the plugin's pod from the template before. */
-  | "TemplateNotSeen";
+/** What a closed gate has to say. */
+interface GateRow {
+  /** The reason to give if it stays closed; left out if a person's wish, or another problem, explains it. */
+  reason?: NodeReason;
+  /** What a node waits for, as a sentence without its end; left out if the gate's name says it. `slots`: see slotText. */
+  text?: (node: NodeFacts, slots: string) => string;
+}
+
+const GATES = {
+  // spec.upgrade.paused is true, a person's wish.
+  Paused: {},
+  // Another node has failed: its own problem says so.
+  Halted: {},
+  // As many nodes are out as spec.upgrade.maxUnavailable allows.
+  NoFreeSlot: { reason: NODE_REASON.NoFreeSlot, text: (_, slots) => slots },
+  // The next two are problems of the node.
+  NodeNotReady: {},
+  NoKernelMapping: {},
+  // A person has cordoned the node.
+  Cordoned: {},
+  // KMM has not found an image of the wanted version.
+  NoModuleImage: {
+    reason: NODE_REASON.ModuleImageMissing,
+    text: ({ missingImages }) => `KMM has not found ${missingImages.map(({ image }) => image).join(", ")}`,
+  },
+  // What the node would get is not in the cluster, a problem of the resource.
+  NotApplied: {},
+  // No image for the device plugin is known, a problem of the resource.
+  NoPluginImage: {},
+  // The DaemonSet controller would make the plugin's pod from the template before.
+  TemplateNotSeen: { reason: STATES.ModuleReady.awaits.reason, text: () => STATES.ModuleReady.awaits.what },
+} as const satisfies Record<string, GateRow>;
+
+export type Gate = keyof typeof GATES;
 
 /** What gates depend on beside the node. */
 export interface GatePolicy {
@@ -47,26 +62,9 @@ export function gateOf({ facts, state }: { facts: NodeFacts; state: NodeState },
   return facts.missingImages.length > 0 ? "NoModuleImage" : undefined;
 }
 
-/** The reason to give if a gate stays closed; undefined if a person's wish or another problem explains it. */
-const REASON_OF_GATE: Record<Gate, NodeReason | undefined> = {
-  // A person's wish.
-  Paused: undefined,
-  Cordoned: undefined,
-  // A problem of this node or of another one.
-  Halted: undefined,
-  NodeNotReady: undefined,
-  NoKernelMapping: undefined,
-  // A problem of the resource.
-  NotApplied: undefined,
-  NoPluginImage: undefined,
-  NoFreeSlot: NODE_REASON.NoFreeSlot,
-  NoModuleImage: NODE_REASON.ModuleImageMissing,
-  TemplateNotSeen: NODE_REASON.StepTimedOut,
-};
-
-/** The reason to give if a gate stays closed; undefined for gates that need no explanation. */
-export function reasonOf(gate: Gate): NodeReason | undefined {
-  return REASON_OF_GATE[gate];
+/** The row of a gate. */
+export function gateRowOf(gate: Gate): GateRow {
+  return GATES[gate];
 }
 
 /**
@@ -74,11 +72,6 @@ export function reasonOf(gate: Gate): NodeReason | undefined {
  *
  * @param slots see slotText
  */
-export function gateText(gate: Gate, { missingImages }: NodeFacts, slots: string): string {
-  if (gate === "NoFreeSlot") return slots;
-  if (gate === "TemplateNotSeen") {
-    return "The DaemonSet controller has not seen the present template of the device plugin";
-  }
-  if (gate !== "NoModuleImage") return "";
-  return `KMM has not found ${missingImages.map(({ image }) => image).join(", ")}`;
+export function gateText(gate: Gate, facts: NodeFacts, slots: string): string {
+  return gateRowOf(gate).text?.(facts, slots) ?? "";
 }

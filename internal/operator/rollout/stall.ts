@@ -1,7 +1,7 @@
 /** Whether a rollout cannot move, and what to say of the nodes that wait in it. */
 import type { NodeFacts } from "../assess/facts.ts";
-import { remedyFor, type Problem } from "./failure.ts";
-import { gateText, reasonOf, type Gate } from "./gates.ts";
+import { withRemedy, type Problem } from "./failure.ts";
+import { gateRowOf, gateText, type Gate } from "./gates.ts";
 import { isInBetween, type NodeState } from "./states.ts";
 import type { StepName } from "./steps.ts";
 
@@ -26,7 +26,7 @@ export function stalledNodes<N extends WaitingNode>(nodes: readonly N[], onPurpo
   );
   if (moves) return [];
   return nodes.filter(
-    ({ gate }) => gate !== undefined && reasonOf(gate) !== undefined && !(gate === "NoFreeSlot" && onPurpose),
+    ({ gate }) => gate !== undefined && gateRowOf(gate).reason !== undefined && !(gate === "NoFreeSlot" && onPurpose),
   );
 }
 
@@ -37,8 +37,7 @@ export function stalledNodes<N extends WaitingNode>(nodes: readonly N[], onPurpo
  * @param since since when nothing moves, in milliseconds since the epoch
  */
 export function stallProblem({ gate, facts }: WaitingNode, slots: string, since: number, limitMs: number): Problem {
-  const reason = reasonOf(gate!)!;
-  const what = gateText(gate!, facts, slots);
-  const remedy = remedyFor(reason);
-  return { reason, message: `${what} for ${Math.round(limitMs / 1000)} s; ${remedy}`, since, failed: false };
+  const reason = gateRowOf(gate!).reason!;
+  const message = `${gateText(gate!, facts, slots)} for ${Math.round(limitMs / 1000)} s`;
+  return { ...withRemedy({ reason, message }), since, failed: false };
 }
