@@ -64,7 +64,9 @@ test("KMM is not given sfc there, Onload comes all the same, and the resource sa
     problem: { reason: "SfcLoadedAtBoot", failed: false },
   });
   const situation = { version: "v2", paused: false, deleting: false, upgrading: false, rollbackFrom: undefined };
-  const degraded = conditionsOf(plan, { ...situation, problems: [] }).find(({ type }) => type === "Degraded");
+  const degraded = conditionsOf(plan, countNodes(plan), { ...situation, problems: [] }).find(
+    ({ type }) => type === "Degraded",
+  );
   expect(degraded?.status).toBe("True");
   expect(degraded?.message).toContain('MachineConfig "99-sfc-machineconfig" loads sfc at boot on this node');
   expect(degraded?.message).toContain("leave sfc out of spec.onload.kernelMappings");

@@ -41,19 +41,21 @@ export interface StatusInput {
 /** The whole status. */
 export function statusOf({ onload, version, plan, problems, rollback, lastReady, now }: StatusInput): OnloadStatus {
   const generation = onload.metadata.generation ?? 0;
-  const drafts = conditionsOf(plan, {
+  const nodes = countNodes(plan);
+  const situation = {
     version,
     paused: onload.spec.upgrade.paused,
     deleting: onload.metadata.deletionTimestamp !== undefined,
     upgrading: onload.status?.lastReady !== undefined && onload.status.lastReady.version !== version,
     rollbackFrom: rollback?.fromVersion,
     problems,
-  });
+  };
+  const drafts = conditionsOf(plan, nodes, situation);
   return {
     observedGeneration: generation,
     version,
     conditions: withTimes(drafts, onload.status?.conditions as Condition[] | undefined, generation, now),
-    nodes: countNodes(plan),
+    nodes,
     problems: listProblems(plan),
     ...(plan.stalled ? { stalledSince: stalledSince(onload.status?.stalledSince, now) } : {}),
     ...(lastReady ? { lastReady: lastReady as NonNullable<OnloadStatus["lastReady"]> } : {}),
@@ -69,6 +71,14 @@ function stalledSince(before: string | undefined, now: number): string {
 
 /** A condition before it has a time. */
 export type ConditionDraft = Omit<Condition, "lastTransitionTime" | "type"> & { type: ConditionType; reason: Reason };
+
+/** Makes drafts of one condition. */
+type Drafter = (status: "True" | "False", reason: Reason, message: string) => ConditionDraft;
+
+/** Makes drafts of conditions of one type. */
+export function drafterOf(type: ConditionType): Drafter {
+  return (status, reason, message) => ({ type, status, reason, message });
+}
 
 /** status.nodes. */
 export function countNodes(plan: RolloutPlan): NodeCounts {
@@ -102,19 +112,20 @@ function listProblems(plan: RolloutPlan): NodeProblem[] {
   }));
 }
 
-/** The three conditions. */
-export function conditionsOf(plan: RolloutPlan, situation: Situation): ConditionDraft[] {
-  return [ready(plan, situation), progressing(plan, situation), degraded(plan, situation)];
+/**
+ * The three conditions.
+ *
+ * @param counts of the plan; see countNodes
+ */
+export function conditionsOf(plan: RolloutPlan, counts: NodeCounts, situation: Situation): ConditionDraft[] {
+  return [ready(counts, situation), progressing(plan, counts, situation), degraded(plan, situation)];
 }
 
-function ready(plan: RolloutPlan, { version, deleting, rollbackFrom, problems }: Situation): ConditionDraft {
-  const { desired, ready: done } = countNodes(plan);
-  const draft = (status: "True" | "False", reason: Reason, message: string): ConditionDraft => ({
-    type: CONDITION.Ready,
-    status,
-    reason,
-    message,
-  });
+function ready(
+  { desired, ready: done }: NodeCounts,
+  { version, deleting, rollbackFrom, problems }: Situation,
+): ConditionDraft {
+  const draft = drafterOf(CONDITION.Ready);
   if (deleting) return draft("False", REASON.Deleting, "The resource is being deleted");
   const blocking = problems.find(({ reason }) => reason === REASON.KmmNotInstalled || reason === REASON.InvalidSpec);
   if (blocking) return draft("False", blocking.reason, blocking.message);
@@ -129,16 +140,10 @@ function ready(plan: RolloutPlan, { version, deleting, rollbackFrom, problems }:
 
 const AFTER_FAILURE = `see status.problems, and edit spec.onload, or set annotation ${RETRY_ANNOTATION} to try again`;
 
-function progressing(plan: RolloutPlan, situation: Situation): ConditionDraft {
-  const { desired, ready: done } = countNodes(plan);
+function progressing(plan: RolloutPlan, { desired, ready: done }: NodeCounts, situation: Situation): ConditionDraft {
   const moving = plan.nodes.filter((node) => isInBetween(node) && !node.gate && !node.problem?.failed);
   const waiting = plan.nodes.filter(({ gate }) => gate !== undefined);
-  const draft = (status: "True" | "False", reason: Reason, message: string): ConditionDraft => ({
-    type: CONDITION.Progressing,
-    status,
-    reason,
-    message,
-  });
+  const draft = drafterOf(CONDITION.Progressing);
   const now = moving.length > 0 ? `; now: ${describe(moving)}` : "";
   if (situation.deleting) {
     return draft("True", REASON.Deleting, `${nodesText(plan.nodes.length)} still to be cleaned${now}`);
@@ -163,30 +168,28 @@ function progressing(plan: RolloutPlan, situation: Situation): ConditionDraft {
 }
 
 function degraded(plan: RolloutPlan, { problems, rollbackFrom }: Situation): ConditionDraft {
-  const draft = (status: "True" | "False", reason: Reason, message: string): ConditionDraft => ({
-    type: CONDITION.Degraded,
-    status,
-    reason,
-    message,
-  });
+  const draft = drafterOf(CONDITION.Degraded);
   const failed = plan.nodes.filter(({ problem }) => problem?.failed);
   const parts = problems.map(({ message }) => message);
   if (failed.length > 0) {
     const first = failed[0]!;
-    const more = failed.length > 1 ? ` (and ${failed.length - 1} more nodes)` : "";
-    parts.push(`Node "${first.facts.name}" failed at ${first.state}: ${first.problem!.message}${more}`);
+    parts.push(`Node "${first.facts.name}" failed at ${first.state}: ${first.problem!.message}${moreThanOne(failed)}`);
   }
   if (parts.length > 0) return draft("True", problems[0]?.reason ?? REASON.NodesFailed, parts.join(". "));
   const other = plan.nodes.filter(({ problem }) => problem && !problem.passing);
   if (other.length > 0) {
     const first = other[0]!;
-    const more = other.length > 1 ? ` (and ${other.length - 1} more nodes)` : "";
-    return draft("True", REASON.NodesNotReady, `Node "${first.facts.name}": ${first.problem!.message}${more}`);
+    const message = `Node "${first.facts.name}": ${first.problem!.message}${moreThanOne(other)}`;
+    return draft("True", REASON.NodesNotReady, message);
   }
   if (rollbackFrom !== undefined) {
     return draft("True", REASON.RolledBack, `Version ${rollbackFrom} failed and was rolled back; see status.rollback`);
   }
   return draft("False", REASON.AsExpected, "Nothing is wrong");
+}
+
+function moreThanOne({ length }: readonly NodePlan[]): string {
+  return length > 1 ? ` (and ${length - 1} more nodes)` : "";
 }
 
 function nodesText(count: number): string {

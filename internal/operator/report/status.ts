@@ -8,9 +8,10 @@ import { isConflict, isNotFound } from "../../kube/errors.ts";
 import { ONLOADS } from "../../api/resources.ts";
 import { objectKey } from "../../kube/object.ts";
 import { refOf } from "../../kube/resource.ts";
+import { parseTime } from "../../kube/times.ts";
 import type { ReconcilerCaches, RawOnload } from "../cache/caches.ts";
 import type { ResourceProblem } from "../observe/preflight.ts";
-import { withTimes } from "./conditions.ts";
+import { drafterOf, withTimes } from "./conditions.ts";
 
 /** Counts and messages are written at most this often; conditions that change are written at once. */
 const INTERVAL_MS = 1000;
@@ -88,14 +89,9 @@ export function unreadableStatus(
   const reason = REASON.InvalidSpec;
   const generation = metadata.generation ?? 0;
   const drafts = [
-    { type: CONDITION.Ready, status: "False" as const, reason, message },
-    {
-      type: CONDITION.Progressing,
-      status: "False" as const,
-      reason,
-      message: "No node is touched until the spec is corrected",
-    },
-    { type: CONDITION.Degraded, status: "True" as const, reason, message },
+    drafterOf(CONDITION.Ready)("False", reason, message),
+    drafterOf(CONDITION.Progressing)("False", reason, "No node is touched until the spec is corrected"),
+    drafterOf(CONDITION.Degraded)("True", reason, message),
   ];
   const conditions = withTimes(drafts, old.conditions as Condition[] | undefined, generation, now);
   return { ...structuredClone(old), observedGeneration: generation, conditions };
@@ -104,7 +100,7 @@ export function unreadableStatus(
 /** Since when the resource has not been Ready, in milliseconds since the epoch; undefined while it is. */
 export function notReadySince(status: DeepReadonly<OnloadStatus> | undefined): number | undefined {
   const ready = status?.conditions?.find(({ type }) => type === CONDITION.Ready);
-  return ready?.status === "False" ? Date.parse(ready.lastTransitionTime) : undefined;
+  return ready?.status === "False" ? parseTime(ready.lastTransitionTime) : undefined;
 }
 
 /** Whether a condition of a status is True. */
