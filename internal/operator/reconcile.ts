@@ -23,18 +23,13 @@ import { next } from "./pass/next.ts";
 import { report, reportUnreadable } from "./pass/report.ts";
 import { ResourceSession } from "./pass/session.ts";
 
-export interface ReconcilerDeps extends Omit<PassDeps, "monotonic"> {
-  /** Milliseconds of a clock that does not go back, for intervals. Default: `now`. */
-  monotonic?: () => number;
-}
-
 /** Reconciles Onload resources. Different resources may be reconciled side by side, one resource never twice at once. */
 export class OnloadReconciler {
   readonly #deps: PassDeps;
   readonly #sessions = new Map<string, ResourceSession>();
 
-  constructor(deps: ReconcilerDeps) {
-    this.#deps = { ...deps, monotonic: deps.monotonic ?? deps.now };
+  constructor(deps: PassDeps) {
+    this.#deps = deps;
   }
 
   /**

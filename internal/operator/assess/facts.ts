@@ -3,14 +3,12 @@
  * resource asks for. Everything that the rollout decides follows from these facts and the clock: nothing is remembered
  * in the operator.
  */
-import type { LoadLabelFacts } from "../kmm/kmm.ts";
-import type { Version } from "../kmm/kmm.ts";
+import type { MissingImage } from "../kmm/images.ts";
+import type { LoadLabelFacts, Version } from "../kmm/kmm.ts";
 import type { NodeObservation, PluginObservation } from "../observe/observation.ts";
 
 export type { Holder } from "../cache/holders.ts";
 export type { Failure, LoadLabelFacts, Version } from "../kmm/kmm.ts";
-export type { MissingImage } from "../kmm/images.ts";
-import type { MissingImage } from "../kmm/images.ts";
 
 /** One node, seen from one Onload resource. */
 export interface NodeFacts extends Omit<NodeObservation, "sfcAtBoot" | "plugin" | "loadLabels"> {

@@ -4,7 +4,7 @@ import type { DaemonSet, DeepReadonly } from "../../api/core.ts";
 import type { Module } from "../../api/kmm.ts";
 import type { Onload } from "../../api/onload.ts";
 import { desiredDaemonSet } from "./daemonset.ts";
-import { holdBack, type ModuleInUse } from "./hold-back.ts";
+import { holdBack, type HeldBack } from "./hold-back.ts";
 import { holdBackImages } from "./hold-back-images.ts";
 import { desiredModules, type DesiredModules } from "./modules.ts";
 import type { Kmm, SelectorInUse, Version } from "../kmm/kmm.ts";
@@ -121,29 +121,15 @@ export function desiredObjects(
 ): DesiredObjects {
   const desired = desiredModules(onload, kmm);
   const last = lastReadyModules(onload, kmm);
-  const inUse = (module: "onload" | "sfc"): ModuleInUse => ({
-    live: live[module],
-    lastReady: last?.[module],
-    kernels: loaded.filter((node) => node[module]).map(({ kernel }) => kernel),
-  });
-  for (const each of ["onload", "sfc"] as const) {
-    const module = desired[each];
-    if (module) module.spec.selector = kmm.selectorFor(module, { live: live[each], ...selectors[each] });
-  }
-  const main = holdBackImages(
-    holdBack(desired.onload, inUse("onload"), kmm),
-    live.onload,
-    loaded.map(({ kernel, onloadImage }) => ({ kernel, image: onloadImage })),
-    kmm,
-  );
-  const sfc =
-    desired.sfc &&
-    holdBackImages(
-      holdBack(desired.sfc, inUse("sfc"), kmm),
-      live.sfc,
-      loaded.map(({ kernel, sfcImage }) => ({ kernel, image: sfcImage })),
-      kmm,
-    );
+  const held = (each: "onload" | "sfc", module: Module): HeldBack => {
+    module.spec.selector = kmm.selectorFor(module, { live: live[each], ...selectors[each] });
+    const kernels = loaded.filter((node) => node[each]).map(({ kernel }) => kernel);
+    const images = loaded.map((node) => ({ kernel: node.kernel, image: node[`${each}Image`] }));
+    const byFields = holdBack(module, { live: live[each], lastReady: last?.[each], kernels }, kmm);
+    return holdBackImages(byFields, live[each], images, kmm);
+  };
+  const main = held("onload", desired.onload);
+  const sfc = desired.sfc && held("sfc", desired.sfc);
   const heldBack = [...new Set([...main.heldBack, ...(sfc?.heldBack ?? [])])];
   let sfcModule = sfc?.apply;
   // Nodes that have this version's onload without sfc under it would get sfc under a loaded onload.

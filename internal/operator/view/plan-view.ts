@@ -84,8 +84,7 @@ function awaitedBy(nodes: readonly NodePlan[]): string[] {
 
 /** Nodes with a step of their own come first, then those that wait, as slots become free. */
 function order({ plan, policy }: Planned): [number, NodePlan][] {
-  const byName = new Map(plan.nodes.map((node) => [node.facts.name, node]));
-  const whole = startOrder(plan.nodes).map(({ facts }) => byName.get(facts.name)!);
+  const whole = startOrder(plan.nodes);
   const starting = whole.filter(({ gate }) => gate === undefined);
   // KMM looks for an image only once its Module asks for it, so that a missing image alone keeps no node back.
   const queues = ({ gate, problem }: NodePlan): boolean =>

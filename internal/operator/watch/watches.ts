@@ -5,9 +5,6 @@ import type { Informer } from "../../kube/informer.ts";
 import type { Change } from "../../kube/store.ts";
 import type { Caches } from "../cache/caches.ts";
 import { observeClaims } from "../observe/cluster.ts";
-import { concerns } from "../observe/node.ts";
-import { namespacedName } from "../../kube/object.ts";
-import { selects } from "../observe/ownership.ts";
 import { keysOfKmmPod, keysOfNode, keysOfObject, keysOfPlugin, keysOfPullPod } from "./keys.ts";
 
 /** What is told which resources to look at; {@link Controller} is the real one. */
@@ -36,10 +33,8 @@ export function watchAll(controller: Watcher, caches: Caches): void {
   controller.watch(caches.modules, (change) => existing(keysOfObject(change)));
   controller.watch(caches.moduleImagesConfigs, (change) => existing(keysOfObject(change)));
   controller.watch(caches.daemonSets, (change) => existing(keysOfObject(change)));
-  controller.watch(caches.nodeModulesConfigs, ({ key }) => {
-    const node = caches.nodes.store.get(key);
-    return node ? keysOfNode({ key, old: undefined, current: node }, observeClaims(caches)) : [];
-  });
+  // A NodeModulesConfig has its node's name.
+  controller.watch(caches.nodeModulesConfigs, ({ key }) => keysOfNodeName(caches, key));
   controller.watch(caches.machineConfigs, all);
   controller.watch(caches.crds, ({ old, current }) => ((current ?? old)?.spec.group.endsWith(KMM_GROUP) ? all() : []));
 }
@@ -59,9 +54,6 @@ function existingKeys(
 
 /** The keys of the resources that a node concerns. */
 export function keysOfNodeName(caches: Caches, name: string): string[] {
-  const node = caches.nodes.store.get(name);
-  if (!node) return [];
-  return observeClaims(caches)
-    .filter((claim) => concerns(node, claim, selects(claim.selector, node.metadata.labels ?? {})))
-    .map(namespacedName);
+  const current = caches.nodes.store.get(name);
+  return current ? keysOfNode({ key: name, old: undefined, current }, observeClaims(caches)) : [];
 }

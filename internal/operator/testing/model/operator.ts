@@ -82,6 +82,7 @@ export class Operator {
       reporter: new EventReporter(sink, new OperatorMetrics(new Registry())),
       environment: { ownNode: "n0", pluginImage: undefined, ownImage: "registry/onloadctl:1" },
       now: () => this.#api.now,
+      monotonic: () => this.#api.now,
     });
     this.#due.clear();
     this.#wakeAll();
