@@ -4,6 +4,7 @@
  *
  * The names are those of the original, so that a cluster can change over while its nodes are labelled and its pods run.
  */
+import type { DeepReadonly, KubeObject } from "./core.ts";
 
 /** API group, version and kind of the Onload resource. */
 export const ONLOAD_GROUP = "onload.amd.com";
@@ -58,6 +59,11 @@ export const READYZ_PATH = "/readyz";
 export interface OnloadKey {
   namespace: string;
   name: string;
+}
+
+/** The key of an Onload resource. */
+export function onloadKeyOf({ metadata }: Pick<DeepReadonly<KubeObject>, "metadata">): OnloadKey {
+  return { namespace: metadata.namespace ?? "", name: metadata.name };
 }
 
 /** The Module that loads the onload driver. */

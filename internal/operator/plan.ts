@@ -4,7 +4,7 @@
  */
 import { isDeepStrictEqual } from "node:util";
 import type { DeepReadonly } from "../api/core.ts";
-import { RETRY_ANNOTATION } from "../api/names.ts";
+import { onloadKeyOf, RETRY_ANNOTATION } from "../api/names.ts";
 import type { Onload } from "../api/onload.ts";
 import { assess, type Wanted } from "./assess/assess.ts";
 import { hasSeenTemplate } from "./assess/template.ts";
@@ -75,7 +75,7 @@ export function planFor(deps: PlanDeps, onload: DeepReadonly<Onload>, now: numbe
   const { caches, environment } = deps;
   const effective = effectiveOnload(onload);
   const { version } = effective.spec.onload;
-  const key = { namespace: onload.metadata.namespace ?? "", name: onload.metadata.name };
+  const key = onloadKeyOf(onload);
   const live = observeObjects(caches, key);
 
   // 1. Observe: what there is, whatever the resource asks for.

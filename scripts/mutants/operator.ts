@@ -17,8 +17,8 @@ export const OPERATOR_MUTANTS: Mutant[] = [
       "throw error;",
     ],
     "another resource's device plugin is replaced too": [
-      "if (!mine || metadata.deletionTimestamp) continue;",
-      "if (metadata.deletionTimestamp) continue;",
+      "if (!isPluginOf(key, pod) || isTerminating(pod)) continue;",
+      "if (isTerminating(pod)) continue;",
     ],
     "pods that were known before the plugin went are known for ever": [
       'if (plan.step === "UnlabelPlugin") {',

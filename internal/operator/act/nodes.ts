@@ -2,14 +2,15 @@
 import { asError } from "../../cli/errors.ts";
 import type { DeepReadonly, Node } from "../../api/core.ts";
 import type { Kmm } from "../kmm/kmm.ts";
-import { devicePluginName, PLUGIN_NAME_LABEL, type OnloadKey } from "../../api/names.ts";
+import { onloadKeyOf, type OnloadKey } from "../../api/names.ts";
 import type { Onload } from "../../api/onload.ts";
 import type { ClusterClient } from "../cache/cluster-client.ts";
 import { isConflict, isNotFound } from "../../kube/errors.ts";
-import { NODES, PODS } from "../../kube/resource.ts";
+import { NODES, PODS, refOf } from "../../kube/resource.ts";
 import type { ReconcilerCaches } from "../cache/caches.ts";
 import { evictHolders, type Evictor } from "./evict.ts";
 import type { NodePods } from "../cache/node-pods.ts";
+import { isPluginOf, isTerminating } from "../cache/pods.ts";
 import { isDue, needsFreshNode, nodePatch, takesStep } from "../rollout/patch.ts";
 import type { NodePlan, RolloutPlan } from "../rollout/plan.ts";
 import { keepsHolders } from "../rollout/states.ts";
@@ -93,7 +94,7 @@ async function takeStep(
   signal: AbortSignal,
 ): Promise<void> {
   const { client, caches, pods, inspected } = actor;
-  const key = { namespace: onload.metadata.namespace ?? "", name: onload.metadata.name };
+  const key = onloadKeyOf(onload);
   const { name } = plan.facts;
   if (plan.step === "Inspect") {
     inspected.add(name);
@@ -137,10 +138,8 @@ async function deletePlugin(
   node: string,
   signal: AbortSignal,
 ): Promise<void> {
-  for (const { metadata } of caches.plugins.store.byIndex("node", node)) {
-    const mine =
-      metadata.namespace === key.namespace && metadata.labels?.[PLUGIN_NAME_LABEL] === devicePluginName(key.name);
-    if (!mine || metadata.deletionTimestamp) continue;
-    await client.delete(PODS, { namespace: key.namespace, name: metadata.name }, { uid: metadata.uid, signal });
+  for (const pod of caches.plugins.store.byIndex("node", node)) {
+    if (!isPluginOf(key, pod) || isTerminating(pod)) continue;
+    await client.delete(PODS, refOf(pod), { uid: pod.metadata.uid, signal });
   }
 }

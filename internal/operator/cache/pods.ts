@@ -1,6 +1,12 @@
 /** Reading of pods: readiness, times, and what failed in them, in the kubelet's words. */
 import type { ContainerStatus, DeepReadonly, Pod } from "../../api/core.ts";
+import { devicePluginName, PLUGIN_NAME_LABEL, type OnloadKey } from "../../api/names.ts";
 import { parseTime } from "../../kube/times.ts";
+
+/** Whether a pod is a resource's device plugin. */
+export function isPluginOf({ namespace, name }: OnloadKey, { metadata }: DeepReadonly<Pod>): boolean {
+  return metadata.namespace === namespace && metadata.labels?.[PLUGIN_NAME_LABEL] === devicePluginName(name);
+}
 
 /** Whether a pod is on its way out. */
 export function isTerminating(pod: DeepReadonly<Pod>): boolean {

@@ -7,6 +7,7 @@ import {
   VERSION_LABEL,
   devicePluginName,
   devicePluginSelector,
+  onloadKeyOf,
   objectLabels,
   pluginLabel,
 } from "../../api/names.ts";
@@ -49,8 +50,8 @@ const DEFAULT_RESOURCES = { requests: { cpu: "10m", memory: "64Mi" } };
  * @param image the device plugin's image: {@link devicePluginImage}
  */
 export function desiredDaemonSet(onload: DeepReadonly<Onload>, image: string): DaemonSet {
-  const { spec, metadata } = onload;
-  const key = { namespace: metadata.namespace ?? "", name: metadata.name };
+  const { spec } = onload;
+  const key = onloadKeyOf(onload);
   const version = { [VERSION_LABEL]: spec.onload.version };
   return {
     apiVersion: "apps/v1",

@@ -19,7 +19,7 @@ import type {
   SelectorInUse,
   Version,
 } from "./kmm.ts";
-import { loadLabel, loadLabelOn, loadLabelSelector, OFF, ON } from "./load-label.ts";
+import { loadLabel, loadLabelOn, loadLabelSelector, OFF, ON, withoutLoadLabel } from "./load-label.ts";
 import { firstFailure, newest, podsOf } from "./module-pods.ts";
 import { EVERY_LINUX_NODE, keptSelector, optionsOf, inTreeRemovalOf } from "./module-spec.ts";
 
@@ -70,11 +70,12 @@ export class Kmm1 implements Kmm {
     };
   }
 
-  labelsToLoad({ namespace, module }: ModuleRef, version: Version, { required, value }: LoadLabelFacts): NodeLabels {
-    const label = loadLabel(namespace, module);
+  labelsToLoad(ref: ModuleRef, version: Version, label: LoadLabelFacts): NodeLabels {
     // If the Module does not ask for it, the label would only mislead.
-    const rest: NodeLabels = required ? { [label]: ON } : value === undefined ? {} : { [label]: null };
-    return { ...versionLabels({ namespace, module }, version), ...rest };
+    const rest = label.required
+      ? { [loadLabel(ref.namespace, ref.module)]: ON }
+      : withoutLoadLabel(ref.namespace, ref.module, label.value);
+    return { ...versionLabels(ref, version), ...rest };
   }
 
   labelsToUnload(ref: ModuleRef, label: LoadLabelFacts): NodeLabels {
@@ -149,9 +150,8 @@ function versionLabels({ namespace, module }: ModuleRef, version: Version | null
   };
 }
 
-function withoutModule(ref: ModuleRef, { value }: LoadLabelFacts): NodeLabels {
-  const label = value === undefined ? {} : { [loadLabel(ref.namespace, ref.module)]: null };
-  return { ...versionLabels(ref, null), ...label };
+function withoutModule(ref: ModuleRef, label: LoadLabelFacts): NodeLabels {
+  return { ...versionLabels(ref, null), ...withoutLoadLabel(ref.namespace, ref.module, label.value) };
 }
 
 /** The Module's selector when the pod was made: KMM 1.1 adds labels of its own to it. */

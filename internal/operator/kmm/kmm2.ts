@@ -17,7 +17,7 @@ import type {
   SelectorInUse,
   Version,
 } from "./kmm.ts";
-import { loadLabel, loadLabelOn } from "./load-label.ts";
+import { loadLabelOn, withoutLoadLabel } from "./load-label.ts";
 import { firstFailure, newest, podsOf } from "./module-pods.ts";
 import { EVERY_LINUX_NODE, keptSelector, optionsOf, inTreeRemovalOf } from "./module-spec.ts";
 
@@ -69,11 +69,17 @@ export class Kmm2 implements Kmm {
   }
 
   labelsToLoad(ref: ModuleRef, version: Version, label: LoadLabelFacts): NodeLabels {
-    return { [moduleVersionLabel(ref.namespace, ref.module)]: version, ...withoutLoadLabel(ref, label) };
+    return {
+      [moduleVersionLabel(ref.namespace, ref.module)]: version,
+      ...withoutLoadLabel(ref.namespace, ref.module, label.value),
+    };
   }
 
   labelsToUnload(ref: ModuleRef, label: LoadLabelFacts): NodeLabels {
-    return { [moduleVersionLabel(ref.namespace, ref.module)]: null, ...withoutLoadLabel(ref, label) };
+    return {
+      [moduleVersionLabel(ref.namespace, ref.module)]: null,
+      ...withoutLoadLabel(ref.namespace, ref.module, label.value),
+    };
   }
 
   labelsToClear(ref: ModuleRef, label: LoadLabelFacts): NodeLabels {
@@ -101,10 +107,6 @@ export class Kmm2 implements Kmm {
     const kernel = kernelVersion.replace(/\+$/, "");
     return this.#capabilities.pluralInTree ? kernel.replace(/[^A-Za-z0-9._-]/gu, "_") : kernel;
   }
-}
-
-function withoutLoadLabel({ namespace, module }: ModuleRef, { value }: LoadLabelFacts): NodeLabels {
-  return value === undefined ? {} : { [loadLabel(namespace, module)]: null };
 }
 
 /**

@@ -25,6 +25,15 @@ export function loadLabelSelector(namespace: string, moduleName: string): Record
   return { [loadLabel(namespace, moduleName)]: ON };
 }
 
+/** The change of a node's labels that takes its load label away. */
+export function withoutLoadLabel(
+  namespace: string,
+  moduleName: string,
+  value: LoadLabelValue | undefined,
+): Record<string, null> {
+  return value === undefined ? {} : { [loadLabel(namespace, moduleName)]: null };
+}
+
 /** Whether a Module loads only on nodes whose load label is on. A Module that another operator made keeps its selector. */
 export function requiresLoadLabel({ metadata, spec }: DeepReadonly<Module>): boolean {
   return loadLabel(metadata.namespace ?? "", metadata.name) in spec.selector;

@@ -4,6 +4,7 @@ import { KMM_MODULE_NAME_LABEL, onloadModuleName, sfcModuleName, type OnloadKey 
 import { oneLine, podFailure } from "../cache/pods.ts";
 import type { Stores } from "../cache/caches.ts";
 import type { ClusterClient } from "../cache/cluster-client.ts";
+import { refOf } from "../../kube/resource.ts";
 import type { NodeObservation } from "./observation.ts";
 
 const LINES = 5;
@@ -108,11 +109,10 @@ export class FailureLogs {
     }
     const restarts = restartsOf(pod);
     if (read.restarts === restarts || now < read.notBefore) return;
-    const ref = { namespace: pod.metadata.namespace ?? "", name: pod.metadata.name };
     const { container } = failure;
     const options = { container, previous: restarts > 0, tailLines: LINES, signal, timeoutMs: READ_TIMEOUT_MS };
     try {
-      const text = oneLine((await client.podLog(ref, options)) ?? "");
+      const text = oneLine((await client.podLog(refOf(pod), options)) ?? "");
       read.restarts = restarts;
       if (text !== "") this.#set(uid, text);
     } catch (error) {

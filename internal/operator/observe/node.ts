@@ -2,10 +2,8 @@
 import { sfcMachineConfigOf, type BootMachineConfig } from "../../api/boot-status.ts";
 import type { DeepReadonly, Node, Pod } from "../../api/core.ts";
 import {
-  devicePluginName,
   ONLOAD_RESOURCE,
   onloadModuleName,
-  PLUGIN_NAME_LABEL,
   pluginLabel,
   sfcModuleName,
   TEMPLATE_ANNOTATION,
@@ -17,7 +15,7 @@ import { parseQuantity } from "../../api/quantity.ts";
 import { parseTime } from "../../kube/times.ts";
 import { NODE_REASON } from "../../api/reasons.ts";
 import type { Holder } from "../cache/holders.ts";
-import { isReady, isTerminating, podFailure, podSince } from "../cache/pods.ts";
+import { isPluginOf, isReady, isTerminating, podFailure, podSince } from "../cache/pods.ts";
 import type { Kmm, KmmNodeInputs, ModuleReading, Version } from "../kmm/kmm.ts";
 import { reminderLabel } from "../kmm/reminder.ts";
 import type { NodeObservation, PluginObservation } from "./observation.ts";
@@ -99,10 +97,7 @@ function isCordoned({ spec }: DeepReadonly<Node>): boolean {
 }
 
 function observePlugin(pods: readonly DeepReadonly<Pod>[], key: OnloadKey): PluginObservation {
-  const mine = pods.filter(
-    ({ metadata }) =>
-      metadata.namespace === key.namespace && metadata.labels?.[PLUGIN_NAME_LABEL] === devicePluginName(key.name),
-  );
+  const mine = pods.filter((pod) => isPluginOf(key, pod));
   const staying = mine.find((pod) => !isTerminating(pod));
   const failure = staying && podFailure(staying);
   const reason = failure?.kind === "image" ? NODE_REASON.ImagePullFailed : NODE_REASON.PluginNotReady;

@@ -1,6 +1,6 @@
 /** Stage 1 of a pass: what is known of a resource, beside the caches. */
 import type { DeepReadonly } from "../../api/core.ts";
-import type { OnloadKey } from "../../api/names.ts";
+import { onloadKeyOf, type OnloadKey } from "../../api/names.ts";
 import type { Onload } from "../../api/onload.ts";
 import type { RawOnload } from "../cache/caches.ts";
 import { readOnload, withoutSpec, type ResourceProblem } from "../observe/preflight.ts";
@@ -30,14 +30,12 @@ export async function gather(
   session: ResourceSession,
   signal: AbortSignal,
 ): Promise<Gathered | { unreadable: ResourceProblem }> {
-  const { namespace = "", name, deletionTimestamp } = raw.metadata;
+  const { uid, resourceVersion, deletionTimestamp } = raw.metadata;
   const deleting = deletionTimestamp !== undefined;
-  const { onload: read, problem } = session.read.get(`${raw.metadata.uid} ${raw.metadata.resourceVersion}`, () =>
-    readOnload(raw),
-  );
+  const { onload: read, problem } = session.read.get(`${uid} ${resourceVersion}`, () => readOnload(raw));
   const onload = read ?? (deleting ? withoutSpec(raw) : undefined);
   // Not even its nodes are known.
   if (!onload) return { unreadable: problem! };
   const account = deleting ? undefined : await session.account.problem(client, onload, monotonic(), signal);
-  return { key: { namespace, name }, raw, onload, deleting, invalid: deleting ? undefined : problem, account };
+  return { key: onloadKeyOf(raw), raw, onload, deleting, invalid: deleting ? undefined : problem, account };
 }

@@ -1,6 +1,7 @@
 /** Stage 4 of a pass: events, metrics and status of the plan, of what was done and of what went wrong. */
 import { asError, errorText } from "../../cli/errors.ts";
 import type { DeepReadonly } from "../../api/core.ts";
+import { onloadKeyOf } from "../../api/names.ts";
 import type { OnloadStatus } from "../../api/onload.ts";
 import { CONDITION, REASON } from "../../api/reasons.ts";
 import type { Result } from "../../controller/controller.ts";
@@ -105,8 +106,7 @@ export async function reportUnreadable(
   signal: AbortSignal,
 ): Promise<Result> {
   const { reporter, now } = deps;
-  const { namespace = "", name } = raw.metadata;
-  reporter.reportUnreadable({ namespace, name });
+  reporter.reportUnreadable(onloadKeyOf(raw));
   const { statusWaitMs, error } = await reportStatus(deps, raw, unreadableStatus(raw, problem, now()), session, signal);
   if (error) throw error;
   return statusWaitMs === undefined ? {} : { requeueAfterMs: statusWaitMs };

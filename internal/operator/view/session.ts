@@ -1,7 +1,7 @@
 /** The operator's own caches and planner for commands that only look: nothing is written. */
 import type { Logger } from "../../cli/log.ts";
 import type { DaemonSet, DeepReadonly, Pod } from "../../api/core.ts";
-import { devicePluginName } from "../../api/names.ts";
+import { devicePluginName, onloadKeyOf } from "../../api/names.ts";
 import { DEVICE_PLUGIN_CONTAINER } from "../../api/plugin-pod.ts";
 import type { Onload } from "../../api/onload.ts";
 import type { Client } from "../../kube/client.ts";
@@ -119,8 +119,7 @@ export class Session {
     const emptying = planned.plan.nodes.filter(({ step }) => step === "Inspect");
     await Promise.all(emptying.map(({ facts }) => this.pods.inspect(facts.name, signal)));
     const nodes = planned.plan.nodes.map(({ facts }) => facts);
-    const { namespace = "" } = onload.metadata;
-    const loaders = failedModulePods(nodes, { namespace, name: onload.metadata.name }, this.caches);
+    const loaders = failedModulePods(nodes, onloadKeyOf(onload), this.caches);
     const { changed } = await this.#failureLogs.collect(this.client, loaders, now, signal);
     const again = emptying.length > 0 || changed;
     return { raw, onload, planned: again ? this.#plan(onload, image, now) : planned, problem: problem?.message };
