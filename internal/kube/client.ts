@@ -43,15 +43,7 @@ export class Client {
     options: CallOptions = {},
   ): Promise<T | undefined> {
     try {
-      return await this.transport.json<T>(
-        {
-          method: "GET",
-          path: objectPath(resource, ref),
-          action: `get ${describeRef(resource, ref)}`,
-          ...requestOptions(options),
-        },
-        isA(resource),
-      );
+      return await this.#object<T>("get", resource, ref, { method: "GET", path: objectPath(resource, ref) }, options);
     } catch (error) {
       if (isNotFound(error)) return undefined;
       throw error;
@@ -98,7 +90,7 @@ export class Client {
       }>(
         {
           method: "GET",
-          path: `${collectionPath(resource, options.namespace)}?${query.toString()}`,
+          path: withQuery(collectionPath(resource, options.namespace), query),
           action: `list ${resource.plural}`,
           ...requestOptions(options),
         },
@@ -121,16 +113,8 @@ export class Client {
     options: WriteOptions = {},
   ): Promise<T> {
     const ref = refOf(object);
-    return this.transport.json<T>(
-      {
-        method: "POST",
-        path: withQuery(collectionPath(resource, ref.namespace), writeQuery(options)),
-        action: `create ${describeRef(resource, ref)}`,
-        body: { apiVersion: apiVersionOf(resource), kind: resource.kind, ...object },
-        ...requestOptions(options),
-      },
-      isA(resource),
-    );
+    const path = withQuery(collectionPath(resource, ref.namespace), writeQuery(options));
+    return this.#object<T>("create", resource, ref, { method: "POST", path, body: typed(resource, object) }, options);
   }
 
   /** Replaces an object as a whole; fails with Conflict unless it still has the version of `object`. */
@@ -140,16 +124,8 @@ export class Client {
     options: WriteOptions = {},
   ): Promise<T> {
     const ref = refOf(object);
-    return this.transport.json<T>(
-      {
-        method: "PUT",
-        path: withQuery(objectPath(resource, ref, options.subresource), writeQuery(options)),
-        action: `replace ${describeRef(resource, ref)}`,
-        body: { apiVersion: apiVersionOf(resource), kind: resource.kind, ...object },
-        ...requestOptions(options),
-      },
-      isA(resource),
-    );
+    const path = withQuery(objectPath(resource, ref, options.subresource), writeQuery(options));
+    return this.#object<T>("replace", resource, ref, { method: "PUT", path, body: typed(resource, object) }, options);
   }
 
   /**
@@ -165,17 +141,13 @@ export class Client {
     const query = writeQuery(options);
     query.set("fieldManager", options.fieldManager ?? FIELD_MANAGER);
     query.set("force", String(options.force ?? true));
-    return this.transport.json<T>(
-      {
-        method: "PATCH",
-        path: withQuery(objectPath(resource, ref, options.subresource), query),
-        action: `apply ${describeRef(resource, ref)}`,
-        contentType: "application/apply-patch+yaml",
-        body: { apiVersion: apiVersionOf(resource), kind: resource.kind, ...object },
-        ...requestOptions(options),
-      },
-      isA(resource),
-    );
+    const request = {
+      method: "PATCH",
+      path: withQuery(objectPath(resource, ref, options.subresource), query),
+      contentType: "application/apply-patch+yaml",
+      body: typed(resource, object),
+    } as const;
+    return this.#object<T>("apply", resource, ref, request, options);
   }
 
   /** JSON merge patch: null removes a field, lists are replaced. */
@@ -187,17 +159,13 @@ export class Client {
   ): Promise<T> {
     const { resourceVersion } = options;
     const metadata = (patch as { metadata?: object }).metadata;
-    return this.transport.json<T>(
-      {
-        method: "PATCH",
-        path: withQuery(objectPath(resource, ref, options.subresource), writeQuery(options)),
-        action: `patch ${describeRef(resource, ref)}`,
-        contentType: "application/merge-patch+json",
-        body: resourceVersion ? { ...patch, metadata: { ...metadata, resourceVersion } } : patch,
-        ...requestOptions(options),
-      },
-      isA(resource),
-    );
+    const request = {
+      method: "PATCH",
+      path: withQuery(objectPath(resource, ref, options.subresource), writeQuery(options)),
+      contentType: "application/merge-patch+json",
+      body: resourceVersion ? { ...patch, metadata: { ...metadata, resourceVersion } } : patch,
+    } as const;
+    return this.#object<T>("patch", resource, ref, request, options);
   }
 
   /**
@@ -277,6 +245,23 @@ export class Client {
       throw error;
     }
   }
+
+  /** A call that the server answers with the object itself. */
+  #object<T extends KubeObject>(
+    verb: string,
+    resource: Resource,
+    ref: ObjectRef,
+    request: Pick<ApiRequest, "method" | "path" | "body" | "contentType">,
+    options: CallOptions,
+  ): Promise<T> {
+    const action = `${verb} ${describeRef(resource, ref)}`;
+    return this.transport.json<T>({ ...request, action, ...requestOptions(options) }, isA(resource));
+  }
+}
+
+/** An object as it is written: with its kind, which objects of a list lack. */
+function typed(resource: Resource, object: object): object {
+  return { apiVersion: apiVersionOf(resource), kind: resource.kind, ...object };
 }
 
 /** What the transport needs to know of a call. */
@@ -303,7 +288,7 @@ function writeQuery(options: { dryRun?: boolean }): URLSearchParams {
 }
 
 function withQuery(path: string, query: URLSearchParams): string {
-  return query.size > 0 ? `${path}?${query.toString()}` : path;
+  return `${path}?${query.toString()}`;
 }
 
 function deleteOptions(options: EvictOptions & { resourceVersion?: string }): object {
