@@ -49,8 +49,8 @@ export default defineSubcommand({
     },
   ],
   async run({ args, signal, log }) {
-    parseBindAddress("metrics-bind-address", args["metrics-bind-address"]);
-    parseBindAddress("health-probe-bind-address", args["health-probe-bind-address"]);
+    const metricsAddress = parseBindAddress("metrics-bind-address", args["metrics-bind-address"]);
+    const healthProbeAddress = parseBindAddress("health-probe-bind-address", args["health-probe-bind-address"]);
     const namespaces = namespaceList(args["watch-namespaces"]);
     const metrics = new ControllerMetrics();
     const client = await connect({
@@ -65,8 +65,8 @@ export default defineSubcommand({
         metrics,
         log,
         namespaces,
-        metricsBindAddress: args["metrics-bind-address"],
-        healthProbeBindAddress: args["health-probe-bind-address"],
+        metricsAddress,
+        healthProbeAddress,
         leaderElect: args["leader-elect"],
         leaseNamespace: args["leader-election-namespace"] || POD_NAMESPACE || client.namespace,
         pod: { name: POD_NAME || undefined, namespace: POD_NAMESPACE || undefined },

@@ -12,7 +12,7 @@ import { Controller, type Reconcile } from "./controller.ts";
 import { Manager, type ManagerOptions } from "./manager.ts";
 import { ControllerMetrics } from "./metrics.ts";
 
-const LOCAL = "127.0.0.1:0";
+const LOCAL = { host: "127.0.0.1", port: 0 };
 
 /** A manager with one informer of nodes and one controller over it. */
 function build(server: FakeApiServer, reconcile: Reconcile, options: Partial<ManagerOptions> = {}) {
@@ -20,8 +20,8 @@ function build(server: FakeApiServer, reconcile: Reconcile, options: Partial<Man
   const manager = new Manager({
     log: silentLogger,
     metrics,
-    metricsBindAddress: LOCAL,
-    healthProbeBindAddress: LOCAL,
+    metricsAddress: LOCAL,
+    healthProbeAddress: LOCAL,
     ...options,
   });
   const client = server.client({ onRequest: metrics.onRequest });
@@ -193,12 +193,12 @@ test("a shutdown in which nothing goes well ends before the kubelet kills the De
 test("a port that is taken ends the start with one line; 0 listens on nothing", async () => {
   await using server = await FakeApiServer.start();
   const taken = await ProbeServer.listen({ host: "127.0.0.1", port: 0 }, {});
-  const { manager } = build(server, async () => undefined, { metricsBindAddress: `127.0.0.1:${taken.port}` });
+  const { manager } = build(server, async () => undefined, { metricsAddress: { ...LOCAL, port: taken.port } });
   await expect(manager.run(new AbortController().signal)).rejects.toThrow(
     `Cannot listen on 127.0.0.1:${taken.port}: the port is in use`,
   );
   await taken.close();
-  const off = build(server, async () => undefined, { metricsBindAddress: "0", healthProbeBindAddress: "0" });
+  const off = build(server, async () => undefined, { metricsAddress: undefined, healthProbeAddress: undefined });
   const stop = new AbortController();
   const running = off.manager.run(stop.signal);
   await until(() => off.informer.hasSynced);

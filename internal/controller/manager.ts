@@ -1,11 +1,11 @@
 import { HEALTHZ_PATH, METRICS_PATH, READYZ_PATH } from "../api/names.ts";
 import { errorText } from "../cli/errors.ts";
 import type { Logger } from "../cli/log.ts";
-import { systemClock, type Clock } from "../kube/clock.ts";
+import { onAbort, systemClock, type Clock } from "../kube/clock.ts";
 import type { InformerState } from "../kube/informer.ts";
 import { lead, type LeaderElectionOptions } from "../kube/lease.ts";
 import type { Resource } from "../api/resources.ts";
-import { parseBindAddress } from "../probes/bind-address.ts";
+import type { BindAddress } from "../probes/bind-address.ts";
 import { metricsHandler } from "../probes/metrics-handler.ts";
 import { ProbeServer, type Answer } from "../probes/server.ts";
 import type { Controller } from "./controller.ts";
@@ -31,10 +31,10 @@ const GRACEFUL_SHUTDOWN_MS = 5000;
 export interface ManagerOptions {
   log: Logger;
   metrics: ControllerMetrics;
-  /** Such as ":8080"; "0" for none. */
-  metricsBindAddress: string;
-  /** Serves /healthz and /readyz. Such as ":8081"; "0" for none. */
-  healthProbeBindAddress: string;
+  /** undefined: metrics are not served. */
+  metricsAddress: BindAddress | undefined;
+  /** Where /healthz and /readyz are served; undefined: nowhere. */
+  healthProbeAddress: BindAddress | undefined;
   /** Left out: this process acts without asking others. */
   leaderElection?: Omit<LeaderElectionOptions, "log" | "onChange"> | undefined;
   /** How long reconciles under way may take to end. Default {@link GRACEFUL_SHUTDOWN_MS}. */
@@ -126,14 +126,9 @@ export class Manager {
   async #runControllers(stop: AbortSignal): Promise<void> {
     const { log, gracefulShutdownMs = GRACEFUL_SHUTDOWN_MS, clock = systemClock } = this.#options;
     const { promise: overdue, resolve } = Promise.withResolvers<"overdue">();
-    let cancel = (): void => undefined;
-    const onStop = (): void => {
-      cancel = clock.after(gracefulShutdownMs, () => resolve("overdue"));
-    };
-    stop.addEventListener("abort", onStop, { once: true });
+    const cancel = onAbort(stop, () => clock.after(gracefulShutdownMs, () => resolve("overdue")));
     const all = Promise.all(this.#controllers.map((controller) => controller.run(stop)));
     const end = await Promise.race([all, overdue]);
-    stop.removeEventListener("abort", onStop);
     cancel();
     if (end === "overdue")
       log.warn("Stopped without waiting for reconciles under way", { waitedMs: gracefulShutdownMs });
@@ -141,15 +136,12 @@ export class Manager {
   }
 
   async #listen(): Promise<void> {
-    const { metricsBindAddress, healthProbeBindAddress, metrics } = this.#options;
-    const metricsAt = parseBindAddress("metrics-bind-address", metricsBindAddress);
-    const healthAt = parseBindAddress("health-probe-bind-address", healthProbeBindAddress);
-    if (metricsAt) {
-      const source = { contentType: metrics.registry.contentType, text: () => metrics.text() };
-      this.#metricsServer = await ProbeServer.listen(metricsAt, { [METRICS_PATH]: metricsHandler(source) });
+    const { metricsAddress, healthProbeAddress, metrics } = this.#options;
+    if (metricsAddress) {
+      this.#metricsServer = await ProbeServer.listen(metricsAddress, { [METRICS_PATH]: metricsHandler(metrics) });
     }
-    if (healthAt) {
-      this.#healthServer = await ProbeServer.listen(healthAt, {
+    if (healthProbeAddress) {
+      this.#healthServer = await ProbeServer.listen(healthProbeAddress, {
         [HEALTHZ_PATH]: () => "ok",
         [READYZ_PATH]: () => this.#ready(),
       });

@@ -154,6 +154,10 @@ export class ControllerMetrics {
     this.#leader.set({ name: lease }, leading ? 1 : 0);
   }
 
+  get contentType(): string {
+    return this.registry.contentType;
+  }
+
   /** All metrics in Prometheus' text format. */
   async text(): Promise<string> {
     for (const [controller, { queue, clock }] of this.#queues) {

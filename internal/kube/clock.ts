@@ -52,3 +52,17 @@ export async function abortable<T>(promise: Promise<T>, signal: AbortSignal | un
   if (signal.aborted) stop();
   return Promise.race([promise, aborted]).finally(() => signal.removeEventListener("abort", stop));
 }
+
+/** Calls `start` when the signal aborts, or at once if it has. The returned function undoes what `start` did. */
+export function onAbort(signal: AbortSignal, start: () => () => void): () => void {
+  let undo: (() => void) | undefined;
+  const listener = (): void => {
+    undo = start();
+  };
+  if (signal.aborted) listener();
+  else signal.addEventListener("abort", listener, { once: true });
+  return () => {
+    signal.removeEventListener("abort", listener);
+    undo?.();
+  };
+}

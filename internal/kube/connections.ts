@@ -79,17 +79,11 @@ export class Connections {
     const { clock } = this.#options;
     const started = clock.monotonic();
     if (!this.#pool || tls !== this.#tls) this.#renew(tls);
-    if (!limits.stream) {
-      const answer = await this.#exchange(request, limits, this.#pool, request.method === "GET");
-      if (answer !== "closed by the server") return answer;
-    }
+    if (limits.stream) return (await this.#exchange(request, limits, undefined)) as Answer;
+    const answer = await this.#exchange(request, limits, this.#pool);
+    if (answer !== "closed by the server") return answer;
     const timeoutMs = limits.timeoutMs - (clock.monotonic() - started);
-    return (await this.#exchange(
-      request,
-      limits.stream ? limits : { ...limits, timeoutMs },
-      undefined,
-      false,
-    )) as Answer;
+    return (await this.#exchange(request, { ...limits, timeoutMs }, undefined)) as Answer;
   }
 
   close(): void {
@@ -99,15 +93,11 @@ export class Connections {
   }
 
   /**
-   * @param pool left out: over a connection of its own
-   * @param idempotent a kept connection that the server closes before it answers is a result instead of an error
+   * A GET over a kept connection that the server closes before it answers has a result instead of an error.
+   *
+   * @param pool undefined: over a connection of its own
    */
-  #exchange(
-    request: HttpRequest,
-    limits: Limits,
-    pool: Pool | undefined,
-    idempotent: boolean,
-  ): Promise<Answer | "closed by the server"> {
+  #exchange(request: HttpRequest, limits: Limits, pool: Pool | undefined): Promise<Answer | "closed by the server"> {
     const { clock } = this.#options;
     const { promise, resolve, reject } = Promise.withResolvers<Answer | "closed by the server">();
     const outgoing = this.#open(request, pool);
@@ -135,7 +125,8 @@ export class Connections {
     if (limits.signal?.aborted) onAbort();
     outgoing.on("error", (error: NodeJS.ErrnoException) => {
       settle();
-      const closed = idempotent && outgoing.reusedSocket && !answered && CLOSED_BY_SERVER.has(error.code ?? "");
+      const mayBeSentAgain = pool !== undefined && request.method === "GET";
+      const closed = mayBeSentAgain && outgoing.reusedSocket && !answered && CLOSED_BY_SERVER.has(error.code ?? "");
       if (closed && failure === undefined) resolve("closed by the server");
       else reject(failure ?? error);
     });

@@ -2,7 +2,7 @@ import { errorText } from "../cli/errors.ts";
 import type { Logger } from "../cli/log.ts";
 import { Backoff } from "./backoff.ts";
 import type { Client } from "./client.ts";
-import { sleep, systemClock, type Clock } from "./clock.ts";
+import { onAbort, sleep, systemClock, type Clock } from "./clock.ts";
 import type { Event, ObjectReference } from "./kinds.ts";
 import { ApiError, isNotFound } from "./errors.ts";
 import { eventName, newEvent, type EventSink, type EventText, type NewEvent } from "./event.ts";
@@ -226,18 +226,4 @@ export class EventRecorder implements EventSink {
     }
     if (this.#buckets.size > MAX_SERIES) this.#buckets.clear();
   }
-}
-
-/** Calls `start` when the signal aborts, or at once if it has. The returned function undoes what `start` did. */
-function onAbort(signal: AbortSignal, start: () => () => void): () => void {
-  let undo: (() => void) | undefined;
-  const listener = (): void => {
-    undo = start();
-  };
-  if (signal.aborted) listener();
-  else signal.addEventListener("abort", listener, { once: true });
-  return () => {
-    signal.removeEventListener("abort", listener);
-    undo?.();
-  };
 }

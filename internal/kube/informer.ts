@@ -1,7 +1,7 @@
 import { errorText } from "../cli/errors.ts";
 import type { Logger } from "../cli/log.ts";
 import type { Client } from "./client.ts";
-import { systemClock, type Clock } from "./clock.ts";
+import { abortable, systemClock, type Clock } from "./clock.ts";
 import type { DeepReadonly, KubeObject } from "../api/core.ts";
 import type { Resource } from "../api/resources.ts";
 import { objectKey } from "./object.ts";
@@ -102,13 +102,11 @@ export class Informer<T extends KubeObject, I extends string = never> {
   async synced(signal: AbortSignal): Promise<void> {
     signal.throwIfAborted();
     if (this.hasSynced) return;
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const { promise, resolve } = Promise.withResolvers<void>();
     this.onStateChange(() => {
       if (this.hasSynced) resolve();
     });
-    const stop = (): void => reject(signal.reason);
-    signal.addEventListener("abort", stop, { once: true });
-    await promise.finally(() => signal.removeEventListener("abort", stop));
+    await abortable(promise, signal);
   }
 
   /**

@@ -32,7 +32,7 @@ export interface ApiRequest {
 }
 
 /** Seen after each attempt, for rest_client_requests_total. `code` is the HTTP status or "<error>". */
-export type RequestObserver = (request: { method: string; host: string; code: string; durationMs: number }) => void;
+export type RequestObserver = (request: { method: string; host: string; code: string }) => void;
 
 export interface TransportOptions {
   config: ClusterConfig;
@@ -64,6 +64,7 @@ export class Transport {
   readonly #bucket: TokenBucket;
   readonly #clock: Clock;
   readonly #userAgent: string;
+  readonly #host: string;
 
   constructor(options: TransportOptions) {
     this.config = options.config;
@@ -78,6 +79,7 @@ export class Transport {
       idleMs: options.idleMs ?? 50_000,
       clock: this.#clock,
     });
+    this.#host = new URL(options.config.server).host;
     this.#userAgent = options.userAgent ?? `onloadctl/${VERSION} (${process.platform}/${process.arch})`;
   }
 
@@ -163,7 +165,6 @@ export class Transport {
   }
 
   async #attempt<T>(request: ApiRequest, limits: Limits, read: (answer: Answer) => Promise<T>): Promise<T> {
-    const started = this.#clock.monotonic();
     let code = "<error>";
     try {
       const { headers, tls } = await this.#identity(request);
@@ -189,8 +190,7 @@ export class Transport {
     } catch (error) {
       throw this.#explain(request, error);
     } finally {
-      const host = new URL(this.config.server).host;
-      this.#options.onRequest?.({ method: request.method, host, code, durationMs: this.#clock.monotonic() - started });
+      this.#options.onRequest?.({ method: request.method, host: this.#host, code });
     }
   }
 

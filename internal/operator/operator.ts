@@ -3,7 +3,7 @@ import { randomUUID } from "node:crypto";
 import type { Logger } from "../cli/log.ts";
 import { OPERATOR_NAME } from "../api/names.ts";
 import { Controller } from "../controller/controller.ts";
-import { Manager } from "../controller/manager.ts";
+import { Manager, type ManagerOptions } from "../controller/manager.ts";
 import type { ControllerMetrics } from "../controller/metrics.ts";
 import { BucketRateLimiter, ItemExponentialFailureRateLimiter, MaxOfRateLimiter } from "../controller/rate-limiter.ts";
 import type { Client } from "../kube/client.ts";
@@ -23,14 +23,12 @@ const MAX_CONCURRENT_RECONCILES = 4;
 /** A rollout that cannot go on is looked at again after this time at the latest. */
 const MAX_BACKOFF_MS = 60_000;
 
-export interface OperatorOptions {
+export interface OperatorOptions extends Pick<ManagerOptions, "metricsAddress" | "healthProbeAddress"> {
   client: Client;
   metrics: ControllerMetrics;
   log: Logger;
   /** Namespaces of the Onload resources to look after; empty: all. */
   namespaces: readonly string[];
-  metricsBindAddress: string;
-  healthProbeBindAddress: string;
   leaderElect: boolean;
   /** Namespace of the Lease. */
   leaseNamespace: string;
@@ -51,8 +49,8 @@ export async function runOperator(options: OperatorOptions, signal: AbortSignal)
   const manager = new Manager({
     log,
     metrics,
-    metricsBindAddress: options.metricsBindAddress,
-    healthProbeBindAddress: options.healthProbeBindAddress,
+    metricsAddress: options.metricsAddress,
+    healthProbeAddress: options.healthProbeAddress,
     ...(options.leaderElect
       ? {
           leaderElection: {
