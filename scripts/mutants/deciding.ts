@@ -182,8 +182,8 @@ export const DECIDING_MUTANTS: Mutant[] = [
       "return [key];",
     ],
     "what KMM says of a node concerns nobody": [
-      "const node = caches.nodes.store.get(key);",
-      "const node = undefined as never;",
+      "const current = caches.nodes.store.get(name);",
+      "const current = undefined as never;",
     ],
   }),
   ...mutantsOf(`${OPERATOR}/watch/keys.ts`, [`${OPERATOR}/watch/keys.test.ts`, `${OPERATOR}/watch/watches.test.ts`], {
