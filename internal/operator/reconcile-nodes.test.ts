@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
-import type { DaemonSet, Node, Pod } from "../api/core.ts";
-import { devicePluginName, onloadModuleLabel, onloadModuleName, pluginLabel } from "../api/names.ts";
+import type { Node, Pod } from "../api/core.ts";
+import { onloadModuleLabel, onloadModuleName, pluginLabel } from "../api/names.ts";
 import type { OnloadSpecInput } from "../api/onload.ts";
-import { CUSTOM_RESOURCE_DEFINITIONS, DAEMON_SETS, NODES, PODS } from "../kube/resource.ts";
+import { CUSTOM_RESOURCE_DEFINITIONS, NODES, PODS } from "../kube/resource.ts";
 import { refusal, type Call } from "./testing/memory-cluster.ts";
 import { KEY, ReconcilerBed } from "./testing/reconciler-bed.ts";
 
@@ -16,9 +16,7 @@ async function bedFor(spec: Partial<OnloadSpecInput> = {}): Promise<ReconcilerBe
   bed.putOnload(spec);
   bed.upgrade("v2");
   await bed.settle();
-  bed.cluster.edit<DaemonSet>(DAEMON_SETS, { ...KEY, name: devicePluginName(KEY.name) }, (set) => {
-    set.status = { observedGeneration: set.metadata.generation } as never;
-  });
+  bed.seeTemplate();
   bed.now += 1000;
   await bed.settle();
   bed.cluster.take();

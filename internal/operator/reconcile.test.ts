@@ -2,7 +2,6 @@ import { describe, expect, test } from "bun:test";
 import type { DaemonSet, Node, Pod } from "../api/core.ts";
 import type { Module } from "../api/kmm.ts";
 import {
-  devicePluginName,
   FINALIZER,
   onloadModuleLabel,
   onloadModuleName,
@@ -15,30 +14,20 @@ import { DAEMON_SETS, NODES, PODS } from "../kube/resource.ts";
 import type { OnloadStatus } from "../api/onload.ts";
 import type { RawOnload } from "./cache/caches.ts";
 import { refusal, type Call } from "./testing/memory-cluster.ts";
-import { crashing, imagesOf, KEY, ReconcilerBed } from "./testing/reconciler-bed.ts";
-
-const MODULE_REF = { ...KEY, name: onloadModuleName(KEY.name) };
-const PLUGIN_REF = { ...KEY, name: devicePluginName(KEY.name) };
+import { crashing, imagesOf, KEY, MODULE_REF, PLUGIN_REF, ReconcilerBed } from "./testing/reconciler-bed.ts";
 
 /** A bed with a resource that is applied, and nodes that serve version v1. */
 async function serving(...nodes: string[]): Promise<ReconcilerBed> {
   const bed = new ReconcilerBed();
   bed.putOnload();
   await bed.settle();
-  seeTemplate(bed);
+  bed.seeTemplate();
   for (const node of nodes) bed.putServingNode(node);
   bed.now += 1000;
   await bed.settle();
   bed.cluster.take();
   bed.events.length = 0;
   return bed;
-}
-
-/** The DaemonSet controller sees the DaemonSet. */
-function seeTemplate({ cluster }: ReconcilerBed): void {
-  cluster.edit<DaemonSet>(DAEMON_SETS, PLUGIN_REF, (set) => {
-    set.status = { observedGeneration: set.metadata.generation } as never;
-  });
 }
 
 /** Lets calls of a kind fail. */

@@ -31,7 +31,7 @@ export function module(ready?: Version): ModuleObservation {
 }
 
 export function plugin(ready = true): PluginFacts {
-  return { present: true, ready, current: true, version: undefined, since: undefined, failure: undefined };
+  return { ...noPlugin, present: true, ready };
 }
 
 export function stepRecord(step = "Install", ageMs = 0, attempt = "1"): StepRecord {

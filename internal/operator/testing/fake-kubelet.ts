@@ -9,8 +9,8 @@ import type { Client } from "../../kube/client.ts";
 import { isNotFound } from "../../kube/errors.ts";
 import { Informer } from "../../kube/informer.ts";
 import { LEASES, NODES, PODS } from "../../kube/resource.ts";
-import { holdsOnload } from "../cache/holders.ts";
 import { isReady } from "../cache/pods.ts";
+import { asksForOnload } from "./model/world.ts";
 
 /** What becomes of a pod: it runs, waits for ever, or the container waits for a reason. */
 export type Fate = "ready" | "pending" | { reason: string; message: string };
@@ -133,7 +133,7 @@ export class FakeKubelet {
     if (!this.mayGo(pod)) return undefined;
     const node = pod.spec?.nodeName ?? "";
     if (pod.metadata.labels?.[KMM_MODULE_NAME_LABEL]?.endsWith("-module")) {
-      const holders = this.#on(node).filter((each) => holdsOnload(each) && each.status?.phase === "Running");
+      const holders = this.#on(node).filter((each) => asksForOnload(each) && each.status?.phase === "Running");
       for (const { metadata } of holders) this.violations.push(`${metadata.name} held amd.com/onload on ${node}`);
     }
     const { namespace, name } = pod.metadata;

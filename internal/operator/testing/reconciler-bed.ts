@@ -23,7 +23,6 @@ import type { EventText } from "../../kube/event.ts";
 import { CUSTOM_RESOURCE_DEFINITIONS, DAEMON_SETS, NODES, PODS, SERVICE_ACCOUNTS } from "../../kube/resource.ts";
 import type { RawOnload } from "../cache/caches.ts";
 import { NodePods } from "../cache/node-pods.ts";
-import { holdsOnload } from "../cache/holders.ts";
 import { formatStepRecord, stepRecordAnnotation } from "../observe/step-record.ts";
 import { OnloadReconciler } from "../reconcile.ts";
 import { attemptFor } from "../rollout/rollback.ts";
@@ -32,6 +31,9 @@ import { OperatorMetrics } from "../report/metrics.ts";
 import { MemoryCluster } from "./memory-cluster.ts";
 
 export const KEY = { namespace: "ns", name: "main" };
+/** The resource's Module of onload, and its DaemonSet. */
+export const MODULE_REF = { ...KEY, name: onloadModuleName(KEY.name) };
+export const PLUGIN_REF = { ...KEY, name: devicePluginName(KEY.name) };
 export const START = Date.UTC(2026, 0, 1);
 
 export class ReconcilerBed {
@@ -131,6 +133,13 @@ export class ReconcilerBed {
     });
   }
 
+  /** The DaemonSet controller sees the DaemonSet. */
+  seeTemplate(): void {
+    this.cluster.edit<DaemonSet>(DAEMON_SETS, PLUGIN_REF, (set) => {
+      set.status = { observedGeneration: set.metadata.generation } as never;
+    });
+  }
+
   /** Somebody deletes the resource. */
   deleteOnload(): void {
     this.cluster.edit<RawOnload>(ONLOADS, KEY, ({ metadata }) => {
@@ -197,9 +206,8 @@ export class ReconcilerBed {
 
   /** A pod of the device plugin, made from the DaemonSet's present template. */
   putPlugin(node: string, version: string): void {
-    const name = devicePluginName(KEY.name);
-    const labels = { [PLUGIN_NAME_LABEL]: name, [VERSION_LABEL]: version };
-    const template = this.cluster.object<DaemonSet>(DAEMON_SETS, { ...KEY, name })?.spec.template;
+    const labels = { [PLUGIN_NAME_LABEL]: PLUGIN_REF.name, [VERSION_LABEL]: version };
+    const template = this.cluster.object<DaemonSet>(DAEMON_SETS, PLUGIN_REF)?.spec.template;
     this.#putPod(`plugin-${node}`, node, READY, labels, template?.metadata.annotations);
   }
 
@@ -220,18 +228,18 @@ export class ReconcilerBed {
 
   /** The Module as the cluster has it. */
   get module(): Module | undefined {
-    return this.cluster.object<Module>(MODULES, { ...KEY, name: onloadModuleName(KEY.name) });
+    return this.cluster.object<Module>(MODULES, MODULE_REF);
   }
 
   labels(node: string): Record<string, string> {
     return this.cluster.object<Node>(NODES, { name: node })?.metadata.labels ?? {};
   }
 
-  /** Names of the pods that hold amd.com/onload. */
+  /** Names of the pods that {@link putHolder} has put and that are left. */
   holders(): string[] {
     return this.cluster
       .podsOn()
-      .filter(holdsOnload)
+      .filter(({ metadata }) => metadata.namespace === "apps")
       .map(({ metadata }) => metadata.name);
   }
 
