@@ -3,6 +3,7 @@ import type { AddressInfo } from "node:net";
 import { URL } from "node:url";
 import { Client } from "../client.ts";
 import type { KubeObject } from "../../api/core.ts";
+import { mergePatch } from "./merge-patch.ts";
 import { Transport, type TransportOptions } from "../transport.ts";
 
 /** A stored object; whatever else it has is kept. */
@@ -231,7 +232,7 @@ export class FakeApiServer implements AsyncDisposable {
       const wanted = body.metadata?.resourceVersion;
       if (wanted && wanted !== found.metadata.resourceVersion)
         sendStatus(response, 409, "Conflict", "the object has been modified");
-      else sendJson(response, 200, this.put(collection, merge(found, body) as Stored));
+      else sendJson(response, 200, this.put(collection, mergePatch(found, body) as Stored));
     } else if (method === "DELETE") {
       this.remove(collection, name);
       sendJson(response, 200, { kind: "Status", status: "Success" });
@@ -333,14 +334,4 @@ function sendJson(response: http.ServerResponse, status: number, body: unknown):
 /** Answers with a metav1.Status. */
 export function sendStatus(response: http.ServerResponse, code: number, reason: string, message: string): void {
   sendJson(response, code, { kind: "Status", status: "Failure", code, reason, message });
-}
-
-function merge(into: unknown, patch: unknown): unknown {
-  if (typeof patch !== "object" || patch === null || Array.isArray(patch)) return patch;
-  const result: Record<string, unknown> = typeof into === "object" && into !== null ? { ...into } : {};
-  for (const [key, value] of Object.entries(patch)) {
-    if (value === null) delete result[key];
-    else result[key] = merge(result[key], value);
-  }
-  return result;
 }

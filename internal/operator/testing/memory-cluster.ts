@@ -8,6 +8,7 @@ import { KMM_IMAGE_OWNER_LABEL, KMM_MODULE_NAME_LABEL, PLUGIN_NAME_LABEL } from 
 import { ApiError } from "../../kube/errors.ts";
 import { joinKey, objectKey } from "../../kube/object.ts";
 import { refOf, type ObjectRef } from "../../kube/resource.ts";
+import { mergePatch } from "../../kube/testing/merge-patch.ts";
 import { Store, type Change } from "../../kube/store.ts";
 import type { ReconcilerCaches } from "../cache/caches.ts";
 import type { ClusterClient } from "../cache/cluster-client.ts";
@@ -170,7 +171,7 @@ export class MemoryCluster implements ClusterClient {
     if (resourceVersion !== undefined && resourceVersion !== old.metadata.resourceVersion) {
       throw refusal(`patch ${resource.plural} ${ref.name}`, 409, "Conflict");
     }
-    const made = merge(old, patch) as T;
+    const made = mergePatch(old, patch) as unknown as T;
     if (made.metadata.deletionTimestamp && (made.metadata.finalizers ?? []).length === 0) {
       this.remove(resource, ref);
       return made;
@@ -301,15 +302,4 @@ function cachesOf({ plural }: Resource, { metadata: { labels = {} } }: KubeObjec
     default:
       return [];
   }
-}
-
-/** A JSON merge patch. */
-function merge(target: unknown, patch: unknown): unknown {
-  if (typeof patch !== "object" || patch === null || Array.isArray(patch)) return patch;
-  const out: Record<string, unknown> = { ...(target as Record<string, unknown> | undefined) };
-  for (const [key, value] of Object.entries(patch)) {
-    if (value === null) delete out[key];
-    else out[key] = merge(out[key], value);
-  }
-  return out;
 }

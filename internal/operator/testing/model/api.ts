@@ -2,9 +2,10 @@
 import { isDeepStrictEqual } from "node:util";
 import type { CustomResourceDefinition, DaemonSet, DeepReadonly, KubeObject, Node, Pod } from "../../../api/core.ts";
 import type { Module, ModuleImagesConfig, NodeModulesConfig } from "../../../api/kmm.ts";
+import { isObject, mergePatch } from "../../../kube/testing/merge-patch.ts";
 import { ApiError } from "../../../kube/errors.ts";
 
-export type Json = { [field: string]: unknown };
+type Json = { [field: string]: unknown };
 /** An object of any kind. */
 export type Stored = KubeObject & { spec?: object; status?: object };
 
@@ -36,7 +37,12 @@ export const KINDS = [
 ] as const satisfies readonly Kind[];
 
 /** A change of an object; `old` is missing for a new one, `current` for one that is gone. */
-export type Listener = (kind: Kind, key: string, old: Stored | undefined, current: Stored | undefined) => void;
+type Listener = (kind: Kind, key: string, old: Stored | undefined, current: Stored | undefined) => void;
+
+/** Whether labels are what a selector asks for. */
+export function matches(selector: Readonly<Record<string, string>>, labels: Readonly<Record<string, string>>): boolean {
+  return Object.entries(selector).every(([key, value]) => labels[key] === value);
+}
 
 export function keyOf({ metadata }: DeepReadonly<KubeObject>): string {
   return metadata.namespace ? `${metadata.namespace}/${metadata.name}` : metadata.name;
@@ -104,7 +110,7 @@ export class Api {
   /** A JSON merge patch; the same object if nothing changes. */
   mergePatch<K extends Kind>(kind: K, key: string, patch: object): Kinds[K] {
     const old = this.get(kind, key)!;
-    const next = merge(old as unknown as Json, patch as Json) as unknown as Kinds[K];
+    const next = mergePatch(old, patch) as unknown as Kinds[K];
     return isDeepStrictEqual(old, next) ? old : this.#replace(kind, key, old, next);
   }
 
@@ -126,7 +132,7 @@ export class Api {
       const made = { apiVersion, kind: kindName, metadata: { ...metadata, ...owned(undefined) }, ...rest };
       return this.create(kind, made as unknown as Kinds[K]);
     }
-    let next = merge(
+    let next = mergePatch(
       (before ? without(old as unknown as Json, before, fields) : old) as Json,
       fields,
     ) as unknown as Stored;
@@ -215,21 +221,6 @@ function owned(managedFields: Managed | undefined): { managedFields: Managed } {
   const others = (managedFields ?? []).filter(({ manager }) => manager !== "onloadctl");
   const mine = { manager: "onloadctl", operation: "Apply" as const, fieldsV1: { "f:spec": {} } };
   return { managedFields: [...others, mine] };
-}
-
-function isObject(value: unknown): value is Json {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-/** RFC 7386; members that do not change stay the same objects. */
-function merge(target: Json, patch: Json): Json {
-  const out = { ...target };
-  for (const [field, value] of Object.entries(patch)) {
-    if (value === null) delete out[field];
-    else if (isObject(value)) out[field] = merge(isObject(out[field]) ? out[field] : {}, value);
-    else if (value !== undefined) out[field] = value;
-  }
-  return out;
 }
 
 /** `target` less the leaves of `before` that are not in `after`. */

@@ -85,7 +85,6 @@ interface Options {
   subresource?: string | undefined;
   gracePeriodSeconds?: number | undefined;
   fieldSelector?: string | undefined;
-  propagation?: string | undefined;
   previous?: boolean;
 }
 interface Ref {

@@ -6,9 +6,9 @@ import { Judge } from "./judge.ts";
 import { endPods, isReady, runKmmPods, runPlugins, tellAllocatable } from "./kubelet.ts";
 import { Kmm1 } from "./kmm1.ts";
 import { Kmm2 } from "./kmm2.ts";
-import { type Key, keyText } from "./names.ts";
+import type { Key } from "./names.ts";
 import { Operator } from "./operator.ts";
-import { createOnload, kmmCrds, onloadsOf } from "./resources.ts";
+import { createOnload, keyFrom, kmmCrds, onloadsOf } from "./resources.ts";
 import { type Machine, World } from "./world.ts";
 
 /** Which of KMM's generations is installed. */
@@ -33,7 +33,6 @@ const MAX_S = 1300;
 export class Cluster {
   readonly world = new World();
   readonly operator: Operator;
-  readonly kmm: KmmVersion;
   readonly #daemonSets: DaemonSets;
   readonly #kmm1: Kmm1 | undefined;
   readonly #kmm2: Kmm2 | undefined;
@@ -43,7 +42,6 @@ export class Cluster {
 
   constructor({ kmm, sfc, kernels, resources }: Setup) {
     const { world } = this;
-    this.kmm = kmm;
     for (const crd of kmmCrds(kmm)) world.api.create("customresourcedefinitions", crd);
     this.#daemonSets = new DaemonSets(world);
     this.#kmm1 = kmm === 1 ? new Kmm1(world) : undefined;
@@ -98,10 +96,7 @@ export class Cluster {
   }
 
   get keys(): Key[] {
-    return onloadsOf(this.world.api).map(({ metadata }) => ({
-      namespace: metadata.namespace ?? "",
-      name: metadata.name,
-    }));
+    return onloadsOf(this.world.api).map(keyFrom);
   }
 
   /** One actor does what it has to do on one node. */
@@ -184,14 +179,5 @@ export class Cluster {
       if (woken) api.now += pause;
     }
     return false;
-  }
-
-  /** How many calls of the operator wait to be let go. */
-  get delayed(): number {
-    return this.operator.delayed;
-  }
-
-  has(key: Key): boolean {
-    return this.world.api.get("onloads", keyText(key)) !== undefined;
   }
 }

@@ -1,7 +1,7 @@
 /** The DaemonSet controller: one pod on every node that a template selects. */
 import { isDeepStrictEqual } from "node:util";
 import type { DaemonSet, DeepReadonly, KubeObject, Node, Pod } from "../../../api/core.ts";
-import { isFinished, keyOf } from "./api.ts";
+import { isFinished, keyOf, matches } from "./api.ts";
 import { isNodeReady, type World } from "./world.ts";
 
 interface Template {
@@ -104,7 +104,8 @@ export class DaemonSets {
   #made = 0;
 }
 
-function isOwned({ metadata }: Pod, daemonSet: DeepReadonly<KubeObject>): boolean {
+/** Whether a DaemonSet has made a pod. */
+export function isOwned({ metadata }: Pod, daemonSet: DeepReadonly<KubeObject>): boolean {
   return metadata.ownerReferences?.some(({ uid }) => uid === daemonSet.metadata.uid) ?? false;
 }
 
@@ -120,5 +121,5 @@ export function selects(daemonSet: DeepReadonly<DaemonSet>, node: DeepReadonly<N
       throw new Error(`The model's DaemonSet controller does not know operator ${operator}`);
     }),
   );
-  return fits && Object.entries(nodeSelector).every(([key, value]) => labels[key] === value);
+  return fits && matches(nodeSelector, labels);
 }

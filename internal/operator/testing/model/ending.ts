@@ -13,22 +13,20 @@ import {
   ownAnnotations,
   TEMPLATE,
 } from "./names.ts";
-import { claimants, keyFrom, type OnloadObject, onloadAt, onloadsOf, type Status } from "./resources.ts";
+import { keeps, keyFrom, type OnloadObject, onloadAt, onloadsOf, type Status } from "./resources.ts";
 import { amountOf, isNodeReady } from "./world.ts";
 
 /** Nodes that a resource is to serve. */
-export function wantedBy(cluster: Cluster, onload: OnloadObject): Node[] {
+function wantedBy(cluster: Cluster, onload: OnloadObject): Node[] {
   const onloads = onloadsOf(cluster.world.api);
-  return cluster.world.api
-    .list("nodes")
-    .filter((node) => claimants(onloads, node)[0]?.metadata.uid === onload.metadata.uid);
+  return cluster.world.api.list("nodes").filter((node) => keeps(onload, onloads, node));
 }
 
 /** The node serves, with a plugin from before the last change of the DaemonSet. */
 const OLD_TEMPLATE = "a plugin of the present template";
 
 /** What is missing on a node until it serves a version; undefined if nothing is. */
-export function missingOn(
+function missingOn(
   cluster: Cluster,
   { metadata: { name, labels = {} }, ...node }: Node,
   key: Key,

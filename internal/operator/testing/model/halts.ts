@@ -4,7 +4,7 @@
  * container that is just being started again, is no progress.
  */
 import type { DeepReadonly } from "../../../api/core.ts";
-import { keyOf } from "./api.ts";
+import { keyOf, matches } from "./api.ts";
 import { moduleName, ownLabels, PLUGIN_NAME, RETRY } from "./names.ts";
 import { keyFrom, type OnloadObject } from "./resources.ts";
 import { amountOf, isNodeReady, type World } from "./world.ts";
@@ -86,7 +86,7 @@ export class Halts {
       isNodeReady(node),
       node.spec?.unschedulable ?? false,
       amountOf(node),
-      Object.entries(onload.spec.selector).every(([label, value]) => node.metadata.labels?.[label] === value),
+      matches(onload.spec.selector, node.metadata.labels ?? {}),
       labels,
       [machine.boot, machine.kernel, machine.loaded],
       plugins,

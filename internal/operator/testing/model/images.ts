@@ -1,6 +1,11 @@
 /** How KMM names the image of a Module for a kernel. */
-import type { DeepReadonly } from "../../../api/core.ts";
+import type { DeepReadonly, Node } from "../../../api/core.ts";
 import type { Module } from "../../../api/kmm.ts";
+
+/** A node's kernel, as KMM reads it: one trailing `+` does not count. */
+export function kernelOf(node: DeepReadonly<Node>): string {
+  return (node.status?.nodeInfo?.kernelVersion ?? "").replace(/\+$/, "");
+}
 
 type Mapping = DeepReadonly<Module>["spec"]["moduleLoader"]["container"]["kernelMappings"][number];
 

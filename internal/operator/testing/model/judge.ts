@@ -3,7 +3,7 @@
  * have seen, with nothing of the operator's own reckoning.
  */
 import { isDeepStrictEqual } from "node:util";
-import type { DeepReadonly, Node, Pod } from "../../../api/core.ts";
+import type { DeepReadonly, Pod } from "../../../api/core.ts";
 import { isFinished, keyOf, type Stored } from "./api.ts";
 import type { Call, Seen } from "./client.ts";
 import { Halts } from "./halts.ts";
@@ -17,6 +17,7 @@ import {
   moduleName,
   ownAnnotations,
   ownLabels,
+  parseKey,
   PLUGIN_NAME,
   pluginDaemonSet,
   pluginLabel,
@@ -24,7 +25,7 @@ import {
   reminderLabel,
   versionLabel,
 } from "./names.ts";
-import { claimants, isStatic, keyFrom, onloadAt, type OnloadObject, serves } from "./resources.ts";
+import { isStatic, keeps, onloadAt, onloadsOf, type OnloadObject, serves } from "./resources.ts";
 import { asksForOnload, isNodeReady, type World } from "./world.ts";
 
 type Labels = Record<string, string | null>;
@@ -138,7 +139,7 @@ export class Judge {
   #judgeStart(key: Key, name: string, onload: DeepReadonly<OnloadObject>, { onloads, nodes }: Seen): void {
     const seen = nodes.find(({ metadata }) => metadata.name === name);
     const serving = serves(this.#world, name, key);
-    const wanted = seen !== undefined && claimants(onloads, seen)[0]?.metadata.uid === onload.metadata.uid;
+    const wanted = seen !== undefined && keeps(onload, onloads, seen);
     if (!serving || !wanted) return;
     // Nodes of a resource that is being deleted go without a slot, also if the pass does not know of the deletion yet.
     if (onloadAt(this.#world.api, keyText(key))?.metadata.deletionTimestamp !== undefined) return;
@@ -157,11 +158,9 @@ export class Judge {
   #judgeLimit(key: Key, name: string, onload: DeepReadonly<OnloadObject>, seen: Seen): void {
     const down = this.#down(key);
     down.set(name, this.#world.api.now);
-    const isWanted = (node: DeepReadonly<Node>, onloads: readonly DeepReadonly<OnloadObject>[]): boolean =>
-      claimants(onloads, node)[0]?.metadata.uid === onload.metadata.uid;
-    const now = this.#world.api.list("onloads") as unknown as OnloadObject[];
-    const wantedNow = this.#world.api.list("nodes").filter((node) => isWanted(node, now));
-    const wantedSeen = seen.nodes.filter((node) => isWanted(node, seen.onloads));
+    const now = onloadsOf(this.#world.api);
+    const wantedNow = this.#world.api.list("nodes").filter((node) => keeps(onload, now, node));
+    const wantedSeen = seen.nodes.filter((node) => keeps(onload, seen.onloads, node));
     const most = mayBeOut(onload.spec.upgrade.maxUnavailable, Math.max(wantedNow.length, wantedSeen.length));
     const mine = [...down.keys()].filter((each) => wantedNow.some(({ metadata }) => metadata.name === each));
     const seenOut = wantedSeen.filter((node) => isOut(node, key)).map(({ metadata }) => metadata.name);
@@ -277,13 +276,8 @@ interface PatchBody {
   [field: string]: unknown;
 }
 
-export function parseKey(text: string): Key {
-  const [namespace = "", name = ""] = text.split("/");
-  return { namespace, name };
-}
-
 function resourceIn({ onloads }: Seen, key: Key): DeepReadonly<OnloadObject> | undefined {
-  return onloads.find((onload) => keyText(keyFrom(onload)) === keyText(key));
+  return onloads.find((onload) => keyOf(onload) === keyText(key));
 }
 
 function attempt({ metadata, spec }: Pick<DeepReadonly<OnloadObject>, "metadata" | "spec">): string {

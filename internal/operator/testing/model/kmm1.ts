@@ -5,9 +5,9 @@
 import { isDeepStrictEqual } from "node:util";
 import type { DaemonSet, DeepReadonly, Node } from "../../../api/core.ts";
 import type { Module } from "../../../api/kmm.ts";
-import { isFinished, keyOf, type Kind, type Stored } from "./api.ts";
-import { selects } from "./daemonsets.ts";
-import { imageOf } from "./images.ts";
+import { isFinished, keyOf, type Kind, matches, type Stored } from "./api.ts";
+import { isOwned, selects } from "./daemonsets.ts";
+import { imageOf, kernelOf } from "./images.ts";
 import { isReady, LOADS, type Loads, loadsOf } from "./kubelet.ts";
 import {
   devicePluginLabel,
@@ -18,6 +18,7 @@ import {
   loaderLabel,
   readyLabel,
   versionLabel,
+  parseKey,
 } from "./names.ts";
 import { isNodeReady, type World } from "./world.ts";
 
@@ -95,8 +96,7 @@ export class Kmm1 {
       const isServed = isSchedulable(node) && labels[KMM_KERNEL] === kernelOfSet(daemonSet);
       if (!matches(module.spec.selector, labels) || isServed) continue;
       for (const pod of this.#world.api.podsOn(node.metadata.name)) {
-        const owned = pod.metadata.ownerReferences?.some(({ uid }) => uid === daemonSet.metadata.uid);
-        if (owned && pod.metadata.uid !== undefined) this.#world.lostToKmm.add(pod.metadata.uid);
+        if (isOwned(pod, daemonSet) && pod.metadata.uid !== undefined) this.#world.lostToKmm.add(pod.metadata.uid);
       }
     }
   }
@@ -155,9 +155,7 @@ export class Kmm1 {
   /** A template that changes under pods which have loaded something reloads it in place. */
   #checkReload(daemonSet: DaemonSet): void {
     for (const { metadata } of this.#world.api.list("nodes")) {
-      const pod = this.#world.api
-        .podsOn(metadata.name)
-        .find((each) => each.metadata.ownerReferences?.some(({ uid }) => uid === daemonSet.metadata.uid));
+      const pod = this.#world.api.podsOn(metadata.name).find((each) => isOwned(each, daemonSet));
       if (pod && isReady(pod) && selects(daemonSet, this.#world.api.get("nodes", metadata.name)!)) {
         const { driver, by } = loadsOf(pod);
         this.#world.reload(this.#world.machines.get(metadata.name)!, driver, by);
@@ -186,7 +184,7 @@ export class Kmm1 {
     const change: Record<string, string | null> = {};
     const loaders = this.#world.api.podsOn(name).filter(({ metadata }) => KMM_ROLE in (metadata.labels ?? {}));
     for (const module of modulesIn(labels)) {
-      const [namespace = "", moduleName = ""] = module.split("/");
+      const { namespace, name: moduleName } = parseKey(module);
       const has = loaders.some(
         ({ metadata }) => metadata.namespace === namespace && metadata.labels?.[KMM_MODULE_NAME] === moduleName,
       );
@@ -261,14 +259,6 @@ function isSchedulable(node: DeepReadonly<Node>): boolean {
 
 function isTarget(module: DeepReadonly<Module>, node: DeepReadonly<Node>): boolean {
   return matches(module.spec.selector, node.metadata.labels ?? {}) && isSchedulable(node);
-}
-
-export function matches(selector: Readonly<Record<string, string>>, labels: Readonly<Record<string, string>>): boolean {
-  return Object.entries(selector).every(([key, value]) => labels[key] === value);
-}
-
-function kernelOf(node: DeepReadonly<Node>): string {
-  return (node.status?.nodeInfo?.kernelVersion ?? "").replace(/\+$/, "");
 }
 
 /** As a label. */

@@ -6,10 +6,10 @@
 import { isDeepStrictEqual } from "node:util";
 import type { Node, Pod } from "../../../api/core.ts";
 import type { Module, NodeModule, NodeModulesConfig } from "../../../api/kmm.ts";
-import { isFinished, keyOf } from "./api.ts";
-import { imageOf } from "./images.ts";
+import { isFinished, keyOf, matches } from "./api.ts";
+import { imageOf, kernelOf } from "./images.ts";
 import { type Loads, LOADS } from "./kubelet.ts";
-import { matches, modulesIn } from "./kmm1.ts";
+import { modulesIn } from "./kmm1.ts";
 import {
   devicePluginLabel,
   type Driver,
@@ -20,6 +20,7 @@ import {
   versionLabel,
   versionReadyLabel,
   workerLabel,
+  parseKey,
 } from "./names.ts";
 import { isNodeReady, type World } from "./world.ts";
 
@@ -292,7 +293,7 @@ export class Kmm2 {
     const [wanted, loaded] = [config?.spec?.modules ?? [], config?.status?.modules ?? []];
     const change: Record<string, string | null> = {};
     for (const module of modulesIn(labels)) {
-      const [namespace = "", moduleName = ""] = module.split("/");
+      const { namespace, name: moduleName } = parseKey(module);
       Object.assign(change, versionStep(labels, namespace, moduleName));
     }
     for (const entry of wanted) {
@@ -354,8 +355,4 @@ function isOf(entry: NodeModule, { metadata }: Module): boolean {
 
 function isEntry(a: NodeModule, b: NodeModule): boolean {
   return a.namespace === b.namespace && a.name === b.name;
-}
-
-function kernelOf(node: Node): string {
-  return (node.status?.nodeInfo?.kernelVersion ?? "").replace(/\+$/, "");
 }

@@ -27,6 +27,12 @@ export function keyText({ namespace, name }: Key): string {
   return `${namespace}/${name}`;
 }
 
+/** The key that {@link keyText} wrote. */
+export function parseKey(text: string): Key {
+  const [namespace = "", name = ""] = text.split("/");
+  return { namespace, name };
+}
+
 export function moduleName(name: string, driver: Driver): string {
   return driver === "onload" ? `${name}-module` : `${name}-sfcmod`;
 }

@@ -12,13 +12,6 @@ import { type CacheName, CACHE_NAMES, ModelCaches } from "./caches.ts";
 import type { OnloadObject } from "./resources.ts";
 import { type ClientHooks, Crash, type Fault, ModelClient, Pass } from "./client.ts";
 
-/** What was told about a resource. */
-export interface Told {
-  type: string;
-  reason: string;
-  note: string;
-}
-
 interface Watched {
   node: string;
   store: Store<Pod>;
@@ -42,8 +35,6 @@ export class Operator {
   readonly #woken = new Set<string>();
   /** When to look at a resource even if nothing happens, in milliseconds since the epoch. */
   readonly #due = new Map<string, number>();
-  readonly told: Told[] = [];
-  crashes = 0;
 
   constructor(api: Api, hooks: ClientHooks, violate: (text: string) => void) {
     this.#api = api;
@@ -60,10 +51,6 @@ export class Operator {
   #gone: string[] = [];
   #pods!: NodePods;
 
-  get delayed(): number {
-    return this.#client.delayed;
-  }
-
   #start(): void {
     this.#client = new ModelClient(this.#api, this.#hooks);
     this.#caches = new ModelCaches(this.#api);
@@ -74,12 +61,11 @@ export class Operator {
       (node, onChange) => this.#watch(node, onChange),
       () => this.#wakeAll(),
     );
-    const sink = { record: (_: object, told: Told): number => this.told.push(told) };
     this.#reconciler = new OnloadReconciler({
       client: this.#client,
       caches: this.#caches.forOperator,
       pods: this.#pods,
-      reporter: new EventReporter(sink, new OperatorMetrics(new Registry())),
+      reporter: new EventReporter({ record: () => undefined }, new OperatorMetrics(new Registry())),
       environment: { ownNode: "n0", pluginImage: undefined, ownImage: "registry/onloadctl:1" },
       now: () => this.#api.now,
       monotonic: () => this.#api.now,
@@ -128,13 +114,13 @@ export class Operator {
     return [...new Set([...this.#woken, ...due])].sort();
   }
 
-  isBusy(key: string): boolean {
+  #isBusy(key: string): boolean {
     return [...this.#running.keys()].some((pass) => pass.key === key);
   }
 
   /** One pass; it is left alone if one of its calls waits. Does nothing while one over the same resource runs. */
   async reconcile(key: string, faults: readonly Fault[] = []): Promise<void> {
-    if (this.isBusy(key)) return;
+    if (this.#isBusy(key)) return;
     this.#woken.delete(key);
     this.#due.delete(key);
     const { onloads, nodes } = this.#caches.forOperator;
@@ -166,7 +152,6 @@ export class Operator {
   /** A process that has died takes all that it knew with it, and another one starts. */
   async #bury(): Promise<void> {
     if (!this.#client.dead) return;
-    this.crashes++;
     for (const pass of this.#running.keys()) pass.stop.abort(new Crash());
     await this.releaseAll();
     await Promise.all(this.#running.values());
@@ -180,7 +165,7 @@ export class Operator {
   }
 
   async release(index: number): Promise<void> {
-    if (this.delayed === 0) return;
+    if (this.#client.delayed === 0) return;
     this.#client.release(index);
     await idle();
     await this.#bury();

@@ -1,8 +1,8 @@
 /** Onload resources, KMM's CRDs and pods of applications. */
 import type { CustomResourceDefinition, DeepReadonly, KubeObject, Node, Pod } from "../../../api/core.ts";
-import { type Api, isFinished, keyOf, type Stored } from "./api.ts";
+import { type Api, isFinished, keyOf, matches, type Stored } from "./api.ts";
 import { offers } from "./kubelet.ts";
-import { type Key, keyText, pluginLabel, RESOURCE } from "./names.ts";
+import { type Key, pluginLabel, RESOURCE } from "./names.ts";
 import { amountOf, isNodeReady, type Machine, type World } from "./world.ts";
 
 /** spec of an Onload resource, as far as histories edit it. */
@@ -90,20 +90,19 @@ export function keyFrom({ metadata }: DeepReadonly<KubeObject>): Key {
   return { namespace: metadata.namespace ?? "", name: metadata.name };
 }
 
-/** The resources that claim a node, the one that keeps it first: the oldest, which is not being deleted. */
-export function claimants(
+/** Whether a resource keeps a node: the oldest of those that claim it and are not being deleted. */
+export function keeps(
+  { metadata: { uid } }: DeepReadonly<OnloadObject>,
   onloads: readonly DeepReadonly<OnloadObject>[],
   node: DeepReadonly<Node>,
-): DeepReadonly<OnloadObject>[] {
+): boolean {
   const labels = node.metadata.labels ?? {};
-  const age = ({ metadata }: DeepReadonly<OnloadObject>): string =>
-    `${metadata.creationTimestamp} ${keyText(keyFrom({ metadata } as KubeObject))}`;
-  return onloads
-    .filter(({ metadata, spec }) => {
-      const selects = Object.entries(spec.selector).every(([label, value]) => labels[label] === value);
-      return selects && metadata.deletionTimestamp === undefined;
-    })
+  const age = (onload: DeepReadonly<OnloadObject>): string =>
+    `${onload.metadata.creationTimestamp} ${keyOf(onload as unknown as KubeObject)}`;
+  const [oldest] = onloads
+    .filter(({ metadata, spec }) => matches(spec.selector, labels) && metadata.deletionTimestamp === undefined)
     .sort((a, b) => (age(a) < age(b) ? -1 : 1));
+  return oldest?.metadata.uid === uid;
 }
 
 /** CRDs of a version of KMM, as far as anybody reads them. */

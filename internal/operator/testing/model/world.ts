@@ -4,7 +4,7 @@
  */
 import type { DeepReadonly, Node, Pod } from "../../../api/core.ts";
 import { Api, isFinished, keyOf } from "./api.ts";
-import { type Driver, KMM_KERNEL, RESOURCE, versionLabel } from "./names.ts";
+import { type Driver, KMM_KERNEL, RESOURCE, versionLabel, parseKey } from "./names.ts";
 
 /** A driver in a kernel. */
 export interface Loaded {
@@ -146,7 +146,8 @@ export class World {
     const { sfc, onload } = machine.loaded;
     if (driver === "sfc" && onload) return "modprobe: FATAL: Module sfc is in use";
     // Onload that comes with its own sfc finds nothing of it in the one that comes with the kernel.
-    const wantsSfc = versionLabel(...moduleOf(loaded.by.replace(/-module$/, "-sfcmod"))) in this.labelsOf(machine);
+    const sfcModule = parseKey(loaded.by.replace(/-module$/, "-sfcmod"));
+    const wantsSfc = versionLabel(sfcModule.namespace, sfcModule.name) in this.labelsOf(machine);
     if (driver === "onload" && (sfc || wantsSfc) && sfc?.version !== loaded.version) {
       return "modprobe: ERROR: could not insert 'onload': Unknown symbol in module";
     }
@@ -185,11 +186,6 @@ export class World {
   holdersOn(node: string): Pod[] {
     return this.api.podsOn(node).filter((pod) => !isFinished(pod) && asksForOnload(pod));
   }
-}
-
-function moduleOf(key: string): [namespace: string, module: string] {
-  const [namespace = "", module = ""] = key.split("/");
-  return [namespace, module];
 }
 
 export function asksForOnload({ spec }: DeepReadonly<Pod>): boolean {
