@@ -20,7 +20,7 @@ function start(reconcile: Reconcile, maxConcurrentReconciles = 1) {
   const running = controller.run(stop.signal);
   /** Value of a series in the text that Prometheus reads. */
   async function metric(series: string): Promise<number | undefined> {
-    const line = (await metrics.text()).split("\n").find((text) => text.startsWith(`${series} `));
+    const line = (await metrics.metrics()).split("\n").find((text) => text.startsWith(`${series} `));
     return line === undefined ? undefined : Number(line.slice(series.length + 1));
   }
   return { clock, controller, metric, stop: () => stop.abort(), running };

@@ -104,13 +104,13 @@ test("a standby is ready with a warm cache and reconciles nothing; when the lead
     return { ...built, stop, running: built.manager.run(stop.signal) };
   };
   const first = start("first");
-  await until(async () => (await first.metrics.text()).includes('leader_election_master_status{name="op"} 1'));
+  await until(async () => (await first.metrics.metrics()).includes('leader_election_master_status{name="op"} 1'));
   const second = start("second");
   await until(() => second.informer.hasSynced);
   server.put("/api/v1/nodes", { metadata: { name: "slow" } });
   await until(() => events.length === 1 && second.informer.store.size === 1);
   expect((await get(second.manager.ports.health, "/readyz")).status).toBe(200);
-  expect(await second.metrics.text()).toContain('leader_election_master_status{name="op"} 0');
+  expect(await second.metrics.metrics()).toContain('leader_election_master_status{name="op"} 0');
   first.stop.abort();
   // The first still works on its key, and so still leads.
   for (let i = 0; i < 10; i++) await second.informer.synced(second.stop.signal);

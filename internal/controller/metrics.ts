@@ -159,7 +159,7 @@ export class ControllerMetrics {
   }
 
   /** All metrics in Prometheus' text format. */
-  async text(): Promise<string> {
+  async metrics(): Promise<string> {
     for (const [controller, { queue, clock }] of this.#queues) {
       const running = Array.from(queue.startTimes, (started) => (clock.monotonic() - started) / 1000);
       const both = { name: controller, controller };

@@ -41,15 +41,6 @@ export class PluginMetrics {
     }
   }
 
-  get contentType(): string {
-    return this.registry.contentType;
-  }
-
-  /** All metrics in Prometheus' text format. */
-  text(): Promise<string> {
-    return this.registry.metrics();
-  }
-
   devices(count: number, healthy: boolean): void {
     this.#devices.set({ health: "healthy" }, healthy ? count : 0);
     this.#devices.set({ health: "unhealthy" }, healthy ? 0 : count);

@@ -115,7 +115,7 @@ class DevicePlugin {
     ];
     if (metricsAddress !== undefined) {
       const probes = { healthz: () => this.#unhealthy(), readyz: () => this.#unready() };
-      const options = { address: metricsAddress, metrics: this.#metrics, log, ...probes };
+      const options = { address: metricsAddress, metrics: this.#metrics.registry, log, ...probes };
       tasks.push(serveMetrics({ ...options, ...(listening ? { listening } : {}) }, signal));
     }
     await Promise.all(tasks);

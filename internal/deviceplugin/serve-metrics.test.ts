@@ -16,7 +16,7 @@ test("a port that another plugin holds is waited for, and is no reason to end", 
   const done = serveMetrics(
     {
       address: { host: "127.0.0.1", port },
-      metrics: { contentType: "text/plain", text: async () => "" },
+      metrics: { contentType: "text/plain", metrics: async () => "" },
       healthz: () => undefined,
       readyz: () => "not yet",
       log: createLogger({ write: warn }),

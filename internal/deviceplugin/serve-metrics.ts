@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { setTimeout as sleep } from "node:timers/promises";
 import { HEALTHZ_PATH, METRICS_PATH, READYZ_PATH } from "../api/names.ts";
 import type { Logger } from "../cli/log.ts";
@@ -31,7 +32,7 @@ export async function serveMetrics(options: MetricsServerOptions, signal: AbortS
   const server = await listen(options, signal);
   if (server === undefined) return;
   options.listening?.(server.port);
-  await aborted(signal);
+  if (!signal.aborted) await once(signal, "abort");
   await server.close();
 }
 
@@ -60,11 +61,4 @@ function probeHandler(probe: Probe): Handler {
     const problem = probe();
     return { status: problem === undefined ? 200 : 503, body: `${problem ?? "ok"}\n` };
   };
-}
-
-function aborted(signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) resolve();
-    else signal.addEventListener("abort", () => resolve(), { once: true });
-  });
 }

@@ -8,7 +8,7 @@ test("metrics are rendered once a second at most, and shared by all who ask mean
   const first = Promise.withResolvers<void>();
   const source = {
     contentType: "text/plain; version=0.0.4",
-    text: async () => {
+    metrics: async () => {
       const text = `${++rendered}`;
       await first.promise;
       return text;
@@ -33,7 +33,7 @@ test("a failure is told to those who asked, and is not all there is for ever", a
     if (broken) throw new Error("no metrics");
     return "text";
   };
-  const ask = metricsHandler({ contentType: "text/plain", text }, () => now) as () => Promise<Answer>;
+  const ask = metricsHandler({ contentType: "text/plain", metrics: text }, () => now) as () => Promise<Answer>;
   await expect(ask()).rejects.toThrow("no metrics");
   broken = false;
   now += 1000;

@@ -7,7 +7,7 @@ const MAX_AGE_MS = 1000;
 export interface MetricsSource {
   readonly contentType: string;
   /** All metrics in Prometheus' text format. */
-  text(): Promise<string>;
+  metrics(): Promise<string>;
 }
 
 /**
@@ -20,7 +20,7 @@ export function metricsHandler(source: MetricsSource, now: () => number = () => 
   let latest: { begunAt: number; answer: Promise<Answer> } | undefined;
   return () => {
     if (latest !== undefined && now() - latest.begunAt < MAX_AGE_MS) return latest.answer;
-    const answer = source.text().then((body) => ({ status: 200, body, contentType: source.contentType }));
+    const answer = source.metrics().then((body) => ({ status: 200, body, contentType: source.contentType }));
     latest = { begunAt: now(), answer };
     return answer;
   };
