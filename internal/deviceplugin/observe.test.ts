@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { rmSync } from "node:fs";
 import { join } from "node:path";
-import { createLogger } from "../cli/log.ts";
+import { createLogger, silentLogger } from "../cli/log.ts";
 import { poll } from "../testcluster/lib/poll.ts";
 import { HealthMonitor } from "./health-monitor.ts";
 import type { Health } from "./health.ts";
@@ -77,7 +77,7 @@ test("a device file that is gone, or has no driver, is a problem of the node", a
   await Bun.write(join(host.root, "dev/sfc_char"), "");
   const seen: NodeView[] = [];
   const watched = new HealthMonitor(host.config(), {
-    log: createLogger({ write: () => undefined }),
+    log: silentLogger,
     elapsed: () => 0,
     seen: (view) => void seen.push(view),
     unknown: () => expect.unreachable(),
@@ -94,7 +94,7 @@ test("a change that is pending while looks find nothing out is waited for at the
   let looks = 0;
   let healthy: boolean | undefined;
   const watched = new HealthMonitor(host.config({ healthIntervalMs: 40, hysteresis: { fallMs: 1, riseMs: 1 } }), {
-    log: createLogger({ write: () => undefined }),
+    log: silentLogger,
     elapsed: () => performance.now(),
     seen: (_view, health) => (healthy = health.healthy),
     unknown: () => looks++,

@@ -98,12 +98,16 @@ class RegistryClient {
     return answer;
   }
 
-  /** The JSON of an answer; null becomes an empty object. @throws Error if it is not JSON */
-  parse(answer: Answer): object {
+  /**
+   * The JSON of an answer; null becomes an empty object.
+   *
+   * @throws Error with `problem` if it is not JSON
+   */
+  parse(answer: Answer, problem = "it answers no JSON; check the name and the proxy"): object {
     try {
       return (JSON.parse(answer.body.toString()) as object | null) ?? {};
     } catch (cause) {
-      throw this.#refused("it answers no JSON; check the name and the proxy", cause);
+      throw this.#refused(problem, cause);
     }
   }
 
@@ -133,13 +137,12 @@ class RegistryClient {
     });
     // The request without a token fails then, and its error says that the login is refused.
     if (answer.status !== 200) return undefined;
-    try {
-      const token = JSON.parse(answer.body.toString()) as { token?: string; access_token?: string } | null;
-      const bearer = token?.token ?? token?.access_token;
-      return bearer === undefined ? undefined : `Bearer ${bearer}`;
-    } catch (cause) {
-      throw this.#refused(`${server}, answers no JSON; check the proxy`, cause);
-    }
+    const given: { token?: string; access_token?: string } = this.parse(
+      answer,
+      `${server}, answers no JSON; check the proxy`,
+    );
+    const token = given.token ?? given.access_token;
+    return token === undefined ? undefined : `Bearer ${token}`;
   }
 
   async #fetch(target: string, accept: string): Promise<Answer> {

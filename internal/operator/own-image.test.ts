@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { createLogger } from "../cli/log.ts";
+import { silentLogger } from "../cli/log.ts";
 import type { Pod } from "../api/core.ts";
 import type { Clock } from "../kube/clock.ts";
 import { OwnImage } from "./own-image.ts";
@@ -36,8 +36,7 @@ function ownImage(
     reads++;
     return answer instanceof Error ? Promise.reject(answer) : Promise.resolve(answer as never);
   };
-  const log = createLogger({ write: () => undefined });
-  const own = new OwnImage({ client: { get }, pod, log, clock }, (image) => void known.push(image));
+  const own = new OwnImage({ client: { get }, pod, log: silentLogger, clock }, (image) => void known.push(image));
   return { own, known, delays, reads: () => reads };
 }
 const never = (): AbortSignal => new AbortController().signal;

@@ -1,15 +1,10 @@
 /** The time in which KMM 1.1 alone loads Modules on all nodes and unloads them, if it may do all nodes at once. */
 import type { Module } from "../../internal/api/kmm.ts";
-import {
-  KMM_API_VERSION,
-  kmm1DevicePluginLabel,
-  kmm1ModuleLoaderLabel,
-  moduleReadyLabel,
-  moduleVersionLabel,
-} from "../../internal/api/names.ts";
+import { KMM_API_VERSION, moduleReadyLabel } from "../../internal/api/names.ts";
 import type { Client } from "../../internal/kube/client.ts";
 import { MODULES } from "../../internal/api/resources.ts";
 import { NODES, PODS } from "../../internal/kube/resource.ts";
+import { versionLabels } from "../../internal/operator/kmm/kmm1.ts";
 import { poll } from "../../internal/testcluster/lib/poll.ts";
 import { PATIENCE_MS, type Nodes } from "./nodes.ts";
 
@@ -46,10 +41,7 @@ async function label(
   modules: readonly string[],
   version: string | null,
 ): Promise<void> {
-  const names = [moduleVersionLabel, kmm1ModuleLoaderLabel, kmm1DevicePluginLabel];
-  const labels = Object.fromEntries(
-    modules.flatMap((module) => names.map((name) => [name(namespace, module), version] as const)),
-  );
+  const labels = Object.assign({}, ...modules.map((module) => versionLabels({ namespace, module }, version))) as object;
   await Promise.all(nodes.map((name) => client.mergePatch(NODES, { name }, { metadata: { labels } })));
 }
 

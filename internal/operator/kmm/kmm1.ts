@@ -142,7 +142,7 @@ export class NoKmm extends Kmm1 {
  * per node and held up everything else. With all three in place its table of actions has nothing left to do, and if
  * something takes one away KMM does what it always did.
  */
-function versionLabels({ namespace, module }: ModuleRef, version: Version | null): NodeLabels {
+export function versionLabels({ namespace, module }: ModuleRef, version: Version | null): NodeLabels {
   return {
     [moduleVersionLabel(namespace, module)]: version,
     [kmm1ModuleLoaderLabel(namespace, module)]: version,
