@@ -120,6 +120,9 @@ export function moduleVersionReadyLabel(namespace: string, moduleName: string): 
   return `kmm.node.kubernetes.io/${namespace}.${moduleName}.version.ready`;
 }
 
+/** On nodes, and in the selectors of KMM 1.1's module-loader pods: the kernel version, as far as a label can hold it. */
+export const KMM_KERNEL_LABEL = "kmm.node.kubernetes.io/kernel-version.full";
+
 /** Label on KMM's module-loader pods (1.1) and worker pods (2.x): the Module's name. */
 export const KMM_MODULE_NAME_LABEL = "kmm.node.kubernetes.io/module.name";
 /** Label on KMM 1.1's module-loader pods and DaemonSets, with value `module-loader`. */

@@ -246,6 +246,96 @@ const FOUND: [what: string, history: History][] = [
       deleteAtEnd: false,
     },
   ],
+  [
+    "sfc that is left out at an unchanged version comes to a node that is installed meanwhile",
+    {
+      setup: { kmm: 1, sfc: true, kernels: [MODERN, MODERN], resources: 1 },
+      begin: "installed",
+      commands: [
+        { do: "sfc", resource: 0, to: false, version: "v1" },
+        { do: "lose", node: 0 },
+        { do: "reconcile", resource: 0, behind: [], holders: false, faults: [] },
+        { do: "sfc", resource: 0, to: true, version: "v1" },
+        { do: "actAll", rounds: 2 },
+      ],
+      deleteAtEnd: false,
+    },
+  ],
+  [
+    "what a node has waited for on the way to a version that failed says nothing of the way back",
+    {
+      setup: { kmm: 1, sfc: false, kernels: [MODERN, MODERN, MODERN, MODERN], resources: 1 },
+      begin: "installed",
+      commands: [
+        { do: "onFailure", resource: 0, to: "Rollback" },
+        { do: "schedule", node: 2, what: "bare" },
+        { do: "maxUnavailable", resource: 0, to: "50%" },
+        { do: "version", resource: 0, to: "v2" },
+      ],
+      deleteAtEnd: false,
+    },
+  ],
+  [
+    "sfc that was left out is loaded again after a reboot, although its Module was of another version",
+    {
+      setup: { kmm: 1, sfc: true, kernels: [MODERN], resources: 1 },
+      begin: "installed",
+      commands: [
+        { do: "down", node: 0 },
+        { do: "sfc", resource: 0, to: true, version: "v3" },
+        { do: "reconcile", resource: 0, behind: [], holders: false, faults: [] },
+        { do: "sfc", resource: 0, to: false, version: "v1" },
+      ],
+      deleteAtEnd: false,
+    },
+  ],
+  [
+    "an image does not change under a module that KMM may have begun to load",
+    {
+      setup: { kmm: 1, sfc: false, kernels: [MODERN], resources: 1 },
+      begin: "bare",
+      commands: [
+        { do: "reconcile", resource: 0, behind: [], holders: false, faults: [] },
+        { do: "actAll", rounds: 1 },
+        { do: "image", resource: 0, revision: 2 },
+        { do: "reconcile", resource: 0, behind: ["kmmPods"], holders: false, faults: [{ call: 0, kind: "before" }] },
+        { do: "actAll", rounds: 1 },
+        { do: "schedule", node: 0, what: "plain" },
+      ],
+      deleteAtEnd: false,
+    },
+  ],
+  [
+    "an image that was loaded for another kernel holds nothing back",
+    {
+      setup: { kmm: 2, sfc: true, kernels: [MODERN], resources: 1 },
+      begin: "installed",
+      commands: [
+        { do: "sfc", resource: 0, to: true, version: "v2" },
+        { do: "reboot", node: 0, kernel: "5.14.0-427.18.1.el9_4.x86_64+rt" },
+        { do: "reconcile", resource: 0, behind: [], holders: false, faults: [] },
+        { do: "sfc", resource: 0, to: false, version: "v1" },
+      ],
+      deleteAtEnd: false,
+    },
+  ],
+  [
+    "an onload that was installed without sfc gives way to the sfc that is wanted again",
+    {
+      setup: { kmm: 1, sfc: true, kernels: [MODERN], resources: 1 },
+      begin: "installed",
+      commands: [
+        { do: "version", resource: 0, to: "v2" },
+        { do: "reconcile", resource: 0, behind: [], holders: false, faults: [] },
+        { do: "lose", node: 0 },
+        { do: "sfc", resource: 0, to: false, version: "v2" },
+        { do: "reconcile", resource: 0, behind: [], holders: false, faults: [{ call: 1, kind: "before" }] },
+        { do: "sfc", resource: 0, to: true, version: "v2" },
+        { do: "actAll", rounds: 2 },
+      ],
+      deleteAtEnd: false,
+    },
+  ],
 ];
 
 test.each(FOUND)("%s", async (_what, history) => {

@@ -11,7 +11,15 @@ import { hasSeenTemplate } from "./assess/template.ts";
 import type { Stores } from "./cache/caches.ts";
 import { devicePluginImage } from "./desired/daemonset.ts";
 import { desiredModules } from "./desired/modules.ts";
-import { desiredObjects, modulesInUse, type DesiredObjects, type ModulesInUse } from "./desired/objects.ts";
+import {
+  desiredObjects,
+  isOfVersion,
+  modulesInUse,
+  type DesiredObjects,
+  type IsMissing,
+  type ModulesInUse,
+} from "./desired/objects.ts";
+import { missingImages } from "./kmm/images.ts";
 import type { Kmm } from "./kmm/kmm.ts";
 import { Memo, NodeMemo, Revision } from "./memo.ts";
 import {
@@ -84,11 +92,12 @@ export function planFor(deps: PlanDeps, onload: DeepReadonly<Onload>, now: numbe
   const machineConfigs = [...caches.machineConfigs.store.list()];
   const context: ResourceContext = { key, version, kmm, claims, machineConfigs, ownNode: environment.ownNode };
   const observations = observe(deps, onload, context, memo);
+  const images = observeImages(caches, key, kmm);
 
   // 2. Desire: what is to be in the cluster, given what is in use.
   const desired =
     kmm.installed && !onload.metadata.deletionTimestamp
-      ? desire(environment, effective, kmm, live, observations, memo)
+      ? desire(environment, effective, kmm, live, observations, images, memo)
       : undefined;
 
   // 3. Assess: what the desired objects mean for each node.
@@ -98,7 +107,7 @@ export function planFor(deps: PlanDeps, onload: DeepReadonly<Onload>, now: numbe
     version,
     modules,
     liveSfc: live.sfc,
-    images: observeImages(caches, key, kmm),
+    images,
     template: desired?.template,
   };
   const facts = assessAll(observations, wanted, memo);
@@ -106,7 +115,7 @@ export function planFor(deps: PlanDeps, onload: DeepReadonly<Onload>, now: numbe
   // 4. Roll out: a state and a step for each node.
   const templateSeen = desired?.template !== undefined && hasSeenTemplate(live.daemonSet, version, desired.template);
   const policy = policyFor(onload, facts, {
-    attempt: memo.attempt.get(specRevision(onload), () => attemptFor(onload)),
+    attempt: memo.attempt.get(attemptRevision(onload), () => attemptFor(onload)),
     templateSeen,
     pluginImageKnown: !kmm.installed || desired?.daemonSet !== undefined,
     kmmSkipsCordoned: kmm.skipsCordonedNodes,
@@ -119,9 +128,10 @@ export function planFor(deps: PlanDeps, onload: DeepReadonly<Onload>, now: numbe
   return { kmm, effective, live, desired, policy, plan };
 }
 
-/** Changes with the spec, whose changes the API server counts, and with the retry annotation. */
-function specRevision({ metadata: { uid, generation, annotations } }: DeepReadonly<Onload>): string {
-  return `${uid} ${generation} ${annotations?.[RETRY_ANNOTATION]}`;
+/** Changes with all that an attempt is made of: the spec, whose changes the API server counts, the rest as it is. */
+function attemptRevision({ metadata, status }: DeepReadonly<Onload>): string {
+  const { uid, generation, annotations } = metadata;
+  return `${uid} ${generation} ${annotations?.[RETRY_ANNOTATION]} ${JSON.stringify(status?.rollback)} ${status?.lastReady?.version}`;
 }
 
 function observe(
@@ -142,6 +152,7 @@ function desire(
   kmm: Kmm,
   live: LiveObjects,
   observations: readonly NodeObservation[],
+  images: Wanted["images"],
   memo: PlanMemo,
 ): DesiredObjects {
   const image = devicePluginImage(effective, {
@@ -149,11 +160,13 @@ function desire(
     ownImage: environment.ownImage,
   });
   const { metadata, spec, status } = effective;
-  const inUse = memo.inUse.get(`${memo.nodes.observationRevision} ${spec.onload.version}`, () =>
-    modulesInUse(observations, spec.onload.version),
-  );
   const resource = JSON.stringify([metadata.namespace, metadata.name, spec, status?.lastReady]);
   const modules = JSON.stringify([live.onload, live.sfc].map((module) => [module?.metadata.uid, module?.spec]));
+  const uses = `${memo.nodes.observationRevision} ${spec.onload.version} ${modules} ${JSON.stringify(images)}`;
+  const isMissing: IsMissing = (module, kernel) =>
+    isOfVersion(live[module], spec.onload.version) &&
+    missingImages([{ module: live[module], images: images?.[module] }], kernel, kmm).length > 0;
+  const inUse = memo.inUse.get(uses, () => modulesInUse(observations, spec.onload.version, isMissing));
   const inputs = `${memo.kmm.revision} ${memo.inUse.revision} ${JSON.stringify(image)} ${modules} ${resource}`;
   return memo.desired.get(inputs, () => desiredObjects(effective, kmm, live, inUse, image));
 }

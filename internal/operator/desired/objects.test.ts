@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { TEMPLATE_ANNOTATION } from "../../api/names.ts";
 import { NODE_REASON } from "../../api/reasons.ts";
 import { withDefaults, type Onload, type OnloadSpecInput } from "../../api/onload.ts";
+import { desiredModules } from "./modules.ts";
 import { desiredObjects, modulesInUse, type LoadedNode, type ModulesInUse } from "./objects.ts";
 import type { LiveObjects } from "../observe/cluster.ts";
 import type { LoadLabelFacts } from "../kmm/kmm.ts";
@@ -106,6 +107,22 @@ describe("what would reload drivers in place waits for a new version", () => {
       "i:1",
     );
     expect(desired.heldBack).toEqual(["spec.onload.kernelMappings (sfc left out)"]);
+    // Nodes that are installed meanwhile get it too.
+    expect(desired.sfc?.spec.moduleLoader.container).toEqual(
+      desiredModules(onload([mapping({ sfc: {} })]), KMM_2).sfc!.spec.moduleLoader.container,
+    );
+  });
+  test("sfc left out, with the Module of another version in the cluster: that of the nodes is made again", () => {
+    const other = live(onload([mapping({ sfc: {} })], "v9"));
+    const desired = desiredObjects(before, KMM_2, other, inUse(loaded({ sfc: true })), "i:1");
+    expect(desired.heldBack).toEqual(["spec.onload.kernelMappings (sfc left out)"]);
+    expect(desired.sfc?.spec.moduleLoader.container.version).toBe("v1");
+  });
+  test("sfc left out, together with the mapping: the Module stays as it is", () => {
+    const is = live(onload([mapping({ sfc: {} })]));
+    const desired = desiredObjects(onload([mapping({ regexp: "^6" })]), KMM_2, is, inUse(loaded({ sfc: true })), "i:1");
+    expect(desired.heldBack).toContain("spec.onload.kernelMappings (sfc left out)");
+    expect(desired.sfc?.spec).toEqual(is.sfc!.spec as never);
   });
   test("back to the last Ready version with another image", () => {
     const status = { lastReady: { version: "v1", time: "", onload: before.spec.onload } };
@@ -174,11 +191,14 @@ describe("what is in use", () => {
     const loaded = [{ kernel: "6.1.0", onload: true, sfc: false }];
     expect(modulesInUse([loadedByLabel({ want: undefined })], "v2")).toEqual({ loaded, selectors });
   });
-  test("a module that KMM calls ready counts, although its pod has not been seen", () => {
-    const labels = { plugin: "v2", onload: "v2", sfc: undefined };
-    const loadedOf = (labelledReady: boolean) =>
-      modulesInUse([bare({ labels, onload: { ...noModule, labelledReady } })], "v2").loaded.map((each) => each.onload);
-    expect([true, false].map(loadedOf)).toEqual([[true], [false]]);
+  test("a module that is asked for counts before anything of KMM is seen, unless KMM lacks its image", () => {
+    const node = bare({ labels: { plugin: "v2", onload: "v2", sfc: undefined } });
+    const isInUse = (isMissing: boolean, changes: object = {}) =>
+      modulesInUse([{ ...node, onload: { ...noModule, ...changes } }], "v2", () => isMissing).loaded[0]?.onload;
+    expect(isInUse(false)).toBe(true);
+    expect(isInUse(true)).toBe(false);
+    // It was loaded from an image that KMM does not need any more.
+    expect(isInUse(true, { labelledReady: true })).toBe(true);
   });
   test("sfc does not come to an onload that is asked for without it", () => {
     const labels = { plugin: "v1", onload: "v1", sfc: undefined };

@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import type { DaemonSet, DeepReadonly } from "../../api/core.ts";
 import type { Module } from "../../api/kmm.ts";
-import type { Onload } from "../../api/onload.ts";
+import { kernelMappingFor, type Onload } from "../../api/onload.ts";
 import { desiredDaemonSet } from "./daemonset.ts";
 import { holdBack, type HeldBack } from "./hold-back.ts";
 import { holdBackImages } from "./hold-back-images.ts";
@@ -12,15 +12,17 @@ import { mappingFor } from "../kmm/module-config.ts";
 import type { LiveObjects } from "../observe/cluster.ts";
 import { lastReadyOnload } from "../observe/last-ready.ts";
 import type { NodeObservation } from "../observe/observation.ts";
-import { TEMPLATE_ANNOTATION } from "../../api/names.ts";
+import { KMM_API_VERSION, objectLabels, onloadKeyOf, TEMPLATE_ANNOTATION, type OnloadKey } from "../../api/names.ts";
 
-/** A node that carries a label of the wanted version, and which modules are loaded there. */
+/** A node that carries a label of the wanted version, and which modules are, or may be, loaded there. */
 export interface LoadedNode {
   kernel: string;
   onload: boolean;
   sfc: boolean;
-  /** Onload is asked for and sfc is not, and KMM may not have begun. */
+  /** Onload is asked for without sfc under it, and KMM cannot have begun. */
   onloadAlone?: true;
+  /** It has loaded sfc itself, at boot. */
+  sfcAtBoot?: true;
   /** The images that they were loaded from, if that is known. */
   onloadImage?: string | undefined;
   sfcImage?: string | undefined;
@@ -39,17 +41,38 @@ export interface ModulesInUse {
  * again before KMM says so. One that failed does not, so that a wrong image can be corrected.
  */
 function mayBeInUse(node: LoadedModules, module: "onload" | "sfc", version: Version): boolean {
-  const { ready, present, labelledReady, failure } = node[module];
-  if (ready === version) return true;
-  return (present || labelledReady) && failure === undefined && node.labels[module] === version;
+  const { present, labelledReady } = node[module];
+  return isReadyAt(node, module, version) || ((present || labelledReady) && isAsked(node, module, version));
 }
 
 /**
- * Whether a node has been asked to load onload without sfc under it. It may be loaded by the time that sfc comes: nobody
- * can tell before. One that failed may want for just that sfc.
+ * Whether a module may be in use on a node by the time that a change of the Module arrives. One that is asked for counts
+ * as soon as its label is there: what KMM has begun is not seen at once. It does not count while KMM cannot have begun.
  */
-function isOnloadAlone({ labels, onload, sfcAtBoot }: LoadedModules, version: Version): boolean {
-  return sfcAtBoot === undefined && labels.onload === version && labels.sfc !== version && onload.failure === undefined;
+function mayBeInUseSoon(
+  node: LoadedModules,
+  module: "onload" | "sfc",
+  version: Version,
+  isMissing: IsMissing,
+): boolean {
+  if (mayBeInUse(node, module, version)) return true;
+  return isAsked(node, module, version) && !isMissing(module, node.kernel);
+}
+
+function isReadyAt(node: LoadedModules, module: "onload" | "sfc", version: Version): boolean {
+  return node[module].ready === version;
+}
+
+function isAsked(node: LoadedModules, module: "onload" | "sfc", version: Version): boolean {
+  return node.labels[module] === version && node[module].failure === undefined;
+}
+
+/** Whether KMM has not found the image of the Module in the cluster for a kernel, so that it cannot have loaded it. */
+export type IsMissing = (module: "onload" | "sfc", kernel: string) => boolean;
+
+/** Whether a node is to load onload without an sfc of ours. One that failed may want for just that sfc. */
+function isOnloadAlone(node: LoadedModules, version: Version): boolean {
+  return isAsked(node, "onload", version) && node.labels.sfc !== version;
 }
 
 /** What of a node tells which modules are in use there. */
@@ -58,20 +81,25 @@ type LoadedModules = Pick<NodeObservation, "kernel" | "want" | "labels" | "loadL
 };
 
 /** Finds out what is in use from what is seen of the nodes. */
-export function modulesInUse(nodes: readonly LoadedModules[], version: Version): ModulesInUse {
+export function modulesInUse(
+  nodes: readonly LoadedModules[],
+  version: Version,
+  isMissing: IsMissing = () => false,
+): ModulesInUse {
   const kinds = new Map<string, LoadedNode>();
   // Nodes that are to lose the modules count too: KMM would reload them before they are drained.
   for (const node of nodes) {
     const { kernel, labels } = node;
-    const onloadLoaded = labels.onload === version && mayBeInUse(node, "onload", version);
-    const sfcLoaded = labels.sfc === version && mayBeInUse(node, "sfc", version);
-    const onloadAlone = !onloadLoaded && isOnloadAlone(node, version);
-    if (!onloadLoaded && !sfcLoaded && !onloadAlone) continue;
-    const onloadImage = onloadLoaded ? node.onload.image : undefined;
-    const sfcImage = sfcLoaded ? node.sfc.image : undefined;
-    const id = [onloadLoaded, sfcLoaded, onloadAlone, kernel, onloadImage, sfcImage].join(" ");
-    const alone = onloadAlone ? { onloadAlone } : {};
-    kinds.set(id, { kernel, onload: onloadLoaded, sfc: sfcLoaded, onloadImage, sfcImage, ...alone });
+    const onload = labels.onload === version && mayBeInUseSoon(node, "onload", version, isMissing);
+    const sfc = labels.sfc === version && mayBeInUseSoon(node, "sfc", version, isMissing);
+    const onloadAlone = !onload && isOnloadAlone(node, version);
+    if (!onload && !sfc && !onloadAlone) continue;
+    const onloadImage = onload ? node.onload.image : undefined;
+    const sfcImage = sfc ? node.sfc.image : undefined;
+    const sfcAtBoot = node.sfcAtBoot !== undefined;
+    const id = [onload, sfc, onloadAlone, sfcAtBoot, kernel, onloadImage, sfcImage].join(" ");
+    const flags = { ...(onloadAlone ? { onloadAlone } : {}), ...(sfcAtBoot ? { sfcAtBoot } : {}) };
+    kinds.set(id, { kernel, onload, sfc, onloadImage, sfcImage, ...flags });
   }
   const loaded = [...kinds].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, kind]) => kind);
   return {
@@ -119,7 +147,8 @@ export function desiredObjects(
   { loaded, selectors }: ModulesInUse,
   image: string | undefined,
 ): DesiredObjects {
-  const desired = desiredModules(onload, kmm);
+  const withSfc = keepSfc(onload, loaded);
+  const desired = desiredModules(withSfc, kmm);
   const last = lastReadyModules(onload, kmm);
   const held = (each: "onload" | "sfc", module: Module): HeldBack => {
     module.spec.selector = kmm.selectorFor(module, { live: live[each], ...selectors[each] });
@@ -137,6 +166,7 @@ export function desiredObjects(
   const gaining = loaded.find(
     (node) =>
       (node.onloadAlone || (node.onload && !node.sfc)) &&
+      !node.sfcAtBoot &&
       mappingFor(sfcModule, node.kernel) &&
       !mappingFor(liveSfc, node.kernel),
   );
@@ -144,10 +174,27 @@ export function desiredObjects(
     heldBack.push(`spec.onload.kernelMappings (sfc for kernel ${gaining.kernel})`);
     sfcModule = liveSfc && desired.sfc ? keepContainer(desired.sfc, liveSfc) : undefined;
   }
-  if (!desired.sfc && loaded.some((node) => node.sfc)) heldBack.push("spec.onload.kernelMappings (sfc left out)");
+  const isLeftOut = withSfc !== onload || (!desired.sfc && loaded.some((node) => node.sfc));
+  if (isLeftOut) heldBack.push("spec.onload.kernelMappings (sfc left out)");
+  // The mappings of kernels with sfc may be gone altogether.
+  if (isLeftOut && !desired.sfc && liveSfc) sfcModule = asItIs(liveSfc, onloadKeyOf(onload));
   const daemonSet = image === undefined ? undefined : desiredDaemonSet(onload, image);
   const template = daemonSet && stamp(daemonSet);
   return { onload: main.apply, sfc: sfcModule, daemonSet, template, heldBack };
+}
+
+/**
+ * The resource with sfc kept in the mappings from which nodes have loaded it at this version. Until the next version,
+ * nodes that are installed or reboot meanwhile get it too: an onload without sfc could not be given it later.
+ */
+function keepSfc(onload: DeepReadonly<Onload>, loaded: readonly LoadedNode[]): DeepReadonly<Onload> {
+  const { kernelMappings: mappings } = onload.spec.onload;
+  const used = new Set(loaded.flatMap(({ sfc, kernel }) => (sfc ? (kernelMappingFor(mappings, kernel) ?? []) : [])));
+  if (mappings.every((mapping) => mapping.sfc !== undefined || !used.has(mapping))) return onload;
+  const kernelMappings = mappings.map((mapping) =>
+    used.has(mapping) ? { ...mapping, sfc: mapping.sfc ?? {} } : mapping,
+  );
+  return { ...onload, spec: { ...onload.spec, onload: { ...onload.spec.onload, kernelMappings } } };
 }
 
 /** The Modules that nodes of the last Ready version were loaded with, if the live ones are of another version by now. */
@@ -157,13 +204,24 @@ function lastReadyModules(onload: DeepReadonly<Onload>, kmm: Kmm): DesiredModule
   return desiredModules({ ...onload, spec: { ...onload.spec, onload: lastReady } }, kmm);
 }
 
-function isOfVersion(module: DeepReadonly<Module> | undefined, version: Version): boolean {
+/** Whether a Module in the cluster is of a version. */
+export function isOfVersion(module: DeepReadonly<Module> | undefined, version: Version): boolean {
   return module?.spec.moduleLoader.container.version === version;
 }
 
 function keepContainer(desired: Module, live: DeepReadonly<Module>): Module {
   const { container } = structuredClone(live.spec.moduleLoader) as Module["spec"]["moduleLoader"];
   return { ...desired, spec: { ...desired.spec, moduleLoader: { ...desired.spec.moduleLoader, container } } };
+}
+
+/** A Module of a resource as it is in the cluster, as the body of a server-side apply. */
+function asItIs({ kind, metadata, spec }: DeepReadonly<Module>, key: OnloadKey): Module {
+  return {
+    apiVersion: KMM_API_VERSION,
+    kind,
+    metadata: { name: metadata.name, namespace: key.namespace, labels: objectLabels(key, "module") },
+    spec: structuredClone(spec) as Module["spec"],
+  };
 }
 
 /** Writes a digest of the template into it, by which pods of an older template are known. */

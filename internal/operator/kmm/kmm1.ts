@@ -1,7 +1,8 @@
 /** KMM 1.1: one module-loader pod per node and module, put there by node labels. */
-import type { DeepReadonly, Pod } from "../../api/core.ts";
+import type { DeepReadonly, Node, Pod } from "../../api/core.ts";
 import type { KmmCapabilities, Module, ModuleLoaderContainer, ModuleSpec } from "../../api/kmm.ts";
 import {
+  KMM_KERNEL_LABEL,
   KMM_ROLE_LABEL,
   kmm1DevicePluginLabel,
   kmm1ModuleLoaderLabel,
@@ -63,7 +64,7 @@ export class Kmm1 implements Kmm {
         labelledReady: moduleReadyLabel(ref.namespace, ref.module) in labels,
         since: newest(loaders),
         failure: firstFailure(loaders, failureLogs),
-        image: loader?.spec?.containers?.[0]?.image,
+        image: isForKernelOf(node, loader) ? loader?.spec?.containers?.[0]?.image : undefined,
         selector,
       },
       loadLabel: { value, effective: selector ? label in selector : value === ON },
@@ -159,6 +160,12 @@ function moduleSelector(loader: DeepReadonly<Pod> | undefined): Record<string, s
   const selector = loader?.spec?.nodeSelector;
   if (!selector) return undefined;
   return Object.fromEntries(Object.entries(selector).filter(([label]) => !KMM_PREFIX.test(label)));
+}
+
+/** Whether a module-loader pod is for the kernel that the node runs, and not for the one before a reboot. */
+function isForKernelOf({ metadata }: DeepReadonly<Node>, loader: DeepReadonly<Pod> | undefined): boolean {
+  const kernel = loader?.spec?.nodeSelector?.[KMM_KERNEL_LABEL];
+  return kernel === undefined || kernel === metadata.labels?.[KMM_KERNEL_LABEL];
 }
 
 /** The version of a module-loader pod, which KMM 1.1 writes into its labels. */

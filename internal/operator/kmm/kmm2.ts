@@ -47,6 +47,7 @@ export class Kmm2 implements Kmm {
       entry.namespace === namespace && entry.name === module;
     const wanted = nmc?.spec?.modules?.find(mine);
     const loaded = nmc?.status?.modules?.find(mine);
+    const entry = loaded ?? wanted;
     const bootId = node.status?.nodeInfo?.bootID;
     const sameBoot = loaded?.bootId === undefined || bootId === undefined || loaded.bootId === bootId;
     const settled =
@@ -61,7 +62,11 @@ export class Kmm2 implements Kmm {
         labelledReady: hasReadyLabel,
         since: newest(workers),
         failure: firstFailure(workers, failureLogs),
-        image: (loaded ?? wanted)?.config?.containerImage,
+        // After a reboot into another kernel, what was loaded for the one before is gone.
+        image:
+          entry?.config?.kernelVersion === node.status?.nodeInfo?.kernelVersion
+            ? entry?.config?.containerImage
+            : undefined,
         selector: undefined,
       },
       loadLabel: { value: loadLabelOn(labels, namespace, module), effective: false },

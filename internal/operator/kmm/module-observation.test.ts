@@ -63,6 +63,14 @@ describe("KMM 1.1", () => {
     });
     expect(KMM_1.observeModule(REF, view([], labelled)).module.selector).toBeUndefined();
   });
+  test("the image of a loader is that of the node only if the node still runs its kernel", () => {
+    const kernel = "kmm.node.kubernetes.io/kernel-version.full";
+    const spec = { nodeName: "n", nodeSelector: { [kernel]: "5.14.0" }, containers: [{ name: "c", image: "i:1" }] };
+    const imageOn = (runs: string) =>
+      KMM_1.observeModule(REF, view([{ ...loader(true), spec } as never], { ...labelled, [kernel]: runs } as never))
+        .module.image;
+    expect([imageOn("5.14.0"), imageOn("5.15.0")]).toEqual(["i:1", undefined]);
+  });
   test("a loader of another Module or namespace is not this one's", () => {
     const other = loader(true, { namespace: "other" });
     expect(KMM_1.observeModule(REF, view([other], labelled)).module.present).toBeFalse();
@@ -107,6 +115,10 @@ describe("KMM 2", () => {
     ["to be unloaded", nmc([], [entry(a, { bootId: "b1" })]), true, undefined],
   ])("%s", (_name, config, present, ready) => {
     expect(facts(config)).toMatchObject({ present, ready });
+  });
+  test("an image was loaded only for the kernel that the node runs", () => {
+    const imageFor = (kernelVersion: string) => facts(nmc([], [entry({ ...a, kernelVersion })])).image;
+    expect([imageFor("5.14.0"), imageFor("5.15.0")]).toEqual(["a", undefined]);
   });
   test("the version is what NodeModulesConfig says, else KMM's label, else ours", () => {
     const loaded = (extra: object, on: object) => facts(nmc([entry(a)], [entry(a, extra)]), [], on as never).ready;

@@ -27,7 +27,12 @@ const ON_THE_WAY: Record<string, NodeFacts> = {
   OnloadUnloaded: cordoned({ labels: { ...none, sfc: "v1" }, sfc: module("v1") }),
   Unloaded: cordoned({}),
   SfcReady: cordoned({ sfcManaged: true, labels: { ...none, plugin: "v2", sfc: "v2" }, sfc: module("v2") }),
-  SfcUnlabelled: cordoned({ sfcManaged: true, labels: { ...none, onload: "v2" }, onload: module() }),
+  SfcUnlabelled: cordoned({
+    sfcManaged: true,
+    labels: { ...none, onload: "v2" },
+    onload: module(),
+    sfc: module("v2"),
+  }),
 };
 
 describe("a cordoned node that is to run a version stays as it is", () => {

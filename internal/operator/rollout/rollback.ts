@@ -29,10 +29,16 @@ const IS_ATTEMPT: Record<keyof Onload["spec"]["upgrade"], boolean> = {
   onFailure: false,
 };
 
-/** The attempt of the present spec and retry annotation; see StepRecord. Which nodes are selected does not matter. */
-export function attemptFor({ metadata, spec }: DeepReadonly<Onload>): string {
+/**
+ * The attempt of the present spec and retry annotation; see StepRecord. A rollback is an attempt of its own: what a node
+ * has waited for on the way to the version that failed says nothing of the way back. Which nodes are selected does not
+ * matter.
+ */
+export function attemptFor(onload: DeepReadonly<Onload>): string {
+  const { metadata, spec } = onload;
   const fields = Object.entries(spec.upgrade).filter(([field]) => IS_ATTEMPT[field as keyof typeof IS_ATTEMPT]);
-  const attempted = digestOf({ ...spec, selector: undefined, upgrade: Object.fromEntries(fields) });
+  const rollback = standingRollback(onload)?.since;
+  const attempted = digestOf({ ...spec, selector: undefined, upgrade: Object.fromEntries(fields), rollback });
   return attemptOf(attempted, metadata.annotations?.[RETRY_ANNOTATION]);
 }
 

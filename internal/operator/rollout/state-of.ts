@@ -5,7 +5,7 @@ import type { NodeState } from "./states.ts";
 /** The node's state. */
 export function stateOf(node: NodeFacts): NodeState {
   if (node.want === undefined) return goingDown(node);
-  if (isWhole(node) && node.labels.onload !== node.want) return "Outdated";
+  if (isWhole(node) && (node.labels.onload !== node.want || lacksSfc(node))) return "Outdated";
   if (isStale(node)) return goingDown(node);
   return goingUp(node, node.want);
 }
@@ -21,8 +21,22 @@ export function isWhole({ labels: { plugin, onload, sfc } }: NodeFacts): boolean
 /** Whether labels of modules must go before the wanted version can come. A plugin label alone is simply put right. */
 function isStale(node: NodeFacts): boolean {
   const { onload, sfc } = node.labels;
-  if (node.sfcAbandoned && !node.onload.present && !node.sfc.present) return true;
+  if (lacksSfc(node)) return true;
+  if (node.sfcAbandoned && !mayBeLoaded(node.sfc) && !mayBeLoaded(node.onload)) return true;
   return onload === undefined ? sfc !== undefined && sfc !== node.want : onload !== node.want;
+}
+
+/**
+ * Whether the node was to load the wanted version of onload when that came without sfc: sfc cannot come under it any more.
+ * If only the label is missing, because somebody took it away, something of sfc is still there.
+ */
+function lacksSfc({ want, labels, sfc, sfcManaged }: NodeFacts): boolean {
+  return sfcManaged && labels.onload === want && labels.sfc === undefined && !sfc.present;
+}
+
+/** Whether a module is loaded, or on its way without having failed. */
+function mayBeLoaded({ present, ready, failure }: NodeFacts["onload"]): boolean {
+  return present && (ready !== undefined || failure === undefined);
 }
 
 /** Down: plugin, pods, onload, sfc, each gone before the next is touched. */

@@ -15,6 +15,8 @@ const loadLabel = (value: "on" | "off" | undefined): LoadLabelFacts => ({
 const none = { plugin: undefined, onload: undefined, sfc: undefined };
 const holder = { namespace: "a", name: "p", uid: "1", terminating: false, evictable: true, refusal: undefined };
 
+const LOAD_FAILURE = { reason: NODE_REASON.ModuleLoadFailed, message: "Unknown symbol" };
+
 interface Row {
   node: NodeFacts;
   state: NodeState;
@@ -189,8 +191,31 @@ const ROWS: Record<string, Row> = {
   },
   "wanted, unlabelled, cordoned": { node: bare({ cordoned: true }), state: "Cordoned", step: "None" },
   "wanted, no kernel mapping": { node: bare({ mapped: false }), state: "Unmapped", step: "None" },
+  "onload of the wanted version, loaded without the sfc that is wanted now": {
+    node: whole("v2", { sfcManaged: true }),
+    state: "Outdated",
+    step: "UnlabelPlugin",
+    labels: { plugin: null },
+  },
+  "the same, out of service": {
+    node: bare({ sfcManaged: true, labels: { ...none, onload: "v2" }, onload: module("v2"), holders: [] }),
+    state: "Drained",
+    step: "UnlabelOnload",
+    labels: { onload: null },
+  },
+  "sfc that nobody loads any more, under an onload that cannot be loaded without it": {
+    node: whole("v2", {
+      labels: { plugin: "v2", onload: "v2", sfc: "v2" },
+      sfcAbandoned: true,
+      onload: { ...module(), failure: LOAD_FAILURE },
+      sfc: { ...module(), failure: LOAD_FAILURE },
+    }),
+    state: "Leaving",
+    step: "UnlabelPlugin",
+    labels: { plugin: null },
+  },
   "sfc's label taken off by a person": {
-    node: whole("v2", { sfcManaged: true, stepRecord: stepRecord() }),
+    node: whole("v2", { sfcManaged: true, stepRecord: stepRecord(), sfc: module("v2") }),
     state: "SfcUnlabelled",
     step: "LabelSfc",
     labels: { sfc: "v2" },

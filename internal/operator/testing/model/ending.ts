@@ -35,16 +35,14 @@ function missingOn(
   const { world } = cluster;
   const machine = world.machines.get(name)!;
   const module = world.api.get("modules", `${key.namespace}/${moduleName(key.name, "onload")}`);
-  const managesSfc = onloadAt(world.api, keyText(key))?.spec.onload.kernelMappings.some(({ sfc: manages }) => manages);
-  const sfc = world.api.get("modules", `${key.namespace}/${moduleName(key.name, "sfc")}`);
+  const onload = onloadAt(world.api, keyText(key));
   const daemonSet = world.api.get("daemonsets", `${key.namespace}/${pluginDaemonSet(key.name)}`);
   const plugin = world.api
     .podsOn(name)
     .find(({ metadata }) => metadata.labels?.[PLUGIN_NAME] === pluginDaemonSet(key.name));
   if (!module || !mappingOf(module, machine.kernel)) return "a Module for its kernel";
   if (machine.loaded.onload?.version !== version) return `onload ${version}`;
-  if (managesSfc && sfc && mappingOf(sfc, machine.kernel) && machine.loaded.sfc?.version !== version)
-    return `sfc ${version}`;
+  if (onload && isPromisedSfc(onload) && machine.loaded.sfc?.version !== version) return `sfc ${version}`;
   if (labels[pluginLabel(key)] !== version) return "the plugin's label";
   if (!plugin || plugin.metadata.deletionTimestamp !== undefined) return "the plugin";
   if (amountOf({ metadata: { name }, ...node } as Node) === "0") return "amd.com/onload";
@@ -52,6 +50,12 @@ function missingOn(
   if (plugin.metadata.labels?.["onload.amd.com/version"] !== version) return "a plugin of its version";
   const template = daemonSet?.spec.template.metadata.annotations?.[TEMPLATE];
   return plugin.metadata.annotations?.[TEMPLATE] === template ? undefined : OLD_TEMPLATE;
+}
+
+/** Whether the spec asks for sfc, here on every kernel, and the status does not say that it is held back. */
+function isPromisedSfc({ spec, status }: OnloadObject): boolean {
+  const held = status && conditionOf(status, "Degraded")?.message.includes("sfc for kernel");
+  return spec.onload.kernelMappings.some(({ sfc }) => sfc !== undefined) && held !== true;
 }
 
 /** What is wrong with what the statuses say, now that nothing moves. */
