@@ -220,11 +220,6 @@ class Run {
       world.api.mergePatch("onloads", keyText(key), { metadata: { annotations: { [RETRY]: "the last" } } });
       if (deleteAtEnd) this.#delete(key, false);
     }
-    await cluster.settle(800);
-    // The first retry may have met what the kubelet still said of an image that could not be pulled before.
-    for (const key of cluster.keys) {
-      world.api.mergePatch("onloads", keyText(key), { metadata: { annotations: { [RETRY]: "the very last" } } });
-    }
     if (!(await cluster.settle(800))) world.violate("It does not come to rest in the end");
     if (world.violations.length > 0) return;
     const deleted = this.#deleted.filter((key, i) => this.#deleted.findIndex((each) => each.name === key.name) === i);

@@ -54,6 +54,8 @@ export class Judge {
     };
     if (!allowed[verb]!.includes(kind))
       this.#violate(key, `${verb} of ${kind} ${call.key} is none of the operator's business`);
+    // A node that has served since is out for another reason.
+    this.#down(key);
     if (kind === "nodes" && verb === "patch") this.#judgePatch(key, call);
     if (kind === "pods") this.#judgePod(key, call);
     if (kind === "onloads") this.#judgeOnload(key, call);
