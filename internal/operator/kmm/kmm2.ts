@@ -1,6 +1,7 @@
 /** KMM 2.x: worker pods load modules, and NodeModulesConfig says what is wanted and what is loaded on each node. */
 import { isDeepStrictEqual } from "node:util";
-import type { KmmCapabilities, Module, ModuleLoaderContainer, ModuleSpec } from "../../api/kmm.ts";
+import type { DeepReadonly, Node } from "../../api/core.ts";
+import type { KmmCapabilities, Module, ModuleLoaderContainer, ModuleSpec, NodeModule } from "../../api/kmm.ts";
 import {
   KMM_WORKER_ACTION_LABEL,
   moduleReadyLabel,
@@ -47,7 +48,6 @@ export class Kmm2 implements Kmm {
       entry.namespace === namespace && entry.name === module;
     const wanted = nmc?.spec?.modules?.find(mine);
     const loaded = nmc?.status?.modules?.find(mine);
-    const entry = loaded ?? wanted;
     const bootId = node.status?.nodeInfo?.bootID;
     const sameBoot = loaded?.bootId === undefined || bootId === undefined || loaded.bootId === bootId;
     const settled =
@@ -62,11 +62,7 @@ export class Kmm2 implements Kmm {
         labelledReady: hasReadyLabel,
         since: newest(workers),
         failure: firstFailure(workers, failureLogs),
-        // After a reboot into another kernel, what was loaded for the one before is gone.
-        image:
-          entry?.config?.kernelVersion === node.status?.nodeInfo?.kernelVersion
-            ? entry?.config?.containerImage
-            : undefined,
+        image: imageOn(node, loaded ?? wanted),
         selector: undefined,
       },
       loadLabel: { value: loadLabelOn(labels, namespace, module), effective: false },
@@ -125,4 +121,10 @@ function readyVersion(
   listed: Version | undefined,
 ): Version | undefined {
   return listed ?? labels[moduleVersionReadyLabel(namespace, module)] ?? labels[moduleVersionLabel(namespace, module)];
+}
+
+/** The image of what was loaded, or is being loaded, on a node: after a reboot into another kernel it is gone. */
+function imageOn({ status }: DeepReadonly<Node>, entry: DeepReadonly<NodeModule> | undefined): string | undefined {
+  const { kernelVersion, containerImage } = entry?.config ?? {};
+  return kernelVersion === status?.nodeInfo?.kernelVersion ? containerImage : undefined;
 }
