@@ -38,6 +38,12 @@ export default defineSubcommand({
       valueHint: "NS[,NS]",
       description: "Handle only Onload resources of these namespaces (default: all)",
     },
+    "allow-force-drain": {
+      type: "boolean",
+      default: false,
+      description:
+        "Let spec.upgrade.drain.force reach pods of every namespace, also of those that have not agreed by an annotation",
+    },
     ...clusterArgs,
     ...commonArgs,
   },
@@ -72,6 +78,7 @@ export default defineSubcommand({
         pod: { name: POD_NAME || undefined, namespace: POD_NAMESPACE || undefined },
         nodeName: NODE_NAME || undefined,
         pluginImage: DEVICE_PLUGIN_IMG || undefined,
+        forceEverywhere: args["allow-force-drain"],
       },
       signal,
     );

@@ -37,6 +37,10 @@ export const UNSCHEDULABLE_TAINT = "node.kubernetes.io/unschedulable";
 
 /** On an Onload resource: any new value makes the operator try failed nodes again. */
 export const RETRY_ANNOTATION = `${ONLOAD_GROUP}/retry`;
+/** On a pod or its namespace, with value `true`: spec.upgrade.drain.force may take such pods away. */
+export const FORCE_ANNOTATION = "onload.amd.com/allow-force-drain";
+/** On an Onload resource: the metadata.generation whose change of spec.selector a person confirms. */
+export const CONFIRM_ANNOTATION = "onload.amd.com/confirm-generation";
 
 /** On a pod of the device plugin and on its DaemonSet: the Onload version that its files are of. */
 export const VERSION_LABEL = `${ONLOAD_GROUP}/version`;

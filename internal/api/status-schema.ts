@@ -68,6 +68,10 @@ export const onloadStatus = z
     version: text().optional().meta({
       description: "Version that nodes are brought to: spec.onload.version, or an earlier one after a rollback.",
     }),
+    selector: z.record(z.string(), z.string()).optional().meta({
+      description:
+        "The selector that holds: spec.selector, or the one before while a change of it is held back because it would let go of too many nodes that serve.",
+    }),
     conditions: z
       .array(condition)
       .optional()

@@ -69,6 +69,7 @@ class Cluster {
       nodeModulesConfigs: store(new Store<NodeModulesConfig>()),
       moduleImagesConfigs: store(new Store<ModuleImagesConfig>()),
       machineConfigs: store(new Store<KubeObject>()),
+      namespaces: store(new Store<KubeObject>()),
     };
     this.crds.set({
       apiVersion: "apiextensions.k8s.io/v1",
@@ -152,7 +153,7 @@ class Cluster {
   plan(memo: PlanMemo): unknown {
     const { stores: caches, refusals, failureLogs, holders } = this;
     const collected = { pods: { holders: (node: string) => holders.get(node) }, refusals, failureLogs };
-    const environment = { ownNode: "n1", pluginImage: "plugin:1", ownImage: undefined };
+    const environment = { ownNode: "n1", pluginImage: "plugin:1", ownImage: undefined, forceEverywhere: false };
     const { plan, desired, policy, effective } = planFor(
       { caches, collected, environment },
       this.onload,

@@ -16,7 +16,7 @@ import type { OperatorEnvironment } from "./plan.ts";
 import { OnloadReconciler } from "./reconcile.ts";
 import { EventReporter } from "./report/events.ts";
 import { OperatorMetrics } from "./report/metrics.ts";
-import { allKeys, keysOfNodeName, watchAll } from "./watch/watches.ts";
+import { allKeys, isIn, keysOfNodeName, watchAll } from "./watch/watches.ts";
 
 /** Resources of different names are reconciled side by side, so many at most. */
 const MAX_CONCURRENT_RECONCILES = 4;
@@ -38,6 +38,8 @@ export interface OperatorOptions extends Pick<ManagerOptions, "metricsAddress" |
   nodeName: string | undefined;
   /** DEVICE_PLUGIN_IMG. */
   pluginImage: string | undefined;
+  /** See OperatorEnvironment. */
+  forceEverywhere: boolean;
 }
 
 /** Runs until the signal aborts. Throws when a port is taken, or the Lease is lost. */
@@ -67,17 +69,22 @@ export async function runOperator(options: OperatorOptions, signal: AbortSignal)
   );
   manager.addRunnable(events);
 
+  const isOurs = isIn(namespaces);
+  const enqueue = (keys: readonly string[]): void => {
+    for (const key of keys) if (isOurs(key)) controller.enqueue(key);
+  };
   const environment: OperatorEnvironment = {
     ownNode: options.nodeName,
     pluginImage: options.pluginImage,
     ownImage: undefined,
+    forceEverywhere: options.forceEverywhere,
   };
   const ownImage = new OwnImage({ client, pod, log }, (image) => {
     environment.ownImage = image;
-    for (const key of allKeys(caches)) controller.enqueue(key);
+    enqueue(allKeys(caches));
   });
   const pods = new NodePods(client, podWatcher(client, log), (node) => {
-    for (const key of keysOfNodeName(caches, node)) controller.enqueue(key);
+    enqueue(keysOfNodeName(caches, node));
   });
   const reconciler = new OnloadReconciler({
     client,
@@ -99,7 +106,7 @@ export async function runOperator(options: OperatorOptions, signal: AbortSignal)
     metrics,
     log,
   });
-  watchAll(controller, caches);
+  watchAll(controller, caches, isOurs);
   caches.nodes.subscribe(({ key, current }) => {
     if (!current) pods.forget(key);
   });

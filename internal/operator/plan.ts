@@ -9,6 +9,7 @@ import type { Onload } from "../api/onload.ts";
 import { assess, type Wanted } from "./assess/assess.ts";
 import { hasSeenTemplate } from "./assess/template.ts";
 import type { Stores } from "./cache/caches.ts";
+import type { Force } from "./cache/holders.ts";
 import { devicePluginImage } from "./desired/daemonset.ts";
 import { desiredModules } from "./desired/modules.ts";
 import {
@@ -24,6 +25,7 @@ import type { Kmm } from "./kmm/kmm.ts";
 import { Memo, NodeMemo, Revision } from "./memo.ts";
 import {
   observeClaims,
+  observeForce,
   observeImages,
   observeKmm,
   observeNodes,
@@ -46,6 +48,8 @@ export interface OperatorEnvironment {
   pluginImage: string | undefined;
   /** The image that the operator runs from. */
   ownImage: string | undefined;
+  /** Whether spec.upgrade.drain.force reaches pods of every namespace. */
+  forceEverywhere: boolean;
 }
 
 export interface PlanDeps {
@@ -63,6 +67,8 @@ export interface Planned {
   /** What is to be in the cluster; undefined if KMM is not installed or the resource is being deleted. */
   desired: DesiredObjects | undefined;
   policy: Policy;
+  /** How far spec.upgrade.drain.force reaches. */
+  force: Force;
   plan: RolloutPlan;
 }
 
@@ -91,7 +97,8 @@ export function planFor(deps: PlanDeps, onload: DeepReadonly<Onload>, now: numbe
   const claims = observeClaims(caches);
   const machineConfigs = [...caches.machineConfigs.store.list()];
   const context: ResourceContext = { key, version, kmm, claims, machineConfigs, ownNode: environment.ownNode };
-  const observations = observe(deps, onload, context, memo);
+  const force = observeForce(caches, onload.spec.upgrade.drain.force, environment.forceEverywhere);
+  const observations = observe(deps, context, force, memo);
   const images = observeImages(caches, key, kmm);
 
   // 2. Desire: what is to be in the cluster, given what is in use.
@@ -125,7 +132,7 @@ export function planFor(deps: PlanDeps, onload: DeepReadonly<Onload>, now: numbe
     () => planRollout(facts, policy, now),
     ({ wakeAt }) => wakeAt !== undefined && now >= wakeAt,
   );
-  return { kmm, effective, live, desired, policy, plan };
+  return { kmm, effective, live, desired, policy, force, plan };
 }
 
 /** Changes with all that an attempt is made of: the spec, whose changes the API server counts, the rest as it is. */
@@ -136,14 +143,14 @@ function attemptRevision({ metadata, status }: DeepReadonly<Onload>): string {
 
 function observe(
   { caches, collected }: PlanDeps,
-  onload: DeepReadonly<Onload>,
   context: ResourceContext,
+  force: Force,
   memo: PlanMemo,
 ): NodeObservation[] {
   const { kmm: _, ...plain } = context;
   const revision = memo.context.of(`${memo.kmm.revision} ${JSON.stringify(plain)}`);
   memo.nodes.retain(caches.nodes.store);
-  return observeNodes(caches, context, revision, collected, onload.spec.upgrade.drain.force, memo.nodes);
+  return observeNodes(caches, context, revision, collected, force, memo.nodes);
 }
 
 function desire(

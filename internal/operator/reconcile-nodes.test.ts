@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import type { Node, Pod } from "../api/core.ts";
 import { onloadModuleLabel, onloadModuleName, pluginLabel } from "../api/names.ts";
 import type { OnloadSpecInput } from "../api/onload.ts";
-import { CUSTOM_RESOURCE_DEFINITIONS, NODES, PODS } from "../kube/resource.ts";
+import { NAMESPACES, CUSTOM_RESOURCE_DEFINITIONS, NODES, PODS } from "../kube/resource.ts";
 import { refusal, type Call } from "./testing/memory-cluster.ts";
 import { KEY, ReconcilerBed } from "./testing/reconciler-bed.ts";
 
@@ -27,6 +27,7 @@ async function bedFor(spec: Partial<OnloadSpecInput> = {}): Promise<ReconcilerBe
 /** Nodes that are emptied for version v2 and have pods that hold amd.com/onload, each watched. */
 async function draining(spec: Partial<OnloadSpecInput> = {}, ...pods: string[]): Promise<ReconcilerBed> {
   const bed = await bedFor(spec);
+  agree(bed);
   bed.cluster.budget = "The disruption budget web needs 2 healthy pods and has 2 currently.";
   bed.putEmptiedNode("n1");
   for (const pod of pods) bed.putHolder(pod, "n1");
@@ -35,6 +36,11 @@ async function draining(spec: Partial<OnloadSpecInput> = {}, ...pods: string[]):
   bed.cluster.calls.length = 0;
   bed.events.length = 0;
   return bed;
+}
+/** The owner of the applications' namespace lets force take its pods away, or does not any more. */
+function agree(bed: ReconcilerBed, value = "true"): void {
+  const metadata = { name: "apps", annotations: { "onload.amd.com/allow-force-drain": value } };
+  bed.cluster.put(NAMESPACES, { apiVersion: "v1", kind: "Namespace", metadata });
 }
 const evictions = (bed: ReconcilerBed): Call[] =>
   bed.cluster.calls.filter(({ verb }) => verb === "evict" || verb === "delete");
@@ -143,6 +149,25 @@ describe("pods that hold amd.com/onload", () => {
       expect(evictions(bed).map(({ verb }) => verb)).toEqual([force ? "delete" : "evict"]);
       expect(evictions(bed)[0]!.options["uid"]).toBe(uid);
     }
+  });
+
+  test("are not deleted past their budget if their namespace has not agreed, which is said", async () => {
+    const bed = await draining({ upgrade: { drain: { force: true, timeoutSeconds: 60 } } }, "app");
+    agree(bed, "false");
+    bed.now += 61_000;
+    await bed.reconcile();
+    bed.now += 900_000;
+    await bed.reconcile();
+    expect(evictions(bed).map(({ verb }) => verb)).toEqual(["evict", "evict"]);
+    expect(bed.status?.problems?.[0]).toMatchObject({
+      reason: "EvictionBlocked",
+      message: expect.stringContaining("onload.amd.com/allow-force-drain=true on the pod or its namespace") as string,
+    });
+    // The operator's administrator may decide it for all.
+    bed.environment.forceEverywhere = true;
+    bed.now += RETRY_MS;
+    await bed.reconcile();
+    expect(evictions(bed).at(-1)?.verb).toBe("delete");
   });
 
   test("are asked again whatever the clock of people does", async () => {

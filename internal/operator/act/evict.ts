@@ -6,6 +6,7 @@ import type { ClusterClient } from "../cache/cluster-client.ts";
 import { isConflict, isTooManyRequests, type ApiError } from "../../kube/errors.ts";
 import { PODS } from "../../kube/resource.ts";
 import type { Holder } from "../assess/facts.ts";
+import { forceRemedy } from "../cache/holders.ts";
 import type { NodePlan } from "../rollout/plan.ts";
 
 /** After an answer, a pod is asked again no sooner than this, as by `kubectl drain`. */
@@ -69,11 +70,11 @@ export async function evictHolders(
   signal: AbortSignal,
 ): Promise<void> {
   const now = evictor.monotonic();
-  const force = forceAt !== undefined && evictor.now() >= forceAt;
+  const isLate = forceAt !== undefined && evictor.now() >= forceAt;
   const due = (facts.holders ?? []).filter(
     (pod) => pod.evictable && !pod.terminating && evictor.evictions.mayAsk(pod.uid, now),
   );
-  await Promise.allSettled(due.map((pod) => evictOne(evictor, onload, facts.name, pod, force, signal)));
+  await Promise.allSettled(due.map((pod) => evictOne(evictor, onload, facts.name, pod, isLate, signal)));
   signal.throwIfAborted();
 }
 
@@ -82,9 +83,10 @@ async function evictOne(
   onload: DeepReadonly<Onload>,
   node: string,
   pod: Holder,
-  force: boolean,
+  isLate: boolean,
   signal: AbortSignal,
 ): Promise<void> {
+  const force = isLate && pod.forceable;
   const ref = { namespace: pod.namespace, name: pod.name };
   const options = { uid: pod.uid, gracePeriodSeconds: onload.spec.upgrade.drain.gracePeriodSeconds, signal };
   try {
@@ -100,7 +102,8 @@ async function evictOne(
     // Another pod has the name by now.
     const gone = force && isConflict(error);
     const refused = isTooManyRequests(error);
-    const text = refused ? budgetText(error) : errorText(error);
+    const unforced = isLate && !force ? `; ${forceRemedy({ asked: true })}` : "";
+    const text = `${refused ? budgetText(error) : errorText(error)}${unforced}`;
     evictions.asked(pod.uid, monotonic(), gone ? undefined : text);
     onEviction(node, pod, gone ? "gone" : refused ? "refused" : "failed", gone ? "" : text);
   }

@@ -76,10 +76,11 @@ export async function takeSteps(
 
 /** Ends watching the pods of nodes on which it does not matter any more which pods hold amd.com/onload. */
 function forgetHolders({ inspected, pods }: Actor, { nodes }: RolloutPlan): void {
-  const states = new Map(nodes.map(({ facts, state }) => [facts.name, state]));
+  const kept = new Set(
+    nodes.filter(({ facts, state }) => keepsHolders(state) || facts.letGo).map(({ facts }) => facts.name),
+  );
   for (const name of inspected) {
-    const state = states.get(name);
-    if (state !== undefined && keepsHolders(state)) continue;
+    if (kept.has(name)) continue;
     inspected.delete(name);
     pods.forget(name);
   }

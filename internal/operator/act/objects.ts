@@ -133,6 +133,7 @@ export async function removeObjects(applier: Applier, live: LiveObjects, signal:
       removeObject(applier, MODULES, live.onload, signal),
       removeObject(applier, MODULES, live.sfc, signal),
       removeObject(applier, DAEMON_SETS, live.daemonSet, signal),
+      removeUnseen(applier, live, signal),
     ],
     signal,
   );
@@ -157,8 +158,24 @@ async function removeObject(
   signal: AbortSignal,
 ): Promise<void> {
   if (!live || live.metadata.deletionTimestamp) return;
-  applied.delete(idOf(resource, live));
   await client.delete(resource, refOf(live), { uid: live.metadata.uid, signal });
+  applied.delete(idOf(resource, live));
+}
+
+/** Deletes what was applied and what the caches do not have: they may be behind our own write. */
+async function removeUnseen({ client, applied }: Applier, live: LiveObjects, signal: AbortSignal): Promise<void> {
+  const seen = new Set(Object.values(live).map((object: DeepReadonly<KubeObject> | undefined) => object?.metadata.uid));
+  for (const [id, { desired, uid }] of applied) {
+    if (uid === undefined || seen.has(uid)) continue;
+    const resource = desired.kind === MODULES.kind ? MODULES : DAEMON_SETS;
+    try {
+      await client.delete(resource, refOf(desired), { uid, signal });
+    } catch (error) {
+      // Somebody has made another in its place.
+      if (!isConflict(error)) throw error;
+    }
+    applied.delete(id);
+  }
 }
 
 function idOf({ plural }: Resource, { metadata }: DeepReadonly<KubeObject>): string {

@@ -8,11 +8,12 @@ import type { Client } from "../../kube/client.ts";
 import { Informer, type InformerOptions } from "../../kube/informer.ts";
 import { joinKey } from "../../kube/object.ts";
 import { MACHINE_CONFIGS, MODULE_IMAGES_CONFIGS, MODULES, NODE_MODULES_CONFIGS, ONLOADS } from "../../api/resources.ts";
-import { CUSTOM_RESOURCE_DEFINITIONS, DAEMON_SETS, NODES, PODS } from "../../kube/resource.ts";
+import { CUSTOM_RESOURCE_DEFINITIONS, DAEMON_SETS, NAMESPACES, NODES, PODS } from "../../kube/resource.ts";
 import {
   trimCrd,
   trimDaemonSet,
   trimModule,
+  trimNamespace,
   trimNode,
   trimNodeModulesConfig,
   trimPod,
@@ -45,6 +46,8 @@ export interface Caches {
   /** OpenShift only: MachineConfigs by which nodes load sfc themselves at boot. */
   machineConfigs: Informer<KubeObject>;
   crds: Informer<CustomResourceDefinition>;
+  /** Whether the pods of a namespace may be taken away by force. */
+  namespaces: Informer<KubeObject>;
 }
 
 /** What reading needs of the caches. */
@@ -52,8 +55,17 @@ export type Stores = { [K in keyof Caches]: Pick<Caches[K], "store"> };
 /** What reconciling needs of the caches: it also tells them what the API server answered. */
 export type ReconcilerCaches = { [K in keyof Caches]: Pick<Caches[K], "store" | "observe"> };
 
-/** @param namespaces those of the Onload resources to look after; empty: all */
-export function createCaches(client: Client, namespaces: readonly string[], log: Logger): Caches {
+/**
+ * @param namespaces those of the Onload resources to look after; empty: all
+ * @param claimants namespaces of all Onload resources that may have a node; empty: all. Whose a node is depends on every
+ *   resource of the cluster, also on those that another operator looks after.
+ */
+export function createCaches(
+  client: Client,
+  namespaces: readonly string[],
+  log: Logger,
+  claimants: readonly string[] = [],
+): Caches {
   const common = { client, log };
   const ours = { ...common, namespaces };
   const onNode = { node: (pod: { spec?: { nodeName?: string } }) => (pod.spec?.nodeName ? [pod.spec.nodeName] : []) };
@@ -67,7 +79,8 @@ export function createCaches(client: Client, namespaces: readonly string[], log:
     } as InformerOptions<Pod, "node">);
   return {
     onloads: new Informer<RawOnload>({
-      ...ours,
+      ...common,
+      namespaces: claimants,
       resource: ONLOADS,
       transform: (onload) => ({ ...onload, metadata: withoutManagedFields(onload.metadata) }),
     }),
@@ -117,5 +130,6 @@ export function createCaches(client: Client, namespaces: readonly string[], log:
       transform: trimCrd,
       pageSize: 20,
     }),
+    namespaces: new Informer<KubeObject>({ ...common, resource: NAMESPACES, transform: trimNamespace }),
   };
 }

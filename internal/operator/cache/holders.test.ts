@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import type { DeepReadonly, Pod } from "../../api/core.ts";
-import { holderOf, holdsOnload } from "./holders.ts";
+import { holderOf, holdsOnload, type Force } from "./holders.ts";
 
 type Deep = DeepReadonly<Pod>;
 const pod = (part: object): Deep =>
@@ -23,19 +23,36 @@ describe("who holds amd.com/onload", () => {
 
   const spec = { containers: [limits(1)] };
   const owned = (kind: string): object => ({ name: "p", ownerReferences: [{ kind, name: "x", controller: true }] });
-  test.each([
-    ["of a ReplicaSet", { spec, metadata: owned("ReplicaSet") }, false, true],
-    ["of nobody", { spec }, false, false],
-    ["of nobody, forced", { spec }, true, true],
-    ["of a DaemonSet", { spec, metadata: owned("DaemonSet") }, false, false],
-    ["of a DaemonSet, forced", { spec, metadata: owned("DaemonSet") }, true, true],
-    ["static", { spec, metadata: { name: "p", annotations: { "kubernetes.io/config.mirror": "x" } } }, true, false],
-  ])("a pod %s", (_name, part, force, evictable) => {
+  const unforced: Force = { asked: false, mayIn: () => true };
+  const forced: Force = { asked: true, mayIn: () => true };
+  const elsewhere: Force = { asked: true, mayIn: () => false };
+  const annotated = (name: string, value: string, metadata: object = {}): object => ({
+    name: "p",
+    ...metadata,
+    annotations: { [name]: value },
+  });
+  const ALLOW = "onload.amd.com/allow-force-drain";
+  test.each<[string, object, Force, boolean, boolean]>([
+    ["of a ReplicaSet", { spec, metadata: owned("ReplicaSet") }, unforced, true, false],
+    ["of a ReplicaSet, forced", { spec, metadata: owned("ReplicaSet") }, forced, true, true],
+    ["of a ReplicaSet, forced without consent", { spec, metadata: owned("ReplicaSet") }, elsewhere, true, false],
+    ["of nobody", { spec }, unforced, false, false],
+    ["of nobody, forced", { spec }, forced, true, true],
+    ["of nobody, forced without consent", { spec }, elsewhere, false, false],
+    ["of nobody, which agrees itself", { spec, metadata: annotated(ALLOW, "true") }, elsewhere, true, true],
+    ["of nobody, which does not agree", { spec, metadata: annotated(ALLOW, "false") }, elsewhere, false, false],
+    ["of a DaemonSet", { spec, metadata: owned("DaemonSet") }, unforced, false, false],
+    ["of a DaemonSet, forced", { spec, metadata: owned("DaemonSet") }, forced, true, true],
+    ["static", { spec, metadata: annotated("kubernetes.io/config.mirror", "x") }, forced, false, false],
+  ])("a pod %s", (_name, part, force, evictable, forceable) => {
     const holder = holderOf(pod(part), force)!;
-    expect(holder.evictable).toBe(evictable);
+    expect(holder).toMatchObject({ evictable, forceable });
     expect(holder.refusal === undefined).toBe(evictable);
   });
+  test.each([unforced, elsewhere])("what is missing for force is said", (force) => {
+    expect(holderOf(pod({ spec }), force)!.refusal).toContain(`${ALLOW}=true`);
+  });
   test.each(["Succeeded", "Failed"])("a pod that has %s holds nothing", (phase) => {
-    expect(holderOf(pod({ spec, status: { phase } }), false)).toBeUndefined();
+    expect(holderOf(pod({ spec, status: { phase } }), forced)).toBeUndefined();
   });
 });

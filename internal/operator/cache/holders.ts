@@ -1,6 +1,6 @@
 /** Which pods hold amd.com/onload, and which of them may be asked to leave, as `kubectl drain` would have it. */
 import type { Container, DeepReadonly, Pod } from "../../api/core.ts";
-import { ONLOAD_RESOURCE } from "../../api/names.ts";
+import { FORCE_ANNOTATION, ONLOAD_RESOURCE } from "../../api/names.ts";
 import { parseQuantity } from "../../api/quantity.ts";
 import { isFinished, isTerminating } from "./pods.ts";
 
@@ -16,6 +16,8 @@ export interface Holder {
   terminating: boolean;
   /** Whether to ask for its eviction at all. */
   evictable: boolean;
+  /** Whether it may be deleted if it is still there after the drain's time. */
+  forceable: boolean;
   /** Why it is not evictable, or why the API server refused, with the budget's name. */
   refusal: string | undefined;
 }
@@ -34,30 +36,53 @@ function amount(list: Readonly<Record<string, string | number>> | undefined): nu
   return parseQuantity(list?.[ONLOAD_RESOURCE] ?? 0) ?? 1;
 }
 
+/** How far spec.upgrade.drain.force reaches. */
+export interface Force {
+  /** The resource asks for it. */
+  asked: boolean;
+  /** Whether the pods of a namespace may be taken away by force. */
+  mayIn: (namespace: string) => boolean;
+}
+
+/** Force stays at home: whoever owns a pod or its namespace has to agree. */
+export function mayForce(pod: DeepReadonly<Pod>, { asked, mayIn }: Force): boolean {
+  const { annotations, namespace = "" } = pod.metadata;
+  return asked && (annotations?.[FORCE_ANNOTATION] === "true" || mayIn(namespace));
+}
+
+/** What to do so that force reaches a pod. */
+export function forceRemedy({ asked }: Pick<Force, "asked">): string {
+  const consent = `set annotation ${FORCE_ANNOTATION}=true on the pod or its namespace`;
+  return asked ? `${consent} to let drain.force take it away` : `set spec.upgrade.drain.force and ${consent}`;
+}
+
 /** A pod of a node that has to go before the module can be unloaded; undefined for all others. */
-export function holderOf(pod: DeepReadonly<Pod>, force: boolean): Holder | undefined {
+export function holderOf(pod: DeepReadonly<Pod>, force: Force): Holder | undefined {
   if (isFinished(pod) || !holdsOnload(pod)) return undefined;
-  const refusal = protection(pod, force);
+  const forceable = mayForce(pod, force);
+  const refusal = forceable ? mirrorText(pod) : protection(pod, force);
   return {
     namespace: pod.metadata.namespace ?? "",
     name: pod.metadata.name,
     uid: pod.metadata.uid ?? "",
     terminating: isTerminating(pod),
     evictable: refusal === undefined,
+    forceable: forceable && refusal === undefined,
     refusal,
   };
 }
 
 /** Why a pod is not to be evicted: no controller would make it again, or evicting it changes nothing. */
-function protection(pod: DeepReadonly<Pod>, force: boolean): string | undefined {
-  if (pod.metadata.annotations?.[MIRROR_ANNOTATION] !== undefined) {
-    return "static pod: only its manifest on the node can end it";
-  }
+function protection(pod: DeepReadonly<Pod>, force: Force): string | undefined {
+  const mirror = mirrorText(pod);
+  if (mirror !== undefined) return mirror;
   const owner = pod.metadata.ownerReferences?.find(({ controller }) => controller);
-  if (force) return undefined;
-  if (!owner) return "no controller would make it again: end it, or set spec.upgrade.drain.force";
-  if (owner.kind === "DaemonSet") {
-    return `belongs to DaemonSet ${owner.name}: end it, or set spec.upgrade.drain.force`;
-  }
+  if (!owner) return `no controller would make it again: end it, or ${forceRemedy(force)}`;
+  if (owner.kind === "DaemonSet") return `belongs to DaemonSet ${owner.name}: end it, or ${forceRemedy(force)}`;
   return undefined;
+}
+
+function mirrorText(pod: DeepReadonly<Pod>): string | undefined {
+  const isMirror = pod.metadata.annotations?.[MIRROR_ANNOTATION] !== undefined;
+  return isMirror ? "static pod: only its manifest on the node can end it" : undefined;
 }

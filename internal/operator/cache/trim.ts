@@ -9,7 +9,14 @@ import type {
   ObjectMeta,
 } from "../../api/core.ts";
 import type { Module, NodeModulesConfig } from "../../api/kmm.ts";
-import { KMM_GROUP, ONLOAD_GROUP, ONLOAD_RESOURCE, TEMPLATE_ANNOTATION, UNSCHEDULABLE_TAINT } from "../../api/names.ts";
+import {
+  FORCE_ANNOTATION,
+  KMM_GROUP,
+  ONLOAD_GROUP,
+  ONLOAD_RESOURCE,
+  TEMPLATE_ANNOTATION,
+  UNSCHEDULABLE_TAINT,
+} from "../../api/names.ts";
 
 type Meta = Node["metadata"];
 
@@ -30,6 +37,13 @@ export function trimNode(node: Node): Node {
       nodeInfo: { ...only("kernelVersion", nodeInfo?.kernelVersion), ...only("bootID", nodeInfo?.bootID) },
     },
   };
+}
+
+/** A namespace: whether its pods may be taken away by force. */
+export function trimNamespace(namespace: KubeObject): KubeObject {
+  const consent = namespace.metadata.annotations?.[FORCE_ANNOTATION];
+  const annotations = consent === undefined ? {} : { [FORCE_ANNOTATION]: consent };
+  return { ...kind(namespace), metadata: { ...identity(namespace.metadata), annotations } };
 }
 
 /** What tells of a cordon; undefined if nothing does. */

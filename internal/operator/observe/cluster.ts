@@ -4,7 +4,8 @@ import { kmmCapabilities, type Module } from "../../api/kmm.ts";
 import { devicePluginName, onloadModuleName, pluginLabel, sfcModuleName, type OnloadKey } from "../../api/names.ts";
 import { joinKey, namespacedName } from "../../kube/object.ts";
 import type { Stores } from "../cache/caches.ts";
-import { holderOf, type Holder } from "../cache/holders.ts";
+import { FORCE_ANNOTATION } from "../../api/names.ts";
+import { holderOf, type Force, type Holder } from "../cache/holders.ts";
 import type { NodePods } from "../cache/node-pods.ts";
 import { moduleImages, type ModuleImages } from "../kmm/images.ts";
 import { kmmFor } from "../kmm/installed.ts";
@@ -12,6 +13,7 @@ import type { Kmm } from "../kmm/kmm.ts";
 import { concerns, observeNode, type ResourceContext } from "./node.ts";
 import type { NodeObservation } from "./observation.ts";
 import { ownerOf, selects, type Claim } from "./ownership.ts";
+import { selectorsOf } from "./selectors.ts";
 
 /** The KMM that is installed, as its CRDs tell. */
 export function observeKmm({ crds }: Pick<Stores, "crds">): Kmm {
@@ -22,18 +24,24 @@ export function observeKmm({ crds }: Pick<Stores, "crds">): Kmm {
 export function observeClaims({ onloads }: Pick<Stores, "onloads">): Claim[] {
   return [...onloads.store.list()].flatMap((onload) => {
     const { namespace, name, creationTimestamp, deletionTimestamp } = onload.metadata;
-    const { selector } = (onload.spec ?? {}) as { selector?: unknown };
-    if (!namespace || !isSelector(selector)) return [];
+    const selectors = selectorsOf(onload);
+    if (!namespace || !selectors) return [];
+    const { holding: selector, next: nextSelector } = selectors;
     const owner = ownerOf({ namespace, name });
-    return [{ ...owner, selector, created: creationTimestamp ?? "", deleting: deletionTimestamp !== undefined }];
+    const deleting = deletionTimestamp !== undefined;
+    return [{ ...owner, selector, nextSelector, created: creationTimestamp ?? "", deleting }];
   });
 }
 
-/** The CRD refuses any other selector, but an older CRD or none may have let one pass: it would select every node. */
-function isSelector(selector: unknown): selector is Record<string, string> {
-  if (typeof selector !== "object" || selector === null || Array.isArray(selector)) return false;
-  const values = Object.values(selector);
-  return values.length > 0 && values.every((value) => typeof value === "string");
+/**
+ * How far spec.upgrade.drain.force of a resource reaches.
+ *
+ * @param everywhere the operator's administrator lets it reach every namespace
+ */
+export function observeForce({ namespaces }: Pick<Stores, "namespaces">, asked: boolean, everywhere: boolean): Force {
+  const consents = (namespace: string): boolean =>
+    namespaces.store.get(namespace)?.metadata.annotations?.[FORCE_ANNOTATION] === "true";
+  return { asked, mayIn: (namespace) => everywhere || consents(namespace) };
 }
 
 /** The objects that were made for an Onload resource, as they are in the cluster. */
@@ -103,7 +111,7 @@ export function observeNodes(
   context: ResourceContext,
   contextRevision: number,
   collected: CollectedState,
-  force: boolean,
+  force: Force,
   memo: ObservationMemo,
 ): NodeObservation[] {
   const { key, claims } = context;
@@ -149,7 +157,7 @@ function holdersOn(
   node: string,
   withoutPlugin: string | undefined,
   { pods, refusals }: CollectedState,
-  force: boolean,
+  force: Force,
 ): Holder[] | undefined {
   return pods.holders(node, withoutPlugin)?.flatMap((pod) => {
     const holder = holderOf(pod, force);

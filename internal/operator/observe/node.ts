@@ -51,7 +51,7 @@ export function observeNode(inputs: NodeInputs, resource: ResourceContext): Node
   const { key, kmm } = resource;
   const { node } = inputs;
   const { name, labels = {}, annotations = {} } = node.metadata;
-  const { owned, blockedBy, keptBy, claimed } = ownershipOf(node, key, resource.claims);
+  const { owned, blockedBy, keptBy, claimed, letGo } = ownershipOf(node, key, resource.claims);
   const ready = node.status?.conditions?.find(({ type }) => type === "Ready");
   const module = (moduleName: string): ModuleReading =>
     kmm.observeModule({ namespace: key.namespace, module: moduleName }, inputs);
@@ -77,6 +77,7 @@ export function observeNode(inputs: NodeInputs, resource: ResourceContext): Node
     blockedBy,
     keptBy,
     claimed,
+    letGo,
     ownNode: name === resource.ownNode,
     sfcAtBoot: sfcMachineConfigOf(labels, resource.machineConfigs)?.metadata.name,
   };

@@ -35,10 +35,12 @@ export interface NodeObservation {
   reminded: boolean;
   /** Another Onload resource whose labels the node still carries and that must leave first. */
   blockedBy: string | undefined;
-  /** An older Onload resource that selects the node and keeps it. */
+  /** Another Onload resource that selects the node too and keeps it: it has the node, or is older. */
   keptBy: string | undefined;
   /** Another Onload resource selects the node and has it, or waits for it. */
   claimed: boolean;
+  /** spec.selector has been changed so that it does not select the node, and that does not hold yet. */
+  letGo: boolean;
   /** Whether the operator itself runs here. */
   ownNode: boolean;
   /** The MachineConfig by which the node loads sfc itself at boot. */

@@ -1,4 +1,7 @@
-/** Which Onload resource a node belongs to: if several select it, the oldest keeps it. */
+/**
+ * Which Onload resource a node belongs to. Whoever has it keeps it, until its own selector or its deletion lets it go. Age
+ * decides only about a node that nobody has.
+ */
 import type { DeepReadonly, Node } from "../../api/core.ts";
 import {
   onloadModuleLabel,
@@ -21,7 +24,10 @@ export interface Owner extends OnloadKey {
 
 /** What ownership depends on of an Onload resource. */
 export interface Claim extends Owner {
+  /** The selector that holds; see status.selector. */
   selector: Readonly<Record<string, string>>;
+  /** spec.selector, if a change of it does not hold yet. */
+  nextSelector?: Readonly<Record<string, string>> | undefined;
   /** RFC 3339. */
   created: string;
   deleting: boolean;
@@ -35,7 +41,10 @@ export function selects(selector: Readonly<Record<string, string>>, labels: Read
 /** The claims on a node, the one that keeps it first. Resources that are being deleted claim nothing. */
 export function claimsOn(node: DeepReadonly<Node>, claims: readonly Claim[]): Claim[] {
   const labels = node.metadata.labels ?? {};
-  return claims.filter(({ deleting, selector }) => !deleting && selects(selector, labels)).sort(older);
+  const has = (claim: Claim): number => Number(isTouched(node, claim));
+  return claims
+    .filter(({ deleting, selector }) => !deleting && selects(selector, labels))
+    .sort((a, b) => has(b) - has(a) || older(a, b));
 }
 
 /** Whose a node is, seen from one Onload resource. */
@@ -43,7 +52,7 @@ export function ownershipOf(
   node: DeepReadonly<Node>,
   key: OnloadKey,
   claims: readonly Claim[],
-): Pick<NodeObservation, "blockedBy" | "keptBy" | "claimed"> & { owned: boolean } {
+): Pick<NodeObservation, "blockedBy" | "keptBy" | "claimed" | "letGo"> & { owned: boolean } {
   const owners = claimsOn(node, claims);
   const mine = owners.findIndex((claim) => namespacedName(claim) === namespacedName(key));
   const other = claims.find((claim) => namespacedName(claim) !== namespacedName(key) && isTouched(node, claim));
@@ -52,7 +61,13 @@ export function ownershipOf(
     blockedBy: other && namespacedName(other),
     keptBy: mine > 0 ? namespacedName(owners[0]!) : undefined,
     claimed: mine !== 0 && owners.length > 0,
+    letGo: mine === 0 && isLetGo(owners[0]!, node),
   };
+}
+
+/** Whether a node that a claim keeps would not be selected any more if the change of its selector held. */
+function isLetGo({ nextSelector }: Claim, { metadata }: DeepReadonly<Node>): boolean {
+  return nextSelector !== undefined && !selects(nextSelector, metadata.labels ?? {});
 }
 
 /**

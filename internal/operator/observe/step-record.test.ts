@@ -2,14 +2,16 @@ import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { attemptOf, formatStepRecord, parseStepRecord } from "./step-record.ts";
 
+const FLAGS = ["cordoned", "retried"];
 const since = Date.UTC(2026, 0, 1, 12);
 
 describe("step records", () => {
   test("survive writing and reading, whatever the retry annotation says", () => {
     fc.assert(
-      fc.property(fc.option(fc.string({ unit: "binary" }), { nil: undefined }), fc.boolean(), (retry, cordoned) => {
+      fc.property(fc.option(fc.string({ unit: "binary" }), { nil: undefined }), fc.subarray(FLAGS), (retry, flags) => {
         const attempt = attemptOf("0123456789abcdef", retry);
-        const written = { step: "UnlabelOnload", since, attempt, ...(cordoned ? { cordoned } : {}) };
+        const set = Object.fromEntries(flags.map((flag) => [flag, true as const]));
+        const written = { step: "UnlabelOnload", since, attempt, ...set };
         expect(formatStepRecord(written).length).toBeLessThan(100);
         expect(parseStepRecord(formatStepRecord(written))).toEqual(written);
       }),

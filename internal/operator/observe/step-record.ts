@@ -14,6 +14,8 @@ export interface StepRecord {
   attempt: string;
   /** The node was seen cordoned since, while it waited for KMM or for its pods to leave. */
   cordoned?: true;
+  /** The step had failed in an attempt before, and is tried again since then without being taken anew. */
+  retried?: true;
 }
 
 /** The node annotation that holds the step record. */
@@ -53,8 +55,9 @@ export function isPresentAttempt(recorded: string, { attempt, formerAttempt }: A
 }
 
 /** The annotation's value for a step record. */
-export function formatStepRecord({ step, since, attempt, cordoned }: StepRecord): string {
-  return `${step} ${new Date(since).toISOString()} ${attempt}${cordoned ? " cordoned" : ""}`;
+export function formatStepRecord({ step, since, attempt, cordoned, retried }: StepRecord): string {
+  const flags = `${cordoned ? " cordoned" : ""}${retried ? " retried" : ""}`;
+  return `${step} ${new Date(since).toISOString()} ${attempt}${flags}`;
 }
 
 /** Longer than any attempt of ours. Earlier versions put the retry annotation's own text here. */
@@ -62,9 +65,10 @@ const MAX_ATTEMPT_CHARACTERS = 64;
 
 /** The step record in an annotation's value; undefined if there is none or a person has garbled it. */
 export function parseStepRecord(value: string | undefined): StepRecord | undefined {
-  const match = /^(\S{1,64}) (\S{1,64}) (.+?)( cordoned)?$/s.exec(value ?? "");
+  const match = /^(\S{1,64}) (\S{1,64}) (.+?)( cordoned)?( retried)?$/s.exec(value ?? "");
   const since = Date.parse(match?.[2] ?? "");
   if (!match || Number.isNaN(since)) return undefined;
   const attempt = match[3]!.slice(0, MAX_ATTEMPT_CHARACTERS);
-  return { step: match[1]!, since, attempt, ...(match[4] ? { cordoned: true } : {}) };
+  const flags = { ...(match[4] ? { cordoned: true as const } : {}), ...(match[5] ? { retried: true as const } : {}) };
+  return { step: match[1]!, since, attempt, ...flags };
 }

@@ -1,8 +1,10 @@
 /** Stage 2 of a pass: the plan, and what may be done of it. */
 import type { SeenNodes } from "../act/nodes.ts";
 import { heldBackProblems, KMM_MISSING, NO_IMAGE, type ResourceProblem } from "../observe/preflight.ts";
+import { REASON } from "../../api/reasons.ts";
 import { planFor, type Planned } from "../plan.ts";
 import { beginRollback, type Rollback } from "../rollout/rollback.ts";
+import { selectorChange, type SelectorChange } from "../rollout/selector-change.ts";
 import type { PassDeps } from "./deps.ts";
 import type { Gathered } from "./gather.ts";
 import { freshNodes } from "./order-of-work.ts";
@@ -14,6 +16,8 @@ export interface Decision {
   /** The rollback to begin: its next plan is another one, so that nothing else is done. */
   rollback: Rollback | undefined;
   problems: readonly ResourceProblem[];
+  /** What becomes of a change of spec.selector. */
+  selector: SelectorChange;
   /** Whether nodes and objects are touched. */
   works: boolean;
   /** Whether nodes that serve may be taken out of service. */
@@ -31,11 +35,13 @@ export function decide(deps: PassDeps, gathered: Gathered, session: ResourceSess
   const planned = planFor({ caches, collected, environment }, onload, now(), session.plan);
   const planMs = monotonic() - began;
   const { kmm, plan, live } = planned;
+  const selector = selectorChange(onload, plan.nodes, planned.policy.maxUnavailable);
   const rollback = kmm.installed ? beginRollback(onload, plan, now()) : undefined;
   return {
     planned,
     rollback,
-    problems: deleting ? [] : problemsOf(gathered, planned),
+    problems: deleting ? [] : [...problemsOf(gathered, planned), ...selectorProblems(selector)],
+    selector,
     works: rollback === undefined && invalid === undefined,
     starts: live.daemonSet !== undefined,
     seen: new Map(freshNodes(plan).flatMap((name) => entryOf(name, caches.nodes.store.get(name)))),
@@ -53,6 +59,10 @@ function problemsOf({ invalid, account }: Gathered, { kmm, desired }: Planned): 
     ...(account ? [account] : []),
     ...heldBackProblems(desired?.heldBack ?? []),
   ];
+}
+
+function selectorProblems({ heldBack }: SelectorChange): ResourceProblem[] {
+  return heldBack === undefined ? [] : [{ reason: REASON.ChangeHeldBack, message: `Held back: ${heldBack}` }];
 }
 
 function entryOf<T>(name: string, value: T | undefined): [string, T][] {

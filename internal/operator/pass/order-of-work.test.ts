@@ -5,7 +5,10 @@ import type { NodeState } from "../rollout/states.ts";
 import type { StepName } from "../rollout/steps.ts";
 
 function planOf(...steps: [NodeState, StepName][]): RolloutPlan {
-  const nodes = steps.map(([state, step], i) => ({ facts: { name: `n${i}` }, state, step }) as unknown as NodePlan);
+  const nodes = steps.map(([state, step], i) => {
+    const facts = { name: `n${i}`, want: state === "Unwanted" ? undefined : "v2" };
+    return { facts, state, step } as unknown as NodePlan;
+  });
   return { nodes, wakeAt: undefined, halted: false, slots: "", stalled: undefined };
 }
 
@@ -34,6 +37,7 @@ test("nodes that serve stay as they are while objects are missing, and the other
     ["PluginOutdated", "ReplacePlugin"],
     ["Draining", "Evict"],
     ["Leaving", "UnlabelPlugin"],
+    ["Unwanted", "UnlabelPlugin"],
     ["New", "Install"],
   );
   expect(withoutStarts(plan).nodes.map(({ step }) => step)).toEqual([
@@ -41,6 +45,7 @@ test("nodes that serve stay as they are while objects are missing, and the other
     "None",
     "None",
     "Evict",
+    "UnlabelPlugin",
     "UnlabelPlugin",
     "Install",
   ]);

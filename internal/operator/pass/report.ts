@@ -28,7 +28,7 @@ export interface Reported {
 export async function report(
   deps: PassDeps,
   { key, raw, onload }: Gathered,
-  { planned, rollback: begun, problems: found }: Decision,
+  { planned, rollback: begun, problems: found, selector: { selector } }: Decision,
   results: PassResults,
   session: ResourceSession,
   signal: AbortSignal,
@@ -40,6 +40,7 @@ export async function report(
   const status = statusOf({
     onload,
     version: begun?.toVersion ?? planned.effective.spec.onload.version,
+    selector,
     plan,
     problems,
     rollback: begun ?? standingRollback(onload),

@@ -33,7 +33,14 @@ function onload(
 
 function status(nodes: NodeFacts[], input: Partial<StatusInput> = {}, changes: Partial<Policy> = {}): OnloadStatus {
   const plan = planRollout(nodes, { ...policy, ...changes }, NOW);
-  const rest = { version: "v2", problems: [], rollback: undefined, lastReady: undefined, now: NOW };
+  const rest = {
+    version: "v2",
+    selector: undefined,
+    problems: [],
+    rollback: undefined,
+    lastReady: undefined,
+    now: NOW,
+  };
   return statusOf({ onload: onload(), plan, ...rest, ...input });
 }
 
@@ -122,7 +129,7 @@ test("counts and problems", () => {
     whole("v1", { name: "n3", want: undefined }),
   ];
   const seen = status(nodes);
-  expect(seen.nodes).toEqual({ desired: 14, updated: 1, ready: 1, upgrading: 13, failed: 2 });
+  expect(seen.nodes).toEqual({ desired: 14, updated: 1, ready: 1, upgrading: 12, failed: 2 });
   expect(seen.problems!.map(({ node, reason }) => `${node} ${reason}`)).toEqual([
     "x10 ModuleLoadFailed",
     "x11 ModuleLoadFailed",

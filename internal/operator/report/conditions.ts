@@ -30,6 +30,8 @@ export interface StatusInput {
   onload: DeepReadonly<Onload>;
   /** The version that nodes are brought to. */
   version: string;
+  /** The selector that holds from now on. */
+  selector: DeepReadonly<OnloadStatus["selector"]>;
   plan: RolloutPlan;
   problems: readonly ResourceProblem[];
   rollback: DeepReadonly<OnloadStatus["rollback"]>;
@@ -39,7 +41,16 @@ export interface StatusInput {
 }
 
 /** The whole status. */
-export function statusOf({ onload, version, plan, problems, rollback, lastReady, now }: StatusInput): OnloadStatus {
+export function statusOf({
+  onload,
+  version,
+  selector,
+  plan,
+  problems,
+  rollback,
+  lastReady,
+  now,
+}: StatusInput): OnloadStatus {
   const generation = onload.metadata.generation ?? 0;
   const nodes = countNodes(plan);
   const situation = {
@@ -54,6 +65,7 @@ export function statusOf({ onload, version, plan, problems, rollback, lastReady,
   return {
     observedGeneration: generation,
     version,
+    ...(selector ? { selector: { ...selector } } : {}),
     conditions: withTimes(drafts, onload.status?.conditions as Condition[] | undefined, generation, now),
     nodes,
     problems: listProblems(plan),
@@ -145,8 +157,10 @@ function progressing(plan: RolloutPlan, { desired, ready: done }: NodeCounts, si
   const waiting = plan.nodes.filter(({ gate }) => gate !== undefined);
   const draft = drafterOf(CONDITION.Progressing);
   const now = moving.length > 0 ? `; now: ${describe(moving)}` : "";
+  const why = `${gates(waiting)}${plan.slots && `; ${plan.slots}`}`;
   if (situation.deleting) {
-    return draft("True", REASON.Deleting, `${nodesText(plan.nodes.length)} still to be cleaned${now}`);
+    const waits = moving.length === 0 && waiting.length > 0 ? `: ${why}` : now;
+    return draft("True", REASON.Deleting, `${nodesText(plan.nodes.length)} still to be cleaned${waits}`);
   }
   if (moving.length > 0) {
     const reason =
@@ -161,10 +175,13 @@ function progressing(plan: RolloutPlan, { desired, ready: done }: NodeCounts, si
     if (plan.halted) return draft("False", REASON.Halted, `A node has failed; ${AFTER_FAILURE}`);
     return draft("False", REASON.AsExpected, "Nothing to do");
   }
-  const held = `${nodesText(waiting.length)} still to be upgraded`;
+  const upgrades = waiting.filter(({ facts }) => facts.want !== undefined);
+  if (upgrades.length === 0)
+    return draft("False", REASON.NodesNotReady, `${nodesText(waiting.length)} still to be let go: ${why}`);
+  const held = `${nodesText(upgrades.length)} still to be upgraded`;
   if (situation.paused) return draft("False", REASON.Paused, `${held}: spec.upgrade.paused is true`);
   if (plan.halted) return draft("False", REASON.Halted, `${held}: a node has failed; ${AFTER_FAILURE}`);
-  return draft("False", REASON.NodesNotReady, `${held}: ${gates(waiting)}${plan.slots && `; ${plan.slots}`}`);
+  return draft("False", REASON.NodesNotReady, `${held}: ${why}`);
 }
 
 function degraded(plan: RolloutPlan, { problems, rollbackFrom }: Situation): ConditionDraft {

@@ -107,7 +107,15 @@ describe("the patch of a step", () => {
     });
   });
   test("eviction is marked once", () => {
-    const holder = { namespace: "a", name: "p", uid: "1", terminating: false, evictable: true, refusal: undefined };
+    const holder = {
+      namespace: "a",
+      name: "p",
+      uid: "1",
+      terminating: false,
+      evictable: true,
+      forceable: false,
+      refusal: undefined,
+    };
     const draining = (step: string) =>
       planOf(
         whole("v1", {

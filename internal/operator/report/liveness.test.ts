@@ -26,7 +26,7 @@ function after(nodes: readonly NodeFacts[], rules: Policy, ms: number): { plan: 
       { ...rules, stalledSince: since === undefined ? undefined : Date.parse(since) },
       now,
     );
-    const rest = { problems: [], rollback: undefined, lastReady: undefined };
+    const rest = { selector: undefined, problems: [], rollback: undefined, lastReady: undefined };
     return { plan, status: statusOf({ onload, version: "v2", plan, now, ...rest }) };
   };
   onload = { ...onload, status: at(NOW).status };
@@ -49,7 +49,15 @@ const mod = fc.record({
   image: fc.constant(undefined),
   selector: fc.constant(undefined),
 });
-const holder = { namespace: "a", name: "p", uid: "1", terminating: true, evictable: true, refusal: undefined };
+const holder = {
+  namespace: "a",
+  name: "p",
+  uid: "1",
+  terminating: true,
+  evictable: true,
+  forceable: false,
+  refusal: undefined,
+};
 const loadLabel = fc.record({
   value: fc.constantFrom(undefined, "on" as const, "off" as const),
   required: fc.boolean(),

@@ -41,10 +41,11 @@ export async function writeStatus(
   if (isDeepStrictEqual(old, JSON.parse(JSON.stringify(status)))) return undefined;
   const waitMs = (memory.statusWrittenAt ?? -Infinity) + INTERVAL_MS - monotonic();
   if (waitMs > 0 && !isUrgent(old, status)) return waitMs;
-  // A resource that was deleted and made again since must not get it. The API server ignores a uid beside a status, but
-  // not a version. The pass itself may have changed the resource: its cache knows that version.
+  // A resource that was deleted and made again since must not get it, nor one whose spec has changed since: what holds of
+  // a selector is decided on the spec that there is. The API server ignores a uid beside a status, but not a version. The
+  // pass itself may have changed the resource: its cache knows that version.
   const current = caches.onloads.store.get(objectKey(onload))?.metadata;
-  if (current?.uid !== onload.metadata.uid) return INTERVAL_MS;
+  if (current?.uid !== onload.metadata.uid || current?.generation !== onload.metadata.generation) return INTERVAL_MS;
   const body = { metadata: { ...refOf(onload), resourceVersion: current?.resourceVersion }, status };
   try {
     const answer = await client.apply<RawOnload>(ONLOADS, body as DeepReadonly<RawOnload>, {
@@ -61,7 +62,7 @@ export async function writeStatus(
   }
 }
 
-/** What decides or what people wait for: conditions, the rollback, and the version to go back to. */
+/** What decides or what people wait for: conditions, the selector, the rollback, and the version to go back to. */
 function isUrgent(old: DeepReadonly<OnloadStatus> | undefined, status: OnloadStatus): boolean {
   if (!old) return true;
   const summary = (conditions: DeepReadonly<OnloadStatus>["conditions"]): string[] =>
@@ -69,6 +70,7 @@ function isUrgent(old: DeepReadonly<OnloadStatus> | undefined, status: OnloadSta
   return (
     old.observedGeneration !== status.observedGeneration ||
     !isDeepStrictEqual(summary(old.conditions), summary(status.conditions)) ||
+    !isDeepStrictEqual(old.selector, status.selector) ||
     !isDeepStrictEqual(old.rollback, status.rollback) ||
     !isDeepStrictEqual(old.lastReady, status.lastReady)
   );

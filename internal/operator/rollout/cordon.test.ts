@@ -12,7 +12,15 @@ import { planRollout, type NodePlan, type Policy } from "./plan.ts";
 const KEY = { namespace: "ns", name: "o" };
 const none = { plugin: undefined, onload: undefined, sfc: undefined };
 const skips = { ...policy, kmmSkipsCordoned: true };
-const holder = { namespace: "a", name: "p", uid: "1", terminating: false, evictable: true, refusal: undefined };
+const holder = {
+  namespace: "a",
+  name: "p",
+  uid: "1",
+  terminating: false,
+  evictable: true,
+  forceable: false,
+  refusal: undefined,
+};
 const planOf = (facts: NodeFacts, rules: Policy = skips, now = NOW): NodePlan =>
   planRollout([facts], rules, now).nodes[0]!;
 const patchOf = (plan: NodePlan, rules: Policy = skips): NodePatch | undefined =>

@@ -17,6 +17,8 @@ export interface Renewal {
   cordoned: boolean;
   /** KMM is reminded of the node. */
   remind: boolean;
+  /** The step had failed in an attempt before, and is tried again. */
+  retried?: true;
 }
 
 interface CordonPolicy extends Attempt {

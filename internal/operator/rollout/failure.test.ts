@@ -21,7 +21,15 @@ const draining = (ageMs: number): NodeFacts =>
     plugin: bare().plugin,
     stepRecord: stepRecord("Evict", ageMs),
     holders: [
-      { namespace: "a", name: "p", uid: "1", terminating: false, evictable: true, refusal: "The disruption budget b" },
+      {
+        namespace: "a",
+        name: "p",
+        uid: "1",
+        terminating: false,
+        evictable: true,
+        forceable: false,
+        refusal: "The disruption budget b",
+      },
     ],
   });
 

@@ -26,6 +26,11 @@ export interface Problem {
   passing?: true;
   /** It failed because the step's time is over, not because KMM or the kubelet reports a failure. */
   byTime?: true;
+  /**
+   * What is reported may be from before a retry: until then it is not known whether the retry has failed too, in
+   * milliseconds since the epoch. Other nodes wait meanwhile, and no rollback begins.
+   */
+  retriedUntil?: number;
 }
 
 /** What a person can do about it; undefined if the problem's own message says it. */
@@ -88,6 +93,22 @@ export function forceAt(node: NodeFacts, state: NodeState, limits: Limits): numb
   return since === undefined ? undefined : since + limits.drain;
 }
 
+/** KMM and the kubelet try again what has failed after five minutes at the latest. */
+const RETRY_MS = 330_000;
+
+/**
+ * Until when a failure may be from before a retry, in milliseconds since the epoch; undefined if it is not. What has
+ * become of a pod that was made since the retry is news.
+ */
+export function retriedUntil(node: NodeFacts, state: NodeState, now: number): number | undefined {
+  const { stepRecord } = node;
+  if (!stepRecord?.retried) return undefined;
+  const since = awaitedIn(state)?.since?.(node);
+  if (since !== undefined && since > stepRecord.since) return undefined;
+  const until = stepRecord.since + RETRY_MS;
+  return now < until ? until : undefined;
+}
+
 function limitOf({ limit }: Awaited, limits: Limits): number {
   if (limit === "step") return limits.step;
   return limits.force ? limits.drain + limits.step : limits.drain;
@@ -143,7 +164,7 @@ function standingProblem(node: NodeFacts, state: NodeState): Failure | undefined
   if (node.keptBy !== undefined && state === "Absent") {
     return {
       reason: NODE_REASON.SelectedByOther,
-      message: `Onload "${node.keptBy}" is older and selects this node too; change one of the selectors`,
+      message: `Onload "${node.keptBy}" selects this node too and keeps it; change one of the selectors`,
     };
   }
   if (state === "Blocked") {

@@ -113,7 +113,20 @@ describe("a failure that comes and goes", () => {
     expect(new Node().see(failing(backOff)).see({}, again).plan.problem).toBeUndefined();
     const node = new Node().see(failing(backOff)).see(failing(backOff), again).see({}, again);
     expect(node.plan.problem).toMatchObject({ reason: "ModuleImageMissing", failed: true });
-    expect(node.patches).toEqual(["failure", "failure"]);
+    expect(node.patches).toEqual(["failure", "failure,step"]);
+  });
+  test("begins no rollback until it is known whether the retry has failed too", () => {
+    const again = { attempt: "1:0123456789abcdef" };
+    const node = new Node().see(failing(backOff)).see(failing(backOff), again);
+    const until = NOW + 330_000;
+    const seen = (changes: Partial<NodeFacts>, now: number) => node.see(changes, again, now).plan.problem;
+    expect(seen(failing(backOff), NOW + 1000)).toMatchObject({ failed: true, retriedUntil: until });
+    // Between two tries nothing is reported.
+    expect(seen({}, NOW + 2000)).toMatchObject({ failed: true, retriedUntil: until });
+    expect(seen(failing(backOff), until)!.retriedUntil).toBeUndefined();
+    // A pod that was made since the retry has failed in it.
+    const { onload } = failing(crash) as { onload: NodeFacts["onload"] };
+    expect(seen({ onload: { ...onload, since: NOW + 3000 } }, NOW + 4000)!.retriedUntil).toBeUndefined();
   });
   test("is over when another version is wanted, as in a rollback", () => {
     const node = new Node().see(failing(backOff)).see({ want: "v1", holders: [] });

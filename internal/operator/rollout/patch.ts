@@ -61,7 +61,10 @@ function stepNote(plan: NodePlan, key: OnloadKey, attempt: string, now: number):
   if (!takes && !renewal) return {};
   const name = takes ? step : (facts.stepRecord?.step ?? rowOf(state).step);
   const cordoned = !takes && renewal?.cordoned ? ({ cordoned: true } as const) : {};
-  return { [stepRecordAnnotation(key)]: formatStepRecord({ step: name, since: now, attempt, ...cordoned }) };
+  const retried = !takes && renewal?.retried ? ({ retried: true } as const) : {};
+  return {
+    [stepRecordAnnotation(key)]: formatStepRecord({ step: name, since: now, attempt, ...cordoned, ...retried }),
+  };
 }
 
 function failureNote({ failureRecord: draft }: NodePlan, key: OnloadKey, now: number): Notes {

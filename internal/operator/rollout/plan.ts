@@ -2,13 +2,13 @@
 import type { NodeFacts } from "../assess/facts.ts";
 import { isPresentAttempt, type Attempt } from "../observe/step-record.ts";
 import { cordonProblem, isKeptByCordon, renewalFor, type Renewal } from "./cordon.ts";
-import { deadlineOf, forceAt, problemOf, waitingSince, type Limits, type Problem } from "./failure.ts";
+import { deadlineOf, forceAt, problemOf, retriedUntil, waitingSince, type Limits, type Problem } from "./failure.ts";
 import { lastFailure, type FailureDraft } from "./lasting-failure.ts";
 import { sortByNodeName } from "./node-order.ts";
 import { gateText, type Gate } from "./gates.ts";
-import { grantSlots, slotText } from "./slots.ts";
+import { grantSlots, MAX_INSPECTIONS, slotText } from "./slots.ts";
 import { stalledNodes, stallProblem } from "./stall.ts";
-import { hasLoadLabel, stateOf } from "./state-of.ts";
+import { hasLoadLabel, isWhole, stateOf } from "./state-of.ts";
 import { awaitedIn, rowOf, stepFor, type NodeState } from "./states.ts";
 import type { StepName } from "./steps.ts";
 
@@ -74,15 +74,17 @@ export function planRollout(nodes: readonly NodeFacts[], policy: Policy, now: nu
   const isAwaited = [...slots.grants.values()].includes("NoFreeSlot");
   const held = isAwaited ? slotText(slots, policy.maxUnavailable) : "";
   const leaving = plans.some(isLeaving);
+  let looks = MAX_INSPECTIONS;
   for (const plan of plans) {
     const grant = slots.grants.get(plan.facts.name);
     if (grant === "Inspect") plan.step = "Inspect";
     else if (grant !== undefined && grant !== "Start") close(plan, grant, held);
+    if (mayBeLetGo(plan) && looks-- > 0) plan.step = "Inspect";
     if (plan.step === "ClearMark" && leaving && canBeClearedLater(plan.facts)) putOff(plan, policy, now);
   }
   const onPurpose = slots.holders.every(({ facts }) => facts.cordoned);
   const stalled = stalledNodes(plans, onPurpose);
-  const times = plans.flatMap(({ deadline, forceAt: force }) => [deadline, force]);
+  const times = plans.flatMap(({ deadline, forceAt: force, problem }) => [deadline, force, problem?.retriedUntil]);
   if (stalled.length > 0) times.push(judgeStall(stalled, policy, held, now));
   const future = times.filter((at) => at !== undefined && at > now) as number[];
   const wakeAt = future.length > 0 ? future.reduce((a, b) => Math.min(a, b)) : undefined;
@@ -111,8 +113,14 @@ function judgeStall(stalled: readonly NodePlan[], policy: Policy, slots: string,
 
 /** Whether a node that is to run no version unloads, or is about to. A draining node does not count: pods may take long. */
 function isLeaving({ facts, state, problem }: NodePlan): boolean {
-  const unloads = rowOf(state).phase !== undefined && awaitedIn(state)?.limit !== "drain";
+  const { phase, needsSlot } = rowOf(state);
+  const unloads = phase !== undefined && !needsSlot && awaitedIn(state)?.limit !== "drain";
   return facts.want === undefined && !problem?.failed && unloads;
+}
+
+/** Whether it must be known which pods hold amd.com/onload on a node, because spec.selector would let it go. */
+function mayBeLetGo({ facts, step }: NodePlan): boolean {
+  return facts.letGo && facts.holders === undefined && (step === "None" || step === "Wait") && isWhole(facts);
 }
 
 /** Puts the last step off, for no longer than a step may take. */
@@ -151,25 +159,39 @@ function planNode(facts: NodeFacts, policy: Policy, now: number): NodePlan {
   const at = { facts, state, step: kept ? "None" : waits ? "Wait" : stepFor(state, facts) } as const;
   const since = waitingSince(facts, state) ?? facts.stepRecord?.since;
   const present = problemOf(at, limits, now) ?? (kept ? cordonProblem(since) : undefined);
-  // A failure by time belongs to the attempt it was measured in; a newer attempt starts the step's time again.
-  const measuredIn = facts.stepRecord?.attempt ?? facts.failureRecord?.attempt ?? attempt;
-  const restart = present?.byTime === true && !isPresentAttempt(measuredIn, policy);
-  const { problem, record } = lastFailure(at, restart ? undefined : present, attempt);
+  const restart = present?.failed && isSeenBefore(facts, policy) ? restartOf(present) : undefined;
+  const { problem, record } = lastFailure(at, restart && present?.byTime ? undefined : present, attempt);
   return {
     ...at,
-    problem,
+    problem: withRetry(problem, restart ? now : retriedUntil(facts, state, now)),
     failureRecord: record,
     gate: kept ? "Cordoned" : undefined,
     waitsFor: "",
-    renewal: renewalFor(facts, state, policy) ?? (restart ? { cordoned: false, remind: false } : undefined),
+    renewal: renewalFor(facts, state, policy) ?? restart,
     deadline: offered ?? deadlineOf(at, limits),
     forceAt: kept ? undefined : forceAt(facts, state, limits),
   };
 }
 
+/** Whether a failure belongs to an earlier attempt. A newer one starts the step's time again. */
+function isSeenBefore({ stepRecord, failureRecord }: NodeFacts, policy: Policy): boolean {
+  return !isPresentAttempt(stepRecord?.attempt ?? failureRecord?.attempt ?? policy.attempt, policy);
+}
+
+/** @param until see Problem.retriedUntil */
+function withRetry(problem: Problem | undefined, until: number | undefined): Problem | undefined {
+  return problem?.failed && until !== undefined ? { ...problem, retriedUntil: until } : problem;
+}
+
+/** The step begins anew in a new attempt. */
+function restartOf({ byTime }: Problem): Renewal {
+  return { cordoned: false, remind: false, ...(byTime ? {} : { retried: true }) };
+}
+
 /** The plan without the steps that take nodes out of service: for when what they would get is not in the cluster. */
 export function withoutStarts(plan: RolloutPlan): RolloutPlan {
-  const starts = ({ state, step }: NodePlan): boolean => rowOf(state).needsSlot === true && step !== "None";
+  const starts = ({ facts, state, step }: NodePlan): boolean =>
+    facts.want !== undefined && rowOf(state).needsSlot === true && step !== "None";
   const held = { step: "None", gate: "NotApplied" } as const;
   return { ...plan, nodes: plan.nodes.map((node): NodePlan => (starts(node) ? { ...node, ...held } : node)) };
 }

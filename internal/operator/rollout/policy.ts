@@ -5,6 +5,7 @@ import type { NodeFacts } from "../assess/facts.ts";
 import type { Policy } from "./plan.ts";
 import { formerAttemptFor } from "./rollback.ts";
 import { resolveMaxUnavailable } from "./slots.ts";
+import { isWhole } from "./state-of.ts";
 
 /** How a resource is to be rolled out over its nodes. */
 export function policyFor(
@@ -13,7 +14,8 @@ export function policyFor(
   around: Pick<Policy, "attempt" | "templateSeen" | "pluginImageKnown" | "kmmSkipsCordoned">,
 ): Policy {
   const { maxUnavailable, paused, drain, stepTimeoutSeconds } = onload.spec.upgrade;
-  const total = facts.filter(({ want }) => want !== undefined).length;
+  // Nodes that are let go count until they have gone: a percentage is one of the nodes that there were.
+  const total = facts.filter((node) => node.want !== undefined || isWhole(node)).length;
   return {
     maxUnavailable: resolveMaxUnavailable(maxUnavailable, total),
     paused,

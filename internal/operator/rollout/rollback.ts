@@ -77,11 +77,16 @@ export function effectiveOnload(onload: DeepReadonly<Onload>): DeepReadonly<Onlo
   return lastReady ? { ...onload, spec: { ...onload.spec, onload: lastReady } } : onload;
 }
 
+/** Whether a node has failed for sure. */
+function isSettled(problem: NodePlan["problem"]): boolean {
+  return problem?.failed === true && problem.retriedUntil === undefined;
+}
+
 /** The rollback to begin, if a node failed on the way to a new version and there is one to go back to. */
 export function beginRollback(onload: DeepReadonly<Onload>, plan: RolloutPlan, now: number): Rollback | undefined {
   const { metadata, spec } = onload;
   if (spec.upgrade.onFailure !== "Rollback" || metadata.deletionTimestamp) return undefined;
-  const failed = plan.nodes.find(({ facts, problem }) => problem?.failed && facts.want !== undefined);
+  const failed = plan.nodes.find(({ facts, problem }) => isSettled(problem) && facts.want !== undefined);
   if (!failed || standingRollback(onload)) return undefined;
   const lastReady = lastReadyOnload(onload)?.version;
   if (lastReady === undefined || lastReady === spec.onload.version) return undefined;

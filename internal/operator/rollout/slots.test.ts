@@ -19,6 +19,22 @@ const moving = (name: string): NodeFacts =>
 const replaced = (name: string, failure: NodeFacts["plugin"]["failure"]): NodeFacts =>
   whole("v2", { name, plugin: { ...plugin(false), current: false, failure } });
 
+const POD = {
+  namespace: "a",
+  name: "p",
+  uid: "1",
+  terminating: false,
+  evictable: true,
+  forceable: false,
+  refusal: undefined,
+};
+const letGo = (name: string, holders: NodeFacts["holders"], changes: Partial<NodeFacts> = {}): NodeFacts =>
+  old(name, { want: undefined, holders, ...changes });
+const leaving = (name: string, holders: NodeFacts["holders"], changes: Partial<NodeFacts> = {}): NodeFacts => {
+  const step = stepRecord("Evict");
+  return bare({ name, want: undefined, labels: { ...none, onload: "v1" }, stepRecord: step, holders, ...changes });
+};
+
 test.each([
   [1, 10, 1],
   [3, 10, 3],
@@ -45,10 +61,31 @@ describe("slots", () => {
       { maxUnavailable: 2 },
       ["n2"],
     ],
-    "nodes that are not wanted hold none": [
-      [moving("n1"), old("n2")].map((n, i) => (i ? n : { ...n, want: undefined })),
+    "a node that is let go holds one while pods are made to leave it": [[leaving("n1", [POD]), old("n2")], {}, []],
+    "a node that is let go and not Ready holds none": [[leaving("n1", [POD], { ready: false }), old("n2")], {}, ["n2"]],
+    "a node that is let go holds none once it is empty": [[leaving("n1", []), old("n2")], {}, ["n2"]],
+    "nodes that are let go, with pods": [[letGo("n1", [POD]), letGo("n2", [POD]), letGo("n3", [POD])], {}, ["n1"]],
+    "nodes that are let go, without pods": [
+      [letGo("n1", []), letGo("n2", []), letGo("n3", [POD])],
+      {},
+      ["n1", "n2", "n3"],
+    ],
+    "a node that is let go waits for one in between": [[moving("n1"), letGo("n2", [POD]), letGo("n3", [])], {}, ["n3"]],
+    "a node that is let go counts for the next upgrade": [[letGo("n1", [POD]), old("n2")], {}, ["n1"]],
+    "nodes that are let go although cordoned": [
+      [letGo("n1", [POD], { cordoned: true }), letGo("n2", [POD], { cordoned: true })],
+      {},
+      ["n1"],
+    ],
+    "a node that is let go, not Ready and with pods": [
+      [letGo("n1", [POD], { ready: false }), letGo("n2", [POD])],
       {},
       ["n2"],
+    ],
+    "nodes that are let go, although the rollout is paused": [
+      [letGo("n1", [POD]), old("n2")],
+      { paused: true },
+      ["n1"],
     ],
     "a node that no kernel mapping is for holds none": [[bare({ name: "n1", mapped: false }), old("n2")], {}, ["n2"]],
     "a node that lost its kernel mapping half-way holds one": [

@@ -1,11 +1,12 @@
 /**
  * Which nodes may start. A node that serves pods starts only when a slot is free; nodes that are out already, for
- * whatever reason, hold the slots: in between, failed, cordoned or not Ready.
+ * whatever reason, hold the slots: in between, failed, cordoned or not Ready. That goes for nodes that are let go too, as
+ * long as pods there hold amd.com/onload.
  */
 import type { NodeFacts } from "../assess/facts.ts";
 import type { Problem } from "./failure.ts";
 import { gateOf, type Gate, type GatePolicy } from "./gates.ts";
-import { rowOf, type NodeState } from "./states.ts";
+import { rowOf, willBeEmptied, type NodeState } from "./states.ts";
 
 /** How many nodes may be out, and whether any may start. */
 export interface SlotPolicy extends GatePolicy {
@@ -65,12 +66,25 @@ export function isDone({ state, facts }: Pick<Assessed, "state" | "facts">): boo
   return rowOf(state).serves === "wanted" && facts.ready && serves(facts) && !isOther;
 }
 
+/** So many nodes at most are looked at at once, to see whether pods there hold amd.com/onload. */
+export const MAX_INSPECTIONS = 20;
+
+/** Whether a node that is to run a version is out, and could be otherwise. */
+function isOut(node: Assessed): boolean {
+  return !isAvailable(node) && !canNeverRun(node);
+}
+
+/** Whether pods are made to leave a node that is let go. One that is not Ready has lost them already. */
+function isBeingEmptied({ facts, state }: Assessed): boolean {
+  return facts.ready && state !== "Unwanted" && willBeEmptied(state);
+}
+
 /** Gives the slots to nodes. */
 export function grantSlots(nodes: readonly Assessed[], policy: SlotPolicy): Slots {
   const { maxUnavailable } = policy;
-  const wanted = nodes.filter(({ facts }) => facts.want !== undefined);
-  const out = wanted.filter((node) => !isAvailable(node) && !canNeverRun(node));
+  const out = nodes.filter((node) => (node.facts.want === undefined ? isBeingEmptied(node) : isOut(node)));
   const holders = [...out];
+  let looks = MAX_INSPECTIONS;
   // Nodes that are out and wait for a slot themselves do not keep one another from it.
   let busy = out.filter(isBusy).length;
   const grants = new Map<string, Grant>();
@@ -80,12 +94,24 @@ export function grantSlots(nodes: readonly Assessed[], policy: SlotPolicy): Slot
     return "Start";
   };
   const grant = (node: Assessed): Grant => {
+    if (node.state === "Unwanted") return letGo(node);
     const gate = gateOf(node, policy);
     if (gate) return gate;
     if (isAvailable(node)) return holders.length < maxUnavailable ? start(node) : "NoFreeSlot";
     return withoutSlot(node) ?? (busy < maxUnavailable ? start(node) : "NoFreeSlot");
   };
-  for (const node of startOrder(wanted)) grants.set(node.facts.name, grant(node));
+  const letGo = (node: Assessed): Grant => {
+    const { facts } = node;
+    if (!facts.holders) return looks-- > 0 ? "Inspect" : "NoFreeSlot";
+    // Nobody loses anything.
+    if (facts.holders.length === 0) return "Start";
+    if (!facts.ready) return "NodeNotReady";
+    if (holders.length >= maxUnavailable) return "NoFreeSlot";
+    // Its pods run as long as it is Ready, even if it is cordoned or its plugin is gone.
+    holders.push(node);
+    return "Start";
+  };
+  for (const node of startOrder(nodes)) grants.set(node.facts.name, grant(node));
   return { grants, holders };
 }
 

@@ -4,7 +4,7 @@ import type { NodeState } from "./states.ts";
 
 /** The node's state. */
 export function stateOf(node: NodeFacts): NodeState {
-  if (node.want === undefined) return goingDown(node);
+  if (node.want === undefined) return isWhole(node) ? "Unwanted" : goingDown(node);
   if (isWhole(node) && (node.labels.onload !== node.want || lacksSfc(node))) return "Outdated";
   if (isStale(node)) return goingDown(node);
   return goingUp(node, node.want);

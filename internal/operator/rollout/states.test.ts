@@ -13,7 +13,15 @@ const loadLabel = (value: "on" | "off" | undefined): LoadLabelFacts => ({
   effective: value === "on",
 });
 const none = { plugin: undefined, onload: undefined, sfc: undefined };
-const holder = { namespace: "a", name: "p", uid: "1", terminating: false, evictable: true, refusal: undefined };
+const holder = {
+  namespace: "a",
+  name: "p",
+  uid: "1",
+  terminating: false,
+  evictable: true,
+  forceable: false,
+  refusal: undefined,
+};
 
 const LOAD_FAILURE = { reason: NODE_REASON.ModuleLoadFailed, message: "Unknown symbol" };
 
@@ -163,8 +171,19 @@ const ROWS: Record<string, Row> = {
     state: "PluginOutdated",
     step: "ReplacePlugin",
   },
-  "not wanted any more: plugin label goes, no slot needed": {
+  "not wanted any more: first it must be known which pods are there": {
     node: whole("v1", { want: undefined }),
+    state: "Unwanted",
+    step: "Inspect",
+  },
+  "not wanted any more, and no pod is there: plugin label goes": {
+    node: whole("v1", { want: undefined, holders: [] }),
+    state: "Unwanted",
+    step: "UnlabelPlugin",
+    labels: { plugin: null },
+  },
+  "not wanted any more, on the way to a version: plugin label goes": {
+    node: bare({ want: undefined, labels: { ...none, plugin: "v2", onload: "v1" }, onload: module() }),
     state: "Leaving",
     step: "UnlabelPlugin",
     labels: { plugin: null },

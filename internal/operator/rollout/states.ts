@@ -9,7 +9,7 @@
  *            │                     another pod template:       PluginOutdated ◀────────────────────────┘
  *            │
  *   down     │         Outdated ─┐
- *            │                   ├─▶ StoppingPlugin ─▶ Inspecting ─▶ Draining ─▶ Drained ─┐
+ *            │         Unwanted ─┼─▶ StoppingPlugin ─▶ Inspecting ─▶ Draining ─▶ Drained ─┐
  *            │         Leaving ──┘                                                        │
  *            ├───────── UnloadingSfc ◀─ OnloadUnloaded ◀─ UnloadingOnload ◀───────────────┘
  *            └─▶ Cleaned, if no version is wanted any more
@@ -54,7 +54,7 @@ interface CommonColumns {
   /** Whether the step is taken only when a slot is free. Such a node is in between once the step is granted. */
   needsSlot?: true;
   /** Which version pods can use here while its module and its plugin run. */
-  serves?: "wanted" | "older";
+  serves?: "wanted" | "older" | "unwanted";
   /** Whether the operator has begun with the node and not ended. */
   inBetween?: true;
   /**
@@ -154,7 +154,15 @@ export const STATES = {
   PluginOutdated: { step: "ReplacePlugin", needsSlot: true, serves: "wanted" },
   // Whole, of another version than the wanted one.
   Outdated: { step: "UnlabelPlugin", phase: "stop plugin", needsSlot: true, serves: "older", keepsHolders: true },
-  // Not wanted any more, or between two versions, and the plugin is still labelled.
+  // Whole, and not wanted any more.
+  Unwanted: {
+    step: "UnlabelPlugin",
+    phase: "stop plugin",
+    needsSlot: true,
+    serves: "unwanted",
+    keepsHolders: true,
+  },
+  // Between two versions, or on its way to one that is not wanted any more, and the plugin is still labelled.
   Leaving: { step: "UnlabelPlugin", phase: "stop plugin", inBetween: true },
   // The plugin's pod has not gone yet.
   StoppingPlugin: {

@@ -65,6 +65,7 @@ export function bare(changes: Partial<NodeFacts> = {}): NodeFacts {
     blockedBy: undefined,
     keptBy: undefined,
     claimed: false,
+    letGo: false,
     ownNode: false,
     ...changes,
   };

@@ -62,6 +62,7 @@ export class MemoryCluster implements ClusterClient {
       moduleImagesConfigs: plain(),
       machineConfigs: plain(),
       crds: plain(),
+      namespaces: plain(),
     };
     const cache = ([name, store]: [string, Store<KubeObject>]): [string, object] => {
       const observe = (object: KubeObject): void => {
@@ -295,6 +296,7 @@ function cachesOf({ plural }: Resource, { metadata: { labels = {} } }: KubeObjec
       return ["machineConfigs"];
     case "customresourcedefinitions":
       return ["crds"];
+    case "namespaces":
     case "onloads":
     case "nodes":
     case "modules":

@@ -44,6 +44,7 @@ export class ReconcilerBed {
     ownNode: undefined,
     pluginImage: undefined,
     ownImage: "registry/onloadctl:1" as string | undefined,
+    forceEverywhere: false,
   };
   /** Pods that the watches of single nodes know of; undefined: they are up to date. */
   watched: Pod[] | undefined;

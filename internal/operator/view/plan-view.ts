@@ -1,7 +1,7 @@
 /** What `onloadctl plan` says: what the operator would do next, in which order, and what would be in its way. Pure. */
 import { formatTable } from "../../cli/table.ts";
 import type { DeepReadonly, Pod, PodDisruptionBudget } from "../../api/core.ts";
-import { holderOf } from "../cache/holders.ts";
+import { holderOf, type Force } from "../cache/holders.ts";
 import type { Planned } from "../plan.ts";
 import type { NodeFacts } from "../assess/facts.ts";
 import type { Problem } from "../rollout/failure.ts";
@@ -72,7 +72,7 @@ export function describePlan({ raw, onload, planned, problem }: ObservedResource
     maxUnavailable: policy.maxUnavailable,
     objects: objectChanges(planned),
     notes,
-    nodes: order(planned).map(([turn, node]) => describeNode(turn, node, outlook, onload.spec.upgrade.drain.force)),
+    nodes: order(planned).map(([turn, node]) => describeNode(turn, node, outlook, planned.force)),
   };
 }
 
@@ -115,7 +115,7 @@ function stepsOf({ state, facts }: NodePlan, pods: number): string[] {
   });
 }
 
-function describeNode(turn: number, plan: NodePlan, outlook: Outlook, force: boolean): PlannedNode {
+function describeNode(turn: number, plan: NodePlan, outlook: Outlook, force: Force): PlannedNode {
   const { facts, state, step, gate, problem } = plan;
   const pods = outlook.holders.get(facts.name) ?? [];
   const blockedBy = problem ? [`${problem.reason}: ${problem.message}`] : [];

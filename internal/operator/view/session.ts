@@ -35,13 +35,22 @@ export class Session {
   readonly pods: NodePods;
   readonly #failureLogs = new FailureLogs();
   readonly #stop = new AbortController();
+  readonly #namespace: string | undefined;
   #ownNode: string | undefined;
   #instead: RawOnload | undefined;
   readonly #running: Promise<unknown>;
 
-  private constructor(client: Client, caches: Caches, followed: Followed[], log: Logger, onChange: () => void) {
+  private constructor(
+    client: Client,
+    caches: Caches,
+    namespace: string | undefined,
+    followed: Followed[],
+    log: Logger,
+    onChange: () => void,
+  ) {
     this.client = client;
     this.caches = caches;
+    this.#namespace = namespace;
     this.pods = new NodePods(client, podWatcher(client, log), onChange);
     for (const informer of followed) informer.subscribe(onChange);
     this.#running = Promise.all(followed.map((informer) => informer.run(this.#stop.signal)));
@@ -61,9 +70,12 @@ export class Session {
     signal: AbortSignal,
     onChange: () => void = () => undefined,
   ): Promise<Session> {
-    const caches = createCaches(client, namespace ? [namespace] : [], log);
-    const followed = await readable(client, caches, namespace, log, signal);
-    const session = new Session(client, caches, followed, log, onChange);
+    const namespaces = namespace ? [namespace] : [];
+    const everywhere = namespace === undefined || (await mayReadAll(client, signal));
+    if (!everywhere) log.warn(OTHERS_UNSEEN);
+    const caches = createCaches(client, namespaces, log, everywhere ? [] : namespaces);
+    const followed = await readable(client, caches, namespace, everywhere, log, signal);
+    const session = new Session(client, caches, namespace, followed, log, onChange);
     try {
       await Promise.all(followed.map((informer) => informer.synced(signal)));
       const { items } = await client.list<Pod>(PODS, { labelSelector: OPERATOR_PODS, signal });
@@ -98,15 +110,13 @@ export class Session {
 
   /** @throws Error if there is no resource of that name */
   require(name: string): void {
-    const found = [...this.#stores().onloads.store.list()].some(({ metadata }) => metadata.name === name);
+    const found = this.#resources().some(({ metadata }) => metadata.name === name);
     if (!found) throw new Error(`Cannot find Onload "${name}": run \`onloadctl status\` to list all resources`);
   }
 
   /** Every resource, oldest first, with the operator's plan; the pods of nodes that are being emptied are listed. */
   async observe(name: string | undefined, now: number, signal: AbortSignal): Promise<ObservedResource[]> {
-    const all = [...this.#stores().onloads.store.list()].filter(
-      ({ metadata }) => name === undefined || metadata.name === name,
-    );
+    const all = this.#resources().filter(({ metadata }) => name === undefined || metadata.name === name);
     all.sort((a, b) => sortKey(a).localeCompare(sortKey(b)));
     return Promise.all(all.map((raw) => this.#observeOne(raw, now, signal)));
   }
@@ -127,8 +137,14 @@ export class Session {
 
   #plan(onload: DeepReadonly<Onload>, pluginImage: string | undefined, now: number): Planned {
     const collected = { pods: this.pods, refusals: new Map<string, string>(), failureLogs: this.#failureLogs };
-    const environment = { ownNode: this.#ownNode, pluginImage, ownImage: undefined };
+    const environment = { ownNode: this.#ownNode, pluginImage, ownImage: undefined, forceEverywhere: false };
     return planFor({ caches: this.#stores(), collected, environment }, onload, now, new PlanMemo());
+  }
+
+  /** The resources of the namespace that was asked for. Those of others matter only for whose a node is. */
+  #resources(): DeepReadonly<RawOnload>[] {
+    const all = [...this.#stores().onloads.store.list()];
+    return all.filter(({ metadata }) => this.#namespace === undefined || metadata.namespace === this.#namespace);
   }
 
   #stores(): Stores {
@@ -153,7 +169,12 @@ function sortKey({ metadata }: DeepReadonly<RawOnload>): string {
 }
 
 /** What a person may not be allowed to read; the view then goes without it. */
-const DISPENSABLE: ReadonlySet<keyof Caches> = new Set(["machineConfigs", "nodeModulesConfigs", "moduleImagesConfigs"]);
+const DISPENSABLE: ReadonlySet<keyof Caches> = new Set([
+  "machineConfigs",
+  "nodeModulesConfigs",
+  "moduleImagesConfigs",
+  "namespaces",
+]);
 
 /**
  * The caches that can be followed. Informers try for ever, but a person wants to know at once what cannot be read.
@@ -164,12 +185,14 @@ async function readable(
   client: Client,
   caches: Caches,
   namespace: string | undefined,
+  everywhere: boolean,
   log: Logger,
   signal: AbortSignal,
 ): Promise<Followed[]> {
   const asked = Object.entries(caches).map(async ([name, informer]) => {
     try {
-      const exists = await mayRead(client, informer.resource, namespace, signal);
+      const scope = name === "onloads" && everywhere ? undefined : namespace;
+      const exists = await mayRead(client, informer.resource, scope, signal);
       if (name === "onloads" && !exists) throw new Error(NO_CRD);
       return [informer as Followed];
     } catch (error) {
@@ -185,6 +208,20 @@ type Followed = Pick<Caches["onloads"], "run" | "synced"> & { subscribe(handler:
 
 const NO_CRD =
   "Cannot list Onload resources: their CRD is not installed; run `onloadctl manifests install | kubectl apply --server-side -f -`";
+
+const OTHERS_UNSEEN =
+  "Onload resources of other namespaces cannot be read: a node that one of them has looks free here";
+
+/** Whether the Onload resources of all namespaces may be read. */
+async function mayReadAll(client: Client, signal: AbortSignal): Promise<boolean> {
+  try {
+    await mayRead(client, ONLOADS, undefined, signal);
+    return true;
+  } catch (error) {
+    if (isForbidden(error)) return false;
+    throw error;
+  }
+}
 
 /** Whether the resource exists. */
 async function mayRead(

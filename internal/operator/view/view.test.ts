@@ -40,6 +40,7 @@ function observed(nodes: NodeFacts[], changes: Partial<Policy> = {}, status: Onl
       live: { onload: undefined, sfc: undefined, daemonSet: undefined },
       desired: undefined,
       policy: rules,
+      force: { asked: false, mayIn: () => false },
       plan: planRollout(nodes, rules, NOW),
     },
   };
@@ -82,7 +83,17 @@ test("status shows what runs, what goes on, and why", () => {
   const stuck: NodeFacts = {
     ...draining,
     plugin: { ...draining.plugin, present: false },
-    holders: [{ namespace: "apps", name: "feed-0", uid: "1", terminating: false, evictable: true, refusal: undefined }],
+    holders: [
+      {
+        namespace: "apps",
+        name: "feed-0",
+        uid: "1",
+        terminating: false,
+        evictable: true,
+        forceable: false,
+        refusal: undefined,
+      },
+    ],
   };
   const status: OnloadStatus = {
     version: "v2",
@@ -142,7 +153,7 @@ test("plan lists nodes in their order, with pods and what holds them", () => {
     TURN   NODE       VERSION      STEPS                                                               EVICTS        BLOCKED BY
     now    new        none -> v2   load onload, start plugin                                           -             -
     now    a          v1 -> v2     stop plugin, evict pods, unload onload, load onload, start plugin   apps/feed-0   pod apps/feed-0: budget feed allows no disruption now
-    1      b          v1 -> v2     stop plugin, evict pods, unload onload, load onload, start plugin   apps/alone    pod apps/alone: no controller would make it again: end it, or set spec.upgrade.drain.force
+    1      b          v1 -> v2     stop plugin, evict pods, unload onload, load onload, start plugin   apps/alone    pod apps/alone: no controller would make it again: end it, or set spec.upgrade.drain.force and set annotation onload.amd.com/allow-force-drain=true on the pod or its namespace
     1      c          v1 -> v2     stop plugin, unload onload, load onload, start plugin               -             -
     -      cordoned   v1 -> v2     stop plugin, unload onload, load onload, start plugin               -             Cordoned: The node is cordoned: it is skipped until uncordoned
     "

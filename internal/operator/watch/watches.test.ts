@@ -86,7 +86,12 @@ describe("whoever keeps a node makes room for others", () => {
   });
   test("when it is gone, which all resources are told of", () => {
     const { cluster, keys } = watched();
-    cluster.put(ONLOADS, { apiVersion: "", kind: "Onload", metadata: other, spec: { selector: {} } } as KubeObject);
+    cluster.put(ONLOADS, {
+      apiVersion: "",
+      kind: "Onload",
+      metadata: other,
+      spec: { selector: { a: "b" } },
+    } as KubeObject);
     keys();
     cluster.remove(ONLOADS, other);
     expect(keys().sort()).toEqual(["ns/main", "ns/other"]);

@@ -1,10 +1,13 @@
 /** What makes the operator look at a resource again: every change of what it follows. */
+import { isDeepStrictEqual } from "node:util";
 import type { KubeObject } from "../../api/core.ts";
 import { KMM_GROUP } from "../../api/names.ts";
 import type { Informer } from "../../kube/informer.ts";
+import { splitKey } from "../../kube/object.ts";
 import type { Change } from "../../kube/store.ts";
 import type { Caches } from "../cache/caches.ts";
 import { observeClaims } from "../observe/cluster.ts";
+import { selectorsOf } from "../observe/selectors.ts";
 import { keysOfKmmPod, keysOfNode, keysOfObject, keysOfPlugin, keysOfPullPod } from "./keys.ts";
 
 /** What is told which resources to look at; {@link Controller} is the real one. */
@@ -15,15 +18,27 @@ export interface Watcher {
   ): void;
 }
 
-/** Asks for a look at the resources that a change concerns, whenever there is one. */
-export function watchAll(controller: Watcher, caches: Caches): void {
+/** Tells the keys of resources in some namespaces. */
+export function isIn(namespaces: readonly string[]): (key: string) => boolean {
+  return (key) => namespaces.length === 0 || namespaces.includes(splitKey(key).namespace ?? "");
+}
+
+/**
+ * Asks for a look at the resources that a change concerns, whenever there is one.
+ *
+ * @param isOurs whether this operator looks after the resource of a key
+ */
+export function watchAll(watcher: Watcher, caches: Caches, isOurs: (key: string) => boolean = () => true): void {
+  const controller: Watcher = {
+    watch: (informer, keysOf) => watcher.watch(informer, (change) => [...keysOf(change)].filter(isOurs)),
+  };
   const all = (): string[] => allKeys(caches);
   // Names can be told apart by their ends alone, and other teams have a gpu-module too.
   const existing = (keys: readonly string[]): string[] => existingKeys(caches, keys);
   // Which resource keeps a node depends on all of them.
   controller.watch(caches.onloads, ({ key, old, current }) => {
     const claim = (onload: typeof current): string =>
-      JSON.stringify([(onload?.spec as { selector?: unknown })?.selector, onload?.metadata.deletionTimestamp]);
+      JSON.stringify([onload && selectorsOf(onload), onload?.metadata.deletionTimestamp]);
     return claim(old) === claim(current) ? [key] : [key, ...all()];
   });
   controller.watch(caches.nodes, (change) => keysOfNode(change, observeClaims(caches)));
@@ -36,7 +51,13 @@ export function watchAll(controller: Watcher, caches: Caches): void {
   // A NodeModulesConfig has its node's name.
   controller.watch(caches.nodeModulesConfigs, ({ key }) => keysOfNodeName(caches, key));
   controller.watch(caches.machineConfigs, all);
+  // What is kept of a namespace is its consent alone.
+  controller.watch(caches.namespaces, (change) => (isSame(change) ? [] : all()));
   controller.watch(caches.crds, ({ old, current }) => ((current ?? old)?.spec.group.endsWith(KMM_GROUP) ? all() : []));
+}
+
+function isSame({ old, current }: Change<KubeObject>): boolean {
+  return isDeepStrictEqual(old?.metadata.annotations, current?.metadata.annotations);
 }
 
 /** The keys of all resources. */

@@ -21,6 +21,7 @@ export interface Kinds {
   customresourcedefinitions: CustomResourceDefinition;
   machineconfigs: KubeObject;
   serviceaccounts: KubeObject;
+  namespaces: KubeObject;
 }
 export type Kind = keyof Kinds;
 export const KINDS = [
@@ -34,6 +35,7 @@ export const KINDS = [
   "customresourcedefinitions",
   "machineconfigs",
   "serviceaccounts",
+  "namespaces",
 ] as const satisfies readonly Kind[];
 
 /** A change of an object; `old` is missing for a new one, `current` for one that is gone. */

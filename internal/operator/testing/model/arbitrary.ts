@@ -55,6 +55,12 @@ function commandOf(kmm: KmmVersion): fc.Arbitrary<Command> {
     { weight: 1, arbitrary: fc.record({ do: of("onFailure"), resource, to: fc.constantFrom("Halt", "Rollback") }) },
     { weight: 2, arbitrary: fc.record({ do: fc.constantFrom("template", "retry"), resource }) },
     { weight: 2, arbitrary: fc.record({ do: of("sfc"), resource, to, version: fc.constantFrom("v1", "v2", "v3") }) },
+    {
+      weight: 2,
+      arbitrary: fc.record({ do: of("selector"), resource, to: fc.constantFrom("pool-a", "pool-b", "nowhere") }),
+    },
+    { weight: 1, arbitrary: fc.record({ do: of("confirm"), resource }) },
+    { weight: 1, arbitrary: fc.record({ do: of("consent"), to }) },
     { weight: 1, arbitrary: fc.record({ do: of("delete"), resource, foreground: flag }) },
     {
       weight: 2,

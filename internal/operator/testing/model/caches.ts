@@ -5,6 +5,7 @@ import {
   trimCrd,
   trimDaemonSet,
   trimModule,
+  trimNamespace,
   trimNode,
   trimNodeModulesConfig,
   trimPod,
@@ -52,6 +53,7 @@ const CACHES: Record<CacheName, CacheOptions> = {
   nodeModulesConfigs: { kind: "nodemodulesconfigs", trim: trimNodeModulesConfig as never },
   moduleImagesConfigs: { kind: "moduleimagesconfigs", trim: bare },
   machineConfigs: { kind: "machineconfigs", trim: trimToLabels },
+  namespaces: { kind: "namespaces", trim: trimNamespace },
   crds: { kind: "customresourcedefinitions", trim: trimCrd as never },
 };
 export const CACHE_NAMES = Object.keys(CACHES) as CacheName[];

@@ -31,6 +31,10 @@ export interface Fault {
 export interface Seen {
   onloads: readonly DeepReadonly<OnloadObject>[];
   nodes: readonly DeepReadonly<Node>[];
+  /** The pods of a node, as the operator knew them; undefined if it never looked. */
+  podsOn: (node: string) => readonly DeepReadonly<Pod>[] | undefined;
+  /** Whether the pods of applications may be taken away by force. */
+  consents: boolean;
 }
 
 /** One pass of the operator over one resource. */
@@ -74,6 +78,8 @@ export interface ClientHooks {
   onWritten: (call: Call, old: Stored | undefined, current: Stored) => void;
   /** Why a budget refuses to let a pod go; undefined if none does. */
   refusal: (pod: Pod) => string | undefined;
+  /** The operator has listed the pods of a node. */
+  onLook: (node: string, pods: readonly Pod[]) => void;
   /** The log of a container. */
   log: (pod: Pod, previous: boolean) => string | undefined;
 }
@@ -139,7 +145,9 @@ export class ModelClient implements ClusterClient {
     return this.#call(options, `list ${resource.plural}`, () => {
       const node = /^spec\.nodeName=(.+)$/.exec(options.fieldSelector ?? "")?.[1];
       if (resource.plural !== "pods" || node === undefined) throw new Error(`The model lists the pods of a node only`);
-      return { items: this.#api.podsOn(node) as unknown as T[], resourceVersion: "1" };
+      const pods = this.#api.podsOn(node);
+      this.#hooks.onLook(node, pods);
+      return { items: pods as unknown as T[], resourceVersion: "1" };
     });
   }
 

@@ -6,7 +6,7 @@ import { Judge } from "./judge.ts";
 import { endPods, isReady, runKmmPods, runPlugins, tellAllocatable } from "./kubelet.ts";
 import { Kmm1 } from "./kmm1.ts";
 import { Kmm2 } from "./kmm2.ts";
-import type { Key } from "./names.ts";
+import { APPS, type Key } from "./names.ts";
 import { Operator } from "./operator.ts";
 import { createOnload, keyFrom, kmmCrds, onloadsOf } from "./resources.ts";
 import { type Machine, World } from "./world.ts";
@@ -47,6 +47,7 @@ export class Cluster {
     this.#kmm1 = kmm === 1 ? new Kmm1(world) : undefined;
     this.#kmm2 = kmm === 2 ? new Kmm2(world) : undefined;
     kernels.forEach((kernel, i) => world.addMachine(`n${i}`, kernel, this.poolsOf(i)));
+    world.api.create("namespaces", { apiVersion: "v1", kind: "Namespace", metadata: { name: APPS } });
     world.api.create("serviceaccounts", {
       apiVersion: "v1",
       kind: "ServiceAccount",

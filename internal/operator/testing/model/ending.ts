@@ -1,8 +1,11 @@
 /** What must be true when nothing moves any more: either all is done, or the status says why not and what to do. */
+import { isDeepStrictEqual } from "node:util";
 import type { Node } from "../../../api/core.ts";
+import { matches } from "./api.ts";
 import type { Cluster } from "./cluster.ts";
 import { mappingOf } from "./images.ts";
 import {
+  CONFIRM,
   type Key,
   keyText,
   moduleName,
@@ -77,6 +80,7 @@ function judgeStatus(cluster: Cluster, onload: OnloadObject): string[] {
     const what = missingOn(cluster, node, key, version);
     return what === undefined ? [] : [{ node, what }];
   });
+  found.push(...judgeHeldSelector(cluster, onload, status));
   if (onload.metadata.deletionTimestamp !== undefined) return [...found, ...judgeLeaving(cluster, onload, status)];
   const lacking = missing.filter(({ what }) => what !== OLD_TEMPLATE);
   if (ready?.status === "True" && (lacking.length > 0 || wanted.length === 0)) {
@@ -99,6 +103,23 @@ function judgeStatus(cluster: Cluster, onload: OnloadObject): string[] {
     }
   }
   return found;
+}
+
+/** A selector that does not hold would let go of too many nodes that serve, and the status says how to confirm it. */
+function judgeHeldSelector(cluster: Cluster, onload: OnloadObject, status: Status): string[] {
+  const { world } = cluster;
+  const name = keyText(keyFrom(onload));
+  if (isDeepStrictEqual(status.selector, onload.spec.selector) || onload.metadata.deletionTimestamp !== undefined)
+    return [];
+  const letGo = wantedBy(cluster, onload).filter(
+    ({ metadata }) =>
+      !matches(onload.spec.selector, metadata.labels ?? {}) && world.holdersOn(metadata.name).length > 0,
+  );
+  if (letGo.length < 2)
+    return [`${name}: spec.selector lets go of ${letGo.length} nodes that serve, and does not hold`];
+  const degraded = conditionOf(status, "Degraded");
+  const says = degraded?.status === "True" && degraded.message.includes(CONFIRM);
+  return says ? [] : [`${name}: spec.selector does not hold, and nothing says how to confirm it`];
 }
 
 function judgeLeaving(cluster: Cluster, onload: OnloadObject, status: Status): string[] {
@@ -155,6 +176,8 @@ export function judgeEnd(cluster: Cluster, deleted: readonly Key[]): string[] {
       if (!wanted.includes(node) && hasOwn(node, key))
         found.push(`${node.metadata.name} has something of ${keyText(key)}, which does not want it`);
     }
+    if (!isDeepStrictEqual(onload.status?.selector, onload.spec.selector))
+      found.push(`${keyText(key)}: spec.selector does not hold`);
     const ready = onload.status && conditionOf(onload.status, "Ready");
     if (wanted.length > 0 && ready?.status !== "True") found.push(`${keyText(key)} is not Ready: ${ready?.message}`);
   }

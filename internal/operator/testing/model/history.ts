@@ -3,7 +3,7 @@ import { type CacheName, CACHE_NAMES } from "./caches.ts";
 import type { Fault } from "./client.ts";
 import { Cluster, POOLS, type Setup } from "./cluster.ts";
 import { judgeEnd, judgeQuiet } from "./ending.ts";
-import { type Key, keyText, RETRY } from "./names.ts";
+import { APPS, CONFIRM, CONSENT, type Key, keyText, RETRY } from "./names.ts";
 import { editSpec, endProtected, moduleImage, schedule, type Spec, type Workload } from "./resources.ts";
 import type { Machine } from "./world.ts";
 
@@ -23,10 +23,12 @@ export type Command =
   | { do: "maxUnavailable"; resource: number; to: number | string }
   | { do: "pause" | "force"; resource: number; to: boolean }
   | { do: "onFailure"; resource: number; to: "Halt" | "Rollback" }
-  | { do: "template" | "retry"; resource: number }
+  | { do: "template" | "retry" | "confirm"; resource: number }
+  | { do: "selector"; resource: number; to: "pool-a" | "pool-b" | "nowhere" }
   | { do: "sfc"; resource: number; to: boolean; version: string }
   | { do: "delete"; resource: number; foreground: boolean }
   | { do: "bad" | "missing"; version: string; to: boolean }
+  | { do: "consent"; to: boolean }
   | { do: "fault"; what: "budget" | "slowPods" | "pluginImage"; to: boolean };
 
 export type Begin = "bare" | "installed";
@@ -102,6 +104,9 @@ class Run {
       case "missing":
         if (command.to) world.faults[command.do].add(command.version);
         else world.faults[command.do].delete(command.version);
+        return;
+      case "consent":
+        world.api.mergePatch("namespaces", APPS, { metadata: { annotations: { [CONSENT]: `${command.to}` } } });
         return;
       case "fault":
         world.faults[command.what] = command.to;
@@ -180,10 +185,20 @@ class Run {
       case "retry":
         api.mergePatch("onloads", keyText(key), { metadata: { annotations: { [RETRY]: `${api.now}` } } });
         return;
+      case "selector":
+        return edit((spec) => (spec.selector = { [command.to]: "" }));
+      case "confirm":
+        return this.#confirm(key);
       case "delete":
         return this.#delete(key, command.foreground);
       default:
     }
+  }
+
+  #confirm(key: Key): void {
+    const { api } = this.cluster.world;
+    const generation = api.get("onloads", keyText(key))?.metadata.generation;
+    api.mergePatch("onloads", keyText(key), { metadata: { annotations: { [CONFIRM]: `${generation}` } } });
   }
 
   #delete(key: Key, foreground: boolean): void {
@@ -218,6 +233,7 @@ class Run {
     for (const key of cluster.keys) {
       editSpec(world.api, keyText(key), ({ upgrade }) => (upgrade.paused = false));
       world.api.mergePatch("onloads", keyText(key), { metadata: { annotations: { [RETRY]: "the last" } } });
+      this.#confirm(key);
       if (deleteAtEnd) this.#delete(key, false);
     }
     if (!(await cluster.settle(800))) world.violate("It does not come to rest in the end");

@@ -3,12 +3,13 @@
  * have seen, with nothing of the operator's own reckoning.
  */
 import { isDeepStrictEqual } from "node:util";
-import type { DeepReadonly, Pod } from "../../../api/core.ts";
-import { isFinished, keyOf, type Stored } from "./api.ts";
+import type { DeepReadonly, Node, Pod } from "../../../api/core.ts";
+import { isFinished, keyOf, matches, type Stored } from "./api.ts";
 import type { Call, Seen } from "./client.ts";
 import { Halts } from "./halts.ts";
 import { isOut, mayBeOut } from "./limits.ts";
 import {
+  CONFIRM,
   type Driver,
   type Key,
   keyText,
@@ -25,7 +26,7 @@ import {
   reminderLabel,
   versionLabel,
 } from "./names.ts";
-import { isStatic, keeps, onloadAt, onloadsOf, type OnloadObject, serves } from "./resources.ts";
+import { isStatic, keeps, onloadsOf, type OnloadObject, serves } from "./resources.ts";
 import { asksForOnload, isNodeReady, type World } from "./world.ts";
 
 type Labels = Record<string, string | null>;
@@ -74,6 +75,7 @@ export class Judge {
     if (call.kind === "onloads" && call.subresource === "status") {
       this.#noteRollback(old as unknown as OnloadObject, current as unknown as OnloadObject, call.pass.seen);
       this.#halts.note(old as unknown as OnloadObject, current as unknown as OnloadObject);
+      this.#judgeSelector(key, old as unknown as OnloadObject, current as unknown as OnloadObject, call.pass.seen);
     }
   }
 
@@ -138,23 +140,47 @@ export class Judge {
   }
 
   /** A node that serves is taken down only if the spec lets it be, and only if nothing has failed. */
-  #judgeStart(key: Key, name: string, onload: DeepReadonly<OnloadObject>, { onloads, nodes }: Seen): void {
+  #judgeStart(key: Key, name: string, onload: DeepReadonly<OnloadObject>, pass: Seen): void {
+    const { onloads, nodes } = pass;
     const seen = nodes.find(({ metadata }) => metadata.name === name);
-    const serving = serves(this.#world, name, key);
-    const wanted = seen !== undefined && keeps(onload, onloads, seen);
-    if (!serving || !wanted) return;
-    // Nodes of a resource that is being deleted go without a slot, also if the pass does not know of the deletion yet.
-    if (onloadAt(this.#world.api, keyText(key))?.metadata.deletionTimestamp !== undefined) return;
-    const labels = seen.metadata.labels ?? {};
-    const whole = labels[pluginLabel(key)] === labels[versionLabel(key.namespace, moduleName(key.name, "onload"))];
-    if (!whole) return;
+    if (!seen || !isWhole(seen, key)) return;
+    if (!keeps(onload, onloads, seen)) return this.#judgeLeaving(key, name, onload, pass);
+    if (!serves(this.#world, name, key)) return;
     const { paused } = onload.spec.upgrade;
     if (paused) this.#violate(key, `${name} is taken down while paused`);
     if (seen.spec?.unschedulable) this.#violate(key, `${name} is taken down while a person has it cordoned`);
     if (!isNodeReady(seen)) this.#violate(key, `${name} is taken down while it is not Ready`);
-    this.#judgeLimit(key, name, onload, { onloads, nodes });
+    this.#judgeLimit(key, name, onload, pass);
     const failed = this.#halts.standing(onload);
     if (failed.length > 0) this.#violate(key, `${name} is taken down after ${failed.join(", ")} failed`);
+  }
+
+  /** A node that is let go needs a slot too, as long as pods there hold the resource. */
+  #judgeLeaving(key: Key, name: string, onload: DeepReadonly<OnloadObject>, seen: Seen): void {
+    const holding = holdersIn(seen, name);
+    if (!holding) this.#violate(key, `${name} is let go, and nobody has looked for pods there`);
+    else if (holding.length > 0) this.#judgeLimit(key, name, onload, seen);
+  }
+
+  /** Another selector holds only if it lets go of few nodes that serve pods, or if a person has confirmed it. */
+  #judgeSelector(key: Key, old: OnloadObject, { status }: OnloadObject, seen: Seen): void {
+    const before = old.status?.selector;
+    const after = status?.selector;
+    if (!before || !after || isDeepStrictEqual(before, after)) return;
+    const onload = resourceIn(seen, key);
+    if (!onload) return;
+    const { annotations, generation } = onload.metadata;
+    if (!isDeepStrictEqual(after, onload.spec.selector))
+      this.#violate(key, "a selector holds that nobody has asked for");
+    if (annotations?.[CONFIRM] === `${generation}`) return;
+    const letGo = seen.nodes.filter(
+      (node) => isWhole(node, key) && keeps(onload, seen.onloads, node) && !matches(after, node.metadata.labels ?? {}),
+    );
+    const pods = letGo.map(({ metadata }) => holdersIn(seen, metadata.name));
+    const serving = pods.filter((each) => each && each.length > 0).length;
+    const most = mayBeOut(onload.spec.upgrade.maxUnavailable, poolOf(key, onload, seen.onloads, seen.nodes).length);
+    if (pods.includes(undefined)) this.#violate(key, "a selector holds, and nobody has looked for pods on all nodes");
+    if (serving > most) this.#violate(key, `a selector lets go of ${serving} nodes that serve, and ${most} may be out`);
   }
 
   #judgeLimit(key: Key, name: string, onload: DeepReadonly<OnloadObject>, seen: Seen): void {
@@ -163,19 +189,40 @@ export class Judge {
     const now = onloadsOf(this.#world.api);
     const wantedNow = this.#world.api.list("nodes").filter((node) => keeps(onload, now, node));
     const wantedSeen = seen.nodes.filter((node) => keeps(onload, seen.onloads, node));
-    const most = mayBeOut(onload.spec.upgrade.maxUnavailable, Math.max(wantedNow.length, wantedSeen.length));
-    const mine = [...down.keys()].filter((each) => wantedNow.some(({ metadata }) => metadata.name === each));
+    const pools = [
+      poolOf(key, onload, now, this.#world.api.list("nodes")),
+      poolOf(key, onload, seen.onloads, seen.nodes),
+    ];
+    const most = mayBeOut(onload.spec.upgrade.maxUnavailable, Math.max(...pools.map(({ length }) => length)));
+    const mine = [...down.keys()].filter(
+      (each) => wantedNow.some(({ metadata }) => metadata.name === each) || this.#isBeingEmptied(each, key, seen),
+    );
     const seenOut = wantedSeen.filter((node) => isOut(node, key)).map(({ metadata }) => metadata.name);
     const out = new Set([...mine, ...seenOut, name]);
     if (out.size > most) this.#violate(key, `${[...out].join(", ")} are out, and ${most} may be`);
   }
 
-  /** Nodes that the operator took down and that do not serve yet. */
+  /** Whether pods have to leave a node that is let go. One that is not Ready has lost them already. */
+  #isBeingEmptied(name: string, key: Key, { nodes }: Seen): boolean {
+    const seen = nodes.find(({ metadata }) => metadata.name === name);
+    const labels = this.#world.api.get("nodes", name)?.metadata.labels ?? {};
+    if (!seen || !isNodeReady(seen) || pluginLabel(key) in labels) return false;
+    return this.#world.holdersOn(name).length > 0;
+  }
+
+  /** Nodes that the operator took down, that do not serve yet, and that it has not let go of. */
   #down(key: Key): Map<string, number> {
     const down = this.#takenDown.get(keyText(key)) ?? new Map<string, number>();
     this.#takenDown.set(keyText(key), down);
-    for (const name of down.keys()) if (serves(this.#world, name, key)) down.delete(name);
+    for (const name of down.keys())
+      if (serves(this.#world, name, key) || !this.#isTouched(name, key)) down.delete(name);
     return down;
+  }
+
+  /** Whether the resource has not let go of a node. */
+  #isTouched(name: string, key: Key): boolean {
+    const { labels, annotations } = this.#world.api.get("nodes", name)?.metadata ?? {};
+    return [...ownLabels(key), ...ownAnnotations(key)].some((each) => each in { ...labels, ...annotations });
   }
 
   #judgeUnload(key: Key, name: string, driver: Driver): void {
@@ -205,11 +252,16 @@ export class Judge {
     if (node && pluginLabel(key) in (node.metadata.labels ?? {}))
       this.#violate(key, `${call.verb} of ${call.key} while ${name} is in service`);
     if (isStatic(pod)) this.#violate(key, `${call.verb} of the static pod ${call.key}`);
+    this.#judgeParting(key, name, call, pod);
+  }
+
+  /** How a pod is asked or made to leave. */
+  #judgeParting(key: Key, name: string, call: Call, pod: Pod): void {
     const drain = resourceIn(call.pass.seen, key)?.spec.upgrade.drain;
     if (call.gracePeriodSeconds !== drain?.gracePeriodSeconds)
       this.#violate(key, `${call.verb} of ${call.key} with another grace period`);
     if (call.verb === "delete") this.#judgeForce(key, name, call, pod);
-    else if (!drain?.force && !isEvictable(pod))
+    else if (!(drain?.force && call.pass.seen.consents) && !isEvictable(pod))
       this.#violate(key, `eviction of ${call.key}, which nobody would make again`);
   }
 
@@ -218,6 +270,8 @@ export class Judge {
     const since = this.#takenDown.get(keyText(key))?.get(name);
     const early = since !== undefined && this.#world.api.now < since + (drain?.timeoutSeconds ?? 0) * 1000;
     if (!drain?.force || early) this.#violate(key, `${call.key} on ${pod.spec?.nodeName} is deleted by force`);
+    if (!call.pass.seen.consents)
+      this.#violate(key, `${call.key} is deleted by force, and its namespace has not agreed`);
   }
 
   /** The plugin's pod is replaced: the node is out of service meanwhile. */
@@ -280,6 +334,27 @@ interface PatchBody {
 
 function resourceIn({ onloads }: Seen, key: Key): DeepReadonly<OnloadObject> | undefined {
   return onloads.find((onload) => keyOf(onload) === keyText(key));
+}
+
+/** Whether a node has all that a version needs. */
+function isWhole({ metadata: { labels = {} } }: DeepReadonly<Node>, { namespace, name }: Key): boolean {
+  const version = labels[pluginLabel({ namespace, name })];
+  return version !== undefined && version === labels[versionLabel(namespace, moduleName(name, "onload"))];
+}
+
+/** The nodes of which a percentage may be out: those that a resource is to serve, and those that it still serves. */
+function poolOf(
+  key: Key,
+  onload: DeepReadonly<OnloadObject>,
+  onloads: readonly DeepReadonly<OnloadObject>[],
+  nodes: readonly DeepReadonly<Node>[],
+): DeepReadonly<Node>[] {
+  return nodes.filter((node) => keeps(onload, onloads, node) || isWhole(node, key));
+}
+
+/** The pods that the operator knew to hold the resource on a node; undefined if it never looked. */
+function holdersIn({ podsOn }: Seen, node: string): DeepReadonly<Pod>[] | undefined {
+  return podsOn(node)?.filter((pod) => asksForOnload(pod) && !isFinished(pod));
 }
 
 function attempt({ metadata, spec }: Pick<DeepReadonly<OnloadObject>, "metadata" | "spec">): string {

@@ -1,6 +1,6 @@
 /** The operator's process: the real reconciler with its memory, which a crash takes away. */
 import { Registry } from "prom-client";
-import type { Pod } from "../../../api/core.ts";
+import type { DeepReadonly, Pod } from "../../../api/core.ts";
 import { silentLogger } from "../../../cli/log.ts";
 import { Store } from "../../../kube/store.ts";
 import { NodePods, type PodWatch } from "../../cache/node-pods.ts";
@@ -9,8 +9,9 @@ import { EventReporter } from "../../report/events.ts";
 import { OperatorMetrics } from "../../report/metrics.ts";
 import { type Api, keyOf } from "./api.ts";
 import { type CacheName, CACHE_NAMES, ModelCaches } from "./caches.ts";
+import { APPS, CONSENT } from "./names.ts";
 import type { OnloadObject } from "./resources.ts";
-import { type ClientHooks, Crash, type Fault, ModelClient, Pass } from "./client.ts";
+import { type ClientHooks, Crash, type Fault, ModelClient, Pass, type Seen } from "./client.ts";
 
 interface Watched {
   node: string;
@@ -36,9 +37,9 @@ export class Operator {
   /** When to look at a resource even if nothing happens, in milliseconds since the epoch. */
   readonly #due = new Map<string, number>();
 
-  constructor(api: Api, hooks: ClientHooks, violate: (text: string) => void) {
+  constructor(api: Api, hooks: Omit<ClientHooks, "onLook">, violate: (text: string) => void) {
     this.#api = api;
-    this.#hooks = hooks;
+    this.#hooks = { ...hooks, onLook: (node, pods) => this.#looks.set(node, pods) };
     this.#violate = violate;
     this.#start();
     api.subscribe((kind, key, old, current) => {
@@ -47,6 +48,8 @@ export class Operator {
     });
   }
 
+  /** The pods of nodes, as this process has listed them last. */
+  readonly #looks = new Map<string, readonly Pod[]>();
   /** Nodes that went and whose deletion the caches have not seen. */
   #gone: string[] = [];
   #pods!: NodePods;
@@ -55,6 +58,7 @@ export class Operator {
     this.#client = new ModelClient(this.#api, this.#hooks);
     this.#caches = new ModelCaches(this.#api);
     this.#watches = new Set();
+    this.#looks.clear();
     this.#gone = [];
     this.#pods = new NodePods(
       this.#client,
@@ -66,7 +70,7 @@ export class Operator {
       caches: this.#caches.forOperator,
       pods: this.#pods,
       reporter: new EventReporter({ record: () => undefined }, new OperatorMetrics(new Registry())),
-      environment: { ownNode: "n0", pluginImage: undefined, ownImage: "registry/onloadctl:1" },
+      environment: { ownNode: "n0", pluginImage: undefined, ownImage: "registry/onloadctl:1", forceEverywhere: false },
       now: () => this.#api.now,
       monotonic: () => this.#api.now,
     });
@@ -123,14 +127,26 @@ export class Operator {
     if (this.#isBusy(key)) return;
     this.#woken.delete(key);
     this.#due.delete(key);
-    const { onloads, nodes } = this.#caches.forOperator;
-    const seen = { onloads: [...onloads.store.list()] as unknown as OnloadObject[], nodes: [...nodes.store.list()] };
+    const { onloads, nodes, namespaces } = this.#caches.forOperator;
+    const seen = {
+      onloads: [...onloads.store.list()] as unknown as OnloadObject[],
+      nodes: [...nodes.store.list()],
+      podsOn: this.#knownPods(),
+      consents: namespaces.store.get(APPS)?.metadata.annotations?.[CONSENT] === "true",
+    };
     const pass = new Pass(key, seen, faults);
     this.#client.begin(pass);
     const running = this.#run(pass);
     this.#running.set(pass, running);
     await (faults.some(({ kind }) => kind === "delay") || this.#running.size > 1 ? idle() : running);
     await this.#bury();
+  }
+
+  /** What this process knows now of the pods of nodes: by a watch, or from the last look. */
+  #knownPods(): Seen["podsOn"] {
+    const known = new Map<string, readonly DeepReadonly<Pod>[]>(this.#looks);
+    for (const { node, store, synced } of this.#watches) if (synced) known.set(node, [...store.list()]);
+    return (node) => known.get(node);
   }
 
   async #run(pass: Pass): Promise<void> {

@@ -2,7 +2,7 @@
 import type { CustomResourceDefinition, DeepReadonly, KubeObject, Node, Pod } from "../../../api/core.ts";
 import { type Api, isFinished, keyOf, matches, type Stored } from "./api.ts";
 import { offers } from "./kubelet.ts";
-import { type Key, pluginLabel, RESOURCE } from "./names.ts";
+import { type Key, ownLabels, pluginLabel, RESOURCE } from "./names.ts";
 import { amountOf, isNodeReady, type Machine, type World } from "./world.ts";
 
 /** spec of an Onload resource, as far as histories edit it. */
@@ -27,6 +27,7 @@ export interface Spec {
 export interface Status {
   observedGeneration?: number;
   version?: string;
+  selector?: Record<string, string>;
   conditions?: { type: string; status: string; reason: string; message: string }[];
   nodes?: { desired: number; updated: number; ready: number; upgrading: number; failed: number };
   problems?: { node: string; step: string; reason: string; message: string }[];
@@ -90,19 +91,32 @@ export function keyFrom({ metadata }: DeepReadonly<KubeObject>): Key {
   return { namespace: metadata.namespace ?? "", name: metadata.name };
 }
 
-/** Whether a resource keeps a node: the oldest of those that claim it and are not being deleted. */
+/** The selector by which a resource has its nodes: that of the status, until the operator has taken over the spec's. */
+export function selectorOf({ spec, status }: DeepReadonly<OnloadObject>): Readonly<Record<string, string>> {
+  return status?.selector ?? spec.selector;
+}
+
+/**
+ * Whether a resource keeps a node: of those that claim it and are not being deleted, the one that has something there, or
+ * else the oldest.
+ */
 export function keeps(
   { metadata: { uid } }: DeepReadonly<OnloadObject>,
   onloads: readonly DeepReadonly<OnloadObject>[],
   node: DeepReadonly<Node>,
 ): boolean {
-  const labels = node.metadata.labels ?? {};
-  const age = (onload: DeepReadonly<OnloadObject>): string =>
-    `${onload.metadata.creationTimestamp} ${keyOf(onload as unknown as KubeObject)}`;
-  const [oldest] = onloads
-    .filter(({ metadata, spec }) => matches(spec.selector, labels) && metadata.deletionTimestamp === undefined)
-    .sort((a, b) => (age(a) < age(b) ? -1 : 1));
-  return oldest?.metadata.uid === uid;
+  const { labels = {}, annotations = {} } = node.metadata;
+  const isThere = (onload: DeepReadonly<OnloadObject>): boolean => {
+    const key = keyFrom(onload);
+    const own = ownLabels(key).filter((label) => !label.startsWith("beta."));
+    return own.some((label) => label in labels) || `${pluginLabel(key)}.step` in annotations;
+  };
+  const rank = (onload: DeepReadonly<OnloadObject>): string =>
+    `${isThere(onload) ? 0 : 1} ${onload.metadata.creationTimestamp} ${keyOf(onload as unknown as KubeObject)}`;
+  const [first] = onloads
+    .filter((onload) => matches(selectorOf(onload), labels) && onload.metadata.deletionTimestamp === undefined)
+    .sort((a, b) => (rank(a) < rank(b) ? -1 : 1));
+  return first?.metadata.uid === uid;
 }
 
 /** CRDs of a version of KMM, as far as anybody reads them. */
