@@ -5,6 +5,7 @@ import type { KubeObject, Node, OwnerReference, Pod } from "../api/core.ts";
 import { loadLabel } from "./kmm/load-label.ts";
 import {
   FINALIZER,
+  FORCE_ANNOTATION,
   kmm1DevicePluginLabel,
   kmm1ModuleLoaderLabel,
   onloadModuleLabel,
@@ -16,7 +17,7 @@ import { silentLogger } from "../cli/log.ts";
 import { Informer } from "../kube/informer.ts";
 import { CONFIG_MAPS } from "../kube/testing/config-maps.ts";
 import { MODULES, ONLOADS } from "../api/resources.ts";
-import { NODES, PODS } from "../kube/resource.ts";
+import { NAMESPACES, NODES, PODS } from "../kube/resource.ts";
 import { imagesOf, onloadSpec, OperatorCluster, PATIENCE_MS } from "./testing/operator-cluster.ts";
 
 setDefaultTimeout(600_000);
@@ -174,7 +175,7 @@ describe("one operator", () => {
     await outage.stop();
   });
 
-  test("leaves a bare pod alone unless forced", async () => {
+  test("leaves a bare pod alone unless forced, and unless its namespace agrees", async () => {
     const nodes = await setUp(1);
     await cluster.createOnload(namespace, onloadSpec(pool, "v1"));
     await cluster.ready(namespace);
@@ -183,6 +184,11 @@ describe("one operator", () => {
     expect(await cluster.condition(namespace, "Degraded", "True")).toContain("no controller would make it again");
     expect((await pod("bare"))!.metadata.deletionTimestamp).toBeUndefined();
     await cluster.editOnload(namespace, { upgrade: { drain: { force: true } } });
+    const why = await cluster.condition(namespace, "Degraded", "True");
+    expect(why).toContain(`set annotation ${FORCE_ANNOTATION}=true on the pod or its namespace`);
+    expect((await pod("bare"))!.metadata.deletionTimestamp).toBeUndefined();
+    const metadata = { annotations: { [FORCE_ANNOTATION]: "true" } };
+    await cluster.client.mergePatch(NAMESPACES, { name: namespace }, { metadata });
     await cluster.ready(namespace);
     expect(cluster.kubelet.violations).toEqual([]);
   });

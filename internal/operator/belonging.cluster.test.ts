@@ -1,0 +1,214 @@
+/**
+ * Whose a node is, and how it is let go, from the side of those who would take it away: by a typo, by a resource in
+ * another namespace, by deletion. On a real API server with KMM 1.1.0; only the kubelets are played.
+ */
+import { afterAll, afterEach, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import type { KubeObject, Node, Pod } from "../api/core.ts";
+import { pluginLabel } from "../api/names.ts";
+import { ONLOADS } from "../api/resources.ts";
+import { silentLogger } from "../cli/log.ts";
+import { Informer } from "../kube/informer.ts";
+import { NODES, PODS } from "../kube/resource.ts";
+import { CONFIG_MAPS } from "../kube/testing/config-maps.ts";
+import { poll } from "../testcluster/lib/poll.ts";
+import { imagesOf, onloadSpec, OperatorCluster, PATIENCE_MS } from "./testing/operator-cluster.ts";
+
+setDefaultTimeout(600_000);
+
+let cluster: OperatorCluster;
+let namespace: string;
+let pool: string;
+let nodes: string[];
+beforeAll(async () => {
+  cluster = await OperatorCluster.start();
+  await cluster.startOperator();
+});
+afterAll(() => cluster[Symbol.asyncDispose]());
+
+afterEach(async () => {
+  for (const { metadata } of (await cluster.client.list(ONLOADS)).items) {
+    if (metadata.namespace) await cluster.deleteOnload(metadata.namespace, metadata.name);
+  }
+  await poll(async () => (await cluster.client.list(ONLOADS)).items.length === 0, {
+    what: "The end of every Onload",
+    timeoutMs: PATIENCE_MS,
+  });
+  for (const { metadata } of (await cluster.client.list(NODES)).items) await cluster.kubelet.deleteNode(metadata.name);
+});
+
+/** Nodes that run v1 of a resource, each with a pod that holds amd.com/onload. */
+async function trading(count: number): Promise<void> {
+  namespace = await cluster.createNamespace();
+  pool = `p${crypto.randomUUID().slice(0, 8)}`;
+  nodes = await cluster.kubelet.createNodes(count, pool, { pool });
+  await cluster.createOnload(namespace, onloadSpec(pool, "v1"));
+  await cluster.ready(namespace);
+  for (const node of nodes) await createTrader(node);
+}
+
+async function createTrader(nodeName: string): Promise<void> {
+  // Any object will do: a real controller would make the pod again at once.
+  const map = { apiVersion: "v1", kind: "ConfigMap", metadata: { name: nodeName, namespace } };
+  const { metadata: made } = await cluster.client.create<KubeObject>(CONFIG_MAPS, map);
+  const owner = { apiVersion: "v1", kind: "ConfigMap", name: nodeName, uid: made.uid!, controller: true };
+  const resources = { limits: { "amd.com/onload": "1" } };
+  await cluster.client.create<Pod>(PODS, {
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: { name: `trader-${nodeName}`, namespace, labels: { app: "trader" }, ownerReferences: [owner] },
+    spec: { nodeName, containers: [{ name: "app", image: "app", resources }] },
+  } as Pod);
+}
+
+async function traders(): Promise<string[]> {
+  const { items } = await cluster.client.list<Pod>(PODS, { namespace, labelSelector: "app=trader" });
+  return items.filter(({ metadata }) => !metadata.deletionTimestamp).map(({ metadata }) => metadata.name);
+}
+
+/** Follows every version of nodes and pods: on how many nodes at once pods had no Onload any more. */
+async function follow(): Promise<{ most: () => number; stop: () => Promise<void> }> {
+  const stop = new AbortController();
+  const common = { client: cluster.client, log: silentLogger };
+  const seen = new Informer<Node>({ ...common, resource: NODES });
+  const pods = new Informer<Pod>({ ...common, resource: PODS, labelSelector: "app=trader" });
+  const label = pluginLabel({ namespace, name: "main" });
+  let most = 0;
+  const count = (): void => {
+    const busy = [...pods.store.list()].filter(({ spec }) => {
+      const node = seen.store.get(spec?.nodeName ?? "");
+      return node !== undefined && !(label in (node.metadata.labels ?? {}));
+    });
+    most = Math.max(most, busy.length);
+  };
+  seen.subscribe(count);
+  pods.subscribe(count);
+  const running = Promise.all([seen.run(stop.signal), pods.run(stop.signal)]);
+  await Promise.all([seen.synced(stop.signal), pods.synced(stop.signal)]);
+  return {
+    most: () => most,
+    stop: async () => {
+      stop.abort();
+      await running;
+    },
+  };
+}
+
+/** A resource of another team, in a namespace of its own. */
+async function tenant(selector: Record<string, string>): Promise<string> {
+  const other = await cluster.createNamespace();
+  await cluster.createOnload(other, { ...onloadSpec(pool, "v9"), selector });
+  return other;
+}
+
+const allServed = async (): Promise<boolean> => {
+  const versions = await Promise.all(nodes.map((node) => cluster.versionOn(node, namespace)));
+  return versions.every((version) => version === "v1");
+};
+
+test("a typo in spec.selector takes no node, and a confirmed change takes one after the other", async () => {
+  await trading(4);
+  const followed = await follow();
+  await cluster.editOnload(namespace, { selector: { pool: `${pool}-typo` } });
+  const why = await cluster.condition(namespace, "Degraded", "True", "ChangeHeldBack");
+  expect(why).toContain("spec.selector lets go of 4 nodes that serve pods");
+  const [, annotation] = /(onload\.amd\.com\/confirm-generation=\d+)/.exec(why)!;
+  expect(await allServed()).toBe(true);
+  expect(await traders()).toHaveLength(4);
+  expect(followed.most()).toBe(0);
+
+  // As the message says.
+  const [name, generation] = annotation!.split("=");
+  await cluster.client.mergePatch(
+    ONLOADS,
+    { namespace, name: "main" },
+    { metadata: { annotations: { [name!]: generation } } },
+  );
+  await cluster.condition(namespace, "Ready", "False", "NoMatchingNodes");
+  await poll(async () => (await Promise.all(nodes.map((node) => cluster.traces(node)))).flat().length === 0, {
+    what: "The end of everything on the nodes",
+    timeoutMs: PATIENCE_MS,
+  });
+  expect(followed.most()).toBe(1);
+  expect(await traders()).toEqual([]);
+  expect(cluster.kubelet.violations).toEqual([]);
+  await followed.stop();
+});
+
+test("a typo that is corrected at once takes no node", async () => {
+  await trading(2);
+  const followed = await follow();
+  await cluster.editOnload(namespace, { selector: { pool: `${pool}-typo` } });
+  await cluster.editOnload(namespace, { selector: { pool: null, other: "x" } });
+  await cluster.editOnload(namespace, { selector: { pool, other: null } });
+  await cluster.ready(namespace);
+  expect((await cluster.status(namespace))!.selector).toEqual({ pool });
+  expect(await traders()).toHaveLength(2);
+  expect(followed.most()).toBe(0);
+  await followed.stop();
+});
+
+test("an older resource of another namespace gets none of the nodes that somebody has", async () => {
+  namespace = "";
+  pool = `p${crypto.randomUUID().slice(0, 8)}`;
+  const attacker = await tenant({ pool: "nowhere" });
+  await cluster.condition(attacker, "Ready", "False", "NoMatchingNodes");
+  await trading(3);
+  const followed = await follow();
+  await cluster.editOnload(attacker, { selector: { pool } });
+  const why = await cluster.condition(attacker, "Degraded", "True");
+  expect(why).toContain(`Onload "${namespace}/main" selects this node too and keeps it`);
+  expect(await allServed()).toBe(true);
+  expect(await traders()).toHaveLength(3);
+  // Also while its owner upgrades them, when each node is without labels for a moment.
+  await cluster.editOnload(namespace, { onload: imagesOf("v2") });
+  await cluster.ready(namespace);
+  for (const node of nodes) {
+    const { labels = {} } = (await cluster.node(node)).metadata;
+    expect(Object.keys(labels).filter((label) => label.includes(attacker))).toEqual([]);
+  }
+  expect(followed.most()).toBe(1);
+  expect(cluster.kubelet.violations).toEqual([]);
+  // Once its owner lets go, the next one gets them.
+  await cluster.deleteOnload(namespace);
+  await cluster.gone(namespace);
+  await cluster.ready(attacker);
+  await followed.stop();
+});
+
+test.each([["Foreground"], ["Background"]])(
+  "a resource that is deleted (%s) is taken down by slots",
+  async (policy) => {
+    await trading(4);
+    const idle = await cluster.kubelet.createNodes(4, `${pool}-idle`, { pool });
+    await cluster.ready(namespace);
+    const followed = await follow();
+    const path = `/apis/onload.amd.com/v1alpha1/namespaces/${namespace}/onloads/main`;
+    await cluster.plane.request("DELETE", path, { body: { propagationPolicy: policy } });
+    // Nodes without pods go at once, while those with pods wait for one another.
+    await poll(async () => (await Promise.all(idle.map((node) => cluster.traces(node)))).flat().length === 0, {
+      what: "The end of everything on idle nodes",
+      timeoutMs: PATIENCE_MS,
+    });
+    await cluster.gone(namespace);
+    expect(followed.most()).toBe(1);
+    expect(cluster.kubelet.violations).toEqual([]);
+    await followed.stop();
+  },
+);
+
+test("an operator for one namespace sees who has a node in another", async () => {
+  await trading(2);
+  const other = await tenant({ pool });
+  await cluster.condition(other, "Degraded", "True");
+  const operator = await cluster.launchOperator([`--watch-namespaces=${other}`]);
+  await poll(() => operator.isReady(), { what: "The second operator", timeoutMs: PATIENCE_MS });
+  await cluster.client.mergePatch<KubeObject>(
+    ONLOADS,
+    { namespace: other, name: "main" },
+    { spec: { upgrade: { paused: true } } },
+  );
+  await cluster.condition(other, "Degraded", "True");
+  expect(await allServed()).toBe(true);
+  expect(await traders()).toHaveLength(2);
+  await operator.kill();
+});
