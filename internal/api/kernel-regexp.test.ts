@@ -63,6 +63,25 @@ test("no program is larger than its bound", () => {
   );
 });
 
+test.each([
+  "[](]",
+  "[^](]",
+  "[[:digit:](]",
+  "[\\](]",
+  "[[(]",
+  "\\(",
+  "\\Q(\\E",
+  "[\\x{28}(]",
+  "[ -[:(]",
+  "[ -\\x5b[(]",
+  "[\\d-[:(]",
+])("a bracket in %s opens no group", (piece) => {
+  const expression = `(?:${"x".repeat(20)}${piece}a){30}`;
+  const size = RE2JS.compile(expression).programSize();
+  expect(size).toBeGreaterThan(600);
+  expect(programBound(expression)).toBeGreaterThanOrEqual(size);
+});
+
 test("there is room for every plain expression that the CRD accepts, and for a long list of kernels", () => {
   expect(matchesKernel("x".repeat(MAX_REGEXP_CHARACTERS), KERNEL)).toBe(false);
   const kernels = Array.from({ length: 24 }, (_, i) => `5\\.14\\.0-570\\.${i}\\.1\\.el9_6\\.x86_64`);

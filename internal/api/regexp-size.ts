@@ -11,6 +11,8 @@ interface Group {
 
 const COUNT = /\{(\d+)(?:,(\d*))?\}/y;
 const BRACED_ESCAPE = /\\[pPx]\{[^}]*\}?/y;
+const CLASS_ESCAPE = /\\(?:[dDsSwW]|[pP](?:\{[^}]*\}?|.))/sy;
+const CHARACTER_ESCAPE = /\\(?:x\{[^}]*\}?|x[0-9A-Fa-f]{2}|[0-7]{1,3}|.)/sy;
 const QUOTED = /\\Q(.*?)(?:\\E|$)/sy;
 
 /**
@@ -70,16 +72,29 @@ function endOfEscape(expression: string, at: number, add: (size: number) => void
   return BRACED_ESCAPE.test(expression) ? BRACED_ESCAPE.lastIndex : at + 2;
 }
 
-/** A class such as `[]a[:digit:]\]]` ends with a bracket that is not its first character, not escaped, not a name's. */
+/** A class such as `[]a[:digit:]\d+-\]]` ends with a bracket that is not its first character, not escaped, not a name's. */
 function endOfClass(expression: string, start: number): number {
   let at = start + 1;
   if (expression[at] === "^") at++;
   for (let first = true; at < expression.length; first = false) {
-    const char = expression[at];
-    if (char === "]" && !first) return at + 1;
+    if (expression[at] === "]" && !first) return at + 1;
     const name = expression.startsWith("[:", at) ? expression.indexOf(":]", at + 2) : -1;
+    CLASS_ESCAPE.lastIndex = at;
     if (name >= 0) at = name + 2;
-    else at += char === "\\" ? 2 : 1;
+    else if (CLASS_ESCAPE.test(expression)) at = CLASS_ESCAPE.lastIndex;
+    else at = endOfRange(expression, at);
   }
   return at;
+}
+
+/** A character of a class, or two with a hyphen between: the second may be a bracket that opens no name. */
+function endOfRange(expression: string, start: number): number {
+  const at = endOfCharacter(expression, start);
+  const isRange = expression[at] === "-" && at + 1 < expression.length && expression[at + 1] !== "]";
+  return isRange ? endOfCharacter(expression, at + 1) : at;
+}
+
+function endOfCharacter(expression: string, at: number): number {
+  CHARACTER_ESCAPE.lastIndex = at;
+  return CHARACTER_ESCAPE.test(expression) ? CHARACTER_ESCAPE.lastIndex : at + 1;
 }
