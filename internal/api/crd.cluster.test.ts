@@ -81,6 +81,10 @@ describe("admission rejects what can never work, naming the field and the remedy
       (spec) => (spec.onload.kernelMappings = [{ ...mapping, regexp: "(?!el8)" }]),
       "regexp must be a regular expression that RE2 can parse: check brackets and escapes",
     ],
+    "a regexp that is too long": [
+      (spec) => (spec.onload.kernelMappings = [{ ...mapping, regexp: "a".repeat(1025) }]),
+      "spec.onload.kernelMappings[0].regexp: Too long: may not be more than 1024",
+    ],
     "empty regexp": [
       (spec) => (spec.onload.kernelMappings = [{ ...mapping, regexp: "" }]),
       "regexp must not be empty: use '.*' for every kernel",

@@ -29,7 +29,7 @@ export interface ModuleSpec {
 
 export interface ModuleLoaderContainer {
   modprobe: { moduleName: string; parameters?: string[]; dirName?: string };
-  /** The first one whose `regexp` matches the node's kernel version counts. Unanchored RE2. */
+  /** Which one counts for a node: see chooseKernelMapping. */
   kernelMappings: KernelMapping[];
   version: string;
   imagePullPolicy?: string;
@@ -40,7 +40,10 @@ export interface ModuleLoaderContainer {
 }
 
 export interface KernelMapping {
-  regexp: string;
+  /** RE2, not anchored. */
+  regexp?: string;
+  /** The kernel version itself; never ours. */
+  literal?: string;
   containerImage: string;
   build?: { dockerfileConfigMap: { name: string }; buildArgs?: { name: string; value: string }[] };
 }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { controlPlaneParameters, kernelMappingFor, managesSfc, nameProblem, withDefaults } from "./onload.ts";
+import { controlPlaneParameters, managesSfc, nameProblem, withDefaults } from "./onload.ts";
 import type { KubeObject } from "./core.ts";
 
 const minimal = {
@@ -75,29 +75,6 @@ describe("managesSfc", () => {
   const mapping = { regexp: ".*", kernelModuleImage: "r/m:1" };
   test("one mapping is enough", () => expect(of(mapping, { ...mapping, sfc: {} })).toBe(true));
   test("none has it", () => expect(of(mapping)).toBe(false));
-});
-
-describe("kernelMappingFor", () => {
-  const mappings = [
-    { regexp: "^5\\.14.*el9", id: "el9" },
-    { regexp: "el8", id: "el8" },
-    { regexp: "el", id: "any el" },
-    { regexp: "^6\\.1\\.0$", id: "exact" },
-  ];
-  const cases: Record<string, string | undefined> = {
-    "5.14.0-1.el9.x86_64": "el9",
-    "4.18.0-372.el8_6.x86_64": "el8",
-    "6.0.el10": "any el",
-    "6.1.0+": "exact",
-    "6.1.0++": undefined,
-    "3.10": undefined,
-  };
-  for (const [kernel, want] of Object.entries(cases)) {
-    test(kernel, () => expect(kernelMappingFor(mappings, kernel)?.id).toBe(want!));
-  }
-  test("an expression that only RE2 can parse is taken to match", () => {
-    expect(kernelMappingFor([{ regexp: "(?P<a>x)" }, { regexp: "3" }], "3.10")?.regexp).toBe("(?P<a>x)");
-  });
 });
 
 describe("nameProblem", () => {

@@ -66,24 +66,6 @@ export function managesSfc(spec: DeepReadonly<Pick<OnloadSpec, "onload">>): bool
 }
 
 /**
- * The kernel mapping that KMM takes for a kernel: the first whose expression matches anywhere in the version, of which
- * one trailing `+` does not count. An expression that only RE2 can parse is taken to match, because KMM decides.
- */
-export function kernelMappingFor<M extends { readonly regexp: string }>(
-  mappings: readonly M[],
-  kernelVersion: string,
-): M | undefined {
-  const kernel = kernelVersion.replace(/\+$/, "");
-  return mappings.find(({ regexp }) => {
-    try {
-      return new RegExp(regexp).test(kernel);
-    } catch {
-      return true;
-    }
-  });
-}
-
-/**
  * What makes a resource impossible although its spec has the right form: rules about name and namespace together,
  * which a CRD cannot express.
  *

@@ -8,6 +8,7 @@
  */
 import * as z from "zod";
 import { DEFAULT_PARAMETERS, PLUGIN_DEFAULTS } from "./plugin-pod.ts";
+import { MAX_REGEXP_CHARACTERS } from "./regexp-size.ts";
 import { int32, text } from "./schema-parts.ts";
 
 /** A rule that the API server evaluates at admission (CEL), with the message that the user reads. */
@@ -91,7 +92,7 @@ const build = z.object({
 
 const kernelMapping = z
   .object({
-    regexp: text().meta({
+    regexp: text(MAX_REGEXP_CHARACTERS).meta({
       description:
         "Regular expression (RE2, not anchored) for the kernel version that `uname -r` prints on the node. The first mapping that matches counts.",
       ...rules(

@@ -1,14 +1,14 @@
 import { readFile, readdir } from "node:fs/promises";
 import { basename, join } from "node:path";
 
-/** An id as containerd and cri-o make it. */
-const ID = "[0-9a-f]{64}";
+// containerd and cri-o make ids of 64 digits.
+
 /** The name of a container's cgroup. conmon, cri-o's monitor, has a cgroup beside it, whose name does not match. */
-const CGROUP_NAME = new RegExp(`^(?:cri-containerd-|crio-|docker-|libpod-)?(${ID})(?:\\.scope)?$`);
+const CGROUP_NAME = /^(?:cri-containerd-|crio-|docker-|libpod-)?([0-9a-f]{64})(?:\.scope)?$/;
 /** containerd with the systemd driver outside of systemd: SLICE:PREFIX:ID. */
-const CGROUP_COLONS = new RegExp(`:cri-containerd:(${ID})$`);
+const CGROUP_COLONS = /:cri-containerd:([0-9a-f]{64})$/;
 /** Files that a runtime mounts for one container, not for its sandbox. */
-const CONTAINER_MOUNT = new RegExp(`/overlay-containers/(${ID})/userdata/\\.containerenv$`);
+const CONTAINER_MOUNT = /\/overlay-containers\/([0-9a-f]{64})\/userdata\/\.containerenv$/;
 
 /** The container id in /proc/self/cgroup: cgroup v1, or v2 as seen from the host's cgroup namespace. */
 export function idFromCgroup(text: string): string | undefined {

@@ -125,10 +125,12 @@ function decompress(path: string, data: Buffer): Buffer | undefined {
 /** The installed packages of a dpkg status file. */
 function parseDpkg(text: string): Package[] {
   return text.split(/\n\n+/).flatMap((paragraph) => {
-    const field = (name: string): string => new RegExp(`^${name}: (.*)$`, "m").exec(paragraph)?.[1] ?? "";
-    const status = field("Status");
-    if (field("Package") === "" || (status !== "" && !status.endsWith(" installed"))) return [];
-    return [{ name: field("Package"), version: field("Version"), architecture: field("Architecture") }];
+    const name = /^Package: (.*)$/m.exec(paragraph)?.[1] ?? "";
+    const status = /^Status: (.*)$/m.exec(paragraph)?.[1] ?? "";
+    if (name === "" || (status !== "" && !status.endsWith(" installed"))) return [];
+    const version = /^Version: (.*)$/m.exec(paragraph)?.[1] ?? "";
+    const architecture = /^Architecture: (.*)$/m.exec(paragraph)?.[1] ?? "";
+    return [{ name, version, architecture }];
   });
 }
 

@@ -17,12 +17,26 @@ export const DOCKERFILES: Readonly<Record<Part, string>> = {
 
 /** Whether a Dockerfile has `ARG name`. */
 export function declaresArg(dockerfile: string, name: string): boolean {
-  return new RegExp(`^\\s*ARG\\s+${name}(\\s*=|\\s*$)`, "mi").test(dockerfile);
+  return argsOf(dockerfile).some((arg) => arg.name === name);
 }
 
 /** The default that a Dockerfile gives to `ARG name`, if it is plain text. */
 export function argDefault(dockerfile: string, name: string): string | undefined {
-  return new RegExp(`^\\s*ARG\\s+${name}=([^\\s$"']+)\\s*$`, "mi").exec(dockerfile)?.[1];
+  return argsOf(dockerfile).find((arg) => arg.name === name && /^[^\s$"']+$/.test(arg.value ?? ""))?.value;
+}
+
+interface Arg {
+  name: string;
+  /** As it is written; undefined if there is none. */
+  value: string | undefined;
+}
+
+/** The ARG instructions of a Dockerfile, one for each line. */
+function argsOf(dockerfile: string): Arg[] {
+  return dockerfile.split("\n").flatMap((line) => {
+    const [, name, value] = /^\s*ARG\s+([^\s=]+)(?:\s*=(.*))?\s*$/i.exec(line) ?? [];
+    return name === undefined ? [] : [{ name, value: value?.trim() }];
+  });
 }
 
 /** All labels as one LABEL instruction, because engines commit a layer for each LABEL and for each --label. */

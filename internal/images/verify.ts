@@ -124,7 +124,8 @@ function checkModule(opened: OpenedImage, wanted: string | undefined): Finding[]
     ),
   );
   for (const tool of ["sh", "cp", "mkdir", "modprobe"]) {
-    findings.push(present(contents, tool, find(contents, new RegExp(`^(usr/)?s?bin/${tool}$`))));
+    const path = [...contents.files.keys()].find((each) => /^(?:usr\/)?s?bin\/(.*)$/s.exec(each)?.[1] === tool);
+    findings.push(present(contents, tool, path));
   }
   return [...findings, architecture(opened)];
 }

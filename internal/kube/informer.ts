@@ -4,7 +4,7 @@ import type { Client } from "./client.ts";
 import { abortable, systemClock, type Clock } from "./clock.ts";
 import type { DeepReadonly, KubeObject } from "../api/core.ts";
 import type { Resource } from "../api/resources.ts";
-import { objectKey } from "./object.ts";
+import { isNewerVersion, objectKey } from "./object.ts";
 import { Reflector, type Sink } from "./reflector.ts";
 import { Store, type Change, type IndexFunction, type ReadOnlyStore } from "./store.ts";
 
@@ -201,8 +201,6 @@ export class Informer<T extends KubeObject, I extends string = never> {
   }
 }
 
-/** Resource versions of one resource are decimal numbers that only grow (KEP-5504). */
 function isNewer(a: DeepReadonly<KubeObject>, b: DeepReadonly<KubeObject>): boolean {
-  const [left = "", right = ""] = [a.metadata.resourceVersion, b.metadata.resourceVersion];
-  return left.length === right.length ? left > right : left.length > right.length;
+  return isNewerVersion(a.metadata.resourceVersion ?? "", b.metadata.resourceVersion ?? "");
 }

@@ -20,3 +20,8 @@ export function splitKey(key: string): { namespace?: string; name: string } {
   const slash = key.indexOf("/");
   return slash < 0 ? { name: key } : { namespace: key.slice(0, slash), name: key.slice(slash + 1) };
 }
+
+/** Whether a resource version is a later one. Those of one resource are decimal numbers that only grow (KEP-5504). */
+export function isNewerVersion(a: string, b: string): boolean {
+  return a.length === b.length ? a > b : a.length > b.length;
+}

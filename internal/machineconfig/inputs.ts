@@ -44,8 +44,8 @@ function checkRole(role: string): void {
 
 /** The name of a cluster-scoped resource: a DNS subdomain (RFC 1123). */
 export function checkName(name: string): void {
-  const part = "[a-z0-9]([-a-z0-9]*[a-z0-9])?";
-  if (name.length > 253 || !new RegExp(`^${part}(\\.${part})*$`).test(name)) {
+  const isName = name.split(".").every((part) => /^[a-z0-9](?:[-a-z0-9]*[a-z0-9])?$/.test(part));
+  if (name.length > 253 || !isName) {
     throw new UsageError(
       `Flag --name cannot be "${name}": give a resource name such as ${DEFAULT_NAME} (lower case letters, digits, "-" and ".")`,
     );

@@ -396,7 +396,19 @@ describe("one operator", () => {
       what: "The event",
       timeoutMs: PATIENCE_MS,
     });
-    await cluster.editOnload(namespace, { serviceAccountName: "onload", onload: imagesOf("v1") });
+    // The API server can evaluate this one, and we cannot.
+    spec.onload.kernelMappings[0]!.regexp = "\\p{Letter}|.*";
+    await cluster.editOnload(namespace, { serviceAccountName: "onload", onload: spec.onload });
+    await poll(
+      async () => {
+        const { message = "" } = (await cluster.status(namespace))!.problems?.[0] ?? {};
+        return message.includes("spec.onload.kernelMappings[0].regexp cannot be evaluated: ") || undefined;
+      },
+      { what: "The expression being named", timeoutMs: PATIENCE_MS },
+    );
+    // RE2's syntax, of which JavaScript has a part only.
+    const kernelMappings = [{ regexp: "(?i)^[[:digit:]]+\\.", kernelModuleImage: "registry/onload-module:v1" }];
+    await cluster.editOnload(namespace, { onload: { ...imagesOf("v1"), kernelMappings } });
     await cluster.ready(namespace);
     await cluster.condition(namespace, "Degraded", "False");
   });

@@ -366,3 +366,73 @@ describe("steps", () => {
     expect(await bed.metric("onload_operator_steps_total", { ...KEY, step: "Install" })).toEqual([1]);
   });
 });
+
+describe("the same PATCH of a node is not sent twice within a second", () => {
+  /** PATCHes of nodes while a second of passes goes by, one every ten milliseconds. */
+  async function patchesInASecond(bed: ReconcilerBed, between: () => void = () => undefined): Promise<number> {
+    bed.cluster.calls.length = 0;
+    for (let i = 0; i < 100; i++) {
+      bed.now += 10;
+      between();
+      await bed.reconcile().catch(() => undefined);
+    }
+    return bed.cluster.calls.filter(({ verb, what }) => verb === "mergePatch" && what === "nodes").length;
+  }
+
+  test("if the cache never shows the change", async () => {
+    const bed = await bedFor();
+    bed.cluster.caches.nodes.observe = () => undefined;
+    bed.putNode("n1");
+    bed.cluster.behind = true;
+    expect(await patchesInASecond(bed)).toBe(1);
+    expect(await patchesInASecond(bed)).toBe(1);
+    // When the cache has caught up, the rollout goes on at once.
+    bed.cluster.catchUp();
+    bed.cluster.take();
+    await bed.reconcile();
+    expect(bed.labels("n1")[ONLOAD]).toBe("v2");
+  });
+
+  test("if something takes the change back as it is written", async () => {
+    const bed = await bedFor();
+    bed.putNode("n1");
+    const { mergePatch } = bed.cluster;
+    bed.cluster.mergePatch = async (resource, ref, patch, options) => {
+      const kept = resource === NODES ? { metadata: { annotations: { written: `${bed.now}` } } } : patch;
+      return mergePatch.call(bed.cluster, resource, ref, kept, options) as never;
+    };
+    expect(await patchesInASecond(bed)).toBe(1);
+  });
+
+  test("if it is refused, which is a failure all the while", async () => {
+    const bed = await bedFor();
+    bed.putNode("n1");
+    bed.cluster.before = ({ verb, what }) => {
+      if (verb === "mergePatch" && what === "nodes") throw refusal("patch the node", 500, "InternalError");
+    };
+    for (let i = 0; i < 12; i++) expect(await patchesInASecond(bed)).toBeLessThanOrEqual(1);
+    expect(bed.condition("Degraded")).toStartWith("Degraded=True StepFailed");
+  });
+
+  test("but at once if somebody else has changed the node meanwhile", async () => {
+    const bed = await bedFor();
+    bed.putNode("n1");
+    await bed.reconcile();
+    bed.cluster.edit<Node>(NODES, { name: "n1" }, ({ metadata }) => {
+      metadata.labels = { onload: "yes" };
+      metadata.annotations = {};
+    });
+    await bed.reconcile();
+    expect(bed.labels("n1")[ONLOAD]).toBe("v2");
+  });
+
+  test("and the pass says when it goes on", async () => {
+    const bed = await bedFor();
+    bed.cluster.caches.nodes.observe = () => undefined;
+    bed.putNode("n1");
+    bed.cluster.behind = true;
+    await bed.reconcile();
+    bed.now += 400;
+    expect((await bed.reconcile()).requeueAfterMs).toBe(600);
+  });
+});

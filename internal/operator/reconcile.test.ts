@@ -614,6 +614,7 @@ describe("status", () => {
     await bed.reconcile().catch(() => undefined);
     expect(bed.condition("Degraded")).toStartWith("Degraded=True StepFailed: Cannot do it");
     bed.cluster.before = () => undefined;
+    bed.now += 1000;
     await bed.reconcile();
     expect(bed.condition("Degraded")).toStartWith("Degraded=False");
     // The next failure has its own time.

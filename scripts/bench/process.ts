@@ -9,8 +9,8 @@ export interface Memory {
 
 export function memoryMb(pid: number): Memory {
   const status = readFileSync(`/proc/${pid}/status`, "utf8");
-  const mb = (name: string): number => Number(new RegExp(`^${name}:\\s+(\\d+)`, "m").exec(status)?.[1] ?? 0) / 1024;
-  return { resident: mb("VmRSS"), anonymous: mb("RssAnon") };
+  const mb = (line: RegExp): number => Number(line.exec(status)?.[1] ?? 0) / 1024;
+  return { resident: mb(/^VmRSS:\s+(\d+)/m), anonymous: mb(/^RssAnon:\s+(\d+)/m) };
 }
 
 /** Seconds of processor time so far. */

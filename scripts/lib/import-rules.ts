@@ -46,6 +46,7 @@ const PACKAGE_OWNERS: Record<string, readonly string[]> = {
   "@grpc/grpc-js": ["deviceplugin", "proto"],
   citty: ["cli"],
   consola: ["cli"],
+  re2js: ["api"],
 };
 
 /** Files that may use what only one runtime offers, each the only one for its purpose. */

@@ -9,6 +9,10 @@ export interface Tally {
 export function parseJUnit(xml: string): Tally {
   const root = /<testsuites\b[^>]*>/.exec(xml)?.[0];
   if (root === undefined) throw new Error("Cannot read the test report: it has no totals");
-  const count = (name: string): number => Number(new RegExp(`\\b${name}="(\\d+)"`).exec(root)?.[1] ?? 0);
-  return { tests: count("tests"), failed: count("failures") + count("errors"), skipped: count("skipped") };
+  const count = (attribute: RegExp): number => Number(attribute.exec(root)?.[1] ?? 0);
+  return {
+    tests: count(/\btests="(\d+)"/),
+    failed: count(/\bfailures="(\d+)"/) + count(/\berrors="(\d+)"/),
+    skipped: count(/\bskipped="(\d+)"/),
+  };
 }

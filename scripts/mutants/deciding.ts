@@ -11,6 +11,40 @@ const STATES = `${ROLLOUT}/states.test.ts`;
 const HOLD_BACK = [`${OPERATOR}/desired/hold-back.test.ts`, `${OPERATOR}/desired/objects.test.ts`, MODEL];
 
 export const DECIDING_MUTANTS: Mutant[] = [
+  ...mutantsOf("internal/api/kernel-mapping.ts", ["internal/api/kernel-mapping.test.ts"], {
+    "an empty expression matches every kernel": [
+      "if (mapping.regexp && matches",
+      "if (mapping.regexp !== undefined && matches",
+    ],
+    "the mapping behind one that cannot be evaluated is taken": [
+      "return { mapping: undefined, problem: `",
+      "continue;\n      return { mapping: undefined, problem: `",
+    ],
+    "the plus at the end of a kernel version counts": ['kernelVersion.endsWith("+")', "false"],
+  }),
+  ...mutantsOf(
+    "internal/api/kernel-regexp.ts",
+    ["internal/api/kernel-regexp.test.ts", "internal/api/kernel-mapping.test.ts"],
+    {
+      "a program of any size is compiled": ["if (size > MAX_INSTRUCTIONS)", "if (size > 1e9)"],
+      "a kernel version of any length is matched": [
+        "if (kernel.length > MAX_KERNEL_CHARACTERS)",
+        "if (kernel.length < 0)",
+      ],
+      "one kernel's answer is given for another": ["answers.get(kernel)", "[...answers.values()][0]"],
+    },
+  ),
+  ...mutantsOf("internal/api/regexp-size.ts", ["internal/api/kernel-regexp.test.ts"], {
+    "a count counts once": ["* Math.max(1, Number(count[1]), Number(count[2] ?? 0))", ""],
+    "a class ends at its first bracket": ['=== "]" && !first', '=== "]"'],
+    "what is quoted is not counted": ["for (const _ of quoted[1]!) add(1);", ""],
+  }),
+  ...mutantsOf(`${OPERATOR}/desired/hold-back.ts`, HOLD_BACK, {
+    "an expression that cannot be evaluated chooses nothing": [
+      "if (before.problem !== undefined || after.problem !== undefined) return false;",
+      "",
+    ],
+  }),
   ...mutantsOf(`${OPERATOR}/observe/cluster.ts`, [MEMO, NODES, RECONCILE, MODEL], {
     "a log that has changed does not reach what is remembered": ["      logsRevision,\n", ""],
     "what is the same for all nodes does not reach what is remembered": ["      contextRevision,\n", ""],
@@ -52,8 +86,8 @@ export const DECIDING_MUTANTS: Mutant[] = [
       "nodes.find((node) => node.want !== undefined && mayBeInUse(node, module, version))",
     ],
     "the image of a module that failed cannot be corrected": [
-      "labelledReady) && failure === undefined &&",
-      "labelledReady) &&",
+      "=== version && node[module].failure === undefined",
+      "=== version",
     ],
   }),
   ...mutantsOf(`${OPERATOR}/desired/hold-back-images.ts`, HOLD_BACK, {

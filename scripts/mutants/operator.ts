@@ -25,6 +25,21 @@ export const OPERATOR_MUTANTS: Mutant[] = [
       'if (plan.step === "None") {',
     ],
   }),
+  ...mutantsOf(`${OPERATOR}/act/patch-guard.ts`, [`${OPERATOR}/act/patch-guard.test.ts`, NODES], {
+    "the same PATCH is sent as often as passes come": [
+      "now - sent.at >= SAME_PATCH_MS) return",
+      "now >= sent.at) return",
+    ],
+    "a node that somebody else changes waits": [
+      'if (isNewerVersion(version, this.#known.get(node)?.version ?? "")) return undefined;',
+      "",
+    ],
+    "our own changes count as somebody else's": [
+      "version: isNewerVersion(version, before) ? version : before",
+      "version: before",
+    ],
+    "what was sent is remembered for ever": ["    map.delete(key);\n", ""],
+  }),
   ...mutantsOf(`${OPERATOR}/act/evict.ts`, UNIT, {
     "pods are always deleted by force": [
       "const force = forceAt !== undefined && evictor.now() >= forceAt;",

@@ -9,9 +9,10 @@ import { isConflict, isNotFound } from "../../kube/errors.ts";
 import { NODES, PODS, refOf } from "../../kube/resource.ts";
 import type { ReconcilerCaches } from "../cache/caches.ts";
 import { evictHolders, type Evictor } from "./evict.ts";
+import type { PatchGuard } from "./patch-guard.ts";
 import type { NodePods } from "../cache/node-pods.ts";
 import { isPluginOf, isTerminating } from "../cache/pods.ts";
-import { isDue, needsFreshNode, nodePatch, takesStep } from "../rollout/patch.ts";
+import { isDue, needsFreshNode, nodePatch, takesStep, type NodePatch } from "../rollout/patch.ts";
 import type { NodePlan, RolloutPlan } from "../rollout/plan.ts";
 import { keepsHolders } from "../rollout/states.ts";
 import type { StepName } from "../rollout/steps.ts";
@@ -26,6 +27,7 @@ export interface Actor extends Evictor {
   attempt: string;
   /** Nodes whose pods are known on behalf of this resource; kept up to date here. */
   inspected: Set<string>;
+  patches: PatchGuard;
 }
 
 /** The nodes of a plan as they were when it was made, by name. */
@@ -43,6 +45,8 @@ export interface StepResults {
   /** Refusals because a node has changed since it was seen, or is gone: the cache will say. */
   overtaken: Error[];
   again: Again;
+  /** Milliseconds until a PATCH that was just sent may be sent again; undefined if none waits for that. */
+  heldMs: number | undefined;
 }
 
 /**
@@ -57,7 +61,7 @@ export async function takeSteps(
   seen: SeenNodes,
   signal: AbortSignal,
 ): Promise<StepResults> {
-  const results: StepResults = { steps: [], errors: [], overtaken: [], again: undefined };
+  const results: StepResults = { steps: [], errors: [], overtaken: [], again: undefined, heldMs: undefined };
   forgetHolders(actor, plan);
   await Promise.allSettled(
     plan.nodes.filter(isDue).map(async (node) => {
@@ -94,7 +98,7 @@ async function takeStep(
   results: StepResults,
   signal: AbortSignal,
 ): Promise<void> {
-  const { client, caches, pods, inspected } = actor;
+  const { caches, pods, inspected } = actor;
   const key = onloadKeyOf(onload);
   const { name } = plan.facts;
   if (plan.step === "Inspect") {
@@ -121,8 +125,11 @@ async function takeStep(
       return;
     }
     const options = fresh ? { resourceVersion: node?.metadata.resourceVersion, signal } : { signal };
-    const answer = await client.mergePatch<Node>(NODES, { name }, patch, options);
-    caches.nodes.observe(answer);
+    const waitMs = await patchNode(actor, plan, key, patch, options);
+    if (waitMs !== undefined) {
+      results.heldMs = Math.min(waitMs, results.heldMs ?? Infinity);
+      return;
+    }
     if (plan.step === "UnlabelPlugin") {
       inspected.delete(name);
       pods.forget(name);
@@ -131,6 +138,39 @@ async function takeStep(
   }
   if (plan.step === "Evict") await evictHolders(actor, onload, plan, signal);
   if (plan.step === "ReplacePlugin") await deletePlugin(actor, key, name, signal);
+}
+
+/**
+ * Sends the one PATCH of a step.
+ *
+ * @returns undefined once it is done, or in how many milliseconds it may be sent again
+ * @throws what it is refused with, or was when it was just sent
+ */
+async function patchNode(
+  { client, caches, kmm, attempt, patches, monotonic }: Actor,
+  plan: NodePlan,
+  key: OnloadKey,
+  patch: NodePatch,
+  options: { resourceVersion?: string | undefined; signal: AbortSignal },
+): Promise<number | undefined> {
+  const { name } = plan.facts;
+  // Its records say when it is made. At no time at all it says only what it does.
+  const what = JSON.stringify(nodePatch(plan, key, kmm, attempt, 0));
+  const version = caches.nodes.store.get(name)?.metadata.resourceVersion ?? "";
+  const hold = patches.holds(name, what, version, monotonic());
+  if (hold?.error !== undefined) throw hold.error;
+  if (hold) return hold.waitMs;
+  patches.sends(name, what, version, monotonic());
+  let answer: Node;
+  try {
+    answer = await client.mergePatch<Node>(NODES, { name }, patch, options);
+  } catch (error) {
+    patches.refused(name, what, error);
+    throw error;
+  }
+  patches.taken(name, answer.metadata.resourceVersion ?? "", monotonic());
+  caches.nodes.observe(answer);
+  return undefined;
 }
 
 async function deletePlugin(

@@ -4,7 +4,7 @@ import type { Module } from "../../api/kmm.ts";
 import { missingImages, type ModuleImages } from "../kmm/images.ts";
 import type { Kmm, LoadLabelObservation, Version } from "../kmm/kmm.ts";
 import { requiresLoadLabel } from "../kmm/load-label.ts";
-import { mappingFor } from "../kmm/module-config.ts";
+import { chooseMapping, mappingFor, mayMap } from "../kmm/module-config.ts";
 import type { NodeObservation, PluginObservation } from "../observe/observation.ts";
 import type { LoadLabelFacts, NodeFacts, PluginFacts } from "./facts.ts";
 
@@ -28,12 +28,14 @@ export function assess(observation: NodeObservation, wanted: Wanted): NodeFacts 
   const { kmm, modules, images } = wanted;
   const { sfcAtBoot, plugin, ...seen } = observation;
   const { kernel } = seen;
+  const { mapping, problem } = chooseMapping(modules.onload, kernel);
   const sfcMapped = mappingFor(modules.sfc, kernel) !== undefined;
   // sfc is never replaced under the node's own traffic: there, onload is loaded on top of the sfc that the boot brought.
   const sfcManaged = sfcMapped && sfcAtBoot === undefined;
   return {
     ...seen,
-    mapped: mappingFor(modules.onload, kernel) !== undefined,
+    mapped: mapping !== undefined,
+    mappingProblem: problem,
     missingImages: missingImages(
       [
         { module: modules.onload, images: images?.onload },
@@ -53,9 +55,9 @@ export function assess(observation: NodeObservation, wanted: Wanted): NodeFacts 
   };
 }
 
-/** Whether a Module makes KMM load a version for a kernel. */
+/** Whether a Module makes KMM load a version for a kernel, or may do so. */
 function isLoadedBy(module: DeepReadonly<Module> | undefined, version: Version, kernel: string): boolean {
-  return module?.spec.moduleLoader.container.version === version && mappingFor(module, kernel) !== undefined;
+  return module?.spec.moduleLoader.container.version === version && mayMap(module, kernel);
 }
 
 function loadLabelFacts(seen: LoadLabelObservation, module: DeepReadonly<Module> | undefined): LoadLabelFacts {

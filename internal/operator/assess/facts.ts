@@ -14,6 +14,8 @@ export type { Failure, LoadLabelFacts, Version } from "../kmm/kmm.ts";
 export interface NodeFacts extends Omit<NodeObservation, "sfcAtBoot" | "plugin" | "loadLabels"> {
   /** Whether a kernel mapping gives the node's kernel an image. */
   mapped: boolean;
+  /** Why it cannot be told which mapping is for that kernel; see ChosenMapping. */
+  mappingProblem: string | undefined;
   /** Images of the wanted version that KMM has not found for that kernel; empty if KMM does not say (before 2.4). */
   missingImages: readonly MissingImage[];
   /** Whether the sfc module is managed for this node's kernel. */

@@ -91,10 +91,27 @@ describe("holdBack", () => {
       live: module(),
       desired: module({ kernelMappings: [{ ...el8, regexp: "el8\\.x86_64$" }] }),
     },
-    "an expression that only RE2 knows: any change is held back": {
+    "another expression that only RE2 knows, and that chooses the same image": {
       live: module(),
-      desired: module({ kernelMappings: [{ ...el8, regexp: "(?P<n>el8)" }] }),
-      held: [`spec.onload.kernelMappings (kernel ${KERNEL_8})`],
+      desired: module({ kernelMappings: [{ ...el8, regexp: "(?i)(?P<n>EL[[:digit:]])" }] }),
+    },
+    "an expression that cannot be evaluated: any change is held back": {
+      live: module(),
+      desired: module({ kernelMappings: [{ ...el8, regexp: "el8(?!_5)" }] }),
+      held: [`spec.onload.kernelMappings (kernel ${KERNEL_8}: r/module:1-el8 to none)`],
+    },
+    "such an expression is replaced": {
+      live: module({ kernelMappings: [{ ...el8, regexp: "el8(?!_5)" }] }),
+      desired: module(),
+      held: [`spec.onload.kernelMappings (kernel ${KERNEL_8}: none to r/module:1-el8)`],
+    },
+    "such an expression behind the mapping of every labelled node": {
+      live: module(),
+      desired: module({ kernelMappings: [el8, { ...el9, regexp: "(?!" }] }),
+    },
+    "the kernel itself in the live Module, put in by a person": {
+      live: module({ kernelMappings: [{ containerImage: el8.containerImage, literal: KERNEL_8 }] }),
+      desired: module(),
     },
     "only how the image is built": {
       live: module(),
@@ -173,7 +190,7 @@ describe("holdBack", () => {
     });
     const mappings = fc.array(mapping, { minLength: 1, maxLength: 4 });
     const image = (list: readonly KernelMapping[], kernel: string): string | undefined =>
-      list.find(({ regexp }) => new RegExp(regexp).test(kernel))?.containerImage;
+      list.find(({ regexp }) => new RegExp(regexp!).test(kernel))?.containerImage;
     fc.assert(
       fc.property(mappings, mappings, fc.subarray([KERNEL_8, KERNEL_9]), (was, want, kernels) => {
         const live = module({ kernelMappings: was });

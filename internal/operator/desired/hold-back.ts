@@ -2,7 +2,7 @@
 import { isDeepStrictEqual } from "node:util";
 import type { DeepReadonly } from "../../api/core.ts";
 import type { KernelMapping, Module, ModuleLoaderContainer } from "../../api/kmm.ts";
-import { kernelMappingFor } from "../../api/onload.ts";
+import { chooseKernelMapping, kernelMappingFor } from "../../api/kernel-mapping.ts";
 import type { Kmm } from "../kmm/kmm.ts";
 
 /** What is known of the Module as nodes have it. */
@@ -101,18 +101,19 @@ function sameMapping(
   want: readonly DeepReadonly<KernelMapping>[],
   kernel: string,
 ): boolean {
-  // If JavaScript cannot parse an expression, KMM may choose another mapping than we would: any change counts.
-  if (![...was, ...want].every(({ regexp }) => parses(regexp))) return false;
-  const before = kernelMappingFor(was, kernel);
-  if (!before) return true;
-  const after = kernelMappingFor(want, kernel);
-  return after !== undefined && isDeepStrictEqual(loads(before), loads(after));
+  const before = chooseKernelMapping(was, kernel);
+  const after = chooseKernelMapping(want, kernel);
+  // KMM may be able to evaluate what we cannot, and choose any mapping: every change counts.
+  if (before.problem !== undefined || after.problem !== undefined) return false;
+  if (!before.mapping) return true;
+  return after.mapping !== undefined && isDeepStrictEqual(loads(before.mapping), loads(after.mapping));
 }
 
 /** What of a mapping decides how a module is loaded: not which other kernels it is for, nor how its image is built. */
 function loads(mapping: DeepReadonly<KernelMapping>): object {
   const rest = plain(mapping);
   delete rest["regexp"];
+  delete rest["literal"];
   delete rest["build"];
   return rest;
 }
@@ -143,15 +144,6 @@ function plain<T extends object>(object: DeepReadonly<T>): Record<string, unknow
     delete out["inTreeModuleToRemove"];
   }
   return out;
-}
-
-/** Whether a mapping chooses kernels in a way that we can follow: a person may have put in a `literal` instead. */
-function parses(regexp: string | undefined): boolean {
-  try {
-    return regexp !== undefined && new RegExp(regexp) instanceof RegExp;
-  } catch {
-    return false;
-  }
 }
 
 function text(value: unknown): string {

@@ -2,13 +2,14 @@
 import { createHash } from "node:crypto";
 import type { DaemonSet, DeepReadonly } from "../../api/core.ts";
 import type { Module } from "../../api/kmm.ts";
-import { kernelMappingFor, type Onload } from "../../api/onload.ts";
+import { kernelMappingFor } from "../../api/kernel-mapping.ts";
+import type { Onload } from "../../api/onload.ts";
 import { desiredDaemonSet } from "./daemonset.ts";
 import { holdBack, type HeldBack } from "./hold-back.ts";
 import { holdBackImages } from "./hold-back-images.ts";
 import { desiredModules, type DesiredModules } from "./modules.ts";
 import type { Kmm, SelectorInUse, Version } from "../kmm/kmm.ts";
-import { mappingFor } from "../kmm/module-config.ts";
+import { mappingFor, mayMap } from "../kmm/module-config.ts";
 import type { LiveObjects } from "../observe/cluster.ts";
 import { lastReadyOnload } from "../observe/last-ready.ts";
 import type { NodeObservation } from "../observe/observation.ts";
@@ -167,7 +168,7 @@ export function desiredObjects(
     (node) =>
       (node.onloadAlone || (node.onload && !node.sfc)) &&
       !node.sfcAtBoot &&
-      mappingFor(sfcModule, node.kernel) &&
+      mayMap(sfcModule, node.kernel) &&
       !mappingFor(liveSfc, node.kernel),
   );
   if (gaining) {

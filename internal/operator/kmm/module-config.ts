@@ -1,15 +1,29 @@
 /** Which kernels a Module loads something for. */
 import type { DeepReadonly } from "../../api/core.ts";
 import type { KernelMapping, Module } from "../../api/kmm.ts";
-import { kernelMappingFor } from "../../api/onload.ts";
+import { chooseKernelMapping, type ChosenMapping } from "../../api/kernel-mapping.ts";
 import type { Kmm } from "./kmm.ts";
+
+/** The kernel mapping of a Module that KMM takes for a kernel, or why it cannot be told. */
+export function chooseMapping(
+  module: DeepReadonly<Module> | undefined,
+  kernel: string,
+): ChosenMapping<DeepReadonly<KernelMapping>> {
+  return chooseKernelMapping(module?.spec.moduleLoader.container.kernelMappings ?? [], kernel);
+}
 
 /** The kernel mapping of a Module that KMM takes for a kernel. */
 export function mappingFor(
   module: DeepReadonly<Module> | undefined,
   kernel: string,
 ): DeepReadonly<KernelMapping> | undefined {
-  return kernelMappingFor(module?.spec.moduleLoader.container.kernelMappings ?? [], kernel);
+  return chooseMapping(module, kernel).mapping;
+}
+
+/** Whether KMM may load something of a Module for a kernel: if it cannot be told, it may. */
+export function mayMap(module: DeepReadonly<Module> | undefined, kernel: string): boolean {
+  const { mapping, problem } = chooseMapping(module, kernel);
+  return mapping !== undefined || problem !== undefined;
 }
 
 /**

@@ -24,6 +24,8 @@ interface WorkResults {
   /** What was refused although nothing is wrong: a cache is behind. */
   overtaken: Error[];
   again: Again;
+  /** See StepResults. */
+  heldMs: number | undefined;
   /** The resource has been let go. */
   released: boolean;
 }
@@ -33,13 +35,13 @@ export interface PassResults extends WorkResults {
   logs: Collected;
 }
 
-const NO_STEPS: StepResults = { steps: [], errors: [], overtaken: [], again: undefined };
+const NO_STEPS: StepResults = { steps: [], errors: [], overtaken: [], again: undefined, heldMs: undefined };
 const NO_OBJECTS: ObjectResults = { errors: [], overtaken: [] };
 const NO_FINALIZER = { errors: [], overtaken: [] };
 
 function workOf(
   plan: RolloutPlan,
-  { steps, errors, overtaken, again }: StepResults,
+  { steps, errors, overtaken, again, heldMs }: StepResults,
   objects: ObjectResults,
   finalizer: Pick<FinalizerResult, "errors" | "overtaken"> = NO_FINALIZER,
 ): WorkResults {
@@ -50,6 +52,7 @@ function workOf(
     unapplied: objects.errors,
     overtaken: [...finalizer.overtaken, ...objects.overtaken, ...overtaken],
     again,
+    heldMs,
     released: false,
   };
 }
@@ -125,7 +128,7 @@ async function stepNodes(
   { kmm, policy }: Planned,
   plan: RolloutPlan,
   seen: SeenNodes,
-  { evictions, inspected }: ResourceSession,
+  { evictions, inspected, patches }: ResourceSession,
   signal: AbortSignal,
 ): Promise<StepResults> {
   // Without KMM no step would come to an end; only cleaning up needs none of it.
@@ -139,6 +142,7 @@ async function stepNodes(
     caches,
     pods,
     inspected,
+    patches,
     evictions,
     onEviction,
     now,

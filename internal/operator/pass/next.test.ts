@@ -10,6 +10,7 @@ function outcome(changes: Partial<PassOutcome> = {}): PassOutcome {
   return {
     plan: { nodes: [], wakeAt: undefined, halted: false } as never,
     again: undefined,
+    heldMs: undefined,
     logs: { changed: false, failed: false },
     statusWaitMs: undefined,
     problems: [],
@@ -26,6 +27,7 @@ describe("the next pass comes", () => {
     ["with the next event", outcome(), undefined],
     ["at once when a step has found new facts", outcome({ again: "now" }), 0],
     ["when the caches have caught up", outcome({ again: "soon" }), 20],
+    ["when a PATCH may be sent again", outcome({ heldMs: 400 }), 400],
     ["with new log lines", outcome({ logs: { changed: true, failed: false } }), 20],
     ["when a log may be readable again", outcome({ logs: { changed: false, failed: true } }), 30_000],
     ["when the status may be written", outcome({ statusWaitMs: 700 }), 700],

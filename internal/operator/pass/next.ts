@@ -30,6 +30,8 @@ const SILENT: ReadonlySet<Reason> = new Set<Reason>([REASON.ServiceAccountMissin
 export interface PassOutcome {
   plan: RolloutPlan;
   again: Again;
+  /** Milliseconds until a PATCH may be sent again, if one waits for that. */
+  heldMs: number | undefined;
   logs: Collected;
   /** Milliseconds after which the status may be written again, if it waits. */
   statusWaitMs: number | undefined;
@@ -45,10 +47,11 @@ export interface PassOutcome {
  * @returns undefined: with the next event, or after a growing delay if something failed
  */
 export function nextPass(outcome: PassOutcome, now: number): number | undefined {
-  const { plan, again, logs, statusWaitMs, problems, failed } = outcome;
+  const { plan, again, heldMs, logs, statusWaitMs, problems, failed } = outcome;
   const times: number[] = [];
   if (again === "now") times.push(0);
   if (again === "soon" || logs.changed) times.push(OVERTAKEN_MS);
+  if (heldMs !== undefined) times.push(heldMs);
   if (logs.failed) times.push(READ_AGAIN_MS);
   if (statusWaitMs !== undefined) times.push(statusWaitMs);
   if (problems.some(({ reason }) => SILENT.has(reason))) times.push(PROBLEM_MS);
@@ -78,13 +81,13 @@ export function next(
   { problems, statusWaitMs, error }: Reported,
   log: Logger,
 ): Result {
-  const { plan, again, overtaken, logs, errors, unapplied } = results;
+  const { plan, again, heldMs, overtaken, logs, errors, unapplied } = results;
   // What is refused again and again is no matter of a cache that is a moment behind.
   const stuck = problems.some(({ reason }) => reason === REASON.StepFailed) ? overtaken : [];
   const failures = [...errors, ...unapplied, ...stuck, ...(error ? [error] : [])];
   const failed = failures.length > 0;
   const soon = overtaken.length > stuck.length ? "soon" : again;
-  const due = nextPass({ plan, again: soon, logs, statusWaitMs, problems, failed }, now());
+  const due = nextPass({ plan, again: soon, heldMs, logs, statusWaitMs, problems, failed }, now());
   const restMs = restAfter(planMs);
   if (!failed) return due === undefined ? { restMs } : { requeueAfterMs: due, restMs };
   const all =

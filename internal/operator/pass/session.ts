@@ -1,5 +1,6 @@
 import { EvictionLog } from "../act/evict.ts";
 import type { AppliedObjects } from "../act/objects.ts";
+import { PatchGuard } from "../act/patch-guard.ts";
 import { Memo } from "../memo.ts";
 import { Persistence } from "./persistence.ts";
 import { FailureLogs } from "../observe/failure-logs.ts";
@@ -16,6 +17,7 @@ export class ResourceSession {
   readonly plan = new PlanMemo();
   readonly applied: AppliedObjects = new Map();
   readonly evictions = new EvictionLog();
+  readonly patches = new PatchGuard();
   readonly failureLogs = new FailureLogs();
   /** Nodes whose pods are known on behalf of this resource. */
   readonly inspected = new Set<string>();

@@ -94,6 +94,17 @@ describe("reports", () => {
   });
 });
 
+test("an expression that cannot be evaluated is named", () => {
+  const mappingProblem = "kernelMappings[1].regexp cannot be evaluated: missing closing )";
+  for (const node of [bare({ mapped: false, mappingProblem }), whole("v1", { mapped: false, mappingProblem })]) {
+    expect(problem(node)).toMatchObject({
+      reason: "NoKernelMapping",
+      message:
+        "No kernel module image can be chosen for the node's kernel, because spec.onload.kernelMappings[1].regexp cannot be evaluated: missing closing ); correct it",
+    });
+  }
+});
+
 describe("standing problems are no failures", () => {
   test.each([
     ["Cordoned", bare({ cordoned: true })],

@@ -177,7 +177,10 @@ function standingProblem(node: NodeFacts, state: NodeState): Failure | undefined
   if (state === "Unmapped" || (serves === "older" && !node.mapped)) {
     return {
       reason: NODE_REASON.NoKernelMapping,
-      message: "No entry of spec.onload.kernelMappings matches the node's kernel; add one",
+      message:
+        node.mappingProblem === undefined
+          ? "No entry of spec.onload.kernelMappings matches the node's kernel; add one"
+          : `No kernel module image can be chosen for the node's kernel, because spec.onload.${node.mappingProblem}; correct it`,
     };
   }
   if (!node.ready && serves) {

@@ -48,6 +48,7 @@ export function bare(changes: Partial<NodeFacts> = {}): NodeFacts {
     want: "v2",
     kernel: "6.1.0",
     mapped: true,
+    mappingProblem: undefined,
     missingImages: [],
     sfcManaged: false,
     sfcAbandoned: false,

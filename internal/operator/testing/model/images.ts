@@ -12,7 +12,9 @@ type Mapping = DeepReadonly<Module>["spec"]["moduleLoader"]["container"]["kernel
 /** The mapping for a kernel: the first that matches, of which one trailing `+` does not count. */
 export function mappingOf(module: DeepReadonly<Module>, kernel: string): Mapping | undefined {
   const trimmed = kernel.endsWith("+") ? kernel.slice(0, -1) : kernel;
-  return module.spec.moduleLoader.container.kernelMappings.find(({ regexp }) => new RegExp(regexp).test(trimmed));
+  return module.spec.moduleLoader.container.kernelMappings.find(
+    ({ regexp }) => regexp !== undefined && new RegExp(regexp).test(trimmed),
+  );
 }
 
 /**

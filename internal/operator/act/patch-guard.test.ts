@@ -1,0 +1,55 @@
+import { expect, test } from "bun:test";
+import { PatchGuard, SAME_PATCH_MS } from "./patch-guard.ts";
+
+/** A guard that has sent "a" to node n1, at version 100 and time 0. */
+function guard(taken?: string): PatchGuard {
+  const made = new PatchGuard();
+  made.sends("n1", "a", "100", 0);
+  if (taken !== undefined) made.taken("n1", taken, 10);
+  return made;
+}
+
+test.each([
+  ["the same, unanswered", guard(), "n1", "a", "100", 300, 700],
+  ["the same, and the cache has not seen it", guard("102"), "n1", "a", "100", 300, 700],
+  ["the same, and the cache has seen it", guard("102"), "n1", "a", "102", 300, 700],
+  ["the same, and the cache has seen a change before it", guard("102"), "n1", "a", "101", 300, 700],
+  ["the same, and somebody has changed the node since", guard("102"), "n1", "a", "103", 300, undefined],
+  ["the same, and the version has a digit more", guard("999"), "n1", "a", "1000", 300, undefined],
+  ["the same after a second", guard("102"), "n1", "a", "102", SAME_PATCH_MS, undefined],
+  ["another", guard("102"), "n1", "b", "102", 300, undefined],
+  ["the same to another node", guard("102"), "n2", "a", "100", 300, undefined],
+  ["the same to a node without a version", guard(""), "n1", "a", "", 300, 700],
+] as const)("%s", (_, made, node, patch, version, now, waitMs) => {
+  expect(made.holds(node, patch, version, now)).toEqual(
+    waitMs === undefined ? undefined : { waitMs, error: undefined },
+  );
+});
+
+test("two that undo each other are held both", () => {
+  const made = guard("102");
+  made.sends("n1", "b", "102", 20);
+  made.taken("n1", "103", 30);
+  expect(made.holds("n1", "a", "103", 40)?.waitMs).toBe(960);
+  expect(made.holds("n1", "b", "103", 40)?.waitMs).toBe(980);
+  expect(made.holds("n1", "a", "104", 40)).toBeUndefined();
+});
+
+test("a refusal is told again while it is held, and not after", () => {
+  const made = guard();
+  const error = new Error("no");
+  made.refused("n1", "a", error);
+  expect(made.holds("n1", "a", "100", 999)).toEqual({ waitMs: 1, error });
+  expect(made.holds("n1", "a", "100", 1000)).toBeUndefined();
+  made.sends("n1", "a", "100", 1000);
+  expect(made.holds("n1", "a", "100", 1001)).toEqual({ waitMs: 999, error: undefined });
+});
+
+test("only a second is remembered", () => {
+  const made = new PatchGuard();
+  for (let now = 0; now < 100_000; now += 10) {
+    made.sends(`n${now}`, "a", "1", now);
+    made.taken(`n${now}`, "2", now);
+    expect(made.size).toBeLessThanOrEqual(202);
+  }
+});

@@ -1,0 +1,87 @@
+/**
+ * Keeps one PATCH of a node from being sent again and again: by a cache that never shows it, a webhook that takes it back,
+ * or a mistake of ours. Nothing here is state: it is lost with the process, which may then send once more.
+ */
+import { isNewerVersion } from "../../kube/object.ts";
+
+/** The same PATCH is sent to a node no sooner than this after the last time, if nobody else has changed the node. */
+export const SAME_PATCH_MS = 1000;
+
+interface Sent {
+  /** Milliseconds of a clock that does not go back. */
+  at: number;
+  /** What the API server refused it with. */
+  error: unknown;
+}
+
+/** Why a PATCH is not sent now. */
+export interface Hold {
+  /** Milliseconds until it may be sent. */
+  waitMs: number;
+  /** What it was refused with the last time; undefined if it was taken, or has not been answered yet. */
+  error: unknown;
+}
+
+/** What was sent to nodes within the last second. */
+export class PatchGuard {
+  /** By node and PATCH, the newest at the end. */
+  readonly #sent = new Map<string, Sent>();
+  /** By node: its resource version as far as it is known to us, the newest at the end. */
+  readonly #known = new Map<string, { at: number; version: string }>();
+
+  /** How many nodes and PATCHes are kept; those that are over are forgotten with the next that is sent. */
+  get size(): number {
+    return this.#sent.size + this.#known.size;
+  }
+
+  /**
+   * @param patch what the PATCH does, without any time in it
+   * @param version the node's resource version in the cache
+   * @param now milliseconds of a clock that does not go back
+   * @returns undefined if it may be sent
+   */
+  holds(node: string, patch: string, version: string, now: number): Hold | undefined {
+    const sent = this.#sent.get(keyOf(node, patch));
+    if (!sent || now - sent.at >= SAME_PATCH_MS) return undefined;
+    if (isNewerVersion(version, this.#known.get(node)?.version ?? "")) return undefined;
+    return { waitMs: sent.at + SAME_PATCH_MS - now, error: sent.error };
+  }
+
+  /** A PATCH goes out. */
+  sends(node: string, patch: string, version: string, now: number): void {
+    forgetOld(this.#sent, now);
+    forgetOld(this.#known, now);
+    const key = keyOf(node, patch);
+    this.#sent.delete(key);
+    this.#sent.set(key, { at: now, error: undefined });
+    this.#knows(node, version, now);
+  }
+
+  /** The API server has taken it; @param version the node's resource version since */
+  taken(node: string, version: string, now: number): void {
+    this.#knows(node, version, now);
+  }
+
+  /** The API server, or the way there, has refused it. */
+  refused(node: string, patch: string, error: unknown): void {
+    const sent = this.#sent.get(keyOf(node, patch));
+    if (sent) sent.error = error;
+  }
+
+  #knows(node: string, version: string, now: number): void {
+    const before = this.#known.get(node)?.version ?? "";
+    this.#known.delete(node);
+    this.#known.set(node, { at: now, version: isNewerVersion(version, before) ? version : before });
+  }
+}
+
+function keyOf(node: string, patch: string): string {
+  return `${node}\n${patch}`;
+}
+
+function forgetOld(map: Map<string, { at: number }>, now: number): void {
+  for (const [key, { at }] of map) {
+    if (now - at < SAME_PATCH_MS) return;
+    map.delete(key);
+  }
+}

@@ -1,0 +1,3 @@
+module onloadctl/tools/go-regexp
+
+go 1.26
