@@ -1,7 +1,7 @@
 /** The operator as a whole: caches, what makes it look at a resource again, and the loop that does. */
 import { randomUUID } from "node:crypto";
 import type { Logger } from "../cli/log.ts";
-import { OPERATOR_NAME } from "../api/names.ts";
+import { LEASE_NAME, OPERATOR_NAME } from "../api/names.ts";
 import { Controller } from "../controller/controller.ts";
 import { Manager, type ManagerOptions } from "../controller/manager.ts";
 import type { ControllerMetrics } from "../controller/metrics.ts";
@@ -9,6 +9,7 @@ import { BucketRateLimiter, ItemExponentialFailureRateLimiter, MaxOfRateLimiter 
 import type { Client } from "../kube/client.ts";
 import { systemClock } from "../kube/clock.ts";
 import { EventRecorder } from "../kube/events.ts";
+import { LeaseFence } from "../kube/lease-fence.ts";
 import { createCaches } from "./cache/caches.ts";
 import { NodePods, podWatcher } from "./cache/node-pods.ts";
 import { OwnImage } from "./own-image.ts";
@@ -45,18 +46,22 @@ export async function runOperator(options: OperatorOptions, signal: AbortSignal)
   const { client, metrics, log, namespaces, pod } = options;
   const caches = createCaches(client, namespaces, log);
   const instance = pod.name ?? `onloadctl-${process.pid}`;
-  const events = new EventRecorder({ client, component: OPERATOR_NAME, instance, log });
+  const fence = options.leaderElect ? new LeaseFence() : undefined;
+  // For everything that writes.
+  const writer = fence ? client.fencedBy(fence) : client;
+  const events = new EventRecorder({ client: writer, component: OPERATOR_NAME, instance, log });
   const manager = new Manager({
     log,
     metrics,
     metricsAddress: options.metricsAddress,
     healthProbeAddress: options.healthProbeAddress,
-    ...(options.leaderElect
+    ...(fence
       ? {
           leaderElection: {
             client,
-            lease: { namespace: options.leaseNamespace, name: OPERATOR_NAME },
+            lease: { namespace: options.leaseNamespace, name: LEASE_NAME },
             identity: `${instance}_${randomUUID()}`,
+            fence,
           },
         }
       : {}),
@@ -80,7 +85,7 @@ export async function runOperator(options: OperatorOptions, signal: AbortSignal)
     for (const key of keysOfNodeName(caches, node)) controller.enqueue(key);
   });
   const reconciler = new OnloadReconciler({
-    client,
+    client: writer,
     caches,
     pods,
     reporter: new EventReporter(events, new OperatorMetrics(metrics.registry)),
