@@ -294,6 +294,34 @@ describe("steps", () => {
     }
   });
 
+  test.each([
+    ["Install", (bed: ReconcilerBed) => bed.putNode("n1")],
+    ["UnlabelPlugin", (bed: ReconcilerBed) => bed.putServingNode("n1", "v1")],
+    ["UnlabelOnload", (bed: ReconcilerBed) => bed.putEmptiedNode("n1")],
+    ["LabelOnload", (bed: ReconcilerBed) => bed.putNode("n1", { [PLUGIN]: "v2" })],
+  ] as const)("are taken only on the node as it was seen: %s", async (step, prepare) => {
+    const bed = await bedFor();
+    prepare(bed);
+    const patched = (): Call | undefined =>
+      bed.cluster.calls.find(({ verb, what, body }) => {
+        const text = JSON.stringify(body);
+        return verb === "mergePatch" && what === "nodes" && text.includes(`${step} `);
+      });
+    let seen: string | undefined;
+    bed.cluster.before = (call) => {
+      if (call.verb !== "mergePatch" || call.what !== "nodes" || call !== patched()) return;
+      seen = bed.cluster.object<Node>(NODES, { name: "n1" })!.metadata.resourceVersion;
+      // Somebody is quicker, and the cache has not seen it when the call is made.
+      bed.cluster.behind = true;
+      bed.cluster.edit<Node>(NODES, { name: "n1" }, ({ metadata }) => (metadata.labels!["other"] = "changed"));
+    };
+    for (let i = 0; i < 8 && !patched(); i++) await bed.reconcile();
+    expect(patched()?.options["resourceVersion"]).toBe(seen!);
+    const { labels } = bed.cluster.object<Node>(NODES, { name: "n1" })!.metadata;
+    expect(labels!["other"]).toBe("changed");
+    expect(JSON.stringify(bed.cluster.object(NODES, { name: "n1" }))).not.toContain(`${step} `);
+  });
+
   test("replace only the resource's own plugin, and only the pod that was seen", async () => {
     const bed = await bedFor();
     bed.putServingNode("n1", "v2");

@@ -10,7 +10,11 @@ const UNIT = [NODES, RECONCILE, MODEL];
 export const OPERATOR_MUTANTS: Mutant[] = [
   ...mutantsOf(`${OPERATOR}/act/nodes.ts`, UNIT, {
     "no second look before a module is unloaded": ["if (left.length > 0) {", "if (left.length < 0) {"],
-    "no optimistic lock before a label goes": ["const fresh = needsFreshNode(plan);", "const fresh = false;"],
+    "no optimistic lock on a node": ["patch, { resourceVersion, signal });", "patch, { signal });"],
+    "a plan is acted on although the cache has moved on": [
+      "if (node === undefined || caches.nodes.store.get(name) !== node) {",
+      "if (node === undefined) {",
+    ],
     "what changes on a node is not taken into the cache": ["caches.nodes.observe(answer);", ""],
     "a failure on one node keeps the others from their steps": [
       "(overtaken ? results.overtaken : results.errors).push(asError(error));",

@@ -11,7 +11,7 @@ import type { ReconcilerCaches } from "../cache/caches.ts";
 import { evictHolders, type Evictor } from "./evict.ts";
 import type { NodePods } from "../cache/node-pods.ts";
 import { isPluginOf, isTerminating } from "../cache/pods.ts";
-import { isDue, needsFreshNode, nodePatch, takesStep } from "../rollout/patch.ts";
+import { isDue, nodePatch, takesStep } from "../rollout/patch.ts";
 import type { NodePlan, RolloutPlan } from "../rollout/plan.ts";
 import { keepsHolders } from "../rollout/states.ts";
 import type { StepName } from "../rollout/steps.ts";
@@ -113,14 +113,14 @@ async function takeStep(
   const patch = nodePatch(plan, key, actor.kmm, actor.attempt, actor.now());
   if (patch) {
     const node = seen.get(name);
-    const fresh = needsFreshNode(plan);
     // The plan is about the node as it was seen, and the cache may have moved on.
-    if (fresh && (node === undefined || caches.nodes.store.get(name) !== node)) {
+    if (node === undefined || caches.nodes.store.get(name) !== node) {
       results.again = "soon";
       return;
     }
-    const options = fresh ? { resourceVersion: node?.metadata.resourceVersion, signal } : { signal };
-    const answer = await client.mergePatch<Node>(NODES, { name }, patch, options);
+    // A version label is as bad as a missing one if it is set on stale knowledge: KMM unloads the other version for it.
+    const { resourceVersion } = node.metadata;
+    const answer = await client.mergePatch<Node>(NODES, { name }, patch, { resourceVersion, signal });
     caches.nodes.observe(answer);
     if (plan.step === "UnlabelPlugin") {
       inspected.delete(name);

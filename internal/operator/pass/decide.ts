@@ -2,10 +2,10 @@
 import type { SeenNodes } from "../act/nodes.ts";
 import { heldBackProblems, KMM_MISSING, NO_IMAGE, type ResourceProblem } from "../observe/preflight.ts";
 import { planFor, type Planned } from "../plan.ts";
+import { isDue } from "../rollout/patch.ts";
 import { beginRollback, type Rollback } from "../rollout/rollback.ts";
 import type { PassDeps } from "./deps.ts";
 import type { Gathered } from "./gather.ts";
-import { freshNodes } from "./order-of-work.ts";
 import type { ResourceSession } from "./session.ts";
 
 /** What to do in a pass. */
@@ -38,7 +38,7 @@ export function decide(deps: PassDeps, gathered: Gathered, session: ResourceSess
     problems: deleting ? [] : problemsOf(gathered, planned),
     works: rollback === undefined && invalid === undefined,
     starts: live.daemonSet !== undefined,
-    seen: new Map(freshNodes(plan).flatMap((name) => entryOf(name, caches.nodes.store.get(name)))),
+    seen: new Map(plan.nodes.filter(isDue).flatMap(({ facts }) => entryOf(facts.name, caches.nodes.store.get(facts.name)))),
     planMs,
   };
 }
