@@ -265,9 +265,7 @@ export class Client {
   ): Promise<T> {
     const action = `${verb} ${describeRef(resource, ref)}`;
     const call = { ...request, action, ...requestOptions(options) };
-    return request.method === "GET"
-      ? this.transport.json<T>(call, isA(resource))
-      : this.#write<T>(call, isA(resource));
+    return request.method === "GET" ? this.transport.json<T>(call, isA(resource)) : this.#write<T>(call, isA(resource));
   }
 
   /** Every call that changes anything. */

@@ -110,7 +110,7 @@ async function takeStep(
       return;
     }
   }
-  const patch = nodePatch(plan, key, actor.kmm, actor.attempt, actor.now());
+  const patch = nodePatch(plan, key, actor.kmm, actor.attempt, actor.now);
   if (patch) {
     const node = seen.get(name);
     // The plan is about the node as it was seen, and the cache may have moved on.

@@ -19,26 +19,33 @@ export interface Decision {
   /** Whether nodes that serve may be taken out of service. */
   starts: boolean;
   seen: SeenNodes;
+  /** When the plan was made, in milliseconds since the epoch: the whole pass goes by it. */
+  now: number;
   planMs: number;
 }
 
 /** Plans. It reads the caches at one moment: nothing is awaited. */
 export function decide(deps: PassDeps, gathered: Gathered, session: ResourceSession): Decision {
-  const { caches, pods, environment, now, monotonic } = deps;
+  const { caches, pods, environment, monotonic } = deps;
   const { onload, deleting, invalid } = gathered;
   const collected = { pods, refusals: session.evictions.refusals, failureLogs: session.failureLogs };
   const began = monotonic();
-  const planned = planFor({ caches, collected, environment }, onload, now(), session.plan);
+  const now = deps.now();
+  const clockSetAt = session.clock.look(now, began);
+  const planned = planFor({ caches, collected, environment, clockSetAt }, onload, now, session.plan);
   const planMs = monotonic() - began;
   const { kmm, plan, live } = planned;
-  const rollback = kmm.installed ? beginRollback(onload, plan, now()) : undefined;
+  const rollback = kmm.installed ? beginRollback(onload, plan, now) : undefined;
   return {
     planned,
     rollback,
     problems: deleting ? [] : problemsOf(gathered, planned),
     works: rollback === undefined && invalid === undefined,
     starts: live.daemonSet !== undefined,
-    seen: new Map(plan.nodes.filter(isDue).flatMap(({ facts }) => entryOf(facts.name, caches.nodes.store.get(facts.name)))),
+    seen: new Map(
+      plan.nodes.filter(isDue).flatMap(({ facts }) => entryOf(facts.name, caches.nodes.store.get(facts.name))),
+    ),
+    now,
     planMs,
   };
 }

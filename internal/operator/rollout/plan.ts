@@ -1,8 +1,9 @@
 /** The plan for all nodes of one Onload resource: what state each is in, what to do now, and when to look again. */
 import type { NodeFacts } from "../assess/facts.ts";
 import { isPresentAttempt, type Attempt } from "../observe/step-record.ts";
+import { believed, withBelievedTimes, type Present } from "./believed.ts";
 import { cordonProblem, isKeptByCordon, renewalFor, type Renewal } from "./cordon.ts";
-import { deadlineOf, forceAt, problemOf, waitingSince, type Limits, type Problem } from "./failure.ts";
+import { deadlineOf, forceAt, isWaiting, problemOf, waitingSince, type Limits, type Problem } from "./failure.ts";
 import { lastFailure, type FailureDraft } from "./lasting-failure.ts";
 import { sortByNodeName } from "./node-order.ts";
 import { gateText, type Gate } from "./gates.ts";
@@ -26,6 +27,8 @@ export interface Policy extends Attempt {
   kmmSkipsCordoned: boolean;
   /** Since when nothing moves although nodes wait, as the last status says, in milliseconds since the epoch. */
   stalledSince: number | undefined;
+  /** See {@link Present}. */
+  clockSetAt: number | undefined;
 }
 
 /** What to do with one node now. */
@@ -58,7 +61,8 @@ export interface RolloutPlan {
   /** Who holds the slots, as a sentence without its end; "" if no node waits for one. */
   slots: string;
   /**
-   * Nothing moves although nodes wait, and no wish of a person explains it. "noted": status.stalledSince says since when.
+   * Nothing moves although nodes wait, and no wish of a person explains it. "noted": status.stalledSince says since when,
+   * and can be believed.
    * undefined: something moves, or nothing waits.
    */
   stalled: "noted" | "unnoted" | undefined;
@@ -66,7 +70,9 @@ export interface RolloutPlan {
 
 /** Plans. Pure: equal facts, policy and time give equal plans. */
 export function planRollout(nodes: readonly NodeFacts[], policy: Policy, now: number): RolloutPlan {
-  const all = nodes.map((facts) => planNode(facts, policy, now));
+  const present = { now, clockSetAt: policy.clockSetAt };
+  const stalledSince = isBelieved(policy.stalledSince, present) ? policy.stalledSince : undefined;
+  const all = nodes.map((facts) => planNode(facts, policy, present));
   const concerned = all.filter(({ state, facts }) => state !== "Absent" || facts.keptBy !== undefined);
   const plans = sortByNodeName(concerned, ({ facts }) => facts.name);
   const halted = plans.some(({ problem }) => problem?.failed);
@@ -83,12 +89,16 @@ export function planRollout(nodes: readonly NodeFacts[], policy: Policy, now: nu
   const onPurpose = slots.holders.every(({ facts }) => facts.cordoned);
   const stalled = stalledNodes(plans, onPurpose);
   const times = plans.flatMap(({ deadline, forceAt: force }) => [deadline, force]);
-  if (stalled.length > 0) times.push(judgeStall(stalled, policy, held, now));
+  if (stalled.length > 0) times.push(judgeStall(stalled, stalledSince, policy, held, now));
   const future = times.filter((at) => at !== undefined && at > now) as number[];
   const wakeAt = future.length > 0 ? future.reduce((a, b) => Math.min(a, b)) : undefined;
-  const isNoted = policy.stalledSince !== undefined;
+  const isNoted = stalledSince !== undefined;
   const stall = stalled.length === 0 ? undefined : isNoted ? "noted" : "unnoted";
   return { nodes: plans, wakeAt, halted, slots: held, stalled: stall };
+}
+
+function isBelieved(time: number | undefined, present: Present): boolean {
+  return time !== undefined && believed(time, present) === time;
 }
 
 /** Keeps a node from its step. */
@@ -101,8 +111,13 @@ function close(plan: NodePlan, gate: Gate, slots: string): void {
  *
  * @returns when that time is over, in milliseconds since the epoch; undefined until status.stalledSince is written
  */
-function judgeStall(stalled: readonly NodePlan[], policy: Policy, slots: string, now: number): number | undefined {
-  const { stalledSince, limits } = policy;
+function judgeStall(
+  stalled: readonly NodePlan[],
+  stalledSince: number | undefined,
+  { limits }: Policy,
+  slots: string,
+  now: number,
+): number | undefined {
   if (stalledSince === undefined) return undefined;
   const end = stalledSince + limits.step;
   if (now >= end) for (const plan of stalled) plan.problem ??= stallProblem(plan, slots, stalledSince, limits.step);
@@ -142,8 +157,10 @@ function offeredUntil({ allocatable, ready, stepRecord }: NodeFacts, state: Node
 }
 
 /** What follows for a node from its own facts, whatever the others do. */
-function planNode(facts: NodeFacts, policy: Policy, now: number): NodePlan {
+function planNode(observed: NodeFacts, policy: Policy, time: Present): NodePlan {
   const { limits, attempt } = policy;
+  const { now } = time;
+  const facts = withBelievedTimes(observed, time);
   const state = stateOf(facts);
   const kept = isKeptByCordon(facts, state, policy);
   const offered = kept ? undefined : offeredUntil(facts, state);
@@ -154,6 +171,8 @@ function planNode(facts: NodeFacts, policy: Policy, now: number): NodePlan {
   // A failure by time belongs to the attempt it was measured in; a newer attempt starts the step's time again.
   const measuredIn = facts.stepRecord?.attempt ?? facts.failureRecord?.attempt ?? attempt;
   const restart = present?.byTime === true && !isPresentAttempt(measuredIn, policy);
+  // Written anew, a record that cannot be believed holds for the operator's next process too.
+  const redates = isWaiting(at.step) && facts.stepRecord?.since !== observed.stepRecord?.since;
   const { problem, record } = lastFailure(at, restart ? undefined : present, attempt);
   return {
     ...at,
@@ -161,7 +180,7 @@ function planNode(facts: NodeFacts, policy: Policy, now: number): NodePlan {
     failureRecord: record,
     gate: kept ? "Cordoned" : undefined,
     waitsFor: "",
-    renewal: renewalFor(facts, state, policy) ?? (restart ? { cordoned: false, remind: false } : undefined),
+    renewal: renewalFor(facts, state, policy) ?? (restart || redates ? { cordoned: false, remind: false } : undefined),
     deadline: offered ?? deadlineOf(at, limits),
     forceAt: kept ? undefined : forceAt(facts, state, limits),
   };

@@ -10,7 +10,7 @@ import { resolveMaxUnavailable } from "./slots.ts";
 export function policyFor(
   onload: DeepReadonly<Onload>,
   facts: readonly NodeFacts[],
-  around: Pick<Policy, "attempt" | "templateSeen" | "pluginImageKnown" | "kmmSkipsCordoned">,
+  around: Pick<Policy, "attempt" | "templateSeen" | "pluginImageKnown" | "kmmSkipsCordoned" | "clockSetAt">,
 ): Policy {
   const { maxUnavailable, paused, drain, stepTimeoutSeconds } = onload.spec.upgrade;
   const total = facts.filter(({ want }) => want !== undefined).length;
