@@ -12,6 +12,7 @@ import { EventRecorder } from "../kube/events.ts";
 import { LeaseFence } from "../kube/lease-fence.ts";
 import { createCaches } from "./cache/caches.ts";
 import { NodePods, podWatcher } from "./cache/node-pods.ts";
+import { OutdatedWatch, outdatedText, showOutdated } from "./cache/outdated.ts";
 import { OwnImage } from "./own-image.ts";
 import type { OperatorEnvironment } from "./plan.ts";
 import { OnloadReconciler } from "./reconcile.ts";
@@ -77,9 +78,12 @@ export async function runOperator(options: OperatorOptions, signal: AbortSignal)
     pluginImage: options.pluginImage,
     ownImage: undefined,
   };
+  const wakeAll = (): void => {
+    for (const key of allKeys(caches)) controller.enqueue(key);
+  };
   const ownImage = new OwnImage({ client, pod, log }, (image) => {
     environment.ownImage = image;
-    for (const key of allKeys(caches)) controller.enqueue(key);
+    wakeAll();
   });
   const pods = new NodePods(client, podWatcher(client, log), (node) => {
     for (const key of keysOfNodeName(caches, node)) controller.enqueue(key);
@@ -90,6 +94,7 @@ export async function runOperator(options: OperatorOptions, signal: AbortSignal)
     pods,
     reporter: new EventReporter(events, new OperatorMetrics(metrics.registry)),
     environment,
+    outdated: () => outdatedText(caches),
     now: () => systemClock.now(),
     monotonic: () => systemClock.monotonic(),
   });
@@ -109,6 +114,8 @@ export async function runOperator(options: OperatorOptions, signal: AbortSignal)
     if (!current) pods.forget(key);
   });
   manager.addController(controller);
+  manager.addRunnable(new OutdatedWatch(caches, wakeAll));
+  showOutdated(metrics.registry, caches);
 
   // Known before the first plan if the API server answers, and else as soon as it does.
   if (options.pluginImage === undefined) {

@@ -2,9 +2,11 @@ import { describe, expect, test } from "bun:test";
 import type { Node, Pod } from "../api/core.ts";
 import { onloadModuleLabel, onloadModuleName, pluginLabel } from "../api/names.ts";
 import type { OnloadSpecInput } from "../api/onload.ts";
+import { ONLOADS } from "../api/resources.ts";
 import { CUSTOM_RESOURCE_DEFINITIONS, NODES, PODS } from "../kube/resource.ts";
+import type { RawOnload } from "./cache/caches.ts";
 import { refusal, type Call } from "./testing/memory-cluster.ts";
-import { KEY, ReconcilerBed } from "./testing/reconciler-bed.ts";
+import { imagesOf, KEY, ReconcilerBed } from "./testing/reconciler-bed.ts";
 
 const PLUGIN = pluginLabel(KEY);
 const ONLOAD = onloadModuleLabel(KEY);
@@ -367,5 +369,58 @@ describe("steps", () => {
     await bed.reconcile();
     expect(bed.events.filter(({ reason }) => reason === "NodeLabelled").length).toBe(1);
     expect(await bed.metric("onload_operator_steps_total", { ...KEY, step: "Install" })).toEqual([1]);
+  });
+});
+
+describe("while a cache may be outdated", () => {
+  const WHY = "Cannot follow nodes: no answer for 120 s";
+
+  test.each([
+    ["a node that serves an older version", {}, (bed: ReconcilerBed) => bed.putServingNode("n1", "v1")],
+    ["a node that is emptied", {}, (bed: ReconcilerBed) => bed.putEmptiedNode("n1")],
+    [
+      "a pod that holds amd.com/onload",
+      {},
+      (bed: ReconcilerBed) => {
+        bed.putEmptiedNode("n1");
+        bed.putHolder("app", "n1");
+      },
+    ],
+    ["a node without anything", {}, (bed: ReconcilerBed) => bed.putNode("n1")],
+    ["the objects of a resource that is deleted", {}, (bed: ReconcilerBed) => bed.deleteOnload()],
+  ])("%s stays as it is, and the status says why", async (_name, spec, prepare) => {
+    const bed = await bedFor(spec);
+    prepare(bed);
+    bed.outdated = WHY;
+    const writes = (): string[] =>
+      bed.cluster.take().filter((call) => !call.startsWith("list") && !call.startsWith("get"));
+    bed.cluster.take();
+    const { requeueAfterMs } = await bed.reconcile();
+    bed.now += 1000;
+    await bed.settle();
+    expect(new Set(writes())).toEqual(new Set(["apply onloads/status main"]));
+    expect(bed.condition("Degraded")).toStartWith(`Degraded=True CacheOutdated: Nothing is done`);
+    expect(bed.condition("Degraded")).toContain(WHY);
+    expect(requeueAfterMs).toBeLessThanOrEqual(10_000);
+
+    bed.outdated = undefined;
+    await bed.reconcile();
+    for (let i = 0; i < 3; i++) await bed.reconcile();
+    expect(writes().some((call) => !call.includes("status"))).toBe(true);
+  });
+
+  test("no rollback begins: the failure may be over", async () => {
+    const bed = await bedFor({ upgrade: { onFailure: "Rollback" } });
+    bed.cluster.edit<RawOnload>(ONLOADS, KEY, (onload) => {
+      onload.status = { ...(onload.status as object), lastReady: { version: "v1", time: "x", onload: imagesOf("v1") } };
+    });
+    bed.putNode("n1", { [PLUGIN]: "v2", [ONLOAD]: "v2" }, "Install");
+    bed.now += 900_000;
+    bed.outdated = WHY;
+    await bed.settle();
+    expect(bed.status?.rollback).toBeUndefined();
+    bed.outdated = undefined;
+    await bed.settle();
+    expect(bed.status?.rollback?.toVersion).toBe("v1");
   });
 });

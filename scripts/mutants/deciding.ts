@@ -52,8 +52,8 @@ export const DECIDING_MUTANTS: Mutant[] = [
       "nodes.find((node) => node.want !== undefined && mayBeInUse(node, module, version))",
     ],
     "the image of a module that failed cannot be corrected": [
-      "labelledReady) && failure === undefined &&",
-      "labelledReady) &&",
+      "return node.labels[module] === version && node[module].failure === undefined;",
+      "return node.labels[module] === version;",
     ],
   }),
   ...mutantsOf(`${OPERATOR}/desired/hold-back-images.ts`, HOLD_BACK, {
@@ -151,8 +151,29 @@ export const DECIDING_MUTANTS: Mutant[] = [
   }),
   ...mutantsOf(`${OPERATOR}/pass/decide.ts`, [RECONCILE, NODES], {
     "the version that failed is still rolled out when its rollback begins": [
+      "works: rollback === undefined && invalid === undefined && isKnown,",
+      "works: invalid === undefined && isKnown,",
+    ],
+    "a node is worked on although caches may be outdated": [
+      "works: rollback === undefined && invalid === undefined && isKnown,",
       "works: rollback === undefined && invalid === undefined,",
-      "works: invalid === undefined,",
+    ],
+    "a rollback begins although caches may be outdated": [
+      "const rollback = kmm.installed && isKnown ?",
+      "const rollback = kmm.installed ?",
+    ],
+  }),
+  ...mutantsOf(`${OPERATOR}/rollout/believed.ts`, [`${OPERATOR}/clock.test.ts`], {
+    "what the clock showed before it was set counts": [
+      "return Math.max(time, clockSetAt ?? -Infinity);",
+      "return time;",
+    ],
+    "what lies in the future counts": ["if (time > now + CLOCK_TOLERANCE_MS) return now;", ""],
+  }),
+  ...mutantsOf(`${OPERATOR}/rollout/plan.ts`, [`${OPERATOR}/clock.test.ts`], {
+    "a record that cannot be believed stays": [
+      "const begins = restart || isRedated(at, observed);",
+      "const begins = restart;",
     ],
   }),
   ...mutantsOf(`${OPERATOR}/pass/next.ts`, [`${OPERATOR}/pass/next.test.ts`, NODES, RECONCILE], {

@@ -31,10 +31,10 @@ export const OPERATOR_MUTANTS: Mutant[] = [
   }),
   ...mutantsOf(`${OPERATOR}/act/evict.ts`, UNIT, {
     "pods are always deleted by force": [
-      "const force = forceAt !== undefined && evictor.now() >= forceAt;",
+      "const force = forceAt !== undefined && evictor.now >= forceAt;",
       "const force = true;",
     ],
-    "force does not wait for its time": ["evictor.now() >= forceAt;", "evictor.now() >= 0;"],
+    "force does not wait for its time": ["evictor.now >= forceAt;", "evictor.now >= 0;"],
     "an eviction is of whatever pod has the name": ["const options = { uid: pod.uid, ", "const options = { "],
     "an eviction leaves the grace period to the pod": [
       "gracePeriodSeconds: onload.spec.upgrade.drain.gracePeriodSeconds, ",
@@ -103,7 +103,7 @@ export const OPERATOR_MUTANTS: Mutant[] = [
   ...mutantsOf(`${OPERATOR}/pass/report.ts`, UNIT, {
     "a rollback is begun again and again": ["rollback: begun ?? standingRollback(onload),", "rollback: begun,"],
     "the last Ready version is forgotten": [
-      "lastReady: planned.kmm.installed ? nextLastReady(onload, plan, held, now()) : onload.status?.lastReady,",
+      "lastReady: planned.kmm.installed ? nextLastReady(onload, plan, held, now) : onload.status?.lastReady,",
       "lastReady: undefined,",
     ],
     "a step that is refused again and again is not told": [

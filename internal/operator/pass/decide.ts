@@ -1,6 +1,6 @@
 /** Stage 2 of a pass: the plan, and what may be done of it. */
 import type { SeenNodes } from "../act/nodes.ts";
-import { heldBackProblems, KMM_MISSING, NO_IMAGE, type ResourceProblem } from "../observe/preflight.ts";
+import { cacheProblem, heldBackProblems, KMM_MISSING, NO_IMAGE, type ResourceProblem } from "../observe/preflight.ts";
 import { planFor, type Planned } from "../plan.ts";
 import { isDue } from "../rollout/patch.ts";
 import { beginRollback, type Rollback } from "../rollout/rollback.ts";
@@ -35,12 +35,18 @@ export function decide(deps: PassDeps, gathered: Gathered, session: ResourceSess
   const planned = planFor({ caches, collected, environment, clockSetAt }, onload, now, session.plan);
   const planMs = monotonic() - began;
   const { kmm, plan, live } = planned;
-  const rollback = kmm.installed ? beginRollback(onload, plan, now) : undefined;
+  const outdated = deps.outdated();
+  // A failure may be over, and a node may be at another step by now.
+  const isKnown = outdated === undefined;
+  const rollback = kmm.installed && isKnown ? beginRollback(onload, plan, now) : undefined;
   return {
     planned,
     rollback,
-    problems: deleting ? [] : problemsOf(gathered, planned),
-    works: rollback === undefined && invalid === undefined,
+    problems: [
+      ...(outdated === undefined ? [] : [cacheProblem(outdated)]),
+      ...(deleting ? [] : problemsOf(gathered, planned)),
+    ],
+    works: rollback === undefined && invalid === undefined && isKnown,
     starts: live.daemonSet !== undefined,
     seen: new Map(
       plan.nodes.filter(isDue).flatMap(({ facts }) => entryOf(facts.name, caches.nodes.store.get(facts.name))),

@@ -156,6 +156,11 @@ function offeredUntil({ allocatable, ready, stepRecord }: NodeFacts, state: Node
   return waits ? stepRecord.since + LAST_OFFER_MS : undefined;
 }
 
+/** Whether a step gets its time again: written anew, a record that cannot be believed holds for the next process too. */
+function isRedated({ facts, step }: Pick<NodePlan, "facts" | "step">, observed: NodeFacts): boolean {
+  return isWaiting(step) && facts.stepRecord?.since !== observed.stepRecord?.since;
+}
+
 /** What follows for a node from its own facts, whatever the others do. */
 function planNode(observed: NodeFacts, policy: Policy, time: Present): NodePlan {
   const { limits, attempt } = policy;
@@ -171,8 +176,7 @@ function planNode(observed: NodeFacts, policy: Policy, time: Present): NodePlan 
   // A failure by time belongs to the attempt it was measured in; a newer attempt starts the step's time again.
   const measuredIn = facts.stepRecord?.attempt ?? facts.failureRecord?.attempt ?? attempt;
   const restart = present?.byTime === true && !isPresentAttempt(measuredIn, policy);
-  // Written anew, a record that cannot be believed holds for the operator's next process too.
-  const redates = isWaiting(at.step) && facts.stepRecord?.since !== observed.stepRecord?.since;
+  const begins = restart || isRedated(at, observed);
   const { problem, record } = lastFailure(at, restart ? undefined : present, attempt);
   return {
     ...at,
@@ -180,7 +184,7 @@ function planNode(observed: NodeFacts, policy: Policy, time: Present): NodePlan 
     failureRecord: record,
     gate: kept ? "Cordoned" : undefined,
     waitsFor: "",
-    renewal: renewalFor(facts, state, policy) ?? (restart || redates ? { cordoned: false, remind: false } : undefined),
+    renewal: renewalFor(facts, state, policy) ?? (begins ? { cordoned: false, remind: false } : undefined),
     deadline: offered ?? deadlineOf(at, limits),
     forceAt: kept ? undefined : forceAt(facts, state, limits),
   };

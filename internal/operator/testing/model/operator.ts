@@ -69,6 +69,7 @@ export class Operator {
       pods: this.#pods,
       reporter: new EventReporter({ record: () => undefined }, new OperatorMetrics(new Registry())),
       environment: { ownNode: "n0", pluginImage: undefined, ownImage: "registry/onloadctl:1" },
+      outdated: () => undefined,
       now: () => this.#api.now - this.behindMs,
       monotonic: () => this.#api.now,
     });
