@@ -103,7 +103,7 @@ export class Client {
           action: `list ${resource.plural}`,
           ...requestOptions(options),
         },
-        (answer) => answer.kind === `${resource.kind}List` && answer.metadata !== undefined,
+        isListOf(resource),
       );
       token = page.metadata.continue ?? "";
       yield { items: page.items ?? [], resourceVersion: page.metadata.resourceVersion };
@@ -291,6 +291,11 @@ function requestOptions({
 
 function isA(resource: Resource): (answer: Answered) => boolean {
   return ({ kind, metadata }) => kind === resource.kind && metadata !== undefined;
+}
+
+function isListOf(resource: Resource): (answer: Answered & { items?: unknown }) => boolean {
+  return ({ kind, metadata, items }) =>
+    kind === `${resource.kind}List` && metadata !== undefined && Array.isArray(items ?? []);
 }
 
 function isSuccess({ kind, status }: Answered): boolean {

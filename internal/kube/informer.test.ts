@@ -323,6 +323,45 @@ test("watches that are refused are a problem, though lists succeed", async () =>
   await stop();
 });
 
+test.each([
+  ["no JSON", "<html>Please log in</html>"],
+  ["no event", "null"],
+  ["no event", "[]"],
+  ["no event", '"ADDED"'],
+  ["no event", '{"kind":"Status","code":401}'],
+  ["no event", '{"type":"ERROR"}'],
+  ["an event of no object", '{"type":"ADDED","object":{}}'],
+  ["an event of no object", '{"type":"BOOKMARK","object":{"metadata":null}}'],
+  ["an event of no known type", '{"type":"GONE","object":{"metadata":{"name":"a"}}}'],
+  ["an event of a Pod", '{"type":"DELETED","object":{"kind":"Pod","metadata":{"name":"a"}}}'],
+  ["an event of no kind", '{"type":"MODIFIED","object":{"metadata":{"name":"a"}}}'],
+])("a line of a watch that is %s changes nothing and is a problem that names it: %s", async (what, line) => {
+  await using server = await FakeApiServer.start();
+  server.put(PATH, { metadata: { name: "a" } });
+  server.fail("GET", /watch=/, 1e9, (response) => {
+    response.writeHead(200, { "content-type": "application/json" });
+    response.end(`${line}\n`);
+  });
+  const { informer, until, stop } = follow(server);
+  await until(() => informer.hasSynced);
+  await eventually(() => informer.problem !== undefined);
+  expect(informer.problem).toEndWith(`: a line of the stream is ${what}`);
+  expect([...informer.store.keys()]).toEqual(["a"]);
+  await stop();
+});
+
+test("a list whose items are no list is a problem that names what came", async () => {
+  await using server = await FakeApiServer.start();
+  server.fail("GET", /./, 1e9, (response) => {
+    response.writeHead(200, { "content-type": "application/json" });
+    response.end('{"kind":"NodeList","metadata":{"resourceVersion":"1"},"items":{"a":1}}');
+  });
+  const { informer, stop } = follow(server);
+  await eventually(() => informer.problem !== undefined);
+  expect(informer.problem).toContain("it answered with a NodeList: check the server's address");
+  await stop();
+});
+
 test("a watch goes on although a server asks it to wait for an hour", async () => {
   await using server = await FakeApiServer.start();
   server.put(PATH, { metadata: { name: "a" } });
