@@ -50,9 +50,12 @@ export const PLUGIN_NAME_LABEL = `${ONLOAD_GROUP}/name`;
 
 /**
  * The operator's name: value of app.kubernetes.io/managed-by on what it makes, which the original's selectors rely on,
- * name of its Lease, and component of its events.
+ * and component of its events.
  */
 export const OPERATOR_NAME = "onload-operator";
+
+/** Name of the operator's Lease: that of the original operator, so that of the two only one acts. */
+export const LEASE_NAME = "daabde26.amd.com";
 
 /** Paths of metrics and probes, of the operator and of the device plugin. */
 export const METRICS_PATH = "/metrics";

@@ -50,6 +50,8 @@ export const REASON = {
   ApplyFailed: "ApplyFailed",
   /** A step on a node has failed for a while, because the API server refuses it. */
   StepFailed: "StepFailed",
+  /** What is known of the cluster may be outdated, because the API server has not answered for a while: nothing is done. */
+  CacheOutdated: "CacheOutdated",
   /** No image for the device plugin is known. */
   NoDevicePluginImage: "NoDevicePluginImage",
 } as const;

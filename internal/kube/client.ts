@@ -14,6 +14,7 @@ import type {
   Page,
 } from "./call-options.ts";
 import { ApiError, isExpired, isNotFound } from "./errors.ts";
+import type { LeaseFence } from "./lease-fence.ts";
 import { apiVersionOf, collectionPath, describeRef, objectPath, PODS, refOf, type ObjectRef } from "./resource.ts";
 import { selectionQuery } from "./selection.ts";
 import type { Answered, ApiRequest, Transport } from "./transport.ts";
@@ -26,9 +27,17 @@ import { watchEvents, type WatchEvent, type WatchOptions } from "./watch.ts";
  */
 export class Client {
   readonly transport: Transport;
+  readonly #fence: Pick<LeaseFence, "check"> | undefined;
 
-  constructor(transport: Transport) {
+  /** @param fence asked right before each write is sent */
+  constructor(transport: Transport, fence?: Pick<LeaseFence, "check">) {
     this.transport = transport;
+    this.#fence = fence;
+  }
+
+  /** The same client, with writes that fail with LeadershipLostError unless a Lease is surely ours. */
+  fencedBy(fence: Pick<LeaseFence, "check">): Client {
+    return new Client(this.transport, fence);
   }
 
   /** Namespace of the kubeconfig's context or of our pod. */
@@ -94,7 +103,7 @@ export class Client {
           action: `list ${resource.plural}`,
           ...requestOptions(options),
         },
-        (answer) => answer.kind === `${resource.kind}List` && answer.metadata !== undefined,
+        isListOf(resource),
       );
       token = page.metadata.continue ?? "";
       yield { items: page.items ?? [], resourceVersion: page.metadata.resourceVersion };
@@ -174,7 +183,7 @@ export class Client {
    */
   async delete(resource: Resource, ref: ObjectRef, options: DeleteOptions = {}): Promise<boolean> {
     try {
-      await this.transport.json(
+      await this.#write(
         {
           method: "DELETE",
           path: objectPath(resource, ref),
@@ -203,7 +212,7 @@ export class Client {
    */
   async evict(ref: ObjectRef, options: EvictOptions = {}): Promise<"evicted" | "gone"> {
     try {
-      await this.transport.json(
+      await this.#write(
         {
           method: "POST",
           path: objectPath(PODS, ref, "eviction"),
@@ -255,7 +264,14 @@ export class Client {
     options: CallOptions,
   ): Promise<T> {
     const action = `${verb} ${describeRef(resource, ref)}`;
-    return this.transport.json<T>({ ...request, action, ...requestOptions(options) }, isA(resource));
+    const call = { ...request, action, ...requestOptions(options) };
+    return request.method === "GET" ? this.transport.json<T>(call, isA(resource)) : this.#write<T>(call, isA(resource));
+  }
+
+  /** Every call that changes anything. */
+  #write<T extends object>(request: ApiRequest, isExpected: (answer: Answered) => boolean): Promise<T> {
+    const fence = this.#fence;
+    return this.transport.json<T>({ ...request, beforeSend: fence && (() => fence.check()) }, isExpected);
   }
 }
 
@@ -275,6 +291,11 @@ function requestOptions({
 
 function isA(resource: Resource): (answer: Answered) => boolean {
   return ({ kind, metadata }) => kind === resource.kind && metadata !== undefined;
+}
+
+function isListOf(resource: Resource): (answer: Answered & { items?: unknown }) => boolean {
+  return ({ kind, metadata, items }) =>
+    kind === `${resource.kind}List` && metadata !== undefined && Array.isArray(items ?? []);
 }
 
 function isSuccess({ kind, status }: Answered): boolean {

@@ -64,6 +64,11 @@ export class CredentialsError extends Error {
   }
 }
 
+/** We lead no longer: another process may act, so this one must stop at once. */
+export class LeadershipLostError extends Error {
+  override name = "LeadershipLostError";
+}
+
 function hasStatus(error: unknown, status: number): error is ApiError {
   return error instanceof ApiError && error.status === status;
 }

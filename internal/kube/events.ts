@@ -4,7 +4,7 @@ import { Backoff } from "./backoff.ts";
 import type { Client } from "./client.ts";
 import { onAbort, sleep, systemClock, type Clock } from "./clock.ts";
 import type { Event, ObjectReference } from "./kinds.ts";
-import { ApiError, isNotFound } from "./errors.ts";
+import { ApiError, isNotFound, LeadershipLostError } from "./errors.ts";
 import { eventName, newEvent, type EventSink, type EventText, type NewEvent } from "./event.ts";
 import { microTime, secondTime } from "./times.ts";
 import { TokenBucket } from "./rate-limit.ts";
@@ -169,7 +169,9 @@ export class EventRecorder implements EventSink {
         return;
       } catch (error) {
         if (over.aborted) return;
-        const refused = error instanceof ApiError && error.status < 500 && error.status !== 429;
+        const refused =
+          error instanceof LeadershipLostError ||
+          (error instanceof ApiError && error.status < 500 && error.status !== 429);
         if (refused || tries >= MAX_TRIES) {
           this.#options.log.warn("Dropped an event", { reason: series.event.reason, error: errorText(error) });
           this.#dropped += count - series.sent;

@@ -7,7 +7,7 @@ import type { DeepReadonly, KubeObject } from "../api/core.ts";
 import { NODES } from "./resource.ts";
 import { until as eventually } from "./testing/eventually.ts";
 import { FakeApiServer, sendStatus } from "./testing/fake-api-server.ts";
-import { hurriedClock } from "./testing/fake-clock.ts";
+import { FakeClock, hurriedClock } from "./testing/fake-clock.ts";
 
 interface Thing extends KubeObject {
   value?: number;
@@ -238,13 +238,15 @@ test.each([
   await until(() => informer.store.size === 1);
   expect(informer.outdated).toBeUndefined();
   expect(informer.problem).toBe(
-    "Cannot watch nodes: nothing was heard for 6 s; look for a proxy that holds the API server's answers back",
+    "Cannot watch nodes: nothing was heard for 2 s although objects changed; look for a proxy that holds the API server's answers back",
   );
   // That a list fails and works again is no sign that watches work.
   server.fail("GET", /limit=/, 1, (response) => sendStatus(response, 500, "InternalError", "no"));
-  server.put(PATH, { metadata: { name: "b" } });
-  await until(() => informer.store.size === 2);
-  await eventually(() => informer.outdated !== undefined);
+  let changes = 0;
+  await eventually(() => {
+    server.put(PATH, { metadata: { name: "b" }, value: ++changes });
+    return informer.outdated !== undefined;
+  });
   expect(informer.outdated).toBe(informer.problem!);
   expect(lines.length).toBe(1);
   expect(lines[0]).toContain("Lost nodes");
@@ -252,6 +254,53 @@ test.each([
   await eventually(() => server.watchers > 0);
   server.bookmark();
   await eventually(() => informer.problem === undefined);
+  expect(informer.outdated).toBeUndefined();
+  await stop();
+});
+
+test("a server that sends no bookmarks while nothing happens is no problem, however long that is", async () => {
+  await using server = await FakeApiServer.start();
+  server.put(PATH, { metadata: { name: "a" } });
+  const clock = new FakeClock();
+  const lines: string[] = [];
+  const log = createLogger({ level: "info", format: "json", write: (line) => void lines.push(line) });
+  const { informer, until, stop } = follow(server, { clock, silenceMs: 90_000, log });
+  await until(() => informer.hasSynced);
+  const seen = new Set<string | undefined>();
+  for (let i = 0; i < 700; i++) {
+    await clock.advance(1000);
+    await new Promise((resolve) => setTimeout(resolve, 1));
+    seen.add(informer.outdated ?? informer.problem);
+  }
+  expect([...seen]).toEqual([undefined]);
+  expect(lines).toEqual([]);
+  // The store is never older than a silence.
+  expect(lists(server)).toBeGreaterThan(6);
+  await stop();
+});
+
+test("after two minutes without any answer the store may be outdated", async () => {
+  await using server = await FakeApiServer.start();
+  server.put(PATH, { metadata: { name: "a" } });
+  const clock = new FakeClock();
+  const { informer, until, stop } = follow(server, { clock, silenceMs: 90_000 });
+  await until(() => informer.hasSynced);
+  await eventually(() => server.watchers === 1);
+  const heardAt = clock.monotonic();
+  // The network swallows everything.
+  server.deafenWatches();
+  server.fail("GET", /./, 1e9, () => undefined);
+  const at = async (ms: number): Promise<string | undefined> => {
+    for (let left = heardAt + ms - clock.monotonic(); left > 0; left = heardAt + ms - clock.monotonic()) {
+      await clock.advance(Math.min(left, 1000));
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+    return informer.outdated;
+  };
+  expect(await at(119_999)).toBeUndefined();
+  expect(await at(120_000)).toBe("Cannot follow nodes: no answer for 120 s");
+  server.heal();
+  for (let i = 0; i < 120 && informer.outdated !== undefined; i++) await at(clock.monotonic() - heardAt + 1000);
   expect(informer.outdated).toBeUndefined();
   await stop();
 });
@@ -271,6 +320,45 @@ test("watches that are refused are a problem, though lists succeed", async () =>
   server.heal();
   await eventually(() => informer.problem === undefined);
   expect(lines.map((line) => (JSON.parse(line) as { msg: string }).msg)).toEqual(["Lost nodes", "Regained nodes"]);
+  await stop();
+});
+
+test.each([
+  ["no JSON", "<html>Please log in</html>"],
+  ["no event", "null"],
+  ["no event", "[]"],
+  ["no event", '"ADDED"'],
+  ["no event", '{"kind":"Status","code":401}'],
+  ["no event", '{"type":"ERROR"}'],
+  ["an event of no object", '{"type":"ADDED","object":{}}'],
+  ["an event of no object", '{"type":"BOOKMARK","object":{"metadata":null}}'],
+  ["an event of no known type", '{"type":"GONE","object":{"metadata":{"name":"a"}}}'],
+  ["an event of a Pod", '{"type":"DELETED","object":{"kind":"Pod","metadata":{"name":"a"}}}'],
+  ["an event of no kind", '{"type":"MODIFIED","object":{"metadata":{"name":"a"}}}'],
+])("a line of a watch that is %s changes nothing and is a problem that names it: %s", async (what, line) => {
+  await using server = await FakeApiServer.start();
+  server.put(PATH, { metadata: { name: "a" } });
+  server.fail("GET", /watch=/, 1e9, (response) => {
+    response.writeHead(200, { "content-type": "application/json" });
+    response.end(`${line}\n`);
+  });
+  const { informer, until, stop } = follow(server);
+  await until(() => informer.hasSynced);
+  await eventually(() => informer.problem !== undefined);
+  expect(informer.problem).toEndWith(`: a line of the stream is ${what}`);
+  expect([...informer.store.keys()]).toEqual(["a"]);
+  await stop();
+});
+
+test("a list whose items are no list is a problem that names what came", async () => {
+  await using server = await FakeApiServer.start();
+  server.fail("GET", /./, 1e9, (response) => {
+    response.writeHead(200, { "content-type": "application/json" });
+    response.end('{"kind":"NodeList","metadata":{"resourceVersion":"1"},"items":{"a":1}}');
+  });
+  const { informer, stop } = follow(server);
+  await eventually(() => informer.problem !== undefined);
+  expect(informer.problem).toContain("it answered with a NodeList: check the server's address");
   await stop();
 });
 

@@ -46,6 +46,8 @@ export class Informer<T extends KubeObject, I extends string = never> {
   readonly #states: Map<string, InformerState>;
   /** What fails in each scope, and since when, by the monotonic clock. */
   readonly #problems = new Map<string, { text: string; since: number }>();
+  /** When the server has last said how things are in each scope, by the monotonic clock. */
+  readonly #heardAt: Map<string, number>;
   readonly #clock: Clock;
   readonly #handlers: ((change: Change<T>) => void)[] = [];
   readonly #stateHandlers: ((state: InformerState) => void)[] = [];
@@ -57,6 +59,7 @@ export class Informer<T extends KubeObject, I extends string = never> {
     this.#store = new Store<T, I>(options.indexes);
     this.#scopes = options.namespaces && options.namespaces.length > 0 ? [...options.namespaces] : [""];
     this.#states = new Map(this.#scopes.map((scope) => [scope, "syncing"]));
+    this.#heardAt = new Map(this.#scopes.map((scope) => [scope, this.#clock.monotonic()]));
   }
 
   get store(): ReadOnlyStore<T, I> {
@@ -79,10 +82,14 @@ export class Informer<T extends KubeObject, I extends string = never> {
     return [...this.#problems.values()][0]?.text;
   }
 
-  /** Why the store may be far behind the server: a problem that has lasted for two minutes. */
+  /** Why the store may be far behind the server: a problem or a silence that has lasted for two minutes. */
   get outdated(): string | undefined {
-    const now = this.#clock.monotonic();
-    return [...this.#problems.values()].find(({ since }) => now - since >= OUTDATED_MS)?.text;
+    const since = this.#clock.monotonic() - OUTDATED_MS;
+    const lasts = [...this.#problems.values()].find((each) => each.since <= since);
+    if (lasts) return lasts.text;
+    const isSilent = [...this.#heardAt.values()].some((at) => at <= since);
+    if (!isSilent) return undefined;
+    return this.problem ?? `Cannot follow ${this.resource.plural}: no answer for ${OUTDATED_MS / 1000} s`;
   }
 
   /**
@@ -133,9 +140,11 @@ export class Informer<T extends KubeObject, I extends string = never> {
   #sink(scope: string): Sink<T> {
     return {
       replace: (objects) => {
-        this.#replace(scope, objects);
+        const changed = this.#replace(scope, objects);
         this.#setState(scope, "synced");
+        return changed;
       },
+      heard: () => void this.#heardAt.set(scope, this.#clock.monotonic()),
       set: (object) => this.#set(object as DeepReadonly<T>),
       remove: (object) => this.#emit(this.#store.delete(objectKey(object as DeepReadonly<T>))),
       absent: () => {
@@ -150,12 +159,18 @@ export class Informer<T extends KubeObject, I extends string = never> {
     };
   }
 
-  #replace(scope: string, objects: T[]): void {
+  /** Tells whether anything has changed. */
+  #replace(scope: string, objects: T[]): boolean {
+    let changed = false;
+    const emit = (change: Change<T> | undefined): void => {
+      changed ||= change !== undefined;
+      this.#emit(change);
+    };
     const present = new Set<string>();
     for (const object of objects) present.add(objectKey(object as DeepReadonly<T>));
     for (const key of this.#store.keys()) {
       const mine = scope === "" || key.startsWith(`${scope}/`);
-      if (mine && !present.has(key)) this.#emit(this.#store.delete(key));
+      if (mine && !present.has(key)) emit(this.#store.delete(key));
     }
     for (const object of objects) {
       const cached = this.#store.get(objectKey(object as DeepReadonly<T>));
@@ -163,8 +178,9 @@ export class Informer<T extends KubeObject, I extends string = never> {
         cached &&
         cached.metadata.uid === object.metadata.uid &&
         cached.metadata.resourceVersion === object.metadata.resourceVersion;
-      if (!same) this.#emit(this.#store.set(object as DeepReadonly<T>));
+      if (!same) emit(this.#store.set(object as DeepReadonly<T>));
     }
+    return changed;
   }
 
   #set(object: DeepReadonly<T>): void {

@@ -1,7 +1,11 @@
 import { expect, test } from "bun:test";
 import { createLogger, silentLogger } from "../cli/log.ts";
+import { LeadershipLostError } from "./errors.ts";
+import type { Client } from "./client.ts";
 import type { Lease } from "./kinds.ts";
-import { lead, LeadershipLostError, type LeaderElectionOptions } from "./lease.ts";
+import { LeaseFence } from "./lease-fence.ts";
+import { lead, type LeaderElectionOptions } from "./lease.ts";
+import { NODES, PODS } from "./resource.ts";
 import { FakeApiServer, sendStatus } from "./testing/fake-api-server.ts";
 import { FakeClock } from "./testing/fake-clock.ts";
 
@@ -228,4 +232,105 @@ test("a Lease that is gone needs no release", async () => {
   stop.abort();
   await leading;
   expect(lines).toEqual([]);
+});
+
+/** A leader with a fenced client at a server that has one node and one pod. */
+async function fencedLeader(server: FakeApiServer) {
+  const clock = new FakeClock();
+  const fence = new LeaseFence(clock);
+  const client = server.client({ clock, timeoutMs: 600_000 });
+  const { state, work } = worker();
+  const stop = new AbortController();
+  const leading = lead({ ...options(server, "a", clock), fence }, stop.signal, work).catch((error: unknown) => error);
+  await pass(clock, () => state.running);
+  server.put("/api/v1/nodes", { metadata: { name: "n" } });
+  server.put("/api/v1/namespaces/x/pods", { metadata: { name: "p" } });
+  const others = (): string[] => server.requests.filter((line) => !line.includes("/leases"));
+  return { clock, fence, client, fenced: client.fencedBy(fence), state, stop, leading, others };
+}
+
+const REF = { namespace: "x", name: "p" };
+
+test.each([
+  ["create", (client: Client) => client.create(NODES, { metadata: { name: "new" } })],
+  ["replace", (client: Client) => client.replace(NODES, { metadata: { name: "n" } })],
+  ["patch", (client: Client) => client.mergePatch(NODES, { name: "n" }, {})],
+  ["apply", (client: Client) => client.apply(NODES, { metadata: { name: "n" } })],
+  ["apply to a subresource", (client: Client) => client.apply(PODS, { metadata: REF }, { subresource: "status" })],
+  ["delete", (client: Client) => client.delete(PODS, REF)],
+  ["evict", (client: Client) => client.evict(REF)],
+])("a leader that was stopped for longer than its deadline sends no %s, and ends", async (_name, write) => {
+  await using server = await FakeApiServer.start();
+  const { clock, fenced, state, leading, others } = await fencedLeader(server);
+  // Stopped: time goes by, and no timer runs.
+  clock.freeze(10_000);
+  await expect(write(fenced)).rejects.toThrow(LeadershipLostError);
+  expect(others()).toEqual([]);
+  expect(await leading).toBeInstanceOf(LeadershipLostError);
+  expect(state.aborted).toBe(true);
+  // Reading is no harm.
+  expect(await fenced.get(NODES, { name: "n" })).toBeDefined();
+});
+
+test("a write of a leader goes through, and one that had to wait past the deadline is not sent again", async () => {
+  await using server = await FakeApiServer.start();
+  const { clock, fenced, leading, stop } = await fencedLeader(server);
+  expect(await fenced.mergePatch(NODES, { name: "n" }, {})).toBeDefined();
+  server.fail("PATCH", /nodes/, 1, (response) => {
+    response.setHeader("retry-after", "12");
+    sendStatus(response, 503, "ServiceUnavailable", "in maintenance");
+  });
+  const patches = (): number => server.requests.filter((line) => line.startsWith("PATCH /api/v1/nodes")).length;
+  const late = fenced.mergePatch(NODES, { name: "n" }, {}).catch((error: unknown) => error);
+  await pass(clock, () => patches() === 2);
+  server.fail("PATCH", /leases/, 1e9, (response) => sendStatus(response, 500, "InternalError", "no"));
+  server.fail("GET", /leases/, 1e9, (response) => sendStatus(response, 500, "InternalError", "no"));
+  let ended = false;
+  void late.then(() => (ended = true));
+  await pass(clock, () => ended);
+  expect(await late).toBeInstanceOf(LeadershipLostError);
+  expect(patches()).toBe(2);
+  expect(await leading).toBeInstanceOf(LeadershipLostError);
+  stop.abort();
+});
+
+test("the age of a renewal counts from when it was sent, and not from its answer", async () => {
+  await using server = await FakeApiServer.start();
+  const { clock, fence, stop, leading } = await fencedLeader(server);
+  const renewals = (): number => server.requests.filter((line) => line.startsWith("PATCH")).length;
+  const before = renewals();
+  let answer: () => void = () => undefined;
+  server.fail("PATCH", /leases/, 1, (response) => {
+    const { holderIdentity: _, ...rest } = specOf(server)!;
+    answer = () => {
+      response.setHeader("content-type", "application/json");
+      response.end(
+        JSON.stringify({ kind: "Lease", metadata: { name: "leader" }, spec: { ...rest, holderIdentity: "a" } }),
+      );
+    };
+  });
+  await pass(clock, () => renewals() > before);
+  const sent = clock.monotonic();
+  await clock.advance(4000);
+  answer();
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  clock.freeze(sent + 9999 - clock.monotonic());
+  expect(() => fence.check()).not.toThrow();
+  clock.freeze(1);
+  expect(() => fence.check()).toThrow(
+    'Cannot write: Lease "ns/leader" was not renewed in time, so another process may lead',
+  );
+  expect(await leading).toBeInstanceOf(LeadershipLostError);
+  stop.abort();
+});
+
+test("one who never led, or whose Lease another took, writes nothing", async () => {
+  await using server = await FakeApiServer.start();
+  expect(() => new LeaseFence(new FakeClock()).check()).toThrow(LeadershipLostError);
+  const { clock, fence, leading, state } = await fencedLeader(server);
+  const lease = server.objects(PATH).get("leader")!;
+  server.put(PATH, { ...lease, spec: { ...(lease["spec"] as object), holderIdentity: "thief" } });
+  await pass(clock, () => state.aborted);
+  expect(() => fence.check()).toThrow(LeadershipLostError);
+  expect(await leading).toBeInstanceOf(LeadershipLostError);
 });

@@ -3,7 +3,8 @@ import type { Logger } from "../cli/log.ts";
 import type { Client } from "./client.ts";
 import { sleep, systemClock, type Clock } from "./clock.ts";
 import type { Lease } from "./kinds.ts";
-import { isAlreadyExists, isConflict, isNotFound } from "./errors.ts";
+import { isAlreadyExists, isConflict, isNotFound, LeadershipLostError } from "./errors.ts";
+import type { LeaseFence } from "./lease-fence.ts";
 import { microTime } from "./times.ts";
 import { LEASES, type ObjectRef } from "./resource.ts";
 
@@ -22,17 +23,14 @@ export interface LeaderElectionOptions {
   log: Logger;
   clock?: Clock;
   random?: () => number;
+  /** Kept open while we surely lead. The client of the Lease itself must not be behind it. */
+  fence?: LeaseFence;
   /** Called with true when we lead and with false when no longer. */
   onChange?: (leading: boolean) => void;
 }
 
 /** How long the release of the Lease may take: it is part of a shutdown, for which a pod has seconds. */
 const RELEASE_TIMEOUT_MS = 2000;
-
-/** We lead no longer: another process may act, so this one must stop at once. */
-export class LeadershipLostError extends Error {
-  override name = "LeadershipLostError";
-}
 
 /**
  * Waits until we lead, then runs `work`, renewing the Lease until `work` is done; then releases it, so that the next
@@ -53,6 +51,7 @@ export async function lead(
   log.info("Became the leader", { lease: options.lease.name, identity: options.identity });
   onChange?.(true);
   const lost = new AbortController();
+  options.fence?.guard(nameOf(options.lease), (error) => lost.abort(error));
   const finished = new AbortController();
   const renewing = candidate.renew(finished.signal, lost);
   try {
@@ -72,6 +71,8 @@ class Candidate {
   readonly #leaseMs: number;
   readonly #deadlineMs: number;
   readonly #retryMs: number;
+  /** When the last request that took or renewed the Lease began, by our monotonic clock. */
+  #renewedAt = -Infinity;
   /** The Lease as last read, and when its content was first seen, by our monotonic clock. No wall clocks are compared. */
   #seen: { lease: Lease; content: string; at: number } | undefined;
   #holder: string | undefined;
@@ -94,24 +95,24 @@ class Candidate {
 
   /** Renews until `finished` aborts; aborts `lost` when that fails for too long. Never throws. */
   async renew(finished: AbortSignal, lost: AbortController): Promise<void> {
-    const { lease } = this.#options;
-    const giveUp = (): void => {
-      const reason = `no renewal for ${this.#deadlineMs / 1000} s`;
-      lost.abort(new LeadershipLostError(`Cannot keep Lease "${lease.namespace}/${lease.name}": ${reason}`));
+    const { lease, fence } = this.#options;
+    const lose = (reason: string): void => {
+      fence?.close();
+      lost.abort(new LeadershipLostError(`Cannot keep Lease "${nameOf(lease)}": ${reason}`));
     };
+    const giveUp = (): void => lose(`no renewal for ${this.#deadlineMs / 1000} s`);
+    const waitToGiveUp = (): (() => void) =>
+      this.#clock.after(this.#renewedAt + this.#deadlineMs - this.#clock.monotonic(), giveUp);
     const stop = AbortSignal.any([finished, lost.signal]);
-    let cancel = this.#clock.after(this.#deadlineMs, giveUp);
+    let cancel = waitToGiveUp();
     while (!stop.aborted) {
       await sleep(this.#retryMs, stop, this.#clock).catch(() => undefined);
       if (stop.aborted) break;
-      const started = this.#clock.monotonic();
       if (await this.#try(stop).catch(() => false)) {
         cancel();
-        cancel = this.#clock.after(this.#deadlineMs - (this.#clock.monotonic() - started), giveUp);
+        cancel = waitToGiveUp();
       } else if (this.#holder !== undefined && this.#holder !== this.#options.identity && !stop.aborted) {
-        lost.abort(
-          new LeadershipLostError(`Cannot keep Lease "${lease.namespace}/${lease.name}": ${this.#holder} took it`),
-        );
+        lose(`${this.#holder} took it`);
       }
     }
     cancel();
@@ -164,7 +165,9 @@ class Candidate {
     if (!found) {
       const now = microTime(this.#clock.now());
       const spec = { ...this.#mine(now), acquireTime: now, leaseTransitions: 0 };
+      const began = this.#clock.monotonic();
       this.#note(await client.create<Lease>(LEASES, { metadata: ref, spec }, options));
+      this.#renewed(began);
       return true;
     }
     this.#note(found);
@@ -185,6 +188,7 @@ class Candidate {
       from.spec?.holderIdentity === identity
         ? {}
         : { acquireTime: now, leaseTransitions: (from.spec?.leaseTransitions ?? 0) + 1 };
+    const began = this.#clock.monotonic();
     const written = await client.mergePatch<Lease>(
       LEASES,
       ref,
@@ -192,7 +196,14 @@ class Candidate {
       { resourceVersion: from.metadata.resourceVersion, signal, timeoutMs: this.#deadlineMs / 2, urgent: true },
     );
     this.#note(written);
+    this.#renewed(began);
     return true;
+  }
+
+  /** @param began when the request was sent: others count from no earlier than its arrival */
+  #renewed(began: number): void {
+    this.#renewedAt = began;
+    this.#options.fence?.open(began + this.#deadlineMs);
   }
 
   #mine(now: string): NonNullable<Lease["spec"]> {
@@ -205,4 +216,8 @@ class Candidate {
     this.#holder = lease.spec?.holderIdentity ?? "";
     this.#seen = { lease, content, at: this.#seen?.content === content ? this.#seen.at : this.#clock.monotonic() };
   }
+}
+
+function nameOf({ namespace, name }: LeaderElectionOptions["lease"]): string {
+  return `${namespace}/${name}`;
 }

@@ -11,12 +11,14 @@ import { DEFAULT_SILENCE_MS } from "./watch.ts";
 
 /** Where a {@link Reflector} puts what it sees. */
 export interface Sink<T extends KubeObject> {
-  /** The whole selection as it is now. */
-  replace(objects: T[]): void;
+  /** The whole selection as it is now. Tells whether that is another than before. */
+  replace(objects: T[]): boolean;
   set(object: T): void;
   remove(object: T): void;
   /** The server does not know the resource (its CRD is not installed): there are no objects. */
   absent(): void;
+  /** Called whenever the server has said how things are, be it that nothing has changed. */
+  heard(): void;
   /** Called when listing or watching fails, with one line, and with undefined when it works again. */
   problem(text: string | undefined): void;
 }
@@ -28,7 +30,7 @@ export interface ReflectorOptions<T extends KubeObject> extends Selection {
   /** Applied before an object is kept: return only the parts that are read. Keep `metadata.resourceVersion`. */
   transform?: ((object: T) => T) | undefined;
   pageSize?: number | undefined;
-  /** A watch that is silent for this long is taken for dead and resumed; three times this long is a problem. Default 90 s. */
+  /** After this time without an event or a bookmark the selection is listed again. Default 90 s. */
   silenceMs?: number | undefined;
   /** How long to wait before asking again for a resource that the server does not know. Default 2 s. */
   absentRetryMs?: number | undefined;
@@ -41,10 +43,6 @@ export interface ReflectorOptions<T extends KubeObject> extends Selection {
 const SHORT_WATCH_MS = 1000;
 // After this many failures of the watch in a row, the resource version itself is suspect.
 const MAX_RESUMES = 3;
-// The server sends a bookmark about every minute. After this many times the silence that ends a watch, with nothing heard,
-// something between the server and us must be holding back what it sends.
-const MAX_SILENCES = 3;
-
 /** What shows that a problem is over. A later one in this list is over by nothing less. */
 const PROOFS = ["list", "open watch", "event"] as const;
 type Proof = (typeof PROOFS)[number];
@@ -65,6 +63,8 @@ export class Reflector<T extends KubeObject> {
   #failures = 0;
   /** When the last event, bookmark or list came, by the monotonic clock. */
   #heardAt: number;
+  /** Nothing was heard of the watch for so long that the selection is listed again. */
+  #silent = false;
   #problem: { text: string; overBy: Proof } | undefined;
 
   constructor(options: ReflectorOptions<T>) {
@@ -106,8 +106,12 @@ export class Reflector<T extends KubeObject> {
     });
     signal.throwIfAborted();
     this.#log.debug("Listed", { objects: items.length, resourceVersion });
-    sink.replace(items);
-    this.#took(resourceVersion, "list");
+    const changed = sink.replace(items);
+    const proof = this.#silent ? "event" : "list";
+    // Servers before 1.30 send no bookmark either while nothing happens (kubernetes, storage/cacher).
+    if (this.#silent && changed) this.#fails(this.#heldBack(), "event");
+    this.#took(resourceVersion, changed && this.#silent ? undefined : proof);
+    this.#silent = false;
   }
 
   /** Returns how long to wait before the watch is resumed. */
@@ -132,31 +136,37 @@ export class Reflector<T extends KubeObject> {
       this.#took(object.metadata.resourceVersion ?? this.#version, "event");
       this.#backoff.reset();
     }
-    if (this.#isDeaf()) return this.#onDeafness();
+    if (this.#clock.monotonic() - this.#heardAt >= this.#silenceMs) return this.#onSilence();
     if (this.#clock.monotonic() - started < SHORT_WATCH_MS) return this.#backoff.next();
     this.#backoff.reset();
     return 0;
   }
 
-  #took(version: string, proof: Proof): void {
+  /** @param proof what it shows of the watch, if anything */
+  #took(version: string, proof: Proof | undefined): void {
     this.#version = version;
-    this.#heardAt = this.#clock.monotonic();
+    this.#heard();
     this.#failures = 0;
-    this.#works(proof);
+    if (proof) this.#works(proof);
+  }
+
+  #heard(): void {
+    this.#heardAt = this.#clock.monotonic();
+    this.#options.sink.heard();
   }
 
   /** @param overBy what shows that such a failure is over */
   #onFailure(error: unknown, overBy: Proof): number {
     if (isNotFound(error)) {
       this.#version = "";
+      this.#silent = false;
       this.#works("event");
       this.#options.sink.absent();
+      this.#heard();
       return (this.#options.absentRetryMs ?? 2000) * (1 + 0.2 * this.#random());
     }
     if (error instanceof ConnectionError && error.code === "ESILENT") {
-      if (this.#isDeaf()) return this.#onDeafness();
-      this.#log.debug("Resumed a silent watch", { resourceVersion: this.#version });
-      return 0;
+      return this.#onSilence();
     }
     if (isExpired(error)) {
       this.#log.debug("Listing again: the resource version expired", { resourceVersion: this.#version });
@@ -174,20 +184,21 @@ export class Reflector<T extends KubeObject> {
     return this.#options.silenceMs ?? DEFAULT_SILENCE_MS;
   }
 
-  #isDeaf(): boolean {
-    return this.#clock.monotonic() - this.#heardAt >= MAX_SILENCES * this.#silenceMs;
+  /**
+   * The server sends a bookmark about every minute, so something may hold back what it sends. A list shows whether that is
+   * so; what is known of the selection is then no older than the silence, too.
+   */
+  #onSilence(): number {
+    this.#log.debug("Listing again: the watch is silent", { resourceVersion: this.#version });
+    this.#silent = true;
+    this.#version = "";
+    return 0;
   }
 
-  /** Lists again, as often as nothing is heard. */
-  #onDeafness(): number {
-    const seconds = (MAX_SILENCES * this.#silenceMs) / 1000;
+  #heldBack(): string {
     const { plural } = this.#options.resource;
-    this.#version = "";
-    this.#fails(
-      `Cannot watch ${plural}: nothing was heard for ${seconds} s; look for a proxy that holds the API server's answers back`,
-      "event",
-    );
-    return this.#backoff.next();
+    const seconds = this.#silenceMs / 1000;
+    return `Cannot watch ${plural}: nothing was heard for ${seconds} s although objects changed; look for a proxy that holds the API server's answers back`;
   }
 
   #fails(text: string, overBy: Proof): void {

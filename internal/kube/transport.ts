@@ -4,7 +4,7 @@ import { isAbort } from "../cli/errors.ts";
 import { abortable, sleep, systemClock, type Clock } from "./clock.ts";
 import { Connections, type Answer, type Limits } from "./connections.ts";
 import type { ClusterConfig, Identity } from "./credentials.ts";
-import { ApiError, ConnectionError, CredentialsError, type Status } from "./errors.ts";
+import { ApiError, ConnectionError, CredentialsError, LeadershipLostError, type Status } from "./errors.ts";
 import { Semaphore, TokenBucket } from "./rate-limit.ts";
 
 /** One HTTP request to the API server. */
@@ -25,6 +25,8 @@ export interface ApiRequest {
    */
   timeoutMs?: number | undefined;
   signal?: AbortSignal | undefined;
+  /** Called right before each attempt is sent. If it throws LeadershipLostError, the call ends so, and nothing is sent. */
+  beforeSend?: (() => void) | undefined;
   /** Leaves answers 429 and 5xx to the caller. Otherwise the request is sent again if the server says when. */
   noRetry?: boolean;
   /** Skips the client-side limits: a Lease must be renewed however busy we are. One at a time. */
@@ -50,6 +52,8 @@ export interface TransportOptions {
   userAgent?: string;
 }
 
+/** Errors that say all that there is to say. */
+const OURS = [ApiError, ConnectionError, CredentialsError, LeadershipLostError];
 // client-go gives up after ten times as well.
 const MAX_RETRIES = 10;
 // Load balancers in maintenance ask for an hour, in which a watch would hear nothing.
@@ -169,6 +173,7 @@ export class Transport {
     try {
       const { headers, tls } = await this.#identity(request);
       const body = request.body === undefined ? undefined : JSON.stringify(request.body);
+      request.beforeSend?.();
       const answer = await this.#connections.send(
         {
           method: request.method,
@@ -205,8 +210,7 @@ export class Transport {
   }
 
   #explain(request: ApiRequest, error: unknown): unknown {
-    if (error instanceof ApiError || error instanceof ConnectionError || error instanceof CredentialsError)
-      return error;
+    if (OURS.some((kind) => error instanceof kind)) return error;
     if (request.signal?.aborted && (error === request.signal.reason || isAbort(error))) return request.signal.reason;
     const { code = "", message = String(error) } = error as Partial<NodeJS.ErrnoException>;
     return this.#broken(request, code, message, error);

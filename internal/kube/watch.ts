@@ -54,13 +54,33 @@ export async function* watchEvents<T extends KubeObject>(
   );
   options.onOpen?.();
   for await (const line of jsonLines(stream)) {
-    let event: WatchEvent<T> | { type: "ERROR"; object: Status };
-    try {
-      event = JSON.parse(line) as typeof event;
-    } catch (error) {
-      throw new ConnectionError(action, transport.config.server, "EPROTO", "a line of the stream is no JSON", error);
+    const event = parseEvent(line, resource);
+    if (typeof event === "string") {
+      throw new ConnectionError(action, transport.config.server, "EPROTO", `a line of the stream is ${event}`);
     }
     if (event.type === "ERROR") throw new ApiError(action, event.object.code ?? 500, event.object);
-    yield event;
+    yield event as WatchEvent<T>;
   }
+}
+
+type AnyEvent = WatchEvent<KubeObject> | { type: "ERROR"; object: Status };
+
+const CHANGES: ReadonlySet<unknown> = new Set<WatchEvent<KubeObject>["type"]>(["ADDED", "MODIFIED", "DELETED"]);
+
+/** The event in a line of a watch, or what the line is instead, in words. */
+function parseEvent(line: string, { kind }: Resource): AnyEvent | string {
+  let event: { type?: unknown; object?: { kind?: unknown; metadata?: unknown } | null } | null;
+  try {
+    event = JSON.parse(line) as typeof event;
+  } catch {
+    return "no JSON";
+  }
+  const { type, object } = event ?? {};
+  if (typeof object !== "object" || object === null) return "no event";
+  if (type === "ERROR") return event as AnyEvent;
+  if (typeof object.metadata !== "object" || object.metadata === null) return "an event of no object";
+  if (type === "BOOKMARK") return event as AnyEvent;
+  if (!CHANGES.has(type)) return "an event of no known type";
+  if (object.kind !== kind) return `an event of ${typeof object.kind === "string" ? `a ${object.kind}` : "no kind"}`;
+  return event as AnyEvent;
 }

@@ -107,41 +107,39 @@ describe("the API server takes", () => {
     await cluster.request("POST", `/api/v1/namespaces/${name}/pods?dryRun=All`, { body: pod });
   });
 
-  test("the original operator's Deployment being replaced, with none of its settings left", async () => {
-    const namespace = await cluster.createNamespace("m");
-    const labels = { "app.kubernetes.io/part-of": "onload", "control-plane": "controller-manager" };
+  describe.each([
+    ["as make deploy applied it", ["apply"]],
+    ["as a server-side apply made it", ["apply", "--server-side"]],
+  ])("the original operator's Deployment, %s, being replaced", (_how, verb) => {
     const name = "onload-operator-controller-manager";
-    const original = {
-      apiVersion: "apps/v1",
-      kind: "Deployment",
-      metadata: { name, namespace, labels },
-      spec: {
-        replicas: 0,
-        selector: { matchLabels: labels },
-        template: {
-          metadata: { labels },
-          spec: {
-            containers: [
-              {
-                name: "manager",
-                image: "original:1",
-                command: ["/manager"],
-                args: ["--leader-elect"],
-                env: [{ name: "DEVICE_PLUGIN_IMG", value: "original-plugin:1" }],
-              },
-            ],
-          },
-        },
-      },
-    };
-    await cluster.kubectl(["apply", "-f", "-"], { input: JSON.stringify(original) });
-    const ours = parseAllDocuments(render("manager", { namespace, image: "ours:1" }))
-      .map((document) => document.toJS())
-      .find(({ kind }) => kind === "Deployment");
-    await cluster.apply(JSON.stringify({ ...ours, spec: { ...ours.spec, replicas: 0 } }));
-    const live = await cluster.request("GET", `/apis/apps/v1/namespaces/${namespace}/deployments/${name}`);
-    expect(live.spec.template.spec.containers[0]).toMatchObject(ours.spec.template.spec.containers[0]);
-    expect(JSON.stringify(live.spec)).not.toMatch(/original|"command"/);
+    const labels = { "app.kubernetes.io/part-of": "onload", "control-plane": "controller-manager" };
+
+    test.each([
+      ["by what manifests install prints", ["apply", "--server-side", "--force-conflicts", "-f", "-"]],
+      // Other than a server-side apply, it takes away only what it has applied itself.
+      ...(verb.join(" ") === "apply" ? [["by kubectl apply", ["apply", "-f", "-"]] as [string, string[]]] : []),
+    ])("%s, with none of its settings left, and its pod to end first", async (_by, apply) => {
+      const namespace = await cluster.createNamespace("m");
+      await cluster.kubectl([...verb, "-f", "-"], { input: JSON.stringify(originalDeployment(namespace, labels)) });
+      const deployments = `/apis/apps/v1/namespaces/${namespace}/deployments`;
+      const before = await cluster.request("GET", `${deployments}/${name}`);
+      expect(before.spec.strategy.type).toBe("RollingUpdate");
+      const ours = parseAllDocuments(render("manager", { namespace, image: "ours:1" }))
+        .map((document) => document.toJS())
+        .find(({ kind }) => kind === "Deployment");
+      const input = JSON.stringify({ ...ours, spec: { ...ours.spec, replicas: 0 } });
+      // Twice, as people do.
+      for (let i = 0; i < 2; i++) await cluster.kubectl(apply, { input });
+      const { items } = await cluster.request("GET", deployments);
+      expect(items.map(({ metadata }: { metadata: object }) => metadata)).toMatchObject([
+        { name, uid: before.metadata.uid },
+      ]);
+      const [{ spec }] = items;
+      expect(spec.strategy).toEqual({ type: "RollingUpdate", rollingUpdate: { maxSurge: 0, maxUnavailable: 1 } });
+      expect(spec.template.spec.containers.length).toBe(1);
+      expect(spec.template.spec.containers[0]).toMatchObject(ours.spec.template.spec.containers[0]);
+      expect(JSON.stringify(spec)).not.toMatch(/original|"command"/);
+    });
   });
 
   test("the samples, for real", async () => {
@@ -157,6 +155,49 @@ describe("the API server takes", () => {
     await cluster.kubectl(["delete", "namespace", "onload-runtime", "--wait=false"]);
   });
 });
+
+/** The Deployment of Xilinx-CNS/kubernetes-onload, as its kustomize tree makes it, without pods. */
+function originalDeployment(namespace: string, labels: Record<string, string>): object {
+  const probe = (path: string, initialDelaySeconds: number): object => ({
+    httpGet: { path, port: 8081 },
+    initialDelaySeconds,
+    periodSeconds: 20,
+  });
+  return {
+    apiVersion: "apps/v1",
+    kind: "Deployment",
+    metadata: {
+      name: "onload-operator-controller-manager",
+      namespace,
+      labels: { ...labels, "app.kubernetes.io/managed-by": "kustomize" },
+    },
+    spec: {
+      replicas: 0,
+      selector: { matchLabels: labels },
+      template: {
+        metadata: { labels, annotations: { "kubectl.kubernetes.io/default-container": "manager" } },
+        spec: {
+          securityContext: { runAsNonRoot: true },
+          serviceAccountName: "onload-operator-controller-manager",
+          terminationGracePeriodSeconds: 10,
+          containers: [
+            {
+              name: "manager",
+              image: "original:1",
+              command: ["/manager"],
+              args: ["--leader-elect"],
+              env: [{ name: "DEVICE_PLUGIN_IMG", value: "original-plugin:1" }],
+              livenessProbe: probe("/healthz", 15),
+              readinessProbe: probe("/readyz", 5),
+              securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ["ALL"] } },
+              resources: { limits: { cpu: "500m", memory: "128Mi" }, requests: { cpu: "10m", memory: "64Mi" } },
+            },
+          ],
+        },
+      },
+    },
+  };
+}
 
 test("a name that does not fit with its namespace is rejected, with the reason", async () => {
   await cluster.apply(render("crd"));

@@ -2,9 +2,9 @@
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { poll } from "../testcluster/lib/poll.ts";
 import { MODULES } from "../api/resources.ts";
-import { NODES } from "../kube/resource.ts";
+import type { Lease } from "../kube/kinds.ts";
+import { LEASES, NODES } from "../kube/resource.ts";
 import { onloadSpec, OperatorCluster, PATIENCE_MS } from "./testing/operator-cluster.ts";
-import type { OperatorProcess } from "./testing/operator-process.ts";
 
 setDefaultTimeout(1_200_000);
 
@@ -52,26 +52,11 @@ test("looks after the namespaces that it is told to", async () => {
 test("of two replicas one acts, and the other takes over when it is killed", async () => {
   await cluster.installKmm();
   const namespace = await cluster.createNamespace();
-  await cluster.plane.request("POST", `/apis/rbac.authorization.k8s.io/v1/namespaces/${namespace}/roles`, {
-    body: {
-      metadata: { name: "leases" },
-      rules: [{ apiGroups: ["coordination.k8s.io"], resources: ["leases"], verbs: ["get", "create", "patch"] }],
-    },
-  });
-  await cluster.plane.request("POST", `/apis/rbac.authorization.k8s.io/v1/namespaces/${namespace}/rolebindings`, {
-    body: {
-      metadata: { name: "leases" },
-      roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "Role", name: "leases" },
-      subjects: [{ apiGroup: "rbac.authorization.k8s.io", kind: "User", name: cluster.user.name }],
-    },
-  });
-  const args = ["--leader-elect", `--leader-election-namespace=${namespace}`];
+  const args = await cluster.allowLeases(namespace);
   const replicas = await Promise.all([cluster.startOperator(args), cluster.startOperator(args)]);
-  const leads = async (replica: OperatorProcess): Promise<boolean> =>
-    /^leader_election_master_status\{.*\} 1$/m.test(await replica.metricsText());
   const leader = await poll(
     async () => {
-      const leading = await Promise.all(replicas.map(leads));
+      const leading = await Promise.all(replicas.map((replica) => replica.leads()));
       return leading.filter(Boolean).length === 1 && replicas[leading.indexOf(true)];
     },
     { what: "One leader", timeoutMs: PATIENCE_MS },
@@ -80,12 +65,50 @@ test("of two replicas one acts, and the other takes over when it is killed", asy
   await cluster.kubelet.createNodes(2, "pair", { pool: "pair" });
   await cluster.createOnload(namespace, onloadSpec("pair", "v1"));
   await cluster.ready(namespace);
-  expect(await leads(standby!)).toBeFalse();
+  expect(await standby!.leads()).toBeFalse();
   await leader.kill();
   await cluster.deleteOnload(namespace);
   await cluster.gone(namespace);
-  expect(await leads(standby!)).toBeTrue();
+  expect(await standby!.leads()).toBeTrue();
   expect(await standby!.stop()).toBe(0);
+});
+
+test("while the original operator leads it waits, and leads when that one has ended", async () => {
+  await cluster.installKmm();
+  const namespace = await cluster.createNamespace();
+  const args = await cluster.allowLeases(namespace);
+  const [node] = await cluster.kubelet.createNodes(1, "original", { pool: "original" });
+  // As its controller-runtime writes it, which does not release it at its end.
+  const ref = { namespace, name: "daabde26.amd.com" };
+  const now = (): string => new Date().toISOString().replace("Z", "000Z");
+  const spec = { holderIdentity: "onload-operator_1", leaseDurationSeconds: 15, acquireTime: now(), renewTime: now() };
+  await cluster.client.create<Lease>(LEASES, { metadata: ref, spec: { ...spec, leaseTransitions: 0 } });
+  const writes = (): string[] =>
+    cluster
+      .requests()
+      .filter(({ verb }) => !["get", "list", "watch"].includes(verb))
+      .map(({ verb, requestURI }) => `${verb} ${requestURI}`);
+  const before = writes().length;
+  const operator = await cluster.startOperator(args);
+  await cluster.createOnload(namespace, onloadSpec("original", "v1"));
+  const began = performance.now();
+  let renewedAt = began;
+  await poll(
+    async () => {
+      renewedAt = performance.now();
+      await cluster.client.mergePatch<Lease>(LEASES, ref, { spec: { renewTime: now() } });
+      return performance.now() - began > 20_000;
+    },
+    { what: "Renewals of the original", timeoutMs: PATIENCE_MS, intervalMs: 2000 },
+  );
+  expect(writes().slice(before)).toEqual([]);
+  expect(await operator.isReady()).toBeTrue();
+  await cluster.ready(namespace);
+  expect(performance.now() - renewedAt).toBeGreaterThan(14_000);
+  expect(await cluster.versionOn(node!, namespace)).toBe("v1");
+  await cluster.deleteOnload(namespace);
+  await cluster.gone(namespace);
+  expect(await operator.stop()).toBe(0);
 });
 
 test("killed 50 times at random moments of install and delete, it comes to the same end", async () => {

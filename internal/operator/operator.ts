@@ -1,7 +1,7 @@
 /** The operator as a whole: caches, what makes it look at a resource again, and the loop that does. */
 import { randomUUID } from "node:crypto";
 import type { Logger } from "../cli/log.ts";
-import { OPERATOR_NAME } from "../api/names.ts";
+import { LEASE_NAME, OPERATOR_NAME } from "../api/names.ts";
 import { Controller } from "../controller/controller.ts";
 import { Manager, type ManagerOptions } from "../controller/manager.ts";
 import type { ControllerMetrics } from "../controller/metrics.ts";
@@ -9,8 +9,10 @@ import { BucketRateLimiter, ItemExponentialFailureRateLimiter, MaxOfRateLimiter 
 import type { Client } from "../kube/client.ts";
 import { systemClock } from "../kube/clock.ts";
 import { EventRecorder } from "../kube/events.ts";
+import { LeaseFence } from "../kube/lease-fence.ts";
 import { createCaches } from "./cache/caches.ts";
 import { NodePods, podWatcher } from "./cache/node-pods.ts";
+import { OutdatedWatch, outdatedText, showOutdated } from "./cache/outdated.ts";
 import { OwnImage } from "./own-image.ts";
 import type { OperatorEnvironment } from "./plan.ts";
 import { OnloadReconciler } from "./reconcile.ts";
@@ -47,18 +49,22 @@ export async function runOperator(options: OperatorOptions, signal: AbortSignal)
   const { client, metrics, log, namespaces, pod } = options;
   const caches = createCaches(client, namespaces, log);
   const instance = pod.name ?? `onloadctl-${process.pid}`;
-  const events = new EventRecorder({ client, component: OPERATOR_NAME, instance, log });
+  const fence = options.leaderElect ? new LeaseFence() : undefined;
+  // For everything that writes.
+  const writer = fence ? client.fencedBy(fence) : client;
+  const events = new EventRecorder({ client: writer, component: OPERATOR_NAME, instance, log });
   const manager = new Manager({
     log,
     metrics,
     metricsAddress: options.metricsAddress,
     healthProbeAddress: options.healthProbeAddress,
-    ...(options.leaderElect
+    ...(fence
       ? {
           leaderElection: {
             client,
-            lease: { namespace: options.leaseNamespace, name: OPERATOR_NAME },
+            lease: { namespace: options.leaseNamespace, name: LEASE_NAME },
             identity: `${instance}_${randomUUID()}`,
+            fence,
           },
         }
       : {}),
@@ -79,19 +85,23 @@ export async function runOperator(options: OperatorOptions, signal: AbortSignal)
     ownImage: undefined,
     forceEverywhere: options.forceEverywhere,
   };
+  const wakeAll = (): void => {
+    enqueue(allKeys(caches));
+  };
   const ownImage = new OwnImage({ client, pod, log }, (image) => {
     environment.ownImage = image;
-    enqueue(allKeys(caches));
+    wakeAll();
   });
   const pods = new NodePods(client, podWatcher(client, log), (node) => {
     enqueue(keysOfNodeName(caches, node));
   });
   const reconciler = new OnloadReconciler({
-    client,
+    client: writer,
     caches,
     pods,
     reporter: new EventReporter(events, new OperatorMetrics(metrics.registry)),
     environment,
+    outdated: () => outdatedText(caches),
     now: () => systemClock.now(),
     monotonic: () => systemClock.monotonic(),
   });
@@ -111,6 +121,8 @@ export async function runOperator(options: OperatorOptions, signal: AbortSignal)
     if (!current) pods.forget(key);
   });
   manager.addController(controller);
+  manager.addRunnable(new OutdatedWatch(caches, wakeAll));
+  showOutdated(metrics.registry, caches);
 
   // Known before the first plan if the API server answers, and else as soon as it does.
   if (options.pluginImage === undefined) {

@@ -56,6 +56,8 @@ export interface PlanDeps {
   caches: Stores;
   collected: CollectedState;
   environment: OperatorEnvironment;
+  /** See Present. */
+  clockSetAt?: number | undefined;
 }
 
 /** Everything that was found out and decided about one Onload resource. */
@@ -126,6 +128,7 @@ export function planFor(deps: PlanDeps, onload: DeepReadonly<Onload>, now: numbe
     templateSeen,
     pluginImageKnown: !kmm.installed || desired?.daemonSet !== undefined,
     kmmSkipsCordoned: kmm.skipsCordonedNodes,
+    clockSetAt: deps.clockSetAt,
   });
   const plan = memo.plan.get(
     `${memo.nodes.revision} ${JSON.stringify(policy)}`,

@@ -2,9 +2,11 @@ import { describe, expect, test } from "bun:test";
 import type { Node, Pod } from "../api/core.ts";
 import { onloadModuleLabel, onloadModuleName, pluginLabel } from "../api/names.ts";
 import type { OnloadSpecInput } from "../api/onload.ts";
-import { NAMESPACES, CUSTOM_RESOURCE_DEFINITIONS, NODES, PODS } from "../kube/resource.ts";
+import { ONLOADS } from "../api/resources.ts";
+import { CUSTOM_RESOURCE_DEFINITIONS, NAMESPACES, NODES, PODS } from "../kube/resource.ts";
+import type { RawOnload } from "./cache/caches.ts";
 import { refusal, type Call } from "./testing/memory-cluster.ts";
-import { KEY, ReconcilerBed } from "./testing/reconciler-bed.ts";
+import { imagesOf, KEY, ReconcilerBed } from "./testing/reconciler-bed.ts";
 
 const PLUGIN = pluginLabel(KEY);
 const ONLOAD = onloadModuleLabel(KEY);
@@ -319,6 +321,34 @@ describe("steps", () => {
     }
   });
 
+  test.each([
+    ["Install", (bed: ReconcilerBed) => bed.putNode("n1")],
+    ["UnlabelPlugin", (bed: ReconcilerBed) => bed.putServingNode("n1", "v1")],
+    ["UnlabelOnload", (bed: ReconcilerBed) => bed.putEmptiedNode("n1")],
+    ["LabelOnload", (bed: ReconcilerBed) => bed.putNode("n1", { [PLUGIN]: "v2" })],
+  ] as const)("are taken only on the node as it was seen: %s", async (step, prepare) => {
+    const bed = await bedFor();
+    prepare(bed);
+    const patched = (): Call | undefined =>
+      bed.cluster.calls.find(({ verb, what, body }) => {
+        const text = JSON.stringify(body);
+        return verb === "mergePatch" && what === "nodes" && text.includes(`${step} `);
+      });
+    let seen: string | undefined;
+    bed.cluster.before = (call) => {
+      if (call.verb !== "mergePatch" || call.what !== "nodes" || call !== patched()) return;
+      seen = bed.cluster.object<Node>(NODES, { name: "n1" })!.metadata.resourceVersion;
+      // Somebody is quicker, and the cache has not seen it when the call is made.
+      bed.cluster.behind = true;
+      bed.cluster.edit<Node>(NODES, { name: "n1" }, ({ metadata }) => (metadata.labels!["other"] = "changed"));
+    };
+    for (let i = 0; i < 8 && !patched(); i++) await bed.reconcile();
+    expect(patched()?.options["resourceVersion"]).toBe(seen!);
+    const { labels } = bed.cluster.object<Node>(NODES, { name: "n1" })!.metadata;
+    expect(labels!["other"]).toBe("changed");
+    expect(JSON.stringify(bed.cluster.object(NODES, { name: "n1" }))).not.toContain(`${step} `);
+  });
+
   test("replace only the resource's own plugin, and only the pod that was seen", async () => {
     const bed = await bedFor();
     bed.putServingNode("n1", "v2");
@@ -434,5 +464,58 @@ describe("the same PATCH of a node is not sent twice within a second", () => {
     await bed.reconcile();
     bed.now += 400;
     expect((await bed.reconcile()).requeueAfterMs).toBe(600);
+  });
+});
+
+describe("while a cache may be outdated", () => {
+  const WHY = "Cannot follow nodes: no answer for 120 s";
+
+  test.each([
+    ["a node that serves an older version", {}, (bed: ReconcilerBed) => bed.putServingNode("n1", "v1")],
+    ["a node that is emptied", {}, (bed: ReconcilerBed) => bed.putEmptiedNode("n1")],
+    [
+      "a pod that holds amd.com/onload",
+      {},
+      (bed: ReconcilerBed) => {
+        bed.putEmptiedNode("n1");
+        bed.putHolder("app", "n1");
+      },
+    ],
+    ["a node without anything", {}, (bed: ReconcilerBed) => bed.putNode("n1")],
+    ["the objects of a resource that is deleted", {}, (bed: ReconcilerBed) => bed.deleteOnload()],
+  ])("%s stays as it is, and the status says why", async (_name, spec, prepare) => {
+    const bed = await bedFor(spec);
+    prepare(bed);
+    bed.outdated = WHY;
+    const writes = (): string[] =>
+      bed.cluster.take().filter((call) => !call.startsWith("list") && !call.startsWith("get"));
+    bed.cluster.take();
+    const { requeueAfterMs } = await bed.reconcile();
+    bed.now += 1000;
+    await bed.settle();
+    expect(new Set(writes())).toEqual(new Set(["apply onloads/status main"]));
+    expect(bed.condition("Degraded")).toStartWith(`Degraded=True CacheOutdated: Nothing is done`);
+    expect(bed.condition("Degraded")).toContain(WHY);
+    expect(requeueAfterMs).toBeLessThanOrEqual(10_000);
+
+    bed.outdated = undefined;
+    await bed.reconcile();
+    for (let i = 0; i < 3; i++) await bed.reconcile();
+    expect(writes().some((call) => !call.includes("status"))).toBe(true);
+  });
+
+  test("no rollback begins: the failure may be over", async () => {
+    const bed = await bedFor({ upgrade: { onFailure: "Rollback" } });
+    bed.cluster.edit<RawOnload>(ONLOADS, KEY, (onload) => {
+      onload.status = { ...(onload.status as object), lastReady: { version: "v1", time: "x", onload: imagesOf("v1") } };
+    });
+    bed.putNode("n1", { [PLUGIN]: "v2", [ONLOAD]: "v2" }, "Install");
+    bed.now += 900_000;
+    bed.outdated = WHY;
+    await bed.settle();
+    expect(bed.status?.rollback).toBeUndefined();
+    bed.outdated = undefined;
+    await bed.settle();
+    expect(bed.status?.rollback?.toVersion).toBe("v1");
   });
 });

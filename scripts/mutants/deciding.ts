@@ -144,7 +144,12 @@ export const DECIDING_MUTANTS: Mutant[] = [
     ],
   }),
   ...mutantsOf(`${ROLLOUT}/slots.ts`, [`${ROLLOUT}/slots.test.ts`, MODEL], {
-    "nodes that are to run none hold slots": ["const out = wanted.filter(", "const out = nodes.filter("],
+    "nodes that are let go hold no slots": [
+      "node.facts.want === undefined ? isBeingEmptied(node) : isOut(node)",
+      "isOut(node)",
+    ],
+    "nodes that are let go need no slot": ['if (holders.length >= maxUnavailable) return "NoFreeSlot";', ""],
+    "nodes are let go without a look for pods": ['return looks-- > 0 ? "Inspect" : "NoFreeSlot";', 'return "Start";'],
     "a node that can never run holds a slot for ever": [" && !canNeverRun(node)", ""],
     "a node without a slot starts under pods": [
       "if (!holders) return",
@@ -155,7 +160,7 @@ export const DECIDING_MUTANTS: Mutant[] = [
     "any edit ends a rollback": ["onloadDigest === undefined ? ", "onloadDigest !== undefined ? "],
     "a version that is not all there becomes the one to go back to": ["if (!allDone || held ||", "if (!allDone ||"],
     "a rollback is begun without a failure": [
-      "problem?.failed && facts.want !== undefined);",
+      "isSettled(problem) && facts.want !== undefined);",
       "facts.want !== undefined);",
     ],
     "to calm a rollout lifts its halt": ["  paused: false,", "  paused: true,"],
@@ -185,8 +190,29 @@ export const DECIDING_MUTANTS: Mutant[] = [
   }),
   ...mutantsOf(`${OPERATOR}/pass/decide.ts`, [RECONCILE, NODES], {
     "the version that failed is still rolled out when its rollback begins": [
+      "works: rollback === undefined && invalid === undefined && isKnown,",
+      "works: invalid === undefined && isKnown,",
+    ],
+    "a node is worked on although caches may be outdated": [
+      "works: rollback === undefined && invalid === undefined && isKnown,",
       "works: rollback === undefined && invalid === undefined,",
-      "works: invalid === undefined,",
+    ],
+    "a rollback begins although caches may be outdated": [
+      "const rollback = kmm.installed && isKnown ?",
+      "const rollback = kmm.installed ?",
+    ],
+  }),
+  ...mutantsOf(`${OPERATOR}/rollout/believed.ts`, [`${OPERATOR}/clock.test.ts`], {
+    "what the clock showed before it was set counts": [
+      "return Math.max(time, clockSetAt ?? -Infinity);",
+      "return time;",
+    ],
+    "what lies in the future counts": ["if (time > now + CLOCK_TOLERANCE_MS) return now;", ""],
+  }),
+  ...mutantsOf(`${OPERATOR}/rollout/plan.ts`, [`${OPERATOR}/clock.test.ts`], {
+    "a record that cannot be believed stays": [
+      "const begins = restart ?? (isRedated(at, observed) ? { cordoned: false, remind: false } : undefined);",
+      "const begins = restart;",
     ],
   }),
   ...mutantsOf(`${OPERATOR}/pass/next.ts`, [`${OPERATOR}/pass/next.test.ts`, NODES, RECONCILE], {

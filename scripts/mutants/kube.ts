@@ -37,11 +37,29 @@ export const KUBE_MUTANTS: Mutant[] = [
       "if (++pool.unanswered < 0 &&",
     ],
   }),
-  ...mutantsOf(`${KUBE}/lease.ts`, [`${KUBE}/lease.test.ts`], {
-    "a leader that cannot renew goes on": [
-      "let cancel = this.#clock.after(this.#deadlineMs, giveUp);",
-      "let cancel = (): void => undefined;",
+  ...mutantsOf(`${KUBE}/lease-fence.ts`, [`${KUBE}/lease.test.ts`], {
+    "a stopped leader writes": [
+      "if (this.#clock.monotonic() < this.#openUntil) return;",
+      "if (this.#openUntil > 0) return;",
     ],
+    "a refused write ends nothing": ["this.#onRefusal(error);", ""],
+  }),
+  ...mutantsOf(`${KUBE}/client.ts`, [`${KUBE}/lease.test.ts`], {
+    "writes pass no fence": ["beforeSend: fence && (() => fence.check())", "beforeSend: undefined"],
+  }),
+  ...mutantsOf(`${KUBE}/informer.ts`, [`${KUBE}/informer.test.ts`], {
+    "silence is no sign of age": ["some((at) => at <= since)", "some(() => false)"],
+  }),
+  ...mutantsOf(`${KUBE}/reflector.ts`, [`${KUBE}/informer.test.ts`], {
+    "a quiet server is a problem": ["if (this.#silent && changed)", "if (this.#silent)"],
+  }),
+  ...mutantsOf(`${KUBE}/lease.ts`, [`${KUBE}/lease.test.ts`], {
+    "a leader that cannot renew goes on": ["let cancel = waitToGiveUp();", "let cancel = (): void => undefined;"],
+    "a renewal counts from its answer": [
+      "fence?.open(began + this.#deadlineMs)",
+      "fence?.open(this.#clock.monotonic() + this.#deadlineMs)",
+    ],
+    "the fence stays open for another's Lease": ["fence?.close();", ""],
     "a Lease that another holds is taken": ["if (!free && !expired) {", "if (!free && expired) {"],
   }),
   ...mutantsOf("internal/controller/controller.ts", ["internal/controller/controller.test.ts"], {

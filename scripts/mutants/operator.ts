@@ -10,7 +10,11 @@ const UNIT = [NODES, RECONCILE, MODEL];
 export const OPERATOR_MUTANTS: Mutant[] = [
   ...mutantsOf(`${OPERATOR}/act/nodes.ts`, UNIT, {
     "no second look before a module is unloaded": ["if (left.length > 0) {", "if (left.length < 0) {"],
-    "no optimistic lock before a label goes": ["const fresh = needsFreshNode(plan);", "const fresh = false;"],
+    "no optimistic lock on a node": ["patch, { resourceVersion, signal });", "patch, { signal });"],
+    "a plan is acted on although the cache has moved on": [
+      "if (node === undefined || caches.nodes.store.get(name) !== node) {",
+      "if (node === undefined) {",
+    ],
     "what changes on a node is not taken into the cache": ["caches.nodes.observe(answer);", ""],
     "a failure on one node keeps the others from their steps": [
       "(overtaken ? results.overtaken : results.errors).push(asError(error));",
@@ -42,10 +46,11 @@ export const OPERATOR_MUTANTS: Mutant[] = [
   }),
   ...mutantsOf(`${OPERATOR}/act/evict.ts`, UNIT, {
     "pods are always deleted by force": [
-      "const force = forceAt !== undefined && evictor.now() >= forceAt;",
-      "const force = true;",
+      "const isLate = forceAt !== undefined && evictor.now >= forceAt;",
+      "const isLate = true;",
     ],
-    "force does not wait for its time": ["evictor.now() >= forceAt;", "evictor.now() >= 0;"],
+    "force reaches pods that have not agreed": ["isLate && pod.forceable", "isLate"],
+    "force does not wait for its time": ["evictor.now >= forceAt;", "evictor.now >= 0;"],
     "an eviction is of whatever pod has the name": ["const options = { uid: pod.uid, ", "const options = { "],
     "an eviction leaves the grace period to the pod": [
       "gracePeriodSeconds: onload.spec.upgrade.drain.gracePeriodSeconds, ",
@@ -114,7 +119,7 @@ export const OPERATOR_MUTANTS: Mutant[] = [
   ...mutantsOf(`${OPERATOR}/pass/report.ts`, UNIT, {
     "a rollback is begun again and again": ["rollback: begun ?? standingRollback(onload),", "rollback: begun,"],
     "the last Ready version is forgotten": [
-      "lastReady: planned.kmm.installed ? nextLastReady(onload, plan, held, now()) : onload.status?.lastReady,",
+      "lastReady: planned.kmm.installed ? nextLastReady(onload, plan, held, now) : onload.status?.lastReady,",
       "lastReady: undefined,",
     ],
     "a step that is refused again and again is not told": [
@@ -222,7 +227,13 @@ export const OPERATOR_MUTANTS: Mutant[] = [
       "Math.ceil((Number(percent[1]) * total) / 100)",
     ],
   }),
+  ...mutantsOf(`${OPERATOR}/rollout/selector-change.ts`, [MODEL], {
+    "any selector holds at once": ["if (serving.length > maxUnavailable) {", "if (serving.length > 1e9) {"],
+    "a selector holds without a look for pods": ["selector: isLookedAt ? next : holding", "selector: next"],
+    "no confirmation is needed": ["if (isConfirmed) return", "if (selectors.next) return"],
+  }),
   ...mutantsOf(`${OPERATOR}/observe/ownership.ts`, [`${OPERATOR}/observe/node.test.ts`, MODEL], {
+    "age decides about a node that somebody has": ["has(b) - has(a) || older(a, b)", "older(a, b)"],
     "a resource begins where another's drivers still are": [
       "carriesLabels(node, owner) || stepRecordAnnotation(owner) in (node.metadata.annotations ?? {})",
       "carriesLabels(node, owner)",

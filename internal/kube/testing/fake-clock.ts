@@ -34,6 +34,11 @@ export class FakeClock implements Clock {
     this.#origin += ms;
   }
 
+  /** Lets time pass for a process that is stopped: no timer runs before it goes on. */
+  freeze(ms: number): void {
+    this.#elapsed += ms;
+  }
+
   /** Lets time pass, running timers in their order. What they start is given time to run up to its next real wait. */
   async advance(ms: number): Promise<void> {
     await settled();

@@ -52,8 +52,8 @@ export interface Evictor {
   client: Pick<ClusterClient, "evict" | "delete">;
   evictions: EvictionLog;
   onEviction: EvictionObserver;
-  /** Milliseconds since the epoch. */
-  now: () => number;
+  /** When the plan was made, in milliseconds since the epoch. */
+  now: number;
   /** Milliseconds of a clock that does not go back. */
   monotonic: () => number;
 }
@@ -70,7 +70,7 @@ export async function evictHolders(
   signal: AbortSignal,
 ): Promise<void> {
   const now = evictor.monotonic();
-  const isLate = forceAt !== undefined && evictor.now() >= forceAt;
+  const isLate = forceAt !== undefined && evictor.now >= forceAt;
   const due = (facts.holders ?? []).filter(
     (pod) => pod.evictable && !pod.terminating && evictor.evictions.mayAsk(pod.uid, now),
   );

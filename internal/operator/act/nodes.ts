@@ -12,7 +12,7 @@ import { evictHolders, type Evictor } from "./evict.ts";
 import type { PatchGuard } from "./patch-guard.ts";
 import type { NodePods } from "../cache/node-pods.ts";
 import { isPluginOf, isTerminating } from "../cache/pods.ts";
-import { isDue, needsFreshNode, nodePatch, takesStep, type NodePatch } from "../rollout/patch.ts";
+import { isDue, nodePatch, takesStep, type NodePatch } from "../rollout/patch.ts";
 import type { NodePlan, RolloutPlan } from "../rollout/plan.ts";
 import { keepsHolders } from "../rollout/states.ts";
 import type { StepName } from "../rollout/steps.ts";
@@ -115,17 +115,17 @@ async function takeStep(
       return;
     }
   }
-  const patch = nodePatch(plan, key, actor.kmm, actor.attempt, actor.now());
+  const patch = nodePatch(plan, key, actor.kmm, actor.attempt, actor.now);
   if (patch) {
     const node = seen.get(name);
-    const fresh = needsFreshNode(plan);
     // The plan is about the node as it was seen, and the cache may have moved on.
-    if (fresh && (node === undefined || caches.nodes.store.get(name) !== node)) {
+    if (node === undefined || caches.nodes.store.get(name) !== node) {
       results.again = "soon";
       return;
     }
-    const options = fresh ? { resourceVersion: node?.metadata.resourceVersion, signal } : { signal };
-    const waitMs = await patchNode(actor, plan, key, patch, options);
+    // A version label is as bad as a missing one if it is set on stale knowledge: KMM unloads the other version for it.
+    const { resourceVersion } = node.metadata;
+    const waitMs = await patchNode(actor, plan, key, patch, { resourceVersion, signal });
     if (waitMs !== undefined) {
       results.heldMs = Math.min(waitMs, results.heldMs ?? Infinity);
       return;

@@ -55,6 +55,12 @@ export const NO_IMAGE: ResourceProblem = {
     "No image of the device plugin is known; set spec.devicePlugin.devicePluginImage, or DEVICE_PLUGIN_IMG of the operator",
 };
 
+/** The problem of caches that may be far behind the API server. */
+export function cacheProblem(outdated: string): ResourceProblem {
+  const message = `Nothing is done, because what is known of the cluster may be outdated: ${outdated}; see the API server, what lies between it and the operator, and the operator's rights`;
+  return { reason: REASON.CacheOutdated, message };
+}
+
 /** The problem of changes that wait for another spec.onload.version; none if there are no such changes. */
 export function heldBackProblems(changes: readonly string[]): ResourceProblem[] {
   if (changes.length === 0) return [];

@@ -1,7 +1,7 @@
 /** Stage 3 of a pass: objects are applied and steps taken, and the logs of what failed are read meanwhile. */
 import type { DeepReadonly } from "../../api/core.ts";
 import { addFinalizer, removeFinalizer, type FinalizerResult } from "../act/finalizer.ts";
-import { takeSteps, type Again, type SeenNodes, type StepResults } from "../act/nodes.ts";
+import { takeSteps, type Again, type StepResults } from "../act/nodes.ts";
 import { applyObjects, removeObjects, type ObjectResults } from "../act/objects.ts";
 import type { RawOnload } from "../cache/caches.ts";
 import { failedModulePods, type Collected } from "../observe/failure-logs.ts";
@@ -86,11 +86,12 @@ export async function act(
 async function work(
   deps: PassDeps,
   gathered: Gathered,
-  { planned, works, starts, seen }: Decision,
+  decision: Decision,
   session: ResourceSession,
   signal: AbortSignal,
 ): Promise<WorkResults> {
   const { raw, deleting } = gathered;
+  const { planned, works, starts } = decision;
   if (!deleting) {
     // Without its finalizer the resource could be gone before its nodes are clean: no node is touched.
     const held = await addFinalizer(deps, raw, signal);
@@ -100,12 +101,12 @@ async function work(
   if (deleting && planned.plan.nodes.length === 0) return release(deps, raw, planned, session, signal);
   const allowed = deleting || starts ? planned.plan : withoutStarts(planned.plan);
   if (firstOf(allowed) === "labels") {
-    const steps = await stepNodes(deps, gathered, planned, allowed, seen, session, signal);
+    const steps = await stepNodes(deps, gathered, decision, allowed, session, signal);
     return workOf(allowed, steps, await applyDesired(deps, planned, session, signal));
   }
   const objects = await applyDesired(deps, planned, session, signal);
   const plan = isComplete(objects) ? allowed : withoutStarts(allowed);
-  return workOf(plan, await stepNodes(deps, gathered, planned, plan, seen, session, signal), objects);
+  return workOf(plan, await stepNodes(deps, gathered, decision, plan, session, signal), objects);
 }
 
 /** Every node is clean: the objects go, and once all have gone, the resource. */
@@ -125,15 +126,14 @@ async function release(
 async function stepNodes(
   deps: PassDeps,
   { onload, raw, deleting }: Gathered,
-  { kmm, policy }: Planned,
+  { planned: { kmm, policy }, seen, now }: Decision,
   plan: RolloutPlan,
-  seen: SeenNodes,
   { evictions, inspected, patches }: ResourceSession,
   signal: AbortSignal,
 ): Promise<StepResults> {
   // Without KMM no step would come to an end; only cleaning up needs none of it.
   if (!kmm.installed && !deleting) return NO_STEPS;
-  const { client, caches, pods, reporter, now, monotonic } = deps;
+  const { client, caches, pods, reporter, monotonic } = deps;
   const onEviction = reporter.reportEviction.bind(reporter, raw);
   const actor = {
     kmm,

@@ -1,13 +1,13 @@
 /** Stage 2 of a pass: the plan, and what may be done of it. */
 import type { SeenNodes } from "../act/nodes.ts";
-import { heldBackProblems, KMM_MISSING, NO_IMAGE, type ResourceProblem } from "../observe/preflight.ts";
+import { cacheProblem, heldBackProblems, KMM_MISSING, NO_IMAGE, type ResourceProblem } from "../observe/preflight.ts";
 import { REASON } from "../../api/reasons.ts";
 import { planFor, type Planned } from "../plan.ts";
+import { isDue } from "../rollout/patch.ts";
 import { beginRollback, type Rollback } from "../rollout/rollback.ts";
 import { selectorChange, type SelectorChange } from "../rollout/selector-change.ts";
 import type { PassDeps } from "./deps.ts";
 import type { Gathered } from "./gather.ts";
-import { freshNodes } from "./order-of-work.ts";
 import type { ResourceSession } from "./session.ts";
 
 /** What to do in a pass. */
@@ -23,28 +23,41 @@ export interface Decision {
   /** Whether nodes that serve may be taken out of service. */
   starts: boolean;
   seen: SeenNodes;
+  /** When the plan was made, in milliseconds since the epoch: the whole pass goes by it. */
+  now: number;
   planMs: number;
 }
 
 /** Plans. It reads the caches at one moment: nothing is awaited. */
 export function decide(deps: PassDeps, gathered: Gathered, session: ResourceSession): Decision {
-  const { caches, pods, environment, now, monotonic } = deps;
+  const { caches, pods, environment, monotonic } = deps;
   const { onload, deleting, invalid } = gathered;
   const collected = { pods, refusals: session.evictions.refusals, failureLogs: session.failureLogs };
   const began = monotonic();
-  const planned = planFor({ caches, collected, environment }, onload, now(), session.plan);
+  const now = deps.now();
+  const clockSetAt = session.clock.look(now, began);
+  const planned = planFor({ caches, collected, environment, clockSetAt }, onload, now, session.plan);
   const planMs = monotonic() - began;
   const { kmm, plan, live } = planned;
-  const selector = selectorChange(onload, plan.nodes, planned.policy.maxUnavailable);
-  const rollback = kmm.installed ? beginRollback(onload, plan, now()) : undefined;
+  const outdated = deps.outdated();
+  // A failure may be over, and a node may be at another step by now.
+  const isKnown = outdated === undefined;
+  const selector = selectorChange(onload, plan.nodes, planned.policy.maxUnavailable, isKnown);
+  const rollback = kmm.installed && isKnown ? beginRollback(onload, plan, now) : undefined;
   return {
     planned,
     rollback,
-    problems: deleting ? [] : [...problemsOf(gathered, planned), ...selectorProblems(selector)],
+    problems: [
+      ...(outdated === undefined ? [] : [cacheProblem(outdated)]),
+      ...(deleting ? [] : [...problemsOf(gathered, planned), ...selectorProblems(selector)]),
+    ],
     selector,
-    works: rollback === undefined && invalid === undefined,
+    works: rollback === undefined && invalid === undefined && isKnown,
     starts: live.daemonSet !== undefined,
-    seen: new Map(freshNodes(plan).flatMap((name) => entryOf(name, caches.nodes.store.get(name)))),
+    seen: new Map(
+      plan.nodes.filter(isDue).flatMap(({ facts }) => entryOf(facts.name, caches.nodes.store.get(facts.name))),
+    ),
+    now,
     planMs,
   };
 }

@@ -12,6 +12,8 @@ export interface PassDeps {
   reporter: EventReporter;
   /** Read anew in every pass. */
   environment: OperatorEnvironment;
+  /** Why the caches may be far behind the API server, on one line; undefined if they are not. */
+  outdated: () => string | undefined;
   /** Milliseconds since the epoch. */
   now: () => number;
   /** Milliseconds of a clock that does not go back, for intervals. */

@@ -24,7 +24,11 @@ const REST_FACTOR = 10;
 const MAX_REST_MS = 100;
 
 /** Problems whose end no event tells. */
-const SILENT: ReadonlySet<Reason> = new Set<Reason>([REASON.ServiceAccountMissing, REASON.ServiceAccountUnknown]);
+const SILENT: ReadonlySet<Reason> = new Set<Reason>([
+  REASON.ServiceAccountMissing,
+  REASON.ServiceAccountUnknown,
+  REASON.CacheOutdated,
+]);
 
 /** How a pass went. */
 export interface PassOutcome {

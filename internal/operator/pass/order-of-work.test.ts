@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { firstOf, freshNodes } from "./order-of-work.ts";
+import { firstOf } from "./order-of-work.ts";
 import { withoutStarts, type NodePlan, type RolloutPlan } from "../rollout/plan.ts";
 import type { NodeState } from "../rollout/states.ts";
 import type { StepName } from "../rollout/steps.ts";
@@ -50,16 +50,4 @@ test("nodes that serve stay as they are while objects are missing, and the other
     "Install",
   ]);
   expect(plan.nodes[0]!.step).toBe("UnlabelPlugin");
-});
-
-test("what takes something away is only done on a node as it was seen", () => {
-  const plan = planOf(
-    ["Outdated", "UnlabelPlugin"],
-    ["Drained", "UnlabelOnload"],
-    ["OnloadUnloaded", "UnlabelSfc"],
-    ["Cleaned", "ClearMark"],
-    ["Outdated", "None"],
-    ["New", "Install"],
-  );
-  expect(freshNodes(plan)).toEqual(["n0", "n1", "n2", "n3"]);
 });

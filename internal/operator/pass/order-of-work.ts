@@ -1,5 +1,4 @@
 /** In which order one pass sets labels and applies objects. Pure. */
-import { isDue, needsFreshNode } from "../rollout/patch.ts";
 import type { RolloutPlan } from "../rollout/plan.ts";
 import type { StepName } from "../rollout/steps.ts";
 
@@ -13,9 +12,4 @@ const INSTALLING: ReadonlySet<StepName> = new Set<StepName>(["None", "Wait", "In
  */
 export function firstOf(plan: RolloutPlan): "labels" | "objects" {
   return plan.nodes.every(({ step }) => INSTALLING.has(step)) ? "labels" : "objects";
-}
-
-/** Names of the nodes whose steps may only be taken on the node exactly as it was seen. */
-export function freshNodes({ nodes }: RolloutPlan): string[] {
-  return nodes.filter((node) => isDue(node) && needsFreshNode(node)).map(({ facts }) => facts.name);
 }

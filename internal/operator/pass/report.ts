@@ -10,6 +10,7 @@ import type { ResourceProblem } from "../observe/preflight.ts";
 import { statusOf } from "../report/conditions.ts";
 import { eventsOfStatus } from "../report/event-texts.ts";
 import { isTrue, notReadySince, unreadableStatus, writeStatus } from "../report/status.ts";
+import { believed } from "../rollout/believed.ts";
 import { nextLastReady, standingRollback } from "../rollout/rollback.ts";
 import type { PassResults } from "./act.ts";
 import type { Decision } from "./decide.ts";
@@ -28,12 +29,12 @@ export interface Reported {
 export async function report(
   deps: PassDeps,
   { key, raw, onload }: Gathered,
-  { planned, rollback: begun, problems: found, selector: { selector } }: Decision,
+  { planned, rollback: begun, problems: found, selector: { selector }, now }: Decision,
   results: PassResults,
   session: ResourceSession,
   signal: AbortSignal,
 ): Promise<Reported> {
-  const { reporter, now } = deps;
+  const { reporter, monotonic } = deps;
   const { plan, steps, released } = results;
   const problems = [...found, ...failuresOf(deps, results, session)];
   const held = (planned.desired?.heldBack.length ?? 0) > 0;
@@ -44,16 +45,19 @@ export async function report(
     plan,
     problems,
     rollback: begun ?? standingRollback(onload),
-    lastReady: planned.kmm.installed ? nextLastReady(onload, plan, held, now()) : onload.status?.lastReady,
-    now: now(),
+    lastReady: planned.kmm.installed ? nextLastReady(onload, plan, held, now) : onload.status?.lastReady,
+    now,
   });
   const conditions = { ready: isTrue(status, CONDITION.Ready), degraded: isTrue(status, CONDITION.Degraded) };
-  session.previousNodes = reporter.reportPlan(raw, key, session.previousNodes, plan, steps, conditions, now());
+  session.previousNodes = reporter.reportPlan(raw, key, session.previousNodes, plan, steps, conditions, monotonic());
   if (released) return { problems, statusWaitMs: undefined, error: undefined };
   const { statusWaitMs, error } = await reportStatus(deps, raw, status, session, signal);
   if (error === undefined && statusWaitMs === undefined) {
     const since = notReadySince(onload.status);
-    if (conditions.ready && since !== undefined) reporter.reportReady(key, now() - since);
+    if (conditions.ready && since !== undefined) {
+      const began = believed(since, { now, clockSetAt: planned.policy.clockSetAt });
+      reporter.reportReady(key, Math.max(0, now - began));
+    }
   }
   return { problems, statusWaitMs, error };
 }

@@ -2,6 +2,7 @@ import { EvictionLog } from "../act/evict.ts";
 import type { AppliedObjects } from "../act/objects.ts";
 import { PatchGuard } from "../act/patch-guard.ts";
 import { Memo } from "../memo.ts";
+import { ClockWatch } from "./clock-watch.ts";
 import { Persistence } from "./persistence.ts";
 import { FailureLogs } from "../observe/failure-logs.ts";
 import { ServiceAccountCheck, type ReadOnload } from "../observe/preflight.ts";
@@ -15,6 +16,7 @@ export class ResourceSession {
   readonly read = new Memo<ReadOnload>();
   readonly account = new ServiceAccountCheck();
   readonly plan = new PlanMemo();
+  readonly clock = new ClockWatch();
   readonly applied: AppliedObjects = new Map();
   readonly evictions = new EvictionLog();
   readonly patches = new PatchGuard();

@@ -69,16 +69,15 @@ export function statusOf({
     conditions: withTimes(drafts, onload.status?.conditions as Condition[] | undefined, generation, now),
     nodes,
     problems: listProblems(plan),
-    ...(plan.stalled ? { stalledSince: stalledSince(onload.status?.stalledSince, now) } : {}),
+    ...(plan.stalled ? { stalledSince: stalledSince(plan, onload, now) } : {}),
     ...(lastReady ? { lastReady: lastReady as NonNullable<OnloadStatus["lastReady"]> } : {}),
     ...(rollback ? { rollback: rollback as NonNullable<OnloadStatus["rollback"]> } : {}),
   };
 }
 
-/** Since when nothing moves: what the status before says, if that can be. */
-function stalledSince(before: string | undefined, now: number): string {
-  const time = Date.parse(before ?? "");
-  return new Date(time <= now ? time : now).toISOString();
+/** Since when nothing moves: what the status before says, if that can be believed. */
+function stalledSince({ stalled }: RolloutPlan, { status }: DeepReadonly<Onload>, now: number): string {
+  return (stalled === "noted" ? status?.stalledSince : undefined) ?? new Date(now).toISOString();
 }
 
 /** A condition before it has a time. */

@@ -6,7 +6,7 @@ import { bare, stepRecord, module, noLoadLabel, NOW, policy, whole } from "../te
 import { KMM_1, KMM_2, NO_KMM } from "../testing/kmm.ts";
 import type { LoadLabelFacts, NodeFacts } from "../assess/facts.ts";
 import { stepRecordAnnotation } from "../observe/step-record.ts";
-import { nodePatch, needsFreshNode } from "../rollout/patch.ts";
+import { nodePatch } from "../rollout/patch.ts";
 import { planRollout, type NodePlan } from "../rollout/plan.ts";
 import { eventOfStep, eventsOfChange, eventsOfStatus, remember, type PreviousNodeState } from "./event-texts.ts";
 
@@ -86,7 +86,6 @@ describe("the patch of a step", () => {
         [onload]: null,
         [sfc]: null,
       });
-      expect(needsFreshNode(planOf(left))).toBeTrue();
     });
     test("what was loaded without it goes by its version labels", () => {
       const other = { value: undefined, required: true, effective: false };
@@ -144,10 +143,6 @@ describe("the patch of a step", () => {
   });
   test("nothing to do is no patch", () => {
     expect(nodePatch(planOf(whole("v2")), KEY, KMM_2, "1", NOW)).toBeUndefined();
-  });
-  test("what takes something away is done only on a node as it was seen", () => {
-    expect(needsFreshNode(planOf(whole("v1")))).toBeTrue();
-    expect(needsFreshNode(planOf(bare()))).toBeFalse();
   });
 });
 

@@ -23,7 +23,7 @@ export interface EventText {
 /** What the last plan said of a node, kept only to tell what has changed since. */
 export interface PreviousNodeState {
   state: NodeState;
-  /** Milliseconds since the epoch. */
+  /** Milliseconds of a clock that does not go back. */
   since: number;
   problem: string | undefined;
 }

@@ -48,7 +48,7 @@ export class EventReporter {
    * Reports the steps that were taken, and what has changed since the last plan.
    *
    * @param previous undefined: this is the process's first plan of the resource
-   * @param now milliseconds since the epoch
+   * @param now milliseconds of a clock that does not go back
    * @returns what to give as `previous` with the next plan
    */
   reportPlan(

@@ -82,7 +82,8 @@ export function deadlineOf({ facts, state, step }: NodeAtStep, limits: Limits): 
   return since === undefined ? undefined : since + limitOf(awaited, limits);
 }
 
-function isWaiting(step: StepName): boolean {
+/** Whether something is awaited while a step is taken. */
+export function isWaiting(step: StepName): boolean {
   return step === "Wait" || step === "Evict";
 }
 

@@ -76,11 +76,6 @@ function withoutReminder({ reminded }: NodeFacts, key: OnloadKey): NodeLabels {
   return reminded ? { [reminderLabel(key)]: null } : {};
 }
 
-/** Whether the patch may only be made on the node exactly as it was seen; see StepRow. */
-export function needsFreshNode({ step }: NodePlan): boolean {
-  return stepRowOf(step).needsFreshNode === true;
-}
-
 function labelsOf({ step, facts }: NodePlan, key: OnloadKey, kmm: Kmm): NodeLabels | undefined {
   const change = labelChange(step, facts);
   if (!change) return undefined;

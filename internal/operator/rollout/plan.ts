@@ -1,8 +1,18 @@
 /** The plan for all nodes of one Onload resource: what state each is in, what to do now, and when to look again. */
 import type { NodeFacts } from "../assess/facts.ts";
 import { isPresentAttempt, type Attempt } from "../observe/step-record.ts";
+import { believed, withBelievedTimes, type Present } from "./believed.ts";
 import { cordonProblem, isKeptByCordon, renewalFor, type Renewal } from "./cordon.ts";
-import { deadlineOf, forceAt, problemOf, retriedUntil, waitingSince, type Limits, type Problem } from "./failure.ts";
+import {
+  deadlineOf,
+  forceAt,
+  isWaiting,
+  problemOf,
+  retriedUntil,
+  waitingSince,
+  type Limits,
+  type Problem,
+} from "./failure.ts";
 import { lastFailure, type FailureDraft } from "./lasting-failure.ts";
 import { sortByNodeName } from "./node-order.ts";
 import { gateText, type Gate } from "./gates.ts";
@@ -26,6 +36,8 @@ export interface Policy extends Attempt {
   kmmSkipsCordoned: boolean;
   /** Since when nothing moves although nodes wait, as the last status says, in milliseconds since the epoch. */
   stalledSince: number | undefined;
+  /** See {@link Present}. */
+  clockSetAt: number | undefined;
 }
 
 /** What to do with one node now. */
@@ -58,7 +70,8 @@ export interface RolloutPlan {
   /** Who holds the slots, as a sentence without its end; "" if no node waits for one. */
   slots: string;
   /**
-   * Nothing moves although nodes wait, and no wish of a person explains it. "noted": status.stalledSince says since when.
+   * Nothing moves although nodes wait, and no wish of a person explains it. "noted": status.stalledSince says since when,
+   * and can be believed.
    * undefined: something moves, or nothing waits.
    */
   stalled: "noted" | "unnoted" | undefined;
@@ -66,7 +79,9 @@ export interface RolloutPlan {
 
 /** Plans. Pure: equal facts, policy and time give equal plans. */
 export function planRollout(nodes: readonly NodeFacts[], policy: Policy, now: number): RolloutPlan {
-  const all = nodes.map((facts) => planNode(facts, policy, now));
+  const present = { now, clockSetAt: policy.clockSetAt };
+  const stalledSince = isBelieved(policy.stalledSince, present) ? policy.stalledSince : undefined;
+  const all = nodes.map((facts) => planNode(facts, policy, present));
   const concerned = all.filter(({ state, facts }) => state !== "Absent" || facts.keptBy !== undefined);
   const plans = sortByNodeName(concerned, ({ facts }) => facts.name);
   const halted = plans.some(({ problem }) => problem?.failed);
@@ -85,12 +100,16 @@ export function planRollout(nodes: readonly NodeFacts[], policy: Policy, now: nu
   const onPurpose = slots.holders.every(({ facts }) => facts.cordoned);
   const stalled = stalledNodes(plans, onPurpose);
   const times = plans.flatMap(({ deadline, forceAt: force, problem }) => [deadline, force, problem?.retriedUntil]);
-  if (stalled.length > 0) times.push(judgeStall(stalled, policy, held, now));
+  if (stalled.length > 0) times.push(judgeStall(stalled, stalledSince, policy, held, now));
   const future = times.filter((at) => at !== undefined && at > now) as number[];
   const wakeAt = future.length > 0 ? future.reduce((a, b) => Math.min(a, b)) : undefined;
-  const isNoted = policy.stalledSince !== undefined;
+  const isNoted = stalledSince !== undefined;
   const stall = stalled.length === 0 ? undefined : isNoted ? "noted" : "unnoted";
   return { nodes: plans, wakeAt, halted, slots: held, stalled: stall };
+}
+
+function isBelieved(time: number | undefined, present: Present): boolean {
+  return time !== undefined && believed(time, present) === time;
 }
 
 /** Keeps a node from its step. */
@@ -103,8 +122,13 @@ function close(plan: NodePlan, gate: Gate, slots: string): void {
  *
  * @returns when that time is over, in milliseconds since the epoch; undefined until status.stalledSince is written
  */
-function judgeStall(stalled: readonly NodePlan[], policy: Policy, slots: string, now: number): number | undefined {
-  const { stalledSince, limits } = policy;
+function judgeStall(
+  stalled: readonly NodePlan[],
+  stalledSince: number | undefined,
+  { limits }: Policy,
+  slots: string,
+  now: number,
+): number | undefined {
   if (stalledSince === undefined) return undefined;
   const end = stalledSince + limits.step;
   if (now >= end) for (const plan of stalled) plan.problem ??= stallProblem(plan, slots, stalledSince, limits.step);
@@ -149,9 +173,16 @@ function offeredUntil({ allocatable, ready, stepRecord }: NodeFacts, state: Node
   return waits ? stepRecord.since + LAST_OFFER_MS : undefined;
 }
 
+/** Whether a step gets its time again: written anew, a record that cannot be believed holds for the next process too. */
+function isRedated({ facts, step }: Pick<NodePlan, "facts" | "step">, observed: NodeFacts): boolean {
+  return isWaiting(step) && facts.stepRecord?.since !== observed.stepRecord?.since;
+}
+
 /** What follows for a node from its own facts, whatever the others do. */
-function planNode(facts: NodeFacts, policy: Policy, now: number): NodePlan {
+function planNode(observed: NodeFacts, policy: Policy, time: Present): NodePlan {
   const { limits, attempt } = policy;
+  const { now } = time;
+  const facts = withBelievedTimes(observed, time);
   const state = stateOf(facts);
   const kept = isKeptByCordon(facts, state, policy);
   const offered = kept ? undefined : offeredUntil(facts, state);
@@ -160,6 +191,7 @@ function planNode(facts: NodeFacts, policy: Policy, now: number): NodePlan {
   const since = waitingSince(facts, state) ?? facts.stepRecord?.since;
   const present = problemOf(at, limits, now) ?? (kept ? cordonProblem(since) : undefined);
   const restart = present?.failed && isSeenBefore(facts, policy) ? restartOf(present) : undefined;
+  const begins = restart ?? (isRedated(at, observed) ? { cordoned: false, remind: false } : undefined);
   const { problem, record } = lastFailure(at, restart && present?.byTime ? undefined : present, attempt);
   return {
     ...at,
@@ -167,7 +199,7 @@ function planNode(facts: NodeFacts, policy: Policy, now: number): NodePlan {
     failureRecord: record,
     gate: kept ? "Cordoned" : undefined,
     waitsFor: "",
-    renewal: renewalFor(facts, state, policy) ?? restart,
+    renewal: renewalFor(facts, state, policy) ?? begins,
     deadline: offered ?? deadlineOf(at, limits),
     forceAt: kept ? undefined : forceAt(facts, state, limits),
   };

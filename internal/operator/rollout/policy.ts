@@ -11,7 +11,7 @@ import { isWhole } from "./state-of.ts";
 export function policyFor(
   onload: DeepReadonly<Onload>,
   facts: readonly NodeFacts[],
-  around: Pick<Policy, "attempt" | "templateSeen" | "pluginImageKnown" | "kmmSkipsCordoned">,
+  around: Pick<Policy, "attempt" | "templateSeen" | "pluginImageKnown" | "kmmSkipsCordoned" | "clockSetAt">,
 ): Policy {
   const { maxUnavailable, paused, drain, stepTimeoutSeconds } = onload.spec.upgrade;
   // Nodes that are let go count until they have gone: a percentage is one of the nodes that there were.

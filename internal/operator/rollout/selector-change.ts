@@ -28,10 +28,16 @@ type Selecting = DeepReadonly<{
  *
  * @param nodes of a plan with the selector before
  * @param maxUnavailable see Policy
+ * @param isKnown whether the caches can be relied on
  */
-export function selectorChange(onload: Selecting, nodes: readonly NodePlan[], maxUnavailable: number): SelectorChange {
+export function selectorChange(
+  onload: Selecting,
+  nodes: readonly NodePlan[],
+  maxUnavailable: number,
+  isKnown: boolean,
+): SelectorChange {
   const selectors = selectorsOf(onload);
-  if (!selectors?.next) return { selector: selectors?.holding, heldBack: undefined };
+  if (!selectors?.next || !isKnown) return { selector: selectors?.holding, heldBack: undefined };
   const { holding, next } = selectors;
   const letGo = nodes.flatMap(({ facts }) => (facts.letGo && isWhole(facts) ? [facts] : []));
   const serving = letGo.filter(({ holders }) => holders && holders.length > 0);
@@ -41,8 +47,8 @@ export function selectorChange(onload: Selecting, nodes: readonly NodePlan[], ma
     const names = serving.map(({ name }) => name);
     return { selector: holding, heldBack: textOf(onload, names, maxUnavailable) };
   }
-  const isKnown = letGo.every(({ holders }) => holders !== undefined);
-  return { selector: isKnown ? next : holding, heldBack: undefined };
+  const isLookedAt = letGo.every(({ holders }) => holders !== undefined);
+  return { selector: isLookedAt ? next : holding, heldBack: undefined };
 }
 
 function textOf({ metadata }: Selecting, nodes: readonly string[], maxUnavailable: number): string {

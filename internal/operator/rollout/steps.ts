@@ -17,11 +17,6 @@ export interface StepRow {
   patches: "never" | "once" | "always";
   /** What it changes in the node's labels. */
   labels?: (node: NodeFacts) => LabelChange;
-  /**
-   * Whether the PATCH may only be made on the node exactly as it was seen: taking a module away on stale knowledge could
-   * take it from under a pod.
-   */
-  needsFreshNode?: true;
 }
 
 export const STEPS = {
@@ -38,17 +33,17 @@ export const STEPS = {
   LabelSfc: { patches: "always", labels: ({ want = null }) => ({ sfc: want }) },
   LabelOnload: { patches: "always", labels: ({ want = null }) => ({ onload: want }) },
   LabelPlugin: { patches: "always", labels: ({ want = null }) => ({ plugin: want }) },
-  UnlabelPlugin: { patches: "always", labels: () => ({ plugin: null }), needsFreshNode: true },
+  UnlabelPlugin: { patches: "always", labels: () => ({ plugin: null }) },
   // List the node's pods afresh.
   Inspect: { patches: "never" },
   // Evict the pods that hold amd.com/onload.
   Evict: { patches: "once" },
-  UnlabelOnload: { patches: "always", labels: () => ({ onload: null }), needsFreshNode: true },
-  UnlabelSfc: { patches: "always", labels: () => ({ sfc: null }), needsFreshNode: true },
+  UnlabelOnload: { patches: "always", labels: () => ({ onload: null }) },
+  UnlabelSfc: { patches: "always", labels: () => ({ sfc: null }) },
   // Delete the plugin's pod, so that the DaemonSet makes it anew from its present template.
   ReplacePlugin: { patches: "once" },
   // Remove our annotations, the last trace.
-  ClearMark: { patches: "always", needsFreshNode: true },
+  ClearMark: { patches: "always" },
 } as const satisfies Record<string, StepRow>;
 
 /** What the operator can do to a node. */

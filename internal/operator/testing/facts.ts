@@ -93,4 +93,5 @@ export const policy: Policy = {
   pluginImageKnown: true,
   kmmSkipsCordoned: false,
   stalledSince: undefined,
+  clockSetAt: undefined,
 };

@@ -18,6 +18,10 @@ const MANIFESTS = join(import.meta.dirname, "../../manifests");
 /** Long, because tests share a small machine; nothing waits for it that goes well. */
 export const PATIENCE_MS = 240_000;
 
+/** The group of the users that operators run as. */
+const OPERATORS = "operators-under-test";
+const SUBJECTS = [{ apiGroup: "rbac.authorization.k8s.io", kind: "Group", name: OPERATORS }];
+
 export class OperatorCluster implements AsyncDisposable {
   readonly plane: ControlPlane;
   readonly client: Client;
@@ -39,16 +43,15 @@ export class OperatorCluster implements AsyncDisposable {
     for (const file of ["crd/onload.amd.com_onloads.yaml", "rbac/manager-role.yaml"]) {
       await plane.apply(await readFile(join(MANIFESTS, file), "utf8"));
     }
-    const user = await plane.addUser("onload-operator");
+    const user = await plane.addUser("onload-operator", [OPERATORS]);
     const roleRef = {
       apiGroup: "rbac.authorization.k8s.io",
       kind: "ClusterRole",
       name: "onload-operator-manager-role",
     };
-    const subjects = [{ apiGroup: "rbac.authorization.k8s.io", kind: "User", name: user.name }];
     const metadata = { name: "operator-under-test" };
     await plane.request("POST", "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings", {
-      body: { metadata, roleRef, subjects },
+      body: { metadata, roleRef, subjects: SUBJECTS },
     });
     const cluster = new OperatorCluster(plane, await connect({ kubeconfig: plane.kubeconfigPath }), user);
     if (kmm) await cluster.installKmm();
@@ -62,17 +65,33 @@ export class OperatorCluster implements AsyncDisposable {
   }
 
   /** Starts an operator and waits until it is ready. */
-  async startOperator(args: readonly string[] = []): Promise<OperatorProcess> {
-    const operator = await this.launchOperator(args);
+  async startOperator(args: readonly string[] = [], user = this.user): Promise<OperatorProcess> {
+    const operator = await this.launchOperator(args, user);
     await poll(() => operator.isReady(), { what: "Readiness of the operator", timeoutMs: PATIENCE_MS });
     return operator;
   }
 
-  async launchOperator(args: readonly string[] = []): Promise<OperatorProcess> {
+  /** One more user that an operator may run as, so that the audit log tells two of them apart. */
+  addOperatorUser(name: string): Promise<OperatorCluster["user"]> {
+    return this.plane.addUser(name, [OPERATORS]);
+  }
+
+  /** Lets operators hold Leases in a namespace; gives the arguments with which they do. */
+  async allowLeases(namespace: string): Promise<string[]> {
+    const roles = `/apis/rbac.authorization.k8s.io/v1/namespaces/${namespace}`;
+    const metadata = { name: "leases" };
+    const rules = [{ apiGroups: ["coordination.k8s.io"], resources: ["leases"], verbs: ["get", "create", "patch"] }];
+    await this.plane.request("POST", `${roles}/roles`, { body: { metadata, rules } });
+    const roleRef = { apiGroup: "rbac.authorization.k8s.io", kind: "Role", name: "leases" };
+    await this.plane.request("POST", `${roles}/rolebindings`, { body: { metadata, roleRef, subjects: SUBJECTS } });
+    return ["--leader-elect", `--leader-election-namespace=${namespace}`];
+  }
+
+  async launchOperator(args: readonly string[] = [], user = this.user): Promise<OperatorProcess> {
     const ports = (await freePorts(2)) as [number, number];
     const logFile = join(this.plane.folder, `operator-${this.#operators.length}.log`);
     const options = {
-      kubeconfig: this.user.kubeconfigPath,
+      kubeconfig: user.kubeconfigPath,
       args,
       logFile,
       env: { DEVICE_PLUGIN_IMG: "registry/onloadctl:1" },

@@ -61,6 +61,25 @@ export class OperatorProcess {
     return (await fetch(this.metrics)).text();
   }
 
+  /** Stops it where it is, as a machine without processor time does, until {@link thaw}. */
+  freeze(): void {
+    this.#child.kill("SIGSTOP");
+  }
+
+  thaw(): void {
+    this.#child.kill("SIGCONT");
+  }
+
+  /** Whether it is the leader, as its metrics say. */
+  async leads(): Promise<boolean> {
+    return /^leader_election_master_status\{.*\} 1$/m.test(await this.metricsText());
+  }
+
+  /** Waits for its end; gives the exit code. */
+  async ended(): Promise<number> {
+    return this.#child.exited;
+  }
+
   /** As a node does that loses power. */
   async kill(): Promise<void> {
     this.#child.kill("SIGKILL");

@@ -53,6 +53,8 @@ export class ReconcilerBed {
   now = START;
   /** Milliseconds of the clock that does not go back; undefined: `now`. */
   uptime: number | undefined;
+  /** Why the caches may be far behind. */
+  outdated: string | undefined;
   readonly logged: string[] = [];
   readonly log: Logger = createLogger({ write: (line) => void this.logged.push(line) });
   #reconciler: OnloadReconciler;
@@ -87,6 +89,7 @@ export class ReconcilerBed {
       pods,
       reporter: new EventReporter(sink, new OperatorMetrics(this.registry)),
       environment: this.environment,
+      outdated: () => this.outdated,
       now: () => this.now,
       monotonic: () => this.uptime ?? this.now,
     });

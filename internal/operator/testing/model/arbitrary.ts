@@ -42,6 +42,7 @@ function commandOf(kmm: KmmVersion): fc.Arbitrary<Command> {
     { weight: 2, arbitrary: fc.record({ do: of("release"), call: fc.nat(3) }) },
     { weight: 1, arbitrary: fc.record({ do: fc.constantFrom("quiet", "crash") }) },
     { weight: 1, arbitrary: fc.record({ do: of("time"), seconds: fc.constantFrom(1, 5, 31, 301, 901) }) },
+    { weight: 1, arbitrary: fc.record({ do: of("clock"), behind: fc.constantFrom(10, 100, 350) }) },
     { weight: 4, arbitrary: fc.record({ do: of("schedule"), node, what: fc.constantFrom(...WORKLOADS) }) },
     { weight: 3, arbitrary: fc.record({ do: fc.constantFrom("cordon", "down", "lose", "pool"), node }) },
     { weight: 1, arbitrary: fc.record({ do: of("reboot"), node, kernel: fc.constantFrom(...KERNELS[kmm]) }) },

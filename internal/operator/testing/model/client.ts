@@ -164,6 +164,8 @@ export class ModelClient implements ClusterClient {
       const old = this.#api.get(kind, key) as Stored | undefined;
       if (!old) throw notFound(action);
       const { resourceVersion } = options;
+      // A mistake in the program: see isBug in operator.ts.
+      if (kind === "nodes" && resourceVersion === undefined) throw new TypeError(`Cannot ${action}: no version seen`);
       if (resourceVersion !== undefined && resourceVersion !== old.metadata.resourceVersion) throw conflict(action);
       const call: Call = { verb: "patch", kind, key, body: patch, subresource: options.subresource, pass };
       this.#hooks.onWrite(call);

@@ -15,6 +15,8 @@ export type Command =
   | { do: "release"; call: number }
   | { do: "quiet" | "crash" }
   | { do: "time"; seconds: number }
+  /** The operator's clock is set back, to be so many seconds behind all others, unless it is already. */
+  | { do: "clock"; behind: number }
   | { do: "schedule"; node: number; what: Workload }
   | { do: "cordon" | "down" | "lose" | "pool"; node: number }
   | { do: "reboot"; node: number; kernel: string }
@@ -99,6 +101,9 @@ class Run {
         return this.quiet();
       case "time":
         world.api.now += command.seconds * 1000;
+        return;
+      case "clock":
+        operator.behindMs = Math.max(operator.behindMs, command.behind * 1000);
         return;
       case "bad":
       case "missing":

@@ -34,6 +34,8 @@ export class Operator {
   readonly #running = new Map<Pass, Promise<void>>();
   /** Resources to look at. */
   readonly #woken = new Set<string>();
+  /** How far the operator's wall clock is behind all others. */
+  behindMs = 0;
   /** When to look at a resource even if nothing happens, in milliseconds since the epoch. */
   readonly #due = new Map<string, number>();
 
@@ -71,7 +73,8 @@ export class Operator {
       pods: this.#pods,
       reporter: new EventReporter({ record: () => undefined }, new OperatorMetrics(new Registry())),
       environment: { ownNode: "n0", pluginImage: undefined, ownImage: "registry/onloadctl:1", forceEverywhere: false },
-      now: () => this.#api.now,
+      outdated: () => undefined,
+      now: () => this.#api.now - this.behindMs,
       monotonic: () => this.#api.now,
     });
     this.#due.clear();
