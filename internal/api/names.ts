@@ -50,6 +50,17 @@ export const PLUGIN_NAME_LABEL = `${ONLOAD_GROUP}/name`;
  */
 export const OPERATOR_NAME = "onload-operator";
 
+/** The admission policies that protect nodes, and their bindings. Their texts are in internal/manifests/admission. */
+export const PROTECTING_POLICIES: readonly string[] = [
+  "deploy",
+  "namespaces",
+  "objects",
+  "drivers",
+  "driver-evictions",
+  "own-nodes",
+  "own-objects",
+].map((name) => `${OPERATOR_NAME}-${name}`);
+
 /** Paths of metrics and probes, of the operator and of the device plugin. */
 export const METRICS_PATH = "/metrics";
 export const HEALTHZ_PATH = "/healthz";
