@@ -19,6 +19,7 @@ const core = (plural: string, kind: string, namespaced = true): Resource => ({
 export const NODES = core("nodes", "Node", false);
 export const PODS = core("pods", "Pod");
 export const SERVICE_ACCOUNTS = core("serviceaccounts", "ServiceAccount");
+export const NAMESPACES = core("namespaces", "Namespace", false);
 export const DAEMON_SETS: Resource = {
   group: "apps",
   version: "v1",
@@ -46,6 +47,14 @@ export const CUSTOM_RESOURCE_DEFINITIONS: Resource = {
   version: "v1",
   plural: "customresourcedefinitions",
   kind: "CustomResourceDefinition",
+  namespaced: false,
+};
+
+export const VALIDATING_ADMISSION_POLICY_BINDINGS: Resource = {
+  group: "admissionregistration.k8s.io",
+  version: "v1",
+  plural: "validatingadmissionpolicybindings",
+  kind: "ValidatingAdmissionPolicyBinding",
   namespaced: false,
 };
 

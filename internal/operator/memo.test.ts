@@ -69,6 +69,8 @@ class Cluster {
       nodeModulesConfigs: store(new Store<NodeModulesConfig>()),
       moduleImagesConfigs: store(new Store<ModuleImagesConfig>()),
       machineConfigs: store(new Store<KubeObject>()),
+      endingNamespaces: store(new Store<KubeObject>()),
+      policyBindings: store(new Store<KubeObject>()),
     };
     this.crds.set({
       apiVersion: "apiextensions.k8s.io/v1",

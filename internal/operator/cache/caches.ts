@@ -8,7 +8,14 @@ import type { Client } from "../../kube/client.ts";
 import { Informer, type InformerOptions } from "../../kube/informer.ts";
 import { joinKey } from "../../kube/object.ts";
 import { MACHINE_CONFIGS, MODULE_IMAGES_CONFIGS, MODULES, NODE_MODULES_CONFIGS, ONLOADS } from "../../api/resources.ts";
-import { CUSTOM_RESOURCE_DEFINITIONS, DAEMON_SETS, NODES, PODS } from "../../kube/resource.ts";
+import {
+  CUSTOM_RESOURCE_DEFINITIONS,
+  DAEMON_SETS,
+  NAMESPACES,
+  NODES,
+  PODS,
+  VALIDATING_ADMISSION_POLICY_BINDINGS,
+} from "../../kube/resource.ts";
 import {
   trimCrd,
   trimDaemonSet,
@@ -45,6 +52,10 @@ export interface Caches {
   /** OpenShift only: MachineConfigs by which nodes load sfc themselves at boot. */
   machineConfigs: Informer<KubeObject>;
   crds: Informer<CustomResourceDefinition>;
+  /** Those that are being deleted. */
+  endingNamespaces: Informer<KubeObject>;
+  /** Kubernetes 1.30 and later: bindings of our admission policies, which have the names of their policies. */
+  policyBindings: Informer<KubeObject>;
 }
 
 /** What reading needs of the caches. */
@@ -116,6 +127,19 @@ export function createCaches(client: Client, namespaces: readonly string[], log:
       resource: CUSTOM_RESOURCE_DEFINITIONS,
       transform: trimCrd,
       pageSize: 20,
+    }),
+    endingNamespaces: new Informer<KubeObject>({
+      ...common,
+      resource: NAMESPACES,
+      fieldSelector: "status.phase=Terminating",
+      transform: trimToLabels,
+    }),
+    policyBindings: new Informer<KubeObject>({
+      ...common,
+      resource: VALIDATING_ADMISSION_POLICY_BINDINGS,
+      labelSelector: "app.kubernetes.io/part-of=onload",
+      transform: trimToLabels,
+      absentRetryMs: ABSENT_RETRY_MS,
     }),
   };
 }

@@ -34,12 +34,15 @@ export interface StatusInput {
   problems: readonly ResourceProblem[];
   rollback: DeepReadonly<OnloadStatus["rollback"]>;
   lastReady: DeepReadonly<OnloadStatus["lastReady"]>;
+  /** The condition Protected, if that is known. */
+  protection?: ConditionDraft;
   /** Milliseconds since the epoch. */
   now: number;
 }
 
 /** The whole status. */
-export function statusOf({ onload, version, plan, problems, rollback, lastReady, now }: StatusInput): OnloadStatus {
+export function statusOf(input: StatusInput): OnloadStatus {
+  const { onload, version, plan, problems, rollback, lastReady, protection, now } = input;
   const generation = onload.metadata.generation ?? 0;
   const nodes = countNodes(plan);
   const situation = {
@@ -50,7 +53,7 @@ export function statusOf({ onload, version, plan, problems, rollback, lastReady,
     rollbackFrom: rollback?.fromVersion,
     problems,
   };
-  const drafts = conditionsOf(plan, nodes, situation);
+  const drafts = [...conditionsOf(plan, nodes, situation), ...(protection ? [protection] : [])];
   return {
     observedGeneration: generation,
     version,

@@ -62,6 +62,8 @@ export class MemoryCluster implements ClusterClient {
       moduleImagesConfigs: plain(),
       machineConfigs: plain(),
       crds: plain(),
+      endingNamespaces: plain(),
+      policyBindings: plain(),
     };
     const cache = ([name, store]: [string, Store<KubeObject>]): [string, object] => {
       const observe = (object: KubeObject): void => {
@@ -295,6 +297,10 @@ function cachesOf({ plural }: Resource, { metadata: { labels = {} } }: KubeObjec
       return ["machineConfigs"];
     case "customresourcedefinitions":
       return ["crds"];
+    case "namespaces":
+      return ["endingNamespaces"];
+    case "validatingadmissionpolicybindings":
+      return ["policyBindings"];
     case "onloads":
     case "nodes":
     case "modules":

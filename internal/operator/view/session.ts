@@ -153,7 +153,13 @@ function sortKey({ metadata }: DeepReadonly<RawOnload>): string {
 }
 
 /** What a person may not be allowed to read; the view then goes without it. */
-const DISPENSABLE: ReadonlySet<keyof Caches> = new Set(["machineConfigs", "nodeModulesConfigs", "moduleImagesConfigs"]);
+const DISPENSABLE: ReadonlySet<keyof Caches> = new Set([
+  "machineConfigs",
+  "nodeModulesConfigs",
+  "moduleImagesConfigs",
+  "endingNamespaces",
+  "policyBindings",
+]);
 
 /**
  * The caches that can be followed. Informers try for ever, but a person wants to know at once what cannot be read.

@@ -2,6 +2,7 @@
 import type { KubeObject } from "../../api/core.ts";
 import { KMM_GROUP } from "../../api/names.ts";
 import type { Informer } from "../../kube/informer.ts";
+import { splitKey } from "../../kube/object.ts";
 import type { Change } from "../../kube/store.ts";
 import type { Caches } from "../cache/caches.ts";
 import { observeClaims } from "../observe/cluster.ts";
@@ -37,6 +38,8 @@ export function watchAll(controller: Watcher, caches: Caches): void {
   controller.watch(caches.nodeModulesConfigs, ({ key }) => keysOfNodeName(caches, key));
   controller.watch(caches.machineConfigs, all);
   controller.watch(caches.crds, ({ old, current }) => ((current ?? old)?.spec.group.endsWith(KMM_GROUP) ? all() : []));
+  controller.watch(caches.endingNamespaces, ({ key }) => all().filter((each) => splitKey(each).namespace === key));
+  controller.watch(caches.policyBindings, all);
 }
 
 /** The keys of all resources. */

@@ -53,6 +53,9 @@ const CACHES: Record<CacheName, CacheOptions> = {
   moduleImagesConfigs: { kind: "moduleimagesconfigs", trim: bare },
   machineConfigs: { kind: "machineconfigs", trim: trimToLabels },
   crds: { kind: "customresourcedefinitions", trim: trimCrd as never },
+  // No namespace ends in the model, and it has no admission.
+  endingNamespaces: { kind: "serviceaccounts", holds: () => false, trim: bare },
+  policyBindings: { kind: "serviceaccounts", holds: () => false, trim: bare },
 };
 export const CACHE_NAMES = Object.keys(CACHES) as CacheName[];
 

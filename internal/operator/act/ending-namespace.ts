@@ -1,0 +1,26 @@
+/** A resource whose namespace is being deleted goes with it. */
+import type { DeepReadonly } from "../../api/core.ts";
+import { ONLOADS } from "../../api/resources.ts";
+import { refOf } from "../../kube/resource.ts";
+import type { RawOnload, ReconcilerCaches } from "../cache/caches.ts";
+import type { ClusterClient } from "../cache/cluster-client.ts";
+
+/**
+ * Deletes a resource whose namespace is being deleted, so that its nodes are cleaned.
+ *
+ * Nobody else would: Kubernetes 1.33 and later delete all pods of a namespace before anything else, and the admission
+ * policies keep the pods that hold drivers until their nodes are clean.
+ *
+ * @returns whether the resource has been deleted
+ * @throws Error if that is refused
+ */
+export async function endWithNamespace(
+  { client, caches }: { client: Pick<ClusterClient, "delete">; caches: Pick<ReconcilerCaches, "endingNamespaces"> },
+  raw: DeepReadonly<RawOnload>,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const { namespace = "", uid, deletionTimestamp } = raw.metadata;
+  if (deletionTimestamp !== undefined || !caches.endingNamespaces.store.get(namespace)) return false;
+  await client.delete(ONLOADS, refOf(raw), { uid, signal });
+  return true;
+}
