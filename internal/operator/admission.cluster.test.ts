@@ -13,6 +13,10 @@ setDefaultTimeout(600_000);
 
 const ALLOW = { metadata: { annotations: { "onload.amd.com/allow-deletion": "true" } } };
 
+interface NamespaceStatus {
+  status: { conditions?: { type: string; message: string }[] };
+}
+
 let made: ProtectedCluster;
 let cluster: OperatorCluster;
 let namespace: string;
@@ -22,6 +26,8 @@ beforeAll(async () => {
 });
 afterAll(() => made?.[Symbol.asyncDispose]());
 
+const collect = (client: Client, path: string): Promise<unknown> =>
+  client.transport.json({ method: "DELETE", path, action: "delete all" });
 const ref = (): { namespace: string; name: string } => ({ namespace, name: "main" });
 
 /** A pod that holds amd.com/onload on each node; no controller makes it again. */
@@ -79,14 +85,8 @@ describe("who may deploy Onload", () => {
         metadata: { ownerReferences: [{ apiVersion: "v1", kind: "ConfigMap", name: "gone", uid: "gone" }] },
       }),
     "delete it": () => made.tenant.delete(ONLOADS, ref()),
-    "delete all of the namespace": () => collect(made.tenant),
+    "delete all of the namespace": () => collect(made.tenant, collectionPath(ONLOADS, namespace)),
   };
-  const collect = (client: Client): Promise<unknown> =>
-    client.transport.json({
-      method: "DELETE",
-      path: collectionPath(ONLOADS, namespace),
-      action: "Delete all Onload resources",
-    });
   for (const [name, attack] of Object.entries(attacks)) {
     test(`the admin of its namespace cannot ${name}`, async () => {
       expect(await refusal(attack())).toContain("may not create, change or delete Onload resources");
@@ -123,6 +123,8 @@ describe("drivers are not unloaded under pods", () => {
   };
   const attacks: Record<string, (client: Client) => Promise<unknown>> = {
     "delete the Module": (client) => client.delete(MODULES, { namespace, name: onloadModuleName("main") }),
+    "delete all Modules": (client) => collect(client, collectionPath(MODULES, namespace)),
+    "delete all DaemonSets": (client) => collect(client, collectionPath(DAEMON_SETS, namespace)),
     "edit the Module": (client) =>
       client.mergePatch(MODULES, { namespace, name: onloadModuleName("main") }, { spec: { selector: { no: "node" } } }),
     "delete our DaemonSet": (client) => client.delete(DAEMON_SETS, { namespace, name: devicePluginName("main") }),
@@ -204,6 +206,16 @@ test("a namespace that is deleted on purpose ends, and its nodes are emptied bef
   const why = await cluster.condition(namespace, "Degraded", "True");
   expect(why).toContain("no controller would make it again");
   expect(await loaders()).toHaveLength(3);
+  // The namespace says what it waits for, too.
+  await poll(
+    async () => {
+      const { status } = (await cluster.client.get(NAMESPACES, { name: namespace })) as unknown as NamespaceStatus;
+      const failure = status.conditions?.find(({ type }) => type === "NamespaceDeletionContentFailure");
+      if (failure?.message.includes("delete the Onload resource instead")) return true;
+      throw new Error(JSON.stringify(status));
+    },
+    { what: "The namespace's condition", timeoutMs: PATIENCE_MS },
+  );
   await made.edit(made.deployer, { spec: { upgrade: { drain: { force: true } } } });
   await poll(async () => (await cluster.client.get(NAMESPACES, { name: namespace })) === undefined, {
     what: "The end of the namespace",

@@ -8,8 +8,9 @@ import type { ClusterClient } from "../cache/cluster-client.ts";
 /**
  * Deletes a resource whose namespace is being deleted, so that its nodes are cleaned.
  *
- * Nobody else would: Kubernetes 1.33 and later delete all pods of a namespace before anything else, and the admission
- * policies keep the pods that hold drivers until their nodes are clean.
+ * It does not wait for the namespace controller. Since Kubernetes 1.33 that one deletes all pods of a namespace before
+ * anything else (k8s.io/kubernetes, pkg/controller/namespace/deletion), and the admission policies keep the pods that hold
+ * drivers until the resource has been deleted.
  *
  * @returns whether the resource has been deleted
  * @throws Error if that is refused
