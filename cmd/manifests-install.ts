@@ -4,13 +4,17 @@ import { render } from "../internal/manifests/render.ts";
 import { manifestArgs } from "./shared/manifests.ts";
 
 export default defineSubcommand({
-  summary: "Print the CRD, namespace, RBAC and Deployment of the operator",
+  summary: "Print the CRD, namespace, RBAC, admission policies and Deployment of the operator",
   args: {
     image: {
       type: "string",
       valueHint: "IMAGE",
       description: "Image of onloadctl, with its tag or digest",
       default: "onloadctl:latest",
+    },
+    "no-admission-policies": {
+      type: "boolean",
+      description: "Leave out the admission policies, for Kubernetes before 1.30",
     },
     ...manifestArgs,
     ...commonArgs,
@@ -25,6 +29,7 @@ export default defineSubcommand({
     process.stdout.write(
       render("default", {
         image: imageFlag("image", args.image),
+        admission: !args["no-admission-policies"],
         namespace: namespaceFlag("namespace", args.namespace),
       }),
     );

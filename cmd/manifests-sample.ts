@@ -5,7 +5,8 @@ import { render } from "../internal/manifests/render.ts";
 import { manifestArgs } from "./shared/manifests.ts";
 
 const SAMPLES: Record<string, string> = {
-  onload: "An Onload resource with images that exist already, its namespace and ServiceAccount",
+  namespace: "A namespace for the Onload resource, with its ServiceAccount",
+  onload: "An Onload resource with images that exist already",
   "in-cluster-build": "The same, with kernel modules that KMM builds in the cluster",
   pod: "A pod that uses Onload",
   profiles: "Onload's latency profile as a ConfigMap",
@@ -26,7 +27,13 @@ export default defineSubcommand({
     ...manifestArgs,
     ...commonArgs,
   },
-  examples: [{ run: "onloadctl manifests sample > onload.yaml", does: "Start an Onload resource of your own" }],
+  examples: [
+    {
+      run: "onloadctl manifests sample namespace | kubectl apply --server-side -f -",
+      does: "Make a namespace whose pods may load drivers",
+    },
+    { run: "onloadctl manifests sample > onload.yaml", does: "Start an Onload resource of your own" },
+  ],
   async run({ args }) {
     if (!Object.hasOwn(SAMPLES, args.name)) {
       throw new UsageError(`Unknown sample "${args.name}": use one of ${Object.keys(SAMPLES).join(", ")}`);

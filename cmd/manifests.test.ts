@@ -48,7 +48,7 @@ describe("bad input is one line and exit code 2", () => {
     "an unknown part": [["instal"], 'Unknown command "instal": did you mean install?\n'],
     "an unknown sample": [
       ["sample", "nothing"],
-      'Unknown sample "nothing": use one of onload, in-cluster-build, pod, profiles\n',
+      'Unknown sample "nothing": use one of namespace, onload, in-cluster-build, pod, profiles\n',
     ],
     "an image without a tag": [
       ["install", "--image=localhost:5000/onloadctl"],

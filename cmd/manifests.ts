@@ -13,12 +13,16 @@ export default defineSubcommand({
   ],
   subcommands: {
     install: {
-      summary: "Print the CRD, namespace, RBAC and Deployment of the operator",
+      summary: "Print the CRD, namespace, RBAC, admission policies and Deployment of the operator",
       load: async () => (await import("./manifests-install.ts")).default,
     },
     sample: {
       summary: "Print sample resources to start from",
       load: async () => (await import("./manifests-sample.ts")).default,
+    },
+    admission: {
+      summary: "Print the admission policies alone",
+      load: async () => (await import("./manifests-admission.ts")).default,
     },
     crd: {
       summary: "Print the CustomResourceDefinition of Onload alone",

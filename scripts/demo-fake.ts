@@ -43,7 +43,7 @@ export async function showOnFakeNodes(executable: string, signal: AbortSignal): 
       [
         executable,
         "operator",
-        `--kubeconfig=${plane.kubeconfigPath}`,
+        `--kubeconfig=${await plane.serviceAccountKubeconfig("onload-operator-system", "onload-operator-controller-manager")}`,
         `--metrics-bind-address=127.0.0.1:${metrics}`,
         `--health-probe-bind-address=127.0.0.1:${health}`,
       ],
@@ -55,8 +55,10 @@ export async function showOnFakeNodes(executable: string, signal: AbortSignal): 
     });
     if (!operator.alive()) throw new Error(`the operator exited: ${operator.logTail()}`);
 
-    progress("onloadctl manifests sample | kubectl apply --server-side -f -");
-    await plane.apply(await output([executable, "manifests", "sample", "onload"]));
+    for (const sample of ["namespace", "onload"]) {
+      progress(`onloadctl manifests sample ${sample} | kubectl apply --server-side -f -`);
+      await plane.apply(await output([executable, "manifests", "sample", sample]));
+    }
     await watchUntilReady(plane, signal);
     console.log(await plane.kubectl(["get", "onload", "-A"]));
     console.log(await plane.kubectl(["get", "nodes", "-L", "onload.amd.com/onload-runtime.onload"]));

@@ -86,6 +86,8 @@ async function installOperator(
 
 /** Applies the sample with this cluster's registry, and with a regular expression that fits any kernel. */
 async function applySample({ plane, node }: NodeCluster, executable: string): Promise<void> {
+  progress("onloadctl manifests sample namespace | kubectl apply --server-side -f -");
+  await plane.apply(await output([executable, "manifests", "sample", "namespace"]));
   const sample = await output([executable, "manifests", "sample", "onload"]);
   const adapted = sample
     .replaceAll("registry.example.com", node.registry)

@@ -57,6 +57,17 @@ export const OPERATOR_NAME = "onload-operator";
 /** Name of the operator's Lease: that of the original operator, so that of the two only one acts. */
 export const LEASE_NAME = "daabde26.amd.com";
 
+/** The admission policies that protect nodes, and their bindings. Their texts are in internal/manifests/admission. */
+export const PROTECTING_POLICIES: readonly string[] = [
+  "deploy",
+  "namespaces",
+  "objects",
+  "drivers",
+  "driver-evictions",
+  "own-nodes",
+  "own-objects",
+].map((name) => `${OPERATOR_NAME}-${name}`);
+
 /** Paths of metrics and probes, of the operator and of the device plugin. */
 export const METRICS_PATH = "/metrics";
 export const HEALTHZ_PATH = "/healthz";

@@ -8,9 +8,11 @@ export const CONDITION = {
   Progressing: "Progressing",
   /** True while something needs a person: a node failed, a change is held back, the cluster lacks something. */
   Degraded: "Degraded",
+  /** True while admission policies keep others from what would take nodes out of service. Absent until that is known. */
+  Protected: "Protected",
 } as const;
 
-/** Reasons of the conditions Ready, Progressing and Degraded. */
+/** Reasons of the conditions. */
 export const REASON = {
   /** Every selected node is done. */
   AllNodesReady: "AllNodesReady",
@@ -54,6 +56,10 @@ export const REASON = {
   CacheOutdated: "CacheOutdated",
   /** No image for the device plugin is known. */
   NoDevicePluginImage: "NoDevicePluginImage",
+  /** Every admission policy is in force. */
+  PoliciesInstalled: "PoliciesInstalled",
+  /** At least one admission policy is not installed, or the cluster is too old for them. */
+  PoliciesMissing: "PoliciesMissing",
 } as const;
 
 /** Reasons of a node's problem in status.problems, and of the events about it. */

@@ -263,7 +263,9 @@ describe("a pod that runs keeps its libraries", () => {
       await onload.startPod("holder");
       const before = await onload.libraryInside("holder");
       const plugin = await onload.containerId("device-plugin");
-      await plane().kubectl(["delete", "daemonset", "-n", onload.namespace, "onload-onload-device-plugin-ds"]);
+      const daemonSet = ["daemonset", "-n", onload.namespace, "onload-onload-device-plugin-ds"];
+      await plane().kubectl(["annotate", ...daemonSet, "onload.amd.com/allow-deletion=true"]);
+      await plane().kubectl(["delete", ...daemonSet]);
       await onload.waitForPlugin(plugin);
       await onload.waitForAllocatable(DEVICES);
       expect(await onload.libraryInside("holder")).toEqual(before);

@@ -50,6 +50,14 @@ export const CUSTOM_RESOURCE_DEFINITIONS: Resource = {
   namespaced: false,
 };
 
+export const VALIDATING_ADMISSION_POLICY_BINDINGS: Resource = {
+  group: "admissionregistration.k8s.io",
+  version: "v1",
+  plural: "validatingadmissionpolicybindings",
+  kind: "ValidatingAdmissionPolicyBinding",
+  namespaced: false,
+};
+
 /** `group/version`, or `v1` for the core group, as in an object's `apiVersion`. */
 export function apiVersionOf(resource: Resource): string {
   return resource.group === "" ? resource.version : `${resource.group}/${resource.version}`;

@@ -13,6 +13,7 @@ describe("bundle", () => {
   test("has what OLM looks for", () => {
     expect(Object.keys(files).sort()).toEqual([
       "bundle.Dockerfile",
+      "manifests/onload-operator-onload-deployer-role.clusterrole.yaml",
       "manifests/onload-operator-onload-editor-role.clusterrole.yaml",
       "manifests/onload-operator-onload-viewer-role.clusterrole.yaml",
       "manifests/onload-operator.clusterserviceversion.yaml",
@@ -21,6 +22,8 @@ describe("bundle", () => {
       "metadata/dependencies.yaml",
       "tests/scorecard/config.yaml",
     ]);
+    // OLM knows no admission policies: the description says how to install them.
+    expect(csv.spec.description).toContain("onloadctl manifests admission | kubectl apply");
     const { annotations } = parse(files["metadata/annotations.yaml"]!) as { annotations: Record<string, string> };
     for (const [key, value] of Object.entries(annotations)) {
       expect(files["bundle.Dockerfile"]).toContain(`LABEL ${key}=${value}\n`);

@@ -1,7 +1,14 @@
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { join } from "node:path";
 import { parseAllDocuments } from "yaml";
-import { startControlPlane, startKmm, startKwok, type AuditEvent, type ControlPlane } from "../testcluster/index.ts";
+import {
+  serviceAccountUser,
+  startControlPlane,
+  startKmm,
+  startKwok,
+  type AuditEvent,
+  type ControlPlane,
+} from "../testcluster/index.ts";
 import { checkout } from "../testcluster/lib/paths.ts";
 import { poll } from "../testcluster/lib/poll.ts";
 import { render } from "./render.ts";
@@ -10,8 +17,9 @@ import { render } from "./render.ts";
 setDefaultTimeout(180_000);
 
 const SYSTEM = "onload-operator-system";
+const ACCOUNT = "onload-operator-controller-manager";
 /** The identity of the operator's pod. */
-const OPERATOR = `system:serviceaccount:${SYSTEM}:onload-operator-controller-manager`;
+const OPERATOR = serviceAccountUser(SYSTEM, ACCOUNT);
 const RUNTIME = "onload-runtime";
 
 interface Rule {
@@ -40,7 +48,7 @@ beforeAll(async () => {
       .filter((yaml) => !yaml.includes("kind: Deployment"))
       .join("---\n"),
   );
-  kubeconfig = await tokenKubeconfig();
+  kubeconfig = await plane.serviceAccountKubeconfig(SYSTEM, ACCOUNT);
   [node = ""] = await kwok.createNodes(1, { labels: { onload: "yes" }, allocatable: { "amd.com/onload": "100" } });
   await plane.apply(render("samples/namespace"));
   // Stands for the operator's own pod, whose image is the device plugin's.
@@ -65,23 +73,6 @@ beforeAll(async () => {
 afterAll(async () => {
   await plane?.[Symbol.asyncDispose]();
 });
-
-/** A kubeconfig with a token of the operator's ServiceAccount. */
-async function tokenKubeconfig(): Promise<string> {
-  const accounts = `/api/v1/namespaces/${SYSTEM}/serviceaccounts/onload-operator-controller-manager`;
-  const { status } = await plane.request("POST", `${accounts}/token`, { body: { spec: { expirationSeconds: 3600 } } });
-  const file = plane.state.path("operator.kubeconfig");
-  const config = {
-    apiVersion: "v1",
-    kind: "Config",
-    "current-context": "test",
-    contexts: [{ name: "test", context: { cluster: "test", user: "operator", namespace: SYSTEM } }],
-    clusters: [{ name: "test", cluster: { server: plane.server, "certificate-authority": plane.caPath } }],
-    users: [{ name: "operator", user: { token: status.token } }],
-  };
-  await Bun.write(file, JSON.stringify(config));
-  return file;
-}
 
 /** Starts the operator from its sources. */
 function startOperator(...flags: string[]): ReturnType<ControlPlane["state"]["start"]> {
@@ -203,7 +194,11 @@ test("the operator may do what it does, and no rule is unused", async () => {
   // A budget refuses every eviction until the pod is deleted by force. The new version does not manage sfc.
   await applyOnload("2", {});
   await ready("2");
-  await plane.request("DELETE", `${onloads}/onload`);
+  // Its namespace goes, and it goes with it.
+  const namespace = `/api/v1/namespaces/${RUNTIME}`;
+  const allowed = { metadata: { annotations: { "onload.amd.com/allow-deletion": "true" } } };
+  await plane.request("PATCH", namespace, { contentType: "merge", body: allowed });
+  await plane.request("DELETE", namespace);
   await poll(async () => (await plane.request("GET", onloads)).items.length === 0, { what: "the resource being gone" });
   await operator.stop();
 
@@ -224,9 +219,9 @@ test("the operator may do what it does, and no rule is unused", async () => {
   }
   await second.stop();
 
-  // The first test removes a rule, so its requests are refused.
+  // The first test removes a rule, so its requests are refused. A namespace that is being deleted takes no events.
   const refused = requests().filter(({ responseStatus }) => responseStatus?.code === 403);
-  expect(new Set(refused.map(({ objectRef }) => objectRef?.resource))).toEqual(new Set(["modules"]));
+  expect(new Set(refused.map(({ objectRef }) => objectRef?.resource))).toEqual(new Set(["modules", "events"]));
   const used = new Set(requests().flatMap(needs));
   expect([...granted()].filter((rule) => !used.has(rule))).toEqual([]);
   expect([...used].filter((rule) => !granted().has(rule))).toEqual([]);

@@ -3,6 +3,7 @@ import { readdirSync } from "node:fs";
 import { join } from "node:path";
 import { parseAllDocuments } from "yaml";
 import { FILES } from "./files.gen.ts";
+import { PROTECTING_POLICIES } from "../api/names.ts";
 import { render } from "./render.ts";
 
 interface Rendered {
@@ -38,6 +39,37 @@ describe("render", () => {
     ]);
     const [pod] = objects(render("samples/pod", { image: "other:1" }));
     expect(JSON.stringify(pod)).not.toContain("other:1");
+  });
+
+  test("leaves out what Kubernetes before 1.30 does not know, if asked to, and nothing else", () => {
+    const all = objects(render("default")).map(({ kind }) => kind);
+    const older = objects(render("default", { admission: false })).map(({ kind }) => kind);
+    expect(older).toEqual(all.filter((kind) => !kind.startsWith("ValidatingAdmissionPolicy")));
+    expect(older.length).toBeLessThan(all.length);
+  });
+
+  test("has the admission policies that the status asks for, each with a binding that denies", () => {
+    const named = (kind: string): Rendered[] => objects(render("admission")).filter((object) => object.kind === kind);
+    const names = (kind: string): string[] => named(kind).map(({ metadata }) => metadata.name);
+    const policies = names("ValidatingAdmissionPolicy");
+    expect(policies.filter((name) => name !== "onload-operator-name-length")).toEqual([...PROTECTING_POLICIES]);
+    expect(names("ValidatingAdmissionPolicyBinding")).toEqual(policies);
+    for (const { metadata, spec } of named("ValidatingAdmissionPolicyBinding")) {
+      expect(spec).toMatchObject({ policyName: metadata.name, validationActions: ["Deny"] });
+    }
+  });
+
+  test("the samples of an Onload resource do not contain its namespace, so that deleting them does not delete it", () => {
+    for (const sample of ["onload", "in-cluster-build"]) {
+      expect(objects(render(`samples/${sample}`)).map(({ kind }) => kind)).not.toContain("Namespace");
+    }
+    expect(objects(render("samples/namespace")).map(({ kind }) => kind)).toContain("Namespace");
+  });
+
+  test("no role of a namespace lets its admin write Onload resources", () => {
+    const labels = JSON.stringify(objects(render("default")).map(({ metadata }) => metadata));
+    expect(labels).toContain("aggregate-to-view");
+    expect(labels).not.toMatch(/aggregate-to-(admin|edit)/);
   });
 
   test("sets the namespace everywhere: no trace of the former one is left", () => {

@@ -8,6 +8,8 @@ export interface RenderOptions {
   namespace?: string | undefined;
   /** Image of onloadctl in place of {@link IMAGE_NAME}, with its tag or digest. */
   image?: string | undefined;
+  /** false leaves out the admission policies, which Kubernetes before 1.30 does not know. */
+  admission?: boolean;
 }
 
 /** Name of onloadctl's image in the trees, for `images` of a kustomization too. */
@@ -21,6 +23,7 @@ const IMAGE_NAME = "onloadctl";
  */
 export function render(folder: string, options: RenderOptions = {}): string {
   return resources(folder)
+    .filter((document) => options.admission !== false || !isAdmissionPolicy(document))
     .map((document) => {
       setNamespace(document, options.namespace);
       setImage(document, options.image);
@@ -43,6 +46,10 @@ function file(path: string): string {
   const text = FILES[path];
   if (text === undefined) throw new Error(`Cannot find ${path} among the manifests`);
   return text;
+}
+
+function isAdmissionPolicy(document: Document): boolean {
+  return String(document.get("kind")).startsWith("ValidatingAdmissionPolicy");
 }
 
 function setNamespace(document: Document, namespace: string | undefined): void {

@@ -70,6 +70,7 @@ class Cluster {
       moduleImagesConfigs: store(new Store<ModuleImagesConfig>()),
       machineConfigs: store(new Store<KubeObject>()),
       namespaces: store(new Store<KubeObject>()),
+      policyBindings: store(new Store<KubeObject>()),
     };
     this.crds.set({
       apiVersion: "apiextensions.k8s.io/v1",

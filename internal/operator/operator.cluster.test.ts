@@ -133,6 +133,10 @@ describe("one operator", () => {
       .filter(({ verb, objectRef }) => verb === "patch" && objectRef?.resource === "nodes");
     expect(patches.map(({ objectRef }) => objectRef?.name).sort()).toEqual(nodes);
     expect((await cluster.onload(namespace))!.metadata.finalizers).toContain(FINALIZER);
+    // This cluster has no admission policies, and the status says so.
+    expect(await cluster.condition(namespace, "Protected", "False", "PoliciesMissing")).toContain(
+      "manifests admission",
+    );
     const story = (await cluster.events(namespace))
       .filter(({ note }) => note.includes(nodes[0]!))
       .map(({ reason }) => reason);

@@ -10,7 +10,7 @@ import {
   sfcModuleName,
 } from "../api/names.ts";
 import { MODULES, ONLOADS } from "../api/resources.ts";
-import { DAEMON_SETS, NODES, PODS } from "../kube/resource.ts";
+import { DAEMON_SETS, NAMESPACES, NODES, PODS } from "../kube/resource.ts";
 import type { OnloadStatus } from "../api/onload.ts";
 import type { RawOnload } from "./cache/caches.ts";
 import { refusal, type Call } from "./testing/memory-cluster.ts";
@@ -40,6 +40,42 @@ function fail(
     if (which(call)) throw error();
   };
 }
+
+describe("a resource whose namespace is being deleted", () => {
+  const ending = { apiVersion: "v1", kind: "Namespace", metadata: { name: KEY.namespace } };
+
+  test("is deleted with it, and nothing else is done before the cache knows", async () => {
+    const bed = await serving("n1");
+    bed.cluster.put(NAMESPACES, ending);
+    await bed.reconcile();
+    expect(bed.cluster.take()).toEqual(["delete onloads main"]);
+    expect(bed.onload?.metadata.deletionTimestamp).toBeDefined();
+    await bed.reconcile();
+    expect(bed.cluster.take()).toContain("mergePatch nodes n1");
+  });
+
+  test("is deleted although its spec cannot be read", async () => {
+    const bed = new ReconcilerBed();
+    bed.putOnload({ onload: undefined as never });
+    bed.cluster.put(NAMESPACES, ending);
+    await bed.reconcile();
+    expect(bed.cluster.take()).toEqual(["delete onloads main"]);
+  });
+
+  test("is tried again if that is refused", async () => {
+    const bed = await serving("n1");
+    bed.cluster.put(NAMESPACES, ending);
+    fail(bed, ({ verb }) => verb === "delete");
+    expect(bed.reconcile()).rejects.toThrow("Cannot do it");
+  });
+
+  test("other namespaces are no matter", async () => {
+    const bed = await serving("n1");
+    bed.cluster.put(NAMESPACES, { ...ending, metadata: { name: "other" } });
+    await bed.reconcile();
+    expect(bed.cluster.take()).toEqual([]);
+  });
+});
 
 describe("a new resource", () => {
   test("gets its finalizer, its nodes' labels and then its objects, and its status, in this order", async () => {

@@ -14,6 +14,7 @@ import type { Logger } from "../cli/log.ts";
 import type { DeepReadonly } from "../api/core.ts";
 import type { Result } from "../controller/controller.ts";
 import { splitKey } from "../kube/object.ts";
+import { endWithNamespace } from "./act/ending-namespace.ts";
 import type { RawOnload } from "./cache/caches.ts";
 import { act } from "./pass/act.ts";
 import { decide } from "./pass/decide.ts";
@@ -44,6 +45,7 @@ export class OnloadReconciler {
       this.#forget(key);
       return {};
     }
+    if (await endWithNamespace(this.#deps, raw, signal)) return {};
     const gathered = await gather(this.#deps, raw, session, signal);
     if ("unreadable" in gathered) return reportUnreadable(this.#deps, raw, session, gathered.unreadable, signal);
     const decision = decide(this.#deps, gathered, session);

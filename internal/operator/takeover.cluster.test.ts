@@ -5,7 +5,6 @@ import { startControlPlane, startKmm, startKwok, type ControlPlane } from "../te
 import { checkout } from "../testcluster/lib/paths.ts";
 import { poll } from "../testcluster/lib/poll.ts";
 import type { Pod } from "../api/core.ts";
-import { onloadCrd } from "../api/crd.ts";
 import {
   devicePluginName,
   devicePluginSelector,
@@ -16,6 +15,7 @@ import {
   sfcModuleLabel,
   sfcModuleName,
 } from "../api/names.ts";
+import { installAll, type OperatorUser } from "./testing/install.ts";
 
 setDefaultTimeout(240_000);
 
@@ -25,12 +25,13 @@ const selector = { onload: "yes" };
 
 let plane: ControlPlane;
 let nodes: string[];
+let operator: OperatorUser;
 
 beforeAll(async () => {
   plane = await startControlPlane();
   await startKmm(plane);
   const kwok = await startKwok(plane);
-  await plane.apply(JSON.stringify(onloadCrd()));
+  operator = await installAll(plane);
   for (const [path, metadata] of [
     ["/api/v1/namespaces", { name: NAMESPACE }],
     [`/api/v1/namespaces/${NAMESPACE}/serviceaccounts`, { name: "sa" }],
@@ -93,6 +94,8 @@ async function createOriginals(uid: string): Promise<void> {
           metadata: { labels: devicePluginSelector(key) },
           spec: {
             nodeSelector: selector,
+            hostIPC: true,
+            volumes: [{ name: "run", hostPath: { path: "/var/run" } }],
             affinity: {
               nodeAffinity: {
                 requiredDuringSchedulingIgnoredDuringExecution: {
@@ -163,7 +166,7 @@ test("no driver is reloaded and no application evicted; the device plugin become
       process.execPath,
       join(checkout, "cmd/onloadctl.ts"),
       "operator",
-      `--kubeconfig=${plane.kubeconfigPath}`,
+      `--kubeconfig=${operator.kubeconfigPath}`,
       "--metrics-bind-address=0",
       "--health-probe-bind-address=0",
     ],
@@ -198,7 +201,12 @@ test("no driver is reloaded and no application evicted; the device plugin become
     async () => {
       const { status } = await plane.request("GET", `${onloads}/onload`);
       const conditions = Object.fromEntries(status.conditions.map((each: any) => [each.type, each.reason]));
-      expect(conditions).toEqual({ Ready: "AllNodesReady", Progressing: "AsExpected", Degraded: "AsExpected" });
+      expect(conditions).toEqual({
+        Ready: "AllNodesReady",
+        Progressing: "AsExpected",
+        Degraded: "AsExpected",
+        Protected: "PoliciesInstalled",
+      });
       return true;
     },
     { what: "Nothing left to do", timeoutMs: 60_000 },

@@ -1,7 +1,10 @@
 import { infrastructureGroup } from "./cluster.ts";
 
+/** Where KMM's own manifests install its manager, and the ServiceAccount that it runs as there. */
+export const KMM_NAMESPACE = "kmm-operator-system";
+export const KMM_SERVICE_ACCOUNT = "kmm-operator-controller-manager";
 /** Name of the user that KMM's manager runs as. */
-export const KMM_USER = "kmm-manager";
+export const KMM_USER = `system:serviceaccount:${KMM_NAMESPACE}:${KMM_SERVICE_ACCOUNT}`;
 
 /**
  * Logs one line for each finished request of the programs under test, and for each PATCH of a node by KMM. The number of
@@ -9,7 +12,13 @@ export const KMM_USER = "kmm-manager";
  */
 export function auditPolicy(): unknown {
   const left = {
-    userGroups: ["system:masters", "system:nodes", "system:serviceaccounts:kube-system", infrastructureGroup],
+    userGroups: [
+      "system:masters",
+      "system:nodes",
+      "system:serviceaccounts:kube-system",
+      `system:serviceaccounts:${KMM_NAMESPACE}`,
+      infrastructureGroup,
+    ],
   };
   return {
     apiVersion: "audit.k8s.io/v1",

@@ -4,7 +4,7 @@ import { output } from "./lib/command.ts";
 import { tool } from "./tools/index.ts";
 import { Client } from "./client.ts";
 import type { RequestOptions } from "./client.ts";
-import { writeKubeconfig } from "./kubeconfig.ts";
+import { writeKubeconfig, writeTokenKubeconfig } from "./kubeconfig.ts";
 import { CertificateAuthority } from "./pki.ts";
 import type { KeyPair } from "./pki.ts";
 
@@ -71,6 +71,20 @@ export class Cluster {
     return await issueUser(this.folder, this.server, this.#authority, name, groups);
   }
 
+  /** Writes a kubeconfig with a token of a ServiceAccount, good for a day, and returns its path. */
+  async serviceAccountKubeconfig(namespace: string, name: string): Promise<string> {
+    const { status } = await this.request<{ status: { token: string } }>(
+      "POST",
+      `/api/v1/namespaces/${namespace}/serviceaccounts/${name}/token`,
+      { body: { spec: { expirationSeconds: 86_400 } } },
+    );
+    const user = serviceAccountUser(namespace, name);
+    const path = userFiles(this.folder, user).kubeconfigPath;
+    mkdirSync(join(this.folder, "users"), { recursive: true });
+    writeTokenKubeconfig(path, this.server, this.caPath, user, status.token);
+    return path;
+  }
+
   /** Sends a request as the administrator; see Client.request. */
   // oxlint-disable-next-line typescript/no-explicit-any -- the shape depends on the path
   request<T = any>(method: string, path: string, options: RequestOptions = {}): Promise<T> {
@@ -113,6 +127,11 @@ export class Cluster {
   close(): void {
     this.#client.close();
   }
+}
+
+/** The name under which the API server knows a ServiceAccount. */
+export function serviceAccountUser(namespace: string, name: string): string {
+  return `system:serviceaccount:${namespace}:${name}`;
 }
 
 /** The files of a user, whether they exist yet or not. */

@@ -3,11 +3,9 @@ import { freePorts } from "./lib/ports.ts";
 import { poll } from "./lib/poll.ts";
 import type { RunningProcess } from "./lib/run-state.ts";
 import { tool } from "./tools/index.ts";
-import { KMM_USER } from "./audit-policy.ts";
+import { KMM_NAMESPACE, KMM_SERVICE_ACCOUNT } from "./audit-policy.ts";
 import type { ControlPlane } from "./control-plane.ts";
 import { installCrds } from "./crds.ts";
-
-const namespace = "kmm-operator-system";
 
 /**
  * Installs KMM 1.1.0's CRDs and starts its manager as a process beside the control plane; returns when it is ready.
@@ -16,8 +14,7 @@ const namespace = "kmm-operator-system";
 export async function startKmm(plane: ControlPlane, signal?: AbortSignal): Promise<RunningProcess> {
   const manager = await tool("kmm-manager");
   await installCrds(plane);
-  await plane.request("POST", "/api/v1/namespaces", { body: { metadata: { name: namespace } } });
-  const user = await plane.addUser(KMM_USER, ["system:masters"]);
+  const kubeconfig = await createAccount(plane);
 
   const state = plane.state;
   const [health = 0, metrics = 0, webhook = 0] = await freePorts(3);
@@ -35,10 +32,10 @@ export async function startKmm(plane: ControlPlane, signal?: AbortSignal): Promi
 
   const running = state.start("kmm-manager", [manager, "--config", state.path("kmm", "config.yaml")], {
     env: {
-      KUBECONFIG: user.kubeconfigPath,
+      KUBECONFIG: kubeconfig,
       // The folder in which it expects its serving certificate.
       TMPDIR: state.path("kmm"),
-      OPERATOR_NAMESPACE: namespace,
+      OPERATOR_NAMESPACE: KMM_NAMESPACE,
       // Images for builds and signatures in the cluster, which no test uses.
       RELATED_IMAGES_BUILD: "invalid.example/build:none",
       RELATED_IMAGES_SIGN: "invalid.example/sign:none",
@@ -53,4 +50,19 @@ export async function startKmm(plane: ControlPlane, signal?: AbortSignal): Promi
   );
   if (!running.alive()) throw new Error(`Cannot start KMM's manager: it exited: ${running.logTail()}`);
   return running;
+}
+
+/** Makes the manager's ServiceAccount, by which admission policies know it, and returns its kubeconfig. */
+async function createAccount(plane: ControlPlane): Promise<string> {
+  const metadata = { name: KMM_SERVICE_ACCOUNT };
+  await plane.request("POST", "/api/v1/namespaces", { body: { metadata: { name: KMM_NAMESPACE } } });
+  await plane.request("POST", `/api/v1/namespaces/${KMM_NAMESPACE}/serviceaccounts`, { body: { metadata } });
+  await plane.request("POST", "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings", {
+    body: {
+      metadata,
+      roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: "cluster-admin" },
+      subjects: [{ kind: "ServiceAccount", namespace: KMM_NAMESPACE, name: KMM_SERVICE_ACCOUNT }],
+    },
+  });
+  return await plane.serviceAccountKubeconfig(KMM_NAMESPACE, KMM_SERVICE_ACCOUNT);
 }

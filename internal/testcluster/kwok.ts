@@ -88,7 +88,8 @@ export async function startKwok(plane: ControlPlane, options: KwokOptions = {}):
       ...(options.resources ?? []),
     ].join("\n---\n"),
   );
-  const user = await plane.addUser("kwok", ["system:masters"]);
+  // It plays kubelets: admission policies know those by their group.
+  const user = await plane.addUser("kwok", ["system:masters", "system:nodes"]);
   // The API server asks kwok for logs at this port, as it asks a kubelet.
   const [port = 0] = await freePorts(1);
   const process = plane.state.start("kwok", [
@@ -174,10 +175,13 @@ async function createPods(
           metadata: { name, labels: options.labels ?? {} },
           spec: {
             nodeName: nodes[index % nodes.length],
+            // Good for every namespace, whatever level of Pod Security it enforces.
+            securityContext: { runAsNonRoot: true, seccompProfile: { type: "RuntimeDefault" } },
             containers: [
               {
                 name: "main",
                 image: "example.com/fake:1",
+                securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ["ALL"] } },
                 ...(options.limits === undefined ? {} : { resources: { limits: options.limits } }),
               },
             ],

@@ -44,6 +44,16 @@ export const OPERATOR_MUTANTS: Mutant[] = [
     ],
     "what was sent is remembered for ever": ["    map.delete(key);\n", ""],
   }),
+  ...mutantsOf(`${OPERATOR}/act/ending-namespace.ts`, [RECONCILE], {
+    "a resource stays although its namespace is being deleted": [
+      "await client.delete(ONLOADS, refOf(raw), { uid, signal });",
+      "",
+    ],
+    "a resource that is being deleted is deleted again in every pass": ["deletionTimestamp !== undefined || ", ""],
+  }),
+  ...mutantsOf(`${OPERATOR}/report/protection.ts`, [`${OPERATOR}/report/protection.test.ts`], {
+    "one policy is enough": ["missing.length === 0", "missing.length < PROTECTING_POLICIES.length"],
+  }),
   ...mutantsOf(`${OPERATOR}/act/evict.ts`, UNIT, {
     "pods are always deleted by force": [
       "const isLate = forceAt !== undefined && evictor.now >= forceAt;",

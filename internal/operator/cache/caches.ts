@@ -8,7 +8,14 @@ import type { Client } from "../../kube/client.ts";
 import { Informer, type InformerOptions } from "../../kube/informer.ts";
 import { joinKey } from "../../kube/object.ts";
 import { MACHINE_CONFIGS, MODULE_IMAGES_CONFIGS, MODULES, NODE_MODULES_CONFIGS, ONLOADS } from "../../api/resources.ts";
-import { CUSTOM_RESOURCE_DEFINITIONS, DAEMON_SETS, NAMESPACES, NODES, PODS } from "../../kube/resource.ts";
+import {
+  CUSTOM_RESOURCE_DEFINITIONS,
+  DAEMON_SETS,
+  NAMESPACES,
+  NODES,
+  PODS,
+  VALIDATING_ADMISSION_POLICY_BINDINGS,
+} from "../../kube/resource.ts";
 import {
   trimCrd,
   trimDaemonSet,
@@ -46,8 +53,10 @@ export interface Caches {
   /** OpenShift only: MachineConfigs by which nodes load sfc themselves at boot. */
   machineConfigs: Informer<KubeObject>;
   crds: Informer<CustomResourceDefinition>;
-  /** Whether the pods of a namespace may be taken away by force. */
+  /** Whether a namespace is being deleted, and whether its pods may be taken away by force. */
   namespaces: Informer<KubeObject>;
+  /** Kubernetes 1.30 and later: bindings of our admission policies, which have the names of their policies. */
+  policyBindings: Informer<KubeObject>;
 }
 
 /** What reading needs of the caches. */
@@ -131,5 +140,12 @@ export function createCaches(
       pageSize: 20,
     }),
     namespaces: new Informer<KubeObject>({ ...common, resource: NAMESPACES, transform: trimNamespace }),
+    policyBindings: new Informer<KubeObject>({
+      ...common,
+      resource: VALIDATING_ADMISSION_POLICY_BINDINGS,
+      labelSelector: "app.kubernetes.io/part-of=onload",
+      transform: trimToLabels,
+      absentRetryMs: ABSENT_RETRY_MS,
+    }),
   };
 }

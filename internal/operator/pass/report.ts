@@ -8,6 +8,7 @@ import type { Result } from "../../controller/controller.ts";
 import type { RawOnload } from "../cache/caches.ts";
 import type { ResourceProblem } from "../observe/preflight.ts";
 import { statusOf } from "../report/conditions.ts";
+import { protection } from "../report/protection.ts";
 import { eventsOfStatus } from "../report/event-texts.ts";
 import { isTrue, notReadySince, unreadableStatus, writeStatus } from "../report/status.ts";
 import { believed } from "../rollout/believed.ts";
@@ -45,6 +46,7 @@ export async function report(
     plan,
     problems,
     rollback: begun ?? standingRollback(onload),
+    protection: protection(deps.caches),
     lastReady: planned.kmm.installed ? nextLastReady(onload, plan, held, now) : onload.status?.lastReady,
     now,
   });

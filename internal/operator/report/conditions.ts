@@ -36,21 +36,15 @@ export interface StatusInput {
   problems: readonly ResourceProblem[];
   rollback: DeepReadonly<OnloadStatus["rollback"]>;
   lastReady: DeepReadonly<OnloadStatus["lastReady"]>;
+  /** The condition Protected, if that is known. */
+  protection?: ConditionDraft;
   /** Milliseconds since the epoch. */
   now: number;
 }
 
 /** The whole status. */
-export function statusOf({
-  onload,
-  version,
-  selector,
-  plan,
-  problems,
-  rollback,
-  lastReady,
-  now,
-}: StatusInput): OnloadStatus {
+export function statusOf(input: StatusInput): OnloadStatus {
+  const { onload, version, selector, plan, problems, rollback, lastReady, protection, now } = input;
   const generation = onload.metadata.generation ?? 0;
   const nodes = countNodes(plan);
   const situation = {
@@ -61,7 +55,7 @@ export function statusOf({
     rollbackFrom: rollback?.fromVersion,
     problems,
   };
-  const drafts = conditionsOf(plan, nodes, situation);
+  const drafts = [...conditionsOf(plan, nodes, situation), ...(protection ? [protection] : [])];
   return {
     observedGeneration: generation,
     version,

@@ -173,7 +173,9 @@ function conditionEvents(
   return (after.conditions ?? []).flatMap((condition): EventText[] => {
     const old = before?.conditions?.find(({ type }) => type === condition.type);
     if (old?.status === condition.status && old.reason === condition.reason) return [];
-    const bad = condition.type === CONDITION.Degraded && condition.status === "True";
+    const bad =
+      (condition.type === CONDITION.Degraded && condition.status === "True") ||
+      (condition.type === CONDITION.Protected && condition.status === "False");
     if (!old && condition.type !== CONDITION.Ready && !bad) return [];
     const note = `${condition.type} is ${condition.status}: ${condition.message}`;
     return [{ type: bad ? "Warning" : "Normal", reason: condition.reason, note }];

@@ -63,6 +63,7 @@ export class MemoryCluster implements ClusterClient {
       machineConfigs: plain(),
       crds: plain(),
       namespaces: plain(),
+      policyBindings: plain(),
     };
     const cache = ([name, store]: [string, Store<KubeObject>]): [string, object] => {
       const observe = (object: KubeObject): void => {
@@ -297,6 +298,9 @@ function cachesOf({ plural }: Resource, { metadata: { labels = {} } }: KubeObjec
     case "customresourcedefinitions":
       return ["crds"];
     case "namespaces":
+      return ["namespaces"];
+    case "validatingadmissionpolicybindings":
+      return ["policyBindings"];
     case "onloads":
     case "nodes":
     case "modules":

@@ -1,5 +1,4 @@
 /** A control plane with KMM 1.1.0, the operator's CRD and RBAC, and a fake kubelet: what the operator's cluster tests start from. */
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { startControlPlane, startKmm, type AuditEvent, type ControlPlane } from "../../testcluster/index.ts";
 import { freePorts } from "../../testcluster/lib/ports.ts";
@@ -12,48 +11,42 @@ import { connect } from "../../kube/connect.ts";
 import { ONLOADS } from "../../api/resources.ts";
 import { NODES, PODS } from "../../kube/resource.ts";
 import { FakeKubelet } from "./fake-kubelet.ts";
+import { installAll, installRole, OPERATOR_SUBJECTS, OPERATORS, type OperatorUser } from "./install.ts";
 import { OperatorProcess } from "./operator-process.ts";
 
-const MANIFESTS = join(import.meta.dirname, "../../manifests");
 /** Long, because tests share a small machine; nothing waits for it that goes well. */
 export const PATIENCE_MS = 240_000;
-
-/** The group of the users that operators run as. */
-const OPERATORS = "operators-under-test";
-const SUBJECTS = [{ apiGroup: "rbac.authorization.k8s.io", kind: "Group", name: OPERATORS }];
 
 export class OperatorCluster implements AsyncDisposable {
   readonly plane: ControlPlane;
   readonly client: Client;
   readonly kubelet: FakeKubelet;
-  readonly user: { name: string; kubeconfigPath: string };
+  readonly user: OperatorUser;
+  readonly #kubeletClient: Client;
   #operators: OperatorProcess[] = [];
   #kmm = false;
 
-  private constructor(plane: ControlPlane, client: Client, user: OperatorCluster["user"]) {
+  private constructor(plane: ControlPlane, client: Client, kubeletClient: Client, user: OperatorUser) {
     this.plane = plane;
     this.client = client;
-    this.kubelet = new FakeKubelet(client);
+    this.#kubeletClient = kubeletClient;
+    this.kubelet = new FakeKubelet(kubeletClient);
     this.user = user;
   }
 
-  /** @param options.kmm false leaves KMM out; see installKmm */
-  static async start({ kmm = true }: { kmm?: boolean } = {}): Promise<OperatorCluster> {
+  /**
+   * @param options.kmm false leaves KMM out; see installKmm
+   * @param options.installed everything that `manifests install` prints is in the cluster, admission policies included,
+   *   and the operator runs as its ServiceAccount
+   */
+  static async start({ kmm = true, installed = false } = {}): Promise<OperatorCluster> {
     const plane = await startControlPlane();
-    for (const file of ["crd/onload.amd.com_onloads.yaml", "rbac/manager-role.yaml"]) {
-      await plane.apply(await readFile(join(MANIFESTS, file), "utf8"));
-    }
-    const user = await plane.addUser("onload-operator", [OPERATORS]);
-    const roleRef = {
-      apiGroup: "rbac.authorization.k8s.io",
-      kind: "ClusterRole",
-      name: "onload-operator-manager-role",
-    };
-    const metadata = { name: "operator-under-test" };
-    await plane.request("POST", "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings", {
-      body: { metadata, roleRef, subjects: SUBJECTS },
-    });
-    const cluster = new OperatorCluster(plane, await connect({ kubeconfig: plane.kubeconfigPath }), user);
+    const user = installed ? await installAll(plane) : await installRole(plane);
+    // Admission policies know kubelets by their group.
+    const kubelet = await plane.addUser("fake-kubelet", ["system:masters", "system:nodes"]);
+    const client = await connect({ kubeconfig: plane.kubeconfigPath });
+    const kubeletClient = await connect({ kubeconfig: kubelet.kubeconfigPath });
+    const cluster = new OperatorCluster(plane, client, kubeletClient, user);
     if (kmm) await cluster.installKmm();
     return cluster;
   }
@@ -83,7 +76,9 @@ export class OperatorCluster implements AsyncDisposable {
     const rules = [{ apiGroups: ["coordination.k8s.io"], resources: ["leases"], verbs: ["get", "create", "patch"] }];
     await this.plane.request("POST", `${roles}/roles`, { body: { metadata, rules } });
     const roleRef = { apiGroup: "rbac.authorization.k8s.io", kind: "Role", name: "leases" };
-    await this.plane.request("POST", `${roles}/rolebindings`, { body: { metadata, roleRef, subjects: SUBJECTS } });
+    await this.plane.request("POST", `${roles}/rolebindings`, {
+      body: { metadata, roleRef, subjects: OPERATOR_SUBJECTS },
+    });
     return ["--leader-elect", `--leader-election-namespace=${namespace}`];
   }
 
@@ -221,6 +216,7 @@ export class OperatorCluster implements AsyncDisposable {
     await this.stopOperators();
     await this.kubelet.close();
     this.client.transport.close();
+    this.#kubeletClient.transport.close();
     await this.plane[Symbol.asyncDispose]();
   }
 }

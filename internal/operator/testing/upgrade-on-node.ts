@@ -191,6 +191,11 @@ export class UpgradeOnNode {
       .map(({ reason, note }) => `${reason} ${note}`);
   }
 
+  /** A kubeconfig by which a process outside the cluster is the operator. */
+  operatorKubeconfig(): Promise<string> {
+    return this.cluster.plane.serviceAccountKubeconfig(OPERATOR_NAMESPACE, OPERATOR);
+  }
+
   /** What the operator in its pod has asked of the API server, so far. */
   requests(): AuditEvent[] {
     return this.cluster.plane.auditEvents(`system:serviceaccount:${OPERATOR_NAMESPACE}:${OPERATOR}`);

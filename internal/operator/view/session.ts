@@ -174,6 +174,7 @@ const DISPENSABLE: ReadonlySet<keyof Caches> = new Set([
   "nodeModulesConfigs",
   "moduleImagesConfigs",
   "namespaces",
+  "policyBindings",
 ]);
 
 /**

@@ -35,6 +35,8 @@ export interface ResourceStatus {
   /** Reason of the condition that matters most. */
   status: string;
   message: string;
+  /** Why nodes are not protected from other people's mistakes; "" if they are, or if that is not known. */
+  unprotected: string;
   created: string;
   lastReadyVersion: string;
   nodes: NodeStatus[];
@@ -54,6 +56,7 @@ export function describeStatus(observed: readonly ObservedResource[]): ResourceS
       ready: status?.nodes?.ready ?? 0,
       status: reason,
       message: problem ?? message,
+      unprotected: find(status, CONDITION.Protected, "False")?.message ?? "",
       created: creationTimestamp,
       lastReadyVersion: status?.lastReady?.version ?? "",
       nodes: planned?.plan.nodes.map((node) => describeNode(node, status?.problems ?? [])) ?? [],
@@ -62,18 +65,22 @@ export function describeStatus(observed: readonly ObservedResource[]): ResourceS
 }
 
 /** The condition to show: what is degraded, else what is under way, else whether it is ready. */
-function mainCondition(status: DeepReadonly<OnloadStatus> | undefined): { reason: string; message: string } {
-  const find = (type: string, value: string): { reason: string; message: string } | undefined =>
-    status?.conditions?.find((condition) => condition.type === type && condition.status === value);
+function mainCondition(status: ReportedStatus): { reason: string; message: string } {
   return (
-    find(CONDITION.Degraded, "True") ??
-    find(CONDITION.Progressing, "True") ??
-    find(CONDITION.Ready, "True") ??
-    find(CONDITION.Progressing, "False") ?? {
+    find(status, CONDITION.Degraded, "True") ??
+    find(status, CONDITION.Progressing, "True") ??
+    find(status, CONDITION.Ready, "True") ??
+    find(status, CONDITION.Progressing, "False") ?? {
       reason: "Unknown",
       message: "The operator has not looked at it; is it running?",
     }
   );
+}
+
+type ReportedStatus = DeepReadonly<OnloadStatus> | undefined;
+
+function find(status: ReportedStatus, type: string, value: string): { reason: string; message: string } | undefined {
+  return status?.conditions?.find((condition) => condition.type === type && condition.status === value);
 }
 
 function describeNode(plan: NodePlan, reported: Reported): NodeStatus {
@@ -125,8 +132,9 @@ export function statusText(resources: readonly ResourceStatus[], wide: boolean, 
     ...(wide ? [r.lastReadyVersion] : []),
   ]);
   let text = formatTable(head, rows);
-  for (const { namespace, name, message, nodes } of resources) {
+  for (const { namespace, name, message, unprotected, nodes } of resources) {
     text += `\n${namespace}/${name}: ${message}\n`;
+    if (unprotected !== "") text += `Not protected: ${unprotected}\n`;
     if (nodes.length === 0) continue;
     const columns = ["Node", "Version", "State", "Step", "Since", ...(wide ? ["Kernel"] : []), "Why"];
     const lines = nodes.map((node) => [

@@ -125,6 +125,17 @@ test("status shows what runs, what goes on, and why", () => {
   `);
 });
 
+test("status says what is not protected, beside what goes on", () => {
+  const condition = { lastTransitionTime: "2026-01-01T00:00:00Z", reason: "PoliciesMissing", message: "no policies" };
+  const conditions = [{ ...condition, type: "Protected", status: "False" as const }];
+  const text = statusText(describeStatus([observed([whole("v2")], {}, { conditions })]), false, NOW);
+  expect(text).toContain("\nNot protected: no policies\n");
+  const others = [{ ...condition, type: "Protected", status: "True" as const }];
+  expect(statusText(describeStatus([observed([whole("v2")], {}, { conditions: others })]), false, NOW)).not.toContain(
+    "rotected",
+  );
+});
+
 test("plan lists nodes in their order, with pods and what holds them", () => {
   const nodes = [
     bare({ name: "new" }),

@@ -6,7 +6,13 @@ import { MemoryCluster } from "../testing/memory-cluster.ts";
 import { KEY } from "../testing/reconciler-bed.ts";
 import { watchAll, type Watcher } from "./watches.ts";
 import { NODE_MODULES_CONFIGS, ONLOADS, type Resource } from "../../api/resources.ts";
-import { CUSTOM_RESOURCE_DEFINITIONS, NODES, PODS } from "../../kube/resource.ts";
+import {
+  CUSTOM_RESOURCE_DEFINITIONS,
+  NAMESPACES,
+  NODES,
+  PODS,
+  VALIDATING_ADMISSION_POLICY_BINDINGS,
+} from "../../kube/resource.ts";
 
 /** A cluster with one resource, whose changes are turned into keys. */
 function watched(): { cluster: MemoryCluster; keys: () => string[] } {
@@ -134,5 +140,22 @@ test("a node concerns the resources that select it", () => {
   cluster.put(NODES, node({}));
   expect(keys()).toEqual([]);
   cluster.put(NODES, node({ onload: "yes" }));
+  expect(keys()).toEqual(["ns/main"]);
+});
+
+test("a namespace that is being deleted concerns the resources in it", () => {
+  const { cluster, keys } = watched();
+  cluster.put(NAMESPACES, { apiVersion: "v1", kind: "Namespace", metadata: { name: "other" } });
+  expect(keys()).toEqual([]);
+  cluster.put(NAMESPACES, { apiVersion: "v1", kind: "Namespace", metadata: { name: "ns" } });
+  expect(keys()).toEqual(["ns/main"]);
+});
+
+test("an admission policy that comes or goes concerns all resources", () => {
+  const { cluster, keys } = watched();
+  const metadata = { name: "onload-operator-deploy" };
+  cluster.put(VALIDATING_ADMISSION_POLICY_BINDINGS, { apiVersion: "", kind: "", metadata });
+  expect(keys()).toEqual(["ns/main"]);
+  cluster.remove(VALIDATING_ADMISSION_POLICY_BINDINGS, metadata);
   expect(keys()).toEqual(["ns/main"]);
 });

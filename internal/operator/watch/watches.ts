@@ -51,13 +51,18 @@ export function watchAll(watcher: Watcher, caches: Caches, isOurs: (key: string)
   // A NodeModulesConfig has its node's name.
   controller.watch(caches.nodeModulesConfigs, ({ key }) => keysOfNodeName(caches, key));
   controller.watch(caches.machineConfigs, all);
-  // What is kept of a namespace is its consent alone.
+  // Nothing else is kept of a namespace than its consent and its end.
   controller.watch(caches.namespaces, (change) => (isSame(change) ? [] : all()));
   controller.watch(caches.crds, ({ old, current }) => ((current ?? old)?.spec.group.endsWith(KMM_GROUP) ? all() : []));
+  controller.watch(caches.policyBindings, all);
 }
 
 function isSame({ old, current }: Change<KubeObject>): boolean {
-  return isDeepStrictEqual(old?.metadata.annotations, current?.metadata.annotations);
+  const kept = (namespace: typeof old): unknown[] => [
+    namespace?.metadata.annotations,
+    namespace?.metadata.deletionTimestamp,
+  ];
+  return isDeepStrictEqual(kept(old), kept(current));
 }
 
 /** The keys of all resources. */

@@ -55,6 +55,8 @@ const CACHES: Record<CacheName, CacheOptions> = {
   machineConfigs: { kind: "machineconfigs", trim: trimToLabels },
   namespaces: { kind: "namespaces", trim: trimNamespace },
   crds: { kind: "customresourcedefinitions", trim: trimCrd as never },
+  // No namespace ends in the model, and it has no admission.
+  policyBindings: { kind: "serviceaccounts", holds: () => false, trim: bare },
 };
 export const CACHE_NAMES = Object.keys(CACHES) as CacheName[];
 

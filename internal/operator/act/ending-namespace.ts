@@ -1,0 +1,29 @@
+/** A resource whose namespace is being deleted goes with it. */
+import type { DeepReadonly } from "../../api/core.ts";
+import { ONLOADS } from "../../api/resources.ts";
+import { refOf } from "../../kube/resource.ts";
+import type { RawOnload, ReconcilerCaches } from "../cache/caches.ts";
+import type { ClusterClient } from "../cache/cluster-client.ts";
+
+/**
+ * Deletes a resource whose namespace is being deleted, so that its nodes are cleaned.
+ *
+ * It does not wait for the namespace controller. Since Kubernetes 1.33 that one deletes all pods of a namespace before
+ * anything else (k8s.io/kubernetes, pkg/controller/namespace/deletion), and the admission policies keep the pods that hold
+ * drivers until the resource has been deleted.
+ *
+ * @returns whether the resource has been deleted
+ * @throws Error if that is refused
+ */
+export async function endWithNamespace(
+  { client, caches }: { client: Pick<ClusterClient, "delete">; caches: Pick<ReconcilerCaches, "namespaces"> },
+  raw: DeepReadonly<RawOnload>,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const { namespace = "", uid, deletionTimestamp } = raw.metadata;
+  const isEnding = (name: string): boolean =>
+    caches.namespaces.store.get(name)?.metadata.deletionTimestamp !== undefined;
+  if (deletionTimestamp !== undefined || !isEnding(namespace)) return false;
+  await client.delete(ONLOADS, refOf(raw), { uid, signal });
+  return true;
+}

@@ -1,0 +1,226 @@
+/** The admission policies on a real API server: what people can and cannot do, and that the operator still can. */
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import type { DaemonSet, Pod } from "../api/core.ts";
+import { devicePluginName, KMM_MODULE_NAME_LABEL, onloadModuleName, RETRY_ANNOTATION } from "../api/names.ts";
+import { MODULES, ONLOADS } from "../api/resources.ts";
+import type { Client } from "../kube/client.ts";
+import { collectionPath, DAEMON_SETS, NAMESPACES, PODS } from "../kube/resource.ts";
+import { poll } from "../testcluster/lib/poll.ts";
+import { imagesOf, PATIENCE_MS, type OperatorCluster } from "./testing/operator-cluster.ts";
+import { ProtectedCluster, refusal } from "./testing/protected-cluster.ts";
+
+setDefaultTimeout(600_000);
+
+const ALLOW = { metadata: { annotations: { "onload.amd.com/allow-deletion": "true" } } };
+
+interface NamespaceStatus {
+  status: { conditions?: { type: string; message: string }[] };
+}
+
+let made: ProtectedCluster;
+let cluster: OperatorCluster;
+let namespace: string;
+beforeAll(async () => {
+  made = await ProtectedCluster.start(3);
+  ({ cluster, namespace } = made);
+});
+afterAll(() => made?.[Symbol.asyncDispose]());
+
+const collect = (client: Client, path: string): Promise<unknown> =>
+  client.transport.json({ method: "DELETE", path, action: "delete all" });
+const ref = (): { namespace: string; name: string } => ({ namespace, name: "main" });
+
+/** A pod that holds amd.com/onload on each node; no controller makes it again. */
+async function createTraders(): Promise<void> {
+  for (const node of made.nodes) {
+    await cluster.client.create(PODS, {
+      apiVersion: "v1",
+      kind: "Pod",
+      metadata: { namespace: "default", name: `trader-${node}`, labels: { app: "trader" } },
+      spec: {
+        nodeName: node,
+        containers: [{ name: "app", image: "app", resources: { limits: { "amd.com/onload": "1" } } }],
+      },
+    } as unknown as Pod);
+  }
+  await poll(async () => (await traders()).filter(({ status }) => status?.phase === "Running").length === 3, {
+    what: "The traders running",
+    timeoutMs: PATIENCE_MS,
+  });
+}
+
+async function traders(): Promise<Pod[]> {
+  return (await cluster.client.list<Pod>(PODS, { namespace: "default", labelSelector: "app=trader" })).items;
+}
+
+async function loaders(): Promise<Pod[]> {
+  const labelSelector = `${KMM_MODULE_NAME_LABEL}=${onloadModuleName("main")}`;
+  return (await cluster.client.list<Pod>(PODS, { namespace, labelSelector })).items;
+}
+
+describe("who may deploy Onload", () => {
+  test("the admin of a namespace may not make a resource, and is told who may", async () => {
+    const why = await refusal(made.create(made.tenant, "mine"));
+    expect(why).toContain("tenant may not create, change or delete Onload resources");
+    expect(why).toContain("ClusterRole onload-operator-onload-deployer-role");
+  });
+
+  test("who has the role may, and the operator rolls it out under all policies", async () => {
+    await made.create(made.deployer, "main");
+    await cluster.ready(namespace);
+    expect(await cluster.condition(namespace, "Protected", "True", "PoliciesInstalled")).toContain("may deploy Onload");
+  });
+
+  const attacks: Record<string, () => Promise<unknown>> = {
+    "select other nodes": () => made.edit(made.tenant, { spec: { selector: { pool: "tpyo" } } }),
+    "change how nodes are drained": () =>
+      made.edit(made.tenant, { spec: { upgrade: { drain: { timeoutSeconds: 0 } } } }),
+    "try failed nodes again": () =>
+      made.edit(made.tenant, { metadata: { annotations: { [RETRY_ANNOTATION]: "now" } } }),
+    "set any other annotation of ours": () =>
+      made.edit(made.tenant, { metadata: { annotations: { "onload.amd.com/confirm": "1" } } }),
+    "take the finalizer away": () => made.edit(made.tenant, { metadata: { finalizers: null } }),
+    "have the garbage collector delete it": () =>
+      made.edit(made.tenant, {
+        metadata: { ownerReferences: [{ apiVersion: "v1", kind: "ConfigMap", name: "gone", uid: "gone" }] },
+      }),
+    "delete it": () => made.tenant.delete(ONLOADS, ref()),
+    "delete all of the namespace": () => collect(made.tenant, collectionPath(ONLOADS, namespace)),
+  };
+  for (const [name, attack] of Object.entries(attacks)) {
+    test(`the admin of its namespace cannot ${name}`, async () => {
+      expect(await refusal(attack())).toContain("may not create, change or delete Onload resources");
+    });
+  }
+
+  test("the admin of its namespace can label it, as tools do", async () => {
+    await made.edit(made.tenant, { metadata: { labels: { team: "a" }, annotations: { "example.com/note": "b" } } });
+  });
+
+  test("an account of the operator's name in another namespace is not the operator", async () => {
+    const name = "onload-operator-controller-manager";
+    await cluster.plane.request("POST", `/api/v1/namespaces/${namespace}/serviceaccounts`, {
+      body: { metadata: { name } },
+    });
+    await made.bindInNamespace("ServiceAccount", name, "cluster-admin");
+    const impostor = await made.clientOf(await cluster.plane.serviceAccountKubeconfig(namespace, name));
+    expect(await refusal(impostor.delete(ONLOADS, ref()))).toContain("may not create, change or delete");
+    const module = { namespace, name: onloadModuleName("main") };
+    expect(await refusal(impostor.delete(MODULES, module))).toContain("delete the Onload resource instead");
+  });
+});
+
+describe("drivers are not unloaded under pods", () => {
+  beforeAll(createTraders);
+
+  const daemonSet = async (): Promise<{ namespace: string; name: string }> => {
+    const [owner] = (await loaders())[0]!.metadata.ownerReferences!;
+    return { namespace, name: owner!.name };
+  };
+  const loader = async (): Promise<{ namespace: string; name: string }> => {
+    const [pod] = await loaders();
+    return { namespace, name: pod!.metadata.name };
+  };
+  const attacks: Record<string, (client: Client) => Promise<unknown>> = {
+    "delete the Module": (client) => client.delete(MODULES, { namespace, name: onloadModuleName("main") }),
+    "delete all Modules": (client) => collect(client, collectionPath(MODULES, namespace)),
+    "delete all DaemonSets": (client) => collect(client, collectionPath(DAEMON_SETS, namespace)),
+    "edit the Module": (client) =>
+      client.mergePatch(MODULES, { namespace, name: onloadModuleName("main") }, { spec: { selector: { no: "node" } } }),
+    "delete our DaemonSet": (client) => client.delete(DAEMON_SETS, { namespace, name: devicePluginName("main") }),
+    "delete KMM's DaemonSet": async (client) => client.delete(DAEMON_SETS, await daemonSet()),
+    "edit KMM's DaemonSet": async (client) =>
+      client.mergePatch<DaemonSet>(DAEMON_SETS, await daemonSet(), {
+        spec: { template: { spec: { nodeSelector: { no: "node" } } } },
+      } as never),
+    "have KMM's DaemonSet collected": async (client) =>
+      client.mergePatch(DAEMON_SETS, await daemonSet(), {
+        metadata: { ownerReferences: [{ apiVersion: "v1", kind: "ConfigMap", name: "gone", uid: "gone" }] },
+      }),
+    "delete a module-loader pod": async (client) => client.delete(PODS, await loader()),
+    "delete it by force": async (client) => client.delete(PODS, await loader(), { gracePeriodSeconds: 0 }),
+    "evict a module-loader pod": async (client) => client.evict(await loader(), {}),
+    "hide a module-loader pod": async (client) =>
+      client.mergePatch(PODS, await loader(), { metadata: { labels: { "kmm.node.kubernetes.io/role": "x" } } }),
+  };
+  for (const [name, attack] of Object.entries(attacks)) {
+    test(`nobody can ${name}: no administrator of the cluster`, async () => {
+      expect(await refusal(attack(cluster.client))).toMatch(/under running pods/);
+    });
+    test(`nor the admin of the namespace: ${name}`, async () => {
+      expect(await refusal(attack(made.tenant))).toMatch(/under running pods|cannot \w+ resource "modules"/);
+    });
+  }
+
+  test("the admin of the namespace cannot allow it either", async () => {
+    for (const work of [
+      async () => made.tenant.mergePatch(DAEMON_SETS, await daemonSet(), ALLOW),
+      async () => made.tenant.mergePatch(DAEMON_SETS, { namespace, name: devicePluginName("main") }, ALLOW),
+      async () => made.tenant.mergePatch(PODS, await loader(), ALLOW),
+    ]) {
+      expect(await refusal(work())).toContain("only by those who may deploy Onload");
+    }
+  });
+
+  test("a namespace with a resource is not deleted by mistake, and the refusal names the resource", async () => {
+    const why = await refusal(cluster.client.delete(NAMESPACES, { name: namespace }));
+    expect(why).toContain(`the Onload resource main is in namespace ${namespace}: delete that first`);
+    const other = await cluster.createNamespace();
+    await cluster.client.delete(NAMESPACES, { name: other });
+  });
+
+  test("pods of other Modules are no matter of these policies", async () => {
+    const labels = { [KMM_MODULE_NAME_LABEL]: "gpu", "kmm.node.kubernetes.io/role": "module-loader" };
+    const object = {
+      apiVersion: "v1",
+      kind: "Pod",
+      metadata: { namespace, name: "gpu-module-0123456789abcdef-fghij", labels },
+      spec: { containers: [{ name: "a", image: "a" }] },
+    };
+    await cluster.client.create(PODS, object as unknown as Pod);
+    await made.tenant.evict({ namespace, name: object.metadata.name }, {});
+  });
+
+  test("nothing has been unloaded by all this", async () => {
+    expect(cluster.kubelet.violations).toEqual([]);
+    expect(await loaders()).toHaveLength(3);
+    expect(await traders()).toHaveLength(3);
+  });
+});
+
+test("an upgrade goes through under all policies, pods deleted by force included", async () => {
+  await made.edit(made.deployer, { spec: { onload: imagesOf("v2") } });
+  await cluster.ready(namespace);
+  for (const node of made.nodes) expect(await cluster.versionOn(node, namespace)).toBe("v2");
+  expect(await traders()).toEqual([]);
+  expect(cluster.kubelet.violations).toEqual([]);
+});
+
+test("a namespace that is deleted on purpose ends, and its nodes are emptied before their drivers go", async () => {
+  await createTraders();
+  await made.edit(made.deployer, { spec: { upgrade: { drain: { force: false } } } });
+  expect(await refusal(cluster.client.delete(NAMESPACES, { name: namespace }))).toContain("delete that first");
+  await cluster.client.mergePatch(NAMESPACES, { name: namespace }, ALLOW);
+  await cluster.client.delete(NAMESPACES, { name: namespace });
+  // Bare pods are not evicted without force: all stays as it is, and the status says why.
+  const why = await cluster.condition(namespace, "Degraded", "True");
+  expect(why).toContain("no controller would make it again");
+  expect(await loaders()).toHaveLength(3);
+  // The namespace says what it waits for, too.
+  await poll(
+    async () => {
+      const { status } = (await cluster.client.get(NAMESPACES, { name: namespace })) as unknown as NamespaceStatus;
+      const failure = status.conditions?.find(({ type }) => type === "NamespaceDeletionContentFailure");
+      if (failure?.message.includes("delete the Onload resource instead")) return true;
+      throw new Error(JSON.stringify(status));
+    },
+    { what: "The namespace's condition", timeoutMs: PATIENCE_MS },
+  );
+  await made.edit(made.deployer, { spec: { upgrade: { drain: { force: true } } } });
+  await poll(async () => (await cluster.client.get(NAMESPACES, { name: namespace })) === undefined, {
+    what: "The end of the namespace",
+    timeoutMs: PATIENCE_MS,
+  });
+  expect(cluster.kubelet.violations).toEqual([]);
+  for (const node of made.nodes) expect(await cluster.traces(node)).toEqual([]);
+});

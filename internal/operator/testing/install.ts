@@ -1,0 +1,45 @@
+/** Installing the operator into a test's control plane. */
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { parseAllDocuments } from "yaml";
+import { serviceAccountUser, type ControlPlane } from "../../testcluster/index.ts";
+
+const MANIFESTS = join(import.meta.dirname, "../../manifests");
+/** The operator's namespace and ServiceAccount in the manifests. */
+const SYSTEM = "onload-operator-system";
+const ACCOUNT = "onload-operator-controller-manager";
+
+/** The group of the users that operators run as, if they have only the role. */
+export const OPERATORS = "operators-under-test";
+export const OPERATOR_SUBJECTS = [{ apiGroup: "rbac.authorization.k8s.io", kind: "Group", name: OPERATORS }];
+
+/** Whom the operator runs as. */
+export interface OperatorUser {
+  name: string;
+  kubeconfigPath: string;
+}
+
+/** Installs only what the operator itself needs: the CRD, and its rights for a user with a certificate. */
+export async function installRole(plane: ControlPlane): Promise<OperatorUser> {
+  for (const file of ["crd/onload.amd.com_onloads.yaml", "rbac/manager-role.yaml"]) {
+    await plane.apply(await readFile(join(MANIFESTS, file), "utf8"));
+  }
+  const user = await plane.addUser("onload-operator", [OPERATORS]);
+  const roleRef = { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: "onload-operator-manager-role" };
+  await plane.request("POST", "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings", {
+    body: { metadata: { name: "operator-under-test" }, roleRef, subjects: OPERATOR_SUBJECTS },
+  });
+  return user;
+}
+
+/**
+ * Installs everything that `manifests install` prints, admission policies included, but the Deployment: the operator is a
+ * process of the test, and its user is the ServiceAccount.
+ */
+export async function installAll(plane: ControlPlane): Promise<OperatorUser> {
+  const manifests = parseAllDocuments(await plane.kubectl(["kustomize", join(MANIFESTS, "default")]));
+  const needed = manifests.filter((document) => document.get("kind") !== "Deployment");
+  await plane.apply(needed.map((document) => document.toString({ lineWidth: 0 })).join("---\n"));
+  const kubeconfigPath = await plane.serviceAccountKubeconfig(SYSTEM, ACCOUNT);
+  return { name: serviceAccountUser(SYSTEM, ACCOUNT), kubeconfigPath };
+}

@@ -1,0 +1,104 @@
+/** A cluster in which all of `manifests install` is, admission policies included, and the people who try what they can. */
+import { errorText } from "../../cli/errors.ts";
+import { ONLOADS } from "../../api/resources.ts";
+import type { Client } from "../../kube/client.ts";
+import { connect } from "../../kube/connect.ts";
+import { poll } from "../../testcluster/lib/poll.ts";
+import { onloadSpec, OperatorCluster, PATIENCE_MS } from "./operator-cluster.ts";
+
+const RBAC = { api: "/apis/rbac.authorization.k8s.io/v1", apiGroup: "rbac.authorization.k8s.io" };
+
+export class ProtectedCluster implements AsyncDisposable {
+  readonly cluster: OperatorCluster;
+  /** The Onload resource's namespace. */
+  readonly namespace: string;
+  readonly pool: string;
+  nodes: string[] = [];
+  /** Admin of {@link namespace}, with the role by which the original let people edit Onload resources there. */
+  tenant!: Client;
+  /** May deploy Onload, and nothing else. */
+  deployer!: Client;
+  /** The operator's own credentials, in the hands of somebody else. */
+  thief!: Client;
+  readonly #clients: Client[] = [];
+
+  private constructor(cluster: OperatorCluster, namespace: string) {
+    this.cluster = cluster;
+    this.namespace = namespace;
+    this.pool = `p${crypto.randomUUID().slice(0, 8)}`;
+  }
+
+  /** Installs everything, and starts the operator. There is no Onload resource yet. */
+  static async start(nodes: number): Promise<ProtectedCluster> {
+    const cluster = await OperatorCluster.start({ installed: true });
+    const made = new ProtectedCluster(cluster, await cluster.createNamespace());
+    made.nodes = await cluster.kubelet.createNodes(nodes, made.pool, { pool: made.pool });
+    made.tenant = await made.#user("tenant");
+    await made.bindInNamespace("User", "tenant", "admin");
+    await made.bindInNamespace("User", "tenant", "onload-operator-onload-editor-role");
+    made.deployer = await made.#user("deployer");
+    await made.#bind("clusterrolebindings", { kind: "User", name: "deployer" }, "onload-operator-onload-deployer-role");
+    made.thief = await made.clientOf(cluster.user.kubeconfigPath);
+    // The API server takes a moment until new policies are in force.
+    await poll(async () => (await refusal(made.create(made.tenant, "early", { dryRun: true }))).includes("denied"), {
+      what: "The policies being in force",
+      timeoutMs: PATIENCE_MS,
+    });
+    await cluster.startOperator();
+    return made;
+  }
+
+  async clientOf(kubeconfig: string): Promise<Client> {
+    const client = await connect({ kubeconfig });
+    this.#clients.push(client);
+    return client;
+  }
+
+  async #user(name: string): Promise<Client> {
+    return this.clientOf((await this.cluster.plane.addUser(name)).kubeconfigPath);
+  }
+
+  /** Gives somebody a role in {@link namespace}. */
+  bindInNamespace(kind: "User" | "ServiceAccount", name: string, role: string): Promise<void> {
+    const subject = kind === "User" ? { kind, name } : { kind, name, namespace: this.namespace };
+    return this.#bind(`namespaces/${this.namespace}/rolebindings`, subject, role);
+  }
+
+  async #bind(where: string, subject: { kind: string; name: string }, role: string): Promise<void> {
+    await this.cluster.plane.request("POST", `${RBAC.api}/${where}`, {
+      body: {
+        metadata: { name: `${subject.name}-${role}` },
+        roleRef: { apiGroup: RBAC.apiGroup, kind: "ClusterRole", name: role },
+        subjects: [{ ...subject, ...(subject.kind === "User" ? { apiGroup: RBAC.apiGroup } : {}) }],
+      },
+    });
+  }
+
+  /** Somebody creates an Onload resource for the nodes. */
+  create(client: Client, name: string, options: { dryRun?: boolean } = {}): Promise<unknown> {
+    const spec = onloadSpec(this.pool, "v1", { upgrade: { drain: { timeoutSeconds: 2, force: true } } });
+    const metadata = { namespace: this.namespace, name };
+    const object = { apiVersion: "onload.amd.com/v1alpha1", kind: "Onload", metadata, spec };
+    return client.create(ONLOADS, object, options);
+  }
+
+  /** Somebody changes the Onload resource. */
+  edit(client: Client, change: object): Promise<unknown> {
+    return client.mergePatch(ONLOADS, { namespace: this.namespace, name: "main" }, change);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const client of this.#clients) client.transport.close();
+    await this.cluster[Symbol.asyncDispose]();
+  }
+}
+
+/** Why something is refused; "" if it is not. */
+export async function refusal(work: Promise<unknown>): Promise<string> {
+  try {
+    await work;
+    return "";
+  } catch (error) {
+    return errorText(error);
+  }
+}
