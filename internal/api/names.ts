@@ -50,6 +50,15 @@ export const PLUGIN_NAME_LABEL = `${ONLOAD_GROUP}/name`;
  */
 export const OPERATOR_NAME = "onload-operator";
 
+/** Labels of the operator's Deployment and pods, in our manifests as in the original's, as a selector. */
+export const OPERATOR_SELECTOR = "app.kubernetes.io/part-of=onload,control-plane=controller-manager";
+
+/** Namespace of the operator in the manifests, unless a person chooses another. */
+export const OPERATOR_NAMESPACE = "onload-operator-system";
+
+/** On the CRD, with the value "true": it may be deleted, and every Onload resource with it. */
+export const ALLOW_DELETION_ANNOTATION = `${ONLOAD_GROUP}/allow-deletion`;
+
 /** Paths of metrics and probes, of the operator and of the device plugin. */
 export const METRICS_PATH = "/metrics";
 export const HEALTHZ_PATH = "/healthz";

@@ -7,6 +7,7 @@ import { planRollout, type Policy } from "../rollout/plan.ts";
 import { bare, stepRecord, NOW, plugin, policy, whole } from "../testing/facts.ts";
 import { KMM_2 } from "../testing/kmm.ts";
 import { describePlan, planText, type Outlook } from "./plan-view.ts";
+import type { Serving } from "./serving.ts";
 import type { ObservedResource } from "./session.ts";
 import { describeStatus, statusText } from "./status-view.ts";
 
@@ -34,6 +35,7 @@ function observed(nodes: NodeFacts[], changes: Partial<Policy> = {}, status: Onl
     raw,
     onload,
     problem: undefined,
+    attention: [],
     planned: {
       kmm: KMM_2,
       effective: onload,
@@ -45,6 +47,7 @@ function observed(nodes: NodeFacts[], changes: Partial<Policy> = {}, status: Onl
   };
 }
 
+const acts: Serving = { state: "acts", message: "The operator holds its Lease", elected: true };
 const nothing: Outlook = { holders: new Map(), budgets: [] };
 
 function holder(name: string, owner?: string): Pod {
@@ -100,8 +103,8 @@ test("status shows what runs, what goes on, and why", () => {
       { node: "node-2", step: "Draining", reason: "EvictionBlocked", message: "budget feed holds apps/feed-0" },
     ],
   };
-  const report = describeStatus([observed([whole("v2"), stuck, whole("v1", { name: "node-3" })], {}, status)]);
-  expect(statusText(report, false, NOW)).toMatchInlineSnapshot(`
+  const report = describeStatus([observed([whole("v2"), stuck, whole("v1", { name: "node-3" })], {}, status)], acts);
+  expect(statusText(report, acts, false, NOW)).toMatchInlineSnapshot(`
     "NAMESPACE   NAME     VERSION   DESIRED   READY   STATUS        AGE
     trading     onload   v2        3         1       NodesFailed   2h
 
@@ -151,7 +154,7 @@ test("plan lists nodes in their order, with pods and what holds them", () => {
 
 test("status says of each node that waits for a slot who holds it", () => {
   const nodes = [whole("v1", { name: "node-1", cordoned: true }), whole("v1", { name: "node-2" })];
-  expect(describeStatus([observed(nodes)])[0]!.nodes.map(({ step, why }) => `${step}: ${why}`)).toEqual([
+  expect(describeStatus([observed(nodes)], acts)[0]!.nodes.map(({ step, why }) => `${step}: ${why}`)).toEqual([
     "Cordoned: Cordoned: The node is cordoned: it is skipped until uncordoned",
     "NoFreeSlot: The slot is held by node-1 (cordoned)",
   ]);
@@ -170,5 +173,5 @@ test("nothing to do is said in words", () => {
     "trading/onload: version v2, at most 1 of its nodes out at once\nNothing to do on any node\n",
   );
   expect(planText([])).toBe("No Onload resources found\n");
-  expect(statusText([], false, NOW)).toBe("No Onload resources found\n");
+  expect(statusText([], acts, false, NOW)).toBe("No Onload resources found\n");
 });
