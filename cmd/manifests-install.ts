@@ -5,6 +5,8 @@ import { manifestArgs } from "./shared/manifests.ts";
 
 export default defineSubcommand({
   summary: "Print the CRD, namespace, RBAC, admission policies and Deployment of the operator",
+  description:
+    "To remove the operator again, run `onloadctl uninstall`. Deleting these objects would leave on the nodes what the operator has put there.",
   args: {
     image: {
       type: "string",

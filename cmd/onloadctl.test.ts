@@ -18,6 +18,7 @@ const COMMANDS = [
   "manifests",
   "status",
   "plan",
+  "uninstall",
 ];
 
 let onloadctl: string;

@@ -37,6 +37,10 @@ const root: Subcommand = {
       summary: "Show what the operator would do next; changes nothing",
       load: async () => (await import("./plan.ts")).default,
     },
+    uninstall: {
+      summary: "Remove Onload from all nodes, and then the operator",
+      load: async () => (await import("./uninstall.ts")).default,
+    },
   },
 };
 

@@ -8,6 +8,7 @@ import type { RawOnload } from "../internal/operator/cache/caches.ts";
 import { lookAhead } from "../internal/operator/view/outlook.ts";
 import { describePlan, planText } from "../internal/operator/view/plan-view.ts";
 import { Session } from "../internal/operator/view/session.ts";
+import { servingText } from "../internal/operator/view/status-view.ts";
 import { outputArg, resourceArgs } from "./shared/resources.ts";
 
 export default defineSubcommand({
@@ -50,7 +51,8 @@ export default defineSubcommand({
       const outlook = await lookAhead(session, observed, signal);
       const plans = observed.map((each) => describePlan(each, outlook));
       if (args.output === "json") process.stdout.write(`${JSON.stringify(plans, null, 2)}\n`);
-      else process.stdout.write(args.output === "yaml" ? stringify(plans) : planText(plans));
+      else if (args.output === "yaml") process.stdout.write(stringify(plans));
+      else process.stdout.write(servingText(await session.serving(Date.now(), signal)) + planText(plans));
       return 0;
     } finally {
       await session.close();

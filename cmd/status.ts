@@ -4,13 +4,14 @@ import { clusterArgs, commonArgs, defineSubcommand } from "../internal/cli/comma
 import { connect } from "../internal/kube/connect.ts";
 import { drawLive } from "../internal/operator/view/live.ts";
 import { Session } from "../internal/operator/view/session.ts";
+import type { Serving } from "../internal/operator/view/serving.ts";
 import { describeStatus, statusText, type ResourceStatus } from "../internal/operator/view/status-view.ts";
 import { outputArg, resourceArgs } from "./shared/resources.ts";
 
 export default defineSubcommand({
   summary: "Show what each Onload resource and node is doing, and why",
   description:
-    "For each resource: version, nodes and the most important condition. For each node: version, state, step, since when, and why. This is computed as in the operator, from the present state of the cluster.",
+    "For each resource: version, nodes and the most important condition. For each node: version, state, step, since when, and why. This is computed as in the operator, from the present state of the cluster. If no operator acts, the first line says so: its Lease is not renewed, or there is none.",
   args: {
     ...resourceArgs,
     output: { ...outputArg, options: ["table", "wide", "json", "yaml", "name"] },
@@ -30,7 +31,9 @@ export default defineSubcommand({
     try {
       const draw = async (): Promise<string> => {
         const now = Date.now();
-        return render(describeStatus(await session.observe(args.name, now, signal)), args.output, now);
+        const serving = await session.serving(now, signal);
+        const resources = describeStatus(await session.observe(args.name, now, signal), serving);
+        return render(resources, serving, args.output, now);
       };
       if (args.watch) {
         await drawLive(process.stdout, draw, (wake) => (changed = wake), signal);
@@ -46,7 +49,7 @@ export default defineSubcommand({
   },
 });
 
-function render(resources: readonly ResourceStatus[], output: string, now: number): string {
+function render(resources: readonly ResourceStatus[], serving: Serving, output: string, now: number): string {
   switch (output) {
     case "json":
       return `${JSON.stringify(resources, null, 2)}\n`;
@@ -55,6 +58,6 @@ function render(resources: readonly ResourceStatus[], output: string, now: numbe
     case "name":
       return resources.map(({ name }) => `${ONLOAD_KIND.toLowerCase()}.${ONLOAD_GROUP}/${name}\n`).join("");
     default:
-      return statusText(resources, output === "wide", now);
+      return statusText(resources, serving, output === "wide", now);
   }
 }

@@ -180,6 +180,14 @@ export interface DaemonSet extends KubeObject {
   };
 }
 
+/** A Deployment, as far as it is read. */
+export interface Deployment extends KubeObject {
+  kind: "Deployment";
+  spec?: { replicas?: number; template?: { spec?: { containers?: (Container & { args?: string[] })[] } } };
+  /** `replicas` are the pods that there are; a pod that is ending is none of them. */
+  status?: { replicas?: number; readyReplicas?: number };
+}
+
 /** A PodDisruptionBudget, as far as it is read to say which budget holds a pod back. */
 export interface PodDisruptionBudget extends KubeObject {
   kind: "PodDisruptionBudget";

@@ -11,12 +11,22 @@ const KEYWORDS = ["description", "type", "format", "default", "properties", "req
 /** A namespace has at least one character. */
 const MAX_NAME = MAX_NAMESPACE_AND_NAME - 1;
 
+/**
+ * Without its CRD every Onload resource is gone. These tell Helm, Argo CD and Flux not to delete it with the rest (their
+ * documentation of helm.sh/resource-policy, sync options and Kustomization). kubectl knows nothing of the kind.
+ */
+const KEPT = {
+  "helm.sh/resource-policy": "keep",
+  "argocd.argoproj.io/sync-options": "Prune=false,Delete=false",
+  "kustomize.toolkit.fluxcd.io/prune": "disabled",
+};
+
 /** The CRD as the API server takes it. */
 export function onloadCrd(): CustomResourceDefinition {
   return {
     apiVersion: "apiextensions.k8s.io/v1",
     kind: "CustomResourceDefinition",
-    metadata: { name: `${ONLOAD_PLURAL}.${ONLOAD_GROUP}` },
+    metadata: { name: `${ONLOAD_PLURAL}.${ONLOAD_GROUP}`, annotations: KEPT },
     spec: {
       group: ONLOAD_GROUP,
       names: {

@@ -57,6 +57,15 @@ export const OPERATOR_NAME = "onload-operator";
 /** Name of the operator's Lease: that of the original operator, so that of the two only one acts. */
 export const LEASE_NAME = "daabde26.amd.com";
 
+/** Labels of the operator's Deployment and pods, in our manifests as in the original's, as a selector. */
+export const OPERATOR_SELECTOR = "app.kubernetes.io/part-of=onload,control-plane=controller-manager";
+
+/** Namespace of the operator in the manifests, unless a person chooses another. */
+export const OPERATOR_NAMESPACE = "onload-operator-system";
+
+/** On an object that a policy protects, with the value "true": it may be deleted all the same. */
+export const ALLOW_DELETION_ANNOTATION = `${ONLOAD_GROUP}/allow-deletion`;
+
 /** The admission policies that protect nodes, and their bindings. Their texts are in internal/manifests/admission. */
 export const PROTECTING_POLICIES: readonly string[] = [
   "deploy",
@@ -66,6 +75,7 @@ export const PROTECTING_POLICIES: readonly string[] = [
   "driver-evictions",
   "own-nodes",
   "own-objects",
+  "crd-deletion",
 ].map((name) => `${OPERATOR_NAME}-${name}`);
 
 /** Paths of metrics and probes, of the operator and of the device plugin. */

@@ -20,6 +20,13 @@ export const NODES = core("nodes", "Node", false);
 export const PODS = core("pods", "Pod");
 export const NAMESPACES = core("namespaces", "Namespace", false);
 export const SERVICE_ACCOUNTS = core("serviceaccounts", "ServiceAccount");
+export const DEPLOYMENTS: Resource = {
+  group: "apps",
+  version: "v1",
+  plural: "deployments",
+  kind: "Deployment",
+  namespaced: true,
+};
 export const DAEMON_SETS: Resource = {
   group: "apps",
   version: "v1",

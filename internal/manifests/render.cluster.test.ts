@@ -237,3 +237,34 @@ test("a name that does not fit with its namespace is rejected, with the reason",
   );
   await cluster.request("POST", onloads, { body: { ...body, metadata: { name: "fits" } } });
 });
+
+test("the CRD is deleted only by who says that it is meant, and other CRDs by anybody", async () => {
+  await cluster.apply(render("crd"));
+  await cluster.apply(render("admission"));
+  const crds = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
+  const crd = `${crds}/onloads.onload.amd.com`;
+  const refusal = async (path: string): Promise<string> => {
+    try {
+      await cluster.request("DELETE", `${path}?dryRun=All`);
+      return "";
+    } catch (error) {
+      if (!(error instanceof RequestError)) throw error;
+      return error.message;
+    }
+  };
+  const message = await poll(async () => (await refusal(crd)) || undefined, { what: "the policy being in force" });
+  expect(message).toContain("run `onloadctl uninstall --crd` instead");
+  expect(await refusal(crds)).toContain("onloadctl uninstall --crd");
+  expect(await refusal(`${crds}/modules.kmm.sigs.x-k8s.io`)).toBe("");
+  const annotate = (value: string | null): Promise<unknown> =>
+    cluster.request("PATCH", crd, {
+      contentType: "merge",
+      body: { metadata: { annotations: { "onload.amd.com/allow-deletion": value } } },
+    });
+  await annotate("no");
+  expect(await refusal(crd)).not.toBe("");
+  await annotate("true");
+  expect(await refusal(crd)).toBe("");
+  await annotate(null);
+  expect(await refusal(crd)).not.toBe("");
+});

@@ -42,7 +42,11 @@ function fail(
 }
 
 describe("a resource whose namespace is being deleted", () => {
-  const ending = { apiVersion: "v1", kind: "Namespace", metadata: { name: KEY.namespace } };
+  const ending = {
+    apiVersion: "v1",
+    kind: "Namespace",
+    metadata: { name: KEY.namespace, deletionTimestamp: "2026-01-01T00:00:00Z" },
+  };
 
   test("is deleted with it, and nothing else is done before the cache knows", async () => {
     const bed = await serving("n1");
@@ -71,7 +75,7 @@ describe("a resource whose namespace is being deleted", () => {
 
   test("other namespaces are no matter", async () => {
     const bed = await serving("n1");
-    bed.cluster.put(NAMESPACES, { ...ending, metadata: { name: "other" } });
+    bed.cluster.put(NAMESPACES, { ...ending, metadata: { ...ending.metadata, name: "other" } });
     await bed.reconcile();
     expect(bed.cluster.take()).toEqual([]);
   });

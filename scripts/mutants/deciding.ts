@@ -256,4 +256,45 @@ export const DECIDING_MUTANTS: Mutant[] = [
   ...mutantsOf(`${OPERATOR}/report/metrics.ts`, [RECONCILE], {
     "the series of a resource outlive it": ["this.#resources.delete(id);", ""],
   }),
+  ...mutantsOf(`${OPERATOR}/view/serving.ts`, [`${OPERATOR}/view/serving.test.ts`], {
+    "an operator that restarts counts as gone": [
+      "leaseDurationSeconds * 1000 + LEASE_MARGIN_MS;",
+      "leaseDurationSeconds * 1000;",
+    ],
+    "the Lease of an earlier operator hides one that needs none": [
+      "if (unelected) {",
+      "if (unelected && ages.length === 0) {",
+    ],
+    "a right that is missing counts as an operator that is missing": [
+      "if (leases.problem !== undefined) {",
+      "if (leases.problem === null) {",
+    ],
+    "an operator that may come back and asks for no Lease is replaced": [
+      "(each) => mayRun(each) && !electsLeader(each));",
+      "(each) => !mayRun(each) && !electsLeader(each));",
+    ],
+  }),
+  ...mutantsOf(`${OPERATOR}/view/attention.ts`, [`${OPERATOR}/view/attention.test.ts`], {
+    "a status of the operator counts as a change of the resource": [
+      "managedFields.filter(({ subresource }) => subresource === undefined)",
+      "managedFields",
+    ],
+    "a change of this moment is reported as overlooked": ["now - changed < LAG_MS", "now - changed < 0"],
+  }),
+  ...mutantsOf("internal/uninstall/worker.ts", ["internal/uninstall/decisions.test.ts"], {
+    "two may act": ["if (serving.elected) return", "if (serving.message) return"],
+    "an operator that may act is taken for none": ["if (!isUnserved(serving)) return", "if (!serving.message) return"],
+  }),
+  ...mutantsOf("internal/uninstall/installed.ts", ["internal/uninstall/decisions.test.ts"], {
+    "the operator loses its rights first": [
+      "(a, b) => rankOf(a.kind) - rankOf(b.kind)",
+      "(a, b) => rankOf(b.kind) - rankOf(a.kind)",
+    ],
+  }),
+  ...mutantsOf("internal/uninstall/namespace-content.ts", ["internal/uninstall/decisions.test.ts"], {
+    "a namespace goes with what others have in it": [
+      "return ours.some((each) => each.group === kind.group && each.kind === kind.kind && each.name === metadata.name);",
+      "return ours.some((each) => each.kind === kind.kind);",
+    ],
+  }),
 ];

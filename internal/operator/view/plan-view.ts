@@ -55,9 +55,12 @@ export function nodesToEmpty({ plan }: Planned): string[] {
 }
 
 /** The plan of a resource. */
-export function describePlan({ raw, onload, planned, problem }: ObservedResource, outlook: Outlook): ResourcePlan {
+export function describePlan(
+  { raw, onload, planned, problem, attention }: ObservedResource,
+  outlook: Outlook,
+): ResourcePlan {
   const { namespace = "", name } = raw.metadata;
-  const notes = problem === undefined ? [] : [problem];
+  const notes = [...attention, ...(problem === undefined ? [] : [problem])];
   if (!planned || !onload) return { namespace, name, version: "", maxUnavailable: 0, objects: [], notes, nodes: [] };
   const { effective, desired, policy, plan, kmm } = planned;
   if (!kmm.installed) notes.push("KMM is not installed: the operator waits for it");
@@ -119,12 +122,7 @@ function describeNode(turn: number, plan: NodePlan, outlook: Outlook, force: For
   const { facts, state, step, gate, problem } = plan;
   const pods = outlook.holders.get(facts.name) ?? [];
   const blockedBy = problem ? [`${problem.reason}: ${problem.message}`] : [];
-  for (const pod of pods) {
-    const holder = holderOf(pod, force);
-    const id = `${pod.metadata.namespace}/${pod.metadata.name}`;
-    if (holder?.refusal !== undefined) blockedBy.push(`pod ${id}: ${holder.refusal}`);
-    else for (const budget of blockingBudgets(pod, outlook.budgets)) blockedBy.push(`pod ${id}: ${budget}`);
-  }
+  blockedBy.push(...evictionObstacles(pods, outlook.budgets, force));
   return {
     turn,
     node: facts.name,
@@ -136,6 +134,20 @@ function describeNode(turn: number, plan: NodePlan, outlook: Outlook, force: For
     evict: pods.map(({ metadata }) => `${metadata.namespace}/${metadata.name}`),
     blockedBy: [...blockedBy, ...missingImages(facts, problem)],
   };
+}
+
+/** Why pods would not be evicted. */
+export function evictionObstacles(
+  pods: readonly DeepReadonly<Pod>[],
+  budgets: Outlook["budgets"],
+  force: Force,
+): string[] {
+  return pods.flatMap((pod) => {
+    const holder = holderOf(pod, force);
+    const id = `${pod.metadata.namespace}/${pod.metadata.name}`;
+    if (holder?.refusal !== undefined) return [`pod ${id}: ${holder.refusal}`];
+    return blockingBudgets(pod, budgets).map((budget) => `pod ${id}: ${budget}`);
+  });
 }
 
 /** Images that KMM has not found, but for those whose pull has failed: that is the node's problem already. */

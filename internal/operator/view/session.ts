@@ -1,19 +1,24 @@
 /** The operator's own caches and planner for commands that only look: nothing is written. */
 import type { Logger } from "../../cli/log.ts";
 import type { DaemonSet, DeepReadonly, Pod } from "../../api/core.ts";
-import { devicePluginName, onloadKeyOf } from "../../api/names.ts";
+import { devicePluginName, onloadKeyOf, OPERATOR_SELECTOR } from "../../api/names.ts";
 import { DEVICE_PLUGIN_CONTAINER } from "../../api/plugin-pod.ts";
 import type { Onload } from "../../api/onload.ts";
 import type { Client } from "../../kube/client.ts";
+import { sleep } from "../../kube/clock.ts";
 import { isForbidden, isNotFound } from "../../kube/errors.ts";
 import { ONLOADS, type Resource } from "../../api/resources.ts";
 import { DAEMON_SETS, PODS, refOf } from "../../kube/resource.ts";
 import { Store } from "../../kube/store.ts";
+import { secondTime } from "../../kube/times.ts";
 import { createCaches, type Caches, type RawOnload, type Stores } from "../cache/caches.ts";
 import { failedModulePods, FailureLogs } from "../observe/failure-logs.ts";
 import { NodePods, podWatcher } from "../cache/node-pods.ts";
 import { planFor, PlanMemo, type Planned } from "../plan.ts";
 import { readOnload } from "../observe/preflight.ts";
+import { attentionOf, changedAt, isBehind } from "./attention.ts";
+import { readEvidence } from "./evidence.ts";
+import { servingOf, type OperatorEvidence, type Serving, type ServingState } from "./serving.ts";
 
 /** A resource and what the operator would do with it now. */
 export interface ObservedResource {
@@ -23,10 +28,12 @@ export interface ObservedResource {
   planned: Planned | undefined;
   /** Why there is no plan. */
   problem: string | undefined;
+  /** What nobody acts on, in words. */
+  attention: readonly string[];
 }
 
-/** Labels of the operator's pods, in our Deployment as in the original's. */
-const OPERATOR_PODS = "app.kubernetes.io/part-of=onload,control-plane=controller-manager";
+/** Whether an operator acts is looked at this often. No event tells that a Lease is not renewed. */
+const EVIDENCE_MS = 5000;
 
 /** Caches that are filled and followed while a command runs, and the plans made from them. */
 export class Session {
@@ -37,7 +44,8 @@ export class Session {
   readonly #stop = new AbortController();
   readonly #namespace: string | undefined;
   #ownNode: string | undefined;
-  #instead: RawOnload | undefined;
+  #instead: readonly RawOnload[] = [];
+  #evidence: { at: number; found: OperatorEvidence } | undefined;
   readonly #running: Promise<unknown>;
 
   private constructor(
@@ -53,7 +61,25 @@ export class Session {
     this.#namespace = namespace;
     this.pods = new NodePods(client, podWatcher(client, log), onChange);
     for (const informer of followed) informer.subscribe(onChange);
-    this.#running = Promise.all(followed.map((informer) => informer.run(this.#stop.signal)));
+    this.#running = Promise.all([
+      ...followed.map((informer) => informer.run(this.#stop.signal)),
+      this.#followServing(onChange, this.#stop.signal),
+    ]);
+  }
+
+  /** Tells when an operator begins or ends to act; never throws. */
+  async #followServing(onChange: () => void, signal: AbortSignal): Promise<void> {
+    let before: ServingState | undefined;
+    while (!signal.aborted) {
+      try {
+        await sleep(EVIDENCE_MS, signal);
+        const { state } = await this.serving(Date.now(), signal);
+        if (before !== undefined && state !== before) onChange();
+        before = state;
+      } catch {
+        // The API server is away for a while, or this is the end.
+      }
+    }
   }
 
   /**
@@ -78,7 +104,7 @@ export class Session {
     const session = new Session(client, caches, namespace, followed, log, onChange);
     try {
       await Promise.all(followed.map((informer) => informer.synced(signal)));
-      const { items } = await client.list<Pod>(PODS, { labelSelector: OPERATOR_PODS, signal });
+      const { items } = await client.list<Pod>(PODS, { labelSelector: OPERATOR_SELECTOR, signal });
       session.#ownNode = items.find((pod) => pod.status?.phase === "Running")?.spec?.nodeName;
     } catch (error) {
       await session.close();
@@ -100,12 +126,34 @@ export class Session {
     const live = await this.client.get<RawOnload>(ONLOADS, refOf(manifest), { signal });
     const options = { dryRun: true, signal };
     if (!live) {
-      this.#instead = await this.client.create<RawOnload>(ONLOADS, manifest, options);
+      this.#instead = [await this.client.create<RawOnload>(ONLOADS, manifest, options)];
       return;
     }
     const annotations = { ...live.metadata.annotations, ...manifest.metadata.annotations };
     const object = { ...live, metadata: { ...live.metadata, annotations }, spec: manifest.spec };
-    this.#instead = await this.client.replace<RawOnload>(ONLOADS, object, options);
+    this.#instead = [await this.client.replace<RawOnload>(ONLOADS, object, options)];
+  }
+
+  /**
+   * Takes every resource as if it were deleted; nothing is asked of the API server.
+   *
+   * @param now milliseconds since the epoch
+   */
+  supposeDeleted(now: number): void {
+    const deletionTimestamp = secondTime(now);
+    this.#instead = [...this.caches.onloads.store.list()].map((raw) => {
+      const metadata = { deletionTimestamp, ...raw.metadata };
+      return { ...raw, metadata } as RawOnload;
+    });
+  }
+
+  /** Whether an operator acts, as it was a moment ago. */
+  async serving(now: number, signal: AbortSignal): Promise<Serving> {
+    const at = performance.now();
+    if (!this.#evidence || at - this.#evidence.at >= EVIDENCE_MS) {
+      this.#evidence = { at, found: await readEvidence(this.client, signal) };
+    }
+    return servingOf(this.#evidence.found, now);
   }
 
   /** @throws Error if there is no resource of that name */
@@ -118,12 +166,19 @@ export class Session {
   async observe(name: string | undefined, now: number, signal: AbortSignal): Promise<ObservedResource[]> {
     const all = this.#resources().filter(({ metadata }) => name === undefined || metadata.name === name);
     all.sort((a, b) => sortKey(a).localeCompare(sortKey(b)));
-    return Promise.all(all.map((raw) => this.#observeOne(raw, now, signal)));
+    const serving = await this.serving(now, signal);
+    return Promise.all(all.map((raw) => this.#observeOne(raw, serving, now, signal)));
   }
 
-  async #observeOne(raw: DeepReadonly<RawOnload>, now: number, signal: AbortSignal): Promise<ObservedResource> {
+  async #observeOne(
+    raw: DeepReadonly<RawOnload>,
+    serving: Serving,
+    now: number,
+    signal: AbortSignal,
+  ): Promise<ObservedResource> {
+    const attention = attentionOf(raw, serving, await this.#changedAt(raw, signal), now);
     const { onload, problem } = readOnload(raw);
-    if (!onload) return { raw, onload, planned: undefined, problem: problem?.message };
+    if (!onload) return { raw, onload, planned: undefined, problem: problem?.message, attention };
     const image = await this.#pluginImage(onload, signal);
     const planned = this.#plan(onload, image, now);
     const emptying = planned.plan.nodes.filter(({ step }) => step === "Inspect");
@@ -132,7 +187,20 @@ export class Session {
     const loaders = failedModulePods(nodes, onloadKeyOf(onload), this.caches);
     const { changed } = await this.#failureLogs.collect(this.client, loaders, now, signal);
     const again = emptying.length > 0 || changed;
-    return { raw, onload, planned: again ? this.#plan(onload, image, now) : planned, problem: problem?.message };
+    return {
+      raw,
+      onload,
+      planned: again ? this.#plan(onload, image, now) : planned,
+      problem: problem?.message,
+      attention,
+    };
+  }
+
+  /** Since when the status lags behind the resource; undefined if it does not. The caches leave out what tells. */
+  async #changedAt(raw: DeepReadonly<RawOnload>, signal: AbortSignal): Promise<number | undefined> {
+    if (!isBehind(raw)) return undefined;
+    const whole = raw.metadata.managedFields ? raw : await this.client.get<RawOnload>(ONLOADS, refOf(raw), { signal });
+    return whole && changedAt(whole.metadata);
   }
 
   #plan(onload: DeepReadonly<Onload>, pluginImage: string | undefined, now: number): Planned {
@@ -148,10 +216,10 @@ export class Session {
   }
 
   #stores(): Stores {
-    if (!this.#instead) return this.caches;
+    if (this.#instead.length === 0) return this.caches;
     const store = new Store<RawOnload, never>();
     for (const onload of this.caches.onloads.store.list()) store.set(onload);
-    store.set(this.#instead as DeepReadonly<RawOnload>);
+    for (const onload of this.#instead) store.set(onload as DeepReadonly<RawOnload>);
     return { ...this.caches, onloads: { store } };
   }
 

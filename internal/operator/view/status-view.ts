@@ -5,6 +5,7 @@ import type { NodeProblem, OnloadStatus } from "../../api/onload.ts";
 import { CONDITION } from "../../api/reasons.ts";
 import { waitingSince } from "../rollout/failure.ts";
 import type { NodePlan } from "../rollout/plan.ts";
+import { isUnserved, remedyOf, type Serving, type ServingState } from "./serving.ts";
 import type { ObservedResource } from "./session.ts";
 
 /** One node as `status` shows it. */
@@ -39,15 +40,20 @@ export interface ResourceStatus {
   unprotected: string;
   created: string;
   lastReadyVersion: string;
+  /** Whether an operator acts, and what tells. */
+  operator: { state: ServingState; message: string };
+  /** What nobody acts on. */
+  attention: string[];
   nodes: NodeStatus[];
 }
 
 /** The report on resources. */
-export function describeStatus(observed: readonly ObservedResource[]): ResourceStatus[] {
-  return observed.map(({ raw, planned, problem }) => {
+export function describeStatus(observed: readonly ObservedResource[], serving: Serving): ResourceStatus[] {
+  return observed.map(({ raw, planned, problem, attention }) => {
     const status = raw.status as DeepReadonly<OnloadStatus> | undefined;
-    const { namespace = "", name, creationTimestamp = "" } = raw.metadata;
-    const { reason, message } = mainCondition(status);
+    const { namespace = "", name, creationTimestamp = "", deletionTimestamp } = raw.metadata;
+    const abandoned = deletionTimestamp !== undefined && isUnserved(serving);
+    const { reason, message } = abandoned ? ABANDONED : mainCondition(status);
     return {
       namespace,
       name,
@@ -59,10 +65,15 @@ export function describeStatus(observed: readonly ObservedResource[]): ResourceS
       unprotected: find(status, CONDITION.Protected, "False")?.message ?? "",
       created: creationTimestamp,
       lastReadyVersion: status?.lastReady?.version ?? "",
+      operator: { state: serving.state, message: serving.message },
+      attention: [...attention],
       nodes: planned?.plan.nodes.map((node) => describeNode(node, status?.problems ?? [])) ?? [],
     };
   });
 }
+
+/** A deletion on which nobody works: what the operator said last is no longer so. */
+const ABANDONED = { reason: "Abandoned", message: "It is to be deleted, but no operator acts" };
 
 /** The condition to show: what is degraded, else what is under way, else whether it is ready. */
 function mainCondition(status: ReportedStatus): { reason: string; message: string } {
@@ -116,9 +127,17 @@ function holding({ state, facts: { holders } }: NodePlan): string {
   return `Pods hold amd.com/onload: ${holders.map(({ namespace, name }) => `${namespace}/${name}`).join(", ")}`;
 }
 
+/** What to say of the operator before all else; "" while one acts. */
+export function servingText(serving: Serving): string {
+  if (serving.state === "acts") return "";
+  const remedy = remedyOf(serving);
+  return `${serving.message}${remedy === "" ? "" : `; ${remedy}`}\n`;
+}
+
 /** As tables; `wide` adds kernels and the last Ready version. */
-export function statusText(resources: readonly ResourceStatus[], wide: boolean, now: number): string {
-  if (resources.length === 0) return "No Onload resources found\n";
+export function statusText(resources: readonly ResourceStatus[], serving: Serving, wide: boolean, now: number): string {
+  const operator = servingText(serving);
+  if (resources.length === 0) return `${operator}No Onload resources found\n`;
   const age = (time: string): string => (time === "" ? "" : formatAge(now - Date.parse(time)));
   const head = ["Namespace", "Name", "Version", "Desired", "Ready", "Status", "Age", ...(wide ? ["Last Ready"] : [])];
   const rows = resources.map((r) => [
@@ -131,9 +150,9 @@ export function statusText(resources: readonly ResourceStatus[], wide: boolean, 
     age(r.created),
     ...(wide ? [r.lastReadyVersion] : []),
   ]);
-  let text = formatTable(head, rows);
-  for (const { namespace, name, message, unprotected, nodes } of resources) {
-    text += `\n${namespace}/${name}: ${message}\n`;
+  let text = `${operator}${operator === "" ? "" : "\n"}${formatTable(head, rows)}`;
+  for (const { namespace, name, message, unprotected, attention, nodes } of resources) {
+    text += `\n${namespace}/${name}: ${message}\n${attention.map((line) => `${line}\n`).join("")}`;
     if (unprotected !== "") text += `Not protected: ${unprotected}\n`;
     if (nodes.length === 0) continue;
     const columns = ["Node", "Version", "State", "Step", "Since", ...(wide ? ["Kernel"] : []), "Why"];

@@ -106,8 +106,21 @@ function onloadctl(args: readonly string[], kubeconfig = reader.kubeconfigPath, 
 test("status says that no operator has looked, and what each node is at", async () => {
   const { code, stdout, stderr } = await onloadctl(["status", "sample", "-n", namespace]);
   expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+  // The reader may read neither Leases nor Deployments.
+  expect(stdout).toMatch(/^Whether an operator acts is unknown: Cannot list leases: .*forbidden/);
   expect(stdout).toContain("The operator has not looked at it; is it running?");
   for (const name of nodes) expect(stdout).toMatch(new RegExp(`${name} +none -> v1 +New +Install`));
+});
+
+// Another file may have left a Deployment that is scaled to zero.
+test("who may read Leases and Deployments is told that there is no operator", async () => {
+  const { code, stdout } = await onloadctl(["status", "sample", "-n", namespace], cluster.kubeconfigPath);
+  expect(code).toBe(0);
+  expect(stdout).toMatch(/^No operator (found: there is no Lease|acts: Deployment .* is scaled to zero)/);
+  const json = await onloadctl(["status", "-n", namespace, "-o", "json"], cluster.kubeconfigPath);
+  expect(JSON.parse(json.stdout)).toMatchObject([
+    { operator: { state: expect.stringMatching(/^(none|silent)$/) }, attention: [] },
+  ]);
 });
 
 test("status gives data to scripts", async () => {

@@ -7,6 +7,7 @@ import { planRollout, type Policy } from "../rollout/plan.ts";
 import { bare, stepRecord, NOW, plugin, policy, whole } from "../testing/facts.ts";
 import { KMM_2 } from "../testing/kmm.ts";
 import { describePlan, planText, type Outlook } from "./plan-view.ts";
+import type { Serving } from "./serving.ts";
 import type { ObservedResource } from "./session.ts";
 import { describeStatus, statusText } from "./status-view.ts";
 
@@ -34,6 +35,7 @@ function observed(nodes: NodeFacts[], changes: Partial<Policy> = {}, status: Onl
     raw,
     onload,
     problem: undefined,
+    attention: [],
     planned: {
       kmm: KMM_2,
       effective: onload,
@@ -46,6 +48,7 @@ function observed(nodes: NodeFacts[], changes: Partial<Policy> = {}, status: Onl
   };
 }
 
+const acts: Serving = { state: "acts", message: "The operator holds its Lease", elected: true };
 const nothing: Outlook = { holders: new Map(), budgets: [] };
 
 function holder(name: string, owner?: string): Pod {
@@ -111,8 +114,8 @@ test("status shows what runs, what goes on, and why", () => {
       { node: "node-2", step: "Draining", reason: "EvictionBlocked", message: "budget feed holds apps/feed-0" },
     ],
   };
-  const report = describeStatus([observed([whole("v2"), stuck, whole("v1", { name: "node-3" })], {}, status)]);
-  expect(statusText(report, false, NOW)).toMatchInlineSnapshot(`
+  const report = describeStatus([observed([whole("v2"), stuck, whole("v1", { name: "node-3" })], {}, status)], acts);
+  expect(statusText(report, acts, false, NOW)).toMatchInlineSnapshot(`
     "NAMESPACE   NAME     VERSION   DESIRED   READY   STATUS        AGE
     trading     onload   v2        3         1       NodesFailed   2h
 
@@ -128,12 +131,12 @@ test("status shows what runs, what goes on, and why", () => {
 test("status says what is not protected, beside what goes on", () => {
   const condition = { lastTransitionTime: "2026-01-01T00:00:00Z", reason: "PoliciesMissing", message: "no policies" };
   const conditions = [{ ...condition, type: "Protected", status: "False" as const }];
-  const text = statusText(describeStatus([observed([whole("v2")], {}, { conditions })]), false, NOW);
+  const text = statusText(describeStatus([observed([whole("v2")], {}, { conditions })], acts), acts, false, NOW);
   expect(text).toContain("\nNot protected: no policies\n");
   const others = [{ ...condition, type: "Protected", status: "True" as const }];
-  expect(statusText(describeStatus([observed([whole("v2")], {}, { conditions: others })]), false, NOW)).not.toContain(
-    "rotected",
-  );
+  expect(
+    statusText(describeStatus([observed([whole("v2")], {}, { conditions: others })], acts), acts, false, NOW),
+  ).not.toContain("rotected");
 });
 
 test("plan lists nodes in their order, with pods and what holds them", () => {
@@ -173,7 +176,7 @@ test("plan lists nodes in their order, with pods and what holds them", () => {
 
 test("status says of each node that waits for a slot who holds it", () => {
   const nodes = [whole("v1", { name: "node-1", cordoned: true }), whole("v1", { name: "node-2" })];
-  expect(describeStatus([observed(nodes)])[0]!.nodes.map(({ step, why }) => `${step}: ${why}`)).toEqual([
+  expect(describeStatus([observed(nodes)], acts)[0]!.nodes.map(({ step, why }) => `${step}: ${why}`)).toEqual([
     "Cordoned: Cordoned: The node is cordoned: it is skipped until uncordoned",
     "NoFreeSlot: The slot is held by node-1 (cordoned)",
   ]);
@@ -192,5 +195,5 @@ test("nothing to do is said in words", () => {
     "trading/onload: version v2, at most 1 of its nodes out at once\nNothing to do on any node\n",
   );
   expect(planText([])).toBe("No Onload resources found\n");
-  expect(statusText([], false, NOW)).toBe("No Onload resources found\n");
+  expect(statusText([], acts, false, NOW)).toBe("No Onload resources found\n");
 });

@@ -143,11 +143,17 @@ test("a node concerns the resources that select it", () => {
   expect(keys()).toEqual(["ns/main"]);
 });
 
-test("a namespace that is being deleted concerns the resources in it", () => {
+test("a namespace concerns the resources when it is to be deleted, or lets force reach its pods", () => {
   const { cluster, keys } = watched();
-  cluster.put(NAMESPACES, { apiVersion: "v1", kind: "Namespace", metadata: { name: "other" } });
+  const put = (metadata: object): void => {
+    cluster.put(NAMESPACES, { apiVersion: "v1", kind: "Namespace", metadata: { name: "ns", ...metadata } });
+  };
+  put({});
+  put({ labels: { team: "trading" } });
   expect(keys()).toEqual([]);
-  cluster.put(NAMESPACES, { apiVersion: "v1", kind: "Namespace", metadata: { name: "ns" } });
+  put({ annotations: { "onload.amd.com/allow-force-drain": "true" } });
+  expect(keys()).toEqual(["ns/main"]);
+  put({ deletionTimestamp: "2026-01-01T00:00:00Z" });
   expect(keys()).toEqual(["ns/main"]);
 });
 

@@ -1,0 +1,78 @@
+import { createInterface } from "node:readline/promises";
+import { clusterArgs, commonArgs, defineSubcommand } from "../internal/cli/command.ts";
+import { UsageError } from "../internal/cli/errors.ts";
+import { durationFlag, namespaceFlag } from "../internal/cli/values.ts";
+import { connect } from "../internal/kube/connect.ts";
+import { uninstall } from "../internal/uninstall/uninstall.ts";
+
+export default defineSubcommand({
+  summary: "Remove Onload from all nodes, and then the operator",
+  description:
+    "Deletes all Onload resources and waits until every node is clean, as maxUnavailable and disruption budgets allow; then removes what `onloadctl manifests install` made. If no operator acts, this command does the operator's work itself, and holds the operator's Lease meanwhile. It may be interrupted; run it again to go on.",
+  args: {
+    yes: { type: "boolean", alias: "y", default: false, description: "Do not ask" },
+    "dry-run": { type: "boolean", default: false, description: "Show what would be done; changes nothing" },
+    crd: { type: "boolean", default: false, description: "Remove the CustomResourceDefinition of Onload too" },
+    timeout: {
+      type: "string",
+      valueHint: "DURATION",
+      default: "15m",
+      description: "Give up when nothing has moved for so long; the nodes stay as they are then",
+    },
+    "operator-namespace": {
+      type: "string",
+      valueHint: "NS",
+      description: "Namespace of the operator (default: where its Deployment, rights or Lease are)",
+    },
+    ...clusterArgs,
+    ...commonArgs,
+  },
+  examples: [
+    { run: "onloadctl uninstall --dry-run", does: "Show resources, nodes, pods and objects that would go" },
+    { run: "onloadctl uninstall", does: "Show the same, ask, and remove them" },
+    { run: "onloadctl uninstall --yes --crd", does: "Remove everything, without asking" },
+  ],
+  async run({ args, signal, log }) {
+    const timeoutMs = durationFlag("timeout", args.timeout);
+    const operatorNamespace = namespaceFlag("operator-namespace", args["operator-namespace"]);
+    if (args.yes && args["dry-run"]) {
+      throw new UsageError("Flags --yes and --dry-run exclude each other: give one");
+    }
+    if (!args.yes && !args["dry-run"] && !process.stdin.isTTY) {
+      throw new UsageError("Cannot ask, because standard input is no terminal: give --yes, or --dry-run to only look");
+    }
+    const client = await connect({ kubeconfig: args.kubeconfig, context: args.context });
+    const say = (line: string): void => void process.stderr.write(`${line}\n`);
+    try {
+      const outcome = await uninstall(
+        {
+          client,
+          log,
+          operatorNamespace,
+          crd: args.crd,
+          dryRun: args["dry-run"],
+          timeoutMs,
+          print: (text) => void process.stdout.write(text),
+          say,
+          confirm: async () => args.yes || ask(signal),
+        },
+        signal,
+      );
+      if (outcome === "declined") say("Nothing was changed");
+      return outcome === "declined" ? 1 : 0;
+    } finally {
+      client.transport.close();
+    }
+  },
+});
+
+/** Asks on the terminal. */
+async function ask(signal: AbortSignal): Promise<boolean> {
+  // Without line editing, Ctrl-C reaches the process as a signal.
+  const lines = createInterface({ input: process.stdin, output: process.stderr, terminal: false });
+  try {
+    return (await lines.question('Type "yes" to do this: ', { signal })).trim().toLowerCase() === "yes";
+  } finally {
+    lines.close();
+  }
+}

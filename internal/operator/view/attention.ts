@@ -1,0 +1,60 @@
+/** What of a resource nobody acts on, in words. Pure. */
+import { formatAge } from "../../cli/table.ts";
+import type { DeepReadonly, KubeObject } from "../../api/core.ts";
+import { FINALIZER } from "../../api/names.ts";
+import type { OnloadStatus } from "../../api/onload.ts";
+import { parseTime } from "../../kube/times.ts";
+import { isUnserved, type Serving } from "./serving.ts";
+
+/** A change counts as not looked at after this time: an operator that is busy needs a moment. */
+const LAG_MS = 60_000;
+
+type Metadata = DeepReadonly<KubeObject["metadata"]>;
+type Resource = { readonly metadata: Metadata; readonly status?: unknown };
+
+/** Whether a status is that of another generation. */
+export function isBehind({ metadata, status }: Resource): boolean {
+  return metadata.generation !== (status as DeepReadonly<OnloadStatus> | undefined)?.observedGeneration;
+}
+
+/**
+ * When a resource itself, not its status, was last changed, in milliseconds since the epoch.
+ *
+ * @param metadata with managedFields, which tell of changes
+ */
+export function changedAt({ managedFields = [], deletionTimestamp, creationTimestamp }: Metadata): number | undefined {
+  const changes = managedFields.filter(({ subresource }) => subresource === undefined).map(({ time }) => time);
+  const times = [...changes, deletionTimestamp, creationTimestamp].flatMap((time) => parseTime(time) ?? []);
+  return times.length === 0 ? undefined : Math.max(...times);
+}
+
+/**
+ * What a person has to know beside the status.
+ *
+ * @param changed see {@link changedAt}
+ * @param now milliseconds since the epoch
+ */
+export function attentionOf(
+  resource: Resource,
+  serving: Pick<Serving, "state">,
+  changed: number | undefined,
+  now: number,
+): string[] {
+  const { metadata } = resource;
+  const deleted = parseTime(metadata.deletionTimestamp);
+  const unserved = isUnserved(serving);
+  const lines: string[] = [];
+  if (deleted !== undefined && unserved && metadata.finalizers?.includes(FINALIZER)) {
+    lines.push(
+      `It was deleted ${formatAge(now - deleted)} ago, and nobody serves its finalizer ${FINALIZER}: run \`onloadctl uninstall\` to clean the nodes and remove all of Onload, or install the operator again, which goes on with the deletion`,
+    );
+  }
+  if (!isBehind(resource) || changed === undefined || now - changed < LAG_MS) return lines;
+  const seen = (resource.status as DeepReadonly<OnloadStatus> | undefined)?.observedGeneration;
+  const status = seen === undefined ? "it has no status yet" : `its status is of generation ${seen}`;
+  const advice = unserved ? "what the status says is old" : "see the operator's log";
+  lines.push(
+    `No operator has looked at its generation ${metadata.generation} for ${formatAge(now - changed)} (${status}): ${advice}`,
+  );
+  return lines;
+}

@@ -1,0 +1,128 @@
+/** When an operator counts as acting, from every combination of Lease and Deployment. */
+import { describe, expect, test } from "bun:test";
+import type { Deployment } from "../../api/core.ts";
+import type { Lease } from "../../kube/kinds.ts";
+import { NOW } from "../testing/facts.ts";
+import { isUnserved, remedyOf, servingOf, type OperatorEvidence } from "./serving.ts";
+
+const SECOND = 1000;
+const HOUR = 3_600_000;
+
+function lease(ageMs: number, changes: Lease["spec"] = {}, namespace = "ops"): Lease {
+  const renewTime = new Date(NOW - ageMs).toISOString().replace("Z", "000Z");
+  const spec = { holderIdentity: "pod-1_uid", leaseDurationSeconds: 15, renewTime, ...changes };
+  return { metadata: { namespace, name: "daabde26.amd.com" }, spec };
+}
+
+function deployment(ready: number, args: string[] = ["operator", "--leader-elect"], replicas = 1): Deployment {
+  return {
+    kind: "Deployment",
+    metadata: { namespace: "ops", name: "manager" },
+    spec: { replicas, template: { spec: { containers: [{ name: "manager", args }] } } },
+    status: { readyReplicas: ready, replicas: Math.max(ready, replicas) },
+  };
+}
+
+function seen(
+  leases: Lease[],
+  deployments: Deployment[],
+  problems: [string | undefined, string | undefined] = [undefined, undefined],
+): OperatorEvidence {
+  return {
+    leases: { items: leases, problem: problems[0] },
+    deployments: { items: deployments, problem: problems[1] },
+  };
+}
+
+const FORBIDDEN = "Cannot list leases: forbidden";
+const plain = ["operator"];
+
+const rows: Record<string, [OperatorEvidence, string, string]> = {
+  "a Lease that is renewed": [seen([lease(2 * SECOND)], []), "acts", 'holds Lease "ops/daabde26.amd.com"'],
+  "a Lease that is just over its duration": [seen([lease(50 * SECOND)], [deployment(0)]), "acts", "holds Lease"],
+  "a Lease that was released a moment ago": [
+    seen([lease(3 * SECOND, { holderIdentity: "", leaseDurationSeconds: 1 })], [deployment(0)]),
+    "acts",
+    "was released just now",
+  ],
+  "a Lease that was released a moment ago, and nobody to take it": [
+    seen([lease(3 * SECOND, { holderIdentity: "", leaseDurationSeconds: 1 })], [deployment(0, undefined, 0)]),
+    "silent",
+    "was released 3s ago and nobody has taken it",
+  ],
+  "a renewed Lease beside an old one": [
+    seen([lease(HOUR), lease(SECOND, {}, "b")], []),
+    "acts",
+    '"b/daabde26.amd.com"',
+  ],
+  "a Lease that is old, and no Deployment": [
+    seen([lease(3 * HOUR)], []),
+    "silent",
+    'No operator acts: Lease "ops/daabde26.amd.com" was renewed 3h ago, by pod-1_uid; its Deployment is gone',
+  ],
+  "a Lease that is old, and a Deployment without a ready replica": [
+    seen([lease(3 * HOUR)], [deployment(0)]),
+    "silent",
+    'Deployment "ops/manager" has no ready replica',
+  ],
+  "a Lease that is old, and a Deployment scaled to zero": [
+    seen([lease(3 * HOUR)], [deployment(0, undefined, 0)]),
+    "silent",
+    'Deployment "ops/manager" is scaled to zero',
+  ],
+  "a Lease that is old, and a ready Deployment that should renew it": [
+    seen([lease(3 * HOUR)], [deployment(1)]),
+    "silent",
+    "is ready, but does not renew the Lease",
+  ],
+  "a Lease that is old, and a ready Deployment that needs none": [
+    seen([lease(3 * HOUR)], [deployment(1, plain)]),
+    "acts",
+    "without a Lease",
+  ],
+  "a Lease that was released long ago": [
+    seen([lease(HOUR, { holderIdentity: "" })], []),
+    "silent",
+    "was released 60m ago and nobody has taken it",
+  ],
+  "no Lease, and a ready Deployment": [seen([], [deployment(1)]), "acts", "is ready"],
+  "no Lease, and a ready Deployment that needs none": [seen([], [deployment(1, plain)]), "acts", "without a Lease"],
+  "no Lease, and a Deployment without a ready replica": [seen([], [deployment(0)]), "silent", "no ready replica"],
+  nothing: [seen([], []), "none", "No operator found"],
+  "a Lease of the future": [seen([lease(-HOUR)], []), "unknown", "compare the clock of this machine"],
+  "no right to read Leases": [seen([], [deployment(1)], [FORBIDDEN, undefined]), "unknown", FORBIDDEN],
+  "no right to read anything": [seen([], [], [FORBIDDEN, "Cannot list deployments"]), "unknown", FORBIDDEN],
+  "no Lease, and no right to read Deployments": [seen([], [], [undefined, "Cannot list deployments"]), "unknown", "d"],
+  "an old Lease, and no right to read Deployments": [
+    seen([lease(HOUR)], [], [undefined, "Cannot list deployments"]),
+    "silent",
+    "its Deployment cannot be read",
+  ],
+  "a Lease without a time": [seen([lease(0, { renewTime: "soon" })], []), "none", "No operator found"],
+};
+
+describe("an operator", () => {
+  test.each(Object.entries(rows))("%s", (_name, [evidence, state, words]) => {
+    const serving = servingOf(evidence, NOW);
+    expect(serving.state).toBe(state as never);
+    expect(serving.message).toContain(words);
+    expect(isUnserved(serving)).toBe(state === "silent" || state === "none");
+    expect(remedyOf(serving) !== "").toBe(isUnserved(serving));
+  });
+});
+
+test("a holder's name cannot reach into the terminal", () => {
+  const { message } = servingOf(seen([lease(HOUR, { holderIdentity: `\u001b[2J\n${"x".repeat(500)}` })], []), NOW);
+  expect(message).not.toMatch(/\p{Cc}/u);
+  expect(message.length).toBeLessThan(300);
+});
+
+test.each([
+  [deployment(0, plain), false],
+  [deployment(0, ["operator", "--leader-elect=false"]), false],
+  [deployment(0, plain, 0), true],
+  [deployment(0, ["operator", "--leader-elect=true"]), true],
+  [deployment(0, ["--leader-elect"]), true],
+])("whether an operator that may come back takes part in the election", (manager, elected) => {
+  expect(servingOf(seen([lease(HOUR)], [manager]), NOW).elected).toBe(elected);
+});

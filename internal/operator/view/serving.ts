@@ -1,0 +1,153 @@
+/** Whether an operator acts, from its Lease and its Deployment. Pure. */
+import { printable } from "../../cli/printable.ts";
+import { formatAge } from "../../cli/table.ts";
+import type { DeepReadonly, Deployment } from "../../api/core.ts";
+import { LEASE_NAME, OPERATOR_SELECTOR } from "../../api/names.ts";
+import type { Lease } from "../../kube/kinds.ts";
+import { parseTime } from "../../kube/times.ts";
+
+/**
+ * acts: somebody holds the Lease, or serves without one. silent: there was an operator, and it does not act. none: there
+ * is no trace of one. unknown: it cannot be told.
+ */
+export type ServingState = "acts" | "silent" | "none" | "unknown";
+
+/** Whether an operator acts. */
+export interface Serving {
+  state: ServingState;
+  /** What was seen, in one sentence; without what to do. */
+  message: string;
+  /** Whether an operator that acts, or that may come back, takes part in the leader election. */
+  elected: boolean;
+}
+
+/** What could be read of one kind. */
+export interface Found<T> {
+  items: readonly T[];
+  /** Why there may be more than `items`; undefined if these are all. */
+  problem: string | undefined;
+}
+
+/** What tells of an operator. */
+export interface OperatorEvidence {
+  /** Leases with the operator's name. */
+  leases: Found<Lease>;
+  /** Deployments with the operator's labels. */
+  deployments: Found<Deployment>;
+}
+
+/**
+ * A Lease counts as renewed for this long beyond its duration: a restarted operator may need that long, and the clocks
+ * of its node and of this machine are never quite the same.
+ */
+export const LEASE_MARGIN_MS = 45_000;
+/** Duration of a Lease that does not say (client-go's default, and ours). */
+const DEFAULT_DURATION_S = 15;
+
+type Age = { lease: DeepReadonly<Lease>; ageMs: number };
+
+/** Whether an operator acts. */
+export function servingOf({ leases, deployments }: OperatorEvidence, now: number): Serving {
+  const ages = leases.items.flatMap((lease) => ageOf(lease, now)).toSorted((a, b) => a.ageMs - b.ageMs);
+  const renewed = ages.filter(isRenewed);
+  const held = renewed.find(({ lease }) => holderOf(lease) !== "");
+  if (held) return { state: "acts", message: `The operator holds ${nameOf(held.lease)}`, elected: true };
+  // An operator that restarts, or another replica, takes it in a moment.
+  const [released] = renewed;
+  if (released && (deployments.problem !== undefined || deployments.items.some(mayRun))) {
+    return { state: "acts", message: `${nameOf(released.lease)} was released just now`, elected: true };
+  }
+  // It renews no Lease, so that an old one is that of an operator before it.
+  const unelected = deployments.items.find((each) => readyReplicas(each) > 0 && !electsLeader(each));
+  if (unelected) {
+    return { state: "acts", message: `${deploymentName(unelected)} is ready, without a Lease`, elected: false };
+  }
+  const elected = !deployments.items.some((each) => mayRun(each) && !electsLeader(each));
+  const last = ages.at(0);
+  if (last && last.ageMs < 0) {
+    const message = `${nameOf(last.lease)} was renewed ${formatAge(-last.ageMs)} in the future: compare the clock of this machine with the operator's`;
+    return { state: "unknown", message, elected };
+  }
+  if (last) {
+    return { state: "silent", message: `No operator acts: ${lastSeen(last)}; ${deploymentText(deployments)}`, elected };
+  }
+  if (leases.problem !== undefined) {
+    return { state: "unknown", message: `Whether an operator acts is unknown: ${leases.problem}`, elected };
+  }
+  const ready = deployments.items.find((each) => readyReplicas(each) > 0);
+  if (ready) return { state: "acts", message: `${deploymentName(ready)} is ready`, elected: true };
+  if (deployments.items.length > 0) {
+    return { state: "silent", message: `No operator acts: ${deploymentText(deployments)}`, elected };
+  }
+  if (deployments.problem !== undefined) {
+    return { state: "unknown", message: `Whether an operator acts is unknown: ${deployments.problem}`, elected };
+  }
+  const message = `No operator found: there is no Lease "${LEASE_NAME}" and no Deployment with the labels ${OPERATOR_SELECTOR}`;
+  return { state: "none", message, elected: true };
+}
+
+/** What a person can do if no operator acts; "" if there is nothing to do. */
+export function remedyOf({ state }: Pick<Serving, "state">): string {
+  if (state === "none") return "install it, or remove what is left with `onloadctl uninstall`";
+  if (state !== "silent") return "";
+  return "see `kubectl logs` of its pods, or install it again; to remove Onload, run `onloadctl uninstall`";
+}
+
+/** Whether nobody acts, as far as can be told. */
+export function isUnserved({ state }: Pick<Serving, "state">): boolean {
+  return state === "silent" || state === "none";
+}
+
+/** Whether the pods of a Deployment act only while they hold the Lease. */
+export function electsLeader({ spec }: DeepReadonly<Deployment>): boolean {
+  const args = (spec?.template?.spec?.containers ?? []).flatMap((container) => container.args ?? []);
+  return args.some((arg) => /^--?leader-elect(=true)?$/.test(arg));
+}
+
+function ageOf(lease: DeepReadonly<Lease>, now: number): Age[] {
+  const renewed = parseTime(lease.spec?.renewTime);
+  return renewed === undefined ? [] : [{ lease, ageMs: now - renewed }];
+}
+
+function isRenewed({ lease, ageMs }: Age): boolean {
+  const { leaseDurationSeconds = DEFAULT_DURATION_S } = lease.spec ?? {};
+  return Math.abs(ageMs) <= leaseDurationSeconds * 1000 + LEASE_MARGIN_MS;
+}
+
+function holderOf({ spec }: DeepReadonly<Lease>): string {
+  return spec?.holderIdentity ?? "";
+}
+
+function nameOf({ metadata }: DeepReadonly<Lease>): string {
+  return `Lease "${metadata.namespace}/${metadata.name}"`;
+}
+
+function lastSeen({ lease, ageMs }: Age): string {
+  const holder = printable(holderOf(lease), 100);
+  const ago = `${formatAge(ageMs)} ago`;
+  return holder === ""
+    ? `${nameOf(lease)} was released ${ago} and nobody has taken it`
+    : `${nameOf(lease)} was renewed ${ago}, by ${holder}`;
+}
+
+function deploymentText({ items, problem }: Found<Deployment>): string {
+  const [first] = items;
+  if (!first) return problem === undefined ? "its Deployment is gone" : "its Deployment cannot be read";
+  const ready = items.find((each) => readyReplicas(each) > 0);
+  if (ready) return `${deploymentName(ready)} is ready, but does not renew the Lease`;
+  return first.spec?.replicas === 0
+    ? `${deploymentName(first)} is scaled to zero`
+    : `${deploymentName(first)} has no ready replica`;
+}
+
+function deploymentName({ metadata }: DeepReadonly<Deployment>): string {
+  return `Deployment "${metadata.namespace}/${metadata.name}"`;
+}
+
+function readyReplicas({ status }: DeepReadonly<Deployment>): number {
+  return status?.readyReplicas ?? 0;
+}
+
+function mayRun({ spec, status }: DeepReadonly<Deployment>): boolean {
+  return (spec?.replicas ?? 1) > 0 || (status?.replicas ?? 0) > 0;
+}

@@ -1,0 +1,302 @@
+/**
+ * Uninstalling as a person does it, against a real API server, KMM 1.1.0 and the operator as a process; only the kubelets
+ * are played. What was done is judged with kubectl.
+ */
+import { afterAll, afterEach, beforeAll, beforeEach, expect, setDefaultTimeout, test } from "bun:test";
+import { join } from "node:path";
+import { poll } from "../testcluster/lib/poll.ts";
+import { run, type CommandResult } from "../testcluster/lib/command.ts";
+import { onloadSpec, OperatorCluster, PATIENCE_MS } from "../operator/testing/operator-cluster.ts";
+import type { OperatorProcess } from "../operator/testing/operator-process.ts";
+
+setDefaultTimeout(600_000);
+
+const ENTRY = join(import.meta.dirname, "../../cmd/onloadctl.ts");
+const OPS = "onload-operator-system";
+const LEASE = ["-n", OPS, "lease/onload-operator"];
+
+let cluster: OperatorCluster;
+let namespace: string;
+let nodes: string[];
+let manifests: string;
+
+beforeAll(async () => {
+  cluster = await OperatorCluster.start();
+  manifests = (await onloadctl("manifests", "install", "--image=registry/onloadctl:1")).stdout;
+  // The operator under test runs outside of its pod, as a user of its own.
+  const rbac = "/apis/rbac.authorization.k8s.io/v1";
+  const rules = [{ apiGroups: ["coordination.k8s.io"], resources: ["leases"], verbs: ["get", "create", "patch"] }];
+  await cluster.plane.request("POST", `${rbac}/clusterroles`, { body: { metadata: { name: "leases" }, rules } });
+  const roleRef = { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: "leases" };
+  const subjects = [{ apiGroup: "rbac.authorization.k8s.io", kind: "User", name: cluster.user.name }];
+  await cluster.plane.request("POST", `${rbac}/clusterrolebindings`, {
+    body: { metadata: { name: "leases" }, roleRef, subjects },
+  });
+});
+afterAll(() => cluster[Symbol.asyncDispose]());
+
+/** Three nodes with Onload, an operator that leads, and a pod that holds amd.com/onload. */
+let operator: OperatorProcess;
+beforeEach(async () => {
+  await poll(() => cluster.plane.apply(manifests).then(() => true), {
+    what: "The installation",
+    timeoutMs: PATIENCE_MS,
+  });
+  operator = await cluster.startOperator(["--leader-elect", `--leader-election-namespace=${OPS}`]);
+  namespace = await cluster.createNamespace();
+  const pool = `p${crypto.randomUUID().slice(0, 8)}`;
+  nodes = await cluster.kubelet.createNodes(3, pool, { pool });
+  const drain = { timeoutSeconds: 600 };
+  await cluster.createOnload(namespace, onloadSpec(pool, "v1", { upgrade: { drain } }));
+  await cluster.ready(namespace);
+});
+afterEach(async () => {
+  cluster.kubelet.mayGo = () => true;
+  cluster.kubelet.review();
+  await cluster.plane.kubectl(["delete", "pdb", "--all", "-n", namespace]);
+  await onloadctl("uninstall", "--yes", "--crd", "--timeout=2m");
+  await cluster.stopOperators();
+  for (const name of nodes) await cluster.kubelet.deleteNode(name);
+});
+
+function onloadctl(...args: string[]): Promise<CommandResult> {
+  const env = { KUBECONFIG: cluster?.plane.kubeconfigPath, NO_COLOR: "1" };
+  return run([process.execPath, ENTRY, ...args], { env, input: "", allowFailure: true });
+}
+
+/** Resource version of every object, by kind and name. Leases and events change by themselves. */
+async function everything(): Promise<Record<string, string>> {
+  const { plane } = cluster;
+  const names = (await plane.kubectl(["api-resources", "--verbs=list,get", "-o", "name"])).trim().split("\n");
+  const kinds = names.filter((name) => !/^(events|leases|componentstatuses)\b/.test(name)).join(",");
+  const list = JSON.parse(await plane.kubectl(["get", kinds, "-A", "-o", "json"])) as {
+    items: { kind: string; metadata: { namespace?: string; name: string; resourceVersion: string } }[];
+  };
+  return Object.fromEntries(
+    list.items.map(({ kind, metadata }) => [
+      `${kind}/${metadata.namespace ?? ""}/${metadata.name}`,
+      metadata.resourceVersion,
+    ]),
+  );
+}
+
+/** Names of objects that say that they are the operator's. */
+async function installed(): Promise<string[]> {
+  return Object.keys(await everything()).filter((name) => /onload-operator|onloads\.onload/.test(name));
+}
+
+async function exists(...args: string[]): Promise<boolean> {
+  return (await cluster.plane.kubectl(["get", ...args, "--ignore-not-found", "-o", "name"])).trim() !== "";
+}
+
+/** As if the operator had not renewed its Lease for an hour. */
+async function ageLease(): Promise<void> {
+  const renewTime = new Date(Date.now() - 3_600_000).toISOString().replace("Z", "000Z");
+  await cluster.plane.kubectl(["patch", ...LEASE, "--type=merge", "-p", JSON.stringify({ spec: { renewTime } })]);
+}
+
+/** A pod that holds amd.com/onload, which a ConfigMap stands for the controller of. */
+async function createHolder(name: string, nodeName: string): Promise<void> {
+  const { plane } = cluster;
+  const path = `/api/v1/namespaces/${namespace}`;
+  const map = await plane.request("POST", `${path}/configmaps`, { body: { metadata: { name } } });
+  const owner = { apiVersion: "v1", kind: "ConfigMap", name, uid: map.metadata.uid, controller: true };
+  const containers = [{ name: "app", image: "app", resources: { limits: { "amd.com/onload": "1" } } }];
+  const metadata = { name, labels: { app: name }, ownerReferences: [owner] };
+  await plane.request("POST", `${path}/pods`, { body: { metadata, spec: { nodeName, containers } } });
+  await poll(async () => (await plane.request("GET", `${path}/pods/${name}`)).status.phase === "Running", {
+    what: "The pod running",
+    timeoutMs: PATIENCE_MS,
+  });
+}
+
+async function expectClean(): Promise<void> {
+  for (const node of nodes) expect(await cluster.traces(node)).toEqual([]);
+  expect(await exists("modules,daemonsets", "-n", namespace)).toBe(false);
+  expect(cluster.kubelet.violations).toEqual([]);
+}
+
+test("with the operator running: shown without a change, done in order, and done once", async () => {
+  await createHolder("feed", nodes[1]!);
+  const before = await everything();
+  const shown = await onloadctl("uninstall", "--dry-run");
+  expect(await everything()).toEqual(before);
+  expect(shown.code).toBe(0);
+  expect(shown.stdout).toContain("Onload resources that are deleted: 1; the operator cleans their nodes");
+  for (const node of nodes) expect(shown.stdout).toContain(`${node} `);
+  expect(shown.stdout).toContain(`${namespace}/feed`);
+  expect(shown.stdout).toContain(`Deployment "${OPS}/onload-operator-controller-manager"`);
+  expect(shown.stdout).toContain(`Namespace "${OPS}"`);
+  expect(shown.stdout).toMatch(/What stays:\n {2}CustomResourceDefinition .*\(--crd removes it\)/);
+
+  const done = await onloadctl("uninstall", "--yes");
+  expect({ code: done.code, stderr: done.stderr }).toMatchObject({ code: 0 });
+  expect(done.stderr).toContain("Every node is clean");
+  expect(done.stderr).not.toContain("itself");
+  await expectClean();
+  expect(await installed()).toEqual(["CustomResourceDefinition//onloads.onload.amd.com"]);
+  expect(await exists("crd", "modules.kmm.sigs.x-k8s.io")).toBe(true);
+  expect(await exists("namespace", namespace)).toBe(true);
+
+  const again = await onloadctl("uninstall", "--yes");
+  expect(again).toMatchObject({ code: 0, stdout: "" });
+  expect(again.stderr).toContain("Nothing to remove");
+  const crd = await onloadctl("uninstall", "--yes", "--crd");
+  expect(crd.code).toBe(0);
+  expect(await installed()).toEqual([]);
+});
+
+test("with the operator killed: status says so, and this command does its work", async () => {
+  await operator.kill();
+  expect((await onloadctl("status")).stdout).not.toContain("No operator acts");
+  await ageLease();
+  const status = await onloadctl("status");
+  expect(status.stdout).toMatch(
+    /^No operator acts: Lease "onload-operator-system\/onload-operator" was renewed 60m ago/,
+  );
+  expect((await onloadctl("plan")).stdout).toContain("No operator acts");
+
+  const done = await onloadctl("uninstall", "--yes");
+  expect({ code: done.code, stderr: done.stderr }).toMatchObject({ code: 0 });
+  expect(done.stdout).toContain("this command does the operator's work");
+  await expectClean();
+  expect(await installed()).toEqual(["CustomResourceDefinition//onloads.onload.amd.com"]);
+});
+
+test("the operator dies while nodes are cleaned, and so does the command: run again, it goes on", async () => {
+  await createHolder("feed", nodes[1]!);
+  await cluster.plane.request("POST", `/apis/policy/v1/namespaces/${namespace}/poddisruptionbudgets`, {
+    body: { metadata: { name: "keep" }, spec: { minAvailable: 1, selector: { matchLabels: { app: "feed" } } } },
+  });
+  const first = Bun.spawn([process.execPath, ENTRY, "uninstall", "--yes"], {
+    env: { ...process.env, KUBECONFIG: cluster.plane.kubeconfigPath },
+    stdin: "ignore",
+    stdout: "ignore",
+    stderr: "pipe",
+  });
+  let said = "";
+  const reading = (async () => {
+    for await (const chunk of first.stderr) said += new TextDecoder().decode(chunk);
+  })();
+  // The other nodes are cleaned, and the reason why this one is not is said.
+  await poll(async () => /1 node to clean: .*Draining.*budget "?keep/.test(said), {
+    what: "The reason why a node is not clean",
+    timeoutMs: PATIENCE_MS,
+  }).catch((error: unknown) => {
+    throw new Error(`${String(error)}: ${said}`);
+  });
+  await operator.kill();
+  first.kill("SIGINT");
+  expect(await first.exited).toBe(130);
+  await reading;
+  await ageLease();
+  const status = (await onloadctl("status")).stdout;
+  expect(status).toContain("Abandoned");
+  expect(status).toContain("nobody serves its finalizer onload.amd.com/node-cleanup: run `onloadctl uninstall`");
+
+  await cluster.plane.kubectl(["delete", "pdb", "keep", "-n", namespace]);
+  const second = await onloadctl("uninstall", "--yes", "--timeout=4m");
+  expect({ code: second.code, stderr: second.stderr }).toMatchObject({ code: 0 });
+  await expectClean();
+});
+
+test("nothing moves for too long: it ends with the reason, and leaves the operator", async () => {
+  await createHolder("feed", nodes[0]!);
+  await cluster.plane.request("POST", `/apis/policy/v1/namespaces/${namespace}/poddisruptionbudgets`, {
+    body: { metadata: { name: "keep" }, spec: { minAvailable: 1, selector: { matchLabels: { app: "feed" } } } },
+  });
+  const { code, stderr } = await onloadctl("uninstall", "--yes", "--timeout=20s");
+  expect(code).toBe(1);
+  expect(stderr).toMatch(/Cannot clean the nodes: nothing has moved for 2\ds: /);
+  expect(stderr).toContain(`${nodes[0]}`);
+  expect(stderr).toContain("keep");
+  expect(await exists("deployment", "-n", OPS)).toBe(true);
+});
+
+test("kubectl delete of what was installed takes nothing from a node, and the CRD stays", async () => {
+  const refused = await cluster.plane
+    .kubectl(["delete", "-f", "-", "--wait=false"], { input: manifests })
+    .then(() => "")
+    .catch((error: unknown) => String(error));
+  expect(refused).toContain("run `onloadctl uninstall --crd` instead");
+  await operator.kill();
+  const onload = await cluster.onload(namespace);
+  expect(onload?.metadata.deletionTimestamp).toBeUndefined();
+  for (const node of nodes) expect(await cluster.versionOn(node, namespace)).toBe("v1");
+  await poll(async () => !(await exists("namespace", OPS)), {
+    what: "The end of the namespace",
+    timeoutMs: PATIENCE_MS,
+  });
+  expect((await onloadctl("status")).stdout).toMatch(/^No operator found/);
+
+  // The trap: the policy has gone with the rest, so that now the CRD can be deleted. It waits for the finalizer.
+  await cluster.plane.kubectl(["delete", "crd", "onloads.onload.amd.com", "--wait=false"]);
+  expect((await onloadctl("status")).stdout).toContain("nobody serves its finalizer");
+  const done = await onloadctl("uninstall", "--yes");
+  expect({ code: done.code, stderr: done.stderr }).toMatchObject({ code: 0 });
+  expect(done.stdout).toContain("it was deleted already, and goes with the last Onload resource");
+  expect(done.stderr).not.toContain("Kept");
+  await expectClean();
+  await poll(async () => (await installed()).length === 0, { what: "The end of the CRD", timeoutMs: PATIENCE_MS });
+});
+
+test("the operator's namespace is deleted with a resource in it: its finalizer is served all the same", async () => {
+  await cluster.deleteOnload(namespace);
+  await cluster.gone(namespace);
+  await cluster.plane.kubectl(["create", "serviceaccount", "onload", "-n", OPS]);
+  const { pool } = (await cluster.node(nodes[0]!)).metadata.labels!;
+  await cluster.createOnload(OPS, onloadSpec(pool!, "v1"));
+  await cluster.ready(OPS);
+  await cluster.plane.kubectl(["delete", "namespace", OPS, "--wait=false"]);
+  await operator.kill();
+  await poll(async () => (await cluster.onload(OPS))?.metadata.deletionTimestamp !== undefined, {
+    what: "The deletion of the resource",
+    timeoutMs: PATIENCE_MS,
+  });
+  await poll(async () => !(await exists(...LEASE)), { what: "The end of the Lease", timeoutMs: PATIENCE_MS });
+  const done = await onloadctl("uninstall", "--yes");
+  expect({ code: done.code, stderr: done.stderr }).toMatchObject({ code: 0 });
+  expect(done.stderr).toContain("with the Lease in namespace kube-system");
+  for (const node of nodes) expect(await cluster.traces(node)).toEqual([]);
+  expect(await exists("lease/onload-operator", "-n", "kube-system")).toBe(false);
+  expect(await installed()).toEqual(["CustomResourceDefinition//onloads.onload.amd.com"]);
+});
+
+test("a namespace that others use stays, and an operator without a Lease that may come back is not replaced", async () => {
+  const secret = { metadata: { name: "theirs" } };
+  await cluster.plane.request("POST", `/api/v1/namespaces/${OPS}/secrets`, { body: secret });
+  await operator.kill();
+  await ageLease();
+  const path = `/apis/apps/v1/namespaces/${OPS}/deployments/onload-operator-controller-manager`;
+  const patch = [
+    { op: "replace", path: "/spec/strategy", value: { type: "Recreate" } },
+    { op: "replace", path: "/spec/template/spec/containers/0/args", value: ["operator"] },
+    // It stays Pending.
+    { op: "replace", path: "/spec/template/spec/nodeSelector", value: { no: "node" } },
+  ];
+  const manager = ["deployment", "onload-operator-controller-manager", "-n", OPS];
+  await cluster.plane.kubectl(["patch", ...manager, "--type=json", "-p", JSON.stringify(patch)]);
+  await poll(async () => ((await cluster.plane.request("GET", path)).status.readyReplicas ?? 0) === 0, {
+    what: "A Deployment that is not ready",
+    timeoutMs: PATIENCE_MS,
+  });
+  const refused = await onloadctl("uninstall", "--yes");
+  expect(refused.code).toBe(1);
+  expect(refused.stderr).toContain("runs without --leader-elect");
+  expect((await cluster.onload(namespace))?.metadata.deletionTimestamp).toBeUndefined();
+
+  await cluster.plane.kubectl(["scale", "--replicas=0", "-n", OPS, "deployment/onload-operator-controller-manager"]);
+  await poll(async () => ((await cluster.plane.request("GET", path)).status.replicas ?? 0) === 0, {
+    what: "A Deployment without pods",
+    timeoutMs: PATIENCE_MS,
+  });
+  const done = await onloadctl("uninstall", "--yes");
+  expect({ code: done.code, stderr: done.stderr }).toMatchObject({ code: 0 });
+  expect(done.stderr).toContain('Kept Namespace "onload-operator-system": it also has Secret "theirs"');
+  await expectClean();
+  expect(await exists("secret", "theirs", "-n", OPS)).toBe(true);
+  expect(await exists(...LEASE)).toBe(false);
+  expect(await exists("deployment", "-n", OPS)).toBe(false);
+  expect(await exists("serviceaccount/onload-operator-controller-manager", "-n", OPS)).toBe(false);
+  await cluster.plane.kubectl(["delete", "namespace", OPS]);
+});
