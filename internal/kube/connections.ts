@@ -1,5 +1,6 @@
 import http from "node:http";
 import https from "node:https";
+import type { Socket } from "node:net";
 import { URL } from "node:url";
 import { readAll, readChunks } from "./answer-body.ts";
 import type { Clock } from "./clock.ts";
@@ -10,6 +11,8 @@ export interface HttpRequest {
   path: string;
   headers: Headers;
   body: string | undefined;
+  /** Called when the connection is there, right before anything is sent over it. If it throws, nothing is. */
+  beforeSend?: (() => void) | undefined;
 }
 
 export interface Limits {
@@ -143,8 +146,29 @@ export class Connections {
         },
       });
     });
-    outgoing.end(request.body);
+    this.#send(request, outgoing, fail);
     return promise;
+  }
+
+  #send({ body, beforeSend }: HttpRequest, outgoing: http.ClientRequest, fail: (error: unknown) => void): void {
+    if (!beforeSend) {
+      outgoing.end(body);
+      return;
+    }
+    const send = (): void => {
+      try {
+        beforeSend();
+        outgoing.end(body);
+      } catch (error) {
+        fail(error);
+      }
+    };
+    // The process may be stopped while the connection is made; what is written meanwhile goes out as soon as it goes on.
+    outgoing.once("socket", (socket: Socket & { secureConnecting?: boolean }) => {
+      const secure = this.#base.protocol === "https:";
+      if (!socket.connecting && !(secure && socket.secureConnecting)) send();
+      else socket.once(secure ? "secureConnect" : "connect", send);
+    });
   }
 
   #open(request: HttpRequest, pool: Pool | undefined): http.ClientRequest {

@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import net from "node:net";
 import { createLogger, silentLogger } from "../cli/log.ts";
 import { LeadershipLostError } from "./errors.ts";
 import type { Client } from "./client.ts";
@@ -270,6 +271,40 @@ test.each([
   expect(state.aborted).toBe(true);
   // Reading is no harm.
   expect(await fenced.get(NODES, { name: "n" })).toBeDefined();
+});
+
+test("the fence is asked when the connection is there: a process may be stopped while it is made", async () => {
+  await using server = await FakeApiServer.start();
+  // It takes the connection, and never ends the TLS handshake.
+  const slow = net.createServer((socket) => accepted.resolve(socket));
+  const accepted = Promise.withResolvers<net.Socket>();
+  await new Promise<void>((resolve) => slow.listen(0, "127.0.0.1", resolve));
+  const { port } = slow.address() as net.AddressInfo;
+  const credentials = { identity: async () => ({ headers: {}, tls: {} }), invalidate: () => undefined };
+  const config = { server: `https://127.0.0.1:${port}`, namespace: "", source: "", credentials };
+  let asked = 0;
+  const fence = { check: () => void asked++ };
+  const stop = new AbortController();
+  const call = server
+    .client({ config })
+    .fencedBy(fence)
+    .mergePatch(NODES, { name: "n" }, {}, { signal: stop.signal })
+    .catch((error: unknown) => error);
+  const hello = await new Promise((resolve) => void accepted.promise.then((socket) => socket.once("data", resolve)));
+  expect(hello).toBeDefined();
+  expect(asked).toBe(0);
+  stop.abort(new Error("enough"));
+  expect(((await call) as Error).message).toBe("enough");
+  (await accepted.promise).destroy();
+  slow.close();
+  // A connection that is kept is there at once.
+  const client = server.client().fencedBy(fence);
+  server.put("/api/v1/nodes", { metadata: { name: "n" } });
+  for (let i = 1; i < 4; i++) {
+    await client.mergePatch(NODES, { name: "n" }, {});
+    expect(asked).toBe(i);
+  }
+  expect(server.connections).toBe(1);
 });
 
 test("a write of a leader goes through, and one that had to wait past the deadline is not sent again", async () => {

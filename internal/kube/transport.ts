@@ -173,7 +173,6 @@ export class Transport {
     try {
       const { headers, tls } = await this.#identity(request);
       const body = request.body === undefined ? undefined : JSON.stringify(request.body);
-      request.beforeSend?.();
       const answer = await this.#connections.send(
         {
           method: request.method,
@@ -185,6 +184,7 @@ export class Transport {
             ...(body === undefined ? {} : bodyHeaders(body, request.contentType)),
           },
           body,
+          beforeSend: request.beforeSend,
         },
         tls,
         limits,

@@ -44,6 +44,12 @@ export const KUBE_MUTANTS: Mutant[] = [
     ],
     "a refused write ends nothing": ["this.#onRefusal(error);", ""],
   }),
+  ...mutantsOf(`${KUBE}/connections.ts`, [`${KUBE}/lease.test.ts`], {
+    "the fence is asked before the connection is there": [
+      "if (!socket.connecting && !(secure && socket.secureConnecting)) send();",
+      "if (secure || !secure) send();",
+    ],
+  }),
   ...mutantsOf(`${KUBE}/client.ts`, [`${KUBE}/lease.test.ts`], {
     "writes pass no fence": ["beforeSend: fence && (() => fence.check())", "beforeSend: undefined"],
   }),
