@@ -54,7 +54,7 @@ describe("a resource whose namespace is being deleted", () => {
     await bed.reconcile();
     expect(bed.cluster.take()).toEqual(["delete onloads main"]);
     expect(bed.onload?.metadata.deletionTimestamp).toBeDefined();
-    await bed.reconcile();
+    await bed.settle();
     expect(bed.cluster.take()).toContain("mergePatch nodes n1");
   });
 
