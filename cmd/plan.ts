@@ -14,7 +14,7 @@ import { outputArg, resourceArgs } from "./shared/resources.ts";
 export default defineSubcommand({
   summary: "Show what the operator would do next; changes nothing",
   description:
-    "Shows the nodes in the order of their upgrade, the pods that would be evicted, the budgets that would refuse an eviction, and module images that KMM (2.4 and later) does not find for a kernel. With --filename it plans as if the file were applied; the API server checks the resource, but does not store it.",
+    "Shows the nodes in the order of their upgrade, the pods that would be evicted, the budgets that would refuse an eviction, and module images that KMM (2.4 and later) does not find for a kernel. With --filename it plans as if the file were applied; the API server checks the resource, but does not store it. With --delete it plans as if the resource were deleted.",
   args: {
     ...resourceArgs,
     filename: {
@@ -23,6 +23,11 @@ export default defineSubcommand({
       valueHint: "FILE",
       description: "Plan for the Onload resource in this file; - reads standard input",
     },
+    delete: {
+      type: "boolean",
+      default: false,
+      description: "Plan as if the resource, or every one that is shown, were deleted",
+    },
     output: { ...outputArg, options: ["table", "json", "yaml"] },
     ...clusterArgs,
     ...commonArgs,
@@ -30,11 +35,15 @@ export default defineSubcommand({
   examples: [
     { run: "onloadctl plan", does: "What happens next, for all resources" },
     { run: "onloadctl plan -f onload.yaml", does: "What applying this file would do, before it is applied" },
+    { run: "onloadctl plan onload -n onload-runtime --delete", does: "What deleting this resource would do" },
     { run: "onloadctl plan onload -n onload-runtime -o yaml", does: "One resource, for scripts" },
   ],
   async run({ args, signal, log }) {
     if (args.filename !== undefined && args.name !== undefined) {
       throw new UsageError("Flag --filename and argument NAME exclude each other: the file has the name");
+    }
+    if (args.filename !== undefined && args.delete) {
+      throw new UsageError("Flags --filename and --delete exclude each other: a file cannot be deleted");
     }
     const file = args.filename === undefined ? undefined : await readDocuments(args.filename);
     const client = await connect({ kubeconfig: args.kubeconfig, context: args.context });
@@ -45,6 +54,7 @@ export default defineSubcommand({
       if (manifest) await session.suppose(manifest, signal);
       const name = manifest?.metadata.name ?? args.name;
       if (name !== undefined) session.require(name);
+      if (args.delete) session.supposeDeleted(Date.now(), name);
       const observed = (await session.observe(name, Date.now(), signal)).filter(
         ({ raw }) => !manifest || raw.metadata.namespace === manifest.metadata.namespace,
       );

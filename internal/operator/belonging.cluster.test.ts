@@ -11,6 +11,8 @@ import { Informer } from "../kube/informer.ts";
 import { NODES, PODS } from "../kube/resource.ts";
 import { CONFIG_MAPS } from "../kube/testing/config-maps.ts";
 import { poll } from "../testcluster/lib/poll.ts";
+import { describePlan, type ResourcePlan } from "./view/plan-view.ts";
+import { Session } from "./view/session.ts";
 import { imagesOf, onloadSpec, OperatorCluster, PATIENCE_MS } from "./testing/operator-cluster.ts";
 
 setDefaultTimeout(600_000);
@@ -132,6 +134,37 @@ test("a typo in spec.selector takes no node, and a confirmed change takes one af
   expect(await traders()).toEqual([]);
   expect(cluster.kubelet.violations).toEqual([]);
   await followed.stop();
+});
+
+test("a plan shows what another selector would let go of, and what deletion would do, before anything is done", async () => {
+  await trading(3);
+  const session = await Session.open(cluster.client, namespace, silentLogger, new AbortController().signal);
+  const signal = new AbortController().signal;
+  const planned = async (): Promise<ResourcePlan> => {
+    const observed = await session.observe("main", Date.now(), signal);
+    return describePlan(observed[0]!, { holders: new Map(), budgets: [] });
+  };
+  try {
+    const spec = onloadSpec(pool, "v1");
+    const manifest = { apiVersion: "onload.amd.com/v1alpha1", kind: "Onload", metadata: { namespace, name: "main" } };
+    await session.suppose({ ...manifest, spec: { ...spec, selector: { pool: "typo" } } }, signal);
+    expect((await planned()).notes.join("\n")).toContain("Held back: spec.selector lets go of 3 nodes that serve pods");
+    const upgrade = { maxUnavailable: 3 };
+    await session.suppose({ ...manifest, spec: { ...spec, upgrade, selector: { pool: "other" } } }, signal);
+    expect((await planned()).nodes.map(({ turn, node, to }) => [turn, node, to])).toEqual(
+      nodes.map((node) => [0, node, ""]),
+    );
+    session.supposeDeleted(Date.now());
+    expect((await planned()).nodes.map(({ turn, steps }) => [turn, steps[0]])).toEqual([
+      [0, "stop plugin"],
+      [1, "stop plugin"],
+      [2, "stop plugin"],
+    ]);
+  } finally {
+    await session.close();
+  }
+  expect(await allServed()).toBe(true);
+  expect(await traders()).toHaveLength(3);
 });
 
 test("a typo that is corrected at once takes no node", async () => {

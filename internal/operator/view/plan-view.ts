@@ -56,7 +56,7 @@ export function nodesToEmpty({ plan }: Planned): string[] {
 
 /** The plan of a resource. */
 export function describePlan(
-  { raw, onload, planned, problem, attention }: ObservedResource,
+  { raw, onload, planned, problem, heldBack, attention }: ObservedResource,
   outlook: Outlook,
 ): ResourcePlan {
   const { namespace = "", name } = raw.metadata;
@@ -65,6 +65,7 @@ export function describePlan(
   const { effective, desired, policy, plan, kmm } = planned;
   if (!kmm.installed) notes.push("KMM is not installed: the operator waits for it");
   for (const change of desired?.heldBack ?? []) notes.push(`Held back until spec.onload.version changes: ${change}`);
+  if (heldBack !== undefined) notes.push(`Held back: ${heldBack}`);
   if (policy.paused) notes.push("Paused: no node of an older version starts");
   if (plan.halted) notes.push("Halted: a node has failed, so no other starts");
   notes.push(...awaitedBy(plan.nodes));

@@ -1,4 +1,5 @@
 /** The operator's own caches and planner for commands that only look: nothing is written. */
+import { isDeepStrictEqual } from "node:util";
 import type { Logger } from "../../cli/log.ts";
 import type { DaemonSet, DeepReadonly, Pod } from "../../api/core.ts";
 import { devicePluginName, onloadKeyOf, OPERATOR_SELECTOR } from "../../api/names.ts";
@@ -9,6 +10,7 @@ import { sleep } from "../../kube/clock.ts";
 import { isForbidden, isNotFound } from "../../kube/errors.ts";
 import { ONLOADS, type Resource } from "../../api/resources.ts";
 import { DAEMON_SETS, PODS, refOf } from "../../kube/resource.ts";
+import { objectKey } from "../../kube/object.ts";
 import { Store } from "../../kube/store.ts";
 import { secondTime } from "../../kube/times.ts";
 import { createCaches, type Caches, type RawOnload, type Stores } from "../cache/caches.ts";
@@ -16,6 +18,8 @@ import { failedModulePods, FailureLogs } from "../observe/failure-logs.ts";
 import { NodePods, podWatcher } from "../cache/node-pods.ts";
 import { planFor, PlanMemo, type Planned } from "../plan.ts";
 import { readOnload } from "../observe/preflight.ts";
+import { selectorsOf } from "../observe/selectors.ts";
+import { selectorChange, type SelectorChange } from "../rollout/selector-change.ts";
 import { attentionOf, changedAt, isBehind } from "./attention.ts";
 import { readEvidence } from "./evidence.ts";
 import { servingOf, type OperatorEvidence, type Serving, type ServingState } from "./serving.ts";
@@ -28,6 +32,8 @@ export interface ObservedResource {
   planned: Planned | undefined;
   /** Why there is no plan. */
   problem: string | undefined;
+  /** Why a change of spec.selector does not hold, and what to do. */
+  heldBack: string | undefined;
   /** What nobody acts on, in words. */
   attention: readonly string[];
 }
@@ -135,13 +141,15 @@ export class Session {
   }
 
   /**
-   * Takes every resource as if it were deleted; nothing is asked of the API server.
+   * Takes resources as if they were deleted; nothing is asked of the API server.
    *
    * @param now milliseconds since the epoch
+   * @param name of the resources; undefined: all
    */
-  supposeDeleted(now: number): void {
+  supposeDeleted(now: number, name?: string): void {
     const deletionTimestamp = secondTime(now);
-    this.#instead = [...this.caches.onloads.store.list()].map((raw) => {
+    const all = this.#resources().filter(({ metadata }) => name === undefined || metadata.name === name);
+    this.#instead = all.map((raw) => {
       const metadata = { deletionTimestamp, ...raw.metadata };
       return { ...raw, metadata } as RawOnload;
     });
@@ -178,22 +186,42 @@ export class Session {
   ): Promise<ObservedResource> {
     const attention = attentionOf(raw, serving, await this.#changedAt(raw, signal), now);
     const { onload, problem } = readOnload(raw);
-    if (!onload) return { raw, onload, planned: undefined, problem: problem?.message, attention };
+    if (!onload) return { raw, onload, planned: undefined, problem: problem?.message, heldBack: undefined, attention };
     const image = await this.#pluginImage(onload, signal);
-    const planned = this.#plan(onload, image, now);
-    const emptying = planned.plan.nodes.filter(({ step }) => step === "Inspect");
-    await Promise.all(emptying.map(({ facts }) => this.pods.inspect(facts.name, signal)));
+    let planned = await this.#planInspected(onload, image, now, signal);
+    const change = selectorChange(raw, planned.plan.nodes, planned.policy.maxUnavailable, true);
+    if (this.#supposesSelector(raw, change)) planned = await this.#planInspected(onload, image, now, signal);
     const nodes = planned.plan.nodes.map(({ facts }) => facts);
     const loaders = failedModulePods(nodes, onloadKeyOf(onload), this.caches);
     const { changed } = await this.#failureLogs.collect(this.client, loaders, now, signal);
-    const again = emptying.length > 0 || changed;
-    return {
-      raw,
-      onload,
-      planned: again ? this.#plan(onload, image, now) : planned,
-      problem: problem?.message,
-      attention,
-    };
+    if (changed) planned = this.#plan(onload, image, now);
+    return { raw, onload, planned, problem: problem?.message, heldBack: change.heldBack, attention };
+  }
+
+  /** A plan that knows which pods are on the nodes for which that matters. */
+  async #planInspected(
+    onload: DeepReadonly<Onload>,
+    image: string | undefined,
+    now: number,
+    signal: AbortSignal,
+  ): Promise<Planned> {
+    const looked = new Set<string>();
+    for (;;) {
+      const planned = this.#plan(onload, image, now);
+      const asked = planned.plan.nodes.filter(({ step, facts }) => step === "Inspect" && !looked.has(facts.name));
+      if (asked.length === 0) return planned;
+      for (const { facts } of asked) looked.add(facts.name);
+      await Promise.all(asked.map(({ facts }) => this.pods.inspect(facts.name, signal)));
+    }
+  }
+
+  /** Goes on as if the operator had taken over the selector of a resource that is only supposed. */
+  #supposesSelector(raw: DeepReadonly<RawOnload>, { selector }: SelectorChange): boolean {
+    const isIt = (each: RawOnload): boolean => objectKey(each) === objectKey(raw);
+    if (!this.#instead.some(isIt) || !selector || isDeepStrictEqual(selector, selectorsOf(raw)?.holding)) return false;
+    const status = { ...(raw.status as object), selector };
+    this.#instead = this.#instead.map((each) => (isIt(each) ? { ...each, status } : each));
+    return true;
   }
 
   /** Since when the status lags behind the resource; undefined if it does not. The caches leave out what tells. */

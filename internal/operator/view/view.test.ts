@@ -35,6 +35,7 @@ function observed(nodes: NodeFacts[], changes: Partial<Policy> = {}, status: Onl
     raw,
     onload,
     problem: undefined,
+    heldBack: undefined,
     attention: [],
     planned: {
       kmm: KMM_2,
