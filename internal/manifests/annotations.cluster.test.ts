@@ -3,6 +3,7 @@ import { RETRY_ANNOTATION } from "../api/names.ts";
 import { RequestError, sharedControlPlane, type Cluster } from "../testcluster/index.ts";
 import { poll } from "../testcluster/lib/poll.ts";
 import { render } from "./render.ts";
+import { admission } from "./testing/policies.ts";
 
 // Starting a control plane takes a while on a busy machine.
 setDefaultTimeout(180_000);
@@ -44,7 +45,7 @@ beforeAll(async () => {
   await cluster.kubectl(["delete", binding, "--ignore-not-found"]);
   onloads = `/apis/onload.amd.com/v1alpha1/namespaces/${await cluster.createNamespace("n")}/onloads`;
   await poll(async () => (await write("before", LONG)) === undefined || undefined, { what: "the policy being gone" });
-  await cluster.apply(render("admission"));
+  await cluster.apply(admission("annotations"));
   // The API server takes a moment until a new policy is in force.
   await poll(async () => (await write("probe", LONG)) !== undefined || undefined, {
     what: "the policy being in force",

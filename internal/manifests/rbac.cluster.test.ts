@@ -51,6 +51,10 @@ beforeAll(async () => {
   kubeconfig = await plane.serviceAccountKubeconfig(SYSTEM, ACCOUNT);
   [node = ""] = await kwok.createNodes(1, { labels: { onload: "yes" }, allocatable: { "amd.com/onload": "100" } });
   await plane.apply(render("samples/namespace"));
+  await plane.request("PATCH", `/api/v1/namespaces/${RUNTIME}`, {
+    contentType: "merge",
+    body: { metadata: { annotations: { "onload.amd.com/allow-force-drain": "true" } } },
+  });
   // Stands for the operator's own pod, whose image is the device plugin's.
   await kwok.createPods(1, { namespace: SYSTEM, prefix: "operator", nodes: [node] });
   await kwok.createPods(1, {

@@ -6,6 +6,7 @@ import { parseAllDocuments } from "yaml";
 import { RequestError, sharedControlPlane, type Cluster } from "../testcluster/index.ts";
 import { poll } from "../testcluster/lib/poll.ts";
 import { render, type RenderOptions } from "./render.ts";
+import { admission } from "./testing/policies.ts";
 
 // Starting a control plane takes a while on a busy machine.
 setDefaultTimeout(180_000);
@@ -202,11 +203,7 @@ function originalDeployment(namespace: string, labels: Record<string, string>): 
 
 test("a name that does not fit with its namespace is rejected, with the reason", async () => {
   await cluster.apply(render("crd"));
-  // The other policies would get in the way of tests that share the cluster.
-  const policies = parseAllDocuments(render("admission")).filter(
-    (document) => document.getIn(["metadata", "name"]) === "onload-operator-name-length",
-  );
-  await cluster.apply(policies.map(String).join("---\n"));
+  await cluster.apply(admission("name-length"));
   const namespace = await cluster.createNamespace("namespaced");
   const body = {
     apiVersion: "onload.amd.com/v1alpha1",
@@ -240,7 +237,7 @@ test("a name that does not fit with its namespace is rejected, with the reason",
 
 test("the CRD is deleted only by who says that it is meant, and other CRDs by anybody", async () => {
   await cluster.apply(render("crd"));
-  await cluster.apply(render("admission"));
+  await cluster.apply(admission("crd-deletion"));
   const crds = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
   const crd = `${crds}/onloads.onload.amd.com`;
   const refusal = async (path: string): Promise<string> => {
