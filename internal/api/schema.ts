@@ -232,9 +232,10 @@ const drain = z.object({
     description:
       "How long the pods of a node that hold amd.com/onload may take to go. Then the node has failed, or with force the pods are deleted.",
   }),
-  gracePeriodSeconds: int32(0)
-    .optional()
-    .meta({ description: "Time that a pod has to end, in place of its own terminationGracePeriodSeconds." }),
+  gracePeriodSeconds: int32(0).optional().meta({
+    description:
+      "Time that a pod has to end, in place of its own terminationGracePeriodSeconds. 0 counts as 1: a pod is never forgotten while it may still run.",
+  }),
   force: z.boolean().default(false).meta({
     description:
       "Also evicts pods that no controller would make again, and after timeoutSeconds deletes pods that a PodDisruptionBudget protects.",

@@ -57,6 +57,23 @@ export const CUSTOM_RESOURCE_DEFINITIONS: Resource = {
   namespaced: false,
 };
 
+export const VALIDATING_ADMISSION_POLICIES: Resource = {
+  group: "admissionregistration.k8s.io",
+  version: "v1",
+  plural: "validatingadmissionpolicies",
+  kind: "ValidatingAdmissionPolicy",
+  namespaced: false,
+};
+
+/** Who the API server takes us for; Kubernetes 1.28 and later. */
+export const SELF_SUBJECT_REVIEWS: Resource = {
+  group: "authentication.k8s.io",
+  version: "v1",
+  plural: "selfsubjectreviews",
+  kind: "SelfSubjectReview",
+  namespaced: false,
+};
+
 export const VALIDATING_ADMISSION_POLICY_BINDINGS: Resource = {
   group: "admissionregistration.k8s.io",
   version: "v1",

@@ -46,8 +46,9 @@ beforeAll(async () => {
   onloads = `/apis/onload.amd.com/v1alpha1/namespaces/${await cluster.createNamespace("n")}/onloads`;
   await poll(async () => (await write("before", LONG)) === undefined || undefined, { what: "the policy being gone" });
   await cluster.apply(admission("annotations"));
-  // The API server takes a moment until a new policy is in force.
-  await poll(async () => (await write("probe", LONG)) !== undefined || undefined, {
+  // The API server takes a moment until a new policy is in force. One that was written meanwhile may stay as it is.
+  const probe = (): string => `probe-${crypto.randomUUID().slice(0, 8)}`;
+  await poll(async () => (await write(probe(), LONG)) !== undefined || undefined, {
     what: "the policy being in force",
   });
 }, 180_000);

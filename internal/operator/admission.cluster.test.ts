@@ -1,7 +1,14 @@
 /** The admission policies on a real API server: what people can and cannot do, and that the operator still can. */
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import type { DaemonSet, Pod } from "../api/core.ts";
-import { devicePluginName, KMM_MODULE_NAME_LABEL, onloadModuleName, RETRY_ANNOTATION } from "../api/names.ts";
+import {
+  devicePluginName,
+  FORCE_ANNOTATION,
+  KMM_MODULE_NAME_LABEL,
+  kmm1ModuleLoaderLabel,
+  onloadModuleName,
+  RETRY_ANNOTATION,
+} from "../api/names.ts";
 import { MODULES, ONLOADS } from "../api/resources.ts";
 import type { Client } from "../kube/client.ts";
 import { collectionPath, DAEMON_SETS, NAMESPACES, PODS } from "../kube/resource.ts";
@@ -140,6 +147,21 @@ describe("drivers are not unloaded under pods", () => {
     "delete a module-loader pod": async (client) => client.delete(PODS, await loader()),
     "delete it by force": async (client) => client.delete(PODS, await loader(), { gracePeriodSeconds: 0 }),
     "evict a module-loader pod": async (client) => client.evict(await loader(), {}),
+    "end a module-loader pod by a deadline": async (client) =>
+      client.mergePatch(PODS, await loader(), { spec: { activeDeadlineSeconds: 1 } }),
+    "give a module-loader pod another image": async (client) => {
+      const containers = (await client.get<Pod>(PODS, await loader()))!.spec!.containers!;
+      const others = containers.map((each) => ({ ...each, image: "registry/other:1" }));
+      return client.mergePatch(PODS, await loader(), { spec: { containers: others } });
+    },
+    "have a module-loader pod collected": async (client) =>
+      client.mergePatch(PODS, await loader(), {
+        metadata: { ownerReferences: [{ apiVersion: "v1", kind: "ConfigMap", name: "gone", uid: "gone" }] },
+      }),
+    "take a module-loader pod out of its DaemonSet": async (client) =>
+      client.mergePatch(PODS, await loader(), {
+        metadata: { labels: { [kmm1ModuleLoaderLabel(namespace, onloadModuleName("main"))]: null } },
+      }),
     "hide a module-loader pod": async (client) =>
       client.mergePatch(PODS, await loader(), { metadata: { labels: { "kmm.node.kubernetes.io/role": "x" } } }),
   };
@@ -189,6 +211,8 @@ describe("drivers are not unloaded under pods", () => {
 });
 
 test("an upgrade goes through under all policies, pods deleted by force included", async () => {
+  const consent = { metadata: { annotations: { [FORCE_ANNOTATION]: "true" } } };
+  await cluster.client.mergePatch(NAMESPACES, { name: "default" }, consent);
   await made.edit(made.deployer, { spec: { onload: imagesOf("v2") } });
   await cluster.ready(namespace);
   for (const node of made.nodes) expect(await cluster.versionOn(node, namespace)).toBe("v2");

@@ -145,6 +145,12 @@ test("a plan shows what another selector would let go of, and what deletion woul
     return describePlan(observed[0]!, { holders: new Map(), budgets: [] });
   };
   try {
+    session.supposeDeleted(Date.now());
+    expect((await planned()).nodes.map(({ turn, steps }) => [turn, steps[0]])).toEqual([
+      [0, "stop plugin"],
+      [1, "stop plugin"],
+      [2, "stop plugin"],
+    ]);
     const spec = onloadSpec(pool, "v1");
     const manifest = { apiVersion: "onload.amd.com/v1alpha1", kind: "Onload", metadata: { namespace, name: "main" } };
     await session.suppose({ ...manifest, spec: { ...spec, selector: { pool: "typo" } } }, signal);
@@ -154,12 +160,6 @@ test("a plan shows what another selector would let go of, and what deletion woul
     expect((await planned()).nodes.map(({ turn, node, to }) => [turn, node, to])).toEqual(
       nodes.map((node) => [0, node, ""]),
     );
-    session.supposeDeleted(Date.now());
-    expect((await planned()).nodes.map(({ turn, steps }) => [turn, steps[0]])).toEqual([
-      [0, "stop plugin"],
-      [1, "stop plugin"],
-      [2, "stop plugin"],
-    ]);
   } finally {
     await session.close();
   }

@@ -239,15 +239,30 @@ describe("a module is not unloaded", () => {
     bed.cluster.edit<Node>(NODES, { name: "n0" }, ({ status }) => (status!.conditions = []));
     await bed.reconcile();
     expect(bed.cluster.take()).toContain("list pods spec.nodeName=n1");
-    bed.putHolder("app", "n1");
     bed.cluster.budget = "The budget is full.";
     bed.putPlugin("n1", "v1");
+    // A pod comes after the last look.
+    bed.cluster.before = ({ verb, what }) => {
+      if (verb === "mergePatch" && what === "nodes" && bed.holders().length === 0) bed.putHolder("app", "n1");
+    };
     await bed.reconcile();
     expect(PLUGIN in bed.labels("n1")).toBe(false);
     bed.cluster.remove(PODS, { ...KEY, name: "plugin-n1" });
     for (let i = 0; i < 4; i++) await bed.reconcile();
     expect(bed.labels("n1")[ONLOAD]).toBe("v1");
     expect(bed.holders()).toEqual(["app"]);
+  });
+
+  test("and nothing is begun without a slot where a pod has come since nobody was seen", async () => {
+    const bed = await bedFor();
+    bed.putServingNode("n0", "v2");
+    bed.putNode("n1", { [PLUGIN]: "v1", [ONLOAD]: "v1" });
+    bed.cluster.edit<Node>(NODES, { name: "n0" }, ({ status }) => (status!.conditions = []));
+    await bed.reconcile();
+    bed.putHolder("app", "n1");
+    bed.putPlugin("n1", "v1");
+    for (let i = 0; i < 4; i++) await bed.reconcile();
+    expect(PLUGIN in bed.labels("n1")).toBe(true);
   });
 
   test("on what was listed while the plugin was there, if it is a person who has stopped it", async () => {

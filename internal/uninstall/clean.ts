@@ -13,7 +13,7 @@ import { describeStatus } from "../operator/view/status-view.ts";
 import type { Serving } from "../operator/view/serving.ts";
 import { Obstacles } from "./obstacles.ts";
 import { cleaningProgress } from "./progress.ts";
-import { liftPolicies } from "./lift-policies.ts";
+import { admitStandIn } from "./admit-stand-in.ts";
 import { listOrNone } from "./onloads.ts";
 import { leaseNamespace, StandIn } from "./stand-in.ts";
 import { Stillness } from "./stillness.ts";
@@ -162,8 +162,8 @@ async function ensureWorker(
   if (who !== "this") return;
   const lease = await leaseNamespace(client, namespace, signal);
   say(`${why}; this command cleans the nodes itself, with the Lease in namespace ${lease}`);
-  const lifted = await liftPolicies(client, signal);
-  if (lifted.length > 0) say(`Lifted the admission policies ${lifted.join(", ")}, which let only the operator do that`);
+  const user = await admitStandIn(client, signal);
+  if (user !== undefined) say(`The admission policy of the operator's objects lets ${user} do that now`);
   standIn.start(lease, signal);
 }
 

@@ -13,7 +13,7 @@ setDefaultTimeout(600_000);
 
 const ENTRY = join(import.meta.dirname, "../../cmd/onloadctl.ts");
 const OPS = "onload-operator-system";
-const LEASE = ["-n", OPS, "lease/onload-operator"];
+const LEASE = ["-n", OPS, "lease/daabde26.amd.com"];
 
 let cluster: OperatorCluster;
 let namespace: string;

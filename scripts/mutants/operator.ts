@@ -9,7 +9,14 @@ const UNIT = [NODES, RECONCILE, MODEL];
 
 export const OPERATOR_MUTANTS: Mutant[] = [
   ...mutantsOf(`${OPERATOR}/act/nodes.ts`, UNIT, {
-    "no second look before a module is unloaded": ["if (left.length > 0) {", "if (left.length < 0) {"],
+    "no second look before a module is unloaded": [
+      'if (plan.step === "UnlabelOnload" && pods.isWatched(name)) {',
+      'if (plan.step === "Wait" && pods.isWatched(name)) {',
+    ],
+    "no second look before a node starts that nobody uses": [
+      'if (plan.step === "UnlabelPlugin" && plan.facts.holders?.length === 0) {',
+      'if (plan.step === "Wait" && plan.facts.holders?.length === 0) {',
+    ],
     "no optimistic lock on a node": ["patch, { resourceVersion, signal });", "patch, { signal });"],
     "a plan is acted on although the cache has moved on": [
       "if (node === undefined || caches.nodes.store.get(name) !== node) {",
@@ -63,8 +70,8 @@ export const OPERATOR_MUTANTS: Mutant[] = [
     "force does not wait for its time": ["evictor.now >= forceAt;", "evictor.now >= 0;"],
     "an eviction is of whatever pod has the name": ["const options = { uid: pod.uid, ", "const options = { "],
     "an eviction leaves the grace period to the pod": [
-      "gracePeriodSeconds: onload.spec.upgrade.drain.gracePeriodSeconds, ",
-      "",
+      "const options = { uid: pod.uid, gracePeriodSeconds, signal };",
+      "const options = { uid: pod.uid, signal };",
     ],
     "a pod that nobody would make again is evicted": [
       "(pod) => pod.evictable && !pod.terminating",

@@ -88,7 +88,10 @@ async function evictOne(
 ): Promise<void> {
   const force = isLate && pod.forceable;
   const ref = { namespace: pod.namespace, name: pod.name };
-  const options = { uid: pod.uid, gracePeriodSeconds: onload.spec.upgrade.drain.gracePeriodSeconds, signal };
+  // With 0 the API server would forget the pod at once, while its processes still run.
+  const { gracePeriodSeconds: grace } = onload.spec.upgrade.drain;
+  const gracePeriodSeconds = grace === undefined ? undefined : Math.max(1, grace);
+  const options = { uid: pod.uid, gracePeriodSeconds, signal };
   try {
     const result = force
       ? (await client.delete(PODS, ref, options))

@@ -115,6 +115,15 @@ async function takeStep(
       return;
     }
   }
+  // A node that starts because nobody holds anything there is looked at once more: nobody follows an empty list.
+  if (plan.step === "UnlabelPlugin" && plan.facts.holders?.length === 0) {
+    inspected.add(name);
+    const left = await pods.inspect(name, signal);
+    if (left.length > 0) {
+      results.again = "now";
+      return;
+    }
+  }
   const patch = nodePatch(plan, key, actor.kmm, actor.attempt, actor.now);
   if (patch) {
     const node = seen.get(name);

@@ -57,7 +57,9 @@ function mayBeInUseSoon(
   isMissing: IsMissing,
 ): boolean {
   if (mayBeInUse(node, module, version)) return true;
-  return isAsked(node, module, version) && !isMissing(module, node.kernel);
+  // KMM has not begun on a node that it may skip or cannot reach.
+  const isReached = node.ready !== false && node.cordoned !== true;
+  return isReached && isAsked(node, module, version) && !isMissing(module, node.kernel);
 }
 
 function isReadyAt(node: LoadedModules, module: "onload" | "sfc", version: Version): boolean {
@@ -79,6 +81,8 @@ function isOnloadAlone(node: LoadedModules, version: Version): boolean {
 /** What of a node tells which modules are in use there. */
 type LoadedModules = Pick<NodeObservation, "kernel" | "want" | "labels" | "loadLabels" | "onload" | "sfc"> & {
   sfcAtBoot?: string | undefined;
+  ready?: boolean;
+  cordoned?: boolean;
 };
 
 /** Finds out what is in use from what is seen of the nodes. */

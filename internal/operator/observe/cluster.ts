@@ -13,20 +13,23 @@ import type { Kmm } from "../kmm/kmm.ts";
 import { concerns, observeNode, type ResourceContext } from "./node.ts";
 import type { NodeObservation } from "./observation.ts";
 import { ownerOf, selects, type Claim } from "./ownership.ts";
-import { selectorsOf } from "./selectors.ts";
+import { selectorsOf, type NodeSelector } from "./selectors.ts";
 
 /** The KMM that is installed, as its CRDs tell. */
 export function observeKmm({ crds }: Pick<Stores, "crds">): Kmm {
   return kmmFor(kmmCapabilities(crds.store.list()));
 }
 
+/** No label has an empty name. */
+const NO_NODE: NodeSelector = { "": "" };
+
 /** Every Onload resource's claim on nodes. */
 export function observeClaims({ onloads }: Pick<Stores, "onloads">): Claim[] {
   return [...onloads.store.list()].flatMap((onload) => {
     const { namespace, name, creationTimestamp, deletionTimestamp } = onload.metadata;
-    const selectors = selectorsOf(onload);
-    if (!namespace || !selectors) return [];
-    const { holding: selector, next: nextSelector } = selectors;
+    if (!namespace) return [];
+    // One without a selector claims nothing, and what it has on nodes is its own all the same.
+    const { holding: selector, next: nextSelector } = selectorsOf(onload) ?? { holding: NO_NODE, next: undefined };
     const owner = ownerOf({ namespace, name });
     const deleting = deletionTimestamp !== undefined;
     return [{ ...owner, selector, nextSelector, created: creationTimestamp ?? "", deleting }];

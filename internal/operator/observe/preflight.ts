@@ -6,6 +6,7 @@ import { REASON, type Reason } from "../../api/reasons.ts";
 import type { ClusterClient } from "../cache/cluster-client.ts";
 import { SERVICE_ACCOUNTS } from "../../kube/resource.ts";
 import type { RawOnload } from "../cache/caches.ts";
+import { selectorsOf } from "./selectors.ts";
 
 /** Something about the whole resource that needs a person. */
 export interface ResourceProblem {
@@ -26,11 +27,16 @@ export interface ReadOnload {
 export function readOnload(raw: DeepReadonly<RawOnload>): ReadOnload {
   try {
     const onload = withDefaults(raw as Parameters<typeof withDefaults>[0]);
-    const message = nameProblem(onload.metadata);
+    const message = nameProblem(onload.metadata) ?? selectorProblem(onload);
     return { onload, problem: message === undefined ? undefined : { reason: REASON.InvalidSpec, message } };
   } catch (error) {
     return { onload: undefined, problem: { reason: REASON.InvalidSpec, message: errorText(error) } };
   }
+}
+
+/** The CRD of the original takes an empty selector. To take it for none would let go of every node. */
+function selectorProblem(onload: DeepReadonly<Onload>): string | undefined {
+  return selectorsOf(onload) ? undefined : "spec.selector is empty: it must name a label at least";
 }
 
 /**

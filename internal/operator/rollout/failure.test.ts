@@ -61,10 +61,16 @@ describe("time", () => {
   });
   test("with force, pods are deleted after that time and have a step's time more", () => {
     const force = { ...limits, force: true };
-    const node = draining(limits.drain);
+    const forceable = (ageMs: number): NodeFacts => {
+      const node = draining(ageMs);
+      return { ...node, holders: node.holders!.map((holder) => ({ ...holder, forceable: true })) };
+    };
+    const node = forceable(limits.drain);
     expect(forceAt(node, "Draining", force)).toBe(NOW);
     expect(problemOf(at(node), force, NOW)).toBeUndefined();
-    expect(problemOf(at(draining(limits.drain + limits.step)), force, NOW)?.failed).toBeTrue();
+    expect(problemOf(at(forceable(limits.drain + limits.step)), force, NOW)?.failed).toBeTrue();
+    // Where nobody has agreed to force, there is nothing more to wait for.
+    expect(problemOf(at(draining(limits.drain)), force, NOW)?.failed).toBeTrue();
   });
   test("a node that is not Ready is the reason of its own lateness", () => {
     expect(problem(loading({ ready: false, stepRecord: stepRecord("LabelOnload", limits.step) }))?.reason).toBe(

@@ -79,7 +79,7 @@ export function deadlineOf({ facts, state, step }: NodeAtStep, limits: Limits): 
   const awaited = awaitedIn(state);
   if (!awaited || !isWaiting(step)) return undefined;
   const since = waitingSince(facts, state);
-  return since === undefined ? undefined : since + limitOf(awaited, limits);
+  return since === undefined ? undefined : since + limitOf(awaited, limits, facts);
 }
 
 /** Whether something is awaited while a step is taken. */
@@ -98,21 +98,30 @@ export function forceAt(node: NodeFacts, state: NodeState, limits: Limits): numb
 const RETRY_MS = 330_000;
 
 /**
- * Until when a failure may be from before a retry, in milliseconds since the epoch; undefined if it is not. What has
- * become of a pod that was made since the retry is news.
+ * Until when a failure may be from before a retry, in milliseconds since the epoch; undefined if it is not. What is
+ * reported of a pod that was made since the retry is news. If nothing is reported, the step has its time.
+ *
+ * @param isReported whether a failure is reported now, and is not only on record
  */
-export function retriedUntil(node: NodeFacts, state: NodeState, now: number): number | undefined {
-  const { stepRecord } = node;
+export function retriedUntil(
+  { facts, state }: NodeAtStep,
+  isReported: boolean,
+  limits: Limits,
+  now: number,
+): number | undefined {
+  const { stepRecord } = facts;
   if (!stepRecord?.retried) return undefined;
-  const since = awaitedIn(state)?.since?.(node);
-  if (since !== undefined && since > stepRecord.since) return undefined;
-  const until = stepRecord.since + RETRY_MS;
+  const since = awaitedIn(state)?.since?.(facts);
+  if (isReported && since !== undefined && since > stepRecord.since) return undefined;
+  const until = stepRecord.since + (isReported ? RETRY_MS : limits.step);
   return now < until ? until : undefined;
 }
 
-function limitOf({ limit }: Awaited, limits: Limits): number {
+function limitOf({ limit }: Awaited, limits: Limits, { holders }: NodeFacts): number {
   if (limit === "step") return limits.step;
-  return limits.force ? limits.drain + limits.step : limits.drain;
+  // Where force reaches nobody, there is nothing more to wait for.
+  const isForced = limits.force && (holders === undefined || holders.some(({ forceable }) => forceable));
+  return isForced ? limits.drain + limits.step : limits.drain;
 }
 
 /** What is wrong on the node, if anything. */
@@ -254,7 +263,7 @@ export function withRemedy({ reason, message }: Failure): Failure {
 function timeout(node: NodeFacts, state: NodeState, awaited: Awaited, limits: Limits): Failure {
   const reason = timeoutReason(node, state, awaited);
   const what = reason === NODE_REASON.NodeNotReady ? "The node is not Ready" : awaited.what;
-  const seconds = Math.round(limitOf(awaited, limits) / 1000);
+  const seconds = Math.round(limitOf(awaited, limits, node) / 1000);
   return withRemedy({
     reason,
     message: `${what}${imageText(node, state)}${holderText(node, state)} after ${seconds} s`,

@@ -122,7 +122,10 @@ describe("a failure that comes and goes", () => {
     const seen = (changes: Partial<NodeFacts>, now: number) => node.see(changes, again, now).plan.problem;
     expect(seen(failing(backOff), NOW + 1000)).toMatchObject({ failed: true, retriedUntil: until });
     // Between two tries nothing is reported.
-    expect(seen({}, NOW + 2000)).toMatchObject({ failed: true, retriedUntil: until });
+    expect(seen({}, NOW + 2000)).toMatchObject({ failed: true, retriedUntil: NOW + policy.limits.step });
+    // A pod that was made since the retry still pulls its image.
+    const pulls = { onload: { ...module(), since: NOW + 2500 } };
+    expect(seen(pulls, NOW + 2600)).toMatchObject({ failed: true, retriedUntil: NOW + policy.limits.step });
     expect(seen(failing(backOff), until)!.retriedUntil).toBeUndefined();
     // A pod that was made since the retry has failed in it.
     const { onload } = failing(crash) as { onload: NodeFacts["onload"] };

@@ -195,7 +195,7 @@ function planNode(observed: NodeFacts, policy: Policy, time: Present): NodePlan 
   const { problem, record } = lastFailure(at, restart && present?.byTime ? undefined : present, attempt);
   return {
     ...at,
-    problem: withRetry(problem, restart ? now : retriedUntil(facts, state, now)),
+    problem: withRetry(problem, restart ? now : retriedUntil(at, isReported(present), limits, now)),
     failureRecord: record,
     gate: kept ? "Cordoned" : undefined,
     waitsFor: "",
@@ -208,6 +208,11 @@ function planNode(observed: NodeFacts, policy: Policy, time: Present): NodePlan 
 /** Whether a failure belongs to an earlier attempt. A newer one starts the step's time again. */
 function isSeenBefore({ stepRecord, failureRecord }: NodeFacts, policy: Policy): boolean {
   return !isPresentAttempt(stepRecord?.attempt ?? failureRecord?.attempt ?? policy.attempt, policy);
+}
+
+/** Whether KMM or the kubelet reports a failure now. */
+function isReported(problem: Problem | undefined): boolean {
+  return problem?.failed === true && problem.byTime !== true;
 }
 
 /** @param until see Problem.retriedUntil */
