@@ -356,7 +356,7 @@ describe("one operator", () => {
     );
     await cluster.createOnload(namespace, onloadSpec(pool, "v2"), "younger");
     const why = await cluster.condition(namespace, "Degraded", "True", undefined, "younger");
-    expect(why).toContain(`Onload "${namespace}/older" is older`);
+    expect(why).toContain(`Onload "${namespace}/older" selects this node too and keeps it`);
     expect(await cluster.versionOn(nodes[0]!, namespace, "younger")).toBeUndefined();
     await cluster.deleteOnload(namespace, "older");
     await cluster.ready(namespace, "younger");

@@ -1,10 +1,11 @@
 /** What somebody who has the operator's own credentials cannot do, on a real API server. */
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { poll } from "../testcluster/lib/poll.ts";
 import type { DaemonSet, Node, Pod } from "../api/core.ts";
 import { devicePluginName, onloadModuleName } from "../api/names.ts";
 import { MODULES, ONLOADS } from "../api/resources.ts";
 import { DAEMON_SETS, NODES, PODS } from "../kube/resource.ts";
-import type { OperatorCluster } from "./testing/operator-cluster.ts";
+import { PATIENCE_MS, type OperatorCluster } from "./testing/operator-cluster.ts";
 import { ProtectedCluster, refusal } from "./testing/protected-cluster.ts";
 
 setDefaultTimeout(600_000);
@@ -125,6 +126,10 @@ test("but they do install and remove Onload, for who may deploy it", async () =>
   await made.deployer.delete(ONLOADS, { namespace, name: "main" });
   await cluster.gone(namespace);
   expect((await cluster.client.list(MODULES, { namespace })).items).toEqual([]);
-  expect((await cluster.client.list(DAEMON_SETS, { namespace })).items).toEqual([]);
+  // Those of KMM are collected a moment after their Modules.
+  await poll(async () => (await cluster.client.list(DAEMON_SETS, { namespace })).items.length === 0, {
+    what: "The end of the DaemonSets",
+    timeoutMs: PATIENCE_MS,
+  });
   expect(await cluster.traces(made.nodes[0]!)).toEqual([]);
 });

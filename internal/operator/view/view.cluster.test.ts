@@ -144,7 +144,13 @@ test("plan names nodes, pods and the budget that holds them, for a version that 
     await cluster.request("PATCH", `/api/v1/nodes/${name}`, { contentType: "merge", body });
   }
   const pod = {
-    metadata: { name: "feed-0", namespace, labels: { app: "feed" } },
+    metadata: {
+      name: "feed-0",
+      namespace,
+      labels: { app: "feed" },
+      // No controller would make it again, but its owner lets force take it away.
+      annotations: { "onload.amd.com/allow-force-drain": "true" },
+    },
     // Bound to its node already: it needs no scheduler.
     spec: {
       nodeName: nodes[0],
