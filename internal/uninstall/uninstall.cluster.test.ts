@@ -154,7 +154,7 @@ test("with the operator killed: status says so, and this command does its work",
   await ageLease();
   const status = await onloadctl("status");
   expect(status.stdout).toMatch(
-    /^No operator acts: Lease "onload-operator-system\/onload-operator" was renewed 60m ago/,
+    /^No operator acts: Lease "onload-operator-system\/daabde26\.amd\.com" was renewed 60m ago/,
   );
   expect((await onloadctl("plan")).stdout).toContain("No operator acts");
 
