@@ -272,6 +272,17 @@ test("what is remembered from plan to plan changes none", () => {
   );
 });
 
+test("a node that goes while another comes, which does not concern the resource, is forgotten", () => {
+  const cluster = new Cluster();
+  const memo = new PlanMemo();
+  const shape: NodeShape = { selected: true, version: "v1", ready: true, kernel: "5.1", marked: false };
+  for (const node of ["n1", "n2"]) cluster.node(node, shape);
+  cluster.plan(memo);
+  cluster.nodes.delete("n2");
+  cluster.node("n3", { ...shape, selected: false, version: undefined });
+  expect(cluster.plan(memo)).toEqual(cluster.plan(new PlanMemo()));
+});
+
 test("nothing that counts has changed: the plan is the same object", () => {
   const cluster = new Cluster();
   const memo = new PlanMemo();

@@ -127,8 +127,8 @@ export class NodeMemo {
   }
 
   /** Forgets nodes that are gone. */
-  retain(nodes: { readonly size: number; get(name: string): unknown }): void {
-    if (this.#entries.size <= nodes.size) return;
+  retain(nodes: { get(name: string): unknown }): void {
+    // Their number tells nothing: a node may have come where another went.
     for (const [name, { facts }] of this.#entries) {
       if (nodes.get(name) !== undefined) continue;
       this.#entries.delete(name);
