@@ -27,16 +27,7 @@ beforeAll(async () => {
 });
 afterAll(() => cluster[Symbol.asyncDispose]());
 
-afterEach(async () => {
-  for (const { metadata } of (await cluster.client.list(ONLOADS)).items) {
-    if (metadata.namespace) await cluster.deleteOnload(metadata.namespace, metadata.name);
-  }
-  await poll(async () => (await cluster.client.list(ONLOADS)).items.length === 0, {
-    what: "The end of every Onload",
-    timeoutMs: PATIENCE_MS,
-  });
-  for (const { metadata } of (await cluster.client.list(NODES)).items) await cluster.kubelet.deleteNode(metadata.name);
-});
+afterEach(() => cluster.clear());
 
 /** Nodes that run v1 of a resource, each with a pod that holds amd.com/onload. */
 async function trading(count: number): Promise<void> {

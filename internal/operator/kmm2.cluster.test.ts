@@ -18,7 +18,7 @@ import {
 import type { OnloadSpecInput } from "../api/onload.ts";
 import { silentLogger } from "../cli/log.ts";
 import { Informer } from "../kube/informer.ts";
-import { MODULES, NODE_MODULES_CONFIGS, ONLOADS } from "../api/resources.ts";
+import { MODULES, NODE_MODULES_CONFIGS } from "../api/resources.ts";
 import { NODES } from "../kube/resource.ts";
 import { Kmm2Model } from "./testing/kmm2/index.ts";
 import { BROKEN, kmmKubelet, LAST_WORDS, MISSING } from "./testing/kmm2/kubelet.ts";
@@ -56,16 +56,7 @@ afterAll(async () => {
   await cluster[Symbol.asyncDispose]();
 });
 
-afterEach(async () => {
-  for (const { metadata } of (await cluster.client.list(ONLOADS)).items) {
-    if (metadata.namespace) await cluster.deleteOnload(metadata.namespace, metadata.name);
-  }
-  await poll(async () => (await cluster.client.list(ONLOADS)).items.length === 0, {
-    what: "The end of every Onload",
-    timeoutMs: PATIENCE_MS,
-  });
-  for (const { metadata } of (await cluster.client.list(NODES)).items) await cluster.client.delete(NODES, metadata);
-});
+afterEach(() => cluster.clear());
 
 /** A pool of nodes on which Onload of version v1 is ready. */
 async function installed(count: number, changes: Partial<OnloadSpecInput> = {}): Promise<string[]> {

@@ -34,14 +34,7 @@ afterEach(async () => {
   cluster.kubelet.fate = () => "ready";
   cluster.kubelet.mayGo = () => true;
   cluster.kubelet.review();
-  for (const { metadata } of (await cluster.client.list(ONLOADS)).items) {
-    if (metadata.namespace) await cluster.deleteOnload(metadata.namespace, metadata.name);
-  }
-  await poll(async () => (await cluster.client.list(ONLOADS)).items.length === 0, {
-    what: "The end of every Onload",
-    timeoutMs: PATIENCE_MS,
-  });
-  for (const { metadata } of (await cluster.client.list(NODES)).items) await cluster.kubelet.deleteNode(metadata.name);
+  await cluster.clear();
 });
 
 /** Nodes of a pool of their own, and a namespace. */

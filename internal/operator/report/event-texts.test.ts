@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import type { Condition } from "../../api/core.ts";
 import type { OnloadStatus } from "../../api/onload.ts";
 import { NODE_REASON } from "../../api/reasons.ts";
-import { bare, stepRecord, module, noLoadLabel, NOW, policy, whole } from "../testing/facts.ts";
+import { bare, holder, module, noLoadLabel, NOW, policy, stepRecord, whole } from "../testing/facts.ts";
 import { KMM_1, KMM_2, NO_KMM } from "../testing/kmm.ts";
 import type { LoadLabelFacts, NodeFacts } from "../assess/facts.ts";
 import { stepRecordAnnotation } from "../observe/step-record.ts";
@@ -106,21 +106,12 @@ describe("the patch of a step", () => {
     });
   });
   test("eviction is marked once", () => {
-    const holder = {
-      namespace: "a",
-      name: "p",
-      uid: "1",
-      terminating: false,
-      evictable: true,
-      forceable: false,
-      refusal: undefined,
-    };
     const draining = (step: string) =>
       planOf(
         whole("v1", {
           labels: { ...none, onload: "v1" },
           plugin: bare().plugin,
-          holders: [holder],
+          holders: [holder()],
           allocatable: 0,
           stepRecord: stepRecord(step),
         }),

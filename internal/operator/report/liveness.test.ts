@@ -8,7 +8,7 @@ import { NODE_REASON } from "../../api/reasons.ts";
 import type { Onload, OnloadStatus } from "../../api/onload.ts";
 import type { NodeFacts } from "../assess/facts.ts";
 import { planRollout, type NodePlan, type Policy, type RolloutPlan } from "../rollout/plan.ts";
-import { bare, module, NOW, noModule, plugin, policy, stepRecord, whole } from "../testing/facts.ts";
+import { bare, holder, module, NOW, noModule, plugin, policy, stepRecord, whole } from "../testing/facts.ts";
 import { statusOf } from "./conditions.ts";
 
 const none = { plugin: undefined, onload: undefined, sfc: undefined };
@@ -49,15 +49,6 @@ const mod = fc.record({
   image: fc.constant(undefined),
   selector: fc.constant(undefined),
 });
-const holder = {
-  namespace: "a",
-  name: "p",
-  uid: "1",
-  terminating: true,
-  evictable: true,
-  forceable: false,
-  refusal: undefined,
-};
 const loadLabel = fc.record({
   value: fc.constantFrom(undefined, "on" as const, "off" as const),
   required: fc.boolean(),
@@ -88,7 +79,7 @@ const node: fc.Arbitrary<NodeFacts> = fc
       failure,
     }),
     allocatable: fc.constantFrom(0, 100),
-    holders: fc.constantFrom<NodeFacts["holders"]>(undefined, [], [holder]),
+    holders: fc.constantFrom<NodeFacts["holders"]>(undefined, [], [holder({ terminating: true })]),
     stepRecord: fc.option(
       fc
         .constantFrom("Install", "LabelOnload", "LabelPlugin", "UnlabelPlugin", "Evict", "UnlabelOnload")

@@ -4,7 +4,7 @@ import { NODE_REASON } from "../../api/reasons.ts";
 import type { NodeFacts } from "../assess/facts.ts";
 import { reminderLabel } from "../kmm/reminder.ts";
 import { parseStepRecord, stepRecordAnnotation } from "../observe/step-record.ts";
-import { bare, module, noModule, NOW, policy, stepRecord, whole } from "../testing/facts.ts";
+import { bare, holder, module, noModule, NOW, policy, stepRecord, whole } from "../testing/facts.ts";
 import { KMM_1 } from "../testing/kmm.ts";
 import { isDue, nodePatch, type NodePatch } from "./patch.ts";
 import { planRollout, type NodePlan, type Policy } from "./plan.ts";
@@ -12,15 +12,6 @@ import { planRollout, type NodePlan, type Policy } from "./plan.ts";
 const KEY = { namespace: "ns", name: "o" };
 const none = { plugin: undefined, onload: undefined, sfc: undefined };
 const skips = { ...policy, kmmSkipsCordoned: true };
-const holder = {
-  namespace: "a",
-  name: "p",
-  uid: "1",
-  terminating: false,
-  evictable: true,
-  forceable: false,
-  refusal: undefined,
-};
 const planOf = (facts: NodeFacts, rules: Policy = skips, now = NOW): NodePlan =>
   planRollout([facts], rules, now).nodes[0]!;
 const patchOf = (plan: NodePlan, rules: Policy = skips): NodePatch | undefined =>
@@ -30,7 +21,7 @@ const cordoned = (changes: Partial<NodeFacts>): NodeFacts =>
 
 /** Nodes on their way from v1 to v2. */
 const ON_THE_WAY: Record<string, NodeFacts> = {
-  Draining: cordoned({ labels: { ...none, onload: "v1" }, onload: module("v1"), holders: [holder] }),
+  Draining: cordoned({ labels: { ...none, onload: "v1" }, onload: module("v1"), holders: [holder()] }),
   Drained: cordoned({ labels: { ...none, onload: "v1" }, onload: module("v1"), holders: [] }),
   OnloadUnloaded: cordoned({ labels: { ...none, sfc: "v1" }, sfc: module("v1") }),
   Unloaded: cordoned({}),

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { NODE_REASON } from "../../api/reasons.ts";
-import { bare, stepRecord, module, NOW, plugin, policy, whole } from "../testing/facts.ts";
+import { bare, holder, module, NOW, plugin, policy, stepRecord, whole } from "../testing/facts.ts";
 import type { NodeFacts } from "../assess/facts.ts";
 import { deadlineOf, forceAt, problemOf, type NodeAtStep, type Problem } from "./failure.ts";
 import { stateOf } from "./state-of.ts";
@@ -20,17 +20,7 @@ const draining = (ageMs: number): NodeFacts =>
     labels: { ...none, onload: "v1" },
     plugin: bare().plugin,
     stepRecord: stepRecord("Evict", ageMs),
-    holders: [
-      {
-        namespace: "a",
-        name: "p",
-        uid: "1",
-        terminating: false,
-        evictable: true,
-        forceable: false,
-        refusal: "The disruption budget b",
-      },
-    ],
+    holders: [holder({ refusal: "The disruption budget b" })],
   });
 
 describe("time", () => {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { NODE_REASON } from "../../api/reasons.ts";
-import { bare, stepRecord, module, NOW, plugin, policy, whole } from "../testing/facts.ts";
+import { bare, holder, module, NOW, plugin, policy, stepRecord, whole } from "../testing/facts.ts";
 import type { NodeFacts } from "../assess/facts.ts";
 import { planRollout, type Policy } from "./plan.ts";
 import { resolveMaxUnavailable } from "./slots.ts";
@@ -19,15 +19,7 @@ const moving = (name: string): NodeFacts =>
 const replaced = (name: string, failure: NodeFacts["plugin"]["failure"]): NodeFacts =>
   whole("v2", { name, plugin: { ...plugin(false), current: false, failure } });
 
-const POD = {
-  namespace: "a",
-  name: "p",
-  uid: "1",
-  terminating: false,
-  evictable: true,
-  forceable: false,
-  refusal: undefined,
-};
+const POD = holder();
 const letGo = (name: string, holders: NodeFacts["holders"], changes: Partial<NodeFacts> = {}): NodeFacts =>
   old(name, { want: undefined, holders, ...changes });
 const leaving = (name: string, holders: NodeFacts["holders"], changes: Partial<NodeFacts> = {}): NodeFacts => {

@@ -1,6 +1,17 @@
 import { describe, expect, test } from "bun:test";
 import { NODE_REASON } from "../../api/reasons.ts";
-import { bare, stepRecord, module, noLoadLabel, noModule, NOW, plugin, policy, whole } from "../testing/facts.ts";
+import {
+  bare,
+  holder,
+  module,
+  noLoadLabel,
+  noModule,
+  NOW,
+  plugin,
+  policy,
+  stepRecord,
+  whole,
+} from "../testing/facts.ts";
 import type { LoadLabelFacts, NodeFacts } from "../assess/facts.ts";
 import { planRollout } from "./plan.ts";
 import { stateOf } from "./state-of.ts";
@@ -13,15 +24,6 @@ const loadLabel = (value: "on" | "off" | undefined): LoadLabelFacts => ({
   effective: value === "on",
 });
 const none = { plugin: undefined, onload: undefined, sfc: undefined };
-const holder = {
-  namespace: "a",
-  name: "p",
-  uid: "1",
-  terminating: false,
-  evictable: true,
-  forceable: false,
-  refusal: undefined,
-};
 
 const LOAD_FAILURE = { reason: NODE_REASON.ModuleLoadFailed, message: "Unknown symbol" };
 
@@ -106,7 +108,7 @@ const ROWS: Record<string, Row> = {
     step: "Inspect",
   },
   "plugin gone, a pod holds amd.com/onload": {
-    node: whole("v1", { labels: { ...none, onload: "v1" }, plugin: bare().plugin, holders: [holder] }),
+    node: whole("v1", { labels: { ...none, onload: "v1" }, plugin: bare().plugin, holders: [holder()] }),
     state: "Draining",
     step: "Evict",
   },
@@ -333,7 +335,7 @@ describe("pods are evicted", () => {
     whole("v1", {
       labels: { ...none, onload: "v1" },
       plugin: bare().plugin,
-      holders: [holder],
+      holders: [holder()],
       stepRecord: stepRecord("UnlabelPlugin", 5000),
       ...changes,
     });
@@ -370,7 +372,7 @@ describe("what load labels have left on a leaving node", () => {
     stepRecord: stepRecord("UnlabelOnload"),
     loadLabels,
   });
-  const draining = bare({ name: "b", want: undefined, labels: { ...none, onload: "v1" }, holders: [holder] });
+  const draining = bare({ name: "b", want: undefined, labels: { ...none, onload: "v1" }, holders: [holder()] });
   test.each<[string, NodeFacts, NodeFacts, StepName]>([
     ["waits for other leaving nodes that unload", left, unloading, "Wait"],
     ["waits for those that are about to", left, { ...draining, holders: undefined }, "Wait"],

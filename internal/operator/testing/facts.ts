@@ -1,5 +1,6 @@
 /** Facts of nodes for tests: a node that is done, with what a test changes. */
 import type { LoadLabelFacts, NodeFacts, PluginFacts, Version } from "../assess/facts.ts";
+import type { Holder } from "../cache/holders.ts";
 import type { ModuleObservation } from "../kmm/kmm.ts";
 import type { StepRecord } from "../observe/step-record.ts";
 import type { Policy } from "../rollout/plan.ts";
@@ -32,6 +33,20 @@ export function module(ready?: Version): ModuleObservation {
 
 export function plugin(ready = true): PluginFacts {
   return { ...noPlugin, present: true, ready };
+}
+
+/** A pod that holds amd.com/onload and may be asked to leave. */
+export function holder(changes: Partial<Holder> = {}): Holder {
+  return {
+    namespace: "a",
+    name: "p",
+    uid: "1",
+    terminating: false,
+    evictable: true,
+    forceable: false,
+    refusal: undefined,
+    ...changes,
+  };
 }
 
 export function stepRecord(step = "Install", ageMs = 0, attempt = "1"): StepRecord {

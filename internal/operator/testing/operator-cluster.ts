@@ -128,6 +128,18 @@ export class OperatorCluster implements AsyncDisposable {
     await this.client.delete(ONLOADS, { namespace, name });
   }
 
+  /** Deletes every Onload, waits until the operator is done with it, and takes the nodes away. */
+  async clear(): Promise<void> {
+    for (const { metadata } of (await this.client.list(ONLOADS)).items) {
+      if (metadata.namespace) await this.deleteOnload(metadata.namespace, metadata.name);
+    }
+    await poll(async () => (await this.client.list(ONLOADS)).items.length === 0, {
+      what: "The end of every Onload",
+      timeoutMs: PATIENCE_MS,
+    });
+    for (const { metadata } of (await this.client.list(NODES)).items) await this.kubelet.deleteNode(metadata.name);
+  }
+
   onload(namespace: string, name = "main"): Promise<Onload | undefined> {
     return this.client.get<Onload>(ONLOADS, { namespace, name });
   }
