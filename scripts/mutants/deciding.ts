@@ -238,8 +238,12 @@ export const DECIDING_MUTANTS: Mutant[] = [
   }),
   ...mutantsOf(`${OPERATOR}/watch/watches.ts`, [`${OPERATOR}/watch/watches.test.ts`], {
     "another resource's end is not noticed by those that wait for its nodes": [
-      "return claim(old) === claim(current) ? [key] : [key, ...all()];",
-      "return [key];",
+      "? [change.key] : [change.key, ...all()],",
+      "? [change.key] : [change.key],",
+    ],
+    "every namespace that comes concerns all resources": [
+      "(namespace) => namespace !== undefined && agreesToForce(namespace)",
+      "(namespace) => namespace?.metadata.annotations",
     ],
     "what KMM says of a node concerns nobody": [
       "const current = caches.nodes.store.get(name);",

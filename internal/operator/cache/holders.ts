@@ -1,5 +1,5 @@
 /** Which pods hold amd.com/onload, and which of them may be asked to leave, as `kubectl drain` would have it. */
-import type { Container, DeepReadonly, Pod } from "../../api/core.ts";
+import type { Container, DeepReadonly, KubeObject, Pod } from "../../api/core.ts";
 import { FORCE_ANNOTATION, ONLOAD_RESOURCE } from "../../api/names.ts";
 import { parseQuantity } from "../../api/quantity.ts";
 import { isFinished, isTerminating } from "./pods.ts";
@@ -44,10 +44,14 @@ export interface Force {
   mayIn: (namespace: string) => boolean;
 }
 
+/** Whether who owns a pod or a namespace agrees that force takes pods away there. */
+export function agreesToForce({ metadata }: DeepReadonly<KubeObject>): boolean {
+  return metadata.annotations?.[FORCE_ANNOTATION] === "true";
+}
+
 /** Force stays at home: whoever owns a pod or its namespace has to agree. */
-export function mayForce(pod: DeepReadonly<Pod>, { asked, mayIn }: Force): boolean {
-  const { annotations, namespace = "" } = pod.metadata;
-  return asked && (annotations?.[FORCE_ANNOTATION] === "true" || mayIn(namespace));
+function mayForce(pod: DeepReadonly<Pod>, { asked, mayIn }: Force): boolean {
+  return asked && (agreesToForce(pod) || mayIn(pod.metadata.namespace ?? ""));
 }
 
 /** What to do so that force reaches a pod. */
@@ -60,7 +64,7 @@ export function forceRemedy({ asked }: Pick<Force, "asked">): string {
 export function holderOf(pod: DeepReadonly<Pod>, force: Force): Holder | undefined {
   if (isFinished(pod) || !holdsOnload(pod)) return undefined;
   const forceable = mayForce(pod, force);
-  const refusal = forceable ? mirrorText(pod) : protection(pod, force);
+  const refusal = mirrorText(pod) ?? (forceable ? undefined : protection(pod, force));
   return {
     namespace: pod.metadata.namespace ?? "",
     name: pod.metadata.name,
@@ -72,16 +76,15 @@ export function holderOf(pod: DeepReadonly<Pod>, force: Force): Holder | undefin
   };
 }
 
-/** Why a pod is not to be evicted: no controller would make it again, or evicting it changes nothing. */
+/** Why a pod is not to be evicted without force: no controller would make it again elsewhere. */
 function protection(pod: DeepReadonly<Pod>, force: Force): string | undefined {
-  const mirror = mirrorText(pod);
-  if (mirror !== undefined) return mirror;
   const owner = pod.metadata.ownerReferences?.find(({ controller }) => controller);
   if (!owner) return `no controller would make it again: end it, or ${forceRemedy(force)}`;
   if (owner.kind === "DaemonSet") return `belongs to DaemonSet ${owner.name}: end it, or ${forceRemedy(force)}`;
   return undefined;
 }
 
+/** Why a pod cannot be evicted by any means: it is there as long as its manifest. */
 function mirrorText(pod: DeepReadonly<Pod>): string | undefined {
   const isMirror = pod.metadata.annotations?.[MIRROR_ANNOTATION] !== undefined;
   return isMirror ? "static pod: only its manifest on the node can end it" : undefined;

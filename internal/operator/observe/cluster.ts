@@ -4,8 +4,7 @@ import { kmmCapabilities, type Module } from "../../api/kmm.ts";
 import { devicePluginName, onloadModuleName, pluginLabel, sfcModuleName, type OnloadKey } from "../../api/names.ts";
 import { joinKey, namespacedName } from "../../kube/object.ts";
 import type { Stores } from "../cache/caches.ts";
-import { FORCE_ANNOTATION } from "../../api/names.ts";
-import { holderOf, type Force, type Holder } from "../cache/holders.ts";
+import { agreesToForce, holderOf, type Force, type Holder } from "../cache/holders.ts";
 import type { NodePods } from "../cache/node-pods.ts";
 import { moduleImages, type ModuleImages } from "../kmm/images.ts";
 import { kmmFor } from "../kmm/installed.ts";
@@ -42,8 +41,10 @@ export function observeClaims({ onloads }: Pick<Stores, "onloads">): Claim[] {
  * @param everywhere the operator's administrator lets it reach every namespace
  */
 export function observeForce({ namespaces }: Pick<Stores, "namespaces">, asked: boolean, everywhere: boolean): Force {
-  const consents = (namespace: string): boolean =>
-    namespaces.store.get(namespace)?.metadata.annotations?.[FORCE_ANNOTATION] === "true";
+  const consents = (name: string): boolean => {
+    const namespace = namespaces.store.get(name);
+    return namespace !== undefined && agreesToForce(namespace);
+  };
   return { asked, mayIn: (namespace) => everywhere || consents(namespace) };
 }
 

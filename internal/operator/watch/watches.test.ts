@@ -150,6 +150,8 @@ test("a namespace concerns the resources when it is to be deleted, or lets force
   };
   put({});
   put({ labels: { team: "trading" } });
+  // What is kept of a namespace always has annotations.
+  put({ name: "new", annotations: {} });
   expect(keys()).toEqual([]);
   put({ annotations: { "onload.amd.com/allow-force-drain": "true" } });
   expect(keys()).toEqual(["ns/main"]);

@@ -1,11 +1,12 @@
 /** What makes the operator look at a resource again: every change of what it follows. */
 import { isDeepStrictEqual } from "node:util";
-import type { KubeObject } from "../../api/core.ts";
+import type { DeepReadonly, KubeObject } from "../../api/core.ts";
 import { KMM_GROUP } from "../../api/names.ts";
 import type { Informer } from "../../kube/informer.ts";
 import { splitKey } from "../../kube/object.ts";
 import type { Change } from "../../kube/store.ts";
 import type { Caches } from "../cache/caches.ts";
+import { agreesToForce } from "../cache/holders.ts";
 import { observeClaims } from "../observe/cluster.ts";
 import { selectorsOf } from "../observe/selectors.ts";
 import { keysOfKmmPod, keysOfNode, keysOfObject, keysOfPlugin, keysOfPullPod } from "./keys.ts";
@@ -36,11 +37,9 @@ export function watchAll(watcher: Watcher, caches: Caches, isOurs: (key: string)
   // Names can be told apart by their ends alone, and other teams have a gpu-module too.
   const existing = (keys: readonly string[]): string[] => existingKeys(caches, keys);
   // Which resource keeps a node depends on all of them.
-  controller.watch(caches.onloads, ({ key, old, current }) => {
-    const claim = (onload: typeof current): string =>
-      JSON.stringify([onload && selectorsOf(onload), onload?.metadata.deletionTimestamp]);
-    return claim(old) === claim(current) ? [key] : [key, ...all()];
-  });
+  controller.watch(caches.onloads, (change) =>
+    isSame(change, (onload) => onload && selectorsOf(onload)) ? [change.key] : [change.key, ...all()],
+  );
   controller.watch(caches.nodes, (change) => keysOfNode(change, observeClaims(caches)));
   controller.watch(caches.plugins, (change) => existing(keysOfPlugin(change)));
   controller.watch(caches.kmmPods, (change) => existing(keysOfKmmPod(change)));
@@ -51,18 +50,23 @@ export function watchAll(watcher: Watcher, caches: Caches, isOurs: (key: string)
   // A NodeModulesConfig has its node's name.
   controller.watch(caches.nodeModulesConfigs, ({ key }) => keysOfNodeName(caches, key));
   controller.watch(caches.machineConfigs, all);
-  // Nothing else is kept of a namespace than its consent and its end.
-  controller.watch(caches.namespaces, (change) => (isSame(change) ? [] : all()));
+  // Most namespaces that come and go have no part in any of it.
+  controller.watch(caches.namespaces, (change) =>
+    isSame(change, (namespace) => namespace !== undefined && agreesToForce(namespace)) ? [] : all(),
+  );
   controller.watch(caches.crds, ({ old, current }) => ((current ?? old)?.spec.group.endsWith(KMM_GROUP) ? all() : []));
   controller.watch(caches.policyBindings, all);
 }
 
-function isSame({ old, current }: Change<KubeObject>): boolean {
-  const kept = (namespace: typeof old): unknown[] => [
-    namespace?.metadata.annotations,
-    namespace?.metadata.deletionTimestamp,
-  ];
-  return isDeepStrictEqual(kept(old), kept(current));
+/** Whether a change touches neither what a watch needs of an object nor the object's end. */
+function isSame<T extends KubeObject>(
+  { old, current }: Change<T>,
+  needed: (object: DeepReadonly<T> | undefined) => unknown,
+): boolean {
+  return (
+    isDeepStrictEqual(needed(old), needed(current)) &&
+    old?.metadata.deletionTimestamp === current?.metadata.deletionTimestamp
+  );
 }
 
 /** The keys of all resources. */
