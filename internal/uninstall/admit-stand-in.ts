@@ -29,19 +29,18 @@ export async function admitStandIn(
   signal: AbortSignal,
 ): Promise<string | undefined> {
   const policy = await client.get<Policy>(VALIDATING_ADMISSION_POLICIES, POLICY, { signal });
-  if (!policy?.spec.variables) return undefined;
+  const variables = policy?.spec.variables ?? [];
+  const variable = variables.find(({ name }) => name === VARIABLE);
+  if (!policy || !variable) return undefined;
   const { group, version, kind } = SELF_SUBJECT_REVIEWS;
   const question = { apiVersion: `${group}/${version}`, kind, metadata: {} } as Review;
   const user = (await client.create<Review>(SELF_SUBJECT_REVIEWS, question, { signal })).status?.userInfo?.username;
   if (user === undefined) return undefined;
   const clause = `request.userInfo.username == ${JSON.stringify(user)}`;
-  const variables = policy.spec.variables.map((each) =>
-    each.name !== VARIABLE || each.expression.includes(clause)
-      ? each
-      : { ...each, expression: `(${each.expression}) || ${clause}` },
-  );
-  if (variables.every((each, i) => each === policy.spec.variables?.[i])) return undefined;
+  if (variable.expression.includes(clause)) return undefined;
+  const wider = { ...variable, expression: `(${variable.expression}) || ${clause}` };
+  const spec = { variables: variables.map((each) => (each === variable ? wider : each)) };
   const { resourceVersion } = policy.metadata;
-  await client.mergePatch(VALIDATING_ADMISSION_POLICIES, POLICY, { spec: { variables } }, { resourceVersion, signal });
+  await client.mergePatch(VALIDATING_ADMISSION_POLICIES, POLICY, { spec }, { resourceVersion, signal });
   return user;
 }

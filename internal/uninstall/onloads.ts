@@ -1,7 +1,8 @@
 /** What there is of Onload resources. */
 import type { KubeObject } from "../api/core.ts";
 import { devicePluginName, onloadModuleName, OPERATOR_NAME, sfcModuleName } from "../api/names.ts";
-import { MODULES, ONLOADS } from "../api/resources.ts";
+import { MODULES, ONLOADS, type Resource } from "../api/resources.ts";
+import type { ListAllOptions } from "../kube/call-options.ts";
 import type { Client } from "../kube/client.ts";
 import { isNotFound } from "../kube/errors.ts";
 import { DAEMON_SETS, describeRef, refOf } from "../kube/resource.ts";
@@ -9,12 +10,7 @@ import type { RawOnload } from "../operator/cache/caches.ts";
 
 /** All Onload resources; none if their kind is not installed. */
 export async function listOrNone(client: Client, signal: AbortSignal): Promise<RawOnload[]> {
-  try {
-    return (await client.list<RawOnload>(ONLOADS, { signal })).items;
-  } catch (error) {
-    if (isNotFound(error)) return [];
-    throw error;
-  }
+  return listIfServed<RawOnload>(client, ONLOADS, { signal });
 }
 
 /**
@@ -29,7 +25,7 @@ export async function leftovers(client: Client, onloads: readonly RawOnload[], s
     ),
   );
   const found = [MODULES, DAEMON_SETS].map(async (resource) => {
-    const items = await listAll(client, resource, labelSelector, signal);
+    const items = await listIfServed(client, resource, { labelSelector, signal });
     return items
       .filter(({ metadata }) => !ofOnloads.has(`${metadata.namespace}/${metadata.name}`))
       .map((item) => describeRef(resource, refOf(item)));
@@ -37,14 +33,14 @@ export async function leftovers(client: Client, onloads: readonly RawOnload[], s
   return (await Promise.all(found)).flat();
 }
 
-async function listAll(
+/** The objects of a kind; none if it is not installed. */
+async function listIfServed<T extends KubeObject>(
   client: Client,
-  resource: typeof MODULES,
-  labelSelector: string,
-  signal: AbortSignal,
-): Promise<KubeObject[]> {
+  resource: Resource,
+  options: ListAllOptions<T>,
+): Promise<T[]> {
   try {
-    return (await client.list<KubeObject>(resource, { labelSelector, signal })).items;
+    return (await client.list<T>(resource, options)).items;
   } catch (error) {
     if (isNotFound(error)) return [];
     throw error;

@@ -10,6 +10,7 @@
 import type { Logger } from "../cli/log.ts";
 import type { Client } from "../kube/client.ts";
 import { cleanNodes } from "./clean.ts";
+import { findInstalled } from "./installed.ts";
 import { isNothing, leftOver, outline } from "./outline.ts";
 import { removeInstalled } from "./remove.ts";
 import { survey } from "./survey.ts";
@@ -59,8 +60,8 @@ export async function uninstall(options: UninstallOptions, signal: AbortSignal):
     say("Every node is clean, and no Onload resource is left");
   }
   // Cleaning may have made the namespace, for the Lease.
-  const { installed } = await survey(client, namespace, log, signal);
-  const kept = await removeInstalled({ client, kinds, namespace, crd, say }, installed, signal);
+  const { ours } = await findInstalled(client, kinds, namespace, signal);
+  const kept = await removeInstalled({ client, kinds, namespace, crd, say }, ours, signal);
   for (const each of kept) say(`Kept ${each}`);
   say("Uninstalled");
   return "done";
