@@ -42,8 +42,8 @@ export interface ModulesInUse {
  * again before KMM says so. One that failed does not, so that a wrong image can be corrected.
  */
 function mayBeInUse(node: LoadedModules, module: "onload" | "sfc", version: Version): boolean {
-  const { present, labelledReady } = node[module];
-  return isReadyAt(node, module, version) || ((present || labelledReady) && isAsked(node, module, version));
+  const { ready, present, labelledReady } = node[module];
+  return ready === version || ((present || labelledReady) && isAsked(node, module, version));
 }
 
 /**
@@ -58,12 +58,8 @@ function mayBeInUseSoon(
 ): boolean {
   if (mayBeInUse(node, module, version)) return true;
   // KMM has not begun on a node that it may skip or cannot reach.
-  const isReached = node.ready !== false && node.cordoned !== true;
+  const isReached = node.ready && !node.cordoned;
   return isReached && isAsked(node, module, version) && !isMissing(module, node.kernel);
-}
-
-function isReadyAt(node: LoadedModules, module: "onload" | "sfc", version: Version): boolean {
-  return node[module].ready === version;
 }
 
 function isAsked(node: LoadedModules, module: "onload" | "sfc", version: Version): boolean {
@@ -79,11 +75,10 @@ function isOnloadAlone(node: LoadedModules, version: Version): boolean {
 }
 
 /** What of a node tells which modules are in use there. */
-type LoadedModules = Pick<NodeObservation, "kernel" | "want" | "labels" | "loadLabels" | "onload" | "sfc"> & {
-  sfcAtBoot?: string | undefined;
-  ready?: boolean;
-  cordoned?: boolean;
-};
+type LoadedModules = Pick<
+  NodeObservation,
+  "kernel" | "want" | "ready" | "cordoned" | "labels" | "loadLabels" | "onload" | "sfc"
+> & { sfcAtBoot?: string | undefined };
 
 /** Finds out what is in use from what is seen of the nodes. */
 export function modulesInUse(
