@@ -107,10 +107,11 @@ export class Reflector<T extends KubeObject> {
     signal.throwIfAborted();
     this.#log.debug("Listed", { objects: items.length, resourceVersion });
     const changed = sink.replace(items);
-    const proof = this.#silent ? "event" : "list";
     // Servers before 1.30 send no bookmark either while nothing happens (kubernetes, storage/cacher).
-    if (this.#silent && changed) this.#fails(this.#heldBack(), "event");
-    this.#took(resourceVersion, changed && this.#silent ? undefined : proof);
+    const isHeldBack = this.#silent && changed;
+    if (isHeldBack) this.#fails(this.#heldBack(), "event");
+    const proof = this.#silent ? "event" : "list";
+    this.#took(resourceVersion, isHeldBack ? undefined : proof);
     this.#silent = false;
   }
 

@@ -57,7 +57,7 @@ export const KUBE_MUTANTS: Mutant[] = [
     "silence is no sign of age": ["some((at) => at <= since)", "some(() => false)"],
   }),
   ...mutantsOf(`${KUBE}/reflector.ts`, [`${KUBE}/informer.test.ts`], {
-    "a quiet server is a problem": ["if (this.#silent && changed)", "if (this.#silent)"],
+    "a quiet server is a problem": ["if (isHeldBack)", "if (this.#silent)"],
   }),
   ...mutantsOf(`${KUBE}/lease.ts`, [`${KUBE}/lease.test.ts`], {
     "a leader that cannot renew goes on": ["let cancel = waitToGiveUp();", "let cancel = (): void => undefined;"],
