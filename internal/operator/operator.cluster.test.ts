@@ -124,7 +124,9 @@ describe("one operator", () => {
       .requests()
       .slice(before)
       .filter(({ verb, objectRef }) => verb === "patch" && objectRef?.resource === "nodes");
-    expect(patches.map(({ objectRef }) => objectRef?.name).sort()).toEqual(nodes);
+    // A PATCH of a node that Kubernetes' own controllers have just changed is refused, and changes nothing.
+    const taken = patches.filter(({ responseStatus }) => responseStatus?.code !== 409);
+    expect(taken.map(({ objectRef }) => objectRef?.name).sort()).toEqual(nodes);
     expect((await cluster.onload(namespace))!.metadata.finalizers).toContain(FINALIZER);
     // This cluster has no admission policies, and the status says so.
     expect(await cluster.condition(namespace, "Protected", "False", "PoliciesMissing")).toContain(

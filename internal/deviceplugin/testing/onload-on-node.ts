@@ -22,14 +22,13 @@ export class OnloadOnNode {
   readonly cluster: NodeCluster;
   readonly namespace: string;
   readonly app: string;
-  /** What installed the operator, and removes it. */
-  readonly #manifests: string;
+  readonly #executable: string;
 
-  private constructor(cluster: NodeCluster, namespace: string, app: string, manifests: string) {
+  private constructor(cluster: NodeCluster, namespace: string, app: string, executable: string) {
     this.cluster = cluster;
     this.namespace = namespace;
     this.app = app;
-    this.#manifests = manifests;
+    this.#executable = executable;
   }
 
   /** Installs the operator from its image and an Onload resource, and waits until the node offers devices. */
@@ -40,7 +39,7 @@ export class OnloadOnNode {
     await cluster.images.onloadModule(version);
     const namespace = await cluster.plane.createNamespace("onload");
     const manifests = await output([executable, "manifests", "install", `--image=${image}`]);
-    const onload = new OnloadOnNode(cluster, namespace, await cluster.images.app(), manifests);
+    const onload = new OnloadOnNode(cluster, namespace, await cluster.images.app(), executable);
     await cluster.plane.apply(manifests);
     await poll(async () => (await cluster.plane.request("GET", OPERATOR)).status?.availableReplicas > 0, {
       what: "Availability of the operator",
@@ -82,12 +81,12 @@ export class OnloadOnNode {
     await this.cluster.plane.kubectl(["delete", "onload", ...which]);
   }
 
-  /** Deletes the Onload resource, then the operator and everything else. */
+  /** Removes the Onload resource, the operator and everything else, as a person does. */
   async uninstall(): Promise<void> {
     const { plane } = this.cluster;
-    await this.delete();
+    const env = { KUBECONFIG: plane.kubeconfigPath };
+    await output([this.#executable, "uninstall", "--yes", "--crd", "--timeout=2m"], { env });
     await plane.kubectl(["delete", "namespace", this.namespace, "--wait=false"]);
-    await plane.kubectl(["delete", "-f", "-", "--ignore-not-found", "--wait=false"], { input: this.#manifests });
     await plane.request("PATCH", this.#nodePath, {
       body: { metadata: { labels: { "onload-test": null } } },
       contentType: "merge",

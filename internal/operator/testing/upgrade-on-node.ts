@@ -29,14 +29,14 @@ export class UpgradeOnNode {
   readonly key: { namespace: string; name: string };
   readonly trader: Trader;
   readonly operatorImage: string;
-  readonly #manifests: string;
+  readonly #executable: string;
 
-  private constructor(cluster: NodeCluster, client: Client, namespace: string, trader: Trader, operator: string[]) {
+  private constructor(cluster: NodeCluster, client: Client, namespace: string, trader: Trader, program: string[]) {
     this.cluster = cluster;
     this.client = client;
     this.key = { namespace, name: NAME };
     this.trader = trader;
-    [this.operatorImage = "", this.#manifests = ""] = operator;
+    [this.operatorImage = "", this.#executable = ""] = program;
   }
 
   /** Installs the operator and the images of `versions`; the first one is rolled out, and the Deployment's pod runs. */
@@ -49,7 +49,7 @@ export class UpgradeOnNode {
     const namespace = await plane.createNamespace("up");
     const client = await connect({ kubeconfig: plane.kubeconfigPath });
     const trader = new Trader(cluster, namespace, await images.app());
-    const onNode = new UpgradeOnNode(cluster, client, namespace, trader, [image, manifests]);
+    const onNode = new UpgradeOnNode(cluster, client, namespace, trader, [image, executable]);
     // Another test file may have removed an operator of its own a moment ago.
     await poll(
       async () =>
@@ -201,14 +201,13 @@ export class UpgradeOnNode {
     return this.cluster.plane.auditEvents(`system:serviceaccount:${OPERATOR_NAMESPACE}:${OPERATOR}`);
   }
 
-  /** Removes everything, and waits until the node is clean. */
+  /** Removes everything as a person does, who is told when the node is clean. */
   async uninstall(): Promise<void> {
     const { plane, node } = this.cluster;
-    const { namespace } = this.key;
     await this.trader.remove();
-    await plane.kubectl(["delete", "onload", "-n", namespace, NAME, "--ignore-not-found", "--timeout=120s"]);
-    await plane.kubectl(["delete", "namespace", namespace, "--wait=false"]);
-    await plane.kubectl(["delete", "-f", "-", "--ignore-not-found", "--wait=false"], { input: this.#manifests });
+    const env = { KUBECONFIG: plane.kubeconfigPath };
+    await output([this.#executable, "uninstall", "--yes", "--crd", "--timeout=2m"], { env });
+    await plane.kubectl(["delete", "namespace", this.key.namespace, "--wait=false"]);
     await plane.kubectl(["label", "node", node.name, "onload-test-"]);
     this.client.transport.close();
   }
