@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { silentLogger } from "../cli/log.ts";
 import { EventRecorder } from "../kube/events.ts";
 import { Informer } from "../kube/informer.ts";
+import { LeaseFence } from "../kube/lease-fence.ts";
 import { NODES } from "../kube/resource.ts";
 import { until } from "../kube/testing/eventually.ts";
 import { FakeApiServer, sendStatus } from "../kube/testing/fake-api-server.ts";
@@ -188,6 +189,30 @@ test("a shutdown in which nothing goes well ends before the kubelet kills the De
   }
   await running;
   expect(clock.monotonic() - began).toBeLessThan(graceMs - 500);
+});
+
+test("events that are still to be sent when a leader stops go before its Lease does", async () => {
+  await using server = await FakeApiServer.start();
+  const client = server.client();
+  const fence = new LeaseFence();
+  const leaderElection = { client, lease: { namespace: "ns", name: "op" }, identity: "a", fence };
+  // They are recorded when everything is stopping already.
+  const stop = new AbortController();
+  const { manager } = build(
+    server,
+    async () => {
+      stop.abort();
+      events.record({ kind: "Node", name: "a" }, { type: "Normal", reason: "Ready", note: "The node is ready" });
+    },
+    { leaderElection },
+  );
+  const recorder = { client: client.fencedBy(fence), component: "c", instance: "i", log: silentLogger };
+  const events = new EventRecorder(recorder);
+  manager.addRunnable(events);
+  server.put("/api/v1/nodes", { metadata: { name: "a" } });
+  await manager.run(stop.signal);
+  const writes = server.requests.filter((line) => !line.startsWith("GET")).map((line) => /events|leases/.exec(line)?.[0]);
+  expect(writes).toEqual(["leases", "events", "leases"]);
 });
 
 test("a port that is taken ends the start with one line; 0 listens on nothing", async () => {

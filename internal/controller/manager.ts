@@ -102,7 +102,12 @@ export class Manager {
     try {
       await this.#listen();
       for (const part of [...this.#informers, ...this.#runnables]) running.push(part.run(background.signal));
-      const work = (stop: AbortSignal): Promise<void> => this.#runControllers(stop);
+      const work = async (stop: AbortSignal): Promise<void> => {
+        await this.#runControllers(stop);
+        // Events that are still to be sent go before the Lease does.
+        background.abort();
+        await Promise.all(running);
+      };
       await Promise.all(this.#informers.map((informer) => informer.synced(signal)));
       log.info("Synced caches", { informers: this.#informers.length });
       if (leaderElection) {

@@ -273,6 +273,16 @@ test.each([
   expect(await fenced.get(NODES, { name: "n" })).toBeDefined();
 });
 
+test("what is still to be written when the Lease is released is not sent", async () => {
+  await using server = await FakeApiServer.start();
+  const { fenced, stop, leading, others } = await fencedLeader(server);
+  stop.abort();
+  expect(await leading).toBeUndefined();
+  expect(specOf(server)!.holderIdentity).toBe("");
+  await expect(fenced.mergePatch(NODES, { name: "n" }, {})).rejects.toThrow(LeadershipLostError);
+  expect(others()).toEqual([]);
+});
+
 test("the fence is asked when the connection is there: a process may be stopped while it is made", async () => {
   await using server = await FakeApiServer.start();
   // It takes the connection, and never ends the TLS handshake.

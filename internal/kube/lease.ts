@@ -60,6 +60,8 @@ export async function lead(
     onChange?.(false);
     finished.abort();
     await renewing;
+    // What is late would meet the next leader's writes.
+    options.fence?.close();
     if (!lost.signal.aborted) await candidate.release();
   }
   if (lost.signal.aborted) throw lost.signal.reason;
