@@ -211,7 +211,9 @@ test("events that are still to be sent when a leader stops go before its Lease d
   manager.addRunnable(events);
   server.put("/api/v1/nodes", { metadata: { name: "a" } });
   await manager.run(stop.signal);
-  const writes = server.requests.filter((line) => !line.startsWith("GET")).map((line) => /events|leases/.exec(line)?.[0]);
+  const writes = server.requests
+    .filter((line) => !line.startsWith("GET"))
+    .map((line) => /events|leases/.exec(line)?.[0]);
   expect(writes).toEqual(["leases", "events", "leases"]);
 });
 
