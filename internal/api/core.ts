@@ -226,3 +226,13 @@ export interface JsonSchema {
   items?: JsonSchema;
   [keyword: string]: unknown;
 }
+
+/** The binding of a ValidatingAdmissionPolicy, as far as it says whether the policy is in force everywhere. */
+export interface PolicyBinding extends KubeObject {
+  spec?: {
+    policyName?: string;
+    validationActions?: string[];
+    /** Limits where the policy is in force. */
+    matchResources?: object;
+  };
+}

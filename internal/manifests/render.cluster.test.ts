@@ -235,7 +235,7 @@ test("a name that does not fit with its namespace is rejected, with the reason",
   await cluster.request("POST", onloads, { body: { ...body, metadata: { name: "fits" } } });
 });
 
-test("the CRD is deleted only by who says that it is meant, and other CRDs by anybody", async () => {
+test("the CRDs that drivers hang on are deleted only by who says that it is meant, and others by anybody", async () => {
   await cluster.apply(render("crd"));
   await cluster.apply(admission("crd-deletion"));
   const crds = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions";
@@ -251,8 +251,12 @@ test("the CRD is deleted only by who says that it is meant, and other CRDs by an
   };
   const message = await poll(async () => (await refusal(crd)) || undefined, { what: "the policy being in force" });
   expect(message).toContain("run `onloadctl uninstall --crd` instead");
-  expect(await refusal(crds)).toContain("onloadctl uninstall --crd");
-  expect(await refusal(`${crds}/modules.kmm.sigs.x-k8s.io`)).toBe("");
+  // All of them at once.
+  expect(await refusal(crds)).toContain("run `onloadctl uninstall");
+  const kmm = await refusal(`${crds}/modules.kmm.sigs.x-k8s.io`);
+  expect(kmm).toContain("KMM would unload the drivers of Onload on all nodes at once");
+  expect(kmm).toContain("kubectl annotate crd modules.kmm.sigs.x-k8s.io onload.amd.com/allow-deletion=true");
+  expect(await refusal(`${crds}/preflightvalidations.kmm.sigs.x-k8s.io`)).toBe("");
   const annotate = (value: string | null): Promise<unknown> =>
     cluster.request("PATCH", crd, {
       contentType: "merge",

@@ -7,13 +7,14 @@ import {
   KMM_MODULE_NAME_LABEL,
   kmm1ModuleLoaderLabel,
   onloadModuleName,
+  PLUGIN_NAME_LABEL,
   RETRY_ANNOTATION,
 } from "../api/names.ts";
 import { MODULES, ONLOADS } from "../api/resources.ts";
 import type { Client } from "../kube/client.ts";
 import { collectionPath, DAEMON_SETS, NAMESPACES, PODS } from "../kube/resource.ts";
 import { poll } from "../testcluster/lib/poll.ts";
-import { imagesOf, PATIENCE_MS, type OperatorCluster } from "./testing/operator-cluster.ts";
+import { imagesOf, onloadSpec, PATIENCE_MS, type OperatorCluster } from "./testing/operator-cluster.ts";
 import { ProtectedCluster, refusal } from "./testing/protected-cluster.ts";
 
 setDefaultTimeout(600_000);
@@ -60,10 +61,10 @@ async function traders(): Promise<Pod[]> {
   return (await cluster.client.list<Pod>(PODS, { namespace: "default", labelSelector: "app=trader" })).items;
 }
 
-async function loaders(): Promise<Pod[]> {
-  const labelSelector = `${KMM_MODULE_NAME_LABEL}=${onloadModuleName("main")}`;
+async function podsWith(labelSelector: string): Promise<Pod[]> {
   return (await cluster.client.list<Pod>(PODS, { namespace, labelSelector })).items;
 }
+const loaders = (): Promise<Pod[]> => podsWith(`${KMM_MODULE_NAME_LABEL}=${onloadModuleName("main")}`);
 
 describe("who may deploy Onload", () => {
   test("the admin of a namespace may not make a resource, and is told who may", async () => {
@@ -87,6 +88,8 @@ describe("who may deploy Onload", () => {
     "set any other annotation of ours": () =>
       made.edit(made.tenant, { metadata: { annotations: { "onload.amd.com/confirm": "1" } } }),
     "take the finalizer away": () => made.edit(made.tenant, { metadata: { finalizers: null } }),
+    "keep it for ever": () =>
+      made.edit(made.tenant, { metadata: { finalizers: ["onload.amd.com/node-cleanup", "example.com/hold"] } }),
     "have the garbage collector delete it": () =>
       made.edit(made.tenant, {
         metadata: { ownerReferences: [{ apiVersion: "v1", kind: "ConfigMap", name: "gone", uid: "gone" }] },
@@ -128,6 +131,18 @@ describe("drivers are not unloaded under pods", () => {
     const [pod] = await loaders();
     return { namespace, name: pod!.metadata.name };
   };
+  const plugin = async (): Promise<{ namespace: string; name: string }> => {
+    const [pod] = await podsWith(`${PLUGIN_NAME_LABEL}=${devicePluginName("main")}`);
+    return { namespace, name: pod!.metadata.name };
+  };
+  const collected = {
+    metadata: { ownerReferences: [{ apiVersion: "v1", kind: "ConfigMap", name: "gone", uid: "gone" }] },
+  };
+  const withImage = async (client: Client, pod: { namespace: string; name: string }): Promise<unknown> => {
+    const containers = (await client.get<Pod>(PODS, pod))!.spec!.containers!;
+    const others = containers.map((each) => ({ ...each, image: "registry/other:1" }));
+    return client.mergePatch(PODS, pod, { spec: { containers: others } });
+  };
   const attacks: Record<string, (client: Client) => Promise<unknown>> = {
     "delete the Module": (client) => client.delete(MODULES, { namespace, name: onloadModuleName("main") }),
     "delete all Modules": (client) => collect(client, collectionPath(MODULES, namespace)),
@@ -140,24 +155,18 @@ describe("drivers are not unloaded under pods", () => {
       client.mergePatch<DaemonSet>(DAEMON_SETS, await daemonSet(), {
         spec: { template: { spec: { nodeSelector: { no: "node" } } } },
       } as never),
-    "have KMM's DaemonSet collected": async (client) =>
-      client.mergePatch(DAEMON_SETS, await daemonSet(), {
-        metadata: { ownerReferences: [{ apiVersion: "v1", kind: "ConfigMap", name: "gone", uid: "gone" }] },
-      }),
+    "have KMM's DaemonSet collected": async (client) => client.mergePatch(DAEMON_SETS, await daemonSet(), collected),
     "delete a module-loader pod": async (client) => client.delete(PODS, await loader()),
     "delete it by force": async (client) => client.delete(PODS, await loader(), { gracePeriodSeconds: 0 }),
     "evict a module-loader pod": async (client) => client.evict(await loader(), {}),
     "end a module-loader pod by a deadline": async (client) =>
       client.mergePatch(PODS, await loader(), { spec: { activeDeadlineSeconds: 1 } }),
-    "give a module-loader pod another image": async (client) => {
-      const containers = (await client.get<Pod>(PODS, await loader()))!.spec!.containers!;
-      const others = containers.map((each) => ({ ...each, image: "registry/other:1" }));
-      return client.mergePatch(PODS, await loader(), { spec: { containers: others } });
-    },
-    "have a module-loader pod collected": async (client) =>
-      client.mergePatch(PODS, await loader(), {
-        metadata: { ownerReferences: [{ apiVersion: "v1", kind: "ConfigMap", name: "gone", uid: "gone" }] },
-      }),
+    "give a module-loader pod another image": async (client) => withImage(client, await loader()),
+    "have a module-loader pod collected": async (client) => client.mergePatch(PODS, await loader(), collected),
+    "give a device plugin another image": async (client) => withImage(client, await plugin()),
+    "have a device plugin collected": async (client) => client.mergePatch(PODS, await plugin(), collected),
+    "take a device plugin out of its DaemonSet": async (client) =>
+      client.mergePatch(PODS, await plugin(), { metadata: { labels: { [PLUGIN_NAME_LABEL]: null } } }),
     "take a module-loader pod out of its DaemonSet": async (client) =>
       client.mergePatch(PODS, await loader(), {
         metadata: { labels: { [kmm1ModuleLoaderLabel(namespace, onloadModuleName("main"))]: null } },
@@ -189,6 +198,55 @@ describe("drivers are not unloaded under pods", () => {
     expect(why).toContain(`the Onload resource main is in namespace ${namespace}: delete that first`);
     const other = await cluster.createNamespace();
     await cluster.client.delete(NAMESPACES, { name: other });
+  });
+
+  test("nor while the nodes of a deleted one are still to be cleaned", async () => {
+    const other = await cluster.createNamespace();
+    const metadata = { namespace: other, name: "leaving", finalizers: ["example.com/hold"] };
+    const spec = onloadSpec("no-such-pool", "v1");
+    await made.deployer.create(ONLOADS, { apiVersion: "onload.amd.com/v1alpha1", kind: "Onload", metadata, spec });
+    await made.deployer.delete(ONLOADS, metadata);
+    expect(await refusal(cluster.client.delete(NAMESPACES, { name: other }))).toContain(
+      "wait until its nodes are clean",
+    );
+    await made.deployer.mergePatch(ONLOADS, metadata, { metadata: { finalizers: null } });
+    await cluster.gone(other, "leaving");
+    await cluster.client.delete(NAMESPACES, { name: other });
+  });
+
+  test("nobody but the operator makes what only the operator can delete", async () => {
+    const labels = {
+      "app.kubernetes.io/managed-by": "onload-operator",
+      "app.kubernetes.io/part-of": "onload",
+      app: "x",
+    };
+    const template = { metadata: { labels: { app: "x" } }, spec: { containers: [{ name: "a", image: "a" }] } };
+    const create = (name: string, mine: object): Promise<unknown> =>
+      made.tenant.create<DaemonSet>(DAEMON_SETS, {
+        apiVersion: "apps/v1",
+        kind: "DaemonSet",
+        metadata: { namespace, name, labels: mine },
+        spec: { selector: { matchLabels: { app: "x" } }, template },
+      } as never);
+    expect(await refusal(create("a", labels))).toContain("only the Onload operator makes objects");
+    const pod = { apiVersion: "v1", kind: "Pod", metadata: { namespace, name: "a", labels }, spec: template.spec };
+    expect(await refusal(made.tenant.create(PODS, pod as unknown as Pod))).toContain("only the Onload operator makes");
+    await create("b", { app: "x" });
+    const mine = { namespace, name: "b" };
+    const why = await refusal(made.tenant.mergePatch(DAEMON_SETS, mine, { metadata: { labels } }));
+    expect(why).toContain("the operator makes b from the Onload resource");
+    await made.tenant.delete(DAEMON_SETS, mine);
+  });
+
+  test("a policy that only warns is told, and one that denies again", async () => {
+    const binding = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicybindings/onload-operator-drivers";
+    const set = (validationActions: string[]): Promise<unknown> =>
+      cluster.plane.request("PATCH", binding, { contentType: "merge", body: { spec: { validationActions } } });
+    await set(["Warn"]);
+    const why = await cluster.condition(namespace, "Protected", "False");
+    expect(why).toContain("onload-operator-drivers: does not deny");
+    await set(["Deny"]);
+    await cluster.condition(namespace, "Protected", "True");
   });
 
   test("pods of other Modules are no matter of these policies", async () => {

@@ -122,6 +122,16 @@ describe("the operator's own credentials cannot", () => {
   });
 });
 
+test("but they remove what the original operator has left in a namespace kube-*", async () => {
+  const metadata = { namespace: "kube-system", name: onloadModuleName("old") };
+  const module = (await cluster.client.get(MODULES, { namespace, name: onloadModuleName("main") }))!;
+  await cluster.client.create(MODULES, { ...module, metadata });
+  expect(await refusal(made.thief.mergePatch(MODULES, metadata, { metadata: { labels: { a: "b" } } }))).toContain(
+    "nothing in a namespace kube-*",
+  );
+  await made.thief.delete(MODULES, metadata);
+});
+
 test("but they do install and remove Onload, for who may deploy it", async () => {
   await made.deployer.delete(ONLOADS, { namespace, name: "main" });
   await cluster.gone(namespace);

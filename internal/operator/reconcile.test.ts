@@ -70,7 +70,21 @@ describe("a resource whose namespace is being deleted", () => {
     const bed = await serving("n1");
     bed.cluster.put(NAMESPACES, ending);
     fail(bed, ({ verb }) => verb === "delete");
-    expect(bed.reconcile()).rejects.toThrow("Cannot do it");
+    await expect(bed.reconcile()).rejects.toThrow("Cannot do it");
+    expect(bed.cluster.take()).toEqual(["delete onloads main"]);
+    expect(bed.labels("n1")).toHaveProperty([pluginLabel(KEY)]);
+    bed.now += 60_000;
+    await expect(bed.reconcile()).rejects.toThrow("Cannot do it");
+    expect(bed.condition("Degraded")).toStartWith("Degraded=True StepFailed: Cannot do it");
+  });
+
+  test("is tried again if that is refused, although its spec cannot be read", async () => {
+    const bed = new ReconcilerBed();
+    bed.putOnload({ onload: undefined as never });
+    bed.cluster.put(NAMESPACES, ending);
+    fail(bed, ({ verb }) => verb === "delete");
+    await expect(bed.reconcile()).rejects.toThrow("Cannot do it");
+    expect(bed.condition("Degraded")).toStartWith("Degraded=True");
   });
 
   test("other namespaces are no matter", async () => {

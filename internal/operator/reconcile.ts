@@ -45,11 +45,17 @@ export class OnloadReconciler {
       this.#forget(key);
       return {};
     }
-    if (await endWithNamespace(this.#deps, raw, signal)) return {};
+    const ended = await endWithNamespace(this.#deps, raw, signal);
+    if (ended === true) return {};
+    const refusal = ended === false ? undefined : ended;
     const gathered = await gather(this.#deps, raw, session, signal);
-    if ("unreadable" in gathered) return reportUnreadable(this.#deps, raw, session, gathered.unreadable, signal);
+    if ("unreadable" in gathered) {
+      const result = await reportUnreadable(this.#deps, raw, session, gathered.unreadable, signal);
+      if (refusal) throw refusal;
+      return result;
+    }
     const decision = decide(this.#deps, gathered, session);
-    const results = await act(this.#deps, gathered, decision, session, signal);
+    const results = await act(this.#deps, gathered, decision, session, signal, refusal);
     const reported = await report(this.#deps, gathered, decision, results, session, signal);
     return next(this.#deps, decision, results, reported, log);
   }

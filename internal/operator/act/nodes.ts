@@ -103,7 +103,7 @@ async function takeStep(
   const { name } = plan.facts;
   if (plan.step === "Inspect") {
     inspected.add(name);
-    await pods.inspect(name, signal);
+    await pods.inspect(name, signal, plan.state !== "Inspecting");
     results.again ??= "now";
     return;
   }
@@ -118,7 +118,7 @@ async function takeStep(
   // A node that starts because nobody holds anything there is looked at once more: nobody follows an empty list.
   if (plan.step === "UnlabelPlugin" && plan.facts.holders?.length === 0) {
     inspected.add(name);
-    const left = await pods.inspect(name, signal);
+    const left = await pods.inspect(name, signal, true);
     if (left.length > 0) {
       results.again = "now";
       return;

@@ -1,7 +1,7 @@
 /** What the operator follows on the API server. */
 import type { Logger } from "../../cli/log.ts";
 import { SFC_MACHINE_CONFIG_LABELS } from "../../api/boot-status.ts";
-import type { CustomResourceDefinition, DaemonSet, KubeObject, Node, Pod } from "../../api/core.ts";
+import type { CustomResourceDefinition, DaemonSet, KubeObject, Node, Pod, PolicyBinding } from "../../api/core.ts";
 import type { Module, ModuleImagesConfig, NodeModulesConfig } from "../../api/kmm.ts";
 import { KMM_IMAGE_OWNER_LABEL, KMM_MODULE_NAME_LABEL, PLUGIN_NAME_LABEL } from "../../api/names.ts";
 import type { Client } from "../../kube/client.ts";
@@ -21,6 +21,7 @@ import {
   trimDaemonSet,
   trimModule,
   trimNamespace,
+  trimPolicyBinding,
   trimNode,
   trimNodeModulesConfig,
   trimPod,
@@ -56,7 +57,7 @@ export interface Caches {
   /** Whether a namespace is being deleted, and whether its pods may be taken away by force. */
   namespaces: Informer<KubeObject>;
   /** Kubernetes 1.30 and later: bindings of our admission policies, which have the names of their policies. */
-  policyBindings: Informer<KubeObject>;
+  policyBindings: Informer<PolicyBinding>;
 }
 
 /** What reading needs of the caches. */
@@ -140,11 +141,11 @@ export function createCaches(
       pageSize: 20,
     }),
     namespaces: new Informer<KubeObject>({ ...common, resource: NAMESPACES, transform: trimNamespace }),
-    policyBindings: new Informer<KubeObject>({
+    policyBindings: new Informer<PolicyBinding>({
       ...common,
       resource: VALIDATING_ADMISSION_POLICY_BINDINGS,
       labelSelector: "app.kubernetes.io/part-of=onload",
-      transform: trimToLabels,
+      transform: trimPolicyBinding,
       absentRetryMs: ABSENT_RETRY_MS,
     }),
   };

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import type { Pod } from "../../api/core.ts";
 import { ONLOAD_RESOURCE, PLUGIN_NAME_LABEL } from "../../api/names.ts";
-import { NodePods } from "./node-pods.ts";
+import { MAX_WATCHES_OF_WAITING, NodePods } from "./node-pods.ts";
 
 const pod = (name: string, phase: string, labels: Record<string, string> = {}): Pod =>
   ({
@@ -59,4 +59,21 @@ test("a list with a plugin's pod in it does not count for who wants that plugin 
   await pods.inspect("n1", signal);
   expect(pods.holders("n1", "ns/a-plugin")).toBeUndefined();
   expect(names(pods.holders("n1", "ns/b-plugin"))).toContain("app");
+});
+
+test("of nodes that wait for their turn only so many are watched, and each in its turn", async () => {
+  const { pods, watched } = looking([pod("app", "Running")]);
+  const waiting = Array.from({ length: 1000 }, (_, i) => `w${i}`);
+  await Promise.all(waiting.map((node) => pods.inspect(node, signal, true)));
+  expect(watched.size).toBe(MAX_WATCHES_OF_WAITING);
+  const unwatched = waiting.find((node) => !watched.has(node))!;
+  expect(names(pods.holders(unwatched))).toEqual(["app"]);
+  expect(pods.isWatched(unwatched)).toBe(false);
+  await pods.inspect(unwatched, signal);
+  expect(pods.isWatched(unwatched)).toBe(true);
+  // A place that is free goes to the next that is looked at.
+  for (const node of [...watched].slice(0, 2)) pods.forget(node);
+  const next = waiting.findLast((node) => !watched.has(node))!;
+  await pods.inspect(next, signal, true);
+  expect(pods.isWatched(next)).toBe(true);
 });

@@ -14,6 +14,12 @@ import { holdsOnload } from "./holders.ts";
 import { isFinished } from "./pods.ts";
 import { trimPod } from "./trim.ts";
 
+/**
+ * Nodes that only wait for their turn are watched up to this number: each watch is a connection to the API server, and a
+ * whole fleet may wait. What is known of the others is what was listed, until they are looked at again in their turn.
+ */
+export const MAX_WATCHES_OF_WAITING = 50;
+
 interface Inspection {
   /** Pods that hold amd.com/onload, as they were listed. */
   listed: DeepReadonly<Pod>[];
@@ -124,9 +130,10 @@ export class NodePods {
   /**
    * Lists a node's pods afresh. If some hold amd.com/onload, they are followed from then on.
    *
+   * @param waits whether the node only waits for its turn, so that it is not followed if many are already
    * @returns those pods
    */
-  async inspect(node: string, signal: AbortSignal): Promise<DeepReadonly<Pod>[]> {
+  async inspect(node: string, signal: AbortSignal, waits = false): Promise<DeepReadonly<Pod>[]> {
     const { items } = await this.#client.list<Pod>(PODS, { fieldSelector: onNode(node), signal });
     const plugins = items.flatMap(({ metadata: { namespace, labels } }) => {
       const name = labels?.[PLUGIN_NAME_LABEL];
@@ -134,9 +141,14 @@ export class NodePods {
     });
     const listed = items.filter(isHolder).map(trimHolder);
     const known = this.#inspections.get(node)?.watch;
-    const watch = known ?? (listed.length > 0 ? this.#watch(node, () => this.#onChange(node)) : undefined);
+    const follow = listed.length > 0 && (!waits || this.#watches < MAX_WATCHES_OF_WAITING);
+    const watch = known ?? (follow ? this.#watch(node, () => this.#onChange(node)) : undefined);
     this.#inspections.set(node, { listed, plugins: new Set(plugins), watch });
     return listed;
+  }
+
+  get #watches(): number {
+    return [...this.#inspections.values()].filter(({ watch }) => watch !== undefined).length;
   }
 
   /** Whether what is known comes from a watch, which may be a moment behind. */

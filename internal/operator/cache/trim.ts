@@ -7,6 +7,7 @@ import type {
   Node,
   Pod,
   ObjectMeta,
+  PolicyBinding,
 } from "../../api/core.ts";
 import type { Module, NodeModulesConfig } from "../../api/kmm.ts";
 import {
@@ -44,6 +45,20 @@ export function trimNamespace(namespace: KubeObject): KubeObject {
   const consent = namespace.metadata.annotations?.[FORCE_ANNOTATION];
   const annotations = consent === undefined ? {} : { [FORCE_ANNOTATION]: consent };
   return { ...kind(namespace), metadata: { ...identity(namespace.metadata), annotations } };
+}
+
+/** The binding of a policy: whether that policy is in force. */
+export function trimPolicyBinding(binding: PolicyBinding): PolicyBinding {
+  const { policyName, validationActions, matchResources } = binding.spec ?? {};
+  return {
+    ...kind(binding),
+    metadata: identity(binding.metadata),
+    spec: {
+      ...only("policyName", policyName),
+      ...only("validationActions", validationActions),
+      ...only("matchResources", matchResources),
+    },
+  };
 }
 
 /** What tells of a cordon; undefined if nothing does. */

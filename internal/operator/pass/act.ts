@@ -60,6 +60,7 @@ function workOf(
 /**
  * Does what was decided. What goes wrong is in the results.
  *
+ * @param refusal why the resource could not be deleted with its namespace: until it can, nothing else is done
  * @throws the signal's reason when it aborts, once everything that was begun has ended
  */
 export async function act(
@@ -68,13 +69,16 @@ export async function act(
   decision: Decision,
   session: ResourceSession,
   signal: AbortSignal,
+  refusal?: Error,
 ): Promise<PassResults> {
   const { client, monotonic } = deps;
   const { plan } = decision.planned;
   const nodes = plan.nodes.map(({ facts }) => facts);
   const pods = failedModulePods(nodes, gathered.key, deps.caches);
   const [worked, logs] = await Promise.allSettled([
-    work(deps, gathered, decision, session, signal),
+    refusal
+      ? workOf(plan, { ...NO_STEPS, errors: [refusal] }, NO_OBJECTS)
+      : work(deps, gathered, decision, session, signal),
     session.failureLogs.collect(client, pods, monotonic(), signal),
   ]);
   signal.throwIfAborted();

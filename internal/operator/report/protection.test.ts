@@ -1,14 +1,17 @@
 import { expect, test } from "bun:test";
-import type { KubeObject } from "../../api/core.ts";
+import type { PolicyBinding } from "../../api/core.ts";
 import { PROTECTING_POLICIES } from "../../api/names.ts";
 import { Store } from "../../kube/store.ts";
 import { eventsOfStatus } from "./event-texts.ts";
 import { protection } from "./protection.ts";
 
-/** The condition, if these bindings are in the cluster. */
-function of(names: readonly string[]): ReturnType<typeof protection> {
-  const store = new Store<KubeObject>();
-  for (const name of names) store.set({ apiVersion: "", kind: "", metadata: { name } });
+/** The condition, if these bindings are in the cluster, each as it is shipped but for what `changed` says. */
+function of(names: readonly string[], changed: Record<string, object> = {}): ReturnType<typeof protection> {
+  const store = new Store<PolicyBinding>();
+  for (const name of names) {
+    const spec = { policyName: name, validationActions: ["Deny"], ...changed[name] };
+    store.set({ apiVersion: "", kind: "", metadata: { name }, spec });
+  }
   return protection({ policyBindings: { store } });
 }
 
@@ -24,13 +27,29 @@ test("no policies, as before Kubernetes 1.30: says what can happen and what to d
   const { status, reason, message } = of([]);
   expect([status, reason]).toEqual(["False", "PoliciesMissing"]);
   expect(message).toStartWith("Admission policies are not installed: who may write Onload resources");
-  expect(message).toEndWith("run: onloadctl manifests admission | kubectl apply --server-side -f -");
+  expect(message).toEndWith("run: onloadctl manifests admission | kubectl apply --server-side --force-conflicts -f -");
 });
 
 test("one is missing: names it", () => {
   const { status, message } = of(PROTECTING_POLICIES.filter((name) => name !== "onload-operator-drivers"));
   expect(status).toBe("False");
-  expect(message).toContain("not installed (onload-operator-drivers)");
+  expect(message).toContain("not in force (onload-operator-drivers: not installed)");
+});
+
+test.each([
+  ["does not deny", { validationActions: ["Audit", "Warn"] }],
+  ["does not deny", { validationActions: undefined }],
+  ["limited to some objects", { matchResources: { namespaceSelector: {} } }],
+  ["bound to another policy", { policyName: "mine" }],
+])("a policy that is there and keeps nobody from anything: %s", (fault, spec) => {
+  const { status, message } = of(PROTECTING_POLICIES, { "onload-operator-deploy": spec });
+  expect(status).toBe("False");
+  expect(message).toContain(`not in force (onload-operator-deploy: ${fault}): who may`);
+});
+
+test("a policy that warns too is in force", () => {
+  const spec = { validationActions: ["Warn", "Deny"], paramRef: { selector: {} } };
+  expect(of(PROTECTING_POLICIES, { "onload-operator-deploy": spec }).status).toBe("True");
 });
 
 test("is told once as an event: a warning if policies are missing, nothing if all is well from the start", () => {

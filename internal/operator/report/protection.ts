@@ -1,4 +1,5 @@
 /** The condition Protected: whether the admission policies are in force that keep nodes from other people's mistakes. */
+import type { DeepReadonly, PolicyBinding } from "../../api/core.ts";
 import { PROTECTING_POLICIES } from "../../api/names.ts";
 import { CONDITION, REASON } from "../../api/reasons.ts";
 import type { Stores } from "../cache/caches.ts";
@@ -7,15 +8,35 @@ import { drafterOf, type ConditionDraft } from "./conditions.ts";
 /** The condition, from the bindings of policies that are in the cluster. */
 export function protection({ policyBindings }: Pick<Stores, "policyBindings">): ConditionDraft {
   const draft = drafterOf(CONDITION.Protected);
-  const missing = PROTECTING_POLICIES.filter((name) => policyBindings.store.get(name) === undefined);
-  if (missing.length === 0) {
+  const states = PROTECTING_POLICIES.map((name) => ({ name, ...stateOf(policyBindings.store.get(name), name) }));
+  const wrong = states.filter(({ fault }) => fault !== undefined);
+  if (wrong.length === 0) {
     return draft("True", REASON.PoliciesInstalled, "Only those who may deploy Onload can take nodes out of service");
   }
-  const which = missing.length === PROTECTING_POLICIES.length ? "" : ` (${missing.join(", ")})`;
-  const remedy = "onloadctl manifests admission | kubectl apply --server-side -f -";
+  const isAnyThere = states.some(({ isThere }) => isThere);
+  const which = isAnyThere ? ` (${wrong.map(({ name, fault }) => `${name}: ${fault}`).join(", ")})` : "";
+  const remedy = "onloadctl manifests admission | kubectl apply --server-side --force-conflicts -f -";
   return draft(
     "False",
     REASON.PoliciesMissing,
-    `Admission policies are not installed${which}: who may write Onload resources, or delete objects in their namespaces, can unload drivers on all nodes; on Kubernetes 1.30 and later run: ${remedy}`,
+    `Admission policies are not ${isAnyThere ? "in force" : "installed"}${which}: who may write Onload resources, or delete objects in their namespaces, can unload drivers on all nodes; on Kubernetes 1.30 and later run: ${remedy}`,
   );
+}
+
+/** What is wrong with a policy's binding; a policy that warns or audits only, or somewhere only, keeps nobody from anything. */
+function stateOf(
+  binding: DeepReadonly<PolicyBinding> | undefined,
+  name: string,
+): { isThere: boolean; fault: string | undefined } {
+  if (!binding) return { isThere: false, fault: "not installed" };
+  const { policyName, validationActions = [], matchResources } = binding.spec ?? {};
+  const fault =
+    policyName !== name
+      ? "bound to another policy"
+      : !validationActions.includes("Deny")
+        ? "does not deny"
+        : matchResources
+          ? "limited to some objects"
+          : undefined;
+  return { isThere: true, fault };
 }
