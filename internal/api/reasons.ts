@@ -54,6 +54,8 @@ export const REASON = {
   StepFailed: "StepFailed",
   /** What is known of the cluster may be outdated, because the API server has not answered for a while: nothing is done. */
   CacheOutdated: "CacheOutdated",
+  /** The CRD that is installed lacks fields that this operator needs. */
+  CrdOutdated: "CrdOutdated",
   /** No image for the device plugin is known. */
   NoDevicePluginImage: "NoDevicePluginImage",
   /** Every admission policy is in force. */

@@ -153,7 +153,7 @@ export function trimNodeModulesConfig(nmc: NodeModulesConfig): NodeModulesConfig
 export function trimCrd(crd: CustomResourceDefinition): CustomResourceDefinition {
   const { group, scope, names, versions } = crd.spec;
   // Other groups' schemas are never looked at.
-  const ours = group.endsWith(KMM_GROUP);
+  const ours = group.endsWith(KMM_GROUP) || group === ONLOAD_GROUP;
   return {
     ...kind(crd),
     metadata: identity(crd.metadata),

@@ -1,5 +1,6 @@
 /** Stage 2 of a pass: the plan, and what may be done of it. */
 import type { SeenNodes } from "../act/nodes.ts";
+import { crdProblem } from "../observe/crd.ts";
 import { cacheProblem, heldBackProblems, KMM_MISSING, NO_IMAGE, type ResourceProblem } from "../observe/preflight.ts";
 import { REASON } from "../../api/reasons.ts";
 import { planFor, type Planned } from "../plan.ts";
@@ -42,6 +43,7 @@ export function decide(deps: PassDeps, gathered: Gathered, session: ResourceSess
   const outdated = deps.outdated();
   // A failure may be over, and a node may be at another step by now.
   const isKnown = outdated === undefined;
+  const oldCrd = crdProblem(caches);
   const selector = selectorChange(onload, plan.nodes, planned.policy.maxUnavailable, isKnown);
   const rollback = kmm.installed && isKnown ? beginRollback(onload, plan, now) : undefined;
   return {
@@ -49,6 +51,7 @@ export function decide(deps: PassDeps, gathered: Gathered, session: ResourceSess
     rollback,
     problems: [
       ...(outdated === undefined ? [] : [cacheProblem(outdated)]),
+      ...(oldCrd ? [oldCrd] : []),
       ...(deleting ? [] : [...problemsOf(gathered, planned), ...selectorProblems(selector)]),
     ],
     selector,

@@ -1,7 +1,7 @@
 /** What makes the operator look at a resource again: every change of what it follows. */
 import { isDeepStrictEqual } from "node:util";
 import type { DeepReadonly, KubeObject } from "../../api/core.ts";
-import { KMM_GROUP } from "../../api/names.ts";
+import { KMM_GROUP, ONLOAD_GROUP } from "../../api/names.ts";
 import type { Informer } from "../../kube/informer.ts";
 import { splitKey } from "../../kube/object.ts";
 import type { Change } from "../../kube/store.ts";
@@ -54,7 +54,10 @@ export function watchAll(watcher: Watcher, caches: Caches, isOurs: (key: string)
   controller.watch(caches.namespaces, (change) =>
     isSame(change, (namespace) => namespace !== undefined && agreesToForce(namespace)) ? [] : all(),
   );
-  controller.watch(caches.crds, ({ old, current }) => ((current ?? old)?.spec.group.endsWith(KMM_GROUP) ? all() : []));
+  controller.watch(caches.crds, ({ old, current }) => {
+    const group = (current ?? old)?.spec.group ?? "";
+    return group.endsWith(KMM_GROUP) || group === ONLOAD_GROUP ? all() : [];
+  });
   controller.watch(caches.policyBindings, all);
 }
 
