@@ -38,6 +38,11 @@ const collect = (client: Client, path: string): Promise<unknown> =>
   client.transport.json({ method: "DELETE", path, action: "delete all" });
 const ref = (): { namespace: string; name: string } => ({ namespace, name: "main" });
 
+async function loaderDaemonSets(): Promise<DaemonSet[]> {
+  const labelSelector = "kmm.node.kubernetes.io/role=module-loader";
+  return (await cluster.client.list<DaemonSet>(DAEMON_SETS, { namespace, labelSelector })).items;
+}
+
 /** A pod that holds amd.com/onload on each node; no controller makes it again. */
 async function createTraders(): Promise<void> {
   for (const node of made.nodes) {
@@ -276,6 +281,31 @@ test("an upgrade goes through under all policies, pods deleted by force included
   for (const node of made.nodes) expect(await cluster.versionOn(node, namespace)).toBe("v2");
   expect(await traders()).toEqual([]);
   expect(cluster.kubelet.violations).toEqual([]);
+  // KMM may change its own objects: it takes the former version's DaemonSet away.
+  await poll(async () => (await loaderDaemonSets()).length === 1, {
+    what: "The end of the former version's DaemonSet",
+    timeoutMs: PATIENCE_MS,
+  });
+});
+
+test("KMM may change its objects even where it is an administrator of the cluster, and no other such account may", async () => {
+  const { name, namespace: home } = { name: "kmm-operator-controller-manager", namespace: "kmm-operator-system" };
+  const other = { name: "deployer", namespace: home };
+  await cluster.plane.request("POST", `/api/v1/namespaces/${home}/serviceaccounts`, { body: { metadata: other } });
+  const apiGroup = "rbac.authorization.k8s.io";
+  await cluster.plane.request("POST", `/apis/${apiGroup}/v1/clusterrolebindings`, {
+    body: {
+      metadata: { name: "admins" },
+      roleRef: { apiGroup, kind: "ClusterRole", name: "cluster-admin" },
+      subjects: [name, other.name].map((each) => ({ kind: "ServiceAccount", name: each, namespace: home })),
+    },
+  });
+  const [daemonSet] = await loaderDaemonSets();
+  const path = `${collectionPath(DAEMON_SETS, namespace)}/${daemonSet!.metadata.name}?dryRun=All`;
+  const attempt = async (account: string): Promise<string> =>
+    refusal(collect(await made.clientOf(await cluster.plane.serviceAccountKubeconfig(home, account)), path));
+  expect(await attempt(name)).toBe("");
+  expect(await attempt(other.name)).toContain("under running pods");
 });
 
 test("a namespace that is deleted on purpose ends, and its nodes are emptied before their drivers go", async () => {

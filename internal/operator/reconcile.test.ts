@@ -731,6 +731,32 @@ describe("the Module of sfc, once it is not wanted any more", () => {
     await bed.reconcile();
     expect(bed.cluster.object(MODULES, ref)).toBeUndefined();
   });
+
+  test("stays, if it is somebody else's of that name", async () => {
+    const bed = await serving("n1");
+    const theirs = { apiVersion: "kmm.sigs.x-k8s.io/v1beta1", kind: "Module", metadata: ref, spec: bed.module!.spec };
+    bed.cluster.put(MODULES, theirs);
+    await bed.settle();
+    expect(bed.cluster.object(MODULES, ref)).toBeDefined();
+    bed.deleteOnload();
+    await cleanUp(bed);
+    expect(bed.onload).toBeUndefined();
+    expect(bed.cluster.object(MODULES, ref)).toBeDefined();
+  });
+
+  test("goes, if the original operator made it", async () => {
+    const bed = await serving("n1");
+    const owner = { apiVersion: "onload.amd.com/v1alpha1", kind: "Onload", name: KEY.name, uid: "1" };
+    const metadata = { ...ref, ownerReferences: [owner] };
+    bed.cluster.put(MODULES, {
+      apiVersion: "kmm.sigs.x-k8s.io/v1beta1",
+      kind: "Module",
+      metadata,
+      spec: bed.module!.spec,
+    });
+    await bed.settle();
+    expect(bed.cluster.object(MODULES, ref)).toBeUndefined();
+  });
 });
 
 describe("objects that somebody changes", () => {

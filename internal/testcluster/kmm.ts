@@ -1,8 +1,10 @@
-import { copyFileSync, mkdirSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { parse } from "yaml";
 import { freePorts } from "./lib/ports.ts";
 import { poll } from "./lib/poll.ts";
 import type { RunningProcess } from "./lib/run-state.ts";
-import { tool } from "./tools/index.ts";
+import { moduleFolder, tool } from "./tools/index.ts";
 import { KMM_NAMESPACE, KMM_SERVICE_ACCOUNT } from "./audit-policy.ts";
 import type { ControlPlane } from "./control-plane.ts";
 import { installCrds } from "./crds.ts";
@@ -52,15 +54,24 @@ export async function startKmm(plane: ControlPlane, signal?: AbortSignal): Promi
   return running;
 }
 
-/** Makes the manager's ServiceAccount, by which admission policies know it, and returns its kubeconfig. */
+/**
+ * Makes the manager's ServiceAccount with the role of KMM's own manifests, and returns its kubeconfig. Admission policies
+ * know it by both.
+ */
 async function createAccount(plane: ControlPlane): Promise<string> {
   const metadata = { name: KMM_SERVICE_ACCOUNT };
+  const kmm = await moduleFolder("kmm", "github.com/kubernetes-sigs/kernel-module-management");
+  const role = parse(readFileSync(join(kmm, "config/rbac/role.yaml"), "utf8")) as { rules: unknown[] };
+  // The API server enforces permissions of owner references, as OpenShift's does, for which that role is too small.
+  const owns = { apiGroups: ["kmm.sigs.x-k8s.io"], resources: ["modules/finalizers"], verbs: ["update"] };
+  const rbac = "/apis/rbac.authorization.k8s.io/v1";
   await plane.request("POST", "/api/v1/namespaces", { body: { metadata: { name: KMM_NAMESPACE } } });
   await plane.request("POST", `/api/v1/namespaces/${KMM_NAMESPACE}/serviceaccounts`, { body: { metadata } });
-  await plane.request("POST", "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings", {
+  await plane.request("POST", `${rbac}/clusterroles`, { body: { metadata, rules: [...role.rules, owns] } });
+  await plane.request("POST", `${rbac}/clusterrolebindings`, {
     body: {
       metadata,
-      roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: "cluster-admin" },
+      roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: KMM_SERVICE_ACCOUNT },
       subjects: [{ kind: "ServiceAccount", namespace: KMM_NAMESPACE, name: KMM_SERVICE_ACCOUNT }],
     },
   });

@@ -9,6 +9,7 @@
 import { asError } from "../../cli/errors.ts";
 import type { DeepReadonly, KubeObject } from "../../api/core.ts";
 import type { ClusterClient } from "../cache/cluster-client.ts";
+import { OPERATOR_NAME } from "../../api/names.ts";
 import { isConflict } from "../../kube/errors.ts";
 import { MODULES, type Resource } from "../../api/resources.ts";
 import { DAEMON_SETS, refOf } from "../../kube/resource.ts";
@@ -150,14 +151,19 @@ async function resultsOf(work: Promise<void>[], signal: AbortSignal): Promise<Ob
   };
 }
 
-/** Deletes an object, if it is there. */
+/** Whether an object was made for an Onload resource, by us or by the original operator, which set owners. */
+function isOurs({ metadata: { labels, ownerReferences = [] } }: DeepReadonly<KubeObject>): boolean {
+  return labels?.["app.kubernetes.io/managed-by"] === OPERATOR_NAME || ownerReferences.some(isByOnload);
+}
+
+/** Deletes an object, if it is there, and not somebody else's of that name. */
 async function removeObject(
   { client, applied }: Applier,
   resource: Resource,
   live: DeepReadonly<KubeObject> | undefined,
   signal: AbortSignal,
 ): Promise<void> {
-  if (!live || live.metadata.deletionTimestamp) return;
+  if (!live || live.metadata.deletionTimestamp || !isOurs(live)) return;
   await client.delete(resource, refOf(live), { uid: live.metadata.uid, signal });
   applied.delete(idOf(resource, live));
 }
