@@ -73,6 +73,7 @@ export const PROTECTING_POLICIES: readonly string[] = [
   "objects",
   "drivers",
   "driver-evictions",
+  "node-labels",
   "own-nodes",
   "own-objects",
   "crd-deletion",

@@ -7,43 +7,44 @@ import file4 from "./admission/drivers.yaml" with { type: "text" };
 import file5 from "./admission/kustomization.yaml" with { type: "text" };
 import file6 from "./admission/name-length.yaml" with { type: "text" };
 import file7 from "./admission/namespaces.yaml" with { type: "text" };
-import file8 from "./admission/objects.yaml" with { type: "text" };
-import file9 from "./admission/own-nodes.yaml" with { type: "text" };
-import file10 from "./admission/own-objects.yaml" with { type: "text" };
-import file11 from "./crd/kustomization.yaml" with { type: "text" };
-import file12 from "./crd/onload.amd.com_onloads.yaml" with { type: "text" };
-import file13 from "./default/kustomization.yaml" with { type: "text" };
-import file14 from "./manager/deployment.yaml" with { type: "text" };
-import file15 from "./manager/kustomization.yaml" with { type: "text" };
-import file16 from "./manager/namespace.yaml" with { type: "text" };
-import file17 from "./olm/annotations.yaml" with { type: "text" };
-import file18 from "./olm/clusterserviceversion.yaml" with { type: "text" };
-import file19 from "./olm/dependencies.yaml" with { type: "text" };
-import file20 from "./olm/scorecard.yaml" with { type: "text" };
-import file21 from "./openshift/kustomization.yaml" with { type: "text" };
-import file22 from "./openshift/privileged-scc.yaml" with { type: "text" };
-import file23 from "./prometheus/dashboard.yaml" with { type: "text" };
-import file24 from "./prometheus/kustomization.yaml" with { type: "text" };
-import file25 from "./prometheus/metrics-service.yaml" with { type: "text" };
-import file26 from "./prometheus/monitors.yaml" with { type: "text" };
-import file27 from "./prometheus/rules.yaml" with { type: "text" };
-import file28 from "./rbac/kustomization.yaml" with { type: "text" };
-import file29 from "./rbac/leader-election-role.yaml" with { type: "text" };
-import file30 from "./rbac/manager-role.yaml" with { type: "text" };
-import file31 from "./rbac/service-account.yaml" with { type: "text" };
-import file32 from "./rbac/user-roles.yaml" with { type: "text" };
-import file33 from "./samples/in-cluster-build/dockerfile.yaml" with { type: "text" };
-import file34 from "./samples/in-cluster-build/kustomization.yaml" with { type: "text" };
-import file35 from "./samples/in-cluster-build/onload.yaml" with { type: "text" };
-import file36 from "./samples/namespace/kustomization.yaml" with { type: "text" };
-import file37 from "./samples/namespace/namespace.yaml" with { type: "text" };
-import file38 from "./samples/namespace/service-account.yaml" with { type: "text" };
-import file39 from "./samples/onload/kustomization.yaml" with { type: "text" };
-import file40 from "./samples/onload/onload_v1alpha1_onload.yaml" with { type: "text" };
-import file41 from "./samples/pod/kustomization.yaml" with { type: "text" };
-import file42 from "./samples/pod/pod.yaml" with { type: "text" };
-import file43 from "./samples/profiles/kustomization.yaml" with { type: "text" };
-import file44 from "./samples/profiles/latency.yaml" with { type: "text" };
+import file8 from "./admission/node-labels.yaml" with { type: "text" };
+import file9 from "./admission/objects.yaml" with { type: "text" };
+import file10 from "./admission/own-nodes.yaml" with { type: "text" };
+import file11 from "./admission/own-objects.yaml" with { type: "text" };
+import file12 from "./crd/kustomization.yaml" with { type: "text" };
+import file13 from "./crd/onload.amd.com_onloads.yaml" with { type: "text" };
+import file14 from "./default/kustomization.yaml" with { type: "text" };
+import file15 from "./manager/deployment.yaml" with { type: "text" };
+import file16 from "./manager/kustomization.yaml" with { type: "text" };
+import file17 from "./manager/namespace.yaml" with { type: "text" };
+import file18 from "./olm/annotations.yaml" with { type: "text" };
+import file19 from "./olm/clusterserviceversion.yaml" with { type: "text" };
+import file20 from "./olm/dependencies.yaml" with { type: "text" };
+import file21 from "./olm/scorecard.yaml" with { type: "text" };
+import file22 from "./openshift/kustomization.yaml" with { type: "text" };
+import file23 from "./openshift/privileged-scc.yaml" with { type: "text" };
+import file24 from "./prometheus/dashboard.yaml" with { type: "text" };
+import file25 from "./prometheus/kustomization.yaml" with { type: "text" };
+import file26 from "./prometheus/metrics-service.yaml" with { type: "text" };
+import file27 from "./prometheus/monitors.yaml" with { type: "text" };
+import file28 from "./prometheus/rules.yaml" with { type: "text" };
+import file29 from "./rbac/kustomization.yaml" with { type: "text" };
+import file30 from "./rbac/leader-election-role.yaml" with { type: "text" };
+import file31 from "./rbac/manager-role.yaml" with { type: "text" };
+import file32 from "./rbac/service-account.yaml" with { type: "text" };
+import file33 from "./rbac/user-roles.yaml" with { type: "text" };
+import file34 from "./samples/in-cluster-build/dockerfile.yaml" with { type: "text" };
+import file35 from "./samples/in-cluster-build/kustomization.yaml" with { type: "text" };
+import file36 from "./samples/in-cluster-build/onload.yaml" with { type: "text" };
+import file37 from "./samples/namespace/kustomization.yaml" with { type: "text" };
+import file38 from "./samples/namespace/namespace.yaml" with { type: "text" };
+import file39 from "./samples/namespace/service-account.yaml" with { type: "text" };
+import file40 from "./samples/onload/kustomization.yaml" with { type: "text" };
+import file41 from "./samples/onload/onload_v1alpha1_onload.yaml" with { type: "text" };
+import file42 from "./samples/pod/kustomization.yaml" with { type: "text" };
+import file43 from "./samples/pod/pod.yaml" with { type: "text" };
+import file44 from "./samples/profiles/kustomization.yaml" with { type: "text" };
+import file45 from "./samples/profiles/latency.yaml" with { type: "text" };
 
 /** Texts of the manifests by their path below internal/manifests. */
 export const FILES: Readonly<Record<string, string>> = {
@@ -55,41 +56,42 @@ export const FILES: Readonly<Record<string, string>> = {
   "admission/kustomization.yaml": file5,
   "admission/name-length.yaml": file6,
   "admission/namespaces.yaml": file7,
-  "admission/objects.yaml": file8,
-  "admission/own-nodes.yaml": file9,
-  "admission/own-objects.yaml": file10,
-  "crd/kustomization.yaml": file11,
-  "crd/onload.amd.com_onloads.yaml": file12,
-  "default/kustomization.yaml": file13,
-  "manager/deployment.yaml": file14,
-  "manager/kustomization.yaml": file15,
-  "manager/namespace.yaml": file16,
-  "olm/annotations.yaml": file17,
-  "olm/clusterserviceversion.yaml": file18,
-  "olm/dependencies.yaml": file19,
-  "olm/scorecard.yaml": file20,
-  "openshift/kustomization.yaml": file21,
-  "openshift/privileged-scc.yaml": file22,
-  "prometheus/dashboard.yaml": file23,
-  "prometheus/kustomization.yaml": file24,
-  "prometheus/metrics-service.yaml": file25,
-  "prometheus/monitors.yaml": file26,
-  "prometheus/rules.yaml": file27,
-  "rbac/kustomization.yaml": file28,
-  "rbac/leader-election-role.yaml": file29,
-  "rbac/manager-role.yaml": file30,
-  "rbac/service-account.yaml": file31,
-  "rbac/user-roles.yaml": file32,
-  "samples/in-cluster-build/dockerfile.yaml": file33,
-  "samples/in-cluster-build/kustomization.yaml": file34,
-  "samples/in-cluster-build/onload.yaml": file35,
-  "samples/namespace/kustomization.yaml": file36,
-  "samples/namespace/namespace.yaml": file37,
-  "samples/namespace/service-account.yaml": file38,
-  "samples/onload/kustomization.yaml": file39,
-  "samples/onload/onload_v1alpha1_onload.yaml": file40,
-  "samples/pod/kustomization.yaml": file41,
-  "samples/pod/pod.yaml": file42,
-  "samples/profiles/kustomization.yaml": file43,
-  "samples/profiles/latency.yaml": file44,
+  "admission/node-labels.yaml": file8,
+  "admission/objects.yaml": file9,
+  "admission/own-nodes.yaml": file10,
+  "admission/own-objects.yaml": file11,
+  "crd/kustomization.yaml": file12,
+  "crd/onload.amd.com_onloads.yaml": file13,
+  "default/kustomization.yaml": file14,
+  "manager/deployment.yaml": file15,
+  "manager/kustomization.yaml": file16,
+  "manager/namespace.yaml": file17,
+  "olm/annotations.yaml": file18,
+  "olm/clusterserviceversion.yaml": file19,
+  "olm/dependencies.yaml": file20,
+  "olm/scorecard.yaml": file21,
+  "openshift/kustomization.yaml": file22,
+  "openshift/privileged-scc.yaml": file23,
+  "prometheus/dashboard.yaml": file24,
+  "prometheus/kustomization.yaml": file25,
+  "prometheus/metrics-service.yaml": file26,
+  "prometheus/monitors.yaml": file27,
+  "prometheus/rules.yaml": file28,
+  "rbac/kustomization.yaml": file29,
+  "rbac/leader-election-role.yaml": file30,
+  "rbac/manager-role.yaml": file31,
+  "rbac/service-account.yaml": file32,
+  "rbac/user-roles.yaml": file33,
+  "samples/in-cluster-build/dockerfile.yaml": file34,
+  "samples/in-cluster-build/kustomization.yaml": file35,
+  "samples/in-cluster-build/onload.yaml": file36,
+  "samples/namespace/kustomization.yaml": file37,
+  "samples/namespace/namespace.yaml": file38,
+  "samples/namespace/service-account.yaml": file39,
+  "samples/onload/kustomization.yaml": file40,
+  "samples/onload/onload_v1alpha1_onload.yaml": file41,
+  "samples/pod/kustomization.yaml": file42,
+  "samples/pod/pod.yaml": file43,
+  "samples/profiles/kustomization.yaml": file44,
+  "samples/profiles/latency.yaml": file45,
 };

@@ -211,6 +211,10 @@ describe("drivers are not unloaded under pods", () => {
     const spec = onloadSpec("no-such-pool", "v1");
     await made.deployer.create(ONLOADS, { apiVersion: "onload.amd.com/v1alpha1", kind: "Onload", metadata, spec });
     await made.deployer.delete(ONLOADS, metadata);
+    await poll(async () => (await cluster.onload(other, "leaving"))?.metadata.finalizers?.length === 1, {
+      what: "The operator being done with it",
+      timeoutMs: PATIENCE_MS,
+    });
     expect(await refusal(cluster.client.delete(NAMESPACES, { name: other }))).toContain(
       "wait until its nodes are clean",
     );

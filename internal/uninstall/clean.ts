@@ -163,7 +163,7 @@ async function ensureWorker(
   const lease = await leaseNamespace(client, namespace, signal);
   say(`${why}; this command cleans the nodes itself, with the Lease in namespace ${lease}`);
   const user = await admitStandIn(client, signal);
-  if (user !== undefined) say(`The admission policy of the operator's objects lets ${user} do that now`);
+  if (user !== undefined) say(`The admission policies let ${user} do that now`);
   standIn.start(lease, signal);
 }
 
