@@ -65,7 +65,8 @@ export const KUBE_MUTANTS: Mutant[] = [
       "fence?.open(began + this.#deadlineMs)",
       "fence?.open(this.#clock.monotonic() + this.#deadlineMs)",
     ],
-    "the fence stays open for another's Lease": ["fence?.close();", ""],
+    "the fence stays open for another's Lease": ["      fence?.close();\n", ""],
+    "the fence stays open when the Lease is released": ["    options.fence?.close();\n", ""],
     "a Lease that another holds is taken": ["if (!free && !expired) {", "if (!free && expired) {"],
   }),
   ...mutantsOf("internal/controller/controller.ts", ["internal/controller/controller.test.ts"], {

@@ -59,7 +59,7 @@ export const OPERATOR_MUTANTS: Mutant[] = [
     "a resource that is being deleted is deleted again in every pass": ["deletionTimestamp !== undefined || ", ""],
   }),
   ...mutantsOf(`${OPERATOR}/report/protection.ts`, [`${OPERATOR}/report/protection.test.ts`], {
-    "one policy is enough": ["missing.length === 0", "missing.length < PROTECTING_POLICIES.length"],
+    "one policy is enough": ["wrong.length === 0", "wrong.length < PROTECTING_POLICIES.length"],
   }),
   ...mutantsOf(`${OPERATOR}/act/evict.ts`, UNIT, {
     "pods are always deleted by force": [
@@ -211,7 +211,7 @@ export const OPERATOR_MUTANTS: Mutant[] = [
       "if (!inspection || (withoutPlugin !== undefined && inspection.plugins.has(withoutPlugin))) return undefined;",
       "if (!inspection) return undefined;",
     ],
-    "pods on a node are not followed": ["known ?? (listed.length > 0 ?", "known ?? (listed.length < 0 ?"],
+    "pods on a node are not followed": ["known ?? (follow ?", "known ?? (!follow ?"],
     "pods that have ended hold amd.com/onload": [
       "return holdsOnload(pod) && !isFinished(pod);",
       "return holdsOnload(pod);",
