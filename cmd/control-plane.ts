@@ -1,3 +1,4 @@
+import { readFileSync, readlinkSync } from "node:fs";
 import { CONTROL_PLANE, DEFAULT_PARAMETERS, DEV_DIR, joinParameters, ONLOAD_DIR } from "../internal/api/plugin-pod.ts";
 import { commonArgs, defineSubcommand } from "../internal/cli/command.ts";
 import { absolutePathFlag, durationFlag } from "../internal/cli/values.ts";
@@ -5,6 +6,9 @@ import { absolutePathFlag, durationFlag } from "../internal/cli/values.ts";
 const path = { type: "string", valueHint: "PATH" } as const;
 /** The flags that the DaemonSet sets, by setting. */
 const FLAG = CONTROL_PLANE.flags;
+const RUN_ON_NODE = "run-on-node";
+/** Longer than a container runtime takes to start anew. Then the kubelet waits, and starts the container again. */
+const PATIENCE_MS = 30_000;
 
 export default defineSubcommand({
   summary: "Point the kernel module at the onload_cp_server of this container",
@@ -29,7 +33,12 @@ export default defineSubcommand({
       valueHint: "ID",
       description: "This container (default: found in /proc and /sys)",
     },
-    "crictl-path": { ...path, description: "crictl on the node (default: looked for in the usual folders)" },
+    [FLAG.crictlPath]: { ...path, description: "crictl on the node (default: the first of the usual ones that works)" },
+    [FLAG.runtimeEndpoint]: {
+      type: "string",
+      valueHint: "unix://PATH",
+      description: "The node's container runtime (default: the first of the usual ones that works)",
+    },
     [FLAG.hostRoot]: { ...path, default: "/", description: "Where the node's /sys and /dev are found" },
     "kernel-root": {
       ...path,
@@ -43,7 +52,15 @@ export default defineSubcommand({
   examples: [
     { run: "onloadctl control-plane --host-root=/host --parameters=-K", does: "In the container onload-worker" },
   ],
+  subcommands: {
+    [RUN_ON_NODE]: {
+      summary: "Become a program of the node, as the kernel starts it",
+      hidden: true,
+      load: async () => (await import("./control-plane-run-on-node.ts")).default,
+    },
+  },
   async run({ args, signal, log }) {
+    const crictlPath = args[FLAG.crictlPath];
     const intervalMs = durationFlag("interval", args.interval);
     const { runControlPlane } = await import("../internal/controlplane/control-plane.ts");
     await runControlPlane(
@@ -51,15 +68,24 @@ export default defineSubcommand({
         serverPath: absolutePathFlag("server-path", args["server-path"]),
         parameters: args[FLAG.parameters],
         containerId: args["container-id"],
-        crictlPath: args["crictl-path"] && absolutePathFlag("crictl-path", args["crictl-path"]),
+        crictlPath: crictlPath && absolutePathFlag(FLAG.crictlPath, crictlPath),
+        runtimeEndpoint: args[FLAG.runtimeEndpoint],
         hostRoot: absolutePathFlag(FLAG.hostRoot, args[FLAG.hostRoot]),
         kernelRoot: absolutePathFlag("kernel-root", args["kernel-root"]),
         procDir: absolutePathFlag("proc-dir", args["proc-dir"]),
         devDir: absolutePathFlag("dev-dir", args["dev-dir"]),
         intervalMs,
+        runOnNode: [...ownCommand(), ...CONTROL_PLANE.words, RUN_ON_NODE, "--"],
+        patienceMs: PATIENCE_MS,
       },
       log,
       signal,
     );
   },
 });
+
+/** The words by which this program was started, without those of the subcommand. */
+function ownCommand(): string[] {
+  const words = readFileSync("/proc/self/cmdline", "utf8").split("\0");
+  return [readlinkSync("/proc/self/exe"), ...words.slice(1, words.indexOf(CONTROL_PLANE.words[0]))];
+}

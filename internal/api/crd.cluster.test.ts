@@ -107,6 +107,30 @@ describe("admission rejects what can never work, naming the field and the remedy
     ],
     "an empty version": [(spec) => (spec.onload.version = ""), "version must be a label value"],
     "a version of 64 characters": [(spec) => (spec.onload.version = "1".repeat(64)), "at most 63 letters"],
+    "a crictl without a folder": [
+      (spec) => (spec.onload.controlPlane = { crictlPath: "crictl" }),
+      'spec.onload.controlPlane.crictlPath: Invalid value: "crictl": crictlPath must be an absolute path on the nodes, such as /usr/local/bin/crictl',
+    ],
+    "a crictl with arguments": [
+      (spec) => (spec.onload.controlPlane = { crictlPath: "/usr/local/bin/k3s crictl" }),
+      "crictlPath must be an absolute path on the nodes, such as /usr/local/bin/crictl, without spaces",
+    ],
+    "a crictl with a line break": [
+      (spec) => (spec.onload.controlPlane = { crictlPath: "/usr/bin/crictl\n" }),
+      "crictlPath must be an absolute path on the nodes",
+    ],
+    "a runtime over the network": [
+      (spec) => (spec.onload.controlPlane = { runtimeEndpoint: "tcp://10.0.0.1:2375" }),
+      "runtimeEndpoint must be a socket on the nodes, such as unix:///run/k3s/containerd/containerd.sock",
+    ],
+    "a runtime's path alone": [
+      (spec) => (spec.onload.controlPlane = { runtimeEndpoint: "/run/crio/crio.sock" }),
+      "runtimeEndpoint must be a socket on the nodes",
+    ],
+    "a runtime with a further argument": [
+      (spec) => (spec.onload.controlPlane = { runtimeEndpoint: "unix:///x.sock exec" }),
+      "runtimeEndpoint must be a socket on the nodes",
+    ],
     "a version that ends with a dot": [(spec) => (spec.onload.version = "8."), "with a letter or digit at each end"],
     "setPreload with mountOnload": [
       (spec) => (spec.devicePlugin = { setPreload: true, mountOnload: true }),

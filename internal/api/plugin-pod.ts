@@ -171,16 +171,25 @@ export const DEVICE_PLUGIN = {
 /** Has the kernel start onload_cp_server in the container. */
 export const CONTROL_PLANE = {
   words: ["control-plane"],
-  flags: { hostRoot: "host-root", parameters: "parameters" },
+  flags: {
+    hostRoot: "host-root",
+    parameters: "parameters",
+    crictlPath: "crictl-path",
+    runtimeEndpoint: "runtime-endpoint",
+  },
 } as const satisfies PodCommand;
 
-/** The arguments of a container that runs `command`: all flags, in the order in which they are declared. */
+/**
+ * The arguments of a container that runs `command`: all flags, in the order in which they are declared, but for those
+ * whose setting is undefined.
+ */
 export function commandLine<Setting extends string>(
   command: PodCommand<Setting>,
-  settings: Readonly<Record<Setting, string | number | boolean>>,
+  settings: Readonly<Record<Setting, string | number | boolean | undefined>>,
 ): string[] {
   const flags = Object.entries<string>(command.flags) as [Setting, string][];
-  return [...command.words, ...flags.map(([setting, flag]) => `--${flag}=${settings[setting]}`)];
+  const given = flags.filter(([setting]) => settings[setting] !== undefined);
+  return [...command.words, ...given.map(([setting, flag]) => `--${flag}=${settings[setting]}`)];
 }
 
 /** Arguments of onload_cp_server as the one value that a flag, and the module's parameter, has for all of them. */

@@ -131,6 +131,27 @@ const controlPlane = z.object({
       description:
         "Arguments of onload_cp_server when the kernel module starts it. -K makes it log to the kernel's log.",
     }),
+  crictlPath: text(512)
+    .optional()
+    .meta({
+      description:
+        "Path of crictl on the nodes, by which the kernel module starts onload_cp_server in its container. Default: the first of the usual ones that works.",
+      ...rules({
+        rule: "self.matches('^/[!-~]+$')",
+        message: "crictlPath must be an absolute path on the nodes, such as /usr/local/bin/crictl, without spaces",
+      }),
+    }),
+  runtimeEndpoint: text(512)
+    .optional()
+    .meta({
+      description:
+        "Endpoint of the nodes' container runtime, for crictl. Default: the first of the usual ones that works, such as unix:///run/containerd/containerd.sock.",
+      ...rules({
+        rule: "self.matches('^unix:///[!-~]+$')",
+        message:
+          "runtimeEndpoint must be a socket on the nodes, such as unix:///run/k3s/containerd/containerd.sock, without spaces",
+      }),
+    }),
 });
 
 const onload = z.object({

@@ -91,6 +91,12 @@ export const SPEC_FORM: JsonSchema = {
               "default": [
                 "-K"
               ]
+            },
+            "crictlPath": {
+              "type": "string"
+            },
+            "runtimeEndpoint": {
+              "type": "string"
             }
           }
         }

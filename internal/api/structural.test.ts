@@ -30,7 +30,7 @@ const specs = fc.record({
     ),
     userImage: text,
     version: text,
-    controlPlane: optional(fc.record({ parameters: optional(fc.array(text)) })),
+    controlPlane: optional(fc.record({ parameters: optional(fc.array(text)), crictlPath: optional(text) })),
   }),
   devicePlugin: optional(
     fc.record({

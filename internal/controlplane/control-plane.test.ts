@@ -3,37 +3,35 @@ import {
   existsSync,
   lstatSync,
   mkdirSync,
-  mkdtempSync,
   readFileSync,
   readlinkSync,
   rmSync,
   symlinkSync,
   writeFileSync,
 } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { poll } from "../testcluster/lib/poll.ts";
 import { createLogger } from "../cli/log.ts";
 import { runControlPlane, type ControlPlaneConfig } from "./control-plane.ts";
+import { FakeNode, ID, OTHER } from "./testing/fake-node.ts";
 
-const ID = "4f5c2b7be5b43cbf8d4c8f7f2a1f7c0e0f1d2c3b4a5968778695a4b3c2d1e0f9";
-const OTHER = "a3ed95caeb02ffe68cdd9fd84406680ae93d633cb16422d00e8a7c22955b46d4";
-const OURS = { path: "/usr/bin/crictl", params: `exec ${ID} /opt/onload/sbin/onload_cp_server -K` };
+const ENDPOINT = "unix:///run/containerd/containerd.sock";
+const FLAGS = `--runtime-endpoint=${ENDPOINT} --image-endpoint=${ENDPOINT}`;
+const OURS = { path: "/usr/bin/crictl", params: `${FLAGS} exec ${ID} /opt/onload/sbin/onload_cp_server -K` };
 const DEFAULT = { path: "/sbin/onload_cp_server", params: "" };
 
+let node: FakeNode;
 let root: string;
 let parameters: string;
 let lines: string[];
 let stop: AbortController;
 let done: Promise<void>;
-beforeEach(() => {
-  root = mkdtempSync(join(tmpdir(), "onload-cp-"));
+beforeEach(async () => {
+  node = new FakeNode();
+  node.addCrictl();
+  await node.addRuntime();
+  root = node.root;
   parameters = join(root, "host/sys/module/onload/parameters");
-  for (const path of ["host/sys/module", "host/dev", "dev", "proc/self", "node/usr/bin"]) {
-    mkdirSync(join(root, path), { recursive: true });
-  }
-  writeFileSync(join(root, "node/usr/bin/crictl"), "");
-  writeFileSync(join(root, "proc/self/cgroup"), `0::/kubepods/pod1/${ID}\n`);
   lines = [];
   stop = new AbortController();
   done = Promise.resolve();
@@ -41,23 +39,14 @@ beforeEach(() => {
 afterEach(async () => {
   stop.abort();
   await done.catch(() => undefined);
-  rmSync(root, { recursive: true });
+  await node.dispose();
 });
 
 function start(changes: Partial<ControlPlaneConfig> = {}): void {
-  const config: ControlPlaneConfig = {
-    serverPath: "/opt/onload/sbin/onload_cp_server",
-    parameters: " -K ",
-    containerId: undefined,
-    crictlPath: undefined,
-    hostRoot: join(root, "host"),
-    kernelRoot: join(root, "node"),
-    procDir: join(root, "proc"),
-    devDir: join(root, "dev"),
-    intervalMs: 5,
-    ...changes,
-  };
-  done = runControlPlane(config, createLogger({ write: (line) => void lines.push(line) }), stop.signal);
+  const log = createLogger({ write: (line) => void lines.push(line) });
+  done = runControlPlane(node.config(changes), log, stop.signal);
+  // Each test that expects an end looks at it itself.
+  done.catch(() => undefined);
 }
 
 function loadModule({ path, params } = DEFAULT): void {
@@ -141,7 +130,7 @@ describe("the module's parameters", () => {
     expect(read()).toEqual(successor);
   });
 
-  test("are put back at the end after a look that failed, although crictl is gone since", async () => {
+  test("are put back at the end after a look that failed", async () => {
     loadModule();
     start();
     await applied();
@@ -149,11 +138,9 @@ describe("the module's parameters", () => {
     const path = join(parameters, "cplane_server_path");
     rmSync(path);
     mkdirSync(path);
-    rmSync(join(root, "node/usr/bin/crictl"));
     await said("Cannot read the onload module's parameter cplane_server_path: illegal operation on a directory");
     rmSync(path, { recursive: true });
     writeFileSync(path, OURS.path);
-    await said("the node has no crictl");
     stop.abort();
     await done;
     expect(read()).toEqual(DEFAULT);
@@ -173,34 +160,79 @@ describe("the module's parameters", () => {
   });
 
   test("are as the flags say", async () => {
-    writeFileSync(join(root, "node/crictl"), "");
+    node.addProgram("/srv/crictl", "exit 0");
     loadModule();
-    start({ containerId: OTHER, crictlPath: "/crictl", serverPath: "/cp", parameters: "-K  --ipadd\t4" });
-    await applied({ path: "/crictl", params: `exec ${OTHER} /cp -K --ipadd 4` });
+    const given = { containerId: OTHER, crictlPath: "/srv/crictl", runtimeEndpoint: "unix:///x.sock" };
+    start({ ...given, serverPath: "/cp", parameters: "-K  --ipadd\t4" });
+    const flags = "--runtime-endpoint=unix:///x.sock --image-endpoint=unix:///x.sock";
+    await applied({ path: "/srv/crictl", params: `${flags} exec ${OTHER} /cp -K --ipadd 4` });
   });
 });
 
-describe("crictl", () => {
-  test("is found where a distribution links it to another file of the node", async () => {
-    rmSync(join(root, "node/usr/bin/crictl"));
-    mkdirSync(join(root, "node/usr/local/bin"), { recursive: true });
-    writeFileSync(join(root, "node/usr/local/bin/k3s"), "");
-    symlinkSync("/usr/local/bin/k3s", join(root, "node/usr/local/bin/crictl"));
-    loadModule();
+describe("a server that the kernel cannot start", () => {
+  const KEPT = { path: "/usr/sbin/onload_cp_server", params: "-D" };
+
+  test("ends the program with the reason in the pod's status, and leaves the module alone", async () => {
+    node.remove("node/usr/bin/crictl");
+    loadModule(KEPT);
     start();
-    await applied({ ...OURS, path: "/usr/local/bin/crictl" });
+    await expect(done).rejects.toThrow("the node has no crictl at /usr/bin/crictl");
+    expect(node.read("dev/termination-log")).toBe(
+      "Cannot let the kernel start onload_cp_server: the node has no crictl at /usr/bin/crictl, /usr/local/bin/crictl, " +
+        "/usr/sbin/crictl, /opt/bin/crictl: install cri-tools on the node, or set spec.onload.controlPlane.crictlPath",
+    );
+    expect(read()).toEqual(KEPT);
   });
 
-  test("that is missing leaves the module alone, says what to do, and is used when it comes", async () => {
-    rmSync(join(root, "node/usr/bin/crictl"));
-    loadModule();
+  test("takes away what a killed predecessor left, which looks as if it could be started", async () => {
+    node.remove("node/run/containerd");
+    loadModule({ path: "/usr/bin/crictl", params: `${FLAGS} exec ${OTHER} /opt/onload/sbin/onload_cp_server -K` });
     start();
+    await expect(done).rejects.toThrow("no crictl of this node can start it in this container");
+    expect(read()).toEqual({ path: "", params: "" });
+  });
+
+  test("is what is told, although the module cannot be read either", async () => {
+    node.remove("node/usr/bin/crictl");
+    loadModule();
+    rmSync(join(parameters, "cplane_server_path"));
+    mkdirSync(join(parameters, "cplane_server_path"));
+    start();
+    await expect(done).rejects.toThrow("the node has no crictl");
+    await said("Cannot read the onload module's parameter cplane_server_path");
+  });
+
+  test("ends the program too where there is no file for the status, and writes through no link", async () => {
+    node.remove("node/usr/bin/crictl");
+    node.remove("dev/termination-log");
+    start();
+    await expect(done).rejects.toThrow("the node has no crictl");
+    expect(existsSync(join(root, "dev/termination-log"))).toBe(false);
+    node.write("precious", "kept");
+    symlinkSync("../precious", join(root, "dev/termination-log"));
+    start();
+    await expect(done).rejects.toThrow("the node has no crictl");
+    expect(node.read("precious")).toBe("kept");
+  });
+
+  test("is set as soon as it can be started", async () => {
+    node.remove("node/usr/bin/crictl");
+    loadModule();
+    start({ patienceMs: 60_000 });
     await said("the node has no crictl at /usr/bin/crictl");
-    await said("install cri-tools on the node, or give --crictl-path");
     expect(read()).toEqual(DEFAULT);
-    writeFileSync(join(root, "node/usr/bin/crictl"), "");
+    node.addCrictl();
     await applied();
     expect(lines.filter((line) => line.includes("no crictl"))).toHaveLength(1);
+  });
+
+  test("is no reason to say anything when the program is stopped meanwhile", async () => {
+    node.remove("node/usr/bin/crictl");
+    start({ patienceMs: 60_000 });
+    await said("the node has no crictl at /usr/bin/crictl");
+    stop.abort();
+    await done;
+    expect(node.read("dev/termination-log")).toBe("");
   });
 });
 

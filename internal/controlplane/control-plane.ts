@@ -3,35 +3,21 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { DEV_DIR, SYS_DIR } from "../api/plugin-pod.ts";
 import { errorText } from "../cli/errors.ts";
 import type { Logger } from "../cli/log.ts";
-import { findContainerId } from "./container-id.ts";
-import { findCrictl } from "./crictl.ts";
 import { linkDevices } from "./device-links.ts";
+import { findServer, type SearchConfig } from "./find-server.ts";
 import {
   isInContainer,
   readParameters,
   sameArguments,
   sameParameters,
-  serverInContainer,
   writeParameters,
   type ServerParameters,
 } from "./module-parameters.ts";
+import { tellKubelet } from "./termination-message.ts";
 
 /** Settings of `onloadctl control-plane`; paths are absolute. */
-export interface ControlPlaneConfig {
-  /** Path of onload_cp_server in this container. */
-  serverPath: string;
-  /** Its arguments, separated by spaces. */
-  parameters: string;
-  /** If undefined, it is found in /proc and /sys. */
-  containerId: string | undefined;
-  /** Path of crictl on the node. If undefined, the usual ones are tried. */
-  crictlPath: string | undefined;
-  /** The folder at which this process finds the node's /sys and /dev. */
-  hostRoot: string;
-  /** The folder at which this process finds the root folder of programs that the kernel starts. */
-  kernelRoot: string;
-  /** This container's /proc and /dev. */
-  procDir: string;
+export interface ControlPlaneConfig extends SearchConfig {
+  /** This container's /dev. */
   devDir: string;
   /** Time between two looks at the module. */
   intervalMs: number;
@@ -54,12 +40,42 @@ interface Change {
  *
  * Errors are logged and the next look tries again.
  *
+ * @throws if the kernel cannot start it, also into the pod's status: then the kubelet starts this container anew, with
+ *   growing pauses
  * @throws if the former parameters cannot be put back
  */
 export async function runControlPlane(config: ControlPlaneConfig, log: Logger, signal: AbortSignal): Promise<void> {
   const sysDir = join(config.hostRoot, SYS_DIR);
-  /** What the module is to have. Found anew after an error, because crictl may be somewhere else by then. */
-  let wanted: ServerParameters | undefined;
+  let wanted: ServerParameters;
+  try {
+    wanted = await findServer(config, log, signal);
+  } catch (error) {
+    if (signal.aborted) return;
+    await tellKubelet(config.devDir, errorText(error));
+    await dropLeftovers(sysDir, log).catch((another: unknown) => log.warn(errorText(another)));
+    throw error;
+  }
+  await keepParameters(config, wanted, log, signal);
+}
+
+/**
+ * Parameters of a container that is gone were left by one that was killed. The device plugin, which takes the module's
+ * parameters for a sign that the server can start, must not be misled by them.
+ */
+async function dropLeftovers(sysDir: string, log: Logger): Promise<void> {
+  const current = await readParameters(sysDir);
+  if (current === undefined || !isInContainer(current)) return;
+  await writeParameters(sysDir, MODULE_DEFAULTS);
+  log.info("Took the control plane server of a former container away from the module", { ...current });
+}
+
+async function keepParameters(
+  config: ControlPlaneConfig,
+  wanted: ServerParameters,
+  log: Logger,
+  signal: AbortSignal,
+): Promise<void> {
+  const sysDir = join(config.hostRoot, SYS_DIR);
   /** Kept through errors, until the module is unloaded. */
   let change: Change | undefined;
   let said = "";
@@ -69,7 +85,6 @@ export async function runControlPlane(config: ControlPlaneConfig, log: Logger, s
   };
   while (!signal.aborted) {
     try {
-      wanted ??= await wantedParameters(config, sysDir);
       await linkNewDevices(config, log);
       const current = await readParameters(sysDir);
       if (current === undefined) {
@@ -84,18 +99,11 @@ export async function runControlPlane(config: ControlPlaneConfig, log: Logger, s
         said = "";
       }
     } catch (error) {
-      wanted = undefined;
       say(errorText(error), "warn");
     }
     await sleep(config.intervalMs, undefined, { signal }).catch(() => undefined);
   }
   if (change !== undefined) await putBack(sysDir, change, log);
-}
-
-async function wantedParameters(config: ControlPlaneConfig, sysDir: string): Promise<ServerParameters> {
-  const crictl = await findCrictl(config.kernelRoot, config.crictlPath);
-  const containerId = config.containerId ?? (await findContainerId(config.procDir, sysDir));
-  return serverInContainer(crictl, containerId, config.serverPath, config.parameters);
 }
 
 async function linkNewDevices(config: ControlPlaneConfig, log: Logger): Promise<void> {

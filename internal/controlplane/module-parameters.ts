@@ -1,6 +1,7 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { joinParameters, splitParameters } from "../api/plugin-pod.ts";
+import { ARGUMENTS_PARAMETER, PARAMETERS_DIR, PATH_PARAMETER, startsInContainer } from "../api/server-parameters.ts";
 import { errorText } from "../cli/errors.ts";
 
 /** The two parameters of the onload module that say how the kernel starts the control plane server. */
@@ -11,9 +12,11 @@ export interface ServerParameters {
   params: string;
 }
 
-/** Names of the two. */
-const PATH = "cplane_server_path";
-const PARAMS = "cplane_server_params";
+/**
+ * The longest value that the kernel takes, in bytes: a write to sysfs is cut at a page, line end included, and the
+ * module's own reading of its arguments ends there too (Onload, src/driver/linux_onload/cplane.c).
+ */
+const MAX_BYTES = 4095;
 
 /**
  * Reads what is set, or undefined while the module is not loaded.
@@ -21,7 +24,7 @@ const PARAMS = "cplane_server_params";
  * @throws Error "Cannot read the onload module's parameter NAME: reason"
  */
 export async function readParameters(sysDir: string): Promise<ServerParameters | undefined> {
-  const [path, params] = await Promise.all([read(sysDir, PATH), read(sysDir, PARAMS)]);
+  const [path, params] = await Promise.all([read(sysDir, PATH_PARAMETER), read(sysDir, ARGUMENTS_PARAMETER)]);
   return path === undefined || params === undefined ? undefined : { path, params };
 }
 
@@ -32,8 +35,8 @@ export async function readParameters(sysDir: string): Promise<ServerParameters |
  * @throws Error "Cannot set the onload module's parameter NAME: reason"; then one may be set and the other not
  */
 export async function writeParameters(sysDir: string, { path, params }: ServerParameters): Promise<void> {
-  await write(sysDir, PARAMS, params);
-  await write(sysDir, PATH, path);
+  await write(sysDir, ARGUMENTS_PARAMETER, params);
+  await write(sysDir, PATH_PARAMETER, path);
 }
 
 async function read(sysDir: string, name: string): Promise<string | undefined> {
@@ -66,21 +69,42 @@ export function sameArguments(a: ServerParameters, b: ServerParameters): boolean
   return joinParameters(splitParameters(a.params)) === joinParameters(splitParameters(b.params));
 }
 
-/** The parameters with which the kernel starts a program inside a container. */
+/** How a program on the node starts another inside a container. */
+export interface Crictl {
+  /** Path on the node. */
+  path: string;
+  /** The container runtime's endpoint; undefined: what crictl takes by itself. */
+  endpoint: string | undefined;
+}
+
+/**
+ * The parameters with which the kernel starts a program inside a container.
+ *
+ * @throws if the module cannot take them
+ */
 export function serverInContainer(
-  crictl: string,
+  { path, endpoint }: Crictl,
   containerId: string,
-  serverPath: string,
-  parameters: string,
+  command: readonly string[],
 ): ServerParameters {
-  return { path: crictl, params: joinParameters(["exec", containerId, serverPath, ...splitParameters(parameters)]) };
+  // With both, nothing that /etc/crictl.yaml may say counts: exec connects to the image service too.
+  const flags = endpoint === undefined ? [] : [`--runtime-endpoint=${endpoint}`, `--image-endpoint=${endpoint}`];
+  const params = joinParameters([...flags, "exec", containerId, ...command]);
+  const bytes = Buffer.byteLength(params);
+  if (bytes > MAX_BYTES - 1) {
+    throw new Error(
+      `Cannot let the kernel start onload_cp_server: its arguments have ${bytes} bytes, and the onload module takes ` +
+        `${MAX_BYTES - 1}: shorten spec.onload.controlPlane.parameters`,
+    );
+  }
+  return { path, params };
 }
 
 /** Whether parameters were made by {@link serverInContainer}, for this container or another. */
-export function isInContainer({ path, params }: ServerParameters): boolean {
-  return path.endsWith("/crictl") && /^exec [0-9a-f]{64} /.test(params);
+export function isInContainer({ params }: ServerParameters): boolean {
+  return startsInContainer(params);
 }
 
 function file(sysDir: string, name: string): string {
-  return join(sysDir, "module/onload/parameters", name);
+  return join(sysDir, PARAMETERS_DIR, name);
 }

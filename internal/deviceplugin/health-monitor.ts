@@ -1,5 +1,6 @@
-import { basename } from "node:path";
-import { DEV_DIR, DEVICE_FILES } from "../api/plugin-pod.ts";
+import { basename, join } from "node:path";
+import { DEV_DIR, DEVICE_FILES, SYS_DIR } from "../api/plugin-pod.ts";
+import { PARAMETERS_DIR } from "../api/server-parameters.ts";
 import { errorText } from "../cli/errors.ts";
 import type { Logger } from "../cli/log.ts";
 import { onHost, type PluginConfig } from "./config.ts";
@@ -72,6 +73,7 @@ export class HealthMonitor {
         if (name === null || devices.has(name)) this.#wake.notify();
       }),
       new FolderWatch(onHost(this.#config, this.#config.hostOnloadPath), () => this.#wake.notify()),
+      new FolderWatch(onHost(this.#config, join(SYS_DIR, PARAMETERS_DIR)), () => this.#wake.notify()),
     ];
     try {
       while (!signal.aborted) {

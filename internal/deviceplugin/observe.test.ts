@@ -1,11 +1,12 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { rmSync } from "node:fs";
+import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { createLogger, silentLogger } from "../cli/log.ts";
 import { poll } from "../testcluster/lib/poll.ts";
 import { HealthMonitor } from "./health-monitor.ts";
 import type { Health } from "./health.ts";
-import type { NodeView } from "./observe.ts";
+import { observeNode, type NodeView } from "./observe.ts";
 import { FakeHost } from "./testing/host.ts";
 
 let host: FakeHost;
@@ -113,4 +114,48 @@ test("a change that is pending while looks find nothing out is waited for at the
   await running;
   expect(healthy).toBe(true);
   expect(took).toBeGreaterThan(3 * 40);
+});
+
+describe("the module's parameters for the control plane server", () => {
+  const setTo = (text: string) => host.write("sys/module/onload/parameters/cplane_server_params", text);
+  const problems = async () => (await observeNode(host.config())).problems;
+  const id = "4f5c2b7be5b43cbf8d4c8f7f2a1f7c0e0f1d2c3b4a5968778695a4b3c2d1e0f9";
+
+  test("are a problem as long as they start it in no container", async () => {
+    for (const text of ["\n", "-K\n", `exec ${id.slice(1)} /x\n`, `-x${id} exec\n`]) {
+      await setTo(text);
+      expect(await problems()).toEqual([
+        "The kernel is not told how to start onload_cp_server: see the log of the container onload-worker",
+      ]);
+    }
+    for (const text of [`exec ${id} /x`, `--runtime-endpoint=unix:///run/x.sock  exec ${id} /x -K\n`]) {
+      await setTo(text);
+      expect(await problems()).toEqual([]);
+    }
+  });
+
+  test("that cannot be read say nothing about the node", async () => {
+    await mkdir(join(host.root, "sys/module/onload/parameters/cplane_server_params"), { recursive: true });
+    await expect(problems()).rejects.toThrow("Cannot look at the node: ");
+  });
+
+  test("are looked at as soon as they are set", async () => {
+    await setTo("\n");
+    const stop = new AbortController();
+    let health: Health | undefined;
+    const config = host.config({ healthIntervalMs: 600_000, hysteresis: { fallMs: 1, riseMs: 1 } });
+    const watched = new HealthMonitor(config, {
+      log: silentLogger,
+      elapsed: () => performance.now(),
+      seen: (_view, seen) => (health = seen),
+      unknown: () => undefined,
+    });
+    await watched.look();
+    expect(health).toMatchObject({ healthy: false });
+    const running = watched.run(stop.signal);
+    await setTo(`exec ${id} /x`);
+    await poll(() => health?.healthy, { what: "Health", intervalMs: 5, timeoutMs: 5000 });
+    stop.abort();
+    await running;
+  });
 });

@@ -3,6 +3,7 @@ import { open } from "node:fs/promises";
 import { DEVICE_FILES, SYS_DIR } from "../api/plugin-pod.ts";
 import { bootProblem, readBootStatus } from "./boot-service.ts";
 import { onHost, type PluginConfig } from "./config.ts";
+import { controlPlaneProblem } from "./control-plane-problem.ts";
 import { findInstallation, type Installation } from "./installation.ts";
 import { isUsable, scanNics, type Nic } from "./nics.ts";
 import { isShortage } from "./shortage.ts";
@@ -53,6 +54,8 @@ async function findings(config: ObserveConfig): Promise<NodeView> {
     if (isShortage(error)) throw error;
     problems.push((error as Error).message);
   }
+  const controlPlane = await controlPlaneProblem(onHost(config, SYS_DIR));
+  if (controlPlane !== undefined) problems.push(controlPlane);
   // It explains the other problems, and is none by itself.
   const boot = problems.length > 0 ? bootProblem(await readBootStatus(config.procDir)) : undefined;
   if (boot !== undefined) problems.push(boot);

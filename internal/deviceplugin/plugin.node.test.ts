@@ -276,31 +276,52 @@ describe("a pod that runs keeps its libraries", () => {
 });
 
 describe("the control plane server", () => {
+  const read = async (name: string) =>
+    (await node().exec(["cat", `/sys/module/onload/parameters/${name}`], { allowFailure: true })).stdout.trim();
+  const sh = (script: string) => node().exec(["sh", "-euc", script]);
+  const workerId = async () => (await onload.containerId("onload-worker")).slice("containerd://".length);
+
+  /** The module's parameters once they are of another container than before. */
+  async function parametersAfter(before: string): Promise<{ id: string; path: string; params: string }> {
+    return await poll(
+      async () => {
+        const id = await workerId();
+        const params = await read("cplane_server_params");
+        return id !== before && id !== "" && params.includes(id)
+          ? { id, params, path: await read("cplane_server_path") }
+          : undefined;
+      },
+      { what: "The next container's parameters", timeoutMs: 60_000 },
+    );
+  }
+
+  /** Starts the server as the kernel does it, with no environment and with arguments of its own last, and ends it. */
+  async function startAsKernel({ id, path, params }: { id: string; path: string; params: string }): Promise<void> {
+    const started = node().exec(["env", "-i", path, ...params.split(" "), "--bootstrap"], { allowFailure: true });
+    const find = `for p in /proc/[0-9]*; do
+      [ "$(tr '\\0' ' ' <$p/cmdline)" = "/opt/onload/sbin/onload_cp_server -K --bootstrap " ] && cat $p/cgroup && echo "\${p#/proc/}"
+    done; true`;
+    const found = await poll(
+      async () => {
+        const { stdout } = await node().exec(["sh", "-c", find]);
+        return stdout.includes(id) ? stdout : undefined;
+      },
+      { what: "onload_cp_server in the container" },
+    );
+    await node().exec(["kill", "-9", found.trim().split("\n").at(-1)!]);
+    await started;
+  }
+
   test(
     "is started by what the kernel is told, inside the container onload-worker",
     async () => {
-      const parameters = "/sys/module/onload/parameters";
-      const id = (await onload.containerId("onload-worker")).slice("containerd://".length);
-      const read = async (name: string) => (await node().exec(["cat", `${parameters}/${name}`])).stdout.trim();
-      await poll(async () => (await read("cplane_server_params")).includes(id), { what: "The module's parameters" });
-      const path = await read("cplane_server_path");
-      expect(path).toEndWith("/crictl");
-      const params = await read("cplane_server_params");
-      expect(params).toBe(`exec ${id} /opt/onload/sbin/onload_cp_server -K`);
-      // As the kernel does it: no environment, its own arguments last.
-      const started = node().exec(["env", "-i", path, ...params.split(" "), "--bootstrap"], { allowFailure: true });
-      const find = `for p in /proc/[0-9]*; do
-      [ "$(tr '\\0' ' ' <$p/cmdline)" = "/opt/onload/sbin/onload_cp_server -K --bootstrap " ] && cat $p/cgroup && echo "\${p#/proc/}"
-    done; true`;
-      const found = await poll(
-        async () => {
-          const { stdout } = await node().exec(["sh", "-c", find]);
-          return stdout.includes(id) ? stdout : undefined;
-        },
-        { what: "onload_cp_server in the container" },
-      );
-      await node().exec(["kill", "-9", found.trim().split("\n").at(-1)!]);
-      await started;
+      const parameters = await parametersAfter("");
+      const endpoint = "unix:///run/containerd/containerd.sock";
+      expect(parameters).toMatchObject({
+        path: "/usr/bin/crictl",
+        params: `--runtime-endpoint=${endpoint} --image-endpoint=${endpoint} exec ${parameters.id} /opt/onload/sbin/onload_cp_server -K`,
+      });
+      await startAsKernel(parameters);
     },
     LONG,
   );
@@ -308,18 +329,73 @@ describe("the control plane server", () => {
   test(
     "is set anew by the next container after it was killed",
     async () => {
-      const before = (await onload.containerId("onload-worker")).slice("containerd://".length);
+      const before = await workerId();
       await onload.killContainer("onload-worker");
-      await poll(
-        async () => {
-          const id = (await onload.containerId("onload-worker")).slice("containerd://".length);
-          const { stdout } = await node().exec(["cat", "/sys/module/onload/parameters/cplane_server_params"]);
-          return id !== before && id !== "" && stdout.includes(id);
-        },
-        { what: "The next container's parameters", timeoutMs: 60_000 },
-      );
+      await parametersAfter(before);
     },
     LONG,
+  );
+
+  test(
+    "is started on a node like RKE2's: crictl and socket in its places, and settings that lead elsewhere",
+    async () => {
+      const before = await workerId();
+      const pid = await onload.containerPid("onload-worker");
+      await sh(`
+        mkdir -p /run/k3s/containerd /var/lib/rancher/rke2/data/v1/bin
+        mv /usr/bin/crictl /var/lib/rancher/rke2/data/v1/bin/
+        ln -s /var/lib/rancher/rke2/data/v1/bin /var/lib/rancher/rke2/bin
+        mv /run/containerd/containerd.sock /run/k3s/containerd/
+        cp /etc/crictl.yaml /run/crictl.yaml
+        echo image-endpoint: unix:///run/containerd/containerd.sock >>/etc/crictl.yaml
+        kill -9 ${pid}`);
+      try {
+        const parameters = await parametersAfter(before);
+        const endpoint = "unix:///run/k3s/containerd/containerd.sock";
+        expect(parameters.path).toBe("/var/lib/rancher/rke2/bin/crictl");
+        expect(parameters.params).toStartWith(`--runtime-endpoint=${endpoint} --image-endpoint=${endpoint} exec `);
+        await startAsKernel(parameters);
+      } finally {
+        await sh(`
+          mv /run/crictl.yaml /etc/crictl.yaml
+          mv /run/k3s/containerd/containerd.sock /run/containerd/
+          mv /var/lib/rancher/rke2/data/v1/bin/crictl /usr/bin/
+          rm -r /var/lib/rancher`);
+      }
+      await onload.killContainer("onload-worker");
+      await onload.waitForAllocatable(DEVICES);
+    },
+    LONG,
+  );
+
+  test(
+    "that cannot be started is told by devices and status, until the resource names a crictl",
+    async () => {
+      const pid = await onload.containerPid("onload-worker");
+      await sh(`mkdir -p /opt/odd; mv /usr/bin/crictl /opt/odd/; kill -9 ${pid}`);
+      const userImage = await onload.cluster.images.onloadUser(VERSION);
+      try {
+        await onload.waitForAllocatable(0);
+        const problem = await poll(
+          async () => (await onload.problems()).find(({ message }) => message.includes("onload_cp_server")),
+          { what: "The status", timeoutMs: 120_000 },
+        );
+        expect(problem.reason).toBe("PluginNotReady");
+        expect(problem.message).toContain("the node has no crictl at /usr/bin/crictl");
+        expect(problem.message).toContain("set spec.onload.controlPlane.crictlPath");
+        await onload.apply(VERSION, userImage, DEVICES, { crictlPath: "/opt/odd/crictl" });
+        await onload.waitForAllocatable(DEVICES);
+        expect(await read("cplane_server_path")).toBe("/opt/odd/crictl");
+      } finally {
+        await sh("mv /opt/odd/crictl /usr/bin/");
+      }
+      const plugin = await onload.containerId("device-plugin");
+      await onload.apply(VERSION, userImage, DEVICES);
+      await onload.waitForPlugin(plugin);
+      await onload.waitForAllocatable(DEVICES);
+      expect(await onload.problems()).toEqual([]);
+    },
+    2 * LONG,
   );
 });
 

@@ -178,6 +178,7 @@ describe("packages and runtimes stay where they belong", () => {
       'const own = (globalThis as Record<string, unknown>)["Deno"];\n',
       "uses a runtime's own API; use node:",
     ],
+    "a module of Bun's": ["internal/api/a.ts", dynamicImport("bun:ffi"), "uses a runtime's own API; use node:"],
     "no file extension": ["internal/api/a.ts", imports("./b"), "import of internal/api/b has no file extension"],
   };
   test.each(Object.entries(rows))("%s", (_, [file, text, problem]) => {

@@ -51,7 +51,7 @@ const PACKAGE_OWNERS: Record<string, readonly string[]> = {
 };
 
 /** Files that may use what only one runtime offers, each the only one for its purpose. */
-const RUNTIME_ADAPTERS: readonly string[] = ["internal/deviceplugin/runtime.ts"];
+const RUNTIME_ADAPTERS: readonly string[] = ["internal/deviceplugin/runtime.ts", "internal/controlplane/enter-node.ts"];
 
 /** Subcommands that run on every node and must stay small. */
 const WITHOUT_API_CLIENT = ["cmd/device-plugin.ts", "cmd/control-plane.ts"];
@@ -127,6 +127,9 @@ function stageProblem(file: string, path: string): string | undefined {
 
 function packageProblem(file: string, target: string): string | undefined {
   if (target.startsWith("node:") || servesTests(file)) return undefined;
+  if (target.startsWith("bun:")) {
+    return RUNTIME_ADAPTERS.includes(file) ? undefined : "uses a runtime's own API; use node:";
+  }
   const name = target
     .split("/")
     .slice(0, target.startsWith("@") ? 2 : 1)

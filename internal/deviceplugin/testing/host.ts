@@ -56,6 +56,12 @@ export class FakeHost {
     for (const path of DEVICE_FILES) await symlink("/dev/null", join(this.root, path));
   }
 
+  /** Writes a file, and the folders that it is in. */
+  async write(path: string, text: string): Promise<void> {
+    await mkdir(join(this.root, path, ".."), { recursive: true });
+    await writeFile(join(this.root, path), text);
+  }
+
   async removeDevice(path: string): Promise<void> {
     await unlink(join(this.root, path));
   }

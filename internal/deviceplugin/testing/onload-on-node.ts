@@ -58,7 +58,7 @@ export class OnloadOnNode {
   }
 
   /** Applies the Onload resource. */
-  async apply(version: string, userImage: string, maxPodsPerNode: number): Promise<void> {
+  async apply(version: string, userImage: string, maxPodsPerNode: number, controlPlane?: object): Promise<void> {
     const kernelModuleImage = `${this.cluster.node.registry}/onload-module:${version}-\${KERNEL_FULL_VERSION}`;
     await this.cluster.plane.apply(
       JSON.stringify({
@@ -68,11 +68,17 @@ export class OnloadOnNode {
         spec: {
           selector: { "onload-test": this.namespace },
           serviceAccountName: "onload",
-          onload: { version, userImage, kernelMappings: [{ regexp: "^.*$", kernelModuleImage }] },
+          onload: { version, userImage, kernelMappings: [{ regexp: "^.*$", kernelModuleImage }], controlPlane },
           devicePlugin: { maxPodsPerNode },
         },
       }),
     );
+  }
+
+  /** Problems in the status of the Onload resource. */
+  async problems(): Promise<{ reason: string; message: string }[]> {
+    const path = `/apis/onload.amd.com/v1alpha1/namespaces/${this.namespace}/onloads/onload`;
+    return (await this.cluster.plane.request("GET", path)).status?.problems ?? [];
   }
 
   /** Deletes the Onload resource and waits until the operator has cleaned the node. */
@@ -192,6 +198,11 @@ export class OnloadOnNode {
 
   /** Kills the process of a container of the plugin's pod with signal 9, from the node. */
   async killContainer(name: string): Promise<void> {
+    await this.cluster.node.exec(["kill", "-9", await this.containerPid(name)]);
+  }
+
+  /** The process of a container of the plugin's pod, as the node numbers it. */
+  async containerPid(name: string): Promise<string> {
     const id = (await this.containerId(name)).slice("containerd://".length);
     const { stdout } = await this.cluster.node.exec([
       "crictl",
@@ -200,7 +211,7 @@ export class OnloadOnNode {
       "--template={{.info.pid}}",
       id,
     ]);
-    await this.cluster.node.exec(["kill", "-9", stdout.trim()]);
+    return stdout.trim();
   }
 
   /** The id of a container of the plugin's pod, RUNTIME://ID. */

@@ -106,6 +106,21 @@ describe("desiredDaemonSet", () => {
     expect(args).toContain("--parameters=-K --log x");
   });
 
+  test("crictl and the container runtime, if the resource names them", () => {
+    const args = (controlPlane: OnloadSpecInput["onload"]["controlPlane"]) =>
+      argsOf(
+        onload((spec) => (spec.onload.controlPlane = controlPlane)),
+        "onload-worker",
+      );
+    expect(args({ crictlPath: "/srv/crictl" })).toEqual([
+      "control-plane",
+      "--host-root=/host",
+      "--parameters=-K",
+      "--crictl-path=/srv/crictl",
+    ]);
+    expect(args({ runtimeEndpoint: "unix:///x.sock" }).slice(3)).toEqual(["--runtime-endpoint=unix:///x.sock"]);
+  });
+
   test("pull policies, pull secrets, tolerations and resources of the resource", () => {
     const tolerations = [{ key: "trading", operator: "Exists" as const }];
     const resources = { limits: { memory: "128Mi" } };

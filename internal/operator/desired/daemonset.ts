@@ -160,6 +160,8 @@ function podSpec({ spec }: DeepReadonly<Onload>, image: string, nodeLabel: strin
         args: commandLine(CONTROL_PLANE, {
           hostRoot: HOST_ROOT,
           parameters: joinParameters(controlPlaneParameters(spec)),
+          crictlPath: spec.onload.controlPlane?.crictlPath,
+          runtimeEndpoint: spec.onload.controlPlane?.runtimeEndpoint,
         }),
         env: environment(WORKER_RUNTIME),
         securityContext: ROOT,

@@ -1,0 +1,25 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { ARGUMENTS_PARAMETER, PARAMETERS_DIR, startsInContainer } from "../api/server-parameters.ts";
+
+/**
+ * Why the kernel cannot start onload_cp_server, or undefined. The container onload-worker sets the module's parameters
+ * only after it has seen that it works, and takes them away when it ends. Accelerated sockets would wait for a server
+ * in vain.
+ *
+ * @throws Error if this process cannot tell. A module without parameters is not loaded, which its device files show.
+ */
+export async function controlPlaneProblem(sysDir: string): Promise<string | undefined> {
+  let params: string;
+  try {
+    params = await readFile(join(sysDir, PARAMETERS_DIR, ARGUMENTS_PARAMETER), "utf8");
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    // ENODEV: the module is being unloaded and its files are still listed.
+    if (code === "ENOENT" || code === "ENODEV") return undefined;
+    throw error;
+  }
+  return startsInContainer(params)
+    ? undefined
+    : "The kernel is not told how to start onload_cp_server: see the log of the container onload-worker";
+}
