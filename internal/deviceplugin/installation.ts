@@ -2,7 +2,7 @@ import { existsSync, readlinkSync } from "node:fs";
 import { access, readdir, realpath } from "node:fs/promises";
 import { join, relative } from "node:path";
 import { CURRENT_LINK } from "./host-layout.ts";
-import { unlessShortage } from "./shortage.ts";
+import { unlessInconclusive } from "./inconclusive.ts";
 
 /** Onload's files on the node. Paths are relative to `folder`. */
 export interface Installation {
@@ -29,14 +29,14 @@ const SCRIPT_FOLDERS = ["usr/libexec/onload/profiles", "usr/libexec/onload/apps"
  * Finds the files that new containers get.
  *
  * @param hostDir --host-onload-path as this process sees it
- * @throws if there are none, with a message for the person who looks at the pod, or if this process is short of
- * descriptors or memory
+ * @throws if there are none, with a message for the person who looks at the pod, or if this process
+ * cannot tell (inconclusive.ts)
  */
 export async function findInstallation(hostDir: string): Promise<Installation> {
   const folder = currentName(hostDir);
   const root = join(hostDir, folder);
   const libraries = await findLibraries(root);
-  const has = (path: string): Promise<boolean> => access(join(root, path)).then(() => true, unlessShortage(false));
+  const has = (path: string): Promise<boolean> => access(join(root, path)).then(() => true, unlessInconclusive(false));
   const script = (await has(SCRIPT)) ? SCRIPT : undefined;
   const scriptFolders: string[] = [];
   for (const path of SCRIPT_FOLDERS) if (await has(path)) scriptFolders.push(path);
@@ -48,29 +48,34 @@ export async function findInstallation(hostDir: string): Promise<Installation> {
  * calls take less time than a change to another thread and back.
  */
 export function isStillCurrent(hostDir: string, { folder, libraries }: Installation): boolean {
-  return currentName(hostDir) === folder && existsSync(join(hostDir, folder, libraries.get(MAIN_LIBRARY) ?? ""));
+  try {
+    return currentName(hostDir) === folder && existsSync(join(hostDir, folder, libraries.get(MAIN_LIBRARY) ?? ""));
+  } catch {
+    // The next look finds out, or says why it cannot.
+    return false;
+  }
 }
 
 /** Name of the current folder. Empty if there is no link to one. */
 function currentName(hostDir: string): string {
   try {
     return readlinkSync(join(hostDir, CURRENT_LINK));
-  } catch {
-    return "";
+  } catch (error) {
+    return unlessInconclusive("")(error);
   }
 }
 
 async function findLibraries(root: string): Promise<Map<string, string>> {
   // A link that leads out of the tree would mount a file of the node instead of Onload's.
-  const realRoot = await realpath(root).catch(unlessShortage(root));
+  const realRoot = await realpath(root).catch(unlessInconclusive(root));
   for (const folder of LIBRARY_FOLDERS) {
-    const names = (await readdir(join(root, folder)).catch(unlessShortage<string[]>([])))
+    const names = (await readdir(join(root, folder)).catch(unlessInconclusive<string[]>([])))
       .filter((name) => LIBRARY.test(name))
       .sort();
     if (!names.includes(MAIN_LIBRARY)) continue;
     const found = new Map<string, string>();
     for (const name of names) {
-      const file = relative(realRoot, await realpath(join(root, folder, name)).catch(unlessShortage(root)));
+      const file = relative(realRoot, await realpath(join(root, folder, name)).catch(unlessInconclusive(root)));
       if (file !== "" && !file.startsWith("..")) found.set(name, file);
     }
     if (found.has(MAIN_LIBRARY)) return found;

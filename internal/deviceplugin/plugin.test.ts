@@ -207,13 +207,14 @@ describe("allocation", () => {
     const log = createLogger({ write: (line) => void lines.push(line) });
     await using _plugin = new RunningPlugin(host.config({ healthIntervalMs: 20 }), { log });
     await kubelet.next(isList(100, 100));
-    using _broken = host.breakDevice("/dev/onload");
+    using _broken = host.breakNic();
     await poll(() => lines.some((line) => line.includes("Cannot look at the node")), { what: "A look", intervalMs: 5 });
     expect((await kubelet.ask({ allocate: [["sfc-1"]] }, "allocated"))["error"]).toBeUndefined();
     expect(kubelet.waiting.filter(isList(100, 0))).toEqual([]);
-    rmSync(join(host.root, "opt/onload/usr/lib64"), { recursive: true });
+    const from = await host.addOnload("image");
+    installHostFiles(fileOps, { from, hostDir: join(host.root, "opt/onload"), version: "9.3.0" });
     const { error } = await kubelet.ask({ allocate: [["sfc-1"]] }, "allocated");
-    expect(error).toContain("Cannot allocate amd.com/onload on this node: Cannot look at the node: /dev/onload cannot");
+    expect(error).toContain("Cannot allocate amd.com/onload on this node: Cannot look at the node: ");
   });
 
   test("gives the files of the version that was installed last", async () => {

@@ -2,7 +2,9 @@
  * Looks at a node with every descriptor of this process in use, and prints what came of it as JSON: to be started under
  * a low limit, `ulimit -n 64; bun without-descriptors.ts ROOT`.
  */
-import { closeSync, openSync } from "node:fs";
+import { closeSync, openSync, renameSync } from "node:fs";
+import { DEVICE_FILES } from "../../api/plugin-pod.ts";
+import { deviceProblem } from "../device-files.ts";
 import { findInstallation } from "../installation.ts";
 import { scanNics } from "../nics.ts";
 import { observeNode } from "../observe.ts";
@@ -25,6 +27,7 @@ const looks = {
   findInstallation: () => findInstallation(`${root}/opt/onload`),
 };
 for (const look of Object.values(looks)) await look();
+const before = await looks.observeNode();
 
 const used: number[] = [];
 try {
@@ -34,6 +37,12 @@ try {
 }
 const results: Record<string, string> = {};
 for (const [name, look] of Object.entries(looks)) results[name] = await outcome(look);
+results["device files"] = await outcome(() =>
+  Promise.all(DEVICE_FILES.map(async (name) => (await deviceProblem(config, name)) ?? null)),
+);
+renameSync(`${root}/dev/onload`, `${root}/dev/onload.away`);
+results["observeNode after /dev/onload went"] = await outcome(() => observeNode(config, before));
+renameSync(`${root}/dev/onload.away`, `${root}/dev/onload`);
 // Some are enough to list a folder, but perhaps not to read all that is in it side by side.
 for (let i = 0; i < 3; i++) closeSync(used.pop()!);
 results["scanNics with three descriptors"] = await outcome(async () => (await looks.scanNics()).length);
