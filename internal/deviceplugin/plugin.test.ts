@@ -212,7 +212,12 @@ describe("allocation", () => {
     expect((await kubelet.ask({ allocate: [["sfc-1"]] }, "allocated"))["error"]).toBeUndefined();
     expect(kubelet.waiting.filter(isList(100, 0))).toEqual([]);
     const from = await host.addOnload("image");
-    installHostFiles(fileOps, { from, hostDir: join(host.root, "opt/onload"), version: "9.3.0" });
+    installHostFiles(fileOps, {
+      from,
+      hostDir: join(host.root, "opt/onload"),
+      nodeDir: "/opt/onload",
+      version: "9.3.0",
+    });
     const { error } = await kubelet.ask({ allocate: [["sfc-1"]] }, "allocated");
     expect(error).toContain("Cannot allocate amd.com/onload on this node: Cannot look at the node: ");
   });
@@ -222,7 +227,12 @@ describe("allocation", () => {
     await using _plugin = new RunningPlugin(host.config({ healthIntervalMs: 600_000 }));
     await kubelet.next(isList(100, 100));
     const from = await host.addOnload("image", { libraries: "usr/lib/x86_64-linux-gnu" });
-    const { folder } = installHostFiles(fileOps, { from, hostDir: join(host.root, "opt/onload"), version: "9.3.0" });
+    const { folder } = installHostFiles(fileOps, {
+      from,
+      hostDir: join(host.root, "opt/onload"),
+      nodeDir: "/opt/onload",
+      version: "9.3.0",
+    });
     const { containers } = await kubelet.ask({ allocate: [["sfc-1"]] }, "allocated");
     expect(containers[0].mounts[0]).toEqual({
       container_path: "/opt/onload/usr/lib64/libonload.so",
