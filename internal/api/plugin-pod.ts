@@ -18,7 +18,11 @@ export const INSTALL_CONTAINER = "install-host-files";
 export const DEVICE_PLUGIN_CONTAINER = "device-plugin";
 export const WORKER_CONTAINER = "onload-worker";
 
-/** Folder in which the kubelet listens and looks for the sockets of device plugins, whatever its --root-dir is. */
+/**
+ * Folder in which the kubelet listens and looks for the sockets of device plugins unless the resource says otherwise.
+ * It is the same whatever the kubelet's --root-dir is (kubernetes/kubernetes issue 120626), but not where the kubelet
+ * runs in a container with another /var/lib.
+ */
 export const KUBELET_DIR = "/var/lib/kubelet/device-plugins";
 
 /** The node's own folders of devices and of kernel settings. */
@@ -109,9 +113,11 @@ export interface PodVolume {
  * The pod's volumes.
  *
  * @param hostOnloadPath folder of Onload's files on the node, absolute and without a slash at its end
+ * @param kubeletDir folder of kubelet.sock on the node, in the same form
  */
 export function podVolumes(
   hostOnloadPath: string,
+  kubeletDir: string,
 ): Record<"executable" | "kubelet" | "hostOnload" | "dev" | "sys", PodVolume> {
   const ofNode = (name: string, path: string): PodVolume => ({
     name,
@@ -122,7 +128,7 @@ export function podVolumes(
     // About 120 MB, by which containers of the user image run our program.
     executable: { name: "onloadctl", mountPath: EXECUTABLE_DIR },
     // At the same path as on the node: the kubelet is told a socket's name only, never its folder.
-    kubelet: { ...ofNode("kubelet", KUBELET_DIR), mountPath: KUBELET_DIR },
+    kubelet: { ...ofNode("kubelet", kubeletDir), mountPath: kubeletDir },
     hostOnload: {
       ...ofNode("host-onload", hostOnloadPath),
       hostPath: { path: hostOnloadPath, type: "DirectoryOrCreate" },
@@ -159,6 +165,7 @@ export const DEVICE_PLUGIN = {
   words: ["device-plugin"],
   flags: {
     ...INSTALL_HOST_FILES.flags,
+    kubeletDir: "kubelet-dir",
     maxPods: "max-pods",
     setPreload: "set-preload",
     mountOnload: "mount-onload",

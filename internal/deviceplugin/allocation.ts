@@ -34,7 +34,7 @@ export function containerEdits(config: AllocationConfig, installation: Installat
   if (config.mountOnload && installation.script !== undefined) {
     mounts.push(mount(installation.script, join(config.baseMountPath, config.binMountPath, "onload")));
     // The script looks for profiles in these folders only, wherever it is mounted itself.
-    for (const folder of installation.scriptFolders) mounts.push(mount(folder, join("/", folder)));
+    for (const [path, folder] of installation.scriptFolders) mounts.push(mount(folder, join("/", path)));
     // It preloads the library by its name only, which is not found under another base path than /.
     env["ONLOAD_PRELOAD"] = library(MAIN_LIBRARY);
   }

@@ -49,7 +49,7 @@ test("only a boot that left the kernel's own driver explains a problem", () => {
 
 test("a node without the onload module says what the boot service came to", async () => {
   await write(JSON.stringify(status));
-  const config = { hostRoot: procDir, hostOnloadPath: "/opt/onload", needNic: false, procDir };
+  const config = { hostRoot: procDir, hostOnloadPath: "/opt/onload", mountOnload: false, needNic: false, procDir };
   expect((await observeNode(config)).problems.at(-1)).toBe(PROBLEM);
   await write(JSON.stringify({ ...status, driver: "out-of-tree" }));
   expect((await observeNode(config)).problems).not.toContain(PROBLEM);

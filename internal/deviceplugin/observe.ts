@@ -3,10 +3,10 @@ import { bootProblem, readBootStatus } from "./boot-service.ts";
 import { onHost, type PluginConfig } from "./config.ts";
 import { deviceProblem } from "./device-files.ts";
 import { isInconclusive } from "./inconclusive.ts";
-import { findInstallation, type Installation } from "./installation.ts";
+import { findInstallation, SCRIPT, type Installation } from "./installation.ts";
 import { isUsable, scanNics, type Nic } from "./nics.ts";
 
-type ObserveConfig = Pick<PluginConfig, "hostRoot" | "hostOnloadPath" | "needNic" | "procDir">;
+type ObserveConfig = Pick<PluginConfig, "hostRoot" | "hostOnloadPath" | "mountOnload" | "needNic" | "procDir">;
 
 /** What one look at the node found. */
 export interface NodeView {
@@ -69,7 +69,11 @@ async function lookForNics(config: ObserveConfig, problems: string[]): Promise<N
 
 async function lookForInstallation(config: ObserveConfig, problems: string[]): Promise<Installation | undefined> {
   try {
-    return await findInstallation(onHost(config, config.hostOnloadPath));
+    const installation = await findInstallation(onHost(config, config.hostOnloadPath));
+    if (config.mountOnload && installation.script === undefined) {
+      problems.push(`The onload script is missing: no ${SCRIPT} in Onload's files, or a link that leads out of them`);
+    }
+    return installation;
   } catch (error) {
     if (isInconclusive(error)) throw error;
     problems.push((error as Error).message);

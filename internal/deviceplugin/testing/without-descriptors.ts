@@ -10,7 +10,13 @@ import { scanNics } from "../nics.ts";
 import { observeNode } from "../observe.ts";
 
 const root = process.argv[2]!;
-const config = { hostRoot: root, hostOnloadPath: "/opt/onload", needNic: true, procDir: `${root}/proc` };
+const config = {
+  hostRoot: root,
+  hostOnloadPath: "/opt/onload",
+  mountOnload: true,
+  needNic: true,
+  procDir: `${root}/proc`,
+};
 
 async function outcome(look: () => Promise<unknown>): Promise<string> {
   try {

@@ -75,6 +75,7 @@ describe("desiredDaemonSet", () => {
       "--onload-version=8.1",
       "--host-onload-path=/var/onload",
       "--host-root=/host",
+      "--kubelet-dir=/var/lib/kubelet/device-plugins",
       "--max-pods=7",
       "--set-preload=false",
       "--mount-onload=true",

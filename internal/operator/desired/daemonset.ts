@@ -89,8 +89,9 @@ export function devicePluginImage(
 }
 
 function podSpec({ spec }: DeepReadonly<Onload>, image: string, nodeLabel: string): object {
-  const hostOnload = posix.join("/", spec.devicePlugin.hostOnloadPath).replace(/\/$/, "");
-  const volumes = podVolumes(hostOnload);
+  const hostOnload = folder(spec.devicePlugin.hostOnloadPath);
+  const kubeletDir = folder(spec.devicePlugin.kubeletDir);
+  const volumes = podVolumes(hostOnload, kubeletDir);
   const command = executableCommand(EXECUTABLE_DIR);
   const plugin = { image, ...pullPolicy(spec.devicePlugin.imagePullPolicy) };
   const user = { image: spec.onload.userImage, ...pullPolicy(spec.onload.imagePullPolicy) };
@@ -135,7 +136,7 @@ function podSpec({ spec }: DeepReadonly<Onload>, image: string, nodeLabel: strin
         ...plugin,
         // The copy, not the image's own executable, so that the kernel keeps one file in memory for both containers.
         command,
-        args: commandLine(DEVICE_PLUGIN, { ...files, ...pluginSettings(spec.devicePlugin) }),
+        args: commandLine(DEVICE_PLUGIN, { ...files, kubeletDir, ...pluginSettings(spec.devicePlugin) }),
         env: [
           { name: POD_NAME_VARIABLE, valueFrom: { fieldRef: { fieldPath: "metadata.name" } } },
           ...environment(PLUGIN_RUNTIME),
@@ -173,6 +174,11 @@ function podSpec({ spec }: DeepReadonly<Onload>, image: string, nodeLabel: strin
       ...(hostPath ? { hostPath } : { emptyDir: {} }),
     })),
   };
+}
+
+/** A path of the node without slashes that mean nothing. */
+function folder(path: string): string {
+  return posix.join("/", path).replace(/\/$/, "");
 }
 
 function mount({ name, mountPath }: PodVolume): { name: string; mountPath: string } {
