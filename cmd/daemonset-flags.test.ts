@@ -106,7 +106,7 @@ describe("every container finds what it is told of", () => {
   // Paths of the node below --host-root, and whether they are written to.
   const below: Record<string, Record<string, boolean>> = {
     "install-host-files": { "/sys": false, "/var/onload": true },
-    "device-plugin": { "/dev": true, "/sys": false, "/var/onload": true },
+    "device-plugin": { "/dev": false, "/sys": false, "/var/onload": true, "/var/lib/onload": false },
     "onload-worker": { "/dev": true, "/sys": true },
   };
   for (const [name, paths] of Object.entries(below)) {

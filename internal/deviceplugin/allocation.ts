@@ -9,8 +9,11 @@ import { MAIN_LIBRARY, type Installation } from "./installation.ts";
 /** Name of the only CDI device. An answer names it with its kind: amd.com/onload=all. */
 export const CDI_DEVICE = "all";
 
-/** Access by the device cgroup, as the original grants it: make the node, read, write. */
-const DEVICE_ACCESS = "mrw";
+/**
+ * Access by the device cgroup: read and write. The original also lets containers make the device file anew, which no
+ * program of Onload does.
+ */
+const DEVICE_ACCESS = "rw";
 
 /** What a container needs to run Onload, whichever way it is given. */
 export interface ContainerEdits {

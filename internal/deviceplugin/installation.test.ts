@@ -141,7 +141,7 @@ describe("what a container gets", () => {
             env: ["LD_PRELOAD=/opt/onload/usr/lib64/libonload.so"],
             deviceNodes: ["/dev/onload", "/dev/onload_epoll", "/dev/sfc_char"].map((path) => ({
               path,
-              permissions: "mrw",
+              permissions: "rw",
             })),
           },
         },

@@ -49,7 +49,7 @@ export async function observeNode(config: ObserveConfig, before?: NodeView): Pro
     throw new Error(`Cannot look at the node: ${(unknown[0] as Error).message}`, { cause: unknown[0] });
   }
   // It explains the other problems, and is none by itself.
-  const boot = problems.length > 0 ? bootProblem(await readBootStatus(config.procDir)) : undefined;
+  const boot = problems.length > 0 ? bootProblem(await readBootStatus(config)) : undefined;
   if (boot !== undefined) problems.push(boot);
   return { nics, installation, problems };
 }

@@ -179,7 +179,7 @@ describe("allocation", () => {
       devices: ["/dev/onload", "/dev/onload_epoll", "/dev/sfc_char"].map((path) => ({
         container_path: path,
         host_path: path,
-        permissions: "mrw",
+        permissions: "rw",
       })),
     });
   });
