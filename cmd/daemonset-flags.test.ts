@@ -44,7 +44,13 @@ const onload = withDefaults({
       version: "9.2.0",
       controlPlane: { parameters: ["-K", "--log"] },
     },
-    devicePlugin: { hostOnloadPath: "/var/onload/", maxPodsPerNode: 7, setPreload: false, mountOnload: true },
+    devicePlugin: {
+      hostOnloadPath: "/var/onload/",
+      kubeletDir: "/opt/rke/var/lib/kubelet/device-plugins/",
+      maxPodsPerNode: 7,
+      setPreload: false,
+      mountOnload: true,
+    },
   },
 });
 const pod = desiredDaemonSet(onload, "image").spec.template.spec as PodSpec;
@@ -100,7 +106,7 @@ describe("every container finds what it is told of", () => {
   // Paths of the node below --host-root, and whether they are written to.
   const below: Record<string, Record<string, boolean>> = {
     "install-host-files": { "/sys": false, "/var/onload": true },
-    "device-plugin": { "/dev": true, "/sys": false, "/var/onload": true },
+    "device-plugin": { "/dev": false, "/sys": false, "/var/onload": true, "/var/lib/onload": false },
     "onload-worker": { "/dev": true, "/sys": true },
   };
   for (const [name, paths] of Object.entries(below)) {
@@ -114,7 +120,7 @@ describe("every container finds what it is told of", () => {
 
   test("the kubelet's folder, at its own path", async () => {
     const { "kubelet-dir": path } = await flagsOf(container("device-plugin"));
-    expect(path).toBe("/var/lib/kubelet/device-plugins");
+    expect(path).toBe("/opt/rke/var/lib/kubelet/device-plugins");
     expect(at(path!, container("device-plugin"))).toEqual({ ofNode: path!, writable: true });
   });
 

@@ -5,6 +5,7 @@ import { UsageError } from "../internal/cli/errors.ts";
 import { absolutePathFlag } from "../internal/cli/values.ts";
 import { fileOps } from "../internal/deviceplugin/file-ops.ts";
 import { installHostFiles } from "../internal/deviceplugin/install-host-files.ts";
+import { hostOnloadPathFlag } from "./shared/host-paths.ts";
 import { withContainerLabel } from "../internal/deviceplugin/selinux.ts";
 
 const path = { type: "string", valueHint: "PATH" } as const;
@@ -45,15 +46,16 @@ export default defineSubcommand({
       throw new UsageError(`Flag --${FLAG.onloadVersion} cannot be "${version}": give a version such as 9.2.0`);
     }
     const hostRoot = absolutePathFlag(FLAG.hostRoot, args[FLAG.hostRoot]);
-    const hostDir = join(hostRoot, absolutePathFlag(FLAG.hostOnloadPath, args[FLAG.hostOnloadPath]));
+    const nodeDir = hostOnloadPathFlag(FLAG.hostOnloadPath, args[FLAG.hostOnloadPath]);
+    const hostDir = join(hostRoot, nodeDir);
     if (hostDir === args.from) {
       throw new UsageError(`Flag --from cannot be "${args.from}": that is where the files would be installed`);
     }
     const result = withContainerLabel(join(hostRoot, SYS_DIR), "/proc", () =>
-      installHostFiles(fileOps, { from: args.from, hostDir, version }),
+      installHostFiles(fileOps, { from: args.from, hostDir, nodeDir, version }),
     );
     log.info(result.copied ? "Installed Onload's files" : "Onload's files were there already", {
-      folder: join(args[FLAG.hostOnloadPath], result.folder),
+      folder: join(nodeDir, result.folder),
     });
   },
 });

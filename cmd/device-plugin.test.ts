@@ -13,7 +13,17 @@ const rows: [string, string[], string][] = [
   [
     "a relative path",
     ["device-plugin", "--host-onload-path=opt"],
-    'Flag --host-onload-path cannot be "opt": give an absolute path',
+    'Flag --host-onload-path cannot be "opt": hostOnloadPath must be an absolute path',
+  ],
+  [
+    "a folder of the system",
+    ["device-plugin", "--host-onload-path=/proc/1/root"],
+    'Flag --host-onload-path cannot be "/proc/1/root": hostOnloadPath must not be a folder of the node\'s system',
+  ],
+  [
+    "the same",
+    ["device-plugin", "install-host-files", "--onload-version=1", "--from=/x", "--host-onload-path=/etc"],
+    'Flag --host-onload-path cannot be "/etc": hostOnloadPath must not be a folder of the node\'s system',
   ],
   ["no address", ["device-plugin", "--metrics-bind-address=8080"], "give HOST:PORT, :PORT, or 0 to turn it off"],
   ["no strategy", ["device-plugin", "--device-strategy=magic"], "use one of mounts, cdi"],

@@ -11,6 +11,7 @@ import {
 import { commonArgs, defineSubcommand } from "../internal/cli/command.ts";
 import { UsageError } from "../internal/cli/errors.ts";
 import { absolutePathFlag, durationFlag, integerFlag } from "../internal/cli/values.ts";
+import { hostOnloadPathFlag } from "./shared/host-paths.ts";
 import { MAX_DEVICES } from "../internal/deviceplugin/devices.ts";
 import { DEFAULT_HYSTERESIS } from "../internal/deviceplugin/health.ts";
 import { parseBindAddress } from "../internal/probes/bind-address.ts";
@@ -74,7 +75,7 @@ export default defineSubcommand({
       description: "Give containers paths and devices, or the name of a CDI device (containerd 1.7, cri-o 1.23)",
     },
     "cdi-dir": { ...path, default: "/var/run/cdi", description: "Folder of the node's CDI files" },
-    "kubelet-dir": { ...path, default: KUBELET_DIR, description: "Folder of kubelet.sock" },
+    [FLAG.kubeletDir]: { ...path, default: KUBELET_DIR, description: "Folder of kubelet.sock" },
     [FLAG.hostRoot]: { ...path, default: "/", description: "Where the node's /dev, /sys and files are found" },
     "proc-dir": { ...path, default: "/proc", description: "The node's /proc" },
     "pod-name": {
@@ -130,13 +131,13 @@ export default defineSubcommand({
         setPreload: args[FLAG.setPreload],
         mountOnload: args[FLAG.mountOnload],
         needNic: args["need-nic"],
-        hostOnloadPath: absolutePathFlag(FLAG.hostOnloadPath, args[FLAG.hostOnloadPath]),
+        hostOnloadPath: hostOnloadPathFlag(FLAG.hostOnloadPath, args[FLAG.hostOnloadPath]),
         baseMountPath: absolutePathFlag(FLAG.baseMountPath, args[FLAG.baseMountPath]),
         binMountPath: absolutePathFlag(FLAG.binMountPath, args[FLAG.binMountPath]),
         libMountPath: absolutePathFlag(FLAG.libMountPath, args[FLAG.libMountPath]),
         strategy: args["device-strategy"] === "cdi" ? "cdi" : "mounts",
         cdiDir: absolutePathFlag("cdi-dir", args["cdi-dir"]),
-        kubeletDir: absolutePathFlag("kubelet-dir", args["kubelet-dir"]),
+        kubeletDir: absolutePathFlag(FLAG.kubeletDir, args[FLAG.kubeletDir]),
         hostRoot: absolutePathFlag(FLAG.hostRoot, args[FLAG.hostRoot]),
         procDir: absolutePathFlag("proc-dir", args["proc-dir"]),
         podName: args["pod-name"] ?? process.env[POD_NAME_VARIABLE] ?? hostname(),

@@ -1,6 +1,13 @@
 #!/usr/bin/env bun
 import type { Subcommand } from "../internal/cli/command.ts";
 import { runMain } from "../internal/cli/run-main.ts";
+import { environmentProblem } from "./shared/runtime-variables.ts";
+
+const problem = environmentProblem(process.env);
+if (problem !== undefined) {
+  process.stderr.write(`${problem}\n`);
+  process.exit(2);
+}
 
 const root: Subcommand = {
   summary: "AMD Onload kernel-bypass networking on Kubernetes and OpenShift.",

@@ -5,6 +5,12 @@ import type { CustomResourceDefinition, KubeObject } from "./core.ts";
 import { onloadCrd } from "./crd.ts";
 import { kmmCapabilities } from "./kmm.ts";
 import { withDefaults, type OnloadSpecInput } from "./onload.ts";
+import {
+  BAD_HOST_ONLOAD_PATHS,
+  BAD_KUBELET_DIRS,
+  GOOD_HOST_ONLOAD_PATHS,
+  GOOD_KUBELET_DIRS,
+} from "./testing/host-paths.ts";
 
 // Starting a control plane takes a while on a busy machine.
 setDefaultTimeout(180_000);
@@ -212,6 +218,36 @@ describe("admission rejects what can never work, naming the field and the remedy
     });
   }
 
+  for (const [path, message] of Object.entries(BAD_HOST_ONLOAD_PATHS)) {
+    test(`hostOnloadPath ${JSON.stringify(path)}`, async () => {
+      const spec = minimal();
+      spec.devicePlugin = { hostOnloadPath: path };
+      const said = await rejection(spec);
+      expect(said).toContain("spec.devicePlugin.hostOnloadPath");
+      expect(said).toContain(message);
+    });
+  }
+
+  for (const path of BAD_KUBELET_DIRS) {
+    test(`kubeletDir ${JSON.stringify(path)}`, async () => {
+      const spec = minimal();
+      spec.devicePlugin = { kubeletDir: path };
+      expect(await rejection(spec)).toContain("kubeletDir must be the absolute path of the folder of kubelet.sock");
+    });
+  }
+
+  for (const field of ["baseMountPath", "binMountPath", "libMountPath", "libMounthPath"] as const) {
+    for (const path of ["/usr/li\nb", "/usr/lib:/tmp"]) {
+      test(`${field} ${JSON.stringify(path)}`, async () => {
+        const spec = minimal();
+        spec.devicePlugin = { [field]: path };
+        expect(await rejection(spec)).toMatch(
+          new RegExp(`spec\\.devicePlugin\\.${field}: .* must .*control characters`),
+        );
+      });
+    }
+  }
+
   test("a name with a dot", async () => {
     expect(await rejection(minimal(), "onload.v9")).toContain(
       "metadata.name must have no dots, because it becomes part of KMM's node labels: use lower-case letters, digits and '-'",
@@ -233,6 +269,15 @@ describe("admission accepts", () => {
     "mountOnload without setPreload": (spec) => (spec.devicePlugin = { mountOnload: true, setPreload: false }),
     percentages: (spec) => (spec.upgrade = { maxUnavailable: "100%", onFailure: "Rollback" }),
     "an empty pull policy, as before": (spec) => (spec.onload.imagePullPolicy = ""),
+    ...Object.fromEntries(
+      GOOD_HOST_ONLOAD_PATHS.map((path) => [
+        `hostOnloadPath ${path}`,
+        (spec) => (spec.devicePlugin = { hostOnloadPath: path }),
+      ]),
+    ),
+    ...Object.fromEntries(
+      GOOD_KUBELET_DIRS.map((path) => [`kubeletDir ${path}`, (spec) => (spec.devicePlugin = { kubeletDir: path })]),
+    ),
     "an empty base path, as before": (spec) => (spec.devicePlugin = { baseMountPath: "" }),
     "no ServiceAccount of its own, as before": (spec) => (spec.serviceAccountName = ""),
     "host paths with a slash at the end": (spec) => (spec.devicePlugin = { hostOnloadPath: "/var/lib/onload/" }),

@@ -20,6 +20,7 @@ describe("withDefaults", () => {
       setPreload: true,
       mountOnload: false,
       hostOnloadPath: "/opt/onload/",
+      kubeletDir: "/var/lib/kubelet/device-plugins",
       baseMountPath: "/opt/onload",
       binMountPath: "/usr/bin",
       libMountPath: "/usr/lib64",

@@ -7,10 +7,13 @@
  * - hostPID: onload_cp_server opens /proc/PID/ns/net of processes of the node, and the device plugin reads the mount
  *   tables of all containers before it removes old files.
  * - hostNetwork: `onload_cp_server --bootstrap` serves the network namespace that it runs in, which must be the node's.
- * - privileged containers: only they may open the node's device files, set the module's parameters and label files
- *   for SELinux.
+ * - onload-worker is privileged: onload_cp_server opens the node's device files in it, which no cgroup but that of a
+ *   privileged container lets it do without a device of the kubelet, and the module's parameters are written in /sys.
+ *   The other containers are not. What they have is tried on a real node, and each capability there is needed.
  */
 import { posix } from "node:path";
+import { BOOT_STATUS_FILE } from "./boot-status.ts";
+import { BUN_VARIABLES, LOADER_VARIABLES, SMALL_HEAP } from "./runtime-variables.ts";
 
 /** Containers of the pod. */
 export const COPY_CONTAINER = "copy-onloadctl";
@@ -18,7 +21,11 @@ export const INSTALL_CONTAINER = "install-host-files";
 export const DEVICE_PLUGIN_CONTAINER = "device-plugin";
 export const WORKER_CONTAINER = "onload-worker";
 
-/** Folder in which the kubelet listens and looks for the sockets of device plugins, whatever its --root-dir is. */
+/**
+ * Folder in which the kubelet listens and looks for the sockets of device plugins unless the resource says otherwise.
+ * It is the same whatever the kubelet's --root-dir is (kubernetes/kubernetes issue 120626), but not where the kubelet
+ * runs in a container with another /var/lib.
+ */
 export const KUBELET_DIR = "/var/lib/kubelet/device-plugins";
 
 /** The node's own folders of devices and of kernel settings. */
@@ -72,7 +79,7 @@ export const POD_NAME_VARIABLE = "POD_NAME";
  * runtime's defaults the process takes 10 MB more.
  */
 export const PLUGIN_RUNTIME: Readonly<Record<string, string>> = {
-  BUN_OPTIONS: "--smol",
+  ...SMALL_HEAP,
   BUN_JSC_useDFGJIT: "0",
   BUN_JSC_useRegExpJIT: "0",
   BUN_JSC_useConcurrentJIT: "0",
@@ -82,6 +89,12 @@ export const PLUGIN_RUNTIME: Readonly<Record<string, string>> = {
 
 /** Environment of the worker, which only looks at a few files each second: nothing is compiled at all. */
 export const WORKER_RUNTIME: Readonly<Record<string, string>> = { BUN_JSC_useJIT: "0" };
+
+/**
+ * What every container of the pod sets to nothing, unless it has a value of its own for it: the environment of a user
+ * image must not load code into our program.
+ */
+export const NEUTRAL_VARIABLES: readonly string[] = [...BUN_VARIABLES, ...LOADER_VARIABLES];
 
 /** The folder that our executable is copied to, and the names in it. */
 export const EXECUTABLE_DIR = "/onloadctl";
@@ -109,20 +122,23 @@ export interface PodVolume {
  * The pod's volumes.
  *
  * @param hostOnloadPath folder of Onload's files on the node, absolute and without a slash at its end
+ * @param kubeletDir folder of kubelet.sock on the node, in the same form
  */
 export function podVolumes(
   hostOnloadPath: string,
-): Record<"executable" | "kubelet" | "hostOnload" | "dev" | "sys", PodVolume> {
+  kubeletDir: string,
+): Record<"executable" | "kubelet" | "hostOnload" | "dev" | "sys", PodVolume> & { bootStatus?: PodVolume } {
   const ofNode = (name: string, path: string): PodVolume => ({
     name,
     mountPath: posix.join(HOST_ROOT, path),
     hostPath: { path, type: "Directory" },
   });
+  const bootStatusDir = posix.dirname(BOOT_STATUS_FILE);
   return {
     // About 120 MB, by which containers of the user image run our program.
     executable: { name: "onloadctl", mountPath: EXECUTABLE_DIR },
     // At the same path as on the node: the kubelet is told a socket's name only, never its folder.
-    kubelet: { ...ofNode("kubelet", KUBELET_DIR), mountPath: KUBELET_DIR },
+    kubelet: { ...ofNode("kubelet", kubeletDir), mountPath: kubeletDir },
     hostOnload: {
       ...ofNode("host-onload", hostOnloadPath),
       hostPath: { path: hostOnloadPath, type: "DirectoryOrCreate" },
@@ -130,6 +146,15 @@ export function podVolumes(
     // The node's own: a privileged container has copies of its own, which do not follow later changes.
     dev: ofNode("host-dev", DEV_DIR),
     sys: ofNode("host-sys", SYS_DIR),
+    // What the sfc boot service says. Onload's own files may be in the same folder.
+    ...(bootStatusDir === hostOnloadPath
+      ? {}
+      : {
+          bootStatus: {
+            ...ofNode("boot-status", bootStatusDir),
+            hostPath: { path: bootStatusDir, type: "DirectoryOrCreate" as const },
+          },
+        }),
   };
 }
 
@@ -159,6 +184,7 @@ export const DEVICE_PLUGIN = {
   words: ["device-plugin"],
   flags: {
     ...INSTALL_HOST_FILES.flags,
+    kubeletDir: "kubelet-dir",
     maxPods: "max-pods",
     setPreload: "set-preload",
     mountOnload: "mount-onload",

@@ -7,7 +7,17 @@
  * purpose: the API server derives the cost of a rule from them, and the rules give the better message.
  */
 import * as z from "zod";
-import { DEFAULT_PARAMETERS, PLUGIN_DEFAULTS } from "./plugin-pod.ts";
+import {
+  ABSOLUTE_PATH,
+  CONTROL_CHARACTERS,
+  DEVICE_PLUGIN_FOLDER,
+  DOT_SEGMENTS,
+  HOST_ONLOAD_PATH_RULES,
+  KUBELET_DIR_RULE,
+  MAX_KUBELET_DIR,
+  SYSTEM_FOLDERS,
+} from "./host-paths.ts";
+import { DEFAULT_PARAMETERS, KUBELET_DIR, PLUGIN_DEFAULTS } from "./plugin-pod.ts";
 import { MAX_REGEXP_CHARACTERS } from "./regexp-size.ts";
 import { int32, text } from "./schema-parts.ts";
 
@@ -18,6 +28,13 @@ interface Rule {
 }
 
 const rules = (...list: Rule[]): { "x-kubernetes-validations": Rule[] } => ({ "x-kubernetes-validations": list });
+
+/** The part of a rule that is true if one of some expressions fits somewhere in the value. They have no quotes. */
+const matches = (...expressions: RegExp[]): string =>
+  `self.matches(r'${expressions.map(({ source }) => source.replaceAll("\\/", "/")).join("|")}')`;
+
+/** A path in a container that can stand in LD_PRELOAD and in a list of mounts. */
+const PLAIN_PATH = `!self.contains(':') && !${matches(CONTROL_CHARACTERS)}`;
 
 /** The API server's own pattern of a quantity such as 100m or 64Mi. */
 const QUANTITY =
@@ -211,10 +228,23 @@ const devicePlugin = z
       .default(`${PLUGIN_DEFAULTS.hostOnloadPath}/`)
       .meta({
         description: "Folder on the node that Onload's files are installed in.",
+        ...rules(
+          { rule: `!${matches(CONTROL_CHARACTERS)}`, message: HOST_ONLOAD_PATH_RULES.characters },
+          {
+            rule: `${matches(ABSOLUTE_PATH)} && !${matches(DOT_SEGMENTS)}`,
+            message: HOST_ONLOAD_PATH_RULES.form,
+          },
+          { rule: `!${matches(...SYSTEM_FOLDERS)}`, message: HOST_ONLOAD_PATH_RULES.system },
+        ),
+      }),
+    kubeletDir: text(128)
+      .default(KUBELET_DIR)
+      .meta({
+        description:
+          "Folder on the node in which the kubelet listens for device plugins (kubelet.sock). Nearly every kubelet has the default, whatever its --root-dir is.",
         ...rules({
-          rule: "self.matches('^/+[^/:][^:]*$') && !self.matches('(^|/)[.][.](/|$)')",
-          message:
-            "hostOnloadPath must be an absolute path on the node, such as /opt/onload: not relative, not /, without '..' or ':'",
+          rule: `${matches(DEVICE_PLUGIN_FOLDER)} && !${matches(DOT_SEGMENTS)} && !${matches(CONTROL_CHARACTERS)} && size(self) <= ${MAX_KUBELET_DIR}`,
+          message: KUBELET_DIR_RULE,
         }),
       }),
     baseMountPath: text()
@@ -222,19 +252,29 @@ const devicePlugin = z
       .meta({
         description: "Folder in the container that binMountPath and libMountPath are below.",
         ...rules({
-          rule: "self == '' || (self.startsWith('/') && !self.contains(':'))",
-          message: "baseMountPath must be an absolute path in the container, such as /opt/onload, without ':'",
+          rule: `self == '' || (self.startsWith('/') && ${PLAIN_PATH})`,
+          message:
+            "baseMountPath must be an absolute path in the container, such as /opt/onload, without ':' and control characters",
         }),
       }),
     binMountPath: text()
       .default(PLUGIN_DEFAULTS.binMountPath)
-      .meta({ description: "Folder below baseMountPath that programs are mounted in." }),
+      .meta({
+        description: "Folder below baseMountPath that programs are mounted in.",
+        ...rules({ rule: PLAIN_PATH, message: "binMountPath must have no ':' and no control characters" }),
+      }),
     libMountPath: text()
       .optional()
-      .meta({ description: "Folder below baseMountPath that libraries are mounted in. Default: /usr/lib64." }),
-    libMounthPath: text().optional().meta({
-      description: "Former spelling of libMountPath, which goes before it. Still read, for resources made with it.",
-    }),
+      .meta({
+        description: "Folder below baseMountPath that libraries are mounted in. Default: /usr/lib64.",
+        ...rules({ rule: PLAIN_PATH, message: "libMountPath must have no ':' and no control characters" }),
+      }),
+    libMounthPath: text()
+      .optional()
+      .meta({
+        description: "Former spelling of libMountPath, which goes before it. Still read, for resources made with it.",
+        ...rules({ rule: PLAIN_PATH, message: "libMounthPath must have no ':' and no control characters" }),
+      }),
     resources: resources
       .optional()
       .meta({ description: "Resources of the container device-plugin, in place of the operator's defaults." }),

@@ -132,6 +132,10 @@ export const SPEC_FORM: JsonSchema = {
           "type": "string",
           "default": "/opt/onload/"
         },
+        "kubeletDir": {
+          "type": "string",
+          "default": "/var/lib/kubelet/device-plugins"
+        },
         "baseMountPath": {
           "type": "string",
           "default": "/opt/onload"

@@ -9,8 +9,11 @@ import { MAIN_LIBRARY, type Installation } from "./installation.ts";
 /** Name of the only CDI device. An answer names it with its kind: amd.com/onload=all. */
 export const CDI_DEVICE = "all";
 
-/** Access by the device cgroup, as the original grants it: make the node, read, write. */
-const DEVICE_ACCESS = "mrw";
+/**
+ * Access by the device cgroup: read and write. The original also lets containers make the device file anew, which no
+ * program of Onload does.
+ */
+const DEVICE_ACCESS = "rw";
 
 /** What a container needs to run Onload, whichever way it is given. */
 export interface ContainerEdits {
@@ -34,7 +37,7 @@ export function containerEdits(config: AllocationConfig, installation: Installat
   if (config.mountOnload && installation.script !== undefined) {
     mounts.push(mount(installation.script, join(config.baseMountPath, config.binMountPath, "onload")));
     // The script looks for profiles in these folders only, wherever it is mounted itself.
-    for (const folder of installation.scriptFolders) mounts.push(mount(folder, join("/", folder)));
+    for (const [path, folder] of installation.scriptFolders) mounts.push(mount(folder, join("/", path)));
     // It preloads the library by its name only, which is not found under another base path than /.
     env["ONLOAD_PRELOAD"] = library(MAIN_LIBRARY);
   }

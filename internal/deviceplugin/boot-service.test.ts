@@ -19,26 +19,28 @@ const status: BootStatus = {
 };
 const PROBLEM = "The sfc boot service says VermagicMismatch: sfc.ko of image a:b is for another kernel";
 
+let root: string;
 let procDir: string;
 beforeEach(async () => {
-  procDir = await mkdtemp(join(tmpdir(), "onloadctl-proc-"));
+  root = await mkdtemp(join(tmpdir(), "onloadctl-node-"));
+  procDir = join(root, "proc");
   await Bun.write(join(procDir, "sys/kernel/random/boot_id"), "this-boot\n");
 });
-afterEach(() => rm(procDir, { recursive: true, force: true }));
+afterEach(() => rm(root, { recursive: true, force: true }));
 
-const write = (text: string): Promise<number> => Bun.write(join(procDir, "1/root", BOOT_STATUS_FILE), text);
+const write = (text: string): Promise<number> => Bun.write(join(root, BOOT_STATUS_FILE), text);
 
 test("the status of this boot is read", async () => {
   await write(JSON.stringify(status));
-  expect(await readBootStatus(procDir)).toEqual(status);
+  expect(await readBootStatus({ hostRoot: root, procDir })).toEqual(status);
 });
 
 test("no file, a broken one, and one of an earlier boot say nothing", async () => {
-  expect(await readBootStatus(procDir)).toBeUndefined();
+  expect(await readBootStatus({ hostRoot: root, procDir })).toBeUndefined();
   await write("{");
-  expect(await readBootStatus(procDir)).toBeUndefined();
+  expect(await readBootStatus({ hostRoot: root, procDir })).toBeUndefined();
   await write(JSON.stringify({ ...status, bootId: "earlier" }));
-  expect(await readBootStatus(procDir)).toBeUndefined();
+  expect(await readBootStatus({ hostRoot: root, procDir })).toBeUndefined();
 });
 
 test("only a boot that left the kernel's own driver explains a problem", () => {
@@ -49,7 +51,7 @@ test("only a boot that left the kernel's own driver explains a problem", () => {
 
 test("a node without the onload module says what the boot service came to", async () => {
   await write(JSON.stringify(status));
-  const config = { hostRoot: procDir, hostOnloadPath: "/opt/onload", needNic: false, procDir };
+  const config = { hostRoot: root, hostOnloadPath: "/opt/onload", mountOnload: false, needNic: false, procDir };
   expect((await observeNode(config)).problems.at(-1)).toBe(PROBLEM);
   await write(JSON.stringify({ ...status, driver: "out-of-tree" }));
   expect((await observeNode(config)).problems).not.toContain(PROBLEM);

@@ -1,17 +1,20 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { BOOT_STATUS_FILE, parseBootStatus, type BootStatus } from "../api/boot-status.ts";
+import { onHost, type PluginConfig } from "./config.ts";
 
 /**
  * What the node's sfc boot service has done since the node was last booted. undefined if the node has no boot service,
  * or its status file is of an earlier boot.
  *
- * @param procDir the node's /proc: the root folder of its process 1 is the node's own
+ * @param config where the node's files and its /proc are found
  */
-export async function readBootStatus(procDir: string): Promise<BootStatus | undefined> {
+export async function readBootStatus(
+  config: Pick<PluginConfig, "hostRoot" | "procDir">,
+): Promise<BootStatus | undefined> {
   try {
-    const status = parseBootStatus(await readFile(join(procDir, "1/root", BOOT_STATUS_FILE), "utf8"));
-    const bootId = await readFile(join(procDir, "sys/kernel/random/boot_id"), "utf8");
+    const status = parseBootStatus(await readFile(onHost(config, BOOT_STATUS_FILE), "utf8"));
+    const bootId = await readFile(join(config.procDir, "sys/kernel/random/boot_id"), "utf8");
     return status?.bootId === bootId.trim() ? status : undefined;
   } catch {
     // A node without the boot service has no such file, and the status is only a hint for people.

@@ -2,6 +2,7 @@ import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node
 import { join } from "node:path";
 import { ONLOAD_RESOURCE } from "../api/names.ts";
 import { CDI_DEVICE, type ContainerEdits } from "./allocation.ts";
+import { unlessInconclusive } from "./inconclusive.ts";
 
 /** The file for the whole node. Runtimes read files that end in .json, whatever their name. */
 const FILE = "amd.com-onload.json";
@@ -35,9 +36,14 @@ export function writeCdiSpec(cdiDir: string, edits: ContainerEdits): void {
   if (readOrEmpty(path) === text) return;
   mkdirSync(cdiDir, { recursive: true });
   // The unfinished file must not end in .json, or runtimes would read it.
-  const partial = join(cdiDir, `.${FILE}.partial-${process.pid}`);
-  writeFileSync(partial, text, { mode: 0o644 });
-  renameSync(partial, path);
+  const partial = join(cdiDir, `.${FILE}.partial`);
+  try {
+    writeFileSync(partial, text, { mode: 0o644 });
+    renameSync(partial, path);
+  } catch (error) {
+    rmSync(partial, { force: true });
+    throw error;
+  }
 }
 
 /** Removes the file, so that no container is started with devices that nobody offers. */
@@ -48,7 +54,7 @@ export function removeCdiSpec(cdiDir: string): void {
 function readOrEmpty(path: string): string {
   try {
     return readFileSync(path, "utf8");
-  } catch {
-    return "";
+  } catch (error) {
+    return unlessInconclusive("")(error);
   }
 }

@@ -1,13 +1,16 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { ARGUMENTS_PARAMETER, PARAMETERS_DIR, startsInContainer } from "../api/server-parameters.ts";
+import { isInconclusive } from "./inconclusive.ts";
 
 /**
  * Why the kernel cannot start onload_cp_server, or undefined. The container onload-worker sets the module's parameters
  * only after it has seen that it works, and takes them away when it ends. Accelerated sockets would wait for a server
  * in vain.
  *
- * @throws Error if this process cannot tell. A module without parameters is not loaded, which its device files show.
+ * A module without parameters is not loaded, which its device files show.
+ *
+ * @throws Error if this process cannot tell (inconclusive.ts)
  */
 export async function controlPlaneProblem(sysDir: string): Promise<string | undefined> {
   let params: string;
@@ -17,7 +20,8 @@ export async function controlPlaneProblem(sysDir: string): Promise<string | unde
     const { code } = error as NodeJS.ErrnoException;
     // ENODEV: the module is being unloaded and its files are still listed.
     if (code === "ENOENT" || code === "ENODEV") return undefined;
-    throw error;
+    if (isInconclusive(error)) throw error;
+    return `How the kernel starts onload_cp_server cannot be read: ${(error as Error).message}`;
   }
   return startsInContainer(params)
     ? undefined

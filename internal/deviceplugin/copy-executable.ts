@@ -1,5 +1,6 @@
 import { basename, join } from "node:path";
 import { EXECUTABLE_FILES } from "../api/plugin-pod.ts";
+import { errorText } from "../cli/errors.ts";
 import type { FileOps } from "./file-ops.ts";
 import { copyFile } from "./tree.ts";
 
@@ -12,6 +13,7 @@ import { copyFile } from "./tree.ts";
  *
  * @param procDir /proc
  * @returns the files, by their names in the folder
+ * @throws Error "Cannot copy FILE to FOLDER: reason"; then no half of that file is left there
  */
 export function copyExecutable(fs: FileOps, procDir: string, to: string): string[] {
   const { executable, loader, libraries } = mappedFiles(fs.readFileSync(join(procDir, "self/maps"), "utf8"), {
@@ -29,8 +31,14 @@ export function copyExecutable(fs: FileOps, procDir: string, to: string): string
   for (const [name, from] of files) {
     const partial = join(to, `.partial-${basename(name)}`);
     fs.rmSync(partial, { force: true });
-    copyFile(fs, from, partial, 0o755);
-    fs.renameSync(partial, join(to, name));
+    try {
+      copyFile(fs, from, partial, 0o755);
+      fs.renameSync(partial, join(to, name));
+    } catch (cause) {
+      fs.rmSync(partial, { force: true });
+      const remedy = (cause as NodeJS.ErrnoException).code === "ENOSPC" ? ": free space on the node's disk" : "";
+      throw new Error(`Cannot copy ${from} to ${to}: ${errorText(cause)}${remedy}`, { cause });
+    }
   }
   return [...files.keys()];
 }

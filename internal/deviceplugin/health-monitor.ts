@@ -27,6 +27,7 @@ export class HealthMonitor {
   readonly #deps: HealthMonitorDeps;
   readonly #wake = new Wake();
   #health: Health | undefined;
+  #view: NodeView | undefined;
   #lookError: string | undefined;
   /** The look that was begun last. Looks run one after the other: else an older one could end after a newer one. */
   #last: Promise<void> = Promise.resolve();
@@ -50,13 +51,14 @@ export class HealthMonitor {
   async #look(): Promise<void> {
     let view: NodeView;
     try {
-      view = await observeNode(this.#config);
+      view = await observeNode(this.#config, this.#view);
     } catch (error) {
       this.#keepHealth(error);
       return;
     }
     if (this.#lookError !== undefined) this.#deps.log.info("Can look at the node again");
     this.#lookError = undefined;
+    this.#view = view;
     const before = this.#health;
     this.#health = before
       ? nextHealth(before, view, this.#deps.elapsed(), this.#config.hysteresis)

@@ -34,7 +34,8 @@ beforeEach(async () => {
 });
 afterEach(() => host.remove());
 
-const install = (fs: FileOps, from: string, version: string) => installHostFiles(fs, { from, hostDir, version });
+const install = (fs: FileOps, from: string, version: string) =>
+  installHostFiles(fs, { from, hostDir, nodeDir: "/opt/onload", version });
 const digestOf = (path: string): string => treeDigest(readTree(fileOps, path, MANIFEST_FILE));
 const current = (): string => join(hostDir, currentFolder(fileOps, hostDir)!);
 

@@ -1,9 +1,10 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { symlinkSync, unlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, renameSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { allocateResponse, containerEdits, refusal } from "./allocation.ts";
 import { cdiSpec, removeCdiSpec, writeCdiSpec } from "./cdi.ts";
 import { findInstallation } from "./installation.ts";
+import { observeNode } from "./observe.ts";
 import { FakeHost } from "./testing/host.ts";
 
 let host: FakeHost;
@@ -37,6 +38,51 @@ describe("findInstallation", () => {
     expect([...libraries.keys()]).not.toContainAnyValues(["libonload_x.so", "libonload_y.so"]);
     unlinkSync(join(lib, "libonload.so"));
     symlinkSync("/etc/passwd", join(lib, "libonload.so"));
+    expect(findInstallation(hostDir)).rejects.toThrow("Onload's libraries are missing");
+  });
+
+  test("leaves out the script and its folders if a link on the way to them leads out of the tree", async () => {
+    await host.addOnload("opt/onload");
+    expect(await findInstallation(hostDir)).toMatchObject({
+      script: "usr/bin/onload",
+      scriptFolders: new Map([["usr/libexec/onload/profiles", "usr/libexec/onload/profiles"]]),
+    });
+    const none = { script: undefined, scriptFolders: new Map() };
+    rmSync(join(hostDir, "usr/bin/onload"));
+    symlinkSync("/etc/shadow", join(hostDir, "usr/bin/onload"));
+    rmSync(join(hostDir, "usr/libexec"), { recursive: true });
+    mkdirSync(join(host.root, "elsewhere/onload/profiles"), { recursive: true });
+    symlinkSync("../../../elsewhere", join(hostDir, "usr/libexec"));
+    expect(await findInstallation(hostDir)).toMatchObject(none);
+    rmSync(join(hostDir, "usr/bin"), { recursive: true });
+    symlinkSync("/bin", join(hostDir, "usr/bin"));
+    expect(await findInstallation(hostDir)).toMatchObject(none);
+    expect((await observeNode(host.config({ mountOnload: true }))).problems).toContain(
+      "The onload script is missing: no usr/bin/onload in Onload's files, or a link that leads out of them",
+    );
+    expect((await observeNode(host.config())).problems.join()).not.toContain("script");
+  });
+
+  test("mounts what a link within the tree leads to, where the link is", async () => {
+    await host.addOnload("opt/onload");
+    renameSync(join(hostDir, "usr/libexec/onload/profiles"), join(hostDir, "profiles"));
+    symlinkSync("../../../profiles", join(hostDir, "usr/libexec/onload/profiles"));
+    renameSync(join(hostDir, "usr/bin/onload"), join(hostDir, "sbin/onload.sh"));
+    symlinkSync("../../sbin/onload.sh", join(hostDir, "usr/bin/onload"));
+    const { mounts } = containerEdits(
+      host.config({ setPreload: false, mountOnload: true }),
+      await findInstallation(hostDir),
+    );
+    expect(mounts.slice(-2)).toEqual([
+      { hostPath: "/opt/onload/sbin/onload.sh", containerPath: "/opt/onload/usr/bin/onload", readOnly: true },
+      { hostPath: "/opt/onload/profiles", containerPath: "/usr/libexec/onload/profiles", readOnly: true },
+    ]);
+  });
+
+  test("finds no library in a folder out of the tree", async () => {
+    await host.addOnload("opt/onload");
+    renameSync(join(hostDir, "usr/lib64"), join(host.root, "lib64"));
+    symlinkSync("../../../lib64", join(hostDir, "usr/lib64"));
     expect(findInstallation(hostDir)).rejects.toThrow("Onload's libraries are missing");
   });
 
@@ -95,7 +141,7 @@ describe("what a container gets", () => {
             env: ["LD_PRELOAD=/opt/onload/usr/lib64/libonload.so"],
             deviceNodes: ["/dev/onload", "/dev/onload_epoll", "/dev/sfc_char"].map((path) => ({
               path,
-              permissions: "mrw",
+              permissions: "rw",
             })),
           },
         },

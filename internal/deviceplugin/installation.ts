@@ -1,10 +1,10 @@
 import { existsSync, readlinkSync } from "node:fs";
-import { access, readdir, realpath } from "node:fs/promises";
+import { readdir, realpath } from "node:fs/promises";
 import { join, relative } from "node:path";
 import { CURRENT_LINK } from "./host-layout.ts";
-import { unlessShortage } from "./shortage.ts";
+import { unlessInconclusive } from "./inconclusive.ts";
 
-/** Onload's files on the node. Paths are relative to `folder`. */
+/** Onload's files on the node. Paths are relative to `folder`, of which each file is a part: no link leads out of it. */
 export interface Installation {
   /** Relative to --host-onload-path. Empty for files that somebody put there without a folder for the version. */
   folder: string;
@@ -12,8 +12,8 @@ export interface Installation {
   libraries: ReadonlyMap<string, string>;
   /** The `onload` script. undefined if there is none. */
   script: string | undefined;
-  /** Folders that the script reads. */
-  scriptFolders: string[];
+  /** Folders that the script reads, by the path at which it looks for each. */
+  scriptFolders: ReadonlyMap<string, string>;
 }
 
 /** Folders in which distributions' builds of Onload have its libraries. */
@@ -22,25 +22,59 @@ const LIBRARY_FOLDERS = ["usr/lib64", "usr/lib/x86_64-linux-gnu", "usr/lib/aarch
 export const MAIN_LIBRARY = "libonload.so";
 /** libonload.so, libonload_ext.so and their names with a version. */
 const LIBRARY = /^libonload(_[a-z]+)?\.so(\.[0-9.]+)?$/;
-const SCRIPT = "usr/bin/onload";
+/** The script that runs an application with Onload. */
+export const SCRIPT = "usr/bin/onload";
 const SCRIPT_FOLDERS = ["usr/libexec/onload/profiles", "usr/libexec/onload/apps"];
 
 /**
  * Finds the files that new containers get.
  *
  * @param hostDir --host-onload-path as this process sees it
- * @throws if there are none, with a message for the person who looks at the pod, or if this process is short of
- * descriptors or memory
+ * @throws if there are none, with a message for the person who looks at the pod, or if this process
+ * cannot tell (inconclusive.ts)
  */
 export async function findInstallation(hostDir: string): Promise<Installation> {
   const folder = currentName(hostDir);
-  const root = join(hostDir, folder);
-  const libraries = await findLibraries(root);
-  const has = (path: string): Promise<boolean> => access(join(root, path)).then(() => true, unlessShortage(false));
-  const script = (await has(SCRIPT)) ? SCRIPT : undefined;
-  const scriptFolders: string[] = [];
-  for (const path of SCRIPT_FOLDERS) if (await has(path)) scriptFolders.push(path);
-  return { folder, libraries, script, scriptFolders };
+  const tree = await Tree.open(join(hostDir, folder));
+  const libraries = await findLibraries(tree);
+  const scriptFolders = new Map<string, string>();
+  for (const path of SCRIPT_FOLDERS) {
+    const found = await tree.find(path);
+    if (found !== undefined) scriptFolders.set(path, found);
+  }
+  return { folder, libraries, script: await tree.find(SCRIPT), scriptFolders };
+}
+
+/** A folder with all that is below it, where links may lead from one place to another. */
+class Tree {
+  readonly root: string;
+  /** `root` without links. */
+  readonly #real: string;
+
+  private constructor(root: string, real: string) {
+    this.root = root;
+    this.#real = real;
+  }
+
+  static async open(root: string): Promise<Tree> {
+    return new Tree(root, await realpath(root).catch(unlessInconclusive(root)));
+  }
+
+  /**
+   * The path of a file without links, relative to the tree. undefined if there is none, or if a link on the way to it
+   * leads out of the tree: a file of the node would be mounted instead of one of Onload's.
+   */
+  async find(path: string): Promise<string | undefined> {
+    const real = await realpath(join(this.root, path)).catch(unlessInconclusive(undefined));
+    const file = real === undefined ? "" : relative(this.#real, real);
+    return file === "" || file === ".." || file.startsWith("../") ? undefined : file;
+  }
+
+  /** The names in a folder; none if it is missing or out of the tree. */
+  async list(path: string): Promise<string[]> {
+    if ((await this.find(path)) === undefined) return [];
+    return (await readdir(join(this.root, path)).catch(unlessInconclusive<string[]>([]))).sort();
+  }
 }
 
 /**
@@ -48,32 +82,35 @@ export async function findInstallation(hostDir: string): Promise<Installation> {
  * calls take less time than a change to another thread and back.
  */
 export function isStillCurrent(hostDir: string, { folder, libraries }: Installation): boolean {
-  return currentName(hostDir) === folder && existsSync(join(hostDir, folder, libraries.get(MAIN_LIBRARY) ?? ""));
+  try {
+    return currentName(hostDir) === folder && existsSync(join(hostDir, folder, libraries.get(MAIN_LIBRARY) ?? ""));
+  } catch {
+    // The next look finds out, or says why it cannot.
+    return false;
+  }
 }
 
 /** Name of the current folder. Empty if there is no link to one. */
 function currentName(hostDir: string): string {
   try {
     return readlinkSync(join(hostDir, CURRENT_LINK));
-  } catch {
-    return "";
+  } catch (error) {
+    return unlessInconclusive("")(error);
   }
 }
 
-async function findLibraries(root: string): Promise<Map<string, string>> {
-  // A link that leads out of the tree would mount a file of the node instead of Onload's.
-  const realRoot = await realpath(root).catch(unlessShortage(root));
+async function findLibraries(tree: Tree): Promise<Map<string, string>> {
   for (const folder of LIBRARY_FOLDERS) {
-    const names = (await readdir(join(root, folder)).catch(unlessShortage<string[]>([])))
-      .filter((name) => LIBRARY.test(name))
-      .sort();
+    const names = (await tree.list(folder)).filter((name) => LIBRARY.test(name));
     if (!names.includes(MAIN_LIBRARY)) continue;
     const found = new Map<string, string>();
     for (const name of names) {
-      const file = relative(realRoot, await realpath(join(root, folder, name)).catch(unlessShortage(root)));
-      if (file !== "" && !file.startsWith("..")) found.set(name, file);
+      const file = await tree.find(join(folder, name));
+      if (file !== undefined) found.set(name, file);
     }
     if (found.has(MAIN_LIBRARY)) return found;
   }
-  throw new Error(`Onload's libraries are missing: no ${LIBRARY_FOLDERS.join(" or ")} with ${MAIN_LIBRARY} in ${root}`);
+  throw new Error(
+    `Onload's libraries are missing: no ${LIBRARY_FOLDERS.join(" or ")} with ${MAIN_LIBRARY} in ${tree.root}`,
+  );
 }

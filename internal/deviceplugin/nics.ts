@@ -1,6 +1,6 @@
 import { readdir, readFile, readlink } from "node:fs/promises";
 import { basename, join } from "node:path";
-import { unlessShortage } from "./shortage.ts";
+import { unlessInconclusive } from "./inconclusive.ts";
 
 /** A PCI function that Onload can, or could, accelerate. */
 export interface Nic {
@@ -47,7 +47,7 @@ export function isUsable(nic: Nic): boolean {
  * Functions that vanish while they are read are left out.
  *
  * @param sysDir the node's /sys
- * @throws if the PCI bus cannot be listed, or this process is short of descriptors or memory
+ * @throws if the PCI bus cannot be listed, or this process cannot tell (inconclusive.ts)
  */
 export async function scanNics(sysDir: string): Promise<Nic[]> {
   const devices = join(sysDir, "bus/pci/devices");
@@ -63,18 +63,18 @@ async function readNic(folder: string): Promise<Nic | undefined> {
     const vendor = await readHex(folder, "vendor");
     if (!VENDORS.has(vendor)) return undefined;
     const id = `${vendor}:${await readHex(folder, "device")}`;
-    const driver = await readlink(join(folder, "driver")).then(basename, unlessShortage(undefined));
+    const driver = await readlink(join(folder, "driver")).then(basename, unlessInconclusive(undefined));
     if (!KNOWN_IDS.has(id) && !(driver && ONLOAD_DRIVERS.has(driver))) return undefined;
-    const numa = Number(await readFile(join(folder, "numa_node"), "utf8").catch(unlessShortage("-1")));
+    const numa = Number(await readFile(join(folder, "numa_node"), "utf8").catch(unlessInconclusive("-1")));
     return {
       address: basename(folder),
       id,
       driver,
       numaNode: Number.isInteger(numa) && numa >= 0 ? numa : undefined,
-      interfaces: (await readdir(join(folder, "net")).catch(unlessShortage<string[]>([]))).sort(),
+      interfaces: (await readdir(join(folder, "net")).catch(unlessInconclusive<string[]>([]))).sort(),
     };
   } catch (error) {
-    return unlessShortage(undefined)(error);
+    return unlessInconclusive(undefined)(error);
   }
 }
 

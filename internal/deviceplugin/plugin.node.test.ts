@@ -83,6 +83,102 @@ describe("the pod of the original's readme", () => {
   );
 });
 
+describe("rights", () => {
+  /** Capabilities by their bits in /proc/PID/status. */
+  const DAC_OVERRIDE = 1n << 1n;
+
+  async function processOf(container: string) {
+    const { pid, runtimeSpec } = await onload.inspect(await onload.containerId(container));
+    const { stdout } = await node().exec(["cat", `/proc/${pid}/status`]);
+    const field = (name: string) => new RegExp(`^${name}:\\s+(\\S+)`, "m").exec(stdout)![1]!;
+    return {
+      capabilities: ["CapEff", "CapPrm", "CapBnd", "CapInh", "CapAmb"].map((name) => BigInt(`0x${field(name)}`)),
+      status: { user: field("Uid"), noNewPrivs: field("NoNewPrivs"), seccomp: field("Seccomp") },
+      runtimeSpec,
+    };
+  }
+
+  test(
+    "of the plugin are those to files and to nothing else of the machine",
+    async () => {
+      const { capabilities, status, runtimeSpec } = await processOf("device-plugin");
+      for (const each of capabilities) expect(each & ~DAC_OVERRIDE).toBe(0n);
+      // Filtered system calls.
+      expect(status).toEqual({ user: "0", noNewPrivs: "1", seccomp: "2" });
+      const written = runtimeSpec.mounts
+        .filter(
+          ({ source, options }: { source: string; options: string[] }) =>
+            source.startsWith("/") && !options.includes("ro"),
+        )
+        .map(({ source }: { source: string }) => source)
+        .filter(
+          (source: string) => !/^\/(var\/lib\/kubelet\/pods|run\/containerd|var\/lib\/containerd)\//.test(source),
+        );
+      expect(written.sort()).toEqual(["/opt/onload", "/var/lib/kubelet/device-plugins"]);
+      expect(runtimeSpec.root.readonly).toBe(true);
+      // No device but those that every container has: the first rule forbids all, and no other allows all.
+      const devices: { allow: boolean; major?: number }[] = runtimeSpec.linux.resources.devices;
+      expect(devices[0]).toMatchObject({ allow: false });
+      expect(devices.filter(({ allow, major }) => allow && (major === undefined || major === -1))).toEqual([]);
+    },
+    LONG,
+  );
+
+  test(
+    "of the containers that prepare its pod are none beyond those",
+    async () => {
+      const { status } = await onload.pluginPod();
+      const [copy, install] = await Promise.all(
+        status.initContainerStatuses.map(({ containerID }: { containerID: string }) => onload.inspect(containerID)),
+      );
+      expect(copy.runtimeSpec.process).toMatchObject({ user: { uid: 65532 }, noNewPrivileges: true });
+      expect(copy.runtimeSpec.process.capabilities?.bounding ?? []).toEqual([]);
+      expect(install.runtimeSpec.process).toMatchObject({ user: { uid: 0 }, noNewPrivileges: true });
+      expect(install.runtimeSpec.process.capabilities.bounding).toEqual(["CAP_DAC_OVERRIDE"]);
+      for (const { runtimeSpec } of [copy, install]) {
+        expect(runtimeSpec.root.readonly).toBe(true);
+        expect(runtimeSpec.linux.seccomp).toBeDefined();
+      }
+    },
+    LONG,
+  );
+
+  test(
+    "of a pod with Onload on its device files are to read and to write, not to make them anew",
+    async () => {
+      await onload.startPod("holder");
+      const pod = await onload.waitForPod("holder", "Running");
+      const { runtimeSpec } = await onload.inspect(pod.status.containerStatuses[0].containerID);
+      const rules: { allow: boolean; access: string; major?: number; minor?: number }[] =
+        runtimeSpec.linux.resources.devices;
+      const granted = rules.filter(({ allow, major, minor }) => allow && major === 1 && minor === 3);
+      expect(granted.length).toBeGreaterThan(0);
+      for (const { access } of granted) expect(["rw", "wr"]).toContain(access);
+    },
+    LONG,
+  );
+
+  test(
+    "of the user image's environment over our program are none",
+    async () => {
+      const { pid } = await onload.inspect(await onload.containerId("onload-worker"));
+      const variables = (await node().exec(["cat", `/proc/${pid}/environ`])).stdout.split("\0");
+      // Otherwise this test proves nothing.
+      const { stdout } = await node().exec([
+        "crictl",
+        "inspecti",
+        "--output=json",
+        await onload.imageOf("onload-worker"),
+      ]);
+      expect(stdout).toContain("BUN_BE_BUN=1");
+      for (const name of ["BUN_BE_BUN", "BUN_OPTIONS", "BUN_INSPECT", "LD_PRELOAD"]) {
+        expect(variables.filter((each) => each.startsWith(`${name}=`))).toEqual([`${name}=`]);
+      }
+    },
+    LONG,
+  );
+});
+
 describe("the node offers devices", () => {
   test(
     "again after the kubelet was restarted, and pods that hold some run on",

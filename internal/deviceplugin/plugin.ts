@@ -13,6 +13,7 @@ import { Connection } from "./connection.ts";
 import { deviceList, preferredDevices } from "./devices.ts";
 import type { Health } from "./health.ts";
 import { HealthMonitor } from "./health-monitor.ts";
+import { isInconclusive } from "./inconclusive.ts";
 import { isStillCurrent } from "./installation.ts";
 import { Memory } from "./memory.ts";
 import { PluginMetrics } from "./metrics.ts";
@@ -125,8 +126,9 @@ class DevicePlugin {
   #seen(view: NodeView, health: Health): void {
     this.#view = view;
     this.#health = health;
+    const before = this.#edits;
     this.#edits = view.installation && containerEdits(this.#config, view.installation);
-    if (this.#config.strategy === "cdi" && this.#edits) this.#writeCdi(this.#edits);
+    if (this.#config.strategy === "cdi" && this.#edits) this.#writeCdi(this.#edits, before);
     this.#answer = this.#edits && { containerResponses: [allocateResponse(this.#config, this.#edits)] };
     this.#metrics.nics(view.nics);
     this.#metrics.devices(this.#config.maxPods, health.healthy);
@@ -137,11 +139,15 @@ class DevicePlugin {
     this.#server.publish(deviceList({ count: this.#config.maxPods, healthy: health.healthy, numaNodes }));
   }
 
-  /** If the file cannot be written, containers cannot be given anything: calls are refused until it can. */
-  #writeCdi(edits: ContainerEdits): void {
+  /**
+   * If the file cannot be written, containers cannot be given anything: calls are refused until it can. Where it cannot
+   * even be told what is in it, what was written last still holds.
+   */
+  #writeCdi(edits: ContainerEdits, before: ContainerEdits | undefined): void {
     try {
       writeCdiSpec(onHost(this.#config, this.#config.cdiDir), edits);
     } catch (error) {
+      if (isInconclusive(error) && JSON.stringify(edits) === JSON.stringify(before)) return;
       this.#edits = undefined;
       this.#view = { ...this.#view, problems: [`The CDI file cannot be written: ${(error as Error).message}`] };
     }
@@ -208,9 +214,7 @@ class DevicePlugin {
   async #giveBack(): Promise<void> {
     const { kubeletDir, podName, strategy, cdiDir } = this.#config;
     const own = socketName(kubeletDir, podName);
-    const names = (await readdir(kubeletDir).catch(() => [])).filter((name) => isPluginSocket(name) && name !== own);
-    const successors = await Promise.all(names.map((name) => accepts(join(kubeletDir, name))));
-    if (!successors.includes(true)) {
+    if (!(await hasSuccessor(kubeletDir, own))) {
       this.#server.publish({ devices: [] });
       if (strategy === "cdi") this.#removeCdi(onHost(this.#config, cdiDir));
     }
@@ -219,8 +223,19 @@ class DevicePlugin {
   }
 }
 
+/** Whether another plugin listens in the kubelet's folder, or may do so as far as this process can tell. */
+async function hasSuccessor(kubeletDir: string, own: string): Promise<boolean> {
+  try {
+    const names = (await readdir(kubeletDir)).filter((name) => isPluginSocket(name) && name !== own);
+    return (await Promise.all(names.map((name) => accepts(join(kubeletDir, name))))).includes(true);
+  } catch (error) {
+    return isInconclusive(error);
+  }
+}
+
+/** Whether a server listens on a socket. Throws if this process cannot tell. */
 function accepts(socket: string): Promise<boolean> {
-  return new Promise((resolve) => {
+  return new Promise((resolve, reject) => {
     const attempt = connect(socket);
     const done = (answer: boolean): void => {
       attempt.destroy();
@@ -228,6 +243,6 @@ function accepts(socket: string): Promise<boolean> {
     };
     attempt.setTimeout(500, () => done(false));
     attempt.once("connect", () => done(true));
-    attempt.once("error", () => done(false));
+    attempt.once("error", (error) => (isInconclusive(error) ? reject(error) : done(false)));
   });
 }

@@ -10,6 +10,7 @@ import {
   type PreferredAllocationRequest,
   type PreferredAllocationResponse,
 } from "../../proto/deviceplugin/v1beta1/api.gen.ts";
+import { isInconclusive } from "./inconclusive.ts";
 
 /** Answers the kubelet's calls. If a promise is rejected, the kubelet gets the error's message. */
 export interface PluginCalls {
@@ -83,7 +84,8 @@ export class PluginServer {
   async isReachable(): Promise<boolean> {
     return stat(this.#path, { bigint: true }).then(
       ({ ino }) => ino === this.#inode,
-      () => false,
+      // A new socket would end the kubelet's stream, and with it the devices: never for want of an answer.
+      (error: unknown) => this.#inode !== undefined && isInconclusive(error),
     );
   }
 

@@ -67,6 +67,11 @@ describe("the operator's own credentials cannot", () => {
     "mount the node's root by another name": [daemonSetWith(hostPath("/./")), "may mount only"],
     "mount /etc": [daemonSetWith(hostPath("/etc/cron.d")), "may mount only"],
     "mount the kubelet's folder": [daemonSetWith(hostPath("//var/lib/kubelet/pki")), "may mount only"],
+    "mount the kubelet's keys in place of its plugins": [
+      daemonSetWith(hostPath("/var/lib/kubelet", "kubelet")),
+      "may mount only",
+    ],
+    "mount what is not where it says": [daemonSetWith(hostPath("/etc/./device-plugins", "kubelet")), "may mount only"],
     "mount a further folder": [daemonSetWith(hostPath("/opt/onload", "more")), "may mount only"],
     "mount a Secret": [
       daemonSetWith((pod) => pod.volumes.push({ name: "s", secret: { secretName: "s" } })),
@@ -118,6 +123,12 @@ describe("the operator's own credentials cannot", () => {
   test("but the folder of Onload's files may be any that is no part of the system", async () => {
     for (const path of ["/opt/onload", "/var/lib/onload", "/usr/local/onload", "/data"]) {
       expect(await refusal(daemonSetWith(hostPath(path))())).toBe("");
+    }
+  });
+
+  test("and the kubelet's folder of plugins may be anywhere", async () => {
+    for (const path of ["/var/lib/kubelet/device-plugins", "/opt/rke/var/lib/kubelet/device-plugins"]) {
+      expect(await refusal(daemonSetWith(hostPath(path, "kubelet"))())).toBe("");
     }
   });
 });

@@ -482,6 +482,20 @@ describe("a spec that cannot be read", () => {
   });
 });
 
+test("a folder of the system, stored before the CRD refused it, is never mounted", async () => {
+  for (const devicePlugin of [{ hostOnloadPath: "/etc" }, { kubeletDir: "/var/lib/kubelet" }]) {
+    const bed = await serving("n1");
+    const before = structuredClone(bed.cluster.object(DAEMON_SETS, PLUGIN_REF));
+    expect(before).toBeDefined();
+    bed.putOnload({ devicePlugin: devicePlugin as never }, { generation: 2 });
+    await bed.reconcile();
+    expect(bed.condition("Ready")).toStartWith(
+      `Ready=False InvalidSpec: spec.devicePlugin.${Object.keys(devicePlugin)[0]} must`,
+    );
+    expect(bed.cluster.object(DAEMON_SETS, PLUGIN_REF)).toEqual(before!);
+  }
+});
+
 test("a name that cannot work does not keep its resource from being deleted, with its nodes clean", async () => {
   const bed = new ReconcilerBed();
   const key = { namespace: "ns", name: "with.dots" };

@@ -1,4 +1,4 @@
-import { closeSync, openSync, readdirSync, rmSync, symlinkSync } from "node:fs";
+import { closeSync, mkdirSync, openSync, readdirSync, renameSync, rmSync, symlinkSync } from "node:fs";
 import { mkdir, mkdtemp, rm, symlink, unlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -19,7 +19,7 @@ export interface FakeNic {
 
 /**
  * The parts of a node that the device plugin reads, in a temporary folder: the stand-ins for module and NIC, which a
- * test machine does not have. Device files are links to /dev/null, so that no privilege is needed.
+ * test machine does not have.
  */
 export class FakeHost {
   /** Stands for the node's root folder. */
@@ -52,7 +52,9 @@ export class FakeHost {
     return join(this.root, "kubelet");
   }
 
+  /** Device files are links to /dev/null, so that no privilege is needed; sysfs knows it as 1:3 on every Linux. */
   async addDevices(): Promise<void> {
+    await mkdir(this.driverOfDevices, { recursive: true });
     for (const path of DEVICE_FILES) await symlink("/dev/null", join(this.root, path));
   }
 
@@ -62,26 +64,38 @@ export class FakeHost {
     await writeFile(join(this.root, path), text);
   }
 
+  /** What sysfs has while a driver is behind the device files. */
+  get driverOfDevices(): string {
+    return join(this.root, "sys/dev/char/1:3");
+  }
+
   async removeDevice(path: string): Promise<void> {
     await unlink(join(this.root, path));
   }
 
-  /** Has every opening of a device file end in an i/o error, until disposed of. Then the file is as new. */
-  breakDevice(path: string): Disposable {
+  /** Puts a device with a driver in a device file's place of which every opening ends in an i/o error, until disposed of. */
+  deviceThatCannotBeOpened(path: string): Disposable {
     const before = new Set(readdirSync("/dev/pts"));
     // The slave of a new terminal stays locked, and gives that error, until somebody unlocks it.
     const master = openSync("/dev/ptmx", "r+");
     const slave = readdirSync("/dev/pts").find((name) => !before.has(name));
     const file = join(this.root, path);
-    const linkTo = (target: string): void => {
-      rmSync(file, { force: true });
-      symlinkSync(target, file);
-    };
-    linkTo(`/dev/pts/${slave}`);
+    rmSync(file);
+    symlinkSync(`/dev/pts/${slave}`, file);
+    // 136 is the number of such terminals on every Linux.
+    mkdirSync(join(this.root, "sys/dev/char", `136:${slave}`));
+    return { [Symbol.dispose]: () => closeSync(master) };
+  }
+
+  /** Has what sysfs says of a NIC end in an i/o error, until disposed of. */
+  breakNic(address = "0000:3b:00.0"): Disposable {
+    const file = join(this.root, "sys/bus/pci/devices", address, "vendor");
+    renameSync(file, `${file}.whole`);
+    // A process's memory has no page at its beginning.
+    symlinkSync("/proc/self/mem", file);
     return {
       [Symbol.dispose]() {
-        closeSync(master);
-        linkTo("/dev/null");
+        renameSync(`${file}.whole`, file);
       },
     };
   }

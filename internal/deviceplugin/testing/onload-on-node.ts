@@ -203,15 +203,18 @@ export class OnloadOnNode {
 
   /** The process of a container of the plugin's pod, as the node numbers it. */
   async containerPid(name: string): Promise<string> {
-    const id = (await this.containerId(name)).slice("containerd://".length);
-    const { stdout } = await this.cluster.node.exec([
-      "crictl",
-      "inspect",
-      "--output=go-template",
-      "--template={{.info.pid}}",
-      id,
-    ]);
-    return stdout.trim();
+    return String((await this.inspect(await this.containerId(name))).pid);
+  }
+
+  /**
+   * What the container runtime has made of a container: its process, and the specification that it was started by.
+   *
+   * @param id RUNTIME://ID
+   */
+  // oxlint-disable-next-line typescript/no-explicit-any -- the runtime specification
+  async inspect(id: string): Promise<{ pid: number; runtimeSpec: any }> {
+    const command = ["crictl", "inspect", "--output=json", id.slice("containerd://".length)];
+    return JSON.parse((await this.cluster.node.exec(command)).stdout).info;
   }
 
   /** The id of a container of the plugin's pod, RUNTIME://ID. */
@@ -219,6 +222,12 @@ export class OnloadOnNode {
     const pod = await this.pluginPod();
     // oxlint-disable-next-line typescript/no-explicit-any -- the shape of a pod
     return pod.status.containerStatuses.find((status: any) => status.name === name)?.containerID ?? "";
+  }
+
+  /** The image of a container of the plugin's pod. */
+  async imageOf(name: string): Promise<string> {
+    const { spec } = await this.pluginPod();
+    return spec.containers.find((container: { name: string }) => container.name === name).image;
   }
 
   /** The folder of Onload's files on the node that new containers get. */

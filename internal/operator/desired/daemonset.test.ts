@@ -41,6 +41,14 @@ describe("desiredDaemonSet", () => {
     expect(desiredDaemonSet(onload(), "registry/onloadctl:1") as unknown).toEqual(parse(golden));
   });
 
+  test("Onload's files in the folder of the boot service's status are mounted once", () => {
+    const pod = podOf(onload((spec) => (spec.devicePlugin = { hostOnloadPath: "/var/lib/onload/" })));
+    const paths = pod.containers[0]!.volumeMounts.map((each) => (each as { mountPath: string }).mountPath);
+    expect(paths).toHaveLength(new Set(paths).size);
+    expect(paths).toContain("/host/var/lib/onload");
+    expect(pod.volumes.map(({ name }) => name)).not.toContain("boot-status");
+  });
+
   test("a new version changes only the template and a label: the controller leaves running pods alone", () => {
     const before = desiredDaemonSet(onload(), "image");
     const after = desiredDaemonSet(
@@ -75,6 +83,7 @@ describe("desiredDaemonSet", () => {
       "--onload-version=8.1",
       "--host-onload-path=/var/onload",
       "--host-root=/host",
+      "--kubelet-dir=/var/lib/kubelet/device-plugins",
       "--max-pods=7",
       "--set-preload=false",
       "--mount-onload=true",

@@ -24,6 +24,7 @@ import {
   INSTALL_HOST_FILES,
   METRICS_PORT,
   METRICS_PORT_NAME,
+  NEUTRAL_VARIABLES,
   PLUGIN_DEFAULTS,
   PLUGIN_RUNTIME,
   POD_NAME_VARIABLE,
@@ -36,7 +37,33 @@ import {
   type PodVolume,
 } from "../../api/plugin-pod.ts";
 
-const ROOT = { privileged: true, runAsUser: 0, runAsGroup: 0 };
+/** Root on the node, which the kernel lets use every device. */
+const PRIVILEGED = { privileged: true, runAsUser: 0, runAsGroup: 0 };
+/** What no container needs that is not privileged. */
+const CONFINED = {
+  allowPrivilegeEscalation: false,
+  readOnlyRootFilesystem: true,
+  seccompProfile: { type: "RuntimeDefault" },
+};
+/** Any user but root, whose files the others of the pod can read. */
+const NOBODY = {
+  ...CONFINED,
+  runAsNonRoot: true,
+  runAsUser: 65532,
+  runAsGroup: 65532,
+  capabilities: { drop: ["ALL"] },
+};
+/**
+ * Root without rights over the machine, who reads and writes files whoever owns them: those of the user image, of the
+ * kubelet's folder and of the node's folder for Onload. With SELinux only this type may do so (as KMM's workers have it).
+ */
+const FILES_OF_NODE = {
+  ...CONFINED,
+  runAsUser: 0,
+  runAsGroup: 0,
+  capabilities: { drop: ["ALL"], add: ["DAC_OVERRIDE"] },
+  seLinuxOptions: { type: "spc_t" },
+};
 /** Resources of each container, unless the Onload resource gives others. */
 const DEFAULT_RESOURCES = { requests: { cpu: "10m", memory: "64Mi" } };
 
@@ -89,8 +116,9 @@ export function devicePluginImage(
 }
 
 function podSpec({ spec }: DeepReadonly<Onload>, image: string, nodeLabel: string): object {
-  const hostOnload = posix.join("/", spec.devicePlugin.hostOnloadPath).replace(/\/$/, "");
-  const volumes = podVolumes(hostOnload);
+  const hostOnload = folder(spec.devicePlugin.hostOnloadPath);
+  const kubeletDir = folder(spec.devicePlugin.kubeletDir);
+  const volumes = podVolumes(hostOnload, kubeletDir);
   const command = executableCommand(EXECUTABLE_DIR);
   const plugin = { image, ...pullPolicy(spec.devicePlugin.imagePullPolicy) };
   const user = { image: spec.onload.userImage, ...pullPolicy(spec.onload.imagePullPolicy) };
@@ -117,6 +145,8 @@ function podSpec({ spec }: DeepReadonly<Onload>, image: string, nodeLabel: strin
         name: COPY_CONTAINER,
         ...plugin,
         args: commandLine(COPY_EXECUTABLE, { to: EXECUTABLE_DIR }),
+        env: environment({}),
+        securityContext: NOBODY,
         volumeMounts: [mount(volumes.executable)],
       },
       {
@@ -124,7 +154,8 @@ function podSpec({ spec }: DeepReadonly<Onload>, image: string, nodeLabel: strin
         ...user,
         command,
         args: commandLine(INSTALL_HOST_FILES, files),
-        securityContext: ROOT,
+        env: environment({}),
+        securityContext: FILES_OF_NODE,
         // In /sys it finds out whether SELinux is on.
         volumeMounts: [readOnly(volumes.executable), mount(volumes.hostOnload), readOnly(volumes.sys)],
       },
@@ -135,12 +166,12 @@ function podSpec({ spec }: DeepReadonly<Onload>, image: string, nodeLabel: strin
         ...plugin,
         // The copy, not the image's own executable, so that the kernel keeps one file in memory for both containers.
         command,
-        args: commandLine(DEVICE_PLUGIN, { ...files, ...pluginSettings(spec.devicePlugin) }),
+        args: commandLine(DEVICE_PLUGIN, { ...files, kubeletDir, ...pluginSettings(spec.devicePlugin) }),
         env: [
           { name: POD_NAME_VARIABLE, valueFrom: { fieldRef: { fieldPath: "metadata.name" } } },
           ...environment(PLUGIN_RUNTIME),
         ],
-        securityContext: { ...ROOT, readOnlyRootFilesystem: true },
+        securityContext: FILES_OF_NODE,
         ports: [{ name: METRICS_PORT_NAME, containerPort: METRICS_PORT, protocol: "TCP" }],
         livenessProbe: { ...probe(HEALTHZ_PATH), periodSeconds: 20, failureThreshold: 3 },
         readinessProbe: { ...probe(READYZ_PATH), periodSeconds: 5 },
@@ -149,8 +180,9 @@ function podSpec({ spec }: DeepReadonly<Onload>, image: string, nodeLabel: strin
           readOnly(volumes.executable),
           mount(volumes.kubelet),
           mount(volumes.hostOnload),
-          mount(volumes.dev),
+          readOnly(volumes.dev),
           readOnly(volumes.sys),
+          ...(volumes.bootStatus ? [readOnly(volumes.bootStatus)] : []),
         ],
       },
       {
@@ -164,7 +196,7 @@ function podSpec({ spec }: DeepReadonly<Onload>, image: string, nodeLabel: strin
           runtimeEndpoint: spec.onload.controlPlane?.runtimeEndpoint,
         }),
         env: environment(WORKER_RUNTIME),
-        securityContext: ROOT,
+        securityContext: PRIVILEGED,
         resources: DEFAULT_RESOURCES,
         // /sys is writable: the module's parameters are set there.
         volumeMounts: [readOnly(volumes.executable), mount(volumes.dev), mount(volumes.sys)],
@@ -175,6 +207,11 @@ function podSpec({ spec }: DeepReadonly<Onload>, image: string, nodeLabel: strin
       ...(hostPath ? { hostPath } : { emptyDir: {} }),
     })),
   };
+}
+
+/** A path of the node without slashes that mean nothing. */
+function folder(path: string): string {
+  return posix.join("/", path).replace(/\/$/, "");
 }
 
 function mount({ name, mountPath }: PodVolume): { name: string; mountPath: string } {
@@ -189,8 +226,10 @@ function probe(path: string): object {
   return { httpGet: { path, port: METRICS_PORT_NAME } };
 }
 
-function environment(variables: Readonly<Record<string, string>>): { name: string; value: string }[] {
-  return Object.entries(variables).map(([name, value]) => ({ name, value }));
+/** The variables of a container, and nothing for those by which its image could load code into our program. */
+function environment(variables: Readonly<Record<string, string>>): { name: string; value?: string }[] {
+  const neutral = NEUTRAL_VARIABLES.filter((name) => !Object.hasOwn(variables, name));
+  return [...Object.entries(variables).map(([name, value]) => ({ name, value })), ...neutral.map((name) => ({ name }))];
 }
 
 function pluginSettings(plugin: DeepReadonly<Onload["spec"]["devicePlugin"]>) {

@@ -1,6 +1,7 @@
 /** What is wrong with a whole Onload resource or its cluster, found before any node is looked at. */
 import { errorText } from "../../cli/errors.ts";
 import type { DeepReadonly } from "../../api/core.ts";
+import { hostOnloadPathProblem, kubeletDirProblem } from "../../api/host-paths.ts";
 import { nameProblem, withDefaults, type Onload } from "../../api/onload.ts";
 import { REASON, type Reason } from "../../api/reasons.ts";
 import type { ClusterClient } from "../cache/cluster-client.ts";
@@ -27,7 +28,7 @@ export interface ReadOnload {
 export function readOnload(raw: DeepReadonly<RawOnload>): ReadOnload {
   try {
     const onload = withDefaults(raw as Parameters<typeof withDefaults>[0]);
-    const message = nameProblem(onload.metadata) ?? selectorProblem(onload);
+    const message = nameProblem(onload.metadata) ?? selectorProblem(onload) ?? pathProblem(onload);
     return { onload, problem: message === undefined ? undefined : { reason: REASON.InvalidSpec, message } };
   } catch (error) {
     return { onload: undefined, problem: { reason: REASON.InvalidSpec, message: errorText(error) } };
@@ -37,6 +38,12 @@ export function readOnload(raw: DeepReadonly<RawOnload>): ReadOnload {
 /** The CRD of the original takes an empty selector. To take it for none would let go of every node. */
 function selectorProblem(onload: DeepReadonly<Onload>): string | undefined {
   return selectorsOf(onload) ? undefined : "spec.selector is empty: it must name a label at least";
+}
+
+/** A resource may have been stored before the CRD had its rules for paths of the node. */
+function pathProblem({ spec: { devicePlugin } }: DeepReadonly<Onload>): string | undefined {
+  const problem = hostOnloadPathProblem(devicePlugin.hostOnloadPath) ?? kubeletDirProblem(devicePlugin.kubeletDir);
+  return problem && `spec.devicePlugin.${problem}`;
 }
 
 /**
