@@ -192,7 +192,9 @@ async function check(
       step.end(ok);
     }
   });
-  const mixed = checkSameSource(opened).filter((finding) => !finding.ok);
+  const mixed = checkSameSource(opened.map((one, index) => ({ ...one, part: built[index]!.planned.part }))).filter(
+    (finding) => !finding.ok,
+  );
   if (mixed.length > 0) throw new Error(`Cannot use the images that were built: ${failures(mixed)}`);
   return opened;
 }
