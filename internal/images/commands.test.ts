@@ -100,6 +100,7 @@ describe("a dry run", () => {
           env: [],
           user: "",
           size: 1,
+          digests: [],
         },
       ]),
     );

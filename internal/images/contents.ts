@@ -1,7 +1,9 @@
 import { createHash } from "node:crypto";
-import { gunzipSync, zstdDecompressSync } from "node:zlib";
 import type { Readable } from "node:stream";
-import { bytes, eachEntry } from "./tarball.ts";
+import { ELF_HEAD, elfMachine } from "./elf.ts";
+import { LimitError, megabytes } from "./limits.ts";
+import { isModule, ModuleReader, type ModuleInfo } from "./module-info.ts";
+import { bytes, eachEntry } from "./tar.ts";
 
 /** A file or link inside an image. Paths have no leading slash. */
 export interface ImageFile {
@@ -16,15 +18,6 @@ export interface ImageFile {
   machine?: string;
 }
 
-/** What a kernel module says about itself (modinfo). */
-export interface ModuleInfo {
-  /** Such as "6.1.0-42-amd64 SMP preempt mod_unload modversions"; undefined if it cannot be read. */
-  vermagic?: string;
-  depends: string[];
-  /** Whether it has debug sections. */
-  debug: boolean;
-}
-
 /** A package of the base image. */
 export interface Package {
   name: string;
@@ -34,6 +27,7 @@ export interface Package {
 
 /** What the checks and the bill of materials need to know about the file system of an image. */
 export interface Contents {
+  /** Those that the checks look at, and all symbolic links. */
   files: ReadonlyMap<string, ImageFile>;
   modules: ReadonlyMap<string, ModuleInfo>;
   /** The texts of opt/lib/modules/KERNEL/modules.dep, by kernel. */
@@ -45,43 +39,70 @@ export interface Contents {
   osRelease: Record<string, string>;
 }
 
-/** Reads an image's file system, flattened, as a tar. */
+/** Files that the checks and the bill of materials look at, beside links, which may lead to them. */
+const KEPT =
+  /^(opt|scripts)\/|^(usr\/)?s?bin\/[^/]+$|(^|\/)ld-linux[^/]*\.so\.\d$|^(var\/lib|usr\/lib\/sysimage)\/rpm\/(rpmdb\.sqlite|Packages)/;
+/** A large base image has about 20,000 links. */
+const MAX_KEPT = 100_000;
+const MAX_KEPT_NAMES = 16 * 1024 * 1024;
+/** The largest files of an Onload image are its libraries with debug information, with about 100 MB. */
+const MAX_FILE = 4 * 1024 ** 3;
+/** A desktop's dpkg status has about 5 MB, the modules.dep of a whole kernel 1 MB. */
+const MAX_TEXT = 16 * 1024 * 1024;
+const MAX_TEXTS = 32 * 1024 * 1024;
+const MAX_OS_RELEASE = 64 * 1024;
+const MAX_PACKAGES = 50_000;
+
+/**
+ * Reads an image's file system, flattened, as a tar. What is kept has limits, whatever the image has.
+ *
+ * @throws LimitError naming the entry that broke a limit
+ */
 export async function readContents(tar: Readable, signal?: AbortSignal): Promise<Contents> {
   const files = new Map<string, ImageFile>();
   const modules = new Map<string, ModuleInfo>();
   const modulesDep = new Map<string, string>();
   const packages: Package[] = [];
   let osRelease: Record<string, string> = {};
+  let seen = 0;
+  let names = 0;
+  let texts = 0;
   await eachEntry(
     tar,
     async (header, content) => {
       const path = header.name.replace(/^\.?\//, "");
+      if (header.type === "directory") return;
+      seen++;
       const file: ImageFile = { size: header.size ?? 0, mode: (header.mode ?? 0) & 0o7777 };
       if (header.type === "symlink") file.link = header.linkname ?? "";
       if (header.type === "link") Object.assign(file, files.get((header.linkname ?? "").replace(/^\.?\//, "")));
-      if (header.type !== "directory") files.set(path, file);
+      if (KEPT.test(path) || file.link !== undefined) {
+        files.set(path, file);
+        names += path.length + (file.link?.length ?? 0);
+        checkKept(files.size, names, path);
+      }
       if (header.type !== "file") return;
       const dep = /^opt\/lib\/modules\/([^/]+)\/modules\.dep$/.exec(path);
       const text = dep !== null || /^(usr\/lib|etc)\/os-release$|^var\/lib\/dpkg\/status(\.d\/[^/]+)?$/.test(path);
-      if (!text && !path.startsWith("opt/") && path !== "usr/bin/onloadctl") return;
-      const data = await bytes(content);
-      if (dep) modulesDep.set(dep[1]!, data.toString());
-      if (path.includes("os-release")) osRelease = { ...osRelease, ...parseOsRelease(data.toString()) };
-      if (path.startsWith("var/lib/dpkg/") && !path.endsWith(".md5sums")) packages.push(...parseDpkg(data.toString()));
-      if (text && dep === null) return;
-      file.sha256 = createHash("sha256").update(data).digest("hex");
-      const machine = elfMachine(data);
-      if (machine !== undefined) file.machine = machine;
-      if (/\.ko(\.(gz|zst|xz))?$/.test(path)) {
-        const plain = decompress(path, data);
-        modules.set(path, plain === undefined ? { depends: [], debug: false } : moduleInfo(plain));
-        const inner = plain === undefined ? undefined : elfMachine(plain);
-        if (inner !== undefined) file.machine = inner;
+      if (text) {
+        const limit = path.endsWith("os-release") ? MAX_OS_RELEASE : MAX_TEXT;
+        const data = await bytes(content, limit, `/${path}`);
+        texts += data.length;
+        checkTexts(texts, path);
+        if (dep) {
+          modulesDep.set(dep[1]!, data.toString());
+          file.sha256 = createHash("sha256").update(data).digest("hex");
+        }
+        if (path.includes("os-release")) osRelease = { ...osRelease, ...parseOsRelease(data.toString()) };
+        if (path.startsWith("var/lib/dpkg/") && !path.endsWith(".md5sums")) parseDpkg(data.toString(), path, packages);
+      } else if (path.startsWith("opt/") || path === "usr/bin/onloadctl") {
+        const module = await readFile(path, content, file);
+        if (module) modules.set(path, module);
       }
     },
     { signal },
   );
-  if (files.size === 0) throw new Error("the engine gave an empty file system");
+  if (seen === 0) throw new Error("the engine gave an empty file system");
   const rpm = [...files.keys()].some((path) =>
     /^(var\/lib|usr\/lib\/sysimage)\/rpm\/(rpmdb\.sqlite|Packages)/.test(path),
   );
@@ -89,49 +110,53 @@ export async function readContents(tar: Readable, signal?: AbortSignal): Promise
   return { files, modules, modulesDep, packages, rpm, osRelease };
 }
 
-const MACHINES: Record<number, string> = { 21: "ppc64le", 22: "s390x", 62: "amd64", 183: "arm64", 243: "riscv64" };
-
-/** The machine an ELF file is for, as platforms name it; undefined for other files. */
-export function elfMachine(data: Buffer): string | undefined {
-  if (data.length < 20 || data.readUInt32BE(0) !== 0x7f454c46) return undefined;
-  const machine = data[5] === 2 ? data.readUInt16BE(18) : data.readUInt16LE(18);
-  return MACHINES[machine] ?? `ELF machine ${machine}`;
+function checkKept(files: number, names: number, path: string): void {
+  if (files <= MAX_KEPT && names <= MAX_KEPT_NAMES) return;
+  const limit = `${MAX_KEPT.toLocaleString("en")} files, or ${megabytes(MAX_KEPT_NAMES)} of names`;
+  const where = "under /opt, in folders of programs and among links";
+  throw new LimitError(`${where} it has more than ${limit} (at /${path.slice(0, 200)})`);
 }
 
-/** Reads the NAME=VALUE strings that a module's .modinfo section holds. */
-function moduleInfo(data: Buffer): ModuleInfo {
-  const vermagic = modinfoField(data, "vermagic");
-  return {
-    ...(vermagic === undefined ? {} : { vermagic }),
-    depends: (modinfoField(data, "depends") ?? "").split(",").filter((name) => name !== ""),
-    debug: data.includes("\0.debug_info\0"),
-  };
+function checkTexts(texts: number, path: string): void {
+  if (texts <= MAX_TEXTS) return;
+  throw new LimitError(`with /${path} its lists of modules and packages have more than ${megabytes(MAX_TEXTS)}`);
 }
 
-function modinfoField(data: Buffer, name: string): string | undefined {
-  // Each string is preceded by the end of the one before, or by the padding at the start of the section.
-  const at = data.indexOf(`\0${name}=`);
-  if (at < 0) return undefined;
-  const start = at + name.length + 2;
-  return data.subarray(start, data.indexOf(0, start)).toString();
+/** Reads a file to its end: sets its digest and machine, and returns what it says if it is a kernel module. */
+async function readFile(path: string, content: Readable, file: ImageFile): Promise<ModuleInfo | undefined> {
+  if (file.size > MAX_FILE) throw new LimitError(`/${path} has more than ${megabytes(MAX_FILE)}`);
+  const hash = createHash("sha256");
+  const module = isModule(path) ? new ModuleReader(path) : undefined;
+  let head = Buffer.alloc(0);
+  for await (const chunk of content as AsyncIterable<Buffer>) {
+    hash.update(chunk);
+    if (head.length < ELF_HEAD) head = Buffer.concat([head, chunk.subarray(0, ELF_HEAD)]);
+    await module?.write(chunk);
+  }
+  file.sha256 = hash.digest("hex");
+  const info = await module?.end();
+  const machine = info?.machine ?? elfMachine(head);
+  if (machine !== undefined) file.machine = machine;
+  return info;
 }
 
-function decompress(path: string, data: Buffer): Buffer | undefined {
-  if (path.endsWith(".gz")) return gunzipSync(data);
-  if (path.endsWith(".zst")) return zstdDecompressSync(data);
-  return path.endsWith(".xz") ? undefined : data;
-}
-
-/** The installed packages of a dpkg status file. */
-function parseDpkg(text: string): Package[] {
-  return text.split(/\n\n+/).flatMap((paragraph) => {
+/** Adds the installed packages of a dpkg status file, paragraph by paragraph. */
+function parseDpkg(text: string, path: string, packages: Package[]): void {
+  let start = 0;
+  while (start < text.length) {
+    const end = text.indexOf("\n\n", start);
+    const paragraph = text.slice(start, end < 0 ? text.length : end + 1);
+    start = end < 0 ? text.length : end + 2;
     const name = /^Package: (.*)$/m.exec(paragraph)?.[1] ?? "";
     const status = /^Status: (.*)$/m.exec(paragraph)?.[1] ?? "";
-    if (name === "" || (status !== "" && !status.endsWith(" installed"))) return [];
+    if (name === "" || (status !== "" && !status.endsWith(" installed"))) continue;
     const version = /^Version: (.*)$/m.exec(paragraph)?.[1] ?? "";
     const architecture = /^Architecture: (.*)$/m.exec(paragraph)?.[1] ?? "";
-    return [{ name, version, architecture }];
-  });
+    packages.push({ name, version, architecture });
+    if (packages.length > MAX_PACKAGES) {
+      throw new LimitError(`/${path} lists more than ${MAX_PACKAGES.toLocaleString("en")} packages`);
+    }
+  }
 }
 
 function parseOsRelease(text: string): Record<string, string> {

@@ -119,6 +119,7 @@ describe("parseInspect", () => {
     env: ["P=/"],
     user: "1001",
     size: 30,
+    digests: [] as string[],
   };
 
   test("podman and docker", () => {
@@ -127,6 +128,16 @@ describe("parseInspect", () => {
     for (const name of ["podman", "docker"] as const) {
       expect(engineCommands(name, true).parseInspect(JSON.stringify(answer))).toEqual(expected);
     }
+  });
+
+  test("podman and docker know digests, some of them twice", () => {
+    const [a, b] = ["a", "b"].map((digit) => `sha256:${digit.repeat(64)}`);
+    const names = [`r/x@${a}`, `other/x@${a}`, `r/x@${b}`, "r/x@sha256:../../admin"];
+    const answer = [{ Id: "ab12", Architecture: "amd64", Os: "linux", Size: 30, Digest: a, RepoDigests: names }];
+    expect(engineCommands("podman", true).parseInspect(JSON.stringify(answer))).toMatchObject({
+      digests: [a, b],
+      ownDigest: a,
+    });
   });
 
   test("an image without configuration", () => {
@@ -145,7 +156,9 @@ describe("parseInspect", () => {
       Manifest: JSON.stringify({ layers: [{ size: 10 }, { size: 20 }] }),
       OCIv1: { architecture: "amd64", os: "linux", config: { Labels: { a: "b" }, Env: ["P=/"], User: "1001" } },
     };
-    expect(engineCommands("buildah", true).parseInspect(JSON.stringify(answer))).toEqual(expected);
+    const digest = `sha256:${new Bun.CryptoHasher("sha256").update(answer.Manifest).digest("hex")}`;
+    const image = engineCommands("buildah", true).parseInspect(JSON.stringify(answer));
+    expect(image).toEqual({ ...expected, digests: [digest] });
   });
 });
 

@@ -1,3 +1,5 @@
+import { createHash } from "node:crypto";
+
 /** The container engines that can build. */
 export type EngineName = "podman" | "docker" | "buildah";
 /** In the order in which they are looked for. */
@@ -36,6 +38,10 @@ export interface LocalImage {
   user: string;
   /** Bytes, uncompressed. */
   size: number;
+  /** Digests of its manifests, with "sha256:", under which registries may have it. */
+  digests: readonly string[];
+  /** The digest of the manifest that the store itself made, if it says so. */
+  ownDigest?: string | undefined;
 }
 
 /** An engine's command lines. Nothing here runs anything. */
@@ -169,6 +175,8 @@ function parseDockerInspect(stdout: string): LocalImage {
     Architecture: string;
     Os: string;
     Size: number;
+    Digest?: string;
+    RepoDigests?: string[] | null;
     Config?: { Labels?: Record<string, string> | null; Env?: string[] | null; User?: string } | null;
   }[];
   if (!image) throw new Error("Cannot read the engine's answer: it lists no image");
@@ -180,6 +188,8 @@ function parseDockerInspect(stdout: string): LocalImage {
     env: image.Config?.Env ?? [],
     user: image.Config?.User ?? "",
     size: image.Size,
+    digests: manifestDigests(image.RepoDigests ?? []),
+    ownDigest: image.Digest,
   };
 }
 
@@ -202,7 +212,14 @@ function parseBuildahInspect(stdout: string): LocalImage {
     env: image.OCIv1.config?.Env ?? [],
     user: image.OCIv1.config?.User ?? "",
     size: (manifest.layers ?? []).reduce((sum, layer) => sum + layer.size, 0),
+    // It is the manifest that was fetched last, letter by letter.
+    digests: [`sha256:${createHash("sha256").update(image.Manifest).digest("hex")}`],
   };
+}
+
+/** The digests in names such as r.example/x@sha256:..., each once. */
+function manifestDigests(names: readonly string[]): string[] {
+  return [...new Set(names.flatMap((name) => /@(sha256:[0-9a-f]{64})$/.exec(name)?.[1] ?? []))];
 }
 
 /** An image ID without its algorithm, as every engine accepts it. */

@@ -1,8 +1,7 @@
 import { createHash } from "node:crypto";
-import { existsSync } from "node:fs";
-import { readFile } from "node:fs/promises";
+import { createReadStream, existsSync } from "node:fs";
 import { basename, join } from "node:path";
-import { elfMachine } from "./contents.ts";
+import { ELF_HEAD, elfMachine } from "./elf.ts";
 import type { Executable } from "./plan.ts";
 
 /**
@@ -21,10 +20,17 @@ export async function readExecutable(
   if (path === undefined) {
     throw new Error("Cannot find the onloadctl executable: run scripts/build first, or give it with --executable");
   }
-  const data = await readFile(path).catch((cause: unknown) => {
+  const hash = createHash("sha256");
+  let head = Buffer.alloc(0);
+  try {
+    for await (const chunk of createReadStream(path) as AsyncIterable<Buffer>) {
+      hash.update(chunk);
+      if (head.length < ELF_HEAD) head = Buffer.concat([head, chunk.subarray(0, ELF_HEAD)]);
+    }
+  } catch (cause) {
     throw new Error(`Cannot read the executable ${path}: there is no such file`, { cause });
-  });
-  const machine = elfMachine(data);
+  }
+  const machine = elfMachine(head);
   const wanted = platform?.split("/")[1];
   if (machine === undefined) throw new Error(`Cannot use ${path} as executable: it is no Linux program`);
   if (wanted !== undefined && wanted !== machine) {
@@ -32,7 +38,7 @@ export async function readExecutable(
       `Cannot put ${path} into an image for ${platform}: it is for ${machine}; give the right one with --executable`,
     );
   }
-  return { path, version, digest: `sha256:${createHash("sha256").update(data).digest("hex")}` };
+  return { path, version, digest: `sha256:${hash.digest("hex")}` };
 }
 
 function ownExecutable(): string | undefined {

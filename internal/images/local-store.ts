@@ -3,7 +3,11 @@ import { readContents, type Contents } from "./contents.ts";
 import type { Engine, LocalImage, RegistryOptions } from "./engine.ts";
 import { diagnose, lastLines } from "./diagnose.ts";
 import type { Runner } from "./runner.ts";
-import { bytes, eachEntry } from "./tarball.ts";
+import { LimitError } from "./limits.ts";
+import { bytes, eachEntry } from "./tar.ts";
+
+/** The largest file that readFile returns, in bytes. */
+const MAX_TEXT = 1024 * 1024;
 
 /** An engine's local images, through its commands. */
 export class LocalStore {
@@ -24,11 +28,16 @@ export class LocalStore {
     this.#mayPull = mayPull;
   }
 
-  /** Runs one of the engine's commands with its environment; see Runner. */
-  async run(command: readonly string[], onLine?: (line: string) => void): ReturnType<Runner["run"]> {
+  /** Runs one of the engine's commands with its environment; see Runner. An abort of `limit` ends it too. */
+  async run(
+    command: readonly string[],
+    onLine?: (line: string) => void,
+    limit?: AbortSignal,
+  ): ReturnType<Runner["run"]> {
+    const signals = [this.#signal, limit].filter((signal) => signal !== undefined);
     return await this.#runner.run(command, {
       env: this.engine.env,
-      signal: this.#signal,
+      signal: AbortSignal.any(signals),
       ...(onLine ? { onLine } : {}),
     });
   }
@@ -71,7 +80,7 @@ export class LocalStore {
       let text: string | undefined;
       await eachEntry(tar, async (header, content) => {
         if (header.name.replace(/^\.?\//, "") !== path) return;
-        text = (await bytes(content)).toString();
+        text = (await bytes(content, MAX_TEXT, `/${path}`)).toString();
         return false;
       });
       return text;
@@ -86,6 +95,9 @@ export class LocalStore {
         env: this.engine.env,
         signal: this.#signal,
       });
+    } catch (error) {
+      if (error instanceof LimitError) throw new Error(`Cannot read ${image}: ${error.message}`, { cause: error });
+      throw error;
     } finally {
       // The container that we made is removed after an abort too.
       await this.#runner.run(this.engine.remove(container), { env: this.engine.env });

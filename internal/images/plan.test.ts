@@ -38,7 +38,7 @@ const observed: Observed = {
 };
 
 function local(id: string, labels: Record<string, string> = {}): LocalImage {
-  return { id, architecture: "amd64", os: "linux", labels, env: [], user: "", size: 1 };
+  return { id, architecture: "amd64", os: "linux", labels, env: [], user: "", size: 1, digests: [] };
 }
 
 function label(image: PlannedImage | undefined, name: string): string | undefined {

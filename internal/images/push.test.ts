@@ -1,11 +1,11 @@
 import { describe, expect, test } from "bun:test";
 import { LABEL_BUILD_KEY } from "./labels.ts";
-import { engineCommands } from "./engine.ts";
+import { engineCommands, type LocalImage } from "./engine.ts";
 import { LocalStore } from "./local-store.ts";
 import type { PlannedImage } from "./plan.ts";
 import { createProgress } from "./progress.ts";
 import { decidePush, pushImage, type PushDecision } from "./push.ts";
-import type { RemoteImage } from "./registry.ts";
+import type { RegistryImage } from "./registry-image.ts";
 
 const planned: PlannedImage = {
   part: "user",
@@ -19,36 +19,49 @@ const planned: PlannedImage = {
 const ours = { [LABEL_BUILD_KEY]: "key" };
 
 describe("decidePush", () => {
-  const rows: Record<string, [string | undefined, RemoteImage | undefined, boolean, PushDecision]> = {
-    "nothing under the name": [undefined, undefined, false, { do: "push" }],
-    "nothing under the name, built before": ["id", undefined, false, { do: "push" }],
-    "the same image": ["id", { digest: "d", imageId: "id", labels: {} }, false, { do: "keep", digest: "d" }],
-    "the same image, of an engine whose IDs are digests": [
-      "ab",
-      { digest: "sha256:ab", labels: {} },
-      false,
-      { do: "keep", digest: "sha256:ab" },
-    ],
-    "made of the same, built elsewhere": [
+  const image = (id: string, labels: Record<string, string> = {}): LocalImage => ({
+    id,
+    labels,
+    architecture: "amd64",
+    os: "linux",
+    env: [],
+    user: "",
+    size: 1,
+    digests: [],
+  });
+  const found = (one: LocalImage, digest: string | undefined = "d"): RegistryImage => ({
+    kind: "image",
+    image: one,
+    digest,
+  });
+  const other = image("other");
+  const same = image("other", ours);
+  const rows: Record<string, [string | undefined, RegistryImage, boolean, PushDecision]> = {
+    "nothing under the name": [undefined, { kind: "absent" }, false, { do: "push" }],
+    "nothing that the engine is told": ["id", { kind: "unknown", reason: "r" }, false, { do: "push" }],
+    "the same image": ["id", found(image("id")), false, { do: "keep", image: image("id"), digest: "d" }],
+    "the same image, with several digests": [
       "id",
-      { digest: "d", imageId: "other", labels: ours },
+      { kind: "image", image: image("id"), digest: undefined },
       false,
-      { do: "keep", digest: "d" },
+      { do: "keep", image: image("id"), digest: undefined },
     ],
-    "made of the same, not here": [undefined, { digest: "d", imageId: "other", labels: ours }, false, { do: "pull" }],
-    "something else": [undefined, { digest: "d", imageId: "other", labels: {} }, false, { do: "refuse", digest: "d" }],
-    "something else than what is here": [
-      "id",
-      { digest: "d", imageId: "other", labels: {} },
-      false,
-      { do: "refuse", digest: "d" },
-    ],
-    "something else, by force": ["id", { digest: "d", imageId: "other", labels: {} }, true, { do: "push" }],
-    "the same image, by force": ["id", { digest: "d", imageId: "id", labels: {} }, true, { do: "keep", digest: "d" }],
+    "made of the same, built elsewhere": ["id", found(same), false, { do: "keep", image: same, digest: "d" }],
+    "made of the same, not here": [undefined, found(same), false, { do: "keep", image: same, digest: "d" }],
+    "something else": [undefined, found(other), false, { do: "refuse", digest: "d" }],
+    "something else than what is here": ["id", found(other), false, { do: "refuse", digest: "d" }],
+    "something for other platforms": ["id", { kind: "other" }, false, { do: "refuse", digest: undefined }],
+    "something else, by force": ["id", found(other), true, { do: "push" }],
+    "something for other platforms, by force": ["id", { kind: "other" }, true, { do: "push" }],
+    "the same image, by force": ["id", found(image("id")), true, { do: "keep", image: image("id"), digest: "d" }],
   };
-  for (const [name, [reuse, remote, force, expected]] of Object.entries(rows)) {
-    test(name, () => expect(decidePush({ ...planned, reuse }, remote, force)).toEqual(expected));
+  for (const [name, [reuse, there, force, expected]] of Object.entries(rows)) {
+    test(name, () => expect(decidePush({ ...planned, reuse }, there, force)).toEqual(expected));
   }
+
+  test("images without a key are not made of the same", () => {
+    expect(decidePush({ ...planned, labels: [] }, found(other), false)).toEqual({ do: "refuse", digest: "d" });
+  });
 });
 
 describe("pushImage", () => {

@@ -2,38 +2,32 @@ import { readFile } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
 import { digestPath, type WorkFiles } from "./commands.ts";
 import { diagnose, lastLines } from "./diagnose.ts";
-import { digestInOutput, type RegistryOptions } from "./engine.ts";
+import { digestInOutput, type LocalImage, type RegistryOptions } from "./engine.ts";
 import { LABEL_BUILD_KEY } from "./labels.ts";
 import type { LocalStore } from "./local-store.ts";
 import type { PlannedImage } from "./plan.ts";
 import type { Progress } from "./progress.ts";
-import type { RemoteImage } from "./registry.ts";
+import type { RegistryImage } from "./registry-image.ts";
 
 /** What to do with an image whose name may exist in the registry. */
 export type PushDecision =
-  /** The registry does not have the name, or its content may be replaced. */
+  /** The registry does not have the name, its content may be replaced, or what it has is not known. */
   | { do: "push" }
-  /** The registry has the same image. */
-  | { do: "keep"; digest: string }
-  /** The registry has the image that would be built, and the local store does not. */
-  | { do: "pull" }
+  /** The registry has what would be built, as `image`. If its digest is not known, pushing it again tells it. */
+  | { do: "keep"; image: LocalImage; digest: string | undefined }
   /** The registry has other content. */
-  | { do: "refuse"; digest: string };
+  | { do: "refuse"; digest: string | undefined };
 
 /** Decides before the build, so that nobody waits for a build whose result must not be pushed. */
-export function decidePush(planned: PlannedImage, remote: RemoteImage | undefined, force: boolean): PushDecision {
-  if (remote === undefined) return { do: "push" };
-  if (
-    planned.reuse !== undefined &&
-    (remote.imageId === planned.reuse || remote.digest === `sha256:${planned.reuse}`)
-  ) {
-    return { do: "keep", digest: remote.digest };
+export function decidePush(planned: PlannedImage, found: RegistryImage, force: boolean): PushDecision {
+  if (found.kind === "absent" || found.kind === "unknown") return { do: "push" };
+  const digest = found.kind === "image" ? found.digest : undefined;
+  if (found.kind === "image") {
+    const key = planned.labels.find(([name]) => name === LABEL_BUILD_KEY)?.[1];
+    const same = key !== undefined && found.image.labels[LABEL_BUILD_KEY] === key;
+    if (same || found.image.id === planned.reuse) return { do: "keep", image: found.image, digest };
   }
-  const key = planned.labels.find(([name]) => name === LABEL_BUILD_KEY)?.[1];
-  if (remote.labels[LABEL_BUILD_KEY] === key) {
-    return planned.reuse === undefined ? { do: "pull" } : { do: "keep", digest: remote.digest };
-  }
-  return force ? { do: "push" } : { do: "refuse", digest: remote.digest };
+  return force ? { do: "push" } : { do: "refuse", digest };
 }
 
 /** The waits before the second and the third attempt to push, in milliseconds. */

@@ -13,7 +13,7 @@ import { takeLock } from "./lock.ts";
 import { baseImages, makePlan, type Kernel, type Observed, type Plan, type Request } from "./plan.ts";
 import type { Progress } from "./progress.ts";
 import { decidePush, pushImage, type PushDecision } from "./push.ts";
-import { remoteImage } from "./registry.ts";
+import { registryImage } from "./registry-image.ts";
 import type { ResultImage } from "./report.ts";
 import type { Runner } from "./runner.ts";
 import { writeBills } from "./sbom.ts";
@@ -151,9 +151,9 @@ async function carryOut(
     if (!planned.wanted) continue;
     const { image, contents } = opened[index]!;
     const decision = decisions.get(planned.tag);
-    const digest =
-      decision?.do === "keep" ? decision.digest : options.push ? await pushImage(planned, buildDeps) : undefined;
-    if (decision?.do === "keep") progress.skip(`push ${planned.name}`, "the registry has it");
+    const kept = decision?.do === "keep" ? decision.digest : undefined;
+    const digest = kept ?? (options.push ? await pushImage(planned, buildDeps) : undefined);
+    if (kept !== undefined) progress.skip(`push ${planned.name}`, "the registry has it");
     const sfc = [...contents.modules.keys()].some((path) => /\/sfc\.ko(\.\w+)?$/.test(path));
     images.push({
       part: planned.part,
@@ -192,7 +192,9 @@ async function check(
       step.end(ok);
     }
   });
-  const mixed = checkSameSource(opened).filter((finding) => !finding.ok);
+  const mixed = checkSameSource(opened.map((one, index) => ({ ...one, part: built[index]!.planned.part }))).filter(
+    (finding) => !finding.ok,
+  );
   if (mixed.length > 0) throw new Error(`Cannot use the images that were built: ${failures(mixed)}`);
   return opened;
 }
@@ -221,24 +223,29 @@ async function decide(
   const decisions = new Map<string, PushDecision>();
   for (const planned of plan.images) {
     if (!planned.wanted) continue;
-    const decision = decidePush(planned, await remoteImage(planned.tag, registry, signal), force);
-    if (decision.do === "refuse") {
-      const remedy = planned.part === "onloadctl" ? "" : "give another --onload-version, or ";
-      throw new Error(
-        `Cannot push ${planned.tag}: the registry has other content under this tag (${decision.digest}); ` +
-          `${remedy}replace it with --force`,
+    const found = await registryImage(planned.tag, store, registry, signal);
+    if (found.kind === "unknown") {
+      progress.note(
+        `Warning: cannot tell what the registry has under ${planned.tag} (${found.reason}); it will be replaced`,
       );
     }
-    if (decision.do === "pull") {
-      progress.note(`The registry has ${planned.name} already`);
-      await store.must(`pull ${planned.tag}`, store.engine.pull(planned.tag, registry));
-      const image = await store.inspect(planned.tag);
-      if (image) images.set(planned.tag, image);
-      const remote = await remoteImage(planned.tag, registry, signal);
-      decisions.set(planned.tag, remote ? { do: "keep", digest: remote.digest } : { do: "push" });
-    } else {
-      decisions.set(planned.tag, decision);
+    const decision = decidePush(planned, found, force);
+    if (decision.do === "refuse") {
+      const remedy = planned.part === "onloadctl" ? "" : "give another --onload-version, or ";
+      const what = decision.digest === undefined ? "" : ` (${decision.digest})`;
+      throw new Error(
+        `Cannot push ${planned.tag}: the registry has other content under this tag${what}; ${remedy}replace it with --force`,
+      );
     }
+    if (decision.do === "keep") {
+      const { image } = decision;
+      if (images.get(planned.tag)?.id !== image.id) {
+        progress.note(`The registry has ${planned.name} already`);
+        await store.must(`tag ${planned.tag}`, store.engine.tag(image.id, planned.tag));
+        images.set(planned.tag, image);
+      }
+    }
+    decisions.set(planned.tag, decision);
   }
   return decisions;
 }

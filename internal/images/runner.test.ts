@@ -1,6 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { processRunner as runner } from "./runner.ts";
-import { bytes } from "./tarball.ts";
+import type { Readable } from "node:stream";
+import { LimitError } from "./limits.ts";
+import { bytes } from "./tar.ts";
 
 describe("run", () => {
   test("gives both streams, whole lines and the exit code", async () => {
@@ -57,8 +59,10 @@ describe("run", () => {
 });
 
 describe("read", () => {
+  const all = (stdout: Readable): Promise<Buffer> => bytes(stdout, 1000, "it");
+
   test("gives what the program writes", async () => {
-    expect((await runner.read(["printf", "abc"], bytes)).toString()).toBe("abc");
+    expect((await runner.read(["printf", "abc"], all)).toString()).toBe("abc");
   });
 
   test("ends a program whose reader has enough", async () => {
@@ -70,6 +74,11 @@ describe("read", () => {
   });
 
   test("fails when the program does, with what it says", () => {
-    expect(runner.read(["sh", "-c", "echo half; echo broken >&2; exit 1"], bytes)).rejects.toThrow("broken");
+    expect(runner.read(["sh", "-c", "echo half; echo broken >&2; exit 1"], all)).rejects.toThrow("broken");
+  });
+
+  test("a limit that its reader has counts, whatever the program says when it is ended", async () => {
+    const command = ["sh", "-c", "trap 'echo broken pipe >&2; exit 1' TERM; yes"];
+    await expect(runner.read(command, all)).rejects.toThrow(new LimitError("it has more than 1000 bytes"));
   });
 });

@@ -2,6 +2,7 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import type { Readable } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
+import { LimitError } from "./limits.ts";
 
 /** Options of one run of a program. */
 export interface RunOptions {
@@ -36,6 +37,7 @@ export interface Runner {
   /**
    * Runs a program and passes its standard output to `read`. If `read` returns early, the program is ended.
    *
+   * @throws LimitError that `read` throws
    * @throws Error if the program fails before `read` has what it wants
    */
   read<T>(command: readonly string[], read: (stdout: Readable) => Promise<T>, options?: RunOptions): Promise<T>;
@@ -85,6 +87,7 @@ export const processRunner: Runner = {
     } catch (error) {
       killGroup(child, "SIGTERM");
       await ended;
+      if (error instanceof LimitError) throw error;
       // If the program failed, its own error says more than that of a reader whose input was cut short.
       throw failed((error as Error).message, error);
     }

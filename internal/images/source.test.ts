@@ -144,7 +144,16 @@ describe("folderDigest", () => {
 });
 
 describe("sourceOfImage", () => {
-  const image: LocalImage = { id: "ab", architecture: "amd64", os: "linux", env: [], user: "", size: 1, labels: {} };
+  const image: LocalImage = {
+    id: "ab",
+    architecture: "amd64",
+    os: "linux",
+    env: [],
+    user: "",
+    size: 1,
+    digests: [],
+    labels: {},
+  };
 
   test("an image made by Onload's own scripts", () => {
     const labels = {

@@ -5,9 +5,10 @@ import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { LABEL_BRAND, LABEL_PRODUCT, LABEL_REVISION, LABEL_SOURCE, LABEL_VERSION } from "./labels.ts";
 import type { LocalImage } from "./engine.ts";
+import { megabytes } from "./limits.ts";
 import { brandOf, parseReadme, versionProblem } from "./readme.ts";
 import type { Runner } from "./runner.ts";
-import { readTarball } from "./tarball.ts";
+import { MAX_README, readTarball } from "./tarball.ts";
 
 /** Onload's source: where it is, and which version it has. */
 export interface Source {
@@ -109,7 +110,7 @@ async function readFolder(path: string, options: SourceOptions): Promise<Source>
     }
   }
   const digest = await folderDigest(path, options.signal);
-  const note = parseReadme(await readFile(join(path, "README"), "utf8").catch(() => ""));
+  const note = parseReadme(await smallText(join(path, "README")));
   if (!(await exists(join(path, "scripts/onload_mkdist")))) {
     const product = note?.product ?? "onload";
     const version = options.version ?? note?.version ?? "";
@@ -137,7 +138,7 @@ async function checkoutVersion(
       const { output } = await options.runner.run(["git", "-C", path, "rev-parse", "HEAD"], { signal: options.signal });
       throw new Error(`Cannot read the commit of ${path}: ${output.trim()}`);
     }
-    const env = await readFile(join(path, "versions.env"), "utf8").catch(() => "");
+    const env = await smallText(join(path, "versions.env"));
     const version = options.version ?? /^ONLOAD_VERSION=(\S+)$/m.exec(env)?.[1] ?? "";
     return { version, revision: digest.slice("sha256:".length).slice(0, 7) };
   }
@@ -172,6 +173,14 @@ export async function folderDigest(root: string, signal?: AbortSignal): Promise<
   };
   await walk("");
   return `sha256:${hash.digest("hex")}`;
+}
+
+/** The text of a file; empty if there is none. @throws Error if it is too large to be what it should be */
+async function smallText(path: string): Promise<string> {
+  const file = await stat(path).catch(() => undefined);
+  if (!file?.isFile()) return "";
+  if (file.size > MAX_README) throw new Error(`Cannot read ${path}: it has more than ${megabytes(MAX_README)}`);
+  return await readFile(path, "utf8");
 }
 
 async function exists(path: string): Promise<boolean> {

@@ -5,7 +5,8 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import fc from "fast-check";
 import { pack, type Headers } from "tar-stream";
-import { bytes, escapeProblem, readTarball } from "./tarball.ts";
+import { bytes } from "./tar.ts";
+import { EscapeCheck, readTarball } from "./tarball.ts";
 
 let folder: string;
 beforeAll(async () => {
@@ -17,7 +18,7 @@ async function tgz(entries: Headers[], content = "x"): Promise<Buffer> {
   const tar = pack();
   for (const entry of entries) tar.entry({ mode: 0o644, ...entry }, entry.type && entry.type !== "file" ? "" : content);
   tar.finalize();
-  return gzipSync(await bytes(tar as never));
+  return gzipSync(await bytes(tar as never, Infinity, "the tar"));
 }
 
 async function saved(name: string, data: Buffer): Promise<string> {
@@ -68,14 +69,40 @@ test("one with a path that escapes is refused", async () => {
   expect(readTarball(path)).rejects.toThrow('its entry "onload-9.1.0/../../etc/passwd" leaves the folder');
 });
 
-describe("escapeProblem", () => {
+/** What EscapeCheck finds in the first bad one of some entries. */
+function escapeProblem(entries: Headers[]): string | undefined {
+  const check = new EscapeCheck();
+  return entries.map((entry) => check.problem(entry)).find((problem) => problem !== undefined);
+}
+
+describe("EscapeCheck", () => {
   const rows: Record<string, [Headers[], string | undefined]> = {
     "a plain file": [[{ name: "a/b" }], undefined],
     "a file that only looks like the parent": [[{ name: "a/..b" }, { name: "..c" }], undefined],
     "an absolute path": [[{ name: "/etc/passwd" }], "leaves the folder"],
     "a path upwards": [[{ name: "a/../../b" }], "leaves the folder"],
     "the parent itself": [[{ name: ".." }], "leaves the folder"],
-    "a link inside": [[{ name: "a/l", type: "symlink", linkname: "../b" }], undefined],
+    "a link inside": [[{ name: "a/b/l", type: "symlink", linkname: "../c" }], undefined],
+    "a link beside the first folder, which is left out when it is unpacked": [
+      [{ name: "a/l", type: "symlink", linkname: "../b" }],
+      "points outside",
+    ],
+    "a file behind a hard link to a link": [
+      [
+        { name: "a/l", type: "symlink", linkname: "b" },
+        { name: "a/h", type: "link", linkname: "a/l" },
+        { name: "a/h/evil" },
+      ],
+      'behind the symbolic link "a/h"',
+    ],
+    "a hard link behind a link": [
+      [
+        { name: "a/l", type: "symlink", linkname: "b" },
+        { name: "a/h", type: "link", linkname: "a/l/x" },
+      ],
+      'points behind the symbolic link "a/l"',
+    ],
+    "folders too deep": [[{ name: "a/".repeat(65) }], "more than 64 folders deep"],
     "a link outside": [[{ name: "a/l", type: "symlink", linkname: "../../b" }], "points outside"],
     "an absolute link": [[{ name: "a/l", type: "symlink", linkname: "/etc" }], "points outside"],
     "a hard link outside": [[{ name: "a/l", type: "link", linkname: "../b" }], "points outside"],

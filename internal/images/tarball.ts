@@ -1,10 +1,10 @@
 import { createReadStream } from "node:fs";
 import { createHash } from "node:crypto";
 import { posix } from "node:path";
-import type { Readable } from "node:stream";
-import { pipeline } from "node:stream/promises";
 import { createGunzip } from "node:zlib";
-import { extract, type Headers } from "tar-stream";
+import type { Headers } from "tar-stream";
+import { LimitError, megabytes } from "./limits.ts";
+import { bytes, eachEntry } from "./tar.ts";
 
 /** What a release tarball contains. */
 export interface TarballFacts {
@@ -18,6 +18,14 @@ export interface TarballFacts {
   files: Set<string>;
 }
 
+/** A release of Onload has about 6,000 entries, 60 MB, folders 10 deep, and a README of 5 kB. */
+const MAX_ENTRIES = 100_000;
+const MAX_NAMES = 16 * 1024 * 1024;
+const MAX_UNPACKED = 2 * 1024 ** 3;
+const MAX_DEPTH = 64;
+/** The largest README that is read, in bytes. */
+export const MAX_README = 1024 * 1024;
+
 /**
  * Reads a whole .tgz, so that a truncated or hostile one is refused before anything is unpacked.
  *
@@ -27,98 +35,100 @@ export async function readTarball(path: string, signal?: AbortSignal): Promise<T
   const hash = createHash("sha256");
   const file = createReadStream(path);
   file.on("data", (chunk) => hash.update(chunk));
-  const entries: Headers[] = [];
+  const escapes = new EscapeCheck();
+  const paths = new Set<string>();
+  let names = 0;
+  let size = 0;
   let readme = "";
+  let problem: string | undefined;
   try {
     await eachEntry(
-      file.pipe(createGunzip()).on("error", () => undefined),
+      file.pipe(createGunzip({ chunkSize: 256 * 1024 })).on("error", () => undefined),
       async (header, content) => {
-        entries.push(header);
-        if (/^(\.\/)?[^/]+\/README$/.test(header.name)) readme = (await bytes(content)).toString();
+        problem = escapes.problem(header);
+        if (problem !== undefined) return false;
+        paths.add(clean(header.name));
+        names += header.name.length + (header.linkname?.length ?? 0);
+        size += header.size ?? 0;
+        const limit =
+          paths.size > MAX_ENTRIES
+            ? `${MAX_ENTRIES.toLocaleString("en")} entries`
+            : names > MAX_NAMES
+              ? `${megabytes(MAX_NAMES)} of names`
+              : size > MAX_UNPACKED
+                ? `${megabytes(MAX_UNPACKED)} unpacked`
+                : undefined;
+        if (limit !== undefined) throw new LimitError(`it has more than ${limit} (at "${header.name.slice(0, 200)}")`);
+        if (/^(\.\/)?[^/]+\/README$/.test(header.name)) {
+          readme = (await bytes(content, MAX_README, `its entry "${header.name}"`)).toString();
+        }
+        return undefined;
       },
       { source: file, signal },
     );
   } catch (error) {
     signal?.throwIfAborted();
-    const reason = /unexpected end|invalid|incorrect|premature/i.test((error as Error).message)
-      ? "it is truncated or not a gzipped tar"
-      : (error as Error).message;
+    if (error instanceof LimitError) throw new Error(`Cannot use ${path}: ${error.message}`, { cause: error });
+    const reason =
+      /unexpected end|invalid (tar|header|stored|block|distance|code|literal|window)|incorrect|premature/i.test(
+        (error as Error).message,
+      )
+        ? "it is truncated or not a gzipped tar"
+        : (error as Error).message;
     throw new Error(`Cannot read ${path}: ${reason}`, { cause: error });
+  } finally {
+    file.destroy();
   }
-  const problem = escapeProblem(entries);
   if (problem !== undefined) throw new Error(`Cannot use ${path}: ${problem}`);
-  const folders = new Set(entries.map(({ name }) => clean(name).split("/")[0]!));
+  const folders = new Set([...paths].map((name) => name.split("/")[0]!));
   folders.delete("");
   const [folder] = folders;
   if (folder === undefined || folders.size > 1) {
     throw new Error(`Cannot use ${path}: a release tarball holds one folder, this one ${folders.size}`);
   }
-  const files = new Set(entries.map(({ name }) => clean(name).slice(folder.length + 1)));
+  const files = new Set([...paths].map((name) => name.slice(folder.length + 1)));
   return { folder, readme, digest: `sha256:${hash.digest("hex")}`, files };
 }
 
-/** The first entry that would be written outside the folder it is unpacked in, in words; undefined if there is none. */
-export function escapeProblem(entries: readonly Pick<Headers, "name" | "type" | "linkname">[]): string | undefined {
-  const links = new Set<string>();
-  for (const { name, type, linkname } of entries) {
+/**
+ * Looks at the entries of a tarball, in their order, for one that would be written outside of its first folder, in
+ * whatever folder that is unpacked: the name of the first folder is left out then (--strip-components=1).
+ */
+export class EscapeCheck {
+  readonly #links = new Set<string>();
+
+  /** What is wrong with an entry, in words; undefined if nothing is. */
+  problem({ name, type, linkname }: Pick<Headers, "name" | "type" | "linkname">): string | undefined {
     const path = clean(name);
     if (name.startsWith("/") || outside(path)) return `its entry "${name}" leaves the folder it is unpacked in`;
-    for (let parent = posix.dirname(path); parent !== "."; parent = posix.dirname(parent)) {
-      if (links.has(parent)) return `its entry "${name}" lies behind the symbolic link "${parent}"`;
-    }
+    if (path.split("/").length > MAX_DEPTH)
+      return `its entry "${name.slice(0, 100)}..." is more than ${MAX_DEPTH} folders deep`;
+    const link = this.#linkAbove(path);
+    if (link !== undefined) return `its entry "${name}" lies behind the symbolic link "${link}"`;
     if (type === "symlink" || type === "link") {
       const target = linkname ?? "";
       const resolved = type === "symlink" ? posix.join(posix.dirname(path), target) : clean(target);
-      if (target.startsWith("/") || outside(resolved)) return `its link "${name}" points outside, to "${target}"`;
-      if (type === "symlink") links.add(path);
+      const [top] = path.split("/");
+      if (target.startsWith("/") || outside(resolved) || clean(resolved).split("/")[0] !== top) {
+        return `its link "${name}" points outside, to "${target}"`;
+      }
+      if (type === "symlink") this.#links.add(path);
+      // tar makes a hard link to a symbolic link itself, which is another name for that link.
+      if (type === "link" && this.#links.has(resolved)) this.#links.add(path);
+      const above = type === "link" ? this.#linkAbove(resolved) : undefined;
+      if (above !== undefined) return `its link "${name}" points behind the symbolic link "${above}"`;
     } else if (type !== undefined && type !== null && !["file", "directory", "contiguous-file"].includes(type)) {
       return `its entry "${name}" is a ${type}`;
     }
+    return undefined;
   }
-  return undefined;
-}
 
-/** Options of eachEntry. */
-interface EntryOptions {
-  /** The stream that `tar` is piped from. Its errors end the reading too. */
-  source?: Readable;
-  signal?: AbortSignal | undefined;
-}
-
-/**
- * Calls `visit` with each entry of a tar, one after another. Content that `visit` does not read is skipped.
- * `visit` returns false to stop early.
- *
- * @throws Error if the tar ends too early or is none
- */
-export async function eachEntry(
-  tar: Readable,
-  visit: (header: Headers, content: Readable) => Promise<boolean | void>,
-  options: EntryOptions = {},
-): Promise<void> {
-  const parser = extract();
-  let stopped = false;
-  options.source?.on("error", (error) => tar.destroy(error));
-  const feeding = pipeline(tar, parser, options.signal ? { signal: options.signal } : {});
-  const reading = (async () => {
-    for await (const entry of parser) {
-      if ((await visit(entry.header, entry as unknown as Readable)) === false) {
-        stopped = true;
-        return;
-      }
-      entry.resume();
+  #linkAbove(path: string): string | undefined {
+    for (let parent = posix.dirname(path); parent !== "."; parent = posix.dirname(parent)) {
+      if (this.#links.has(parent)) return parent;
     }
-  })();
-  const results = await Promise.allSettled([feeding, reading]);
-  if (stopped) return;
-  for (const result of results) if (result.status === "rejected") throw result.reason;
-}
-
-/** All bytes of a stream. */
-export async function bytes(stream: Readable): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of stream) chunks.push(chunk as Buffer);
-  return Buffer.concat(chunks);
+    return undefined;
+  }
 }
 
 function clean(name: string): string {

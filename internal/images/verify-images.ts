@@ -3,7 +3,7 @@ import { LocalStore } from "./local-store.ts";
 import { findingLines } from "./report.ts";
 import type { BuildOptions, RunDeps } from "./run.ts";
 import { writeBills } from "./sbom.ts";
-import { checkImage, checkSameSource, type OpenedImage } from "./verify.ts";
+import { checkImage, checkSameSource, partOf, type Finding, type KnownImage, type OpenedImage } from "./verify.ts";
 
 /** The result of all checks: a text, and whether all have passed. */
 export interface Verification {
@@ -26,15 +26,19 @@ export async function verifyImages(
     signal,
   });
   const store = new LocalStore(engine, runner, { signal });
-  const opened: OpenedImage[] = [];
+  const known: KnownImage[] = [];
+  const parts: { name: string; findings: Finding[] }[] = [];
+  // One after another, and nothing of its contents is kept: memory does not grow with the number of images.
   for (const name of names) {
     const image = await store.obtain(name, options.access);
-    opened.push({ name, image, contents: await store.contents(name) });
+    const opened: OpenedImage = { name, image, contents: await store.contents(name) };
+    const part = partOf(opened.contents);
+    known.push({ name, image, part });
+    parts.push({ name, findings: checkImage(opened, part, options.kernel) });
+    if (options.sbom !== undefined) await writeBills([opened], options.sbom, deps.version);
   }
-  const parts = opened.map((one) => ({ name: one.name, findings: checkImage(one, undefined, options.kernel) }));
-  const together = checkSameSource(opened);
+  const together = checkSameSource(known);
   if (together.length > 0) parts.push({ name: "All together", findings: together });
-  if (options.sbom !== undefined) await writeBills(opened, options.sbom, deps.version);
   return {
     text: parts.map(({ name, findings }) => findingLines(name, findings)).join("\n"),
     ok: parts.every(({ findings }) => findings.every(({ ok }) => ok)),

@@ -2,9 +2,10 @@ import { describe, expect, test } from "bun:test";
 import { pack } from "tar-stream";
 import { gzipSync, zstdCompressSync } from "node:zlib";
 import type { Readable } from "node:stream";
-import { elfMachine, readContents, type Contents } from "./contents.ts";
+import { readContents, type Contents } from "./contents.ts";
+import { elfMachine } from "./elf.ts";
 import { billOfMaterials } from "./sbom.ts";
-import { checkImage, checkSameSource, partOf, type OpenedImage } from "./verify.ts";
+import { checkImage, checkSameSource, partOf, type KnownImage, type OpenedImage } from "./verify.ts";
 
 /** The start of a 64-bit little-endian ELF file for a machine. */
 function elf(machine: number, rest = ""): Buffer {
@@ -41,7 +42,16 @@ async function contentsOf(tree: Tree): Promise<Contents> {
 }
 
 async function opened(tree: Tree, image: Partial<OpenedImage["image"]> = {}): Promise<OpenedImage> {
-  const defaults = { id: "ab", architecture: "amd64", os: "linux", labels: {}, env: [], user: "1001", size: 1 };
+  const defaults = {
+    id: "ab",
+    architecture: "amd64",
+    os: "linux",
+    labels: {},
+    env: [],
+    user: "1001",
+    size: 1,
+    digests: [],
+  };
   return { name: "r/onload-x:9.1.0", image: { ...defaults, ...image }, contents: await contentsOf(tree) };
 }
 
@@ -161,7 +171,10 @@ describe("checkImage", () => {
 });
 
 describe("checkSameSource", () => {
-  const of = (tree: Tree, labels: Record<string, string>): Promise<OpenedImage> => opened(tree, { labels });
+  const of = async (tree: Tree, labels: Record<string, string>): Promise<KnownImage> => {
+    const one = await opened(tree, { labels });
+    return { ...one, part: partOf(one.contents) };
+  };
   const one = { "com.amd.onload.source.digest": "sha256:1" };
 
   test("user and module of one source", async () => {

@@ -52,9 +52,12 @@ export function checkImage(
   }
 }
 
+/** An image of which no more is needed than what it is. */
+export type KnownImage = Pick<OpenedImage, "name" | "image"> & { part: Part | undefined };
+
 /** Whether all user and module images were compiled from one source. */
-export function checkSameSource(opened: readonly OpenedImage[]): Finding[] {
-  const compiled = opened.filter(({ contents }) => ["user", "module"].includes(partOf(contents) ?? ""));
+export function checkSameSource(images: readonly KnownImage[]): Finding[] {
+  const compiled = images.filter(({ part }) => part === "user" || part === "module");
   if (compiled.length < 2) return [];
   const sources = compiled.map(({ name, image }) => ({
     name,
@@ -107,13 +110,13 @@ function checkModule(opened: OpenedImage, wanted: string | undefined): Finding[]
   const modules = [...contents.modules].filter(([path]) => path.startsWith(`opt/lib/modules/${kernel}/`));
   const names = modules.map(([path]) => /([^/]+)\.ko(\.\w+)?$/.exec(path)![1]!);
   findings.push({ ok: names.includes("onload"), check: "modules", detail: names.sort().join(", ") || "none" });
-  for (const [path, { vermagic, debug }] of modules) {
+  for (const [path, { vermagic, debug, problem }] of modules) {
     const name = path.slice(path.lastIndexOf("/") + 1);
     const ok = vermagic?.split(" ")[0] === kernel;
     findings.push({
       ok,
       check: `vermagic of ${name}`,
-      detail: `${vermagic ?? "cannot be read"}${debug ? " (with debug information)" : ""}`,
+      detail: `${vermagic ?? `cannot be read${problem === undefined ? "" : `: ${problem}`}`}${debug ? " (with debug information)" : ""}`,
     });
   }
   findings.push(

@@ -1,0 +1,131 @@
+import { once } from "node:events";
+import type { Transform } from "node:stream";
+import { constants, createGunzip, createZstdDecompress } from "node:zlib";
+import { elfMachine, ELF_HEAD } from "./elf.ts";
+import { LimitError, megabytes } from "./limits.ts";
+
+/** What a kernel module says about itself (modinfo). */
+export interface ModuleInfo {
+  /** Such as "6.1.0-42-amd64 SMP preempt mod_unload modversions"; undefined if it cannot be read. */
+  vermagic?: string;
+  depends: string[];
+  /** Whether it has debug sections. */
+  debug: boolean;
+  /** The machine that it is for; see elfMachine. */
+  machine?: string;
+  /** Why nothing can be read; undefined if it can. */
+  problem?: string;
+}
+
+/** A module with debug information has about 50 MB. */
+const MAX_UNPACKED = 512 * 1024 * 1024;
+/** modinfo's strings are far shorter. */
+const MAX_VALUE = 4096;
+/** Windows of up to 2^25 bytes (32 MB); the kernel's own modules are compressed with 8 MB at most. */
+const MAX_WINDOW_LOG = 25;
+
+/** Whether a path is that of a kernel module. */
+export function isModule(path: string): boolean {
+  return /\.ko(\.(gz|zst|xz))?$/.test(path);
+}
+
+/** Reads a module piece by piece, unpacking it if its name says so. Keeps nothing but what it looks for. */
+export class ModuleReader {
+  readonly #path: string;
+  readonly #scanner = new Scanner();
+  readonly #unpack: Transform | undefined;
+  readonly #unpacked: Promise<void> | undefined;
+  #size = 0;
+  #failure: Error | undefined;
+
+  constructor(path: string) {
+    this.#path = path;
+    if (path.endsWith(".gz")) this.#unpack = createGunzip({ chunkSize: 256 * 1024 });
+    if (path.endsWith(".zst")) {
+      this.#unpack = createZstdDecompress({ params: { [constants.ZSTD_d_windowLogMax]: MAX_WINDOW_LOG } });
+    }
+    if (path.endsWith(".xz")) this.#failure = new Error("it is compressed with xz, which is not supported");
+    this.#unpacked = this.#unpack && this.#drain(this.#unpack);
+  }
+
+  /** @throws LimitError if the module unpacks to more than a module can have */
+  async write(chunk: Buffer): Promise<void> {
+    if (this.#failure !== undefined) return;
+    if (!this.#unpack) this.#take(chunk);
+    else if (!this.#unpack.write(chunk))
+      await Promise.race([once(this.#unpack, "drain").catch(() => 0), this.#unpacked]);
+    this.#checkLimit();
+  }
+
+  async end(): Promise<ModuleInfo> {
+    this.#unpack?.end();
+    await this.#unpacked;
+    this.#checkLimit();
+    if (this.#failure !== undefined) return { depends: [], debug: false, problem: this.#failure.message };
+    return this.#scanner.result();
+  }
+
+  /** Never rejects: the failure is kept. */
+  async #drain(unpack: Transform): Promise<void> {
+    try {
+      for await (const chunk of unpack) this.#take(chunk as Buffer);
+    } catch (error) {
+      this.#failure = error as Error;
+    }
+  }
+
+  #take(chunk: Buffer): void {
+    this.#size += chunk.length;
+    if (this.#size > MAX_UNPACKED)
+      throw new LimitError(`/${this.#path} has more than ${megabytes(MAX_UNPACKED)} unpacked`);
+    this.#scanner.push(chunk);
+  }
+
+  #checkLimit(): void {
+    if (this.#failure instanceof LimitError) throw this.#failure;
+  }
+}
+
+/** Looks for modinfo's strings in a stream: NAME=VALUE, after the end of the string before and up to a NUL. */
+class Scanner {
+  readonly #found: Record<"vermagic" | "depends", string | undefined> = { vermagic: undefined, depends: undefined };
+  #debug = false;
+  #head = Buffer.alloc(0);
+  /** The end of what was looked at, because a string may begin there. */
+  #rest = Buffer.alloc(0);
+
+  push(chunk: Buffer): void {
+    if (this.#head.length < ELF_HEAD) this.#head = Buffer.concat([this.#head, chunk.subarray(0, ELF_HEAD)]);
+    const data = Buffer.concat([this.#rest, chunk]);
+    // A string that begins in the last MAX_VALUE bytes is looked for again, with what follows.
+    this.#look(data, false);
+    this.#rest = Buffer.from(data.subarray(Math.max(0, data.length - MAX_VALUE)));
+  }
+
+  result(): ModuleInfo {
+    this.#look(this.#rest, true);
+    const { vermagic, depends } = this.#found;
+    const machine = elfMachine(this.#head);
+    return {
+      ...(vermagic === undefined ? {} : { vermagic }),
+      depends: (depends ?? "").split(",").filter((name) => name !== ""),
+      debug: this.#debug,
+      ...(machine === undefined ? {} : { machine }),
+    };
+  }
+
+  #look(data: Buffer, last: boolean): void {
+    for (const name of ["vermagic", "depends"] as const) {
+      if (this.#found[name] !== undefined) continue;
+      const at = data.indexOf(`\0${name}=`);
+      if (at < 0) continue;
+      const start = at + name.length + 2;
+      const end = data.indexOf(0, start);
+      const stop = end < 0 ? data.length : end;
+      // Cut off by the end of the data, not by a NUL: the next piece has the rest.
+      if (end < 0 && !last && data.length - at < MAX_VALUE) continue;
+      this.#found[name] = data.subarray(start, Math.min(stop, start + MAX_VALUE)).toString();
+    }
+    this.#debug ||= data.includes("\0.debug_info\0");
+  }
+}

@@ -1,0 +1,106 @@
+import type { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { extract, type Headers } from "tar-stream";
+import { LimitError, megabytes } from "./limits.ts";
+
+/** The longest path that Linux takes (PATH_MAX). */
+const MAX_NAME = 4096;
+/** A large distribution's image has about 200,000 entries. */
+const MAX_ENTRIES = 500_000;
+/**
+ * How many bytes may come between two entries: long names, extended headers, padding. The parser collects an extended
+ * header in memory, whatever its size. GNU tar itself takes at most 1 MB for one.
+ */
+const MAX_BETWEEN = 4 * 1024 * 1024;
+
+/** Options of eachEntry. */
+interface EntryOptions {
+  /** The stream that `tar` is piped from. Its errors end the reading too. */
+  source?: Readable;
+  signal?: AbortSignal | undefined;
+}
+
+/**
+ * Calls `visit` with each entry of a tar, one after another. Content that `visit` does not read is skipped.
+ * `visit` returns false to stop early. Memory does not depend on what the tar has.
+ *
+ * @throws LimitError if names, headers or the number of entries are beyond all use
+ * @throws Error if the tar ends too early or is none
+ */
+export async function eachEntry(
+  tar: Readable,
+  visit: (header: Headers, content: Readable) => Promise<boolean | void>,
+  options: EntryOptions = {},
+): Promise<void> {
+  const parser = extract();
+  let stopped = false;
+  let entries = 0;
+  let last = "";
+  // Why we ended it. What the streams say then is only a consequence.
+  let refusal: Error | undefined;
+  // Bytes that the parser got since the last entry, without the content of that entry.
+  let between = 0;
+  async function* metered(source: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+    for await (const chunk of source) {
+      between += chunk.length;
+      if (between > MAX_BETWEEN) {
+        const where = entries === 0 ? "at its start" : `after "${last}"`;
+        refusal ??= new LimitError(`it has more than ${megabytes(MAX_BETWEEN)} of headers or padding ${where}`);
+        throw refusal;
+      }
+      yield chunk;
+    }
+  }
+  options.source?.on("error", (error) => tar.destroy(error));
+  const feeding = pipeline(tar, metered, parser, options.signal ? { signal: options.signal } : {});
+  const reading = (async () => {
+    for await (const entry of parser) {
+      const { header } = entry;
+      try {
+        const size = checkedSize(header);
+        last = header.name.slice(0, 200);
+        between = -size;
+        if (++entries > MAX_ENTRIES)
+          throw new LimitError(`it has more than ${MAX_ENTRIES.toLocaleString("en")} entries`);
+        if ((await visit(header, entry as unknown as Readable)) === false) {
+          stopped = true;
+          return;
+        }
+      } catch (error) {
+        refusal ??= error as Error;
+        throw error;
+      }
+      entry.resume();
+    }
+  })();
+  const results = await Promise.allSettled([feeding, reading]);
+  if (stopped) return;
+  options.signal?.throwIfAborted();
+  for (const result of results) if (result.status === "rejected") throw refusal ?? result.reason;
+}
+
+/** The size of an entry. The parser would wait for ever for the content of one whose size is no number. */
+function checkedSize({ name, linkname, size, pax }: Headers & { pax?: object }): number {
+  const shown = name.length > 100 ? `${name.slice(0, 100)}...` : name;
+  if (Buffer.byteLength(name) > MAX_NAME || Buffer.byteLength(linkname ?? "") > MAX_NAME) {
+    throw new LimitError(`the name or link of its entry "${shown}" has more than ${MAX_NAME} bytes`);
+  }
+  if (!Number.isSafeInteger(size) || size! < 0) throw new LimitError(`its entry "${shown}" has an invalid size`);
+  // The content of a sparse entry is not what is stored; no engine and no release has any.
+  if (Object.keys(pax ?? {}).some((key) => key.startsWith("GNU.sparse."))) {
+    throw new LimitError(`its entry "${shown}" is sparse, which is not supported`);
+  }
+  return size!;
+}
+
+/** All bytes of a stream. @throws LimitError if there are more than `limit` */
+export async function bytes(stream: Readable, limit: number, what: string): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of stream) {
+    size += (chunk as Buffer).length;
+    if (size > limit) throw new LimitError(`${what} has more than ${megabytes(limit)}`);
+    chunks.push(chunk as Buffer);
+  }
+  return Buffer.concat(chunks);
+}
