@@ -1,4 +1,5 @@
-import type { BuildSpec, Engine, RegistryOptions } from "./engine.ts";
+import { reach, type RegistryAccess } from "./access.ts";
+import type { BuildSpec, Engine } from "./engine.ts";
 import { LABEL_SOURCE_IMAGE } from "./labels.ts";
 import { SOURCE_ARG, type Executable, type Plan, type PlannedImage, type Request } from "./plan.ts";
 import { declaresArg, labelInstruction } from "./dockerfile.ts";
@@ -85,7 +86,7 @@ export function unpackCommand(tarball: string, folder: string): string[] {
 /** What a dry run needs beyond the plan. */
 export interface DryRunOptions {
   engine: Engine;
-  registry: RegistryOptions;
+  registry: RegistryAccess;
   source?: Source | undefined;
   executable?: Executable | undefined;
   push: boolean;
@@ -104,7 +105,8 @@ export function dryRunScript(plan: Plan, request: Request, options: DryRunOption
     shellLine(["mkdir", `${work.root}/empty`]),
   ];
   for (const [name, value] of Object.entries(engine.env)) lines.push(`export ${name}=${shellWord(value)}`);
-  for (const image of options.missing) lines.push(shellLine(engine.pull(image, registry, request.platform)));
+  for (const image of options.missing)
+    lines.push(shellLine(engine.pull(image, reach(registry, image), request.platform)));
   const sourceImage = plan.images.find(({ part }) => part === "source");
   const reference = referenceInShell(sourceImage, engine, source);
   const stages: string[] = [];
@@ -136,7 +138,8 @@ export function dryRunScript(plan: Plan, request: Request, options: DryRunOption
   for (const stage of stages) lines.push(shellLine(engine.unstage!(stage)));
   if (options.push)
     for (const image of wanted)
-      if (image.wanted) lines.push(shellLine(engine.push(image.tag, registry, digestPath(work, image))));
+      if (image.wanted)
+        lines.push(shellLine(engine.push(image.tag, reach(registry, image.tag), digestPath(work, image))));
   return `${lines.join("\n")}\n`;
 }
 
