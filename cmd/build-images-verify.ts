@@ -35,7 +35,7 @@ export default defineSubcommand({
     const images = args.image;
     const result = await verifyImages(
       images,
-      { engine: args.engine, access: registryAccess(args, images), kernel: args.kernel, sbom: args.sbom },
+      { engine: args.engine, access: registryAccess(args), kernel: args.kernel, sbom: args.sbom },
       runDeps(signal),
     );
     process.stdout.write(result.text);

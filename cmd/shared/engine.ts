@@ -17,8 +17,10 @@ export const engineArgs = {
   },
   authfile: { type: "string", valueHint: "FILE", description: "Registry logins to use instead of those of the engine" },
   "insecure-registry": {
-    type: "boolean",
-    description: "Allow registries without TLS or with an unknown certificate (always allowed on loopback)",
+    type: "string",
+    repeatable: true,
+    valueHint: "HOST[:PORT]",
+    description: "Registry that may lack TLS or have an unknown certificate; those on loopback always may",
   },
   sbom: {
     type: "string",

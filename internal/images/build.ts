@@ -14,7 +14,8 @@ import {
   type WorkFiles,
 } from "./commands.ts";
 import { diagnose, lastLines } from "./diagnose.ts";
-import { bareId, type RegistryOptions } from "./engine.ts";
+import type { RegistryAccess } from "./access.ts";
+import { bareId, type EngineName } from "./engine.ts";
 import type { LocalStore } from "./local-store.ts";
 import type { Observed, Plan, PlannedImage, Request } from "./plan.ts";
 import type { Progress } from "./progress.ts";
@@ -27,7 +28,7 @@ export interface BuildDeps {
   runner: Runner;
   store: LocalStore;
   progress: Progress;
-  registry: RegistryOptions;
+  registry: RegistryAccess;
   work: WorkFiles;
   /** Folder that gets a log file for each step. */
   logs: string;
@@ -120,8 +121,18 @@ async function buildOne(
     const stage = engine.unstage && planned.part === "source" ? stageTag(planned, deps.run) : undefined;
     await step(engine.build(buildSpec(planned, request, deps.work, observed.source, reference, stage), deps.registry));
   });
-  const id = bareId(await readFile(iidPath(deps.work, planned), "utf8"));
+  const id = bareId(await readFile(iidPath(deps.work, planned), "utf8").catch(() => ""));
+  if (id === "") throw new Error(`Cannot use ${planned.name}: ${elsewhere(deps.store.engine.name)}`);
   return { planned, id, took: deps.now() - start };
+}
+
+/** What it means if an engine has built an image that is not in its local store. */
+export function elsewhere(engine: EngineName): string {
+  if (engine !== "docker") return `${engine} built it and does not have it`;
+  return (
+    "docker built it and does not have it, so its builder keeps images elsewhere (driver docker-container); " +
+    "choose the builder of driver docker that docker buildx ls shows with docker buildx use, or another --engine"
+  );
 }
 
 /** Runs one program of a step; its output goes to the step's progress and log. */

@@ -1,9 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
-import fc from "fast-check";
-import { dryRunScript, shell } from "./commands.ts";
+import { dirname, join } from "node:path";
+import { dryRunScript } from "./commands.ts";
 import { labelInstruction } from "./dockerfile.ts";
 import { engineCommands, type EngineName, type LocalImage } from "./engine.ts";
 import { makePlan, type Observed, type Request } from "./plan.ts";
@@ -59,12 +58,12 @@ describe("a dry run", () => {
   test("with docker names the source image in passing, because its FROM takes no ID", () => {
     expect(calls(script("docker"), "docker")).toEqual([
       "docker pull --quiet debian:12",
-      'docker build --progress=plain "--file=$work/source.Dockerfile" "--iidfile=$work/source.iid" --tag onloadctl-stage/source:dry-run "$work/tree"',
-      `docker build --progress=plain "--file=$work/user.Dockerfile" "--iidfile=$work/user.iid" --build-arg ONLOAD_SOURCE=onloadctl-stage/source:dry-run --build-arg BUILDER_IMAGE=registry.access.redhat.com/ubi9/ubi-minimal --build-arg USER_BASE=registry.access.redhat.com/ubi9/ubi-micro --build-arg 'ONLOAD_BUILD_PARAMS=--debug --no-sfc' --build-arg JOBS=2 "$work/empty"`,
-      `docker build --progress=plain "--file=$work/module-6.1.0.Dockerfile" "--iidfile=$work/module-6.1.0.iid" --build-arg ONLOAD_SOURCE=onloadctl-stage/source:dry-run --build-arg DTK_AUTO=debian:12 --build-arg BUILDER_IMAGE=debian:12 --build-arg MODULE_BASE=registry.access.redhat.com/ubi9/ubi-minimal --build-arg KERNEL_FULL_VERSION=6.1.0 --build-arg 'ONLOAD_BUILD_PARAMS=--debug --no-sfc' --build-arg JOBS=2 "$work/empty"`,
-      'docker tag "$(cat $work/source.iid)" r.example/onload-source:9.1.0',
-      'docker tag "$(cat $work/user.iid)" r.example/onload-user:9.1.0',
-      'docker tag "$(cat $work/module-6.1.0.iid)" r.example/onload-module:9.1.0-6.1.0',
+      'docker build --progress=plain --file="$work"/source.Dockerfile --iidfile="$work"/source.iid --tag onloadctl-stage/source:dry-run "$work"/tree',
+      `docker build --progress=plain --file="$work"/user.Dockerfile --iidfile="$work"/user.iid --build-arg ONLOAD_SOURCE=onloadctl-stage/source:dry-run --build-arg BUILDER_IMAGE=registry.access.redhat.com/ubi9/ubi-minimal --build-arg USER_BASE=registry.access.redhat.com/ubi9/ubi-micro --build-arg 'ONLOAD_BUILD_PARAMS=--debug --no-sfc' --build-arg JOBS=2 "$work"/empty`,
+      `docker build --progress=plain --file="$work"/module-6.1.0.Dockerfile --iidfile="$work"/module-6.1.0.iid --build-arg ONLOAD_SOURCE=onloadctl-stage/source:dry-run --build-arg DTK_AUTO=debian:12 --build-arg BUILDER_IMAGE=debian:12 --build-arg MODULE_BASE=registry.access.redhat.com/ubi9/ubi-minimal --build-arg KERNEL_FULL_VERSION=6.1.0 --build-arg 'ONLOAD_BUILD_PARAMS=--debug --no-sfc' --build-arg JOBS=2 "$work"/empty`,
+      'docker tag "$image_id" r.example/onload-source:9.1.0',
+      'docker tag "$image_id" r.example/onload-user:9.1.0',
+      'docker tag "$image_id" r.example/onload-module:9.1.0-6.1.0',
       "docker rmi --no-prune onloadctl-stage/source:dry-run",
       "docker push r.example/onload-source:9.1.0",
       "docker push r.example/onload-user:9.1.0",
@@ -74,9 +73,7 @@ describe("a dry run", () => {
   });
 
   test("with podman hands the source image on by its ID", () => {
-    expect(calls(script("podman"), "podman")[2]).toContain(
-      '--build-arg "ONLOAD_SOURCE=$(cut -d: -f2 $work/source.iid)"',
-    );
+    expect(calls(script("podman"), "podman")[2]).toContain('--build-arg ONLOAD_SOURCE="$source_id"');
   });
 
   test("makes and unpacks a release of a checkout, wherever it lies", () => {
@@ -84,7 +81,7 @@ describe("a dry run", () => {
     expect(text).toContain(
       `(cd "$work" && '/home/u/my onload/scripts/onload_mkdist' --output-vars --version 9.1.0 --srcrev ef17681)`,
     );
-    expect(text).toContain('tar -xzf "$work/onload-9.1.0.tgz" -C "$work/tree" --strip-components=1 --no-same-owner');
+    expect(text).toContain('tar -xzf "$work"/onload-9.1.0.tgz -C "$work"/tree --strip-components=1 --no-same-owner');
   });
 
   test("says what stays", () => {
@@ -118,14 +115,67 @@ describe("a dry run", () => {
   });
 });
 
-test("a quoted word is the same word to a shell", async () => {
-  // All words in one shell, since each run starts a process.
-  const words = fc.sample(
-    fc.string({ unit: "binary" }).filter((word) => !/\0|\$work|\$\(c|[\ud800-\udfff]/.test(word)),
-    200,
-  );
-  const { stdout } = await processRunner.run(["sh", "-c", `printf '%s\\0' ${shell(words)}`]);
-  expect(stdout.split("\0").slice(0, -1)).toEqual(words);
+describe("a dry run's script takes for data", () => {
+  const evil = "$(touch evil)`touch evil`'; touch evil; '";
+  const podman =
+    '#!/bin/sh\ncat /proc/$$/cmdline >>record\nfor word; do case $word in --iidfile=*) echo sha256:ab >"${word#*=}"; esac; done\n';
+
+  /** Runs the script with stubs for all programs of the outside, and returns the words that podman got. */
+  async function run(name: string, text: string, mkdist: string): Promise<string[]> {
+    const root = join(folder, name);
+    const stubs: Record<string, string> = { "bin/podman": podman, "bin/tar": "#!/bin/sh\n", [mkdist]: "#!/bin/sh\n" };
+    for (const [path, content] of Object.entries(stubs)) {
+      await mkdir(dirname(join(root, path)), { recursive: true });
+      await writeFile(join(root, path), content, { mode: 0o755 });
+    }
+    await writeFile(join(root, "script"), text);
+    const env = { PATH: `${root}/bin:${process.env["PATH"]}`, TMPDIR: root };
+    expect(await processRunner.run(["sh", "script"], { cwd: root, env })).toMatchObject({ code: 0, output: "" });
+    for await (const file of new Bun.Glob("**").scan({ cwd: root, dot: true })) expect(file).not.toEndWith("evil");
+    return (await readFile(join(root, "record"), "utf8")).split("\0");
+  }
+
+  test("a folder's name, a revision, labels, build arguments and base images", async () => {
+    const location = join(folder, "hostile", `tree${evil}`);
+    const hostile: Observed = {
+      source: { ...source, location, brand: evil, product: evil, revision: evil },
+      images: new Map(),
+      now: new Date(0),
+    };
+    const asked: Request = {
+      ...request,
+      buildArgs: [["X", evil]],
+      bases: { user: `base${evil}` },
+      dockerfiles: { user: `ARG USER_BASE\nFROM $USER_BASE\nEND\ntouch evil\n` },
+    };
+    const engine = { ...engineCommands("podman", true), env: { A: evil } };
+    const text = dryRunScript(makePlan(asked, hostile), asked, {
+      engine,
+      registry: { authfile: `/auth${evil}` },
+      source: hostile.source,
+      push: true,
+      missing: [`base${evil}`],
+    });
+    const words = await run("hostile", text, `tree${evil}/scripts/onload_mkdist`);
+    for (const word of [`X=${evil}`, `base${evil}`, `USER_BASE=base${evil}`, `/auth${evil}`, "ONLOAD_SOURCE=ab"])
+      expect(words).toContain(word);
+  });
+
+  test("what looks like its own variables", async () => {
+    const asked: Request = { ...request, buildArgs: [["X", "$work/$source_id $(cut -d: -f2 $work/source.iid)"]] };
+    const observed: Observed = { source, images: new Map(), now: new Date(0) };
+    const location = join(folder, "variables");
+    const options = { engine: engineCommands("podman", true), registry: {}, push: false, missing: [] };
+    const here: Observed = { ...observed, source: { ...source, location } };
+    const text = dryRunScript(makePlan(asked, here), asked, { ...options, source: here.source });
+    const words = await run("variables", text, "scripts/onload_mkdist");
+    expect(words).toContain("X=$work/$source_id $(cut -d: -f2 $work/source.iid)");
+  });
+});
+
+test("labels cannot hold what begins a new instruction", () => {
+  for (const value of ["x\nRUN touch evil", "x\rRUN y", "\u2028", "\0", "\u001b[2J", "\u0085"])
+    expect(() => labelInstruction([["brand", value]])).toThrow("Cannot set the label brand to");
 });
 
 test("labels keep quotes, backslashes and dollars", () => {

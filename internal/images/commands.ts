@@ -1,7 +1,9 @@
-import type { BuildSpec, Engine, RegistryOptions } from "./engine.ts";
+import { reach, type RegistryAccess } from "./access.ts";
+import type { BuildSpec, Engine } from "./engine.ts";
 import { LABEL_SOURCE_IMAGE } from "./labels.ts";
 import { SOURCE_ARG, type Executable, type Plan, type PlannedImage, type Request } from "./plan.ts";
 import { declaresArg, labelInstruction } from "./dockerfile.ts";
+import { assignOutput, shellLine, shellWord, variable, writeFileLines } from "./shell.ts";
 import type { Source } from "./source.ts";
 
 /** The files of one run. They are in one folder, which is removed at the end. */
@@ -40,8 +42,10 @@ function contextPath(work: WorkFiles, image: PlannedImage, source: Source | unde
 
 /** The LABEL instruction that ends an image's Dockerfile. */
 export function labelsOf(image: PlannedImage, reference: SourceReference): string {
-  if (image.part !== "user" && image.part !== "module") return labelInstruction(image.labels);
-  return labelInstruction([...image.labels, [LABEL_SOURCE_IMAGE, `sha256:${reference.id}`]]);
+  const labels = labelInstruction(image.labels);
+  if (image.part !== "user" && image.part !== "module") return labels;
+  // Not through labelInstruction, because the ID may be a reference to a shell variable. Engines make IDs of hex digits.
+  return `${labels} ${LABEL_SOURCE_IMAGE}="sha256:${reference.id}"`;
 }
 
 /** What the engine is told to build. */
@@ -82,7 +86,7 @@ export function unpackCommand(tarball: string, folder: string): string[] {
 /** What a dry run needs beyond the plan. */
 export interface DryRunOptions {
   engine: Engine;
-  registry: RegistryOptions;
+  registry: RegistryAccess;
   source?: Source | undefined;
   executable?: Executable | undefined;
   push: boolean;
@@ -93,10 +97,16 @@ export interface DryRunOptions {
 /** The whole run as a shell script: the commands in the order in which they would run one after another. */
 export function dryRunScript(plan: Plan, request: Request, options: DryRunOptions): string {
   const { engine, registry, source } = options;
-  const work: WorkFiles = { root: "$work" };
-  const lines = ["#!/bin/sh", "set -eu", "work=$(mktemp -d)", 'mkdir "$work/empty"'];
-  for (const [name, value] of Object.entries(engine.env)) lines.push(`export ${name}=${value}`);
-  for (const image of options.missing) lines.push(shell(engine.pull(image, registry, request.platform)));
+  const work: WorkFiles = { root: variable("work") };
+  const lines = [
+    "#!/bin/sh",
+    "set -eu",
+    assignOutput("work", ["mktemp", "-d"]),
+    shellLine(["mkdir", `${work.root}/empty`]),
+  ];
+  for (const [name, value] of Object.entries(engine.env)) lines.push(`export ${name}=${shellWord(value)}`);
+  for (const image of options.missing)
+    lines.push(shellLine(engine.pull(image, reach(registry, image), request.platform)));
   const sourceImage = plan.images.find(({ part }) => part === "source");
   const reference = referenceInShell(sourceImage, engine, source);
   const stages: string[] = [];
@@ -106,32 +116,41 @@ export function dryRunScript(plan: Plan, request: Request, options: DryRunOption
       lines.push(`# Nothing has changed: image ${image.reuse.slice(0, 12)} stays`);
       continue;
     }
-    if (image.part === "source") lines.push(...prepareSource(source));
-    if (image.part === "onloadctl")
-      lines.push('mkdir "$work/onloadctl"', shell(["cp", options.executable?.path ?? "", "$work/onloadctl/onloadctl"]));
+    if (image.part === "source") lines.push(...prepareSource(source, work));
+    if (image.part === "onloadctl") {
+      const folder = `${work.root}/onloadctl`;
+      lines.push(shellLine(["mkdir", folder]));
+      lines.push(shellLine(["cp", options.executable?.path ?? "", `${folder}/onloadctl`]));
+    }
     lines.push(...writeDockerfile(image, dockerfilePath(work, image), reference));
     const stage = engine.unstage && image === sourceImage ? stageTag(image, "dry-run") : undefined;
     if (stage !== undefined) stages.push(stage);
-    lines.push(shell(engine.build(buildSpec(image, request, work, source, reference, stage), registry)));
+    lines.push(shellLine(engine.build(buildSpec(image, request, work, source, reference, stage), registry)));
+    if (image === sourceImage) lines.push(assignOutput(SOURCE_ID, ["cut", "-d:", "-f2", iidPath(work, image)]));
   }
   lines.push("", "# Names appear only when every image is built and checked");
   const wanted = plan.images.filter((image) => image.wanted || image.part === "source");
   for (const image of wanted) {
-    if (image.reuse === undefined) lines.push(shell(engine.tag(`$(cat ${iidPath(work, image)})`, image.tag)));
+    if (image.reuse !== undefined) continue;
+    lines.push(assignOutput("image_id", ["cat", iidPath(work, image)]));
+    lines.push(shellLine(engine.tag(variable("image_id"), image.tag)));
   }
-  for (const stage of stages) lines.push(shell(engine.unstage!(stage)));
+  for (const stage of stages) lines.push(shellLine(engine.unstage!(stage)));
   if (options.push)
     for (const image of wanted)
-      if (image.wanted) lines.push(shell(engine.push(image.tag, registry, digestPath(work, image))));
+      if (image.wanted)
+        lines.push(shellLine(engine.push(image.tag, reach(registry, image.tag), digestPath(work, image))));
   return `${lines.join("\n")}\n`;
 }
 
-/** Two here-documents: the Dockerfile as it is, and the labels, in which the shell puts the source image's ID. */
+/** The shell variable with the ID of the source image that the script has built. */
+const SOURCE_ID = "source_id";
+
+/** The Dockerfile as it is, and then the labels, which may hold a shell variable. */
 function writeDockerfile(image: PlannedImage, path: string, reference: SourceReference): string[] {
-  const instruction = labelsOf(image, { ...reference, id: "SOURCE_IMAGE_ID" }).replace(/[\\`]/g, "\\$&");
   return [
-    `cat > "${path}" <<'END'\n${image.dockerfile.trimEnd()}\nEND`,
-    `cat >> "${path}" <<END\n${instruction.replace("SOURCE_IMAGE_ID", reference.id)}\nEND`,
+    writeFileLines(path, image.dockerfile.trimEnd()),
+    `${shellLine(["printf", "%s\\n", labelsOf(image, reference)])} >> ${shellWord(path)}`,
   ];
 }
 
@@ -143,29 +162,18 @@ function referenceInShell(
   if (source?.imageId !== undefined) return { name: source.imageId, id: source.imageId };
   if (image?.reuse !== undefined) return { name: engine.unstage ? image.tag : image.reuse, id: image.reuse };
   if (!image) return { name: "", id: "" };
-  const id = `$(cut -d: -f2 ${iidPath({ root: "$work" }, image)})`;
+  const id = variable(SOURCE_ID);
   return { name: engine.unstage ? stageTag(image, "dry-run") : id, id };
 }
 
-function prepareSource(source: Source | undefined): string[] {
+function prepareSource(source: Source | undefined, work: WorkFiles): string[] {
   if (source?.kind === "tree" || source === undefined) return [];
-  const lines = ['mkdir "$work/tree"'];
-  if (source.kind === "tarball") return [...lines, shell(unpackCommand(source.location, "$work/tree"))];
-  const mkdist = shell(mkdistCommand(source));
+  const tree = `${work.root}/tree`;
+  const lines = [shellLine(["mkdir", tree])];
+  if (source.kind === "tarball") return [...lines, shellLine(unpackCommand(source.location, tree))];
   return [
     ...lines,
-    `(cd "$work" && ${mkdist})`,
-    shell(unpackCommand("$work/onload-$VERSION.tgz", "$work/tree")).replace("$VERSION", source.version),
+    `(cd ${shellWord(work.root)} && ${shellLine(mkdistCommand(source))})`,
+    shellLine(unpackCommand(`${work.root}/onload-${source.version}.tgz`, tree)),
   ];
-}
-
-/** A command as one line that a shell runs; `$work` and `$(...)` stay alive. */
-export function shell(command: readonly string[]): string {
-  return command.map(quote).join(" ");
-}
-
-function quote(word: string): string {
-  if (/^[\w@%+=:,./-]+$/.test(word)) return word;
-  if (word.includes("$work") || word.includes("$(c")) return `"${word.replace(/(["\\`])/g, "\\$1")}"`;
-  return `'${word.replaceAll("'", `'\\''`)}'`;
 }

@@ -1,6 +1,7 @@
 import { basename, dirname } from "node:path";
 import { diagnose, lastLines } from "./diagnose.ts";
-import { ENGINE_NAMES, engineCommands, type Engine, type EngineName, type RegistryOptions } from "./engine.ts";
+import type { RegistryAccess } from "./access.ts";
+import { ENGINE_NAMES, engineCommands, type Engine, type EngineName } from "./engine.ts";
 import type { Runner } from "./runner.ts";
 
 /** Options of findEngine. */
@@ -8,7 +9,7 @@ export interface FindOptions {
   runner: Runner;
   /** Default: the first of podman, docker and buildah that works. */
   wanted?: EngineName | undefined;
-  registry: RegistryOptions;
+  registry: Pick<RegistryAccess, "authfile">;
   /** Whether this process runs as root. */
   root: boolean;
   /** Whether only the commands are shown. An engine that is asked for by name then need not work. */
@@ -24,7 +25,7 @@ export interface FindOptions {
 export async function findEngine(options: FindOptions): Promise<Engine> {
   const reasons: string[] = [];
   for (const name of options.wanted ? [options.wanted] : ENGINE_NAMES) {
-    const engine = withCredentials(engineCommands(name, options.root), options.registry);
+    const engine = await withBuilder(withCredentials(engineCommands(name, options.root), options.registry), options);
     if (options.dryRun && options.wanted) return engine;
     const reason = await problem(engine, options);
     if (reason === undefined) return engine;
@@ -37,12 +38,25 @@ export async function findEngine(options: FindOptions): Promise<Engine> {
 }
 
 /** Docker reads credentials only from a file config.json, and only by a variable that names the folder of that file. */
-function withCredentials(engine: Engine, { authfile }: RegistryOptions): Engine {
+function withCredentials(engine: Engine, { authfile }: Pick<RegistryAccess, "authfile">): Engine {
   if (engine.name !== "docker" || authfile === undefined) return engine;
   if (basename(authfile) !== "config.json") {
     throw new Error(`Cannot give ${authfile} to docker: it reads credentials only from a file named config.json`);
   }
   return { ...engine, env: { ...engine.env, DOCKER_CONFIG: dirname(authfile) } };
+}
+
+/**
+ * Has docker build where it keeps its images. `docker buildx use`, `docker buildx install` and $BUILDX_BUILDER can choose a
+ * builder in a container of its own (driver docker-container), which neither sees docker's images nor adds to them. The
+ * builder that has the name of the current context is that of the docker engine itself.
+ */
+async function withBuilder(engine: Engine, { runner, signal }: FindOptions): Promise<Engine> {
+  if (engine.name !== "docker") return engine;
+  const context = await runner.run(["docker", "context", "show"], { env: engine.env, signal }).catch(() => undefined);
+  signal?.throwIfAborted();
+  const name = context?.code === 0 ? context.stdout.trim() : "";
+  return /^[\w.+-]+$/.test(name) ? { ...engine, env: { ...engine.env, BUILDX_BUILDER: name } } : engine;
 }
 
 async function problem(engine: Engine, { runner, signal }: FindOptions): Promise<string | undefined> {

@@ -39,8 +39,20 @@ function argsOf(dockerfile: string): Arg[] {
   });
 }
 
-/** All labels as one LABEL instruction, because engines commit a layer for each LABEL and for each --label. */
+/**
+ * All labels as one LABEL instruction, because engines commit a layer for each LABEL and for each --label.
+ *
+ * @throws Error if a value could end the instruction and begin another
+ */
 export function labelInstruction(labels: readonly (readonly [string, string])[]): string {
-  const text = (value: string): string => `"${value.replace(/[\\"$]/g, "\\$&")}"`;
-  return `LABEL ${labels.map(([name, value]) => `${name}=${text(value)}`).join(" ")}`;
+  return `LABEL ${labels.map(([name, value]) => `${name}=${labelText(name, value)}`).join(" ")}`;
+}
+
+function labelText(name: string, value: string): string {
+  if (/[\p{Cc}\p{Zl}\p{Zp}]/u.test(value)) {
+    throw new Error(
+      `Cannot set the label ${name} to ${JSON.stringify(value)}: it has a line break or a control character`,
+    );
+  }
+  return `"${value.replace(/[\\"$]/g, "\\$&")}"`;
 }

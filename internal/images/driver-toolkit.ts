@@ -22,7 +22,11 @@ const RELEASE_FILE = "etc/driver-toolkit-release.json";
  */
 export async function toolkitOfRelease(
   release: string,
-  { runner, registry, signal }: { runner: Runner; registry: RegistryOptions; signal?: AbortSignal | undefined },
+  {
+    runner,
+    registry,
+    signal,
+  }: { runner: Runner; registry: Pick<RegistryOptions, "authfile">; signal?: AbortSignal | undefined },
 ): Promise<string> {
   const login = registry.authfile === undefined ? [] : ["--registry-config", registry.authfile];
   const command = ["oc", "adm", "release", "info", release, "--image-for=driver-toolkit", ...login];

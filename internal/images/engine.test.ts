@@ -20,7 +20,7 @@ describe("build", () => {
       "podman",
       { platform: "linux/arm64", noCache: true },
       { authfile: "/a.json", insecure: true },
-      "podman build --force-rm --pull=false --file=/w/user.Dockerfile --iidfile=/w/user.iid --platform linux/arm64 --no-cache --build-arg ONLOAD_SOURCE=abc --authfile /a.json --tls-verify=false /w/empty",
+      "podman build --force-rm --pull=false --file=/w/user.Dockerfile --iidfile=/w/user.iid --platform linux/arm64 --no-cache --build-arg ONLOAD_SOURCE=abc --authfile /a.json /w/empty",
     ],
     buildah: [
       "buildah",

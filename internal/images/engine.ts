@@ -5,7 +5,7 @@ export type EngineName = "podman" | "docker" | "buildah";
 /** In the order in which they are looked for. */
 export const ENGINE_NAMES = ["podman", "docker", "buildah"] as const satisfies readonly EngineName[];
 
-/** How to reach registries; the same for every command of a run. */
+/** How to reach one registry. */
 export interface RegistryOptions {
   /** Credentials file to use instead of the engine's own. */
   authfile?: string | undefined;
@@ -50,7 +50,11 @@ export interface Engine {
   env: Record<string, string>;
   /** Exits with code 0 if the engine works. */
   probe(): string[];
-  build(spec: BuildSpec, registry: RegistryOptions): string[];
+  /**
+   * Bases are in the local store already. Whatever else a Dockerfile names is pulled with TLS as the engine is configured,
+   * because a flag would switch it off for every registry.
+   */
+  build(spec: BuildSpec, registry: Pick<RegistryOptions, "authfile">): string[];
   pull(image: string, registry: RegistryOptions, platform?: string): string[];
   tag(id: string, image: string): string[];
   /** Removes a stage tag. Only engines that need stage tags have it: their FROM cannot name an image by its ID. */
@@ -89,7 +93,7 @@ const podman: Engine = {
     "--force-rm",
     "--pull=false",
     ...imageBuild(spec),
-    ...buildahFlags(registry),
+    ...authFlags(registry),
     spec.context,
   ],
   pull: (image, registry, platform) => ["podman", "pull", ...pullFlags(registry, platform), image],
@@ -129,7 +133,7 @@ function buildah(root: boolean): Engine {
     build: (spec, registry) => {
       // --layers keeps the steps for the next build; --force-rm removes the containers that would otherwise stay.
       const command = ["buildah", "build", "--layers", "--force-rm", "--pull=false"];
-      return [...command, ...imageBuild(spec), ...buildahFlags(registry), spec.context];
+      return [...command, ...imageBuild(spec), ...authFlags(registry), spec.context];
     },
     pull: (image, registry, platform) => ["buildah", "pull", ...pullFlags(registry, platform), image],
     tag: (id, image) => ["buildah", "tag", id, image],
@@ -163,10 +167,11 @@ function pullFlags(registry: RegistryOptions, platform: string | undefined): str
 }
 
 function buildahFlags(registry: RegistryOptions): string[] {
-  return [
-    ...(registry.authfile === undefined ? [] : ["--authfile", registry.authfile]),
-    ...(registry.insecure ? ["--tls-verify=false"] : []),
-  ];
+  return [...authFlags(registry), ...(registry.insecure ? ["--tls-verify=false"] : [])];
+}
+
+function authFlags({ authfile }: Pick<RegistryOptions, "authfile">): string[] {
+  return authfile === undefined ? [] : ["--authfile", authfile];
 }
 
 function parseDockerInspect(stdout: string): LocalImage {

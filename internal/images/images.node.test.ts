@@ -28,7 +28,7 @@ let executable: string;
 const servers: Bun.Subprocess[] = [];
 
 beforeAll(async () => {
-  await requirePackages(["buildah", "podman", "docker-registry", "debootstrap", "kmod"]);
+  await requirePackages(["buildah", "podman", "docker-registry", "debootstrap", "kmod", "openssl"]);
   folder = await mkdtemp(join(tmpdir(), "images-test-"));
   await debianBase();
   base = await importDebianBase();
@@ -51,12 +51,12 @@ afterAll(async () => {
 }, 60_000);
 
 /** Starts docker-registry; `auth` is a line of an htpasswd file. Returns its address. */
-async function startRegistry(name: string, auth?: string): Promise<string> {
+async function startRegistry(name: string, auth?: string, tls?: { key: string; certificate: string }): Promise<string> {
   const [port] = await freePorts(1);
   const lines = [
     "version: 0.1",
     `storage: {filesystem: {rootdirectory: ${join(folder, name)}}}`,
-    `http: {addr: "127.0.0.1:${port}"}`,
+    `http: {addr: "127.0.0.1:${port}"${tls ? `, tls: {key: ${tls.key}, certificate: ${tls.certificate}}` : ""}}`,
   ];
   if (auth !== undefined) {
     await writeFile(join(folder, `${name}.htpasswd`), auth);
@@ -66,7 +66,11 @@ async function startRegistry(name: string, auth?: string): Promise<string> {
   servers.push(
     Bun.spawn(["docker-registry", "serve", join(folder, `${name}.yml`)], { stdout: "ignore", stderr: "ignore" }),
   );
-  await poll(async () => (await fetch(`http://127.0.0.1:${port}/v2/`)).status < 500, { what: "The registry's answer" });
+  const answers = async (): Promise<boolean> => {
+    const url = `${tls ? "https" : "http"}://127.0.0.1:${port}/v2/`;
+    return (await fetch(url, { tls: { rejectUnauthorized: false } })).status < 500;
+  };
+  await poll(answers, { what: "The registry's answer" });
   return `127.0.0.1:${port}`;
 }
 
@@ -141,6 +145,46 @@ async function unpack(env: Record<string, string>, image: string): Promise<strin
 }
 
 for (const engine of ["podman", "buildah"] as const) {
+  test(
+    `${engine} checks the certificate of a base's registry while the images' own registry has no TLS`,
+    async () => {
+      const env = await makeStorage(`${engine}-tls`);
+      const at = (name: string): string => join(folder, `${engine}-tls.${name}`);
+      const tls = { key: at("key"), certificate: at("crt") };
+      const subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"];
+      const certificate = [
+        "req",
+        "-x509",
+        "-newkey",
+        "ec",
+        "-pkeyopt",
+        "ec_paramgen_curve:P-256",
+        "-nodes",
+        "-days",
+        "1",
+      ];
+      await run(["openssl", ...certificate, "-keyout", tls.key, "-out", tls.certificate, ...subject]);
+      const address = await startRegistry(`${engine}-tls`, undefined, tls);
+      // Resolved as localhost is, but not taken for it, so that it is like a registry elsewhere.
+      const foreign = `LOCALHOST:${address.split(":")[1]}`;
+      const image = `${foreign}/base:1`;
+      await run(["podman", "push", "--tls-verify=false", base, image], { env });
+      const bases = ["--user-base", image, "--builder-image", builder, "--onload", tree, "--engine", engine];
+      const args = ["user", ...bases, "--registry", `${registry}/${engine}-tls`];
+      const dry = await buildImages(env, ...args, "--push", "--dry-run");
+      const unchecked = dry.stdout.split("\n").filter((line) => line.includes("--tls-verify=false"));
+      expect(unchecked.map((line) => line.split(" ").slice(0, 2).join(" "))).toEqual(Array(1).fill(`${engine} push`));
+      const refused = await buildImages(env, ...args);
+      expect(refused.code).toBe(1);
+      expect(refused.stderr).toContain(`Cannot pull ${image}: the registry's certificate is not trusted here`);
+      expect(await buildImages(env, ...args, "--insecure-registry", `other.example,${foreign}`)).toMatchObject({
+        code: 2,
+      });
+      expect(await buildImages(env, ...args, "--insecure-registry", foreign, "--push")).toMatchObject({ code: 0 });
+    },
+    BUILD_MS,
+  );
+
   describe(engine, () => {
     let env: Record<string, string>;
     let path: string;

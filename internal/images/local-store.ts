@@ -1,6 +1,7 @@
 import type { Readable } from "node:stream";
 import { readContents, type Contents } from "./contents.ts";
-import type { Engine, LocalImage, RegistryOptions } from "./engine.ts";
+import { reach, type RegistryAccess } from "./access.ts";
+import type { Engine, LocalImage } from "./engine.ts";
 import { diagnose, lastLines } from "./diagnose.ts";
 import type { Runner } from "./runner.ts";
 import { LimitError } from "./limits.ts";
@@ -58,12 +59,12 @@ export class LocalStore {
   }
 
   /** A local image, pulled first if it is not there. @throws Error if it cannot be pulled */
-  async obtain(image: string, registry: RegistryOptions, platform?: string): Promise<LocalImage> {
+  async obtain(image: string, access: RegistryAccess, platform?: string): Promise<LocalImage> {
     const here = await this.inspect(image);
     if (here) return here;
     if (!this.#mayPull)
       throw new Error(`Cannot look into ${image}: it is not here, and a dry run pulls nothing; pull it first`);
-    await this.must(`pull ${image}`, this.engine.pull(image, registry, platform));
+    await this.must(`pull ${image}`, this.engine.pull(image, reach(access, image), platform));
     const pulled = await this.inspect(image);
     if (!pulled) throw new Error(`Cannot find ${image}: ${this.engine.name} pulled it and does not know it`);
     return pulled;

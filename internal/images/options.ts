@@ -1,6 +1,7 @@
 import { UsageError } from "../cli/errors.ts";
 import { PARTS, type Part } from "./dockerfile.ts";
-import type { EngineName, RegistryOptions } from "./engine.ts";
+import type { RegistryAccess } from "./access.ts";
+import type { EngineName } from "./engine.ts";
 import type { BuildOptions } from "./run.ts";
 
 /** The parsed command line, before it is checked. */
@@ -26,7 +27,8 @@ export interface BuildFlags {
   platform?: string | undefined;
   "no-cache"?: boolean | undefined;
   authfile?: string | undefined;
-  "insecure-registry"?: boolean | undefined;
+  /** HOST or HOST:PORT */
+  "insecure-registry"?: readonly string[] | undefined;
   sbom?: string | undefined;
   push?: boolean | undefined;
   force?: boolean | undefined;
@@ -77,7 +79,7 @@ export function readOptions(flags: BuildFlags): BuildOptions {
     sourceUrl: flags["source-url"],
     cores: flags.cores,
     executable: flags.executable,
-    access: registryAccess(flags, [flags.registry]),
+    access: registryAccess(flags),
     push: flags.push === true,
     force: flags.force === true,
     dryRun: flags["dry-run"] === true,
@@ -85,13 +87,17 @@ export function readOptions(flags: BuildFlags): BuildOptions {
   };
 }
 
-/** How to reach the registries of `names`. Registries on loopback addresses need no TLS. */
-export function registryAccess(
-  flags: { authfile?: string | undefined; "insecure-registry"?: boolean | undefined },
-  names: readonly string[],
-): RegistryOptions {
-  const loopback = names.length > 0 && names.every((name) => /^(localhost|127\.\d+\.\d+\.\d+):\d+(\/|$)/.test(name));
-  return { authfile: flags.authfile, insecure: flags["insecure-registry"] === true || loopback };
+/** How to reach registries. @throws UsageError if what may lack TLS is no registry */
+export function registryAccess(flags: Pick<BuildFlags, "authfile" | "insecure-registry">): RegistryAccess {
+  const insecure = flags["insecure-registry"] ?? [];
+  for (const registry of insecure) {
+    if (!/^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+)(:\d+)?$/.test(registry)) {
+      throw new UsageError(
+        `Flag --insecure-registry cannot be "${registry}": give HOST[:PORT], as image names have it`,
+      );
+    }
+  }
+  return { authfile: flags.authfile, insecure };
 }
 
 /** Splits the value of a flag at its first equals sign. @throws UsageError if there is none */

@@ -2,7 +2,8 @@ import { readFile } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
 import { digestPath, type WorkFiles } from "./commands.ts";
 import { diagnose, lastLines } from "./diagnose.ts";
-import { digestInOutput, type LocalImage, type RegistryOptions } from "./engine.ts";
+import { reach, type RegistryAccess } from "./access.ts";
+import { digestInOutput, type LocalImage } from "./engine.ts";
 import { LABEL_BUILD_KEY } from "./labels.ts";
 import type { LocalStore } from "./local-store.ts";
 import type { PlannedImage } from "./plan.ts";
@@ -37,7 +38,7 @@ const RETRY_AFTER_MS = [1000, 5000];
 export interface PushDeps {
   store: LocalStore;
   progress: Progress;
-  registry: RegistryOptions;
+  registry: RegistryAccess;
   work: WorkFiles;
   signal: AbortSignal;
 }
@@ -59,8 +60,9 @@ export async function pushImage(planned: PlannedImage, deps: PushDeps, sleep: Sl
   let ok = false;
   try {
     for (const wait of [...RETRY_AFTER_MS, undefined]) {
-      const { code, output } = await store.run(store.engine.push(planned.tag, deps.registry, file), (line) =>
-        step.line(line),
+      const { code, output } = await store.run(
+        store.engine.push(planned.tag, reach(deps.registry, planned.tag), file),
+        (line) => step.line(line),
       );
       if (code === 0) {
         const digest = (await readFile(file, "utf8").catch(() => digestInOutput(output)))?.trim();

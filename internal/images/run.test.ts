@@ -15,6 +15,10 @@ import { processRunner, type Runner, type RunResult } from "./runner.ts";
  */
 class Docker implements Runner {
   readonly calls: string[] = [];
+  /** The builder that somebody has made the default one; undefined if it is that of the engine. */
+  builder: string | undefined;
+  /** Whether the builder of the engine is not what its name says. */
+  hidden = false;
   /** Image ID of what each build made, by its place. */
   #built = 0;
   #fail: string | undefined;
@@ -36,13 +40,17 @@ class Docker implements Runner {
     switch (command[1]) {
       case "build": {
         const file = command.find((word) => word.startsWith("--iidfile="))!.slice("--iidfile=".length);
-        await writeFile(file, `sha256:built${++this.#built}`);
+        // A builder in a container of its own leaves the image there, and the file empty (docker/buildx issue 1712).
+        const builder = options.env?.["BUILDX_BUILDER"] ?? this.builder ?? "desk";
+        await writeFile(file, builder === "desk" && !this.hidden ? `sha256:built${++this.#built}` : "");
         return answer("");
       }
       case "image":
         return this.#inspect(command[3]!, answer);
       case "create":
         return answer(`container-${command[2]}\n`);
+      case "context":
+        return answer("desk\n");
       case "push":
         return answer(`9.1.0: digest: sha256:${"1".repeat(64)} size: 1\n`);
       default:
@@ -117,7 +125,7 @@ describe("with docker", () => {
       ["r.example/onload-user:9.1.0", "built2"],
     ]);
     const order = verbs(docker);
-    expect(order.slice(0, 3)).toEqual(["version", "build", "build"]);
+    expect(order.slice(0, 4)).toEqual(["context", "version", "build", "build"]);
     expect(order.lastIndexOf("export")).toBeLessThan(order.indexOf("tag"));
     expect(docker.calls.filter((call) => /^docker (tag|rmi)/.test(call))).toEqual([
       "docker tag built1 r.example/onload-source:9.1.0",
@@ -177,6 +185,24 @@ describe("with docker", () => {
     };
     await expect(buildImages(options, deps(docker))).rejects.toThrow(
       "Cannot use the source image that was built: scripts/onload_install: missing",
+    );
+    expect(verbs(docker)).not.toContain("tag");
+  });
+
+  test("builds with the engine's own builder, whichever somebody has made the default", async () => {
+    const docker = new Docker();
+    docker.builder = "in-a-container";
+    const result = await buildImages(options, deps(docker));
+    expect(result).toMatchObject({ images: [{ id: "built1" }, { id: "built2" }] });
+    const script = await buildImages({ ...options, dryRun: true }, deps(docker));
+    expect(script).toContain("\nexport BUILDX_BUILDER=desk\n");
+  });
+
+  test("that leaves the image where docker does not have it is told what to do", async () => {
+    const docker = new Docker();
+    docker.hidden = true;
+    await expect(buildImages(options, deps(docker))).rejects.toThrow(
+      /^Cannot use source: docker built it and does not have it, .*docker-container.*; choose .*docker buildx use/,
     );
     expect(verbs(docker)).not.toContain("tag");
   });

@@ -2,11 +2,12 @@ import { createHash } from "node:crypto";
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { buildPlan, inParallel, type BuildDeps, type BuiltId } from "./build.ts";
+import { buildPlan, elsewhere, inParallel, type BuildDeps, type BuiltId } from "./build.ts";
 import { dryRunScript, stageTag } from "./commands.ts";
 import { findEngine } from "./detect-engine.ts";
 import { matchKernels, readToolkit, toolkitOfRelease } from "./driver-toolkit.ts";
-import type { EngineName, LocalImage, RegistryOptions } from "./engine.ts";
+import { reach, type RegistryAccess } from "./access.ts";
+import type { EngineName, LocalImage } from "./engine.ts";
 import { readExecutable } from "./executable.ts";
 import { LocalStore } from "./local-store.ts";
 import { takeLock } from "./lock.ts";
@@ -36,7 +37,7 @@ export interface BuildOptions extends Omit<Request, "kernels" | "registry"> {
   /** Image that compiles the userland, and the modules if there is no Driver Toolkit. */
   builder?: string | undefined;
   executable?: string | undefined;
-  access: RegistryOptions;
+  access: RegistryAccess;
   push: boolean;
   force: boolean;
   dryRun: boolean;
@@ -182,7 +183,7 @@ async function check(
     let ok = false;
     try {
       const image = await store.inspect(id);
-      if (!image) throw new Error(`Cannot check ${planned.name}: ${store.engine.name} does not know ${id}`);
+      if (!image) throw new Error(`Cannot check ${planned.name}: ${elsewhere(store.engine.name)}`);
       const one = { name: planned.tag, image, contents: await store.contents(id) };
       opened[index] = one;
       const findings = checkImage(one, planned.part, planned.kernel);
@@ -223,7 +224,7 @@ async function decide(
   const decisions = new Map<string, PushDecision>();
   for (const planned of plan.images) {
     if (!planned.wanted) continue;
-    const found = await registryImage(planned.tag, store, registry, signal);
+    const found = await registryImage(planned.tag, store, reach(registry, planned.tag), signal);
     if (found.kind === "unknown") {
       progress.note(
         `Warning: cannot tell what the registry has under ${planned.tag} (${found.reason}); it will be replaced`,

@@ -3,6 +3,7 @@ import { createReadStream } from "node:fs";
 import { readdir, readFile, readlink, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
+import { isChanged, readCommit } from "./git.ts";
 import { LABEL_BRAND, LABEL_PRODUCT, LABEL_REVISION, LABEL_SOURCE, LABEL_VERSION } from "./labels.ts";
 import type { LocalImage } from "./engine.ts";
 import { megabytes } from "./limits.ts";
@@ -126,25 +127,15 @@ async function checkoutVersion(
   digest: string,
   options: SourceOptions,
 ): Promise<{ version: string; revision: string }> {
-  const git = async (...args: string[]): Promise<string | undefined> => {
-    const { code, stdout } = await options.runner.run(["git", "-C", path, ...args], { signal: options.signal });
-    return code === 0 ? stdout.trim() : undefined;
-  };
-  // `path` must be the top level of its repository; a folder inside another repository is no checkout of Onload.
-  const prefix = await git("rev-parse", "--show-prefix");
-  const revision = prefix === "" ? await git("rev-parse", "--short=7", "HEAD") : undefined;
-  if (revision === undefined) {
-    if (await exists(join(path, ".git"))) {
-      const { output } = await options.runner.run(["git", "-C", path, "rev-parse", "HEAD"], { signal: options.signal });
-      throw new Error(`Cannot read the commit of ${path}: ${output.trim()}`);
-    }
+  const commit = await readCommit(path, options.runner, options.signal);
+  if (commit === undefined) {
     const env = await smallText(join(path, "versions.env"));
     const version = options.version ?? /^ONLOAD_VERSION=(\S+)$/m.exec(env)?.[1] ?? "";
     return { version, revision: digest.slice("sha256:".length).slice(0, 7) };
   }
+  const { revision, tag } = commit;
   if (options.version !== undefined) return { version: options.version, revision };
-  const tag = await git("describe", "--tags", "--exact-match", "HEAD");
-  const dirty = (await git("status", "--porcelain", "--untracked-files=no")) !== "" ? "-dirty" : "";
+  const dirty = (await isChanged(path, options.runner, options.signal)) ? "-dirty" : "";
   return { version: `${tag === undefined ? revision : tag.replace(/^v(?=\d)/, "")}${dirty}`, revision };
 }
 

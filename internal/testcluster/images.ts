@@ -86,7 +86,16 @@ export class ImageBuilder {
       "--builder-image",
       builder,
     ];
-    const target = ["--registry", this.#registry, "--insecure-registry", "--push", "--force", "--engine", "buildah"];
+    const target = [
+      "--registry",
+      this.#registry,
+      "--insecure-registry",
+      this.#registry,
+      "--push",
+      "--force",
+      "--engine",
+      "buildah",
+    ];
     return await output(
       [executable, "build-images", "all", ...source, "--kernel", release(), ...bases, ...target, "--output", "yaml"],
       { env: { CONTAINERS_STORAGE_CONF: storage, BUILDAH_ISOLATION: "chroot" } },

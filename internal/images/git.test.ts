@@ -1,0 +1,116 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { appendFile, chmod, cp, mkdir, mkdtemp, readdir, rm, symlink, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { processRunner as runner } from "./runner.ts";
+import { readSource } from "./source.ts";
+
+const standIn = join(import.meta.dirname, "testdata/onload-tree");
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), "git-test-"));
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+async function git(path: string, ...args: string[]): Promise<string> {
+  const settings = ["user.name=t", "user.email=t@t", "commit.gpgsign=false"].flatMap((setting) => ["-c", setting]);
+  const { code, stdout, output } = await runner.run(["git", "-C", path, ...settings, ...args]);
+  if (code !== 0) throw new Error(output);
+  return stdout.trim();
+}
+
+async function checkout(name: string): Promise<string> {
+  const path = join(folder, name);
+  await cp(standIn, path, { recursive: true });
+  await git(path, "init", "-q");
+  await git(path, "add", ".");
+  await git(path, "commit", "-q", "-m", "x");
+  return path;
+}
+
+describe("a repository that configures programs has none of them run", () => {
+  /** Each writes what it configures; `program` notes that it ran. */
+  const traps: Record<string, (path: string, program: string) => Promise<unknown>> = {
+    fsmonitor: (path, program) => git(path, "config", "core.fsmonitor", program),
+    "a filter": async (path, program) => {
+      await git(path, "config", "filter.trap.clean", program);
+      await git(path, "config", "filter.trap.process", program);
+      await writeFile(join(path, ".git/info/attributes"), "* filter=trap\n");
+    },
+    hooks: async (path, program) => {
+      for (const hook of ["post-index-change", "fsmonitor-watchman", "reference-transaction", "pre-auto-gc"])
+        await cp(program, join(path, ".git/hooks", hook));
+    },
+    "an included file": async (path, program) => {
+      await writeFile(join(path, ".git/more"), `[core]\nfsmonitor = ${program}\n`);
+      await git(path, "config", "include.path", "more");
+    },
+    "a missing object and where to get it": async (path, program) => {
+      await git(path, "config", "extensions.partialClone", "origin");
+      await git(path, "config", "core.repositoryFormatVersion", "1");
+      await git(path, "config", "core.sshCommand", program);
+      await git(path, "config", "remote.origin.promisor", "true");
+      await git(path, "config", "remote.origin.uploadpack", program);
+      await git(path, "config", "remote.origin.url", folder);
+      const tree = await git(path, "rev-parse", "HEAD^{tree}");
+      await rm(join(path, ".git/objects", tree.slice(0, 2), tree.slice(2)), { force: true });
+    },
+  };
+  for (const [name, set] of Object.entries(traps)) {
+    test(name, async () => {
+      const path = await checkout(`trap ${name}`);
+      const mark = `${path}.ran`;
+      const program = join(folder, `trap-${name.replaceAll(/\W/g, "")}`);
+      await writeFile(program, `#!/bin/sh\ntouch '${mark}'\nexit 1\n`);
+      await chmod(program, 0o755);
+      await set(path, program);
+      // Git looks at a file's content only if its times have changed.
+      await appendFile(join(path, "LICENSE"), "");
+      await chmod(join(path, "LICENSE"), 0o600);
+      await readSource(path, { runner }).catch(() => undefined);
+      expect(await readdir(folder)).not.toContain(`trap ${name}.ran`);
+    });
+  }
+});
+
+describe("what is a change", () => {
+  const rows: Record<string, [(path: string) => Promise<unknown>, boolean]> = {
+    nothing: [async () => undefined, false],
+    "times only": [(path) => git(path, "update-index", "--refresh"), false],
+    "a new file": [(path) => writeFile(join(path, "new"), "x"), false],
+    "a file's content": [(path) => writeFile(join(path, "LICENSE"), "x"), true],
+    "a file that is gone": [(path) => rm(join(path, "LICENSE")), true],
+    "a file's mode": [(path) => chmod(join(path, "LICENSE"), 0o755), true],
+    "a link in its place": [
+      async (path) => {
+        await rm(join(path, "LICENSE"));
+        await symlink("README", join(path, "LICENSE"));
+      },
+      true,
+    ],
+    "a folder in its place": [
+      async (path) => {
+        await rm(join(path, "LICENSE"));
+        await mkdir(join(path, "LICENSE"));
+      },
+      true,
+    ],
+    "one that is staged": [
+      async (path) => {
+        await writeFile(join(path, "LICENSE"), "x");
+        await git(path, "add", "LICENSE");
+      },
+      true,
+    ],
+  };
+  for (const [name, [change, changed]] of Object.entries(rows)) {
+    test(name, async () => {
+      const path = await checkout(`change ${name}`);
+      await change(path);
+      const status = await git(path, "status", "--porcelain", "--untracked-files=no");
+      const { version } = await readSource(path, { runner });
+      // Git's own answer is the other witness.
+      expect([version.endsWith("-dirty"), status !== ""]).toEqual([changed, changed]);
+    });
+  }
+});
