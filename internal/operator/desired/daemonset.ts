@@ -24,9 +24,11 @@ import {
   INSTALL_HOST_FILES,
   METRICS_PORT,
   METRICS_PORT_NAME,
+  NODE_IP_VARIABLE,
   PLUGIN_DEFAULTS,
   PLUGIN_RUNTIME,
   POD_NAME_VARIABLE,
+  PROBE_ADDRESS,
   WORKER_CONTAINER,
   WORKER_RUNTIME,
   commandLine,
@@ -37,8 +39,8 @@ import {
 } from "../../api/plugin-pod.ts";
 
 const ROOT = { privileged: true, runAsUser: 0, runAsGroup: 0 };
-/** Resources of each container, unless the Onload resource gives others. */
-const DEFAULT_RESOURCES = { requests: { cpu: "10m", memory: "64Mi" } };
+/** Resources of each container, unless the Onload resource gives others. The limit is several times what each takes. */
+const DEFAULT_RESOURCES = { requests: { cpu: "10m", memory: "64Mi" }, limits: { memory: "256Mi" } };
 
 /**
  * The DaemonSet, as the body of a server-side apply.
@@ -117,6 +119,7 @@ function podSpec({ spec }: DeepReadonly<Onload>, image: string, nodeLabel: strin
         name: COPY_CONTAINER,
         ...plugin,
         args: commandLine(COPY_EXECUTABLE, { to: EXECUTABLE_DIR }),
+        resources: DEFAULT_RESOURCES,
         volumeMounts: [mount(volumes.executable)],
       },
       {
@@ -125,6 +128,7 @@ function podSpec({ spec }: DeepReadonly<Onload>, image: string, nodeLabel: strin
         command,
         args: commandLine(INSTALL_HOST_FILES, files),
         securityContext: ROOT,
+        resources: DEFAULT_RESOURCES,
         // In /sys it finds out whether SELinux is on.
         volumeMounts: [readOnly(volumes.executable), mount(volumes.hostOnload), readOnly(volumes.sys)],
       },
@@ -138,10 +142,11 @@ function podSpec({ spec }: DeepReadonly<Onload>, image: string, nodeLabel: strin
         args: commandLine(DEVICE_PLUGIN, { ...files, ...pluginSettings(spec.devicePlugin) }),
         env: [
           { name: POD_NAME_VARIABLE, valueFrom: { fieldRef: { fieldPath: "metadata.name" } } },
+          { name: NODE_IP_VARIABLE, valueFrom: { fieldRef: { fieldPath: "status.hostIP" } } },
           ...environment(PLUGIN_RUNTIME),
         ],
         securityContext: { ...ROOT, readOnlyRootFilesystem: true },
-        ports: [{ name: METRICS_PORT_NAME, containerPort: METRICS_PORT, protocol: "TCP" }],
+        ...metricsPort(metricsAddress(spec.devicePlugin)),
         livenessProbe: { ...probe(HEALTHZ_PATH), periodSeconds: 20, failureThreshold: 3 },
         readinessProbe: { ...probe(READYZ_PATH), periodSeconds: 5 },
         resources: spec.devicePlugin.resources ?? DEFAULT_RESOURCES,
@@ -184,7 +189,18 @@ function readOnly(volume: PodVolume): object {
 }
 
 function probe(path: string): object {
-  return { httpGet: { path, port: METRICS_PORT_NAME } };
+  return { httpGet: { path, ...PROBE_ADDRESS } };
+}
+
+/** The kubelet puts the variable's value in its place. Brackets are for IPv6, and do no harm to IPv4. */
+function metricsAddress({ metricsBindAddress }: DeepReadonly<Onload["spec"]["devicePlugin"]>): string {
+  return metricsBindAddress ?? `[$(${NODE_IP_VARIABLE})]:${METRICS_PORT}`;
+}
+
+/** The port by which monitoring finds the metrics of a pod; none if they are not served. */
+function metricsPort(address: string): object {
+  const containerPort = Number(/:(\d+)$/.exec(address)?.[1] ?? 0);
+  return containerPort === 0 ? {} : { ports: [{ name: METRICS_PORT_NAME, containerPort, protocol: "TCP" }] };
 }
 
 function environment(variables: Readonly<Record<string, string>>): { name: string; value: string }[] {
@@ -201,6 +217,7 @@ function pluginSettings(plugin: DeepReadonly<Onload["spec"]["devicePlugin"]>) {
     baseMountPath: absolute(plugin.baseMountPath),
     binMountPath: absolute(plugin.binMountPath),
     libMountPath: absolute(plugin.libMountPath ?? PLUGIN_DEFAULTS.libMountPath),
+    metricsAddress: metricsAddress(plugin),
   };
 }
 
