@@ -16,34 +16,38 @@ import file13 from "./default/kustomization.yaml" with { type: "text" };
 import file14 from "./manager/deployment.yaml" with { type: "text" };
 import file15 from "./manager/kustomization.yaml" with { type: "text" };
 import file16 from "./manager/namespace.yaml" with { type: "text" };
-import file17 from "./olm/annotations.yaml" with { type: "text" };
-import file18 from "./olm/clusterserviceversion.yaml" with { type: "text" };
-import file19 from "./olm/dependencies.yaml" with { type: "text" };
-import file20 from "./olm/scorecard.yaml" with { type: "text" };
-import file21 from "./openshift/kustomization.yaml" with { type: "text" };
-import file22 from "./openshift/privileged-scc.yaml" with { type: "text" };
-import file23 from "./prometheus/dashboard.yaml" with { type: "text" };
-import file24 from "./prometheus/kustomization.yaml" with { type: "text" };
-import file25 from "./prometheus/metrics-service.yaml" with { type: "text" };
-import file26 from "./prometheus/monitors.yaml" with { type: "text" };
-import file27 from "./prometheus/rules.yaml" with { type: "text" };
-import file28 from "./rbac/kustomization.yaml" with { type: "text" };
-import file29 from "./rbac/leader-election-role.yaml" with { type: "text" };
-import file30 from "./rbac/manager-role.yaml" with { type: "text" };
-import file31 from "./rbac/service-account.yaml" with { type: "text" };
-import file32 from "./rbac/user-roles.yaml" with { type: "text" };
-import file33 from "./samples/in-cluster-build/dockerfile.yaml" with { type: "text" };
-import file34 from "./samples/in-cluster-build/kustomization.yaml" with { type: "text" };
-import file35 from "./samples/in-cluster-build/onload.yaml" with { type: "text" };
-import file36 from "./samples/namespace/kustomization.yaml" with { type: "text" };
-import file37 from "./samples/namespace/namespace.yaml" with { type: "text" };
-import file38 from "./samples/namespace/service-account.yaml" with { type: "text" };
-import file39 from "./samples/onload/kustomization.yaml" with { type: "text" };
-import file40 from "./samples/onload/onload_v1alpha1_onload.yaml" with { type: "text" };
-import file41 from "./samples/pod/kustomization.yaml" with { type: "text" };
-import file42 from "./samples/pod/pod.yaml" with { type: "text" };
-import file43 from "./samples/profiles/kustomization.yaml" with { type: "text" };
-import file44 from "./samples/profiles/latency.yaml" with { type: "text" };
+import file17 from "./network-policy/kustomization.yaml" with { type: "text" };
+import file18 from "./network-policy/operator.yaml" with { type: "text" };
+import file19 from "./olm/annotations.yaml" with { type: "text" };
+import file20 from "./olm/clusterserviceversion.yaml" with { type: "text" };
+import file21 from "./olm/dependencies.yaml" with { type: "text" };
+import file22 from "./olm/scorecard.yaml" with { type: "text" };
+import file23 from "./openshift/kustomization.yaml" with { type: "text" };
+import file24 from "./openshift/privileged-scc.yaml" with { type: "text" };
+import file25 from "./prometheus/dashboard.yaml" with { type: "text" };
+import file26 from "./prometheus/kustomization.yaml" with { type: "text" };
+import file27 from "./prometheus/metrics-service.yaml" with { type: "text" };
+import file28 from "./prometheus/monitors.yaml" with { type: "text" };
+import file29 from "./prometheus/rules.yaml" with { type: "text" };
+import file30 from "./rbac/kustomization.yaml" with { type: "text" };
+import file31 from "./rbac/leader-election-role.yaml" with { type: "text" };
+import file32 from "./rbac/manager-role.yaml" with { type: "text" };
+import file33 from "./rbac/service-account.yaml" with { type: "text" };
+import file34 from "./rbac/user-roles.yaml" with { type: "text" };
+import file35 from "./samples/in-cluster-build/dockerfile.yaml" with { type: "text" };
+import file36 from "./samples/in-cluster-build/kustomization.yaml" with { type: "text" };
+import file37 from "./samples/in-cluster-build/onload.yaml" with { type: "text" };
+import file38 from "./samples/namespace/kustomization.yaml" with { type: "text" };
+import file39 from "./samples/namespace/namespace.yaml" with { type: "text" };
+import file40 from "./samples/namespace/service-account.yaml" with { type: "text" };
+import file41 from "./samples/onload/kustomization.yaml" with { type: "text" };
+import file42 from "./samples/onload/onload_v1alpha1_onload.yaml" with { type: "text" };
+import file43 from "./samples/pod/kustomization.yaml" with { type: "text" };
+import file44 from "./samples/pod/pod.yaml" with { type: "text" };
+import file45 from "./samples/profiles/kustomization.yaml" with { type: "text" };
+import file46 from "./samples/profiles/latency.yaml" with { type: "text" };
+import file47 from "./secure-metrics/kustomization.yaml" with { type: "text" };
+import file48 from "./secure-metrics/roles.yaml" with { type: "text" };
 
 /** Texts of the manifests by their path below internal/manifests. */
 export const FILES: Readonly<Record<string, string>> = {
@@ -64,32 +68,36 @@ export const FILES: Readonly<Record<string, string>> = {
   "manager/deployment.yaml": file14,
   "manager/kustomization.yaml": file15,
   "manager/namespace.yaml": file16,
-  "olm/annotations.yaml": file17,
-  "olm/clusterserviceversion.yaml": file18,
-  "olm/dependencies.yaml": file19,
-  "olm/scorecard.yaml": file20,
-  "openshift/kustomization.yaml": file21,
-  "openshift/privileged-scc.yaml": file22,
-  "prometheus/dashboard.yaml": file23,
-  "prometheus/kustomization.yaml": file24,
-  "prometheus/metrics-service.yaml": file25,
-  "prometheus/monitors.yaml": file26,
-  "prometheus/rules.yaml": file27,
-  "rbac/kustomization.yaml": file28,
-  "rbac/leader-election-role.yaml": file29,
-  "rbac/manager-role.yaml": file30,
-  "rbac/service-account.yaml": file31,
-  "rbac/user-roles.yaml": file32,
-  "samples/in-cluster-build/dockerfile.yaml": file33,
-  "samples/in-cluster-build/kustomization.yaml": file34,
-  "samples/in-cluster-build/onload.yaml": file35,
-  "samples/namespace/kustomization.yaml": file36,
-  "samples/namespace/namespace.yaml": file37,
-  "samples/namespace/service-account.yaml": file38,
-  "samples/onload/kustomization.yaml": file39,
-  "samples/onload/onload_v1alpha1_onload.yaml": file40,
-  "samples/pod/kustomization.yaml": file41,
-  "samples/pod/pod.yaml": file42,
-  "samples/profiles/kustomization.yaml": file43,
-  "samples/profiles/latency.yaml": file44,
+  "network-policy/kustomization.yaml": file17,
+  "network-policy/operator.yaml": file18,
+  "olm/annotations.yaml": file19,
+  "olm/clusterserviceversion.yaml": file20,
+  "olm/dependencies.yaml": file21,
+  "olm/scorecard.yaml": file22,
+  "openshift/kustomization.yaml": file23,
+  "openshift/privileged-scc.yaml": file24,
+  "prometheus/dashboard.yaml": file25,
+  "prometheus/kustomization.yaml": file26,
+  "prometheus/metrics-service.yaml": file27,
+  "prometheus/monitors.yaml": file28,
+  "prometheus/rules.yaml": file29,
+  "rbac/kustomization.yaml": file30,
+  "rbac/leader-election-role.yaml": file31,
+  "rbac/manager-role.yaml": file32,
+  "rbac/service-account.yaml": file33,
+  "rbac/user-roles.yaml": file34,
+  "samples/in-cluster-build/dockerfile.yaml": file35,
+  "samples/in-cluster-build/kustomization.yaml": file36,
+  "samples/in-cluster-build/onload.yaml": file37,
+  "samples/namespace/kustomization.yaml": file38,
+  "samples/namespace/namespace.yaml": file39,
+  "samples/namespace/service-account.yaml": file40,
+  "samples/onload/kustomization.yaml": file41,
+  "samples/onload/onload_v1alpha1_onload.yaml": file42,
+  "samples/pod/kustomization.yaml": file43,
+  "samples/pod/pod.yaml": file44,
+  "samples/profiles/kustomization.yaml": file45,
+  "samples/profiles/latency.yaml": file46,
+  "secure-metrics/kustomization.yaml": file47,
+  "secure-metrics/roles.yaml": file48,
 };
