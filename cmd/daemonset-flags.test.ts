@@ -21,8 +21,8 @@ interface Container {
   args: string[];
   env?: { name: string; value?: string; valueFrom?: object }[];
   ports?: { name: string; containerPort: number }[];
-  livenessProbe?: { httpGet: { path: string; port: string } };
-  readinessProbe?: { httpGet: { path: string; port: string } };
+  livenessProbe?: { httpGet: { path: string; host: string; port: number } };
+  readinessProbe?: { httpGet: { path: string; host: string; port: number } };
   volumeMounts: { name: string; mountPath: string; readOnly?: boolean }[];
 }
 interface PodSpec {
@@ -124,15 +124,21 @@ describe("every container finds what it is told of", () => {
     expect(at(path!, container("device-plugin"))).toEqual({ ofNode: path!, writable: true });
   });
 
-  test("the port that metrics and probes are served on", async () => {
-    const { ports, livenessProbe, readinessProbe } = container("device-plugin");
+  test("the address that metrics are served on: the node's own", async () => {
+    const { ports, env } = container("device-plugin");
     const { "metrics-bind-address": address } = await flagsOf(container("device-plugin"));
-    expect(ports!.map(({ containerPort }) => `:${containerPort}`)).toEqual([address!]);
-    expect(address).toBe(":9470");
-    const { name: port } = ports![0]!;
+    expect(address).toBe("[$(NODE_IP)]:9470");
+    expect(env).toContainEqual({ name: "NODE_IP", valueFrom: { fieldRef: { fieldPath: "status.hostIP" } } });
+    expect(ports).toMatchObject([{ name: "metrics", containerPort: 9470 }]);
+  });
+
+  test("the address that probes are served on, which nobody outside the node reaches", async () => {
+    const { livenessProbe, readinessProbe } = container("device-plugin");
+    const { "health-probe-bind-address": address } = await flagsOf(container("device-plugin"));
+    expect(address).toBe("127.0.0.1:9471");
     expect([livenessProbe!.httpGet, readinessProbe!.httpGet]).toEqual([
-      { path: "/healthz", port },
-      { path: "/readyz", port },
+      { path: "/healthz", host: "127.0.0.1", port: 9471 },
+      { path: "/readyz", host: "127.0.0.1", port: 9471 },
     ]);
   });
 

@@ -40,6 +40,11 @@ const rows: [string, string[], string][] = [
     "that is where the files would be installed",
   ],
   ["no folder", ["device-plugin", "copy-executable"], "Flag --to is missing: give --to=FOLDER"],
+  [
+    "a certificate for plain HTTP",
+    ["operator", "--metrics-cert-path=/certs"],
+    "Flag --metrics-cert-path needs --metrics-secure",
+  ],
   ["no interval", ["control-plane", "--interval=0"], 'Flag --interval cannot be "0"'],
   [
     "a relative root",

@@ -7,6 +7,7 @@ import {
   METRICS_PORT,
   PLUGIN_DEFAULTS,
   POD_NAME_VARIABLE,
+  PROBE_ADDRESS,
 } from "../internal/api/plugin-pod.ts";
 import { commonArgs, defineSubcommand } from "../internal/cli/command.ts";
 import { UsageError } from "../internal/cli/errors.ts";
@@ -84,11 +85,17 @@ export default defineSubcommand({
       description: `Names the socket (default: $${POD_NAME_VARIABLE}, host name)`,
     },
     [FLAG.onloadVersion]: { type: "string", valueHint: "VERSION", default: "", description: "Shown in metrics" },
-    "metrics-bind-address": {
+    [FLAG.metricsAddress]: {
       type: "string",
       valueHint: "HOST:PORT",
       default: `:${METRICS_PORT}`,
-      description: "Address of /metrics, /healthz and /readyz; 0 for none",
+      description: "Address of /metrics; 0 for none",
+    },
+    "health-probe-bind-address": {
+      type: "string",
+      valueHint: "HOST:PORT",
+      default: `${PROBE_ADDRESS.host}:${PROBE_ADDRESS.port}`,
+      description: "Address of /healthz and /readyz; 0 for none",
     },
     "health-interval": { type: "string", valueHint: "TIME", default: "5s", description: "Longest time between looks" },
     "kubelet-timeout": {
@@ -123,7 +130,8 @@ export default defineSubcommand({
     if (maxPods > MAX_DEVICES) {
       log.warn("Offering fewer devices than asked for, the most that fits one message", { devices: MAX_DEVICES });
     }
-    const metricsAddress = parseBindAddress("metrics-bind-address", args["metrics-bind-address"]);
+    const metricsAddress = parseBindAddress(FLAG.metricsAddress, args[FLAG.metricsAddress]);
+    const probeAddress = parseBindAddress("health-probe-bind-address", args["health-probe-bind-address"]);
     const { runDevicePlugin } = await import("../internal/deviceplugin/plugin.ts");
     await runDevicePlugin(
       {
@@ -147,7 +155,7 @@ export default defineSubcommand({
         kubeletTimeoutMs: durationFlag("kubelet-timeout", args["kubelet-timeout"]),
         hysteresis: DEFAULT_HYSTERESIS,
       },
-      { log, now: Date.now, elapsed: () => performance.now(), metricsAddress },
+      { log, now: Date.now, elapsed: () => performance.now(), metricsAddress, probeAddress },
       signal,
     );
   },

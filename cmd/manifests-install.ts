@@ -19,6 +19,10 @@ export default defineSubcommand({
       description: "Leave out the admission policies, for Kubernetes before 1.30",
     },
     ...manifestArgs,
+    "secure-metrics": {
+      type: "boolean",
+      description: "Run the operator with --metrics-secure, and print the rights that it needs for that",
+    },
     ...commonArgs,
   },
   examples: [
@@ -28,12 +32,14 @@ export default defineSubcommand({
     },
   ],
   async run({ args }) {
-    process.stdout.write(
-      render("default", {
-        image: imageFlag("image", args.image),
-        admission: !args["no-admission-policies"],
-        namespace: namespaceFlag("namespace", args.namespace),
-      }),
-    );
+    const secureMetrics = args["secure-metrics"] ?? false;
+    const options = {
+      image: imageFlag("image", args.image),
+      admission: !args["no-admission-policies"],
+      namespace: namespaceFlag("namespace", args.namespace),
+      secureMetrics,
+    };
+    const trees = secureMetrics ? ["default", "secure-metrics"] : ["default"];
+    process.stdout.write(trees.map((tree) => render(tree, options)).join(""));
   },
 });

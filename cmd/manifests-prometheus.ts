@@ -5,8 +5,16 @@ import { manifestArgs } from "./shared/manifests.ts";
 
 export default defineSubcommand({
   summary: "Print monitors, alert rules and a Grafana dashboard",
-  args: { ...manifestArgs, ...commonArgs },
+  args: {
+    ...manifestArgs,
+    "secure-metrics": {
+      type: "boolean",
+      description: "For an operator that was installed with --secure-metrics: scrape it by TLS, with Prometheus' token",
+    },
+    ...commonArgs,
+  },
   async run({ args }) {
-    process.stdout.write(render("prometheus", { namespace: namespaceFlag("namespace", args.namespace) }));
+    const namespace = namespaceFlag("namespace", args.namespace);
+    process.stdout.write(render("prometheus", { namespace, secureMetrics: args["secure-metrics"] ?? false }));
   },
 });

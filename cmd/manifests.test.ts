@@ -22,6 +22,7 @@ const kinds = (yaml: string): string[] => parseAllDocuments(yaml).map((document)
 describe("prints YAML, and nothing but YAML, on standard output", () => {
   const cases: Record<string, [string[], string]> = {
     install: [["install", "--image=r/onloadctl:1", "-n", "trading"], "Deployment"],
+    "install with metrics for few": [["install", "--secure-metrics"], "NetworkPolicy"],
     crd: [["crd"], "CustomResourceDefinition"],
     "the sample": [["sample"], "Onload"],
     "a sample of its own": [["sample", "in-cluster-build"], "ConfigMap"],

@@ -1,7 +1,10 @@
+import { OPERATOR_NAME } from "../internal/api/names.ts";
 import { clusterArgs, commonArgs, defineSubcommand } from "../internal/cli/command.ts";
 import { UsageError } from "../internal/cli/errors.ts";
+import type { Logger } from "../internal/cli/log.ts";
 import { isNamespaceName } from "../internal/cli/values.ts";
 import { parseBindAddress } from "../internal/probes/bind-address.ts";
+import { certificateOf, type CertificateSource } from "../internal/probes/certificate.ts";
 import { ControllerMetrics } from "../internal/controller/metrics.ts";
 import { connect } from "../internal/kube/connect.ts";
 import { runOperator } from "../internal/operator/operator.ts";
@@ -16,6 +19,17 @@ export default defineSubcommand({
       valueHint: "ADDRESS",
       default: ":8080",
       description: "Address of /metrics; 0 turns it off",
+    },
+    "metrics-secure": {
+      type: "boolean",
+      default: false,
+      description:
+        "Serve metrics by TLS, and only to clients whose token the API server allows to get /metrics (see manifests install --secure-metrics)",
+    },
+    "metrics-cert-path": {
+      type: "string",
+      valueHint: "FOLDER",
+      description: "Folder of tls.crt and tls.key for --metrics-secure (default: a certificate that signs itself)",
     },
     "health-probe-bind-address": {
       type: "string",
@@ -57,6 +71,10 @@ export default defineSubcommand({
   async run({ args, signal, log }) {
     const metricsAddress = parseBindAddress("metrics-bind-address", args["metrics-bind-address"]);
     const healthProbeAddress = parseBindAddress("health-probe-bind-address", args["health-probe-bind-address"]);
+    const certPath = args["metrics-cert-path"];
+    if (certPath !== undefined && !args["metrics-secure"]) {
+      throw new UsageError("Flag --metrics-cert-path needs --metrics-secure: without it metrics are plain HTTP");
+    }
     const namespaces = namespaceList(args["watch-namespaces"]);
     const metrics = new ControllerMetrics();
     const client = await connect({
@@ -72,6 +90,8 @@ export default defineSubcommand({
         log,
         namespaces,
         metricsAddress,
+        metricsCertificate:
+          args["metrics-secure"] && metricsAddress ? await metricsCertificate(certPath, log) : undefined,
         healthProbeAddress,
         leaderElect: args["leader-elect"],
         leaseNamespace: args["leader-election-namespace"] || POD_NAMESPACE || client.namespace,
@@ -84,6 +104,14 @@ export default defineSubcommand({
     );
   },
 });
+
+async function metricsCertificate(folder: string | undefined, log: Logger): Promise<CertificateSource> {
+  if (folder !== undefined) {
+    return certificateOf(folder, (error) => log.error("Cannot renew the certificate of metrics", { error }));
+  }
+  const { selfSigned } = await import("../internal/probes/self-signed.ts");
+  return selfSigned(OPERATOR_NAME);
+}
 
 function namespaceList(value: string | undefined): string[] {
   const list = (value ?? "").split(",").map((each) => each.trim());

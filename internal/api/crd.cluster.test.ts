@@ -111,6 +111,21 @@ describe("admission rejects what can never work, naming the field and the remedy
       (spec) => (spec.onload.version = "8.1 (el8)"),
       "spec.onload.version: Invalid value: \"8.1 (el8)\": version must be a label value: at most 63 letters, digits, '-', '_' and '.', with a letter or digit at each end",
     ],
+    "metrics of a host name": [
+      (spec) => (spec.devicePlugin = { metricsBindAddress: "localhost:9470" }),
+      "metricsBindAddress must be an IP address and a port, such as 10.0.0.1:9470",
+    ],
+    ...Object.fromEntries(
+      ["9470", ":0", ":65536", ":99999", "10.0.0.1:", "fd00::1:9470", "$(POD_NAME):9470", ":9471", "10.0.0.1:9471"].map(
+        (metricsBindAddress): [string, [(spec: OnloadSpecInput) => void, string]] => [
+          `metrics at ${metricsBindAddress}`,
+          [
+            (spec) => (spec.devicePlugin = { metricsBindAddress }),
+            "metricsBindAddress must be an IP address and a port",
+          ],
+        ],
+      ),
+    ),
     "an empty version": [(spec) => (spec.onload.version = ""), "version must be a label value"],
     "a version of 64 characters": [(spec) => (spec.onload.version = "1".repeat(64)), "at most 63 letters"],
     "a crictl without a folder": [
@@ -281,6 +296,12 @@ describe("admission accepts", () => {
     "an empty base path, as before": (spec) => (spec.devicePlugin = { baseMountPath: "" }),
     "no ServiceAccount of its own, as before": (spec) => (spec.serviceAccountName = ""),
     "host paths with a slash at the end": (spec) => (spec.devicePlugin = { hostOnloadPath: "/var/lib/onload/" }),
+    ...Object.fromEntries(
+      ["0", ":1", ":65535", ":9472", "10.0.0.1:9470", "[fd00::1]:9470", "[10.0.0.1]:80"].map((metricsBindAddress) => [
+        `metrics at ${metricsBindAddress}`,
+        (spec: OnloadSpecInput) => (spec.devicePlugin = { metricsBindAddress }),
+      ]),
+    ),
     "as many mappings as fit": (spec) => (spec.onload.kernelMappings = Array.from({ length: 128 }, () => mapping)),
     "all that is new": (spec) => {
       spec.imagePullSecrets = [{ name: "pull" }];

@@ -56,15 +56,23 @@ export const DEFAULT_PARAMETERS: readonly string[] = ["-K"];
 export const HOST_ROOT = "/host";
 
 /**
- * Name of the port of metrics and probes, and its number, which is one of the node's because the pod is in the node's
- * network.
+ * Name of the port of metrics, and its number unless the resource gives another. It is one of the node's, because the
+ * pod is in the node's network.
+ */
+export const METRICS_PORT_NAME = "metrics";
+export const METRICS_PORT = 9470;
+
+/** Environment variable with the node's own address, on which metrics are served unless the resource gives another. */
+export const NODE_IP_VARIABLE = "NODE_IP";
+
+/**
+ * Where probes are served: only the kubelet asks, which is in the node's network as well.
  *
  * /readyz is good once the kubelet lists the devices, healthy or not, because a plugin's pod may start before the
  * kernel module is loaded: only the node's allocatable amd.com/onload says that pods can use it. /healthz is bad once
  * the kubelet has been out of reach for longer than --kubelet-timeout.
  */
-export const METRICS_PORT_NAME = "metrics";
-export const METRICS_PORT = 9470;
+export const PROBE_ADDRESS = { host: "127.0.0.1", port: 9471 } as const;
 
 /** Environment variable with the pod's name, after which the plugin's socket is named. */
 export const POD_NAME_VARIABLE = "POD_NAME";
@@ -191,6 +199,7 @@ export const DEVICE_PLUGIN = {
     baseMountPath: "base-mount-path",
     binMountPath: "bin-mount-path",
     libMountPath: "lib-mount-path",
+    metricsAddress: "metrics-bind-address",
   },
 } as const satisfies PodCommand;
 

@@ -17,7 +17,7 @@ import {
   MAX_KUBELET_DIR,
   SYSTEM_FOLDERS,
 } from "./host-paths.ts";
-import { DEFAULT_PARAMETERS, KUBELET_DIR, PLUGIN_DEFAULTS } from "./plugin-pod.ts";
+import { DEFAULT_PARAMETERS, KUBELET_DIR, METRICS_PORT, PLUGIN_DEFAULTS, PROBE_ADDRESS } from "./plugin-pod.ts";
 import { MAX_REGEXP_CHARACTERS } from "./regexp-size.ts";
 import { int32, text } from "./schema-parts.ts";
 
@@ -274,6 +274,15 @@ const devicePlugin = z
       .meta({
         description: "Former spelling of libMountPath, which goes before it. Still read, for resources made with it.",
         ...rules({ rule: PLAIN_PATH, message: "libMounthPath must have no ':' and no control characters" }),
+      }),
+    metricsBindAddress: text(64)
+      .optional()
+      .meta({
+        description: `Where each node serves the metrics of its device plugin, to everybody who reaches that address: ADDRESS:PORT, :PORT for all addresses of the node, or 0 for nowhere. Default: port ${METRICS_PORT} of the node's own address.`,
+        ...rules({
+          rule: `self == '0' || (self.matches('^([0-9.]+|[[][0-9a-fA-F:.]+])?:[1-9][0-9]{0,4}$') && !self.matches(':(${PROBE_ADDRESS.port}|6553[6-9]|655[4-9][0-9]|65[6-9][0-9]{2}|6[6-9][0-9]{3}|[7-9][0-9]{4})$'))`,
+          message: `metricsBindAddress must be an IP address and a port, such as 10.0.0.1:${METRICS_PORT}, [fd00::1]:${METRICS_PORT} or :${METRICS_PORT}, or 0 for no metrics; port ${PROBE_ADDRESS.port} is that of the probes`,
+        }),
       }),
     resources: resources
       .optional()

@@ -150,6 +150,9 @@ export const SPEC_FORM: JsonSchema = {
         "libMounthPath": {
           "type": "string"
         },
+        "metricsBindAddress": {
+          "type": "string"
+        },
         "resources": {
           "type": "object",
           "properties": {

@@ -8,9 +8,10 @@ import { NODES } from "../kube/resource.ts";
 import { until } from "../kube/testing/eventually.ts";
 import { FakeApiServer, sendStatus } from "../kube/testing/fake-api-server.ts";
 import { FakeClock, hurriedClock } from "../kube/testing/fake-clock.ts";
+import { selfSigned } from "../probes/self-signed.ts";
 import { ProbeServer } from "../probes/server.ts";
 import { Controller, type Reconcile } from "./controller.ts";
-import { Manager, type ManagerOptions } from "./manager.ts";
+import { Manager, type ManagerOptions, type MetricsSecurity } from "./manager.ts";
 import { ControllerMetrics } from "./metrics.ts";
 
 const LOCAL = { host: "127.0.0.1", port: 0 };
@@ -215,6 +216,29 @@ test("events that are still to be sent when a leader stops go before its Lease d
     .filter((line) => !line.startsWith("GET"))
     .map((line) => /events|leases/.exec(line)?.[0]);
   expect(writes).toEqual(["leases", "events", "leases"]);
+});
+
+test("metrics by TLS are for those whom the guard lets through; probes stay as they are", async () => {
+  await using server = await FakeApiServer.start();
+  const guard: MetricsSecurity["guard"] = (handler) => (request) =>
+    request.token === "good" ? handler(request) : { status: 401, body: "" };
+  const metricsSecurity = { certificate: await selfSigned("a"), guard };
+  const { manager, informer } = build(server, async () => undefined, { metricsSecurity });
+  const stop = new AbortController();
+  const running = manager.run(stop.signal);
+  await until(() => informer.hasSynced);
+  const url = `127.0.0.1:${manager.ports.metrics}/metrics`;
+  await expect(fetch(`http://${url}`)).rejects.toThrow();
+  const status = async (headers: Record<string, string>): Promise<number> =>
+    (await fetch(`https://${url}`, { headers, tls: { rejectUnauthorized: false } })).status;
+  expect(await status({})).toBe(401);
+  expect(await status({ authorization: "Bearer bad" })).toBe(401);
+  expect(await status({ authorization: "Bearer good" })).toBe(200);
+  expect(await status({ Authorization: "bearer  good" })).toBe(200);
+  expect(await status({ "x-authorization": "Bearer good", authorization: "Basic good" })).toBe(401);
+  expect((await get(manager.ports.health, "/healthz")).status).toBe(200);
+  stop.abort();
+  await running;
 });
 
 test("a port that is taken ends the start with one line; 0 listens on nothing", async () => {

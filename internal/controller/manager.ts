@@ -6,8 +6,9 @@ import type { InformerState } from "../kube/informer.ts";
 import { lead, type LeaderElectionOptions } from "../kube/lease.ts";
 import type { Resource } from "../api/resources.ts";
 import type { BindAddress } from "../probes/bind-address.ts";
+import type { CertificateSource } from "../probes/certificate.ts";
 import { metricsHandler } from "../probes/metrics-handler.ts";
-import { ProbeServer, type Answer } from "../probes/server.ts";
+import { ProbeServer, type Answer, type Handler } from "../probes/server.ts";
 import type { Controller } from "./controller.ts";
 import type { ControllerMetrics } from "./metrics.ts";
 
@@ -33,6 +34,8 @@ export interface ManagerOptions {
   metrics: ControllerMetrics;
   /** undefined: metrics are not served. */
   metricsAddress: BindAddress | undefined;
+  /** Left out: metrics are served by plain HTTP, to everybody. */
+  metricsSecurity?: MetricsSecurity | undefined;
   /** Where /healthz and /readyz are served; undefined: nowhere. */
   healthProbeAddress: BindAddress | undefined;
   /** Left out: this process acts without asking others. */
@@ -40,6 +43,12 @@ export interface ManagerOptions {
   /** How long reconciles under way may take to end. Default {@link GRACEFUL_SHUTDOWN_MS}. */
   gracefulShutdownMs?: number;
   clock?: Clock;
+}
+
+/** Metrics by TLS, for those only whom `guard` lets through. */
+export interface MetricsSecurity {
+  certificate: CertificateSource;
+  guard: (handler: Handler) => Handler;
 }
 
 /** Something that runs until its signal aborts and then finishes what it has begun. */
@@ -141,9 +150,17 @@ export class Manager {
   }
 
   async #listen(): Promise<void> {
-    const { metricsAddress, healthProbeAddress, metrics } = this.#options;
+    const { log, metricsAddress, metricsSecurity, healthProbeAddress, metrics } = this.#options;
     if (metricsAddress) {
-      this.#metricsServer = await ProbeServer.listen(metricsAddress, { [METRICS_PATH]: metricsHandler(metrics) });
+      const handler = metricsHandler(metrics);
+      this.#metricsServer = await ProbeServer.listen(
+        metricsAddress,
+        { [METRICS_PATH]: metricsSecurity?.guard(handler) ?? handler },
+        {
+          onError: (error) => log.error("Cannot answer a request for metrics", { error }),
+          ...(metricsSecurity ? { secureContext: metricsSecurity.certificate } : {}),
+        },
+      );
     }
     if (healthProbeAddress) {
       this.#healthServer = await ProbeServer.listen(healthProbeAddress, {

@@ -273,27 +273,30 @@ describe("allocation", () => {
 
 describe("metrics and probes", () => {
   test("say what happened, and that the kubelet is gone", async () => {
-    let port = 0;
+    const ports: Record<string, number> = {};
     // Not a clock that stands still: after a first attempt that failed the plugin would wait for ever.
     let ahead = 0;
     const deps = {
       metricsAddress: { host: "127.0.0.1", port: 0 },
-      listening: (bound: number) => (port = bound),
+      probeAddress: { host: "127.0.0.1", port: 0 },
+      listening: (what: string, bound: number) => void (ports[what] = bound),
       elapsed: () => performance.now() + ahead,
     };
-    const get = async (path: string) => {
-      const response = await fetch(`http://127.0.0.1:${port}${path}`);
+    const get = async (path: string, what = "probes") => {
+      const response = await fetch(`http://127.0.0.1:${ports[what]}${path}`);
       return { code: response.status, text: await response.text() };
     };
-    await using _plugin = new RunningPlugin(host.config(), { ...deps, listening: (bound) => void (port = bound) });
+    await using _plugin = new RunningPlugin(host.config(), deps);
     {
       await using kubelet = await KubeletClient.start(host.kubeletDir);
       await kubelet.next(isList(100, 100));
       await kubelet.ask({ allocate: [["sfc-7"]] }, "allocated");
       await kubelet.ask({ allocate: [["gpu-7"]] }, "allocated");
-      await poll(async () => port > 0 && (await get("/readyz")).code === 200, { what: "Readiness" });
+      await poll(async () => ports["probes"] !== undefined && (await get("/readyz")).code === 200, {
+        what: "Readiness",
+      });
       expect(await get("/healthz")).toEqual({ code: 200, text: "ok\n" });
-      const { text } = await get("/metrics");
+      const { text } = await get("/metrics", "metrics");
       for (const line of [
         'onload_deviceplugin_devices{health="healthy"} 100',
         'onload_deviceplugin_devices{health="unhealthy"} 0',
@@ -308,6 +311,9 @@ describe("metrics and probes", () => {
       }
       expect(text).toMatch(/onload_deviceplugin_last_list_and_watch_timestamp_seconds 1\d{9}/);
       expect((await get("/nothing")).code).toBe(404);
+      // Each is where the other is not: strangers reach metrics only.
+      expect((await get("/metrics")).code).toBe(404);
+      expect((await get("/healthz", "metrics")).code).toBe(404);
     }
     await poll(async () => (await get("/readyz")).code === 503, { what: "Loss of readiness" });
     expect((await get("/healthz")).code).toBe(200);

@@ -4,7 +4,10 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { AllocateRequest, AllocateResponse } from "../../proto/deviceplugin/v1beta1/api.gen.ts";
 import type { Logger } from "../cli/log.ts";
+import { HEALTHZ_PATH, METRICS_PATH, READYZ_PATH } from "../api/names.ts";
 import type { BindAddress } from "../probes/bind-address.ts";
+import { metricsHandler } from "../probes/metrics-handler.ts";
+import type { Handler } from "../probes/server.ts";
 import { allocateResponse, containerEdits, refusal, type ContainerEdits } from "./allocation.ts";
 import { removeCdiSpec, writeCdiSpec } from "./cdi.ts";
 import { runHostFileCollector } from "./collect-host-files.ts";
@@ -19,7 +22,7 @@ import { Memory } from "./memory.ts";
 import { PluginMetrics } from "./metrics.ts";
 import { isUsable } from "./nics.ts";
 import type { NodeView } from "./observe.ts";
-import { serveMetrics } from "./serve-metrics.ts";
+import { probeHandler, serveOnNode, type Served } from "./serve-on-node.ts";
 import { PluginServer } from "./server.ts";
 
 export interface PluginDeps {
@@ -28,10 +31,12 @@ export interface PluginDeps {
   now: () => number;
   /** Milliseconds of a clock that does not go back: for intervals. */
   elapsed: () => number;
-  /** The address that metrics and probes are served on. undefined to serve none. */
+  /** Where metrics are served. undefined: nowhere. */
   metricsAddress: BindAddress | undefined;
-  /** Told the port of metrics and probes once it is listened on. */
-  listening?: (port: number) => void;
+  /** Where /healthz and /readyz are served. undefined: nowhere. */
+  probeAddress: BindAddress | undefined;
+  /** Told each port once it is listened on. */
+  listening?: (what: Served, port: number) => void;
 }
 
 /**
@@ -106,7 +111,7 @@ class DevicePlugin {
   }
 
   async run(signal: AbortSignal): Promise<void> {
-    const { log, metricsAddress, listening } = this.#deps;
+    const { log, metricsAddress, probeAddress, listening } = this.#deps;
     await this.#monitor.look();
     const tasks = [
       this.#connection.run(signal),
@@ -114,11 +119,14 @@ class DevicePlugin {
       runHostFileCollector(this.#config, this.#deps, signal),
       this.#memory.run(signal),
     ];
-    if (metricsAddress !== undefined) {
-      const probes = { healthz: () => this.#unhealthy(), readyz: () => this.#unready() };
-      const options = { address: metricsAddress, metrics: this.#metrics.registry, log, ...probes };
-      tasks.push(serveMetrics({ ...options, ...(listening ? { listening } : {}) }, signal));
-    }
+    const serve = (what: Served, address: BindAddress | undefined, paths: Record<string, Handler>): void => {
+      if (address !== undefined) tasks.push(serveOnNode({ what, address, paths, log, listening }, signal));
+    };
+    serve("metrics", metricsAddress, { [METRICS_PATH]: metricsHandler(this.#metrics.registry) });
+    serve("probes", probeAddress, {
+      [HEALTHZ_PATH]: probeHandler(() => this.#unhealthy()),
+      [READYZ_PATH]: probeHandler(() => this.#unready()),
+    });
     await Promise.all(tasks);
     await this.#giveBack();
   }

@@ -11,6 +11,7 @@ import {
 } from "../testcluster/index.ts";
 import { checkout } from "../testcluster/lib/paths.ts";
 import { poll } from "../testcluster/lib/poll.ts";
+import { freePorts } from "../testcluster/lib/ports.ts";
 import { render } from "./render.ts";
 
 // Starting a control plane takes a while on a busy machine.
@@ -42,7 +43,7 @@ beforeAll(async () => {
   await startKmm(plane);
   const kwok = await startKwok(plane);
   await plane.apply(
-    parseAllDocuments(render("default"))
+    parseAllDocuments(render("default") + render("secure-metrics"))
       .map((document) => document.toString())
       // The operator is a process of this test.
       .filter((yaml) => !yaml.includes("kind: Deployment"))
@@ -79,9 +80,9 @@ afterAll(async () => {
 });
 
 /** Starts the operator from its sources. */
-function startOperator(...flags: string[]): ReturnType<ControlPlane["state"]["start"]> {
+function startOperator(flags: string[] = ["--metrics-bind-address=0"]): ReturnType<ControlPlane["state"]["start"]> {
   const command = [process.execPath, join(checkout, "cmd/onloadctl.ts"), "operator", `--kubeconfig=${kubeconfig}`];
-  const none = ["--metrics-bind-address=0", "--health-probe-bind-address=0"];
+  const none = ["--health-probe-bind-address=0"];
   return plane.state.start("operator", [...command, ...none, ...flags], {
     cwd: checkout,
     env: { POD_NAME: "operator-0", POD_NAMESPACE: SYSTEM },
@@ -129,9 +130,10 @@ function needs({ objectRef, verb, responseStatus }: AuditEvent): string[] {
 }
 
 function granted(): Set<string> {
-  const roles = parseAllDocuments(render("default"))
+  const ofOthers = /-onload-|-metrics-reader$/;
+  const roles = parseAllDocuments(render("default") + render("secure-metrics"))
     .map((document) => document.toJS() as Manifest)
-    .filter(({ kind, metadata }) => kind.endsWith("Role") && !metadata.name.includes("-onload-"));
+    .filter(({ kind, metadata }) => kind.endsWith("Role") && !ofOthers.test(metadata.name));
   return new Set(
     roles.flatMap(({ rules }) =>
       rules.flatMap(({ apiGroups, resources, verbs }) =>
@@ -163,8 +165,46 @@ test("a missing rule is noticed, told with the rule's name, and recovered from o
   await operator.stop();
 }, 180_000);
 
+test("metrics by TLS are for those only who may get them, as the API server says", async () => {
+  const [port] = await freePorts(1);
+  const operator = startOperator([`--metrics-bind-address=127.0.0.1:${port}`, "--metrics-secure"]);
+  const tokens: Record<string, string> = {};
+  for (const name of ["prometheus", "nobody"]) {
+    const accounts = `/api/v1/namespaces/${SYSTEM}/serviceaccounts`;
+    await plane.request("POST", accounts, { body: { metadata: { name } } });
+    const { status } = await plane.request("POST", `${accounts}/${name}/token`, { body: { spec: {} } });
+    tokens[name] = status.token;
+  }
+  await plane.request("POST", "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings", {
+    body: {
+      metadata: { name: "prometheus" },
+      roleRef: {
+        apiGroup: "rbac.authorization.k8s.io",
+        kind: "ClusterRole",
+        name: "onload-operator-metrics-reader",
+      },
+      subjects: [{ kind: "ServiceAccount", name: "prometheus", namespace: SYSTEM }],
+    },
+  });
+  const get = async (token?: string): Promise<{ status: number; text: string }> => {
+    const answer = await fetch(`https://127.0.0.1:${port}/metrics`, {
+      ...(token === undefined ? {} : { headers: { authorization: `Bearer ${token}` } }),
+      tls: { rejectUnauthorized: false },
+    });
+    return { status: answer.status, text: await answer.text() };
+  };
+  await poll(async () => (await get()).status === 401, { what: "an operator that asks for a token" });
+  // The API server takes a moment until a new binding counts.
+  await poll(async () => (await get(tokens["prometheus"])).status === 200, { what: "metrics for Prometheus" });
+  expect((await get(tokens["prometheus"])).text).toContain("controller_runtime_reconcile_total");
+  expect((await get(tokens["nobody"])).status).toBe(403);
+  expect((await get(`${tokens["prometheus"]!.slice(0, -8)}AAAAAAAA`)).status).toBe(401);
+  expect((await get("made-up")).status).toBe(401);
+  await operator.stop();
+}, 180_000);
+
 test("the operator may do what it does, and no rule is unused", async () => {
-  const operator = startOperator("--leader-elect");
+  const operator = startOperator(["--metrics-bind-address=0", "--leader-elect"]);
   await ready("1");
 
   // The operator reads the log of a module loader that fails.

@@ -39,6 +39,7 @@ describe("the trees are what kustomize makes of them", () => {
     "crd",
     "openshift",
     "prometheus",
+    "secure-metrics",
     "samples/onload",
     "samples/in-cluster-build",
     "samples/pod",
@@ -73,7 +74,8 @@ describe("the API server takes", () => {
   test("all of the operator, strictly, by kubectl apply -k as well as by what manifests install prints", async () => {
     const namespace = await cluster.createNamespace("m");
     // A dry run of an object needs its namespace, and a dry run of the namespace does not create that.
-    const yaml = render("default", { namespace });
+    const secure = { namespace, secureMetrics: true };
+    const yaml = render("default", secure) + render("secure-metrics", secure);
     const printed = await cluster.kubectl(
       ["apply", "--server-side", "--force-conflicts", "--dry-run=server", "--validate=strict", "-f", "-"],
       { input: yaml },

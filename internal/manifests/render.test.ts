@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { parseAllDocuments } from "yaml";
 import { FILES } from "./files.gen.ts";
 import { PROTECTING_POLICIES } from "../api/names.ts";
-import { render } from "./render.ts";
+import { render, type RenderOptions } from "./render.ts";
 
 interface Rendered {
   kind: string;
@@ -59,6 +59,55 @@ describe("render", () => {
     for (const { metadata, spec } of named("ValidatingAdmissionPolicyBinding")) {
       expect(spec).toMatchObject({ policyName: metadata.name, validationActions: ["Deny"] });
     }
+  });
+
+  test("a NetworkPolicy lets others reach the metrics of the operator's pod, and no other port", () => {
+    const all = parseAllDocuments(render("default")).map((document) => document.toJS());
+    const of = (kind: string): any => all.filter((object) => object.kind === kind);
+    const [policy, ...others] = of("NetworkPolicy");
+    expect(others).toEqual([]);
+    const { template } = of("Deployment")[0].spec;
+    expect(template.metadata.labels).toMatchObject(policy.spec.podSelector.matchLabels);
+    expect(policy.spec.policyTypes).toEqual(["Ingress"]);
+    const reached = policy.spec.ingress.flatMap(({ ports }: { ports: { port: string }[] }) =>
+      ports.map(({ port }) => template.spec.containers[0].ports.find(({ name }: { name: string }) => name === port)),
+    );
+    expect(reached).toEqual([{ name: "metrics", containerPort: 8080, protocol: "TCP" }]);
+    // A rule without "from" would let everybody in.
+    for (const { from } of policy.spec.ingress) expect(from.length).toBeGreaterThan(0);
+  });
+
+  describe("metrics for few", () => {
+    const deployment = (options?: RenderOptions): any =>
+      objects(render("default", options)).find(({ kind }) => kind === "Deployment");
+    const monitor = (options?: RenderOptions): any =>
+      objects(render("prometheus", options)).find(({ kind }) => kind === "ServiceMonitor");
+
+    test("are a flag of the operator, and change nothing else of it", () => {
+      const plain = deployment();
+      const secure = deployment({ secureMetrics: true });
+      expect(secure.spec.template.spec.containers[0].args).toEqual(["operator", "--leader-elect", "--metrics-secure"]);
+      secure.spec.template.spec.containers[0].args.pop();
+      expect(secure).toEqual(plain);
+    });
+
+    test("are scraped by TLS, with Prometheus' token", () => {
+      expect(monitor().spec.endpoints).toEqual([{ port: "metrics", path: "/metrics" }]);
+      expect(monitor({ secureMetrics: true }).spec.endpoints).toEqual([
+        {
+          port: "metrics",
+          path: "/metrics",
+          scheme: "https",
+          bearerTokenFile: "/var/run/secrets/kubernetes.io/serviceaccount/token",
+          tlsConfig: { insecureSkipVerify: true },
+        },
+      ]);
+    });
+
+    test("take rights that the operator has not without", () => {
+      expect(render("default")).not.toContain("tokenreviews");
+      expect(render("secure-metrics")).toContain("tokenreviews");
+    });
   });
 
   test("the samples of an Onload resource do not contain its namespace, so that deleting them does not delete it", () => {

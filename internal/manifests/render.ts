@@ -10,6 +10,8 @@ export interface RenderOptions {
   image?: string | undefined;
   /** false leaves out the admission policies, which Kubernetes before 1.30 does not know. */
   admission?: boolean;
+  /** Metrics of the operator by TLS, for those only who may get them: its flag, and its scrape. */
+  secureMetrics?: boolean;
 }
 
 /** Name of onloadctl's image in the trees, for `images` of a kustomization too. */
@@ -27,6 +29,7 @@ export function render(folder: string, options: RenderOptions = {}): string {
     .map((document) => {
       setNamespace(document, options.namespace);
       setImage(document, options.image);
+      if (options.secureMetrics) secureMetrics(document);
       // A limit for the width would break long lines in the middle of CEL rules.
       return document.toString({ lineWidth: 0, directives: false, flowCollectionPadding: false }).trimEnd();
     })
@@ -67,6 +70,20 @@ function setImage(document: Document, image: string | undefined): void {
     if (image !== undefined && container.image.split(/[:@]/)[0] === IMAGE_NAME) {
       document.setIn([...containers, index, "image"], image);
     }
+  }
+}
+
+/** The operator's flag, and what Prometheus must do to match. */
+function secureMetrics(document: Document): void {
+  if (document.get("kind") === "Deployment") {
+    document.addIn(["spec", "template", "spec", "containers", 0, "args"], "--metrics-secure");
+  }
+  if (document.get("kind") === "ServiceMonitor") {
+    const endpoint = ["spec", "endpoints", 0];
+    document.setIn([...endpoint, "scheme"], "https");
+    document.setIn([...endpoint, "bearerTokenFile"], "/var/run/secrets/kubernetes.io/serviceaccount/token");
+    // The certificate signs itself unless the operator is given one.
+    document.setIn([...endpoint, "tlsConfig"], document.createNode({ insecureSkipVerify: true }));
   }
 }
 

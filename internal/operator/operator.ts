@@ -3,9 +3,11 @@ import { randomUUID } from "node:crypto";
 import type { Logger } from "../cli/log.ts";
 import { LEASE_NAME, OPERATOR_NAME } from "../api/names.ts";
 import { Controller } from "../controller/controller.ts";
-import { Manager, type ManagerOptions } from "../controller/manager.ts";
+import { Manager, type ManagerOptions, type MetricsSecurity } from "../controller/manager.ts";
+import { MetricsAccess } from "../controller/metrics-access.ts";
 import type { ControllerMetrics } from "../controller/metrics.ts";
 import { BucketRateLimiter, ItemExponentialFailureRateLimiter, MaxOfRateLimiter } from "../controller/rate-limiter.ts";
+import { reviewAccess } from "../kube/access-review.ts";
 import type { Client } from "../kube/client.ts";
 import { systemClock } from "../kube/clock.ts";
 import { EventRecorder } from "../kube/events.ts";
@@ -40,6 +42,8 @@ export interface OperatorOptions extends Pick<ManagerOptions, "metricsAddress" |
   nodeName: string | undefined;
   /** DEVICE_PLUGIN_IMG. */
   pluginImage: string | undefined;
+  /** For metrics by TLS, to those only whom the API server allows it. Left out: plain HTTP, to everybody. */
+  metricsCertificate?: MetricsSecurity["certificate"] | undefined;
   /** See OperatorEnvironment. */
   forceEverywhere: boolean;
 }
@@ -57,6 +61,11 @@ export async function runOperator(options: OperatorOptions, signal: AbortSignal)
     log,
     metrics,
     metricsAddress: options.metricsAddress,
+    metricsSecurity: options.metricsCertificate && {
+      certificate: options.metricsCertificate,
+      guard: (handler) =>
+        new MetricsAccess((token, path) => reviewAccess(client.transport, token, path, signal)).guard(handler),
+    },
     healthProbeAddress: options.healthProbeAddress,
     ...(fence
       ? {

@@ -6,6 +6,7 @@ test.each<[string, unknown]>([
   ["0", undefined],
   [":8080", { port: 8080 }],
   ["127.0.0.1:8080", { host: "127.0.0.1", port: 8080 }],
+  ["[10.0.0.1]:9470", { host: "10.0.0.1", port: 9470 }],
   ["[::1]:0", { host: "::1", port: 0 }],
 ])("bind address %s", (value, expected) => {
   expect(parseBindAddress("metrics-bind-address", value) as unknown).toEqual(expected);

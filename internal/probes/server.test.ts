@@ -19,8 +19,8 @@ class Client {
   received = "";
   closed = false;
 
-  constructor(text = "") {
-    this.#socket = connect({ ...ANY_PORT, port: server.port, allowHalfOpen: true });
+  constructor(text = "", localAddress = "127.0.0.1") {
+    this.#socket = connect({ ...ANY_PORT, port: server.port, localAddress, allowHalfOpen: true });
     this.#socket.on("data", (chunk) => (this.received += chunk.toString("latin1")));
     // The server ends its half; an end or an error of the connection is the same for this client.
     this.#socket.on("end", () => this.close());
@@ -75,6 +75,34 @@ describe("a client that asks for too much", () => {
     for (const client of idle) client.close();
   });
 
+  test("loses its own connections, not those of other addresses", async () => {
+    await listen({ "/healthz": () => "ok" }, { maxConnections: 10 });
+    const others = ["127.0.0.2", "127.0.0.3", "127.0.0.3"].map((address) => new Client("GET /hea", address));
+    await poll(() => server.connections === 3, { what: "The connections of others" });
+    const many = Array.from({ length: 50 }, () => new Client("GET /healthz HTTP/1.1\r\nhost:"));
+    await poll(() => many.filter(({ closed }) => closed).length >= 43, { what: "The end of the first of many" });
+    for (const client of others) {
+      client.send("lthz HTTP/1.1\r\n\r\n");
+      expect(statusOf(await client.answer())).toBe("HTTP/1.1 200 OK");
+    }
+    for (const client of many) client.close();
+  });
+
+  test("is not listened to after its answer, and its connection is not kept", async () => {
+    await listen({ "/healthz": () => "ok" }, { connectionMs: 60_000 });
+    const deaf = connect({ ...ANY_PORT, port: server.port, allowHalfOpen: true });
+    const closed = Promise.withResolvers<void>();
+    deaf.on("error", () => closed.resolve());
+    deaf.on("close", () => closed.resolve());
+    // It takes no notice of the end, and sends on.
+    deaf.write(REQUEST);
+    await poll(() => deaf.bytesRead > 0, { what: "The answer" });
+    const more = setInterval(() => deaf.write(REQUEST), 5);
+    await poll(() => server.connections === 0, { what: "The end of the connection" });
+    await closed.promise;
+    clearInterval(more);
+  });
+
   test("that never ends its request, or never reads, is cut off in time", async () => {
     await listen({ "/healthz": () => "x".repeat(20_000_000) }, { connectionMs: 100 });
     const slow = new Client("GET /heal");
@@ -122,6 +150,21 @@ describe("requests", () => {
       expect(statusOf(await new Client(request).answer())).toBe(status);
     });
   }
+
+  test("are answered to the last byte, however slowly it is read", async () => {
+    const body = "0123456789".repeat(2_000_000);
+    await listen({ "/healthz": () => body });
+    const slow = connect({ ...ANY_PORT, port: server.port });
+    let read = "";
+    slow.on("data", (chunk) => {
+      read += chunk.toString("latin1");
+      slow.pause();
+      setTimeout(() => slow.resume(), 1);
+    });
+    slow.write(REQUEST);
+    await new Promise((resolve) => slow.on("close", resolve));
+    expect(read.slice(read.indexOf("\r\n\r\n") + 4) === body).toBe(true);
+  });
 
   test("that come in pieces", async () => {
     await listen(paths);

@@ -44,7 +44,9 @@ const LAST = ["RoleBinding", "Role", "ClusterRole", "ClusterRoleBinding", "Servi
 
 /** Everything that the manifests of the operator have, and its Lease, in the order of removal. */
 export function manifestObjects(namespace: string): ObjectId[] {
-  const documents = ["default", "prometheus"].flatMap((tree) => parseAllDocuments(render(tree, { namespace })));
+  const documents = ["default", "secure-metrics", "prometheus"].flatMap((tree) =>
+    parseAllDocuments(render(tree, { namespace })),
+  );
   const ids = documents.map((document) => idOf(document.toJS() as KubeObject));
   return [...ids, { group: LEASES.group, kind: LEASES.kind, namespace, name: LEASE_NAME }].toSorted(
     (a, b) => rankOf(a.kind) - rankOf(b.kind),

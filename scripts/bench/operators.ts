@@ -38,7 +38,7 @@ export function ours(executable: string): Program {
 }
 
 /** The options of the runtime that the operator has in its Deployment. */
-function runtimeOptions(): Record<string, string> {
+export function runtimeOptions(): Record<string, string> {
   const deployment = parse(readFileSync(join(MANIFESTS, "manager/deployment.yaml"), "utf8")) as {
     spec: { template: { spec: { containers: { env: { name: string; value?: string }[] }[] } } };
   };

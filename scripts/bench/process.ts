@@ -13,6 +13,12 @@ export function memoryMb(pid: number): Memory {
   return { resident: mb(/^VmRSS:\s+(\d+)/m), anonymous: mb(/^RssAnon:\s+(\d+)/m) };
 }
 
+/** The highest resident memory so far, in MB. */
+export function peakMb(pid: number): number {
+  const status = readFileSync(`/proc/${pid}/status`, "utf8");
+  return Number(/^VmHWM:\s+(\d+)/m.exec(status)?.[1] ?? 0) / 1024;
+}
+
 /** Seconds of processor time so far. */
 export function cpuSeconds(pid: number): number {
   const fields = readFileSync(`/proc/${pid}/stat`, "utf8")

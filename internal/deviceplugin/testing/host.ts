@@ -171,7 +171,14 @@ export class RunningPlugin implements AsyncDisposable {
   constructor(config: PluginConfig, deps: Partial<PluginDeps> = {}) {
     this.done = runDevicePlugin(
       config,
-      { log: silentLogger, now: Date.now, elapsed: () => performance.now(), metricsAddress: undefined, ...deps },
+      {
+        log: silentLogger,
+        now: Date.now,
+        elapsed: () => performance.now(),
+        metricsAddress: undefined,
+        probeAddress: undefined,
+        ...deps,
+      },
       this.#stop.signal,
     );
   }

@@ -25,7 +25,14 @@ function onload(change: (spec: OnloadSpecInput) => void = () => undefined): Onlo
 }
 
 interface PodSpec {
-  containers: { name: string; args: string[]; imagePullPolicy?: string; resources: object; volumeMounts: object[] }[];
+  containers: {
+    name: string;
+    args: string[];
+    imagePullPolicy?: string;
+    resources: object;
+    volumeMounts: object[];
+    ports?: object[];
+  }[];
   initContainers: { name: string; args: string[]; imagePullPolicy?: string }[];
   volumes: { name: string; hostPath?: { path: string } }[];
   tolerations?: object[];
@@ -74,6 +81,7 @@ describe("desiredDaemonSet", () => {
           baseMountPath: "/base",
           binMountPath: "/bin",
           libMounthPath: "/lib",
+          metricsBindAddress: "[fd00::1]:9999",
         };
       }),
       "device-plugin",
@@ -90,6 +98,7 @@ describe("desiredDaemonSet", () => {
       "--base-mount-path=/base",
       "--bin-mount-path=/bin",
       "--lib-mount-path=/lib",
+      "--metrics-bind-address=[fd00::1]:9999",
     ]);
   });
 
@@ -98,13 +107,22 @@ describe("desiredDaemonSet", () => {
       onload((spec) => (spec.devicePlugin = { baseMountPath: "", binMountPath: "bin", libMountPath: "" })),
       "device-plugin",
     );
-    expect(args.slice(-3)).toEqual(["--base-mount-path=/", "--bin-mount-path=/bin", "--lib-mount-path=/"]);
+    expect(args.slice(7, 10)).toEqual(["--base-mount-path=/", "--bin-mount-path=/bin", "--lib-mount-path=/"]);
   });
 
   test("mounts the host folder where the flags say that it is", () => {
     const pod = podOf(onload((spec) => (spec.devicePlugin = { hostOnloadPath: "/var/onload/" })));
     expect(pod.volumes.find(({ name }) => name === "host-onload")?.hostPath?.path).toBe("/var/onload");
     expect(pod.containers[0]!.volumeMounts).toContainEqual({ name: "host-onload", mountPath: "/host/var/onload" });
+  });
+
+  test.each([
+    ["10.0.0.1:9999", [{ name: "metrics", containerPort: 9999, protocol: "TCP" }]],
+    [":80", [{ name: "metrics", containerPort: 80, protocol: "TCP" }]],
+    ["0", undefined],
+  ])("monitoring finds metrics served at %s", (metricsBindAddress, ports) => {
+    const pod = podOf(onload((spec) => (spec.devicePlugin = { metricsBindAddress })));
+    expect(pod.containers[0]!.ports).toEqual(ports!);
   });
 
   test("parameters of the control plane", () => {

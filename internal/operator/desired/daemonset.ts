@@ -25,9 +25,11 @@ import {
   METRICS_PORT,
   METRICS_PORT_NAME,
   NEUTRAL_VARIABLES,
+  NODE_IP_VARIABLE,
   PLUGIN_DEFAULTS,
   PLUGIN_RUNTIME,
   POD_NAME_VARIABLE,
+  PROBE_ADDRESS,
   WORKER_CONTAINER,
   WORKER_RUNTIME,
   commandLine,
@@ -64,8 +66,8 @@ const FILES_OF_NODE = {
   capabilities: { drop: ["ALL"], add: ["DAC_OVERRIDE"] },
   seLinuxOptions: { type: "spc_t" },
 };
-/** Resources of each container, unless the Onload resource gives others. */
-const DEFAULT_RESOURCES = { requests: { cpu: "10m", memory: "64Mi" } };
+/** Resources of each container, unless the Onload resource gives others. The limit is several times what each takes. */
+const DEFAULT_RESOURCES = { requests: { cpu: "10m", memory: "64Mi" }, limits: { memory: "256Mi" } };
 
 /**
  * The DaemonSet, as the body of a server-side apply.
@@ -147,6 +149,7 @@ function podSpec({ spec }: DeepReadonly<Onload>, image: string, nodeLabel: strin
         args: commandLine(COPY_EXECUTABLE, { to: EXECUTABLE_DIR }),
         env: environment({}),
         securityContext: NOBODY,
+        resources: DEFAULT_RESOURCES,
         volumeMounts: [mount(volumes.executable)],
       },
       {
@@ -156,6 +159,7 @@ function podSpec({ spec }: DeepReadonly<Onload>, image: string, nodeLabel: strin
         args: commandLine(INSTALL_HOST_FILES, files),
         env: environment({}),
         securityContext: FILES_OF_NODE,
+        resources: DEFAULT_RESOURCES,
         // In /sys it finds out whether SELinux is on.
         volumeMounts: [readOnly(volumes.executable), mount(volumes.hostOnload), readOnly(volumes.sys)],
       },
@@ -169,10 +173,11 @@ function podSpec({ spec }: DeepReadonly<Onload>, image: string, nodeLabel: strin
         args: commandLine(DEVICE_PLUGIN, { ...files, kubeletDir, ...pluginSettings(spec.devicePlugin) }),
         env: [
           { name: POD_NAME_VARIABLE, valueFrom: { fieldRef: { fieldPath: "metadata.name" } } },
+          { name: NODE_IP_VARIABLE, valueFrom: { fieldRef: { fieldPath: "status.hostIP" } } },
           ...environment(PLUGIN_RUNTIME),
         ],
         securityContext: FILES_OF_NODE,
-        ports: [{ name: METRICS_PORT_NAME, containerPort: METRICS_PORT, protocol: "TCP" }],
+        ...metricsPort(metricsAddress(spec.devicePlugin)),
         livenessProbe: { ...probe(HEALTHZ_PATH), periodSeconds: 20, failureThreshold: 3 },
         readinessProbe: { ...probe(READYZ_PATH), periodSeconds: 5 },
         resources: spec.devicePlugin.resources ?? DEFAULT_RESOURCES,
@@ -223,7 +228,18 @@ function readOnly(volume: PodVolume): object {
 }
 
 function probe(path: string): object {
-  return { httpGet: { path, port: METRICS_PORT_NAME } };
+  return { httpGet: { path, ...PROBE_ADDRESS } };
+}
+
+/** The kubelet puts the variable's value in its place. Brackets are for IPv6, and do no harm to IPv4. */
+function metricsAddress({ metricsBindAddress }: DeepReadonly<Onload["spec"]["devicePlugin"]>): string {
+  return metricsBindAddress ?? `[$(${NODE_IP_VARIABLE})]:${METRICS_PORT}`;
+}
+
+/** The port by which monitoring finds the metrics of a pod; none if they are not served. */
+function metricsPort(address: string): object {
+  const containerPort = Number(/:(\d+)$/.exec(address)?.[1] ?? 0);
+  return containerPort === 0 ? {} : { ports: [{ name: METRICS_PORT_NAME, containerPort, protocol: "TCP" }] };
 }
 
 /** The variables of a container, and nothing for those by which its image could load code into our program. */
@@ -242,6 +258,7 @@ function pluginSettings(plugin: DeepReadonly<Onload["spec"]["devicePlugin"]>) {
     baseMountPath: absolute(plugin.baseMountPath),
     binMountPath: absolute(plugin.binMountPath),
     libMountPath: absolute(plugin.libMountPath ?? PLUGIN_DEFAULTS.libMountPath),
+    metricsAddress: metricsAddress(plugin),
   };
 }
 

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { createServer } from "node:http";
 import { createLogger } from "../cli/log.ts";
-import { serveMetrics } from "./serve-metrics.ts";
+import { probeHandler, serveOnNode } from "./serve-on-node.ts";
 
 test("a port that another plugin holds is waited for, and is no reason to end", async () => {
   const holder = createServer();
@@ -12,24 +12,23 @@ test("a port that another plugin holds is waited for, and is no reason to end", 
   const port = address !== null && typeof address === "object" ? address.port : 0;
   const stop = new AbortController();
   const { promise: warned, resolve: warn } = Promise.withResolvers<string>();
-  const { promise: listening, resolve: listens } = Promise.withResolvers<number>();
-  const done = serveMetrics(
+  const { promise: listening, resolve: listens } = Promise.withResolvers<[string, number]>();
+  const done = serveOnNode(
     {
+      what: "probes",
       address: { host: "127.0.0.1", port },
-      metrics: { contentType: "text/plain", metrics: async () => "" },
-      healthz: () => undefined,
-      readyz: () => "not yet",
+      paths: { "/healthz": probeHandler(() => undefined), "/readyz": probeHandler(() => "not yet") },
       log: createLogger({ write: warn }),
-      listening: listens,
+      listening: (...args) => listens(args),
       retryMs: 20,
     },
     stop.signal,
   );
-  expect(await warned).toContain("Cannot serve metrics and probes yet");
+  expect(await warned).toContain("Cannot serve probes yet");
   await new Promise((resolve) => {
     holder.close(resolve);
   });
-  expect(await listening).toBe(port);
+  expect(await listening).toEqual(["probes", port]);
   expect((await fetch(`http://127.0.0.1:${port}/healthz`)).status).toBe(200);
   const unready = await fetch(`http://127.0.0.1:${port}/readyz`);
   expect([unready.status, await unready.text()]).toEqual([503, "not yet\n"]);
