@@ -1,5 +1,6 @@
 import { commonArgs, defineSubcommand } from "../internal/cli/command.ts";
 import { imageFlag, namespaceFlag } from "../internal/cli/values.ts";
+import { printData } from "../internal/cli/output.ts";
 import { render } from "../internal/manifests/render.ts";
 import { manifestArgs } from "./shared/manifests.ts";
 
@@ -28,7 +29,7 @@ export default defineSubcommand({
     },
   ],
   async run({ args }) {
-    process.stdout.write(
+    printData(
       render("default", {
         image: imageFlag("image", args.image),
         admission: !args["no-admission-policies"],
