@@ -48,6 +48,10 @@ const root: Subcommand = {
       summary: "Remove Onload from all nodes, and then the operator",
       load: async () => (await import("./uninstall.ts")).default,
     },
+    licenses: {
+      summary: "Print the licences of all software in this executable",
+      load: async () => (await import("./licenses.ts")).default,
+    },
   },
 };
 

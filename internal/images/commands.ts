@@ -108,7 +108,12 @@ export function dryRunScript(plan: Plan, request: Request, options: DryRunOption
     }
     if (image.part === "source") lines.push(...prepareSource(source));
     if (image.part === "onloadctl")
-      lines.push('mkdir "$work/onloadctl"', shell(["cp", options.executable?.path ?? "", "$work/onloadctl/onloadctl"]));
+      lines.push(
+        'mkdir "$work/onloadctl"',
+        shell(["cp", options.executable?.path ?? "", "$work/onloadctl/onloadctl"]),
+        // Not by the copy: it may be for another machine.
+        'onloadctl licenses >"$work/onloadctl/THIRD-PARTY"',
+      );
     lines.push(...writeDockerfile(image, dockerfilePath(work, image), reference));
     const stage = engine.unstage && image === sourceImage ? stageTag(image, "dry-run") : undefined;
     if (stage !== undefined) stages.push(stage);
