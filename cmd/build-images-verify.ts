@@ -1,4 +1,5 @@
 import { commonArgs, defineSubcommand, type Args } from "../internal/cli/command.ts";
+import { printText } from "../internal/cli/output.ts";
 import { verifyImages } from "../internal/images/verify-images.ts";
 import { registryAccess } from "../internal/images/options.ts";
 import { engineArgs, runDeps } from "./shared/engine.ts";
@@ -38,7 +39,7 @@ export default defineSubcommand({
       { engine: args.engine, access: registryAccess(args), kernel: args.kernel, sbom: args.sbom },
       runDeps(signal),
     );
-    process.stdout.write(result.text);
+    printText(result.text);
     return result.ok ? 0 : 1;
   },
 });

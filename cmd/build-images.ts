@@ -2,6 +2,7 @@ import { availableParallelism } from "node:os";
 import { readFile } from "node:fs/promises";
 import { commonArgs, defineSubcommand, type Args, type Context } from "../internal/cli/command.ts";
 import { UsageError } from "../internal/cli/errors.ts";
+import { printData, printJson, printText } from "../internal/cli/output.ts";
 import { DOCKERFILES, PARTS, type Part } from "../internal/images/dockerfile.ts";
 import { readOptions, readParts, splitPair } from "../internal/images/options.ts";
 import { imageTable } from "../internal/images/report.ts";
@@ -165,13 +166,13 @@ export default defineSubcommand({
     });
     const result = await buildImages(options, runDeps(context.signal));
     if (typeof result === "string") {
-      process.stdout.write(result);
+      printData(result);
       return 0;
     }
     const snippet = onloadSnippet(result.images, result.version);
-    if (args.output === "yaml") process.stdout.write(snippet);
-    else if (args.output === "json") process.stdout.write(`${JSON.stringify(result, null, 2)}\n`);
-    else process.stdout.write(`${imageTable(result.images)}\nFor the Onload resource:\n\n${snippet}`);
+    if (args.output === "yaml") printData(snippet);
+    else if (args.output === "json") printJson(result);
+    else printText(`${imageTable(result.images)}\nFor the Onload resource:\n\n${snippet}`);
     return 0;
   },
 });
@@ -184,9 +185,7 @@ async function printDockerfile({ args }: Context<BuildArgs>, parts: Part[]): Pro
     throw new UsageError("Only modules are built inside the cluster: use build-images module --configmap");
   }
   const dockerfile = (await readDockerfiles(args.dockerfile))[part] ?? DOCKERFILES[part];
-  process.stdout.write(
-    args.configmap ? dockerfileConfigMap(dockerfile, args["configmap-name"], args.namespace) : dockerfile,
-  );
+  printData(args.configmap ? dockerfileConfigMap(dockerfile, args["configmap-name"], args.namespace) : dockerfile);
   return 0;
 }
 

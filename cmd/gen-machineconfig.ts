@@ -1,5 +1,6 @@
 import { clusterArgs, commonArgs, defineSubcommand, type Args, type Context } from "../internal/cli/command.ts";
 import { UsageError } from "../internal/cli/errors.ts";
+import { printData } from "../internal/cli/output.ts";
 import { checkInputs, checkName, DEFAULT_NAME, DEFAULT_ROLE, type Inputs } from "../internal/machineconfig/inputs.ts";
 import { machineConfig } from "../internal/machineconfig/machine-config.ts";
 import { KERNEL_VARIABLE } from "../internal/machineconfig/module-image.ts";
@@ -105,7 +106,7 @@ async function print(flags: Run["args"], inputs: Inputs): Promise<void> {
   const toFile = flags.output !== undefined && flags.output !== "-";
   const rendered = render(inputs, flags.format, toFile);
   if (toFile) await writeRendered(flags.output!, rendered, flags.force === true);
-  else process.stdout.write(rendered.text);
+  else printData(rendered.text);
 }
 
 async function apply({ args: flags, signal, log }: Run, inputs: Inputs): Promise<void> {

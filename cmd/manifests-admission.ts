@@ -1,4 +1,5 @@
 import { commonArgs, defineSubcommand } from "../internal/cli/command.ts";
+import { printData } from "../internal/cli/output.ts";
 import { render } from "../internal/manifests/render.ts";
 
 export default defineSubcommand({
@@ -10,6 +11,6 @@ export default defineSubcommand({
     { run: "onloadctl manifests admission | kubectl apply --server-side -f -", does: "Install or update the policies" },
   ],
   async run() {
-    process.stdout.write(render("admission"));
+    printData(render("admission"));
   },
 });

@@ -1,5 +1,6 @@
 import { commonArgs, defineSubcommand } from "../internal/cli/command.ts";
 import { imageFlag, namespaceFlag } from "../internal/cli/values.ts";
+import { printData } from "../internal/cli/output.ts";
 import { render } from "../internal/manifests/render.ts";
 import { manifestArgs } from "./shared/manifests.ts";
 
@@ -40,6 +41,6 @@ export default defineSubcommand({
       secureMetrics,
     };
     const trees = secureMetrics ? ["default", "secure-metrics"] : ["default"];
-    process.stdout.write(trees.map((tree) => render(tree, options)).join(""));
+    printData(trees.map((tree) => render(tree, options)).join(""));
   },
 });

@@ -1,5 +1,6 @@
 import { commonArgs, defineSubcommand } from "../internal/cli/command.ts";
 import { namespaceFlag } from "../internal/cli/values.ts";
+import { printData } from "../internal/cli/output.ts";
 import { render } from "../internal/manifests/render.ts";
 import { manifestArgs } from "./shared/manifests.ts";
 
@@ -15,6 +16,6 @@ export default defineSubcommand({
   },
   async run({ args }) {
     const namespace = namespaceFlag("namespace", args.namespace);
-    process.stdout.write(render("prometheus", { namespace, secureMetrics: args["secure-metrics"] ?? false }));
+    printData(render("prometheus", { namespace, secureMetrics: args["secure-metrics"] ?? false }));
   },
 });

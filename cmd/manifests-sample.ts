@@ -1,6 +1,7 @@
 import { commonArgs, defineSubcommand } from "../internal/cli/command.ts";
 import { UsageError } from "../internal/cli/errors.ts";
 import { namespaceFlag } from "../internal/cli/values.ts";
+import { printData } from "../internal/cli/output.ts";
 import { render } from "../internal/manifests/render.ts";
 import { manifestArgs } from "./shared/manifests.ts";
 
@@ -38,6 +39,6 @@ export default defineSubcommand({
     if (!Object.hasOwn(SAMPLES, args.name)) {
       throw new UsageError(`Unknown sample "${args.name}": use one of ${Object.keys(SAMPLES).join(", ")}`);
     }
-    process.stdout.write(render(`samples/${args.name}`, { namespace: namespaceFlag("namespace", args.namespace) }));
+    printData(render(`samples/${args.name}`, { namespace: namespaceFlag("namespace", args.namespace) }));
   },
 });

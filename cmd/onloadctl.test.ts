@@ -19,6 +19,7 @@ const COMMANDS = [
   "status",
   "plan",
   "uninstall",
+  "licenses",
 ];
 
 let onloadctl: string;

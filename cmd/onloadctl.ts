@@ -1,11 +1,12 @@
 #!/usr/bin/env bun
 import type { Subcommand } from "../internal/cli/command.ts";
+import { standardError } from "../internal/cli/output.ts";
 import { runMain } from "../internal/cli/run-main.ts";
 import { environmentProblem } from "./shared/runtime-variables.ts";
 
 const problem = environmentProblem(process.env);
 if (problem !== undefined) {
-  process.stderr.write(`${problem}\n`);
+  standardError.write(`${problem}\n`);
   process.exit(2);
 }
 
@@ -47,6 +48,10 @@ const root: Subcommand = {
     uninstall: {
       summary: "Remove Onload from all nodes, and then the operator",
       load: async () => (await import("./uninstall.ts")).default,
+    },
+    licenses: {
+      summary: "Print the licences of all software in this executable",
+      load: async () => (await import("./licenses.ts")).default,
     },
   },
 };

@@ -1,8 +1,9 @@
 import { readFile } from "node:fs/promises";
 import { text } from "node:stream/consumers";
-import { parseAllDocuments, stringify } from "yaml";
 import { clusterArgs, commonArgs, defineSubcommand } from "../internal/cli/command.ts";
 import { errorText, UsageError } from "../internal/cli/errors.ts";
+import { printData, printJson, printText } from "../internal/cli/output.ts";
+import { parseYaml, yamlText } from "../internal/cli/yaml.ts";
 import { connect } from "../internal/kube/connect.ts";
 import type { RawOnload } from "../internal/operator/cache/caches.ts";
 import { lookAhead } from "../internal/operator/view/outlook.ts";
@@ -60,9 +61,9 @@ export default defineSubcommand({
       );
       const outlook = await lookAhead(session, observed, signal);
       const plans = observed.map((each) => describePlan(each, outlook));
-      if (args.output === "json") process.stdout.write(`${JSON.stringify(plans, null, 2)}\n`);
-      else if (args.output === "yaml") process.stdout.write(stringify(plans));
-      else process.stdout.write(servingText(await session.serving(Date.now(), signal)) + planText(plans));
+      if (args.output === "json") printJson(plans);
+      else if (args.output === "yaml") printData(yamlText(plans));
+      else printText(servingText(await session.serving(Date.now(), signal)) + planText(plans));
       return 0;
     } finally {
       await session.close();
@@ -74,10 +75,7 @@ export default defineSubcommand({
 async function readDocuments(file: string): Promise<unknown[]> {
   try {
     const content = await (file === "-" ? text(process.stdin) : readFile(file, "utf8"));
-    const documents = parseAllDocuments(content);
-    const problem = documents.flatMap(({ errors }) => errors)[0];
-    if (problem) throw problem;
-    return documents.map((document) => document.toJS() as unknown);
+    return parseYaml(content);
   } catch (error) {
     throw new UsageError(`Cannot read ${file}: ${errorText(error)}`, { cause: error });
   }

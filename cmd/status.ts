@@ -1,6 +1,7 @@
-import { stringify } from "yaml";
 import { ONLOAD_GROUP, ONLOAD_KIND } from "../internal/api/names.ts";
 import { clusterArgs, commonArgs, defineSubcommand } from "../internal/cli/command.ts";
+import { jsonText, printData, printText, standardOutput } from "../internal/cli/output.ts";
+import { yamlText } from "../internal/cli/yaml.ts";
 import { connect } from "../internal/kube/connect.ts";
 import { drawLive } from "../internal/operator/view/live.ts";
 import { Session } from "../internal/operator/view/session.ts";
@@ -29,18 +30,20 @@ export default defineSubcommand({
     let changed: () => void = () => undefined;
     const session = await Session.open(client, args.namespace || undefined, log, signal, () => changed());
     try {
-      const draw = async (): Promise<string> => {
+      const look = async (): Promise<Report> => {
         const now = Date.now();
         const serving = await session.serving(now, signal);
         const resources = describeStatus(await session.observe(args.name, now, signal), serving);
-        return render(resources, serving, args.output, now);
+        return { resources, serving, now };
       };
+      const isData = args.output === "json" || args.output === "yaml";
       if (args.watch) {
-        await drawLive(process.stdout, draw, (wake) => (changed = wake), signal);
+        const draw = async (): Promise<string> => render(await look(), args.output);
+        await drawLive(standardOutput, draw, (wake) => (changed = wake), signal, isData);
         return 0;
       }
       if (args.name !== undefined) session.require(args.name);
-      process.stdout.write(await draw());
+      (isData ? printData : printText)(render(await look(), args.output));
       return 0;
     } finally {
       await session.close();
@@ -49,12 +52,19 @@ export default defineSubcommand({
   },
 });
 
-function render(resources: readonly ResourceStatus[], serving: Serving, output: string, now: number): string {
+/** One look at the cluster. */
+interface Report {
+  resources: ResourceStatus[];
+  serving: Serving;
+  now: number;
+}
+
+function render({ resources, serving, now }: Report, output: string): string {
   switch (output) {
     case "json":
-      return `${JSON.stringify(resources, null, 2)}\n`;
+      return jsonText(resources);
     case "yaml":
-      return stringify(resources);
+      return yamlText(resources);
     case "name":
       return resources.map(({ name }) => `${ONLOAD_KIND.toLowerCase()}.${ONLOAD_GROUP}/${name}\n`).join("");
     default:

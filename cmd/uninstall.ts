@@ -1,6 +1,7 @@
 import { createInterface } from "node:readline/promises";
 import { clusterArgs, commonArgs, defineSubcommand } from "../internal/cli/command.ts";
 import { UsageError } from "../internal/cli/errors.ts";
+import { printText, standardError } from "../internal/cli/output.ts";
 import { durationFlag, namespaceFlag } from "../internal/cli/values.ts";
 import { connect } from "../internal/kube/connect.ts";
 import { uninstall } from "../internal/uninstall/uninstall.ts";
@@ -42,7 +43,7 @@ export default defineSubcommand({
       throw new UsageError("Cannot ask, because standard input is no terminal: give --yes, or --dry-run to only look");
     }
     const client = await connect({ kubeconfig: args.kubeconfig, context: args.context });
-    const say = (line: string): void => void process.stderr.write(`${line}\n`);
+    const say = (line: string): void => standardError.write(`${line}\n`);
     try {
       const outcome = await uninstall(
         {
@@ -52,7 +53,7 @@ export default defineSubcommand({
           crd: args.crd,
           dryRun: args["dry-run"],
           timeoutMs,
-          print: (text) => void process.stdout.write(text),
+          print: printText,
           say,
           confirm: async () => args.yes || ask(signal),
         },
@@ -69,9 +70,10 @@ export default defineSubcommand({
 /** Asks on the terminal. */
 async function ask(signal: AbortSignal): Promise<boolean> {
   // Without line editing, Ctrl-C reaches the process as a signal.
-  const lines = createInterface({ input: process.stdin, output: process.stderr, terminal: false });
+  const lines = createInterface({ input: process.stdin, terminal: false });
+  standardError.write('Type "yes" to do this: ');
   try {
-    return (await lines.question('Type "yes" to do this: ', { signal })).trim().toLowerCase() === "yes";
+    return (await lines.question("", { signal })).trim().toLowerCase() === "yes";
   } finally {
     lines.close();
   }

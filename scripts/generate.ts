@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { stringify } from "yaml";
 import { onloadCrd, specForm } from "../internal/api/crd.ts";
 import { generateProto } from "./generate-proto.ts";
+import { thirdPartyNotices } from "./lib/third-party.ts";
 import { checkout } from "../internal/testcluster/lib/paths.ts";
 
 const crd = `# Generated from internal/api/schema.ts by scripts/generate.ts.\n${stringify(onloadCrd(), { lineWidth: 120 })}`;
@@ -65,6 +66,7 @@ const files = new Map([
   ["internal/manifests/files.gen.ts", embedManifests()],
   ["internal/api/spec-form.gen.ts", form],
   ...(await generateProto()),
+  ["internal/licenses/third-party.gen.txt", await thirdPartyNotices(checkout)] as const,
 ]);
 
 const check = process.argv.includes("--check");

@@ -2,6 +2,7 @@
 import { homedir } from "node:os";
 import { join } from "node:path";
 import type { Args } from "../../internal/cli/command.ts";
+import { standardError } from "../../internal/cli/output.ts";
 import { VERSION } from "../../internal/cli/version.ts";
 import { ENGINE_NAMES } from "../../internal/images/engine.ts";
 import { createProgress } from "../../internal/images/progress.ts";
@@ -32,7 +33,7 @@ export const engineArgs = {
 /** The dependencies of functions in internal/images: this process, its terminal and its cache folder. */
 export function runDeps(signal: AbortSignal): RunDeps {
   const cache = join(process.env["XDG_CACHE_HOME"] || join(homedir(), ".cache"), "onloadctl");
-  const progress = createProgress(process.stderr);
+  const progress = createProgress(standardError);
   return {
     runner: processRunner,
     progress,

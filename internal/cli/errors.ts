@@ -1,3 +1,8 @@
+import { printable } from "./printable.ts";
+
+/** Longest text of an error, in characters. */
+const MAX_TEXT = 8192;
+
 /**
  * A mistake of the person at the terminal: a wrong flag, value or file. The message also says what would be right. The
  * program prints it as one line and exits with code 2.
@@ -7,19 +12,23 @@ export class UsageError extends Error {
 }
 
 /**
- * The text of anything thrown, on one line.
+ * The text of anything thrown, on one line, fit for terminals, logs, events and status.
  *
  * The text of the cause is appended only if the message does not contain it already. Messages of the form
  * "Cannot <verb> <object>: <reason>" usually do.
  */
 export function errorText(error: unknown): string {
+  return printable(textOf(error), MAX_TEXT);
+}
+
+function textOf(error: unknown): string {
   if (!(error instanceof Error)) return oneLine(String(error));
   const text = error.message === "" ? error.name : systemReason(error.message);
   if (error instanceof AggregateError && error.errors.length > 0) {
-    const parts = error.errors.map(errorText).filter((part) => !text.includes(part));
+    const parts = error.errors.map(textOf).filter((part) => !text.includes(part));
     return oneLine(parts.length > 0 ? `${text}: ${parts.join("; ")}` : text);
   }
-  const cause = error.cause === undefined ? "" : errorText(error.cause);
+  const cause = error.cause === undefined ? "" : textOf(error.cause);
   return oneLine(cause === "" || text.includes(cause) ? text : `${text}: ${cause}`);
 }
 

@@ -1,5 +1,8 @@
 import { createConsola, type ConsolaInstance, type ConsolaReporter } from "consola/core";
 import { errorText } from "./errors.ts";
+import { standardError, type Colour, type Painted } from "./output.ts";
+import { escapeControls, printable, printableLines } from "./printable.ts";
+import { hideSecrets } from "./secrets.ts";
 
 /** Structured values that go with a log line; an Error is written as its text. */
 export type Fields = Record<string, unknown>;
@@ -33,8 +36,10 @@ export interface LogOptions {
   now?: () => number;
 }
 
+/** Longest message or field of a line for people, in characters. */
+const MAX_TEXT = 8192;
 const CONSOLA_LEVEL: Record<LogLevel, number> = { error: 0, warn: 1, info: 3, debug: 4 };
-const COLOUR: Record<string, string> = { debug: "2", info: "36", warn: "33", error: "31" };
+const COLOUR: Record<string, Colour> = { debug: "dim", info: "cyan", warn: "yellow", error: "red" };
 
 /** Makes the program's logger: consola drops what is below the level, and hands the rest to our reporter. */
 export function createLogger(options: LogOptions = {}): Logger {
@@ -48,18 +53,24 @@ export function createLogger(options: LogOptions = {}): Logger {
 }
 
 /** Writes each entry as one line, to standard error by default: consola's own reporters write to standard output too. */
-function reporter({ format, write = toStderr, now = Date.now }: LogOptions): ConsolaReporter {
-  const line = (format ?? (process.stderr.isTTY ? "text" : "json")) === "json" ? jsonLine : textLine;
+function reporter({ format, write, now = Date.now }: LogOptions): ConsolaReporter {
+  const json = (format ?? (standardError.isTTY ? "text" : "json")) === "json";
   return {
     log({ type, args }) {
       const [message, fields] = args as [string, Fields];
-      write(line(type, message, fields, new Date(now())));
+      const when = new Date(now());
+      if (json) {
+        const line = jsonLine(type, message, fields, when);
+        if (write) write(line);
+        else standardError.writeData(line);
+      } else {
+        const pieces = textLine(type, message, fields, when);
+        if (write)
+          write(pieces.map((piece) => printableLines(typeof piece === "string" ? piece : piece.text)).join(""));
+        else standardError.write(...pieces);
+      }
     },
   };
-}
-
-function toStderr(line: string): void {
-  process.stderr.write(line);
 }
 
 /** A logger that writes nothing, for tests and quiet commands. */
@@ -82,16 +93,15 @@ function wrap(consola: ConsolaInstance, bound: Fields): Logger {
 function jsonLine(level: string, message: string, fields: Fields, when: Date): string {
   const line: Fields = { level, ts: when.toISOString(), msg: message };
   for (const [key, value] of Object.entries(fields)) line[key] = plain(value);
-  return `${JSON.stringify(line)}\n`;
+  return `${hideSecrets(escapeControls(JSON.stringify(line)))}\n`;
 }
 
-function textLine(level: string, message: string, fields: Fields, when: Date): string {
+function textLine(level: string, message: string, fields: Fields, when: Date): (string | Painted)[] {
   const parts = Object.entries(fields)
     .filter(([, value]) => value !== undefined)
     .map(([key, value]) => `${key}=${quoted(plain(value))}`);
-  const name = level.toUpperCase().padEnd(5);
-  const head = useColour(process.stderr) ? `\u001b[${COLOUR[level] ?? "0"}m${name}\u001b[0m` : name;
-  return `${when.toISOString().slice(11, 19)} ${head} ${[message, ...parts].join("  ")}\n`;
+  const head: Painted = { text: level.toUpperCase().padEnd(5), colour: COLOUR[level] ?? "dim" };
+  return [`${when.toISOString().slice(11, 19)} `, head, ` ${[printable(message, MAX_TEXT), ...parts].join("  ")}\n`];
 }
 
 function plain(value: unknown): unknown {
@@ -99,11 +109,7 @@ function plain(value: unknown): unknown {
 }
 
 function quoted(value: unknown): string {
-  const text = typeof value === "string" ? value : (JSON.stringify(value) ?? "undefined");
-  return /[\s"=]/.test(text) && typeof value === "string" ? JSON.stringify(text) : text;
-}
-
-/** Whether colours and cursor movement are welcome on `stream` (https://no-color.org: any non-empty NO_COLOR means no). */
-export function useColour(stream: { isTTY?: boolean }): boolean {
-  return stream.isTTY === true && !process.env["NO_COLOR"] && process.env["TERM"] !== "dumb";
+  if (typeof value !== "string") return escapeControls(JSON.stringify(value) ?? "undefined");
+  const text = printable(value, MAX_TEXT);
+  return /[\s"=]/.test(text) ? JSON.stringify(text) : text;
 }

@@ -1,11 +1,32 @@
+import { hideSecrets } from "./secrets.ts";
+
 /**
- * A text from elsewhere (a resource, a node, a log, a server), fit for a terminal: on one line, without characters that
- * move the cursor, colour or reorder what is printed, and with an end.
+ * A text from elsewhere (a resource, a node, a log, a server), fit for terminals, logs, events and status: on one line,
+ * without characters that move the cursor, colour or reorder what is printed, without logins, and with an end.
  *
  * @param max number of characters; what is longer ends in "..."
  */
 export function printable(text: string, max = 500): string {
   // The format characters (\p{Cf}) include those that reverse the direction of writing.
-  const plain = text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\s]+/gu, " ").trim();
+  const plain = hideSecrets(text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\s]+/gu, " ").trim());
   return plain.length > max ? `${plain.slice(0, max - 3)}...` : plain;
+}
+
+/** The same for a text of several lines: line ends and tabs stay, and so does its length. */
+export function printableLines(text: string): string {
+  return hideSecrets(text.replaceAll("\r\n", "\n").replace(/(?![\n\t])[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, " "));
+}
+
+/**
+ * JSON or YAML whose every character that a terminal obeys is written as an escape, as both allow within double quotes.
+ * Line ends and tabs of the layout stay. What a parser reads from it is the same.
+ */
+export function escapeControls(text: string): string {
+  return text.replace(/(?![\n\t])[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (character) =>
+    Array.from({ length: character.length }, (_, i) => unit(character.charCodeAt(i))).join(""),
+  );
+}
+
+function unit(code: number): string {
+  return `\\u${code.toString(16).padStart(4, "0")}`;
 }

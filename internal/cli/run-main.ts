@@ -3,6 +3,7 @@ import type { Subcommand } from "./command.ts";
 import { errorText, isAbort, UsageError } from "./errors.ts";
 import { createLogger, type LogFormat, type LogLevel } from "./log.ts";
 import { nearest } from "./nearest.ts";
+import { drained, printText, standardError } from "./output.ts";
 import { parseArguments } from "./parse-arguments.ts";
 import { usageText } from "./usage.ts";
 import { VERSION } from "./version.ts";
@@ -12,6 +13,13 @@ import { VERSION } from "./version.ts";
  * Exit codes are 0: done; 1: failed; 2: the command line is wrong; 128+n: signal n ended it before it had finished.
  */
 export async function runMain(root: Subcommand, raw: string[]): Promise<never> {
+  // The runtime would write what nobody caught as it is, with the source beside it.
+  for (const event of ["uncaughtException", "unhandledRejection"] as const) {
+    process.on(event, (error: unknown) => {
+      standardError.write(`${errorText(error)}\n`);
+      process.exit(1);
+    });
+  }
   const stop = new AbortController();
   let signalCode: number | undefined;
   for (const [name, code] of [
@@ -29,17 +37,17 @@ export async function runMain(root: Subcommand, raw: string[]): Promise<never> {
     code = await runCommandLine(root, raw, stop.signal);
   } catch (error) {
     if (error instanceof UsageError) {
-      process.stderr.write(`${errorText(error)}\n`);
+      standardError.write(`${errorText(error)}\n`);
       code = 2;
     } else if (signalCode !== undefined && isAbort(error)) {
       code = signalCode;
     } else {
-      process.stderr.write(`${errorText(error)}\n`);
+      standardError.write(`${errorText(error)}\n`);
       code = 1;
     }
   }
   // The process must not end before the reader of a pipe has got everything that was written.
-  await Promise.all([drained(process.stdout), drained(process.stderr)]);
+  await drained();
   process.exit(code);
 }
 
@@ -65,16 +73,16 @@ async function runCommandLine(root: Subcommand, raw: string[], signal: AbortSign
   }
   const flags = rest.includes("--") ? rest.slice(0, rest.indexOf("--")) : rest;
   if (flags.includes("--help") || flags.includes("-h")) {
-    process.stdout.write(usageText(command, path));
+    printText(usageText(command, path));
     return 0;
   }
   if (command === root && flags.includes("--version")) {
-    process.stdout.write(`onloadctl ${VERSION}\n`);
+    printText(`onloadctl ${VERSION}\n`);
     return 0;
   }
   const args = parseArguments(rest, command.args ?? {});
   if (!command.run) {
-    process.stderr.write(usageText(command, path));
+    standardError.write(usageText(command, path));
     return 2;
   }
   const log = createLogger({
@@ -88,10 +96,4 @@ async function runCommandLine(root: Subcommand, raw: string[], signal: AbortSign
 function programName(): string {
   const name = basename(process.argv0);
   return name.startsWith("kubectl-") ? name.replace("-", " ") : "onloadctl";
-}
-
-function drained(stream: NodeJS.WriteStream): Promise<void> {
-  return new Promise((resolve) => {
-    stream.write("", () => resolve());
-  });
 }

@@ -1,11 +1,13 @@
+import { printable } from "./printable.ts";
+
 /**
  * A table as kubectl prints it: upper-case headings, columns three spaces apart, no borders, no trailing blanks.
- * Empty cells show as `<none>`.
+ * Empty cells show as `<none>`; texts are made safe before they are measured.
  */
 export function formatTable(headings: readonly string[], rows: readonly (readonly string[])[]): string {
   const table = [
     headings.map((heading) => heading.toUpperCase()),
-    ...rows.map((row) => row.map((cell) => cell || "<none>")),
+    ...rows.map((row) => row.map((cell) => printable(cell, Infinity) || "<none>")),
   ];
   const widths = headings.map((_, column) => Math.max(...table.map((row) => row[column]?.length ?? 0)));
   return table

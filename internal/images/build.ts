@@ -13,6 +13,7 @@ import {
   type SourceReference,
   type WorkFiles,
 } from "./commands.ts";
+import { NOTICES } from "../licenses/notices.ts";
 import { diagnose, lastLines } from "./diagnose.ts";
 import type { RegistryAccess } from "./access.ts";
 import { bareId, type EngineName } from "./engine.ts";
@@ -201,6 +202,7 @@ async function prepareExecutable(path: string, { work }: BuildDeps): Promise<voi
   await mkdir(folder, { recursive: true });
   await copyFile(path, join(folder, "onloadctl"));
   await chmod(join(folder, "onloadctl"), 0o755);
+  await writeFile(join(folder, "THIRD-PARTY"), NOTICES);
 }
 
 /** Runs `work` for each item, at most `limit` at a time. After a failure no further item is begun. */

@@ -121,6 +121,8 @@ export function dryRunScript(plan: Plan, request: Request, options: DryRunOption
       const folder = `${work.root}/onloadctl`;
       lines.push(shellLine(["mkdir", folder]));
       lines.push(shellLine(["cp", options.executable?.path ?? "", `${folder}/onloadctl`]));
+      // Not by the copy: it may be for another machine.
+      lines.push(`${shellLine(["onloadctl", "licenses"])} >${shellWord(`${folder}/THIRD-PARTY`)}`);
     }
     lines.push(...writeDockerfile(image, dockerfilePath(work, image), reference));
     const stage = engine.unstage && image === sourceImage ? stageTag(image, "dry-run") : undefined;

@@ -1,11 +1,5 @@
-import { useColour } from "../cli/log.ts";
-
-/** Where progress goes: standard error in production. */
-export interface ProgressStream {
-  write(text: string): unknown;
-  isTTY?: boolean;
-  columns?: number;
-}
+import { Terminal, type Painted, type Stream } from "../cli/output.ts";
+import { printable } from "../cli/printable.ts";
 
 /** Shows the steps of a run. */
 export interface Progress {
@@ -27,35 +21,36 @@ export interface Step {
  *
  * @param now clock in milliseconds
  */
-export function createProgress(stream: ProgressStream, now: () => number = Date.now): Progress {
-  return useColour(stream) ? new TerminalProgress(stream, now) : plainProgress(stream, now);
+export function createProgress(stream: Stream | Terminal, now: () => number = Date.now): Progress {
+  const terminal = stream instanceof Terminal ? stream : new Terminal(stream);
+  return terminal.useColour ? new TerminalProgress(terminal, now) : plainProgress(terminal, now);
 }
 
-function plainProgress(stream: ProgressStream, now: () => number): Progress {
-  const write = (text: string): unknown => stream.write(`${text}\n`);
+function plainProgress(terminal: Terminal, now: () => number): Progress {
+  const write = (text: string): void => terminal.write(`${text}\n`);
   return {
     begin(name) {
       const start = now();
       write(`[${name}] started`);
       return {
-        line: (text) => void write(`[${name}] ${text}`),
-        end: (ok) => void write(`[${name}] ${ok ? "done" : "failed"} in ${seconds(now() - start)}`),
+        line: (text) => write(`[${name}] ${text}`),
+        end: (ok) => write(`[${name}] ${ok ? "done" : "failed"} in ${seconds(now() - start)}`),
       };
     },
-    skip: (name, why) => void write(`[${name}] ${why}`),
-    note: (text) => void write(text),
+    skip: (name, why) => write(`[${name}] ${why}`),
+    note: (text) => write(text),
   };
 }
 
 class TerminalProgress implements Progress {
-  #stream: ProgressStream;
+  #terminal: Terminal;
   #now: () => number;
   #running = new Map<string, { start: number; last: string }>();
   #drawn = 0;
   #timer: ReturnType<typeof setInterval> | undefined;
 
-  constructor(stream: ProgressStream, now: () => number) {
-    this.#stream = stream;
+  constructor(terminal: Terminal, now: () => number) {
+    this.#terminal = terminal;
     this.#now = now;
   }
 
@@ -71,8 +66,8 @@ class TerminalProgress implements Progress {
       },
       end: (ok) => {
         this.#running.delete(name);
-        const mark = ok ? "\u001b[32m\u2714\u001b[0m" : "\u001b[31m\u2718\u001b[0m";
-        this.#print(`${mark} ${name}  ${seconds(this.#now() - state.start)}`);
+        const mark: Painted = ok ? { text: "\u2714", colour: "green" } : { text: "\u2718", colour: "red" };
+        this.#print(mark, ` ${name}  ${seconds(this.#now() - state.start)}`);
         if (this.#running.size > 0) return;
         clearInterval(this.#timer);
         this.#timer = undefined;
@@ -81,36 +76,31 @@ class TerminalProgress implements Progress {
   }
 
   skip(name: string, why: string): void {
-    this.#print(`\u001b[2m\u2714 ${name}  ${why}\u001b[0m`);
+    this.#print({ text: `\u2714 ${name}  ${why}`, colour: "dim" });
   }
 
   note(text: string): void {
     this.#print(text);
   }
 
-  #print(text: string): void {
-    this.#stream.write(`${this.#erase()}${text}\n`);
+  #print(...pieces: (string | Painted)[]): void {
+    this.#replace(0, ...pieces, "\n");
     this.#draw();
   }
 
   #draw(): void {
-    const width = (this.#stream.columns ?? 80) - 1;
+    const width = this.#terminal.columns - 1;
     const lines = [...this.#running].map(([name, { start, last }]) =>
-      // Control characters in the output of the engine must not move our cursor.
-      // eslint-disable-next-line no-control-regex
-      `  ${name}  ${seconds(this.#now() - start)}  ${last.replace(/\u001b\[[0-9;]*[A-Za-z]|[\u0000-\u001f]/g, " ")}`.slice(
-        0,
-        width,
-      ),
+      // One line each, or the next drawing would not find its place.
+      `  ${name}  ${seconds(this.#now() - start)}  ${printable(last)}`.slice(0, width),
     );
-    this.#stream.write(this.#erase() + lines.map((line) => `${line}\n`).join(""));
-    this.#drawn = lines.length;
+    this.#replace(lines.length, lines.map((line) => `${line}\n`).join(""));
   }
 
-  #erase(): string {
-    const text = this.#drawn === 0 ? "" : `\u001b[${this.#drawn}A\u001b[0J`;
-    this.#drawn = 0;
-    return text;
+  /** @param drawn number of lines that the next drawing replaces */
+  #replace(drawn: number, ...pieces: (string | Painted)[]): void {
+    this.#terminal.replaceLines(this.#drawn, ...pieces);
+    this.#drawn = drawn;
   }
 }
 

@@ -147,7 +147,9 @@ test("an exec plugin that fails says so on one line, naming the command", async 
   const plugin = await file("#!/bin/sh\necho 'log in\nfirst' >&2\nexit 1\n");
   await chmod(plugin, 0o755);
   const { credentials } = await loadKubeconfig([await file(kubeconfig({ exec: { command: plugin } }))]);
-  await expect(credentials.identity()).rejects.toThrow(`exec plugin "${plugin}" failed: log in`);
+  await expect(credentials.identity()).rejects.toThrow(
+    `exec plugin "${plugin}" failed: it ends with 1; run it in a terminal to see why`,
+  );
 });
 
 test("several files are merged as kubectl does: missing ones skipped, the first to say something wins", async () => {

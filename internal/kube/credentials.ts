@@ -39,6 +39,8 @@ export interface ClusterConfig {
   /** Where this was read from, for messages. */
   source: string;
   credentials: Credentials;
+  /** Why the credentials are not used, if they are not: what to say when the server wants some. */
+  withheld?: string | undefined;
 }
 
 // client-go reads token files again after a minute; the kubelet rotates them long before they expire.

@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { printable } from "../cli/printable.ts";
 import type { DeepReadonly, KubeObject } from "../api/core.ts";
 import type { Resource } from "../api/resources.ts";
 import type { Event, ObjectReference } from "./kinds.ts";
@@ -52,7 +53,7 @@ export function newEvent(
     type: text.type,
     reason: text.reason,
     action: text.action ?? text.reason,
-    message: cut(text.note, 1024),
+    message: cut(printable(text.note, 1024), 1024),
     involvedObject: regarding,
     ...(text.related ? { related: text.related } : {}),
     reportingComponent: reporter.component,

@@ -40,7 +40,7 @@ export async function loadInCluster({
     (await readCredentialFile(join(serviceAccountDir, file))).toString("utf8");
   const credentials = refreshingCredentials(async () => {
     const [token, ca] = await Promise.all([read("token"), read("ca.crt")]);
-    return { headers: { authorization: `Bearer ${token.trim()}` }, tls: { ca } };
+    return { headers: { authorization: `Bearer ${token.trim()}` }, tls: { ca, rejectUnauthorized: true } };
   }, now);
   try {
     const namespace = (await read("namespace")).trim();

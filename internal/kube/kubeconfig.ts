@@ -1,10 +1,12 @@
 import type { Cluster, Context } from "@kubernetes/client-node/dist/config_types.js";
 import { readFile } from "node:fs/promises";
 import { delimiter, dirname, resolve } from "node:path";
+import { isIPv4 } from "node:net";
 import { URL } from "node:url";
 import { refreshingCredentials, type ClusterConfig } from "./credentials.ts";
 import { parseImpersonation } from "./impersonation.ts";
-import { identityReader, type ExecConfig, type KubeconfigUser } from "./kubeconfig-identity.ts";
+import type { ExecConfig } from "./exec-plugin.ts";
+import { identityReader, type KubeconfigUser, type Login } from "./kubeconfig-identity.ts";
 
 /** The parts of one or more kubeconfig files, merged as kubectl merges them: the first file that says something wins. */
 interface Kubeconfig {
@@ -48,16 +50,52 @@ export async function loadKubeconfig(
     const user = config.users.find((item) => item.name === context.user);
     if (!user && context.user)
       throw new Error(`context "${name}" names user "${context.user}", which it does not have`);
-    if (!URL.canParse(cluster.server))
-      throw new Error(`cluster "${cluster.name}" has server "${cluster.server}", which is no URL`);
+    const { server, login } = withoutLogin(cluster);
     if (cluster.proxyUrl) throw new Error(`cluster "${cluster.name}" has a proxy-url, which is not supported`);
-    const read = await identityReader(cluster, user);
-    const credentials = refreshingCredentials(read, options.now);
-    return { server: cluster.server, namespace: context.namespace ?? "default", source, credentials };
+    const place = { server, namespace: context.namespace ?? "default", source };
+    if (!maySendCredentials(server)) {
+      // As kubectl does. What is not sent need not be read either: no exec plugin runs.
+      const credentials = refreshingCredentials(() => Promise.resolve({ headers: {}, tls: {} }), options.now);
+      return { ...place, credentials, withheld: `no credentials were sent, because ${server} has no TLS: use https` };
+    }
+    const read = await identityReader({ ...cluster, server }, user, login);
+    return { ...place, credentials: refreshingCredentials(read, options.now) };
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new Error(`Cannot load kubeconfig ${source}: ${reason.replace(/\s*\n\s*/g, " ")}`, { cause: error });
   }
+}
+
+/** The server's address, and the login in it, which must not appear in any message. */
+function withoutLogin({ name, server }: Cluster): { server: string; login?: Login } {
+  if (!URL.canParse(server)) {
+    const shown = server.replace(/^([^@]*:\/\/)?.*@/s, "$1***@");
+    throw new Error(`cluster "${name}" has server "${shown}", which is no URL`);
+  }
+  const url = new URL(server);
+  if (url.protocol !== "https:" && url.protocol !== "http:")
+    throw new Error(`cluster "${name}" has a server that is neither https:// nor http://`);
+  if (url.username === "" && url.password === "") return { server };
+  const login = { username: decoded(url.username), password: decoded(url.password) };
+  url.username = "";
+  url.password = "";
+  return { server: url.href.replace(/\/$/, ""), login };
+}
+
+function decoded(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
+
+/** Whether a token or password may go to this server: over TLS, or to a process of this machine. */
+function maySendCredentials(server: string): boolean {
+  const { protocol, hostname } = new URL(server);
+  const loopback =
+    hostname === "localhost" || hostname === "[::1]" || (isIPv4(hostname) && hostname.startsWith("127."));
+  return protocol === "https:" || loopback;
 }
 
 async function readFiles(files: readonly string[]): Promise<Kubeconfig> {
@@ -84,11 +122,11 @@ async function readFiles(files: readonly string[]): Promise<Kubeconfig> {
 
 async function parse(text: string, dir: string): Promise<Kubeconfig> {
   // Only these two files of client-node: its index loads every generated model, some 40 MB.
-  const [{ parse: parseYaml }, types] = await Promise.all([
-    import("yaml"),
+  const [{ parseYaml }, types] = await Promise.all([
+    import("../cli/yaml.ts"),
     import("@kubernetes/client-node/dist/config_types.js"),
   ]);
-  const raw = parseYaml(text) as Record<string, unknown> | null;
+  const [raw = null] = parseYaml(text) as (Record<string, unknown> | null)[];
   if (raw === null || typeof raw !== "object" || Array.isArray(raw)) throw new Error("it is not a kubeconfig");
   const path = (file: string | undefined): string | undefined => (file ? resolve(dir, file) : file);
   const clusters = types.newClusters(raw["clusters"]);

@@ -5,6 +5,7 @@ import { abortable, sleep, systemClock, type Clock } from "./clock.ts";
 import { Connections, type Answer, type Limits } from "./connections.ts";
 import type { ClusterConfig, Identity } from "./credentials.ts";
 import { ApiError, ConnectionError, CredentialsError, LeadershipLostError, type Status } from "./errors.ts";
+import { hideOwnSecrets } from "./own-secrets.ts";
 import { Semaphore, TokenBucket } from "./rate-limit.ts";
 
 /** One HTTP request to the API server. */
@@ -69,6 +70,8 @@ export class Transport {
   readonly #clock: Clock;
   readonly #userAgent: string;
   readonly #host: string;
+  /** Takes out what was sent last. */
+  #hide: (text: string) => string = (text) => text;
 
   constructor(options: TransportOptions) {
     this.config = options.config;
@@ -100,7 +103,7 @@ export class Transport {
     const answer = parseObject(text);
     if (!answer) throw this.#broken(request, "EPROTO", "it did not answer with a JSON object", undefined);
     if (isExpected(answer)) return answer as T;
-    if (answer.kind === "Status") throw new ApiError(request.action, answer.code ?? 500, answer);
+    if (answer.kind === "Status") throw this.refusal(request.action, answer.code ?? 500, answer);
     const found = answer.kind ? `a ${answer.kind}` : "an object of no kind";
     throw this.#broken(request, "EPROTO", `it answered with ${found}: check the server's address`, undefined);
   }
@@ -172,6 +175,7 @@ export class Transport {
     let code = "<error>";
     try {
       const { headers, tls } = await this.#identity(request);
+      this.#hide = hideOwnSecrets(headers);
       const body = request.body === undefined ? undefined : JSON.stringify(request.body);
       const answer = await this.#connections.send(
         {
@@ -190,7 +194,8 @@ export class Transport {
         limits,
       );
       code = String(answer.status);
-      if (answer.status < 200 || answer.status >= 300) throw apiError(request.action, answer, await answer.text());
+      if (answer.status < 200 || answer.status >= 300)
+        throw this.#apiError(request.action, answer, await answer.text());
       return await read(answer);
     } catch (error) {
       throw this.#explain(request, error);
@@ -217,21 +222,33 @@ export class Transport {
   }
 
   #broken(request: ApiRequest, code: string, reason: string, cause: unknown): ConnectionError {
-    return new ConnectionError(request.action, this.config.server, code, reason, cause);
+    return new ConnectionError(request.action, this.config.server, code, this.#hide(reason), cause);
+  }
+
+  #apiError(action: string, answer: Answer, text: string): ApiError {
+    const { status } = answer;
+    const retryAfter = answer.header("retry-after");
+    const seconds = Number(retryAfter);
+    const body = status < 400 ? { message: redirected(answer) } : (parseObject(text) ?? { message: oneLine(text) });
+    return this.refusal(action, status, body, retryAfter !== undefined && seconds >= 0 ? seconds * 1000 : undefined);
+  }
+
+  /** What the server refused, in its words, without what we sent to it. */
+  refusal(action: string, status: number, body: Partial<Omit<Status, "kind">>, retryAfterMs?: number): ApiError {
+    const { withheld } = this.config;
+    const unknown = status === 401 || status === 403;
+    const note = unknown && withheld !== undefined ? `; ${withheld}` : "";
+    const hidden = JSON.parse(JSON.stringify(body), (_, value: unknown) =>
+      typeof value === "string" ? this.#hide(value) : value,
+    ) as typeof body;
+    const message = hidden.message || `HTTP status ${status}`;
+    return new ApiError(action, status, { ...hidden, message: `${message}${note}` }, retryAfterMs);
   }
 }
 
 /** Includes the length: without it, Bun sends a DELETE's body in a way that the server takes for another request. */
 function bodyHeaders(body: string, contentType = "application/json"): Record<string, string> {
   return { "content-type": contentType, "content-length": String(Buffer.byteLength(body)) };
-}
-
-function apiError(action: string, answer: Answer, text: string): ApiError {
-  const { status } = answer;
-  const retryAfter = answer.header("retry-after");
-  const seconds = Number(retryAfter);
-  const body = status < 400 ? { message: redirected(answer) } : (parseObject(text) ?? { message: oneLine(text) });
-  return new ApiError(action, status, body, retryAfter !== undefined && seconds >= 0 ? seconds * 1000 : undefined);
 }
 
 function redirected(answer: Answer): string {

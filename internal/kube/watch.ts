@@ -1,4 +1,4 @@
-import { ApiError, ConnectionError, type Status } from "./errors.ts";
+import { ConnectionError, type Status } from "./errors.ts";
 import { jsonLines } from "./json-lines.ts";
 import type { KubeObject } from "../api/core.ts";
 import type { Resource } from "../api/resources.ts";
@@ -58,7 +58,7 @@ export async function* watchEvents<T extends KubeObject>(
     if (typeof event === "string") {
       throw new ConnectionError(action, transport.config.server, "EPROTO", `a line of the stream is ${event}`);
     }
-    if (event.type === "ERROR") throw new ApiError(action, event.object.code ?? 500, event.object);
+    if (event.type === "ERROR") throw transport.refusal(action, event.object.code ?? 500, event.object);
     yield event as WatchEvent<T>;
   }
 }

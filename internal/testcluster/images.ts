@@ -141,6 +141,7 @@ export class ImageBuilder {
     copyFileSync(executable, join(context, "onloadctl"));
     chmodSync(join(context, "onloadctl"), 0o755);
     copyFileSync(join(checkout, "internal/images/dockerfiles/onloadctl.Dockerfile"), join(context, "Dockerfile"));
+    copyFileSync(join(checkout, "internal/licenses/third-party.gen.txt"), join(context, "THIRD-PARTY"));
     return await this.build(`onloadctl:${tag}`, context, { ONLOADCTL_BASE: await this.base() });
   }
 

@@ -185,6 +185,22 @@ describe("packages and runtimes stay where they belong", () => {
     expect(problems({ [file]: text })).toEqual([`${file}: ${problem}`]);
   });
 
+  test.each([
+    'process.stdout.write("x");\n',
+    'globalThis.process["stderr"].write("x");\n',
+    "const { stdin, stdout } = process;\n",
+    'import { stderr } from "node:process";\n',
+    'console.error("x");\n',
+    'writeSync(2, "x");\n',
+    'writeFileSync("/dev/stderr", "x");\n',
+    'spawn("x", { stdio: ["ignore", "inherit", "pipe"] });\n',
+    'export const CLEAR = "\\u001b[J";\n',
+  ])("only one file writes to the terminal: %j", (text) => {
+    const problem = "writes to the terminal; use internal/cli/output.ts, which makes texts safe";
+    expect(problems({ "internal/kube/a.ts": text })).toEqual([`internal/kube/a.ts: ${problem}`]);
+    expect(problems({ "internal/cli/output.ts": text, "internal/kube/a.test.ts": text })).toEqual([]);
+  });
+
   test("the device plugin does not load the API client, by whatever way", () => {
     const files = {
       "cmd/device-plugin.ts": dynamicImport("../internal/deviceplugin/plugin.ts") + typeImport("../internal/kube/t.ts"),

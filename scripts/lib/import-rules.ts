@@ -16,7 +16,8 @@ const LAYERS: Record<string, readonly string[]> = {
   uninstall: ["operator", "manifests", "controller", "kube", "api"],
   deviceplugin: ["probes", "api", "proto"],
   controlplane: ["api"],
-  images: ["api"],
+  licenses: [],
+  images: ["licenses", "api"],
   machineconfig: ["kube", "api"],
   testcluster: [],
 };
@@ -53,6 +54,9 @@ const PACKAGE_OWNERS: Record<string, readonly string[]> = {
 /** Files that may use what only one runtime offers, each the only one for its purpose. */
 const RUNTIME_ADAPTERS: readonly string[] = ["internal/deviceplugin/runtime.ts", "internal/controlplane/enter-node.ts"];
 
+/** The only file that writes to the terminal: it makes every text safe. */
+const TERMINAL = "internal/cli/output.ts";
+
 /** Subcommands that run on every node and must stay small. */
 const WITHOUT_API_CLIENT = ["cmd/device-plugin.ts", "cmd/control-plane.ts"];
 
@@ -82,6 +86,8 @@ export function importProblems(sources: Sources): string[] {
     }
     if (!servesTests(file) && !RUNTIME_ADAPTERS.includes(file) && usesRuntime(text))
       problems.push(`${file}: uses a runtime's own API; use node:`);
+    if (!servesTests(file) && file !== TERMINAL && usesTerminal(text))
+      problems.push(`${file}: writes to the terminal; use ${TERMINAL}, which makes texts safe`);
   }
   for (const circle of circles(importGraph(sources))) problems.push(`circle: ${circle.join(" -> ")}`);
   const loads = loadGraph(sources);
@@ -162,6 +168,21 @@ function usesRuntime(text: string): boolean {
     // Texts for people may name runtimes. A literal that is a name alone is a key.
     .replaceAll(/(["'`])(?!(?:Bun|Deno)\1)(?:\\.|(?!\1).)*\1/g, "''");
   return /\b(?:Bun|Deno)\b/.test(code);
+}
+
+/** Whether code writes to standard output or error itself, or has a control character that a terminal obeys. */
+function usesTerminal(text: string): boolean {
+  const code = text.replaceAll(/\/\*[\s\S]*?\*\/|(?<=^|\s)\/\/.*$/gm, "");
+  return [
+    /\bprocess\s*(?:\?\.|\.|\[)\s*["'`]?(?:stdout|stderr|emitWarning)\b/,
+    /\{[^{}]*\bstd(?:out|err)\b[^{}]*\}\s*=\s*(?:globalThis\s*\.\s*)?process\b/,
+    /from\s+["'](?:node:)?(?:process|tty|console)["']/,
+    /\bconsole\b(?!["'])/,
+    /\bwrite(?:v|File)?(?:Sync)?\(\s*[12]\s*,/,
+    /["'`]\/(?:dev\/(?:std(?:out|err)|tty)\b|(?:dev|proc\/self)\/fd\/[12]\b)/,
+    /\bstdio\s*:[^\n]*(?:inherit|[12]\s*[,\]])|\b(?:stdout|stderr)\s*:\s*["'`]inherit/,
+    /\\(?:u001b|u009b|u\{1b\}|x1b|x9b|033)/i,
+  ].some((use) => use.test(code));
 }
 
 /** Which production file loads which file or package when it runs: type-only imports are left out. */

@@ -2,6 +2,7 @@
  * The failure of a node, kept in an annotation of that node beside the step record. What KMM and the kubelet report comes
  * and goes while they try again, and the operator may be started anew: the record is how a failure lasts.
  */
+import { printable } from "../../cli/printable.ts";
 import { pluginLabel, type OnloadKey } from "../../api/names.ts";
 import { NODE_REASON, type NodeReason } from "../../api/reasons.ts";
 
@@ -70,5 +71,5 @@ function isReason(value: unknown): value is NodeReason {
 
 /** One line of bounded length, without signs that a terminal obeys. */
 function messageOf(text: string): string {
-  return text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]+/gu, " ").slice(0, MAX_MESSAGE_CHARACTERS);
+  return printable(text, MAX_MESSAGE_CHARACTERS);
 }

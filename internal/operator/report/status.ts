@@ -1,5 +1,6 @@
 /** Writes status: only if it has changed, and counts and messages at most once a second. */
 import { isDeepStrictEqual } from "node:util";
+import { printable } from "../../cli/printable.ts";
 import type { Condition, DeepReadonly } from "../../api/core.ts";
 import type { OnloadStatus } from "../../api/onload.ts";
 import { CONDITION, REASON } from "../../api/reasons.ts";
@@ -15,6 +16,9 @@ import { drafterOf, withTimes } from "./conditions.ts";
 
 /** Counts and messages are written at most this often; conditions that change are written at once. */
 const INTERVAL_MS = 1000;
+/** Longest messages that the CRD takes, in characters. */
+const MAX_CONDITION = 32_768;
+const MAX_PROBLEM = 4096;
 
 /** What writing a status needs. */
 export interface StatusWriter {
@@ -34,9 +38,10 @@ export async function writeStatus(
   { client, caches, monotonic }: StatusWriter,
   memory: { statusWrittenAt: number | undefined },
   onload: DeepReadonly<RawOnload>,
-  status: OnloadStatus,
+  wanted: OnloadStatus,
   signal: AbortSignal,
 ): Promise<number | undefined> {
+  const status = withSafeMessages(wanted);
   const old = onload.status as DeepReadonly<OnloadStatus> | undefined;
   if (isDeepStrictEqual(old, JSON.parse(JSON.stringify(status)))) return undefined;
   const waitMs = (memory.statusWrittenAt ?? -Infinity) + INTERVAL_MS - monotonic();
@@ -60,6 +65,20 @@ export async function writeStatus(
     // It is gone, was changed, or is another one by now, and the cache does not know yet.
     return INTERVAL_MS;
   }
+}
+
+/** Messages quote logs, nodes and servers, and people read them on terminals. */
+function withSafeMessages(status: OnloadStatus): OnloadStatus {
+  const safe =
+    (max: number) =>
+    <T extends { message?: string | undefined }>(each: T): T =>
+      each.message === undefined ? each : { ...each, message: printable(each.message, max) };
+  return {
+    ...status,
+    ...(status.conditions ? { conditions: status.conditions.map(safe(MAX_CONDITION)) } : {}),
+    ...(status.problems ? { problems: status.problems.map(safe(MAX_PROBLEM)) } : {}),
+    ...(status.rollback ? { rollback: safe(MAX_PROBLEM)(status.rollback) } : {}),
+  };
 }
 
 /** What decides or what people wait for: conditions, the selector, the rollback, and the version to go back to. */

@@ -1,16 +1,12 @@
 import { expect, test } from "bun:test";
+import { Terminal } from "../../cli/output.ts";
 import { poll } from "../../testcluster/lib/poll.ts";
 import { drawLive } from "./live.ts";
 
-function screen(isTTY: boolean): {
-  isTTY: boolean;
-  rows: number;
-  columns: number;
-  written: string[];
-  write(text: string): void;
-} {
+function screen(isTTY: boolean): { terminal: Terminal; written: string[] } {
   const written: string[] = [];
-  return { isTTY, rows: 5, columns: 12, written, write: (text) => void written.push(text) };
+  const stream = { isTTY, rows: 5, columns: 12, write: (text: string) => void written.push(text) };
+  return { terminal: new Terminal(stream), written };
 }
 
 test("on a terminal a view is drawn in place and cut to the screen", async () => {
@@ -18,7 +14,7 @@ test("on a terminal a view is drawn in place and cut to the screen", async () =>
   const stop = new AbortController();
   const text = ["a line that is too long", "2", "3", "4", "5", "6"].join("\n");
   const drawing = drawLive(
-    out,
+    out.terminal,
     () => Promise.resolve(text),
     () => undefined,
     stop.signal,
@@ -39,7 +35,7 @@ test("elsewhere each change is a block, and what did not change is not repeated"
     draws++;
     return Promise.resolve(text);
   };
-  const drawing = drawLive(out, draw, (wake) => (changed = wake), stop.signal);
+  const drawing = drawLive(out.terminal, draw, (wake) => (changed = wake), stop.signal);
   await poll(() => Promise.resolve(draws === 1), { what: "the first view" });
   changed();
   await poll(() => Promise.resolve(draws === 2), { what: "a look at the same" });
@@ -53,7 +49,7 @@ test("elsewhere each change is a block, and what did not change is not repeated"
 
 test("what cannot be drawn ends it with the error", () => {
   const failing = drawLive(
-    screen(false),
+    screen(false).terminal,
     () => Promise.reject(new Error("gone")),
     () => undefined,
     new AbortController().signal,

@@ -1,15 +1,7 @@
 /** A view that is drawn anew on every change: in place on a terminal, else as one block after another. */
-import { stripVTControlCharacters } from "node:util";
+import type { Terminal } from "../../cli/output.ts";
+import { printableLines } from "../../cli/printable.ts";
 
-/** Where a live view is drawn. */
-export interface Screen {
-  isTTY?: boolean | undefined;
-  rows?: number | undefined;
-  columns?: number | undefined;
-  write(text: string): unknown;
-}
-
-const HOME_AND_CLEAR = "\u001b[H\u001b[J";
 /** A view is drawn at most this often. */
 const FRAME_MS = 200;
 
@@ -18,12 +10,14 @@ const FRAME_MS = 200;
  *
  * @param draw gives the text to show
  * @param subscribe is given a function to call when the text may have changed
+ * @param isData whether the text is JSON or YAML, which programs read from a pipe
  */
 export async function drawLive(
-  screen: Screen,
+  screen: Terminal,
   draw: () => Promise<string>,
   subscribe: (changed: () => void) => void,
   signal: AbortSignal,
+  isData = false,
 ): Promise<void> {
   let wake: () => void = () => undefined;
   let stale = true;
@@ -37,7 +31,11 @@ export async function drawLive(
     if (stale) {
       stale = false;
       const text = await draw();
-      if (text !== shown) screen.write(screen.isTTY ? HOME_AND_CLEAR + fit(text, screen) : `${text}\n`);
+      if (text !== shown) {
+        if (screen.isTTY) screen.redraw(fit(text, screen));
+        else if (isData) screen.writeData(`${text}\n`);
+        else screen.write(`${text}\n`);
+      }
       shown = text;
     }
     await new Promise<void>((resolve) => {
@@ -54,11 +52,9 @@ export async function drawLive(
 }
 
 /** What fits on the screen, so that the top stays in place. */
-function fit(text: string, { rows = 24, columns = 80 }: Screen): string {
-  const lines = text.split("\n");
+function fit(text: string, { rows, columns }: Terminal): string {
+  const lines = printableLines(text).split("\n");
   const shown =
     lines.length > rows - 1 ? [...lines.slice(0, rows - 2), `... ${lines.length - rows + 2} more lines`] : lines;
-  return shown
-    .map((line) => (stripVTControlCharacters(line).length > columns ? line.slice(0, columns) : line))
-    .join("\n");
+  return shown.map((line) => line.slice(0, columns)).join("\n");
 }

@@ -1,4 +1,5 @@
 /** What `onloadctl plan` says: what the operator would do next, in which order, and what would be in its way. Pure. */
+import { printable } from "../../cli/printable.ts";
 import { formatTable } from "../../cli/table.ts";
 import type { DeepReadonly, Pod, PodDisruptionBudget } from "../../api/core.ts";
 import { holderOf, type Force } from "../cache/holders.ts";
@@ -188,7 +189,7 @@ export function planText(plans: readonly ResourcePlan[]): string {
         `${plan.namespace}/${plan.name}: version ${plan.version || "unknown"}, at most ${plan.maxUnavailable} of its nodes out at once`,
         ...plan.notes,
         ...plan.objects,
-      ];
+      ].map((line) => printable(line, Infinity));
       if (plan.nodes.length === 0) return `${[...lines, "Nothing to do on any node"].join("\n")}\n`;
       const rows = plan.nodes.map((node) => [
         node.turn < 0 ? "-" : node.turn === 0 ? "now" : String(node.turn),

@@ -1,4 +1,5 @@
 /** What `onloadctl status` says: per resource and per node, in the operator's own words. Pure. */
+import { printable } from "../../cli/printable.ts";
 import { formatAge, formatTable } from "../../cli/table.ts";
 import type { DeepReadonly } from "../../api/core.ts";
 import type { NodeProblem, OnloadStatus } from "../../api/onload.ts";
@@ -131,7 +132,12 @@ function holding({ state, facts: { holders } }: NodePlan): string {
 export function servingText(serving: Serving): string {
   if (serving.state === "acts") return "";
   const remedy = remedyOf(serving);
-  return `${serving.message}${remedy === "" ? "" : `; ${remedy}`}\n`;
+  return `${line(`${serving.message}${remedy === "" ? "" : `; ${remedy}`}`)}\n`;
+}
+
+/** A text of a resource must not look like further lines of ours. */
+function line(text: string): string {
+  return printable(text, Infinity);
 }
 
 /** As tables; `wide` adds kernels and the last Ready version. */
@@ -152,8 +158,8 @@ export function statusText(resources: readonly ResourceStatus[], serving: Servin
   ]);
   let text = `${operator}${operator === "" ? "" : "\n"}${formatTable(head, rows)}`;
   for (const { namespace, name, message, unprotected, attention, nodes } of resources) {
-    text += `\n${namespace}/${name}: ${message}\n${attention.map((line) => `${line}\n`).join("")}`;
-    if (unprotected !== "") text += `Not protected: ${unprotected}\n`;
+    text += `\n${line(`${namespace}/${name}: ${message}`)}\n${attention.map((each) => `${line(each)}\n`).join("")}`;
+    if (unprotected !== "") text += `Not protected: ${line(unprotected)}\n`;
     if (nodes.length === 0) continue;
     const columns = ["Node", "Version", "State", "Step", "Since", ...(wide ? ["Kernel"] : []), "Why"];
     const lines = nodes.map((node) => [

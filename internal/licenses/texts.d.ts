@@ -1,0 +1,4 @@
+declare module "*.gen.txt" {
+  const text: string;
+  export default text;
+}
