@@ -107,7 +107,11 @@ describe("desiredDaemonSet", () => {
       onload((spec) => (spec.devicePlugin = { baseMountPath: "", binMountPath: "bin", libMountPath: "" })),
       "device-plugin",
     );
-    expect(args.slice(7, 10)).toEqual(["--base-mount-path=/", "--bin-mount-path=/bin", "--lib-mount-path=/"]);
+    expect(args.filter((arg) => /^--(base|bin|lib)-mount-path=/.test(arg))).toEqual([
+      "--base-mount-path=/",
+      "--bin-mount-path=/bin",
+      "--lib-mount-path=/",
+    ]);
   });
 
   test("mounts the host folder where the flags say that it is", () => {
