@@ -1,18 +1,20 @@
 /** The admission policies on a real API server: what people can and cannot do, and that the operator still can. */
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
-import type { DaemonSet, Pod } from "../api/core.ts";
+import { readFileSync } from "node:fs";
+import type { DaemonSet, Node, Pod } from "../api/core.ts";
 import {
   devicePluginName,
   FORCE_ANNOTATION,
   KMM_MODULE_NAME_LABEL,
   kmm1ModuleLoaderLabel,
+  onloadModuleLabel,
   onloadModuleName,
   PLUGIN_NAME_LABEL,
   RETRY_ANNOTATION,
 } from "../api/names.ts";
 import { MODULES, ONLOADS } from "../api/resources.ts";
 import type { Client } from "../kube/client.ts";
-import { collectionPath, DAEMON_SETS, NAMESPACES, PODS } from "../kube/resource.ts";
+import { collectionPath, DAEMON_SETS, NAMESPACES, NODES, PODS } from "../kube/resource.ts";
 import { poll } from "../testcluster/lib/poll.ts";
 import { imagesOf, onloadSpec, PATIENCE_MS, type OperatorCluster } from "./testing/operator-cluster.ts";
 import { ProtectedCluster, refusal } from "./testing/protected-cluster.ts";
@@ -176,6 +178,18 @@ describe("drivers are not unloaded under pods", () => {
       client.mergePatch(PODS, await loader(), {
         metadata: { labels: { [kmm1ModuleLoaderLabel(namespace, onloadModuleName("main"))]: null } },
       }),
+    "have the DaemonSet controller replace a module-loader pod": async (client) =>
+      client.mergePatch(PODS, await loader(), {
+        metadata: { labels: { "controller-revision-hash": "x", "pod-template-generation": "99" } },
+      }),
+    "take the latch of a Module from a node": (client) =>
+      client.mergePatch<Node>(NODES, { name: made.nodes[0]! }, {
+        metadata: { labels: { [`latch.onload.amd.com/${namespace}.${onloadModuleName("main")}`]: null } },
+      } as never),
+    "change the version of a Module on a node": (client) =>
+      client.mergePatch<Node>(NODES, { name: made.nodes[0]! }, {
+        metadata: { labels: { [onloadModuleLabel(ref())]: "v0" } },
+      } as never),
     "hide a module-loader pod": async (client) =>
       client.mergePatch(PODS, await loader(), { metadata: { labels: { "kmm.node.kubernetes.io/role": "x" } } }),
   };
@@ -184,7 +198,7 @@ describe("drivers are not unloaded under pods", () => {
       expect(await refusal(attack(cluster.client))).toMatch(/under running pods/);
     });
     test(`nor the admin of the namespace: ${name}`, async () => {
-      expect(await refusal(attack(made.tenant))).toMatch(/under running pods|cannot \w+ resource "modules"/);
+      expect(await refusal(attack(made.tenant))).toMatch(/under running pods|cannot \w+ resource "(modules|nodes)"/);
     });
   }
 
@@ -268,6 +282,43 @@ describe("drivers are not unloaded under pods", () => {
     };
     await cluster.client.create(PODS, object as unknown as Pod);
     await made.tenant.evict({ namespace, name: object.metadata.name }, {});
+  });
+
+  test("not even who may deploy can take the finalizer away, unless it is said to be meant", async () => {
+    const why = await refusal(made.edit(made.deployer, { metadata: { finalizers: null } }));
+    expect(why).toContain("the operator takes the finalizer onload.amd.com/node-cleanup away when the nodes are clean");
+  });
+
+  test("a node's other labels are no matter of these policies", async () => {
+    const name = made.nodes[0]!;
+    for (const rack of ["7", null]) {
+      const metadata = {
+        labels: { "example.com/rack": rack, "kmm.node.kubernetes.io/version-module.ns.gpu-module": rack },
+      };
+      await cluster.client.mergePatch<Node>(NODES, { name }, { metadata } as never);
+    }
+  });
+
+  test("a taint on every node does not make KMM unload their drivers", async () => {
+    const taint = (taints: object[] | null): Promise<unknown> =>
+      Promise.all(
+        made.nodes.map((name) => cluster.client.mergePatch<Node>(NODES, { name }, { spec: { taints } } as never)),
+      );
+    await taint([{ key: "dedicated", value: "trading", effect: "NoSchedule" }]);
+    let serial = 0;
+    await poll(
+      async () => {
+        // KMM looks at the Module again.
+        const metadata = { labels: { touched: String(serial++) } };
+        await cluster.client.mergePatch(MODULES, { namespace, name: onloadModuleName("main") }, { metadata });
+        return readFileSync(cluster.plane.state.path("kmm-manager.log"), "utf8").includes(
+          "could not garbage collect DaemonSets",
+        );
+      },
+      { what: "KMM being refused the deletion of its DaemonSet", timeoutMs: PATIENCE_MS, intervalMs: 500 },
+    );
+    expect(await loaders()).toHaveLength(3);
+    await taint(null);
   });
 
   test("nothing has been unloaded by all this", async () => {

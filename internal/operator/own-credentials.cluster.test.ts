@@ -96,6 +96,21 @@ describe("the operator's own credentials cannot", () => {
         } as never),
       "only the modules onload and sfc",
     ],
+    "have KMM run a device plugin of its choice": [
+      () =>
+        made.thief.mergePatch(MODULES, { namespace, name: onloadModuleName("main") }, {
+          spec: { devicePlugin: { container: { image: "evil:1" } } },
+        } as never),
+      "no device plugin",
+    ],
+    "delete an Onload resource whose namespace stays": [
+      () => made.thief.delete(ONLOADS, { namespace, name: "main" }),
+      "may not create, change or delete",
+    ],
+    "let go of one that is not being deleted": [
+      () => made.edit(made.thief, { metadata: { finalizers: null } }),
+      "when the nodes are clean",
+    ],
     "delete a pod that has nothing to do with it": [
       async () => {
         const metadata = { namespace: "default", name: "bystander" };

@@ -232,6 +232,23 @@ describe("the ServiceAccount", () => {
   });
 });
 
+test("no node is taken out of service while its pods could not be made again, because a ServiceAccount is missing", async () => {
+  const bed = await serving("n1");
+  bed.cluster.edit<RawOnload>(ONLOADS, KEY, (each) => {
+    (each.spec as { serviceAccountName: string }).serviceAccountName = "tpyo";
+    each.metadata.generation = 2;
+  });
+  bed.upgrade("v2");
+  await bed.settle();
+  expect(bed.condition("Degraded")).toStartWith("Degraded=True ServiceAccountMissing");
+  expect(bed.labels("n1")).toMatchObject({ [pluginLabel(KEY)]: "v1" });
+  const metadata = { namespace: KEY.namespace, name: "tpyo" };
+  bed.cluster.put({ plural: "serviceaccounts" } as never, { apiVersion: "v1", kind: "ServiceAccount", metadata });
+  bed.now += 10_000;
+  await bed.settle();
+  expect(bed.labels("n1")).not.toHaveProperty([pluginLabel(KEY)]);
+});
+
 describe("the logs of failed pods", () => {
   /** A node whose module fails to load, with its pod's log read once. */
   async function failing(): Promise<ReconcilerBed> {

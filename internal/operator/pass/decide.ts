@@ -32,7 +32,7 @@ export interface Decision {
 /** Plans. It reads the caches at one moment: nothing is awaited. */
 export function decide(deps: PassDeps, gathered: Gathered, session: ResourceSession): Decision {
   const { caches, pods, environment, monotonic } = deps;
-  const { onload, deleting, invalid } = gathered;
+  const { onload, deleting, invalid, account } = gathered;
   const collected = { pods, refusals: session.evictions.refusals, failureLogs: session.failureLogs };
   const began = monotonic();
   const now = deps.now();
@@ -56,7 +56,8 @@ export function decide(deps: PassDeps, gathered: Gathered, session: ResourceSess
     ],
     selector,
     works: rollback === undefined && invalid === undefined && isKnown,
-    starts: live.daemonSet !== undefined,
+    // Without its ServiceAccount no pod could take the place of one that goes.
+    starts: live.daemonSet !== undefined && account?.reason !== REASON.ServiceAccountMissing,
     seen: new Map(
       plan.nodes.filter(isDue).flatMap(({ facts }) => entryOf(facts.name, caches.nodes.store.get(facts.name))),
     ),
