@@ -356,11 +356,17 @@ test("KMM may change its objects even where it is an administrator of the cluste
     },
   });
   const [daemonSet] = await loaderDaemonSets();
-  const path = `${collectionPath(DAEMON_SETS, namespace)}/${daemonSet!.metadata.name}?dryRun=All`;
-  const attempt = async (account: string): Promise<string> =>
-    refusal(collect(await made.clientOf(await cluster.plane.serviceAccountKubeconfig(home, account)), path));
-  expect(await attempt(name)).toBe("");
-  expect(await attempt(other.name)).toContain("under running pods");
+  const { name: loads } = daemonSet!.metadata;
+  const as = async (account: string): Promise<Client> =>
+    made.clientOf(await cluster.plane.serviceAccountKubeconfig(home, account));
+  const change = { spec: { template: { spec: { nodeSelector: { no: "node" } } } } } as never;
+  const edit = async (account: string): Promise<unknown> =>
+    (await as(account)).mergePatch<DaemonSet>(DAEMON_SETS, { namespace, name: loads }, change, { dryRun: true });
+  expect(await refusal(edit(name))).toBe("");
+  expect(await refusal(edit(other.name))).toContain("under running pods");
+  // As long as it has pods, not even KMM deletes it.
+  const path = `${collectionPath(DAEMON_SETS, namespace)}/${loads}?dryRun=All`;
+  expect(await refusal(collect(await as(name), path))).toContain("under running pods");
 });
 
 test("a namespace that is deleted on purpose ends, and its nodes are emptied before their drivers go", async () => {
