@@ -31,10 +31,6 @@ export const OPERATOR_MUTANTS: Mutant[] = [
       "if (!isPluginOf(key, pod) || isTerminating(pod)) continue;",
       "if (isTerminating(pod)) continue;",
     ],
-    "pods that were known before the plugin went are known for ever": [
-      'if (plan.step === "UnlabelPlugin") {',
-      'if (plan.step === "None") {',
-    ],
   }),
   ...mutantsOf(`${OPERATOR}/act/patch-guard.ts`, [`${OPERATOR}/act/patch-guard.test.ts`, NODES], {
     "the same PATCH is sent as often as passes come": [
@@ -169,7 +165,7 @@ export const OPERATOR_MUTANTS: Mutant[] = [
       "if (waitMs > 0 && !isUrgent(old, status)) return undefined;",
     ],
   }),
-  ...mutantsOf(`${OPERATOR}/report/events.ts`, UNIT, {
+  ...mutantsOf(`${OPERATOR}/report/events.ts`, [`${OPERATOR}/report/events.test.ts`, ...UNIT], {
     "a pod that was gone is told as evicted": ['if (result === "gone") return;', ""],
     "an eviction that was refused is told as done": [
       'const done = result === "evicted" || result === "deleted";',

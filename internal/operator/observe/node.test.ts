@@ -27,6 +27,16 @@ describe("ownership", () => {
       "y",
     ]);
   });
+  test("whoever has the node keeps it, whatever its age", () => {
+    const claims = [claim("older", "2026-01-01"), claim("younger", "2026-01-02")];
+    const had = node({ a: "b", "onload.amd.com/ns.younger": "v1" });
+    expect(claimsOn(had, claims).map(({ name }) => name)).toEqual(["younger", "older"]);
+    expect(ownershipOf(had, { namespace: "ns", name: "younger" }, claims)).toMatchObject({ owned: true });
+    expect(ownershipOf(had, { namespace: "ns", name: "older" }, claims)).toMatchObject({
+      owned: false,
+      keptBy: "ns/younger",
+    });
+  });
   test("a resource that is being deleted claims nothing", () => {
     expect(names([claim("x", "2026-01-01", { deleting: true }), claim("y", "2026-01-02")])).toEqual(["y"]);
   });
