@@ -1,5 +1,6 @@
 /** A cluster that runs the original operator moves over: its resource, objects, labels and pods as that one leaves them. */
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { startControlPlane, startKmm, startKwok, type ControlPlane } from "../testcluster/index.ts";
 import { checkout } from "../testcluster/lib/paths.ts";
@@ -15,7 +16,7 @@ import {
   sfcModuleLabel,
   sfcModuleName,
 } from "../api/names.ts";
-import { installAll, type OperatorUser } from "./testing/install.ts";
+import { installAll } from "./testing/install.ts";
 
 setDefaultTimeout(240_000);
 
@@ -25,13 +26,13 @@ const selector = { onload: "yes" };
 
 let plane: ControlPlane;
 let nodes: string[];
-let operator: OperatorUser;
 
 beforeAll(async () => {
   plane = await startControlPlane();
   await startKmm(plane);
   const kwok = await startKwok(plane);
-  operator = await installAll(plane);
+  // The original's CRD has the same name.
+  await plane.apply(await readFile(join(checkout, "internal/manifests/crd/onload.amd.com_onloads.yaml"), "utf8"));
   for (const [path, metadata] of [
     ["/api/v1/namespaces", { name: NAMESPACE }],
     [`/api/v1/namespaces/${NAMESPACE}/serviceaccounts`, { name: "sa" }],
@@ -160,6 +161,7 @@ test("no driver is reloaded and no application evicted; the device plugin become
   const plugins = uids(await pods(PLUGINS));
   expect([loaders.length, apps.length, plugins.length]).toEqual([4, 2, 2]);
 
+  const operator = await installAll(plane);
   plane.state.start(
     "operator",
     [
