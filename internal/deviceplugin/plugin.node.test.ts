@@ -458,7 +458,9 @@ describe("the control plane server", () => {
           mv /var/lib/rancher/rke2/data/v1/bin/crictl /usr/bin/
           rm -r /var/lib/rancher`);
       }
+      const former = await workerId();
       await onload.killContainer("onload-worker");
+      await parametersAfter(former);
       await onload.waitForAllocatable(DEVICES);
     },
     LONG,
