@@ -8,7 +8,7 @@ import { poll } from "../testcluster/lib/poll.ts";
 import { imagesOf, onloadSpec, OperatorCluster, PATIENCE_MS } from "./testing/operator-cluster.ts";
 import type { OperatorProcess } from "./testing/operator-process.ts";
 
-const ROUNDS = Number(process.env["DEPOSED_ROUNDS"] ?? 4);
+const ROUNDS = Number(process.env["DEPOSED_ROUNDS"] ?? 3);
 const NODES = 6;
 /** Moments in the upgrade at which the leader is stopped, as patches of nodes. */
 const PATCHES = [1, 4, 7, 9, 12, 15];
