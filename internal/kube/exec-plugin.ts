@@ -106,7 +106,11 @@ function run(command: string, exec: ExecConfig, info: string, timeoutMs: number)
     settle();
     reject(new Error(reason));
   };
-  const timer = setTimeout(() => giveUp(`it has not ended within ${timeoutMs / 1000} s`), timeoutMs);
+  const timer = setTimeout(
+    () =>
+      giveUp(`it has not ended within ${timeoutMs / 1000} s; if it asks for a login, run kubectl in a terminal first`),
+    timeoutMs,
+  );
   const settle = (): void => clearTimeout(timer);
   const pieces: Buffer[] = [];
   let size = 0;
