@@ -470,9 +470,9 @@ describe("the control plane server", () => {
     "that cannot be started is told by devices and status, until the resource names a crictl",
     async () => {
       const pid = await onload.containerPid("onload-worker");
-      await sh(`mkdir -p /opt/odd; mv /usr/bin/crictl /opt/odd/; kill -9 ${pid}`);
       const userImage = await onload.cluster.images.onloadUser(VERSION);
       try {
+        await sh(`mkdir -p /opt/odd; mv /usr/bin/crictl /opt/odd/; kill -9 ${pid}`);
         await onload.waitForAllocatable(0);
         const problem = await poll(
           async () => (await onload.problems()).find(({ message }) => message.includes("onload_cp_server")),

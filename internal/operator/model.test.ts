@@ -98,6 +98,23 @@ const FOUND: [what: string, history: History][] = [
     },
   ],
   [
+    "an image that changed is held back on a kernel whose name ends in +, which KMM leaves out",
+    {
+      setup: { kmm: 2, sfc: false, kernels: ["6.1.0+"], resources: 1 },
+      begin: "bare",
+      commands: [
+        { do: "image", resource: 0, revision: 2 },
+        { do: "reconcile", resource: 0, behind: [], holders: false, faults: [] },
+        { do: "actAll", rounds: 2 },
+        { do: "sfc", resource: 0, to: false, version: "v2" },
+        { do: "reconcile", resource: 0, behind: [], holders: false, faults: [] },
+        { do: "sfc", resource: 0, to: false, version: "v1" },
+        { do: "actAll", rounds: 2 },
+      ],
+      deleteAtEnd: false,
+    },
+  ],
+  [
     "an image that is missing is told of although the kubelet's word for it comes and goes",
     {
       setup: { kmm: 2, sfc: true, kernels: [MODERN], resources: 1 },

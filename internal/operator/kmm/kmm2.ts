@@ -123,8 +123,11 @@ function readyVersion(
   return listed ?? labels[moduleVersionReadyLabel(namespace, module)] ?? labels[moduleVersionLabel(namespace, module)];
 }
 
-/** The image of what was loaded, or is being loaded, on a node: after a reboot into another kernel it is gone. */
+/**
+ * The image of what was loaded, or is being loaded, on a node: after a reboot into another kernel it is gone. KMM names
+ * kernels without one trailing `+`.
+ */
 function imageOn({ status }: DeepReadonly<Node>, entry: DeepReadonly<NodeModule> | undefined): string | undefined {
   const { kernelVersion, containerImage } = entry?.config ?? {};
-  return kernelVersion === status?.nodeInfo?.kernelVersion ? containerImage : undefined;
+  return kernelVersion === status?.nodeInfo?.kernelVersion?.replace(/\+$/, "") ? containerImage : undefined;
 }

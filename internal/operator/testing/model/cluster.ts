@@ -105,6 +105,15 @@ export class Cluster {
     this.#actors[actor % ACTORS]!(machine);
   }
 
+  /**
+   * A node reboots. What its worker pods have done is noted before: KMM notes the boot of the moment at which it looks, so
+   * that after a reboot it would take a module of the boot before for loaded. A reboot takes longer than KMM's look.
+   */
+  reboot(machine: Machine, kernel: string): void {
+    while (this.#kmm2?.note(machine.name));
+    this.world.reboot(machine, kernel);
+  }
+
   /** Controllers of the whole cluster do what they have to do. */
   control(): boolean {
     return [this.#kmm1?.reconcile() ?? this.#kmm2!.reconcile(), this.#daemonSets.see(), this.#collect()].includes(true);

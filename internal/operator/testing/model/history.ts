@@ -136,7 +136,7 @@ class Run {
       case "down":
         return world.setUp(machine, !machine.up);
       case "reboot":
-        return world.reboot(machine, command.kernel);
+        return cluster.reboot(machine, command.kernel);
       case "lose":
         return world.lose(machine, cluster.poolsOf(command.node));
       case "pool":

@@ -184,14 +184,26 @@ export class Kmm2 {
     return at < 0 ? [...modules, entry] : modules.with(at, entry);
   }
 
-  /** Worker pods of a node: they are made, and what they have done is noted in the status. */
+  /** What a worker pod of a node has done is noted in the status; gives whether there was one. */
+  note(name: string): boolean {
+    const { api } = this.#world;
+    const node = api.get("nodes", name);
+    const config = api.get("nodemodulesconfigs", name);
+    return node !== undefined && config !== undefined && this.#record(config, node, this.#workersOn(name));
+  }
+
+  #workersOn(name: string): Pod[] {
+    return this.#world.api.podsOn(name).filter(({ metadata }) => KMM_WORKER_ACTION in (metadata.labels ?? {}));
+  }
+
+  /** Worker pods of a node: they are made, and what they have done is noted. */
   work(name: string): boolean {
+    if (this.note(name)) return true;
     const { api } = this.#world;
     const node = api.get("nodes", name);
     const config = api.get("nodemodulesconfigs", name);
     if (!node || !config) return false;
-    const pods = api.podsOn(name).filter(({ metadata }) => KMM_WORKER_ACTION in (metadata.labels ?? {}));
-    if (this.#record(config, node, pods)) return true;
+    const pods = this.#workersOn(name);
     const wanted = config.spec?.modules ?? [];
     const loaded = config.status?.modules ?? [];
     let acted = false;
