@@ -22,7 +22,7 @@ import type {
 } from "./kmm.ts";
 import { loadLabel, loadLabelOn, loadLabelSelector, OFF, ON, withoutLoadLabel } from "./load-label.ts";
 import { firstFailure, newest, podsOf } from "./module-pods.ts";
-import { EVERY_LINUX_NODE, keptSelector, optionsOf, inTreeRemovalOf } from "./module-spec.ts";
+import { EVERY_LINUX_NODE, keptSelector, optionsOf, inTreeRemovalOf, kernelName } from "./module-spec.ts";
 
 const KMM_PREFIX = /^(beta\.)?kmm\.node\.kubernetes\.io\//;
 
@@ -113,7 +113,7 @@ export class Kmm1 implements Kmm {
 
   /** Only one trailing `+` is cut (v1.1.0, controllers/module_reconciler.go). */
   kernelInImageNames(kernelVersion: string): string {
-    return kernelVersion.replace(/\+$/, "");
+    return kernelName(kernelVersion);
   }
 }
 

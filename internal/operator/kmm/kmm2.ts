@@ -20,7 +20,7 @@ import type {
 } from "./kmm.ts";
 import { loadLabelOn, withoutLoadLabel } from "./load-label.ts";
 import { firstFailure, newest, podsOf } from "./module-pods.ts";
-import { EVERY_LINUX_NODE, keptSelector, optionsOf, inTreeRemovalOf } from "./module-spec.ts";
+import { EVERY_LINUX_NODE, keptSelector, optionsOf, inTreeRemovalOf, kernelName } from "./module-spec.ts";
 
 /** KMM 2.x: worker pods load and unload, and a NodeModulesConfig says what is loaded. */
 export class Kmm2 implements Kmm {
@@ -105,7 +105,7 @@ export class Kmm2 implements Kmm {
    * that of 2.1.1; 2.0 is known by its CRD.
    */
   kernelInImageNames(kernelVersion: string): string {
-    const kernel = kernelVersion.replace(/\+$/, "");
+    const kernel = kernelName(kernelVersion);
     return this.#capabilities.pluralInTree ? kernel.replace(/[^A-Za-z0-9._-]/gu, "_") : kernel;
   }
 }
@@ -123,11 +123,8 @@ function readyVersion(
   return listed ?? labels[moduleVersionReadyLabel(namespace, module)] ?? labels[moduleVersionLabel(namespace, module)];
 }
 
-/**
- * The image of what was loaded, or is being loaded, on a node: after a reboot into another kernel it is gone. KMM names
- * kernels without one trailing `+`.
- */
+/** The image of what was loaded, or is being loaded, on a node: after a reboot into another kernel it is gone. */
 function imageOn({ status }: DeepReadonly<Node>, entry: DeepReadonly<NodeModule> | undefined): string | undefined {
   const { kernelVersion, containerImage } = entry?.config ?? {};
-  return kernelVersion === status?.nodeInfo?.kernelVersion?.replace(/\+$/, "") ? containerImage : undefined;
+  return kernelVersion === kernelName(status?.nodeInfo?.kernelVersion ?? "") ? containerImage : undefined;
 }

@@ -35,3 +35,8 @@ export function keptSelector(module: Module, { live, loaded }: SelectorInUse): R
   const isOfVersion = live?.spec.moduleLoader.container.version === module.spec.moduleLoader.container.version;
   return live && isOfVersion && loaded ? { ...live.spec.selector } : undefined;
 }
+
+/** KMM's name of a kernel, in its configuration and in the names of images: one trailing `+` is cut, since 1.1.0. */
+export function kernelName(kernelVersion: string): string {
+  return kernelVersion.replace(/\+$/, "");
+}

@@ -43,7 +43,7 @@ export function decide(deps: PassDeps, gathered: Gathered, session: ResourceSess
   const outdated = deps.outdated();
   // A failure may be over, and a node may be at another step by now.
   const isKnown = outdated === undefined;
-  const oldCrd = crdProblem(caches);
+  const oldCrd = session.crd.get(`${caches.crds.store.revision}`, () => crdProblem(caches));
   const selector = selectorChange(onload, plan.nodes, planned.policy.maxUnavailable, isKnown);
   const rollback = kmm.installed && isKnown ? beginRollback(onload, plan, now) : undefined;
   return {

@@ -5,7 +5,7 @@ import { Memo } from "../memo.ts";
 import { ClockWatch } from "./clock-watch.ts";
 import { Persistence } from "./persistence.ts";
 import { FailureLogs } from "../observe/failure-logs.ts";
-import { ServiceAccountCheck, type ReadOnload } from "../observe/preflight.ts";
+import { ServiceAccountCheck, type ReadOnload, type ResourceProblem } from "../observe/preflight.ts";
 import { PlanMemo } from "../plan.ts";
 import type { PreviousNodes } from "../report/events.ts";
 
@@ -14,6 +14,8 @@ export class ResourceSession {
   /** A resource that is deleted and made again has another uid, and another session. */
   readonly uid: string | undefined;
   readonly read = new Memo<ReadOnload>();
+  /** What is wrong with the CRD of Onload resources, by the revision of the CRDs. */
+  readonly crd = new Memo<ResourceProblem | undefined>();
   readonly account = new ServiceAccountCheck();
   readonly plan = new PlanMemo();
   readonly clock = new ClockWatch();

@@ -11,19 +11,21 @@ import { OperatorMetrics } from "./metrics.ts";
 const KEY = { namespace: "ns", name: "o" };
 const ONLOAD: KubeObject = { apiVersion: "onload.amd.com/v1alpha1", kind: "Onload", metadata: { ...KEY, uid: "u" } };
 
+/** A reporter, and what it has told. */
+function reporting(): { reporter: EventReporter; told: { type: string; reason: string; note: string }[] } {
+  const told: { type: string; reason: string; note: string }[] = [];
+  const sink = { record: (_: unknown, event: { type: string; reason: string; note: string }) => void told.push(event) };
+  return { reporter: new EventReporter(sink, new OperatorMetrics(new Registry())), told };
+}
+
 /** What is told of plans of these nodes, one after the other, as `TYPE REASON node`. */
 function toldOf(...plans: NodeFacts[][]): string[][] {
-  const told: string[] = [];
-  const sink = {
-    record: (_: unknown, event: { type: string; reason: string; note: string }) =>
-      void told.push(`${event.type} ${event.reason} ${/^Node (\S+):/.exec(event.note)?.[1]}`),
-  };
-  const reporter = new EventReporter(sink, new OperatorMetrics(new Registry()));
+  const { reporter, told } = reporting();
   let previous: PreviousNodes | undefined;
   return plans.map((nodes) => {
     const plan = planRollout(nodes, policy, NOW);
     previous = reporter.reportPlan(ONLOAD, KEY, previous, plan, [], { ready: true, degraded: false }, NOW);
-    return told.splice(0);
+    return told.splice(0).map(({ type, reason, note }) => `${type} ${reason} ${/^Node (\S+):/.exec(note)?.[1]}`);
   });
 }
 
@@ -57,11 +59,7 @@ test.each([
   ["failed", "no answer", ["Warning EvictionBlocked Node n: could not evict pod a/p: no answer"]],
   ["gone", "", []],
 ] as const)("an eviction that ends with %s", (result, message, expected) => {
-  const told: string[] = [];
-  const sink = {
-    record: (_: unknown, event: { type: string; reason: string; note: string }) =>
-      void told.push(`${event.type} ${event.reason} ${event.note}`),
-  };
-  new EventReporter(sink, new OperatorMetrics(new Registry())).reportEviction(ONLOAD, "n", holder(), result, message);
-  expect(told).toEqual([...expected]);
+  const { reporter, told } = reporting();
+  reporter.reportEviction(ONLOAD, "n", holder(), result, message);
+  expect(told.map(({ type, reason, note }) => `${type} ${reason} ${note}`)).toEqual([...expected]);
 });
