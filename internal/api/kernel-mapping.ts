@@ -9,7 +9,7 @@ import { matchesKernel, RegexpError } from "./kernel-regexp.ts";
 /** How a mapping chooses kernels. */
 export interface KernelMatcher {
   readonly regexp?: string | undefined;
-  /** A Module of somebody else may have it. */
+  /** The kernel version itself, without a trailing `+`. */
   readonly literal?: string | undefined;
 }
 

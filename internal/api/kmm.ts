@@ -42,7 +42,7 @@ export interface ModuleLoaderContainer {
 export interface KernelMapping {
   /** RE2, not anchored. */
   regexp?: string;
-  /** The kernel version itself; never ours. */
+  /** The kernel version itself, without a trailing `+`. */
   literal?: string;
   containerImage: string;
   build?: { dockerfileConfigMap: { name: string }; buildArgs?: { name: string; value: string }[] };

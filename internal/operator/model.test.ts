@@ -353,6 +353,38 @@ const FOUND: [what: string, history: History][] = [
       deleteAtEnd: false,
     },
   ],
+  [
+    "an image that changed is held back for the kernel that has it, and nodes of another kernel are served",
+    {
+      setup: { kmm: 2, sfc: false, kernels: ["6.1.0", MODERN], resources: 1 },
+      begin: "bare",
+      commands: [
+        { do: "reconcile", resource: 0, behind: [], holders: false, faults: [{ call: 0, kind: "before" }] },
+        { do: "actAll", rounds: 2 },
+        { do: "version", resource: 0, to: "v3" },
+        { do: "reconcile", resource: 0, behind: [], holders: false, faults: [] },
+        { do: "sfc", resource: 0, to: false, version: "v1" },
+        { do: "image", resource: 0, revision: 2 },
+      ],
+      deleteAtEnd: false,
+    },
+  ],
+  [
+    "an image that changed is held back for the kernel that has it, and nodes of another kernel are served, with sfc",
+    {
+      setup: { kmm: 2, sfc: true, kernels: ["6.1.0", MODERN], resources: 1 },
+      begin: "bare",
+      commands: [
+        { do: "reconcile", resource: 0, behind: [], holders: false, faults: [{ call: 0, kind: "before" }] },
+        { do: "actAll", rounds: 2 },
+        { do: "version", resource: 0, to: "v3" },
+        { do: "reconcile", resource: 0, behind: [], holders: false, faults: [] },
+        { do: "sfc", resource: 0, to: false, version: "v1" },
+        { do: "image", resource: 0, revision: 2 },
+      ],
+      deleteAtEnd: false,
+    },
+  ],
 ];
 
 test.each(FOUND)("%s", async (_what, history) => {

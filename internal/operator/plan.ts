@@ -14,12 +14,12 @@ import { devicePluginImage } from "./desired/daemonset.ts";
 import { desiredModules } from "./desired/modules.ts";
 import {
   desiredObjects,
-  isOfVersion,
   modulesInUse,
   type DesiredObjects,
   type IsMissing,
   type ModulesInUse,
 } from "./desired/objects.ts";
+import { isOfVersion } from "./desired/hold-back.ts";
 import { missingImages } from "./kmm/images.ts";
 import type { Kmm } from "./kmm/kmm.ts";
 import { Memo, NodeMemo, Revision } from "./memo.ts";

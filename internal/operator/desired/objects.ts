@@ -5,7 +5,7 @@ import type { Module } from "../../api/kmm.ts";
 import { kernelMappingFor } from "../../api/kernel-mapping.ts";
 import type { Onload } from "../../api/onload.ts";
 import { desiredDaemonSet } from "./daemonset.ts";
-import { holdBack, type HeldBack } from "./hold-back.ts";
+import { holdBack, isOfVersion, type HeldBack } from "./hold-back.ts";
 import { holdBackImages } from "./hold-back-images.ts";
 import { desiredModules, type DesiredModules } from "./modules.ts";
 import type { Kmm, SelectorInUse, Version } from "../kmm/kmm.ts";
@@ -202,11 +202,6 @@ function lastReadyModules(onload: DeepReadonly<Onload>, kmm: Kmm): DesiredModule
   const lastReady = lastReadyOnload(onload);
   if (lastReady?.version !== onload.spec.onload.version) return undefined;
   return desiredModules({ ...onload, spec: { ...onload.spec, onload: lastReady } }, kmm);
-}
-
-/** Whether a Module in the cluster is of a version. */
-export function isOfVersion(module: DeepReadonly<Module> | undefined, version: Version): boolean {
-  return module?.spec.moduleLoader.container.version === version;
 }
 
 function keepContainer(desired: Module, live: DeepReadonly<Module>): Module {

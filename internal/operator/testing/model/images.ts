@@ -13,7 +13,8 @@ type Mapping = DeepReadonly<Module>["spec"]["moduleLoader"]["container"]["kernel
 export function mappingOf(module: DeepReadonly<Module>, kernel: string): Mapping | undefined {
   const trimmed = kernel.endsWith("+") ? kernel.slice(0, -1) : kernel;
   return module.spec.moduleLoader.container.kernelMappings.find(
-    ({ regexp }) => regexp !== undefined && new RegExp(regexp).test(trimmed),
+    ({ literal, regexp }) =>
+      (literal !== undefined && literal === trimmed) || (regexp !== undefined && new RegExp(regexp).test(trimmed)),
   );
 }
 
