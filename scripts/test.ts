@@ -1,10 +1,11 @@
 /**
  * Runs everything that tests the project, in order: the checks (format, lint, types), the build, unit tests, tests on a
- * real control plane (*.cluster.test.ts) and tests on a real node (*.node.test.ts, as root on Linux).
+ * real control plane (*.cluster.test.ts), with the machine's own container engines and kernel beside them
+ * (*.host.test.ts, as root on Linux), and on a real node (*.node.test.ts, as root on Linux).
  * The last line says how many passed and failed; the exit code is 0 only if none failed and none was left out.
  */
 import { Glob } from "bun";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { whyNoNode } from "../internal/testcluster/index.ts";
@@ -20,7 +21,7 @@ import { tool } from "../internal/testcluster/tools/index.ts";
 
 const usage = `Run the tests
 
-USAGE ./scripts/test [check|unit|cluster|node]... [PATTERN]...
+USAGE ./scripts/test [check|unit|cluster|host|node]... [PATTERN]...
 
 Without kinds all run. A PATTERN keeps only the test files whose path contains it.
 
@@ -29,7 +30,7 @@ Without kinds all run. A PATTERN keeps only the test files whose path contains i
   ./scripts/test cluster internal/kube    only that folder's tests on a control plane
 `;
 
-const kinds = ["check", "unit", "cluster", "node"] as const;
+const kinds = ["check", "unit", "cluster", "host", "node"] as const;
 type Kind = (typeof kinds)[number];
 
 const args = process.argv.slice(2);
@@ -60,7 +61,13 @@ try {
     await build();
     await runFiles("unit", files.unit);
   }
-  if (wanted.includes("cluster") && files.cluster.length > 0) await runCluster(files.cluster);
+  // The tests on a control plane mostly wait, and those of the host mostly build: they run side by side.
+  const ended = await Promise.allSettled([
+    wanted.includes("cluster") && files.cluster.length > 0 ? runCluster(files.cluster) : undefined,
+    wanted.includes("host") && files.host.length > 0 ? runHost(files.host) : undefined,
+  ]);
+  const failed = ended.find((each) => each.status === "rejected");
+  if (failed) throw failed.reason;
   if (wanted.includes("node") && files.node.length > 0) await runNode(files.node);
 } catch (error) {
   total.failed += 1;
@@ -73,12 +80,12 @@ console.log(`${total.passed} passed, ${total.failed} failed`);
 process.exit(stop.signal.aborted ? 130 : total.failed > 0 || total.leftOut.length > 0 ? 1 : 0);
 
 function findFiles(patterns: readonly string[]): Record<Kind, string[]> {
-  const found: Record<Kind, string[]> = { check: [], unit: [], cluster: [], node: [] };
+  const found: Record<Kind, string[]> = { check: [], unit: [], cluster: [], host: [], node: [] };
   const paths = [...new Glob("{cmd,internal,proto,scripts}/**/*.test.ts").scanSync({ cwd: checkout })].toSorted();
   for (const path of paths) {
     if (patterns.length > 0 && !patterns.some((pattern) => path.includes(pattern))) continue;
-    const kind = path.endsWith(".cluster.test.ts") ? "cluster" : path.endsWith(".node.test.ts") ? "node" : "unit";
-    found[kind].push(path);
+    const kind = (["cluster", "host", "node"] as const).find((each) => path.endsWith(`.${each}.test.ts`));
+    found[kind ?? "unit"].push(path);
   }
   return found;
 }
@@ -101,9 +108,25 @@ async function runCluster(files: readonly string[]): Promise<void> {
   progress("Starting the control plane that the tests share");
   const plane = await startShared();
   try {
-    await runFiles("cluster", files, { [sharedClusterVariable]: plane.folder });
+    await runFiles("cluster", files, { env: { [sharedClusterVariable]: plane.folder } });
   } finally {
     await plane.stop();
+  }
+}
+
+/** Runs the tests of the host, and prints what they say when they have ended: others print meanwhile. */
+async function runHost(files: readonly string[]): Promise<void> {
+  const reason = whyNoNode();
+  if (reason !== undefined) {
+    total.leftOut.push(`${files.length} test files as root on the host: ${reason}`);
+    return;
+  }
+  await build();
+  const log = join(results, "host.log");
+  try {
+    await runFiles("host", files, { log });
+  } finally {
+    process.stderr.write(readFileSync(log));
   }
 }
 
@@ -119,8 +142,14 @@ async function runNode(files: readonly string[]): Promise<void> {
   await runFiles("node", files);
 }
 
+interface RunOptions {
+  env?: Record<string, string>;
+  /** The file that gets the output. Default: standard error. */
+  log?: string;
+}
+
 /** Runs test files in one process of bun test, and counts what it reports. */
-async function runFiles(kind: Kind, files: readonly string[], env: Record<string, string> = {}): Promise<void> {
+async function runFiles(kind: Kind, files: readonly string[], options: RunOptions = {}): Promise<void> {
   progress(`${kind} tests: ${files.length} files`);
   const report = join(results, `${kind}.xml`);
   const code = await runBun(
@@ -131,7 +160,7 @@ async function runFiles(kind: Kind, files: readonly string[], env: Record<string
       `--reporter-outfile=${report}`,
       ...files.map((file) => `./${file}`),
     ],
-    env,
+    options,
   );
   let tally: Tally;
   try {
@@ -152,13 +181,15 @@ function add(kind: Kind, tally: Tally): void {
   progress(`${kind}: ${passed} passed, ${tally.failed} failed`);
 }
 
-async function runBun(args: readonly string[], env: Record<string, string> = {}): Promise<number> {
+async function runBun(args: readonly string[], { env = {}, log }: RunOptions = {}): Promise<number> {
   stop.signal.throwIfAborted();
+  const output = log === undefined ? 2 : openSync(log, "w");
   const child = Bun.spawn([process.execPath, ...args], {
     cwd: checkout,
     env: { ...process.env, ...env },
-    stdio: ["ignore", 2, 2],
+    stdio: ["ignore", output, output],
   });
+  if (output !== 2) closeSync(output);
   const code = await child.exited;
   await clearRunsOf(child.pid);
   stop.signal.throwIfAborted();

@@ -11,7 +11,7 @@ import { processRunner, type Runner, type RunResult } from "./runner.ts";
 
 /**
  * No docker engine runs here. What onloadctl asks of one is recorded, and answered as docker does; podman and buildah
- * are real in images.node.test.ts.
+ * are real in images.host.test.ts.
  */
 class Docker implements Runner {
   readonly calls: string[] = [];
