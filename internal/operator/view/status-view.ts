@@ -6,8 +6,9 @@ import type { NodeProblem, OnloadStatus } from "../../api/onload.ts";
 import { CONDITION } from "../../api/reasons.ts";
 import { waitingSince } from "../rollout/failure.ts";
 import type { NodePlan } from "../rollout/plan.ts";
-import { isUnserved, remedyOf, type Serving, type ServingState } from "./serving.ts";
+import { remedyOf, type Serving, type ServingState } from "./serving.ts";
 import type { ObservedResource } from "./session.ts";
+import { summaryOf } from "./summary.ts";
 
 /** One node as `status` shows it. */
 export interface NodeStatus {
@@ -31,10 +32,13 @@ export interface NodeStatus {
 export interface ResourceStatus {
   namespace: string;
   name: string;
+  /** spec.onload.version. */
   version: string;
+  /** Version that nodes are brought to: another one after a rollback; "" if no operator has looked at the resource. */
+  target: string;
   desired: number;
   ready: number;
-  /** Reason of the condition that matters most. */
+  /** See {@link Headline}. */
   status: string;
   message: string;
   /** Why nodes are not protected from other people's mistakes; "" if they are, or if that is not known. */
@@ -50,19 +54,20 @@ export interface ResourceStatus {
 
 /** The report on resources. */
 export function describeStatus(observed: readonly ObservedResource[], serving: Serving): ResourceStatus[] {
-  return observed.map(({ raw, planned, problem, attention }) => {
+  return observed.map((resource) => {
+    const { raw, planned, problem, attention } = resource;
     const status = raw.status as DeepReadonly<OnloadStatus> | undefined;
-    const { namespace = "", name, creationTimestamp = "", deletionTimestamp } = raw.metadata;
-    const abandoned = deletionTimestamp !== undefined && isUnserved(serving);
-    const { reason, message } = abandoned ? ABANDONED : mainCondition(status);
+    const { namespace = "", name, creationTimestamp = "" } = raw.metadata;
+    const { headline, nodes } = summaryOf(resource, serving);
     return {
       namespace,
       name,
-      version: status?.version ?? planned?.effective.spec.onload.version ?? "",
-      desired: status?.nodes?.desired ?? 0,
-      ready: status?.nodes?.ready ?? 0,
-      status: reason,
-      message: problem ?? message,
+      version: versionOf(raw.spec),
+      target: status?.version ?? planned?.effective.spec.onload.version ?? "",
+      desired: nodes?.desired ?? 0,
+      ready: nodes?.ready ?? 0,
+      status: headline.reason,
+      message: problem ?? headline.message,
       unprotected: find(status, CONDITION.Protected, "False")?.message ?? "",
       created: creationTimestamp,
       lastReadyVersion: status?.lastReady?.version ?? "",
@@ -73,20 +78,9 @@ export function describeStatus(observed: readonly ObservedResource[], serving: S
   });
 }
 
-/** A deletion on which nobody works: what the operator said last is no longer so. */
-const ABANDONED = { reason: "Abandoned", message: "It is to be deleted, but no operator acts" };
-
-/** The condition to show: what is degraded, else what is under way, else whether it is ready. */
-function mainCondition(status: ReportedStatus): { reason: string; message: string } {
-  return (
-    find(status, CONDITION.Degraded, "True") ??
-    find(status, CONDITION.Progressing, "True") ??
-    find(status, CONDITION.Ready, "True") ??
-    find(status, CONDITION.Progressing, "False") ?? {
-      reason: "Unknown",
-      message: "The operator has not looked at it; is it running?",
-    }
-  );
+function versionOf(spec: unknown): string {
+  const version = (spec as { onload?: { version?: unknown } } | undefined)?.onload?.version;
+  return typeof version === "string" ? version : "";
 }
 
 type ReportedStatus = DeepReadonly<OnloadStatus> | undefined;
@@ -103,7 +97,7 @@ function describeNode(plan: NodePlan, reported: Reported): NodeStatus {
     node: facts.name,
     version: onload ?? plugin ?? sfc ?? "",
     wanted: facts.want ?? "",
-    state: problem?.failed ? `Failed (${state})` : state,
+    state,
     step: gate ?? step,
     since: since === undefined || state === "Ready" ? "" : new Date(since).toISOString(),
     why: whyOf(plan, reported),
@@ -165,7 +159,7 @@ export function statusText(resources: readonly ResourceStatus[], serving: Servin
     const lines = nodes.map((node) => [
       node.node,
       node.wanted === node.version || node.wanted === "" ? node.version : `${node.version || "none"} -> ${node.wanted}`,
-      node.state,
+      node.failed ? `Failed (${node.state})` : node.state,
       node.step === "None" ? "-" : node.step,
       age(node.since) || "-",
       ...(wide ? [node.kernel] : []),
