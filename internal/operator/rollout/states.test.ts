@@ -86,6 +86,17 @@ const ROWS: Record<string, Row> = {
     state: "Ready",
     step: "None",
   },
+  "onload is loaded, and sfc under it is gone": {
+    node: whole("v2", { sfcManaged: true, labels: { plugin: "v2", onload: "v2", sfc: "v2" } }),
+    state: "SfcMissing",
+    step: "None",
+  },
+  "onload is loaded, sfc under it is gone, and another version is wanted": {
+    node: whole("v1", { sfcManaged: true, labels: { plugin: "v1", onload: "v1", sfc: "v1" } }),
+    state: "Outdated",
+    step: "UnlabelPlugin",
+    labels: { plugin: null },
+  },
   "older version, no slot free": {
     node: whole("v1", { cordoned: true }),
     state: "Outdated",

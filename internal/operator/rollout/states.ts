@@ -16,6 +16,7 @@
  *
  *   beside   Blocked, Cordoned, Unmapped: not begun, and cannot begin.
  *            SfcUnlabelled, OnloadUnlabelled: somebody took a label away; it is put back, and loading goes on.
+ *            SfcMissing: onload is loaded, and sfc under it is gone.
  * ```
  *
  * Without sfc, its states are left out.
@@ -62,6 +63,8 @@ interface CommonColumns {
    * if the node is another resource's, which may need it.
    */
   keepsHolders?: true;
+  /** Whether pods cannot rely on what serves here: it counts neither as done nor as available. */
+  broken?: true;
   /** The module that KMM loads meanwhile. */
   loads?: "onload" | "sfc";
   /** Whether a node that is to run a version stays as it is while it is cordoned and KMM skips cordoned nodes. */
@@ -148,6 +151,8 @@ export const STATES = {
       since: ({ plugin }) => plugin.since,
     },
   },
+  // KMM has taken sfc away under a loaded onload, or is loading it again.
+  SfcMissing: { step: "None", serves: "wanted", broken: true },
   // All there.
   Ready: { step: "None", serves: "wanted" },
   // All there, but the plugin's pod is from an older template.
