@@ -137,8 +137,20 @@ export function problemOf(node: NodeAtStep, limits: Limits, now: number): Proble
   if (reported) return { ...reported, since, failed: !rowOf(state).needsSlot };
   const awaited = awaitedIn(state);
   const deadline = deadlineOf(node, limits);
-  if (!awaited || deadline === undefined || now < deadline) return sfcConflict(facts);
+  if (!awaited || deadline === undefined || now < deadline) return refusal(facts, state, since) ?? sfcConflict(facts);
   return { ...timeout(facts, state, awaited, limits), since, failed: true, byTime: true };
+}
+
+/** Who keeps a node from what it waits for, as soon as that is known: the step still has its time. */
+function refusal(facts: NodeFacts, state: NodeState, since: number | undefined): Problem | undefined {
+  if (state === "Draining" && facts.holders?.some((holder) => holder.refusal !== undefined)) {
+    const message = `Pods still hold amd.com/onload${holderText(facts, state)}`;
+    return { ...withRemedy({ reason: NODE_REASON.EvictionBlocked, message }), since, failed: false, passing: true };
+  }
+  const { refusal: why } = facts.plugin;
+  if (state !== "StartingPlugin" || !facts.ready || why === undefined) return undefined;
+  const message = `The device plugin offers no amd.com/onload: ${why}`;
+  return { ...withRemedy({ reason: NODE_REASON.NotAllocatable, message }), since, failed: false };
 }
 
 /** A cordon is a person's wish. A node that is not Ready has a step's time to come back. */
@@ -289,13 +301,25 @@ function timeout(node: NodeFacts, state: NodeState, awaited: Awaited, limits: Li
   const seconds = Math.round(limitOf(awaited, limits, node) / 1000);
   return withRemedy({
     reason,
-    message: `${what}${imageText(node, state)}${holderText(node, state)} after ${seconds} s`,
+    message: `${what}${imageText(node, state)}${holderText(node, state)} after ${seconds} s${progressText(node, state)}`,
   });
 }
 
 function timeoutReason(node: NodeFacts, state: NodeState, { reason }: Awaited): NodeReason {
   if (!node.ready) return NODE_REASON.NodeNotReady;
   return state === "StartingPlugin" && node.plugin.ready ? NODE_REASON.NotAllocatable : reason;
+}
+
+/** Where the step stands when its time is over. */
+function progressText({ onload, sfc, plugin }: NodeFacts, state: NodeState): string {
+  const { loads } = rowOf(state);
+  const text =
+    loads !== undefined
+      ? { onload, sfc }[loads].progress
+      : state === "StartingPlugin"
+        ? (plugin.refusal ?? plugin.progress)
+        : undefined;
+  return text === undefined ? "" : `: ${text}`;
 }
 
 function imageText({ missingImages }: NodeFacts, state: NodeState): string {

@@ -185,7 +185,7 @@ test.each(Object.entries(SITUATIONS))("%s: every place says the same", async (_n
 
   for (const serving of [acts, silent]) {
     if (situation.deleting && serving === silent) continue;
-    const [seen] = describeStatus([observed], serving);
+    const [seen] = describeStatus([observed], serving, NOW);
     const { version, status: word, message } = seen!;
     expect({ version, Desired: seen!.desired, Ready: seen!.ready, word, message }).toEqual({
       version: "v2",
@@ -198,7 +198,7 @@ test.each(Object.entries(SITUATIONS))("%s: every place says the same", async (_n
     expect([plan.version, plan.status, plan.message]).toEqual(["v2", reason, message]);
     expect(planText([plan])).toContain(`${reason}: ${message}`);
   }
-  const text = statusText(describeStatus([observed], acts), acts, false, NOW);
+  const text = statusText(describeStatus([observed], acts, NOW), acts, false, NOW);
   expect(text.split("\n")[1]!.split(/ {2,}/).slice(2, 6)).toEqual(["v2", `${desired}`, `${ready}`, reason]);
 
   // Every condition is told once it changes, in the same words.
@@ -226,9 +226,9 @@ test("a resource that no operator has looked at has the headline that the CRD gi
   const schema = onloadCrd().spec.versions[0]!.schema!.openAPIV3Schema!.properties!["status"] as { default: object };
   const raw = { ...observed.raw, status: schema.default };
   const row = kubectlRow(raw);
-  const [seen] = describeStatus([{ ...observed, raw }], acts);
+  const [seen] = describeStatus([{ ...observed, raw }], acts, NOW);
   expect([seen!.status, seen!.message]).toEqual([row["Status"] as string, row["Message"] as string]);
-  const [old] = describeStatus([{ ...observed, raw: { ...observed.raw, status: undefined } as never }], acts);
+  const [old] = describeStatus([{ ...observed, raw: { ...observed.raw, status: undefined } as never }], acts, NOW);
   expect([old!.status, old!.message]).toEqual([seen!.status, seen!.message]);
 });
 
@@ -239,7 +239,7 @@ test("a spec that cannot be read is told in every place", () => {
   const row = kubectlRow(raw);
   expect([row["Status"], row["Message"]]).toEqual(["InvalidSpec", "spec.selector is empty"]);
   const unread = { ...observed, raw, onload: undefined, planned: undefined, problem: problem.message };
-  const [seen] = describeStatus([unread], acts);
+  const [seen] = describeStatus([unread], acts, NOW);
   expect([seen!.status, seen!.message]).toEqual(["InvalidSpec", "spec.selector is empty"]);
 });
 
@@ -247,7 +247,7 @@ test("while the status is a moment behind, the headline fits the nodes below it"
   const before = moment({ nodes: [whole("v1")], says: ["", "", 0, 0] });
   const after = moment({ nodes: [whole("v2")], says: ["", "", 0, 0] });
   const observed = { ...after.observed, raw: { ...after.observed.raw, status: before.status } as never };
-  expect(describeStatus([observed], acts)[0]).toMatchObject({ status: "AllNodesReady", ready: 1 });
+  expect(describeStatus([observed], acts, NOW)[0]).toMatchObject({ status: "AllNodesReady", ready: 1 });
   // Nobody brings it further: what was written last stands.
-  expect(describeStatus([observed], silent)[0]).toMatchObject({ status: "Installing", ready: 0 });
+  expect(describeStatus([observed], silent, NOW)[0]).toMatchObject({ status: "Installing", ready: 0 });
 });

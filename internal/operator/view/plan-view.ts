@@ -96,7 +96,9 @@ export function describePlan(resource: ObservedResource, outlook: Outlook, servi
 
 /** What nodes wait for, each once. Images that KMM has not found are said of each node. */
 function awaitedBy(nodes: readonly NodePlan[]): string[] {
-  const texts = nodes.map(({ gate, waitsFor }) => (gate === "NoModuleImage" ? "" : waitsFor));
+  // Other gates are a person's wish or a problem, of which the plan tells elsewhere.
+  const told = (gate: NodePlan["gate"]): boolean => gate === "NoFreeSlot" || gate === "TemplateNotSeen";
+  const texts = nodes.map(({ gate, waitsFor }) => (told(gate) ? waitsFor : ""));
   return [...new Set(texts)].filter((text) => text !== "");
 }
 

@@ -6,7 +6,7 @@ import type { NodeProblem, OnloadStatus } from "../../api/onload.ts";
 import { CONDITION } from "../../api/reasons.ts";
 import { waitingSince } from "../rollout/failure.ts";
 import type { NodePlan } from "../rollout/plan.ts";
-import { remedyOf, type Serving, type ServingState } from "./serving.ts";
+import { isUnserved, remedyOf, type Serving, type ServingState } from "./serving.ts";
 import type { ObservedResource } from "./session.ts";
 import { summaryOf } from "./summary.ts";
 
@@ -52,8 +52,16 @@ export interface ResourceStatus {
   nodes: NodeStatus[];
 }
 
-/** The report on resources. */
-export function describeStatus(observed: readonly ObservedResource[], serving: Serving): ResourceStatus[] {
+/**
+ * The report on resources.
+ *
+ * @param now milliseconds since the epoch; undefined: reasons tell no times, and are the same as long as nothing changes
+ */
+export function describeStatus(
+  observed: readonly ObservedResource[],
+  serving: Serving,
+  now?: number,
+): ResourceStatus[] {
   return observed.map((resource) => {
     const { raw, planned, problem, attention } = resource;
     const status = raw.status as DeepReadonly<OnloadStatus> | undefined;
@@ -73,7 +81,7 @@ export function describeStatus(observed: readonly ObservedResource[], serving: S
       lastReadyVersion: status?.lastReady?.version ?? "",
       operator: { state: serving.state, message: serving.message },
       attention: [...attention],
-      nodes: planned?.plan.nodes.map((node) => describeNode(node, status?.problems ?? [])) ?? [],
+      nodes: planned?.plan.nodes.map((node) => describeNode(node, status?.problems ?? [], serving, now)) ?? [],
     };
   });
 }
@@ -89,7 +97,7 @@ function find(status: ReportedStatus, type: string, value: string): { reason: st
   return status?.conditions?.find((condition) => condition.type === type && condition.status === value);
 }
 
-function describeNode(plan: NodePlan, reported: Reported): NodeStatus {
+function describeNode(plan: NodePlan, reported: Reported, serving: Serving, now: number | undefined): NodeStatus {
   const { facts, state, step, problem, gate } = plan;
   const since = problem?.since ?? waitingSince(facts, state);
   const { onload, plugin, sfc } = facts.labels;
@@ -100,7 +108,7 @@ function describeNode(plan: NodePlan, reported: Reported): NodeStatus {
     state,
     step: gate ?? step,
     since: since === undefined || state === "Ready" ? "" : new Date(since).toISOString(),
-    why: whyOf(plan, reported),
+    why: whyOf(plan, reported, serving, now),
     failed: problem?.failed ?? false,
     kernel: facts.kernel,
   };
@@ -109,17 +117,24 @@ function describeNode(plan: NodePlan, reported: Reported): NodeStatus {
 /** status.problems. */
 type Reported = readonly DeepReadonly<NodeProblem>[];
 
-function whyOf(plan: NodePlan, reported: Reported): string {
-  const { problem, facts } = plan;
-  if (!problem) return plan.waitsFor || holding(plan);
+function whyOf(plan: NodePlan, reported: Reported, serving: Serving, now: number | undefined): string {
+  const { problem, facts, state } = plan;
   // The operator asked for evictions and knows why they were refused: its own words say more.
-  const told = reported.find(({ node, reason }) => node === facts.name && reason === problem.reason);
-  return `${problem.reason}: ${told?.message ?? problem.message}`;
+  const told = reported.find(
+    ({ node, step, reason }) => node === facts.name && step === state && (!problem || reason === problem.reason),
+  );
+  if (problem) return `${problem.reason}: ${told?.message ?? problem.message}`;
+  if (told) return `${told.reason}: ${told.message}`;
+  if (plan.waitsFor !== "") return `${plan.waitsFor}${timesOf(plan, now)}`;
+  const isNext = plan.step !== "None" && plan.step !== "Wait";
+  return isNext && isUnserved(serving) ? "Waits for an operator: none acts" : "";
 }
 
-function holding({ state, facts: { holders } }: NodePlan): string {
-  if (state !== "Draining" || !holders) return "";
-  return `Pods hold amd.com/onload: ${holders.map(({ namespace, name }) => `${namespace}/${name}`).join(", ")}`;
+/** `, 32s of 15m`: how long it has waited, and how long it may take. */
+function timesOf({ facts, state, deadline }: NodePlan, now: number | undefined): string {
+  const since = waitingSince(facts, state);
+  if (now === undefined || since === undefined || deadline === undefined) return "";
+  return `, ${formatAge(now - since)} of ${formatAge(deadline - since)}`;
 }
 
 /** What to say of the operator before all else; "" while one acts. */
