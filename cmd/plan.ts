@@ -60,10 +60,12 @@ export default defineSubcommand({
         ({ raw }) => !manifest || raw.metadata.namespace === manifest.metadata.namespace,
       );
       const outlook = await lookAhead(session, observed, signal);
-      const plans = observed.map((each) => describePlan(each, outlook));
+      const serving = await session.serving(Date.now(), signal);
+      const isSupposed = manifest !== undefined || args.delete;
+      const plans = observed.map((each) => describePlan(each, outlook, isSupposed ? undefined : serving));
       if (args.output === "json") printJson(plans);
       else if (args.output === "yaml") printData(yamlText(plans));
-      else printText(servingText(await session.serving(Date.now(), signal)) + planText(plans));
+      else printText(servingText(serving) + planText(plans));
       return 0;
     } finally {
       await session.close();

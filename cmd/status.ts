@@ -33,7 +33,7 @@ export default defineSubcommand({
       const look = async (): Promise<Report> => {
         const now = Date.now();
         const serving = await session.serving(now, signal);
-        const resources = describeStatus(await session.observe(args.name, now, signal), serving);
+        const resources = describeStatus(await session.observe(args.name, now, signal), serving, now);
         return { resources, serving, now };
       };
       const isData = args.output === "json" || args.output === "yaml";

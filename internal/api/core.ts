@@ -147,6 +147,13 @@ export interface Pod extends KubeObject {
   spec?: {
     nodeName?: string;
     nodeSelector?: Record<string, string>;
+    affinity?: {
+      nodeAffinity?: {
+        requiredDuringSchedulingIgnoredDuringExecution?: {
+          nodeSelectorTerms?: { matchFields?: { key: string; operator: string; values?: string[] }[] }[];
+        };
+      };
+    };
     containers?: Container[];
     initContainers?: Container[];
     terminationGracePeriodSeconds?: number;

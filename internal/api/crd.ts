@@ -1,6 +1,7 @@
 /** The CustomResourceDefinition of the Onload resource, made from its schema. Used when files are generated, not at run time. */
 import * as z from "zod";
 import type { CustomResourceDefinition, JsonSchema } from "./core.ts";
+import { NOT_SEEN } from "./headline.ts";
 import { MAX_NAMESPACE_AND_NAME, ONLOAD_GROUP, ONLOAD_KIND, ONLOAD_PLURAL, ONLOAD_VERSION } from "./names.ts";
 import { onloadSpec } from "./schema.ts";
 import { onloadStatus } from "./status-schema.ts";
@@ -87,7 +88,7 @@ function printerColumns(): object[] {
     {
       name: "Status",
       type: "string",
-      jsonPath: '.status.conditions[?(@.type=="Ready")].reason',
+      jsonPath: ".status.headline.reason",
       description: "What the operator is doing, or what holds it",
     },
     {
@@ -108,12 +109,15 @@ function printerColumns(): object[] {
       name: "Message",
       type: "string",
       priority: 1,
-      jsonPath: '.status.conditions[?(@.type=="Ready")].message',
+      jsonPath: ".status.headline.message",
       description: "Why, in a sentence",
     },
     { name: "Age", type: "date", jsonPath: ".metadata.creationTimestamp" },
   ];
 }
+
+/** The status of a resource that no operator has looked at. */
+const NEW_STATUS = { headline: NOT_SEEN };
 
 function rootSchema(): JsonSchema {
   return {
@@ -124,7 +128,8 @@ function rootSchema(): JsonSchema {
       kind: { description: "Kind of this object.", type: "string" },
       metadata: { type: "object" },
       spec: structural(z.toJSONSchema(onloadSpec, { io: "input" }) as JsonSchema),
-      status: structural(z.toJSONSchema(onloadStatus, { io: "input" }) as JsonSchema),
+      // Until an operator has written a status, kubectl and GitOps tools see that none has.
+      status: { ...structural(z.toJSONSchema(onloadStatus, { io: "input" }) as JsonSchema), default: NEW_STATUS },
     },
     required: ["spec"],
     "x-kubernetes-validations": [

@@ -236,3 +236,8 @@ export function joinParameters(parameters: readonly string[]): string {
 export function splitParameters(value: string): string[] {
   return value.split(/\s+/).filter((word) => word !== "");
 }
+
+/** What the device plugin logs when its devices become healthy, or are so at its start. */
+export const LOG_HEALTHY = "Devices are healthy";
+/** What it logs, with the field `problems`, when they are not: nothing else says why it offers none. */
+export const LOG_UNHEALTHY = "Devices are unhealthy";

@@ -72,6 +72,8 @@ export const NODE_REASON = {
   NoKernelMapping: "NoKernelMapping",
   /** The node loads sfc itself at boot, by a MachineConfig, and the resource asks KMM to manage sfc there too. */
   SfcLoadedAtBoot: "SfcLoadedAtBoot",
+  /** Onload is loaded, and KMM has taken the sfc under it away. */
+  SfcMissing: "SfcMissing",
   /** A person has cordoned the node: it is skipped until it is uncordoned. */
   Cordoned: "Cordoned",
   /** The node waits for a slot, and the nodes that hold the slots do not move. */

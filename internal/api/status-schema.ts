@@ -32,6 +32,11 @@ const problem = z.object({
   since: z.string().optional().meta({ format: "date-time", description: "Since when." }),
 });
 
+const headline = z.object({
+  reason: text().meta({ description: "The reason of the condition that matters most." }),
+  message: z.string().meta({ maxLength: 32768, description: "Its message." }),
+});
+
 const lastReady = z.object({
   version: text().meta({ description: "That version." }),
   time: z.string().meta({ format: "date-time", description: "When all nodes had become Ready." }),
@@ -81,6 +86,10 @@ export const onloadStatus = z
         "x-kubernetes-list-type": "map",
         "x-kubernetes-list-map-keys": ["type"],
       }),
+    headline: headline.optional().meta({
+      description:
+        "What matters most of the conditions: what needs a person, else what goes on, else whether it is ready.",
+    }),
     nodes: nodeCounts.optional().meta({ description: "How many nodes are in which state." }),
     problems: z.array(problem).optional().meta({
       maxItems: 10,

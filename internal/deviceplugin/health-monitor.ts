@@ -1,5 +1,5 @@
 import { basename, join } from "node:path";
-import { DEV_DIR, DEVICE_FILES, SYS_DIR } from "../api/plugin-pod.ts";
+import { DEV_DIR, DEVICE_FILES, LOG_HEALTHY, LOG_UNHEALTHY, SYS_DIR } from "../api/plugin-pod.ts";
 import { PARAMETERS_DIR } from "../api/server-parameters.ts";
 import { errorText } from "../cli/errors.ts";
 import type { Logger } from "../cli/log.ts";
@@ -102,7 +102,7 @@ export class HealthMonitor {
 
   #report(view: NodeView): void {
     const { log } = this.#deps;
-    if (view.problems.length === 0) log.info("Devices are healthy", { nics: view.nics.map((nic) => nic.address) });
-    else log.warn("Devices are unhealthy", { problems: view.problems });
+    if (view.problems.length === 0) log.info(LOG_HEALTHY, { nics: view.nics.map((nic) => nic.address) });
+    else log.warn(LOG_UNHEALTHY, { problems: view.problems });
   }
 }

@@ -385,6 +385,15 @@ const FOUND: [what: string, history: History][] = [
       deleteAtEnd: false,
     },
   ],
+  [
+    "a node whose sfc KMM 1.1 has taken away under onload says so, and what to do",
+    {
+      setup: { kmm: 1, sfc: true, kernels: [MODERN, "5.14.0-427.18.1.el9_4.x86_64"], resources: 1 },
+      begin: "bare",
+      commands: [{ do: "down", node: 0 }, { do: "quiet" }, { do: "down", node: 1 }, { do: "template", resource: 0 }],
+      deleteAtEnd: false,
+    },
+  ],
 ];
 
 test.each(FOUND)("%s", async (_what, history) => {

@@ -159,6 +159,7 @@ describe("one operator", () => {
     expect(why).toContain("keep-it");
     const problem = (await cluster.status(namespace))!.problems![0]!;
     expect(problem).toMatchObject({ node: nodes[1]!, step: "Draining", reason: "EvictionBlocked" });
+    expect(await cluster.differences(namespace, "NodesFailed")).toEqual([]);
     // Halted: the third node is left alone; the module is still there, under the pod.
     expect(await cluster.versionOn(nodes[2]!, namespace)).toBe("v1");
     expect((await cluster.node(nodes[1]!)).metadata.labels).toHaveProperty(
@@ -171,6 +172,7 @@ describe("one operator", () => {
     for (const node of nodes) expect(await cluster.versionOn(node, namespace)).toBe("v2");
     expect(outage.most()).toBe(1);
     expect(cluster.kubelet.violations).toEqual([]);
+    expect(await cluster.differences(namespace, "AllNodesReady")).toEqual([]);
     await outage.stop();
   });
 
@@ -276,6 +278,7 @@ describe("one operator", () => {
     expect(status.rollback).toMatchObject({ fromVersion: "v2", toVersion: "v1" });
     expect(status.rollback!.message).toContain(nodes[1]!);
     expect(status.version).toBe("v1");
+    expect(await cluster.differences(namespace, "RolledBack")).toEqual([]);
 
     broken = false;
     await cluster.client.mergePatch(
@@ -306,6 +309,7 @@ describe("one operator", () => {
     expect(await cluster.versionOn(nodes[0]!, namespace)).toBe("v1");
     expect((await cluster.node(nodes[0]!)).spec?.unschedulable).toBe(true);
     expect((await cluster.status(namespace))!.problems).toMatchObject([{ node: nodes[0]!, reason: "Cordoned" }]);
+    expect(await cluster.differences(namespace, "NodesNotReady")).toEqual([]);
     await cordon(nodes[0]!, false);
     await cluster.ready(namespace);
   });
@@ -334,6 +338,7 @@ describe("one operator", () => {
     await cluster.editOnload(namespace, { onload: other });
     const why = await cluster.condition(namespace, "Degraded", "True", "ChangeHeldBack");
     expect(why).toContain("registry/other:v1");
+    expect(await cluster.differences(namespace, "ChangeHeldBack")).toEqual([]);
     expect(JSON.stringify(await cluster.client.get(MODULES, module))).not.toContain("registry/other:v1");
     await cluster.editOnload(namespace, { onload: { ...other, version: "v1.1" } });
     await cluster.ready(namespace);
@@ -352,6 +357,7 @@ describe("one operator", () => {
     await cluster.createOnload(namespace, onloadSpec(pool, "v2"), "younger");
     const why = await cluster.condition(namespace, "Degraded", "True", undefined, "younger");
     expect(why).toContain(`Onload "${namespace}/older" selects this node too and keeps it`);
+    expect(await cluster.differences(namespace, "NodesNotReady", "younger")).toEqual([]);
     expect(await cluster.versionOn(nodes[0]!, namespace, "younger")).toBeUndefined();
     await cluster.deleteOnload(namespace, "older");
     await cluster.ready(namespace, "younger");

@@ -63,7 +63,7 @@ test("KMM is not given sfc there, Onload comes all the same, and the resource sa
     step: "Install",
     problem: { reason: "SfcLoadedAtBoot", failed: false },
   });
-  const situation = { version: "v2", paused: false, deleting: false, upgrading: false, rollbackFrom: undefined };
+  const situation = { version: "v2", paused: false, deleting: false, upgrading: false, rollback: undefined };
   const degraded = conditionsOf(plan, countNodes(plan), { ...situation, problems: [] }).find(
     ({ type }) => type === "Degraded",
   );

@@ -115,6 +115,7 @@ function resource(nodes: NodeStatus[], changes: Partial<ResourceStatus> = {}): R
     namespace: "trading",
     name: "onload",
     version: "v1",
+    target: "v1",
     unprotected: "",
     desired: 0,
     ready: 0,

@@ -35,6 +35,27 @@ function readyCondition(pod: DeepReadonly<Pod>): { status: string; lastTransitio
   return pod.status?.conditions?.find(({ type }) => type === "Ready");
 }
 
+/** What the first of some pods that is not Ready is at, in the words of the kubelet or the scheduler. */
+export function progressOf(pods: readonly DeepReadonly<Pod>[]): string | undefined {
+  const pod = pods.find((each) => !isReady(each) && !isFinished(each));
+  return pod && `pod ${pod.metadata.namespace}/${pod.metadata.name} ${progressText(pod)}`;
+}
+
+function progressText(pod: DeepReadonly<Pod>): string {
+  const { conditions, initContainerStatuses = [], containerStatuses = [] } = pod.status ?? {};
+  if (isTerminating(pod)) return "is ending";
+  const scheduled = conditions?.find(({ type }) => type === "PodScheduled");
+  if (scheduled?.status === "False") return `is not scheduled${colonText(scheduled.message)}`;
+  const waiting = [...initContainerStatuses, ...containerStatuses].find(({ state }) => state?.waiting);
+  const { reason, message } = waiting?.state?.waiting ?? {};
+  if (reason === "ContainerCreating" || reason === "PodInitializing") {
+    const image = pod.spec?.containers?.find(({ name }) => name === waiting?.name)?.image;
+    return `is being started${image === undefined ? "" : `, or its image ${image} is pulled`}`;
+  }
+  if (reason !== undefined) return `waits in container ${waiting?.name}: ${reason}${colonText(message)}`;
+  return pod.status?.phase === "Running" ? "runs, and is not Ready" : "has not been started";
+}
+
 /** Why a container waits when its image is the matter. ErrImagePull is left out: the kubelet tries again at once. */
 const IMAGE_REASONS = new Set(["ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"]);
 /** Why a container waits when it cannot run. */

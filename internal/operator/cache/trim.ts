@@ -84,7 +84,10 @@ function ourAnnotations(node: Node): Record<string, string> {
 export function trimPod(pod: Pod): Pod {
   const { metadata, status } = pod;
   const template = metadata.annotations?.[TEMPLATE_ANNOTATION];
-  const ready = status?.conditions?.find(({ type }) => type === "Ready");
+  const conditions = status?.conditions ?? [];
+  const ready = conditions.find(({ type }) => type === "Ready");
+  const unscheduled = conditions.find((each) => each.type === "PodScheduled" && each.status === "False");
+  const nodeName = pod.spec?.nodeName ?? targetNode(pod);
   return {
     ...kind(pod),
     metadata: {
@@ -93,16 +96,23 @@ export function trimPod(pod: Pod): Pod {
       ...only("creationTimestamp", metadata.creationTimestamp),
       ...(template === undefined ? {} : { annotations: { [TEMPLATE_ANNOTATION]: template } }),
     },
-    spec: { ...only("nodeName", pod.spec?.nodeName), ...only("nodeSelector", pod.spec?.nodeSelector) },
+    spec: { ...only("nodeName", nodeName), ...only("nodeSelector", pod.spec?.nodeSelector) },
     status: {
       ...only("phase", status?.phase),
       ...only("reason", status?.reason),
       ...only("message", status?.message),
-      conditions: ready ? [ready] : [],
+      conditions: [ready, unscheduled].filter((each) => each !== undefined),
       containerStatuses: containers(status?.containerStatuses),
       initContainerStatuses: containers(status?.initContainerStatuses),
     },
   };
+}
+
+/** The node that a DaemonSet's pod is for before it is scheduled (Kubernetes 1.17 and later, pkg/controller/daemon/util). */
+function targetNode({ spec }: Pod): string | undefined {
+  const terms = spec?.affinity?.nodeAffinity?.requiredDuringSchedulingIgnoredDuringExecution?.nodeSelectorTerms ?? [];
+  const fields = terms.flatMap(({ matchFields = [] }) => matchFields);
+  return fields.find(({ key, operator }) => key === "metadata.name" && operator === "In")?.values?.[0];
 }
 
 /** A pod by which KMM loads a module or looks for an image: also which image. */

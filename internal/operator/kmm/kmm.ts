@@ -55,6 +55,8 @@ export interface ModuleObservation {
   /** When its newest pod was made or changed readiness, in milliseconds since the epoch. */
   since: number | undefined;
   failure: Failure | undefined;
+  /** What KMM's pod for it is at, while that has not done its work. */
+  progress?: string | undefined;
   /** The image that it was loaded from, or is being loaded from. */
   image: string | undefined;
   /** KMM 1.1: the Module's selector when this was loaded. */

@@ -9,7 +9,7 @@ import {
   moduleReadyLabel,
   moduleVersionLabel,
 } from "../../api/names.ts";
-import { isReady } from "../cache/pods.ts";
+import { isReady, progressOf } from "../cache/pods.ts";
 import type {
   Kmm,
   KmmNodeInputs,
@@ -64,6 +64,7 @@ export class Kmm1 implements Kmm {
         labelledReady: moduleReadyLabel(ref.namespace, ref.module) in labels,
         since: newest(loaders),
         failure: firstFailure(loaders, failureLogs),
+        progress: progressOf(loaders),
         image: isForKernelOf(node, loader) ? loader?.spec?.containers?.[0]?.image : undefined,
         selector,
       },

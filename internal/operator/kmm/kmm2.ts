@@ -8,6 +8,7 @@ import {
   moduleVersionLabel,
   moduleVersionReadyLabel,
 } from "../../api/names.ts";
+import { progressOf } from "../cache/pods.ts";
 import type {
   Kmm,
   KmmNodeInputs,
@@ -62,6 +63,7 @@ export class Kmm2 implements Kmm {
         labelledReady: hasReadyLabel,
         since: newest(workers),
         failure: firstFailure(workers, failureLogs),
+        progress: progressOf(workers),
         image: imageOn(node, loaded ?? wanted),
         selector: undefined,
       },

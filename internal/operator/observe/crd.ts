@@ -10,6 +10,7 @@ import type { ResourceProblem } from "./preflight.ts";
 /** What the operator keeps in status, and reads again. */
 const STATUS_FIELDS = Object.keys({
   conditions: true,
+  headline: true,
   lastReady: true,
   nodes: true,
   observedGeneration: true,

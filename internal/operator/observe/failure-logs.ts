@@ -5,9 +5,13 @@ import { oneLine, podFailure } from "../cache/pods.ts";
 import type { Stores } from "../cache/caches.ts";
 import type { ClusterClient } from "../cache/cluster-client.ts";
 import { refOf } from "../../kube/resource.ts";
+import { DEVICE_PLUGIN_CONTAINER } from "../../api/plugin-pod.ts";
 import type { NodeObservation } from "./observation.ts";
+import { refusalIn, type SilentPlugins } from "./plugin-logs.ts";
 
 const LINES = 5;
+/** A device plugin says once why it offers nothing, and other things later. */
+const PLUGIN_LINES = 100;
 /** Logs of more pods are forgotten, those that were wanted least recently first. */
 const MAX_PODS = 200;
 /** Most nodes whose pods' logs are read for one plan: no status lists more. */
@@ -22,6 +26,8 @@ export interface Collected {
   changed: boolean;
   /** Some log could not be read. */
   failed: boolean;
+  /** When logs are to be looked at again, in milliseconds; undefined: with an event. */
+  againMs?: number | undefined;
 }
 
 /** KMM's pods of a resource's Modules on the first of those nodes on which a module has failed. */
@@ -65,7 +71,8 @@ export class FailureLogs {
   }
 
   /**
-   * Reads the logs of those pods that have failed since they were read last, side by side.
+   * Reads the logs of those pods that have failed since they were read last, and of plugins that offer nothing, side by
+   * side.
    *
    * @param now milliseconds of any clock that does not go back
    * @throws the signal's reason when it aborts
@@ -75,9 +82,13 @@ export class FailureLogs {
     pods: readonly DeepReadonly<Pod>[],
     now: number,
     signal: AbortSignal,
+    silent: SilentPlugins = { pods: [], againMs: undefined },
   ): Promise<Collected> {
     const before = this.#revision;
-    const reads = await Promise.allSettled(pods.map((pod) => this.#collectOne(client, pod, now, signal)));
+    const reads = await Promise.allSettled([
+      ...pods.map((pod) => this.#collectOne(client, pod, now, signal)),
+      ...silent.pods.map((pod) => this.#collectRefusal(client, pod, now, signal)),
+    ]);
     signal.throwIfAborted();
     for (const oldest of this.#reads.keys()) {
       if (this.#reads.size <= MAX_PODS) break;
@@ -87,7 +98,27 @@ export class FailureLogs {
     return {
       changed: this.#revision !== before,
       failed: reads.some(({ status }) => status === "rejected"),
+      againMs: silent.againMs ?? (silent.pods.length > 0 ? READ_AGAIN_MS : undefined),
     };
+  }
+
+  /** What a plugin has to say may change while it offers nothing. */
+  async #collectRefusal(
+    client: Pick<ClusterClient, "podLog">,
+    pod: DeepReadonly<Pod>,
+    now: number,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const uid = pod.metadata.uid ?? "";
+    const read = this.#reads.get(uid) ?? { restarts: undefined, notBefore: -Infinity };
+    this.#reads.delete(uid);
+    this.#reads.set(uid, read);
+    if (now < read.notBefore) return;
+    read.notBefore = now + READ_AGAIN_MS;
+    const options = { container: DEVICE_PLUGIN_CONTAINER, tailLines: PLUGIN_LINES, signal, timeoutMs: READ_TIMEOUT_MS };
+    const refusal = refusalIn((await client.podLog(refOf(pod), options)) ?? "");
+    if (refusal !== undefined) this.#set(uid, refusal);
+    else if (this.#logs.delete(uid)) this.#revision++;
   }
 
   async #collectOne(

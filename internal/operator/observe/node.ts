@@ -15,7 +15,7 @@ import { parseQuantity } from "../../api/quantity.ts";
 import { parseTime } from "../../kube/times.ts";
 import { NODE_REASON } from "../../api/reasons.ts";
 import type { Holder } from "../cache/holders.ts";
-import { isPluginOf, isReady, isTerminating, podFailure, podSince } from "../cache/pods.ts";
+import { isPluginOf, isReady, isTerminating, podFailure, podSince, progressOf } from "../cache/pods.ts";
 import type { Kmm, KmmNodeInputs, ModuleReading, Version } from "../kmm/kmm.ts";
 import { reminderLabel } from "../kmm/reminder.ts";
 import type { NodeObservation, PluginObservation } from "./observation.ts";
@@ -68,7 +68,7 @@ export function observeNode(inputs: NodeInputs, resource: ResourceContext): Node
     loadLabels: { onload: onload.loadLabel, sfc: sfc.loadLabel },
     onload: onload.module,
     sfc: sfc.module,
-    plugin: observePlugin(inputs.plugins, key),
+    plugin: observePlugin(inputs, key),
     allocatable: parseQuantity(node.status?.allocatable?.[ONLOAD_RESOURCE] ?? 0) ?? 0,
     holders: inputs.holders,
     stepRecord: parseStepRecord(annotations[stepRecordAnnotation(key)]),
@@ -97,8 +97,8 @@ function isCordoned({ spec }: DeepReadonly<Node>): boolean {
   return spec?.unschedulable === true || (spec?.taints ?? []).some(({ key }) => key === UNSCHEDULABLE_TAINT);
 }
 
-function observePlugin(pods: readonly DeepReadonly<Pod>[], key: OnloadKey): PluginObservation {
-  const mine = pods.filter((pod) => isPluginOf(key, pod));
+function observePlugin({ plugins, failureLogs }: NodeInputs, key: OnloadKey): PluginObservation {
+  const mine = plugins.filter((pod) => isPluginOf(key, pod));
   const staying = mine.find((pod) => !isTerminating(pod));
   const failure = staying && podFailure(staying);
   const reason = failure?.kind === "image" ? NODE_REASON.ImagePullFailed : NODE_REASON.PluginNotReady;
@@ -111,5 +111,7 @@ function observePlugin(pods: readonly DeepReadonly<Pod>[], key: OnloadKey): Plug
     },
     since: staying && podSince(staying),
     failure: failure && { reason, message: failure.message },
+    progress: progressOf(mine),
+    refusal: staying && isReady(staying) ? failureLogs.get(staying.metadata.uid ?? "") : undefined,
   };
 }

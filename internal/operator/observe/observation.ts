@@ -57,4 +57,8 @@ export interface PluginObservation {
   /** When it was made or changed readiness, in milliseconds since the epoch. */
   since: number | undefined;
   failure: Failure | undefined;
+  /** What a pod that is not Ready is at. */
+  progress?: string | undefined;
+  /** Why a pod that is Ready offers nothing, in its own words. */
+  refusal?: string | undefined;
 }

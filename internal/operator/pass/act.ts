@@ -5,6 +5,7 @@ import { takeSteps, type Again, type StepResults } from "../act/nodes.ts";
 import { applyObjects, removeObjects, type ObjectResults } from "../act/objects.ts";
 import type { RawOnload } from "../cache/caches.ts";
 import { failedModulePods, type Collected } from "../observe/failure-logs.ts";
+import { silentPlugins } from "../observe/plugin-logs.ts";
 import type { Planned } from "../plan.ts";
 import { withoutStarts, type RolloutPlan } from "../rollout/plan.ts";
 import type { Decision } from "./decide.ts";
@@ -75,11 +76,12 @@ export async function act(
   const { plan } = decision.planned;
   const nodes = plan.nodes.map(({ facts }) => facts);
   const pods = failedModulePods(nodes, gathered.key, deps.caches);
+  const silent = silentPlugins(nodes, gathered.key, deps.caches, decision.now);
   const [worked, logs] = await Promise.allSettled([
     refusal
       ? workOf(plan, { ...NO_STEPS, errors: [refusal] }, NO_OBJECTS)
       : work(deps, gathered, decision, session, signal),
-    session.failureLogs.collect(client, pods, monotonic(), signal),
+    session.failureLogs.collect(client, pods, monotonic(), signal, silent),
   ]);
   signal.throwIfAborted();
   if (worked.status === "rejected") throw worked.reason;

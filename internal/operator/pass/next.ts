@@ -57,6 +57,7 @@ export function nextPass(outcome: PassOutcome, now: number): number | undefined 
   if (again === "soon" || logs.changed) times.push(OVERTAKEN_MS);
   if (heldMs !== undefined) times.push(heldMs);
   if (logs.failed) times.push(READ_AGAIN_MS);
+  if (logs.againMs !== undefined) times.push(logs.againMs);
   if (statusWaitMs !== undefined) times.push(statusWaitMs);
   if (problems.some(({ reason }) => SILENT.has(reason))) times.push(PROBLEM_MS);
   if (plan.nodes.some(({ state }) => state === "Draining")) times.push(EVICTION_RETRY_MS);

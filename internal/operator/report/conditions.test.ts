@@ -89,7 +89,7 @@ describe("conditions", () => {
     ],
     "no mapping for a kernel": [
       status([bare({ mapped: false })]),
-      ["Ready=False NodesNotReady", "Progressing=False AsExpected", "Degraded=True NodesNotReady"],
+      ["Ready=False NodesNotReady", "Progressing=False NodesNotReady", "Degraded=True NodesNotReady"],
     ],
     "KMM is missing": [
       status([bare()], { problems: [{ reason: REASON.KmmNotInstalled, message: "m" }] }),

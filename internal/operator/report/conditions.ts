@@ -6,7 +6,8 @@ import { CONDITION, REASON, type ConditionType, type Reason } from "../../api/re
 import type { ResourceProblem } from "../observe/preflight.ts";
 import type { NodePlan, RolloutPlan } from "../rollout/plan.ts";
 import { isDone } from "../rollout/slots.ts";
-import { isInBetween } from "../rollout/states.ts";
+import { isInBetween, rowOf } from "../rollout/states.ts";
+import { headlineOf } from "./headline.ts";
 
 /** At most so many entries of status.problems. */
 const MAX_PROBLEMS = 10;
@@ -19,8 +20,8 @@ export interface Situation {
   deleting: boolean;
   /** Nodes have run another version before. */
   upgrading: boolean;
-  /** The version that failed, while a rollback holds. */
-  rollbackFrom: string | undefined;
+  /** The rollback that holds. */
+  rollback: DeepReadonly<OnloadStatus["rollback"]>;
   /** Problems of the whole resource, worst first. */
   problems: readonly ResourceProblem[];
 }
@@ -47,25 +48,37 @@ export function statusOf(input: StatusInput): OnloadStatus {
   const { onload, version, selector, plan, problems, rollback, lastReady, protection, now } = input;
   const generation = onload.metadata.generation ?? 0;
   const nodes = countNodes(plan);
-  const situation = {
-    version,
-    paused: onload.spec.upgrade.paused,
-    deleting: onload.metadata.deletionTimestamp !== undefined,
-    upgrading: onload.status?.lastReady !== undefined && onload.status.lastReady.version !== version,
-    rollbackFrom: rollback?.fromVersion,
-    problems,
-  };
+  const situation = situationOf(onload, version, rollback, problems);
   const drafts = [...conditionsOf(plan, nodes, situation), ...(protection ? [protection] : [])];
+  const conditions = withTimes(drafts, onload.status?.conditions as Condition[] | undefined, generation, now);
   return {
     observedGeneration: generation,
     version,
     ...(selector ? { selector: { ...selector } } : {}),
-    conditions: withTimes(drafts, onload.status?.conditions as Condition[] | undefined, generation, now),
+    conditions,
+    headline: headlineOf(conditions),
     nodes,
     problems: listProblems(plan),
     ...(plan.stalled ? { stalledSince: stalledSince(plan, onload, now) } : {}),
     ...(lastReady ? { lastReady: lastReady as NonNullable<OnloadStatus["lastReady"]> } : {}),
     ...(rollback ? { rollback: rollback as NonNullable<OnloadStatus["rollback"]> } : {}),
+  };
+}
+
+/** What conditions are made from, for a resource whose nodes are brought to `version`. */
+export function situationOf(
+  { metadata, spec, status }: DeepReadonly<Onload>,
+  version: string,
+  rollback: Situation["rollback"],
+  problems: readonly ResourceProblem[],
+): Situation {
+  return {
+    version,
+    paused: spec.upgrade.paused,
+    deleting: metadata.deletionTimestamp !== undefined,
+    upgrading: status?.lastReady !== undefined && status.lastReady.version !== version,
+    rollback,
+    problems,
   };
 }
 
@@ -123,31 +136,45 @@ function listProblems(plan: RolloutPlan): NodeProblem[] {
  * @param counts of the plan; see countNodes
  */
 export function conditionsOf(plan: RolloutPlan, counts: NodeCounts, situation: Situation): ConditionDraft[] {
-  return [ready(counts, situation), progressing(plan, counts, situation), degraded(plan, situation)];
+  return [ready(plan, counts, situation), progressing(plan, counts, situation), degraded(plan, situation)];
 }
 
-function ready(
-  { desired, ready: done }: NodeCounts,
-  { version, deleting, rollbackFrom, problems }: Situation,
-): ConditionDraft {
+function ready(plan: RolloutPlan, { desired, ready: done }: NodeCounts, situation: Situation): ConditionDraft {
+  const { version, deleting, rollback, problems } = situation;
   const draft = drafterOf(CONDITION.Ready);
   if (deleting) return draft("False", REASON.Deleting, "The resource is being deleted");
   const blocking = problems.find(({ reason }) => reason === REASON.KmmNotInstalled || reason === REASON.InvalidSpec);
   if (blocking) return draft("False", blocking.reason, blocking.message);
-  if (desired === 0) return draft("False", REASON.NoMatchingNodes, "No node has the labels of spec.selector");
+  if (desired === 0) return draft("False", REASON.NoMatchingNodes, noNode(plan));
   const counts = `${done} of ${desired} nodes are ready with version ${version}`;
   if (done < desired) return draft("False", REASON.NodesNotReady, counts);
-  if (rollbackFrom !== undefined) {
-    return draft("False", REASON.RolledBack, `${counts}, after version ${rollbackFrom} failed`);
-  }
+  if (rollback) return draft("False", REASON.RolledBack, `${counts}, after version ${rollback.fromVersion} failed`);
   return draft("True", REASON.AllNodesReady, counts);
 }
 
-const AFTER_FAILURE = `see status.problems, and edit spec.onload, or set annotation ${RETRY_ANNOTATION} to try again`;
+/** Why no node is this resource's. */
+function noNode({ nodes }: RolloutPlan): string {
+  const kept = nodes.filter(isKept);
+  if (kept.length === 0) return "No node has the labels of spec.selector";
+  return `Every node that has the labels of spec.selector is kept by another Onload resource: ${namesOf(kept)}`;
+}
+
+function isKept({ facts }: NodePlan): boolean {
+  return facts.want === undefined && facts.keptBy !== undefined;
+}
+
+const AFTER_FAILURE = `edit spec.onload, or set annotation ${RETRY_ANNOTATION} to try again`;
+
+/** Whether a node is not what it should be, and nothing is done about it now, without a failure of its own. */
+function isWaiting(node: NodePlan): boolean {
+  if (node.gate !== undefined) return true;
+  if (node.facts.want === undefined || isInBetween(node)) return false;
+  return node.problem !== undefined && !node.problem.failed && !isDone(node);
+}
 
 function progressing(plan: RolloutPlan, { desired, ready: done }: NodeCounts, situation: Situation): ConditionDraft {
   const moving = plan.nodes.filter((node) => isInBetween(node) && !node.gate && !node.problem?.failed);
-  const waiting = plan.nodes.filter(({ gate }) => gate !== undefined);
+  const waiting = plan.nodes.filter(isWaiting);
   const draft = drafterOf(CONDITION.Progressing);
   const now = moving.length > 0 ? `; now: ${describe(moving)}` : "";
   const why = `${gates(waiting)}${plan.slots && `; ${plan.slots}`}`;
@@ -156,28 +183,26 @@ function progressing(plan: RolloutPlan, { desired, ready: done }: NodeCounts, si
     return draft("True", REASON.Deleting, `${nodesText(plan.nodes.length)} still to be cleaned${waits}`);
   }
   if (moving.length > 0) {
-    const reason =
-      situation.rollbackFrom !== undefined
-        ? REASON.RollingBack
-        : situation.upgrading
-          ? REASON.Upgrading
-          : REASON.Installing;
+    const reason = situation.rollback ? REASON.RollingBack : situation.upgrading ? REASON.Upgrading : REASON.Installing;
     return draft("True", reason, `${done} of ${desired} nodes are ready with version ${situation.version}${now}`);
   }
   if (waiting.length === 0) {
-    if (plan.halted) return draft("False", REASON.Halted, `A node has failed; ${AFTER_FAILURE}`);
+    if (plan.halted)
+      return draft("False", REASON.Halted, `A node has failed; see status.problems, and ${AFTER_FAILURE}`);
     return draft("False", REASON.AsExpected, "Nothing to do");
   }
-  const upgrades = waiting.filter(({ facts }) => facts.want !== undefined);
-  if (upgrades.length === 0)
+  const wanted = waiting.filter(({ facts }) => facts.want !== undefined);
+  if (wanted.length === 0)
     return draft("False", REASON.NodesNotReady, `${nodesText(waiting.length)} still to be let go: ${why}`);
-  const held = `${nodesText(upgrades.length)} still to be upgraded`;
+  const what = wanted.every(({ state }) => rowOf(state).needsSlot) ? "still to be upgraded" : "not ready";
+  const held = `${nodesText(wanted.length)} ${what}`;
   if (situation.paused) return draft("False", REASON.Paused, `${held}: spec.upgrade.paused is true`);
-  if (plan.halted) return draft("False", REASON.Halted, `${held}: a node has failed; ${AFTER_FAILURE}`);
+  if (plan.halted)
+    return draft("False", REASON.Halted, `${held}: a node has failed; see status.problems, and ${AFTER_FAILURE}`);
   return draft("False", REASON.NodesNotReady, `${held}: ${why}`);
 }
 
-function degraded(plan: RolloutPlan, { problems, rollbackFrom }: Situation): ConditionDraft {
+function degraded(plan: RolloutPlan, { problems, rollback }: Situation): ConditionDraft {
   const draft = drafterOf(CONDITION.Degraded);
   const failed = plan.nodes.filter(({ problem }) => problem?.failed);
   const parts = problems.map(({ message }) => message);
@@ -192,10 +217,13 @@ function degraded(plan: RolloutPlan, { problems, rollbackFrom }: Situation): Con
     const message = `Node "${first.facts.name}": ${first.problem!.message}${moreThanOne(other)}`;
     return draft("True", REASON.NodesNotReady, message);
   }
-  if (rollbackFrom !== undefined) {
-    return draft("True", REASON.RolledBack, `Version ${rollbackFrom} failed and was rolled back; see status.rollback`);
-  }
+  if (rollback) return draft("True", REASON.RolledBack, rollbackText(rollback));
   return draft("False", REASON.AsExpected, "Nothing is wrong");
+}
+
+function rollbackText({ fromVersion, toVersion, message }: NonNullable<Situation["rollback"]>): string {
+  const why = message === undefined ? "" : `: ${message}`;
+  return `Version ${fromVersion} failed and is rolled back to ${toVersion}${why}; ${AFTER_FAILURE}`;
 }
 
 function moreThanOne({ length }: readonly NodePlan[]): string {
@@ -208,14 +236,24 @@ function nodesText(count: number): string {
 
 /** `node-1 Draining, node-2 LoadingOnload and 3 more`. */
 function describe(nodes: readonly NodePlan[]): string {
-  const shown = nodes.slice(0, 3).map(({ facts, state }) => `${facts.name} ${state}`);
-  return shown.join(", ") + (nodes.length > 3 ? ` and ${nodes.length - 3} more` : "");
+  return firstThree(nodes, ({ facts, state }) => `${facts.name} ${state}`);
 }
 
-/** `2 Cordoned, 1 NoFreeSlot`. */
+function namesOf(nodes: readonly NodePlan[]): string {
+  return firstThree(nodes, ({ facts }) => facts.name);
+}
+
+function firstThree(nodes: readonly NodePlan[], text: (node: NodePlan) => string): string {
+  return nodes.slice(0, 3).map(text).join(", ") + (nodes.length > 3 ? ` and ${nodes.length - 3} more` : "");
+}
+
+/** `2 Cordoned, 1 NoFreeSlot`: gates, and the problems of nodes that need none. */
 function gates(nodes: readonly NodePlan[]): string {
   const counts = new Map<string, number>();
-  for (const { gate } of nodes) if (gate) counts.set(gate, (counts.get(gate) ?? 0) + 1);
+  for (const { gate, problem } of nodes) {
+    const why = gate ?? problem?.reason ?? "";
+    counts.set(why, (counts.get(why) ?? 0) + 1);
+  }
   return [...counts].map(([gate, count]) => `${count} ${gate}`).join(", ");
 }
 

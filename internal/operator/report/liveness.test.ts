@@ -113,6 +113,27 @@ const rules: fc.Arbitrary<Policy> = fc
   })
   .map((changes) => ({ ...policy, ...changes }));
 
+test("no node that waits is without a reason", () => {
+  fc.assert(
+    fc.property(
+      fc.array(anyNode, { minLength: 1, maxLength: 5 }),
+      rules,
+      fc.nat(2_000_000),
+      (drawn, drawnRules, ms) => {
+        const nodes = drawn.map((each, i) => ({ ...each, name: `n${i}` }));
+        const { plan } = after(nodes, drawnRules, ms);
+        const waits = ({ facts, state, step }: NodePlan): boolean => {
+          if (step !== "None" && step !== "Wait" && step !== "Evict") return false;
+          return facts.want === undefined ? state !== "Absent" : state !== "Ready" || !facts.ready;
+        };
+        const silent = plan.nodes.filter((node) => waits(node) && (node.problem?.message ?? node.waitsFor).length < 10);
+        expect(silent.map(({ state, step, gate }) => ({ state, step, gate }))).toEqual([]);
+      },
+    ),
+    { numRuns: Number(process.env["LIVENESS_RUNS"] ?? 5000) },
+  );
+});
+
 /** Long enough for every time limit. */
 const LONG = 2_000_000;
 

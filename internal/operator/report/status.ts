@@ -13,6 +13,7 @@ import { parseTime } from "../../kube/times.ts";
 import type { ReconcilerCaches, RawOnload } from "../cache/caches.ts";
 import type { ResourceProblem } from "../observe/preflight.ts";
 import { drafterOf, withTimes } from "./conditions.ts";
+import { headlineOf } from "./headline.ts";
 
 /** Counts and messages are written at most this often; conditions that change are written at once. */
 const INTERVAL_MS = 1000;
@@ -76,6 +77,7 @@ function withSafeMessages(status: OnloadStatus): OnloadStatus {
   return {
     ...status,
     ...(status.conditions ? { conditions: status.conditions.map(safe(MAX_CONDITION)) } : {}),
+    ...(status.headline ? { headline: safe(MAX_CONDITION)(status.headline) } : {}),
     ...(status.problems ? { problems: status.problems.map(safe(MAX_PROBLEM)) } : {}),
     ...(status.rollback ? { rollback: safe(MAX_PROBLEM)(status.rollback) } : {}),
   };
@@ -115,7 +117,7 @@ export function unreadableStatus(
     drafterOf(CONDITION.Degraded)("True", reason, message),
   ];
   const conditions = withTimes(drafts, old.conditions as Condition[] | undefined, generation, now);
-  return { ...structuredClone(old), observedGeneration: generation, conditions };
+  return { ...structuredClone(old), observedGeneration: generation, conditions, headline: headlineOf(conditions) };
 }
 
 /** Since when the resource has not been Ready, in milliseconds since the epoch; undefined while it is. */

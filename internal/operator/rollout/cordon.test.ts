@@ -8,6 +8,7 @@ import { bare, holder, module, noModule, NOW, policy, stepRecord, whole } from "
 import { KMM_1 } from "../testing/kmm.ts";
 import { isDue, nodePatch, type NodePatch } from "./patch.ts";
 import { planRollout, type NodePlan, type Policy } from "./plan.ts";
+import { isAvailable, isDone } from "./slots.ts";
 
 const KEY = { namespace: "ns", name: "o" };
 const none = { plugin: undefined, onload: undefined, sfc: undefined };
@@ -161,4 +162,54 @@ test("the reminder goes with the next step, and from a node that is cleared", ()
   const plan = planOf(left);
   expect(plan.step).toBe("ClearMark");
   expect(patchOf(plan)!.metadata.labels).toEqual({ [reminderLabel(KEY)]: null });
+});
+
+describe("a node whose sfc KMM has taken away under onload", () => {
+  const lost = (changes: Partial<NodeFacts> = {}): NodeFacts =>
+    whole("v2", { sfcManaged: true, labels: { plugin: "v2", onload: "v2", sfc: "v2" }, ...changes });
+  const reminder = reminderLabel(KEY);
+
+  test("says so and what to do, and is not ready", () => {
+    const { problem, state } = planOf(lost());
+    expect({ state, ...problem }).toMatchObject({ state: "SfcMissing", reason: "SfcMissing", failed: false });
+    expect(problem!.passing).toBeUndefined();
+    expect(problem!.message).toBe(
+      "Onload is loaded, and KMM has taken sfc away under it; KMM is asked to load it again; if it does not come back, move the pods away and reboot the node, or change spec.onload.version",
+    );
+    expect(isDone(planOf(lost()))).toBeFalse();
+    expect(isAvailable(planOf(lost()))).toBeFalse();
+  });
+  test("is shown to KMM once, and once more in a retry", () => {
+    expect(patchOf(planOf(lost()))).toMatchObject({ metadata: { labels: { [reminder]: String(NOW) } } });
+    expect(patchOf(planOf(lost({ reminded: true })))).toBeUndefined();
+    const again = { ...skips, attempt: "2" };
+    expect(patchOf(planOf(lost({ reminded: true }), again), again)).toBeDefined();
+  });
+  test.each<[string, Partial<NodeFacts>, Policy]>([
+    ["it is cordoned", { cordoned: true }, skips],
+    ["it is not Ready", { ready: false, readySince: NOW }, skips],
+    ["KMM does so by itself", {}, policy],
+    ["something of sfc is there", { sfc: module() }, skips],
+  ])("is not shown to KMM while %s", (_when, changes, rules) => {
+    expect(patchOf(planOf(lost(changes), rules), rules)).toBeUndefined();
+  });
+  test("loses the reminder once sfc is back", () => {
+    const back = lost({ reminded: true, sfc: module("v2") });
+    expect(patchOf(planOf(back))).toMatchObject({ metadata: { labels: { [reminder]: null } } });
+    expect(patchOf(planOf({ ...back, reminded: false }))).toBeUndefined();
+  });
+  test("has a step's time while sfc is loaded again, and says why that fails", () => {
+    const loading = lost({ sfc: { ...module(), since: NOW } });
+    expect(planOf(loading)).toMatchObject({ problem: { passing: true }, deadline: NOW + policy.limits.step });
+    expect(planOf(loading, skips, NOW + policy.limits.step).problem!.passing).toBeUndefined();
+    const failure = { reason: NODE_REASON.ModuleLoadFailed, message: "Module sfc is in use" };
+    const { problem } = planOf(lost({ sfc: { ...module(), since: NOW, failure } }));
+    expect(problem).toMatchObject({ reason: "SfcMissing", failed: false });
+    expect(problem!.message).toContain("Module sfc is in use");
+    expect(problem!.passing).toBeUndefined();
+  });
+  test("is shown to KMM too if it has rebooted since, and onload waits for sfc", () => {
+    const rebooted = lost({ onload: module(), allocatable: 0 });
+    expect(planOf(rebooted)).toMatchObject({ state: "LoadingOnload", renewal: { remind: true } });
+  });
 });

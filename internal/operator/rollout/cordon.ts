@@ -17,6 +17,8 @@ export interface Renewal {
   cordoned: boolean;
   /** KMM is reminded of the node. */
   remind: boolean;
+  /** The reminder has done its work, and goes. */
+  forget?: true;
   /** The step had failed in an attempt before, and is tried again. */
   retried?: true;
 }
@@ -40,7 +42,22 @@ function isOverlooked(facts: NodeFacts, state: NodeState): boolean {
 /** What to note on a node that is cordoned, or is so no more. At most one patch per change. */
 export function renewalFor(facts: NodeFacts, state: NodeState, policy: CordonPolicy): Renewal | undefined {
   const drains = awaitedIn(state)?.limit === "drain" && facts.stepRecord?.step === "Evict";
-  return drains ? drainRenewal(facts, state, policy) : loadRenewal(facts, state, policy);
+  if (drains) return drainRenewal(facts, state, policy);
+  return loadRenewal(facts, state, policy) ?? sfcRenewal(facts, state, policy);
+}
+
+/**
+ * KMM 1.1 has taken sfc away from a node, because no node of the same kernel was schedulable and Ready while it looked at
+ * the Module (v1.1.0, internal/daemonset, GarbageCollect). That one is Ready again does not wake it.
+ */
+function sfcRenewal(facts: NodeFacts, state: NodeState, policy: CordonPolicy): Renewal | undefined {
+  const { ready, cordoned, want, labels, sfc, sfcManaged, reminded, stepRecord } = facts;
+  if (state === "Ready" && reminded) return { cordoned: false, remind: false, forget: true };
+  const isLost = sfcManaged && labels.sfc === want && labels.onload === want && !sfc.present;
+  if (!policy.kmmSkipsCordoned || !isLost || (state !== "SfcMissing" && state !== "LoadingOnload")) return undefined;
+  if (!ready || cordoned) return undefined;
+  const isRetried = stepRecord !== undefined && !isPresentAttempt(stepRecord.attempt, policy);
+  return !reminded || isRetried ? { cordoned: false, remind: true } : undefined;
 }
 
 /** Pods are not asked to leave while the node is kept, so that time must not count. */

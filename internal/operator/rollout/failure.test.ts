@@ -44,7 +44,13 @@ describe("time", () => {
     expect(problem(loading({ stepRecord: undefined }))).toBeUndefined();
   });
   test("eviction has its own time, and names the pods and what holds them", () => {
-    expect(problem(draining(limits.drain - 1))).toBeUndefined();
+    // Who refuses is said at once, and it is no failure yet.
+    expect(problem(draining(limits.drain - 1))).toMatchObject({
+      reason: "EvictionBlocked",
+      message: expect.stringContaining("a/p (The disruption budget b)"),
+      failed: false,
+      passing: true,
+    });
     const failed = problem(draining(limits.drain))!;
     expect(failed.reason).toBe("EvictionBlocked");
     expect(failed.message).toStartWith("Pods still hold amd.com/onload (a/p (The disruption budget b)) after 300 s; ");
@@ -57,7 +63,7 @@ describe("time", () => {
     };
     const node = forceable(limits.drain);
     expect(forceAt(node, "Draining", force)).toBe(NOW);
-    expect(problemOf(at(node), force, NOW)).toBeUndefined();
+    expect(problemOf(at(node), force, NOW)).toMatchObject({ failed: false, passing: true });
     expect(problemOf(at(forceable(limits.drain + limits.step)), force, NOW)?.failed).toBeTrue();
     // Where nobody has agreed to force, there is nothing more to wait for.
     expect(problemOf(at(draining(limits.drain)), force, NOW)?.failed).toBeTrue();

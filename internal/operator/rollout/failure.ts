@@ -38,6 +38,8 @@ const REMEDY: Record<NodeReason, string | undefined> = {
   SelectedByOther: undefined,
   NoKernelMapping: undefined,
   SfcLoadedAtBoot: undefined,
+  SfcMissing:
+    "KMM is asked to load it again; if it does not come back, move the pods away and reboot the node, or change spec.onload.version",
   Cordoned: undefined,
   StepTimedOut: "see whether the DaemonSet in the resource's namespace exists, and the logs of kube-controller-manager",
   ModuleUnloadFailed: "see what uses the module on the node, and the module-loader or worker pod of KMM",
@@ -76,6 +78,7 @@ export function waitingSince(node: NodeFacts, state: NodeState): number | undefi
 /** When what the node waits for must have happened, in milliseconds since the epoch; undefined if nothing is timed. */
 export function deadlineOf({ facts, state, step }: NodeAtStep, limits: Limits): number | undefined {
   if (rowOf(state).serves && !facts.ready) return backBy(facts, limits);
+  if (state === "SfcMissing") return sfcBackBy(facts, limits);
   const awaited = awaitedIn(state);
   if (!awaited || !isWaiting(step)) return undefined;
   const since = waitingSince(facts, state);
@@ -134,8 +137,20 @@ export function problemOf(node: NodeAtStep, limits: Limits, now: number): Proble
   if (reported) return { ...reported, since, failed: !rowOf(state).needsSlot };
   const awaited = awaitedIn(state);
   const deadline = deadlineOf(node, limits);
-  if (!awaited || deadline === undefined || now < deadline) return sfcConflict(facts);
+  if (!awaited || deadline === undefined || now < deadline) return refusal(facts, state, since) ?? sfcConflict(facts);
   return { ...timeout(facts, state, awaited, limits), since, failed: true, byTime: true };
+}
+
+/** Who keeps a node from what it waits for, as soon as that is known: the step still has its time. */
+function refusal(facts: NodeFacts, state: NodeState, since: number | undefined): Problem | undefined {
+  if (state === "Draining" && facts.holders?.some((holder) => holder.refusal !== undefined)) {
+    const message = `Pods still hold amd.com/onload${holderText(facts, state)}`;
+    return { ...withRemedy({ reason: NODE_REASON.EvictionBlocked, message }), since, failed: false, passing: true };
+  }
+  const { refusal: why } = facts.plugin;
+  if (state !== "StartingPlugin" || !facts.ready || why === undefined) return undefined;
+  const message = `The device plugin offers no amd.com/onload: ${why}`;
+  return { ...withRemedy({ reason: NODE_REASON.NotAllocatable, message }), since, failed: false };
 }
 
 /** A cordon is a person's wish. A node that is not Ready has a step's time to come back. */
@@ -148,6 +163,10 @@ function withSeverity(
 ): Problem {
   const problem = { ...standing, since, failed: false };
   if (standing.reason === NODE_REASON.Cordoned) return { ...problem, passing: true };
+  if (standing.reason === NODE_REASON.SfcMissing) {
+    const isLoading = now < (sfcBackBy(facts, limits) ?? -Infinity);
+    return { ...problem, ...(isLoading ? { passing: true } : {}) };
+  }
   if (standing.reason !== NODE_REASON.NodeNotReady) return problem;
   const comesBack = now < backBy(facts, limits);
   return { ...problem, since: facts.readySince, ...(comesBack ? { passing: true } : {}) };
@@ -156,6 +175,14 @@ function withSeverity(
 /** Until when a node that is not Ready may come back by itself, in milliseconds since the epoch. */
 function backBy({ readySince }: NodeFacts, limits: Limits): number {
   return readySince === undefined ? -Infinity : readySince + limits.step;
+}
+
+/**
+ * Until when sfc may be loaded again by what is there of it, in milliseconds since the epoch; undefined if nothing is.
+ * After a restart of the kubelet the pod of one module is Ready before that of the other.
+ */
+function sfcBackBy({ sfc }: NodeFacts, limits: Limits): number | undefined {
+  return sfc.present && sfc.failure === undefined && sfc.since !== undefined ? sfc.since + limits.step : undefined;
 }
 
 /** Harmless, because the node's own sfc stays; but the spec asks for what it does not get. */
@@ -196,12 +223,20 @@ function standingProblem(node: NodeFacts, state: NodeState): Failure | undefined
   if (!node.ready && serves) {
     return withRemedy({ reason: NODE_REASON.NodeNotReady, message: "The node is not Ready" });
   }
+  if (state === "SfcMissing") return withRemedy({ reason: NODE_REASON.SfcMissing, message: sfcMissingText(node) });
   if (state === "Cordoned" || (serves === "older" && node.cordoned)) {
     return { reason: NODE_REASON.Cordoned, message: "The node is cordoned: it is skipped until uncordoned" };
   }
   // Such a node serves and has not failed: even a single failed pull can be reported, as nothing halts for it.
   const image = serves === "older" ? (imageFailure(node) ?? pullFailure(node)) : undefined;
   return image && withRemedy(image);
+}
+
+/** KMM 1.1 deletes it if no node of the same kernel is schedulable and Ready while it looks (kmm/kmm1.ts). */
+function sfcMissingText({ sfc }: NodeFacts): string {
+  if (sfc.failure) return `Onload is loaded, and sfc under it is not: ${sfc.failure.message}`;
+  if (sfc.present) return "Onload is loaded, and KMM has not loaded sfc under it again";
+  return "Onload is loaded, and KMM has taken sfc away under it";
 }
 
 /** What KMM or the kubelet reports about the thing that is awaited. */
@@ -266,13 +301,25 @@ function timeout(node: NodeFacts, state: NodeState, awaited: Awaited, limits: Li
   const seconds = Math.round(limitOf(awaited, limits, node) / 1000);
   return withRemedy({
     reason,
-    message: `${what}${imageText(node, state)}${holderText(node, state)} after ${seconds} s`,
+    message: `${what}${imageText(node, state)}${holderText(node, state)} after ${seconds} s${progressText(node, state)}`,
   });
 }
 
 function timeoutReason(node: NodeFacts, state: NodeState, { reason }: Awaited): NodeReason {
   if (!node.ready) return NODE_REASON.NodeNotReady;
   return state === "StartingPlugin" && node.plugin.ready ? NODE_REASON.NotAllocatable : reason;
+}
+
+/** Where the step stands when its time is over. */
+function progressText({ onload, sfc, plugin }: NodeFacts, state: NodeState): string {
+  const { loads } = rowOf(state);
+  const text =
+    loads !== undefined
+      ? { onload, sfc }[loads].progress
+      : state === "StartingPlugin"
+        ? (plugin.refusal ?? plugin.progress)
+        : undefined;
+  return text === undefined ? "" : `: ${text}`;
 }
 
 function imageText({ missingImages }: NodeFacts, state: NodeState): string {

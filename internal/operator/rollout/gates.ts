@@ -5,38 +5,55 @@ import { rowOf, STATES, type NodeState } from "./states.ts";
 
 /** What a closed gate has to say. */
 interface GateRow {
+  /** What it means, for `onloadctl help states`: a sentence without its end. */
+  says: string;
   /** The reason to give if it stays closed; left out if a person's wish, or another problem, explains it. */
   reason?: NodeReason;
-  /** What a node waits for, as a sentence without its end; left out if the gate's name says it. `slots`: see slotText. */
-  text?: (node: NodeFacts, slots: string) => string;
+  /** What a node waits for, as a sentence without its end. `slots`: see slotText. */
+  text: (node: NodeFacts, slots: string) => string;
 }
 
 const GATES = {
-  // spec.upgrade.paused is true, a person's wish.
-  Paused: {},
-  // Another node has failed: its own problem says so.
-  Halted: {},
-  // As many nodes are out as spec.upgrade.maxUnavailable allows.
-  NoFreeSlot: { reason: NODE_REASON.NoFreeSlot, text: (_, slots) => slots },
-  // The next two are problems of the node.
-  NodeNotReady: {},
-  NoKernelMapping: {},
-  // A person has cordoned the node.
-  Cordoned: {},
-  // KMM has not found an image of the wanted version.
+  Paused: { says: "spec.upgrade.paused is true", text: () => "spec.upgrade.paused is true" },
+  Halted: {
+    says: "Another node has failed: no other starts until that is over",
+    text: () => "Another node has failed, and no other starts until that is over",
+  },
+  NoFreeSlot: {
+    says: "As many nodes are out of service as spec.upgrade.maxUnavailable allows; WHY names them",
+    reason: NODE_REASON.NoFreeSlot,
+    text: (_, slots) => slots,
+  },
+  NodeNotReady: { says: "The node is not Ready", text: () => "The node is not Ready" },
+  NoKernelMapping: {
+    says: "No entry of spec.onload.kernelMappings is for the node's kernel",
+    text: () => "No entry of spec.onload.kernelMappings is for the node's kernel",
+  },
+  Cordoned: { says: "A person has cordoned the node", text: () => "The node is cordoned" },
   NoModuleImage: {
+    says: "KMM (2.4 and later) has not found the module image: the node stays in service meanwhile",
     reason: NODE_REASON.ModuleImageMissing,
     text: ({ missingImages }) => `KMM has not found ${missingImages.map(({ image }) => image).join(", ")}`,
   },
-  // What the node would get is not in the cluster, a problem of the resource.
-  NotApplied: {},
-  // No image for the device plugin is known, a problem of the resource.
-  NoPluginImage: {},
-  // The DaemonSet controller would make the plugin's pod from the template before.
-  TemplateNotSeen: { reason: STATES.ModuleReady.awaits.reason, text: () => STATES.ModuleReady.awaits.what },
+  NotApplied: {
+    says: "A Module or the DaemonSet could not be applied: the condition Degraded of the resource says why",
+    text: () => "What the node would get is not in the cluster; see the resource's condition Degraded",
+  },
+  NoPluginImage: {
+    says: "No image of the device plugin is known: the condition Degraded of the resource says what to do",
+    text: () => "No image of the device plugin is known; see the resource's condition Degraded",
+  },
+  TemplateNotSeen: {
+    says: "The DaemonSet controller has not seen the present template of the device plugin",
+    reason: STATES.ModuleReady.awaits.reason,
+    text: () => STATES.ModuleReady.awaits.what,
+  },
 } as const satisfies Record<string, GateRow>;
 
 export type Gate = keyof typeof GATES;
+
+/** All gates. */
+export const GATE_NAMES = Object.keys(GATES) as Gate[];
 
 /** What gates depend on beside the node. */
 export interface GatePolicy {
@@ -68,10 +85,10 @@ export function gateRowOf(gate: Gate): GateRow {
 }
 
 /**
- * What a node waits for, as a sentence without its end; "" if the gate's name says it.
+ * What a node waits for, as a sentence without its end.
  *
  * @param slots see slotText
  */
 export function gateText(gate: Gate, facts: NodeFacts, slots: string): string {
-  return gateRowOf(gate).text?.(facts, slots) ?? "";
+  return gateRowOf(gate).text(facts, slots);
 }

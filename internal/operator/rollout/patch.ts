@@ -48,6 +48,7 @@ export function nodePatch(
   const annotations = { ...stepNote(plan, key, attempt, now), ...failureNote(plan, key, now) };
   const labels = labelsOf(plan, key, kmm);
   if (labels) return { metadata: { labels: { ...labels, ...withoutReminder(facts, key) }, annotations } };
+  if (plan.renewal?.forget) return { metadata: { labels: { [reminderLabel(key)]: null }, annotations } };
   if (plan.renewal?.remind) return { metadata: { labels: { [reminderLabel(key)]: reminderValue(now) }, annotations } };
   return Object.keys(annotations).length > 0 ? { metadata: { annotations } } : undefined;
 }

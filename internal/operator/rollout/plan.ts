@@ -15,6 +15,7 @@ import {
 } from "./failure.ts";
 import { lastFailure, type FailureDraft } from "./lasting-failure.ts";
 import { sortByNodeName } from "./node-order.ts";
+import { awaitedText } from "./awaited.ts";
 import { gateText, type Gate } from "./gates.ts";
 import { grantSlots, MAX_INSPECTIONS, slotText } from "./slots.ts";
 import { stalledNodes, stallProblem } from "./stall.ts";
@@ -50,7 +51,7 @@ export interface NodePlan {
   failureRecord: FailureDraft | null | undefined;
   /** Why a node that should start waits. */
   gate: Gate | undefined;
-  /** What it waits for, in words; "" if it does not, or if the gate says it all. */
+  /** What it waits for, in words without times; "" if it does not. */
   waitsFor: string;
   /** The step record is written anew without a step: the step gets its time again, or the node is cordoned. */
   renewal: Renewal | undefined;
@@ -150,7 +151,8 @@ function mayBeLetGo({ facts, step }: NodePlan): boolean {
 /** Puts the last step off, for no longer than a step may take. */
 function putOff(plan: NodePlan, { limits }: Policy, now: number): void {
   const deadline = deadlineOf({ ...plan, step: "Wait" }, limits);
-  if (deadline !== undefined && now < deadline) Object.assign(plan, { step: "Wait", deadline });
+  if (deadline === undefined || now >= deadline) return;
+  Object.assign(plan, { step: "Wait", deadline, waitsFor: awaitedText(plan.facts, plan.state, "Wait") });
 }
 
 /**
@@ -198,7 +200,7 @@ function planNode(observed: NodeFacts, policy: Policy, time: Present): NodePlan 
     problem: withRetry(problem, restart ? now : retriedUntil(at, isReported(present), limits, now)),
     failureRecord: record,
     gate: kept ? "Cordoned" : undefined,
-    waitsFor: "",
+    waitsFor: kept ? gateText("Cordoned", facts, "") : awaitedText(facts, state, at.step),
     renewal: renewalFor(facts, state, policy) ?? begins,
     deadline: offered ?? deadlineOf(at, limits),
     forceAt: kept ? undefined : forceAt(facts, state, limits),
@@ -229,6 +231,9 @@ function restartOf({ byTime }: Problem): Renewal {
 export function withoutStarts(plan: RolloutPlan): RolloutPlan {
   const starts = ({ facts, state, step }: NodePlan): boolean =>
     facts.want !== undefined && rowOf(state).needsSlot === true && step !== "None";
-  const held = { step: "None", gate: "NotApplied" } as const;
-  return { ...plan, nodes: plan.nodes.map((node): NodePlan => (starts(node) ? { ...node, ...held } : node)) };
+  const held = (node: NodePlan): NodePlan => {
+    const waitsFor = gateText("NotApplied", node.facts, "");
+    return { ...node, step: "None", gate: "NotApplied", waitsFor };
+  };
+  return { ...plan, nodes: plan.nodes.map((node) => (starts(node) ? held(node) : node)) };
 }

@@ -192,7 +192,7 @@ describe("who holds the slots is said", () => {
   test("on every node that waits", () => {
     const { nodes } = planRollout([moving("n1"), old("n2"), old("n3")], policy, NOW);
     expect(nodes.map(({ waitsFor }) => waitsFor)).toEqual([
-      "",
+      "Waits for KMM to load onload",
       ...Array(2).fill("The slot is held by n1 (LoadingOnload)"),
     ]);
   });

@@ -46,7 +46,8 @@ export function resolveMaxUnavailable(value: number | string, total: number): nu
 /** Whether pods that ask for amd.com/onload can run on the node now. */
 export function isAvailable({ facts, state, problem }: Assessed): boolean {
   if (!facts.ready || facts.cordoned || problem?.failed) return false;
-  return rowOf(state).serves !== undefined && serves(facts);
+  const row = rowOf(state);
+  return row.serves !== undefined && !row.broken && serves(facts);
 }
 
 /** A node that this resource has not touched and cannot: it will never be done, and must not hold a slot for ever. */
@@ -63,7 +64,8 @@ export function serves({ onload, plugin }: NodeFacts): boolean {
 export function isDone({ state, facts }: Pick<Assessed, "state" | "facts">): boolean {
   const { version } = facts.plugin;
   const isOther = version !== undefined && version !== facts.want;
-  return rowOf(state).serves === "wanted" && facts.ready && serves(facts) && !isOther;
+  const row = rowOf(state);
+  return row.serves === "wanted" && !row.broken && facts.ready && serves(facts) && !isOther;
 }
 
 /** So many nodes at most are looked at at once, to see whether pods there hold amd.com/onload. */

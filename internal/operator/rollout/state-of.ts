@@ -65,6 +65,7 @@ function goingUp(node: NodeFacts, want: Version): NodeState {
     return node.onload.present ? "UnloadingOnload" : "SfcReady";
   }
   if (node.onload.ready !== want) return hasLostLoadLabel(node, "onload") ? "OnloadUnlabelled" : "LoadingOnload";
+  if (node.sfcManaged && node.sfc.ready !== want) return "SfcMissing";
   if (labels.plugin !== want) return "ModuleReady";
   if (node.plugin.present && !node.plugin.current) return "PluginOutdated";
   return node.plugin.ready && node.allocatable > 0 ? "Ready" : "StartingPlugin";

@@ -86,6 +86,17 @@ const ROWS: Record<string, Row> = {
     state: "Ready",
     step: "None",
   },
+  "onload is loaded, and sfc under it is gone": {
+    node: whole("v2", { sfcManaged: true, labels: { plugin: "v2", onload: "v2", sfc: "v2" } }),
+    state: "SfcMissing",
+    step: "None",
+  },
+  "onload is loaded, sfc under it is gone, and another version is wanted": {
+    node: whole("v1", { sfcManaged: true, labels: { plugin: "v1", onload: "v1", sfc: "v1" } }),
+    state: "Outdated",
+    step: "UnlabelPlugin",
+    labels: { plugin: null },
+  },
   "older version, no slot free": {
     node: whole("v1", { cordoned: true }),
     state: "Outdated",
@@ -308,21 +319,34 @@ describe("the plugin label waits until the DaemonSet controller has seen the new
 
 describe("rows", () => {
   test("a state that waits, or whose step may be put off, must say for what and how long", () => {
-    const awaits = { what: "Nothing", reason: NODE_REASON.StepTimedOut, limit: "step" } as const;
+    const awaits = {
+      whom: "nobody",
+      to: "to act",
+      what: "Nothing",
+      reason: NODE_REASON.StepTimedOut,
+      limit: "step",
+    } as const;
     const rows: StateRow[] = [
-      { step: "Wait", awaits },
-      { step: "LabelPlugin", awaits },
-      { step: "LabelOnload" },
+      { says: "s", step: "Wait", awaits },
+      { says: "s", step: "LabelPlugin", awaits },
+      { says: "s", step: "LabelOnload" },
       // @ts-expect-error: waits for ever
-      { step: "Wait" },
+      { says: "s", step: "Wait" },
       // @ts-expect-error: waits for ever
-      { step: "Wait", awaits: { what: "Nothing", reason: NODE_REASON.StepTimedOut } },
+      { says: "s", step: "Wait", awaits: { what: "Nothing", reason: NODE_REASON.StepTimedOut } },
       // @ts-expect-error: its plan may put it off for ever
-      { step: "LabelPlugin" },
+      { says: "s", step: "LabelPlugin" },
       // @ts-expect-error: its plan may put it off for ever
-      { step: "ClearMark" },
+      { says: "s", step: "ClearMark" },
     ];
     expect(rows).toHaveLength(7);
+  });
+  test("every state that waits is told of with whom, for what, and its limit", () => {
+    for (const state of NODE_STATES) {
+      const { says, awaits }: StateRow = STATES[state];
+      expect(says).toMatch(/^[A-Za-z].{8,}[^.]$/);
+      if (awaits) expect(`${awaits.whom} ${awaits.to}`).toMatch(/ to [a-z]/);
+    }
   });
   test("the diagram names every state", async () => {
     const diagram = /```([^`]*)```/.exec(await Bun.file(`${import.meta.dir}/states.ts`).text())![1]!;

@@ -16,6 +16,7 @@
  *
  *   beside   Blocked, Cordoned, Unmapped: not begun, and cannot begin.
  *            SfcUnlabelled, OnloadUnlabelled: somebody took a label away; it is put back, and loading goes on.
+ *            SfcMissing: onload is loaded, and sfc under it is gone.
  * ```
  *
  * Without sfc, its states are left out.
@@ -38,6 +39,10 @@ export type Phase = (typeof PHASES)[number];
 
 /** Something that comes from elsewhere, for which a node waits a limited time. */
 export interface Awaited {
+  /** Who has to do something. */
+  whom: string;
+  /** What they have to do, as `to load sfc`. */
+  to: string;
   /** What has not happened, as a sentence without its end. */
   what: string;
   /** Why the node has failed, if it does not happen in time. */
@@ -49,6 +54,8 @@ export interface Awaited {
 }
 
 interface CommonColumns {
+  /** What it means, for `onloadctl help states`: a sentence without its end. */
+  says: string;
   /** Where on its way the node is; left out in states in which there is nothing left to do, or only the pod to replace. */
   phase?: Phase;
   /** Whether the step is taken only when a slot is free. Such a node is in between once the step is granted. */
@@ -62,6 +69,8 @@ interface CommonColumns {
    * if the node is another resource's, which may need it.
    */
   keepsHolders?: true;
+  /** Whether pods cannot rely on what serves here: it counts neither as done nor as available. */
+  broken?: true;
   /** The module that KMM loads meanwhile. */
   loads?: "onload" | "sfc";
   /** Whether a node that is to run a version stays as it is while it is cordoned and KMM skips cordoned nodes. */
@@ -79,139 +88,245 @@ interface ActingColumns extends CommonColumns {
   awaits?: undefined;
 }
 
+/** One state. */
 export type StateRow = WaitingColumns | ActingColumns;
 
 export const STATES = {
-  // Not wanted, and nothing of ours is there.
-  Absent: { step: "None", keepsHolders: true },
-  // Wanted, but another resource's labels must go first.
-  Blocked: { step: "None", phase: "load sfc", keepsHolders: true },
-  // Wanted, unlabelled, and cordoned by a person: skipped until uncordoned.
-  Cordoned: { step: "None", phase: "load sfc" },
-  // Wanted, but no kernel mapping has an image for its kernel.
-  Unmapped: { step: "None", phase: "load sfc" },
-  // Wanted, no labels, never touched.
-  New: { step: "Install", phase: "load sfc", inBetween: true },
-  // The label of sfc is missing or another's, under an onload of the wanted version: put back.
-  SfcUnlabelled: { step: "LabelSfc", phase: "load sfc", inBetween: true, staysIfCordoned: true },
-  // sfc is labelled; KMM has not said that it is ready.
+  Absent: {
+    says: "The node is not selected, and has nothing of Onload",
+    step: "None",
+    keepsHolders: true,
+  },
+  Blocked: {
+    says: "The node is selected, and another Onload resource has to leave it first",
+    step: "None",
+    phase: "load sfc",
+    keepsHolders: true,
+  },
+  Cordoned: {
+    says: "A person has cordoned the node before it got Onload: it is skipped until it is uncordoned",
+    step: "None",
+    phase: "load sfc",
+  },
+  Unmapped: {
+    says: "No entry of spec.onload.kernelMappings is for the node's kernel",
+    step: "None",
+    phase: "load sfc",
+  },
+  New: {
+    says: "The node gets its first labels now",
+    step: "Install",
+    phase: "load sfc",
+    inBetween: true,
+  },
+  SfcUnlabelled: {
+    says: "Somebody took the label of sfc away under a loaded onload: it is put back",
+    step: "LabelSfc",
+    phase: "load sfc",
+    inBetween: true,
+    staysIfCordoned: true,
+  },
   LoadingSfc: {
+    says: "KMM loads the driver sfc",
     step: "Wait",
     phase: "load sfc",
     inBetween: true,
     loads: "sfc",
     awaits: {
+      whom: "KMM",
+      to: "to load sfc",
       what: "KMM has not loaded sfc",
       reason: NODE_REASON.ModuleLoadFailed,
       limit: "step",
       since: ({ sfc }) => sfc.since,
     },
   },
-  // Onload needs the new sfc under it.
-  SfcReady: { step: "LabelOnload", phase: "load onload", inBetween: true, staysIfCordoned: true },
-  // The load label of onload is missing although its Module requires it: put back.
-  OnloadUnlabelled: { step: "LabelOnload", phase: "load onload", inBetween: true, staysIfCordoned: true },
-  // Onload is labelled; KMM has not said that the new version is ready.
+  SfcReady: {
+    says: "sfc is loaded, and onload is to follow",
+    step: "LabelOnload",
+    phase: "load onload",
+    inBetween: true,
+    staysIfCordoned: true,
+  },
+  OnloadUnlabelled: {
+    says: "Somebody took the label of onload away: it is put back",
+    step: "LabelOnload",
+    phase: "load onload",
+    inBetween: true,
+    staysIfCordoned: true,
+  },
   LoadingOnload: {
+    says: "KMM loads the module onload",
     step: "Wait",
     phase: "load onload",
     inBetween: true,
     loads: "onload",
     awaits: {
+      whom: "KMM",
+      to: "to load onload",
       what: "KMM has not loaded onload",
       reason: NODE_REASON.ModuleLoadFailed,
       limit: "step",
       since: ({ onload }) => onload.since,
     },
   },
-  // The plugin label waits for the DaemonSet controller, which would make the pod from the template before.
   ModuleReady: {
+    says: "The modules are loaded, and the device plugin is to start",
     step: "LabelPlugin",
     phase: "start plugin",
     inBetween: true,
     awaits: {
+      whom: "the DaemonSet controller",
+      to: "to see the present template of the device plugin",
       what: "The DaemonSet controller has not seen the present template of the device plugin",
       reason: NODE_REASON.StepTimedOut,
       limit: "step",
       since: ({ onload }) => onload.since,
     },
   },
-  // The plugin's pod is not ready, or the kubelet offers no amd.com/onload yet.
   StartingPlugin: {
+    says: "The device plugin starts, or a running one offers no amd.com/onload",
     step: "Wait",
     phase: "start plugin",
     inBetween: true,
     awaits: {
+      whom: "the device plugin",
+      to: "to offer amd.com/onload",
       what: "The device plugin offers no amd.com/onload",
       reason: NODE_REASON.PluginNotReady,
       limit: "step",
       since: ({ plugin }) => plugin.since,
     },
   },
-  // All there.
-  Ready: { step: "None", serves: "wanted" },
-  // All there, but the plugin's pod is from an older template.
-  PluginOutdated: { step: "ReplacePlugin", needsSlot: true, serves: "wanted" },
-  // Whole, of another version than the wanted one.
-  Outdated: { step: "UnlabelPlugin", phase: "stop plugin", needsSlot: true, serves: "older", keepsHolders: true },
-  // Whole, and not wanted any more.
+  SfcMissing: {
+    says: "Onload is loaded, and KMM has taken sfc away under it",
+    step: "None",
+    serves: "wanted",
+    broken: true,
+  },
+  Ready: {
+    says: "Modules and device plugin run: pods can use amd.com/onload",
+    step: "None",
+    serves: "wanted",
+  },
+  PluginOutdated: {
+    says: "The device plugin's pod is of an older template: it is replaced when a slot is free",
+    step: "ReplacePlugin",
+    needsSlot: true,
+    serves: "wanted",
+  },
+  Outdated: {
+    says: "The node runs another version than the wanted one, and is upgraded when a slot is free",
+    step: "UnlabelPlugin",
+    phase: "stop plugin",
+    needsSlot: true,
+    serves: "older",
+    keepsHolders: true,
+  },
   Unwanted: {
+    says: "The node is not selected any more, and is cleaned when a slot is free",
     step: "UnlabelPlugin",
     phase: "stop plugin",
     needsSlot: true,
     serves: "unwanted",
     keepsHolders: true,
   },
-  // Between two versions, or on its way to one that is not wanted any more, and the plugin is still labelled.
-  Leaving: { step: "UnlabelPlugin", phase: "stop plugin", inBetween: true },
-  // The plugin's pod has not gone yet.
+  Leaving: {
+    says: "The node is between two versions, or leaves: its device plugin is to stop",
+    step: "UnlabelPlugin",
+    phase: "stop plugin",
+    inBetween: true,
+  },
   StoppingPlugin: {
+    says: "The device plugin's pod ends",
     step: "Wait",
     phase: "stop plugin",
     inBetween: true,
-    awaits: { what: "The device plugin's pod has not gone", reason: NODE_REASON.PluginNotGone, limit: "step" },
+    awaits: {
+      whom: "the kubelet",
+      to: "to end the device plugin's pod",
+      what: "The device plugin's pod has not gone",
+      reason: NODE_REASON.PluginNotGone,
+      limit: "step",
+    },
   },
-  // The plugin is gone; which pods hold amd.com/onload has not been asked since.
-  Inspecting: { step: "Inspect", phase: "evict pods", inBetween: true, keepsHolders: true },
-  // Pods are asked to leave once the kubelet offers no more amd.com/onload; see plan.ts.
+  Inspecting: {
+    says: "The operator looks which pods hold amd.com/onload",
+    step: "Inspect",
+    phase: "evict pods",
+    inBetween: true,
+    keepsHolders: true,
+  },
   Draining: {
+    says: "Pods that hold amd.com/onload are evicted",
     step: "Evict",
     phase: "evict pods",
     inBetween: true,
     staysIfCordoned: true,
     keepsHolders: true,
-    awaits: { what: "Pods still hold amd.com/onload", reason: NODE_REASON.EvictionBlocked, limit: "drain" },
+    awaits: {
+      whom: "pods that hold amd.com/onload",
+      to: "to leave",
+      what: "Pods still hold amd.com/onload",
+      reason: NODE_REASON.EvictionBlocked,
+      limit: "drain",
+    },
   },
   Drained: {
+    says: "No pod holds amd.com/onload: onload is to be unloaded",
     step: "UnlabelOnload",
     phase: "unload onload",
     inBetween: true,
     staysIfCordoned: true,
     keepsHolders: true,
   },
-  // KMM has not unloaded onload yet.
   UnloadingOnload: {
+    says: "KMM unloads the module onload",
     step: "Wait",
     phase: "unload onload",
     inBetween: true,
-    awaits: { what: "KMM has not unloaded onload", reason: NODE_REASON.ModuleUnloadFailed, limit: "step" },
+    awaits: {
+      whom: "KMM",
+      to: "to unload onload",
+      what: "KMM has not unloaded onload",
+      reason: NODE_REASON.ModuleUnloadFailed,
+      limit: "step",
+    },
   },
-  // Onload is gone; sfc is still labelled.
-  OnloadUnloaded: { step: "UnlabelSfc", phase: "unload sfc", inBetween: true, staysIfCordoned: true },
-  // KMM has not unloaded sfc yet.
+  OnloadUnloaded: {
+    says: "Onload is unloaded, and sfc is to follow",
+    step: "UnlabelSfc",
+    phase: "unload sfc",
+    inBetween: true,
+    staysIfCordoned: true,
+  },
   UnloadingSfc: {
+    says: "KMM unloads the driver sfc",
     step: "Wait",
     phase: "unload sfc",
     inBetween: true,
-    awaits: { what: "KMM has not unloaded sfc", reason: NODE_REASON.ModuleUnloadFailed, limit: "step" },
+    awaits: {
+      whom: "KMM",
+      to: "to unload sfc",
+      what: "KMM has not unloaded sfc",
+      reason: NODE_REASON.ModuleUnloadFailed,
+      limit: "step",
+    },
   },
-  // Nothing of the old version is left.
-  Unloaded: { step: "LabelSfc", phase: "load sfc", inBetween: true, staysIfCordoned: true },
-  // Not wanted; only our annotation and what load labels have left are there.
+  Unloaded: {
+    says: "Nothing of the old version is left: the new one is to be loaded",
+    step: "LabelSfc",
+    phase: "load sfc",
+    inBetween: true,
+    staysIfCordoned: true,
+  },
   Cleaned: {
+    says: "Nothing of Onload is loaded: the last labels and annotations go",
     step: "ClearMark",
     inBetween: true,
     awaits: {
+      whom: "KMM",
+      to: "to unload the other nodes that leave",
       what: "Other nodes that leave have not been unloaded",
       reason: NODE_REASON.StepTimedOut,
       limit: "step",

@@ -2,6 +2,7 @@
 import { join } from "node:path";
 import { startControlPlane, startKmm, type AuditEvent, type ControlPlane } from "../../testcluster/index.ts";
 import { freePorts } from "../../testcluster/lib/ports.ts";
+import { run } from "../../testcluster/lib/command.ts";
 import { poll } from "../../testcluster/lib/poll.ts";
 import type { Node, Pod } from "../../api/core.ts";
 import { pluginLabel } from "../../api/names.ts";
@@ -13,6 +14,8 @@ import { NODES, PODS } from "../../kube/resource.ts";
 import { FakeKubelet } from "./fake-kubelet.ts";
 import { installAll, installRole, OPERATOR_SUBJECTS, OPERATORS, type OperatorUser } from "./install.ts";
 import { OperatorProcess } from "./operator-process.ts";
+
+const ENTRY = join(import.meta.dirname, "../../../cmd/onloadctl.ts");
 
 /** Long, because tests share a small machine; nothing waits for it that goes well. */
 export const PATIENCE_MS = 240_000;
@@ -207,6 +210,55 @@ export class OperatorCluster implements AsyncDisposable {
       metadata.finalizers,
     ]);
     return JSON.stringify({ status: await this.status(namespace, name), nodes, pods });
+  }
+
+  /**
+   * Waits until kubectl shows a reason for a resource, and holds what kubectl prints against `onloadctl status` and `plan`.
+   *
+   * @returns what differs; nothing if they say the same
+   */
+  async differences(namespace: string, reason: string, name = "main"): Promise<string[]> {
+    const look = async (): Promise<string[] | undefined> => {
+      const columns = ["Namespace", "Name", "Version", "Desired", "Ready", "Status", "Message"] as const;
+      const row = await this.#kubectlRow(namespace, name);
+      if (row["STATUS"] !== reason) return undefined;
+      const [status, plan] = await Promise.all(
+        ["status", "plan"].map(async (command) => {
+          const args = [command, name, "-n", namespace, "-o", "json"];
+          return (JSON.parse(await this.onloadctl(args)) as Record<string, unknown>[])[0]!;
+        }),
+      );
+      const expected: Record<string, string> = { ...row, NAMESPACE: namespace };
+      return [status!, { ...plan, desired: status!["desired"], ready: status!["ready"] }].flatMap((each) =>
+        columns
+          .map((column) => [column, String(each[column.toLowerCase()]), expected[column.toUpperCase()] ?? ""] as const)
+          .filter(([, ours, theirs]) => ours !== theirs)
+          .map(([column, ours, theirs]) => `${column}: "${ours}", and kubectl: "${theirs}"`),
+      );
+    };
+    // The two commands look a moment later, and time limits run out meanwhile.
+    let found: string[] | undefined;
+    for (let i = 0; i < 3 && found?.length !== 0; i++) {
+      const options = { what: `The reason ${reason}`, timeoutMs: PATIENCE_MS };
+      found = await poll(look, options);
+    }
+    return found ?? [];
+  }
+
+  /** The columns of `kubectl get onload -o wide`, by their headings. */
+  async #kubectlRow(namespace: string, name: string): Promise<Record<string, string>> {
+    const text = await this.plane.kubectl(["get", "onload", "-n", namespace, name, "-o", "wide"]);
+    const [head = "", row = ""] = text.split("\n");
+    const columns = [...head.matchAll(/\S+\s*/g)];
+    return Object.fromEntries(
+      columns.map(({ 0: heading, index }) => [heading.trim(), row.slice(index, index + heading.length).trim()]),
+    );
+  }
+
+  /** What `onloadctl` prints, run by the cluster's administrator. */
+  async onloadctl(args: readonly string[]): Promise<string> {
+    const env = { KUBECONFIG: this.plane.kubeconfigPath, NO_COLOR: "1" };
+    return (await run([process.execPath, ENTRY, ...args], { env })).stdout;
   }
 
   /** Notes of the events about a resource, oldest first. */

@@ -10,7 +10,9 @@ import type { NodePlan } from "../rollout/plan.ts";
 import { startOrder } from "../rollout/slots.ts";
 import { PHASES, rowOf, willBeEmptied } from "../rollout/states.ts";
 import { blockingBudgets } from "./budgets.ts";
+import type { Serving } from "./serving.ts";
 import type { ObservedResource } from "./session.ts";
+import { summaryOf } from "./summary.ts";
 
 /** What is known beside the caches. */
 export interface Outlook {
@@ -41,7 +43,13 @@ export interface PlannedNode {
 export interface ResourcePlan {
   namespace: string;
   name: string;
+  /** spec.onload.version; "" if the spec cannot be read. */
   version: string;
+  /** Version that nodes are brought to: another one after a rollback. */
+  target: string;
+  /** See {@link Headline}; "" if the plan is of what is only supposed. */
+  status: string;
+  message: string;
   maxUnavailable: number;
   /** Changes of objects that would be applied. */
   objects: string[];
@@ -55,14 +63,19 @@ export function nodesToEmpty({ plan }: Planned): string[] {
   return plan.nodes.filter(({ state }) => willBeEmptied(state)).map(({ facts }) => facts.name);
 }
 
-/** The plan of a resource. */
-export function describePlan(
-  { raw, onload, planned, problem, heldBack, attention }: ObservedResource,
-  outlook: Outlook,
-): ResourcePlan {
+/**
+ * The plan of a resource.
+ *
+ * @param serving whether an operator acts; undefined for what is only supposed
+ */
+export function describePlan(resource: ObservedResource, outlook: Outlook, serving?: Serving): ResourcePlan {
+  const { raw, onload, planned, problem, heldBack, attention } = resource;
   const { namespace = "", name } = raw.metadata;
   const notes = [...attention, ...(problem === undefined ? [] : [problem])];
-  if (!planned || !onload) return { namespace, name, version: "", maxUnavailable: 0, objects: [], notes, nodes: [] };
+  const headline = serving && summaryOf(resource, serving).headline;
+  const about = { namespace, name, status: headline?.reason ?? "", message: headline?.message ?? "" };
+  if (!planned || !onload)
+    return { ...about, version: "", target: "", maxUnavailable: 0, objects: [], notes, nodes: [] };
   const { effective, desired, policy, plan, kmm } = planned;
   if (!kmm.installed) notes.push("KMM is not installed: the operator waits for it");
   for (const change of desired?.heldBack ?? []) notes.push(`Held back until spec.onload.version changes: ${change}`);
@@ -71,9 +84,9 @@ export function describePlan(
   if (plan.halted) notes.push("Halted: a node has failed, so no other starts");
   notes.push(...awaitedBy(plan.nodes));
   return {
-    namespace,
-    name,
-    version: effective.spec.onload.version,
+    ...about,
+    version: onload.spec.onload.version,
+    target: effective.spec.onload.version,
     maxUnavailable: policy.maxUnavailable,
     objects: objectChanges(planned),
     notes,
@@ -83,7 +96,9 @@ export function describePlan(
 
 /** What nodes wait for, each once. Images that KMM has not found are said of each node. */
 function awaitedBy(nodes: readonly NodePlan[]): string[] {
-  const texts = nodes.map(({ gate, waitsFor }) => (gate === "NoModuleImage" ? "" : waitsFor));
+  // Other gates are a person's wish or a problem, of which the plan tells elsewhere.
+  const told = (gate: NodePlan["gate"]): boolean => gate === "NoFreeSlot" || gate === "TemplateNotSeen";
+  const texts = nodes.map(({ gate, waitsFor }) => (told(gate) ? waitsFor : ""));
   return [...new Set(texts)].filter((text) => text !== "");
 }
 
@@ -180,13 +195,19 @@ function objectChanges({ desired, live }: Planned): string[] {
   return changes;
 }
 
+function versionText({ version, target }: ResourcePlan): string {
+  if (version === "") return "unknown";
+  return target === version ? version : `${version} (its nodes go back to ${target})`;
+}
+
 /** As text for people. */
 export function planText(plans: readonly ResourcePlan[]): string {
   if (plans.length === 0) return "No Onload resources found\n";
   return plans
     .map((plan) => {
       const lines = [
-        `${plan.namespace}/${plan.name}: version ${plan.version || "unknown"}, at most ${plan.maxUnavailable} of its nodes out at once`,
+        `${plan.namespace}/${plan.name}: version ${versionText(plan)}, at most ${plan.maxUnavailable} of its nodes out at once`,
+        ...(plan.status === "" ? [] : [`${plan.status}: ${plan.message}`]),
         ...plan.notes,
         ...plan.objects,
       ].map((line) => printable(line, Infinity));

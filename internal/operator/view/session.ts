@@ -15,6 +15,7 @@ import { Store } from "../../kube/store.ts";
 import { secondTime } from "../../kube/times.ts";
 import { createCaches, type Caches, type RawOnload, type Stores } from "../cache/caches.ts";
 import { failedModulePods, FailureLogs } from "../observe/failure-logs.ts";
+import { silentPlugins } from "../observe/plugin-logs.ts";
 import { NodePods, podWatcher } from "../cache/node-pods.ts";
 import { planFor, PlanMemo, type Planned } from "../plan.ts";
 import { readOnload } from "../observe/preflight.ts";
@@ -193,7 +194,8 @@ export class Session {
     if (this.#supposesSelector(raw, change)) planned = await this.#planInspected(onload, image, now, signal);
     const nodes = planned.plan.nodes.map(({ facts }) => facts);
     const loaders = failedModulePods(nodes, onloadKeyOf(onload), this.caches);
-    const { changed } = await this.#failureLogs.collect(this.client, loaders, now, signal);
+    const silent = silentPlugins(nodes, onloadKeyOf(onload), this.caches, now);
+    const { changed } = await this.#failureLogs.collect(this.client, loaders, now, signal, silent);
     if (changed) planned = this.#plan(onload, image, now);
     return { raw, onload, planned, problem: problem?.message, heldBack: change.heldBack, attention };
   }

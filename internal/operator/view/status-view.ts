@@ -8,6 +8,7 @@ import { waitingSince } from "../rollout/failure.ts";
 import type { NodePlan } from "../rollout/plan.ts";
 import { isUnserved, remedyOf, type Serving, type ServingState } from "./serving.ts";
 import type { ObservedResource } from "./session.ts";
+import { summaryOf } from "./summary.ts";
 
 /** One node as `status` shows it. */
 export interface NodeStatus {
@@ -31,10 +32,13 @@ export interface NodeStatus {
 export interface ResourceStatus {
   namespace: string;
   name: string;
+  /** spec.onload.version. */
   version: string;
+  /** Version that nodes are brought to: another one after a rollback; "" if no operator has looked at the resource. */
+  target: string;
   desired: number;
   ready: number;
-  /** Reason of the condition that matters most. */
+  /** See {@link Headline}. */
   status: string;
   message: string;
   /** Why nodes are not protected from other people's mistakes; "" if they are, or if that is not known. */
@@ -48,45 +52,43 @@ export interface ResourceStatus {
   nodes: NodeStatus[];
 }
 
-/** The report on resources. */
-export function describeStatus(observed: readonly ObservedResource[], serving: Serving): ResourceStatus[] {
-  return observed.map(({ raw, planned, problem, attention }) => {
+/**
+ * The report on resources.
+ *
+ * @param now milliseconds since the epoch; undefined: reasons tell no times, and are the same as long as nothing changes
+ */
+export function describeStatus(
+  observed: readonly ObservedResource[],
+  serving: Serving,
+  now?: number,
+): ResourceStatus[] {
+  return observed.map((resource) => {
+    const { raw, planned, problem, attention } = resource;
     const status = raw.status as DeepReadonly<OnloadStatus> | undefined;
-    const { namespace = "", name, creationTimestamp = "", deletionTimestamp } = raw.metadata;
-    const abandoned = deletionTimestamp !== undefined && isUnserved(serving);
-    const { reason, message } = abandoned ? ABANDONED : mainCondition(status);
+    const { namespace = "", name, creationTimestamp = "" } = raw.metadata;
+    const { headline, nodes } = summaryOf(resource, serving);
     return {
       namespace,
       name,
-      version: status?.version ?? planned?.effective.spec.onload.version ?? "",
-      desired: status?.nodes?.desired ?? 0,
-      ready: status?.nodes?.ready ?? 0,
-      status: reason,
-      message: problem ?? message,
+      version: versionOf(raw.spec),
+      target: status?.version ?? planned?.effective.spec.onload.version ?? "",
+      desired: nodes?.desired ?? 0,
+      ready: nodes?.ready ?? 0,
+      status: headline.reason,
+      message: problem ?? headline.message,
       unprotected: find(status, CONDITION.Protected, "False")?.message ?? "",
       created: creationTimestamp,
       lastReadyVersion: status?.lastReady?.version ?? "",
       operator: { state: serving.state, message: serving.message },
       attention: [...attention],
-      nodes: planned?.plan.nodes.map((node) => describeNode(node, status?.problems ?? [])) ?? [],
+      nodes: planned?.plan.nodes.map((node) => describeNode(node, status?.problems ?? [], serving, now)) ?? [],
     };
   });
 }
 
-/** A deletion on which nobody works: what the operator said last is no longer so. */
-const ABANDONED = { reason: "Abandoned", message: "It is to be deleted, but no operator acts" };
-
-/** The condition to show: what is degraded, else what is under way, else whether it is ready. */
-function mainCondition(status: ReportedStatus): { reason: string; message: string } {
-  return (
-    find(status, CONDITION.Degraded, "True") ??
-    find(status, CONDITION.Progressing, "True") ??
-    find(status, CONDITION.Ready, "True") ??
-    find(status, CONDITION.Progressing, "False") ?? {
-      reason: "Unknown",
-      message: "The operator has not looked at it; is it running?",
-    }
-  );
+function versionOf(spec: unknown): string {
+  const version = (spec as { onload?: { version?: unknown } } | undefined)?.onload?.version;
+  return typeof version === "string" ? version : "";
 }
 
 type ReportedStatus = DeepReadonly<OnloadStatus> | undefined;
@@ -95,7 +97,7 @@ function find(status: ReportedStatus, type: string, value: string): { reason: st
   return status?.conditions?.find((condition) => condition.type === type && condition.status === value);
 }
 
-function describeNode(plan: NodePlan, reported: Reported): NodeStatus {
+function describeNode(plan: NodePlan, reported: Reported, serving: Serving, now: number | undefined): NodeStatus {
   const { facts, state, step, problem, gate } = plan;
   const since = problem?.since ?? waitingSince(facts, state);
   const { onload, plugin, sfc } = facts.labels;
@@ -103,10 +105,10 @@ function describeNode(plan: NodePlan, reported: Reported): NodeStatus {
     node: facts.name,
     version: onload ?? plugin ?? sfc ?? "",
     wanted: facts.want ?? "",
-    state: problem?.failed ? `Failed (${state})` : state,
+    state,
     step: gate ?? step,
     since: since === undefined || state === "Ready" ? "" : new Date(since).toISOString(),
-    why: whyOf(plan, reported),
+    why: whyOf(plan, reported, serving, now),
     failed: problem?.failed ?? false,
     kernel: facts.kernel,
   };
@@ -115,17 +117,24 @@ function describeNode(plan: NodePlan, reported: Reported): NodeStatus {
 /** status.problems. */
 type Reported = readonly DeepReadonly<NodeProblem>[];
 
-function whyOf(plan: NodePlan, reported: Reported): string {
-  const { problem, facts } = plan;
-  if (!problem) return plan.waitsFor || holding(plan);
+function whyOf(plan: NodePlan, reported: Reported, serving: Serving, now: number | undefined): string {
+  const { problem, facts, state } = plan;
   // The operator asked for evictions and knows why they were refused: its own words say more.
-  const told = reported.find(({ node, reason }) => node === facts.name && reason === problem.reason);
-  return `${problem.reason}: ${told?.message ?? problem.message}`;
+  const told = reported.find(
+    ({ node, step, reason }) => node === facts.name && step === state && (!problem || reason === problem.reason),
+  );
+  if (problem) return `${problem.reason}: ${told?.message ?? problem.message}`;
+  if (told) return `${told.reason}: ${told.message}`;
+  if (plan.waitsFor !== "") return `${plan.waitsFor}${timesOf(plan, now)}`;
+  const isNext = plan.step !== "None" && plan.step !== "Wait";
+  return isNext && isUnserved(serving) ? "Waits for an operator: none acts" : "";
 }
 
-function holding({ state, facts: { holders } }: NodePlan): string {
-  if (state !== "Draining" || !holders) return "";
-  return `Pods hold amd.com/onload: ${holders.map(({ namespace, name }) => `${namespace}/${name}`).join(", ")}`;
+/** `, 32s of 15m`: how long it has waited, and how long it may take. */
+function timesOf({ facts, state, deadline }: NodePlan, now: number | undefined): string {
+  const since = waitingSince(facts, state);
+  if (now === undefined || since === undefined || deadline === undefined) return "";
+  return `, ${formatAge(now - since)} of ${formatAge(deadline - since)}`;
 }
 
 /** What to say of the operator before all else; "" while one acts. */
@@ -165,7 +174,7 @@ export function statusText(resources: readonly ResourceStatus[], serving: Servin
     const lines = nodes.map((node) => [
       node.node,
       node.wanted === node.version || node.wanted === "" ? node.version : `${node.version || "none"} -> ${node.wanted}`,
-      node.state,
+      node.failed ? `Failed (${node.state})` : node.state,
       node.step === "None" ? "-" : node.step,
       age(node.since) || "-",
       ...(wide ? [node.kernel] : []),

@@ -108,7 +108,7 @@ test("status says that no operator has looked, and what each node is at", async 
   expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
   // The reader may read neither Leases nor Deployments.
   expect(stdout).toMatch(/^Whether an operator acts is unknown: Cannot list leases: .*forbidden/);
-  expect(stdout).toContain("The operator has not looked at it; is it running?");
+  expect(stdout).toContain("No operator has looked at it yet");
   for (const name of nodes) expect(stdout).toMatch(new RegExp(`${name} +none -> v1 +New +Install`));
 });
 

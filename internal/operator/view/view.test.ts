@@ -115,7 +115,11 @@ test("status shows what runs, what goes on, and why", () => {
       { node: "node-2", step: "Draining", reason: "EvictionBlocked", message: "budget feed holds apps/feed-0" },
     ],
   };
-  const report = describeStatus([observed([whole("v2"), stuck, whole("v1", { name: "node-3" })], {}, status)], acts);
+  const report = describeStatus(
+    [observed([whole("v2"), stuck, whole("v1", { name: "node-3" })], {}, status)],
+    acts,
+    NOW,
+  );
   expect(statusText(report, acts, false, NOW)).toMatchInlineSnapshot(`
     "NAMESPACE   NAME     VERSION   DESIRED   READY   STATUS        AGE
     trading     onload   v2        3         1       NodesFailed   2h
@@ -124,7 +128,7 @@ test("status shows what runs, what goes on, and why", () => {
     NODE     VERSION    STATE               STEP     SINCE   WHY
     node-1   v2         Ready               -        -       -
     node-2   v1 -> v2   Failed (Draining)   Evict    10m     EvictionBlocked: budget feed holds apps/feed-0
-    node-3   v1 -> v2   Outdated            Halted   60m     -
+    node-3   v1 -> v2   Outdated            Halted   60m     Another node has failed, and no other starts until that is over
     "
   `);
 });
@@ -132,11 +136,11 @@ test("status shows what runs, what goes on, and why", () => {
 test("status says what is not protected, beside what goes on", () => {
   const condition = { lastTransitionTime: "2026-01-01T00:00:00Z", reason: "PoliciesMissing", message: "no policies" };
   const conditions = [{ ...condition, type: "Protected", status: "False" as const }];
-  const text = statusText(describeStatus([observed([whole("v2")], {}, { conditions })], acts), acts, false, NOW);
+  const text = statusText(describeStatus([observed([whole("v2")], {}, { conditions })], acts, NOW), acts, false, NOW);
   expect(text).toContain("\nNot protected: no policies\n");
   const others = [{ ...condition, type: "Protected", status: "True" as const }];
   expect(
-    statusText(describeStatus([observed([whole("v2")], {}, { conditions: others })], acts), acts, false, NOW),
+    statusText(describeStatus([observed([whole("v2")], {}, { conditions: others })], acts, NOW), acts, false, NOW),
   ).not.toContain("rotected");
 });
 
@@ -177,7 +181,7 @@ test("plan lists nodes in their order, with pods and what holds them", () => {
 
 test("status says of each node that waits for a slot who holds it", () => {
   const nodes = [whole("v1", { name: "node-1", cordoned: true }), whole("v1", { name: "node-2" })];
-  expect(describeStatus([observed(nodes)], acts)[0]!.nodes.map(({ step, why }) => `${step}: ${why}`)).toEqual([
+  expect(describeStatus([observed(nodes)], acts, NOW)[0]!.nodes.map(({ step, why }) => `${step}: ${why}`)).toEqual([
     "Cordoned: Cordoned: The node is cordoned: it is skipped until uncordoned",
     "NoFreeSlot: The slot is held by node-1 (cordoned)",
   ]);

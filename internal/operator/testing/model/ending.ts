@@ -91,6 +91,7 @@ function judgeStatus(cluster: Cluster, onload: OnloadObject): string[] {
   if (ready?.status !== "True" && missing.length === 0 && wanted.length > 0 && version === onload.spec.onload.version) {
     found.push(`${name} is not Ready (${ready?.message}), and every node has all`);
   }
+  found.push(...judgeRows(cluster, onload, missing));
   const degraded = conditionOf(status, "Degraded");
   for (const { node, what } of missing) {
     const why = isPersonsWish(onload, node, key, wanted);
@@ -103,6 +104,17 @@ function judgeStatus(cluster: Cluster, onload: OnloadObject): string[] {
     }
   }
   return found;
+}
+
+/** Whatever a node lacks, and for whatever reason, a person is told what it waits for. */
+function judgeRows(cluster: Cluster, onload: OnloadObject, missing: readonly { node: Node; what: string }[]): string[] {
+  if (missing.length === 0) return [];
+  const rows = cluster.operator.rows(onload);
+  return missing.flatMap(({ node: { metadata }, what }) => {
+    const row = rows.find((each) => each.node === metadata.name);
+    if (row && row.why.length > 10) return [];
+    return [`${metadata.name} lacks ${what}, and \`status\` does not say why: ${JSON.stringify(row)}`];
+  });
 }
 
 /** A selector that does not hold would let go of too many nodes that serve, and the status says how to confirm it. */

@@ -4,7 +4,7 @@ import type { Fault } from "./client.ts";
 import { Cluster, POOLS, type Setup } from "./cluster.ts";
 import { judgeEnd, judgeQuiet } from "./ending.ts";
 import { APPS, CONFIRM, CONSENT, type Key, keyText, RETRY } from "./names.ts";
-import { editSpec, endProtected, moduleImage, schedule, type Spec, type Workload } from "./resources.ts";
+import { editSpec, endProtected, moduleImage, onloadsOf, schedule, type Spec, type Workload } from "./resources.ts";
 import type { Machine } from "./world.ts";
 
 export type Command =
@@ -243,7 +243,22 @@ class Run {
     }
     if (!(await cluster.settle(800))) world.violate("It does not come to rest in the end");
     if (world.violations.length > 0) return;
+    if (this.#followAdvice()) {
+      if (!(await cluster.settle(800))) world.violate("It does not come to rest after what a status has advised");
+      if (world.violations.length > 0) return;
+    }
     const deleted = this.#deleted.filter((key, i) => this.#deleted.findIndex((each) => each.name === key.name) === i);
     for (const text of judgeEnd(cluster, deleted)) world.violate(`in the end: ${text}`);
+  }
+
+  /** KMM 1.1 may have taken sfc away under onload. Only a reboot brings it back, if a status asks for that. */
+  #followAdvice(): boolean {
+    const { cluster } = this;
+    const problems = onloadsOf(cluster.world.api).flatMap(({ status }) => status?.problems ?? []);
+    const asked = problems.filter(({ message }) => /sfc .*reboot the node/.test(message)).map(({ node }) => node);
+    for (const machine of cluster.world.machines.values()) {
+      if (asked.includes(machine.name)) cluster.reboot(machine, machine.kernel);
+    }
+    return asked.length > 0;
   }
 }

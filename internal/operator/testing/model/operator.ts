@@ -1,12 +1,17 @@
 /** The operator's process: the real reconciler with its memory, which a crash takes away. */
 import { Registry } from "prom-client";
 import type { DeepReadonly, Pod } from "../../../api/core.ts";
+import { withDefaults } from "../../../api/onload.ts";
 import { silentLogger } from "../../../cli/log.ts";
 import { Store } from "../../../kube/store.ts";
 import { NodePods, type PodWatch } from "../../cache/node-pods.ts";
+import type { RawOnload } from "../../cache/caches.ts";
+import { FailureLogs } from "../../observe/failure-logs.ts";
+import { planFor, PlanMemo } from "../../plan.ts";
 import { OnloadReconciler } from "../../reconcile.ts";
 import { EventReporter } from "../../report/events.ts";
 import { OperatorMetrics } from "../../report/metrics.ts";
+import { describeStatus, type NodeStatus } from "../../view/status-view.ts";
 import { type Api, keyOf } from "./api.ts";
 import { type CacheName, CACHE_NAMES, ModelCaches } from "./caches.ts";
 import { APPS, CONSENT } from "./names.ts";
@@ -22,6 +27,13 @@ interface Watched {
 
 /** After an error a pass is tried again after this time. */
 const BACKOFF_MS = 1000;
+
+const ENVIRONMENT = {
+  ownNode: "n0",
+  pluginImage: undefined,
+  ownImage: "registry/onloadctl:1",
+  forceEverywhere: false,
+};
 
 export class Operator {
   readonly #api: Api;
@@ -72,7 +84,7 @@ export class Operator {
       caches: this.#caches.forOperator,
       pods: this.#pods,
       reporter: new EventReporter({ record: () => undefined }, new OperatorMetrics(new Registry())),
-      environment: { ownNode: "n0", pluginImage: undefined, ownImage: "registry/onloadctl:1", forceEverywhere: false },
+      environment: ENVIRONMENT,
       outdated: () => undefined,
       now: () => this.#api.now - this.behindMs,
       monotonic: () => this.#api.now,
@@ -108,6 +120,18 @@ export class Operator {
     }
     if (!holders) return;
     for (const watched of this.#watches) if (follow(watched, this.#api.podsOn(watched.node))) watched.onChange();
+  }
+
+  /** What `onloadctl status` says of a resource's nodes, from what this process has seen. */
+  rows(onload: DeepReadonly<OnloadObject>): NodeStatus[] {
+    const raw = onload as unknown as RawOnload;
+    const now = this.#api.now - this.behindMs;
+    const collected = { pods: this.#pods, refusals: new Map<string, string>(), failureLogs: new FailureLogs() };
+    const deps = { caches: this.#caches.forOperator, collected, environment: ENVIRONMENT };
+    const read = withDefaults(raw as never);
+    const planned = planFor(deps, read, now, new PlanMemo());
+    const observed = { raw, onload: read, planned, problem: undefined, heldBack: undefined, attention: [] };
+    return describeStatus([observed], { state: "acts", message: "", elected: true }, now)[0]!.nodes;
   }
 
   /** When the next pass is due by itself. */

@@ -1,0 +1,67 @@
+/** For whom and for what a node waits, as a person reads it; since when and for how long follows from the plan. Pure. */
+import type { NodeFacts } from "../assess/facts.ts";
+import { rowOf, type NodeState } from "./states.ts";
+import type { StepName } from "./steps.ts";
+
+/** Most pods that are named. */
+const MAX_NAMED = 3;
+
+/**
+ * `Waits for KMM to load onload: pod "x": container y is made`; "" where nothing is awaited. It has no times in it, so that
+ * it is the same as long as nothing has changed.
+ */
+export function awaitedText(facts: NodeFacts, state: NodeState, step: StepName): string {
+  if (step !== "Wait" && step !== "Evict") return "";
+  const { awaits } = rowOf(state);
+  if (!awaits) return "";
+  if (!facts.ready) return "Waits for the node to be Ready again: its kubelet does nothing meanwhile";
+  const { whom, to, detail } =
+    state === "StartingPlugin" ? startOf(facts) : { ...awaits, detail: detailOf(facts, state) };
+  return `Waits for ${whom} ${to}${detail === "" ? "" : `: ${detail}`}`;
+}
+
+/** The way of a device plugin has several parts, each with somebody else who does it. */
+function startOf({ plugin }: NodeFacts): { whom: string; to: string; detail: string } {
+  if (!plugin.present) {
+    return { whom: "the DaemonSet controller", to: "to make the device plugin's pod", detail: "there is none yet" };
+  }
+  if (!plugin.ready) return { whom: "the device plugin's pod", to: "to become Ready", detail: plugin.progress ?? "" };
+  return { whom: "the kubelet", to: "to offer amd.com/onload", detail: plugin.refusal ?? "the device plugin is Ready" };
+}
+
+function detailOf(facts: NodeFacts, state: NodeState): string {
+  switch (state) {
+    case "LoadingSfc":
+      return moduleText(facts, "sfc");
+    case "LoadingOnload":
+      return moduleText(facts, "onload");
+    case "UnloadingSfc":
+      return facts.sfc.progress ?? "";
+    case "UnloadingOnload":
+      return facts.onload.progress ?? "";
+    case "StoppingPlugin":
+      return facts.plugin.progress ?? "";
+    case "Draining":
+      return holdersText(facts);
+    default:
+      return "";
+  }
+}
+
+function moduleText({ missingImages, ...facts }: NodeFacts, module: "onload" | "sfc"): string {
+  const images = missingImages.map(({ image }) => image);
+  const { present, progress } = facts[module];
+  const looks = images.length === 0 ? [] : [`it has not found ${images.join(", ")}`];
+  return [...looks, progress ?? (present ? "" : "it has made no pod yet")].filter((text) => text !== "").join("; ");
+}
+
+/** Each pod, and who refuses that it leaves. */
+function holdersText({ holders = [], allocatable }: NodeFacts): string {
+  const named = holders.slice(0, MAX_NAMED).map(({ namespace, name, refusal, terminating }) => {
+    const why = refusal ?? (terminating ? "is ending" : allocatable > 0 ? "" : "is asked to leave");
+    return `${namespace}/${name}${why === "" ? "" : ` (${why})`}`;
+  });
+  const more = holders.length > MAX_NAMED ? ` and ${holders.length - MAX_NAMED} more` : "";
+  const pods = `${named.join(", ")}${more}`;
+  return allocatable > 0 ? `${pods}; they are asked once the kubelet offers no more amd.com/onload` : pods;
+}
