@@ -86,6 +86,8 @@ export const NODE_REASON = {
   ModuleImageMissing: "ModuleImageMissing",
   /** An image of the device plugin's pod cannot be pulled. */
   ImagePullFailed: "ImagePullFailed",
+  /** The API server refuses a pod that the node waits for: a quota, Pod Security, an SCC, a webhook. */
+  PodRefused: "PodRefused",
   /** The device plugin's pod does not become ready. */
   PluginNotReady: "PluginNotReady",
   /** The device plugin's pod does not go away. */

@@ -235,6 +235,18 @@ test("the operator may do what it does, and no rule is unused", async () => {
   await setStatus(true);
   await ready("1");
 
+  // A quota keeps the plugin's pod from being made anew: the operator reads the event that says so.
+  const quotas = `/api/v1/namespaces/${RUNTIME}/resourcequotas`;
+  await plane.request("POST", quotas, { body: { metadata: { name: "none" }, spec: { hard: { pods: "0" } } } });
+  await poll(async () => (await plane.request("GET", `${quotas}/none`)).status?.hard !== undefined, {
+    what: "the quota in force",
+  });
+  const plugin = pods.items.find((pod: any) => pod.metadata.labels?.["onload.amd.com/name"] !== undefined);
+  await plane.request("DELETE", `/api/v1/namespaces/${RUNTIME}/pods/${plugin.metadata.name}`);
+  await poll(() => requests().some((event) => needs(event)[0] === "/events list"), { what: "events being read" });
+  await plane.request("DELETE", `${quotas}/none`);
+  await ready("1");
+
   // A budget refuses every eviction until the pod is deleted by force. The new version does not manage sfc.
   await applyOnload("2", {});
   await ready("2");

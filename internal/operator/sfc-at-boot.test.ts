@@ -41,7 +41,7 @@ function factsOf({ sfc = module, machineConfigs = [MACHINE_CONFIG], role = "work
   const claims = [{ ...ownerOf(KEY), selector: {}, created: "", deleting: false }];
   const observation = observeNode(
     { node, plugins: [], kmmPods: [], nmc: undefined, holders: undefined, failureLogs: new Map() },
-    { key: KEY, version: "v2", kmm: NO_KMM, claims, machineConfigs, ownNode: undefined },
+    { key: KEY, version: "v2", kmm: NO_KMM, claims, machineConfigs, refusals: {}, ownNode: undefined },
   );
   const modules = { onload: module, sfc: sfc ?? undefined };
   return assess(observation, {

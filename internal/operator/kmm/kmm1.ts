@@ -60,6 +60,7 @@ export class Kmm1 implements Kmm {
       labelled: value === OFF ? undefined : labels[moduleVersionLabel(ref.namespace, ref.module)],
       module: {
         present: loaders.length > 0,
+        lacksPod: loaders.length === 0,
         ready: versions.find((version) => version !== undefined),
         labelledReady: moduleReadyLabel(ref.namespace, ref.module) in labels,
         since: newest(loaders),

@@ -58,6 +58,7 @@ export class Kmm2 implements Kmm {
       labelled: labels[moduleVersionLabel(namespace, module)],
       module: {
         present: wanted !== undefined || loaded !== undefined || workers.length > 0,
+        lacksPod: workers.length === 0 && !settled,
         ready: settled && hasReadyLabel ? readyVersion(ref, labels, loaded.version) : undefined,
         labelledReady: hasReadyLabel,
         since: newest(workers),

@@ -21,6 +21,7 @@ import { reminderLabel } from "../kmm/reminder.ts";
 import type { NodeObservation, PluginObservation } from "./observation.ts";
 import { carriesLabels, ownershipOf, type Claim, type Owner } from "./ownership.ts";
 import { failureRecordAnnotation, parseFailureRecord } from "./failure-record.ts";
+import type { PodRefusals } from "./refusals.ts";
 import { recordAnnotations } from "./records.ts";
 import { stepRecordAnnotation, parseStepRecord } from "./step-record.ts";
 
@@ -34,6 +35,8 @@ export interface ResourceContext {
   claims: readonly Claim[];
   /** OpenShift's MachineConfigs by which nodes load sfc themselves. */
   machineConfigs: readonly DeepReadonly<BootMachineConfig>[];
+  /** Why the API server refuses pods of the resource. */
+  refusals: PodRefusals;
   /** The node that the operator runs on. */
   ownNode: string | undefined;
 }
@@ -69,6 +72,7 @@ export function observeNode(inputs: NodeInputs, resource: ResourceContext): Node
     onload: onload.module,
     sfc: sfc.module,
     plugin: observePlugin(inputs.plugins, key),
+    refusals: resource.refusals,
     allocatable: parseQuantity(node.status?.allocatable?.[ONLOAD_RESOURCE] ?? 0) ?? 0,
     holders: inputs.holders,
     stepRecord: parseStepRecord(annotations[stepRecordAnnotation(key)]),

@@ -2,6 +2,7 @@
 import type { Holder } from "../cache/holders.ts";
 import type { Failure, LoadLabelObservation, ModuleObservation, Version } from "../kmm/kmm.ts";
 import type { FailureRecord } from "./failure-record.ts";
+import type { PodRefusals } from "./refusals.ts";
 import type { StepRecord } from "./step-record.ts";
 
 /** One node, seen from one Onload resource. */
@@ -23,6 +24,8 @@ export interface NodeObservation {
   onload: ModuleObservation;
   sfc: ModuleObservation;
   plugin: PluginObservation;
+  /** Why pods of the resource are refused, on whichever node. */
+  refusals: PodRefusals;
   /** Allocatable amd.com/onload. */
   allocatable: number;
   /** Pods on the node that hold amd.com/onload; undefined if they were not listed since the plugin's pod went. */

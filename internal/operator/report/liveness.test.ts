@@ -45,6 +45,7 @@ const mod = fc.record({
   ready: version,
   since: fc.constant(NOW - 5000),
   failure,
+  lacksPod: fc.boolean(),
   labelledReady: fc.boolean(),
   image: fc.constant(undefined),
   selector: fc.constant(undefined),
