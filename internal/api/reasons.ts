@@ -74,6 +74,8 @@ export const NODE_REASON = {
   SfcLoadedAtBoot: "SfcLoadedAtBoot",
   /** A person has cordoned the node: it is skipped until it is uncordoned. */
   Cordoned: "Cordoned",
+  /** The node has a taint with which KMM loads nothing there, or the device plugin's pod is not made. */
+  Tainted: "Tainted",
   /** The node waits for a slot, and the nodes that hold the slots do not move. */
   NoFreeSlot: "NoFreeSlot",
   /** The node is not Ready. */

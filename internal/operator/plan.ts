@@ -119,6 +119,7 @@ export function planFor(deps: PlanDeps, onload: DeepReadonly<Onload>, now: numbe
     modules,
     liveSfc: live.sfc,
     images,
+    tolerations: effective.spec.tolerations ?? [],
     template: desired?.template,
   };
   const facts = assessAll(observations, wanted, memo);
@@ -184,8 +185,10 @@ function desire(
 }
 
 function assessAll(observations: readonly NodeObservation[], wanted: Wanted, memo: PlanMemo): NodeFacts[] {
-  const { version, modules, liveSfc, images, template } = wanted;
+  const { version, modules, liveSfc, images, tolerations, template } = wanted;
   const specs = [modules.onload, modules.sfc, liveSfc].map((module) => module?.spec);
-  const revision = memo.wanted.of(`${memo.kmm.revision} ${JSON.stringify([version, specs, images, template])}`);
+  const revision = memo.wanted.of(
+    `${memo.kmm.revision} ${JSON.stringify([version, specs, images, tolerations, template])}`,
+  );
   return observations.map((observation) => memo.nodes.facts(observation, revision, (each) => assess(each, wanted)));
 }

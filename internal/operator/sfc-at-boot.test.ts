@@ -50,6 +50,7 @@ function factsOf({ sfc = module, machineConfigs = [MACHINE_CONFIG], role = "work
     modules,
     liveSfc: undefined,
     images: undefined,
+    tolerations: [],
     template: undefined,
   });
 }

@@ -13,10 +13,10 @@ import type { Module, NodeModulesConfig } from "../../api/kmm.ts";
 import {
   FORCE_ANNOTATION,
   KMM_GROUP,
+  NOT_READY_TAINTS,
   ONLOAD_GROUP,
   ONLOAD_RESOURCE,
   TEMPLATE_ANNOTATION,
-  UNSCHEDULABLE_TAINT,
 } from "../../api/names.ts";
 
 type Meta = Node["metadata"];
@@ -61,9 +61,11 @@ export function trimPolicyBinding(binding: PolicyBinding): PolicyBinding {
   };
 }
 
-/** What tells of a cordon; undefined if nothing does. */
+/** What keeps pods from the node, whatever its conditions are; undefined if nothing does. */
 function cordonOf({ spec }: Node): Node["spec"] {
-  const taints = spec?.taints?.filter(({ key }) => key === UNSCHEDULABLE_TAINT) ?? [];
+  const taints = (spec?.taints ?? [])
+    .filter(({ key, effect }) => effect !== "PreferNoSchedule" && !NOT_READY_TAINTS.includes(key))
+    .map(({ key, value, effect }) => ({ key, ...only("value", value), effect }));
   if (!spec?.unschedulable && taints.length === 0) return undefined;
   return { ...(spec?.unschedulable ? { unschedulable: true } : {}), ...(taints.length > 0 ? { taints } : {}) };
 }

@@ -97,6 +97,8 @@ export interface Kmm {
   readonly tellsImages: boolean;
   /** Whether KMM skips nodes that are cordoned, and does not notice when they are uncordoned. */
   readonly skipsCordonedNodes: boolean;
+  /** Whether our Modules tolerate every taint. KMM that knows no tolerations skips nodes with taints. */
+  readonly toleratesTaints: boolean;
 
   /** What is known of one module on one node. */
   observeModule(ref: ModuleRef, inputs: KmmNodeInputs): ModuleReading;

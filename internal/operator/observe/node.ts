@@ -1,7 +1,8 @@
 /** From the objects of the API server to what is seen of one node that concerns an Onload resource. Pure. */
 import { sfcMachineConfigOf, type BootMachineConfig } from "../../api/boot-status.ts";
-import type { DeepReadonly, Node, Pod } from "../../api/core.ts";
+import type { DeepReadonly, Node, Pod, Taint } from "../../api/core.ts";
 import {
+  NOT_READY_TAINTS,
   ONLOAD_RESOURCE,
   onloadModuleName,
   pluginLabel,
@@ -65,6 +66,7 @@ export function observeNode(inputs: NodeInputs, resource: ResourceContext): Node
     ready: ready?.status === "True",
     readySince: parseTime(ready?.lastTransitionTime),
     cordoned: isCordoned(node),
+    taints: keepingTaints(node),
     want: owned ? resource.version : undefined,
     kernel: node.status?.nodeInfo?.kernelVersion ?? "",
     labels: { plugin: labels[pluginLabel(key)], onload: onload.labelled, sfc: sfc.labelled },
@@ -99,6 +101,11 @@ export function concerns(node: DeepReadonly<Node>, owner: Owner, selected: boole
  */
 function isCordoned({ spec }: DeepReadonly<Node>): boolean {
   return spec?.unschedulable === true || (spec?.taints ?? []).some(({ key }) => key === UNSCHEDULABLE_TAINT);
+}
+
+function keepingTaints({ spec }: DeepReadonly<Node>): DeepReadonly<Taint>[] {
+  const told: readonly string[] = [UNSCHEDULABLE_TAINT, ...NOT_READY_TAINTS];
+  return (spec?.taints ?? []).filter(({ key, effect }) => effect !== "PreferNoSchedule" && !told.includes(key));
 }
 
 function observePlugin(pods: readonly DeepReadonly<Pod>[], key: OnloadKey): PluginObservation {

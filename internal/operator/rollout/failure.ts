@@ -1,6 +1,7 @@
 /** When a node has failed: a step that takes too long, or what KMM and the kubelet report. */
 import { NODE_REASON, type NodeReason } from "../../api/reasons.ts";
 import type { Failure, NodeFacts } from "../assess/facts.ts";
+import { passingIf, taintAgainst, taintText } from "./taint.ts";
 import { missingPod, refusalText } from "./awaited-pod.ts";
 import { awaitedIn, rowOf, type Awaited, type NodeState } from "./states.ts";
 import type { StepName } from "./steps.ts";
@@ -40,6 +41,7 @@ const REMEDY: Record<NodeReason, string | undefined> = {
   NoKernelMapping: undefined,
   SfcLoadedAtBoot: undefined,
   Cordoned: undefined,
+  Tainted: undefined,
   StepTimedOut: "see whether the DaemonSet in the resource's namespace exists, and the logs of kube-controller-manager",
   ModuleUnloadFailed: "see what uses the module on the node, and the module-loader or worker pod of KMM",
   PluginNotGone: "see the pod and the kubelet of the node",
@@ -139,7 +141,7 @@ export function problemOf(node: NodeAtStep, limits: Limits, now: number): Proble
   const { facts, state } = node;
   const since = waitingSince(facts, state);
   const standing = standingProblem(facts, state);
-  if (standing) return withSeverity(standing, facts, since, limits, now);
+  if (standing) return withSeverity(standing, facts, state, since, limits, now);
   const reported = reportedFailure(facts, state);
   if (reported) return { ...reported, since, failed: !rowOf(state).needsSlot };
   const awaited = awaitedIn(state);
@@ -153,12 +155,14 @@ export function problemOf(node: NodeAtStep, limits: Limits, now: number): Proble
 function withSeverity(
   standing: Failure,
   facts: NodeFacts,
+  state: NodeState,
   since: number | undefined,
   limits: Limits,
   now: number,
 ): Problem {
   const problem = { ...standing, since, failed: false };
   if (standing.reason === NODE_REASON.Cordoned) return { ...problem, passing: true };
+  if (standing.reason === NODE_REASON.Tainted) return { ...problem, ...passingIf(taintAgainst(facts, state)) };
   if (standing.reason !== NODE_REASON.NodeNotReady) return problem;
   const comesBack = now < backBy(facts, limits);
   return { ...problem, since: facts.readySince, ...(comesBack ? { passing: true } : {}) };
@@ -222,6 +226,8 @@ function standingProblem(node: NodeFacts, state: NodeState): Failure | undefined
   if (state === "Cordoned" || (serves === "older" && node.cordoned)) {
     return { reason: NODE_REASON.Cordoned, message: "The node is cordoned: it is skipped until uncordoned" };
   }
+  const taint = taintAgainst(node, state);
+  if (taint) return { reason: NODE_REASON.Tainted, message: taintText(taint) };
   // Such a node serves and has not failed: even a single failed pull can be reported, as nothing halts for it.
   const image = serves === "older" ? (imageFailure(node) ?? pullFailure(node)) : undefined;
   return image && withRemedy(image);

@@ -1,6 +1,7 @@
 /** Gates: why a node that is to start does not start yet, one row each, with the text that says so. */
 import { NODE_REASON, type NodeReason } from "../../api/reasons.ts";
 import type { NodeFacts } from "../assess/facts.ts";
+import { taintAgainst } from "./taint.ts";
 import { rowOf, STATES, type NodeState } from "./states.ts";
 
 /** What a closed gate has to say. */
@@ -23,6 +24,8 @@ const GATES = {
   NoKernelMapping: {},
   // A person has cordoned the node.
   Cordoned: {},
+  // It has a taint, a problem of the node.
+  Tainted: {},
   // KMM has not found an image of the wanted version.
   NoModuleImage: {
     reason: NODE_REASON.ModuleImageMissing,
@@ -53,6 +56,7 @@ export function gateOf({ facts, state }: { facts: NodeFacts; state: NodeState },
   const replacesModule = rowOf(state).serves === "older";
   if (!facts.ready) return "NodeNotReady";
   if (facts.cordoned) return "Cordoned";
+  if (taintAgainst(facts, state)) return "Tainted";
   if (replacesModule && !facts.mapped) return "NoKernelMapping";
   if (policy.paused) return "Paused";
   if (policy.halted) return "Halted";

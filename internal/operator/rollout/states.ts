@@ -14,7 +14,7 @@
  *            ├───────── UnloadingSfc ◀─ OnloadUnloaded ◀─ UnloadingOnload ◀───────────────┘
  *            └─▶ Cleaned, if no version is wanted any more
  *
- *   beside   Blocked, Cordoned, Unmapped: not begun, and cannot begin.
+ *   beside   Blocked, Cordoned, Tainted, Unmapped: not begun, and cannot begin.
  *            SfcUnlabelled, OnloadUnlabelled: somebody took a label away; it is put back, and loading goes on.
  * ```
  *
@@ -64,7 +64,10 @@ interface CommonColumns {
   keepsHolders?: true;
   /** The module that KMM loads meanwhile. */
   loads?: "onload" | "sfc";
-  /** Whether a node that is to run a version stays as it is while it is cordoned and KMM skips cordoned nodes. */
+  /**
+   * Whether a node that is to run a version stays as it is while it is cordoned and KMM skips cordoned nodes, or while it
+   * has a taint that KMM or the device plugin does not tolerate.
+   */
   staysIfCordoned?: true;
 }
 
@@ -88,6 +91,8 @@ export const STATES = {
   Blocked: { step: "None", phase: "load sfc", keepsHolders: true },
   // Wanted, unlabelled, and cordoned by a person: skipped until uncordoned.
   Cordoned: { step: "None", phase: "load sfc" },
+  // Wanted, unlabelled, and with a taint that KMM or the device plugin does not tolerate.
+  Tainted: { step: "None", phase: "load sfc" },
   // Wanted, but no kernel mapping has an image for its kernel.
   Unmapped: { step: "None", phase: "load sfc" },
   // Wanted, no labels, never touched.

@@ -61,6 +61,7 @@ export function bare(changes: Partial<NodeFacts> = {}): NodeFacts {
     ready: true,
     readySince: undefined,
     cordoned: false,
+    taints: { kmm: undefined, plugin: undefined },
     want: "v2",
     kernel: "6.1.0",
     mapped: true,
