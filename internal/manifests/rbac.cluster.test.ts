@@ -258,15 +258,17 @@ test("the operator may do what it does, and no rule is unused", async () => {
   await poll(async () => (await plane.request("GET", onloads)).items.length === 0, { what: "the resource being gone" });
   await operator.stop();
 
-  // KMM 2 has resources that 1.1 lacks, and OpenShift has one that no other cluster has.
+  // KMM 2 has resources that 1.1 lacks, and OpenShift has some that no other cluster has.
   const later = [
     "kmm.sigs.x-k8s.io/nodemodulesconfigs",
     "kmm.sigs.x-k8s.io/moduleimagesconfigs",
     "machineconfiguration.openshift.io/machineconfigs",
+    "machineconfiguration.openshift.io/machineconfigpools",
   ];
   await plane.apply(standInCrd("kmm.sigs.x-k8s.io", "v1beta1", "NodeModulesConfig"));
   await plane.apply(standInCrd("kmm.sigs.x-k8s.io", "v1beta1", "ModuleImagesConfig", "Namespaced"));
   await plane.apply(standInCrd("machineconfiguration.openshift.io", "v1", "MachineConfig"));
+  await plane.apply(standInCrd("machineconfiguration.openshift.io", "v1", "MachineConfigPool"));
   const second = startOperator();
   for (const resource of later) {
     await poll(() => requests().some((event) => needs(event)[0] === `${resource} watch`), {

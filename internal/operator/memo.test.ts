@@ -71,6 +71,7 @@ class Cluster {
       nodeModulesConfigs: store(new Store<NodeModulesConfig>()),
       moduleImagesConfigs: store(new Store<ModuleImagesConfig>()),
       machineConfigs: store(new Store<KubeObject>()),
+      machineConfigPools: store(new Store<KubeObject>()),
       namespaces: store(new Store<KubeObject>()),
       policyBindings: store(new Store<KubeObject>()),
     };

@@ -98,9 +98,11 @@ export function planFor(deps: PlanDeps, onload: DeepReadonly<Onload>, now: numbe
   const kmm = memo.kmm.get(`${caches.crds.store.revision}`, () => observeKmm(caches));
   const claims = observeClaims(caches);
   const machineConfigs = [...caches.machineConfigs.store.list()];
+  // Without such a MachineConfig no pool matters.
+  const pools = machineConfigs.length > 0 ? [...caches.machineConfigPools.store.list()] : [];
   const { ownNode } = environment;
   const refusals = deps.collected.podRefusals;
-  const context: ResourceContext = { key, version, kmm, claims, machineConfigs, refusals, ownNode };
+  const context: ResourceContext = { key, version, kmm, claims, machineConfigs, pools, refusals, ownNode };
   const force = observeForce(caches, onload.spec.upgrade.drain.force, environment.forceEverywhere);
   const observations = observe(deps, context, force, memo);
   const images = observeImages(caches, key, kmm);

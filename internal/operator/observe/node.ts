@@ -1,6 +1,7 @@
 /** From the objects of the API server to what is seen of one node that concerns an Onload resource. Pure. */
 import { sfcMachineConfigOf, type BootMachineConfig } from "../../api/boot-status.ts";
 import type { DeepReadonly, Node, Pod, Taint } from "../../api/core.ts";
+import type { MachineConfigPool } from "../../api/machine-config-pool.ts";
 import {
   NOT_READY_TAINTS,
   ONLOAD_RESOURCE,
@@ -36,6 +37,8 @@ export interface ResourceContext {
   claims: readonly Claim[];
   /** OpenShift's MachineConfigs by which nodes load sfc themselves. */
   machineConfigs: readonly DeepReadonly<BootMachineConfig>[];
+  /** OpenShift's MachineConfigPools; empty elsewhere. */
+  pools: readonly DeepReadonly<MachineConfigPool>[];
   /** Why the API server refuses pods of the resource. */
   refusals: PodRefusals;
   /** The node that the operator runs on. */
@@ -85,7 +88,7 @@ export function observeNode(inputs: NodeInputs, resource: ResourceContext): Node
     claimed,
     letGo,
     ownNode: name === resource.ownNode,
-    sfcAtBoot: sfcMachineConfigOf(labels, resource.machineConfigs)?.metadata.name,
+    sfcAtBoot: sfcMachineConfigOf(node.metadata, resource.machineConfigs, resource.pools)?.metadata.name,
   };
 }
 

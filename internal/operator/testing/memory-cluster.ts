@@ -61,6 +61,7 @@ export class MemoryCluster implements ClusterClient {
       nodeModulesConfigs: plain(),
       moduleImagesConfigs: plain(),
       machineConfigs: plain(),
+      machineConfigPools: plain(),
       crds: plain(),
       namespaces: plain(),
       policyBindings: plain(),
@@ -300,6 +301,8 @@ function cachesOf({ plural }: Resource, { metadata: { labels = {} } }: KubeObjec
       return ["moduleImagesConfigs"];
     case "machineconfigs":
       return ["machineConfigs"];
+    case "machineconfigpools":
+      return ["machineConfigPools"];
     case "customresourcedefinitions":
       return ["crds"];
     case "namespaces":

@@ -298,6 +298,7 @@ function sortKey({ metadata }: DeepReadonly<RawOnload>): string {
 /** What a person may not be allowed to read; the view then goes without it. */
 const DISPENSABLE: ReadonlySet<keyof Caches> = new Set([
   "machineConfigs",
+  "machineConfigPools",
   "nodeModulesConfigs",
   "moduleImagesConfigs",
   "namespaces",
