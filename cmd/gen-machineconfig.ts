@@ -110,10 +110,18 @@ async function print(flags: Run["args"], inputs: Inputs): Promise<void> {
 }
 
 async function apply({ args: flags, signal, log }: Run, inputs: Inputs): Promise<void> {
-  const { client, cluster } = await connectCluster(flags);
+  const { client, cluster, pools } = await connectCluster(flags);
   const dryRun = flags["dry-run"] === "server";
-  await cluster.applyMachineConfig(client, machineConfig(inputs), { dryRun, signal });
+  const config = machineConfig(inputs);
+  await cluster.applyMachineConfig(client, config, { dryRun, signal });
   log.info(dryRun ? "Checked MachineConfig; nothing changed" : "Applied MachineConfig", { name: inputs.name });
+  try {
+    const problem = await pools.reachProblem(client, config, signal);
+    if (problem !== undefined) log.warn(problem);
+  } catch (error) {
+    signal.throwIfAborted();
+    log.warn("Whether a MachineConfigPool takes it is unknown", { error });
+  }
 }
 
 async function remove({ args: flags, signal, log }: Run): Promise<void> {
@@ -127,12 +135,13 @@ async function remove({ args: flags, signal, log }: Run): Promise<void> {
 
 /** Loaded only here: printing must not load the API client. */
 async function connectCluster(flags: Run["args"]) {
-  const [{ connect }, cluster] = await Promise.all([
+  const [{ connect }, cluster, pools] = await Promise.all([
     import("../internal/kube/connect.ts"),
     import("../internal/machineconfig/cluster.ts"),
+    import("../internal/machineconfig/pools.ts"),
   ]);
   const client = await connect({ kubeconfig: flags.kubeconfig, context: flags.context });
-  return { client, cluster };
+  return { client, cluster, pools };
 }
 
 /** Warns about what the output alone does not show. */

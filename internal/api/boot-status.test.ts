@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import type { MachineConfigPool } from "./machine-config-pool.ts";
 import { parseBootStatus, sfcMachineConfigOf, type BootStatus } from "./boot-status.ts";
 
 const status: BootStatus = {
@@ -42,5 +43,25 @@ test.each([
   [{ "node-role.kubernetes.io/master": "" }, undefined],
   [{}, undefined],
 ])("a node with labels %j belongs to MachineConfig %p", (labels, name) => {
-  expect(sfcMachineConfigOf(labels, configs)?.metadata.name).toBe(name);
+  expect(sfcMachineConfigOf({ labels }, configs, [])?.metadata.name).toBe(name);
+});
+
+test("pools tell more than roles", () => {
+  const pool = (name: string, label: string, sources: string[]): MachineConfigPool => ({
+    apiVersion: "machineconfiguration.openshift.io/v1",
+    kind: "MachineConfigPool",
+    metadata: { name },
+    spec: {
+      nodeSelector: { matchLabels: { [label]: "" } },
+      configuration: { source: sources.map((source) => ({ name: source })) },
+    },
+  });
+  const of = (labels: Record<string, string>, ...pools: MachineConfigPool[]): string | undefined =>
+    sfcMachineConfigOf({ labels }, configs, pools)?.metadata.name;
+  const master = pool("master", "node-role.kubernetes.io/master", ["other"]);
+  const worker = pool("worker", "node-role.kubernetes.io/worker", ["sfc", "other"]);
+  const compact = { "node-role.kubernetes.io/worker": "", "node-role.kubernetes.io/master": "" };
+  expect(of(compact, master, worker)).toBeUndefined();
+  expect(of({ "node-role.kubernetes.io/worker": "" }, master, worker)).toBe("sfc");
+  expect(of({ rack: "" }, worker, pool("rack", "rack", ["sfc"]))).toBe("sfc");
 });

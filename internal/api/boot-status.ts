@@ -2,6 +2,8 @@
  * What the sfc boot service of a node leaves behind. It is set up by a MachineConfig (`onloadctl gen-machineconfig`),
  * replaces the kernel's own sfc driver before the network comes up, and writes its last outcome into one file.
  */
+import type { DeepReadonly } from "./core.ts";
+import { machineConfigsOf, type MachineConfigPool, type PooledNode } from "./machine-config-pool.ts";
 
 /** The status file on the node: one JSON object, see {@link BootStatus}. Absent if no boot service has ever run. */
 export const BOOT_STATUS_FILE = "/var/lib/onload/sfc-boot-status.json";
@@ -96,21 +98,27 @@ export const SFC_MACHINE_CONFIG_LABELS = { "app.kubernetes.io/part-of": "onload"
 
 /**
  * The MachineConfig by which the boot service owns sfc on a node, if there is one: no Module of KMM may then manage
- * sfc there. A MachineConfig of a role reaches every node that has the role, also in a pool of its own.
+ * sfc there. The pools tell which MachineConfigs a node gets. Where none can be read, a MachineConfig counts for every
+ * node with its role.
  *
- * @param nodeLabels labels of the node; its roles are the `node-role.kubernetes.io/ROLE` ones
  * @param machineConfigs those that carry {@link SFC_MACHINE_CONFIG_LABELS}
+ * @param pools all of them
  */
 export function sfcMachineConfigOf<T extends BootMachineConfig>(
-  nodeLabels: Readonly<Record<string, string>>,
+  node: PooledNode,
   machineConfigs: readonly T[],
+  pools: readonly DeepReadonly<MachineConfigPool>[],
 ): T | undefined {
-  return machineConfigs.find(({ metadata: { labels = {} } }) => {
+  const ours = machineConfigs.filter(({ metadata: { labels = {} } }) =>
+    Object.entries(SFC_MACHINE_CONFIG_LABELS).every(([label, value]) => labels[label] === value),
+  );
+  if (ours.length === 0) return undefined;
+  if (pools.length > 0) {
+    const names = machineConfigsOf(node, pools);
+    return ours.find(({ metadata }) => names.has(metadata.name));
+  }
+  return ours.find(({ metadata: { labels = {} } }) => {
     const role = labels[MACHINE_CONFIG_ROLE_LABEL];
-    return (
-      role !== undefined &&
-      `node-role.kubernetes.io/${role}` in nodeLabels &&
-      Object.entries(SFC_MACHINE_CONFIG_LABELS).every(([label, value]) => labels[label] === value)
-    );
+    return role !== undefined && `node-role.kubernetes.io/${role}` in (node.labels ?? {});
   });
 }

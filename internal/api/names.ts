@@ -35,6 +35,9 @@ export const TEMPLATE_ANNOTATION = `${ONLOAD_GROUP}/template`;
  */
 export const UNSCHEDULABLE_TAINT = "node.kubernetes.io/unschedulable";
 
+/** The taints of a node that is not Ready, which its condition tells too. */
+export const NOT_READY_TAINTS: readonly string[] = ["node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable"];
+
 /** On an Onload resource: any new value makes the operator try failed nodes again. */
 export const RETRY_ANNOTATION = `${ONLOAD_GROUP}/retry`;
 /** On a pod or its namespace, with value `true`: spec.upgrade.drain.force may take such pods away. */

@@ -76,6 +76,8 @@ export const NODE_REASON = {
   SfcMissing: "SfcMissing",
   /** A person has cordoned the node: it is skipped until it is uncordoned. */
   Cordoned: "Cordoned",
+  /** The node has a taint with which KMM loads nothing there, or the device plugin's pod is not made. */
+  Tainted: "Tainted",
   /** The node waits for a slot, and the nodes that hold the slots do not move. */
   NoFreeSlot: "NoFreeSlot",
   /** The node is not Ready. */
@@ -88,6 +90,8 @@ export const NODE_REASON = {
   ModuleImageMissing: "ModuleImageMissing",
   /** An image of the device plugin's pod cannot be pulled. */
   ImagePullFailed: "ImagePullFailed",
+  /** The API server refuses a pod that the node waits for: a quota, Pod Security, an SCC, a webhook. */
+  PodRefused: "PodRefused",
   /** The device plugin's pod does not become ready. */
   PluginNotReady: "PluginNotReady",
   /** The device plugin's pod does not go away. */

@@ -52,3 +52,11 @@ export const MACHINE_CONFIGS: Resource = {
   kind: "MachineConfig",
   namespaced: false,
 };
+/** OpenShift's MachineConfigPool: which nodes get which MachineConfigs. */
+export const MACHINE_CONFIG_POOLS: Resource = {
+  group: "machineconfiguration.openshift.io",
+  version: "v1",
+  plural: "machineconfigpools",
+  kind: "MachineConfigPool",
+  namespaced: false,
+};

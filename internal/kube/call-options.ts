@@ -15,6 +15,8 @@ export interface ListOptions extends CallOptions, Selection {
 export interface ListAllOptions<T> extends ListOptions {
   /** Applied to each object as its page arrives, so that the whole list is never held untrimmed. */
   transform?: ((object: T) => T) | undefined;
+  /** The list ends after this many objects, however many there are. */
+  atMost?: number;
 }
 
 export interface WriteOptions extends CallOptions {

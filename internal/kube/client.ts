@@ -71,14 +71,15 @@ export class Client {
   }
 
   async #listPages<T extends KubeObject>(resource: Resource, options: ListAllOptions<T>): Promise<Page<T>> {
-    const { transform } = options;
+    const { transform, atMost = Infinity } = options;
     const items: T[] = [];
     let resourceVersion = "";
     for await (const page of this.pages<T>(resource, options)) {
       for (const item of page.items) items.push(transform ? transform(item) : item);
       resourceVersion = page.resourceVersion;
+      if (items.length >= atMost) break;
     }
-    return { items, resourceVersion };
+    return { items: items.slice(0, atMost), resourceVersion };
   }
 
   /**

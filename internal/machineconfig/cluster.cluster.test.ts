@@ -44,6 +44,7 @@ beforeAll(async () => {
   const refused = await run(`--module-image=${IMAGE}`, "--apply");
   expect(refused).toMatchObject({ code: 1, out: "" });
   expect(refused.err).toContain(`Cannot apply MachineConfig "${NAME}": this cluster has no MachineConfigs`);
+  expect(refused.err).toContain("spec.config of the NodePool");
   await cluster.apply(JSON.stringify(crd));
   await cluster.kubectl(["wait", "--for=condition=Established", "--timeout=60s", `crd/${crd.metadata.name}`]);
 }, 600_000);
@@ -91,6 +92,33 @@ test("apply, apply anew, delete; each first as a dry run that changes nothing", 
   const again = await run("--delete");
   expect(again.code).toBe(0);
   expect(again.err).toContain("Found no MachineConfig to delete");
+});
+
+test("it says when no pool takes the role", async () => {
+  const definition = structuredClone(crd);
+  definition.metadata.name = "machineconfigpools.machineconfiguration.openshift.io";
+  definition.spec.names = {
+    kind: "MachineConfigPool",
+    plural: "machineconfigpools",
+    singular: "machineconfigpool",
+    shortNames: ["mcp"],
+  };
+  const properties = definition.spec.versions[0]!.schema.openAPIV3Schema.properties as Record<string, object>;
+  properties["status"] = properties["spec"]!;
+  await cluster.apply(JSON.stringify(definition));
+  await cluster.kubectl(["wait", "--for=condition=Established", "--timeout=60s", `crd/${definition.metadata.name}`]);
+  const pool = (name: string, machineCount: number): object => ({
+    apiVersion: "machineconfiguration.openshift.io/v1",
+    kind: "MachineConfigPool",
+    metadata: { name },
+    spec: { machineConfigSelector: { matchLabels: { "machineconfiguration.openshift.io/role": name } } },
+    status: { machineCount },
+  });
+  for (const each of [pool("master", 3), pool("worker", 0)]) await cluster.apply(JSON.stringify(each));
+  const apply = (role: string) => run(`--module-image=${IMAGE}`, "--apply", "--dry-run=server", `--role=${role}`);
+  expect((await apply("worker")).err).toContain('which takes role "worker", has no nodes');
+  expect((await apply("nobody")).err).toContain('No MachineConfigPool takes MachineConfigs of role "nobody"');
+  expect((await apply("master")).err).not.toContain("MachineConfigPool");
 });
 
 test("a MachineConfig of another purpose is neither overwritten nor deleted", async () => {

@@ -23,7 +23,7 @@ export async function applyMachineConfig(client: Client, config: MachineConfig, 
   } catch (error) {
     if (!isNotFound(error)) throw error;
     throw new Error(
-      `Cannot apply MachineConfig "${config.metadata.name}": this cluster has no MachineConfigs; they are OpenShift's`,
+      `Cannot apply MachineConfig "${config.metadata.name}": this cluster has no MachineConfigs; they are OpenShift's. If its control plane is hosted (HyperShift), put the output of this command without --apply into a ConfigMap under the key config, in the management cluster, and name that in spec.config of the NodePool`,
       { cause: error },
     );
   }

@@ -235,6 +235,18 @@ test("the operator may do what it does, and no rule is unused", async () => {
   await setStatus(true);
   await ready("1");
 
+  // A quota keeps the plugin's pod from being made anew: the operator reads the event that says so.
+  const quotas = `/api/v1/namespaces/${RUNTIME}/resourcequotas`;
+  await plane.request("POST", quotas, { body: { metadata: { name: "none" }, spec: { hard: { pods: "0" } } } });
+  await poll(async () => (await plane.request("GET", `${quotas}/none`)).status?.hard !== undefined, {
+    what: "the quota in force",
+  });
+  const plugin = pods.items.find((pod: any) => pod.metadata.labels?.["onload.amd.com/name"] !== undefined);
+  await plane.request("DELETE", `/api/v1/namespaces/${RUNTIME}/pods/${plugin.metadata.name}`);
+  await poll(() => requests().some((event) => needs(event)[0] === "/events list"), { what: "events being read" });
+  await plane.request("DELETE", `${quotas}/none`);
+  await ready("1");
+
   // A budget refuses every eviction until the pod is deleted by force. The new version does not manage sfc.
   await applyOnload("2", {});
   await ready("2");
@@ -246,15 +258,17 @@ test("the operator may do what it does, and no rule is unused", async () => {
   await poll(async () => (await plane.request("GET", onloads)).items.length === 0, { what: "the resource being gone" });
   await operator.stop();
 
-  // KMM 2 has resources that 1.1 lacks, and OpenShift has one that no other cluster has.
+  // KMM 2 has resources that 1.1 lacks, and OpenShift has some that no other cluster has.
   const later = [
     "kmm.sigs.x-k8s.io/nodemodulesconfigs",
     "kmm.sigs.x-k8s.io/moduleimagesconfigs",
     "machineconfiguration.openshift.io/machineconfigs",
+    "machineconfiguration.openshift.io/machineconfigpools",
   ];
   await plane.apply(standInCrd("kmm.sigs.x-k8s.io", "v1beta1", "NodeModulesConfig"));
   await plane.apply(standInCrd("kmm.sigs.x-k8s.io", "v1beta1", "ModuleImagesConfig", "Namespaced"));
   await plane.apply(standInCrd("machineconfiguration.openshift.io", "v1", "MachineConfig"));
+  await plane.apply(standInCrd("machineconfiguration.openshift.io", "v1", "MachineConfigPool"));
   const second = startOperator();
   for (const resource of later) {
     await poll(() => requests().some((event) => needs(event)[0] === `${resource} watch`), {

@@ -77,6 +77,41 @@ test("nothing is unloaded on a cordoned node for a corrected version, and it goe
   expect(await cluster.traces(node)).toEqual([]);
 });
 
+test("KMM 1.1 loads nothing on a node with a taint, so that nothing is unloaded there, and the status says which taint", async () => {
+  const namespace = await cluster.createNamespace();
+  const kernel = "6.0.0-tainted";
+  const [first, second] = (await cluster.kubelet.createNodes(2, "tainted", { pool: "tainted" }, kernel)) as [
+    string,
+    string,
+  ];
+  const taint = (node: string, taints: object[] | null): Promise<unknown> =>
+    cluster.client.mergePatch(NODES, { name: node }, { spec: { taints } });
+  const dedicated = [{ key: "dedicated", value: "trading", effect: "NoSchedule" }];
+  await taint(second, dedicated);
+  await cluster.createOnload(namespace, onloadSpec("tainted", "v1", { tolerations: [{ operator: "Exists" }] }));
+  expect(await problem(namespace, second, "Tainted")).toContain(
+    "The node has the taint dedicated=trading:NoSchedule, and this KMM loads nothing on such a node",
+  );
+  expect(await cluster.versionOn(second, namespace)).toBeUndefined();
+  await taint(second, null);
+  await cluster.ready(namespace);
+
+  await taint(first, dedicated);
+  await cluster.editOnload(namespace, { onload: imagesOf("v2") });
+  expect(await problem(namespace, first, "Tainted")).toStartWith("Outdated: ");
+  await cluster.condition(namespace, "Degraded", "True", "NodesNotReady");
+  await poll(async () => (await cluster.versionOn(second, namespace)) === "v2", {
+    what: "The upgrade of the other node",
+    timeoutMs: PATIENCE_MS,
+  });
+  expect(await cluster.versionOn(first, namespace)).toBe("v1");
+  await taint(first, null);
+  await cluster.ready(namespace);
+  expect(await cluster.versionOn(first, namespace)).toBe("v2");
+  await cluster.deleteOnload(namespace);
+  await cluster.gone(namespace);
+});
+
 test("KMM is reminded by one patch of a node that it left out because it was cordoned", async () => {
   const namespace = await cluster.createNamespace();
   const key = { namespace, name: "main" };

@@ -19,6 +19,7 @@ import { withDefaults, type Onload } from "../api/onload.ts";
 import { Store } from "../kube/store.ts";
 import type { RawOnload, Stores } from "./cache/caches.ts";
 import { planFor, PlanMemo } from "./plan.ts";
+import type { PodRefusals } from "./observe/refusals.ts";
 import { formatStepRecord, stepRecordAnnotation } from "./observe/step-record.ts";
 
 const KEY = { namespace: "ns", name: "o" };
@@ -40,6 +41,7 @@ class Cluster {
   readonly holders = new Map<string, DeepReadonly<Pod>[]>();
   readonly refusals = new Map<string, string>();
   readonly failureLogs = { logs: new Map<string, string>(), revision: 0 };
+  podRefusals: PodRefusals = {};
   onload: Onload;
   now = START;
   #version = 0;
@@ -69,6 +71,7 @@ class Cluster {
       nodeModulesConfigs: store(new Store<NodeModulesConfig>()),
       moduleImagesConfigs: store(new Store<ModuleImagesConfig>()),
       machineConfigs: store(new Store<KubeObject>()),
+      machineConfigPools: store(new Store<KubeObject>()),
       namespaces: store(new Store<KubeObject>()),
       policyBindings: store(new Store<KubeObject>()),
     };
@@ -152,8 +155,9 @@ class Cluster {
   }
 
   plan(memo: PlanMemo): unknown {
-    const { stores: caches, refusals, failureLogs, holders } = this;
-    const collected = { pods: { holders: (node: string) => holders.get(node) }, refusals, failureLogs };
+    const { stores: caches, refusals, podRefusals, failureLogs, holders } = this;
+    const pods = { holders: (node: string) => holders.get(node) };
+    const collected = { pods, refusals, podRefusals, failureLogs };
     const environment = { ownNode: "n1", pluginImage: "plugin:1", ownImage: undefined, forceEverywhere: false };
     const { plan, desired, policy, effective } = planFor(
       { caches, collected, environment },
@@ -224,6 +228,11 @@ const action: fc.Arbitrary<(cluster: Cluster) => void> = fc.oneof(
     else cluster.holders.delete(node);
   }),
   fc.constantFrom("full", "budget").map((why) => (cluster: Cluster) => void cluster.refusals.set("p1", why)),
+  fc
+    .constantFrom<PodRefusals>({}, { plugin: "exceeded quota" }, { onload: "no" })
+    .map((refusals) => (each: Cluster) => {
+      each.podRefusals = refusals;
+    }),
   fc.constantFrom("modprobe: FATAL", "no space left").map((text) => ({ failureLogs }: Cluster) => {
     failureLogs.logs.set("kmmPods-n1", text);
     failureLogs.revision++;

@@ -107,6 +107,40 @@ describe("one operator", () => {
   });
   afterAll(() => cluster.stopOperators());
 
+  test("quotes at once what refuses a pod, and goes on when nothing does any more", async () => {
+    const [node] = (await setUp(1)) as [string];
+    const quotas = `/api/v1/namespaces/${namespace}/resourcequotas`;
+    await cluster.plane.request("POST", quotas, {
+      body: { metadata: { name: "none" }, spec: { hard: { pods: "0" } } },
+    });
+    const counted = async (): Promise<boolean> =>
+      (await cluster.plane.request<{ status?: { hard?: object } }>("GET", `${quotas}/none`)).status?.hard !== undefined;
+    await poll(counted, { what: "The quota in force", timeoutMs: PATIENCE_MS });
+    await cluster.createOnload(namespace, onloadSpec(pool, "v1"));
+    const quoted = await cluster.condition(namespace, "Degraded", "True", "NodesNotReady");
+    expect(quoted).toMatch(/^Node ".*": KMM's pod for onload is refused: DaemonSet main-module-.*exceeded quota: none/);
+    expect(quoted).toContain(`raise that ResourceQuota of namespace "${namespace}"`);
+    expect((await cluster.status(namespace))!.problems).toMatchObject([{ node, reason: "PodRefused" }]);
+    expect((await cluster.events(namespace)).map(({ reason }) => reason)).toContain("PodRefused");
+    await cluster.plane.request("DELETE", `${quotas}/none`);
+    await cluster.ready(namespace);
+
+    const enforce = (level: string | null): Promise<unknown> =>
+      cluster.client.mergePatch(
+        NAMESPACES,
+        { name: namespace },
+        { metadata: { labels: { "pod-security.kubernetes.io/enforce": level } } },
+      );
+    await enforce("baseline");
+    const plugins = await cluster.client.list<Pod>(PODS, { namespace, labelSelector: "onload.amd.com/name" });
+    for (const { metadata } of plugins.items) await cluster.client.delete(PODS, { namespace, name: metadata.name });
+    const secured = await cluster.condition(namespace, "Degraded", "True", "NodesNotReady");
+    expect(secured).toContain("The device plugin's pod is refused: DaemonSet main-onload-device-plugin-ds: pods");
+    expect(secured).toMatch(/violates PodSecurity "baseline:latest": .*enforce=privileged/);
+    await enforce(null);
+    await cluster.ready(namespace);
+  });
+
   test("installs on every node with one PATCH each, and leaves nothing behind", async () => {
     const nodes = await setUp(4);
     const before = cluster.requests().length;

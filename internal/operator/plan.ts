@@ -98,7 +98,11 @@ export function planFor(deps: PlanDeps, onload: DeepReadonly<Onload>, now: numbe
   const kmm = memo.kmm.get(`${caches.crds.store.revision}`, () => observeKmm(caches));
   const claims = observeClaims(caches);
   const machineConfigs = [...caches.machineConfigs.store.list()];
-  const context: ResourceContext = { key, version, kmm, claims, machineConfigs, ownNode: environment.ownNode };
+  // Without such a MachineConfig no pool matters.
+  const pools = machineConfigs.length > 0 ? [...caches.machineConfigPools.store.list()] : [];
+  const { ownNode } = environment;
+  const refusals = deps.collected.podRefusals;
+  const context: ResourceContext = { key, version, kmm, claims, machineConfigs, pools, refusals, ownNode };
   const force = observeForce(caches, onload.spec.upgrade.drain.force, environment.forceEverywhere);
   const observations = observe(deps, context, force, memo);
   const images = observeImages(caches, key, kmm);
@@ -117,6 +121,7 @@ export function planFor(deps: PlanDeps, onload: DeepReadonly<Onload>, now: numbe
     modules,
     liveSfc: live.sfc,
     images,
+    tolerations: effective.spec.tolerations ?? [],
     template: desired?.template,
   };
   const facts = assessAll(observations, wanted, memo);
@@ -182,8 +187,10 @@ function desire(
 }
 
 function assessAll(observations: readonly NodeObservation[], wanted: Wanted, memo: PlanMemo): NodeFacts[] {
-  const { version, modules, liveSfc, images, template } = wanted;
+  const { version, modules, liveSfc, images, tolerations, template } = wanted;
   const specs = [modules.onload, modules.sfc, liveSfc].map((module) => module?.spec);
-  const revision = memo.wanted.of(`${memo.kmm.revision} ${JSON.stringify([version, specs, images, template])}`);
+  const revision = memo.wanted.of(
+    `${memo.kmm.revision} ${JSON.stringify([version, specs, images, tolerations, template])}`,
+  );
   return observations.map((observation) => memo.nodes.facts(observation, revision, (each) => assess(each, wanted)));
 }

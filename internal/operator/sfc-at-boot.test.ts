@@ -2,10 +2,11 @@
 import { expect, test } from "bun:test";
 import type { KubeObject, Node } from "../api/core.ts";
 import type { Module } from "../api/kmm.ts";
+import type { MachineConfigPool } from "../api/machine-config-pool.ts";
 import { planRollout } from "./rollout/plan.ts";
 import { countNodes, conditionsOf } from "./report/conditions.ts";
 import { NOW, policy } from "./testing/facts.ts";
-import { trimToLabels } from "./cache/trim.ts";
+import { trimPool, trimToLabels } from "./cache/trim.ts";
 import { assess } from "./assess/assess.ts";
 import type { NodeFacts } from "./assess/facts.ts";
 import { observeNode } from "./observe/node.ts";
@@ -26,14 +27,26 @@ const module = {
   spec: { selector: {}, moduleLoader: { container: { version: "v2", kernelMappings: [{ regexp: "^.*$" }] } } },
 } as unknown as Module;
 
+const POOL = trimPool({
+  apiVersion: "machineconfiguration.openshift.io/v1",
+  kind: "MachineConfigPool",
+  metadata: { name: "worker", annotations: { note: "x" } },
+  spec: {
+    nodeSelector: { matchLabels: { "node-role.kubernetes.io/worker": "" } },
+    configuration: { name: "rendered-worker-1", source: [{ kind: "MachineConfig", name: "00-worker" }] },
+  },
+  status: { machineCount: 3 },
+});
+
 interface Given {
   /** null: the resource does not manage it. */
   sfc?: Module | null;
   machineConfigs?: KubeObject[];
   role?: string;
+  pools?: MachineConfigPool[];
 }
 
-function factsOf({ sfc = module, machineConfigs = [MACHINE_CONFIG], role = "worker" }: Given): NodeFacts {
+function factsOf({ sfc = module, machineConfigs = [MACHINE_CONFIG], role = "worker", pools = [] }: Given): NodeFacts {
   const node = {
     metadata: { name: "node-1", labels: { [`node-role.kubernetes.io/${role}`]: "" } },
     status: { nodeInfo: { kernelVersion: "6.1.0" }, conditions: [{ type: "Ready", status: "True" }] },
@@ -41,7 +54,7 @@ function factsOf({ sfc = module, machineConfigs = [MACHINE_CONFIG], role = "work
   const claims = [{ ...ownerOf(KEY), selector: {}, created: "", deleting: false }];
   const observation = observeNode(
     { node, plugins: [], kmmPods: [], nmc: undefined, holders: undefined, failureLogs: new Map() },
-    { key: KEY, version: "v2", kmm: NO_KMM, claims, machineConfigs, ownNode: undefined },
+    { key: KEY, version: "v2", kmm: NO_KMM, claims, machineConfigs, pools, refusals: {}, ownNode: undefined },
   );
   const modules = { onload: module, sfc: sfc ?? undefined };
   return assess(observation, {
@@ -50,6 +63,7 @@ function factsOf({ sfc = module, machineConfigs = [MACHINE_CONFIG], role = "work
     modules,
     liveSfc: undefined,
     images: undefined,
+    tolerations: [],
     template: undefined,
   });
 }
@@ -77,6 +91,7 @@ test.each<[string, Given, boolean]>([
   ["the resource has no sfc", { sfc: null }, false],
   ["the MachineConfig is for nodes of another role", { role: "master" }, true],
   ["there is no MachineConfig", { machineConfigs: [] }, true],
+  ["the node's pool does not take the MachineConfig", { pools: [POOL] }, true],
 ])("no conflict if %s", (_, given, sfcManaged) => {
   const facts = factsOf(given);
   expect(facts).toMatchObject({ sfcManaged, sfcConflict: undefined });

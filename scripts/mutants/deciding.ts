@@ -125,7 +125,7 @@ export const DECIDING_MUTANTS: Mutant[] = [
     ],
   }),
   ...mutantsOf(`${ROLLOUT}/plan.ts`, [NODES, RECONCILE, STATES, MODEL], {
-    "what may not start starts": ["(starts(node) ? { ...node, ...held } : node)", "node"],
+    "what may not start starts": ["(starts(node) ? held(node) : node)", "node"],
     "a failure halts nothing": [
       "const halted = plans.some(({ problem }) => problem?.failed);",
       "const halted = false;",

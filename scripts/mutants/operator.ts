@@ -121,8 +121,8 @@ export const OPERATOR_MUTANTS: Mutant[] = [
       "if (!works && deleting) return workOf",
     ],
     "a pass does not wait for its work": [
-      "const [worked, logs] = await Promise.allSettled([",
-      "void applyDesired(deps, decision.planned, session, signal);\n  const [worked, logs] = await Promise.allSettled([",
+      "const [worked, logs, refused] = await Promise.allSettled([",
+      "void applyDesired(deps, decision.planned, session, signal);\n  const [worked, logs, refused] = await Promise.allSettled([",
     ],
     "the Module of sfc goes while a node still has it": [
       "const unused = plan.nodes.every(",

@@ -7,6 +7,7 @@ import { requiresLoadLabel } from "../kmm/load-label.ts";
 import { chooseMapping, mappingFor, mayMap } from "../kmm/module-config.ts";
 import type { NodeObservation, PluginObservation } from "../observe/observation.ts";
 import type { LoadLabelFacts, NodeFacts, PluginFacts } from "./facts.ts";
+import { blockingTaints, type AnyToleration } from "./taints.ts";
 
 /** The objects that nodes are held against. */
 export interface Wanted {
@@ -19,6 +20,8 @@ export interface Wanted {
   liveSfc: DeepReadonly<Module> | undefined;
   /** What KMM knows of the Modules' images; undefined if it does not say. */
   images: { onload: ModuleImages; sfc: ModuleImages } | undefined;
+  /** spec.tolerations. */
+  tolerations: readonly AnyToleration[];
   /** Digest of the DaemonSet's template; undefined if the DaemonSet is not known. */
   template: string | undefined;
 }
@@ -26,7 +29,7 @@ export interface Wanted {
 /** The facts of one node. */
 export function assess(observation: NodeObservation, wanted: Wanted): NodeFacts {
   const { kmm, modules, images } = wanted;
-  const { sfcAtBoot, plugin, ...seen } = observation;
+  const { sfcAtBoot, plugin, taints, ...seen } = observation;
   const { kernel } = seen;
   const { mapping, problem } = chooseMapping(modules.onload, kernel);
   const sfcMapped = mappingFor(modules.sfc, kernel) !== undefined;
@@ -44,6 +47,7 @@ export function assess(observation: NodeObservation, wanted: Wanted): NodeFacts 
       kernel,
       kmm,
     ),
+    taints: blockingTaints(taints, kmm, wanted.tolerations),
     sfcManaged,
     sfcAbandoned: !sfcManaged && seen.labels.sfc !== undefined && !isLoadedBy(wanted.liveSfc, seen.labels.sfc, kernel),
     sfcConflict: sfcMapped ? sfcAtBoot : undefined,

@@ -3,6 +3,7 @@
  * resource asks for. Everything that the rollout decides follows from these facts and the clock: nothing is remembered
  * in the operator.
  */
+import type { BlockingTaints } from "./taints.ts";
 import type { MissingImage } from "../kmm/images.ts";
 import type { LoadLabelFacts, Version } from "../kmm/kmm.ts";
 import type { NodeObservation, PluginObservation } from "../observe/observation.ts";
@@ -11,13 +12,14 @@ export type { Holder } from "../cache/holders.ts";
 export type { Failure, LoadLabelFacts, Version } from "../kmm/kmm.ts";
 
 /** One node, seen from one Onload resource. */
-export interface NodeFacts extends Omit<NodeObservation, "sfcAtBoot" | "plugin" | "loadLabels"> {
+export interface NodeFacts extends Omit<NodeObservation, "sfcAtBoot" | "plugin" | "loadLabels" | "taints"> {
   /** Whether a kernel mapping gives the node's kernel an image. */
   mapped: boolean;
   /** Why it cannot be told which mapping is for that kernel; see ChosenMapping. */
   mappingProblem: string | undefined;
   /** Images of the wanted version that KMM has not found for that kernel; empty if KMM does not say (before 2.4). */
   missingImages: readonly MissingImage[];
+  taints: BlockingTaints;
   /** Whether the sfc module is managed for this node's kernel. */
   sfcManaged: boolean;
   /** The node's labels ask for an sfc that is not managed here, and that no Module loads any more. */

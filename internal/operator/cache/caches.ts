@@ -2,12 +2,20 @@
 import type { Logger } from "../../cli/log.ts";
 import { SFC_MACHINE_CONFIG_LABELS } from "../../api/boot-status.ts";
 import type { CustomResourceDefinition, DaemonSet, KubeObject, Node, Pod, PolicyBinding } from "../../api/core.ts";
+import type { MachineConfigPool } from "../../api/machine-config-pool.ts";
 import type { Module, ModuleImagesConfig, NodeModulesConfig } from "../../api/kmm.ts";
 import { KMM_IMAGE_OWNER_LABEL, KMM_MODULE_NAME_LABEL, PLUGIN_NAME_LABEL } from "../../api/names.ts";
 import type { Client } from "../../kube/client.ts";
 import { Informer, type InformerOptions } from "../../kube/informer.ts";
 import { joinKey } from "../../kube/object.ts";
-import { MACHINE_CONFIGS, MODULE_IMAGES_CONFIGS, MODULES, NODE_MODULES_CONFIGS, ONLOADS } from "../../api/resources.ts";
+import {
+  MACHINE_CONFIG_POOLS,
+  MACHINE_CONFIGS,
+  MODULE_IMAGES_CONFIGS,
+  MODULES,
+  NODE_MODULES_CONFIGS,
+  ONLOADS,
+} from "../../api/resources.ts";
 import {
   CUSTOM_RESOURCE_DEFINITIONS,
   DAEMON_SETS,
@@ -25,6 +33,7 @@ import {
   trimNode,
   trimNodeModulesConfig,
   trimPod,
+  trimPool,
   trimPodWithImages,
   trimToLabels,
   withoutManagedFields,
@@ -53,6 +62,8 @@ export interface Caches {
   moduleImagesConfigs: Informer<ModuleImagesConfig>;
   /** OpenShift only: MachineConfigs by which nodes load sfc themselves at boot. */
   machineConfigs: Informer<KubeObject>;
+  /** OpenShift only: which nodes get which MachineConfigs. */
+  machineConfigPools: Informer<MachineConfigPool>;
   crds: Informer<CustomResourceDefinition>;
   /** Whether a namespace is being deleted, and whether its pods may be taken away by force. */
   namespaces: Informer<KubeObject>;
@@ -132,6 +143,12 @@ export function createCaches(
         .map(([label, value]) => `${label}=${value}`)
         .join(","),
       transform: trimToLabels,
+      absentRetryMs: ABSENT_RETRY_MS,
+    }),
+    machineConfigPools: new Informer<MachineConfigPool>({
+      ...common,
+      resource: MACHINE_CONFIG_POOLS,
+      transform: trimPool,
       absentRetryMs: ABSENT_RETRY_MS,
     }),
     crds: new Informer<CustomResourceDefinition>({

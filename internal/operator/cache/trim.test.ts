@@ -7,6 +7,13 @@ import { trimDaemonSet, trimNode, trimPod, trimPodWithImages } from "./trim.ts";
 
 const identity = { name: "x", uid: "u", resourceVersion: "7" };
 const CORDON = { key: "node.kubernetes.io/unschedulable", effect: "NoSchedule" };
+const TAINTS = [
+  { key: "k", effect: "NoSchedule", timeAdded: "2026-01-01T00:00:00Z" },
+  { key: "soft", effect: "PreferNoSchedule" },
+  { key: "node.kubernetes.io/not-ready", effect: "NoExecute" },
+  { key: "node.kubernetes.io/unreachable", effect: "NoSchedule" },
+  CORDON,
+];
 const managedFields = [{ manager: "kubelet", operation: "Update" }];
 
 test("of a node: labels, our annotations, cordon, Ready, amd.com/onload, kernel and boot, and nothing else", () => {
@@ -20,7 +27,7 @@ test("of a node: labels, our annotations, cordon, Ready, amd.com/onload, kernel 
       labels: { pool: "a" },
       annotations: { "onload.amd.com/ns.o.step": "s", "volumes.kubernetes.io/x": "y" },
     },
-    spec: { unschedulable: true, podCIDR: "10.0.0.0/24", taints: [{ key: "k", effect: "NoSchedule" }, CORDON] },
+    spec: { unschedulable: true, podCIDR: "10.0.0.0/24", taints: TAINTS },
     status: {
       conditions: [
         { type: "MemoryPressure", status: "False" },
@@ -35,7 +42,7 @@ test("of a node: labels, our annotations, cordon, Ready, amd.com/onload, kernel 
     apiVersion: "v1",
     kind: "Node",
     metadata: { ...identity, labels: { pool: "a" }, annotations: { "onload.amd.com/ns.o.step": "s" } },
-    spec: { unschedulable: true, taints: [CORDON] },
+    spec: { unschedulable: true, taints: [{ key: "k", effect: "NoSchedule" }, CORDON] },
     status: {
       conditions: [ready],
       allocatable: { [ONLOAD_RESOURCE]: "100" },

@@ -9,17 +9,25 @@ import type {
   ObjectMeta,
   PolicyBinding,
 } from "../../api/core.ts";
+import {
+  CURRENT_CONFIG_ANNOTATION,
+  DESIRED_CONFIG_ANNOTATION,
+  type MachineConfigPool,
+  type PoolConfiguration,
+} from "../../api/machine-config-pool.ts";
 import type { Module, NodeModulesConfig } from "../../api/kmm.ts";
 import {
   FORCE_ANNOTATION,
   KMM_GROUP,
+  NOT_READY_TAINTS,
   ONLOAD_GROUP,
   ONLOAD_RESOURCE,
   TEMPLATE_ANNOTATION,
-  UNSCHEDULABLE_TAINT,
 } from "../../api/names.ts";
 
 type Meta = Node["metadata"];
+
+const CONFIG_ANNOTATIONS: readonly string[] = [CURRENT_CONFIG_ANNOTATION, DESIRED_CONFIG_ANNOTATION];
 
 /** A node: its labels and annotations, and what the rollout decides on. */
 export function trimNode(node: Node): Node {
@@ -61,9 +69,11 @@ export function trimPolicyBinding(binding: PolicyBinding): PolicyBinding {
   };
 }
 
-/** What tells of a cordon; undefined if nothing does. */
+/** What keeps pods from the node, whatever its conditions are; undefined if nothing does. */
 function cordonOf({ spec }: Node): Node["spec"] {
-  const taints = spec?.taints?.filter(({ key }) => key === UNSCHEDULABLE_TAINT) ?? [];
+  const taints = (spec?.taints ?? [])
+    .filter(({ key, effect }) => effect !== "PreferNoSchedule" && !NOT_READY_TAINTS.includes(key))
+    .map(({ key, value, effect }) => ({ key, ...only("value", value), effect }));
   if (!spec?.unschedulable && taints.length === 0) return undefined;
   return { ...(spec?.unschedulable ? { unschedulable: true } : {}), ...(taints.length > 0 ? { taints } : {}) };
 }
@@ -75,9 +85,12 @@ function readLabels({ metadata: { labels = {} } }: Node): Record<string, string>
   );
 }
 
+/** Ours, and those that name the node's MachineConfigs on OpenShift. */
 function ourAnnotations(node: Node): Record<string, string> {
   const entries = Object.entries(node.metadata.annotations ?? {});
-  return Object.fromEntries(entries.filter(([name]) => name.startsWith(`${ONLOAD_GROUP}/`)));
+  return Object.fromEntries(
+    entries.filter(([name]) => name.startsWith(`${ONLOAD_GROUP}/`) || CONFIG_ANNOTATIONS.includes(name)),
+  );
 }
 
 /** A pod of the plugin or of KMM: its labels, and what the kubelet says of it. */
@@ -196,6 +209,23 @@ function fields(schema: JsonSchema, depth: number): JsonSchema {
 /** What an object is and how it is labelled: a MachineConfig has whole files in it. */
 export function trimToLabels(object: KubeObject): KubeObject {
   return { ...kind(object), metadata: { ...identity(object.metadata), ...only("labels", object.metadata.labels) } };
+}
+
+/** A MachineConfigPool: its nodes, and the MachineConfigs that they have and get. */
+export function trimPool(pool: MachineConfigPool): MachineConfigPool {
+  const { nodeSelector, configuration } = pool.spec ?? {};
+  return {
+    ...kind(pool),
+    metadata: identity(pool.metadata),
+    spec: { ...only("nodeSelector", nodeSelector), ...configurationOf(configuration) },
+    status: configurationOf(pool.status?.configuration),
+  };
+}
+
+function configurationOf(configuration: PoolConfiguration | undefined): { configuration?: PoolConfiguration } {
+  if (!configuration) return {};
+  const source = (configuration.source ?? []).map(({ name }) => only("name", name));
+  return { configuration: { ...only("name", configuration.name), source } };
 }
 
 /** Metadata less who manages which field. */

@@ -48,6 +48,8 @@ export interface LoadLabelObservation {
 export interface ModuleObservation {
   /** Something of the module is there: a module-loader pod, a worker pod, or an entry in the NodeModulesConfig. */
   present: boolean;
+  /** KMM has made no pod that loads or unloads it; how it stands without one is for the caller to judge. */
+  lacksPod: boolean;
   /** The version that is loaded and ready. */
   ready: Version | undefined;
   /** KMM's label on the node says that it is loaded. The pods may be seen later, and the label may be missing. */
@@ -97,6 +99,8 @@ export interface Kmm {
   readonly tellsImages: boolean;
   /** Whether KMM skips nodes that are cordoned, and does not notice when they are uncordoned. */
   readonly skipsCordonedNodes: boolean;
+  /** Whether our Modules tolerate every taint. KMM that knows no tolerations skips nodes with taints. */
+  readonly toleratesTaints: boolean;
 
   /** What is known of one module on one node. */
   observeModule(ref: ModuleRef, inputs: KmmNodeInputs): ModuleReading;

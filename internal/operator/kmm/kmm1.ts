@@ -32,6 +32,11 @@ export class Kmm1 implements Kmm {
   readonly tellsImages = false;
   /** v1.1.0, controllers/module_reconciler.go: unschedulable nodes are left out, and only labels wake it. */
   readonly skipsCordonedNodes = true;
+  /**
+   * v1.1.0, controllers/module_reconciler.go: a node with any taint of effect NoSchedule is left out. The module-loader
+   * pods tolerate what every DaemonSet's pods tolerate, and nothing else.
+   */
+  readonly toleratesTaints: boolean = false;
   /** Both fields are in the template of the module-loader pods. */
   readonly reloadsForPodFields = true;
   readonly #capabilities: KmmCapabilities;
@@ -60,6 +65,7 @@ export class Kmm1 implements Kmm {
       labelled: value === OFF ? undefined : labels[moduleVersionLabel(ref.namespace, ref.module)],
       module: {
         present: loaders.length > 0,
+        lacksPod: loaders.length === 0,
         ready: versions.find((version) => version !== undefined),
         labelledReady: moduleReadyLabel(ref.namespace, ref.module) in labels,
         since: newest(loaders),
@@ -121,6 +127,7 @@ export class Kmm1 implements Kmm {
 /** KMM is not installed: nothing is loaded, and whatever labels are left are removed at once. */
 export class NoKmm extends Kmm1 {
   override readonly installed = false;
+  override readonly toleratesTaints = true;
 
   constructor() {
     super({ tolerations: false, pluralInTree: false, nodeModulesConfig: false, moduleImagesConfig: false });

@@ -27,8 +27,9 @@ import { EVERY_LINUX_NODE, keptSelector, optionsOf, inTreeRemovalOf, kernelName 
 export class Kmm2 implements Kmm {
   readonly installed = true;
   readonly tellsImages: boolean;
-  /** Our Modules tolerate every taint, and a cordon is one. */
-  readonly skipsCordonedNodes = false;
+  /** A cordon is a taint; 2.0 to 2.2 know no tolerations (v2.2.0, internal/node/node.go). */
+  readonly skipsCordonedNodes: boolean;
+  readonly toleratesTaints: boolean;
   /** Neither field is in the configuration that KMM 2.x compares. */
   readonly reloadsForPodFields = false;
   readonly #capabilities: KmmCapabilities;
@@ -36,6 +37,8 @@ export class Kmm2 implements Kmm {
   constructor(capabilities: KmmCapabilities) {
     this.#capabilities = capabilities;
     this.tellsImages = capabilities.moduleImagesConfig;
+    this.toleratesTaints = capabilities.tolerations;
+    this.skipsCordonedNodes = !capabilities.tolerations;
   }
 
   /** A module is loaded as soon as spec and status of the NodeModulesConfig agree, in the node's present boot. */
@@ -59,6 +62,7 @@ export class Kmm2 implements Kmm {
       labelled: labels[moduleVersionLabel(namespace, module)],
       module: {
         present: wanted !== undefined || loaded !== undefined || workers.length > 0,
+        lacksPod: workers.length === 0 && !settled,
         ready: settled && hasReadyLabel ? readyVersion(ref, labels, loaded.version) : undefined,
         labelledReady: hasReadyLabel,
         since: newest(workers),

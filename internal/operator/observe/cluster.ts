@@ -10,6 +10,7 @@ import { moduleImages, type ModuleImages } from "../kmm/images.ts";
 import { kmmFor } from "../kmm/installed.ts";
 import type { Kmm } from "../kmm/kmm.ts";
 import { concerns, observeNode, type ResourceContext } from "./node.ts";
+import type { PodRefusals } from "./refusals.ts";
 import type { NodeObservation } from "./observation.ts";
 import { ownerOf, selects, type Claim } from "./ownership.ts";
 import { selectorsOf, type NodeSelector } from "./selectors.ts";
@@ -88,6 +89,8 @@ export interface CollectedState {
   pods: Pick<NodePods, "holders">;
   /** Why evictions were refused, by the pods' uid. */
   refusals: ReadonlyMap<string, string>;
+  /** Why the API server refuses pods of the resource. */
+  podRefusals: PodRefusals;
   failureLogs: {
     /** The end of the logs of failed pods, by their uid. */
     readonly logs: ReadonlyMap<string, string>;

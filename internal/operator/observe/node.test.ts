@@ -48,7 +48,7 @@ describe("ownership", () => {
   const seen = (claims: Claim[], labels: Record<string, string>, kmm = KMM_1) =>
     observeNode(
       { node: node(labels), plugins: [], kmmPods: [], nmc: undefined, holders: undefined, failureLogs: new Map() },
-      { key, version: "v1", kmm, claims, machineConfigs: [], ownNode: undefined },
+      { key, version: "v1", kmm, claims, machineConfigs: [], pools: [], refusals: {}, ownNode: undefined },
     );
   test("a module whose load label is off counts as not labelled, but the node still belongs to its resource", () => {
     const labels = { "kmm.node.kubernetes.io/version-module.ns.x-module": "v1" };
@@ -97,6 +97,8 @@ test("allocatable is read as the API server writes it", () => {
         kmm: KMM_1,
         claims: [],
         machineConfigs: [],
+        pools: [],
+        refusals: {},
         ownNode: undefined,
       },
     ).allocatable;
@@ -129,6 +131,8 @@ test.each([
       kmm: KMM_1,
       claims: [],
       machineConfigs: [],
+      pools: [],
+      refusals: {},
       ownNode: undefined,
     },
   );

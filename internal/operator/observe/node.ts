@@ -1,7 +1,9 @@
 /** From the objects of the API server to what is seen of one node that concerns an Onload resource. Pure. */
 import { sfcMachineConfigOf, type BootMachineConfig } from "../../api/boot-status.ts";
-import type { DeepReadonly, Node, Pod } from "../../api/core.ts";
+import type { DeepReadonly, Node, Pod, Taint } from "../../api/core.ts";
+import type { MachineConfigPool } from "../../api/machine-config-pool.ts";
 import {
+  NOT_READY_TAINTS,
   ONLOAD_RESOURCE,
   onloadModuleName,
   pluginLabel,
@@ -21,6 +23,7 @@ import { reminderLabel } from "../kmm/reminder.ts";
 import type { NodeObservation, PluginObservation } from "./observation.ts";
 import { carriesLabels, ownershipOf, type Claim, type Owner } from "./ownership.ts";
 import { failureRecordAnnotation, parseFailureRecord } from "./failure-record.ts";
+import type { PodRefusals } from "./refusals.ts";
 import { recordAnnotations } from "./records.ts";
 import { stepRecordAnnotation, parseStepRecord } from "./step-record.ts";
 
@@ -34,6 +37,10 @@ export interface ResourceContext {
   claims: readonly Claim[];
   /** OpenShift's MachineConfigs by which nodes load sfc themselves. */
   machineConfigs: readonly DeepReadonly<BootMachineConfig>[];
+  /** OpenShift's MachineConfigPools; empty elsewhere. */
+  pools: readonly DeepReadonly<MachineConfigPool>[];
+  /** Why the API server refuses pods of the resource. */
+  refusals: PodRefusals;
   /** The node that the operator runs on. */
   ownNode: string | undefined;
 }
@@ -62,6 +69,7 @@ export function observeNode(inputs: NodeInputs, resource: ResourceContext): Node
     ready: ready?.status === "True",
     readySince: parseTime(ready?.lastTransitionTime),
     cordoned: isCordoned(node),
+    taints: keepingTaints(node),
     want: owned ? resource.version : undefined,
     kernel: node.status?.nodeInfo?.kernelVersion ?? "",
     labels: { plugin: labels[pluginLabel(key)], onload: onload.labelled, sfc: sfc.labelled },
@@ -69,6 +77,7 @@ export function observeNode(inputs: NodeInputs, resource: ResourceContext): Node
     onload: onload.module,
     sfc: sfc.module,
     plugin: observePlugin(inputs, key),
+    refusals: resource.refusals,
     allocatable: parseQuantity(node.status?.allocatable?.[ONLOAD_RESOURCE] ?? 0) ?? 0,
     holders: inputs.holders,
     stepRecord: parseStepRecord(annotations[stepRecordAnnotation(key)]),
@@ -79,7 +88,7 @@ export function observeNode(inputs: NodeInputs, resource: ResourceContext): Node
     claimed,
     letGo,
     ownNode: name === resource.ownNode,
-    sfcAtBoot: sfcMachineConfigOf(labels, resource.machineConfigs)?.metadata.name,
+    sfcAtBoot: sfcMachineConfigOf(node.metadata, resource.machineConfigs, resource.pools)?.metadata.name,
   };
 }
 
@@ -95,6 +104,11 @@ export function concerns(node: DeepReadonly<Node>, owner: Owner, selected: boole
  */
 function isCordoned({ spec }: DeepReadonly<Node>): boolean {
   return spec?.unschedulable === true || (spec?.taints ?? []).some(({ key }) => key === UNSCHEDULABLE_TAINT);
+}
+
+function keepingTaints({ spec }: DeepReadonly<Node>): DeepReadonly<Taint>[] {
+  const told: readonly string[] = [UNSCHEDULABLE_TAINT, ...NOT_READY_TAINTS];
+  return (spec?.taints ?? []).filter(({ key, effect }) => effect !== "PreferNoSchedule" && !told.includes(key));
 }
 
 function observePlugin({ plugins, failureLogs }: NodeInputs, key: OnloadKey): PluginObservation {

@@ -1,7 +1,9 @@
 /** What is seen of one node for one Onload resource. Nothing in it depends on the objects that the resource asks for. */
+import type { DeepReadonly, Taint } from "../../api/core.ts";
 import type { Holder } from "../cache/holders.ts";
 import type { Failure, LoadLabelObservation, ModuleObservation, Version } from "../kmm/kmm.ts";
 import type { FailureRecord } from "./failure-record.ts";
+import type { PodRefusals } from "./refusals.ts";
 import type { StepRecord } from "./step-record.ts";
 
 /** One node, seen from one Onload resource. */
@@ -13,6 +15,8 @@ export interface NodeObservation {
   readySince: number | undefined;
   /** spec.unschedulable. A person set it, because the operator never cordons. */
   cordoned: boolean;
+  /** Taints of effect NoSchedule and NoExecute, but for those of a cordon and of a node that is not Ready. */
+  taints: readonly DeepReadonly<Taint>[];
   /** The version that the node is to run; undefined: none. */
   want: Version | undefined;
   /** The node's kernel version, as `uname -r` prints it. */
@@ -23,6 +27,8 @@ export interface NodeObservation {
   onload: ModuleObservation;
   sfc: ModuleObservation;
   plugin: PluginObservation;
+  /** Why pods of the resource are refused, on whichever node. */
+  refusals: PodRefusals;
   /** Allocatable amd.com/onload. */
   allocatable: number;
   /** Pods on the node that hold amd.com/onload; undefined if they were not listed since the plugin's pod went. */

@@ -6,7 +6,9 @@ import { applyObjects, removeObjects, type ObjectResults } from "../act/objects.
 import type { RawOnload } from "../cache/caches.ts";
 import { failedModulePods, type Collected } from "../observe/failure-logs.ts";
 import { silentPlugins } from "../observe/plugin-logs.ts";
+import type { Looked } from "../observe/refused-pods.ts";
 import type { Planned } from "../plan.ts";
+import { podAwaitedSince } from "../rollout/failure.ts";
 import { withoutStarts, type RolloutPlan } from "../rollout/plan.ts";
 import type { Decision } from "./decide.ts";
 import type { PassDeps } from "./deps.ts";
@@ -34,6 +36,8 @@ interface WorkResults {
 /** What came of a whole pass. */
 export interface PassResults extends WorkResults {
   logs: Collected;
+  /** Why pods are not made. */
+  refused: Looked;
 }
 
 const NO_STEPS: StepResults = { steps: [], errors: [], overtaken: [], again: undefined, heldMs: undefined };
@@ -72,21 +76,25 @@ export async function act(
   signal: AbortSignal,
   refusal?: Error,
 ): Promise<PassResults> {
-  const { client, monotonic } = deps;
-  const { plan } = decision.planned;
+  const { client, caches, monotonic } = deps;
+  const { planned, now } = decision;
+  const { plan } = planned;
   const nodes = plan.nodes.map(({ facts }) => facts);
-  const pods = failedModulePods(nodes, gathered.key, deps.caches);
-  const silent = silentPlugins(nodes, gathered.key, deps.caches, decision.now);
-  const [worked, logs] = await Promise.allSettled([
+  const pods = failedModulePods(nodes, gathered.key, caches);
+  const silent = silentPlugins(nodes, gathered.key, caches, now);
+  const awaited = podAwaitedSince(plan.nodes);
+  const [worked, logs, refused] = await Promise.allSettled([
     refusal
       ? workOf(plan, { ...NO_STEPS, errors: [refusal] }, NO_OBJECTS)
       : work(deps, gathered, decision, session, signal),
     session.failureLogs.collect(client, pods, monotonic(), signal, silent),
+    session.refusedPods.look(client, caches, gathered.key, awaited, now, monotonic(), signal),
   ]);
   signal.throwIfAborted();
   if (worked.status === "rejected") throw worked.reason;
   if (logs.status === "rejected") throw logs.reason;
-  return { ...worked.value, logs: logs.value };
+  if (refused.status === "rejected") throw refused.reason;
+  return { ...worked.value, logs: logs.value, refused: refused.value };
 }
 
 async function work(

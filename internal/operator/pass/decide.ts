@@ -33,7 +33,8 @@ export interface Decision {
 export function decide(deps: PassDeps, gathered: Gathered, session: ResourceSession): Decision {
   const { caches, pods, environment, monotonic } = deps;
   const { onload, deleting, invalid, account } = gathered;
-  const collected = { pods, refusals: session.evictions.refusals, failureLogs: session.failureLogs };
+  const { evictions, failureLogs, refusedPods } = session;
+  const collected = { pods, refusals: evictions.refusals, podRefusals: refusedPods.refusals, failureLogs };
   const began = monotonic();
   const now = deps.now();
   const clockSetAt = session.clock.look(now, began);

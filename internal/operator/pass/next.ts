@@ -5,6 +5,7 @@ import type { Result } from "../../controller/controller.ts";
 import { EVICTION_RETRY_MS } from "../act/evict.ts";
 import type { Again } from "../act/nodes.ts";
 import { READ_AGAIN_MS, type Collected } from "../observe/failure-logs.ts";
+import type { Looked } from "../observe/refused-pods.ts";
 import type { RolloutPlan } from "../rollout/plan.ts";
 import type { PassResults } from "./act.ts";
 import type { Decision } from "./decide.ts";
@@ -37,6 +38,7 @@ export interface PassOutcome {
   /** Milliseconds until a PATCH may be sent again, if one waits for that. */
   heldMs: number | undefined;
   logs: Collected;
+  refused: Looked;
   /** Milliseconds after which the status may be written again, if it waits. */
   statusWaitMs: number | undefined;
   problems: readonly { reason: Reason }[];
@@ -51,11 +53,12 @@ export interface PassOutcome {
  * @returns undefined: with the next event, or after a growing delay if something failed
  */
 export function nextPass(outcome: PassOutcome, now: number): number | undefined {
-  const { plan, again, heldMs, logs, statusWaitMs, problems, failed } = outcome;
+  const { plan, again, heldMs, logs, refused, statusWaitMs, problems, failed } = outcome;
   const times: number[] = [];
   if (again === "now") times.push(0);
-  if (again === "soon" || logs.changed) times.push(OVERTAKEN_MS);
+  if (again === "soon" || logs.changed || refused.changed) times.push(OVERTAKEN_MS);
   if (heldMs !== undefined) times.push(heldMs);
+  if (refused.againMs !== undefined) times.push(refused.againMs);
   if (logs.failed) times.push(READ_AGAIN_MS);
   if (logs.againMs !== undefined) times.push(logs.againMs);
   if (statusWaitMs !== undefined) times.push(statusWaitMs);
@@ -86,13 +89,13 @@ export function next(
   { problems, statusWaitMs, error }: Reported,
   log: Logger,
 ): Result {
-  const { plan, again, heldMs, overtaken, logs, errors, unapplied } = results;
+  const { plan, again, heldMs, overtaken, logs, refused, errors, unapplied } = results;
   // What is refused again and again is no matter of a cache that is a moment behind.
   const stuck = problems.some(({ reason }) => reason === REASON.StepFailed) ? overtaken : [];
   const failures = [...errors, ...unapplied, ...stuck, ...(error ? [error] : [])];
   const failed = failures.length > 0;
   const soon = overtaken.length > stuck.length ? "soon" : again;
-  const due = nextPass({ plan, again: soon, heldMs, logs, statusWaitMs, problems, failed }, now());
+  const due = nextPass({ plan, again: soon, heldMs, logs, refused, statusWaitMs, problems, failed }, now());
   const restMs = restAfter(planMs);
   if (!failed) return due === undefined ? { restMs } : { requeueAfterMs: due, restMs };
   const all =

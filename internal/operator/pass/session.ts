@@ -5,6 +5,7 @@ import { Memo } from "../memo.ts";
 import { ClockWatch } from "./clock-watch.ts";
 import { Persistence } from "./persistence.ts";
 import { FailureLogs } from "../observe/failure-logs.ts";
+import { RefusedPods } from "../observe/refused-pods.ts";
 import { ServiceAccountCheck, type ReadOnload, type ResourceProblem } from "../observe/preflight.ts";
 import { PlanMemo } from "../plan.ts";
 import type { PreviousNodes } from "../report/events.ts";
@@ -23,6 +24,7 @@ export class ResourceSession {
   readonly evictions = new EvictionLog();
   readonly patches = new PatchGuard();
   readonly failureLogs = new FailureLogs();
+  readonly refusedPods = new RefusedPods();
   /** Nodes whose pods are known on behalf of this resource. */
   readonly inspected = new Set<string>();
   /** undefined before the first plan. */

@@ -45,6 +45,7 @@ const mod = fc.record({
   ready: version,
   since: fc.constant(NOW - 5000),
   failure,
+  lacksPod: fc.boolean(),
   labelledReady: fc.boolean(),
   image: fc.constant(undefined),
   selector: fc.constant(undefined),
@@ -57,11 +58,14 @@ const loadLabel = fc.record({
 const usually = <T>(value: T, other: T): fc.Arbitrary<T> =>
   fc.oneof({ weight: 5, arbitrary: fc.constant(value) }, { weight: 1, arbitrary: fc.constant(other) });
 
+const taint = usually(undefined, { text: "dedicated:NoSchedule", passing: false });
+
 const node: fc.Arbitrary<NodeFacts> = fc
   .record({
     ready: usually(true, false),
     readySince: fc.constant(NOW - 3000),
     cordoned: usually(false, true),
+    taints: fc.record({ kmm: taint, plugin: taint }),
     want: fc.constantFrom("v2", "v2", "v1", undefined),
     mapped: usually(true, false),
     missingImages: usually<NodeFacts["missingImages"]>([], [{ image: "r/m:2", why: undefined }]),

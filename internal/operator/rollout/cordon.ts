@@ -1,19 +1,21 @@
 /**
- * Cordoned nodes, if KMM skips them. Nothing is unloaded for a version that KMM would not load, and no module is asked
- * for: the node stays as it is until a person uncordons it. If KMM has been asked already, it is reminded then.
+ * Nodes that KMM skips, because they are cordoned or have a taint, and those whose taint keeps the device plugin's pod
+ * away. Nothing is unloaded for a version that KMM would not load, and no module is asked for: the node stays as it is
+ * until a person uncordons it, or until the taint goes. If KMM has been asked already, it is reminded then.
  *
- * The step record on the node says that it was seen cordoned while it waited for KMM or for its pods to leave; nothing
- * else remembers it. The time that it stays as it is does not count: the step has its whole time again afterwards.
+ * The step record on the node says that it was seen so while it waited for KMM, for its pods to leave or for its plugin;
+ * nothing else remembers it. The time that it stays as it is does not count: the step has its whole time again afterwards.
  */
 import { NODE_REASON } from "../../api/reasons.ts";
 import type { NodeFacts } from "../assess/facts.ts";
 import { isPresentAttempt, type Attempt } from "../observe/step-record.ts";
 import type { Problem } from "./failure.ts";
 import { awaitedIn, rowOf, type NodeState } from "./states.ts";
+import { anyTaint, passingIf, taintText } from "./taint.ts";
 
 /** The step record is written anew without a step. */
 export interface Renewal {
-  /** The node was seen cordoned while it waited. */
+  /** The node was seen cordoned, or with a taint, while it waited. */
   cordoned: boolean;
   /** KMM is reminded of the node. */
   remind: boolean;
@@ -27,10 +29,21 @@ interface CordonPolicy extends Attempt {
   kmmSkipsCordoned: boolean;
 }
 
-/** Whether the node stays as it is because it is cordoned. */
-export function isKeptByCordon(facts: NodeFacts, state: NodeState, { kmmSkipsCordoned }: CordonPolicy): boolean {
-  const skipped = kmmSkipsCordoned && facts.cordoned && facts.want !== undefined;
-  return skipped && (rowOf(state).staysIfCordoned === true || isOverlooked(facts, state));
+/** Why a node stays as it is. */
+export type Keeper = "Cordoned" | "Tainted";
+
+/** Why the node stays as it is; undefined if it goes on. */
+export function keptBy(facts: NodeFacts, state: NodeState, { kmmSkipsCordoned }: CordonPolicy): Keeper | undefined {
+  const { want, cordoned, taints, plugin } = facts;
+  if (want === undefined) return undefined;
+  const stays = rowOf(state).staysIfCordoned === true;
+  const overlooked = isOverlooked(facts, state);
+  if (kmmSkipsCordoned && cordoned && (stays || overlooked)) return "Cordoned";
+  const isTainted =
+    (stays && anyTaint(taints) !== undefined) ||
+    (overlooked && taints.kmm !== undefined) ||
+    (state === "StartingPlugin" && !plugin.present && taints.plugin !== undefined);
+  return isTainted ? "Tainted" : undefined;
 }
 
 /** Whether KMM has been asked to load a module and has done nothing for it. */
@@ -39,10 +52,11 @@ function isOverlooked(facts: NodeFacts, state: NodeState): boolean {
   return loads !== undefined && !facts[loads].present;
 }
 
-/** What to note on a node that is cordoned, or is so no more. At most one patch per change. */
+/** What to note on a node that is kept, or is so no more. At most one patch per change. */
 export function renewalFor(facts: NodeFacts, state: NodeState, policy: CordonPolicy): Renewal | undefined {
   const drains = awaitedIn(state)?.limit === "drain" && facts.stepRecord?.step === "Evict";
-  if (drains) return drainRenewal(facts, state, policy);
+  const waits = state === "StartingPlugin" && !facts.plugin.present;
+  if (drains || waits) return waitRenewal(facts, state, policy);
   return loadRenewal(facts, state, policy) ?? sfcRenewal(facts, state, policy);
 }
 
@@ -60,24 +74,28 @@ function sfcRenewal(facts: NodeFacts, state: NodeState, policy: CordonPolicy): R
   return !reminded || isRetried ? { cordoned: false, remind: true } : undefined;
 }
 
-/** Pods are not asked to leave while the node is kept, so that time must not count. */
-function drainRenewal(facts: NodeFacts, state: NodeState, policy: CordonPolicy): Renewal | undefined {
+/** Nothing is done while the node is kept, so that time must not count. */
+function waitRenewal(facts: NodeFacts, state: NodeState, policy: CordonPolicy): Renewal | undefined {
   const isNoted = facts.stepRecord?.cordoned === true;
-  if (isKeptByCordon(facts, state, policy)) return isNoted ? undefined : { cordoned: true, remind: false };
+  if (keptBy(facts, state, policy)) return isNoted ? undefined : { cordoned: true, remind: false };
   return isNoted ? { cordoned: false, remind: false } : undefined;
 }
 
 /** KMM may overlook the node, or has overlooked it. */
 function loadRenewal(facts: NodeFacts, state: NodeState, policy: CordonPolicy): Renewal | undefined {
   if (!policy.kmmSkipsCordoned || facts.want === undefined || !isOverlooked(facts, state)) return undefined;
-  const { stepRecord, cordoned } = facts;
-  if (cordoned) return stepRecord?.cordoned ? undefined : { cordoned: true, remind: false };
+  const { stepRecord } = facts;
+  if (keptBy(facts, state, policy)) return stepRecord?.cordoned ? undefined : { cordoned: true, remind: false };
   const isRetried = stepRecord !== undefined && !isPresentAttempt(stepRecord.attempt, policy);
   return stepRecord?.cordoned || isRetried ? { cordoned: false, remind: true } : undefined;
 }
 
-/** The problem of a node that stays as it is because it is cordoned. */
-export function cordonProblem(since: number | undefined): Problem {
+/** The problem of a node that stays as it is. */
+export function keptProblem({ taints }: NodeFacts, keeper: Keeper, since: number | undefined): Problem {
+  const taint = anyTaint(taints);
+  if (keeper === "Tainted" && taint) {
+    return { reason: NODE_REASON.Tainted, message: taintText(taint), since, failed: false, ...passingIf(taint) };
+  }
   const message = "The node is cordoned, and KMM loads nothing there: it stays as it is until uncordoned";
   return { reason: NODE_REASON.Cordoned, message, since, failed: false, passing: true };
 }

@@ -1,6 +1,8 @@
 /** When a node has failed: a step that takes too long, or what KMM and the kubelet report. */
 import { NODE_REASON, type NodeReason } from "../../api/reasons.ts";
 import type { Failure, NodeFacts } from "../assess/facts.ts";
+import { passingIf, taintAgainst, taintText } from "./taint.ts";
+import { missingPod, refusalText } from "./awaited-pod.ts";
 import { awaitedIn, rowOf, type Awaited, type NodeState } from "./states.ts";
 import type { StepName } from "./steps.ts";
 
@@ -41,6 +43,7 @@ const REMEDY: Record<NodeReason, string | undefined> = {
   SfcMissing:
     "KMM is asked to load it again; if it does not come back, move the pods away and reboot the node, or change spec.onload.version",
   Cordoned: undefined,
+  Tainted: undefined,
   StepTimedOut: "see whether the DaemonSet in the resource's namespace exists, and the logs of kube-controller-manager",
   ModuleUnloadFailed: "see what uses the module on the node, and the module-loader or worker pod of KMM",
   PluginNotGone: "see the pod and the kubelet of the node",
@@ -50,6 +53,7 @@ const REMEDY: Record<NodeReason, string | undefined> = {
   EvictionBlocked: "end the pods, relax the budget, or set spec.upgrade.drain.force",
   NoFreeSlot: "bring those nodes back into service, or raise spec.upgrade.maxUnavailable",
   NodeNotReady: "bring the node back, or delete its Node object",
+  PodRefused: undefined,
   PluginNotReady: "see the logs of the device plugin's pod",
   NotAllocatable: "see the logs of the device plugin's pod and of the kubelet",
 };
@@ -73,6 +77,14 @@ export function waitingSince(node: NodeFacts, state: NodeState): number | undefi
   // A node that was done and is not any more (a reboot, a crash) waits since that happened, not since our last step.
   const times = [stepRecord?.since, readySince, awaited.since?.(node)].filter((time) => time !== undefined);
   return times.length > 0 ? Math.max(...times) : undefined;
+}
+
+/** Since when a pod is awaited that is not there, in milliseconds since the epoch; undefined if none is. */
+export function podAwaitedSince(nodes: readonly (NodeAtStep & { gate?: unknown })[]): number | undefined {
+  const times = nodes.flatMap(({ facts, state, gate }) =>
+    gate !== undefined || missingPod(facts, state) === undefined ? [] : (waitingSince(facts, state) ?? []),
+  );
+  return times.length > 0 ? times.reduce((a, b) => Math.min(a, b)) : undefined;
 }
 
 /** When what the node waits for must have happened, in milliseconds since the epoch; undefined if nothing is timed. */
@@ -132,12 +144,13 @@ export function problemOf(node: NodeAtStep, limits: Limits, now: number): Proble
   const { facts, state } = node;
   const since = waitingSince(facts, state);
   const standing = standingProblem(facts, state);
-  if (standing) return withSeverity(standing, facts, since, limits, now);
+  if (standing) return withSeverity(standing, facts, state, since, limits, now);
   const reported = reportedFailure(facts, state);
   if (reported) return { ...reported, since, failed: !rowOf(state).needsSlot };
   const awaited = awaitedIn(state);
   const deadline = deadlineOf(node, limits);
-  if (!awaited || deadline === undefined || now < deadline) return refusal(facts, state, since) ?? sfcConflict(facts);
+  if (!awaited || deadline === undefined || now < deadline)
+    return refusal(facts, state, since) ?? refusedPod(facts, state, since) ?? sfcConflict(facts);
   return { ...timeout(facts, state, awaited, limits), since, failed: true, byTime: true };
 }
 
@@ -157,6 +170,7 @@ function refusal(facts: NodeFacts, state: NodeState, since: number | undefined):
 function withSeverity(
   standing: Failure,
   facts: NodeFacts,
+  state: NodeState,
   since: number | undefined,
   limits: Limits,
   now: number,
@@ -167,6 +181,7 @@ function withSeverity(
     const isLoading = now < (sfcBackBy(facts, limits) ?? -Infinity);
     return { ...problem, ...(isLoading ? { passing: true } : {}) };
   }
+  if (standing.reason === NODE_REASON.Tainted) return { ...problem, ...passingIf(taintAgainst(facts, state)) };
   if (standing.reason !== NODE_REASON.NodeNotReady) return problem;
   const comesBack = now < backBy(facts, limits);
   return { ...problem, since: facts.readySince, ...(comesBack ? { passing: true } : {}) };
@@ -183,6 +198,18 @@ function backBy({ readySince }: NodeFacts, limits: Limits): number {
  */
 function sfcBackBy({ sfc }: NodeFacts, limits: Limits): number | undefined {
   return sfc.present && sfc.failure === undefined && sfc.since !== undefined ? sfc.since + limits.step : undefined;
+}
+
+/** Known at once, and yet no failure before the step's time is over: what refuses a pod may be back in a moment. */
+function refusedPod(facts: NodeFacts, state: NodeState, since: number | undefined): Problem | undefined {
+  const message = refusalText(facts, state);
+  return message === undefined
+    ? undefined
+    : { reason: NODE_REASON.PodRefused, message: sentence(message), since, failed: false };
+}
+
+function sentence(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
 /** Harmless, because the node's own sfc stays; but the spec asks for what it does not get. */
@@ -227,6 +254,8 @@ function standingProblem(node: NodeFacts, state: NodeState): Failure | undefined
   if (state === "Cordoned" || (serves === "older" && node.cordoned)) {
     return { reason: NODE_REASON.Cordoned, message: "The node is cordoned: it is skipped until uncordoned" };
   }
+  const taint = taintAgainst(node, state);
+  if (taint) return { reason: NODE_REASON.Tainted, message: taintText(taint) };
   // Such a node serves and has not failed: even a single failed pull can be reported, as nothing halts for it.
   const image = serves === "older" ? (imageFailure(node) ?? pullFailure(node)) : undefined;
   return image && withRemedy(image);
@@ -299,11 +328,29 @@ function timeout(node: NodeFacts, state: NodeState, awaited: Awaited, limits: Li
   const reason = timeoutReason(node, state, awaited);
   const what = reason === NODE_REASON.NodeNotReady ? "The node is not Ready" : awaited.what;
   const seconds = Math.round(limitOf(awaited, limits, node) / 1000);
+  const refusal = node.ready ? refusalText(node, state) : undefined;
+  if (refusal !== undefined) {
+    return { reason: NODE_REASON.PodRefused, message: `${what} after ${seconds} s: ${refusal}` };
+  }
+  const missing = missingPod(node, state);
+  if (node.ready && missing !== undefined) {
+    return { reason, message: `${what}${imageText(node, state)} after ${seconds} s, ${NO_POD[missing]}` };
+  }
   return withRemedy({
     reason,
     message: `${what}${imageText(node, state)}${holderText(node, state)} after ${seconds} s${progressText(node, state)}`,
   });
 }
+
+const KMM_MADE_NONE =
+  "and KMM has made no pod for it on this node; see the log of KMM's operator, which says why (a quota, Pod Security, an SCC, a webhook)";
+
+/** What to say of a pod that nobody has made, without a word why. */
+const NO_POD = {
+  onload: KMM_MADE_NONE,
+  sfc: KMM_MADE_NONE,
+  plugin: "and its DaemonSet has made no pod on this node; see the events of the DaemonSet, and the node's taints",
+};
 
 function timeoutReason(node: NodeFacts, state: NodeState, { reason }: Awaited): NodeReason {
   if (!node.ready) return NODE_REASON.NodeNotReady;

@@ -1,6 +1,7 @@
 /** Gates: why a node that is to start does not start yet, one row each, with the text that says so. */
 import { NODE_REASON, type NodeReason } from "../../api/reasons.ts";
 import type { NodeFacts } from "../assess/facts.ts";
+import { anyTaint, taintAgainst, taintText } from "./taint.ts";
 import { rowOf, STATES, type NodeState } from "./states.ts";
 
 /** What a closed gate has to say. */
@@ -30,6 +31,13 @@ const GATES = {
     text: () => "No entry of spec.onload.kernelMappings is for the node's kernel",
   },
   Cordoned: { says: "A person has cordoned the node", text: () => "The node is cordoned" },
+  Tainted: {
+    says: "The node has a taint that KMM or the device plugin does not tolerate; WHY names it",
+    text: (node) => {
+      const taint = anyTaint(node.taints);
+      return taint ? taintText(taint) : "The node has a taint";
+    },
+  },
   NoModuleImage: {
     says: "KMM (2.4 and later) has not found the module image: the node stays in service meanwhile",
     reason: NODE_REASON.ModuleImageMissing,
@@ -70,6 +78,7 @@ export function gateOf({ facts, state }: { facts: NodeFacts; state: NodeState },
   const replacesModule = rowOf(state).serves === "older";
   if (!facts.ready) return "NodeNotReady";
   if (facts.cordoned) return "Cordoned";
+  if (taintAgainst(facts, state)) return "Tainted";
   if (replacesModule && !facts.mapped) return "NoKernelMapping";
   if (policy.paused) return "Paused";
   if (policy.halted) return "Halted";

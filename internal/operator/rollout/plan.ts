@@ -2,7 +2,7 @@
 import type { NodeFacts } from "../assess/facts.ts";
 import { isPresentAttempt, type Attempt } from "../observe/step-record.ts";
 import { believed, withBelievedTimes, type Present } from "./believed.ts";
-import { cordonProblem, isKeptByCordon, renewalFor, type Renewal } from "./cordon.ts";
+import { keptBy, keptProblem, renewalFor, type Renewal } from "./cordon.ts";
 import {
   deadlineOf,
   forceAt,
@@ -186,12 +186,12 @@ function planNode(observed: NodeFacts, policy: Policy, time: Present): NodePlan 
   const { now } = time;
   const facts = withBelievedTimes(observed, time);
   const state = stateOf(facts);
-  const kept = isKeptByCordon(facts, state, policy);
+  const kept = keptBy(facts, state, policy);
   const offered = kept ? undefined : offeredUntil(facts, state);
   const waits = (offered !== undefined && now < offered) || (state === "ModuleReady" && !policy.templateSeen);
   const at = { facts, state, step: kept ? "None" : waits ? "Wait" : stepFor(state, facts) } as const;
   const since = waitingSince(facts, state) ?? facts.stepRecord?.since;
-  const present = problemOf(at, limits, now) ?? (kept ? cordonProblem(since) : undefined);
+  const present = problemOf(at, limits, now) ?? (kept ? keptProblem(facts, kept, since) : undefined);
   const restart = present?.failed && isSeenBefore(facts, policy) ? restartOf(present) : undefined;
   const begins = restart ?? (isRedated(at, observed) ? { cordoned: false, remind: false } : undefined);
   const { problem, record } = lastFailure(at, restart && present?.byTime ? undefined : present, attempt);
@@ -199,8 +199,8 @@ function planNode(observed: NodeFacts, policy: Policy, time: Present): NodePlan 
     ...at,
     problem: withRetry(problem, restart ? now : retriedUntil(at, isReported(present), limits, now)),
     failureRecord: record,
-    gate: kept ? "Cordoned" : undefined,
-    waitsFor: kept ? gateText("Cordoned", facts, "") : awaitedText(facts, state, at.step),
+    gate: kept,
+    waitsFor: kept ? gateText(kept, facts, "") : awaitedText(facts, state, at.step),
     renewal: renewalFor(facts, state, policy) ?? begins,
     deadline: offered ?? deadlineOf(at, limits),
     forceAt: kept ? undefined : forceAt(facts, state, limits),

@@ -52,7 +52,7 @@ export function isAvailable({ facts, state, problem }: Assessed): boolean {
 
 /** A node that this resource has not touched and cannot: it will never be done, and must not hold a slot for ever. */
 function canNeverRun({ facts, state }: Assessed): boolean {
-  return state === "Blocked" || (state === "Unmapped" && facts.stepRecord === undefined);
+  return state === "Blocked" || state === "Tainted" || (state === "Unmapped" && facts.stepRecord === undefined);
 }
 
 /** Whether the module is loaded and the plugin's pod is ready, whichever version they are. */

@@ -90,5 +90,6 @@ function bare(node: NodeFacts): NodeState {
   if (node.blockedBy !== undefined) return "Blocked";
   if (!node.mapped) return "Unmapped";
   if (node.stepRecord !== undefined || node.labels.plugin !== undefined) return "Unloaded";
-  return node.cordoned ? "Cordoned" : "New";
+  if (node.cordoned) return "Cordoned";
+  return node.taints.kmm || node.taints.plugin ? "Tainted" : "New";
 }

@@ -221,6 +221,11 @@ const ROWS: Record<string, Row> = {
     state: "Blocked",
     step: "None",
   },
+  "wanted, unlabelled, tainted": {
+    node: bare({ taints: { kmm: { text: "k:NoSchedule", passing: false }, plugin: undefined } }),
+    state: "Tainted",
+    step: "None",
+  },
   "wanted, unlabelled, cordoned": { node: bare({ cordoned: true }), state: "Cordoned", step: "None" },
   "wanted, no kernel mapping": { node: bare({ mapped: false }), state: "Unmapped", step: "None" },
   "onload of the wanted version, loaded without the sfc that is wanted now": {

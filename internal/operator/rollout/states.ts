@@ -14,7 +14,7 @@
  *            ├───────── UnloadingSfc ◀─ OnloadUnloaded ◀─ UnloadingOnload ◀───────────────┘
  *            └─▶ Cleaned, if no version is wanted any more
  *
- *   beside   Blocked, Cordoned, Unmapped: not begun, and cannot begin.
+ *   beside   Blocked, Cordoned, Tainted, Unmapped: not begun, and cannot begin.
  *            SfcUnlabelled, OnloadUnlabelled: somebody took a label away; it is put back, and loading goes on.
  *            SfcMissing: onload is loaded, and sfc under it is gone.
  * ```
@@ -73,7 +73,10 @@ interface CommonColumns {
   broken?: true;
   /** The module that KMM loads meanwhile. */
   loads?: "onload" | "sfc";
-  /** Whether a node that is to run a version stays as it is while it is cordoned and KMM skips cordoned nodes. */
+  /**
+   * Whether a node that is to run a version stays as it is while it is cordoned and KMM skips cordoned nodes, or while it
+   * has a taint that KMM or the device plugin does not tolerate.
+   */
   staysIfCordoned?: true;
 }
 
@@ -105,6 +108,11 @@ export const STATES = {
   },
   Cordoned: {
     says: "A person has cordoned the node before it got Onload: it is skipped until it is uncordoned",
+    step: "None",
+    phase: "load sfc",
+  },
+  Tainted: {
+    says: "The node has a taint that KMM or the device plugin does not tolerate, and got it before Onload: it is skipped",
     step: "None",
     phase: "load sfc",
   },

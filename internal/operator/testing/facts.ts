@@ -9,6 +9,7 @@ export const NOW = Date.UTC(2026, 0, 1, 12, 0, 0);
 
 export const noModule: ModuleObservation = {
   present: false,
+  lacksPod: true,
   ready: undefined,
   labelledReady: false,
   since: undefined,
@@ -28,7 +29,7 @@ const noPlugin: PluginFacts = {
 
 /** A module of which something is on the node, ready or not. */
 export function module(ready?: Version): ModuleObservation {
-  return { ...noModule, present: true, ready };
+  return { ...noModule, present: true, lacksPod: false, ready };
 }
 
 export function plugin(ready = true): PluginFacts {
@@ -60,6 +61,7 @@ export function bare(changes: Partial<NodeFacts> = {}): NodeFacts {
     ready: true,
     readySince: undefined,
     cordoned: false,
+    taints: { kmm: undefined, plugin: undefined },
     want: "v2",
     kernel: "6.1.0",
     mapped: true,
@@ -73,6 +75,7 @@ export function bare(changes: Partial<NodeFacts> = {}): NodeFacts {
     onload: noModule,
     sfc: noModule,
     plugin: noPlugin,
+    refusals: {},
     allocatable: 0,
     holders: undefined,
     stepRecord: undefined,

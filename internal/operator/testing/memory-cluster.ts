@@ -61,6 +61,7 @@ export class MemoryCluster implements ClusterClient {
       nodeModulesConfigs: plain(),
       moduleImagesConfigs: plain(),
       machineConfigs: plain(),
+      machineConfigPools: plain(),
       crds: plain(),
       namespaces: plain(),
       policyBindings: plain(),
@@ -150,14 +151,19 @@ export class MemoryCluster implements ClusterClient {
   // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- the caller says what it asks for, as with Client
   async list<T extends KubeObject>(
     resource: Resource,
-    options: { fieldSelector?: string } = {},
+    options: { fieldSelector?: string; namespace?: string } = {},
   ): Promise<{ items: T[]; resourceVersion: string }> {
     await this.#called({ verb: "list", what: resource.plural, name: options.fieldSelector ?? "", options });
-    const node = options.fieldSelector?.replace("spec.nodeName=", "");
+    const [field, value] = options.fieldSelector?.split("=") ?? [];
+    const has = (object: KubeObject): boolean =>
+      field === "spec.nodeName"
+        ? (object as Pod).spec?.nodeName === value
+        : (object as unknown as Record<string, unknown>)[field ?? ""] === value;
     const all = [...this.#objects.values()].filter((each) => each.resource.plural === resource.plural);
     const items = all
       .map(({ object }) => object as T)
-      .filter((object) => node === undefined || (object as Pod).spec?.nodeName === node);
+      .filter((object) => field === undefined || has(object))
+      .filter(({ metadata }) => options.namespace === undefined || metadata.namespace === options.namespace);
     return { items: structuredClone(items), resourceVersion: String(this.#version) };
   }
 
@@ -295,6 +301,8 @@ function cachesOf({ plural }: Resource, { metadata: { labels = {} } }: KubeObjec
       return ["moduleImagesConfigs"];
     case "machineconfigs":
       return ["machineConfigs"];
+    case "machineconfigpools":
+      return ["machineConfigPools"];
     case "customresourcedefinitions":
       return ["crds"];
     case "namespaces":

@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import type { LabelSelector, Pod, PodDisruptionBudget } from "../../api/core.ts";
-import { blockingBudgets, selects } from "./budgets.ts";
+import { selects } from "../../api/label-selector.ts";
+import { blockingBudgets } from "./budgets.ts";
 
 const labels = { app: "web", tier: "front" };
 

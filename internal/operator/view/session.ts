@@ -17,9 +17,11 @@ import { createCaches, type Caches, type RawOnload, type Stores } from "../cache
 import { failedModulePods, FailureLogs } from "../observe/failure-logs.ts";
 import { silentPlugins } from "../observe/plugin-logs.ts";
 import { NodePods, podWatcher } from "../cache/node-pods.ts";
+import { RefusedPods } from "../observe/refused-pods.ts";
 import { planFor, PlanMemo, type Planned } from "../plan.ts";
 import { readOnload } from "../observe/preflight.ts";
 import { selectorsOf } from "../observe/selectors.ts";
+import { podAwaitedSince } from "../rollout/failure.ts";
 import { selectorChange, type SelectorChange } from "../rollout/selector-change.ts";
 import { attentionOf, changedAt, isBehind } from "./attention.ts";
 import { readEvidence } from "./evidence.ts";
@@ -48,6 +50,8 @@ export class Session {
   readonly caches: Caches;
   readonly pods: NodePods;
   readonly #failureLogs = new FailureLogs();
+  /** By resource. */
+  readonly #refusedPods = new Map<string, RefusedPods>();
   readonly #stop = new AbortController();
   readonly #namespace: string | undefined;
   #ownNode: string | undefined;
@@ -196,8 +200,30 @@ export class Session {
     const loaders = failedModulePods(nodes, onloadKeyOf(onload), this.caches);
     const silent = silentPlugins(nodes, onloadKeyOf(onload), this.caches, now);
     const { changed } = await this.#failureLogs.collect(this.client, loaders, now, signal, silent);
-    if (changed) planned = this.#plan(onload, image, now);
+    const looked = await this.#lookForRefusals(onload, planned, now, signal);
+    if (changed || looked) planned = this.#plan(onload, image, now);
     return { raw, onload, planned, problem: problem?.message, heldBack: change.heldBack, attention };
+  }
+
+  /** Gives whether something new is known of why pods are not made. */
+  async #lookForRefusals(
+    onload: DeepReadonly<Onload>,
+    { plan }: Planned,
+    now: number,
+    signal: AbortSignal,
+  ): Promise<boolean> {
+    const refused = this.#refusedPodsOf(onload);
+    const since = podAwaitedSince(plan.nodes);
+    const key = onloadKeyOf(onload);
+    const { changed } = await refused.look(this.client, this.caches, key, since, now, performance.now(), signal);
+    return changed;
+  }
+
+  #refusedPodsOf(onload: DeepReadonly<Onload>): RefusedPods {
+    const key = objectKey(onload);
+    const refused = this.#refusedPods.get(key) ?? new RefusedPods();
+    this.#refusedPods.set(key, refused);
+    return refused;
   }
 
   /** A plan that knows which pods are on the nodes for which that matters. */
@@ -234,7 +260,12 @@ export class Session {
   }
 
   #plan(onload: DeepReadonly<Onload>, pluginImage: string | undefined, now: number): Planned {
-    const collected = { pods: this.pods, refusals: new Map<string, string>(), failureLogs: this.#failureLogs };
+    const collected = {
+      pods: this.pods,
+      refusals: new Map<string, string>(),
+      podRefusals: this.#refusedPodsOf(onload).refusals,
+      failureLogs: this.#failureLogs,
+    };
     const environment = { ownNode: this.#ownNode, pluginImage, ownImage: undefined, forceEverywhere: false };
     return planFor({ caches: this.#stores(), collected, environment }, onload, now, new PlanMemo());
   }
@@ -269,6 +300,7 @@ function sortKey({ metadata }: DeepReadonly<RawOnload>): string {
 /** What a person may not be allowed to read; the view then goes without it. */
 const DISPENSABLE: ReadonlySet<keyof Caches> = new Set([
   "machineConfigs",
+  "machineConfigPools",
   "nodeModulesConfigs",
   "moduleImagesConfigs",
   "namespaces",

@@ -1,6 +1,7 @@
 /** What makes the operator look at a resource again: every change of what it follows. */
 import { isDeepStrictEqual } from "node:util";
 import type { DeepReadonly, KubeObject } from "../../api/core.ts";
+import type { MachineConfigPool } from "../../api/machine-config-pool.ts";
 import { KMM_GROUP, ONLOAD_GROUP } from "../../api/names.ts";
 import type { Informer } from "../../kube/informer.ts";
 import { splitKey } from "../../kube/object.ts";
@@ -50,6 +51,8 @@ export function watchAll(watcher: Watcher, caches: Caches, isOurs: (key: string)
   // A NodeModulesConfig has its node's name.
   controller.watch(caches.nodeModulesConfigs, ({ key }) => keysOfNodeName(caches, key));
   controller.watch(caches.machineConfigs, all);
+  // Pools count their nodes all the time.
+  controller.watch(caches.machineConfigPools, (change) => (isSame(change, poolOf) ? [] : all()));
   // Most namespaces that come and go have no part in any of it.
   controller.watch(caches.namespaces, (change) =>
     isSame(change, (namespace) => namespace !== undefined && agreesToForce(namespace)) ? [] : all(),
@@ -70,6 +73,11 @@ function isSame<T extends KubeObject>(
     isDeepStrictEqual(needed(old), needed(current)) &&
     old?.metadata.deletionTimestamp === current?.metadata.deletionTimestamp
   );
+}
+
+/** What matters of a pool. */
+function poolOf(pool: DeepReadonly<MachineConfigPool> | undefined): unknown {
+  return pool && [pool.spec, pool.status];
 }
 
 /** The keys of all resources. */

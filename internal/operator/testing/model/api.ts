@@ -20,6 +20,7 @@ export interface Kinds {
   moduleimagesconfigs: ModuleImagesConfig;
   customresourcedefinitions: CustomResourceDefinition;
   machineconfigs: KubeObject;
+  machineconfigpools: KubeObject;
   serviceaccounts: KubeObject;
   namespaces: KubeObject;
 }
@@ -34,6 +35,7 @@ export const KINDS = [
   "moduleimagesconfigs",
   "customresourcedefinitions",
   "machineconfigs",
+  "machineconfigpools",
   "serviceaccounts",
   "namespaces",
 ] as const satisfies readonly Kind[];

@@ -9,6 +9,7 @@ import {
   trimNode,
   trimNodeModulesConfig,
   trimPod,
+  trimPool,
   trimPodWithImages,
   trimToLabels,
   withoutManagedFields,
@@ -53,6 +54,7 @@ const CACHES: Record<CacheName, CacheOptions> = {
   nodeModulesConfigs: { kind: "nodemodulesconfigs", trim: trimNodeModulesConfig as never },
   moduleImagesConfigs: { kind: "moduleimagesconfigs", trim: bare },
   machineConfigs: { kind: "machineconfigs", trim: trimToLabels },
+  machineConfigPools: { kind: "machineconfigpools", trim: trimPool as never },
   namespaces: { kind: "namespaces", trim: trimNamespace },
   crds: { kind: "customresourcedefinitions", trim: trimCrd as never },
   // No namespace ends in the model, and it has no admission.

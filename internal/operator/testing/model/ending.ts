@@ -45,7 +45,7 @@ function missingOn(
     .find(({ metadata }) => metadata.labels?.[PLUGIN_NAME] === pluginDaemonSet(key.name));
   if (!module || !mappingOf(module, machine.kernel)) return "a Module for its kernel";
   if (machine.loaded.onload?.version !== version) return `onload ${version}`;
-  if (onload && isPromisedSfc(onload) && machine.loaded.sfc?.version !== version) return `sfc ${version}`;
+  if (onload && isPromisedSfc(onload, version) && machine.loaded.sfc?.version !== version) return `sfc ${version}`;
   if (labels[pluginLabel(key)] !== version) return "the plugin's label";
   if (!plugin || plugin.metadata.deletionTimestamp !== undefined) return "the plugin";
   if (amountOf({ metadata: { name }, ...node } as Node) === "0") return "amd.com/onload";
@@ -55,8 +55,12 @@ function missingOn(
   return plugin.metadata.annotations?.[TEMPLATE] === template ? undefined : OLD_TEMPLATE;
 }
 
-/** Whether the spec asks for sfc, here on every kernel, and the status does not say that it is held back. */
-function isPromisedSfc({ spec, status }: OnloadObject): boolean {
+/**
+ * Whether the spec asks for sfc, here on every kernel, and the status does not say that it is held back. A version that a
+ * rollback goes back to is not the spec's.
+ */
+function isPromisedSfc({ spec, status }: OnloadObject, version: string): boolean {
+  if (version !== spec.onload.version) return false;
   const held = status && conditionOf(status, "Degraded")?.message.includes("sfc for kernel");
   return spec.onload.kernelMappings.some(({ sfc }) => sfc !== undefined) && held !== true;
 }

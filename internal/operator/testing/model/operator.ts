@@ -126,7 +126,8 @@ export class Operator {
   rows(onload: DeepReadonly<OnloadObject>): NodeStatus[] {
     const raw = onload as unknown as RawOnload;
     const now = this.#api.now - this.behindMs;
-    const collected = { pods: this.#pods, refusals: new Map<string, string>(), failureLogs: new FailureLogs() };
+    const [refusals, failureLogs] = [new Map<string, string>(), new FailureLogs()];
+    const collected = { pods: this.#pods, refusals, podRefusals: {}, failureLogs };
     const deps = { caches: this.#caches.forOperator, collected, environment: ENVIRONMENT };
     const read = withDefaults(raw as never);
     const planned = planFor(deps, read, now, new PlanMemo());

@@ -1,0 +1,49 @@
+import type { Client } from "../kube/client.ts";
+import type { MachineConfigPool } from "../api/machine-config-pool.ts";
+import { selects } from "../api/label-selector.ts";
+import { MACHINE_CONFIG_POOLS } from "../api/resources.ts";
+import { MACHINE_CONFIG_ROLE_LABEL } from "../api/boot-status.ts";
+import { isNotFound } from "../kube/errors.ts";
+import { printable } from "../cli/printable.ts";
+import type { MachineConfig } from "./machine-config.ts";
+
+/** Most pools that are named. */
+const MAX_NAMED = 10;
+
+/**
+ * Why a MachineConfig reaches no node, as a sentence; undefined if it does, or if the cluster has no pools.
+ *
+ * @throws Error if the pools cannot be read
+ */
+export async function reachProblem(
+  client: Pick<Client, "list">,
+  config: MachineConfig,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  try {
+    const { items } = await client.list<MachineConfigPool>(MACHINE_CONFIG_POOLS, { signal });
+    return reachOf(config, items);
+  } catch (error) {
+    if (isNotFound(error)) return undefined;
+    throw error;
+  }
+}
+
+/** See {@link reachProblem}. Pure. */
+export function reachOf({ metadata }: MachineConfig, pools: readonly MachineConfigPool[]): string | undefined {
+  const role = metadata.labels[MACHINE_CONFIG_ROLE_LABEL] ?? "";
+  const taking = pools.filter(({ spec }) => selects(spec?.machineConfigSelector, metadata.labels));
+  const withNodes = pools.filter(({ status }) => (status?.machineCount ?? 0) > 0);
+  if (taking.some((pool) => withNodes.includes(pool))) return undefined;
+  const others = withNodes.length > 0 ? `; pools with nodes: ${names(withNodes)}` : "";
+  const remedy = `give another --role, on a compact cluster --role=master${others}`;
+  if (taking.length === 0) {
+    return `No MachineConfigPool takes MachineConfigs of role "${role}", so that no node changes: ${remedy}`;
+  }
+  return `MachineConfigPool ${names(taking)}, which takes role "${role}", has no nodes, so that no node changes: ${remedy}`;
+}
+
+function names(pools: readonly MachineConfigPool[]): string {
+  const named = pools.slice(0, MAX_NAMED).map(({ metadata }) => printable(metadata.name, 100));
+  return named.join(", ") + (pools.length > MAX_NAMED ? ` and ${pools.length - MAX_NAMED} more` : "");
+}

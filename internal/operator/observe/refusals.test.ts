@@ -1,0 +1,142 @@
+import { describe, expect, test } from "bun:test";
+import type { Event } from "../../kube/kinds.ts";
+import { secondTime } from "../../kube/times.ts";
+import { refusalsIn, type PodRefusals } from "./refusals.ts";
+
+const KEY = { namespace: "ns", name: "main" };
+const NOW = Date.UTC(2026, 0, 1);
+const MINUTE = 60_000;
+const PLUGIN = "main-onload-device-plugin-ds";
+
+interface About {
+  name?: string;
+  kind?: string;
+  uid?: string;
+  agoMs?: number;
+  message?: string;
+  reason?: string;
+}
+
+function event({ name = PLUGIN, kind = "DaemonSet", uid = "d", agoMs = 0, message = "no", reason }: About): Event {
+  return {
+    apiVersion: "v1",
+    kind: "Event",
+    metadata: { name: "e", namespace: "ns" },
+    reason: reason ?? "FailedCreate",
+    message: `Error creating: ${message}`,
+    involvedObject: { kind, name, uid, namespace: "ns" },
+    lastTimestamp: secondTime(NOW - agoMs),
+  };
+}
+const found = (...events: Event[]): PodRefusals => refusalsIn(events, KEY, "d", NOW);
+
+/** As kube-apiserver, GKE and OpenShift put it. */
+const WORDS: [what: string, message: string, remedy: string][] = [
+  [
+    "a quota",
+    'pods "x" is forbidden: exceeded quota: none, requested: pods=1, used: pods=0, limited: pods=0',
+    'raise that ResourceQuota of namespace "ns"',
+  ],
+  [
+    "a quota that needs limits",
+    'pods "x" is forbidden: failed quota: q: must specify limits.cpu for: device-plugin',
+    "ResourceQuota",
+  ],
+  [
+    "no quota for the priority class",
+    "insufficient quota to match these scopes: [{PriorityClass In [system-node-critical system-cluster-critical]}]",
+    "create a ResourceQuota",
+  ],
+  [
+    "Pod Security",
+    'pods "x" is forbidden: violates PodSecurity "baseline:latest": privileged (container "y" must not set securityContext.privileged=true)',
+    "kubectl label --overwrite namespace ns pod-security.kubernetes.io/enforce=privileged",
+  ],
+  [
+    "an SCC",
+    'pods "x" is forbidden: unable to validate against any security context constraint: [provider "anyuid": Forbidden: not usable by user or serviceaccount]',
+    "onloadctl manifests openshift",
+  ],
+  [
+    "no PriorityClass",
+    'pods "x" is forbidden: no PriorityClass with name system-node-critical was found',
+    "create that PriorityClass",
+  ],
+  [
+    "no ServiceAccount",
+    'pods "x" is forbidden: error looking up service account ns/sa: serviceaccount "sa" not found',
+    "create that ServiceAccount",
+  ],
+  [
+    "a webhook that is down",
+    'Internal error occurred: failed calling webhook "w.example.com": failed to call webhook: Post "https://w": connect: connection refused',
+    "bring that webhook's service back",
+  ],
+  [
+    "a webhook that refuses",
+    'admission webhook "validate.kyverno.svc-fail" denied the request: privileged containers are not allowed',
+    "make that policy admit",
+  ],
+  [
+    "a LimitRange",
+    'pods "x" is forbidden: maximum memory usage per Container is 32Mi, but limit is 256Mi',
+    "LimitRange",
+  ],
+  ["something else", "the server is on fire", "see what refuses it"],
+];
+
+describe("what refuses a pod is quoted, with what to do about it:", () => {
+  test.each(WORDS)("%s", (_what, message, remedy) => {
+    const { plugin } = found(event({ message }));
+    expect(plugin).toStartWith(`DaemonSet ${PLUGIN}: ${message}; `);
+    expect(plugin!.slice(message.length)).toContain(remedy);
+  });
+});
+
+test.each([
+  [PLUGIN, "DaemonSet", ["plugin"]],
+  ["main-module-x7k2p", "DaemonSet", ["onload"]],
+  ["main-sfcmod-abcde", "DaemonSet", ["sfc"]],
+  ["main-module-build-x7k2p", "Job", ["onload"]],
+  ["main-sfcmod-sign-x7k2p", "Job", ["sfc"]],
+  ["main-module", "DaemonSet", []],
+  ["other-module-x7k2p", "DaemonSet", []],
+  ["main-module-x-module-x7k2p", "DaemonSet", []],
+  ["", "DaemonSet", []],
+])("%s, a %s, makes the pods of %p", (name, kind, purposes) => {
+  expect(Object.keys(found(event({ name, kind })))).toEqual(purposes);
+});
+
+describe("an event counts", () => {
+  test("unless it says something else", () => {
+    expect(found(event({ reason: "SuccessfulCreate" }))).toEqual({});
+  });
+  test("unless it is about a DaemonSet of the same name that is gone", () => {
+    expect(found(event({ uid: "before" }))).toEqual({});
+  });
+  test("as long as the controller may not have tried again since", () => {
+    expect(found(event({ agoMs: 16 * MINUTE }))).toHaveProperty("plugin");
+    expect(found(event({ agoMs: 21 * MINUTE }))).toEqual({});
+  });
+  test("as the newest of its kind, whichever comes first and whichever field has its time", () => {
+    const old = event({ agoMs: MINUTE, message: "old" });
+    const { lastTimestamp: _, ...timeless } = event({ message: "new" });
+    const series: Event = {
+      ...timeless,
+      eventTime: secondTime(NOW - 9 * MINUTE),
+      series: { count: 2, lastObservedTime: secondTime(NOW) },
+    };
+    for (const events of [
+      [old, series],
+      [series, old],
+    ]) {
+      expect(found(...events).plugin).toContain("new");
+    }
+    expect(found(timeless)).toEqual({});
+  });
+  test("with a text that moves no cursor and has an end", () => {
+    const { plugin = "" } = found(event({ message: `\u001B[2J\n\u202E${"x".repeat(1e6)}` }));
+    expect(plugin).not.toMatch(/[\p{Cc}\p{Cf}]/u);
+    expect(plugin.length).toBeLessThan(1500);
+  });
+});
