@@ -49,6 +49,7 @@ const PACKAGE_OWNERS: Record<string, readonly string[]> = {
   citty: ["cli"],
   consola: ["cli"],
   re2js: ["api"],
+  socks: ["kube"],
 };
 
 /** Files that may use what only one runtime offers, each the only one for its purpose. */
