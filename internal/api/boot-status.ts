@@ -2,6 +2,7 @@
  * What the sfc boot service of a node leaves behind. It is set up by a MachineConfig (`onloadctl gen-machineconfig`),
  * replaces the kernel's own sfc driver before the network comes up, and writes its last outcome into one file.
  */
+import { parseJson } from "../cli/json.ts";
 
 /** The status file on the node: one JSON object, see {@link BootStatus}. Absent if no boot service has ever run. */
 export const BOOT_STATUS_FILE = "/var/lib/onload/sfc-boot-status.json";
@@ -74,7 +75,7 @@ const FIELDS = ["reason", "message", "driver", "image", "digest", "kernel", "boo
 export function parseBootStatus(text: string): BootStatus | undefined {
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = parseJson(text);
   } catch {
     return undefined;
   }
