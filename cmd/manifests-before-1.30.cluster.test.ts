@@ -1,6 +1,6 @@
 /**
  * The life of an installation on an API server without admission policies: what Kubernetes 1.25 to 1.29 are, and others on
- * which they are switched off. With $KUBEBUILDER_ASSETS, it is a real one of those. kubectl judges.
+ * which they are switched off. kubectl judges.
  */
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { join } from "node:path";
