@@ -27,6 +27,12 @@ test("every Dockerfile can be printed, and replaced", async () => {
   expect((await buildImages(["user", "--print-dockerfile", `--dockerfile=user=${own}`])).out).toBe(DOCKERFILES.source);
 });
 
+test("whoever lets the cluster build is told which logins it has there", async () => {
+  const { code, out, err } = await buildImages(["module", "--configmap"]);
+  expect({ code, isYaml: out.startsWith("apiVersion: v1\nkind: ConfigMap\n") }).toEqual({ code: 0, isYaml: true });
+  expect(err).toContain("spec.imagePullSecrets replaces the logins that builds have by themselves");
+});
+
 describe("a wrong command line is one line and exit code 2", () => {
   const rows: Record<string, [string[], string]> = {
     "nothing to build from": [["all"], "Onload's source is missing: give --onload=PATH or --source-image=IMAGE"],

@@ -177,7 +177,11 @@ export default defineSubcommand({
   },
 });
 
-async function printDockerfile({ args }: Context<BuildArgs>, parts: Part[]): Promise<number> {
+/** For whoever lets the cluster build. */
+const BUILD_LOGINS =
+  "On OpenShift the first of spec.imagePullSecrets replaces the logins that builds have by themselves: leave it out, or put a login for every registry of the build into it, the cluster's own and that of the Driver Toolkit too";
+
+async function printDockerfile({ args, log }: Context<BuildArgs>, parts: Part[]): Promise<number> {
   const part = args.configmap && args.part === undefined ? "module" : parts[0]!;
   if (!args.configmap && parts.length > 1)
     throw new UsageError(`Name one image to print the Dockerfile of: ${PARTS.join(", ")}`);
@@ -185,6 +189,7 @@ async function printDockerfile({ args }: Context<BuildArgs>, parts: Part[]): Pro
     throw new UsageError("Only modules are built inside the cluster: use build-images module --configmap");
   }
   const dockerfile = (await readDockerfiles(args.dockerfile))[part] ?? DOCKERFILES[part];
+  if (args.configmap) log.info(BUILD_LOGINS);
   printData(args.configmap ? dockerfileConfigMap(dockerfile, args["configmap-name"], args.namespace) : dockerfile);
   return 0;
 }

@@ -2,12 +2,13 @@ import { commonArgs, defineSubcommand } from "../internal/cli/command.ts";
 import { imageFlag, namespaceFlag } from "../internal/cli/values.ts";
 import { printData } from "../internal/cli/output.ts";
 import { render } from "../internal/manifests/render.ts";
+import { kubernetesVersionArgs, takesPolicies } from "./shared/kubernetes-version.ts";
 import { manifestArgs } from "./shared/manifests.ts";
 
 export default defineSubcommand({
   summary: "Print the CRD, namespace, RBAC, admission policies and Deployment of the operator",
   description:
-    "To remove the operator again, run `onloadctl uninstall`. Deleting these objects would leave on the nodes what the operator has put there.",
+    "Kubernetes before 1.30 knows no admission policies. They are left out if --kubernetes-version says so, or the cluster of the kubeconfig, and what is not enforced then is told.\n\nTo remove the operator again, run `onloadctl uninstall`. Deleting these objects would leave on the nodes what the operator has put there.",
   args: {
     image: {
       type: "string",
@@ -17,8 +18,9 @@ export default defineSubcommand({
     },
     "no-admission-policies": {
       type: "boolean",
-      description: "Leave out the admission policies, for Kubernetes before 1.30",
+      description: "Leave out the admission policies, whatever the cluster is",
     },
+    ...kubernetesVersionArgs,
     ...manifestArgs,
     "secure-metrics": {
       type: "boolean",
@@ -31,16 +33,22 @@ export default defineSubcommand({
       run: "onloadctl manifests install --image=registry.example.com/onloadctl:0.1.0 | kubectl apply --server-side -f -",
       does: "Install or update the operator",
     },
+    {
+      run: "onloadctl manifests install --image=registry.example.com/onloadctl:0.1.0 --kubernetes-version=1.27 > install.yaml",
+      does: "Write the manifests for a cluster of OpenShift 4.14",
+    },
   ],
-  async run({ args }) {
+  async run(context) {
+    const { args } = context;
     const secureMetrics = args["secure-metrics"] ?? false;
     const options = {
       image: imageFlag("image", args.image),
-      admission: !args["no-admission-policies"],
       namespace: namespaceFlag("namespace", args.namespace),
       secureMetrics,
     };
-    const trees = secureMetrics ? ["default", "secure-metrics"] : ["default"];
+    const policies = !args["no-admission-policies"] && (await takesPolicies(context));
+    const operator = policies ? "default" : "before-1.30";
+    const trees = secureMetrics ? [operator, "secure-metrics"] : [operator];
     printData(trees.map((tree) => render(tree, options)).join(""));
   },
 });

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { mkdtemp, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseAllDocuments } from "yaml";
@@ -15,14 +15,17 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 const call = (...args: string[]) =>
   run([process.execPath, join(checkout, "cmd/onloadctl.ts"), "manifests", ...args], {
     cwd: folder,
+    // No cluster of whoever runs the tests is asked.
+    env: { HOME: folder, KUBECONFIG: "", KUBERNETES_SERVICE_HOST: "" },
     allowFailure: true,
   });
 const kinds = (yaml: string): string[] => parseAllDocuments(yaml).map((document) => document.toJS().kind);
 
 describe("prints YAML, and nothing but YAML, on standard output", () => {
   const cases: Record<string, [string[], string]> = {
-    install: [["install", "--image=r/onloadctl:1", "-n", "trading"], "Deployment"],
-    "install with metrics for few": [["install", "--secure-metrics"], "NetworkPolicy"],
+    install: [["install", "--image=r/onloadctl:1", "-n", "trading", "--kubernetes-version=1.30"], "Deployment"],
+    "install with policies": [["install", "--kubernetes-version=v1.31.2+k3s1"], "ValidatingAdmissionPolicy"],
+    "install with metrics for few": [["install", "--secure-metrics", "--no-admission-policies"], "NetworkPolicy"],
     crd: [["crd"], "CustomResourceDefinition"],
     "the sample": [["sample"], "Onload"],
     "a sample of its own": [["sample", "in-cluster-build"], "ConfigMap"],
@@ -36,6 +39,81 @@ describe("prints YAML, and nothing but YAML, on standard output", () => {
       expect(kinds(stdout)).toContain(kind);
     });
   }
+});
+
+describe("install is for the cluster", () => {
+  /** An API server that says what version it is, and serves these resources of admissionregistration.k8s.io/v1. */
+  async function apiServer(gitVersion: string, resources: string[] | undefined): Promise<[string, () => void]> {
+    const server = Bun.serve({
+      port: 0,
+      hostname: "127.0.0.1",
+      fetch: ({ url }) => {
+        const { pathname } = new URL(url);
+        if (pathname === "/version") return Response.json({ major: "1", minor: "x", gitVersion });
+        if (pathname !== "/apis/admissionregistration.k8s.io/v1" || !resources)
+          return new Response("", { status: 404 });
+        return Response.json({ kind: "APIResourceList", resources: resources.map((name) => ({ name })) });
+      },
+    });
+    const file = join(folder, `${crypto.randomUUID()}.kubeconfig`);
+    await writeFile(
+      file,
+      JSON.stringify({
+        apiVersion: "v1",
+        kind: "Config",
+        "current-context": "c",
+        contexts: [{ name: "c", context: { cluster: "c", user: "u" } }],
+        clusters: [{ name: "c", cluster: { server: server.url.origin } }],
+        users: [{ name: "u", user: {} }],
+      }),
+    );
+    return [`--kubeconfig=${file}`, () => server.stop(true)];
+  }
+  const hasPolicies = (yaml: string): boolean => kinds(yaml).includes("ValidatingAdmissionPolicyBinding");
+  const all = ["mutatingwebhookconfigurations", "validatingadmissionpolicies"];
+
+  test.each<[string, string, string[] | undefined, boolean, string]>([
+    ["one that serves policies", "v1.32.4", all, true, ""],
+    ["an older one", "v1.27.16+9116a69", all.slice(0, 1), false, "(v1.27.16+9116a69) serves no admission policies"],
+    ["one without the whole group", "v1.33.0", undefined, false, "(v1.33.0) serves no admission policies"],
+    ["one of an odd version", "\u001b[31mfork", all, true, ""],
+  ])("%s", async (_name, version, resources, policies, told) => {
+    const [flag, stop] = await apiServer(version, resources);
+    const { code, stdout, stderr } = await call("install", flag);
+    stop();
+    expect({ code, policies: hasPolicies(stdout) }).toEqual({ code: 0, policies });
+    expect(stderr).toContain(told);
+    expect(stderr === "").toBe(told === "");
+  });
+
+  test("that is too old for KMM: nothing is printed", async () => {
+    const [flag, stop] = await apiServer("v1.24.9", []);
+    const { code, stdout, stderr } = await call("install", flag);
+    stop();
+    expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
+    expect(stderr).toContain("Kubernetes v1.24.9 is too old: KMM and the operator need 1.25 or later");
+  });
+
+  test("that the flags name, and that does not answer: nothing is printed", async () => {
+    const [flag, stop] = await apiServer("v1.30.0", all);
+    stop();
+    const { code, stdout, stderr } = await call("install", flag);
+    expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
+    expect(stderr).toStartWith("Cannot read the API server's version: ");
+  });
+
+  test("or the newest, if there is none: that is said", async () => {
+    const { code, stdout, stderr } = await call("install");
+    expect({ code, policies: hasPolicies(stdout) }).toEqual({ code: 0, policies: true });
+    expect(stderr).toContain("for an older one give --kubernetes-version");
+    expect(stderr).toContain("Cannot find a cluster");
+  });
+
+  test("or of a version that is given: what is not enforced is said", async () => {
+    const { code, stdout, stderr } = await call("install", "--kubernetes-version=1.27");
+    expect({ code, policies: hasPolicies(stdout) }).toEqual({ code: 0, policies: false });
+    expect(stderr).toContain("Kubernetes 1.27 knows no admission policies, so they are left out: nothing there keeps");
+  });
 });
 
 test("bundle writes its files and tells of them on standard error", async () => {
@@ -58,6 +136,14 @@ describe("bad input is one line and exit code 2", () => {
     "a namespace that is none": [
       ["install", "--namespace=No_Such"],
       'Flag --namespace cannot be "No_Such": use at most',
+    ],
+    "a version of OpenShift for one of Kubernetes": [
+      ["install", "--kubernetes-version=4.14.12"],
+      'Flag --kubernetes-version cannot be "4.14.12": give a version of Kubernetes such as 1.27;',
+    ],
+    "a Kubernetes that is too old": [
+      ["install", "--kubernetes-version=1.24"],
+      'Flag --kubernetes-version cannot be "1.24": Kubernetes 1.24 is too old: KMM and the operator need 1.25',
     ],
     "a bundle without an image": [["bundle", "--output=b"], "Flag --image is missing: give --image=IMAGE\n"],
     "a bundle's version that is none": [

@@ -36,7 +36,8 @@ export async function showOnFakeNodes(executable: string, signal: AbortSignal): 
 
     progress("onloadctl manifests install | kubectl apply --server-side -f -, and the operator as a process");
     const image = "registry.example.com/onloadctl:latest";
-    await plane.apply(await output([executable, "manifests", "install", `--image=${image}`]));
+    const install = [executable, "manifests", "install", `--image=${image}`, `--kubeconfig=${plane.kubeconfigPath}`];
+    await plane.apply(await output(install));
     const [metrics = 0, health = 0] = await freePorts(2);
     const operator = plane.state.start(
       "operator",

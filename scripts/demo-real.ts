@@ -73,7 +73,8 @@ async function installOperator(
   signal: AbortSignal,
 ): Promise<void> {
   progress(`onloadctl manifests install --image=${image} | kubectl apply --server-side -f -`);
-  await plane.apply(await output([executable, "manifests", "install", `--image=${image}`]));
+  const install = [executable, "manifests", "install", `--image=${image}`, `--kubeconfig=${plane.kubeconfigPath}`];
+  await plane.apply(await output(install));
   const path = `/apis/apps/v1/namespaces/${operatorNamespace}/deployments/onload-operator-controller-manager`;
   await poll(async () => (await plane.request("GET", path)).status?.availableReplicas > 0, {
     what: "Availability of the operator's Deployment",

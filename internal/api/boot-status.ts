@@ -2,6 +2,7 @@
  * What the sfc boot service of a node leaves behind. It is set up by a MachineConfig (`onloadctl gen-machineconfig`),
  * replaces the kernel's own sfc driver before the network comes up, and writes its last outcome into one file.
  */
+import { parseJson } from "../cli/json.ts";
 import type { DeepReadonly } from "./core.ts";
 import { machineConfigsOf, type MachineConfigPool, type PooledNode } from "./machine-config-pool.ts";
 
@@ -76,7 +77,7 @@ const FIELDS = ["reason", "message", "driver", "image", "digest", "kernel", "boo
 export function parseBootStatus(text: string): BootStatus | undefined {
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    value = parseJson(text);
   } catch {
     return undefined;
   }

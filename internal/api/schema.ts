@@ -358,7 +358,8 @@ export const onloadSpec = z
       .optional()
       .meta({
         maxItems: 16,
-        description: "Secrets for pulling the images. KMM takes one: the first is used for the kernel module images.",
+        description:
+          "Secrets for pulling the images. KMM takes one: the first is used for the kernel module images, and to build and push them. On OpenShift it then replaces the logins that builds have by themselves, so it must have one for every registry that a build uses.",
       }),
     tolerations: z.array(toleration).optional().meta({
       maxItems: 64,

@@ -1,5 +1,6 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { fieldsOf, parseJson } from "../cli/json.ts";
 
 /**
  * Which of the folders are used by containers of this node. A folder is used if any process has it in its mount table,
@@ -50,6 +51,14 @@ async function storedAnswers(checkpoint: string): Promise<Buffer[]> {
     if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
     throw error;
   }
-  const { Data: data } = JSON.parse(text) as { Data?: { PodDeviceEntries?: { AllocResp?: string }[] | null } };
-  return (data?.PodDeviceEntries ?? []).map((entry) => Buffer.from(entry.AllocResp ?? "", "base64"));
+  try {
+    const entries = fieldsOf(fieldsOf(parseJson(text))?.["Data"])?.["PodDeviceEntries"] ?? [];
+    if (!Array.isArray(entries)) throw new Error("its PodDeviceEntries are no list");
+    const answers = entries.map((entry) => fieldsOf(entry)?.["AllocResp"]);
+    return answers.map((answer) => Buffer.from(typeof answer === "string" ? answer : "", "base64"));
+  } catch (error) {
+    throw new Error(`Cannot read the kubelet's record of devices ${checkpoint}: ${(error as Error).message}`, {
+      cause: error,
+    });
+  }
 }

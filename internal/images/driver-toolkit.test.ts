@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { matchKernels, parseToolkit, toolkitOfRelease } from "./driver-toolkit.ts";
+import { matchKernels, parseToolkit, releaseOf, toolkitOfRelease } from "./driver-toolkit.ts";
 import type { Runner, RunResult } from "./runner.ts";
 
 const el9 = { image: "dtk:414", kernel: "5.14.0-284.x86_64", realTimeKernel: "5.14.0-284.rt14.x86_64" };
@@ -18,6 +18,18 @@ describe("matchKernels", () => {
       { version: "4.18.0-372.x86_64", builder: "dtk:412" },
       { version: "5.14.0-284.rt14.x86_64", builder: "dtk:414" },
     ]);
+  });
+
+  test("a toolkit that leaves +rt out of the name of its real-time kernel has the headers all the same", () => {
+    const kernel = "5.14.0-427.18.1.el9_4.x86_64";
+    const toolkit = { image: "dtk:416", kernel, realTimeKernel: kernel };
+    expect(matchKernels([toolkit], [`${kernel}+rt`, kernel])).toEqual([
+      { version: `${kernel}+rt`, builder: "dtk:416" },
+      { version: kernel, builder: "dtk:416" },
+    ]);
+    expect(matchKernels([{ ...toolkit, realTimeKernel: `${kernel}+rt` }], [`${kernel}+rt`])).toHaveLength(1);
+    expect(() => matchKernels([el9], [`${el9.kernel}+rt`])).toThrow("Cannot build for kernel");
+    expect(() => matchKernels([{ image: "dtk:416", kernel }], [`${kernel}+rt`])).toThrow("Cannot build for kernel");
   });
 
   test("a toolkit for another kernel is refused", () => {
@@ -57,6 +69,18 @@ describe("toolkitOfRelease", () => {
     expect(asked).toEqual([
       "oc adm release info 4.14.12 --image-for=driver-toolkit --registry-config /a.json".split(" "),
     ]);
+  });
+
+  test.each([
+    ["4.14.12", "4.14.12"],
+    ["v4.14.3", "4.14.3"],
+    ["4.16.0-rc.3", "4.16.0-rc.3"],
+    ["4.10.0-0.okd-2022-03-07-131213", "quay.io/openshift/okd:4.10.0-0.okd-2022-03-07-131213"],
+    ["4.13.0-0.okd-scos-2023-05-04-192252", "quay.io/okd/scos-release:4.13.0-0.okd-scos-2023-05-04-192252"],
+    ["v4.17.0-okd-scos.0", "quay.io/okd/scos-release:4.17.0-okd-scos.0"],
+    ["mirror.example.com/release@sha256:ab", "mirror.example.com/release@sha256:ab"],
+  ])("%s is asked for as %s", (version, release) => {
+    expect(releaseOf(version)).toBe(release);
   });
 
   const rows: Record<string, [Partial<RunResult> | Error, string]> = {

@@ -1,3 +1,5 @@
+import { parseOpenShiftVersion } from "../api/openshift-version.ts";
+import { fieldsOf, parseJson } from "../cli/json.ts";
 import { lastLines } from "./diagnose.ts";
 import type { RegistryOptions } from "./engine.ts";
 import type { LocalStore } from "./local-store.ts";
@@ -16,6 +18,17 @@ export interface DriverToolkit {
 const RELEASE_FILE = "etc/driver-toolkit-release.json";
 
 /**
+ * The release as `oc adm release info` takes it. It looks for a bare version among OpenShift's releases; those of OKD are
+ * elsewhere. Anything else is the image of a release.
+ */
+export function releaseOf(version: string): string {
+  const { release } = parseOpenShiftVersion(version) ?? { release: version };
+  if (/\bokd-scos\b/.test(release)) return `quay.io/okd/scos-release:${release}`;
+  if (/\bokd-/.test(release)) return `quay.io/openshift/okd:${release}`;
+  return release;
+}
+
+/**
  * Asks `oc` which Driver Toolkit belongs to an OpenShift release, such as 4.14.12.
  *
  * @throws Error if oc is not there or does not know the release
@@ -29,7 +42,7 @@ export async function toolkitOfRelease(
   }: { runner: Runner; registry: Pick<RegistryOptions, "authfile">; signal?: AbortSignal | undefined },
 ): Promise<string> {
   const login = registry.authfile === undefined ? [] : ["--registry-config", registry.authfile];
-  const command = ["oc", "adm", "release", "info", release, "--image-for=driver-toolkit", ...login];
+  const command = ["oc", "adm", "release", "info", releaseOf(release), "--image-for=driver-toolkit", ...login];
   try {
     const { code, stdout, output } = await runner.run(command, { signal });
     const image = stdout.trim();
@@ -47,9 +60,17 @@ export async function toolkitOfRelease(
 
 /** Reads /etc/driver-toolkit-release.json. @throws Error if the text is not that of a Driver Toolkit */
 export function parseToolkit(text: string): DriverToolkit {
-  const { KERNEL_VERSION, RT_KERNEL_VERSION } = JSON.parse(text) as Record<string, string | undefined>;
-  if (!KERNEL_VERSION) throw new Error("it names no KERNEL_VERSION");
-  return { kernel: KERNEL_VERSION, ...(RT_KERNEL_VERSION ? { realTimeKernel: RT_KERNEL_VERSION } : {}) };
+  const { KERNEL_VERSION: kernel, RT_KERNEL_VERSION: realTimeKernel } = fieldsOf(parseJson(text)) ?? {};
+  if (typeof kernel !== "string" || kernel === "") throw new Error("it names no KERNEL_VERSION");
+  return { kernel, ...(typeof realTimeKernel === "string" && realTimeKernel !== "" ? { realTimeKernel } : {}) };
+}
+
+/**
+ * Names of a real-time kernel. Since RHEL 9.3 it is built from the same package as the other, and uname -r adds `+rt`, which
+ * the Driver Toolkits before openshift/driver-toolkit#154 leave out.
+ */
+function realTimeNames(version: string): string[] {
+  return /\+rt$|\.rt\d/.test(version) ? [version] : [version, `${version}+rt`];
 }
 
 /** Opens a Driver Toolkit image and reads which kernels it is for. @throws Error if it is none */
@@ -76,7 +97,10 @@ export function matchKernels(
 ): Kernel[] {
   if (wanted.length === 0) return toolkits.map(({ image, kernel }) => ({ version: kernel, builder: image }));
   return wanted.map((version) => {
-    const found = toolkits.find(({ kernel, realTimeKernel }) => kernel === version || realTimeKernel === version);
+    const found = toolkits.find(
+      ({ kernel, realTimeKernel }) =>
+        kernel === version || (realTimeKernel !== undefined && realTimeNames(realTimeKernel).includes(version)),
+    );
     if (found) return { version, builder: found.image };
     const have = toolkits.map(
       ({ image, kernel, realTimeKernel }) =>

@@ -171,3 +171,20 @@ test("digestInOutput reads what docker push prints", () => {
 test("bareId", () => {
   expect(bareId("sha256:ab\n")).toBe("ab");
 });
+
+test.each([
+  ["", "it is empty, which is no JSON"],
+  ["Emulate Docker CLI using podman.", "it is other text, which is no JSON"],
+  ['[{"Id":', "it is broken or cut off, which is no JSON"],
+  ["[]", "it lists no image"],
+  ["null", "it lists no image"],
+  ["5", "it lists no image"],
+])("an engine that says %j about an image is named, and what it said is told", (stdout, reason) => {
+  for (const name of ENGINE_NAMES) {
+    if (name === "buildah" && stdout === "[]") continue;
+    expect(() => engineCommands(name, true).parseInspect(stdout)).toThrow(
+      /^Cannot read what (?:the engine|buildah) says about an image: /,
+    );
+    expect(() => engineCommands(name, true).parseInspect(stdout)).toThrow(reason);
+  }
+});

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { fieldsOf, parseJson } from "../cli/json.ts";
 
 /** The container engines that can build. */
 export type EngineName = "podman" | "docker" | "buildah";
@@ -174,17 +175,25 @@ function authFlags({ authfile }: Pick<RegistryOptions, "authfile">): string[] {
   return authfile === undefined ? [] : ["--authfile", authfile];
 }
 
+/** What an engine says of an image, in a form that may be wrong. */
+function answerOf<T>(engine: string, parse: () => T | undefined): T {
+  let reason = "it lists no image";
+  try {
+    const answer = parse();
+    if (answer !== undefined) return answer;
+  } catch (error) {
+    reason = (error as Error).message;
+  }
+  throw new Error(
+    `Cannot read what ${engine} says about an image: ${reason}; update it, or take another with --engine`,
+  );
+}
+
 function parseDockerInspect(stdout: string): LocalImage {
-  const [image] = JSON.parse(stdout) as {
-    Id: string;
-    Architecture: string;
-    Os: string;
-    Size: number;
-    Digest?: string;
-    RepoDigests?: string[] | null;
-    Config?: { Labels?: Record<string, string> | null; Env?: string[] | null; User?: string } | null;
-  }[];
-  if (!image) throw new Error("Cannot read the engine's answer: it lists no image");
+  const image = answerOf("the engine", () => {
+    const list = parseJson(stdout);
+    return Array.isArray(list) ? (fieldsOf(list[0]) as DockerImage | undefined) : undefined;
+  });
   return {
     id: bareId(image.Id),
     architecture: image.Architecture,
@@ -198,17 +207,29 @@ function parseDockerInspect(stdout: string): LocalImage {
   };
 }
 
-function parseBuildahInspect(stdout: string): LocalImage {
-  const image = JSON.parse(stdout) as {
-    FromImageID: string;
-    Manifest: string;
-    OCIv1: {
-      architecture: string;
-      os: string;
-      config?: { Labels?: Record<string, string>; Env?: string[]; User?: string };
-    };
+interface DockerImage {
+  Id: string;
+  Architecture: string;
+  Os: string;
+  Size: number;
+  Digest?: string;
+  RepoDigests?: string[] | null;
+  Config?: { Labels?: Record<string, string> | null; Env?: string[] | null; User?: string } | null;
+}
+
+interface BuildahImage {
+  FromImageID: string;
+  Manifest: string;
+  OCIv1: {
+    architecture: string;
+    os: string;
+    config?: { Labels?: Record<string, string>; Env?: string[]; User?: string };
   };
-  const manifest = JSON.parse(image.Manifest) as { layers?: { size: number }[] };
+}
+
+function parseBuildahInspect(stdout: string): LocalImage {
+  const image = answerOf("buildah", () => fieldsOf(parseJson(stdout)) as BuildahImage | undefined);
+  const manifest = answerOf("buildah", () => fieldsOf(parseJson(image.Manifest)) as { layers?: { size: number }[] });
   return {
     id: bareId(image.FromImageID),
     architecture: image.OCIv1.architecture,

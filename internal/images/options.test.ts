@@ -18,8 +18,8 @@ const flags: BuildFlags = {
 };
 
 test("a command line that makes sense", () => {
-  expect(readOptions({ ...flags, kernels: ["k", "k"] })).toMatchObject({
-    kernels: ["k"],
+  expect(readOptions({ ...flags, kernels: ["6.1.0-1", "6.1.0-1"] })).toMatchObject({
+    kernels: ["6.1.0-1"],
     buildArgs: [["A", "b=c"]],
     push: false,
     access: { insecure: [] },
@@ -42,6 +42,14 @@ describe("command lines that make none", () => {
     "no kernel": [{ openshiftVersions: [] }, "No kernel to build modules for"],
     "a kernel without builder": [{ openshiftVersions: [], kernels: ["6.1.0"] }, "give --builder-image=IMAGE"],
     "a kernel that is none": [{ kernels: ["6.1 0; rm"] }, 'Flag --kernel cannot be "6.1 0; rm"'],
+    "a kernel of two parts": [
+      { kernels: ["6.1"] },
+      'Flag --kernel cannot be "6.1": KMM needs a version of three parts',
+    ],
+    "a release that is none": [
+      { openshiftVersions: ["--image-for=x"] },
+      'Flag --openshift-version cannot be "--image-for=x"',
+    ],
     "push to nowhere": [{ push: true, registry: "localhost" }, "Flag --push needs a registry"],
     "a registry with scheme": [{ registry: "https://r" }, "Flag --registry cannot be"],
     "a registry in capitals": [{ registry: "r/Trading" }, "in lower case"],

@@ -1,3 +1,4 @@
+import { parseOpenShiftVersion } from "../api/openshift-version.ts";
 import { UsageError } from "../cli/errors.ts";
 import { PARTS, type Part } from "./dockerfile.ts";
 import type { RegistryAccess } from "./access.ts";
@@ -124,6 +125,19 @@ function checkKernels(flags: BuildFlags): void {
     if (!/^[\w.+~-]+$/.test(kernel)) {
       throw new UsageError(`Flag --kernel cannot be "${kernel}": give a kernel as uname -r prints it`);
     }
+    // KMM takes the version apart at these characters, and cannot go on with fewer parts (internal/kernel, KMM 1.1 to 2.6).
+    if (kernel.split(/[.-]/).length < 3) {
+      throw new UsageError(
+        `Flag --kernel cannot be "${kernel}": KMM needs a version of three parts; give one as uname -r prints it, such as 6.1.0-42-amd64`,
+      );
+    }
+  }
+  for (const version of openshiftVersions) {
+    // An image of a release has a path.
+    if (parseOpenShiftVersion(version) || /^[\w.-]+(:\d+)?\/[\w./:@-]+$/.test(version)) continue;
+    throw new UsageError(
+      `Flag --openshift-version cannot be "${version}": give a release such as 4.14.12; oc version says it`,
+    );
   }
   if (!parts.includes("module") || toolkitImages.length + openshiftVersions.length > 0) return;
   if (kernels.length === 0) {

@@ -1,9 +1,10 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
+import { kernelTag } from "../api/kernel-tag.ts";
 import { DOCKERFILES } from "./dockerfile.ts";
 import type { LocalImage } from "./engine.ts";
 import { LABEL_BUILD_KEY, LABEL_CREATED, LABEL_KERNEL, LABEL_REVISION, LABEL_SOURCE, LABEL_VERSION } from "./labels.ts";
-import { baseImages, imageName, kernelTag, makePlan, type Observed, type PlannedImage, type Request } from "./plan.ts";
+import { baseImages, imageName, makePlan, type Observed, type PlannedImage, type Request } from "./plan.ts";
 import type { Source } from "./source.ts";
 
 const source: Source = {

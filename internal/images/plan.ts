@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { kernelTag } from "../api/kernel-tag.ts";
 import { argDefault, declaresArg, DOCKERFILES, PARTS, type Part } from "./dockerfile.ts";
 import type { LocalImage } from "./engine.ts";
 import * as labels from "./labels.ts";
@@ -88,11 +89,6 @@ export function imageName(request: Pick<Request, "registry">, part: Part, versio
   if (tag.length > 128)
     throw new Error(`Cannot tag ${repository}: "${tag}" is longer than the 128 characters of a tag`);
   return `${request.registry}/${repository}:${tag}`;
-}
-
-/** A kernel version in a tag. As in KMM, one trailing "+" is cut; other characters that a tag cannot have become "_". */
-export function kernelTag(kernel: string): string {
-  return kernel.replace(/\+$/, "").replace(/[^\w.-]/g, "_");
 }
 
 /** The base images. They must be in the local store before the plan is exact. */

@@ -28,6 +28,20 @@ test("the snippet names every image, and the sfc driver where there is one", () 
 `);
 });
 
+test("the mapping of every kernel matches it for KMM, which cuts one trailing + of its version first", () => {
+  for (const kernel of [
+    "6.8.0+",
+    "6.12.0-rc1+",
+    "5.14.0-427.el9_4.x86_64+rt",
+    "6.1.0-42-amd64",
+    "5.15.0-1.el9.aarch64+64k",
+  ]) {
+    const { spec } = parse(onloadSnippet([{ part: "module", kernel, tag: "r/m:1" }], "1")) as any;
+    const seenByKmm = kernel.replace(/\+$/, "");
+    expect(new RegExp(spec.onload.kernelMappings[0].regexp).test(seenByKmm)).toBe(true);
+  }
+});
+
 test("the snippet completes an Onload resource", () => {
   const { spec } = parse(onloadSnippet(images, "9.10")) as { spec: object };
   const whole = { selector: { "node-role.kubernetes.io/worker": "" }, serviceAccountName: "onload", ...spec };

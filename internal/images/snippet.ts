@@ -1,4 +1,5 @@
 import { Document, isMap, stringify } from "yaml";
+import { kernelName } from "../api/kernel-tag.ts";
 import type { Part } from "./dockerfile.ts";
 
 /** An image as an Onload resource refers to it. */
@@ -20,7 +21,8 @@ export function onloadSnippet(images: readonly BuiltImage[], version: string | u
   const mappings = images
     .filter(({ part }) => part === "module")
     .map(({ kernel = "", tag, sfc }) => ({
-      regexp: `^${kernel.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")}$`,
+      // A trailing "+" would match nothing: KMM cuts it first.
+      regexp: `^${kernelName(kernel).replace(/[.*+?^${}()|[\]\\]/g, "\\$&")}$`,
       kernelModuleImage: tag,
       ...(sfc ? { sfc: {} } : {}),
     }));

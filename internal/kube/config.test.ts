@@ -203,7 +203,11 @@ test.each<[string, unknown, string]>([
   ["an unknown context", { ...good, "current-context": "x" }, 'it has no context "x": use one of one'],
   ["no such cluster", { ...good, clusters: [] }, 'context "one" names cluster "one", which it does not have'],
   ["no such user", { ...good, users: [] }, 'context "one" names user "one", which it does not have'],
-  ["a bad server", kubeconfig({}, { server: "nowhere" }), 'cluster "one" has server "nowhere", which is no URL'],
+  [
+    "a bad server",
+    kubeconfig({}, { server: "no where" }),
+    'cluster "one" has server "http://no where", which is no URL',
+  ],
   ["no server", kubeconfig({}, { server: "" }), "clusters[0].cluster.server is missing"],
   [
     "groups of nobody",
@@ -233,6 +237,66 @@ test.each<[string, unknown, string]>([
   );
   expect(error.message).toStartWith(`Cannot load kubeconfig ${path}: ${reason}`);
   expect(error.message).not.toContain("\n");
+});
+
+test("whatever is where something else is expected, the message is about the kubeconfig, and not about this program", async () => {
+  const odd = [
+    null,
+    5,
+    "x",
+    true,
+    [],
+    {},
+    [null],
+    ["x"],
+    [{}],
+    [{ name: 5 }],
+    [{ name: "one", user: 5, cluster: "x" }],
+  ];
+  const paths = ["clusters", "users", "contexts", "current-context"]
+    .map((key) => [key])
+    .concat(
+      ["server", "certificate-authority", "certificate-authority-data", "proxy-url", "tls-server-name"].map((key) => [
+        "clusters",
+        key,
+      ]),
+      ["token", "tokenFile", "exec", "auth-provider", "client-key-data", "as", "username", "password"].map((key) => [
+        "users",
+        key,
+      ]),
+      ["cluster", "user", "namespace"].map((key) => ["contexts", key]),
+    );
+  const messages = new Set<string>();
+  for (const [key = "", field] of paths) {
+    for (const value of odd) {
+      const config = structuredClone(kubeconfig({})) as any;
+      if (field === undefined) config[key] = value;
+      else config[key][0][key.slice(0, -1)][field] = value;
+      const path = await file(config);
+      const error = await loadConfig({ kubeconfig: path, env: {} })
+        .then(({ credentials }) => credentials.identity())
+        .then(
+          () => undefined,
+          (thrown: Error) => thrown,
+        );
+      if (error) messages.add(error.message.replace(path, "FILE"));
+    }
+  }
+  const bare = [...messages].filter((message) =>
+    /is not a function|undefined is not|not an object|null is|Cannot read prop|Invalid URL|must be of type|paths?\[|Received|^\w+Error/.test(
+      message,
+    ),
+  );
+  expect(bare).toEqual([]);
+  expect(messages.size).toBeGreaterThan(10);
+});
+
+test("of several files, the message names the one that is wrong", async () => {
+  const [right, wrong] = [await file(kubeconfig({})), await file("a: [")];
+  const env = { KUBECONFIG: `${right}:${wrong}` };
+  await expect(loadConfig({ env })).rejects.toThrow(
+    `Cannot load kubeconfig ${right}:${wrong}: ${wrong}: it is no valid YAML: line 1`,
+  );
 });
 
 test("a missing file is not the same as no configuration at all", async () => {

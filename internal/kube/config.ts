@@ -3,6 +3,7 @@ import { homedir } from "node:os";
 import { join } from "node:path";
 import type { ClusterConfig } from "./credentials.ts";
 import { isInCluster, loadInCluster, type PodEnvironment } from "./in-cluster.ts";
+import { proxyFromEnvironment } from "./proxy-environment.ts";
 import { kubeconfigList, loadKubeconfig } from "./kubeconfig.ts";
 
 export interface ConfigOptions extends PodEnvironment {
@@ -15,11 +16,20 @@ export interface ConfigOptions extends PodEnvironment {
 
 /**
  * Finds the cluster to talk to: --kubeconfig, else the files of $KUBECONFIG, else ~/.kube/config, else the pod's own
- * service account.
+ * service account. A proxy of the environment is used, as kubectl and client-go do, unless the kubeconfig has its own.
  *
  * @throws Error on one line, saying what was tried
  */
 export async function loadConfig(options: ConfigOptions = {}): Promise<ClusterConfig> {
+  const config = await findConfig(options);
+  try {
+    return { ...config, proxy: config.proxy ?? proxyFromEnvironment(config.server, options.env ?? process.env) };
+  } catch (error) {
+    throw new Error(`Cannot reach ${config.server}: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+async function findConfig(options: ConfigOptions): Promise<ClusterConfig> {
   const env = options.env ?? process.env;
   const kube = { context: options.context, ...(options.now ? { now: options.now } : {}) };
   if (options.kubeconfig) return loadKubeconfig([options.kubeconfig], kube);

@@ -5,6 +5,8 @@ import { URL } from "node:url";
 import { readAll, readChunks } from "./answer-body.ts";
 import type { Clock } from "./clock.ts";
 import type { Headers, TlsOptions } from "./credentials.ts";
+import { ProxiedHttpAgent, ProxiedHttpsAgent } from "./proxied-agent.ts";
+import type { Proxy } from "./proxy.ts";
 
 export interface HttpRequest {
   method: string;
@@ -34,6 +36,8 @@ export interface Answer {
 export interface ConnectionsOptions {
   /** Base URL; may have a path. */
   server: string;
+  /** Through which every connection goes. */
+  proxy?: Proxy | undefined;
   /** Kept connections at most. */
   size: number;
   /** An idle connection is closed after this time. */
@@ -174,8 +178,7 @@ export class Connections {
   #open(request: HttpRequest, pool: Pool | undefined): http.ClientRequest {
     const secure = this.#base.protocol === "https:";
     const options: https.RequestOptions = {
-      host: this.#base.hostname.replace(/^\[|\]$/g, ""),
-      port: this.#base.port || (secure ? 443 : 80),
+      ...this.#target(),
       path: this.#base.pathname.replace(/\/$/, "") + request.path,
       method: request.method,
       headers: request.headers,
@@ -186,10 +189,17 @@ export class Connections {
   }
 
   #agent(keepAlive: boolean): http.Agent {
-    const { size, idleMs } = this.#options;
+    const { size, idleMs, proxy } = this.#options;
     const secure = this.#base.protocol === "https:";
     const kept = keepAlive ? { maxSockets: size, keepAliveMsecs: TCP_PROBE_DELAY_MS, timeout: idleMs } : {};
-    return new (secure ? https.Agent : http.Agent)({ keepAlive, ...kept, ...(secure ? this.#tls : {}) });
+    const options = { keepAlive, ...kept, ...(secure ? this.#tls : {}) };
+    if (!proxy) return new (secure ? https.Agent : http.Agent)(options);
+    return new (secure ? ProxiedHttpsAgent : ProxiedHttpAgent)(options, proxy, this.#target(), this.#tls ?? {});
+  }
+
+  #target(): { host: string; port: number } {
+    const { hostname, port, protocol } = this.#base;
+    return { host: hostname.replace(/^\[|\]$/g, ""), port: Number(port || (protocol === "https:" ? 443 : 80)) };
   }
 
   #onUnanswered(pool: Pool): void {

@@ -1,4 +1,5 @@
 import { readFile } from "node:fs/promises";
+import type { Proxy } from "./proxy.ts";
 
 /** TLS parts of a connection: PEM text, as node:tls takes them. */
 export interface TlsOptions {
@@ -39,6 +40,8 @@ export interface ClusterConfig {
   /** Where this was read from, for messages. */
   source: string;
   credentials: Credentials;
+  /** Through which the server is reached. */
+  proxy?: Proxy | undefined;
   /** Why the credentials are not used, if they are not: what to say when the server wants some. */
   withheld?: string | undefined;
 }

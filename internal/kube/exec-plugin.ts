@@ -4,6 +4,7 @@
  */
 import type { Cluster } from "@kubernetes/client-node/dist/config_types.js";
 import { spawn } from "node:child_process";
+import { parseJson } from "../cli/json.ts";
 import { printable } from "../cli/printable.ts";
 
 /** `exec` of a user in a kubeconfig. */
@@ -141,7 +142,7 @@ function run(command: string, exec: ExecConfig, info: string, timeoutMs: number)
 function parseCredential(output: string): { credential: ExecCredential; until: number } {
   let parsed: unknown;
   try {
-    parsed = JSON.parse(output);
+    parsed = parseJson(output);
   } catch {
     throw new Error("it printed no JSON");
   }

@@ -36,13 +36,22 @@ export async function identityReader(
       if (key) tls.key = key;
       if (user.username) headers["authorization"] = basic(user.username, user.password ?? "");
       await provider?.(headers, tls, refused);
-      // A token file goes before a token, as in client-go.
-      const token = user.tokenFile ? (await readCredentialFile(user.tokenFile)).toString("utf8") : user.token;
+      const token = user.tokenFile ? await tokenOf(user.tokenFile, user.token) : user.token;
       if (token) headers["authorization"] = `Bearer ${token.trim()}`;
     }
     if (login) headers["authorization"] ??= basic(login.username, login.password);
     return { headers, tls };
   };
+}
+
+/** A token file goes before a token, which stands in if the file cannot be read, as in client-go. */
+async function tokenOf(file: string, token: string | undefined): Promise<string> {
+  try {
+    return (await readCredentialFile(file)).toString("utf8");
+  } catch (error) {
+    if (token) return token;
+    throw error;
+  }
 }
 
 function basic(username: string, password: string): string {

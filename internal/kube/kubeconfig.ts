@@ -5,7 +5,9 @@ import { isIPv4 } from "node:net";
 import { URL } from "node:url";
 import { refreshingCredentials, type ClusterConfig } from "./credentials.ts";
 import { parseImpersonation } from "./impersonation.ts";
+import { parseProxy, type Proxy } from "./proxy.ts";
 import type { ExecConfig } from "./exec-plugin.ts";
+import { checkShape } from "./kubeconfig-shape.ts";
 import { identityReader, type KubeconfigUser, type Login } from "./kubeconfig-identity.ts";
 
 /** The parts of one or more kubeconfig files, merged as kubectl merges them: the first file that says something wins. */
@@ -50,9 +52,9 @@ export async function loadKubeconfig(
     const user = config.users.find((item) => item.name === context.user);
     if (!user && context.user)
       throw new Error(`context "${name}" names user "${context.user}", which it does not have`);
-    const { server, login } = withoutLogin(cluster);
-    if (cluster.proxyUrl) throw new Error(`cluster "${cluster.name}" has a proxy-url, which is not supported`);
-    const place = { server, namespace: context.namespace ?? "default", source };
+    const { server, login } = withoutLogin({ name: cluster.name, server: withScheme(cluster, user) });
+    const proxy = cluster.proxyUrl ? proxyOf(cluster.name, cluster.proxyUrl) : undefined;
+    const place = { server, namespace: context.namespace ?? "default", source, proxy };
     if (!maySendCredentials(server)) {
       // As kubectl does. What is not sent need not be read either: no exec plugin runs.
       const credentials = refreshingCredentials(() => Promise.resolve({ headers: {}, tls: {} }), options.now);
@@ -66,8 +68,24 @@ export async function loadKubeconfig(
   }
 }
 
+/** The proxy of a cluster. NO_PROXY says nothing about it. */
+function proxyOf(name: string, proxyUrl: string): Proxy {
+  try {
+    return parseProxy(proxyUrl);
+  } catch (error) {
+    throw new Error(`cluster "${name}" has proxy-url ${(error as Error).message}`, { cause: error });
+  }
+}
+
+/** The server's address with a scheme. Without one, client-go takes https if anything about TLS is given, else http. */
+function withScheme({ server, caFile, caData, skipTLSVerify }: Cluster, user: KubeconfigUser | undefined): string {
+  if (server.includes("://")) return server;
+  const hasTls = caFile || caData || skipTLSVerify || user?.certFile || user?.certData;
+  return `${hasTls ? "https" : "http"}://${server}`;
+}
+
 /** The server's address, and the login in it, which must not appear in any message. */
-function withoutLogin({ name, server }: Cluster): { server: string; login?: Login } {
+function withoutLogin({ name, server }: Pick<Cluster, "name" | "server">): { server: string; login?: Login } {
   if (!URL.canParse(server)) {
     const shown = server.replace(/^([^@]*:\/\/)?.*@/s, "$1***@");
     throw new Error(`cluster "${name}" has server "${shown}", which is no URL`);
@@ -110,7 +128,7 @@ async function readFiles(files: readonly string[]): Promise<Kubeconfig> {
       throw error;
     }
     found++;
-    const one = await parse(text, dirname(resolve(file)));
+    const one = await parseNamed(text, file, files.length > 1);
     merged.currentContext ??= one.currentContext;
     addNew(merged.clusters, one.clusters);
     addNew(merged.users, one.users);
@@ -118,6 +136,16 @@ async function readFiles(files: readonly string[]): Promise<Kubeconfig> {
   }
   if (found === 0) throw new Error("no such file");
   return merged;
+}
+
+/** @param isOneOfSeveral whether a message has to say which file it is */
+async function parseNamed(text: string, file: string, isOneOfSeveral: boolean): Promise<Kubeconfig> {
+  try {
+    return await parse(text, dirname(resolve(file)));
+  } catch (error) {
+    if (!isOneOfSeveral) throw error;
+    throw new Error(`${file}: ${(error as Error).message}`, { cause: error });
+  }
 }
 
 async function parse(text: string, dir: string): Promise<Kubeconfig> {
@@ -128,6 +156,7 @@ async function parse(text: string, dir: string): Promise<Kubeconfig> {
   ]);
   const [raw = null] = parseYaml(text) as (Record<string, unknown> | null)[];
   if (raw === null || typeof raw !== "object" || Array.isArray(raw)) throw new Error("it is not a kubeconfig");
+  checkShape(raw);
   const path = (file: string | undefined): string | undefined => (file ? resolve(dir, file) : file);
   const clusters = types.newClusters(raw["clusters"]);
   for (const cluster of clusters) setPath(cluster, "caFile", path);

@@ -168,7 +168,7 @@ test("a login in the server's address is sent as Go's client does, and is in no 
   const message = await messageOf(new Client(nobody).get(NODES, { name: "a" }));
   expect(message).toContain("API server https://127.0.0.1:1:");
   expect(message).not.toContain("SECRET");
-  for (const bad of ["https://u:SECRET@in valid", "u:SEC RET@host", "ftp://u:SECRET@host"]) {
+  for (const bad of ["https://u:SECRET@in valid", "u:SEC RET@ho st", "ftp://u:SECRET@host"]) {
     const refused = await messageOf(kubeconfig(bad).then((path) => loadKubeconfig([path])));
     expect(refused).not.toMatch(/SECRET|SEC RET/);
   }

@@ -1,4 +1,5 @@
 import { URL } from "node:url";
+import { fieldsOf, parseJson } from "../cli/json.ts";
 import { VERSION } from "../cli/version.ts";
 import { isAbort } from "../cli/errors.ts";
 import { abortable, sleep, systemClock, type Clock } from "./clock.ts";
@@ -81,6 +82,7 @@ export class Transport {
     this.#bucket = new TokenBucket(options.qps ?? 400, options.burst ?? 800, this.#clock);
     this.#connections = new Connections({
       server: options.config.server,
+      proxy: options.config.proxy,
       // One more for urgent requests.
       size: (options.maxConnections ?? 32) + 1,
       idleMs: options.idleMs ?? 50_000,
@@ -267,8 +269,7 @@ export interface Answered extends Partial<Omit<Status, "kind">> {
 
 function parseObject(text: string): Answered | undefined {
   try {
-    const value = JSON.parse(text) as unknown;
-    return typeof value === "object" && value !== null && !Array.isArray(value) ? value : undefined;
+    return fieldsOf(parseJson(text));
   } catch {
     return undefined;
   }

@@ -1,3 +1,4 @@
+import { parseJson } from "../cli/json.ts";
 import { ConnectionError, type Status } from "./errors.ts";
 import { jsonLines } from "./json-lines.ts";
 import type { KubeObject } from "../api/core.ts";
@@ -71,7 +72,7 @@ const CHANGES: ReadonlySet<unknown> = new Set<WatchEvent<KubeObject>["type"]>(["
 function parseEvent(line: string, { kind }: Resource): AnyEvent | string {
   let event: { type?: unknown; object?: { kind?: unknown; metadata?: unknown } | null } | null;
   try {
-    event = JSON.parse(line) as typeof event;
+    event = parseJson(line) as typeof event;
   } catch {
     return "no JSON";
   }

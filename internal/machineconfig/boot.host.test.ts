@@ -287,3 +287,11 @@ test("a kernel version that ends in + is looked up without it, as KMM does", asy
   await node.settle();
   expect(node.driver()).toEqual(outOfTree);
 });
+
+test("a real-time kernel of OpenShift finds its image, whose tag cannot have the + of its version", async () => {
+  const kernel = "5.14.0-427.18.1.el9_4.x86_64+rt";
+  node.installKernel(kernel);
+  node.publish(filled(IMAGE, "5.14.0-427.18.1.el9_4.x86_64_rt"), { kernel });
+  await node.settle();
+  expect(node.driver()).toEqual(outOfTree);
+});

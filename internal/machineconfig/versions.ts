@@ -1,3 +1,4 @@
+import { parseOpenShiftVersion } from "../api/openshift-version.ts";
 import { UsageError } from "../cli/errors.ts";
 
 /**
@@ -36,16 +37,18 @@ export interface Target {
 const KNOWN = Object.keys(IGNITION_SPECS);
 
 /**
- * Finds the target for an OpenShift version such as 4.14 or 4.14.3; the patch level does not matter.
+ * Finds the target for an OpenShift version such as 4.14, v4.14.3 or 4.16.0-rc.3, or one of OKD; only the minor version matters.
  *
  * @throws UsageError if it is malformed or too old
  */
 export function targetOf(openshiftVersion: string): Target {
-  const match = /^(\d{1,4})\.(\d{1,4})(?:\.\d{1,4})?$/.exec(openshiftVersion);
-  if (!match) {
-    throw new UsageError(`Flag --openshift-version cannot be "${openshiftVersion}": give a version such as 4.14.0`);
+  const version = parseOpenShiftVersion(openshiftVersion);
+  if (!version) {
+    throw new UsageError(
+      `Flag --openshift-version cannot be "${openshiftVersion}": give a version such as 4.14.0; oc version says it`,
+    );
   }
-  const [wanted, oldest, newest] = [`${match[1]}.${match[2]}`, KNOWN[0]!, KNOWN.at(-1)!];
+  const [wanted, oldest, newest] = [`${version.major}.${version.minor}`, KNOWN[0]!, KNOWN.at(-1)!];
   if (order(wanted) < order(oldest)) {
     throw new UsageError(
       `Flag --openshift-version cannot be "${openshiftVersion}": the oldest supported version is ${oldest}`,

@@ -53,6 +53,15 @@ describe("bundle", () => {
     expect(csv.metadata.annotations.containerImage).toBe(image);
   });
 
+  test("is for every cluster that the operator runs on", () => {
+    expect(csv.spec.minKubeVersion).toBe("1.25.0");
+    // A single version is the oldest one of OpenShift: 4.12 has Kubernetes 1.25.
+    const { annotations } = parse(files["metadata/annotations.yaml"]!) as { annotations: Record<string, string> };
+    expect(annotations["com.redhat.openshift.versions"]).toBe("v4.12");
+    // The old OLMs refuse a bundle that has a kind which they do not know.
+    expect(Object.values(files).join()).not.toContain("kind: ValidatingAdmissionPolicy");
+  });
+
   test("has the sample resource as its example", () => {
     const [example] = JSON.parse(csv.metadata.annotations["alm-examples"]);
     expect(example).toEqual(

@@ -11,44 +11,45 @@ import file8 from "./admission/node-labels.yaml" with { type: "text" };
 import file9 from "./admission/objects.yaml" with { type: "text" };
 import file10 from "./admission/own-nodes.yaml" with { type: "text" };
 import file11 from "./admission/own-objects.yaml" with { type: "text" };
-import file12 from "./crd/kustomization.yaml" with { type: "text" };
-import file13 from "./crd/onload.amd.com_onloads.yaml" with { type: "text" };
-import file14 from "./default/kustomization.yaml" with { type: "text" };
-import file15 from "./manager/deployment.yaml" with { type: "text" };
-import file16 from "./manager/kustomization.yaml" with { type: "text" };
-import file17 from "./manager/namespace.yaml" with { type: "text" };
-import file18 from "./network-policy/kustomization.yaml" with { type: "text" };
-import file19 from "./network-policy/operator.yaml" with { type: "text" };
-import file20 from "./olm/annotations.yaml" with { type: "text" };
-import file21 from "./olm/clusterserviceversion.yaml" with { type: "text" };
-import file22 from "./olm/dependencies.yaml" with { type: "text" };
-import file23 from "./olm/scorecard.yaml" with { type: "text" };
-import file24 from "./openshift/kustomization.yaml" with { type: "text" };
-import file25 from "./openshift/privileged-scc.yaml" with { type: "text" };
-import file26 from "./prometheus/dashboard.yaml" with { type: "text" };
-import file27 from "./prometheus/kustomization.yaml" with { type: "text" };
-import file28 from "./prometheus/metrics-service.yaml" with { type: "text" };
-import file29 from "./prometheus/monitors.yaml" with { type: "text" };
-import file30 from "./prometheus/rules.yaml" with { type: "text" };
-import file31 from "./rbac/kustomization.yaml" with { type: "text" };
-import file32 from "./rbac/leader-election-role.yaml" with { type: "text" };
-import file33 from "./rbac/manager-role.yaml" with { type: "text" };
-import file34 from "./rbac/service-account.yaml" with { type: "text" };
-import file35 from "./rbac/user-roles.yaml" with { type: "text" };
-import file36 from "./samples/in-cluster-build/dockerfile.yaml" with { type: "text" };
-import file37 from "./samples/in-cluster-build/kustomization.yaml" with { type: "text" };
-import file38 from "./samples/in-cluster-build/onload.yaml" with { type: "text" };
-import file39 from "./samples/namespace/kustomization.yaml" with { type: "text" };
-import file40 from "./samples/namespace/namespace.yaml" with { type: "text" };
-import file41 from "./samples/namespace/service-account.yaml" with { type: "text" };
-import file42 from "./samples/onload/kustomization.yaml" with { type: "text" };
-import file43 from "./samples/onload/onload_v1alpha1_onload.yaml" with { type: "text" };
-import file44 from "./samples/pod/kustomization.yaml" with { type: "text" };
-import file45 from "./samples/pod/pod.yaml" with { type: "text" };
-import file46 from "./samples/profiles/kustomization.yaml" with { type: "text" };
-import file47 from "./samples/profiles/latency.yaml" with { type: "text" };
-import file48 from "./secure-metrics/kustomization.yaml" with { type: "text" };
-import file49 from "./secure-metrics/roles.yaml" with { type: "text" };
+import file12 from "./before-1.30/kustomization.yaml" with { type: "text" };
+import file13 from "./crd/kustomization.yaml" with { type: "text" };
+import file14 from "./crd/onload.amd.com_onloads.yaml" with { type: "text" };
+import file15 from "./default/kustomization.yaml" with { type: "text" };
+import file16 from "./manager/deployment.yaml" with { type: "text" };
+import file17 from "./manager/kustomization.yaml" with { type: "text" };
+import file18 from "./manager/namespace.yaml" with { type: "text" };
+import file19 from "./network-policy/kustomization.yaml" with { type: "text" };
+import file20 from "./network-policy/operator.yaml" with { type: "text" };
+import file21 from "./olm/annotations.yaml" with { type: "text" };
+import file22 from "./olm/clusterserviceversion.yaml" with { type: "text" };
+import file23 from "./olm/dependencies.yaml" with { type: "text" };
+import file24 from "./olm/scorecard.yaml" with { type: "text" };
+import file25 from "./openshift/kustomization.yaml" with { type: "text" };
+import file26 from "./openshift/privileged-scc.yaml" with { type: "text" };
+import file27 from "./prometheus/dashboard.yaml" with { type: "text" };
+import file28 from "./prometheus/kustomization.yaml" with { type: "text" };
+import file29 from "./prometheus/metrics-service.yaml" with { type: "text" };
+import file30 from "./prometheus/monitors.yaml" with { type: "text" };
+import file31 from "./prometheus/rules.yaml" with { type: "text" };
+import file32 from "./rbac/kustomization.yaml" with { type: "text" };
+import file33 from "./rbac/leader-election-role.yaml" with { type: "text" };
+import file34 from "./rbac/manager-role.yaml" with { type: "text" };
+import file35 from "./rbac/service-account.yaml" with { type: "text" };
+import file36 from "./rbac/user-roles.yaml" with { type: "text" };
+import file37 from "./samples/in-cluster-build/dockerfile.yaml" with { type: "text" };
+import file38 from "./samples/in-cluster-build/kustomization.yaml" with { type: "text" };
+import file39 from "./samples/in-cluster-build/onload.yaml" with { type: "text" };
+import file40 from "./samples/namespace/kustomization.yaml" with { type: "text" };
+import file41 from "./samples/namespace/namespace.yaml" with { type: "text" };
+import file42 from "./samples/namespace/service-account.yaml" with { type: "text" };
+import file43 from "./samples/onload/kustomization.yaml" with { type: "text" };
+import file44 from "./samples/onload/onload_v1alpha1_onload.yaml" with { type: "text" };
+import file45 from "./samples/pod/kustomization.yaml" with { type: "text" };
+import file46 from "./samples/pod/pod.yaml" with { type: "text" };
+import file47 from "./samples/profiles/kustomization.yaml" with { type: "text" };
+import file48 from "./samples/profiles/latency.yaml" with { type: "text" };
+import file49 from "./secure-metrics/kustomization.yaml" with { type: "text" };
+import file50 from "./secure-metrics/roles.yaml" with { type: "text" };
 
 /** Texts of the manifests by their path below internal/manifests. */
 export const FILES: Readonly<Record<string, string>> = {
@@ -64,42 +65,43 @@ export const FILES: Readonly<Record<string, string>> = {
   "admission/objects.yaml": file9,
   "admission/own-nodes.yaml": file10,
   "admission/own-objects.yaml": file11,
-  "crd/kustomization.yaml": file12,
-  "crd/onload.amd.com_onloads.yaml": file13,
-  "default/kustomization.yaml": file14,
-  "manager/deployment.yaml": file15,
-  "manager/kustomization.yaml": file16,
-  "manager/namespace.yaml": file17,
-  "network-policy/kustomization.yaml": file18,
-  "network-policy/operator.yaml": file19,
-  "olm/annotations.yaml": file20,
-  "olm/clusterserviceversion.yaml": file21,
-  "olm/dependencies.yaml": file22,
-  "olm/scorecard.yaml": file23,
-  "openshift/kustomization.yaml": file24,
-  "openshift/privileged-scc.yaml": file25,
-  "prometheus/dashboard.yaml": file26,
-  "prometheus/kustomization.yaml": file27,
-  "prometheus/metrics-service.yaml": file28,
-  "prometheus/monitors.yaml": file29,
-  "prometheus/rules.yaml": file30,
-  "rbac/kustomization.yaml": file31,
-  "rbac/leader-election-role.yaml": file32,
-  "rbac/manager-role.yaml": file33,
-  "rbac/service-account.yaml": file34,
-  "rbac/user-roles.yaml": file35,
-  "samples/in-cluster-build/dockerfile.yaml": file36,
-  "samples/in-cluster-build/kustomization.yaml": file37,
-  "samples/in-cluster-build/onload.yaml": file38,
-  "samples/namespace/kustomization.yaml": file39,
-  "samples/namespace/namespace.yaml": file40,
-  "samples/namespace/service-account.yaml": file41,
-  "samples/onload/kustomization.yaml": file42,
-  "samples/onload/onload_v1alpha1_onload.yaml": file43,
-  "samples/pod/kustomization.yaml": file44,
-  "samples/pod/pod.yaml": file45,
-  "samples/profiles/kustomization.yaml": file46,
-  "samples/profiles/latency.yaml": file47,
-  "secure-metrics/kustomization.yaml": file48,
-  "secure-metrics/roles.yaml": file49,
+  "before-1.30/kustomization.yaml": file12,
+  "crd/kustomization.yaml": file13,
+  "crd/onload.amd.com_onloads.yaml": file14,
+  "default/kustomization.yaml": file15,
+  "manager/deployment.yaml": file16,
+  "manager/kustomization.yaml": file17,
+  "manager/namespace.yaml": file18,
+  "network-policy/kustomization.yaml": file19,
+  "network-policy/operator.yaml": file20,
+  "olm/annotations.yaml": file21,
+  "olm/clusterserviceversion.yaml": file22,
+  "olm/dependencies.yaml": file23,
+  "olm/scorecard.yaml": file24,
+  "openshift/kustomization.yaml": file25,
+  "openshift/privileged-scc.yaml": file26,
+  "prometheus/dashboard.yaml": file27,
+  "prometheus/kustomization.yaml": file28,
+  "prometheus/metrics-service.yaml": file29,
+  "prometheus/monitors.yaml": file30,
+  "prometheus/rules.yaml": file31,
+  "rbac/kustomization.yaml": file32,
+  "rbac/leader-election-role.yaml": file33,
+  "rbac/manager-role.yaml": file34,
+  "rbac/service-account.yaml": file35,
+  "rbac/user-roles.yaml": file36,
+  "samples/in-cluster-build/dockerfile.yaml": file37,
+  "samples/in-cluster-build/kustomization.yaml": file38,
+  "samples/in-cluster-build/onload.yaml": file39,
+  "samples/namespace/kustomization.yaml": file40,
+  "samples/namespace/namespace.yaml": file41,
+  "samples/namespace/service-account.yaml": file42,
+  "samples/onload/kustomization.yaml": file43,
+  "samples/onload/onload_v1alpha1_onload.yaml": file44,
+  "samples/pod/kustomization.yaml": file45,
+  "samples/pod/pod.yaml": file46,
+  "samples/profiles/kustomization.yaml": file47,
+  "samples/profiles/latency.yaml": file48,
+  "secure-metrics/kustomization.yaml": file49,
+  "secure-metrics/roles.yaml": file50,
 };

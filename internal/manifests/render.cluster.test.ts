@@ -36,6 +36,7 @@ function byName(yaml: string): Record<string, unknown> {
 describe("the trees are what kustomize makes of them", () => {
   for (const tree of [
     "default",
+    "before-1.30",
     "crd",
     "openshift",
     "prometheus",

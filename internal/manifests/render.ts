@@ -8,8 +8,6 @@ export interface RenderOptions {
   namespace?: string | undefined;
   /** Image of onloadctl in place of {@link IMAGE_NAME}, with its tag or digest. */
   image?: string | undefined;
-  /** false leaves out the admission policies, which Kubernetes before 1.30 does not know. */
-  admission?: boolean;
   /** Metrics of the operator by TLS, for those only who may get them: its flag, and its scrape. */
   secureMetrics?: boolean;
 }
@@ -25,7 +23,6 @@ const IMAGE_NAME = "onloadctl";
  */
 export function render(folder: string, options: RenderOptions = {}): string {
   return resources(folder)
-    .filter((document) => options.admission !== false || !isAdmissionPolicy(document))
     .map((document) => {
       setNamespace(document, options.namespace);
       setImage(document, options.image);
@@ -49,10 +46,6 @@ function file(path: string): string {
   const text = FILES[path];
   if (text === undefined) throw new Error(`Cannot find ${path} among the manifests`);
   return text;
-}
-
-function isAdmissionPolicy(document: Document): boolean {
-  return String(document.get("kind")).startsWith("ValidatingAdmissionPolicy");
 }
 
 function setNamespace(document: Document, namespace: string | undefined): void {

@@ -20,10 +20,16 @@ export interface ControlPlaneOptions {
   readonly controllerManager?: boolean;
   /** Runs kube-scheduler (default true). */
   readonly scheduler?: boolean;
+  /** false: the API server knows no admission policies, like one before Kubernetes 1.30 (default true). */
+  readonly admissionPolicies?: boolean;
 }
 
 type Component = "kube-controller-manager" | "kube-scheduler";
 
+const withoutAdmissionPolicies = [
+  "--disable-admission-plugins=ValidatingAdmissionPolicy",
+  `--runtime-config=${["validatingadmissionpolicies", "validatingadmissionpolicybindings"].map((plural) => `admissionregistration.k8s.io/v1/${plural}=false`).join(",")}`,
+];
 const serviceRange = "10.96.0.0/16";
 const admins = "system:masters";
 
@@ -142,6 +148,7 @@ async function startIn(
   const etcdUrl = `http://127.0.0.1:${client}`;
   const etcd = state.start("etcd", etcdCommand(await tool("etcd"), state, etcdUrl, `http://127.0.0.1:${peer}`));
   const command = apiServerCommand(await tool("kube-apiserver"), state, etcdUrl, address, port);
+  if (options.admissionPolicies === false) command.push(...withoutAdmissionPolicies);
   const plane = new ControlPlane(state, server, etcdUrl, etcd, () => state.start("kube-apiserver", command));
   await plane.waitReady(options.signal);
   for (const component of components) {

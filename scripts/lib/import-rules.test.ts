@@ -201,6 +201,30 @@ describe("packages and runtimes stay where they belong", () => {
     expect(problems({ "internal/cli/output.ts": text, "internal/kube/a.test.ts": text })).toEqual([]);
   });
 
+  test.each([
+    "const x = JSON.parse(text);\n",
+    "const x = lines.map(JSON.parse);\n",
+    'const x = JSON["parse"](text);\n',
+    "const { parse } = JSON;\n",
+    "const x = await response.json();\n",
+  ])("only one file parses the JSON of others: %j", (text) => {
+    const problem = "JSON.parse says neither what was read nor from where; use parseJson of internal/cli/json.ts";
+    expect(problems({ "internal/kube/a.ts": text })).toEqual([`internal/kube/a.ts: ${problem}`]);
+    const allowed = { "internal/kube/b.ts": "const copy = JSON.parse(JSON.stringify(x));\n" };
+    expect(problems({ ...allowed, "internal/cli/json.ts": text, "internal/kube/a.test.ts": text })).toEqual([]);
+  });
+
+  test.each([
+    'import { parse } from "yaml";\n',
+    'import { stringify, parseAllDocuments } from "yaml";\n',
+    'import YAML from "yaml";\n',
+  ])("only one file parses the YAML of others: %j", (text) => {
+    const problem = "only what is our own is read by the package yaml; use parseYaml of internal/cli/yaml.ts";
+    expect(problems({ "internal/kube/a.ts": text })).toEqual([`internal/kube/a.ts: ${problem}`]);
+    const allowed = { "internal/images/b.ts": 'import { stringify } from "yaml";\n' };
+    expect(problems({ ...allowed, "internal/cli/yaml.ts": text, "internal/manifests/a.ts": text })).toEqual([]);
+  });
+
   test("the device plugin does not load the API client, by whatever way", () => {
     const files = {
       "cmd/device-plugin.ts": dynamicImport("../internal/deviceplugin/plugin.ts") + typeImport("../internal/kube/t.ts"),

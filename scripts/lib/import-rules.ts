@@ -49,6 +49,7 @@ const PACKAGE_OWNERS: Record<string, readonly string[]> = {
   citty: ["cli"],
   consola: ["cli"],
   re2js: ["api"],
+  socks: ["kube"],
 };
 
 /** Files that may use what only one runtime offers, each the only one for its purpose. */
@@ -56,6 +57,10 @@ const RUNTIME_ADAPTERS: readonly string[] = ["internal/deviceplugin/runtime.ts",
 
 /** The only file that writes to the terminal: it makes every text safe. */
 const TERMINAL = "internal/cli/output.ts";
+
+/** The only files that call the parsers of texts that others wrote: their errors say what is wrong in words for people. */
+const JSON_PARSER = "internal/cli/json.ts";
+const YAML_PARSERS = /^internal\/(?:cli\/yaml\.ts|manifests\/|uninstall\/installed\.ts)/;
 
 /** Subcommands that run on every node and must stay small. */
 const WITHOUT_API_CLIENT = ["cmd/device-plugin.ts", "cmd/control-plane.ts"];
@@ -88,6 +93,10 @@ export function importProblems(sources: Sources): string[] {
       problems.push(`${file}: uses a runtime's own API; use node:`);
     if (!servesTests(file) && file !== TERMINAL && usesTerminal(text))
       problems.push(`${file}: writes to the terminal; use ${TERMINAL}, which makes texts safe`);
+    if (!servesTests(file) && file !== JSON_PARSER && parsesJson(text))
+      problems.push(`${file}: JSON.parse says neither what was read nor from where; use parseJson of ${JSON_PARSER}`);
+    if (!servesTests(file) && !YAML_PARSERS.test(file) && parsesYaml(text))
+      problems.push(`${file}: only what is our own is read by the package yaml; use parseYaml of internal/cli/yaml.ts`);
   }
   for (const circle of circles(importGraph(sources))) problems.push(`circle: ${circle.join(" -> ")}`);
   const loads = loadGraph(sources);
@@ -183,6 +192,21 @@ function usesTerminal(text: string): boolean {
     /\bstdio\s*:[^\n]*(?:inherit|[12]\s*[,\]])|\b(?:stdout|stderr)\s*:\s*["'`]inherit/,
     /\\(?:u001b|u009b|u\{1b\}|x1b|x9b|033)/i,
   ].some((use) => use.test(code));
+}
+
+/** Whether code parses JSON that is not its own copy of a value. */
+function parsesJson(text: string): boolean {
+  const code = text.replaceAll(/\/\*[\s\S]*?\*\/|(?<=^|\s)\/\/.*$/gm, "");
+  return /\bJSON\s*(?:\?\.|\.|\[)\s*["'`]?parse\b(?!\(JSON\.stringify\()|\{[^{}]*\bparse\b[^{}]*\}\s*=\s*JSON\b|\.json\(\)/.test(
+    code,
+  );
+}
+
+/** Whether code imports a parser of the package yaml. */
+function parsesYaml(text: string): boolean {
+  return /import\s*(?:\{[^{}]*\b(?:parse\w*|Parser|Composer)\b[^{}]*\}|\*[^"']*|[\w$]+)\s*from\s*["']yaml["']|import\(\s*["']yaml["']/.test(
+    text,
+  );
 }
 
 /** Which production file loads which file or package when it runs: type-only imports are left out. */

@@ -38,7 +38,8 @@ export class OnloadOnNode {
     const image = await cluster.images.onloadctl(executable);
     await cluster.images.onloadModule(version);
     const namespace = await cluster.plane.createNamespace("onload");
-    const manifests = await output([executable, "manifests", "install", `--image=${image}`]);
+    const env = { KUBECONFIG: cluster.plane.kubeconfigPath };
+    const manifests = await output([executable, "manifests", "install", `--image=${image}`], { env });
     const onload = new OnloadOnNode(cluster, namespace, await cluster.images.app(), executable);
     await cluster.plane.apply(manifests);
     await poll(async () => (await cluster.plane.request("GET", OPERATOR)).status?.availableReplicas > 0, {

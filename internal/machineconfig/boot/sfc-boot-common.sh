@@ -23,9 +23,12 @@ TMPDIR=/run
 
 kernel=$(uname -r)
 boot_id=$(cat /proc/sys/kernel/random/boot_id)
-# As in KMM: the variable is filled in here, on the node, and a trailing "+" of the kernel's version is no part of a tag.
+# As in KMM 2.1.1 and later: the variable is filled in here, on the node. A trailing "+" of the kernel's version is cut, and
+# every other character that a tag cannot hold becomes "_", such as the "+" of 5.14.0-427.el9_4.x86_64+rt.
+kernel_tag=${kernel%+}
+kernel_tag=${kernel_tag//[!abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-]/_}
 # shellcheck disable=SC2016 # the variable's name is meant, not its value
-image=${ONLOAD_MODULE_IMAGE//'${KERNEL_FULL_VERSION}'/${kernel%+}}
+image=${ONLOAD_MODULE_IMAGE//'${KERNEL_FULL_VERSION}'/$kernel_tag}
 digest=
 
 log() {

@@ -1,4 +1,5 @@
 /** Reading of pods: readiness, times, and what failed in them, in the kubelet's words. */
+import { parseJson } from "../../cli/json.ts";
 import type { ContainerStatus, DeepReadonly, Pod } from "../../api/core.ts";
 import { devicePluginName, PLUGIN_NAME_LABEL, type OnloadKey } from "../../api/names.ts";
 import { parseTime } from "../../kube/times.ts";
@@ -130,7 +131,7 @@ function outputOfHook(message: string | undefined): string | undefined {
   const quoted = /, message: ("(?:[^"\\]|\\.)*")$/s.exec(message?.trim() ?? "")?.[1];
   if (quoted === undefined) return undefined;
   try {
-    return oneLine(JSON.parse(quoted) as string);
+    return oneLine(parseJson(quoted) as string);
   } catch {
     // An escape that Go knows and JSON does not.
     return oneLine(quoted.slice(1, -1));

@@ -2,6 +2,7 @@
  * The failure of a node, kept in an annotation of that node beside the step record. What KMM and the kubelet report comes
  * and goes while they try again, and the operator may be started anew: the record is how a failure lasts.
  */
+import { parseJson } from "../../cli/json.ts";
 import { printable } from "../../cli/printable.ts";
 import { pluginLabel, type OnloadKey } from "../../api/names.ts";
 import { NODE_REASON, type NodeReason } from "../../api/reasons.ts";
@@ -49,7 +50,7 @@ export function parseFailureRecord(value: string | undefined): FailureRecord | u
   if (value === undefined || value.length > MAX_RECORD_CHARACTERS) return undefined;
   let parsed: unknown;
   try {
-    parsed = JSON.parse(value);
+    parsed = parseJson(value);
   } catch {
     return undefined;
   }

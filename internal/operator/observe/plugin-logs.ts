@@ -1,4 +1,5 @@
 /** Device plugins that are Ready and offer nothing. Only their logs say why: they have no credentials for the API server. */
+import { parseJson } from "../../cli/json.ts";
 import type { DeepReadonly, Pod } from "../../api/core.ts";
 import type { OnloadKey } from "../../api/names.ts";
 import { LOG_HEALTHY, LOG_UNHEALTHY } from "../../api/plugin-pod.ts";
@@ -68,7 +69,7 @@ export function refusalIn(log: string): string | undefined {
 
 function parse(line: string): { msg?: unknown; problems?: unknown } {
   try {
-    const value: unknown = JSON.parse(line);
+    const value = parseJson(line);
     return typeof value === "object" && value !== null ? value : {};
   } catch {
     // The first line may be cut, and other software writes its own.

@@ -38,12 +38,13 @@ export class OperatorCluster implements AsyncDisposable {
   }
 
   /**
+   * @param options.admissionPolicies false: the API server knows none, like one before Kubernetes 1.30
    * @param options.kmm false leaves KMM out; see installKmm
    * @param options.installed everything that `manifests install` prints is in the cluster, admission policies included,
    *   and the operator runs as its ServiceAccount
    */
-  static async start({ kmm = true, installed = false } = {}): Promise<OperatorCluster> {
-    const plane = await startControlPlane();
+  static async start({ kmm = true, installed = false, admissionPolicies = true } = {}): Promise<OperatorCluster> {
+    const plane = await startControlPlane({ admissionPolicies });
     const user = installed ? await installAll(plane) : await installRole(plane);
     // Admission policies know kubelets by their group.
     const kubelet = await plane.addUser("fake-kubelet", ["system:masters", "system:nodes"]);

@@ -45,7 +45,8 @@ export class UpgradeOnNode {
     const { images, plane, node } = cluster;
     const executable = await builtExecutable();
     const image = await images.onloadctl(executable);
-    const manifests = await output([executable, "manifests", "install", `--image=${image}`]);
+    const env = { KUBECONFIG: plane.kubeconfigPath };
+    const manifests = await output([executable, "manifests", "install", `--image=${image}`], { env });
     const namespace = await plane.createNamespace("up");
     const client = await connect({ kubeconfig: plane.kubeconfigPath });
     const trader = new Trader(cluster, namespace, await images.app());

@@ -68,6 +68,7 @@ export const catalogue = {
   pause: { family: "pause", package: "." },
   "kubelet-client": { family: "kubelet-client", package: "." },
   "go-regexp": { family: "go-regexp", package: "." },
+  "go-httpproxy": { family: "go-httpproxy", package: "." },
 } as const satisfies Record<string, Tool>;
 
 /** The name of a program in the catalogue. */
