@@ -35,20 +35,53 @@ import file32 from "./rbac/leader-election-role.yaml" with { type: "text" };
 import file33 from "./rbac/manager-role.yaml" with { type: "text" };
 import file34 from "./rbac/service-account.yaml" with { type: "text" };
 import file35 from "./rbac/user-roles.yaml" with { type: "text" };
-import file36 from "./samples/in-cluster-build/dockerfile.yaml" with { type: "text" };
-import file37 from "./samples/in-cluster-build/kustomization.yaml" with { type: "text" };
-import file38 from "./samples/in-cluster-build/onload.yaml" with { type: "text" };
-import file39 from "./samples/namespace/kustomization.yaml" with { type: "text" };
-import file40 from "./samples/namespace/namespace.yaml" with { type: "text" };
-import file41 from "./samples/namespace/service-account.yaml" with { type: "text" };
-import file42 from "./samples/onload/kustomization.yaml" with { type: "text" };
-import file43 from "./samples/onload/onload_v1alpha1_onload.yaml" with { type: "text" };
-import file44 from "./samples/pod/kustomization.yaml" with { type: "text" };
-import file45 from "./samples/pod/pod.yaml" with { type: "text" };
-import file46 from "./samples/profiles/kustomization.yaml" with { type: "text" };
-import file47 from "./samples/profiles/latency.yaml" with { type: "text" };
-import file48 from "./secure-metrics/kustomization.yaml" with { type: "text" };
-import file49 from "./secure-metrics/roles.yaml" with { type: "text" };
+import file36 from "./samples/in-cluster-build-openshift/kustomization.yaml" with { type: "text" };
+import file37 from "./samples/in-cluster-build-openshift/onload.yaml" with { type: "text" };
+import file38 from "./samples/in-cluster-build-ubuntu/kustomization.yaml" with { type: "text" };
+import file39 from "./samples/in-cluster-build-ubuntu/onload.yaml" with { type: "text" };
+import file40 from "./samples/in-cluster-build/kustomization.yaml" with { type: "text" };
+import file41 from "./samples/in-cluster-build/onload.yaml" with { type: "text" };
+import file42 from "./samples/module-dockerfile/dockerfile.yaml" with { type: "text" };
+import file43 from "./samples/module-dockerfile/kustomization.yaml" with { type: "text" };
+import file44 from "./samples/namespace/kustomization.yaml" with { type: "text" };
+import file45 from "./samples/namespace/namespace.yaml" with { type: "text" };
+import file46 from "./samples/namespace/service-account.yaml" with { type: "text" };
+import file47 from "./samples/networks/bond.yaml" with { type: "text" };
+import file48 from "./samples/networks/host-device.yaml" with { type: "text" };
+import file49 from "./samples/networks/ipvlan.yaml" with { type: "text" };
+import file50 from "./samples/networks/kustomization.yaml" with { type: "text" };
+import file51 from "./samples/networks/macvlan.yaml" with { type: "text" };
+import file52 from "./samples/networks/sriov.yaml" with { type: "text" };
+import file53 from "./samples/onload/kustomization.yaml" with { type: "text" };
+import file54 from "./samples/onload/onload_v1alpha1_onload.yaml" with { type: "text" };
+import file55 from "./samples/pod-x3/kustomization.yaml" with { type: "text" };
+import file56 from "./samples/pod-x3/pod.yaml" with { type: "text" };
+import file57 from "./samples/pod-x4/kustomization.yaml" with { type: "text" };
+import file58 from "./samples/pod-x4/pod.yaml" with { type: "text" };
+import file59 from "./samples/pod/kustomization.yaml" with { type: "text" };
+import file60 from "./samples/pod/pod.yaml" with { type: "text" };
+import file61 from "./samples/profiles/kustomization.yaml" with { type: "text" };
+import file62 from "./samples/profiles/latency.yaml" with { type: "text" };
+import file63 from "./samples/sfnettest/client.yaml" with { type: "text" };
+import file64 from "./samples/sfnettest/kustomization.yaml" with { type: "text" };
+import file65 from "./samples/sfnettest/server.yaml" with { type: "text" };
+import file66 from "./samples/sfptpd-bond/config.yaml" with { type: "text" };
+import file67 from "./samples/sfptpd-bond/kustomization.yaml" with { type: "text" };
+import file68 from "./samples/sfptpd-link-local/config.yaml" with { type: "text" };
+import file69 from "./samples/sfptpd-link-local/kustomization.yaml" with { type: "text" };
+import file70 from "./samples/sfptpd-monitoring/kustomization.yaml" with { type: "text" };
+import file71 from "./samples/sfptpd-monitoring/pod-monitor.yaml" with { type: "text" };
+import file72 from "./samples/sfptpd-monitoring/rules.yaml" with { type: "text" };
+import file73 from "./samples/sfptpd-openshift/kustomization.yaml" with { type: "text" };
+import file74 from "./samples/sfptpd-openshift/machine-config.yaml" with { type: "text" };
+import file75 from "./samples/sfptpd-system-clock/config.yaml" with { type: "text" };
+import file76 from "./samples/sfptpd-system-clock/kustomization.yaml" with { type: "text" };
+import file77 from "./samples/sfptpd/daemonset.yaml" with { type: "text" };
+import file78 from "./samples/sfptpd/kustomization.yaml" with { type: "text" };
+import file79 from "./samples/sfptpd/namespace.yaml" with { type: "text" };
+import file80 from "./samples/sfptpd/service-account.yaml" with { type: "text" };
+import file81 from "./secure-metrics/kustomization.yaml" with { type: "text" };
+import file82 from "./secure-metrics/roles.yaml" with { type: "text" };
 
 /** Texts of the manifests by their path below internal/manifests. */
 export const FILES: Readonly<Record<string, string>> = {
@@ -88,18 +121,51 @@ export const FILES: Readonly<Record<string, string>> = {
   "rbac/manager-role.yaml": file33,
   "rbac/service-account.yaml": file34,
   "rbac/user-roles.yaml": file35,
-  "samples/in-cluster-build/dockerfile.yaml": file36,
-  "samples/in-cluster-build/kustomization.yaml": file37,
-  "samples/in-cluster-build/onload.yaml": file38,
-  "samples/namespace/kustomization.yaml": file39,
-  "samples/namespace/namespace.yaml": file40,
-  "samples/namespace/service-account.yaml": file41,
-  "samples/onload/kustomization.yaml": file42,
-  "samples/onload/onload_v1alpha1_onload.yaml": file43,
-  "samples/pod/kustomization.yaml": file44,
-  "samples/pod/pod.yaml": file45,
-  "samples/profiles/kustomization.yaml": file46,
-  "samples/profiles/latency.yaml": file47,
-  "secure-metrics/kustomization.yaml": file48,
-  "secure-metrics/roles.yaml": file49,
+  "samples/in-cluster-build-openshift/kustomization.yaml": file36,
+  "samples/in-cluster-build-openshift/onload.yaml": file37,
+  "samples/in-cluster-build-ubuntu/kustomization.yaml": file38,
+  "samples/in-cluster-build-ubuntu/onload.yaml": file39,
+  "samples/in-cluster-build/kustomization.yaml": file40,
+  "samples/in-cluster-build/onload.yaml": file41,
+  "samples/module-dockerfile/dockerfile.yaml": file42,
+  "samples/module-dockerfile/kustomization.yaml": file43,
+  "samples/namespace/kustomization.yaml": file44,
+  "samples/namespace/namespace.yaml": file45,
+  "samples/namespace/service-account.yaml": file46,
+  "samples/networks/bond.yaml": file47,
+  "samples/networks/host-device.yaml": file48,
+  "samples/networks/ipvlan.yaml": file49,
+  "samples/networks/kustomization.yaml": file50,
+  "samples/networks/macvlan.yaml": file51,
+  "samples/networks/sriov.yaml": file52,
+  "samples/onload/kustomization.yaml": file53,
+  "samples/onload/onload_v1alpha1_onload.yaml": file54,
+  "samples/pod-x3/kustomization.yaml": file55,
+  "samples/pod-x3/pod.yaml": file56,
+  "samples/pod-x4/kustomization.yaml": file57,
+  "samples/pod-x4/pod.yaml": file58,
+  "samples/pod/kustomization.yaml": file59,
+  "samples/pod/pod.yaml": file60,
+  "samples/profiles/kustomization.yaml": file61,
+  "samples/profiles/latency.yaml": file62,
+  "samples/sfnettest/client.yaml": file63,
+  "samples/sfnettest/kustomization.yaml": file64,
+  "samples/sfnettest/server.yaml": file65,
+  "samples/sfptpd-bond/config.yaml": file66,
+  "samples/sfptpd-bond/kustomization.yaml": file67,
+  "samples/sfptpd-link-local/config.yaml": file68,
+  "samples/sfptpd-link-local/kustomization.yaml": file69,
+  "samples/sfptpd-monitoring/kustomization.yaml": file70,
+  "samples/sfptpd-monitoring/pod-monitor.yaml": file71,
+  "samples/sfptpd-monitoring/rules.yaml": file72,
+  "samples/sfptpd-openshift/kustomization.yaml": file73,
+  "samples/sfptpd-openshift/machine-config.yaml": file74,
+  "samples/sfptpd-system-clock/config.yaml": file75,
+  "samples/sfptpd-system-clock/kustomization.yaml": file76,
+  "samples/sfptpd/daemonset.yaml": file77,
+  "samples/sfptpd/kustomization.yaml": file78,
+  "samples/sfptpd/namespace.yaml": file79,
+  "samples/sfptpd/service-account.yaml": file80,
+  "secure-metrics/kustomization.yaml": file81,
+  "secure-metrics/roles.yaml": file82,
 };
