@@ -108,6 +108,35 @@ describe("alerts and dashboard read metrics that there are", () => {
   });
 });
 
+describe("the alerts of the PTP daemon's sample", () => {
+  const [, sample] = parseAllDocuments(render("samples/sfptpd-monitoring")).map((document) => document.toJS());
+  const alerts: Rule[] = sample.spec.groups[0].rules;
+  // Metrics of sfptpd 3.9, with the prefix of the sample's configurations.
+  const metrics = ["sfptpd_in_sync", "sfptpd_is_disciplining", "sfptpd_alarms", "sfptpd_last_update_seconds"];
+  for (const { alert, expr, annotations } of alerts) {
+    test(`${alert}: ${expr}`, () => {
+      const uses = usesOf(expr);
+      expect(uses.length).toBeGreaterThan(0);
+      for (const { metric, labels } of uses) {
+        expect(metrics).toContain(metric);
+        for (const label of labels) expect(["node", "sync"]).toContain(label);
+      }
+      expect(annotations.description).not.toBe("");
+    });
+  }
+
+  test.each(["bond", "link-local", "system-clock"])(
+    "sfptpd-%s serves metrics with that prefix, on the port of the pod",
+    (name) => {
+      const objects = parseAllDocuments(render(`samples/sfptpd-${name}`)).map((document) => document.toJS());
+      const config: string = objects.find(({ kind }) => kind === "ConfigMap").data["sfptpd.cfg"];
+      const { ports } = objects.find(({ kind }) => kind === "DaemonSet").spec.template.spec.containers[0];
+      expect(config).toContain("\nopenmetrics_prefix sfptpd_\n");
+      expect(config).toContain(`\nopenmetrics_tcp 0.0.0.0:${ports[0].containerPort}\n`);
+    },
+  );
+});
+
 describe("alerts", () => {
   test("say what is wrong and what to do, under names of their own", () => {
     expect(new Set(rules.map(({ alert }) => alert)).size).toBe(rules.length);

@@ -9,8 +9,19 @@ const SAMPLES: Record<string, string> = {
   namespace: "A namespace for the Onload resource, with its ServiceAccount",
   onload: "An Onload resource with images that exist already",
   "in-cluster-build": "The same, with kernel modules that KMM builds in the cluster",
+  "in-cluster-build-openshift": "The same for OpenShift, with the registry of the cluster",
+  "in-cluster-build-ubuntu": "The same for nodes with Ubuntu",
   pod: "A pod that uses Onload",
+  "pod-x4": "A pod that uses Onload on an X4 NIC with its express datapath, with the huge pages that this needs",
+  "pod-x3": "A pod that uses Onload on an X3 NIC, with the huge pages that this needs",
   profiles: "Onload's latency profile as a ConfigMap",
+  networks: "Multus networks for pods: ipvlan, macvlan, host-device, bond and SR-IOV",
+  sfnettest: "Server and client that measure latency, with the latency profile",
+  "sfptpd-bond": "The PTP daemon as a DaemonSet, with a master clock that it reaches through bond0",
+  "sfptpd-link-local": "The same as the clock of its neighbours, without a master clock",
+  "sfptpd-system-clock": "The same for a trial without PTP, which changes no clock",
+  "sfptpd-openshift": "A MachineConfig that stops chronyd on OpenShift's workers",
+  "sfptpd-monitoring": "A monitor and alert rules for the PTP daemon",
 };
 
 export default defineSubcommand({

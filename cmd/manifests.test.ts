@@ -127,7 +127,7 @@ describe("bad input is one line and exit code 2", () => {
     "an unknown part": [["instal"], 'Unknown command "instal": did you mean install?\n'],
     "an unknown sample": [
       ["sample", "nothing"],
-      'Unknown sample "nothing": use one of namespace, onload, in-cluster-build, pod, profiles\n',
+      'Unknown sample "nothing": use one of namespace, onload, in-cluster-build, in-cluster-build-openshift, in-cluster-build-ubuntu, pod, pod-x4, pod-x3, profiles, networks, sfnettest, sfptpd-bond, sfptpd-link-local, sfptpd-system-clock, sfptpd-openshift, sfptpd-monitoring\n',
     ],
     "an image without a tag": [
       ["install", "--image=localhost:5000/onloadctl"],

@@ -45,6 +45,10 @@ const root: Subcommand = {
       summary: "Show what the operator would do next; changes nothing",
       load: async () => (await import("./plan.ts")).default,
     },
+    profile: {
+      summary: "Show, check and convert Onload's profiles, without running them",
+      load: async () => (await import("./profile.ts")).default,
+    },
     uninstall: {
       summary: "Remove Onload from all nodes, and then the operator",
       load: async () => (await import("./uninstall.ts")).default,

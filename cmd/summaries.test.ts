@@ -4,11 +4,13 @@ import type { Subcommand } from "../internal/cli/command.ts";
 import buildImages from "./build-images.ts";
 import devicePlugin from "./device-plugin.ts";
 import manifests from "./manifests.ts";
+import profile from "./profile.ts";
 
 const parents: [string, Subcommand][] = [
   ["build-images", buildImages],
   ["device-plugin", devicePlugin],
   ["manifests", manifests],
+  ["profile", profile],
 ];
 for (const [parent, { subcommands }] of parents) {
   test.each(Object.entries(subcommands ?? {}))(`the summary of ${parent} %s is its own`, async (_, child) => {

@@ -57,7 +57,7 @@ function embedManifests(): string {
 
 const generatedManifests = new Map([
   ["crd/onload.amd.com_onloads.yaml", crd],
-  ["samples/in-cluster-build/dockerfile.yaml", dockerfile],
+  ["samples/module-dockerfile/dockerfile.yaml", dockerfile],
 ]);
 
 /** Texts by the path of their file in the checkout. */

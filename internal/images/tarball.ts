@@ -16,6 +16,17 @@ export interface TarballFacts {
   digest: string;
   /** Paths under the folder. */
   files: Set<string>;
+  /** The texts of the files that were asked for, by their path under the folder. */
+  texts: Map<string, Buffer>;
+}
+
+/** Files of a tarball to read too. */
+interface Wanted {
+  /** Whether the file at a path under the folder is one of them. */
+  is(path: string): boolean;
+  /** The largest of them, in bytes. */
+  maxBytes: number;
+  maxFiles: number;
 }
 
 /** A release of Onload has about 6,000 entries, 60 MB, folders 10 deep, and a README of 5 kB. */
@@ -31,12 +42,13 @@ export const MAX_README = 1024 * 1024;
  *
  * @throws Error saying what is wrong with the file
  */
-export async function readTarball(path: string, signal?: AbortSignal): Promise<TarballFacts> {
+export async function readTarball(path: string, signal?: AbortSignal, wanted?: Wanted): Promise<TarballFacts> {
   const hash = createHash("sha256");
   const file = createReadStream(path);
   file.on("data", (chunk) => hash.update(chunk));
   const escapes = new EscapeCheck();
   const paths = new Set<string>();
+  const texts = new Map<string, Buffer>();
   let names = 0;
   let size = 0;
   let readme = "";
@@ -61,6 +73,11 @@ export async function readTarball(path: string, signal?: AbortSignal): Promise<T
         if (limit !== undefined) throw new LimitError(`it has more than ${limit} (at "${header.name.slice(0, 200)}")`);
         if (/^(\.\/)?[^/]+\/README$/.test(header.name)) {
           readme = (await bytes(content, MAX_README, `its entry "${header.name}"`)).toString();
+        }
+        const inside = clean(header.name).split("/").slice(1).join("/");
+        if (wanted?.is(inside) && (header.type ?? "file") === "file") {
+          if (texts.size >= wanted.maxFiles) throw new LimitError(`it has more than ${wanted.maxFiles} such files`);
+          texts.set(inside, await bytes(content, wanted.maxBytes, `its entry "${header.name}"`));
         }
         return undefined;
       },
@@ -87,7 +104,7 @@ export async function readTarball(path: string, signal?: AbortSignal): Promise<T
     throw new Error(`Cannot use ${path}: a release tarball holds one folder, this one ${folders.size}`);
   }
   const files = new Set([...paths].map((name) => name.slice(folder.length + 1)));
-  return { folder, readme, digest: `sha256:${hash.digest("hex")}`, files };
+  return { folder, readme, digest: `sha256:${hash.digest("hex")}`, files, texts };
 }
 
 /**

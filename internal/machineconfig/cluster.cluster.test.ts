@@ -136,3 +136,11 @@ test("a MachineConfig of another purpose is neither overwritten nor deleted", as
   }
   expect((await cluster.request("GET", `${COLLECTION}/${OTHER}`)).spec).toEqual({ fips: true });
 });
+
+test("the sample that stops chronyd is taken", async () => {
+  const program = join(import.meta.dir, "../../cmd/onloadctl.ts");
+  const child = Bun.spawn([process.execPath, program, "manifests", "sample", "sfptpd-openshift"], { stdout: "pipe" });
+  await cluster.kubectl(["apply", "-f", "-"], { input: await new Response(child.stdout).text() });
+  const { spec } = await cluster.request("GET", `${COLLECTION}/99-worker-sfptpd-disable-chronyd`);
+  expect(spec.config.systemd.units).toEqual([{ name: "chronyd.service", enabled: false, mask: true }]);
+});

@@ -36,20 +36,53 @@ import file33 from "./rbac/leader-election-role.yaml" with { type: "text" };
 import file34 from "./rbac/manager-role.yaml" with { type: "text" };
 import file35 from "./rbac/service-account.yaml" with { type: "text" };
 import file36 from "./rbac/user-roles.yaml" with { type: "text" };
-import file37 from "./samples/in-cluster-build/dockerfile.yaml" with { type: "text" };
-import file38 from "./samples/in-cluster-build/kustomization.yaml" with { type: "text" };
-import file39 from "./samples/in-cluster-build/onload.yaml" with { type: "text" };
-import file40 from "./samples/namespace/kustomization.yaml" with { type: "text" };
-import file41 from "./samples/namespace/namespace.yaml" with { type: "text" };
-import file42 from "./samples/namespace/service-account.yaml" with { type: "text" };
-import file43 from "./samples/onload/kustomization.yaml" with { type: "text" };
-import file44 from "./samples/onload/onload_v1alpha1_onload.yaml" with { type: "text" };
-import file45 from "./samples/pod/kustomization.yaml" with { type: "text" };
-import file46 from "./samples/pod/pod.yaml" with { type: "text" };
-import file47 from "./samples/profiles/kustomization.yaml" with { type: "text" };
-import file48 from "./samples/profiles/latency.yaml" with { type: "text" };
-import file49 from "./secure-metrics/kustomization.yaml" with { type: "text" };
-import file50 from "./secure-metrics/roles.yaml" with { type: "text" };
+import file37 from "./samples/in-cluster-build-openshift/kustomization.yaml" with { type: "text" };
+import file38 from "./samples/in-cluster-build-openshift/onload.yaml" with { type: "text" };
+import file39 from "./samples/in-cluster-build-ubuntu/kustomization.yaml" with { type: "text" };
+import file40 from "./samples/in-cluster-build-ubuntu/onload.yaml" with { type: "text" };
+import file41 from "./samples/in-cluster-build/kustomization.yaml" with { type: "text" };
+import file42 from "./samples/in-cluster-build/onload.yaml" with { type: "text" };
+import file43 from "./samples/module-dockerfile/dockerfile.yaml" with { type: "text" };
+import file44 from "./samples/module-dockerfile/kustomization.yaml" with { type: "text" };
+import file45 from "./samples/namespace/kustomization.yaml" with { type: "text" };
+import file46 from "./samples/namespace/namespace.yaml" with { type: "text" };
+import file47 from "./samples/namespace/service-account.yaml" with { type: "text" };
+import file48 from "./samples/networks/bond.yaml" with { type: "text" };
+import file49 from "./samples/networks/host-device.yaml" with { type: "text" };
+import file50 from "./samples/networks/ipvlan.yaml" with { type: "text" };
+import file51 from "./samples/networks/kustomization.yaml" with { type: "text" };
+import file52 from "./samples/networks/macvlan.yaml" with { type: "text" };
+import file53 from "./samples/networks/sriov.yaml" with { type: "text" };
+import file54 from "./samples/onload/kustomization.yaml" with { type: "text" };
+import file55 from "./samples/onload/onload_v1alpha1_onload.yaml" with { type: "text" };
+import file56 from "./samples/pod-x3/kustomization.yaml" with { type: "text" };
+import file57 from "./samples/pod-x3/pod.yaml" with { type: "text" };
+import file58 from "./samples/pod-x4/kustomization.yaml" with { type: "text" };
+import file59 from "./samples/pod-x4/pod.yaml" with { type: "text" };
+import file60 from "./samples/pod/kustomization.yaml" with { type: "text" };
+import file61 from "./samples/pod/pod.yaml" with { type: "text" };
+import file62 from "./samples/profiles/kustomization.yaml" with { type: "text" };
+import file63 from "./samples/profiles/latency.yaml" with { type: "text" };
+import file64 from "./samples/sfnettest/client.yaml" with { type: "text" };
+import file65 from "./samples/sfnettest/kustomization.yaml" with { type: "text" };
+import file66 from "./samples/sfnettest/server.yaml" with { type: "text" };
+import file67 from "./samples/sfptpd-bond/config.yaml" with { type: "text" };
+import file68 from "./samples/sfptpd-bond/kustomization.yaml" with { type: "text" };
+import file69 from "./samples/sfptpd-link-local/config.yaml" with { type: "text" };
+import file70 from "./samples/sfptpd-link-local/kustomization.yaml" with { type: "text" };
+import file71 from "./samples/sfptpd-monitoring/kustomization.yaml" with { type: "text" };
+import file72 from "./samples/sfptpd-monitoring/pod-monitor.yaml" with { type: "text" };
+import file73 from "./samples/sfptpd-monitoring/rules.yaml" with { type: "text" };
+import file74 from "./samples/sfptpd-openshift/kustomization.yaml" with { type: "text" };
+import file75 from "./samples/sfptpd-openshift/machine-config.yaml" with { type: "text" };
+import file76 from "./samples/sfptpd-system-clock/config.yaml" with { type: "text" };
+import file77 from "./samples/sfptpd-system-clock/kustomization.yaml" with { type: "text" };
+import file78 from "./samples/sfptpd/daemonset.yaml" with { type: "text" };
+import file79 from "./samples/sfptpd/kustomization.yaml" with { type: "text" };
+import file80 from "./samples/sfptpd/namespace.yaml" with { type: "text" };
+import file81 from "./samples/sfptpd/service-account.yaml" with { type: "text" };
+import file82 from "./secure-metrics/kustomization.yaml" with { type: "text" };
+import file83 from "./secure-metrics/roles.yaml" with { type: "text" };
 
 /** Texts of the manifests by their path below internal/manifests. */
 export const FILES: Readonly<Record<string, string>> = {
@@ -90,18 +123,51 @@ export const FILES: Readonly<Record<string, string>> = {
   "rbac/manager-role.yaml": file34,
   "rbac/service-account.yaml": file35,
   "rbac/user-roles.yaml": file36,
-  "samples/in-cluster-build/dockerfile.yaml": file37,
-  "samples/in-cluster-build/kustomization.yaml": file38,
-  "samples/in-cluster-build/onload.yaml": file39,
-  "samples/namespace/kustomization.yaml": file40,
-  "samples/namespace/namespace.yaml": file41,
-  "samples/namespace/service-account.yaml": file42,
-  "samples/onload/kustomization.yaml": file43,
-  "samples/onload/onload_v1alpha1_onload.yaml": file44,
-  "samples/pod/kustomization.yaml": file45,
-  "samples/pod/pod.yaml": file46,
-  "samples/profiles/kustomization.yaml": file47,
-  "samples/profiles/latency.yaml": file48,
-  "secure-metrics/kustomization.yaml": file49,
-  "secure-metrics/roles.yaml": file50,
+  "samples/in-cluster-build-openshift/kustomization.yaml": file37,
+  "samples/in-cluster-build-openshift/onload.yaml": file38,
+  "samples/in-cluster-build-ubuntu/kustomization.yaml": file39,
+  "samples/in-cluster-build-ubuntu/onload.yaml": file40,
+  "samples/in-cluster-build/kustomization.yaml": file41,
+  "samples/in-cluster-build/onload.yaml": file42,
+  "samples/module-dockerfile/dockerfile.yaml": file43,
+  "samples/module-dockerfile/kustomization.yaml": file44,
+  "samples/namespace/kustomization.yaml": file45,
+  "samples/namespace/namespace.yaml": file46,
+  "samples/namespace/service-account.yaml": file47,
+  "samples/networks/bond.yaml": file48,
+  "samples/networks/host-device.yaml": file49,
+  "samples/networks/ipvlan.yaml": file50,
+  "samples/networks/kustomization.yaml": file51,
+  "samples/networks/macvlan.yaml": file52,
+  "samples/networks/sriov.yaml": file53,
+  "samples/onload/kustomization.yaml": file54,
+  "samples/onload/onload_v1alpha1_onload.yaml": file55,
+  "samples/pod-x3/kustomization.yaml": file56,
+  "samples/pod-x3/pod.yaml": file57,
+  "samples/pod-x4/kustomization.yaml": file58,
+  "samples/pod-x4/pod.yaml": file59,
+  "samples/pod/kustomization.yaml": file60,
+  "samples/pod/pod.yaml": file61,
+  "samples/profiles/kustomization.yaml": file62,
+  "samples/profiles/latency.yaml": file63,
+  "samples/sfnettest/client.yaml": file64,
+  "samples/sfnettest/kustomization.yaml": file65,
+  "samples/sfnettest/server.yaml": file66,
+  "samples/sfptpd-bond/config.yaml": file67,
+  "samples/sfptpd-bond/kustomization.yaml": file68,
+  "samples/sfptpd-link-local/config.yaml": file69,
+  "samples/sfptpd-link-local/kustomization.yaml": file70,
+  "samples/sfptpd-monitoring/kustomization.yaml": file71,
+  "samples/sfptpd-monitoring/pod-monitor.yaml": file72,
+  "samples/sfptpd-monitoring/rules.yaml": file73,
+  "samples/sfptpd-openshift/kustomization.yaml": file74,
+  "samples/sfptpd-openshift/machine-config.yaml": file75,
+  "samples/sfptpd-system-clock/config.yaml": file76,
+  "samples/sfptpd-system-clock/kustomization.yaml": file77,
+  "samples/sfptpd/daemonset.yaml": file78,
+  "samples/sfptpd/kustomization.yaml": file79,
+  "samples/sfptpd/namespace.yaml": file80,
+  "samples/sfptpd/service-account.yaml": file81,
+  "secure-metrics/kustomization.yaml": file82,
+  "secure-metrics/roles.yaml": file83,
 };

@@ -1,10 +1,11 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join, relative } from "node:path";
+import { dirname, join, relative } from "node:path";
 import { parseAllDocuments } from "yaml";
 import { RequestError, sharedControlPlane, type Cluster } from "../testcluster/index.ts";
 import { poll } from "../testcluster/lib/poll.ts";
+import { FILES } from "./files.gen.ts";
 import { render, type RenderOptions } from "./render.ts";
 import { admission } from "./testing/policies.ts";
 
@@ -33,19 +34,15 @@ function byName(yaml: string): Record<string, unknown> {
   return Object.fromEntries(objects.map((object) => [`${object.kind}/${object.metadata.name}`, object]));
 }
 
+/** Samples of kinds that the control plane does not know by itself. */
+const NEED_CRDS = ["samples/sfptpd-monitoring", "samples/sfptpd-openshift"];
+
+const SAMPLES = Object.keys(FILES)
+  .filter((path) => path.startsWith("samples/") && path.endsWith("/kustomization.yaml"))
+  .map((path) => dirname(path));
+
 describe("the trees are what kustomize makes of them", () => {
-  for (const tree of [
-    "default",
-    "before-1.30",
-    "crd",
-    "openshift",
-    "prometheus",
-    "secure-metrics",
-    "samples/onload",
-    "samples/in-cluster-build",
-    "samples/pod",
-    "samples/profiles",
-  ]) {
+  for (const tree of ["default", "before-1.30", "crd", "openshift", "prometheus", "secure-metrics", ...SAMPLES]) {
     test(tree, async () => {
       const kustomized = await cluster.kubectl(["kustomize", join(import.meta.dir, tree)]);
       expect(byName(render(tree))).toEqual(byName(kustomized));
@@ -146,20 +143,125 @@ describe("the API server takes", () => {
     });
   });
 
-  test("the samples, for real", async () => {
+  test("the samples of Onload resources, for real", async () => {
     await cluster.apply(render("crd"));
     await cluster.apply(render("samples/namespace"));
     await poll(
       async () => {
-        await cluster.apply(render("samples/onload"));
-        await cluster.apply(render("samples/in-cluster-build"));
+        for (const sample of SAMPLES.filter((each) => /\/(onload|in-cluster-build.*)$/.test(each))) {
+          await cluster.apply(render(sample));
+        }
         return true;
       },
-      { what: "the sample being accepted" },
+      { what: "the samples being accepted" },
     );
     await cluster.kubectl(["delete", "namespace", "onload-runtime", "--wait=false"]);
   });
+
+  test("the samples of the PTP daemon, strictly", async () => {
+    await cluster.kubectl(["apply", "--validate=strict", "-f", "-"], { input: render("samples/sfptpd") });
+    for (const sample of SAMPLES.filter((each) => each.startsWith("samples/sfptpd-") && !NEED_CRDS.includes(each))) {
+      await cluster.kubectl(["apply", "--validate=strict", "-f", "-"], { input: render(sample) });
+    }
+    // The DaemonSet's controller would not say that Pod Security refuses its pods.
+    const template = byName(render("samples/sfptpd"))["DaemonSet/sfptpd"] as { spec: { template: { spec: object } } };
+    const body = { apiVersion: "v1", kind: "Pod", metadata: { name: "p" }, spec: template.spec.template.spec };
+    await cluster.request("POST", "/api/v1/namespaces/sfptpd/pods?dryRun=All", { body });
+    await cluster.kubectl(["delete", "namespace", "sfptpd", "--wait=false"]);
+  });
+
+  test("the samples of pods, in a namespace with Pod Security's restricted level", async () => {
+    const namespace = await cluster.createNamespace("m");
+    const restricted = "pod-security.kubernetes.io/enforce=restricted";
+    await cluster.kubectl(["label", "--overwrite", "namespace", namespace, restricted]);
+    for (const sample of ["samples/pod", "samples/pod-x4", "samples/pod-x3", "samples/sfnettest"]) {
+      const input = render(sample);
+      // Pods are refused until the controllers have made the namespace's ServiceAccount.
+      await poll(
+        async () =>
+          await cluster
+            .kubectl(["apply", "-n", namespace, "--validate=strict", "-f", "-"], { input })
+            .catch(retryWithout),
+        { what: "the ServiceAccount default" },
+      );
+    }
+    const { items } = await cluster.request("GET", `/api/v1/namespaces/${namespace}/pods`);
+    const names = items.map(({ metadata }: { metadata: { name: string } }) => metadata.name).sort();
+    expect(names).toEqual([
+      "onload-app",
+      "onload-app-x3",
+      "onload-app-x4",
+      "onload-sfnettest-client",
+      "onload-sfnettest-server",
+    ]);
+    for (const { metadata, spec } of items) {
+      const pages = metadata.name.includes("-x") ? "128Mi" : undefined;
+      expect(spec.containers[0].resources.requests["hugepages-2Mi"]).toBe(pages);
+    }
+  });
+
+  test("the samples of what others define: networks of Multus, and monitors of the Prometheus operator", async () => {
+    const namespace = await cluster.createNamespace("m");
+    const crds = [
+      standInCrd("k8s.cni.cncf.io", "v1", "NetworkAttachmentDefinition", "network-attachment-definitions"),
+      standInCrd("monitoring.coreos.com", "v1", "PodMonitor", "podmonitors"),
+      standInCrd("monitoring.coreos.com", "v1", "PrometheusRule", "prometheusrules"),
+    ];
+    for (const crd of crds) await cluster.apply(JSON.stringify(crd));
+    for (const { metadata } of crds) {
+      await cluster.kubectl(["wait", "--for=condition=Established", "--timeout=60s", `crd/${metadata.name}`]);
+    }
+    const networks = byName(render("samples/networks"));
+    for (const [name, network] of Object.entries(networks)) {
+      const { config } = (network as { spec: { config: string } }).spec;
+      const { cniVersion, type, name: own } = JSON.parse(config) as Record<string, string>;
+      expect({ cniVersion, name: `NetworkAttachmentDefinition/${own}` }).toEqual({ cniVersion: "0.3.1", name });
+      expect(type).toMatch(/^(ipvlan|macvlan|host-device|bond|sriov)$/);
+    }
+    const monitoring = render("samples/sfptpd-monitoring", { namespace });
+    for (const input of [render("samples/networks"), monitoring]) {
+      await cluster.kubectl(["apply", "-n", namespace, "-f", "-"], { input });
+    }
+    const { items } = await cluster.request(
+      "GET",
+      `/apis/k8s.cni.cncf.io/v1/namespaces/${namespace}/network-attachment-definitions`,
+    );
+    expect(items).toHaveLength(5);
+    for (const { metadata } of crds) await cluster.kubectl(["delete", "crd", metadata.name, "--wait=false"]);
+  });
+
+  test("every pod's network is among the networks", () => {
+    const networks = Object.keys(byName(render("samples/networks"))).map((name) => name.split("/")[1]);
+    for (const sample of ["samples/pod", "samples/pod-x4", "samples/pod-x3", "samples/sfnettest"]) {
+      for (const object of Object.values(byName(render(sample)))) {
+        const { annotations } = (object as { metadata: { annotations?: Record<string, string> } }).metadata;
+        if (annotations) expect(networks).toContain(annotations["k8s.v1.cni.cncf.io/networks"]);
+      }
+    }
+  });
 });
+
+/** Nothing yet, if a pod was refused because its ServiceAccount is not there. */
+function retryWithout(error: Error): undefined {
+  if (!error.message.includes("serviceaccount")) throw error;
+}
+
+/** A stand-in for a CRD of others. Any spec is taken. */
+function standInCrd(group: string, version: string, kind: string, plural: string) {
+  const spec = { type: "object", "x-kubernetes-preserve-unknown-fields": true };
+  const schema = { openAPIV3Schema: { type: "object", properties: { spec } } };
+  return {
+    apiVersion: "apiextensions.k8s.io/v1",
+    kind: "CustomResourceDefinition",
+    metadata: { name: `${plural}.${group}` },
+    spec: {
+      group,
+      scope: "Namespaced",
+      names: { kind, plural, singular: kind.toLowerCase() },
+      versions: [{ name: version, served: true, storage: true, schema }],
+    },
+  };
+}
 
 /** The Deployment of Xilinx-CNS/kubernetes-onload, as its kustomize tree makes it, without pods. */
 function originalDeployment(namespace: string, labels: Record<string, string>): object {

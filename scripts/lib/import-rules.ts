@@ -18,6 +18,7 @@ const LAYERS: Record<string, readonly string[]> = {
   controlplane: ["api"],
   licenses: [],
   images: ["licenses", "api"],
+  profiles: ["images"],
   machineconfig: ["kube", "api"],
   testcluster: [],
 };

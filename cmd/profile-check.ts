@@ -1,0 +1,25 @@
+import { commonArgs, defineSubcommand } from "../internal/cli/command.ts";
+import { printText } from "../internal/cli/output.ts";
+import { formatTable } from "../internal/cli/table.ts";
+import { checkSettings } from "../internal/profiles/check.ts";
+import { profileArgs, readSettings } from "./shared/profiles.ts";
+
+export default defineSubcommand({
+  summary: "Find unknown and contradictory EF_ variables",
+  description:
+    "Onload goes on without a word, or with a line in the kernel's log, if it does not know a variable, cannot read its value, or has settings that exclude each other. The exit code is 1 if there are such settings.",
+  args: { ...profileArgs, ...commonArgs },
+  examples: [{ run: "onloadctl profile check ./my.opf", does: "Check a profile of your own" }],
+  async run({ args, signal }) {
+    const { settings } = await readSettings(args, signal);
+    const problems = checkSettings(Object.fromEntries(settings.map(({ name, value }) => [name, value])));
+    if (problems.length === 0) return 0;
+    printText(
+      formatTable(
+        ["name", "problem"],
+        problems.map(({ name, message }) => [name, message]),
+      ),
+    );
+    return 1;
+  },
+});
