@@ -1,8 +1,9 @@
 import type { Cluster, Context } from "@kubernetes/client-node/dist/config_types.js";
-import { readFile } from "node:fs/promises";
 import { delimiter, dirname, resolve } from "node:path";
 import { isIPv4 } from "node:net";
 import { URL } from "node:url";
+import { readSmallFile } from "../cli/small-file.ts";
+import { checkShape } from "./kubeconfig-shape.ts";
 import { refreshingCredentials, type ClusterConfig } from "./credentials.ts";
 import { parseImpersonation } from "./impersonation.ts";
 import type { ExecConfig } from "./exec-plugin.ts";
@@ -22,6 +23,9 @@ export interface KubeconfigOptions {
   /** Monotonic clock in milliseconds. */
   now?: () => number;
 }
+
+/** A cluster, with its certificates, takes about 6 kB. */
+const MAX_KUBECONFIG = 4 * 1024 * 1024;
 
 /** Files named by $KUBECONFIG, or none. */
 export function kubeconfigList(value: string | undefined): string[] {
@@ -104,7 +108,7 @@ async function readFiles(files: readonly string[]): Promise<Kubeconfig> {
   for (const file of files) {
     let text: string;
     try {
-      text = await readFile(file, "utf8");
+      text = (await readSmallFile(file, { maxBytes: MAX_KUBECONFIG })).toString("utf8");
     } catch (error) {
       if (files.length > 1 && (error as NodeJS.ErrnoException).code === "ENOENT") continue;
       throw error;
@@ -126,8 +130,8 @@ async function parse(text: string, dir: string): Promise<Kubeconfig> {
     import("../cli/yaml.ts"),
     import("@kubernetes/client-node/dist/config_types.js"),
   ]);
-  const [raw = null] = parseYaml(text) as (Record<string, unknown> | null)[];
-  if (raw === null || typeof raw !== "object" || Array.isArray(raw)) throw new Error("it is not a kubeconfig");
+  const [raw] = parseYaml(text);
+  checkShape(raw);
   const path = (file: string | undefined): string | undefined => (file ? resolve(dir, file) : file);
   const clusters = types.newClusters(raw["clusters"]);
   for (const cluster of clusters) setPath(cluster, "caFile", path);
