@@ -1,5 +1,5 @@
 import { availableParallelism } from "node:os";
-import { readFile } from "node:fs/promises";
+import { readSmallFile } from "../internal/cli/small-file.ts";
 import { commonArgs, defineSubcommand, type Args, type Context } from "../internal/cli/command.ts";
 import { UsageError } from "../internal/cli/errors.ts";
 import { printData, printJson, printText } from "../internal/cli/output.ts";
@@ -194,6 +194,8 @@ async function printDockerfile({ args, log }: Context<BuildArgs>, parts: Part[])
   return 0;
 }
 
+const MAX_DOCKERFILE = 1024 * 1024;
+
 async function readDockerfiles(pairs: readonly string[]): Promise<Partial<Record<Part, string>>> {
   const found: Partial<Record<Part, string>> = {};
   for (const pair of pairs) {
@@ -201,9 +203,10 @@ async function readDockerfiles(pairs: readonly string[]): Promise<Partial<Record
     if (!(PARTS as readonly string[]).includes(part)) {
       throw new UsageError(`Flag --dockerfile cannot be "${pair}": PART is one of ${PARTS.join(", ")}`);
     }
-    found[part as Part] = await readFile(file, "utf8").catch((cause: Error) => {
+    const text = await readSmallFile(file, { maxBytes: MAX_DOCKERFILE }).catch((cause: Error) => {
       throw new UsageError(`Cannot read the Dockerfile ${file}: ${cause.message}`, { cause });
     });
+    found[part as Part] = text.toString();
   }
   return found;
 }

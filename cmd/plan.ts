@@ -1,8 +1,8 @@
-import { readFile } from "node:fs/promises";
 import { text } from "node:stream/consumers";
 import { clusterArgs, commonArgs, defineSubcommand } from "../internal/cli/command.ts";
 import { errorText, UsageError } from "../internal/cli/errors.ts";
 import { printData, printJson, printText } from "../internal/cli/output.ts";
+import { readSmallFile } from "../internal/cli/small-file.ts";
 import { parseYaml, yamlText } from "../internal/cli/yaml.ts";
 import { connect } from "../internal/kube/connect.ts";
 import type { RawOnload } from "../internal/operator/cache/caches.ts";
@@ -74,10 +74,13 @@ export default defineSubcommand({
   },
 });
 
+/** More than etcd takes for one object. */
+const MAX_FILE = 4 * 1024 * 1024;
+
 async function readDocuments(file: string): Promise<unknown[]> {
   try {
-    const content = await (file === "-" ? text(process.stdin) : readFile(file, "utf8"));
-    return parseYaml(content);
+    const content = await (file === "-" ? text(process.stdin) : readSmallFile(file, { maxBytes: MAX_FILE }));
+    return parseYaml(content.toString());
   } catch (error) {
     throw new UsageError(`Cannot read ${file}: ${errorText(error)}`, { cause: error });
   }

@@ -25,7 +25,13 @@ export function yamlText(value: unknown): string {
  */
 export function parseYaml(text: string): unknown[] {
   const lines = new LineCounter();
-  const documents = parseAllDocuments(text, { lineCounter: lines, prettyErrors: false, logLevel: "silent" });
+  // The parser's own search for keys that occur twice compares each with each.
+  const documents = parseAllDocuments(text, {
+    lineCounter: lines,
+    prettyErrors: false,
+    logLevel: "silent",
+    uniqueKeys: false,
+  });
   if (!Array.isArray(documents)) return [];
   const [error] = documents.flatMap(({ errors }) => errors);
   if (error) {
@@ -34,11 +40,28 @@ export function parseYaml(text: string): unknown[] {
       `it is no valid YAML: line ${line}, column ${col}: ${error.code.toLowerCase().replaceAll("_", " ")}`,
     );
   }
+  for (const document of documents) checkKeys(document, lines);
   return documents.map((document) => {
     try {
       return document.toJS() as unknown;
     } catch {
       throw new Error("it is no valid YAML: an alias without its anchor, or far too many aliases");
     }
+  });
+}
+
+function checkKeys(document: Document.Parsed, lines: LineCounter): void {
+  visit(document, {
+    Map(_, { items }) {
+      const keys = new Set<unknown>();
+      for (const { key } of items) {
+        if (!isScalar(key)) continue;
+        if (keys.has(key.value) && key.value !== "<<") {
+          const { line, col } = lines.linePos(key.range?.[0] ?? 0);
+          throw new Error(`it is no valid YAML: line ${line}, column ${col}: duplicate key`);
+        }
+        keys.add(key.value);
+      }
+    },
   });
 }

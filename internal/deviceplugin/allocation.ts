@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import type { ContainerAllocateResponse, Mount } from "../../proto/deviceplugin/v1beta1/api.gen.ts";
+import { printable } from "../cli/printable.ts";
 import { ONLOAD_RESOURCE } from "../api/names.ts";
 import { DEVICE_FILES } from "../api/plugin-pod.ts";
 import type { AllocationConfig } from "./config.ts";
@@ -64,8 +65,17 @@ export function refusal(ids: readonly string[], count: number, problems: readonl
   const unknown = ids.filter((id) => deviceIndex(id, count) === undefined);
   if (unknown.length > 0) {
     const range = count > 0 ? `sfc-0 to sfc-${count - 1}` : "no devices";
-    return `Cannot allocate ${ONLOAD_RESOURCE}: this node offers ${range}, not ${unknown.join(", ")}`;
+    return `Cannot allocate ${ONLOAD_RESOURCE}: this node offers ${range}, not ${named(unknown)}`;
   }
   if (problems.length > 0) return `Cannot allocate ${ONLOAD_RESOURCE} on this node: ${problems.join("; ")}`;
   return undefined;
+}
+
+/** The first of the ids: the kubelet gets no reason at all if that is too long for a header of HTTP/2. */
+function named(ids: readonly string[]): string {
+  const more = ids.length > 3 ? ` and ${ids.length - 3} more` : "";
+  return `${ids
+    .slice(0, 3)
+    .map((id) => printable(id, 80))
+    .join(", ")}${more}`;
 }

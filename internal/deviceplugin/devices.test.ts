@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { ListAndWatchResponse } from "../../proto/deviceplugin/v1beta1/api.gen.ts";
+import { refusal } from "./allocation.ts";
 import { deviceId, deviceIndex, deviceList, MAX_DEVICES, preferredDevices } from "./devices.ts";
 
 const numaNodes = fc.uniqueArray(fc.integer({ min: 0, max: 1023 }), { maxLength: 64 });
@@ -70,4 +71,20 @@ describe("preferredDevices", () => {
       }),
     );
   });
+});
+
+test("a kubelet that asks for far too much is answered at once", () => {
+  const ids = Array.from({ length: 100_000 }, (_, index) => deviceId(index));
+  const must = ids.filter((_, index) => index % 2 === 0);
+  const begun = performance.now();
+  expect(preferredDevices(ids, must, 60_000, [0, 1]).length).toBe(60_000);
+  expect(performance.now() - begun).toBeLessThan(5000);
+});
+
+test("a refusal is short, whatever the ids are", () => {
+  const long = refusal(["x".repeat(3_000_000)], 2, []);
+  expect(long).toEndWith(`offers sfc-0 to sfc-1, not ${"x".repeat(77)}...`);
+  const many = Array.from({ length: 200_000 }, (_, index) => `sfc-${index + 2}`);
+  expect(refusal(many, 2, [])).toEndWith("not sfc-2, sfc-3, sfc-4 and 199997 more");
+  expect(refusal(["a\u001b[31m\nb"], 2, [])).toEndWith("not a [31m b");
 });

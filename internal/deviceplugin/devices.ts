@@ -77,8 +77,9 @@ export function preferredDevices(
   const sorted = [...new Set(numaNodes)].sort((a, b) => a - b);
   const indexOf = (id: string): number => deviceIndex(id, Number.MAX_SAFE_INTEGER) ?? Number.MAX_SAFE_INTEGER;
   const nodeOf = (id: string): number => deviceNumaNode(indexOf(id), sorted) ?? -1;
-  const chosen = [...new Set(mustInclude)];
-  const free = available.filter((id) => !chosen.includes(id)).sort((a, b) => indexOf(a) - indexOf(b));
+  const included = new Set(mustInclude);
+  const chosen = [...included];
+  const free = available.filter((id) => !included.has(id)).sort((a, b) => indexOf(a) - indexOf(b));
   const byNode = Map.groupBy(free, nodeOf);
   const started = new Set(chosen.map(nodeOf));
   const rest = Math.max(0, size - chosen.length);

@@ -1,6 +1,4 @@
-import { createWriteStream } from "node:fs";
 import { copyFile, chmod, mkdir, readFile, writeFile } from "node:fs/promises";
-import { once } from "node:events";
 import { join } from "node:path";
 import {
   buildSpec,
@@ -19,9 +17,11 @@ import type { RegistryAccess } from "./access.ts";
 import { bareId, type EngineName } from "./engine.ts";
 import type { LocalStore } from "./local-store.ts";
 import type { Observed, Plan, PlannedImage, Request } from "./plan.ts";
+import { MAX_KEPT } from "./program-output.ts";
 import type { Progress } from "./progress.ts";
 import type { Runner } from "./runner.ts";
 import type { Source } from "./source.ts";
+import { StepLog } from "./step-log.ts";
 import { readTarball } from "./tarball.ts";
 
 /** Dependencies of a build. */
@@ -142,12 +142,12 @@ type StepRunner = (command: readonly string[], cwd?: string) => Promise<string>;
 async function runStep(name: string, deps: BuildDeps, body: (run: StepRunner) => Promise<void>): Promise<void> {
   const { progress, runner, store, signal } = deps;
   const path = join(deps.logs, `${name}.log`);
-  const log = createWriteStream(path);
+  const log = new StepLog(path);
   const step = progress.begin(name);
   let all = "";
   let failure: Error | undefined;
   const run: StepRunner = async (command, cwd) => {
-    log.write(`$ ${command.join(" ")}\n`);
+    log.line(`$ ${command.join(" ")}`);
     const { code, stdout, output } = await runner.run(command, {
       env: store.engine.env,
       signal,
@@ -155,10 +155,11 @@ async function runStep(name: string, deps: BuildDeps, body: (run: StepRunner) =>
       ...(cwd === undefined ? {} : { cwd }),
       onLine: (line) => {
         step.line(line);
-        log.write(`${line}\n`);
+        log.line(line);
       },
     });
-    all += output;
+    log.ends(output);
+    all = `${all}${output}`.slice(-2 * MAX_KEPT);
     if (code === 0) return stdout;
     const known = diagnose(all);
     const reason = known ? `${known.cause}; ${known.remedy}` : `${command[0]} exits with ${code}`;
@@ -176,8 +177,7 @@ async function runStep(name: string, deps: BuildDeps, body: (run: StepRunner) =>
         [`The last lines of ${name}:`, ...lastLines(all, SHOWN_LINES).map((line) => `  ${line}`)].join("\n"),
       );
     }
-    log.end();
-    await once(log, "close");
+    log.close();
   }
 }
 

@@ -52,6 +52,10 @@ const MAX_TEXT = 16 * 1024 * 1024;
 const MAX_TEXTS = 32 * 1024 * 1024;
 const MAX_OS_RELEASE = 64 * 1024;
 const MAX_PACKAGES = 50_000;
+/** A whole kernel has about 6,000 modules. */
+const MAX_MODULES = 10_000;
+/** The same, for each kernel in modules.dep. */
+const MAX_LISTED = 50_000;
 
 /**
  * Reads an image's file system, flattened, as a tar. What is kept has limits, whatever the image has.
@@ -90,6 +94,7 @@ export async function readContents(tar: Readable, signal?: AbortSignal): Promise
         texts += data.length;
         checkTexts(texts, path);
         if (dep) {
+          checkListed(data, path);
           modulesDep.set(dep[1]!, data.toString());
           file.sha256 = createHash("sha256").update(data).digest("hex");
         }
@@ -97,7 +102,10 @@ export async function readContents(tar: Readable, signal?: AbortSignal): Promise
         if (path.startsWith("var/lib/dpkg/") && !path.endsWith(".md5sums")) parseDpkg(data.toString(), path, packages);
       } else if (path.startsWith("opt/") || path === "usr/bin/onloadctl") {
         const module = await readFile(path, content, file);
-        if (module) modules.set(path, module);
+        if (!module) return;
+        modules.set(path, module);
+        if (modules.size > MAX_MODULES)
+          throw new LimitError(`it has more than ${MAX_MODULES.toLocaleString("en")} kernel modules (at /${path})`);
       }
     },
     { signal },
@@ -120,6 +128,14 @@ function checkKept(files: number, names: number, path: string): void {
 function checkTexts(texts: number, path: string): void {
   if (texts <= MAX_TEXTS) return;
   throw new LimitError(`with /${path} its lists of modules and packages have more than ${megabytes(MAX_TEXTS)}`);
+}
+
+function checkListed(data: Buffer, path: string): void {
+  let lines = 0;
+  for (let at = data.indexOf("\n"); at >= 0; at = data.indexOf("\n", at + 1)) {
+    if (++lines > MAX_LISTED)
+      throw new LimitError(`/${path} lists more than ${MAX_LISTED.toLocaleString("en")} modules`);
+  }
 }
 
 /** Reads a file to its end: sets its digest and machine, and returns what it says if it is a kernel module. */

@@ -8,7 +8,6 @@ import { LimitError, megabytes } from "./limits.ts";
 export interface ModuleInfo {
   /** Such as "6.1.0-42-amd64 SMP preempt mod_unload modversions"; undefined if it cannot be read. */
   vermagic?: string;
-  depends: string[];
   /** Whether it has debug sections. */
   debug: boolean;
   /** The machine that it is for; see elfMachine. */
@@ -19,8 +18,9 @@ export interface ModuleInfo {
 
 /** A module with debug information has about 50 MB. */
 const MAX_UNPACKED = 512 * 1024 * 1024;
-/** modinfo's strings are far shorter. */
-const MAX_VALUE = 4096;
+/** A vermagic has about 60 characters. */
+const MAX_VALUE = 1024;
+const VERMAGIC = "\0vermagic=";
 /** Windows of up to 2^25 bytes (32 MB); the kernel's own modules are compressed with 8 MB at most. */
 const MAX_WINDOW_LOG = 25;
 
@@ -61,7 +61,7 @@ export class ModuleReader {
     this.#unpack?.end();
     await this.#unpacked;
     this.#checkLimit();
-    if (this.#failure !== undefined) return { depends: [], debug: false, problem: this.#failure.message };
+    if (this.#failure !== undefined) return { debug: false, problem: this.#failure.message };
     return this.#scanner.result();
   }
 
@@ -86,9 +86,9 @@ export class ModuleReader {
   }
 }
 
-/** Looks for modinfo's strings in a stream: NAME=VALUE, after the end of the string before and up to a NUL. */
+/** Looks for one of modinfo's strings in a stream: NAME=VALUE, after the end of the string before and up to a NUL. */
 class Scanner {
-  readonly #found: Record<"vermagic" | "depends", string | undefined> = { vermagic: undefined, depends: undefined };
+  #vermagic: string | undefined;
   #debug = false;
   #head = Buffer.alloc(0);
   /** The end of what was looked at, because a string may begin there. */
@@ -104,28 +104,25 @@ class Scanner {
 
   result(): ModuleInfo {
     this.#look(this.#rest, true);
-    const { vermagic, depends } = this.#found;
+    const vermagic = this.#vermagic;
     const machine = elfMachine(this.#head);
     return {
       ...(vermagic === undefined ? {} : { vermagic }),
-      depends: (depends ?? "").split(",").filter((name) => name !== ""),
       debug: this.#debug,
       ...(machine === undefined ? {} : { machine }),
     };
   }
 
   #look(data: Buffer, last: boolean): void {
-    for (const name of ["vermagic", "depends"] as const) {
-      if (this.#found[name] !== undefined) continue;
-      const at = data.indexOf(`\0${name}=`);
-      if (at < 0) continue;
-      const start = at + name.length + 2;
-      const end = data.indexOf(0, start);
-      const stop = end < 0 ? data.length : end;
-      // Cut off by the end of the data, not by a NUL: the next piece has the rest.
-      if (end < 0 && !last && data.length - at < MAX_VALUE) continue;
-      this.#found[name] = data.subarray(start, Math.min(stop, start + MAX_VALUE)).toString();
-    }
     this.#debug ||= data.includes("\0.debug_info\0");
+    if (this.#vermagic !== undefined) return;
+    const at = data.indexOf(VERMAGIC);
+    if (at < 0) return;
+    const start = at + VERMAGIC.length;
+    const end = data.indexOf(0, start);
+    // Cut off by the end of the data, not by a NUL: the next piece has the rest.
+    if (end < 0 && !last && data.length - at < MAX_VALUE) return;
+    const stop = end < 0 ? data.length : end;
+    this.#vermagic = data.subarray(start, Math.min(stop, start + MAX_VALUE)).toString();
   }
 }

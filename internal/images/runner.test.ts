@@ -58,6 +58,58 @@ describe("run", () => {
   });
 });
 
+describe("a program that", () => {
+  const MB = 1024 ** 2;
+  const peak = async (work: () => Promise<unknown>): Promise<number> => {
+    const before = process.memoryUsage.rss();
+    let most = before;
+    const timer = setInterval(() => (most = Math.max(most, process.memoryUsage.rss())), 10);
+    await work();
+    clearInterval(timer);
+    return (most - before) / MB;
+  };
+
+  test("answers without end is ended", async () => {
+    await expect(runner.run(["yes"])).rejects.toThrow(new LimitError("Cannot run yes: it prints more than 2 MB"));
+    await expect(runner.run(["sh", "-c", "yes >&2"])).rejects.toThrow("Cannot run sh -c: it prints more than 2 MB");
+  });
+
+  test("never answers is ended", async () => {
+    await expect(runner.run(["sleep", "1000"], { timeoutMs: 50 })).rejects.toThrow("it has not ended within 0.05 s");
+    // What it leaves behind in a session of its own holds the pipes open.
+    const leaves = ["sh", "-c", "setsid sleep 60 & exit 0"];
+    await expect(runner.run(leaves, { timeoutMs: 50 })).rejects.toThrow("it has not ended within 0.05 s");
+  }, 30_000);
+
+  test("prints a long answer on one line is understood", async () => {
+    const { stdout } = await runner.run(["sh", "-c", "head -c 100000 /dev/zero | tr '\\0' x"]);
+    expect(stdout.length).toBe(100_000);
+  });
+
+  test("prints 30 MB in a step has its end kept", async () => {
+    let lines = 0;
+    const script = "yes 'a line of some length, as compilers print it' | head -c 30000000; echo end; exit 3";
+    const result = await runner.run(["sh", "-c", script], { onLine: () => lines++ });
+    expect(result.code).toBe(3);
+    expect(result.output).toEndWith("end\n");
+    expect(result.output).toStartWith("(26 MB are left out)\n");
+    expect(result.output.length).toBeLessThan(2.1 * MB);
+    expect(lines).toBeGreaterThan(500_000);
+  }, 60_000);
+
+  test("prints a line of 100 MB in a step takes little memory", async () => {
+    const lines: string[] = [];
+    let result = { code: 0, stdout: "", output: "" };
+    const taken = await peak(async () => {
+      const script = "head -c 100000000 /dev/zero | tr '\\0' x; echo; echo end";
+      result = await runner.run(["sh", "-c", script], { onLine: (line) => lines.push(line) });
+    });
+    expect(lines).toEqual([`${"x".repeat(2000)}...`, "end"]);
+    expect(result.output).toEndWith("\nend\n");
+    expect(taken).toBeLessThan(90);
+  }, 60_000);
+});
+
 describe("read", () => {
   const all = (stdout: Readable): Promise<Buffer> => bytes(stdout, 1000, "it");
 
@@ -75,6 +127,15 @@ describe("read", () => {
 
   test("fails when the program does, with what it says", () => {
     expect(runner.read(["sh", "-c", "echo half; echo broken >&2; exit 1"], all)).rejects.toThrow("broken");
+  });
+
+  test("ends a program that has errors without end", async () => {
+    await expect(runner.read(["sh", "-c", "yes >&2"], all)).rejects.toThrow("prints more than 2 MB");
+  });
+
+  test("ends a program that gives nothing", async () => {
+    const never = runner.read(["sleep", "1000"], all, { timeoutMs: 50 });
+    await expect(never).rejects.toThrow("Cannot run sleep 1000: it has not ended within 0.05 s");
   });
 
   test("a limit that its reader has counts, whatever the program says when it is ended", async () => {

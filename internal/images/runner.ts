@@ -2,7 +2,8 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import type { Readable } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
-import { LimitError } from "./limits.ts";
+import { LimitError, megabytes } from "./limits.ts";
+import { LineSplitter, MAX_KEPT, Tail } from "./program-output.ts";
 
 /** Options of one run of a program. */
 export interface RunOptions {
@@ -15,11 +16,20 @@ export interface RunOptions {
    * whose step fails removes its working containers; an engine that is killed leaves them and their mounts behind.
    */
   gentle?: boolean;
-  /** Called for every whole line of standard output and standard error, in the order in which they arrive. */
+  /**
+   * Called for every whole line of standard output and standard error, in the order in which they arrive; the ends of
+   * long lines are left out. The program is then a step that may print and take as much as it likes: the end of its
+   * output is kept. Without it, the program answers a question: it is ended if it prints more than 2 MB.
+   */
   onLine?: (line: string) => void;
+  /** Longest run in milliseconds. Default: 5 minutes for an answer, half an hour for `read`, and none for a step. */
+  timeoutMs?: number;
 }
 
-/** The result of a program that has ended. `output` has both streams, interleaved as they arrived. */
+/**
+ * The result of a program that has ended. `output` has both streams, interleaved as they arrived. Of a step that printed
+ * more than 2 MB, both have only the end.
+ */
 export interface RunResult {
   code: number;
   stdout: string;
@@ -32,12 +42,13 @@ export interface Runner {
    * Runs a program to its end, whatever its exit code.
    *
    * @throws Error if it cannot be started; the signal's reason when aborted, after the program and its children ended
+   * @throws LimitError if it prints or takes too much
    */
   run(command: readonly string[], options?: RunOptions): Promise<RunResult>;
   /**
    * Runs a program and passes its standard output to `read`. If `read` returns early, the program is ended.
    *
-   * @throws LimitError that `read` throws
+   * @throws LimitError that `read` throws, or if the program takes too long or has too many errors
    * @throws Error if the program fails before `read` has what it wants
    */
   read<T>(command: readonly string[], read: (stdout: Readable) => Promise<T>, options?: RunOptions): Promise<T>;
@@ -47,26 +58,33 @@ export interface Runner {
 const CHILDREN_GRACE_MS = 3000;
 const CHILDREN_POLL_MS = 50;
 const GRACE_MS = 10_000;
+const ANSWER_MS = 5 * 60_000;
+/** Time to unpack and read an image, in milliseconds. */
+const READ_MS = 30 * 60_000;
 
 /** Runs real programs, each in a process group of its own, so that an abort reaches all of an engine's children. */
 export const processRunner: Runner = {
   async run(command, options = {}) {
-    const { child, ended } = start(command, options);
-    const stdout: Buffer[] = [];
-    const output: Buffer[] = [];
-    const lines = new LineSplitter(options.onLine);
-    child.stdout!.on("data", (chunk: Buffer) => {
-      stdout.push(chunk);
-      output.push(chunk);
-      lines.push("stdout", chunk);
-    });
-    child.stderr!.on("data", (chunk: Buffer) => {
-      output.push(chunk);
-      lines.push("stderr", chunk);
-    });
+    const { onLine } = options;
+    const limit = new Limit(command, options.timeoutMs ?? (onLine ? undefined : ANSWER_MS));
+    const { child, ended } = start(command, options, limit);
+    const stdout = new Tail();
+    const output = new Tail();
+    const splitters: LineSplitter[] = [];
+    const take = (stream: Readable, ...tails: Tail[]): void => {
+      const lines = onLine && new LineSplitter(onLine);
+      if (lines) splitters.push(lines);
+      stream.on("data", (chunk: Buffer) => {
+        for (const tail of tails) tail.push(chunk);
+        lines?.push(chunk);
+        if (!onLine) limit.printed(chunk.length);
+      });
+    };
+    take(child.stdout!, stdout, output);
+    take(child.stderr!, output);
     const code = await ended;
-    lines.flush();
-    return { code, stdout: Buffer.concat(stdout).toString(), output: Buffer.concat(output).toString() };
+    for (const lines of splitters) lines.flush();
+    return { code, stdout: onLine ? stdout.text : stdout.exact, output: output.text };
   },
 
   async read<T>(
@@ -74,11 +92,17 @@ export const processRunner: Runner = {
     read: (stdout: Readable) => Promise<T>,
     options: RunOptions = {},
   ): Promise<T> {
-    const { child, ended } = start(command, options);
-    const stderr: Buffer[] = [];
-    child.stderr!.on("data", (chunk: Buffer) => stderr.push(chunk));
+    const limit = new Limit(command, options.timeoutMs ?? READ_MS);
+    const { child, ended } = start(command, options, limit);
+    // It may be rejected while `read` still waits for the end of standard output.
+    ended.catch(() => undefined);
+    const stderr = new Tail();
+    child.stderr!.on("data", (chunk: Buffer) => {
+      stderr.push(chunk);
+      limit.printed(chunk.length);
+    });
     const failed = (reason: string, cause?: unknown): Error => {
-      const told = Buffer.concat(stderr).toString().trim().slice(-1000);
+      const told = stderr.text.trim().slice(-1000);
       return new Error(`Cannot run "${command.join(" ")}": ${told || reason}`, { cause });
     };
     let result: T;
@@ -86,7 +110,9 @@ export const processRunner: Runner = {
       result = await read(child.stdout!);
     } catch (error) {
       killGroup(child, "SIGTERM");
-      await ended;
+      await ended.catch(() => undefined);
+      options.signal?.throwIfAborted();
+      if (limit.signal.aborted) throw limit.signal.reason;
       if (error instanceof LimitError) throw error;
       // If the program failed, its own error says more than that of a reader whose input was cut short.
       throw failed((error as Error).message, error);
@@ -100,32 +126,76 @@ export const processRunner: Runner = {
   },
 };
 
-function start(command: readonly string[], options: RunOptions): { child: ChildProcess; ended: Promise<number> } {
+/** Ends a program that prints or takes too much. */
+class Limit {
+  readonly #abort = new AbortController();
+  readonly #name: string;
+  readonly #timer: NodeJS.Timeout | undefined;
+  #printed = 0;
+
+  constructor(command: readonly string[], timeoutMs: number | undefined) {
+    this.#name = command.slice(0, 2).join(" ");
+    if (timeoutMs === undefined) return;
+    this.#timer = setTimeout(() => this.#exceeded(`it has not ended within ${timeoutMs / 1000} s`), timeoutMs);
+  }
+
+  get signal(): AbortSignal {
+    return this.#abort.signal;
+  }
+
+  printed(bytes: number): void {
+    this.#printed += bytes;
+    if (this.#printed > MAX_KEPT) this.#exceeded(`it prints more than ${megabytes(MAX_KEPT)}`);
+  }
+
+  clear(): void {
+    clearTimeout(this.#timer);
+  }
+
+  #exceeded(reason: string): void {
+    this.#abort.abort(new LimitError(`Cannot run ${this.#name}: ${reason}`));
+  }
+}
+
+function start(
+  command: readonly string[],
+  options: RunOptions,
+  limit: Limit,
+): { child: ChildProcess; ended: Promise<number> } {
   const [program = "", ...args] = command;
-  options.signal?.throwIfAborted();
-  const child = spawn(program, args, {
-    ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
-    env: { ...process.env, ...options.env },
-    stdio: ["ignore", "pipe", "pipe"],
-    // Ctrl-C on a terminal reaches the whole foreground group. The engine must get one signal only, from us.
-    detached: true,
-  });
+  const signals = [options.signal, limit.signal].filter((signal) => signal !== undefined);
+  const signal = AbortSignal.any(signals);
+  let child: ChildProcess;
+  try {
+    signal.throwIfAborted();
+    child = spawn(program, args, {
+      ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
+      env: { ...process.env, ...options.env },
+      stdio: ["ignore", "pipe", "pipe"],
+      // Ctrl-C on a terminal reaches the whole foreground group. The engine must get one signal only, from us.
+      detached: true,
+    });
+  } catch (error) {
+    limit.clear();
+    throw error;
+  }
   const ended = new Promise<number>((resolve, reject) => {
     const finished = new AbortController();
-    const abort = (): void => void end(child, options.gentle === true, finished.signal);
-    options.signal?.addEventListener("abort", abort, { once: true });
+    const abort = (): void => void end(child, options.gentle === true && !limit.signal.aborted, finished.signal);
+    signal.addEventListener("abort", abort, { once: true });
     const clear = (): void => {
+      limit.clear();
       finished.abort();
-      options.signal?.removeEventListener("abort", abort);
+      signal.removeEventListener("abort", abort);
     };
     child.on("error", (cause) => {
       clear();
       reject(new Error(`Cannot run ${program}: ${cause.message}`, { cause }));
     });
-    child.on("close", (code, signal) => {
+    child.on("close", (code, killed) => {
       clear();
-      if (options.signal?.aborted) reject(options.signal.reason as Error);
-      else resolve(code ?? (signal === "SIGKILL" ? 137 : 143));
+      if (signal.aborted) reject(signal.reason as Error);
+      else resolve(code ?? (killed === "SIGKILL" ? 137 : 143));
     });
   });
   return { child, ended };
@@ -141,6 +211,9 @@ async function end(child: ChildProcess, gentle: boolean, finished: AbortSignal):
     killGroup(child, "SIGTERM");
     await delay(GRACE_MS, undefined, { signal: finished });
     killGroup(child, "SIGKILL");
+    // A program that left the group may hold the pipes open for ever.
+    child.stdout?.destroy();
+    child.stderr?.destroy();
   } catch {
     // It has ended, so there is nothing to wait for.
   }
@@ -168,25 +241,5 @@ function killGroup(child: ChildProcess, signal: NodeJS.Signals): void {
     process.kill(-child.pid, signal);
   } catch {
     // The group has ended already.
-  }
-}
-
-class LineSplitter {
-  #rest: Record<string, string> = {};
-  #onLine: ((line: string) => void) | undefined;
-
-  constructor(onLine: ((line: string) => void) | undefined) {
-    this.#onLine = onLine;
-  }
-
-  push(stream: string, chunk: Buffer): void {
-    if (!this.#onLine) return;
-    const lines = `${this.#rest[stream] ?? ""}${chunk.toString()}`.split(/\r?\n|\r/);
-    this.#rest[stream] = lines.pop() ?? "";
-    for (const line of lines) this.#onLine(line);
-  }
-
-  flush(): void {
-    for (const rest of Object.values(this.#rest)) if (rest !== "") this.#onLine?.(rest);
   }
 }

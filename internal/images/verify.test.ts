@@ -109,6 +109,25 @@ describe("checkImage", () => {
       { env: ["ONLOAD_PRELOAD=/opt/onload/usr/lib64/libonload.so"] },
       [],
     ],
+    ...Object.fromEntries(
+      ["//[", "http://:/x", "\0", "../../../../etc/%2e", "libonload.so", "/usr/lib64"].map((link) => [
+        `user whose preload path leads over a link to ${JSON.stringify(link)}`,
+        [
+          { ...user, "opt/onload/lib": { link } },
+          { env: ["ONLOAD_PRELOAD=/opt/onload/lib/libonload.so"] },
+          ["ONLOAD_PRELOAD"],
+        ] satisfies [Tree, Partial<OpenedImage["image"]>, string[]],
+      ]),
+    ),
+    "user whose preload path leads over a link with a blank and a percent sign": [
+      {
+        "opt/onload/usr/lib64": { link: "lib 64%20" },
+        "opt/onload/usr/lib 64%20/libonload.so": elf(AMD64),
+        "opt/onload/sbin/onload_cp_server": elf(AMD64),
+      },
+      { env: ["ONLOAD_PRELOAD=/opt/onload/usr/lib64/libonload.so"] },
+      [],
+    ],
     "user whose preload path leads nowhere": [
       user,
       { env: ["ONLOAD_PRELOAD=/opt/onload/usr/lib/libonload.so"] },

@@ -1,3 +1,4 @@
+import { posix } from "node:path";
 import type { Contents } from "./contents.ts";
 import type { Part } from "./dockerfile.ts";
 import type { LocalImage } from "./engine.ts";
@@ -104,12 +105,12 @@ function checkModule(opened: OpenedImage, wanted: string | undefined): Finding[]
     {
       ok: kernels.length === 1 && kernels[0] === kernel,
       check: "kernel",
-      detail: `${kernels.join(", ") || "none"}${kernels[0] === kernel ? "" : `, asked for ${kernel}`}`,
+      detail: `${some(kernels) || "none"}${kernels[0] === kernel ? "" : `, asked for ${kernel}`}`,
     },
   ];
   const modules = [...contents.modules].filter(([path]) => path.startsWith(`opt/lib/modules/${kernel}/`));
   const names = modules.map(([path]) => /([^/]+)\.ko(\.\w+)?$/.exec(path)![1]!);
-  findings.push({ ok: names.includes("onload"), check: "modules", detail: names.sort().join(", ") || "none" });
+  findings.push({ ok: names.includes("onload"), check: "modules", detail: some(names.sort()) || "none" });
   for (const [path, { vermagic, debug, problem }] of modules) {
     const name = path.slice(path.lastIndexOf("/") + 1);
     const ok = vermagic?.split(" ")[0] === kernel;
@@ -139,10 +140,16 @@ function depmodFinding(contents: Contents, kernel: string, modules: string[]): F
     (name) => !contents.files.has(`${folder}/${name}`),
   );
   if (absent.length > 0) return { ok: false, check: "depmod", detail: `${absent.join(", ")} missing under /${folder}` };
-  const listed = new Set((contents.modulesDep.get(kernel) ?? "").split("\n").map((line) => line.split(":")[0]!));
+  const listed = new Set(
+    (contents.modulesDep.get(kernel) ?? "").split("\n").map((line) => line.slice(0, Math.max(0, line.indexOf(":")))),
+  );
   const unlisted = modules.filter((path) => !listed.has(path.slice(folder.length + 1)));
   if (unlisted.length > 0)
-    return { ok: false, check: "depmod", detail: `modules.dep does not list /${unlisted.join(", /")}` };
+    return {
+      ok: false,
+      check: "depmod",
+      detail: `modules.dep does not list ${some(unlisted.map((path) => `/${path}`))}`,
+    };
   return { ok: true, check: "depmod", detail: `modules.dep lists ${modules.length} modules` };
 }
 
@@ -156,6 +163,15 @@ function checkOnloadctl(opened: OpenedImage): Finding[] {
     { ok: !root, check: "user", detail: root ? "root" : image.user },
     architecture(opened),
   ];
+}
+
+/** How many names a detail has at most. */
+const MAX_NAMED = 20;
+
+/** A list for people. */
+function some(names: readonly string[]): string {
+  const more = names.length - MAX_NAMED;
+  return `${names.slice(0, MAX_NAMED).join(", ")}${more > 0 ? `, and ${more} more` : ""}`;
 }
 
 function architecture({ image, contents }: OpenedImage): Finding {
@@ -189,8 +205,8 @@ function resolve(contents: Contents, path: string, depth = 0): string | undefine
     const head = parts.slice(0, i).join("/");
     const link = contents.files.get(head)?.link;
     if (link === undefined) continue;
-    const target = new URL(link, `file:///${head}`).pathname.slice(1);
-    return resolve(contents, [target, ...parts.slice(i)].join("/"), depth + 1);
+    const target = posix.join("/", posix.resolve("/", posix.dirname(head), link), ...parts.slice(i));
+    return resolve(contents, target.slice(1), depth + 1);
   }
   return contents.files.has(path) ? path : undefined;
 }

@@ -1,12 +1,33 @@
 import type { IncomingMessage } from "node:http";
 import type { Clock } from "./clock.ts";
+import { Pieces } from "./pieces.ts";
+
+export interface WholeOptions {
+  /** Longest body in bytes; a longer one ends the request with code EFBIG. */
+  maxBytes: number;
+  /** Why the request was ended, if it was. */
+  failure: () => unknown;
+  /** Ends the request. */
+  fail: (error: unknown) => void;
+}
 
 /** The whole body as text. Rejects with `failure()`, if there is one, when the connection ends before the body does. */
-export function readAll(incoming: IncomingMessage, failure: () => unknown): Promise<string> {
+export function readAll(incoming: IncomingMessage, { maxBytes, failure, fail }: WholeOptions): Promise<string> {
   return new Promise((resolve, reject) => {
-    const chunks: Buffer[] = [];
-    incoming.on("data", (chunk: Buffer) => chunks.push(chunk));
-    incoming.on("end", () => resolve(Buffer.concat(chunks).toString("utf8")));
+    const body = new Pieces();
+    incoming.on("data", (chunk: Buffer) => {
+      body.push(chunk);
+      if (body.size <= maxBytes) return;
+      body.take();
+      fail(Object.assign(new Error(`it answers with more than ${maxBytes} bytes`), { code: "EFBIG" }));
+      incoming.destroy();
+      reject(failure());
+    });
+    incoming.on("end", () => {
+      // Bun ends the body of a request that was given up, too.
+      if (failure() !== undefined || !incoming.complete) reject(failure() ?? cutOff());
+      else resolve(body.take().toString("utf8"));
+    });
     incoming.on("error", (error) => reject(failure() ?? error));
     // After "end" this does nothing.
     incoming.on("close", () => reject(failure() ?? cutOff()));

@@ -13,12 +13,15 @@ import type {
   DeleteOptions,
   Page,
 } from "./call-options.ts";
-import { ApiError, isExpired, isNotFound } from "./errors.ts";
+import { ApiError, ConnectionError, isExpired, isNotFound } from "./errors.ts";
 import type { LeaseFence } from "./lease-fence.ts";
 import { apiVersionOf, collectionPath, describeRef, objectPath, PODS, refOf, type ObjectRef } from "./resource.ts";
 import { selectionQuery } from "./selection.ts";
 import type { Answered, ApiRequest, Transport } from "./transport.ts";
 import { watchEvents, type WatchEvent, type WatchOptions } from "./watch.ts";
+
+/** A list that goes on for longer has no end. */
+const MAX_PAGES = 2000;
 
 /**
  * Calls to the API server, on raw JSON objects: fields that we do not know survive.
@@ -90,7 +93,12 @@ export class Client {
   async *pages<T extends KubeObject>(resource: Resource, options: ListOptions = {}): AsyncGenerator<Page<T>> {
     const { pageSize = 100 } = options;
     let token = "";
+    let pages = 0;
     do {
+      if (++pages > MAX_PAGES) {
+        const reason = `it has more than ${MAX_PAGES} pages of ${resource.plural}`;
+        throw new ConnectionError(`list ${resource.plural}`, this.transport.config.server, "EFBIG", reason);
+      }
       const query = selectionQuery(options);
       if (pageSize > 0) query.set("limit", String(pageSize));
       if (token !== "") query.set("continue", token);

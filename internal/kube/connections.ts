@@ -29,7 +29,8 @@ export interface Limits {
 export interface Answer {
   status: number;
   header(name: string): string | undefined;
-  text(): Promise<string>;
+  /** The whole answer. Rejects if it has more bytes than that. */
+  text(maxBytes: number): Promise<string>;
   chunks(silenceMs: number): AsyncIterable<Uint8Array>;
 }
 
@@ -143,7 +144,7 @@ export class Connections {
       resolve({
         status: incoming.statusCode ?? 0,
         header: (name) => [incoming.headers[name] ?? []].flat()[0],
-        text: () => readAll(incoming, () => failure).finally(settle),
+        text: (maxBytes) => readAll(incoming, { maxBytes, failure: () => failure, fail }).finally(settle),
         chunks: (silenceMs) => {
           cancelTimeout();
           return readChunks(incoming, { silenceMs, clock, failure: () => failure, fail, settle });

@@ -1,5 +1,5 @@
-import { readFile } from "node:fs/promises";
 import type { Proxy } from "./proxy.ts";
+import { readSmallFile } from "../cli/small-file.ts";
 
 /** TLS parts of a connection: PEM text, as node:tls takes them. */
 export interface TlsOptions {
@@ -85,6 +85,9 @@ export function refreshingCredentials(
   };
 }
 
+/** A bundle of all public certificate authorities has 250 kB. */
+const MAX_CREDENTIAL = 1024 * 1024;
+
 /**
  * Reads a file that a kubeconfig or a pod has its credentials in.
  *
@@ -92,7 +95,7 @@ export function refreshingCredentials(
  */
 export async function readCredentialFile(file: string): Promise<Buffer> {
   try {
-    return await readFile(file);
+    return await readSmallFile(file, { maxBytes: MAX_CREDENTIAL });
   } catch (error) {
     // Node's text ends with the system call and the path.
     const reason = error instanceof Error ? error.message.replace(/, \w+( '.*')?$/s, "") : String(error);

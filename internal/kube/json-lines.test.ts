@@ -26,3 +26,17 @@ test("lines are the same however the bytes are cut, and an unfinished one is dro
     ),
   );
 });
+
+test("a line that never ends is given up, whatever the size of its pieces", async () => {
+  for (const size of [1, 7, 4096]) {
+    let sent = 0;
+    async function* endless(): AsyncGenerator<Uint8Array> {
+      for (; sent < 1_000_000; sent += size) yield new Uint8Array(size).fill(120);
+    }
+    const read = async (): Promise<void> => {
+      for await (const line of jsonLines(endless(), 100_000)) throw new Error(line);
+    };
+    await expect(read()).rejects.toThrow("a line of the stream has more than 100000 bytes");
+    expect(sent).toBeLessThan(110_000);
+  }
+});

@@ -49,7 +49,9 @@ function checkLogin(user: Record<string, unknown>, where: string): void {
   const { exec, "auth-provider": provider } = user;
   const fields = fieldsOf(exec ?? {});
   if (!fields) throw new Error(`${where}.exec is no object`);
-  if (typeof (fields["command"] ?? "") !== "string") throw new Error(`${where}.exec.command is no text`);
+  for (const text of ["apiVersion", "command", "installHint", "interactiveMode"]) {
+    if (typeof (fields[text] ?? "") !== "string") throw new Error(`${where}.exec.${text} is no text`);
+  }
   const args = fields["args"] ?? [];
   if (!Array.isArray(args) || args.some((arg) => typeof arg !== "string"))
     throw new Error(`${where}.exec.args is no list of texts`);

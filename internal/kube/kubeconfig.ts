@@ -1,13 +1,13 @@
 import type { Cluster, Context } from "@kubernetes/client-node/dist/config_types.js";
-import { readFile } from "node:fs/promises";
 import { delimiter, dirname, resolve } from "node:path";
 import { isIPv4 } from "node:net";
 import { URL } from "node:url";
+import { readSmallFile } from "../cli/small-file.ts";
+import { checkShape } from "./kubeconfig-shape.ts";
 import { refreshingCredentials, type ClusterConfig } from "./credentials.ts";
 import { parseImpersonation } from "./impersonation.ts";
 import { parseProxy, type Proxy } from "./proxy.ts";
 import type { ExecConfig } from "./exec-plugin.ts";
-import { checkShape } from "./kubeconfig-shape.ts";
 import { identityReader, type KubeconfigUser, type Login } from "./kubeconfig-identity.ts";
 
 /** The parts of one or more kubeconfig files, merged as kubectl merges them: the first file that says something wins. */
@@ -24,6 +24,9 @@ export interface KubeconfigOptions {
   /** Monotonic clock in milliseconds. */
   now?: () => number;
 }
+
+/** A cluster, with its certificates, takes about 6 kB. */
+const MAX_KUBECONFIG = 4 * 1024 * 1024;
 
 /** Files named by $KUBECONFIG, or none. */
 export function kubeconfigList(value: string | undefined): string[] {
@@ -122,7 +125,7 @@ async function readFiles(files: readonly string[]): Promise<Kubeconfig> {
   for (const file of files) {
     let text: string;
     try {
-      text = await readFile(file, "utf8");
+      text = (await readSmallFile(file, { maxBytes: MAX_KUBECONFIG })).toString("utf8");
     } catch (error) {
       if (files.length > 1 && (error as NodeJS.ErrnoException).code === "ENOENT") continue;
       throw error;

@@ -1,4 +1,5 @@
-import { expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
+import type http from "node:http";
 import net from "node:net";
 import type { AddressInfo } from "node:net";
 import { ApiError, ConnectionError, isConflict, isNotFound, isTooManyRequests } from "./errors.ts";
@@ -413,4 +414,59 @@ test("each attempt is counted with its method and code", async () => {
   server.fail("PATCH", /./, 1, (response) => response.socket?.destroy());
   await client.mergePatch(NODES, { name: "a" }, {}).catch(() => undefined);
   expect(seen).toEqual(["GET 404", "POST 201", "PATCH <error>"]);
+});
+
+describe("a server that never stops", () => {
+  /** Writes to an answer as fast as it is read. */
+  const endless = (response: http.ServerResponse, status: number, begin: string, piece: string): void => {
+    response.writeHead(status, { "content-type": "application/json" });
+    response.write(begin);
+    const more = (): void => {
+      while (!response.destroyed && response.write(piece));
+    };
+    response.on("drain", more);
+    more();
+  };
+  const filler = "x".repeat(65_536);
+
+  test.each([
+    ["an answer", 200, "it answers with more than 67108864 bytes"],
+    ["an error", 500, "it answers with more than 1048576 bytes"],
+    ["a redirect", 302, "it answers with more than 1048576 bytes"],
+  ])("is cut off in %s", async (_name, status, reason) => {
+    await using server = await FakeApiServer.start();
+    server.fail("GET", /./, 1, (response) => endless(response, status, '{"kind":"', filler));
+    await expect(server.client().get(NODES, { name: "a" })).rejects.toThrow(reason);
+    // The connection is not used again, and the next call works.
+    expect(await server.client().get(NODES, { name: "a" })).toBeUndefined();
+  });
+
+  test("is cut off when its time is over, and what it has said so far is no answer", async () => {
+    await using server = await FakeApiServer.start();
+    server.fail("GET", /./, 1, (response) => void response.writeHead(200).write('{"kind":"Node","metadata":{}}'));
+    const call = server.client().get(NODES, { name: "a" }, { timeoutMs: 200 });
+    await expect(call).rejects.toThrow("no answer within 0.2 s");
+  });
+
+  test("is cut off in an event of a watch", async () => {
+    await using server = await FakeApiServer.start();
+    server.fail("GET", /watch/, 1, (response) => endless(response, 200, '{"type":"ADDED","object":{"kind":"', filler));
+    const watching = (async () => {
+      for await (const event of server.client().watch(NODES, { resourceVersion: "0" })) void event;
+    })();
+    await expect(watching).rejects.toThrow(
+      /^Cannot watch nodes: API server .*: a line of the stream has more than 16777216 bytes$/,
+    );
+  });
+
+  test("is cut off in the pages of a list", async () => {
+    await using server = await FakeApiServer.start();
+    let page = 0;
+    server.fail("GET", /./, Infinity, (response) =>
+      response.end(JSON.stringify({ kind: "NodeList", metadata: { resourceVersion: "1", continue: `${++page}` } })),
+    );
+    const client = server.client({ qps: 100_000, burst: 100_000 });
+    await expect(client.list(NODES)).rejects.toThrow(/^Cannot list nodes: .*: it has more than 2000 pages of nodes$/);
+    expect(page).toBe(2000);
+  });
 });

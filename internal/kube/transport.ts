@@ -58,6 +58,9 @@ export interface TransportOptions {
 const OURS = [ApiError, ConnectionError, CredentialsError, LeadershipLostError];
 // client-go gives up after ten times as well.
 const MAX_RETRIES = 10;
+// Most pages have less than 1 MB. 5,000 nodes in one page, which is asked for only if pages expire, have 60 MB.
+const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
+const MAX_ERROR_BYTES = 1024 * 1024;
 // Load balancers in maintenance ask for an hour, in which a watch would hear nothing.
 const MAX_RETRY_AFTER_MS = 30_000;
 
@@ -114,7 +117,9 @@ export class Transport {
   async text(request: ApiRequest): Promise<string> {
     const leave = request.urgent ? undefined : await this.#places.enter(request.signal);
     try {
-      return await this.#retrying(request, (limits) => this.#attempt(request, limits, (answer) => answer.text()));
+      return await this.#retrying(request, (limits) =>
+        this.#attempt(request, limits, (answer) => answer.text(MAX_ANSWER_BYTES)),
+      );
     } finally {
       leave?.();
     }
@@ -197,7 +202,7 @@ export class Transport {
       );
       code = String(answer.status);
       if (answer.status < 200 || answer.status >= 300)
-        throw this.#apiError(request.action, answer, await answer.text());
+        throw this.#apiError(request.action, answer, await answer.text(MAX_ERROR_BYTES));
       return await read(answer);
     } catch (error) {
       throw this.#explain(request, error);

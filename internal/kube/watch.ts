@@ -1,6 +1,6 @@
 import { parseJson } from "../cli/json.ts";
 import { ConnectionError, type Status } from "./errors.ts";
-import { jsonLines } from "./json-lines.ts";
+import { jsonLines, LineTooLongError } from "./json-lines.ts";
 import type { KubeObject } from "../api/core.ts";
 import type { Resource } from "../api/resources.ts";
 import { collectionPath } from "./resource.ts";
@@ -54,13 +54,16 @@ export async function* watchEvents<T extends KubeObject>(
     options.silenceMs ?? DEFAULT_SILENCE_MS,
   );
   options.onOpen?.();
-  for await (const line of jsonLines(stream)) {
-    const event = parseEvent(line, resource);
-    if (typeof event === "string") {
-      throw new ConnectionError(action, transport.config.server, "EPROTO", `a line of the stream is ${event}`);
+  const broken = (reason: string): Error => new ConnectionError(action, transport.config.server, "EPROTO", reason);
+  try {
+    for await (const line of jsonLines(stream)) {
+      const event = parseEvent(line, resource);
+      if (typeof event === "string") throw broken(`a line of the stream is ${event}`);
+      if (event.type === "ERROR") throw transport.refusal(action, event.object.code ?? 500, event.object);
+      yield event as WatchEvent<T>;
     }
-    if (event.type === "ERROR") throw transport.refusal(action, event.object.code ?? 500, event.object);
-    yield event as WatchEvent<T>;
+  } catch (error) {
+    throw error instanceof LineTooLongError ? broken(error.message) : error;
   }
 }
 

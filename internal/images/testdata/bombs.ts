@@ -120,9 +120,29 @@ export const IMAGE_BOMBS: Readonly<Record<string, Bomb>> = {
   },
   "lists of modules of 15 MB for each of 3 kernels": {
     write: whole(() =>
-      names(3, (index) => entry(`opt/lib/modules/${index}/modules.dep`, "x\n".repeat(7.5 * MB))),
+      names(3, (index) => entry(`opt/lib/modules/${index}/modules.dep`, "x".repeat(15 * MB))),
     ),
     says: "lists of modules and packages have more than 32 MB",
+  },
+  "11,000 modules": {
+    write: whole(() => names(11_000, (index) => header(`opt/lib/modules/6.1.0/${index}.ko`, 0))),
+    says: "it has more than 10,000 kernel modules",
+  },
+  "a list of 200,000 modules": {
+    write: whole(() => entry("opt/lib/modules/6.1.0/modules.dep", "a:\n".repeat(200_000))),
+    says: "/opt/lib/modules/6.1.0/modules.dep lists more than 50,000 modules",
+  },
+  "a list of modules that is one line of colons": {
+    write: whole(() =>
+      Buffer.concat([
+        entry(MODULE, ""),
+        ...["dep.bin", "alias", "alias.bin", "symbols", "symbols.bin", "softdep", "devname"].map((name) =>
+          entry(`opt/lib/modules/6.1.0/modules.${name}`, ""),
+        ),
+        entry("opt/lib/modules/6.1.0/modules.dep", ":".repeat(15 * MB)),
+      ]),
+    ),
+    says: undefined,
   },
   "an extended header of 4 GB": {
     write: (file) => zeros(file, header("pax", 4 * GB, "x"), 4 * GB),

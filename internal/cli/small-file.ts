@@ -1,0 +1,41 @@
+import { open, type FileHandle } from "node:fs/promises";
+
+/** Limits of {@link readSmallFile}. */
+export interface SmallFileLimits {
+  maxBytes: number;
+  /** Until the whole file is read, in milliseconds. Default: 10 s. */
+  timeoutMs?: number;
+}
+
+/**
+ * Reads a file that should be small, whatever it is: a device without end, or a pipe into which nobody writes. Pipes of a
+ * shell, such as <(COMMAND), are read to their end.
+ *
+ * @throws what node:fs throws, or Error "it has more than N bytes", or "nothing more came within N s"
+ */
+export async function readSmallFile(path: string, { maxBytes, timeoutMs = 10_000 }: SmallFileLimits): Promise<Buffer> {
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => reject(new Error(`nothing more came within ${timeoutMs / 1000} s`)), timeoutMs);
+  // Whoever opens a pipe without a writer waits in a thread, which nothing can end before the process.
+  const opening = open(path);
+  try {
+    const file = await Promise.race([opening, late]);
+    return await Promise.race([readAtMost(file, maxBytes), late]);
+  } finally {
+    clearTimeout(timer);
+    opening.then((file) => file.close()).catch(() => undefined);
+  }
+}
+
+async function readAtMost(file: FileHandle, maxBytes: number): Promise<Buffer> {
+  const pieces: Buffer[] = [];
+  let size = 0;
+  for (;;) {
+    const piece = Buffer.alloc(Math.min(64 * 1024, maxBytes + 1 - size));
+    const { bytesRead } = await file.read(piece, 0, piece.length, null);
+    if (bytesRead === 0) return Buffer.concat(pieces);
+    size += bytesRead;
+    if (size > maxBytes) throw new Error(`it has more than ${maxBytes} bytes`);
+    pieces.push(piece.subarray(0, bytesRead));
+  }
+}
