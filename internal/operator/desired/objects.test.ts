@@ -207,6 +207,34 @@ describe("kernels that a new version has no mapping for", () => {
   });
 });
 
+describe("tolerations of the device plugin", () => {
+  const noExecute = { key: "trading", operator: "Exists", effect: "NoExecute" } as const;
+  const noSchedule = { key: "trading", value: "a", effect: "NoSchedule" } as const;
+  const any = { operator: "Exists" } as const;
+  const before = onload([mapping()], "v1", { tolerations: [noExecute, noSchedule, any] });
+  const there = desiredObjects(before, KMM_2, nothing, NOT_IN_USE, "i:1").daemonSet;
+  const tolerations = (wanted: object[], plugin: boolean): unknown => {
+    const after = onload([mapping()], "v1", { tolerations: wanted });
+    const { daemonSet } = desiredObjects(
+      after,
+      KMM_2,
+      { ...nothing, daemonSet: there },
+      { ...NOT_IN_USE, plugin },
+      "i:1",
+    );
+    return (daemonSet!.spec.template.spec as { tolerations: unknown }).tolerations;
+  };
+  test("are kept as long as nodes have it, if without them its pods would end there at once", () => {
+    expect(tolerations([], true)).toEqual([noExecute, any]);
+    expect(tolerations([{ ...noSchedule, operator: "Equal" }, any], true)).toEqual([
+      { ...noSchedule, operator: "Equal" },
+      any,
+      noExecute,
+    ]);
+    expect(tolerations([], false)).toEqual([]);
+  });
+});
+
 describe("what is in use", () => {
   const on: LoadLabelFacts = { value: "on", required: true, effective: true };
   const loadedByLabel = (changes: object = {}) =>
@@ -222,6 +250,7 @@ describe("what is in use", () => {
     expect(modulesInUse([other, loadedByLabel(), loadedByLabel()], "v2")).toEqual({
       loaded: [{ kernel: "6.1.0", onload: true, sfc: false }],
       others: { onload: ["5.0"], sfc: [] },
+      plugin: true,
       selectors,
     });
   });
@@ -230,6 +259,7 @@ describe("what is in use", () => {
     expect(modulesInUse([loadedByLabel({ want: undefined })], "v2")).toEqual({
       loaded,
       others: { onload: [], sfc: [] },
+      plugin: true,
       selectors,
     });
   });

@@ -8,6 +8,7 @@ import { desiredDaemonSet } from "./daemonset.ts";
 import { holdBack, isOfVersion, type HeldBack } from "./hold-back.ts";
 import { holdBackImages } from "./hold-back-images.ts";
 import { keepMappings, withoutKept } from "./keep-mappings.ts";
+import { keepTolerations } from "./keep-tolerations.ts";
 import { desiredModules, type DesiredModules } from "./modules.ts";
 import type { Kmm, SelectorInUse, Version } from "../kmm/kmm.ts";
 import { mappingFor, mayMap } from "../kmm/module-config.ts";
@@ -36,6 +37,8 @@ export interface ModulesInUse {
   loaded: readonly LoadedNode[];
   /** Kernels of nodes that have, or may have, another version of a module loaded, in order. */
   others: Record<"onload" | "sfc", readonly string[]>;
+  /** Whether any node has, or is to have, the device plugin. */
+  plugin: boolean;
   /** What selected the nodes. */
   selectors: Record<"onload" | "sfc", Omit<SelectorInUse, "live">>;
 }
@@ -108,6 +111,7 @@ export function modulesInUse(
   return {
     loaded,
     others: { onload: otherKernels(nodes, version, "onload"), sfc: otherKernels(nodes, version, "sfc") },
+    plugin: nodes.some(({ labels }) => labels.plugin !== undefined),
     selectors: { onload: selectorsOn(nodes, version, "onload"), sfc: selectorsOn(nodes, version, "sfc") },
   };
 }
@@ -159,7 +163,7 @@ export function desiredObjects(
   onload: DeepReadonly<Onload>,
   kmm: Kmm,
   live: LiveObjects,
-  { loaded, others, selectors }: ModulesInUse,
+  { loaded, others, plugin, selectors }: ModulesInUse,
   image: string | undefined,
 ): DesiredObjects {
   const withSfc = keepSfc(onload, loaded);
@@ -194,7 +198,8 @@ export function desiredObjects(
   if (isLeftOut) heldBack.push("spec.onload.kernelMappings (sfc left out)");
   // The mappings of kernels with sfc may be gone altogether.
   if (isLeftOut && !desired.sfc && liveSfc) sfcModule = asItIs(liveSfc, onloadKeyOf(onload));
-  const daemonSet = image === undefined ? undefined : desiredDaemonSet(onload, image);
+  const wanted = image === undefined ? undefined : desiredDaemonSet(onload, image);
+  const daemonSet = wanted && plugin ? keepTolerations(wanted, live.daemonSet) : wanted;
   const template = daemonSet && stamp(daemonSet);
   const applied = {
     onload: keepMappings(main.apply, live.onload, others.onload),
