@@ -77,6 +77,7 @@ export const PROTECTING_POLICIES: readonly string[] = [
   "drivers",
   "driver-evictions",
   "node-labels",
+  "node-modules",
   "own-nodes",
   "own-objects",
   "crd-deletion",

@@ -364,7 +364,7 @@ export const onloadSpec = z
     tolerations: z.array(toleration).optional().meta({
       maxItems: 64,
       description:
-        "Taints of nodes that the device plugin runs on all the same. Kernel modules tolerate every taint, with KMM 2.3 and later: none unloads them.",
+        "Taints of nodes that the device plugin runs on all the same. One of NoExecute that is taken away stays as long as nodes have the plugin, which would end there at once. Kernel modules tolerate every taint, with KMM 2.3 and later: none unloads them.",
     }),
     upgrade: upgrade.prefault({}).meta({ description: "How nodes go from one version to another." }),
   })

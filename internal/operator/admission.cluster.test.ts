@@ -1,10 +1,11 @@
 /** The admission policies on a real API server: what people can and cannot do, and that the operator still can. */
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { readFileSync } from "node:fs";
-import type { DaemonSet, Node, Pod } from "../api/core.ts";
+import type { DaemonSet, KubeObject, Node, Pod } from "../api/core.ts";
 import {
   devicePluginName,
   FORCE_ANNOTATION,
+  KMM_KERNEL_LABEL,
   KMM_MODULE_NAME_LABEL,
   kmm1ModuleLoaderLabel,
   onloadModuleLabel,
@@ -21,6 +22,7 @@ import { ProtectedCluster, refusal } from "./testing/protected-cluster.ts";
 
 setDefaultTimeout(600_000);
 
+const CONTROLLER_REVISIONS = { ...DAEMON_SETS, plural: "controllerrevisions", kind: "ControllerRevision" };
 const ALLOW = { metadata: { annotations: { "onload.amd.com/allow-deletion": "true" } } };
 
 interface NamespaceStatus {
@@ -145,6 +147,29 @@ describe("drivers are not unloaded under pods", () => {
   const collected = {
     metadata: { ownerReferences: [{ apiVersion: "v1", kind: "ConfigMap", name: "gone", uid: "gone" }] },
   };
+  const orphaned = { metadata: { ownerReferences: null } } as never;
+  const onNode = (client: Client, label: string, options: { subresource?: "status" } = {}): Promise<unknown> =>
+    client.mergePatch<Node>(
+      NODES,
+      { name: made.nodes[0]! },
+      { metadata: { labels: { [label]: null } } } as never,
+      options,
+    );
+  const revisionOf = async (owner: { name: string }): Promise<{ namespace: string; name: string }> => {
+    const { items } = await cluster.client.list<KubeObject>(CONTROLLER_REVISIONS, { namespace });
+    const found = items.find(({ metadata }) => metadata.ownerReferences?.some(({ name }) => name === owner.name));
+    return { namespace, name: found!.metadata.name };
+  };
+  const outdated = { metadata: { labels: { "controller-revision-hash": "x" } } };
+  /** As kubectl debug does. */
+  const debug = (client: Client, { name }: { name: string }): Promise<unknown> =>
+    client.transport.json({
+      method: "PATCH",
+      path: `/api/v1/namespaces/${namespace}/pods/${name}/ephemeralcontainers`,
+      contentType: "application/strategic-merge-patch+json",
+      body: { spec: { ephemeralContainers: [{ name: "debug", image: "debug" }] } },
+      action: "debug",
+    });
   const withImage = async (client: Client, pod: { namespace: string; name: string }): Promise<unknown> => {
     const containers = (await client.get<Pod>(PODS, pod))!.spec!.containers!;
     const others = containers.map((each) => ({ ...each, image: "registry/other:1" }));
@@ -182,10 +207,21 @@ describe("drivers are not unloaded under pods", () => {
       client.mergePatch(PODS, await loader(), {
         metadata: { labels: { "controller-revision-hash": "x", "pod-template-generation": "99" } },
       }),
+    "take a module-loader pod from its owner": async (client) => client.mergePatch(PODS, await loader(), orphaned),
+    "take a device plugin from its owner": async (client) => client.mergePatch(PODS, await plugin(), orphaned),
+    "take KMM's DaemonSet from its owner": async (client) =>
+      client.mergePatch(DAEMON_SETS, await daemonSet(), orphaned),
+    "make module-loader pods outdated by their revision": async (client) =>
+      client.mergePatch(CONTROLLER_REVISIONS, await revisionOf(await daemonSet()), outdated),
+    "add a container to a module-loader pod": async (client) => debug(client, await loader()),
+    "add a container to a device plugin": async (client) => debug(client, await plugin()),
     "take the latch of a Module from a node": (client) =>
-      client.mergePatch<Node>(NODES, { name: made.nodes[0]! }, {
-        metadata: { labels: { [`latch.onload.amd.com/${namespace}.${onloadModuleName("main")}`]: null } },
-      } as never),
+      onNode(client, `latch.onload.amd.com/${namespace}.${onloadModuleName("main")}`),
+    "take it with the node's status": (client) =>
+      onNode(client, `latch.onload.amd.com/${namespace}.${onloadModuleName("main")}`, { subresource: "status" }),
+    "take the kernel, by which KMM chooses pods, from a node": (client) => onNode(client, KMM_KERNEL_LABEL),
+    "take the version, by which KMM chooses pods, from a node": (client) =>
+      onNode(client, kmm1ModuleLoaderLabel(namespace, onloadModuleName("main"))),
     "change the version of a Module on a node": (client) =>
       client.mergePatch<Node>(NODES, { name: made.nodes[0]! }, {
         metadata: { labels: { [onloadModuleLabel(ref())]: "v0" } },
@@ -198,7 +234,9 @@ describe("drivers are not unloaded under pods", () => {
       expect(await refusal(attack(cluster.client))).toMatch(/under running pods/);
     });
     test(`nor the admin of the namespace: ${name}`, async () => {
-      expect(await refusal(attack(made.tenant))).toMatch(/under running pods|cannot \w+ resource "(modules|nodes)"/);
+      expect(await refusal(attack(made.tenant))).toMatch(
+        /under running pods|cannot \w+ resource "(modules|nodes|nodes\/status|controllerrevisions|pods\/ephemeralcontainers)"/,
+      );
     });
   }
 
@@ -210,6 +248,24 @@ describe("drivers are not unloaded under pods", () => {
     ]) {
       expect(await refusal(work())).toContain("only by those who may deploy Onload");
     }
+  });
+
+  test("nor can who may change nodes, and not deploy", async () => {
+    await made.bindAgent();
+    const name = made.nodes[0]!;
+    const why = await refusal(made.agent.mergePatch<Node>(NODES, { name }, ALLOW as never));
+    expect(why).toContain("only by those who may deploy Onload");
+    await made.agent.mergePatch<Node>(NODES, { name }, {
+      metadata: { annotations: { "example.com/a": "b" } },
+    } as never);
+  });
+
+  test("a namespace is not made to vanish with all that is in it", async () => {
+    const path = `/api/v1/namespaces/${namespace}/finalize`;
+    const object = (await cluster.client.get(NAMESPACES, { name: namespace }))!;
+    const body = { ...object, spec: { finalizers: [] } };
+    const why = await refusal(cluster.client.transport.json({ method: "PUT", path, body, action: "finalize" }));
+    expect(why).toContain("are being emptied");
   });
 
   test("a namespace with a resource is not deleted by mistake, and the refusal names the resource", async () => {

@@ -1,4 +1,7 @@
-/** The operator as a process with KMM 2: a real API server and controllers, kwok's kubelets, and a model of KMM. */
+/**
+ * The operator as a process with KMM 2: a real API server and controllers, kwok's kubelets, and a model of KMM. All
+ * admission policies are in force, and both run as their ServiceAccounts.
+ */
 import { afterAll, afterEach, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { join } from "node:path";
 import { startKwok, type Kwok } from "../testcluster/index.ts";
@@ -8,6 +11,7 @@ import { poll } from "../testcluster/lib/poll.ts";
 import type { Node } from "../api/core.ts";
 import type { NodeModulesConfig } from "../api/kmm.ts";
 import {
+  ALLOW_DELETION_ANNOTATION,
   ONLOAD_RESOURCE,
   onloadModuleLabel,
   PLUGIN_NAME_LABEL,
@@ -17,12 +21,16 @@ import {
 } from "../api/names.ts";
 import type { OnloadSpecInput } from "../api/onload.ts";
 import { silentLogger } from "../cli/log.ts";
+import type { Client } from "../kube/client.ts";
+import { connect } from "../kube/connect.ts";
 import { Informer } from "../kube/informer.ts";
 import { MODULES, NODE_MODULES_CONFIGS } from "../api/resources.ts";
 import { NODES } from "../kube/resource.ts";
+import { createKmm2Account } from "./testing/kmm2/account.ts";
 import { Kmm2Model } from "./testing/kmm2/index.ts";
 import { BROKEN, kmmKubelet, LAST_WORDS, MISSING } from "./testing/kmm2/kubelet.ts";
 import { imagesOf, onloadSpec, OperatorCluster, PATIENCE_MS } from "./testing/operator-cluster.ts";
+import { refusal } from "./testing/protected-cluster.ts";
 
 setDefaultTimeout(600_000);
 
@@ -30,6 +38,7 @@ const ENTRY = join(import.meta.dirname, "../../cmd/onloadctl.ts");
 
 let cluster: OperatorCluster;
 let kmm: Kmm2Model;
+let kmmClient: Client;
 let kwok: Kwok;
 let namespace: string;
 let pool: string;
@@ -37,8 +46,9 @@ const devices = new AbortController();
 let advertising: Promise<void>;
 
 beforeAll(async () => {
-  cluster = await OperatorCluster.start({ kmm: false });
-  kmm = await Kmm2Model.start(cluster.client);
+  cluster = await OperatorCluster.start({ kmm: false, installed: true });
+  kmmClient = await connect({ kubeconfig: await createKmm2Account(cluster.plane) });
+  kmm = await Kmm2Model.start(kmmClient, cluster.client);
   kwok = await startKwok(cluster.plane, { resources: kmmKubelet(join(cluster.plane.folder, "kmm-worker.log")) });
   advertising = advertiseDevices(cluster.plane, {
     selector: PLUGIN_NAME_LABEL,
@@ -53,6 +63,7 @@ afterAll(async () => {
   devices.abort();
   await advertising;
   await kmm[Symbol.asyncDispose]();
+  kmmClient.transport.close();
   await cluster[Symbol.asyncDispose]();
 });
 
@@ -246,4 +257,58 @@ test("a rebooted node counts as ready only once KMM has loaded the module again"
   await cluster.ready(namespace);
   const config = await cluster.client.get<NodeModulesConfig>(NODE_MODULES_CONFIGS, { name: node });
   expect(config!.status!.modules).toMatchObject([{ name: "main-module", bootId: bootID }]);
+});
+
+test("an administrator cannot make KMM unload a driver under pods by accident, and KMM goes on all the same", async () => {
+  const [name = ""] = await installed(1);
+  const { client } = cluster;
+  const module = `${namespace}.main-module`;
+  const label = (key: string) => () =>
+    client.mergePatch<Node>(NODES, { name }, { metadata: { labels: { [key]: null } } } as never);
+  const attacks: Record<string, () => Promise<unknown>> = {
+    "the version that KMM has loaded is taken from a node": label(
+      `beta.kmm.node.kubernetes.io/version-worker-pod.${module}`,
+    ),
+    "the version that it is to load": label(`kmm.node.kubernetes.io/version-module.${module}`),
+    "what makes the Module select the node": label("kubernetes.io/os"),
+    "KMM is told to load nothing": () =>
+      client.mergePatch(NODE_MODULES_CONFIGS, { name }, { spec: { modules: [] } } as never),
+    "KMM forgets what it has loaded": () => client.delete(NODE_MODULES_CONFIGS, { name }),
+    "what it has loaded is set": () =>
+      client.mergePatch(NODE_MODULES_CONFIGS, { name }, { status: { modules: [] } } as never, {
+        subresource: "status",
+      }),
+    "the Module is deleted": () => client.delete(MODULES, { namespace, name: "main-module" }),
+  };
+  for (const [what, attack] of Object.entries(attacks)) {
+    expect([what, await refusal(attack())]).toEqual([what, expect.stringContaining("under running pods")]);
+  }
+  expect(await loadedOn(name)).toEqual({ "main-module": "registry/onload-module:v1" });
+  const allow = { metadata: { annotations: { [ALLOW_DELETION_ANNOTATION]: "true" } } };
+  await client.mergePatch(NODE_MODULES_CONFIGS, { name }, allow);
+  await client.delete(NODE_MODULES_CONFIGS, { name });
+  await poll(async () => "main-module" in (await loadedOn(name)), {
+    what: "KMM having loaded it anew",
+    timeoutMs: PATIENCE_MS,
+  });
+  await cluster.ready(namespace);
+});
+
+test("a version that has no image for the kernel of the nodes leaves their drivers loaded", async () => {
+  const nodes = await installed(2);
+  const lost: string[] = [];
+  const stop = follow((_, changed) => {
+    const { labels = {}, name: node = "" } = changed?.metadata ?? {};
+    if (changed && !(moduleReadyLabel(namespace, "main-module") in labels)) lost.push(node);
+  });
+  const { kernelMappings, ...rest } = imagesOf("v2");
+  const onload = { ...rest, kernelMappings: kernelMappings.map((mapping) => ({ ...mapping, regexp: "^typo" })) };
+  await cluster.editOnload(namespace, { onload });
+  const why = await cluster.condition(namespace, "Degraded", "True");
+  expect(why).toContain("No entry of spec.onload.kernelMappings matches");
+  for (const node of nodes) expect(await loadedOn(node)).toEqual({ "main-module": "registry/onload-module:v1" });
+  await stop();
+  expect(lost).toEqual([]);
+  await cluster.editOnload(namespace, { onload: imagesOf("v2") });
+  await cluster.ready(namespace);
 });

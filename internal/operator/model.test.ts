@@ -48,6 +48,15 @@ const MODERN = "5.14.0-70.el9.x86_64";
 
 /** Histories in which the operator once went wrong. */
 const FOUND: [what: string, history: History][] = [
+  ...([1, 2] as const).map((kmm): [string, History] => [
+    `a version that has no image for the kernel of nodes which serve leaves them as they are (KMM ${kmm})`,
+    {
+      setup: { kmm, sfc: true, kernels: [MODERN, MODERN, "6.1.0+"], resources: 1 },
+      begin: "installed",
+      commands: [{ do: "kernels", resource: 0, regexp: "^6\\.", version: "v2" }, { do: "quiet" }],
+      deleteAtEnd: false,
+    },
+  ]),
   [
     "a resource begins on a node only when the drivers of the one that leaves are gone",
     {

@@ -182,7 +182,8 @@ function desire(
     isOfVersion(live[module], spec.onload.version) &&
     missingImages([{ module: live[module], images: images?.[module] }], kernel, kmm).length > 0;
   const inUse = memo.inUse.get(uses, () => modulesInUse(observations, spec.onload.version, isMissing));
-  const inputs = `${memo.kmm.revision} ${memo.inUse.revision} ${JSON.stringify(image)} ${modules} ${resource}`;
+  const plugin = JSON.stringify([image, live.daemonSet?.spec.template.spec]);
+  const inputs = `${memo.kmm.revision} ${memo.inUse.revision} ${plugin} ${modules} ${resource}`;
   return memo.desired.get(inputs, () => desiredObjects(effective, kmm, live, inUse, image));
 }
 

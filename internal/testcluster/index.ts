@@ -45,7 +45,7 @@ export { RequestError } from "./client.ts";
 export type { ControlPlaneOptions } from "./control-plane.ts";
 export { ControlPlane, startControlPlane } from "./control-plane.ts";
 export { installCrds } from "./crds.ts";
-export { startKmm } from "./kmm.ts";
+export { createKmmAccount, startKmm } from "./kmm.ts";
 export type { FakeNodeOptions, FakePodOptions, Kwok } from "./kwok.ts";
 export { startKwok } from "./kwok.ts";
 export type { NodeCluster, NodeClusterOptions } from "./node/index.ts";

@@ -6,6 +6,7 @@ import { poll } from "./lib/poll.ts";
 import type { RunningProcess } from "./lib/run-state.ts";
 import { moduleFolder, tool } from "./tools/index.ts";
 import { KMM_NAMESPACE, KMM_SERVICE_ACCOUNT } from "./audit-policy.ts";
+import type { Cluster } from "./cluster.ts";
 import type { ControlPlane } from "./control-plane.ts";
 import { installCrds } from "./crds.ts";
 
@@ -54,26 +55,28 @@ export async function startKmm(plane: ControlPlane, signal?: AbortSignal): Promi
   return running;
 }
 
-/**
- * Makes the manager's ServiceAccount with the role of KMM's own manifests, and returns its kubeconfig. Admission policies
- * know it by both.
- */
+/** Makes the manager's ServiceAccount with the role of KMM's own manifests, and returns its kubeconfig. */
 async function createAccount(plane: ControlPlane): Promise<string> {
-  const metadata = { name: KMM_SERVICE_ACCOUNT };
   const kmm = await moduleFolder("kmm", "github.com/kubernetes-sigs/kernel-module-management");
   const role = parse(readFileSync(join(kmm, "config/rbac/role.yaml"), "utf8")) as { rules: unknown[] };
   // The API server enforces permissions of owner references, as OpenShift's does, for which that role is too small.
   const owns = { apiGroups: ["kmm.sigs.x-k8s.io"], resources: ["modules/finalizers"], verbs: ["update"] };
+  return await createKmmAccount(plane, KMM_SERVICE_ACCOUNT, [...role.rules, owns]);
+}
+
+/** Makes a ServiceAccount in KMM's namespace with rights in the whole cluster. Admission policies know it by both. */
+export async function createKmmAccount(plane: Cluster, name: string, rules: readonly unknown[]): Promise<string> {
+  const metadata = { name };
   const rbac = "/apis/rbac.authorization.k8s.io/v1";
   await plane.request("POST", "/api/v1/namespaces", { body: { metadata: { name: KMM_NAMESPACE } } });
   await plane.request("POST", `/api/v1/namespaces/${KMM_NAMESPACE}/serviceaccounts`, { body: { metadata } });
-  await plane.request("POST", `${rbac}/clusterroles`, { body: { metadata, rules: [...role.rules, owns] } });
+  await plane.request("POST", `${rbac}/clusterroles`, { body: { metadata, rules } });
   await plane.request("POST", `${rbac}/clusterrolebindings`, {
     body: {
       metadata,
-      roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: KMM_SERVICE_ACCOUNT },
-      subjects: [{ kind: "ServiceAccount", namespace: KMM_NAMESPACE, name: KMM_SERVICE_ACCOUNT }],
+      roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name },
+      subjects: [{ kind: "ServiceAccount", namespace: KMM_NAMESPACE, name }],
     },
   });
-  return await plane.serviceAccountKubeconfig(KMM_NAMESPACE, KMM_SERVICE_ACCOUNT);
+  return await plane.serviceAccountKubeconfig(KMM_NAMESPACE, name);
 }

@@ -97,7 +97,7 @@ export interface ObjectResults {
  */
 export async function applyObjects(
   applier: Applier,
-  { onload, sfc, daemonSet }: DesiredObjects,
+  { applied: { onload, sfc }, daemonSet }: DesiredObjects,
   live: LiveObjects,
   drop: { sfc: boolean },
   signal: AbortSignal,

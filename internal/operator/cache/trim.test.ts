@@ -82,16 +82,16 @@ test("of a pod: its node, by which labels it was placed, and of KMM's pods the i
   expect(trimPod(pod).metadata).not.toHaveProperty("managedFields");
 });
 
-test("of a DaemonSet: whether its controller has seen the template", () => {
+test("of a DaemonSet: whether its controller has seen the template, and its tolerations", () => {
   const metadata = { labels: { [VERSION_LABEL]: "v1" }, annotations: { [TEMPLATE_ANNOTATION]: "abc" } };
   const daemonSet = {
     metadata: { ...identity, generation: 3, managedFields },
-    spec: { template: { metadata, spec: { containers: [{ name: "large" }] } } },
+    spec: { template: { metadata, spec: { containers: [{ name: "large" }], tolerations: [{ key: "k" }] } } },
     status: { observedGeneration: 3, numberReady: 9 },
   } as unknown as DaemonSet;
   const { metadata: kept, spec, status } = trimDaemonSet(daemonSet);
   expect(kept.generation).toBe(3);
-  expect(spec.template).toEqual({ metadata, spec: {} });
+  expect(spec.template).toEqual({ metadata, spec: { tolerations: [{ key: "k" }] } });
   expect(status?.observedGeneration).toBe(3);
   expect(JSON.stringify(trimDaemonSet(daemonSet))).not.toMatch(/large|numberReady|managedFields/);
 });

@@ -8,6 +8,7 @@ import type {
   Pod,
   ObjectMeta,
   PolicyBinding,
+  Toleration,
 } from "../../api/core.ts";
 import {
   CURRENT_CONFIG_ANNOTATION,
@@ -159,10 +160,17 @@ export function trimModule(module: Module): Module {
 export function trimDaemonSet(daemonSet: DaemonSet): DaemonSet {
   const { metadata, spec } = daemonSet;
   const { labels, annotations } = spec.template.metadata;
+  const { tolerations } = spec.template.spec as { tolerations?: Toleration[] };
   return {
     ...kind(daemonSet),
     metadata: withoutManagedFields(metadata),
-    spec: { ...spec, template: { metadata: { labels, ...only("annotations", annotations) }, spec: {} } },
+    spec: {
+      ...spec,
+      template: {
+        metadata: { labels, ...only("annotations", annotations) },
+        spec: { ...only("tolerations", tolerations) },
+      },
+    },
     status: { ...only("observedGeneration", daemonSet.status?.observedGeneration) },
   };
 }

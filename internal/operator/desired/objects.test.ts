@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import type { Module } from "../../api/kmm.ts";
 import { TEMPLATE_ANNOTATION } from "../../api/names.ts";
 import { NODE_REASON } from "../../api/reasons.ts";
 import { withDefaults, type Onload, type OnloadSpecInput } from "../../api/onload.ts";
@@ -170,6 +171,70 @@ describe("the DaemonSet", () => {
   });
 });
 
+describe("kernels that a new version has no mapping for", () => {
+  const before = onload([mapping({ sfc: {} })]);
+  const after = onload([mapping({ regexp: "^6", kernelModuleImage: "m:2", sfc: {} })], "v2");
+  const use = (...nodes: Parameters<typeof modulesInUse>[0]) => modulesInUse(nodes, "v2");
+  const old = (changes: object = {}) => whole("v1", { kernel: "5.14+", ...changes });
+  const mappings = (module: Module | undefined) => module?.spec.moduleLoader.container.kernelMappings;
+  const kept = { literal: "5.14", containerImage: "m:1" };
+  test("keep their mapping as long as a node has the version before, and it brings no node to the new one", () => {
+    const desired = desiredObjects(after, KMM_2, live(before), use(old({ sfc: module("v1") })), "i:1");
+    const own = { regexp: "^6", containerImage: "m:2" };
+    expect(mappings(desired.applied.onload)).toEqual([own, kept]);
+    expect(mappings(desired.onload)).toEqual([own]);
+    const later = { ...nothing, onload: desired.applied.onload, sfc: desired.applied.sfc };
+    const again = desiredObjects(after, KMM_2, later, use(old()), "i:1");
+    expect(mappings(again.applied.onload)).toEqual([own, kept]);
+    expect(mappings(again.onload)).toEqual([own]);
+    expect(mappings(desiredObjects(after, KMM_2, later, use(), "i:1").applied.onload)).toEqual([own]);
+  });
+  test("of sfc too", () => {
+    const labels = { plugin: "v1", onload: "v1", sfc: "v1" };
+    const desired = desiredObjects(after, KMM_2, live(before), use(old({ labels })), "i:1");
+    expect(mappings(desired.applied.sfc)).toContainEqual(kept);
+    expect(mappings(desired.sfc)).not.toContainEqual(kept);
+  });
+  test("have none kept for what is bare, or loads the new version, or has a mapping", () => {
+    const nodes = [bare({ kernel: "5.14" }), whole("v2", { kernel: "5.14" }), whole("v1", { kernel: "6.1" })];
+    const { applied } = desiredObjects(after, KMM_2, live(before), use(...nodes), "i:1");
+    expect(mappings(applied.onload)).toHaveLength(1);
+  });
+  test("keep it while a module without a label is still to be unloaded", () => {
+    const labels = { plugin: undefined, onload: undefined, sfc: undefined };
+    const { applied } = desiredObjects(after, KMM_2, live(before), use(old({ labels, onload: module("v1") })), "i:1");
+    expect(mappings(applied.onload)).toContainEqual(kept);
+  });
+});
+
+describe("tolerations of the device plugin", () => {
+  const noExecute = { key: "trading", operator: "Exists", effect: "NoExecute" } as const;
+  const noSchedule = { key: "trading", value: "a", effect: "NoSchedule" } as const;
+  const any = { operator: "Exists" } as const;
+  const before = onload([mapping()], "v1", { tolerations: [noExecute, noSchedule, any] });
+  const there = desiredObjects(before, KMM_2, nothing, NOT_IN_USE, "i:1").daemonSet;
+  const tolerations = (wanted: object[], plugin: boolean): unknown => {
+    const after = onload([mapping()], "v1", { tolerations: wanted });
+    const { daemonSet } = desiredObjects(
+      after,
+      KMM_2,
+      { ...nothing, daemonSet: there },
+      { ...NOT_IN_USE, plugin },
+      "i:1",
+    );
+    return (daemonSet!.spec.template.spec as { tolerations: unknown }).tolerations;
+  };
+  test("are kept as long as nodes have it, if without them its pods would end there at once", () => {
+    expect(tolerations([], true)).toEqual([noExecute, any]);
+    expect(tolerations([{ ...noSchedule, operator: "Equal" }, any], true)).toEqual([
+      { ...noSchedule, operator: "Equal" },
+      any,
+      noExecute,
+    ]);
+    expect(tolerations([], false)).toEqual([]);
+  });
+});
+
 describe("what is in use", () => {
   const on: LoadLabelFacts = { value: "on", required: true, effective: true };
   const loadedByLabel = (changes: object = {}) =>
@@ -184,12 +249,19 @@ describe("what is in use", () => {
     const other = whole("v1", { loadLabels: { onload: on, sfc: noLoadLabel }, kernel: "5.0" });
     expect(modulesInUse([other, loadedByLabel(), loadedByLabel()], "v2")).toEqual({
       loaded: [{ kernel: "6.1.0", onload: true, sfc: false }],
+      others: { onload: ["5.0"], sfc: [] },
+      plugin: true,
       selectors,
     });
   });
   test("a node that is to leave counts too, until its module is unloaded", () => {
     const loaded = [{ kernel: "6.1.0", onload: true, sfc: false }];
-    expect(modulesInUse([loadedByLabel({ want: undefined })], "v2")).toEqual({ loaded, selectors });
+    expect(modulesInUse([loadedByLabel({ want: undefined })], "v2")).toEqual({
+      loaded,
+      others: { onload: [], sfc: [] },
+      plugin: true,
+      selectors,
+    });
   });
   test("a module that is asked for counts before anything of KMM is seen, unless KMM lacks its image", () => {
     const node = bare({ labels: { plugin: "v2", onload: "v2", sfc: undefined } });

@@ -7,6 +7,8 @@ import type { Onload } from "../../api/onload.ts";
 import { desiredDaemonSet } from "./daemonset.ts";
 import { holdBack, isOfVersion, type HeldBack } from "./hold-back.ts";
 import { holdBackImages } from "./hold-back-images.ts";
+import { keepMappings, withoutKept } from "./keep-mappings.ts";
+import { keepTolerations } from "./keep-tolerations.ts";
 import { desiredModules, type DesiredModules } from "./modules.ts";
 import type { Kmm, SelectorInUse, Version } from "../kmm/kmm.ts";
 import { mappingFor, mayMap } from "../kmm/module-config.ts";
@@ -33,6 +35,10 @@ export interface LoadedNode {
 export interface ModulesInUse {
   /** Nodes with the wanted version; each combination once. */
   loaded: readonly LoadedNode[];
+  /** Kernels of nodes that have, or may have, another version of a module loaded, in order. */
+  others: Record<"onload" | "sfc", readonly string[]>;
+  /** Whether any node has, or is to have, the device plugin. */
+  plugin: boolean;
   /** What selected the nodes. */
   selectors: Record<"onload" | "sfc", Omit<SelectorInUse, "live">>;
 }
@@ -104,8 +110,19 @@ export function modulesInUse(
   const loaded = [...kinds].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, kind]) => kind);
   return {
     loaded,
+    others: { onload: otherKernels(nodes, version, "onload"), sfc: otherKernels(nodes, version, "sfc") },
+    plugin: nodes.some(({ labels }) => labels.plugin !== undefined),
     selectors: { onload: selectorsOn(nodes, version, "onload"), sfc: selectorsOn(nodes, version, "sfc") },
   };
+}
+
+/** Nodes that are to lose the module count too: they are emptied first. */
+function otherKernels(nodes: readonly LoadedModules[], version: Version, module: "onload" | "sfc"): string[] {
+  const others = nodes.filter(({ labels, [module]: { present, labelledReady } }) => {
+    const label = labels[module];
+    return label === undefined ? present || labelledReady : label !== version;
+  });
+  return [...new Set(others.map(({ kernel }) => kernel))].toSorted();
 }
 
 /** Nodes that are to lose the module count too: it must not be made anew under them before they are drained. */
@@ -127,6 +144,8 @@ export interface DesiredObjects {
   onload: Module;
   /** undefined: none is to be made; one that is there stays while a node carries its label. */
   sfc: Module | undefined;
+  /** The Modules as they are applied: with the mappings that nodes of other versions need; see keepMappings. */
+  applied: { onload: Module; sfc: Module | undefined };
   daemonSet: DaemonSet | undefined;
   /** Digest of the DaemonSet's template. */
   template: string | undefined;
@@ -144,7 +163,7 @@ export function desiredObjects(
   onload: DeepReadonly<Onload>,
   kmm: Kmm,
   live: LiveObjects,
-  { loaded, selectors }: ModulesInUse,
+  { loaded, others, plugin, selectors }: ModulesInUse,
   image: string | undefined,
 ): DesiredObjects {
   const withSfc = keepSfc(onload, loaded);
@@ -155,7 +174,8 @@ export function desiredObjects(
     const kernels = loaded.filter((node) => node[each]).map(({ kernel }) => kernel);
     const images = loaded.map((node) => ({ kernel: node.kernel, image: node[`${each}Image`] }));
     const byFields = holdBack(module, { live: live[each], lastReady: last?.[each], kernels }, kmm);
-    return holdBackImages(byFields, live[each], images, kmm);
+    const { apply, heldBack } = holdBackImages(byFields, live[each], images, kmm);
+    return { apply: withoutKept(apply, kernels), heldBack };
   };
   const main = held("onload", desired.onload);
   const sfc = desired.sfc && held("sfc", desired.sfc);
@@ -178,9 +198,14 @@ export function desiredObjects(
   if (isLeftOut) heldBack.push("spec.onload.kernelMappings (sfc left out)");
   // The mappings of kernels with sfc may be gone altogether.
   if (isLeftOut && !desired.sfc && liveSfc) sfcModule = asItIs(liveSfc, onloadKeyOf(onload));
-  const daemonSet = image === undefined ? undefined : desiredDaemonSet(onload, image);
+  const wanted = image === undefined ? undefined : desiredDaemonSet(onload, image);
+  const daemonSet = wanted && plugin ? keepTolerations(wanted, live.daemonSet) : wanted;
   const template = daemonSet && stamp(daemonSet);
-  return { onload: main.apply, sfc: sfcModule, daemonSet, template, heldBack };
+  const applied = {
+    onload: keepMappings(main.apply, live.onload, others.onload),
+    sfc: sfcModule && keepMappings(sfcModule, live.sfc, others.sfc),
+  };
+  return { onload: main.apply, sfc: sfcModule, applied, daemonSet, template, heldBack };
 }
 
 /**

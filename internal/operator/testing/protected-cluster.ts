@@ -18,6 +18,8 @@ export class ProtectedCluster implements AsyncDisposable {
   tenant!: Client;
   /** May deploy Onload, and nothing else. */
   deployer!: Client;
+  /** May change nodes, as the pods of a network plugin may; see {@link bindAgent}. */
+  agent!: Client;
   /** The operator's own credentials, in the hands of somebody else. */
   thief!: Client;
   readonly #clients: Client[] = [];
@@ -56,6 +58,15 @@ export class ProtectedCluster implements AsyncDisposable {
 
   async #user(name: string): Promise<Client> {
     return this.clientOf((await this.cluster.plane.addUser(name)).kubeconfigPath);
+  }
+
+  /** Makes {@link agent}. */
+  async bindAgent(): Promise<void> {
+    this.agent = await this.#user("agent");
+    const rules = [{ apiGroups: [""], resources: ["nodes", "nodes/status"], verbs: ["get", "patch"] }];
+    const metadata = { name: "node-agent" };
+    await this.cluster.plane.request("POST", `${RBAC.api}/clusterroles`, { body: { metadata, rules } });
+    await this.#bind("clusterrolebindings", { kind: "User", name: "agent" }, "node-agent");
   }
 
   /** Gives somebody a role in {@link namespace}. */

@@ -182,8 +182,8 @@ function objectChanges({ desired, live }: Planned): string[] {
   if (!desired) return [];
   const changes: string[] = [];
   for (const [wanted, is] of [
-    [desired.onload, live.onload],
-    [desired.sfc, live.sfc],
+    [desired.applied.onload, live.onload],
+    [desired.applied.sfc, live.sfc],
   ] as const) {
     if (!wanted) continue;
     const { version } = wanted.spec.moduleLoader.container;

@@ -10,7 +10,7 @@ import type { Module } from "../../../api/kmm.ts";
  */
 export function imageName(module: DeepReadonly<Module>, kernel: string): string | undefined {
   const mapping = module.spec.moduleLoader.container.kernelMappings.find(
-    ({ regexp }) => regexp !== undefined && new RegExp(regexp).test(kernel),
+    ({ literal, regexp }) => literal === kernel || (regexp !== undefined && new RegExp(regexp).test(kernel)),
   );
   let tag = "";
   for (const char of kernel) tag += /[A-Za-z0-9._-]/.test(char) ? char : "_";

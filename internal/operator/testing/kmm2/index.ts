@@ -36,11 +36,15 @@ export class Kmm2Model implements AsyncDisposable {
     this.#client = client;
   }
 
-  /** Installs the CRDs and runs until it is disposed of. */
-  static async start(client: Client): Promise<Kmm2Model> {
-    for (const crd of KMM2_CRDS) await client.apply(CUSTOM_RESOURCE_DEFINITIONS, crd);
+  /**
+   * Installs the CRDs and runs until it is disposed of.
+   *
+   * @param admin who may install CRDs
+   */
+  static async start(client: Client, admin: Client = client): Promise<Kmm2Model> {
+    for (const crd of KMM2_CRDS) await admin.apply(CUSTOM_RESOURCE_DEFINITIONS, crd);
     const served = async (): Promise<boolean> =>
-      (await discover(client, "kmm.sigs.x-k8s.io", "v1beta1")).filter(({ name }) => !name.includes("/")).length === 3;
+      (await discover(admin, "kmm.sigs.x-k8s.io", "v1beta1")).filter(({ name }) => !name.includes("/")).length === 3;
     await poll(served, { what: "The CRDs being served" });
     const model = new Kmm2Model(client);
     const view = model.#follow();

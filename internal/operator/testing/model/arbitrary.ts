@@ -4,7 +4,7 @@ import { type CacheName, CACHE_NAMES } from "./caches.ts";
 import type { Fault } from "./client.ts";
 import { ACTORS, type KmmVersion } from "./cluster.ts";
 import type { Command, History } from "./history.ts";
-import { WORKLOADS } from "./resources.ts";
+import { EVERY_KERNEL, WORKLOADS } from "./resources.ts";
 
 const node = fc.nat(5);
 const resource = fc.oneof({ weight: 4, arbitrary: fc.constant(0) }, { weight: 1, arbitrary: fc.constant(1) });
@@ -56,6 +56,15 @@ function commandOf(kmm: KmmVersion): fc.Arbitrary<Command> {
     { weight: 1, arbitrary: fc.record({ do: of("onFailure"), resource, to: fc.constantFrom("Halt", "Rollback") }) },
     { weight: 2, arbitrary: fc.record({ do: fc.constantFrom("template", "retry"), resource }) },
     { weight: 2, arbitrary: fc.record({ do: of("sfc"), resource, to, version: fc.constantFrom("v1", "v2", "v3") }) },
+    {
+      weight: 1,
+      arbitrary: fc.record({
+        do: of("kernels"),
+        resource,
+        regexp: fc.constantFrom("^5\\.", "^6\\.", "^4\\.", EVERY_KERNEL),
+        version: fc.constantFrom("v1", "v2", "v3"),
+      }),
+    },
     {
       weight: 2,
       arbitrary: fc.record({ do: of("selector"), resource, to: fc.constantFrom("pool-a", "pool-b", "nowhere") }),

@@ -45,7 +45,8 @@ function missingOn(
     .find(({ metadata }) => metadata.labels?.[PLUGIN_NAME] === pluginDaemonSet(key.name));
   if (!module || !mappingOf(module, machine.kernel)) return "a Module for its kernel";
   if (machine.loaded.onload?.version !== version) return `onload ${version}`;
-  if (onload && isPromisedSfc(onload, version) && machine.loaded.sfc?.version !== version) return `sfc ${version}`;
+  if (onload && isPromisedSfc(onload, version, machine.kernel) && machine.loaded.sfc?.version !== version)
+    return `sfc ${version}`;
   if (labels[pluginLabel(key)] !== version) return "the plugin's label";
   if (!plugin || plugin.metadata.deletionTimestamp !== undefined) return "the plugin";
   if (amountOf({ metadata: { name }, ...node } as Node) === "0") return "amd.com/onload";
@@ -56,13 +57,14 @@ function missingOn(
 }
 
 /**
- * Whether the spec asks for sfc, here on every kernel, and the status does not say that it is held back. A version that a
+ * Whether the spec asks for sfc, on a kernel, and the status does not say that it is held back. A version that a
  * rollback goes back to is not the spec's.
  */
-function isPromisedSfc({ spec, status }: OnloadObject, version: string): boolean {
+function isPromisedSfc({ spec, status }: OnloadObject, version: string, kernel: string): boolean {
   if (version !== spec.onload.version) return false;
   const held = status && conditionOf(status, "Degraded")?.message.includes("sfc for kernel");
-  return spec.onload.kernelMappings.some(({ sfc }) => sfc !== undefined) && held !== true;
+  const mapping = spec.onload.kernelMappings.find(({ regexp }) => new RegExp(regexp).test(kernel));
+  return mapping?.sfc !== undefined && held !== true;
 }
 
 /** What is wrong with what the statuses say, now that nothing moves. */

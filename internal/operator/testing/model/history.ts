@@ -4,7 +4,16 @@ import type { Fault } from "./client.ts";
 import { Cluster, POOLS, type Setup } from "./cluster.ts";
 import { judgeEnd, judgeQuiet } from "./ending.ts";
 import { APPS, CONFIRM, CONSENT, type Key, keyText, RETRY } from "./names.ts";
-import { editSpec, endProtected, moduleImage, onloadsOf, schedule, type Spec, type Workload } from "./resources.ts";
+import {
+  editSpec,
+  endProtected,
+  EVERY_KERNEL,
+  moduleImage,
+  onloadsOf,
+  schedule,
+  type Spec,
+  type Workload,
+} from "./resources.ts";
 import type { Machine } from "./world.ts";
 
 export type Command =
@@ -28,6 +37,8 @@ export type Command =
   | { do: "template" | "retry" | "confirm"; resource: number }
   | { do: "selector"; resource: number; to: "pool-a" | "pool-b" | "nowhere" }
   | { do: "sfc"; resource: number; to: boolean; version: string }
+  /** Another version, with one mapping for these kernels. */
+  | { do: "kernels"; resource: number; regexp: string; version: string }
   | { do: "delete"; resource: number; foreground: boolean }
   | { do: "bad" | "missing"; version: string; to: boolean }
   | { do: "consent"; to: boolean }
@@ -187,6 +198,12 @@ class Run {
             else delete mapping.sfc;
           }
         });
+      case "kernels":
+        return edit(({ onload }) => {
+          onload.version = command.version;
+          const kernelModuleImage = moduleImage(command.version, 1);
+          onload.kernelMappings = [{ ...onload.kernelMappings[0], regexp: command.regexp, kernelModuleImage }];
+        });
       case "retry":
         api.mergePatch("onloads", keyText(key), { metadata: { annotations: { [RETRY]: `${api.now}` } } });
         return;
@@ -236,7 +253,10 @@ class Run {
       world.cordon(machine.name, false);
     }
     for (const key of cluster.keys) {
-      editSpec(world.api, keyText(key), ({ upgrade }) => (upgrade.paused = false));
+      editSpec(world.api, keyText(key), ({ upgrade, onload }) => {
+        upgrade.paused = false;
+        for (const mapping of onload.kernelMappings) mapping.regexp = EVERY_KERNEL;
+      });
       world.api.mergePatch("onloads", keyText(key), { metadata: { annotations: { [RETRY]: "the last" } } });
       this.#confirm(key);
       if (deleteAtEnd) this.#delete(key, false);

@@ -48,8 +48,11 @@ export function moduleImage(version: string, revision: number): string {
   return `registry/onload-module:${version}.${revision}-\${KERNEL_FULL_VERSION}`;
 }
 
+/** Every kernel of the model. */
+export const EVERY_KERNEL = "^[56]\\.";
+
 export function createOnload(api: Api, key: Key, selector: Record<string, string>, sfc: boolean): void {
-  const mapping = { regexp: "^[56]\\.", kernelModuleImage: moduleImage("v1", 1), ...(sfc ? { sfc: {} } : {}) };
+  const mapping = { regexp: EVERY_KERNEL, kernelModuleImage: moduleImage("v1", 1), ...(sfc ? { sfc: {} } : {}) };
   const spec: Spec = {
     selector,
     serviceAccountName: "onload-sa",
