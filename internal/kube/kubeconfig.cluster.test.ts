@@ -137,9 +137,9 @@ const rows: Record<string, Row> = {
     cluster: () => ({ "certificate-authority-data": parts.ca, server: `${cluster.server}/` }),
     works: true,
   },
-  "a server without https://": {
+  "a server without https://, which means http": {
     cluster: () => ({ "certificate-authority-data": parts.ca, server: `127.0.0.1:${parts.port}` }),
-    works: true,
+    works: false,
   },
   "a server by name": {
     cluster: () => ({ "certificate-authority-data": parts.ca, server: `https://localhost:${parts.port}` }),

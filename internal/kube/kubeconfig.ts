@@ -55,7 +55,7 @@ export async function loadKubeconfig(
     const user = config.users.find((item) => item.name === context.user);
     if (!user && context.user)
       throw new Error(`context "${name}" names user "${context.user}", which it does not have`);
-    const { server, login } = withoutLogin({ name: cluster.name, server: withScheme(cluster, user) });
+    const { server, login } = withoutLogin(cluster);
     const proxy = cluster.proxyUrl ? proxyOf(cluster.name, cluster.proxyUrl) : undefined;
     const place = { server, namespace: context.namespace ?? "default", source, proxy };
     if (!maySendCredentials(server)) {
@@ -80,15 +80,10 @@ function proxyOf(name: string, proxyUrl: string): Proxy {
   }
 }
 
-/** The server's address with a scheme. Without one, client-go takes https if anything about TLS is given, else http. */
-function withScheme({ server, caFile, caData, skipTLSVerify }: Cluster, user: KubeconfigUser | undefined): string {
-  if (server.includes("://")) return server;
-  const hasTls = caFile || caData || skipTLSVerify || user?.certFile || user?.certData;
-  return `${hasTls ? "https" : "http"}://${server}`;
-}
-
 /** The server's address, and the login in it, which must not appear in any message. */
-function withoutLogin({ name, server }: Pick<Cluster, "name" | "server">): { server: string; login?: Login } {
+function withoutLogin({ name, server: written }: Cluster): { server: string; login?: Login } {
+  // As kubectl has it, whatever the kubeconfig says about TLS.
+  const server = written.includes("://") ? written : `http://${written}`;
   if (!URL.canParse(server)) {
     const shown = server.replace(/^([^@]*:\/\/)?.*@/s, "$1***@");
     throw new Error(`cluster "${name}" has server "${shown}", which is no URL`);
