@@ -1,6 +1,7 @@
 import { basename } from "node:path";
 import type { Subcommand } from "./command.ts";
 import { errorText, isAbort, UsageError } from "./errors.ts";
+import { takeEarlyFlags } from "./early-flags.ts";
 import { createLogger, type LogFormat, type LogLevel } from "./log.ts";
 import { nearest } from "./nearest.ts";
 import { drained, printText, standardError } from "./output.ts";
@@ -52,8 +53,10 @@ export async function runMain(root: Subcommand, raw: string[]): Promise<never> {
 }
 
 async function runCommandLine(root: Subcommand, raw: string[], signal: AbortSignal): Promise<number> {
+  if (raw[0] === "help") return help(root, raw.slice(1));
   let command = root;
-  let rest = raw;
+  const { words, flags: early } = takeEarlyFlags(raw);
+  let rest = words;
   const path = [programName()];
   for (;;) {
     const word = rest[0];
@@ -71,6 +74,7 @@ async function runCommandLine(root: Subcommand, raw: string[], signal: AbortSign
     path.push(word);
     rest = rest.slice(1);
   }
+  rest = [...early, ...rest];
   const flags = rest.includes("--") ? rest.slice(0, rest.indexOf("--")) : rest;
   if (flags.includes("--help") || flags.includes("-h")) {
     printText(usageText(command, path));
@@ -90,6 +94,33 @@ async function runCommandLine(root: Subcommand, raw: string[], signal: AbortSign
     format: args["log-format"] as LogFormat | undefined,
   });
   return (await command.run({ args, signal, log })) ?? 0;
+}
+
+/** `help`, `help COMMAND...` and `help TOPIC`. */
+async function help(root: Subcommand, words: readonly string[]): Promise<number> {
+  const [first] = words;
+  const topics = root.topics ?? {};
+  if (first !== undefined && words.length === 1 && Object.hasOwn(topics, first)) {
+    printText(await topics[first]!.load());
+    return 0;
+  }
+  let command = root;
+  const path = [programName()];
+  for (const word of words.filter((each) => each !== "--help" && each !== "-h")) {
+    const children = command.subcommands ?? {};
+    const child = Object.hasOwn(children, word) ? children[word] : undefined;
+    if (!child) {
+      const known = [...Object.keys(children), ...(command === root ? Object.keys(topics) : [])];
+      const near = nearest(word, known);
+      throw new UsageError(
+        `Cannot help with "${word}": ${near ? `did you mean ${near}?` : `see ${path.join(" ")} --help`}`,
+      );
+    }
+    command = await child.load();
+    path.push(word);
+  }
+  printText(usageText(command, path));
+  return 0;
 }
 
 /** The name by which we were called. `kubectl-onload` is a plugin of kubectl, which people call as two words. */

@@ -6,6 +6,7 @@ import type { NodeProblem, OnloadStatus } from "../../api/onload.ts";
 import { CONDITION } from "../../api/reasons.ts";
 import { waitingSince } from "../rollout/failure.ts";
 import type { NodePlan } from "../rollout/plan.ts";
+import { healthOf, type Health } from "./health.ts";
 import { isUnserved, remedyOf, type Serving, type ServingState } from "./serving.ts";
 import type { ObservedResource } from "./session.ts";
 import { summaryOf } from "./summary.ts";
@@ -41,6 +42,7 @@ export interface ResourceStatus {
   /** See {@link Headline}. */
   status: string;
   message: string;
+  health: Health;
   /** Why nodes are not protected from other people's mistakes; "" if they are, or if that is not known. */
   unprotected: string;
   created: string;
@@ -76,6 +78,7 @@ export function describeStatus(
       ready: nodes?.ready ?? 0,
       status: headline.reason,
       message: problem ?? headline.message,
+      health: healthOf(resource, serving),
       unprotected: find(status, CONDITION.Protected, "False")?.message ?? "",
       created: creationTimestamp,
       lastReadyVersion: status?.lastReady?.version ?? "",
@@ -135,6 +138,31 @@ function timesOf({ facts, state, deadline }: NodePlan, now: number | undefined):
   const since = waitingSince(facts, state);
   if (now === undefined || since === undefined || deadline === undefined) return "";
   return `, ${formatAge(now - since)} of ${formatAge(deadline - since)}`;
+}
+
+/** Which nodes to show; all if nothing is given. */
+export interface NodeFilter {
+  /** Names. */
+  nodes: readonly string[];
+  failed: boolean;
+}
+
+/**
+ * The report with some nodes only.
+ *
+ * @throws Error if a node that is named is in no resource
+ */
+export function withNodes(
+  resources: readonly ResourceStatus[],
+  { nodes: names, failed }: NodeFilter,
+): ResourceStatus[] {
+  const missing = names.find((name) => !resources.some(({ nodes }) => nodes.some(({ node }) => node === name)));
+  if (missing !== undefined) {
+    throw new Error(`Cannot find node "${missing}": no Onload resource that is shown concerns a node of that name`);
+  }
+  const isShown = (node: NodeStatus): boolean =>
+    (names.length === 0 || names.includes(node.node)) && (!failed || node.failed);
+  return resources.map((resource) => ({ ...resource, nodes: resource.nodes.filter(isShown) }));
 }
 
 /** What to say of the operator before all else; "" while one acts. */
