@@ -18,7 +18,12 @@ const COMMANDS = [
   "manifests",
   "status",
   "plan",
+  "pause",
+  "resume",
+  "retry",
+  "rollback",
   "uninstall",
+  "version",
   "licenses",
 ];
 
