@@ -16,6 +16,7 @@ const COMMANDS = [
   "build-images",
   "gen-machineconfig",
   "manifests",
+  "check",
   "status",
   "plan",
   "pause",

@@ -43,6 +43,10 @@ const root: Subcommand = {
       summary: "Print the YAML that installs the operator, and more",
       load: async () => (await import("./manifests.ts")).default,
     },
+    check: {
+      summary: "Check whether the cluster has what Onload needs; changes nothing",
+      load: async () => (await import("./check.ts")).default,
+    },
     status: {
       summary: "Show what each Onload resource and node is doing, and why",
       load: async () => (await import("./status.ts")).default,
