@@ -79,6 +79,28 @@ test.each([
   expect(await call(...args)).toEqual({ code: 2, stdout: "", stderr });
 });
 
+test("a full device is an error on one line, and a reader that has seen enough is none", async () => {
+  const shell = (script: string) => run(["bash", "-c", script], { cwd: folder, allowFailure: true });
+  expect(await shell(`${onloadctl} manifests crd > /dev/full`)).toEqual({
+    code: 1,
+    stdout: "",
+    stderr: "Cannot write the output: no space left on device\n",
+  });
+  const piped = await shell(`set -o pipefail; ${onloadctl} manifests crd | head -1`);
+  expect(piped).toMatchObject({ stdout: "---\n", stderr: "" });
+});
+
+test("help of commands and topics, and flags before the command", async () => {
+  expect((await call("help", "plan")).stdout).toBe((await call("plan", "--help")).stdout);
+  expect((await call("help")).stdout).toBe((await call("--help")).stdout);
+  expect((await call("help", "states")).stdout).toContain("LoadingOnload\n");
+  expect(await call("help", "sttates")).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining("did you mean states?"),
+  });
+  expect(await call("--context", "c", "version", "--client")).toMatchObject({ code: 0, stderr: "" });
+});
+
 test("the working folder's bunfig.toml and .env have no effect", async () => {
   await writeFile(join(folder, "bunfig.toml"), 'preload = ["./preload.ts"]\n');
   await writeFile(join(folder, "preload.ts"), 'console.log("preloaded"); process.exit(9);\n');

@@ -1,7 +1,7 @@
 import { ONLOAD_GROUP, ONLOAD_KIND } from "../internal/api/names.ts";
 import { clusterArgs, commonArgs, defineSubcommand } from "../internal/cli/command.ts";
 import { UsageError } from "../internal/cli/errors.ts";
-import { jsonText, printData, printText, standardError, standardOutput } from "../internal/cli/output.ts";
+import { jsonText, printData, standardError, standardOutput, type Line } from "../internal/cli/output.ts";
 import { durationFlag } from "../internal/cli/values.ts";
 import { yamlText } from "../internal/cli/yaml.ts";
 import { connect } from "../internal/kube/connect.ts";
@@ -9,7 +9,7 @@ import { EXIT_CODES, worstOf, type Health } from "../internal/operator/view/heal
 import { drawLive } from "../internal/operator/view/live.ts";
 import { Session } from "../internal/operator/view/session.ts";
 import type { Serving } from "../internal/operator/view/serving.ts";
-import { describeStatus, statusText, withNodes, type ResourceStatus } from "../internal/operator/view/status-view.ts";
+import { describeStatus, statusLines, withNodes, type ResourceStatus } from "../internal/operator/view/status-view.ts";
 import { untilReady } from "../internal/operator/view/until-ready.ts";
 import { namespaceOf, outputArg, resourceArgs } from "./shared/resources.ts";
 
@@ -60,8 +60,10 @@ export default defineSubcommand({
       };
       const isData = args.output === "json" || args.output === "yaml";
       if (args.watch) {
-        const draw = async (): Promise<string> => render(await look(), args.output);
-        await drawLive(standardOutput, draw, (wake) => (changed = wake), signal, isData);
+        const draw = async (): Promise<Line[]> => linesOf(await look(), args.output, columns());
+        const subscribe = (wake: () => void): void => void (changed = wake);
+        const onOutage = (text: string): void => log.warn(text);
+        await drawLive(standardOutput, { draw, subscribe, isData, onOutage }, signal);
         return 0;
       }
       if (args.name !== undefined) session.require(args.name);
@@ -75,7 +77,8 @@ export default defineSubcommand({
               (text) => standardError.write(text),
               signal,
             );
-      (isData ? printData : printText)(render(report, args.output));
+      if (isData) printData(dataOf(report, args.output));
+      else standardOutput.writeLines(linesOf(report, args.output, undefined));
       return waitMs !== undefined || args["exit-code"] ? EXIT_CODES[report.health] : 0;
     } finally {
       await session.close();
@@ -93,15 +96,26 @@ interface Report {
   now: number;
 }
 
-function render({ resources, serving, now }: Report, output: string): string {
-  switch (output) {
-    case "json":
-      return jsonText(resources);
-    case "yaml":
-      return yamlText(resources);
-    case "name":
-      return resources.map(({ name }) => `${ONLOAD_KIND.toLowerCase()}.${ONLOAD_GROUP}/${name}\n`).join("");
-    default:
-      return statusText(resources, serving, output === "wide", now);
+/** Columns of the terminal; undefined where there is none. */
+function columns(): number | undefined {
+  return standardOutput.isTTY ? standardOutput.columns : undefined;
+}
+
+function dataOf({ resources }: Report, output: string): string {
+  return output === "json" ? jsonText(resources) : yamlText(resources);
+}
+
+function linesOf(report: Report, output: string, width: number | undefined): Line[] {
+  const { resources, serving, now } = report;
+  if (output === "name") {
+    return resources.map(({ name }) => ({ text: `${ONLOAD_KIND.toLowerCase()}.${ONLOAD_GROUP}/${name}` }));
   }
+  if (output === "json" || output === "yaml") {
+    return dataOf(report, output)
+      .trimEnd()
+      .split("\n")
+      .map((text) => ({ text }));
+  }
+  const layout = { wide: output === "wide", ...(width === undefined ? {} : { columns: width }) };
+  return statusLines(resources, serving, layout, now);
 }

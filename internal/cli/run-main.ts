@@ -4,7 +4,7 @@ import { errorText, isAbort, UsageError } from "./errors.ts";
 import { takeEarlyFlags } from "./early-flags.ts";
 import { createLogger, type LogFormat, type LogLevel } from "./log.ts";
 import { nearest } from "./nearest.ts";
-import { drained, printText, standardError } from "./output.ts";
+import { drained, OutputError, printText, standardError } from "./output.ts";
 import { parseArguments } from "./parse-arguments.ts";
 import { usageText } from "./usage.ts";
 import { VERSION } from "./version.ts";
@@ -43,13 +43,25 @@ export async function runMain(root: Subcommand, raw: string[]): Promise<never> {
     } else if (signalCode !== undefined && isAbort(error)) {
       code = signalCode;
     } else {
-      standardError.write(`${errorText(error)}\n`);
+      // What could not be written is told below.
+      if (!(error instanceof OutputError)) standardError.write(`${errorText(error)}\n`);
       code = 1;
     }
   }
   // The process must not end before the reader of a pipe has got everything that was written.
-  await drained();
+  try {
+    await drained();
+  } catch (error) {
+    code = outputCode(error);
+  }
   process.exit(code);
+}
+
+/** `| head` ends what it has read enough of by SIGPIPE, and that is no failure to tell of. */
+function outputCode(error: unknown): number {
+  if (error instanceof OutputError && error.isClosed) return 141;
+  standardError.write(`${errorText(error)}\n`);
+  return 1;
 }
 
 async function runCommandLine(root: Subcommand, raw: string[], signal: AbortSignal): Promise<number> {
