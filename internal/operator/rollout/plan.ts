@@ -219,10 +219,7 @@ function presentProblem(
   return kept && (!problem || problem.passing) ? keptProblem(at.facts, kept, since) : problem;
 }
 
-function waitingOf(
-  { facts, state, step }: NodeAtStep,
-  kept: Keeper | undefined,
-): Pick<NodePlan, "gate" | "waitsFor"> {
+function waitingOf({ facts, state, step }: NodeAtStep, kept: Keeper | undefined): Pick<NodePlan, "gate" | "waitsFor"> {
   if (kept) return { gate: kept, waitsFor: gateText(kept, facts, "") };
   return { gate: undefined, waitsFor: awaitedText(facts, state, step) };
 }
