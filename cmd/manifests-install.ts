@@ -30,7 +30,7 @@ export default defineSubcommand({
   },
   examples: [
     {
-      run: "onloadctl manifests install --image=registry.example.com/onloadctl:0.1.0 | kubectl apply --server-side -f -",
+      run: "onloadctl manifests install --image=registry.example.com/onloadctl:0.1.0 | kubectl apply --server-side --force-conflicts -f -",
       does: "Install or update the operator",
     },
     {

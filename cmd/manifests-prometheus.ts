@@ -14,6 +14,16 @@ export default defineSubcommand({
     },
     ...commonArgs,
   },
+  examples: [
+    {
+      run: "onloadctl manifests prometheus | kubectl apply --server-side -f -",
+      does: "Add monitors, alerts and a dashboard",
+    },
+    {
+      run: "onloadctl manifests prometheus --secure-metrics | kubectl apply --server-side -f -",
+      does: "The same for an operator that serves its metrics by TLS",
+    },
+  ],
   async run({ args }) {
     const namespace = namespaceFlag("namespace", args.namespace);
     printData(render("prometheus", { namespace, secureMetrics: args["secure-metrics"] ?? false }));

@@ -5,11 +5,14 @@ export default defineSubcommand({
   description: "Prints the YAML to standard output, for kubectl apply or for a repository of your own.",
   examples: [
     {
-      run: "onloadctl manifests install --image=registry.example.com/onloadctl:0.1.0 | kubectl apply --server-side -f -",
+      run: "onloadctl manifests install --image=registry.example.com/onloadctl:0.1.0 | kubectl apply --server-side --force-conflicts -f -",
       does: "Install or update the operator",
     },
     { run: "onloadctl manifests sample > onload.yaml", does: "Start an Onload resource of your own" },
-    { run: "onloadctl manifests prometheus | kubectl apply --server-side -f -", does: "Add alerts and a dashboard" },
+    {
+      run: "onloadctl manifests prometheus | kubectl apply --server-side --force-conflicts -f -",
+      does: "Add alerts and a dashboard",
+    },
   ],
   subcommands: {
     install: {

@@ -16,9 +16,15 @@ const COMMANDS = [
   "build-images",
   "gen-machineconfig",
   "manifests",
+  "check",
   "status",
   "plan",
+  "pause",
+  "resume",
+  "retry",
+  "rollback",
   "uninstall",
+  "version",
   "licenses",
 ];
 
@@ -71,6 +77,28 @@ test.each([
   [["--verbose"], "Unknown flag --verbose: see --help\n"],
 ])("%j is a usage error", async (args, stderr) => {
   expect(await call(...args)).toEqual({ code: 2, stdout: "", stderr });
+});
+
+test("a full device is an error on one line, and a reader that has seen enough is none", async () => {
+  const shell = (script: string) => run(["bash", "-c", script], { cwd: folder, allowFailure: true });
+  expect(await shell(`${onloadctl} manifests crd > /dev/full`)).toEqual({
+    code: 1,
+    stdout: "",
+    stderr: "Cannot write the output: no space left on device\n",
+  });
+  const piped = await shell(`set -o pipefail; ${onloadctl} manifests crd | head -1`);
+  expect(piped).toMatchObject({ stdout: "---\n", stderr: "" });
+});
+
+test("help of commands and topics, and flags before the command", async () => {
+  expect((await call("help", "plan")).stdout).toBe((await call("plan", "--help")).stdout);
+  expect((await call("help")).stdout).toBe((await call("--help")).stdout);
+  expect((await call("help", "states")).stdout).toContain("LoadingOnload\n");
+  expect(await call("help", "sttates")).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining("did you mean states?"),
+  });
+  expect(await call("--context", "c", "version", "--client")).toMatchObject({ code: 0, stderr: "" });
 });
 
 test("the working folder's bunfig.toml and .env have no effect", async () => {

@@ -12,6 +12,12 @@ if (problem !== undefined) {
 
 const root: Subcommand = {
   summary: "AMD Onload kernel-bypass networking on Kubernetes and OpenShift.",
+  topics: {
+    states: {
+      summary: "The states of nodes, and what each waits for",
+      load: async () => (await import("../internal/operator/view/states-text.ts")).statesText(),
+    },
+  },
   subcommands: {
     operator: {
       summary: "Run the operator that rolls Onload out to nodes",
@@ -37,6 +43,10 @@ const root: Subcommand = {
       summary: "Print the YAML that installs the operator, and more",
       load: async () => (await import("./manifests.ts")).default,
     },
+    check: {
+      summary: "Check whether the cluster has what Onload needs; changes nothing",
+      load: async () => (await import("./check.ts")).default,
+    },
     status: {
       summary: "Show what each Onload resource and node is doing, and why",
       load: async () => (await import("./status.ts")).default,
@@ -49,9 +59,29 @@ const root: Subcommand = {
       summary: "Show, check and convert Onload's profiles, without running them",
       load: async () => (await import("./profile.ts")).default,
     },
+    pause: {
+      summary: "Let no further node start with the rollout of an Onload resource",
+      load: async () => (await import("./pause.ts")).default,
+    },
+    resume: {
+      summary: "Let a paused rollout go on",
+      load: async () => (await import("./resume.ts")).default,
+    },
+    retry: {
+      summary: "Try again what has failed",
+      load: async () => (await import("./retry.ts")).default,
+    },
+    rollback: {
+      summary: "Go back to the last version that was Ready on every node",
+      load: async () => (await import("./rollback.ts")).default,
+    },
     uninstall: {
       summary: "Remove Onload from all nodes, and then the operator",
       load: async () => (await import("./uninstall.ts")).default,
+    },
+    version: {
+      summary: "Show the versions of this program and of the operator, and whether one acts",
+      load: async () => (await import("./version.ts")).default,
     },
     licenses: {
       summary: "Print the licences of all software in this executable",

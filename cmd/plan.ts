@@ -10,7 +10,7 @@ import { lookAhead } from "../internal/operator/view/outlook.ts";
 import { describePlan, planText } from "../internal/operator/view/plan-view.ts";
 import { Session } from "../internal/operator/view/session.ts";
 import { servingText } from "../internal/operator/view/status-view.ts";
-import { outputArg, resourceArgs } from "./shared/resources.ts";
+import { namespaceOf, outputArg, resourceArgs } from "./shared/resources.ts";
 
 export default defineSubcommand({
   summary: "Show what the operator would do next; changes nothing",
@@ -48,8 +48,8 @@ export default defineSubcommand({
     }
     const file = args.filename === undefined ? undefined : await readDocuments(args.filename);
     const client = await connect({ kubeconfig: args.kubeconfig, context: args.context });
-    const manifest = file && onlyOnload(file, args.filename!, args.namespace || client.namespace);
-    const namespace = manifest ? undefined : args.namespace || undefined;
+    const manifest = file && onlyOnload(file, args.filename!, namespaceOf(args) ?? client.namespace);
+    const namespace = manifest ? undefined : namespaceOf(args);
     const session = await Session.open(client, namespace, log, signal);
     try {
       if (manifest) await session.suppose(manifest, signal);

@@ -1,50 +1,85 @@
 import { ONLOAD_GROUP, ONLOAD_KIND } from "../internal/api/names.ts";
 import { clusterArgs, commonArgs, defineSubcommand } from "../internal/cli/command.ts";
-import { jsonText, printData, printText, standardOutput } from "../internal/cli/output.ts";
+import { UsageError } from "../internal/cli/errors.ts";
+import { jsonText, printData, standardError, standardOutput, type Line } from "../internal/cli/output.ts";
+import { durationFlag } from "../internal/cli/values.ts";
 import { yamlText } from "../internal/cli/yaml.ts";
 import { connect } from "../internal/kube/connect.ts";
+import { EXIT_CODES, worstOf, type Health } from "../internal/operator/view/health.ts";
 import { drawLive } from "../internal/operator/view/live.ts";
 import { Session } from "../internal/operator/view/session.ts";
 import type { Serving } from "../internal/operator/view/serving.ts";
-import { describeStatus, statusText, type ResourceStatus } from "../internal/operator/view/status-view.ts";
-import { outputArg, resourceArgs } from "./shared/resources.ts";
+import { describeStatus, statusLines, withNodes, type ResourceStatus } from "../internal/operator/view/status-view.ts";
+import { untilReady } from "../internal/operator/view/until-ready.ts";
+import { namespaceOf, outputArg, resourceArgs } from "./shared/resources.ts";
 
 export default defineSubcommand({
   summary: "Show what each Onload resource and node is doing, and why",
   description:
-    "For each resource: version, nodes and the most important condition. For each node: version, state, step, since when, and why. This is computed as in the operator, from the present state of the cluster. If no operator acts, the first line says so: its Lease is not renewed, or there is none.",
+    "For each resource: version, nodes and the most important condition. For each node: version, state, step, since when, and why. This is computed as in the operator, from the present state of the cluster. If no operator acts, the first line says so: its Lease is not renewed, or there is none. `onloadctl help states` explains every state.\n\nWith --exit-code or --wait the exit code is 0 if everything that is shown is Ready, 3 if something is on its way or waits, 4 if something needs a person, and 5 if no operator acts; it is 1 if the cluster could not be read.",
   args: {
     ...resourceArgs,
+    node: { type: "string", repeatable: true, valueHint: "NODE", description: "Only these nodes" },
+    failed: { type: "boolean", default: false, description: "Only nodes that have failed" },
     output: { ...outputArg, options: ["table", "wide", "json", "yaml", "name"] },
     watch: { type: "boolean", alias: "w", default: false, description: "Show every change, until Ctrl-C" },
+    wait: {
+      type: "string",
+      implied: "15m",
+      valueHint: "TIMEOUT",
+      description: "Wait until all that is shown is Ready, then show it; at most for this time",
+    },
+    "exit-code": { type: "boolean", default: false, description: "Tell by the exit code how it is" },
     ...clusterArgs,
     ...commonArgs,
   },
   examples: [
     { run: "onloadctl status", does: "All resources and nodes" },
     { run: "onloadctl status onload -n onload-runtime --watch", does: "Follow one rollout" },
+    { run: "onloadctl status onload -n onload-runtime --wait=30m", does: "Wait for the end of a rollout, in a script" },
+    { run: "onloadctl status --failed", does: "Only the nodes that need a person" },
     { run: "onloadctl status -o json", does: "For scripts" },
   ],
   async run({ args, signal, log }) {
+    const waitMs = args.wait === undefined ? undefined : durationFlag("wait", args.wait);
+    if (args.watch && (waitMs !== undefined || args["exit-code"])) {
+      throw new UsageError("Flag --watch excludes --wait and --exit-code: it does not end by itself");
+    }
+    const namespace = namespaceOf(args);
+    const filter = { nodes: args.node, failed: args.failed };
     const client = await connect({ kubeconfig: args.kubeconfig, context: args.context });
     let changed: () => void = () => undefined;
-    const session = await Session.open(client, args.namespace || undefined, log, signal, () => changed());
+    const session = await Session.open(client, namespace, log, signal, () => changed());
     try {
       const look = async (): Promise<Report> => {
         const now = Date.now();
         const serving = await session.serving(now, signal);
-        const resources = describeStatus(await session.observe(args.name, now, signal), serving, now);
-        return { resources, serving, now };
+        const all = describeStatus(await session.observe(args.name, now, signal), serving, now);
+        const health = worstOf(all.map((each) => each.health));
+        return { resources: withNodes(all, filter), health, serving, now };
       };
       const isData = args.output === "json" || args.output === "yaml";
       if (args.watch) {
-        const draw = async (): Promise<string> => render(await look(), args.output);
-        await drawLive(standardOutput, draw, (wake) => (changed = wake), signal, isData);
+        const draw = async (): Promise<Line[]> => linesOf(await look(), args.output, columns());
+        const subscribe = (wake: () => void): void => void (changed = wake);
+        const onOutage = (text: string): void => log.warn(text);
+        await drawLive(standardOutput, { draw, subscribe, isData, onOutage }, signal);
         return 0;
       }
       if (args.name !== undefined) session.require(args.name);
-      (isData ? printData : printText)(render(await look(), args.output));
-      return 0;
+      const report =
+        waitMs === undefined
+          ? await look()
+          : await untilReady(
+              look,
+              (wake) => (changed = wake),
+              waitMs,
+              (text) => standardError.write(text),
+              signal,
+            );
+      if (isData) printData(dataOf(report, args.output));
+      else standardOutput.writeLines(linesOf(report, args.output, undefined));
+      return waitMs !== undefined || args["exit-code"] ? EXIT_CODES[report.health] : 0;
     } finally {
       await session.close();
       client.transport.close();
@@ -55,19 +90,32 @@ export default defineSubcommand({
 /** One look at the cluster. */
 interface Report {
   resources: ResourceStatus[];
+  /** Of all resources, whichever nodes are shown. */
+  health: Health;
   serving: Serving;
   now: number;
 }
 
-function render({ resources, serving, now }: Report, output: string): string {
-  switch (output) {
-    case "json":
-      return jsonText(resources);
-    case "yaml":
-      return yamlText(resources);
-    case "name":
-      return resources.map(({ name }) => `${ONLOAD_KIND.toLowerCase()}.${ONLOAD_GROUP}/${name}\n`).join("");
-    default:
-      return statusText(resources, serving, output === "wide", now);
+/** Columns of the terminal; undefined where there is none. */
+function columns(): number | undefined {
+  return standardOutput.isTTY ? standardOutput.columns : undefined;
+}
+
+function dataOf({ resources }: Report, output: string): string {
+  return output === "json" ? jsonText(resources) : yamlText(resources);
+}
+
+function linesOf(report: Report, output: string, width: number | undefined): Line[] {
+  const { resources, serving, now } = report;
+  if (output === "name") {
+    return resources.map(({ name }) => ({ text: `${ONLOAD_KIND.toLowerCase()}.${ONLOAD_GROUP}/${name}` }));
   }
+  if (output === "json" || output === "yaml") {
+    return dataOf(report, output)
+      .trimEnd()
+      .split("\n")
+      .map((text) => ({ text }));
+  }
+  const layout = { wide: output === "wide", ...(width === undefined ? {} : { columns: width }) };
+  return statusLines(resources, serving, layout, now);
 }

@@ -13,6 +13,13 @@ const parents: [string, Subcommand][] = [
   ["profile", profile],
 ];
 for (const [parent, { subcommands }] of parents) {
+  test.each(Object.entries(subcommands ?? {}).filter(([, { hidden }]) => !hidden))(
+    `${parent} %s has examples`,
+    async (_, child) => {
+      const { examples = [] } = await child.load();
+      expect(examples.length).toBeGreaterThan(0);
+    },
+  );
   test.each(Object.entries(subcommands ?? {}))(`the summary of ${parent} %s is its own`, async (_, child) => {
     const { summary } = await child.load();
     expect(child.summary).toBe(summary.replace(/\.$/, ""));

@@ -3,9 +3,9 @@ import type { Logger } from "./log.ts";
 
 /**
  * A flag or a positional argument, described as citty does it. Several values may be given for a `repeatable` one. The
- * alias of a flag is one letter.
+ * alias of a flag is one letter. A flag with an `implied` value may be given without one: `--wait`, or `--wait=5m`.
  */
-export type Arg = ArgDef & { repeatable?: boolean; alias?: string };
+export type Arg = ArgDef & { repeatable?: boolean; alias?: string; implied?: string };
 /** The arguments of a subcommand by their kebab-case name. */
 export type Args = Record<string, Arg>;
 
@@ -41,8 +41,16 @@ export interface Subcommand<A extends Args = Args> {
   examples?: Example[];
   /** Loaded only when asked for, so that no subcommand pays for another's packages. */
   subcommands?: Record<string, Lazy>;
+  /** Texts that `help TOPIC` prints beside the help of commands. Only the root has any. */
+  topics?: Record<string, Topic>;
   /** Returns the exit code; nothing means 0. */
   run?(context: Context<A>): Promise<number | void>;
+}
+
+/** A text of `help`. */
+export interface Topic {
+  summary: string;
+  load(): Promise<string>;
 }
 
 /** A subcommand that is not loaded yet; its summary is repeated here so that the parent's `--help` loads nothing. */

@@ -1,7 +1,7 @@
-import { afterEach, beforeEach, expect, test } from "bun:test";
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { parse } from "yaml";
 import { createLogger } from "./log.ts";
-import { jsonText, Terminal } from "./output.ts";
+import { jsonText, OutputError, Terminal } from "./output.ts";
 import { parseYaml, yamlText } from "./yaml.ts";
 
 /** Every character that a terminal may obey, and some that it does not. */
@@ -70,6 +70,43 @@ test("on a terminal a screen and lines are replaced without anything else moving
   on.terminal.replaceLines(2, "c\u001b[A");
   on.terminal.replaceLines(0, "d");
   expect(on.text()).toBe("\u001b[H\u001b[Ja [J\nb\u001b[2A\u001b[0Jc [Ad");
+});
+
+describe("what does not come out", () => {
+  const full = Object.assign(new Error("no space left on device"), { code: "ENOSPC" });
+  const failing = (error: Error) => ({ write: (_: string, done?: (error?: Error) => void) => done?.(error) });
+  test("is an error, at the end and at the next text", async () => {
+    const out = new Terminal(failing(full));
+    out.write("x");
+    expect(() => out.write("y")).toThrow("Cannot write the output: no space left on device");
+    expect(out.drained()).rejects.toThrow(OutputError);
+  });
+  test("is told from a pipe that nobody reads any more", async () => {
+    const out = new Terminal(failing(Object.assign(new Error("broken pipe"), { code: "EPIPE" })));
+    out.write("x");
+    const error = await out.drained().catch((thrown: unknown) => thrown);
+    expect(error).toMatchObject({ isClosed: true });
+  });
+  test("is no matter where it can be done without", async () => {
+    const log = new Terminal(failing(full), { isDispensable: true });
+    log.write("x");
+    log.write("y");
+    await log.drained();
+  });
+  test("is waited for", async () => {
+    const calls: (() => void)[] = [];
+    const out = new Terminal({ write: (_: string, done?: () => void) => void calls.push(done!) });
+    out.write("x");
+    out.write("y");
+    let isDone = false;
+    const end = out.drained().then(() => (isDone = true));
+    calls[0]!();
+    await Promise.resolve();
+    expect(isDone).toBeFalse();
+    calls[1]!();
+    await end;
+    expect(isDone).toBeTrue();
+  });
 });
 
 test.each([

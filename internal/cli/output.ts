@@ -6,7 +6,8 @@ import { escapeControls, printableLines } from "./printable.ts";
 
 /** What a terminal is drawn on: standard output or error, or a stand-in of a test. */
 export interface Stream {
-  write(text: string): unknown;
+  /** `done` is called when the text is out, or with why it is not. */
+  write(text: string, done?: (error?: Error | null) => void): unknown;
   isTTY?: boolean | undefined;
   rows?: number | undefined;
   columns?: number | undefined;
@@ -20,14 +21,64 @@ export interface Painted {
   readonly colour: Colour;
 }
 
+/** A line of a view, without its end. */
+export interface Line {
+  readonly text: string;
+  readonly colour?: Colour;
+}
+
 const COLOURS: Record<Colour, number> = { dim: 2, red: 31, green: 32, yellow: 33, cyan: 36 };
+
+/** Nobody reads what is written, or there is no room for it. */
+export class OutputError extends Error {
+  override name = "OutputError";
+  /** Whether a pipe has no reader any more: no fault, but nothing more can be said. */
+  readonly isClosed: boolean;
+
+  constructor(cause: Error) {
+    super(`Cannot write the output: ${cause.message}`, { cause });
+    this.isClosed = (cause as NodeJS.ErrnoException).code === "EPIPE";
+  }
+}
 
 /** A stream for people. */
 export class Terminal {
   readonly #stream: Stream;
+  #pending = 0;
+  #failure: Error | undefined;
+  #onDrained: () => void = () => undefined;
 
-  constructor(stream: Stream) {
+  readonly #isDispensable: boolean;
+
+  /** @param options.isDispensable what does not come out is no failure: a daemon goes on without its log */
+  constructor(stream: Stream, { isDispensable = false }: { isDispensable?: boolean } = {}) {
     this.#stream = stream;
+    this.#isDispensable = isDispensable;
+  }
+
+  /** @throws OutputError if an earlier text has not come out */
+  #send(text: string): void {
+    this.#check();
+    this.#pending++;
+    this.#stream.write(text, (error) => {
+      this.#pending--;
+      if (error) this.#failure ??= error;
+      if (this.#pending === 0) this.#onDrained();
+    });
+  }
+
+  #check(): void {
+    if (this.#failure && !this.#isDispensable) throw new OutputError(this.#failure);
+  }
+
+  /**
+   * Resolves when everything is out.
+   *
+   * @throws OutputError if something is not
+   */
+  async drained(): Promise<void> {
+    if (this.#pending > 0) await new Promise<void>((resolve) => (this.#onDrained = resolve));
+    this.#check();
   }
 
   get isTTY(): boolean {
@@ -49,22 +100,32 @@ export class Terminal {
 
   /** Writes text; colours only where they are welcome. */
   write(...pieces: readonly (string | Painted)[]): void {
-    this.#stream.write(this.#text(pieces));
+    this.#send(this.#text(pieces));
   }
 
   /** Writes what other programs read as it is: files of ours and of the caller, and JSON and YAML without controls. */
   writeData(text: string): void {
-    this.#stream.write(text);
+    this.#send(text);
   }
 
   /** Replaces everything on the screen. */
-  redraw(text: string): void {
-    this.#stream.write(`\u001b[H\u001b[J${printableLines(text)}`);
+  redraw(...pieces: readonly (string | Painted)[]): void {
+    this.#send(`\u001b[H\u001b[J${this.#text(pieces)}`);
   }
 
   /** Replaces the last `count` lines. */
   replaceLines(count: number, ...pieces: readonly (string | Painted)[]): void {
-    this.#stream.write(`${count === 0 ? "" : `\u001b[${count}A\u001b[0J`}${this.#text(pieces)}`);
+    this.#send(`${count === 0 ? "" : `\u001b[${count}A\u001b[0J`}${this.#text(pieces)}`);
+  }
+
+  /** Writes lines; colours only where they are welcome. */
+  writeLines(lines: readonly Line[]): void {
+    this.write(...piecesOf(lines), lines.length > 0 ? "\n" : "");
+  }
+
+  /** Replaces everything on the screen by lines, of which what does not fit is left out and marked. */
+  redrawLines(lines: readonly Line[]): void {
+    this.redraw(...piecesOf(fit(lines, this.rows, this.columns)));
   }
 
   #text(pieces: readonly (string | Painted)[]): string {
@@ -77,10 +138,33 @@ export class Terminal {
   }
 }
 
+/** Lines with line ends between them. */
+function piecesOf(lines: readonly Line[]): (string | Painted)[] {
+  return lines.flatMap(({ text, colour }, i) => {
+    const piece = colour === undefined ? text : { text, colour };
+    return i === 0 ? [piece] : ["\n", piece];
+  });
+}
+
+/** What fits on the screen, so that the top stays in place. What is cut ends in an ellipsis: nothing goes silently. */
+function fit(lines: readonly Line[], rows: number, columns: number): Line[] {
+  const shown =
+    lines.length > rows - 1
+      ? [...lines.slice(0, rows - 2), { text: `${ELLIPSIS} ${lines.length - rows + 2} more lines` }]
+      : lines;
+  return shown.map((line) => {
+    const characters = Array.from(printableLines(line.text));
+    if (characters.length <= columns) return line;
+    return { ...line, text: `${characters.slice(0, Math.max(0, columns - 1)).join("")}${ELLIPSIS}` };
+  });
+}
+
+const ELLIPSIS = "\u2026";
+
 /** Standard output, for views that are drawn anew. */
 export const standardOutput = new Terminal(process.stdout);
 /** Standard error: everything that is no data. */
-export const standardError = new Terminal(process.stderr);
+export const standardError = new Terminal(process.stderr, { isDispensable: true });
 
 /** Writes text for people to standard output. */
 export function printText(text: string): void {
@@ -102,7 +186,15 @@ export function jsonText(value: unknown): string {
   return `${escapeControls(JSON.stringify(value, null, 2))}\n`;
 }
 
-/** Resolves when the readers of a pipe have got everything that was written. */
+/**
+ * Resolves when everything that was written to standard output is out, and to standard error as far as that works.
+ *
+ * @throws OutputError if something is not: a file that was cut must not pass for a whole one
+ */
 export async function drained(): Promise<void> {
-  await Promise.all([process.stdout, process.stderr].map((stream) => new Promise((done) => stream.write("", done))));
+  await standardError.drained();
+  await standardOutput.drained();
 }
+
+// Whoever writes is told by its callback; the same as an event would end the process in the middle.
+for (const stream of [process.stdout, process.stderr]) stream.on("error", () => undefined);

@@ -11,6 +11,7 @@ const ARGS = {
   preload: { type: "boolean", default: true },
   "no-cache": { type: "boolean" },
   "build-arg": { type: "string", repeatable: true },
+  wait: { type: "string", implied: "15m" },
   format: { type: "enum", options: ["yaml", "json"], default: "yaml" },
 } satisfies Args;
 
@@ -24,6 +25,8 @@ describe("accepts", () => {
     "an empty value": [["--output="], { output: "" }],
     "a value that looks like a flag, after =": [["--output=--push"], { output: "--push" }],
     "a short name": [["-o", "-"], { output: "-" }],
+    "no value where one is implied": [["--wait", "user"], { wait: "15m", target: "user" }],
+    "a value where one is implied": [["--wait=5m"], { wait: "5m" }],
     "a bare boolean": [["--push"], { push: true }],
     "a boolean =true": [["--push=true"], { push: true }],
     "a boolean =false": [["--preload=false"], { preload: false }],
@@ -43,6 +46,7 @@ describe("accepts", () => {
 describe("rejects", () => {
   const table: Record<string, [string[], string]> = {
     "an unknown flag": [["--outptu", "x"], "Unknown flag --outptu: did you mean --output?"],
+    "a letter that is no flag": [["-A"], "Unknown flag -A: see --help"],
     "a flag like no other": [["--zzzzzzz"], "Unknown flag --zzzzzzz: see --help"],
     "a missing value": [["--output"], "Flag --output needs a value: --output=FILE"],
     "a flag in a value's place": [["--output", "--push"], "Flag --output needs a value: --output=FILE"],

@@ -46,7 +46,9 @@ function readTokens(words: readonly string[], args: Args): Given {
     const { name, negated } = lookUp(flag, names);
     const arg = args[name]!;
     const value =
-      arg.type === "boolean" ? booleanValue(flag, negated, inline) : stringValue(flag, arg, inline ?? nextWord(token));
+      arg.type === "boolean"
+        ? booleanValue(flag, negated, inline)
+        : stringValue(flag, arg, inline ?? arg.implied ?? nextWord(token));
     const before = given.flags.get(name) ?? [];
     if (before.length > 0 && !arg.repeatable) throw new UsageError(`Flag --${name} is given twice: give it once`);
     given.flags.set(name, [...before, value]);
@@ -69,7 +71,8 @@ function flagNames(args: Args): Map<string, string> {
 function parserOptions(names: ReadonlyMap<string, string>, args: Args) {
   const options: Record<string, { type: "string" | "boolean"; short?: string }> = {};
   for (const [flag, name] of names) {
-    const option = (options[name] ??= { type: args[name]!.type === "boolean" ? "boolean" : "string" });
+    const { type, implied } = args[name]!;
+    const option = (options[name] ??= { type: type === "boolean" || implied !== undefined ? "boolean" : "string" });
     if (!flag.startsWith("--")) option.short = flag.slice(1);
   }
   return options;
@@ -80,7 +83,8 @@ function lookUp(flag: string, names: ReadonlyMap<string, string>): { name: strin
   if (name !== undefined) return { name, negated: false };
   const positive = flag.startsWith("--no-") ? names.get(`--${flag.slice(5)}`) : undefined;
   if (positive !== undefined) return { name: positive, negated: true };
-  const near = nearest(flag, [...names.keys()]);
+  // One letter is one edit away from every other.
+  const near = flag.length > 2 ? nearest(flag, [...names.keys()]) : undefined;
   throw new UsageError(`Unknown flag ${flag}${near ? `: did you mean ${near}?` : ": see --help"}`);
 }
 

@@ -1,9 +1,10 @@
 import { basename } from "node:path";
 import type { Subcommand } from "./command.ts";
 import { errorText, isAbort, UsageError } from "./errors.ts";
+import { takeEarlyFlags } from "./early-flags.ts";
 import { createLogger, type LogFormat, type LogLevel } from "./log.ts";
 import { nearest } from "./nearest.ts";
-import { drained, printText, standardError } from "./output.ts";
+import { drained, OutputError, printText, standardError } from "./output.ts";
 import { parseArguments } from "./parse-arguments.ts";
 import { usageText } from "./usage.ts";
 import { VERSION } from "./version.ts";
@@ -42,18 +43,32 @@ export async function runMain(root: Subcommand, raw: string[]): Promise<never> {
     } else if (signalCode !== undefined && isAbort(error)) {
       code = signalCode;
     } else {
-      standardError.write(`${errorText(error)}\n`);
+      // What could not be written is told below.
+      if (!(error instanceof OutputError)) standardError.write(`${errorText(error)}\n`);
       code = 1;
     }
   }
   // The process must not end before the reader of a pipe has got everything that was written.
-  await drained();
+  try {
+    await drained();
+  } catch (error) {
+    code = outputCode(error);
+  }
   process.exit(code);
 }
 
+/** `| head` ends what it has read enough of by SIGPIPE, and that is no failure to tell of. */
+function outputCode(error: unknown): number {
+  if (error instanceof OutputError && error.isClosed) return 141;
+  standardError.write(`${errorText(error)}\n`);
+  return 1;
+}
+
 async function runCommandLine(root: Subcommand, raw: string[], signal: AbortSignal): Promise<number> {
+  if (raw[0] === "help") return help(root, raw.slice(1));
   let command = root;
-  let rest = raw;
+  const { words, flags: early } = takeEarlyFlags(raw);
+  let rest = words;
   const path = [programName()];
   for (;;) {
     const word = rest[0];
@@ -71,6 +86,7 @@ async function runCommandLine(root: Subcommand, raw: string[], signal: AbortSign
     path.push(word);
     rest = rest.slice(1);
   }
+  rest = [...early, ...rest];
   const flags = rest.includes("--") ? rest.slice(0, rest.indexOf("--")) : rest;
   if (flags.includes("--help") || flags.includes("-h")) {
     printText(usageText(command, path));
@@ -90,6 +106,33 @@ async function runCommandLine(root: Subcommand, raw: string[], signal: AbortSign
     format: args["log-format"] as LogFormat | undefined,
   });
   return (await command.run({ args, signal, log })) ?? 0;
+}
+
+/** `help`, `help COMMAND...` and `help TOPIC`. */
+async function help(root: Subcommand, words: readonly string[]): Promise<number> {
+  const [first] = words;
+  const topics = root.topics ?? {};
+  if (first !== undefined && words.length === 1 && Object.hasOwn(topics, first)) {
+    printText(await topics[first]!.load());
+    return 0;
+  }
+  let command = root;
+  const path = [programName()];
+  for (const word of words.filter((each) => each !== "--help" && each !== "-h")) {
+    const children = command.subcommands ?? {};
+    const child = Object.hasOwn(children, word) ? children[word] : undefined;
+    if (!child) {
+      const known = [...Object.keys(children), ...(command === root ? Object.keys(topics) : [])];
+      const near = nearest(word, known);
+      throw new UsageError(
+        `Cannot help with "${word}": ${near ? `did you mean ${near}?` : `see ${path.join(" ")} --help`}`,
+      );
+    }
+    command = await child.load();
+    path.push(word);
+  }
+  printText(usageText(command, path));
+  return 0;
 }
 
 /** The name by which we were called. `kubectl-onload` is a plugin of kubectl, which people call as two words. */

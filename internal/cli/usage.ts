@@ -28,6 +28,9 @@ export function usageText(command: Subcommand, path: readonly string[]): string 
   }
   if (children.length > 0)
     parts.push(section("Commands", columns(children.map(([child, { summary }]) => [child, summary]))));
+  const topics = Object.entries(command.topics ?? {});
+  if (topics.length > 0)
+    parts.push(section(`Topics (${name} help TOPIC)`, columns(topics.map(([topic, { summary }]) => [topic, summary]))));
   if (command.examples && command.examples.length > 0) {
     parts.push(
       section(
@@ -55,7 +58,9 @@ function flagRow([name, arg]: [string, Arg]): [string, string] {
       ? arg.default === true
         ? "=true|false"
         : ""
-      : `=${arg.type === "enum" && !arg.valueHint ? arg.options?.join("|") : (arg.valueHint ?? "VALUE")}`;
+      : arg.implied !== undefined
+        ? `[=${arg.valueHint ?? "VALUE"}]`
+        : `=${arg.type === "enum" && !arg.valueHint ? arg.options?.join("|") : (arg.valueHint ?? "VALUE")}`;
   return [`--${name}${value}${alias}`, describe(arg)];
 }
 
@@ -63,6 +68,7 @@ function describe(arg: Arg): string {
   const notes: string[] = [];
   if (arg.required && arg.type !== "positional") notes.push("required");
   if (arg.repeatable && arg.type !== "positional") notes.push("may be repeated");
+  if (arg.implied !== undefined) notes.push(`${arg.implied} if no value is given`);
   if (arg.default !== undefined && arg.default !== "" && arg.default !== false)
     notes.push(`default ${String(arg.default)}`);
   return `${arg.description ?? ""}${notes.length > 0 ? ` (${notes.join(", ")})` : ""}`;

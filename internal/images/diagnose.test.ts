@@ -189,3 +189,15 @@ describe("diagnose", () => {
 });
 
 test("lastLines leaves out empty ones", () => expect(lastLines("a\n\nb\n  \nc\n", 2)).toEqual(["b", "c"]));
+
+test.each([
+  "Error: initializing source docker://nope.invalid/x:1: pinging container registry nope.invalid: no such host",
+  "manifest unknown",
+  "unauthorized: authentication required",
+  "x509: certificate signed by unknown authority",
+  "http: server gave HTTP response to HTTPS client",
+])("of an image that is only opened, no flag of builds is named: %s", (output) => {
+  const { cause = "", remedy = "" } = diagnose(output, false) ?? {};
+  expect(`${cause} ${remedy}`).not.toMatch(/--(?:builder-image|user-base|module-base|dtk-image)|base image/);
+  expect(remedy).not.toBe("");
+});

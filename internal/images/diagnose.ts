@@ -8,6 +8,8 @@ interface Rule {
   pattern: RegExp;
   cause: (match: RegExpExecArray) => string;
   remedy: string;
+  /** What to say instead where images are only opened: nothing is built, and flags of builds are unknown. */
+  opened?: Diagnosis;
   /** Must be near the end of the failed step too. */
   also?: RegExp;
   /**
@@ -81,6 +83,7 @@ const RULES: readonly Rule[] = [
       /(initializing source docker:\/\/[^\s:]+\S*|manifest unknown|pull access denied|short-name .* did not resolve|image not known|no such image|repository .* not found)/i,
     cause: () => "a base image is neither here nor can it be pulled",
     remedy: "pull it by hand, or name another with --builder-image, --user-base or --module-base",
+    opened: { cause: "it is neither here nor can it be pulled", remedy: "correct its name, or pull it by hand" },
   },
   {
     pattern:
@@ -173,14 +176,19 @@ function packageOf(match: RegExpExecArray): string {
   return match[1] ?? match[2] ?? match[3] ?? "";
 }
 
-/** Looks for a known cause in the output of a build or of another command; undefined if there is none. */
-export function diagnose(output: string): Diagnosis | undefined {
+/**
+ * Looks for a known cause in the output of a build or of another command; undefined if there is none.
+ *
+ * @param builds whether images are built, and not only opened
+ */
+export function diagnose(output: string, builds = true): Diagnosis | undefined {
   const step = failedStep(output);
   const end = lastLines(step, END_LINES).join("\n");
   const texts = { output, step, end };
-  for (const { pattern, cause, remedy, also, where = "end" } of RULES) {
+  for (const { pattern, cause, remedy, opened, also, where = "end" } of RULES) {
     const match = pattern.exec(texts[where]);
-    if (match && (also === undefined || also.test(end))) return { cause: cause(match), remedy };
+    if (!match || (also !== undefined && !also.test(end))) continue;
+    return !builds && opened ? opened : { cause: cause(match), remedy };
   }
   return undefined;
 }

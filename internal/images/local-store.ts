@@ -16,17 +16,22 @@ export class LocalStore {
   #runner: Runner;
   #signal: AbortSignal | undefined;
   #mayPull: boolean;
+  #builds: boolean;
 
-  /** @param options.mayPull false for dry runs, which change nothing */
+  /**
+   * @param options.mayPull false for dry runs, which change nothing
+   * @param options.builds false where images are only opened
+   */
   constructor(
     engine: Engine,
     runner: Runner,
-    { signal, mayPull = true }: { signal?: AbortSignal; mayPull?: boolean } = {},
+    { signal, mayPull = true, builds = true }: { signal?: AbortSignal; mayPull?: boolean; builds?: boolean } = {},
   ) {
     this.engine = engine;
     this.#runner = runner;
     this.#signal = signal;
     this.#mayPull = mayPull;
+    this.#builds = builds;
   }
 
   /** Runs one of the engine's commands with its environment; see Runner. An abort of `limit` ends it too. */
@@ -47,7 +52,7 @@ export class LocalStore {
   async must(what: string, command: readonly string[]): Promise<string> {
     const { code, stdout, output } = await this.run(command);
     if (code === 0) return stdout;
-    const known = diagnose(output);
+    const known = diagnose(output, this.#builds);
     const reason = known ? `${known.cause}; ${known.remedy}` : lastLines(output, 2).join(" ");
     throw new Error(`Cannot ${what}: ${reason || `${command[0]} exits with ${code}`}`);
   }

@@ -103,3 +103,8 @@ export function isExpired(error: unknown): error is ApiError {
   if (hasStatus(error, 410)) return true;
   return hasStatus(error, 504) && error.causes.some((cause) => cause.reason === "ResourceVersionTooLarge");
 }
+
+/** Whether the API server is away, as it may be for a while. */
+export function isOutage(error: unknown): boolean {
+  return error instanceof ConnectionError || (error instanceof ApiError && error.status >= 500);
+}

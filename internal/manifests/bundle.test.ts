@@ -13,6 +13,7 @@ describe("bundle", () => {
   test("has what OLM looks for", () => {
     expect(Object.keys(files).sort()).toEqual([
       "bundle.Dockerfile",
+      "manifests/onload-operator-onload-aggregate-to-view.clusterrole.yaml",
       "manifests/onload-operator-onload-deployer-role.clusterrole.yaml",
       "manifests/onload-operator-onload-editor-role.clusterrole.yaml",
       "manifests/onload-operator-onload-viewer-role.clusterrole.yaml",

@@ -5,7 +5,7 @@ import { FINALIZER } from "../api/names.ts";
 import { ONLOADS } from "../api/resources.ts";
 import type { Client } from "../kube/client.ts";
 import { sleep } from "../kube/clock.ts";
-import { ApiError, ConnectionError, isConflict } from "../kube/errors.ts";
+import { isConflict, isOutage } from "../kube/errors.ts";
 import { describeRef, refOf } from "../kube/resource.ts";
 import type { RawOnload } from "../operator/cache/caches.ts";
 import { Session, type ObservedResource } from "../operator/view/session.ts";
@@ -135,11 +135,6 @@ async function wait(
     // Changes come in crowds, and each look plans for every node.
     await sleep(REST_MS, signal);
   }
-}
-
-/** Whether the API server is away, as it may be for a while. */
-function isOutage(error: unknown): boolean {
-  return error instanceof ConnectionError || (error instanceof ApiError && error.status >= 500);
 }
 
 function refuseNew(observed: readonly ObservedResource[], known: ReadonlySet<string | undefined>): void {

@@ -121,6 +121,7 @@ function resource(nodes: NodeStatus[], changes: Partial<ResourceStatus> = {}): R
     ready: 0,
     status: "Deleting",
     message: "",
+    health: "waiting",
     created: "",
     lastReadyVersion: "",
     operator: { state: "acts", message: "" },

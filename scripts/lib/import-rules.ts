@@ -13,6 +13,7 @@ const LAYERS: Record<string, readonly string[]> = {
   controller: ["probes", "kube", "api"],
   manifests: ["api"],
   operator: ["controller", "kube", "api"],
+  check: ["operator", "kube", "api"],
   uninstall: ["operator", "manifests", "controller", "kube", "api"],
   deviceplugin: ["probes", "api", "proto"],
   controlplane: ["api"],

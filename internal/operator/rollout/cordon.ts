@@ -65,11 +65,11 @@ export function renewalFor(facts: NodeFacts, state: NodeState, policy: CordonPol
  * the Module (v1.1.0, internal/daemonset, GarbageCollect). That one is Ready again does not wake it.
  */
 function sfcRenewal(facts: NodeFacts, state: NodeState, policy: CordonPolicy): Renewal | undefined {
-  const { ready, cordoned, want, labels, sfc, sfcManaged, reminded, stepRecord } = facts;
+  const { ready, cordoned, taints, want, labels, sfc, sfcManaged, reminded, stepRecord } = facts;
   if (state === "Ready" && reminded) return { cordoned: false, remind: false, forget: true };
   const isLost = sfcManaged && labels.sfc === want && labels.onload === want && !sfc.present;
   if (!policy.kmmSkipsCordoned || !isLost || (state !== "SfcMissing" && state !== "LoadingOnload")) return undefined;
-  if (!ready || cordoned) return undefined;
+  if (!ready || cordoned || taints.kmm !== undefined) return undefined;
   const isRetried = stepRecord !== undefined && !isPresentAttempt(stepRecord.attempt, policy);
   return !reminded || isRetried ? { cordoned: false, remind: true } : undefined;
 }

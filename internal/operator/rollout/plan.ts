@@ -2,7 +2,7 @@
 import type { NodeFacts } from "../assess/facts.ts";
 import { isPresentAttempt, type Attempt } from "../observe/step-record.ts";
 import { believed, withBelievedTimes, type Present } from "./believed.ts";
-import { keptBy, keptProblem, renewalFor, type Renewal } from "./cordon.ts";
+import { keptBy, keptProblem, renewalFor, type Keeper, type Renewal } from "./cordon.ts";
 import {
   deadlineOf,
   forceAt,
@@ -11,6 +11,7 @@ import {
   retriedUntil,
   waitingSince,
   type Limits,
+  type NodeAtStep,
   type Problem,
 } from "./failure.ts";
 import { lastFailure, type FailureDraft } from "./lasting-failure.ts";
@@ -191,7 +192,7 @@ function planNode(observed: NodeFacts, policy: Policy, time: Present): NodePlan 
   const waits = (offered !== undefined && now < offered) || (state === "ModuleReady" && !policy.templateSeen);
   const at = { facts, state, step: kept ? "None" : waits ? "Wait" : stepFor(state, facts) } as const;
   const since = waitingSince(facts, state) ?? facts.stepRecord?.since;
-  const present = problemOf(at, limits, now) ?? (kept ? keptProblem(facts, kept, since) : undefined);
+  const present = presentProblem(at, limits, now, kept, since);
   const restart = present?.failed && isSeenBefore(facts, policy) ? restartOf(present) : undefined;
   const begins = restart ?? (isRedated(at, observed) ? { cordoned: false, remind: false } : undefined);
   const { problem, record } = lastFailure(at, restart && present?.byTime ? undefined : present, attempt);
@@ -199,12 +200,28 @@ function planNode(observed: NodeFacts, policy: Policy, time: Present): NodePlan 
     ...at,
     problem: withRetry(problem, restart ? now : retriedUntil(at, isReported(present), limits, now)),
     failureRecord: record,
-    gate: kept,
-    waitsFor: kept ? gateText(kept, facts, "") : awaitedText(facts, state, at.step),
+    ...waitingOf(at, kept),
     renewal: renewalFor(facts, state, policy) ?? begins,
     deadline: offered ?? deadlineOf(at, limits),
     forceAt: kept ? undefined : forceAt(facts, state, limits),
   };
+}
+
+/** That a node is kept as it is explains what does not happen there meanwhile. */
+function presentProblem(
+  at: NodeAtStep,
+  limits: Limits,
+  now: number,
+  kept: Keeper | undefined,
+  since: number | undefined,
+): Problem | undefined {
+  const problem = problemOf(at, limits, now);
+  return kept && (!problem || problem.passing) ? keptProblem(at.facts, kept, since) : problem;
+}
+
+function waitingOf({ facts, state, step }: NodeAtStep, kept: Keeper | undefined): Pick<NodePlan, "gate" | "waitsFor"> {
+  if (kept) return { gate: kept, waitsFor: gateText(kept, facts, "") };
+  return { gate: undefined, waitsFor: awaitedText(facts, state, step) };
 }
 
 /** Whether a failure belongs to an earlier attempt. A newer one starts the step's time again. */

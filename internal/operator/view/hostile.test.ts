@@ -29,6 +29,7 @@ const status: ResourceStatus = hostile({
   ready: 0,
   status: "a",
   message: "a",
+  health: "ready",
   unprotected: "a",
   created: "a",
   lastReadyVersion: "a",

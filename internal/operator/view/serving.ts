@@ -86,6 +86,14 @@ export function servingOf({ leases, deployments }: OperatorEvidence, now: number
   return { state: "none", message, elected: true };
 }
 
+/** `IMAGE (Deployment "NAMESPACE/NAME")` of every operator that is installed. */
+export function operatorImages({ deployments }: Pick<OperatorEvidence, "deployments">): string[] {
+  return deployments.items.flatMap((deployment) => {
+    const containers = deployment.spec?.template?.spec?.containers ?? [];
+    return containers.slice(0, 1).map(({ image = "" }) => `${printable(image, 300)} (${deploymentName(deployment)})`);
+  });
+}
+
 /** What a person can do if no operator acts; "" if there is nothing to do. */
 export function remedyOf({ state }: Pick<Serving, "state">): string {
   if (state === "none") return "install it, or remove what is left with `onloadctl uninstall`";

@@ -338,7 +338,7 @@ async function readable(
 type Followed = Pick<Caches["onloads"], "run" | "synced"> & { subscribe(handler: () => void): void };
 
 const NO_CRD =
-  "Cannot list Onload resources: their CRD is not installed; run `onloadctl manifests install | kubectl apply --server-side -f -`";
+  "Cannot list Onload resources: their CRD is not installed; install the operator with `onloadctl manifests install --image=IMAGE | kubectl apply --server-side --force-conflicts -f -`";
 
 const OTHERS_UNSEEN =
   "Onload resources of other namespaces cannot be read: a node that one of them has looks free here";

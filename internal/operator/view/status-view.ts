@@ -1,11 +1,13 @@
 /** What `onloadctl status` says: per resource and per node, in the operator's own words. Pure. */
 import { printable } from "../../cli/printable.ts";
+import type { Colour, Line } from "../../cli/output.ts";
 import { formatAge, formatTable } from "../../cli/table.ts";
 import type { DeepReadonly } from "../../api/core.ts";
 import type { NodeProblem, OnloadStatus } from "../../api/onload.ts";
 import { CONDITION } from "../../api/reasons.ts";
 import { waitingSince } from "../rollout/failure.ts";
 import type { NodePlan } from "../rollout/plan.ts";
+import { healthOf, type Health } from "./health.ts";
 import { isUnserved, remedyOf, type Serving, type ServingState } from "./serving.ts";
 import type { ObservedResource } from "./session.ts";
 import { summaryOf } from "./summary.ts";
@@ -41,6 +43,7 @@ export interface ResourceStatus {
   /** See {@link Headline}. */
   status: string;
   message: string;
+  health: Health;
   /** Why nodes are not protected from other people's mistakes; "" if they are, or if that is not known. */
   unprotected: string;
   created: string;
@@ -76,6 +79,7 @@ export function describeStatus(
       ready: nodes?.ready ?? 0,
       status: headline.reason,
       message: problem ?? headline.message,
+      health: healthOf(resource, serving),
       unprotected: find(status, CONDITION.Protected, "False")?.message ?? "",
       created: creationTimestamp,
       lastReadyVersion: status?.lastReady?.version ?? "",
@@ -137,6 +141,31 @@ function timesOf({ facts, state, deadline }: NodePlan, now: number | undefined):
   return `, ${formatAge(now - since)} of ${formatAge(deadline - since)}`;
 }
 
+/** Which nodes to show; all if nothing is given. */
+export interface NodeFilter {
+  /** Names. */
+  nodes: readonly string[];
+  failed: boolean;
+}
+
+/**
+ * The report with some nodes only.
+ *
+ * @throws Error if a node that is named is in no resource
+ */
+export function withNodes(
+  resources: readonly ResourceStatus[],
+  { nodes: names, failed }: NodeFilter,
+): ResourceStatus[] {
+  const missing = names.find((name) => !resources.some(({ nodes }) => nodes.some(({ node }) => node === name)));
+  if (missing !== undefined) {
+    throw new Error(`Cannot find node "${missing}": no Onload resource that is shown concerns a node of that name`);
+  }
+  const isShown = (node: NodeStatus): boolean =>
+    (names.length === 0 || names.includes(node.node)) && (!failed || node.failed);
+  return resources.map((resource) => ({ ...resource, nodes: resource.nodes.filter(isShown) }));
+}
+
 /** What to say of the operator before all else; "" while one acts. */
 export function servingText(serving: Serving): string {
   if (serving.state === "acts") return "";
@@ -149,10 +178,27 @@ function line(text: string): string {
   return printable(text, Infinity);
 }
 
-/** As tables; `wide` adds kernels and the last Ready version. */
-export function statusText(resources: readonly ResourceStatus[], serving: Serving, wide: boolean, now: number): string {
-  const operator = servingText(serving);
-  if (resources.length === 0) return `${operator}No Onload resources found\n`;
+/** How a status is shown. */
+export interface StatusLayout {
+  /** With kernels and the last Ready version. */
+  wide: boolean;
+  /** Columns of the screen; undefined: as many as there are. On a narrow one each reason has a line of its own. */
+  columns?: number;
+}
+
+/** Reasons have too little room beside the other columns of a node on a screen with fewer columns. */
+const NARROW = 120;
+
+/** As tables, line by line. */
+export function statusLines(
+  resources: readonly ResourceStatus[],
+  serving: Serving,
+  { wide, columns = Infinity }: StatusLayout,
+  now: number,
+): Line[] {
+  const operator = servingText(serving).trimEnd();
+  const first: Line[] = operator === "" ? [] : [{ text: operator, colour: isUnserved(serving) ? "red" : "yellow" }];
+  if (resources.length === 0) return [...first, { text: "No Onload resources found" }];
   const age = (time: string): string => (time === "" ? "" : formatAge(now - Date.parse(time)));
   const head = ["Namespace", "Name", "Version", "Desired", "Ready", "Status", "Age", ...(wide ? ["Last Ready"] : [])];
   const rows = resources.map((r) => [
@@ -165,22 +211,53 @@ export function statusText(resources: readonly ResourceStatus[], serving: Servin
     age(r.created),
     ...(wide ? [r.lastReadyVersion] : []),
   ]);
-  let text = `${operator}${operator === "" ? "" : "\n"}${formatTable(head, rows)}`;
-  for (const { namespace, name, message, unprotected, attention, nodes } of resources) {
-    text += `\n${line(`${namespace}/${name}: ${message}`)}\n${attention.map((each) => `${line(each)}\n`).join("")}`;
-    if (unprotected !== "") text += `Not protected: ${line(unprotected)}\n`;
-    if (nodes.length === 0) continue;
-    const columns = ["Node", "Version", "State", "Step", "Since", ...(wide ? ["Kernel"] : []), "Why"];
-    const lines = nodes.map((node) => [
-      node.node,
-      node.wanted === node.version || node.wanted === "" ? node.version : `${node.version || "none"} -> ${node.wanted}`,
-      node.failed ? `Failed (${node.state})` : node.state,
-      node.step === "None" ? "-" : node.step,
-      age(node.since) || "-",
-      ...(wide ? [node.kernel] : []),
-      node.why || "-",
-    ]);
-    text += formatTable(columns, lines);
+  const lines: Line[] = [...first, ...(first.length > 0 ? [{ text: "" }] : [])];
+  lines.push(...tableLines(head, rows, (row) => HEALTH_COLOURS[resources[row]!.health]));
+  for (const resource of resources) {
+    lines.push({ text: "" }, { text: line(`${resource.namespace}/${resource.name}: ${resource.message}`) });
+    lines.push(...resource.attention.map((each): Line => ({ text: line(each), colour: "yellow" })));
+    if (resource.unprotected !== "") lines.push({ text: `Not protected: ${line(resource.unprotected)}` });
+    if (resource.nodes.length > 0) lines.push(...nodeLines(resource.nodes, wide, columns < NARROW, age));
   }
-  return text;
+  return lines;
+}
+
+const HEALTH_COLOURS: Record<Health, Colour> = { ready: "green", waiting: "yellow", degraded: "red", unserved: "red" };
+
+function nodeLines(
+  nodes: readonly NodeStatus[],
+  wide: boolean,
+  narrow: boolean,
+  age: (time: string) => string,
+): Line[] {
+  const head = ["Node", "Version", "State", "Step", "Since", ...(wide ? ["Kernel"] : []), ...(narrow ? [] : ["Why"])];
+  const rows = nodes.map((node) => [
+    node.node,
+    node.wanted === node.version || node.wanted === "" ? node.version : `${node.version || "none"} -> ${node.wanted}`,
+    node.failed ? `Failed (${node.state})` : node.state,
+    node.step === "None" ? "-" : node.step,
+    age(node.since) || "-",
+    ...(wide ? [node.kernel] : []),
+    ...(narrow ? [] : [node.why || "-"]),
+  ]);
+  const colourOf = ({ failed, state, why }: NodeStatus): Colour =>
+    failed ? "red" : state === "Ready" && why === "" ? "green" : "yellow";
+  const [heading, ...table] = tableLines(head, rows, (row) => colourOf(nodes[row]!));
+  const withReasons = table.flatMap((each, row): Line[] => {
+    const { why } = nodes[row]!;
+    return narrow && why !== "" ? [each, { text: `  ${line(why)}`, colour: "dim" }] : [each];
+  });
+  return [heading!, ...withReasons];
+}
+
+function tableLines(head: readonly string[], rows: readonly string[][], colourOf: (row: number) => Colour): Line[] {
+  const [heading = "", ...lines] = formatTable(head, rows).trimEnd().split("\n");
+  return [{ text: heading, colour: "dim" }, ...lines.map((text, row) => ({ text, colour: colourOf(row) }))];
+}
+
+/** The same as one text; `wide` adds kernels and the last Ready version. */
+export function statusText(resources: readonly ResourceStatus[], serving: Serving, wide: boolean, now: number): string {
+  return statusLines(resources, serving, { wide }, now)
+    .map(({ text }) => `${text}\n`)
+    .join("");
 }

@@ -11,6 +11,8 @@ setDefaultTimeout(120_000);
 
 const ENTRY = join(import.meta.dirname, "../../../cmd/onloadctl.ts");
 const CRD = join(import.meta.dirname, "../../manifests/crd/onload.amd.com_onloads.yaml");
+const ROLES = join(import.meta.dirname, "../../manifests/rbac/user-roles.yaml");
+const VIEWER_ROLE = "onload-operator-onload-viewer-role";
 const id = `view-${process.pid}`;
 
 let cluster: Cluster;
@@ -212,7 +214,74 @@ test("who may not read is told at once what is missing", async () => {
   expect(stderr).toContain("cannot list resource");
 });
 
-test("neither command wrote anything", async () => {
+test("the role for viewers is enough for status, plan, version and check", async () => {
+  const viewer = await cluster.addUser(`${id}-viewer`);
+  await cluster.apply(await readFile(ROLES, "utf8"));
+  const name = `${id}-viewer`;
+  const subjects = [{ apiGroup: "rbac.authorization.k8s.io", kind: "User", name: viewer.name }];
+  const roleRef = { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: VIEWER_ROLE };
+  await cluster.request("POST", "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings", {
+    body: { metadata: { name }, roleRef, subjects },
+  });
+  try {
+    for (const args of [["status"], ["plan"], ["version"], ["check"]]) {
+      const { code, stdout, stderr } = await onloadctl(args, viewer.kubeconfigPath);
+      expect({ args, stderr }).toEqual({ args, stderr: "" });
+      expect(stdout).not.toContain("forbidden");
+      // KMM is not in this cluster.
+      expect(code).toBe(args[0] === "check" ? 1 : 0);
+    }
+    const { stdout } = await onloadctl(["check", "-n", namespace, "-o", "json"], viewer.kubeconfigPath);
+    const findings = JSON.parse(stdout) as { what: string; result: string }[];
+    const resultOf = (what: string): string | undefined => findings.find((each) => each.what === what)?.result;
+    expect(resultOf("API server")).toBe("ok");
+    expect(resultOf("CRD of Onload")).toBe("ok");
+    expect(resultOf("Your rights to look")).toBe("ok");
+    expect(resultOf("Your rights to deploy")).toBe("warning");
+    expect(resultOf(`${namespace}/sample: ServiceAccount`)).toBe("failed");
+    const refused = await onloadctl(["pause", "sample", "-n", namespace], viewer.kubeconfigPath);
+    expect(refused.code).toBe(1);
+    expect(refused.stderr).toContain("forbidden");
+  } finally {
+    await cluster.request("DELETE", `/apis/rbac.authorization.k8s.io/v1/clusterrolebindings/${name}`);
+  }
+});
+
+test("exit codes tell scripts how it is", async () => {
+  // No operator runs here.
+  const args = ["status", "sample", "-n", namespace];
+  const admin = cluster.kubeconfigPath;
+  expect((await onloadctl([...args, "--exit-code"], admin)).code).toBe(5);
+  expect((await onloadctl([...args, "--wait=1s"], admin)).code).toBe(5);
+  expect((await onloadctl(["-n", namespace, "status", "sample"], admin)).code).toBe(0);
+  const one = await onloadctl([...args, `--node=${nodes[1]}`], admin);
+  expect(one.stdout).toContain(nodes[1]!);
+  expect(one.stdout).not.toContain(nodes[0]!);
+  const none = await onloadctl([...args, "--node=nonsense"], admin);
+  expect(none).toMatchObject({ code: 1, stdout: "" });
+  expect((await onloadctl([...args, "-A"], admin)).code).toBe(2);
+});
+
+test("pause, resume and retry change what they say", async () => {
+  const verb = (word: string, ...more: string[]) =>
+    onloadctl([word, "sample", "-n", namespace, ...more], cluster.kubeconfigPath);
+  const read = () => cluster.request("GET", `/apis/onload.amd.com/v1alpha1/namespaces/${namespace}/onloads/sample`);
+  expect((await verb("pause", "--dry-run")).stdout).toContain("(dry run)");
+  expect((await read()).spec.upgrade?.paused ?? false).toBe(false);
+  expect(await verb("pause")).toMatchObject({ code: 0, stderr: "" });
+  expect((await read()).spec.upgrade.paused).toBe(true);
+  expect((await verb("resume")).code).toBe(0);
+  expect((await read()).spec.upgrade.paused).toBe(false);
+  expect((await verb("retry")).code).toBe(0);
+  expect(Date.parse((await read()).metadata.annotations["onload.amd.com/retry"])).toBeGreaterThan(0);
+  const back = await verb("rollback");
+  expect(back.code).toBe(1);
+  expect(back.stderr).toContain("no version has been Ready on every node");
+  const elsewhere = await onloadctl(["pause", "sample", "-n", "default"], cluster.kubeconfigPath);
+  expect(elsewhere.stderr).toContain(`it is in ${namespace}; give --namespace`);
+});
+
+test("status, plan and check wrote nothing", async () => {
   const dry = (uri: string): boolean => uri.includes("dryRun=All");
   const writes = cluster
     .auditEvents(reader.name)

@@ -1,0 +1,83 @@
+import { readFile } from "node:fs/promises";
+import { text } from "node:stream/consumers";
+import { check } from "../internal/check/check.ts";
+import { findingsText, isFine, type Finding } from "../internal/check/findings.ts";
+import { checkImages } from "../internal/images/check-images.ts";
+import { clusterArgs, commonArgs, defineSubcommand } from "../internal/cli/command.ts";
+import { errorText, UsageError } from "../internal/cli/errors.ts";
+import { printData, printJson, printText } from "../internal/cli/output.ts";
+import { parseYaml, yamlText } from "../internal/cli/yaml.ts";
+import { connect } from "../internal/kube/connect.ts";
+import type { RawOnload } from "../internal/operator/cache/caches.ts";
+import { registryAccess } from "../internal/images/options.ts";
+import { engineArgs, runDeps } from "./shared/engine.ts";
+import { namespaceOf, outputArg, resourceArgs } from "./shared/resources.ts";
+
+const { name: _, ...scope } = resourceArgs;
+const { sbom: __, ...registryArgs } = engineArgs;
+
+export default defineSubcommand({
+  summary: "Check whether the cluster has what Onload needs; changes nothing",
+  description:
+    "Before an install and at any time: versions of the API server and of KMM, CRDs, admission policies, whether an operator acts, your rights and the operator's. For each Onload resource: its ServiceAccount, its namespace, its nodes and their architectures, kernels without a mapping, and module images.\n\nExit code 1 if something has failed. What could not be found out is shown as unknown and is no failure.",
+  args: {
+    ...scope,
+    filename: {
+      type: "string",
+      alias: "f",
+      valueHint: "FILE",
+      description: "Check the Onload resources in this file as if they were applied; - reads standard input",
+    },
+    images: {
+      type: "boolean",
+      default: false,
+      description: "Ask the registries for every image, by the container engine of this machine, which fetches them",
+    },
+    output: { ...outputArg, options: ["table", "json", "yaml"] },
+    ...registryArgs,
+    ...clusterArgs,
+    ...commonArgs,
+  },
+  examples: [
+    { run: "onloadctl check", does: "The cluster, and every Onload resource" },
+    { run: "onloadctl check -f onload.yaml", does: "Before a resource is applied" },
+    { run: "onloadctl check -f onload.yaml --images", does: "And whether the registries have its images" },
+  ],
+  async run({ args, signal }) {
+    const namespace = namespaceOf(args);
+    const client = await connect({ kubeconfig: args.kubeconfig, context: args.context });
+    try {
+      const file = args.filename === undefined ? undefined : await readOnloads(args.filename);
+      const supposed = file?.map((each) => ({
+        ...each,
+        metadata: { ...each.metadata, namespace: each.metadata.namespace ?? namespace ?? client.namespace },
+      }));
+      const { findings, images } = await check(client, supposed, namespace, Date.now(), signal);
+      const asked = args.images
+        ? await checkImages(images, { engine: args.engine, access: registryAccess({ ...args }) }, runDeps(signal))
+        : [];
+      const all: Finding[] = [...findings, ...asked];
+      if (args.output === "json") printJson(all);
+      else if (args.output === "yaml") printData(yamlText(all));
+      else printText(findingsText(all));
+      return isFine(all) ? 0 : 1;
+    } finally {
+      client.transport.close();
+    }
+  },
+});
+
+/** The Onload resources of a file. */
+async function readOnloads(file: string): Promise<RawOnload[]> {
+  let documents: unknown[];
+  try {
+    documents = parseYaml(await (file === "-" ? text(process.stdin) : readFile(file, "utf8")));
+  } catch (error) {
+    throw new UsageError(`Cannot read ${file}: ${errorText(error)}`, { cause: error });
+  }
+  const found = documents.filter((each) => (each as RawOnload | null)?.kind === "Onload") as RawOnload[];
+  if (found.length === 0) throw new UsageError(`Cannot check ${file}: it has no Onload resource`);
+  const nameless = found.find(({ metadata }) => !metadata?.name);
+  if (nameless) throw new UsageError(`Cannot check ${file}: metadata.name is missing`);
+  return found;
+}

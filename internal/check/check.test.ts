@@ -1,0 +1,193 @@
+/** What `onloadctl check` says of what it has read. */
+import { describe, expect, test } from "bun:test";
+import type { Node } from "../api/core.ts";
+import { onloadCrd } from "../api/crd.ts";
+import { withDefaults } from "../api/onload.ts";
+import { KMM_1, KMM_2 } from "../operator/testing/kmm.ts";
+import { judgeCrds, judgePolicies, judgeServing, judgeVersion } from "./cluster.ts";
+import { findingsText, isFine, type Finding, type Result } from "./findings.ts";
+import { imagesOf, judgeResource, type ResourceFacts } from "./resource.ts";
+import { judgeRights, TO_LOOK, type Ask } from "./rights.ts";
+
+const shown = ({ result, message }: Finding): string => `${result}: ${message}`;
+
+describe("the API server", () => {
+  test.each<[string, object, Result]>([
+    ["1.24", { gitVersion: "v1.24.9", major: "1", minor: "24" }, "failed"],
+    ["1.25, which KMM 1.1 needs", { gitVersion: "v1.25.0", major: "1", minor: "25" }, "warning"],
+    ["1.29 of a distribution", { gitVersion: "v1.29.1-eks", major: "1", minor: "29+" }, "warning"],
+    ["1.30", { gitVersion: "v1.30.0", major: "1", minor: "30" }, "ok"],
+    ["another software", { gitVersion: "x" }, "unknown"],
+  ])("%s", (_what, value, result) => {
+    expect(judgeVersion({ value }).result).toBe(result);
+  });
+  test("that does not tell", () => {
+    expect(shown(judgeVersion({ problem: "Forbidden" }))).toBe("unknown: Forbidden");
+  });
+});
+
+describe("CRDs", () => {
+  const kmm = (kind: string, fields: object = {}): never =>
+    ({
+      metadata: { name: kind },
+      spec: {
+        group: "kmm.sigs.x-k8s.io",
+        names: { kind },
+        versions: [{ name: "v1beta1", served: true, schema: { openAPIV3Schema: fields } }],
+      },
+    }) as never;
+  test("before an install", () => {
+    expect(judgeCrds({ value: [] }).map(({ result }) => result)).toEqual(["failed", "warning"]);
+  });
+  test("after one", () => {
+    const found = judgeCrds({ value: [kmm("Module"), onloadCrd()] });
+    expect(found.map(({ result }) => result)).toEqual(["ok", "ok"]);
+    expect(found[0]!.message).toContain("KMM 1.1");
+    expect(judgeCrds({ value: [kmm("Module"), kmm("NodeModulesConfig")] })[0]!.message).toBe("KMM 2.0");
+  });
+  test("an Onload that is older than this program", () => {
+    const crd = structuredClone(onloadCrd());
+    delete crd.spec.versions[0]!.schema!.openAPIV3Schema!.properties!["status"]!.properties!["selector"];
+    expect(shown(judgeCrds({ value: [crd] })[1]!)).toMatch(/^failed: .*status\.selector/);
+  });
+});
+
+test("policies and the operator", () => {
+  expect(judgePolicies({ value: [] })).toMatchObject({ result: "warning" });
+  const serving = (state: "acts" | "silent" | "none" | "unknown"): Result =>
+    judgeServing({ state, message: "m", elected: true }).result;
+  expect((["acts", "none", "silent", "unknown"] as const).map(serving)).toEqual(["ok", "warning", "failed", "unknown"]);
+});
+
+describe("rights", () => {
+  const ask =
+    (may: (resource: string) => boolean): Ask =>
+    (_subject, { resource }) =>
+      Promise.resolve(may(resource));
+  const judged = (each: Ask): Promise<Finding> => judgeRights(each, "rights", {}, TO_LOOK, "failed", "do this");
+  test("all are there", async () => expect((await judged(ask(() => true))).result).toBe("ok"));
+  test("some are missing", async () => {
+    expect(shown(await judged(ask((resource) => !["nodes", "modules"].includes(resource))))).toBe(
+      "failed: Not allowed: list nodes, list modules.kmm.sigs.x-k8s.io; do this",
+    );
+  });
+  test("nobody may ask", async () => {
+    expect((await judged(() => Promise.reject(new Error("Forbidden")))).result).toBe("unknown");
+  });
+});
+
+const node = (
+  name: string,
+  changes: { arch?: string; kernel?: string; ready?: boolean; cordoned?: boolean } = {},
+): Node => ({
+  apiVersion: "v1",
+  kind: "Node",
+  metadata: { name, labels: { pool: "a" } },
+  spec: changes.cordoned ? { unschedulable: true } : {},
+  status: {
+    conditions: [{ type: "Ready", status: changes.ready === false ? "False" : "True" }],
+    nodeInfo: { architecture: changes.arch ?? "amd64", kernelVersion: changes.kernel ?? "5.14.0-1.x86_64" },
+  },
+});
+
+const onload = withDefaults({
+  apiVersion: "onload.amd.com/v1alpha1",
+  kind: "Onload",
+  metadata: { name: "o", namespace: "ns" },
+  spec: {
+    selector: { pool: "a" },
+    serviceAccountName: "sa",
+    onload: {
+      version: "v1",
+      userImage: "r/user:1",
+      kernelMappings: [{ regexp: "^5\\.", kernelModuleImage: "r/module:1-${KERNEL_FULL_VERSION}" }],
+    },
+  },
+});
+const object = (metadata: object = {}): never => ({ metadata: { name: "x", ...metadata } }) as never;
+const fine: ResourceFacts = {
+  onload,
+  nodes: { value: [node("n1")] },
+  account: { value: object() },
+  namespace: { value: object() },
+  images: undefined,
+  kmm: KMM_1,
+};
+
+describe("a resource", () => {
+  const of = (changes: Partial<ResourceFacts>, what: string): string => {
+    const found = judgeResource({ ...fine, ...changes }).find((each) => each.what === `ns/o: ${what}`);
+    return found ? shown(found) : "nothing";
+  };
+  test("that can work", () => {
+    expect(judgeResource(fine).map(({ what, result }) => `${what} ${result}`)).toEqual([
+      "ns/o: ServiceAccount ok",
+      "ns/o: namespace ok",
+      "ns/o: nodes ok",
+      "ns/o: architectures ok",
+      "ns/o: kernels ok",
+      "ns/o: module images unknown",
+    ]);
+  });
+  test.each<[string, Partial<ResourceFacts>, string, RegExp]>([
+    ["no ServiceAccount", { account: { value: undefined } }, "ServiceAccount", /^failed: "sa" does not exist/],
+    ["unknown ServiceAccount", { account: { problem: "Forbidden" } }, "ServiceAccount", /^unknown: Forbidden/],
+    ["no namespace", { namespace: { value: undefined } }, "namespace", /^failed: "ns" does not exist/],
+    [
+      "a namespace that goes",
+      { namespace: { value: object({ deletionTimestamp: "t" }) } },
+      "namespace",
+      /^failed: "ns" is being deleted/,
+    ],
+    [
+      "a namespace that refuses the pods",
+      { namespace: { value: object({ labels: { "pod-security.kubernetes.io/enforce": "baseline" } }) } },
+      "namespace",
+      /^failed: .*kubectl label namespace ns pod-security/,
+    ],
+    ["no node", { nodes: { value: [] } }, "nodes", /^warning: No node/],
+    ["nodes that cannot be read", { nodes: { problem: "Forbidden" } }, "nodes", /^unknown: Forbidden/],
+    ["a cordoned node", { nodes: { value: [node("n1", { cordoned: true })] } }, "nodes", /^warning: .*n1/],
+    [
+      "another architecture",
+      { nodes: { value: [node("n1", { arch: "s390x" })] } },
+      "architectures",
+      /^failed: .*n1 \(s390x\)/,
+    ],
+    [
+      "a kernel without a mapping",
+      { nodes: { value: [node("n1"), node("n2", { kernel: "6.1.0" })] } },
+      "kernels",
+      /^failed: .*for 6\.1\.0; add one/,
+    ],
+    [
+      "an image that KMM does not find",
+      {
+        kmm: KMM_2,
+        images: {
+          onload: { found: [], problems: { "r/module:1-5.14.0-1.x86_64": "no such tag" }, lastPulls: {} },
+          sfc: { found: [], problems: {}, lastPulls: {} },
+        },
+      },
+      "module images",
+      /^failed: .*r\/module:1-5\.14\.0-1\.x86_64: no such tag/,
+    ],
+  ])("%s", (_what, changes, what, text) => {
+    expect(of(changes, what)).toMatch(text);
+  });
+  test("needs these images", () => {
+    expect(imagesOf(fine)).toEqual(["r/user:1", "r/module:1-5.14.0-1.x86_64"]);
+  });
+});
+
+test("only what has failed is a failure", () => {
+  const findings: Finding[] = [
+    { what: "a", result: "ok", message: "x" },
+    { what: "b", result: "unknown", message: "y\u001b[31m" },
+    { what: "c", result: "warning", message: "z" },
+  ];
+  expect(isFine(findings)).toBeTrue();
+  expect(isFine([...findings, { what: "d", result: "failed", message: "" }])).toBeFalse();
+  expect(findingsText(findings)).toContain("1 ok, 1 to be known, 0 failed, 1 unknown");
+  expect(findingsText(findings)).not.toContain("\u001b");
+});

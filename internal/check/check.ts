@@ -1,0 +1,196 @@
+/** Reads what `onloadctl check` judges, with the rights of whoever asks. Nothing is written. */
+import type { CustomResourceDefinition, KubeObject, Node, Pod, PolicyBinding } from "../api/core.ts";
+import { kmmCapabilities, type ModuleImagesConfig } from "../api/kmm.ts";
+import {
+  KMM_IMAGE_OWNER_LABEL,
+  onloadModuleName,
+  OPERATOR_NAMESPACE,
+  sfcModuleName,
+  type OnloadKey,
+} from "../api/names.ts";
+import { MODULE_IMAGES_CONFIGS, ONLOADS, type Resource } from "../api/resources.ts";
+import { errorText } from "../cli/errors.ts";
+import type { Client } from "../kube/client.ts";
+import { ApiError, isNotFound } from "../kube/errors.ts";
+import {
+  CUSTOM_RESOURCE_DEFINITIONS,
+  NAMESPACES,
+  NODES,
+  PODS,
+  SERVICE_ACCOUNTS,
+  VALIDATING_ADMISSION_POLICY_BINDINGS,
+} from "../kube/resource.ts";
+import type { RawOnload } from "../operator/cache/caches.ts";
+import { moduleImages } from "../operator/kmm/images.ts";
+import { kmmFor } from "../operator/kmm/installed.ts";
+import type { Kmm } from "../operator/kmm/kmm.ts";
+import { readOnload } from "../operator/observe/preflight.ts";
+import { readEvidence } from "../operator/view/evidence.ts";
+import { servingOf } from "../operator/view/serving.ts";
+import { judgeCrds, judgePolicies, judgeServing, judgeVersion, type Read, type ServerVersion } from "./cluster.ts";
+import { finderOf, type Finding } from "./findings.ts";
+import { imagesOf, judgeResource, type ResourceFacts } from "./resource.ts";
+import { judgeRights, TO_DEPLOY, TO_LOOK, TO_LOOK_CLOSER, TO_OPERATE, type Ask } from "./rights.ts";
+
+/** What came of a check. */
+export interface Checked {
+  findings: Finding[];
+  /** Every image that the resources need. */
+  images: string[];
+}
+
+/** The ServiceAccount that `manifests install` makes. */
+const OPERATOR_ACCOUNT = "onload-operator-controller-manager";
+const VIEWER = "bind the ClusterRole onload-operator-onload-viewer-role to yourself";
+
+/**
+ * Checks the cluster, and Onload resources of it.
+ *
+ * @param supposed resources that are checked as if they were applied; undefined: those of the cluster
+ * @param namespace of the resources; undefined: all
+ * @throws ConnectionError if the API server does not answer; what it refuses is a finding
+ */
+export async function check(
+  client: Client,
+  supposed: readonly RawOnload[] | undefined,
+  namespace: string | undefined,
+  now: number,
+  signal: AbortSignal,
+): Promise<Checked> {
+  const all = <T extends KubeObject>(resource: Resource, selection: object = {}): Promise<Read<T[]>> =>
+    read(async () => (await client.list<T>(resource, { ...selection, signal })).items, []);
+  const ask = asker(client, signal);
+  const [version, crds, policies, nodes, evidence, onloads] = await Promise.all([
+    read(() =>
+      client.transport.json<ServerVersion>({ method: "GET", path: "/version", action: "get /version", signal }),
+    ),
+    all<CustomResourceDefinition>(CUSTOM_RESOURCE_DEFINITIONS, { pageSize: 20 }),
+    all<PolicyBinding>(VALIDATING_ADMISSION_POLICY_BINDINGS),
+    all<Node>(NODES),
+    readEvidence(client, signal),
+    supposed ? { value: [...supposed] } : all<RawOnload>(ONLOADS, namespace === undefined ? {} : { namespace }),
+  ]);
+  const serving = servingOf(evidence, now);
+  const operator = evidence.deployments.items[0]?.metadata.namespace ?? OPERATOR_NAMESPACE;
+  const account = `system:serviceaccount:${operator}:${OPERATOR_ACCOUNT}`;
+  const installed = evidence.deployments.items.length > 0;
+  const rights = [
+    judgeRights(ask, "Your rights to look", {}, TO_LOOK, "failed", VIEWER),
+    judgeRights(ask, "Your rights to look closer", {}, TO_LOOK_CLOSER, "warning", VIEWER),
+    judgeRights(
+      ask,
+      "Your rights to deploy",
+      {},
+      TO_DEPLOY,
+      "warning",
+      "whoever writes Onload resources needs the ClusterRole onload-operator-onload-deployer-role",
+    ),
+    ...(installed
+      ? [
+          judgeRights(
+            ask,
+            "The operator's rights",
+            { user: account, groups: ["system:serviceaccounts", `system:serviceaccounts:${operator}`] },
+            TO_OPERATE,
+            "failed",
+            "install the operator again: onloadctl manifests install --image=IMAGE | kubectl apply --server-side --force-conflicts -f -",
+          ),
+        ]
+      : []),
+  ];
+  const kmm = kmmFor("value" in crds ? kmmCapabilities(crds.value) : undefined);
+  const findings = [
+    judgeVersion(version),
+    ...judgeCrds(crds),
+    judgePolicies(policies),
+    judgeServing(serving),
+    ...(await Promise.all(rights)),
+  ];
+  const resources = await Promise.all(
+    ("value" in onloads ? onloads.value : []).map((raw) => checkResource(client, raw, nodes, kmm, signal)),
+  );
+  if ("problem" in onloads) findings.push(finderOf("Onload resources")("unknown", onloads.problem));
+  return {
+    findings: [...findings, ...resources.flatMap((each) => each.findings)],
+    images: [...new Set(resources.flatMap((each) => each.images))],
+  };
+}
+
+async function checkResource(
+  client: Client,
+  raw: RawOnload,
+  nodes: Read<Node[]>,
+  kmm: Kmm,
+  signal: AbortSignal,
+): Promise<Checked> {
+  const { namespace = "", name } = raw.metadata;
+  const { onload, problem } = readOnload(raw);
+  const spec = finderOf(`${namespace}/${name}: spec`);
+  if (!onload) return { findings: [spec("failed", problem?.message ?? "It cannot be read")], images: [] };
+  const one = (resource: Resource, ref: { namespace?: string; name: string }): Promise<Read<KubeObject | undefined>> =>
+    read(() => client.get<KubeObject>(resource, ref, { signal }));
+  const [account, itsNamespace, images] = await Promise.all([
+    one(SERVICE_ACCOUNTS, { namespace, name: onload.spec.serviceAccountName }),
+    one(NAMESPACES, { name: namespace }),
+    kmm.tellsImages ? imagesKnown(client, { namespace, name }, signal) : undefined,
+  ]);
+  const facts: ResourceFacts = { onload, nodes, account, namespace: itsNamespace, images, kmm };
+  const wrong = problem ? [spec("failed", problem.message)] : [];
+  return { findings: [...wrong, ...judgeResource(facts)], images: imagesOf(facts) };
+}
+
+/** What KMM knows of a resource's images; undefined if it does not say. */
+async function imagesKnown(
+  client: Client,
+  { namespace, name }: OnloadKey,
+  signal: AbortSignal,
+): Promise<ResourceFacts["images"]> {
+  const of = async (module: string): Promise<ReturnType<typeof moduleImages>> => {
+    const [config, pods] = await Promise.all([
+      client.get<ModuleImagesConfig>(MODULE_IMAGES_CONFIGS, { namespace, name: module }, { signal }),
+      client.list<Pod>(PODS, { namespace, labelSelector: `${KMM_IMAGE_OWNER_LABEL}=${module}`, signal }),
+    ]);
+    return moduleImages(config, pods.items);
+  };
+  const known = await read(async () => ({
+    onload: await of(onloadModuleName(name)),
+    sfc: await of(sfcModuleName(name)),
+  }));
+  return "value" in known ? known.value : undefined;
+}
+
+/** @param absent what it means that the API server does not know the kind */
+async function read<T>(look: () => Promise<T>, absent?: T): Promise<Read<T>> {
+  try {
+    return { value: await look() };
+  } catch (error) {
+    if (isNotFound(error) && absent !== undefined) return { value: absent };
+    if (error instanceof ApiError) return { problem: errorText(error) };
+    throw error;
+  }
+}
+
+interface Review {
+  kind: string;
+  status?: { allowed?: boolean; denied?: boolean };
+}
+
+/** Asks the API server's authorizers. Their answers are stored nowhere. */
+function asker(client: Client, signal: AbortSignal): Ask {
+  return async ({ user, groups }, { namespace, ...attributes }) => {
+    const kind = user === undefined ? "SelfSubjectAccessReview" : "SubjectAccessReview";
+    const resourceAttributes = { ...attributes, ...(namespace === undefined ? {} : { namespace }) };
+    const spec = { resourceAttributes, ...(user === undefined ? {} : { user, groups }) };
+    const answer = await client.transport.json<Review>(
+      {
+        method: "POST",
+        path: `/apis/authorization.k8s.io/v1/${kind.toLowerCase()}s`,
+        action: `create ${kind.toLowerCase()}s.authorization.k8s.io`,
+        body: { apiVersion: "authorization.k8s.io/v1", kind, spec },
+        signal,
+      },
+      (each) => each.kind === kind,
+    );
+    return answer.status?.allowed === true && answer.status.denied !== true;
+  };
+}

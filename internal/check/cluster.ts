@@ -1,0 +1,94 @@
+/** What is judged of a cluster, whatever Onload resources there are. Pure. */
+import type { CustomResourceDefinition, DeepReadonly, PolicyBinding } from "../api/core.ts";
+import { kmmCapabilities } from "../api/kmm.ts";
+import { ONLOAD_GROUP, ONLOAD_PLURAL } from "../api/names.ts";
+import { Store } from "../kube/store.ts";
+import { crdProblem } from "../operator/observe/crd.ts";
+import { protection } from "../operator/report/protection.ts";
+import { remedyOf, type Serving } from "../operator/view/serving.ts";
+import { finderOf, type Finding } from "./findings.ts";
+
+/** Kubernetes 1.25 is what KMM 1.1 needs (its README); 1.30 is the first with ValidatingAdmissionPolicies in v1. */
+const OLDEST_MINOR = 25;
+const POLICIES_MINOR = 30;
+
+/** What was read, or why it could not be. */
+export type Read<T> = { value: T } | { problem: string };
+
+/** What GET /version says. */
+export interface ServerVersion {
+  gitVersion?: unknown;
+  major?: unknown;
+  minor?: unknown;
+}
+
+/** The version of the API server. */
+export function judgeVersion(read: Read<ServerVersion>): Finding {
+  const finding = finderOf("API server");
+  if ("problem" in read) return finding("unknown", read.problem);
+  const { gitVersion, major, minor } = read.value;
+  const name = `Kubernetes ${String(gitVersion)}`;
+  // Some distributions write `27+`.
+  const number = parseInt(String(minor), 10);
+  if (parseInt(String(major), 10) !== 1 || Number.isNaN(number)) {
+    return finding("unknown", `${name}: its version cannot be compared`);
+  }
+  if (number < OLDEST_MINOR) return finding("failed", `${name} is too old: 1.${OLDEST_MINOR} or later is needed`);
+  if (number >= POLICIES_MINOR) return finding("ok", name);
+  return finding(
+    "warning",
+    `${name} has no admission policies (1.${POLICIES_MINOR} and later): install with --no-admission-policies, and let only administrators write Onload resources`,
+  );
+}
+
+/** CRDs of KMM and of Onload. */
+export function judgeCrds(read: Read<readonly CustomResourceDefinition[]>): Finding[] {
+  const [kmm, onload] = [finderOf("KMM"), finderOf("CRD of Onload")];
+  if ("problem" in read) return [kmm("unknown", read.problem), onload("unknown", read.problem)];
+  return [kmmFinding(read.value), onloadFinding(read.value)];
+
+  function onloadFinding(crds: readonly CustomResourceDefinition[]): Finding {
+    const crd = crds.find(({ metadata }) => metadata.name === `${ONLOAD_PLURAL}.${ONLOAD_GROUP}`);
+    if (!crd) {
+      return onload(
+        "warning",
+        "It is not installed yet: onloadctl manifests install --image=IMAGE | kubectl apply --server-side --force-conflicts -f -",
+      );
+    }
+    const store = new Store<CustomResourceDefinition>();
+    store.set(crd);
+    const problem = crdProblem({ crds: { store } });
+    return problem ? onload("failed", problem.message) : onload("ok", "It has all that this version needs");
+  }
+
+  function kmmFinding(crds: readonly CustomResourceDefinition[]): Finding {
+    const found = kmmCapabilities(crds);
+    if (!found) return kmm("failed", "It is not installed: Onload needs KMM 1.1 or later (https://kmm.sigs.k8s.io)");
+    if (!found.nodeModulesConfig) {
+      return kmm("ok", "KMM 1.1: it loads nothing on cordoned nodes, and does not look for images beforehand");
+    }
+    if (found.moduleImagesConfig) return kmm("ok", "KMM 2.4 or later");
+    return kmm("ok", found.tolerations ? "KMM 2.3" : found.pluralInTree ? "KMM 2.1 or 2.2" : "KMM 2.0");
+  }
+}
+
+/** The admission policies. */
+export function judgePolicies(read: Read<readonly PolicyBinding[]>): Finding {
+  const finding = finderOf("Admission policies");
+  if ("problem" in read) return finding("unknown", read.problem);
+  const store = new Store<PolicyBinding>();
+  for (const binding of read.value) store.set(binding as DeepReadonly<PolicyBinding>);
+  const { status, message } = protection({ policyBindings: { store } });
+  return finding(status === "True" ? "ok" : "warning", message);
+}
+
+/** Whether an operator acts. */
+export function judgeServing(serving: Serving): Finding {
+  const finding = finderOf("Operator");
+  const remedy = remedyOf(serving);
+  const message = remedy === "" ? serving.message : `${serving.message}; ${remedy}`;
+  if (serving.state === "acts") return finding("ok", message);
+  if (serving.state === "unknown") return finding("unknown", message);
+  // Before an install there is none.
+  return finding(serving.state === "none" ? "warning" : "failed", message);
+}

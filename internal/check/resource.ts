@@ -1,0 +1,147 @@
+/** What is judged of one Onload resource and of the nodes that it selects. Pure. */
+import type { DeepReadonly, KubeObject, Node } from "../api/core.ts";
+import type { Onload } from "../api/onload.ts";
+import { desiredModules } from "../operator/desired/modules.ts";
+import { missingImages, type ModuleImages } from "../operator/kmm/images.ts";
+import type { Kmm } from "../operator/kmm/kmm.ts";
+import { chooseMapping, imageFor } from "../operator/kmm/module-config.ts";
+import type { Read } from "./cluster.ts";
+import { finderOf, type Finding, type Finder } from "./findings.ts";
+
+/** Those for which onloadctl and Onload are built. */
+const ARCHITECTURES: readonly string[] = ["amd64", "arm64"];
+/** Label by which a namespace says which pods it takes (Pod Security Admission). */
+const POD_SECURITY = "pod-security.kubernetes.io/enforce";
+const MAX_NAMED = 5;
+
+/** What was read of one resource. */
+export interface ResourceFacts {
+  onload: DeepReadonly<Onload>;
+  nodes: Read<readonly Node[]>;
+  /** undefined: there is none of that name. */
+  account: Read<KubeObject | undefined>;
+  namespace: Read<KubeObject | undefined>;
+  /** undefined if KMM does not say (before 2.4), or the Module is not there yet. */
+  images: { onload: ModuleImages; sfc: ModuleImages } | undefined;
+  kmm: Kmm;
+}
+
+/** All findings about a resource. */
+export function judgeResource(facts: ResourceFacts): Finding[] {
+  const { namespace, name } = facts.onload.metadata;
+  const finder = (what: string): Finder => finderOf(`${namespace}/${name}: ${what}`);
+  return [
+    judgeAccount(facts, finder("ServiceAccount")),
+    judgeNamespace(facts, finder("namespace")),
+    ...judgeNodes(facts, finder),
+  ];
+}
+
+function judgeAccount({ onload, account }: ResourceFacts, finding: Finder): Finding {
+  const name = onload.spec.serviceAccountName;
+  if ("problem" in account) return finding("unknown", account.problem);
+  if (account.value) return finding("ok", `"${name}" exists`);
+  return finding("failed", `"${name}" does not exist; create it, and allow it privileged pods`);
+}
+
+function judgeNamespace({ namespace, onload }: ResourceFacts, finding: Finder): Finding {
+  if ("problem" in namespace) return finding("unknown", namespace.problem);
+  const name = onload.metadata.namespace ?? "";
+  if (!namespace.value) return finding("failed", `"${name}" does not exist; create it`);
+  if (namespace.value.metadata.deletionTimestamp !== undefined) return finding("failed", `"${name}" is being deleted`);
+  const level = namespace.value.metadata.labels?.[POD_SECURITY];
+  if (level === undefined || level === "privileged") return finding("ok", `"${name}" takes privileged pods`);
+  return finding(
+    "failed",
+    `"${name}" enforces Pod Security "${level}", which refuses the pods: kubectl label namespace ${name} ${POD_SECURITY}=privileged --overwrite`,
+  );
+}
+
+function judgeNodes(facts: ResourceFacts, finder: (what: string) => Finder): Finding[] {
+  const [nodes, architectures, kernels] = [finder("nodes"), finder("architectures"), finder("kernels")];
+  if ("problem" in facts.nodes) return [nodes("unknown", facts.nodes.problem)];
+  const { selector } = facts.onload.spec;
+  const selected = facts.nodes.value.filter(({ metadata }) =>
+    Object.entries(selector).every(([label, value]) => metadata.labels?.[label] === value),
+  );
+  if (selected.length === 0) return [nodes("warning", "No node has the labels of spec.selector")];
+  const out = selected.filter((node) => node.spec?.unschedulable === true || !isReady(node));
+  return [
+    out.length === 0
+      ? nodes("ok", `${selected.length} are selected`)
+      : nodes("warning", `${selected.length} are selected; cordoned or not Ready: ${namesOf(out)}`),
+    judgeArchitectures(selected, architectures),
+    judgeKernels(facts, selected, kernels),
+    judgeImages(facts, selected, finder("module images")),
+  ];
+}
+
+function judgeArchitectures(nodes: readonly Node[], finding: Finder): Finding {
+  const all = new Set(nodes.map(({ status }) => status?.nodeInfo?.architecture ?? "unknown"));
+  const others = nodes.filter(({ status }) => !ARCHITECTURES.includes(status?.nodeInfo?.architecture ?? ""));
+  if (others.length === 0) return finding("ok", [...all].join(", "));
+  return finding("failed", `There are images for ${ARCHITECTURES.join(" and ")} only, not for ${namesOf(others)}`);
+}
+
+function judgeKernels({ onload, kmm }: ResourceFacts, nodes: readonly Node[], finding: Finder): Finding {
+  const { onload: module } = desiredModules(onload, kmm);
+  const kernels = kernelsOf(nodes);
+  const choices = kernels.map((kernel) => ({ kernel, ...chooseMapping(module, kernel) }));
+  const wrong = choices.find(({ problem }) => problem !== undefined);
+  if (wrong) return finding("failed", `spec.onload.${wrong.problem}; correct it`);
+  const unmapped = choices.filter(({ mapping }) => mapping === undefined).map(({ kernel }) => kernel);
+  if (unmapped.length === 0) return finding("ok", `Every one has a mapping: ${firstOf(kernels)}`);
+  return finding("failed", `No entry of spec.onload.kernelMappings is for ${firstOf(unmapped)}; add one`);
+}
+
+/** KMM 2.4 and later says which images there are; others find out when a node is to load them. */
+function judgeImages({ onload, kmm, images }: ResourceFacts, nodes: readonly Node[], finding: Finder): Finding {
+  const modules = desiredModules(onload, kmm);
+  const wanted = kernelsOf(nodes).flatMap((kernel) => imageFor(modules.onload, kernel, kmm) ?? []);
+  if (!images) return finding("unknown", `KMM does not say; see --images. Needed: ${firstOf([...new Set(wanted)])}`);
+  const missing = kernelsOf(nodes).flatMap((kernel) =>
+    missingImages(
+      [
+        { module: modules.onload, images: images.onload },
+        { module: modules.sfc, images: images.sfc },
+      ],
+      kernel,
+      kmm,
+    ),
+  );
+  if (missing.length === 0) return finding("ok", "KMM has found all of them");
+  const [first] = missing;
+  const names = firstOf([...new Set(missing.map(({ image }) => image))]);
+  return first?.why === undefined
+    ? finding("warning", `KMM has not found ${names} yet`)
+    : finding("failed", `KMM does not find ${names}: ${first.why}; build and push them`);
+}
+
+/** Every image that a resource needs on its nodes. */
+export function imagesOf({ onload, nodes, kmm }: Pick<ResourceFacts, "onload" | "nodes" | "kmm">): string[] {
+  const { onload: module } = desiredModules(onload, kmm);
+  const { selector } = onload.spec;
+  const selected = ("problem" in nodes ? [] : nodes.value).filter(({ metadata }) =>
+    Object.entries(selector).every(([label, value]) => metadata.labels?.[label] === value),
+  );
+  const modules = kernelsOf(selected).flatMap((kernel) => imageFor(module, kernel, kmm) ?? []);
+  const { devicePluginImage } = onload.spec.devicePlugin;
+  return [...new Set([onload.spec.onload.userImage, ...(devicePluginImage ? [devicePluginImage] : []), ...modules])];
+}
+
+function kernelsOf(nodes: readonly Node[]): string[] {
+  return [...new Set(nodes.map(({ status }) => status?.nodeInfo?.kernelVersion ?? ""))].toSorted();
+}
+
+function isReady({ status }: Node): boolean {
+  return status?.conditions?.some((each) => each.type === "Ready" && each.status === "True") ?? false;
+}
+
+function namesOf(nodes: readonly Node[]): string {
+  return firstOf(nodes.map(({ metadata, status }) => `${metadata.name} (${status?.nodeInfo?.architecture ?? "?"})`));
+}
+
+function firstOf(texts: readonly string[]): string {
+  const more = texts.length > MAX_NAMED ? ` and ${texts.length - MAX_NAMED} more` : "";
+  return `${texts.slice(0, MAX_NAMED).join(", ")}${more}`;
+}

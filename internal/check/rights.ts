@@ -1,0 +1,91 @@
+/** Rights: which are needed for what, and what the API server says of them. */
+import { KMM_GROUP, ONLOAD_GROUP } from "../api/names.ts";
+import { finderOf, type Finding } from "./findings.ts";
+
+/** One thing that somebody may do, or may not. */
+export interface Right {
+  verb: string;
+  group: string;
+  resource: string;
+  subresource?: string;
+  name?: string;
+  /** undefined: in all namespaces, or of the cluster. */
+  namespace?: string;
+}
+
+/** Who asks. */
+export interface Subject {
+  /** undefined: the caller. */
+  user?: string;
+  groups?: readonly string[];
+}
+
+/** Asks whether somebody has a right. @throws ApiError if it may not be asked */
+export type Ask = (subject: Subject, right: Right) => Promise<boolean>;
+
+const list = (group: string, resource: string): Right => ({ verb: "list", group, resource });
+
+/** What `status` and `plan` cannot do without. */
+export const TO_LOOK: readonly Right[] = [
+  list(ONLOAD_GROUP, "onloads"),
+  list("", "nodes"),
+  list("", "pods"),
+  list("apps", "daemonsets"),
+  list(KMM_GROUP, "modules"),
+  list("apiextensions.k8s.io", "customresourcedefinitions"),
+  list("policy", "poddisruptionbudgets"),
+];
+
+/** What only tells more: whether an operator acts, and what failed pods say. */
+export const TO_LOOK_CLOSER: readonly Right[] = [
+  list("coordination.k8s.io", "leases"),
+  list("apps", "deployments"),
+  { verb: "get", group: "", resource: "pods", subresource: "log" },
+  list("admissionregistration.k8s.io", "validatingadmissionpolicybindings"),
+];
+
+/** What one needs to write Onload resources; the policy onload-operator-deploy asks for `deploy`. */
+export const TO_DEPLOY: readonly Right[] = [
+  { verb: "deploy", group: ONLOAD_GROUP, resource: "onloads" },
+  { verb: "create", group: ONLOAD_GROUP, resource: "onloads" },
+  { verb: "patch", group: ONLOAD_GROUP, resource: "onloads" },
+];
+
+/** What the operator's ServiceAccount needs for its steps (internal/manifests/rbac/manager-role.yaml). */
+export const TO_OPERATE: readonly Right[] = [
+  { verb: "patch", group: "", resource: "nodes" },
+  { verb: "create", group: "", resource: "pods", subresource: "eviction" },
+  { verb: "patch", group: ONLOAD_GROUP, resource: "onloads", subresource: "status" },
+  { verb: "patch", group: KMM_GROUP, resource: "modules" },
+  { verb: "patch", group: "apps", resource: "daemonsets" },
+];
+
+/** `list nodes`, `patch onloads.onload.amd.com/status`. */
+export function rightText({ verb, group, resource, subresource }: Right): string {
+  return `${verb} ${resource}${group === "" ? "" : `.${group}`}${subresource === undefined ? "" : `/${subresource}`}`;
+}
+
+/**
+ * One finding about several rights.
+ *
+ * @param lacking the result if one of them is missing
+ * @param remedy what to do then
+ */
+export async function judgeRights(
+  ask: Ask,
+  what: string,
+  subject: Subject,
+  rights: readonly Right[],
+  lacking: "failed" | "warning",
+  remedy: string,
+): Promise<Finding> {
+  const finding = finderOf(what);
+  try {
+    const answers = await Promise.all(rights.map(async (right) => ({ right, may: await ask(subject, right) })));
+    const missing = answers.filter(({ may }) => !may).map(({ right }) => rightText(right));
+    if (missing.length === 0) return finding("ok", "All that is needed");
+    return finding(lacking, `Not allowed: ${missing.join(", ")}; ${remedy}`);
+  } catch (error) {
+    return finding("unknown", `It could not be asked: ${(error as Error).message}`);
+  }
+}

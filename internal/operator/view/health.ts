@@ -1,0 +1,33 @@
+/** The exit codes of `onloadctl status` for scripts. Pure. */
+import type { DeepReadonly } from "../../api/core.ts";
+import type { OnloadStatus } from "../../api/onload.ts";
+import { CONDITION } from "../../api/reasons.ts";
+import { isBehind } from "./attention.ts";
+import { isUnserved, type Serving } from "./serving.ts";
+import type { ObservedResource } from "./session.ts";
+
+/**
+ * How a resource is. ready: every node runs what the spec asks for. waiting: it is on its way, or waits for something.
+ * degraded: it needs a person. unserved: no operator acts.
+ */
+export type Health = "ready" | "waiting" | "degraded" | "unserved";
+
+/** What `status --exit-code` ends with. 1 and 2 are those of every command: failed, and wrong usage. */
+export const EXIT_CODES: Record<Health, number> = { ready: 0, waiting: 3, degraded: 4, unserved: 5 };
+
+/** How a resource is. */
+export function healthOf({ raw, problem }: ObservedResource, serving: Serving): Health {
+  if (isUnserved(serving)) return "unserved";
+  const { conditions = [] } = (raw.status ?? {}) as DeepReadonly<OnloadStatus>;
+  const isTrue = (type: string): boolean => conditions.some((each) => each.type === type && each.status === "True");
+  // What is said of an earlier generation says nothing of this one.
+  if (isBehind(raw)) return "waiting";
+  if (isTrue(CONDITION.Degraded) || problem !== undefined) return "degraded";
+  return isTrue(CONDITION.Ready) && raw.metadata.deletionTimestamp === undefined ? "ready" : "waiting";
+}
+
+/** The worst of several; that of none is ready. */
+export function worstOf(all: readonly Health[]): Health {
+  const order: readonly Health[] = ["unserved", "degraded", "waiting", "ready"];
+  return order.find((health) => all.includes(health)) ?? "ready";
+}
