@@ -118,10 +118,16 @@ describe("one operator", () => {
     await poll(counted, { what: "The quota in force", timeoutMs: PATIENCE_MS });
     await cluster.createOnload(namespace, onloadSpec(pool, "v1"));
     const quoted = await cluster.condition(namespace, "Degraded", "True", "NodesNotReady");
-    expect(quoted).toMatch(/^Node ".*": KMM's pod for onload is refused: DaemonSet main-module-.*exceeded quota: none/);
+    // That of the device plugin may be refused first.
+    expect(quoted).toMatch(/ is refused: DaemonSet main-.*exceeded quota: none/);
     expect(quoted).toContain(`raise that ResourceQuota of namespace "${namespace}"`);
     expect((await cluster.status(namespace))!.problems).toMatchObject([{ node, reason: "PodRefused" }]);
     expect((await cluster.events(namespace)).map(({ reason }) => reason)).toContain("PodRefused");
+    const ofKmm = async (): Promise<boolean> =>
+      (await cluster.condition(namespace, "Degraded", "True")).includes(
+        "KMM's pod for onload is refused: DaemonSet main-module-",
+      );
+    await poll(ofKmm, { what: "What refuses KMM's pod", timeoutMs: PATIENCE_MS, intervalMs: 500 });
     await cluster.plane.request("DELETE", `${quotas}/none`);
     await cluster.ready(namespace);
 
