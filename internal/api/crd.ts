@@ -116,8 +116,11 @@ function printerColumns(): object[] {
   ];
 }
 
-/** The status of a resource that no operator has looked at. */
-const NEW_STATUS = { headline: NOT_SEEN };
+/**
+ * The status of a resource that no operator has looked at. No generation is -1, so that who waits for the resource does
+ * not take it for one that has been looked at.
+ */
+const NEW_STATUS = { observedGeneration: -1, headline: NOT_SEEN };
 
 function rootSchema(): JsonSchema {
   return {

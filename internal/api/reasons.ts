@@ -8,6 +8,11 @@ export const CONDITION = {
   Progressing: "Progressing",
   /** True while something needs a person: a node failed, a change is held back, the cluster lacks something. */
   Degraded: "Degraded",
+  /**
+   * True while nothing moves and only a person can change that, and absent otherwise: for tools that wait for a resource
+   * (kstatus, as Flux and kpt use it), which go by Ready and by this.
+   */
+  Stalled: "Stalled",
   /** True while admission policies keep others from what would take nodes out of service. Absent until that is known. */
   Protected: "Protected",
 } as const;

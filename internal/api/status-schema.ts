@@ -3,7 +3,7 @@ import * as z from "zod";
 import { int32, text } from "./schema-parts.ts";
 
 const condition = z.object({
-  type: text(316).meta({ description: "Ready, Progressing, Degraded or Protected." }),
+  type: text(316).meta({ description: "Ready, Progressing, Degraded, Stalled or Protected." }),
   status: z.enum(["True", "False", "Unknown"]).meta({ description: "Whether the condition holds." }),
   reason: z.string().meta({ maxLength: 1024, minLength: 1, description: "Why, as one CamelCase word." }),
   message: z.string().meta({ maxLength: 32768, description: "Why, in a sentence." }),
@@ -82,7 +82,7 @@ export const onloadStatus = z
       .optional()
       .meta({
         maxItems: 16,
-        description: "Ready, Progressing, Degraded and Protected.",
+        description: "Ready, Progressing, Degraded, Stalled and Protected.",
         "x-kubernetes-list-type": "map",
         "x-kubernetes-list-map-keys": ["type"],
       }),

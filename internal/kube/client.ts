@@ -220,11 +220,12 @@ export class Client {
    * @throws ApiError, TooManyRequests when a disruption budget does not allow it now
    */
   async evict(ref: ObjectRef, options: EvictOptions = {}): Promise<"evicted" | "gone"> {
+    const path = objectPath(PODS, ref, "eviction");
     try {
       await this.#write(
         {
           method: "POST",
-          path: objectPath(PODS, ref, "eviction"),
+          path: options.dryRun ? withQuery(path, new URLSearchParams({ dryRun: "All" })) : path,
           action: `evict ${describeRef(PODS, ref)}`,
           body: { apiVersion: "policy/v1", kind: "Eviction", metadata: ref, deleteOptions: deleteOptions(options) },
           // A budget may refuse for as long as it likes: the caller decides how long to try.

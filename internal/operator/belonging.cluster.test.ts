@@ -11,6 +11,7 @@ import { Informer } from "../kube/informer.ts";
 import { NODES, PODS } from "../kube/resource.ts";
 import { CONFIG_MAPS } from "../kube/testing/config-maps.ts";
 import { poll } from "../testcluster/lib/poll.ts";
+import { NO_ANSWERS } from "./view/evictions.ts";
 import { describePlan, type ResourcePlan } from "./view/plan-view.ts";
 import { Session } from "./view/session.ts";
 import { imagesOf, onloadSpec, OperatorCluster, PATIENCE_MS } from "./testing/operator-cluster.ts";
@@ -133,7 +134,7 @@ test("a plan shows what another selector would let go of, and what deletion woul
   const signal = new AbortController().signal;
   const planned = async (): Promise<ResourcePlan> => {
     const observed = await session.observe("main", Date.now(), signal);
-    return describePlan(observed[0]!, { holders: new Map(), budgets: [] });
+    return describePlan(observed[0]!, { holders: new Map(), budgets: [], evictions: NO_ANSWERS });
   };
   try {
     session.supposeDeleted(Date.now());

@@ -41,7 +41,7 @@ test("looks after the namespaces that it is told to", async () => {
   await cluster.createOnload(other, onloadSpec("other", "v1"));
   await cluster.createOnload(mine, onloadSpec("mine", "v1"));
   await cluster.ready(mine);
-  expect(await cluster.status(other)).toBeUndefined();
+  expect(await cluster.status(other)).toMatchObject({ observedGeneration: -1 });
   expect(await cluster.traces(untouched!)).toEqual([]);
   for (const namespace of [mine, other]) await cluster.deleteOnload(namespace);
   await cluster.gone(mine);

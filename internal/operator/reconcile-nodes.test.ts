@@ -72,8 +72,15 @@ describe("pods that hold amd.com/onload", () => {
     expect(evictions(bed).map(({ verb }) => verb)).toEqual(["evict", "evict"]);
     expect(bed.holders()).toEqual(["app"]);
     expect(isOnloadLabelled(bed)).toBe(true);
+    // It is said at once, and is no failure before the drain's time is over.
+    const { problems, nodes, conditions } = bed.status!;
+    expect(problems?.[0]).toMatchObject({ node: "n1", step: "Draining", reason: "EvictionBlocked" });
+    expect(problems?.[0]?.message).toContain("The disruption budget web needs 2 healthy pods");
+    expect(nodes?.failed).toBe(0);
+    expect(conditions?.find(({ type }) => type === "Degraded")?.status).toBe("False");
     bed.now += 300_000;
     await bed.reconcile();
+    expect(bed.status?.nodes?.failed).toBe(1);
     expect(bed.status?.problems?.[0]).toMatchObject({
       node: "n1",
       reason: "EvictionBlocked",

@@ -2,6 +2,7 @@
 import type { PodDisruptionBudget } from "../api/core.ts";
 import { isForbidden } from "../kube/errors.ts";
 import { POD_DISRUPTION_BUDGETS } from "../kube/resource.ts";
+import { NO_ANSWERS } from "../operator/view/evictions.ts";
 import { evictionObstacles } from "../operator/view/plan-view.ts";
 import type { ObservedResource, Session } from "../operator/view/session.ts";
 
@@ -33,7 +34,7 @@ export class Obstacles {
         const known = this.#session.pods.holders(facts.name);
         const pods = known ?? (await this.#session.pods.inspect(facts.name, signal));
         const budgets = pods.length > 0 ? await this.#read(signal) : [];
-        found.set(facts.name, evictionObstacles(pods, budgets, planned.force));
+        found.set(facts.name, evictionObstacles(pods, { budgets, evictions: NO_ANSWERS }, planned.force));
       }
     }
     return found;

@@ -113,7 +113,7 @@ async function evictOne(
 }
 
 /** What the API server says of the budget that holds the pod, with its name. */
-function budgetText(error: ApiError): string {
+export function budgetText(error: ApiError): string {
   const cause = error.causes.find(({ reason }) => reason === "DisruptionBudget");
   return (cause?.message ?? error.detail).replace(/\.$/, "");
 }

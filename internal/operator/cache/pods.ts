@@ -16,7 +16,21 @@ export function isTerminating(pod: DeepReadonly<Pod>): boolean {
 
 /** Whether a pod has ended, well or not. */
 export function isFinished(pod: DeepReadonly<Pod>): boolean {
-  return pod.status?.phase === "Succeeded" || pod.status?.phase === "Failed";
+  return pod.status?.phase === "Succeeded" || pod.status?.phase === "Failed" || hasStopped(pod);
+}
+
+/**
+ * Whether every container of a pod that is being deleted has ended. A finalizer may keep such a pod for ever, and before
+ * Kubernetes 1.27 the kubelet left its phase at Running.
+ */
+function hasStopped(pod: DeepReadonly<Pod>): boolean {
+  if (!isTerminating(pod)) return false;
+  const { containers = [], initContainers = [] } = pod.spec ?? {};
+  const { containerStatuses = [], initContainerStatuses = [] } = pod.status ?? {};
+  const ended = new Set(
+    [...containerStatuses, ...initContainerStatuses].filter(({ state }) => state?.terminated).map(({ name }) => name),
+  );
+  return containers.length > 0 && [...containers, ...initContainers].every(({ name }) => ended.has(name));
 }
 
 /** Ready, and not on its way out. */

@@ -49,7 +49,8 @@ export function statusOf(input: StatusInput): OnloadStatus {
   const generation = onload.metadata.generation ?? 0;
   const nodes = countNodes(plan);
   const situation = situationOf(onload, version, rollback, problems);
-  const drafts = [...conditionsOf(plan, nodes, situation), ...(protection ? [protection] : [])];
+  const found = conditionsOf(plan, nodes, situation);
+  const drafts = [...found, ...stalledOf(found), ...(protection ? [protection] : [])];
   const conditions = withTimes(drafts, onload.status?.conditions as Condition[] | undefined, generation, now);
   return {
     observedGeneration: generation,
@@ -170,6 +171,23 @@ function isWaiting(node: NodePlan): boolean {
   if (node.gate !== undefined) return true;
   if (node.facts.want === undefined || isInBetween(node)) return false;
   return node.problem !== undefined && !node.problem.failed && !isDone(node);
+}
+
+/** Reasons of Degraded that stay until a person does something about the resource itself. */
+const STALLING: ReadonlySet<Reason> = new Set<Reason>([
+  REASON.InvalidSpec,
+  REASON.ChangeHeldBack,
+  REASON.NodesFailed,
+  REASON.RolledBack,
+]);
+
+/** The condition Stalled, if it holds: nothing moves, and nothing will without a person. */
+export function stalledOf(drafts: readonly ConditionDraft[]): ConditionDraft[] {
+  const isTrue = (condition: ConditionType): ConditionDraft | undefined =>
+    drafts.find(({ type, status }) => type === condition && status === "True");
+  const bad = isTrue(CONDITION.Degraded);
+  if (!bad || !STALLING.has(bad.reason) || isTrue(CONDITION.Progressing)) return [];
+  return [drafterOf(CONDITION.Stalled)("True", bad.reason, bad.message)];
 }
 
 function progressing(plan: RolloutPlan, { desired, ready: done }: NodeCounts, situation: Situation): ConditionDraft {

@@ -171,6 +171,8 @@ function conditionEvents(
   after: DeepReadonly<OnloadStatus>,
 ): EventText[] {
   return (after.conditions ?? []).flatMap((condition): EventText[] => {
+    // Degraded tells the same.
+    if (condition.type === CONDITION.Stalled) return [];
     const old = before?.conditions?.find(({ type }) => type === condition.type);
     if (old?.status === condition.status && old.reason === condition.reason) return [];
     const bad =

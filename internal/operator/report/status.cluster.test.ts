@@ -24,5 +24,5 @@ test("the API server refuses the status of a resource that was deleted and made 
   await cluster.gone(namespace);
   await cluster.createOnload(namespace, onloadSpec("p", "v1"));
   expect(await write(first, "v2")).toBeGreaterThan(0);
-  expect((await get()).status).toBeUndefined();
+  expect((await get()).status).toMatchObject({ observedGeneration: -1 });
 });

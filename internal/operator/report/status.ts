@@ -12,7 +12,7 @@ import { refOf } from "../../kube/resource.ts";
 import { parseTime } from "../../kube/times.ts";
 import type { ReconcilerCaches, RawOnload } from "../cache/caches.ts";
 import type { ResourceProblem } from "../observe/preflight.ts";
-import { drafterOf, withTimes } from "./conditions.ts";
+import { drafterOf, stalledOf, withTimes } from "./conditions.ts";
 import { headlineOf } from "./headline.ts";
 
 /** Counts and messages are written at most this often; conditions that change are written at once. */
@@ -116,7 +116,8 @@ export function unreadableStatus(
     drafterOf(CONDITION.Progressing)("False", reason, "No node is touched until the spec is corrected"),
     drafterOf(CONDITION.Degraded)("True", reason, message),
   ];
-  const conditions = withTimes(drafts, old.conditions as Condition[] | undefined, generation, now);
+  const all = [...drafts, ...stalledOf(drafts)];
+  const conditions = withTimes(all, old.conditions as Condition[] | undefined, generation, now);
   return { ...structuredClone(old), observedGeneration: generation, conditions, headline: headlineOf(conditions) };
 }
 

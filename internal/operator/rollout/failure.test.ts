@@ -52,7 +52,7 @@ describe("time", () => {
       passing: true,
     });
     const failed = problem(draining(limits.drain))!;
-    expect(failed.reason).toBe("EvictionBlocked");
+    expect(failed).toMatchObject({ reason: "EvictionBlocked", failed: true });
     expect(failed.message).toStartWith("Pods still hold amd.com/onload (a/p (The disruption budget b)) after 300 s; ");
   });
   test("with force, pods are deleted after that time and have a step's time more", () => {

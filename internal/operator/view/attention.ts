@@ -51,7 +51,7 @@ export function attentionOf(
   }
   if (!isBehind(resource) || changed === undefined || now - changed < LAG_MS) return lines;
   const seen = (resource.status as DeepReadonly<OnloadStatus> | undefined)?.observedGeneration;
-  const status = seen === undefined ? "it has no status yet" : `its status is of generation ${seen}`;
+  const status = seen === undefined || seen < 0 ? "it has no status yet" : `its status is of generation ${seen}`;
   const advice = unserved ? "what the status says is old" : "see the operator's log";
   lines.push(
     `No operator has looked at its generation ${metadata.generation} for ${formatAge(now - changed)} (${status}): ${advice}`,

@@ -16,6 +16,7 @@ import { isTrue, unreadableStatus } from "../report/status.ts";
 import { planRollout, type Policy } from "../rollout/plan.ts";
 import { bare, module, NOW, plugin, policy, stepRecord, whole } from "../testing/facts.ts";
 import { KMM_2 } from "../testing/kmm.ts";
+import { NO_ANSWERS } from "./evictions.ts";
 import { describePlan, planText } from "./plan-view.ts";
 import type { Serving } from "./serving.ts";
 import type { ObservedResource } from "./session.ts";
@@ -194,7 +195,7 @@ test.each(Object.entries(SITUATIONS))("%s: every place says the same", async (_n
       word: reason,
       message: row["Message"] as string,
     });
-    const plan = describePlan(observed, { holders: new Map(), budgets: [] }, serving);
+    const plan = describePlan(observed, { holders: new Map(), budgets: [], evictions: NO_ANSWERS }, serving);
     expect([plan.version, plan.status, plan.message]).toEqual(["v2", reason, message]);
     expect(planText([plan])).toContain(`${reason}: ${message}`);
   }

@@ -10,6 +10,7 @@ import type { NodePlan } from "../rollout/plan.ts";
 import { startOrder } from "../rollout/slots.ts";
 import { PHASES, rowOf, willBeEmptied } from "../rollout/states.ts";
 import { blockingBudgets } from "./budgets.ts";
+import type { EvictionAnswers } from "./evictions.ts";
 import type { Serving } from "./serving.ts";
 import type { ObservedResource } from "./session.ts";
 import { summaryOf } from "./summary.ts";
@@ -18,7 +19,10 @@ import { summaryOf } from "./summary.ts";
 export interface Outlook {
   /** Pods that hold amd.com/onload, by node: of the nodes that would be emptied. */
   holders: ReadonlyMap<string, readonly DeepReadonly<Pod>[]>;
+  /** Of pods about which the API server could not be asked. */
   budgets: readonly DeepReadonly<PodDisruptionBudget>[];
+  /** What the API server says of evictions. */
+  evictions: EvictionAnswers;
 }
 
 /** One node in the order of the rollout. */
@@ -83,6 +87,8 @@ export function describePlan(resource: ObservedResource, outlook: Outlook, servi
   if (policy.paused) notes.push("Paused: no node of an older version starts");
   if (plan.halted) notes.push("Halted: a node has failed, so no other starts");
   notes.push(...awaitedBy(plan.nodes));
+  const empties = nodesToEmpty(planned).some((node) => (outlook.holders.get(node) ?? []).length > 0);
+  if (empties && outlook.evictions.gap !== undefined) notes.push(outlook.evictions.gap);
   return {
     ...about,
     version: onload.spec.onload.version,
@@ -139,7 +145,7 @@ function describeNode(turn: number, plan: NodePlan, outlook: Outlook, force: For
   const { facts, state, step, gate, problem } = plan;
   const pods = outlook.holders.get(facts.name) ?? [];
   const blockedBy = problem ? [`${problem.reason}: ${problem.message}`] : [];
-  blockedBy.push(...evictionObstacles(pods, outlook.budgets, force));
+  blockedBy.push(...evictionObstacles(pods, outlook, force));
   return {
     turn,
     node: facts.name,
@@ -156,13 +162,15 @@ function describeNode(turn: number, plan: NodePlan, outlook: Outlook, force: For
 /** Why pods would not be evicted. */
 export function evictionObstacles(
   pods: readonly DeepReadonly<Pod>[],
-  budgets: Outlook["budgets"],
+  { budgets, evictions }: Pick<Outlook, "budgets" | "evictions">,
   force: Force,
 ): string[] {
   return pods.flatMap((pod) => {
     const holder = holderOf(pod, force);
     const id = `${pod.metadata.namespace}/${pod.metadata.name}`;
     if (holder?.refusal !== undefined) return [`pod ${id}: ${holder.refusal}`];
+    const answer = evictions.refusals.get(pod.metadata.uid ?? "");
+    if (answer !== undefined) return answer === "" ? [] : [`pod ${id}: ${answer}`];
     return blockingBudgets(pod, budgets).map((budget) => `pod ${id}: ${budget}`);
   });
 }

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { parse, stringify } from "yaml";
 import { sharedControlPlane, type Cluster, type ClusterUser } from "../../testcluster/index.ts";
 import { run, type CommandResult } from "../../testcluster/lib/command.ts";
+import { poll } from "../../testcluster/lib/poll.ts";
 
 setDefaultTimeout(120_000);
 
@@ -185,6 +186,63 @@ test("plan names nodes, pods and the budget that holds them, for a version that 
     await readFile(file, "utf8"),
   );
   expect(text.stdout).toContain(`${namespace}/sample: version v2`);
+});
+
+test("plan asks the API server what it would refuse, which knows more rules than the status of a budget tells", async () => {
+  const api = `/apis/policy/v1/namespaces/${namespace}/poddisruptionbudgets`;
+  const resources = { limits: { "amd.com/onload": "1" } };
+  const containers = [{ name: "app", image: "registry.example/app:1", resources }];
+  const annotations = { "onload.amd.com/allow-force-drain": "true" };
+  for (const app of ["twice", "sick", "strict"]) {
+    const metadata = { name: app, namespace, labels: { app }, annotations };
+    await cluster.request("POST", `/api/v1/namespaces/${namespace}/pods`, {
+      body: { metadata, spec: { nodeName: nodes[0], containers } },
+    });
+    // No budget keeps a pod that does not run.
+    const ready = app === "sick" ? "False" : "True";
+    const status = { phase: "Running", conditions: [{ type: "Ready", status: ready }] };
+    const path = `/api/v1/namespaces/${namespace}/pods/${app}/status`;
+    await cluster.request("PATCH", path, { contentType: "merge", body: { status } });
+  }
+  const budgets = [
+    { metadata: { name: "one" }, spec: { maxUnavailable: 5, selector: { matchLabels: { app: "twice" } } } },
+    { metadata: { name: "two" }, spec: { maxUnavailable: 5, selector: { matchLabels: { app: "twice" } } } },
+    { metadata: { name: "strict" }, spec: { minAvailable: 1, selector: { matchLabels: { app: "strict" } } } },
+    {
+      metadata: { name: "sick" },
+      spec: {
+        maxUnavailable: 0,
+        unhealthyPodEvictionPolicy: "AlwaysAllow",
+        selector: { matchLabels: { app: "sick" } },
+      },
+    },
+  ];
+  for (const body of budgets) await cluster.request("POST", api, { body });
+  const counted = async (): Promise<boolean> =>
+    (await cluster.request("GET", `${api}/strict`)).status?.currentHealthy === 1 &&
+    (await cluster.request("GET", `${api}/sick`)).status?.observedGeneration === 1;
+  await poll(counted, { what: "The budgets' status", timeoutMs: 60_000 });
+  const file = join(folder, "drain.yaml");
+  await writeFile(file, stringify(onload("v2", { upgrade: { drain: { force: true } } })));
+  const plan = async (kubeconfig: string): Promise<{ notes: string[]; blocked: string }> => {
+    const { stdout } = await onloadctl(["plan", "-f", file, "-o", "json"], kubeconfig);
+    const [found] = JSON.parse(stdout) as { notes: string[]; nodes: { node: string; blockedBy: string[] }[] }[];
+    return { notes: found!.notes, blocked: found!.nodes.find(({ node }) => node === nodes[0])!.blockedBy.join("\n") };
+  };
+  const { notes, blocked } = await plan(cluster.kubeconfigPath);
+  expect(notes.join()).not.toContain("pods/eviction");
+  expect(blocked).toContain(`pod ${namespace}/twice: `);
+  expect(blocked).toContain("more than one PodDisruptionBudget");
+  expect(blocked).not.toContain(`pod ${namespace}/sick`);
+  expect(blocked).toContain(`pod ${namespace}/strict: The disruption budget strict needs 1 healthy pods`);
+  // Who may not evict gets what the budgets' status tells, and is told that it is less.
+  const less = await plan(reader.kubeconfigPath);
+  expect(less.notes.join()).toContain(`without the right to create pods/eviction in namespace ${namespace}`);
+  expect(less.blocked).toContain("budget feed allows no disruption now");
+  for (const name of ["feed-0", "twice", "sick", "strict"]) {
+    const { metadata } = await cluster.request("GET", `/api/v1/namespaces/${namespace}/pods/${name}`);
+    expect(metadata.deletionTimestamp).toBeUndefined();
+  }
 });
 
 test("a file that the API server would refuse is refused with its words", async () => {

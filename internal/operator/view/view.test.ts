@@ -4,8 +4,9 @@ import type { Pod } from "../../api/core.ts";
 import { withDefaults, type OnloadStatus } from "../../api/onload.ts";
 import type { NodeFacts } from "../assess/facts.ts";
 import { planRollout, type Policy } from "../rollout/plan.ts";
-import { bare, stepRecord, NOW, plugin, policy, whole } from "../testing/facts.ts";
+import { bare, holder as factsOfHolder, module, stepRecord, NOW, plugin, policy, whole } from "../testing/facts.ts";
 import { KMM_2 } from "../testing/kmm.ts";
+import { NO_ANSWERS } from "./evictions.ts";
 import { describePlan, planText, type Outlook } from "./plan-view.ts";
 import type { Serving } from "./serving.ts";
 import type { ObservedResource } from "./session.ts";
@@ -50,7 +51,7 @@ function observed(nodes: NodeFacts[], changes: Partial<Policy> = {}, status: Onl
 }
 
 const acts: Serving = { state: "acts", message: "The operator holds its Lease", elected: true };
-const nothing: Outlook = { holders: new Map(), budgets: [] };
+const nothing: Outlook = { holders: new Map(), budgets: [], evictions: NO_ANSWERS };
 
 function holder(name: string, owner?: string): Pod {
   return {
@@ -165,6 +166,7 @@ test("plan lists nodes in their order, with pods and what holds them", () => {
         status: { disruptionsAllowed: 0 },
       },
     ],
+    evictions: NO_ANSWERS,
   };
   expect(planText([describePlan(observed(nodes, { maxUnavailable: 3 }), outlook)])).toMatchInlineSnapshot(`
     "trading/onload: version v2, at most 3 of its nodes out at once
@@ -177,6 +179,53 @@ test("plan lists nodes in their order, with pods and what holds them", () => {
     -      cordoned   v1 -> v2     stop plugin, unload onload, load onload, start plugin               -             Cordoned: The node is cordoned: it is skipped until uncordoned
     "
   `);
+});
+
+test("what the API server says of an eviction counts more than the status of budgets", () => {
+  const web = holder("web-0", "feed");
+  const budgets: Outlook["budgets"] = [
+    {
+      apiVersion: "policy/v1",
+      kind: "PodDisruptionBudget",
+      metadata: { name: "feed", namespace: "apps" },
+      spec: { selector: { matchLabels: { app: "feed" } } },
+      status: { disruptionsAllowed: 0 },
+    },
+  ];
+  const blocked = (answer: string | undefined, gap?: string): ReturnType<typeof describePlan> => {
+    const refusals = new Map(answer === undefined ? [] : [[web.metadata.uid!, answer] as const]);
+    const outlook = { holders: new Map([["a", [web]]]), budgets, evictions: { refusals, gap } };
+    return describePlan(observed([whole("v1", { name: "a" })]), outlook);
+  };
+  expect(blocked("").nodes[0]!.blockedBy).toEqual([]);
+  expect(blocked("two budgets").nodes[0]!.blockedBy).toEqual(["pod apps/web-0: two budgets"]);
+  const unknown = blocked(undefined, "not asked");
+  expect(unknown.nodes[0]!.blockedBy).toEqual(["pod apps/web-0: budget feed allows no disruption now"]);
+  expect(unknown.notes).toContain("not asked");
+});
+
+test("status tells from elsewhere why pods are not evicted while there is time yet", () => {
+  const draining = bare({
+    name: "node-2",
+    labels: { plugin: undefined, onload: "v1", sfc: undefined },
+    onload: module("v1"),
+    stepRecord: stepRecord("Evict"),
+    holders: [factsOfHolder()],
+  });
+  const problems = [
+    { node: "node-2", step: "Draining", reason: "EvictionBlocked", message: "apps/feed-0 (budget web)" },
+  ];
+  const [seen] = describeStatus([observed([draining], {}, { problems })], acts);
+  expect(seen!.nodes[0]).toMatchObject({
+    state: "Draining",
+    why: "EvictionBlocked: apps/feed-0 (budget web)",
+    failed: false,
+  });
+  const [knows] = describeStatus(
+    [observed([{ ...draining, holders: [factsOfHolder({ refusal: "budget web" })] }])],
+    acts,
+  );
+  expect(knows!.nodes[0]!.why).toStartWith("EvictionBlocked: Pods still hold amd.com/onload (a/p (budget web)); ");
 });
 
 test("status says of each node that waits for a slot who holds it", () => {

@@ -69,6 +69,7 @@ export const catalogue = {
   "kubelet-client": { family: "kubelet-client", package: "." },
   "go-regexp": { family: "go-regexp", package: "." },
   "go-httpproxy": { family: "go-httpproxy", package: "." },
+  "go-lua": { family: "go-lua", package: "." },
 } as const satisfies Record<string, Tool>;
 
 /** The name of a program in the catalogue. */
