@@ -60,24 +60,28 @@ const generatedManifests = new Map([
   ["samples/module-dockerfile/dockerfile.yaml", dockerfile],
 ]);
 
-/** Texts by the path of their file in the checkout. */
-const files = new Map([
+const check = process.argv.includes("--check");
+
+await bring([
   ...[...generatedManifests].map(([path, text]) => [`internal/manifests/${path}`, text] as const),
   ["internal/manifests/files.gen.ts", embedManifests()],
   ["internal/api/spec-form.gen.ts", form],
   ...(await generateProto()),
-  ["internal/licenses/third-party.gen.txt", await thirdPartyNotices(checkout)] as const,
 ]);
+// What is bundled is found out by bundling the sources above.
+await bring([["internal/licenses/third-party.gen.txt", await thirdPartyNotices(checkout)]]);
 
-const check = process.argv.includes("--check");
-for (const [path, wanted] of files) {
-  const file = Bun.file(join(checkout, path));
-  if ((await file.exists()) && (await file.text()) === wanted) continue;
-  if (check) {
-    console.error(`${path} is out of date: run bun run generate`);
-    process.exitCode = 1;
-  } else {
-    await Bun.write(file, wanted);
-    console.error(`Wrote ${path}`);
+/** Writes what has changed, or says that it is out of date. Texts by the path of their file in the checkout. */
+async function bring(files: readonly (readonly [path: string, text: string])[]): Promise<void> {
+  for (const [path, wanted] of files) {
+    const file = Bun.file(join(checkout, path));
+    if ((await file.exists()) && (await file.text()) === wanted) continue;
+    if (check) {
+      console.error(`${path} is out of date: run bun run generate`);
+      process.exitCode = 1;
+    } else {
+      await Bun.write(file, wanted);
+      console.error(`Wrote ${path}`);
+    }
   }
 }

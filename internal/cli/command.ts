@@ -43,6 +43,8 @@ export interface Subcommand<A extends Args = Args> {
   subcommands?: Record<string, Lazy>;
   /** Texts that `help TOPIC` prints beside the help of commands. Only the root has any. */
   topics?: Record<string, Topic>;
+  /** Runs in a pod, where machines read its log: JSON by default, except on a terminal. */
+  service?: true;
   /** Returns the exit code; nothing means 0. */
   run?(context: Context<A>): Promise<number | void>;
 }
@@ -77,7 +79,7 @@ export const commonArgs = {
   "log-format": {
     type: "enum",
     options: ["text", "json"],
-    description: "Log format (default: text on a terminal, else json)",
+    description: "Log format (default: text; in pods: json)",
   },
 } as const satisfies Args;
 
