@@ -460,7 +460,7 @@ test("the role for viewers is enough for status, plan, version and check", async
       const { code, stdout, stderr } = await onloadctl(args, viewer.kubeconfigPath);
       expect({ args, stderr }).toEqual({ args, stderr: "" });
       expect(stdout).not.toContain("forbidden");
-      // KMM is not in this cluster.
+      // These nodes tell no architecture.
       expect(code).toBe(args[0] === "check" ? 1 : 0);
     }
     const { stdout } = await onloadctl(["check", "-n", namespace, "-o", "json"], viewer.kubeconfigPath);
@@ -470,7 +470,8 @@ test("the role for viewers is enough for status, plan, version and check", async
     expect(resultOf("CRD of Onload")).toBe("ok");
     expect(resultOf("Your rights to look")).toBe("ok");
     expect(resultOf("Your rights to deploy")).toBe("warning");
-    expect(resultOf(`${namespace}/sample: ServiceAccount`)).toBe("failed");
+    expect(resultOf(`${namespace}/sample: kernels`)).toBe("ok");
+    expect(resultOf(`${namespace}/sample: architectures`)).toBe("failed");
     const refused = await onloadctl(["pause", "sample", "-n", namespace], viewer.kubeconfigPath);
     expect(refused.code).toBe(1);
     expect(refused.stderr).toContain("forbidden");
