@@ -39,6 +39,10 @@ export default defineSubcommand({
       valueHint: "unix://PATH",
       description: "The node's container runtime (default: the first of the usual ones that works)",
     },
+    [FLAG.lookSocket]: {
+      ...path,
+      description: "Socket on which to look into the processes of pods for the device plugin (default: none)",
+    },
     [FLAG.hostRoot]: { ...path, default: "/", description: "Where the node's /sys and /dev are found" },
     "kernel-root": {
       ...path,
@@ -63,8 +67,20 @@ export default defineSubcommand({
   async run({ args, signal, log }) {
     const crictlPath = args[FLAG.crictlPath];
     const intervalMs = durationFlag("interval", args.interval);
+    const lookSocket = args[FLAG.lookSocket];
+    const procDir = absolutePathFlag("proc-dir", args["proc-dir"]);
     const { runControlPlane } = await import("../internal/controlplane/control-plane.ts");
-    await runControlPlane(
+    const { serveLooks } = await import("../internal/acceleration/serve.ts");
+    // Beside it, and it ends with it, however that ends.
+    const looks = new AbortController();
+    const served =
+      lookSocket &&
+      serveLooks(
+        { socket: absolutePathFlag(FLAG.lookSocket, lookSocket), procDir },
+        log,
+        AbortSignal.any([signal, looks.signal]),
+      );
+    const run = runControlPlane(
       {
         serverPath: absolutePathFlag("server-path", args["server-path"]),
         parameters: args[FLAG.parameters],
@@ -73,7 +89,7 @@ export default defineSubcommand({
         runtimeEndpoint: args[FLAG.runtimeEndpoint],
         hostRoot: absolutePathFlag(FLAG.hostRoot, args[FLAG.hostRoot]),
         kernelRoot: absolutePathFlag("kernel-root", args["kernel-root"]),
-        procDir: absolutePathFlag("proc-dir", args["proc-dir"]),
+        procDir,
         devDir: absolutePathFlag("dev-dir", args["dev-dir"]),
         intervalMs,
         runOnNode: [...ownCommand(), ...CONTROL_PLANE.words, RUN_ON_NODE, "--"],
@@ -82,6 +98,12 @@ export default defineSubcommand({
       log,
       signal,
     );
+    try {
+      await run;
+    } finally {
+      looks.abort();
+      await served;
+    }
   },
 });
 

@@ -8,6 +8,7 @@ import {
   PLUGIN_DEFAULTS,
   POD_NAME_VARIABLE,
   PROBE_ADDRESS,
+  podResourcesDir,
 } from "../internal/api/plugin-pod.ts";
 import { commonArgs, defineSubcommand } from "../internal/cli/command.ts";
 import { UsageError } from "../internal/cli/errors.ts";
@@ -77,6 +78,21 @@ export default defineSubcommand({
     },
     "cdi-dir": { ...path, default: "/var/run/cdi", description: "Folder of the node's CDI files" },
     [FLAG.kubeletDir]: { ...path, default: KUBELET_DIR, description: "Folder of kubelet.sock" },
+    [FLAG.podResourcesDir]: {
+      ...path,
+      default: podResourcesDir(KUBELET_DIR),
+      description: "Folder in which the kubelet tells which pods have which devices",
+    },
+    [FLAG.lookSocket]: {
+      ...path,
+      description: "Socket of `onloadctl control-plane`, which looks into pods' processes (default: no metrics by pod)",
+    },
+    "look-interval": {
+      type: "string",
+      valueHint: "TIME",
+      default: "30s",
+      description: "Least time between these looks",
+    },
     [FLAG.hostRoot]: { ...path, default: "/", description: "Where the node's /dev, /sys and files are found" },
     "proc-dir": { ...path, default: "/proc", description: "The node's /proc" },
     "pod-name": {
@@ -133,6 +149,7 @@ export default defineSubcommand({
     }
     const metricsAddress = parseBindAddress(FLAG.metricsAddress, args[FLAG.metricsAddress]);
     const probeAddress = parseBindAddress("health-probe-bind-address", args["health-probe-bind-address"]);
+    const lookSocket = args[FLAG.lookSocket];
     const { runDevicePlugin } = await import("../internal/deviceplugin/plugin.ts");
     await runDevicePlugin(
       {
@@ -147,6 +164,9 @@ export default defineSubcommand({
         strategy: args["device-strategy"] === "cdi" ? "cdi" : "mounts",
         cdiDir: absolutePathFlag("cdi-dir", args["cdi-dir"]),
         kubeletDir: absolutePathFlag(FLAG.kubeletDir, args[FLAG.kubeletDir]),
+        podResourcesDir: absolutePathFlag(FLAG.podResourcesDir, args[FLAG.podResourcesDir]),
+        lookSocket: lookSocket && absolutePathFlag(FLAG.lookSocket, lookSocket),
+        lookIntervalMs: durationFlag("look-interval", args["look-interval"]),
         hostRoot: absolutePathFlag(FLAG.hostRoot, args[FLAG.hostRoot]),
         procDir: absolutePathFlag("proc-dir", args["proc-dir"]),
         podName: args["pod-name"] ?? process.env[POD_NAME_VARIABLE] ?? hostname(),

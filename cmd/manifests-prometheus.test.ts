@@ -4,6 +4,7 @@ import type { Registry } from "prom-client";
 import { parseAllDocuments } from "yaml";
 import { ControllerMetrics } from "../internal/controller/metrics.ts";
 import { PluginMetrics } from "../internal/deviceplugin/metrics.ts";
+import { PodMetrics } from "../internal/deviceplugin/pod-metrics.ts";
 import { OperatorMetrics } from "../internal/operator/report/metrics.ts";
 import { NODE_STATES } from "../internal/operator/rollout/states.ts";
 import { render } from "../internal/manifests/render.ts";
@@ -64,6 +65,7 @@ async function known(): Promise<Map<string, Set<string>>> {
   const registries: Registry[] = [controller.registry, new PluginMetrics("1").registry];
   // The constructor registers its metrics in the registry that it is given.
   expect(new OperatorMetrics(controller.registry, "1")).toBeDefined();
+  expect(new PodMetrics(registries[1]!)).toBeDefined();
   const out = new Map<string, Set<string>>();
   for (const registry of registries) {
     for (const metric of registry.getMetricsAsArray() as unknown as {
@@ -146,6 +148,13 @@ describe("alerts", () => {
       expect(annotations.description).not.toBe("");
     }
   });
+});
+
+test("series keep their own labels: without that, Prometheus puts those of the program that it asks in their place", async () => {
+  const own = [...(await known())].filter(([, labels]) => labels.has("namespace")).map(([name]) => name);
+  expect(own).toEqual(expect.arrayContaining(["onload_operator_nodes_failed", "onload_pod_accelerated"]));
+  const endpoints = objects.flatMap(({ spec }) => [...(spec?.endpoints ?? []), ...(spec?.podMetricsEndpoints ?? [])]);
+  expect(endpoints.map(({ honorLabels }) => honorLabels)).toEqual([true, true]);
 });
 
 describe("dashboard", () => {

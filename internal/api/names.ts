@@ -85,6 +85,8 @@ export const PROTECTING_POLICIES: readonly string[] = [
 
 /** Paths of metrics and probes, of the operator and of the device plugin. */
 export const METRICS_PATH = "/metrics";
+/** Where the device plugin tells programs what it knows of the pods that hold Onload, as JSON. */
+export const ACCELERATION_PATH = "/acceleration";
 export const HEALTHZ_PATH = "/healthz";
 export const READYZ_PATH = "/readyz";
 

@@ -10,6 +10,9 @@
  * - onload-worker is privileged: onload_cp_server opens the node's device files in it, which no cgroup but that of a
  *   privileged container lets it do without a device of the kubelet, and the module's parameters are written in /sys.
  *   The other containers are not. What they have is tried on a real node, and each capability there is needed.
+ * - The worker looks into the processes of pods that hold Onload, because it is privileged already. The device plugin would
+ *   need CAP_SYS_PTRACE for it, by which whoever takes it over could take over every process of the node, and others on
+ *   the network reach it. It asks the worker over a socket in a folder that only these two have.
  */
 import { posix } from "node:path";
 import { BOOT_STATUS_FILE } from "./boot-status.ts";
@@ -27,6 +30,14 @@ export const WORKER_CONTAINER = "onload-worker";
  * runs in a container with another /var/lib.
  */
 export const KUBELET_DIR = "/var/lib/kubelet/device-plugins";
+
+/** Name of the folder, beside that one, in which the kubelet tells which pods have which devices. */
+const POD_RESOURCES = "pod-resources";
+
+/** The folder of the kubelet's PodResources service on a node with that folder of device plugins. */
+export function podResourcesDir(kubeletDir: string): string {
+  return posix.join(posix.dirname(kubeletDir), POD_RESOURCES);
+}
 
 /** The node's own folders of devices and of kernel settings. */
 export const DEV_DIR = "/dev";
@@ -117,6 +128,10 @@ export function executableCommand(folder: string): string[] {
   return [`${folder}/${loader}`, "--library-path", `${folder}/${libraries}`, `${folder}/${program}`];
 }
 
+/** The folder of the socket on which the worker looks into processes for the device plugin, and the socket. */
+const LOOK_DIR = "/onloadctl-look";
+export const LOOK_SOCKET = `${LOOK_DIR}/look.sock`;
+
 /** A volume of the pod. */
 export interface PodVolume {
   name: string;
@@ -135,7 +150,9 @@ export interface PodVolume {
 export function podVolumes(
   hostOnloadPath: string,
   kubeletDir: string,
-): Record<"executable" | "kubelet" | "hostOnload" | "dev" | "sys", PodVolume> & { bootStatus?: PodVolume } {
+): Record<"executable" | "look" | "kubelet" | "podResources" | "hostOnload" | "dev" | "sys", PodVolume> & {
+  bootStatus?: PodVolume;
+} {
   const ofNode = (name: string, path: string): PodVolume => ({
     name,
     mountPath: posix.join(HOST_ROOT, path),
@@ -145,8 +162,14 @@ export function podVolumes(
   return {
     // About 120 MB, by which containers of the user image run our program.
     executable: { name: "onloadctl", mountPath: EXECUTABLE_DIR },
+    look: { name: "look", mountPath: LOOK_DIR },
     // At the same path as on the node: the kubelet is told a socket's name only, never its folder.
     kubelet: { ...ofNode("kubelet", kubeletDir), mountPath: kubeletDir },
+    // A kubelet with another root folder has it elsewhere: then it is empty, and all the rest works.
+    podResources: {
+      ...ofNode("pod-resources", podResourcesDir(kubeletDir)),
+      hostPath: { path: podResourcesDir(kubeletDir), type: "DirectoryOrCreate" },
+    },
     hostOnload: {
       ...ofNode("host-onload", hostOnloadPath),
       hostPath: { path: hostOnloadPath, type: "DirectoryOrCreate" },
@@ -193,6 +216,8 @@ export const DEVICE_PLUGIN = {
   flags: {
     ...INSTALL_HOST_FILES.flags,
     kubeletDir: "kubelet-dir",
+    podResourcesDir: "pod-resources-dir",
+    lookSocket: "look-socket",
     maxPods: "max-pods",
     setPreload: "set-preload",
     mountOnload: "mount-onload",
@@ -211,6 +236,7 @@ export const CONTROL_PLANE = {
     parameters: "parameters",
     crictlPath: "crictl-path",
     runtimeEndpoint: "runtime-endpoint",
+    lookSocket: "look-socket",
   },
 } as const satisfies PodCommand;
 

@@ -40,6 +40,12 @@ export interface PluginConfig extends AllocationConfig {
   healthIntervalMs: number;
   /** Longest time between two looks at the sockets, for file systems that report no changes. */
   socketIntervalMs: number;
+  /** Folder of the socket of the kubelet's PodResources service. */
+  podResourcesDir: string;
+  /** Socket on which another container looks into processes of pods. undefined: nobody does. */
+  lookSocket: string | undefined;
+  /** Least time between two looks into pods, in milliseconds. */
+  lookIntervalMs: number;
   /** How long the kubelet may be out of reach before /healthz is bad. */
   kubeletTimeoutMs: number;
   hysteresis: Hysteresis;

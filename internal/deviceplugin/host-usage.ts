@@ -1,6 +1,6 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { fieldsOf, parseJson } from "../cli/json.ts";
+import { readCheckpoint } from "./checkpoint.ts";
 
 /**
  * Which of the folders are used by containers of this node. A folder is used if any process has it in its mount table,
@@ -21,7 +21,8 @@ export async function foldersInUse(
     for (const name of names) if (text.includes(`/${name}/`)) used.add(name);
   };
   await readMountTables(procDir, note);
-  for (const answer of await storedAnswers(join(kubeletDir, "kubelet_internal_checkpoint"))) note(answer);
+  // It forgets the answers of ended pods at the next allocation. Until then a folder may seem to be used that is not.
+  for (const { answer } of await readCheckpoint(kubeletDir)) note(answer);
   return used;
 }
 
@@ -36,29 +37,5 @@ async function readMountTables(procDir: string, note: (table: string) => void): 
       const { code } = error as NodeJS.ErrnoException;
       if (code !== "ENOENT" && code !== "ESRCH" && code !== "EINVAL") throw error;
     }
-  }
-}
-
-/**
- * The Allocate answers that the kubelet keeps for its pods, as the bytes that were sent. It forgets those of ended pods
- * at the next allocation. Until then a folder may seem to be used that is not.
- */
-async function storedAnswers(checkpoint: string): Promise<Buffer[]> {
-  let text: string;
-  try {
-    text = await readFile(checkpoint, "utf8");
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return [];
-    throw error;
-  }
-  try {
-    const entries = fieldsOf(fieldsOf(parseJson(text))?.["Data"])?.["PodDeviceEntries"] ?? [];
-    if (!Array.isArray(entries)) throw new Error("its PodDeviceEntries are no list");
-    const answers = entries.map((entry) => fieldsOf(entry)?.["AllocResp"]);
-    return answers.map((answer) => Buffer.from(typeof answer === "string" ? answer : "", "base64"));
-  } catch (error) {
-    throw new Error(`Cannot read the kubelet's record of devices ${checkpoint}: ${(error as Error).message}`, {
-      cause: error,
-    });
   }
 }

@@ -295,6 +295,73 @@ describe("a pod that cannot have Onload", () => {
   );
 });
 
+describe("whether a pod is accelerated", () => {
+  test(
+    "is known of real processes of real pods, and forgotten with them",
+    async () => {
+      const image = await onload.cluster.images.appVariants();
+      const withPreload = (value: string): { image: string; env: { name: string; value: string }[] } => ({
+        image,
+        env: [{ name: "LD_PRELOAD", value }],
+      });
+      await onload.startPod("kernel", { image, command: ["/test", "--listen"] });
+      await onload.startPod("quiet", { image });
+      // With the stand-in for the library, which needs nothing of the C library, musl would load it.
+      await onload.startPod("musl", { ...withPreload(""), command: ["/test-musl", "--stay"] });
+      await onload.startPod("static", { image, command: ["/test-static", "--stay"] });
+      await onload.startPod("secure", { image, command: ["/test-setuid", "--stay"], allowPrivilegeEscalation: true });
+      await onload.startPod("lost", withPreload(""));
+      await onload.startPod("replaced", withPreload("libm.so.6"));
+      const names = ["kernel", "lost", "musl", "quiet", "replaced", "secure", "static"];
+      for (const name of names) await onload.waitForPod(name, "Running");
+      const known = async () =>
+        JSON.parse(await onload.served("/acceleration")) as { problem?: string; containers: any[] }; // oxlint-disable-line typescript/no-explicit-any -- JSON
+      const { containers } = await poll(
+        async () => {
+          const all = await known();
+          const seen = all.containers.filter(({ processes }) => Object.keys(processes).length > 0);
+          return all.problem === undefined && seen.length === names.length ? all : undefined;
+        },
+        { what: "All pods in /acceleration", timeoutMs: 100_000, intervalMs: 1000 },
+      );
+      expect(containers.map(({ pod, container, processes }) => [pod, container, processes])).toEqual([
+        ["kernel", "test", { mapped: 1 }],
+        ["lost", "test", { preload_missing: 1 }],
+        ["musl", "test", { musl: 1 }],
+        ["quiet", "test", { mapped: 1 }],
+        ["replaced", "test", { preload_replaced: 1 }],
+        ["secure", "test", { secure: 1 }],
+        ["static", "test", { static: 1 }],
+      ]);
+      expect(containers[0]).toMatchObject({
+        namespace: onload.namespace,
+        accelerated: false,
+        sockets: [
+          { kind: "tcp_listen", accelerated: false, count: 1 },
+          { kind: "udp", accelerated: false, count: 1 },
+        ],
+        interfaces: [{ name: "eth0", driver: "virtual" }],
+        cut: { processes: 0, descriptors: 0, tables: 0 },
+      });
+      expect(containers[3]).toMatchObject({ accelerated: null, sockets: [], stacks: 0 });
+      const series = (await onload.served("/metrics")).split("\n");
+      const of = (pod: string): string => `{namespace="${onload.namespace}",pod="${pod}",container="test"`;
+      expect(series).toContain(`onload_pod_accelerated${of("kernel")}} 0`);
+      expect(series).toContain(`onload_pod_stacks${of("kernel")}} 0`);
+      expect(series).toContain(`onload_pod_sockets${of("kernel")},kind="udp",accelerated="false"} 1`);
+      expect(series.filter((line) => line.startsWith("onload_pod_accelerated{"))).toHaveLength(1);
+      await onload.deletePods();
+      await poll(async () => (await known()).containers.length === 0, {
+        what: "The end of the series",
+        timeoutMs: 60_000,
+        intervalMs: 1000,
+      });
+      expect(await onload.served("/metrics")).not.toMatch(/^onload_pod_\w+\{/m);
+    },
+    LONG,
+  );
+});
+
 describe("files of a version are in use", () => {
   test(
     "by a pod that has them mounted, and by one that may start again, as the kubelet has written down",

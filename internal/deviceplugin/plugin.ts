@@ -4,7 +4,7 @@ import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { AllocateRequest, AllocateResponse } from "../../proto/deviceplugin/v1beta1/api.gen.ts";
 import type { Logger } from "../cli/log.ts";
-import { HEALTHZ_PATH, METRICS_PATH, READYZ_PATH } from "../api/names.ts";
+import { ACCELERATION_PATH, HEALTHZ_PATH, METRICS_PATH, READYZ_PATH } from "../api/names.ts";
 import type { BindAddress } from "../probes/bind-address.ts";
 import { metricsHandler } from "../probes/metrics-handler.ts";
 import type { Handler } from "../probes/server.ts";
@@ -22,6 +22,8 @@ import { Memory } from "./memory.ts";
 import { PluginMetrics } from "./metrics.ts";
 import { isUsable } from "./nics.ts";
 import type { NodeView } from "./observe.ts";
+import { PodMetrics } from "./pod-metrics.ts";
+import { PodMonitor } from "./pod-monitor.ts";
 import { probeHandler, serveOnNode, type Served } from "./serve-on-node.ts";
 import { PluginServer } from "./server.ts";
 
@@ -122,7 +124,14 @@ class DevicePlugin {
     const serve = (what: Served, address: BindAddress | undefined, paths: Record<string, Handler>): void => {
       if (address !== undefined) tasks.push(serveOnNode({ what, address, paths, log, listening }, signal));
     };
-    serve("metrics", metricsAddress, { [METRICS_PATH]: metricsHandler(this.#metrics.registry) });
+    const paths: Record<string, Handler> = { [METRICS_PATH]: metricsHandler(this.#metrics.registry) };
+    const { lookSocket } = this.#config;
+    if (lookSocket !== undefined) {
+      const pods = new PodMonitor({ ...this.#config, lookSocket }, log, new PodMetrics(this.#metrics.registry));
+      tasks.push(pods.run(signal));
+      paths[ACCELERATION_PATH] = () => ({ status: 200, body: pods.json(), contentType: "application/json" });
+    }
+    serve("metrics", metricsAddress, paths);
     serve("probes", probeAddress, {
       [HEALTHZ_PATH]: probeHandler(() => this.#unhealthy()),
       [READYZ_PATH]: probeHandler(() => this.#unready()),

@@ -72,6 +72,14 @@ describe("the operator's own credentials cannot", () => {
       "may mount only",
     ],
     "mount what is not where it says": [daemonSetWith(hostPath("/etc/./device-plugins", "kubelet")), "may mount only"],
+    "mount the kubelet's keys in place of what it says of pods": [
+      daemonSetWith(hostPath("/var/lib/kubelet/pki", "pod-resources")),
+      "may mount only",
+    ],
+    "mount the kubelet's folder by way of what it says of pods": [
+      daemonSetWith(hostPath("/var/lib/kubelet/pod-resources/..", "pod-resources")),
+      "may mount only",
+    ],
     "mount a further folder": [daemonSetWith(hostPath("/opt/onload", "more")), "may mount only"],
     "mount a Secret": [
       daemonSetWith((pod) => pod.volumes.push({ name: "s", secret: { secretName: "s" } })),
@@ -144,6 +152,8 @@ describe("the operator's own credentials cannot", () => {
   test("and the kubelet's folder of plugins may be anywhere", async () => {
     for (const path of ["/var/lib/kubelet/device-plugins", "/opt/rke/var/lib/kubelet/device-plugins"]) {
       expect(await refusal(daemonSetWith(hostPath(path, "kubelet"))())).toBe("");
+      const beside = path.replace("device-plugins", "pod-resources");
+      expect(await refusal(daemonSetWith(hostPath(beside, "pod-resources"))())).toBe("");
     }
   });
 });

@@ -153,6 +153,30 @@ export class ImageBuilder {
     return await this.build("test:latest", context, { BASE_IMAGE: await this.base() });
   }
 
+  /**
+   * The same application in the ways in which a program can be without Onload: as /test it can preload the library,
+   * /test-musl has another C library, /test-static has no loader, and /test-setuid has a loader that trusts nobody.
+   */
+  async appVariants(): Promise<string> {
+    await requirePackages(["gcc", "libc6-dev", "musl-tools"]);
+    const context = this.#context("app");
+    const source = join(context, "test.c");
+    await run(["gcc", "-O2", source, "-o", join(context, "test")]);
+    await run(["gcc", "-O2", "-static", source, "-o", join(context, "test-static")]);
+    await run(["musl-gcc", "-O2", source, "-o", join(context, "test-musl")]);
+    const machine = (await output(["uname", "-m"])).trim();
+    const loader = `ld-musl-${machine}.so.1`;
+    copyFileSync(`/usr/lib/${machine}-linux-musl/libc.so`, join(context, loader));
+    chmodSync(join(context, loader), 0o755);
+    copyFileSync(join(context, "test"), join(context, "test-setuid"));
+    chmodSync(join(context, "test-setuid"), 0o4755);
+    writeFileSync(
+      join(context, "Dockerfile"),
+      `ARG BASE_IMAGE\nFROM $BASE_IMAGE\nCOPY test test-static test-musl test-setuid /\nCOPY ${loader} /lib/\nUSER 1001\n`,
+    );
+    return await this.build("test-variants:latest", context, { BASE_IMAGE: await this.base() });
+  }
+
   async #buildBase(): Promise<string> {
     const context = this.#context("base");
     // The libraries that a program compiled by Bun needs. The path of the loader is the same on all systems of one

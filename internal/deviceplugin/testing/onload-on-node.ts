@@ -13,6 +13,11 @@ export interface PodOptions {
   devices?: number;
   command?: string[];
   annotations?: Record<string, string>;
+  /** Default: the test application. */
+  image?: string;
+  env?: { name: string; value: string }[];
+  /** Lets programs gain rights by their files' modes. */
+  allowPrivilegeEscalation?: boolean;
   /** Bypasses the scheduler, as the original's readme does. */
   onNode?: boolean;
 }
@@ -129,6 +134,7 @@ export class OnloadOnNode {
   /** Starts a pod of the test application under the restricted policy; see internal/testcluster/images/app. */
   async startPod(name: string, options: PodOptions = {}): Promise<void> {
     const { devices = 1, command = ["/test", "--stay"], annotations = {}, onNode = false } = options;
+    const { image = this.app, env = [], allowPrivilegeEscalation = false } = options;
     await this.cluster.plane.request("POST", `/api/v1/namespaces/${this.namespace}/pods`, {
       body: {
         metadata: { name, annotations, labels: { test: "app" } },
@@ -140,10 +146,11 @@ export class OnloadOnNode {
           containers: [
             {
               name: "test",
-              image: this.app,
+              image,
               command,
+              env,
               resources: { limits: { [RESOURCE]: devices } },
-              securityContext: { allowPrivilegeEscalation: false, capabilities: { drop: ["ALL"] } },
+              securityContext: { allowPrivilegeEscalation, capabilities: { drop: ["ALL"] } },
             },
           ],
         },
@@ -234,6 +241,13 @@ export class OnloadOnNode {
   /** The folder of Onload's files on the node that new containers get. */
   async currentFolder(): Promise<string> {
     return (await this.cluster.node.exec(["readlink", "-f", "/opt/onload/current"])).stdout.trim();
+  }
+
+  /** What the device plugin serves at a path of its port for metrics. */
+  async served(path: string): Promise<string> {
+    const { hostIP } = (await this.pluginPod()).status;
+    const response = await fetch(`http://${hostIP}:9470${path}`);
+    return await response.text();
   }
 
   /** Digest of the library as a process of the pod sees it, by the mount in its own root folder. */

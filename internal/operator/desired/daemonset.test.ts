@@ -92,6 +92,8 @@ describe("desiredDaemonSet", () => {
       "--host-onload-path=/var/onload",
       "--host-root=/host",
       "--kubelet-dir=/var/lib/kubelet/device-plugins",
+      "--pod-resources-dir=/host/var/lib/kubelet/pod-resources",
+      "--look-socket=/onloadctl-look/look.sock",
       "--max-pods=7",
       "--set-preload=false",
       "--mount-onload=true",
@@ -148,8 +150,9 @@ describe("desiredDaemonSet", () => {
       "--host-root=/host",
       "--parameters=-K",
       "--crictl-path=/srv/crictl",
+      "--look-socket=/onloadctl-look/look.sock",
     ]);
-    expect(args({ runtimeEndpoint: "unix:///x.sock" }).slice(3)).toEqual(["--runtime-endpoint=unix:///x.sock"]);
+    expect(args({ runtimeEndpoint: "unix:///x.sock" })).toContain("--runtime-endpoint=unix:///x.sock");
   });
 
   test("pull policies, pull secrets, tolerations and resources of the resource", () => {

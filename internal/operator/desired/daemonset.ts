@@ -22,6 +22,7 @@ import {
   HOST_ROOT,
   INSTALL_CONTAINER,
   INSTALL_HOST_FILES,
+  LOOK_SOCKET,
   METRICS_PORT,
   METRICS_PORT_NAME,
   NEUTRAL_VARIABLES,
@@ -35,6 +36,7 @@ import {
   commandLine,
   executableCommand,
   joinParameters,
+  podResourcesDir,
   podVolumes,
   type PodVolume,
 } from "../../api/plugin-pod.ts";
@@ -170,7 +172,13 @@ function podSpec({ spec }: DeepReadonly<Onload>, image: string, nodeLabel: strin
         ...plugin,
         // The copy, not the image's own executable, so that the kernel keeps one file in memory for both containers.
         command,
-        args: commandLine(DEVICE_PLUGIN, { ...files, kubeletDir, ...pluginSettings(spec.devicePlugin) }),
+        args: commandLine(DEVICE_PLUGIN, {
+          ...files,
+          kubeletDir,
+          podResourcesDir: HOST_ROOT + podResourcesDir(kubeletDir),
+          lookSocket: LOOK_SOCKET,
+          ...pluginSettings(spec.devicePlugin),
+        }),
         env: [
           { name: POD_NAME_VARIABLE, valueFrom: { fieldRef: { fieldPath: "metadata.name" } } },
           { name: NODE_IP_VARIABLE, valueFrom: { fieldRef: { fieldPath: "status.hostIP" } } },
@@ -184,6 +192,9 @@ function podSpec({ spec }: DeepReadonly<Onload>, image: string, nodeLabel: strin
         volumeMounts: [
           readOnly(volumes.executable),
           mount(volumes.kubelet),
+          // To connect to a socket, one need not be able to write to its folder.
+          readOnly(volumes.podResources),
+          readOnly(volumes.look),
           mount(volumes.hostOnload),
           readOnly(volumes.dev),
           readOnly(volumes.sys),
@@ -199,12 +210,13 @@ function podSpec({ spec }: DeepReadonly<Onload>, image: string, nodeLabel: strin
           parameters: joinParameters(controlPlaneParameters(spec)),
           crictlPath: spec.onload.controlPlane?.crictlPath,
           runtimeEndpoint: spec.onload.controlPlane?.runtimeEndpoint,
+          lookSocket: LOOK_SOCKET,
         }),
         env: environment(WORKER_RUNTIME),
         securityContext: PRIVILEGED,
         resources: DEFAULT_RESOURCES,
         // /sys is writable: the module's parameters are set there.
-        volumeMounts: [readOnly(volumes.executable), mount(volumes.dev), mount(volumes.sys)],
+        volumeMounts: [readOnly(volumes.executable), mount(volumes.look), mount(volumes.dev), mount(volumes.sys)],
       },
     ],
     volumes: Object.values(volumes).map(({ name, hostPath }) => ({

@@ -20,6 +20,7 @@ const marks = {
   "docker-registry": "/usr/bin/docker-registry",
   gcc: "/usr/bin/gcc",
   "libc6-dev": "/usr/include/stdio.h",
+  "musl-tools": "/usr/bin/musl-gcc",
   kmod: "/usr/sbin/modinfo",
   prometheus: "/usr/bin/promtool",
   shellcheck: "/usr/bin/shellcheck",

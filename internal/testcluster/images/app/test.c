@@ -1,13 +1,15 @@
 /*
  * The application of the demo's pod: prints what Onload gives to a container - the environment, the device files, and
  * whether the preloaded library is really mapped - and exits with 0 only when all of it is there. With the argument
- * --stay it then waits until it is ended.
+ * --stay it then waits until it is ended, and with --listen it does so with a socket of TCP and one of UDP.
  */
+#include <arpa/inet.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
@@ -38,6 +40,14 @@ static int show_library(void) {
   return 1;
 }
 
+static int open_sockets(void) {
+  struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(7777)};
+  int tcp = socket(AF_INET, SOCK_STREAM, 0);
+  int udp = socket(AF_INET, SOCK_DGRAM, 0);
+  return bind(tcp, (struct sockaddr*)&address, sizeof address) != 0 || listen(tcp, 1) != 0 ||
+         bind(udp, (struct sockaddr*)&address, sizeof address) != 0;
+}
+
 int main(int argc, char** argv) {
   const char* preload = getenv("LD_PRELOAD");
   int missing = preload == NULL;
@@ -48,7 +58,9 @@ int main(int argc, char** argv) {
   missing += show_device("/dev/sfc_char");
   missing += show_library();
   fflush(stdout);
-  if (argc > 1 && strcmp(argv[1], "--stay") == 0) {
+  int listens = argc > 1 && strcmp(argv[1], "--listen") == 0;
+  if (listens && open_sockets() != 0) return 2;
+  if (listens || (argc > 1 && strcmp(argv[1], "--stay") == 0)) {
     signal(SIGTERM, _exit);
     for (;;) pause();
   }

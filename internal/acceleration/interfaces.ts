@@ -1,0 +1,49 @@
+/** Interfaces of a network namespace and their drivers. */
+import { readlink } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { shown, type NetworkInterface } from "./facts.ts";
+import type { PatientReader } from "./read.ts";
+
+const MAX_INTERFACES = 32;
+const MAX_TABLE = 64 * 1024;
+
+/** Names in /proc/PID/net/dev, without the loopback. The kernel lets no name have a slash, a colon or a space. */
+export function interfaceNames(text: string): string[] {
+  return text
+    .split("\n")
+    .slice(2)
+    .map((line) => line.slice(0, line.indexOf(":")).trim())
+    .filter((name) => name !== "" && name !== "lo" && name !== "." && name !== ".." && !name.includes("/"))
+    .slice(0, MAX_INTERFACES);
+}
+
+/** What /sys/class/net/NAME/uevent says of an interface without hardware; undefined if it says nothing. */
+export function deviceType(uevent: string): string | undefined {
+  return /^DEVTYPE=(\S+)$/m.exec(uevent)?.[1];
+}
+
+/**
+ * The interfaces of a process's network namespace. Drivers are in the container's own sysfs, because the node's shows
+ * no interface that was moved into a pod.
+ *
+ * @param folder /proc/PID
+ */
+export async function interfacesOf(folder: string, reader: PatientReader): Promise<NetworkInterface[]> {
+  const table = await reader.read(join(folder, "net/dev"), MAX_TABLE);
+  const names = interfaceNames(table?.bytes.toString("latin1") ?? "");
+  return await Promise.all(
+    names.map(async (name) => {
+      const driver = await driverOf(join(folder, "root/sys/class/net", name), reader);
+      return { name: shown(name), driver: driver === undefined ? undefined : shown(driver) };
+    }),
+  );
+}
+
+async function driverOf(device: string, reader: PatientReader): Promise<string | undefined> {
+  const driver = await readlink(join(device, "device/driver")).then(basename, () => undefined);
+  if (driver !== undefined) return driver;
+  const uevent = await reader.read(join(device, "uevent"), MAX_TABLE);
+  if (uevent === undefined) return undefined;
+  // veth, tun and others have no type.
+  return deviceType(uevent.bytes.toString("latin1")) ?? "virtual";
+}

@@ -1,0 +1,279 @@
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { execFileSync } from "node:child_process";
+import { createSocket } from "node:dgram";
+import { once } from "node:events";
+import { closeSync, constants, openSync } from "node:fs";
+import { createServer, connect, type AddressInfo } from "node:net";
+import { join } from "node:path";
+import { isAccelerated, isCut, type ContainerFacts, type LookRequest } from "./facts.ts";
+import { Looker, type LookLimits } from "./look.ts";
+import { PatientReader } from "./read.ts";
+import { cgroupOf, FakeProc, mapsOf, mountsOf, POD, STATIC, tableOf } from "./testing/fake-proc.ts";
+
+const OTHER_POD = "ffffffff-4e5f-6071-8293-a4b5c6d7e8f9";
+const SIDECAR = "77aa".repeat(16);
+const REQUEST: LookRequest = { pods: [{ uid: POD, containers: ["app"] }] };
+let proc: FakeProc;
+
+beforeEach(() => {
+  proc = new FakeProc();
+});
+afterEach(() => proc[Symbol.dispose]());
+
+/** What one look finds out about the container `app`. */
+async function look(limits: Partial<LookLimits> = {}): Promise<ContainerFacts> {
+  return (await new Looker(proc.root, limits).look(REQUEST)).containers[0]!;
+}
+
+describe("a look at a container", () => {
+  test("finds library, stacks, sockets by kind, interfaces and drivers", async () => {
+    const local = "0B00000A:1F90";
+    const net = {
+      dev: "Inter-|   Receive\n face |bytes\n    lo: 1\n  eth0: 1\n  net1: 1\n",
+      tcp: tableOf([
+        { local, inode: 501 },
+        { local, state: "0A", inode: 502 },
+      ]),
+      tcp6: tableOf([]),
+      udp: tableOf([{ local, inode: 503 }]),
+      udp6: tableOf([]),
+    };
+    const fds = {
+      0: "/dev/null",
+      3: "onload:[stack:2]",
+      4: "onload:[tcp:2:10]",
+      5: "onload:[tcpl:2:11]",
+      6: "onload:[udp:4:1]",
+      7: "onload:[os_sock:4:2]",
+      8: "onload:[piper:4:3]",
+      9: "socket:[501]",
+      10: "socket:[502]",
+      11: "socket:[503]",
+      // Of another family.
+      12: "socket:[504]",
+    };
+    proc.add(70, { fds, net, drivers: { net1: "sfc" } });
+    proc.write("70/root/sys/class/net/eth0/uevent", "DEVTYPE=macvlan\nINTERFACE=eth0\n");
+    expect(await look()).toEqual({
+      podUid: POD,
+      container: "app",
+      processes: { mapped: 1 },
+      stacks: 2,
+      sockets: [
+        { kind: "tcp", accelerated: true, count: 1 },
+        { kind: "tcp_listen", accelerated: true, count: 1 },
+        { kind: "udp", accelerated: true, count: 1 },
+        { kind: "os_sock", accelerated: false, count: 1 },
+        { kind: "tcp", accelerated: false, count: 1 },
+        { kind: "tcp_listen", accelerated: false, count: 1 },
+        { kind: "udp", accelerated: false, count: 1 },
+      ],
+      interfaces: [
+        { name: "eth0", driver: "macvlan" },
+        { name: "net1", driver: "sfc" },
+      ],
+      cut: { processes: 0, descriptors: 0, tables: 0 },
+    });
+  });
+
+  test("counts a socket that processes share once", async () => {
+    for (const pid of [70, 71, 72]) proc.add(pid, { fds: { 3: "onload:[tcp:2:10]" } });
+    const facts = await look();
+    expect(facts.processes).toEqual({ mapped: 3 });
+    expect(facts.sockets).toEqual([{ kind: "tcp", accelerated: true, count: 1 }]);
+  });
+
+  test("takes no process of another container, pod or service for one of it", async () => {
+    proc.add(70);
+    proc.add(71, { cgroup: cgroupOf(POD, SIDECAR), mountinfo: mountsOf(POD, "sidecar") });
+    proc.add(72, { cgroup: cgroupOf(OTHER_POD, "88bb".repeat(16)) });
+    proc.add(73, { cgroup: "0::/system.slice/sshd.service\n" });
+    // It says that it is of a pod that it is not in.
+    proc.add(74, { cgroup: cgroupOf(POD, "99cc".repeat(16)), mountinfo: mountsOf(OTHER_POD) });
+    proc.write("self/stat", "");
+    expect((await look()).processes).toEqual({ mapped: 1 });
+  });
+
+  test("asks the process that the runtime started for the container's name", async () => {
+    proc.add(900, { startTime: 100 });
+    proc.add(70, { startTime: 200, mountinfo: mountsOf(POD, "sidecar") });
+    expect((await look()).processes).toEqual({ mapped: 2 });
+  });
+
+  test("of which no process runs has nothing", async () => {
+    const facts = await look();
+    expect(facts).toMatchObject({ processes: {}, stacks: 0, sockets: [], interfaces: [] });
+    expect(isAccelerated(facts)).toBeUndefined();
+  });
+
+  test("leaves out processes that ended or ended while they were read", async () => {
+    proc.add(70);
+    proc.add(71, { state: "Z" });
+    proc.add(72);
+    proc.remove("72/stat");
+    proc.add(73, { maps: "", auxv: Buffer.alloc(0), environ: "" });
+    proc.add(74);
+    proc.remove("74/fd");
+    expect((await look()).processes).toEqual({ mapped: 2 });
+  });
+
+  test("says of what may not be read that it is unreadable", async () => {
+    proc.add(70);
+    proc.remove("70/maps");
+    expect((await look()).processes).toEqual({ unreadable: 1 });
+  });
+});
+
+describe("later looks", () => {
+  test("read a program again until its loader is done, and when it is another one", async () => {
+    const looker = new Looker(proc.root);
+    const seen = async (): Promise<object> => (await looker.look(REQUEST)).containers[0]!.processes;
+    proc.add(70, { maps: mapsOf(["/usr/lib64/libc.so.6"]) });
+    expect(await seen()).toEqual({ not_loaded: 1 });
+    proc.write("70/maps", mapsOf());
+    expect(await seen()).toEqual({ mapped: 1 });
+    expect(await seen()).toEqual({ mapped: 1 });
+    // Not read any more.
+    proc.remove("70/maps");
+    expect(await seen()).toEqual({ mapped: 1 });
+    proc.remove(70);
+    proc.add(70, { stack: 140_733_000_000_000, auxv: STATIC, maps: mapsOf([], "") });
+    expect(await seen()).toEqual({ static: 1 });
+    proc.remove(70);
+    expect(await seen()).toEqual({});
+  });
+});
+
+describe("sockets of the kernel", () => {
+  test("are sought in the tables when one is new, and from time to time, because an old one may have been bound", async () => {
+    const looker = new Looker(proc.root);
+    const seen = async (): Promise<object> => (await looker.look(REQUEST)).containers[0]!.sockets;
+    const local = "0B00000A:1F90";
+    const one = [{ kind: "tcp", accelerated: false, count: 1 }];
+    const two = [{ kind: "tcp", accelerated: false, count: 2 }];
+    proc.add(70, { fds: { 3: "socket:[501]", 4: "socket:[502]" }, net: { tcp: tableOf([{ local, inode: 501 }]) } });
+    expect(await seen()).toEqual(one);
+    const rows = [501, 502, 503].map((inode) => ({ local, inode }));
+    proc.write("70/net/tcp", tableOf(rows));
+    expect(await seen()).toEqual(one);
+    for (let look = 0; look < 4; look++) await seen();
+    expect(await seen()).toEqual(two);
+    proc.link("70/fd/5", "socket:[503]");
+    expect(await seen()).toEqual([{ kind: "tcp", accelerated: false, count: 3 }]);
+    proc.remove("70/fd/5");
+    expect(await seen()).toEqual(two);
+  });
+});
+
+describe("bounds", () => {
+  test("of descriptors: the first are read, and it is said", async () => {
+    const fds = Object.fromEntries(Array.from({ length: 300 }, (_, i) => [i, `onload:[tcp:1:${i}]`]));
+    proc.add(70, { fds, fdSize: 1_048_576 });
+    const facts = await look({ descriptors: 100 });
+    expect(facts.sockets).toEqual([{ kind: "tcp", accelerated: true, count: 100 }]);
+    expect(facts.cut).toEqual({ processes: 0, descriptors: 1, tables: 0 });
+    expect(isCut(facts)).toBe(true);
+    expect(isAccelerated(facts)).toBe(true);
+  });
+
+  test("of descriptors: what was not read may be accelerated", async () => {
+    const net = { tcp: tableOf([{ local: "0B00000A:1F90", inode: 501 }]) };
+    proc.add(70, { fds: { 3: "socket:[501]", 200: "onload:[tcp:1:1]" }, fdSize: 256, net });
+    expect(isAccelerated(await look({ descriptors: 100 }))).toBeUndefined();
+    expect(isAccelerated(await look())).toBe(true);
+  });
+
+  test("of processes, shared equally by containers", async () => {
+    for (let pid = 100; pid < 130; pid++) proc.add(pid);
+    proc.add(70, { cgroup: cgroupOf(POD, SIDECAR), mountinfo: mountsOf(POD, "sidecar") });
+    const looker = new Looker(proc.root, { processes: 20 });
+    const { containers } = await looker.look({ pods: [{ uid: POD, containers: ["app", "sidecar"] }] });
+    expect(containers.map(({ processes, cut }) => [processes.mapped, cut.processes])).toEqual([
+      [10, 20],
+      [1, 0],
+    ]);
+  });
+
+  test("of files: megabytes of environment and of sockets", async () => {
+    const rows = Array.from({ length: 2000 }, (_, i) => ({ local: "0B00000A:1F90", inode: 1000 + i }));
+    const environ = `${"X=1\0".repeat(100_000)}LD_PRELOAD=libonload.so\0`;
+    const maps = mapsOf(["/usr/lib64/libc.so.6"]);
+    proc.add(70, { environ, maps, fds: { 3: "socket:[1000]", 4: "socket:[2999]" }, net: { tcp: tableOf(rows) } });
+    const facts = await look({ fileBytes: 20_000 });
+    expect(facts.processes).toEqual({ unreadable: 1 });
+    expect(facts.sockets).toEqual([{ kind: "tcp", accelerated: false, count: 1 }]);
+    expect(facts.cut.tables).toBe(1);
+  });
+
+  test("of time: a file that never answers is given up, and the rest is reported", async () => {
+    proc.add(70, { fds: { 3: "onload:[tcp:2:10]" } });
+    for (const [pid, startTime] of [
+      [71, 9000],
+      [72, 9001],
+      [73, 9002],
+    ] as const) {
+      proc.add(pid, { startTime });
+      proc.remove(`${pid}/environ`);
+      // Its reader waits for a writer.
+      execFileSync("mkfifo", [join(proc.root, `${pid}/environ`)]);
+    }
+    const looker = new Looker(proc.root, {}, new PatientReader(100));
+    const begun = performance.now();
+    const [facts] = (await looker.look(REQUEST)).containers;
+    expect(performance.now() - begun).toBeLessThan(2000);
+    expect(facts!.processes.unreadable).toBeGreaterThanOrEqual(3);
+    expect(facts!.stacks).toBe(1);
+    // Nobody waits for them any more.
+    for (const pid of [71, 72, 73]) {
+      closeSync(openSync(join(proc.root, `${pid}/environ`), constants.O_RDWR | constants.O_NONBLOCK));
+    }
+  });
+});
+
+describe("whether it is accelerated", () => {
+  const facts = (sockets: ContainerFacts["sockets"], processes = 0): ContainerFacts => ({
+    podUid: POD,
+    container: "app",
+    processes: { mapped: 1 },
+    stacks: 1,
+    sockets,
+    interfaces: [],
+    cut: { processes, descriptors: 0, tables: 0 },
+  });
+  const kernel = { kind: "tcp", accelerated: false, count: 9 } as const;
+  const onload = { kind: "udp", accelerated: true, count: 1 } as const;
+  test.each([
+    [true, facts([kernel, onload])],
+    [false, facts([kernel])],
+    [undefined, facts([])],
+    [undefined, facts([{ ...kernel, kind: "loopback" }])],
+    [undefined, facts([kernel], 5)],
+    [true, facts([onload], 5)],
+  ])("%p", (verdict, of) => expect(isAccelerated(of)).toBe(verdict));
+});
+
+describe("this process", () => {
+  test("has the sockets that it opened, by its real /proc", async () => {
+    const server = createServer().listen(0, "0.0.0.0");
+    const local = createServer().listen(0, "127.0.0.1");
+    const udp = createSocket("udp4").bind(0, "0.0.0.0");
+    await Promise.all([once(server, "listening"), once(local, "listening"), once(udp, "listening")]);
+    const client = connect((server.address() as AddressInfo).port, "127.0.0.1");
+    await Promise.all([once(client, "connect"), once(server, "connection")]);
+    proc.write(`${process.pid}/cgroup`, cgroupOf());
+    proc.write(`${process.pid}/mountinfo`, mountsOf());
+    for (const name of ["stat", "status", "auxv", "maps", "environ", "fd", "ns", "net", "root"]) {
+      proc.link(`${process.pid}/${name}`, `/proc/${process.pid}/${name}`);
+    }
+    const facts = await look();
+    const count = (kind: string): number => facts.sockets.find((socket) => socket.kind === kind)?.count ?? 0;
+    expect(facts.processes).toEqual({ preload_missing: 1 });
+    expect(count("tcp_listen")).toBeGreaterThanOrEqual(1);
+    expect(count("udp")).toBeGreaterThanOrEqual(1);
+    // The listener, and both ends of the connection.
+    expect(count("loopback")).toBeGreaterThanOrEqual(3);
+    expect(facts.sockets.some(({ accelerated }) => accelerated)).toBe(false);
+    for (const socket of [server, local, udp]) socket.close();
+    client.destroy();
+  });
+});

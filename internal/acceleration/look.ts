@@ -1,0 +1,383 @@
+/**
+ * Looks into the processes of containers: which have Onload's library, which stacks and sockets there are. Nothing is
+ * written, no system call of a process is stopped, and the bounds hold whatever the processes do.
+ *
+ * All containers of a look share its bounds equally, so that one with very many processes or descriptors takes nothing
+ * from the others.
+ */
+import { join } from "node:path";
+import { setImmediate as nextTurn } from "node:timers/promises";
+import { membership, plainUid, type Membership } from "./cgroup.ts";
+import {
+  containerKey,
+  isAcceleratedKind,
+  type ContainerFacts,
+  type LookAnswer,
+  type LookRequest,
+  type NetworkInterface,
+} from "./facts.ts";
+import { interfacesOf } from "./interfaces.ts";
+import { kubeletContainer } from "./mounts.ts";
+import { descriptorTableSize, libraryOf, parseStat, type Library, type ProcessStat } from "./process.ts";
+import { PatientReader, readLink, readNames, readShort } from "./read.ts";
+import { findInTable, parseDescriptor, SOCKET_TABLES, type SocketKind } from "./sockets.ts";
+
+/** Bounds of one look, and those of a file that is read. */
+export interface LookLimits {
+  /** Processes of the node of which the container is asked for. */
+  scanned: number;
+  /** Processes that are looked into. */
+  processes: number;
+  /** Descriptors that are read. */
+  descriptors: number;
+  /** Bytes of a file. */
+  fileBytes: number;
+}
+
+export const LOOK_LIMITS: LookLimits = {
+  scanned: 65_536,
+  processes: 8192,
+  descriptors: 65_536,
+  fileBytes: 1024 * 1024,
+};
+/** At most what one container gets, however few there are. */
+const SHARE = { processes: 512, descriptors: 8192 };
+/** How long others wait for their turn, in milliseconds. */
+const TURN_MS = 5;
+/** A process is read again until it has been seen this often as the same program: its loader may still be at work. */
+const LOOKS_UNTIL_KEPT = 3;
+
+/** After so many looks interfaces are asked for again. */
+const LOOKS_UNTIL_INTERFACES = 10;
+
+/**
+ * After so many looks, tables of sockets are read again though no socket is new: one may have been bound. The kernel goes
+ * through all of its connections for each, of whatever namespace, which takes a millisecond or more.
+ */
+const LOOKS_UNTIL_TABLES = 5;
+
+/** What is kept of a process as long as it runs the same program. */
+interface KnownProgram {
+  identity: string;
+  library: Library | undefined;
+  looks: number;
+  /** The container that it is in: only who has rights over the node could move it. */
+  place: Membership;
+}
+
+/** What is kept of a container as long as it has processes. */
+interface KnownContainer {
+  /** Undefined until its mount table names it. */
+  key: string | undefined;
+  interfaces: NetworkInterface[];
+  looks: number;
+}
+
+/** What the tables of a network namespace said of sockets. */
+interface KnownSockets {
+  /** All that were looked for, and of those that are of the network the kind. */
+  kinds: Map<string, SocketKind | undefined>;
+  /** Tables of which only the beginning was read. */
+  cut: number;
+  looks: number;
+}
+
+/** A process of a container. */
+interface Member {
+  pid: number;
+  /** Undefined if it has not been read yet. */
+  stat: ProcessStat | undefined;
+  place: Membership;
+  container: KnownContainer;
+}
+
+interface Found {
+  facts: ContainerFacts;
+  members: Member[];
+  stacks: Set<number>;
+  /** Kind by a socket's own id. */
+  accelerated: Map<string, SocketKind>;
+  /** Kind by inode, of the kernel's sockets that are of the network. */
+  kernel: Map<string, SocketKind>;
+}
+
+/** Sockets of the kernel in one network namespace, of whatever family. */
+interface Namespace {
+  /** /proc/PID of a process that is in it. */
+  folder: string;
+  /** The containers that have a socket, by its inode. */
+  owners: Map<string, Set<Found>>;
+}
+
+/** Looks, and remembers what need not be read again. One look at a time. */
+export class Looker {
+  readonly #procDir: string;
+  readonly #limits: LookLimits;
+  readonly #reader: PatientReader;
+  #programs = new Map<number, KnownProgram>();
+  #containers = new Map<string, KnownContainer>();
+  #sockets = new Map<string, KnownSockets>();
+  #turnEnds = 0;
+
+  /** @param procDir the node's /proc, with all of its processes */
+  constructor(procDir: string, limits: Partial<LookLimits> = {}, reader = new PatientReader()) {
+    this.#procDir = procDir;
+    this.#limits = { ...LOOK_LIMITS, ...limits };
+    this.#reader = reader;
+  }
+
+  /** Looks once. What cannot be read is left out: processes end at any time. */
+  async look(request: LookRequest): Promise<LookAnswer> {
+    const before = process.cpuUsage();
+    const wanted = new Map<string, Found>();
+    for (const { uid, containers } of request.pods) {
+      for (const container of containers) wanted.set(containerKey(uid, container), newFound(uid, container));
+    }
+    const uids = new Set(request.pods.map(({ uid }) => plainUid(uid)));
+    if (wanted.size > 0) await this.#findProcesses(uids, wanted);
+    const programs = new Map<number, KnownProgram>();
+    const namespaces = new Map<string, Namespace>();
+    for (const found of wanted.values()) await this.#lookInto(found, wanted.size, programs, namespaces);
+    this.#programs = programs;
+    // Pods may share a namespace, such as the node's, whose tables are long.
+    const sockets = new Map<string, KnownSockets>();
+    for (const [name, namespace] of namespaces)
+      sockets.set(name, await this.#classify(namespace, this.#sockets.get(name)));
+    this.#sockets = sockets;
+    for (const found of wanted.values()) found.facts.sockets = countSockets(found);
+    const { user, system } = process.cpuUsage(before);
+    return { containers: [...wanted.values()].map(({ facts }) => facts), cpuMs: (user + system) / 1000 };
+  }
+
+  /** Sorts the node's processes into the containers that are asked for. */
+  async #findProcesses(uids: ReadonlySet<string>, wanted: ReadonlyMap<string, Found>): Promise<void> {
+    const pids = (readNames(this.#procDir) ?? []).map(Number).filter((pid) => pid > 0);
+    const byContainer = new Map<string, Omit<Member, "container">[]>();
+    for (const pid of pids.slice(0, this.#limits.scanned)) {
+      await this.#turn();
+      const { stat, place } = this.#place(pid);
+      if (place === undefined || (place.podUid !== undefined && !uids.has(place.podUid))) continue;
+      const members = byContainer.get(place.containerId) ?? [];
+      byContainer.set(place.containerId, members);
+      members.push({ pid, stat, place });
+    }
+    const containers = new Map<string, KnownContainer>();
+    for (const [id, members] of byContainer) {
+      const container = this.#containers.get(id) ?? { key: undefined, interfaces: [], looks: 0 };
+      container.key ??= await this.#nameContainer(members);
+      containers.set(id, container);
+      const found = container.key === undefined ? undefined : wanted.get(container.key);
+      for (const member of members) found?.members.push({ ...member, container });
+    }
+    this.#containers = containers;
+  }
+
+  /** The container of a process: that of the look before, if it still runs the same program. */
+  #place(pid: number): { stat: ProcessStat | undefined; place: Membership | undefined } {
+    const before = this.#programs.get(pid);
+    const stat = before && this.#stat(pid);
+    if (before !== undefined && stat?.identity === before.identity) return { stat, place: before.place };
+    const text = readShort(this.#path(pid, "cgroup"));
+    return { stat, place: text === undefined ? undefined : membership(text) };
+  }
+
+  /** Asks the container's first process, which the runtime has started, for the container's name. */
+  async #nameContainer(members: readonly Omit<Member, "container">[]): Promise<string | undefined> {
+    const podUid = members[0]?.place.podUid;
+    const started = members.map(({ pid }) => ({ pid, at: this.#stat(pid)?.startTime ?? Infinity }));
+    const first = started.reduce((one, other) => (other.at < one.at ? other : one));
+    const table = await this.#reader.read(this.#path(first.pid, "mountinfo"), this.#limits.fileBytes);
+    const said = kubeletContainer(table?.bytes.toString("latin1") ?? "");
+    if (said === undefined || (podUid !== undefined && podUid !== said.podUid)) return undefined;
+    return containerKey(said.podUid, said.container);
+  }
+
+  async #lookInto(
+    found: Found,
+    containers: number,
+    programs: Map<number, KnownProgram>,
+    namespaces: Map<string, Namespace>,
+  ): Promise<void> {
+    const { facts } = found;
+    const share = (of: "processes" | "descriptors"): number =>
+      Math.max(1, Math.min(SHARE[of], Math.floor(this.#limits[of] / containers)));
+    const members = found.members.slice(0, share("processes"));
+    facts.cut.processes = found.members.length - members.length;
+    let descriptors = share("descriptors");
+    let first: Member | undefined;
+    for (const member of members) {
+      await this.#turn();
+      const library = await this.#library(member, programs);
+      if (library === undefined) continue;
+      facts.processes[library] = (facts.processes[library] ?? 0) + 1;
+      first ??= member;
+      descriptors -= this.#readDescriptors(member.pid, descriptors, found, namespaces);
+    }
+    facts.stacks = found.stacks.size;
+    if (first === undefined) return;
+    if (first.container.looks++ % LOOKS_UNTIL_INTERFACES === 0) {
+      first.container.interfaces = await interfacesOf(this.#path(first.pid), this.#reader);
+    }
+    facts.interfaces = first.container.interfaces;
+  }
+
+  /** Undefined if the process has ended. */
+  async #library(
+    { pid, stat: before, place }: Member,
+    programs: Map<number, KnownProgram>,
+  ): Promise<Library | undefined> {
+    const stat = before ?? this.#stat(pid);
+    if (stat === undefined || stat.state === "Z" || stat.state === "X") return undefined;
+    const known = this.#programs.get(pid);
+    const same = known?.identity === stat.identity ? known : undefined;
+    if (same !== undefined && same.looks >= LOOKS_UNTIL_KEPT) {
+      programs.set(pid, same);
+      return same.library;
+    }
+    const library = await this.#readLibrary(pid);
+    const after = this.#stat(pid);
+    if (after === undefined) return undefined;
+    // It has begun another program meanwhile: the next look tells.
+    if (after.identity !== stat.identity) return "unreadable";
+    programs.set(pid, { identity: stat.identity, library, looks: (same?.looks ?? 0) + 1, place });
+    return library;
+  }
+
+  async #readLibrary(pid: number): Promise<Library | undefined> {
+    const limit = this.#limits.fileBytes;
+    const maps = await this.#reader.read(this.#path(pid, "maps"), limit);
+    const auxiliary = await this.#reader.read(this.#path(pid, "auxv"), 4096);
+    const environment = await this.#reader.read(this.#path(pid, "environ"), limit);
+    if (maps === undefined || auxiliary === undefined || environment === undefined) return "unreadable";
+    return libraryOf({
+      auxiliary: auxiliary.bytes,
+      maps: maps.bytes.toString("latin1"),
+      environment: environment.bytes,
+      environmentCut: environment.cut,
+    });
+  }
+
+  /** Returns how many descriptors were read. */
+  #readDescriptors(pid: number, limit: number, found: Found, namespaces: Map<string, Namespace>): number {
+    if (limit <= 0) {
+      found.facts.cut.descriptors++;
+      return 0;
+    }
+    const folder = this.#path(pid, "fd");
+    const size = descriptorTableSize(readShort(this.#path(pid, "status")) ?? "") ?? 0;
+    // Numbers are given from the lowest on. To list a table of a million would take seconds.
+    const isCut = size > Math.max(limit, 64);
+    const numbers = isCut ? Array.from({ length: limit }, (_, number) => String(number)) : (readNames(folder) ?? []);
+    if (isCut) found.facts.cut.descriptors++;
+    let namespace: Namespace | undefined;
+    for (const number of numbers) {
+      const link = readLink(`${folder}/${number}`);
+      const descriptor = link === undefined ? undefined : parseDescriptor(link);
+      if (descriptor === undefined) continue;
+      if (descriptor.type === "kernel") {
+        namespace ??= this.#namespace(pid, namespaces);
+        const owners = namespace.owners.get(descriptor.inode) ?? new Set();
+        namespace.owners.set(descriptor.inode, owners.add(found));
+        continue;
+      }
+      found.stacks.add(descriptor.stack);
+      if (descriptor.type === "onload" && descriptor.kind !== "pipe") {
+        found.accelerated.set(descriptor.id, descriptor.kind);
+      }
+    }
+    return numbers.length;
+  }
+
+  #namespace(pid: number, namespaces: Map<string, Namespace>): Namespace {
+    const name = readLink(this.#path(pid, "ns/net")) ?? "";
+    const namespace = namespaces.get(name) ?? { folder: this.#path(pid), owners: new Map() };
+    namespaces.set(name, namespace);
+    return namespace;
+  }
+
+  /** Finds out which of the kernel's sockets are of the network. */
+  async #classify({ folder, owners }: Namespace, before: KnownSockets | undefined): Promise<KnownSockets> {
+    let known = before;
+    if (
+      known === undefined ||
+      ++known.looks >= LOOKS_UNTIL_TABLES ||
+      [...owners.keys()].some((inode) => !known!.kinds.has(inode))
+    ) {
+      known = { ...(await this.#readTables(folder, owners)), looks: 0 };
+    }
+    const unknown = new Set<Found>();
+    for (const [inode, containers] of owners) {
+      const kind = known.kinds.get(inode);
+      for (const found of containers) {
+        if (kind === undefined) unknown.add(found);
+        else found.kernel.set(inode, kind);
+      }
+    }
+    for (const { facts } of unknown) facts.cut.tables += known.cut;
+    return known;
+  }
+
+  async #readTables(folder: string, owners: Namespace["owners"]): Promise<Omit<KnownSockets, "looks">> {
+    const kinds = new Map<string, SocketKind | undefined>([...owners.keys()].map((inode) => [inode, undefined]));
+    const left = new Set(owners.keys());
+    let cut = 0;
+    for (const table of SOCKET_TABLES) {
+      if (left.size === 0) break;
+      const piece = await this.#reader.read(join(folder, "net", table), this.#limits.fileBytes);
+      if (piece === undefined) continue;
+      if (piece.cut) cut++;
+      findInTable(table, piece.bytes.toString("latin1"), left, (inode, kind) => {
+        left.delete(inode);
+        kinds.set(inode, kind);
+      });
+    }
+    return { kinds, cut };
+  }
+
+  #stat(pid: number): ReturnType<typeof parseStat> {
+    const text = readShort(this.#path(pid, "stat"));
+    return text === undefined ? undefined : parseStat(text);
+  }
+
+  #path(pid: number, name?: string): string {
+    return name === undefined ? `${this.#procDir}/${pid}` : `${this.#procDir}/${pid}/${name}`;
+  }
+
+  /** Lets others go on from time to time. */
+  async #turn(): Promise<void> {
+    if (performance.now() < this.#turnEnds) return;
+    await nextTurn();
+    this.#turnEnds = performance.now() + TURN_MS;
+  }
+}
+
+function countSockets({ accelerated, kernel }: Found): ContainerFacts["sockets"] {
+  const counts = new Map<string, ContainerFacts["sockets"][number]>();
+  const count = (kind: SocketKind, accelerates: boolean): void => {
+    const key = `${accelerates ? 0 : 1} ${kind}`;
+    const entry = counts.get(key) ?? { kind, accelerated: accelerates, count: 0 };
+    counts.set(key, entry);
+    entry.count++;
+  };
+  for (const kind of accelerated.values()) count(kind, isAcceleratedKind(kind));
+  for (const kind of kernel.values()) count(kind, false);
+  return [...counts].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, entry]) => entry);
+}
+
+function newFound(podUid: string, container: string): Found {
+  return {
+    facts: {
+      podUid,
+      container,
+      processes: {},
+      stacks: 0,
+      sockets: [],
+      interfaces: [],
+      cut: { processes: 0, descriptors: 0, tables: 0 },
+    },
+    members: [],
+    stacks: new Set(),
+    accelerated: new Map(),
+    kernel: new Map(),
+  };
+}

@@ -1,0 +1,106 @@
+/** Reads files of /proc, each only as far as its bound. */
+import { closeSync, openSync, readdirSync, readlinkSync, readSync } from "node:fs";
+import { open } from "node:fs/promises";
+
+/** What was read of a file. */
+export interface Piece {
+  bytes: Buffer;
+  /** Whether the file goes on. */
+  cut: boolean;
+}
+
+/** The kernel gives no more than a page of such files at once. */
+const STEP = 64 * 1024;
+const buffer = Buffer.alloc(STEP);
+
+/**
+ * Reads a short file that the kernel makes without regard to the process's memory: stat, status, cgroup. It cannot wait
+ * for anything, so it is read at once.
+ *
+ * @returns undefined if it cannot be read: the process has ended
+ */
+export function readShort(path: string): string | undefined {
+  let file: number | undefined;
+  try {
+    file = openSync(path, "r");
+    // The kernel gives a file of this kind whole, if it is let.
+    return buffer.toString("latin1", 0, readSync(file, buffer, 0, STEP, null));
+  } catch {
+    return undefined;
+  } finally {
+    if (file !== undefined) closeSync(file);
+  }
+}
+
+/** The target of a link; undefined if there is none. */
+export function readLink(path: string): string | undefined {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Names in a folder; undefined if it cannot be read. */
+export function readNames(path: string): string[] | undefined {
+  try {
+    return readdirSync(path);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Reads the beginning of a file. Another thread waits for what may be slow. */
+async function readPiece(path: string, limit: number): Promise<Piece> {
+  const file = await open(path, "r");
+  try {
+    const pieces: Buffer[] = [];
+    for (let length = 0; length < limit;) {
+      const { bytesRead, buffer: piece } = await file.read(Buffer.alloc(Math.min(STEP, limit - length)), 0);
+      if (bytesRead === 0) return { bytes: Buffer.concat(pieces), cut: false };
+      pieces.push(piece.subarray(0, bytesRead));
+      length += bytesRead;
+    }
+    return { bytes: Buffer.concat(pieces), cut: true };
+  } finally {
+    await file.close();
+  }
+}
+
+/**
+ * Reads files that may keep their reader waiting: those that the kernel takes from a process's memory, which the process
+ * may lock or have elsewhere. One that does not answer is given up, and while some hang nothing more is read this way.
+ */
+export class PatientReader {
+  readonly #timeoutMs: number;
+  #hanging = 0;
+
+  constructor(timeoutMs = 1000) {
+    this.#timeoutMs = timeoutMs;
+  }
+
+  /** The first bytes of a file; undefined if it cannot be read in time. */
+  async read(path: string, limit: number): Promise<Piece | undefined> {
+    // As many as leave threads for others.
+    if (this.#hanging >= 2) return undefined;
+    let timer: NodeJS.Timeout | undefined;
+    let late = false;
+    const reading = readPiece(path, limit)
+      .catch(() => undefined)
+      .finally(() => {
+        if (late) this.#hanging--;
+      });
+    const timeout = new Promise<undefined>((resolve) => {
+      timer = setTimeout(() => {
+        late = true;
+        this.#hanging++;
+        resolve(undefined);
+      }, this.#timeoutMs);
+    });
+    try {
+      return await Promise.race([reading, timeout]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+}

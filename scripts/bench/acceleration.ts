@@ -1,0 +1,128 @@
+/**
+ * Measures what looking into pods costs, and compares it with limits: `bun scripts/bench/acceleration.ts [pods]
+ * [processes of a pod]`. Exits with 1 if a limit is exceeded.
+ *
+ * The processes are real, each with a socket of TCP, a Unix socket and a file; which pod each is of, a folder of links to
+ * their /proc says in place of control groups and mount tables. So all is measured as the kernel makes it, by the
+ * compiled `onloadctl control-plane` as in the operator's DaemonSet, which needs root for that.
+ */
+import { spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdirSync } from "node:fs";
+import { createInterface } from "node:readline";
+import { join } from "node:path";
+import { askForLook } from "../../internal/acceleration/ask.ts";
+import type { LookAnswer } from "../../internal/acceleration/facts.ts";
+import { cgroupOf, FakeProc, mountsOf } from "../../internal/acceleration/testing/fake-proc.ts";
+import { WORKER_RUNTIME } from "../../internal/api/plugin-pod.ts";
+import { builtExecutable } from "../../internal/testcluster/lib/built.ts";
+import { poll } from "../../internal/testcluster/lib/poll.ts";
+import { cpuSeconds, memoryMb } from "./process.ts";
+
+const PODS = Number(process.argv[2] ?? 100);
+const PROCESSES = Number(process.argv[3] ?? 10);
+const LOOKS = 10;
+/** Time between two looks in a cluster, in seconds. */
+const INTERVAL = 30;
+/** Percent of a core; of memory, what looking adds. */
+const LIMIT = { cpuPercent: 0.5, anonymousMb: 12 };
+
+/**
+ * Forks the processes of all pods, each pod in a network namespace of its own, and prints their numbers. They end with
+ * their parent.
+ */
+const CHILDREN = `
+import os, signal, socket, sys, ctypes
+libc = ctypes.CDLL(None, use_errno=True)
+def sockets():
+    libc.prctl(1, 9)
+    keep = [socket.socket(), socket.socket(socket.AF_UNIX), open("/dev/null")]
+    keep[0].bind(("0.0.0.0", 0)); keep[0].listen(1)
+    signal.pause()
+for pod in range(int(sys.argv[1])):
+    if libc.unshare(0x40000000) != 0: sys.exit("Cannot make a network namespace: not root?")
+    for i in range(int(sys.argv[2])):
+        pid = os.fork()
+        if pid == 0: sockets()
+        print(pid, flush=True)
+print("done", flush=True)
+sys.stdin.read()
+`;
+
+async function start(): Promise<{ parent: ChildProcess; pids: number[] }> {
+  const parent = spawn("python3", ["-c", CHILDREN, String(PODS), String(PROCESSES)], {
+    stdio: ["pipe", "pipe", "inherit"],
+  });
+  const pids: number[] = [];
+  for await (const line of createInterface({ input: parent.stdout! })) {
+    if (line === "done") break;
+    pids.push(Number(line));
+  }
+  return { parent, pids };
+}
+
+const executable = await builtExecutable();
+const { parent, pids } = await start();
+using proc = new FakeProc();
+const uidOf = (pod: number): string => `00000000-0000-0000-0000-${String(pod).padStart(12, "0")}`;
+pids.forEach((pid, i) => {
+  const pod = Math.floor(i / PROCESSES);
+  proc.write(`${pid}/cgroup`, cgroupOf(uidOf(pod), String(pod).padStart(64, "0")));
+  proc.write(`${pid}/mountinfo`, mountsOf(uidOf(pod)));
+  for (const name of ["stat", "status", "auxv", "maps", "environ", "fd", "ns", "net", "root"]) {
+    proc.link(`${pid}/${name}`, `/proc/${pid}/${name}`);
+  }
+});
+// Others of the node, in no pod.
+for (let pid = 1; pid <= 500; pid++) proc.write(`${4_000_000 + pid}/cgroup`, "0::/system.slice/some.service\n");
+mkdirSync(join(proc.root, "root"));
+const socket = join(proc.root, "look/look.sock");
+const worker = spawn(
+  executable,
+  [
+    "control-plane",
+    `--look-socket=${socket}`,
+    `--proc-dir=${proc.root}`,
+    `--host-root=${proc.root}/root`,
+    `--kernel-root=${proc.root}/root`,
+    "--log-level=error",
+  ],
+  // It finds no crictl, and ends for that after half a minute.
+  { env: { ...process.env, ...WORKER_RUNTIME }, stdio: ["ignore", "ignore", "ignore"] },
+);
+let failed = false;
+const row = (what: string, value: number, unit: string, limit?: number): void => {
+  const bad = limit !== undefined && value >= limit;
+  failed ||= bad;
+  const end = limit === undefined ? "" : `   < ${limit} ${unit}`;
+  console.log(`${bad ? "! " : "  "}${what.padEnd(60)} ${value.toFixed(2).padStart(8)} ${unit}${end}`);
+};
+try {
+  await poll(() => existsSync(socket), { what: "The worker" });
+  const before = memoryMb(worker.pid!).anonymous;
+  const request = { pods: Array.from({ length: PODS }, (_, pod) => ({ uid: uidOf(pod), containers: ["app"] })) };
+  const look = async (): Promise<LookAnswer> => await askForLook(socket, request, new AbortController().signal);
+  const measure = async (looks: number): Promise<{ cpuMs: number; answer: LookAnswer }> => {
+    const cpu = cpuSeconds(worker.pid!);
+    let answer = await look();
+    for (let i = 1; i < looks; i++) answer = await look();
+    return { cpuMs: ((cpuSeconds(worker.pid!) - cpu) * 1000) / looks, answer };
+  };
+  const first = await measure(3);
+  const later = await measure(LOOKS);
+  const seen = later.answer.containers;
+  if (
+    seen.some(({ sockets, processes }) => sockets[0]?.count !== PROCESSES || processes.preload_missing !== PROCESSES)
+  ) {
+    throw new Error(`Not everything was seen: ${JSON.stringify(seen[0])}`);
+  }
+  row(`processor of a look, ${PODS} pods of ${PROCESSES} processes, first looks`, first.cpuMs, "ms");
+  row("processor of a look, later", later.cpuMs, "ms");
+  row(`of one core, a look every ${INTERVAL} s`, later.cpuMs / (INTERVAL * 10), "%", LIMIT.cpuPercent);
+  row("anonymous memory that looking adds", memoryMb(worker.pid!).anonymous - before, "MB", LIMIT.anonymousMb);
+} finally {
+  worker.kill("SIGKILL");
+  parent.kill("SIGKILL");
+  if (parent.exitCode === null && parent.signalCode === null) await once(parent, "exit");
+}
+process.exit(failed ? 1 : 0);
