@@ -5,9 +5,12 @@ import { errorText, UsageError } from "../internal/cli/errors.ts";
 import { printData, printJson, printText } from "../internal/cli/output.ts";
 import { parseYaml, yamlText } from "../internal/cli/yaml.ts";
 import { connect } from "../internal/kube/connect.ts";
-import type { RawOnload } from "../internal/operator/cache/caches.ts";
+import { objectKey } from "../internal/kube/object.ts";
+import { consequences, lacksServiceAccount } from "../internal/operator/view/consequences.ts";
+import type { FieldChange } from "../internal/operator/view/difference.ts";
+import { readManifests } from "../internal/operator/view/manifests.ts";
 import { lookAhead } from "../internal/operator/view/outlook.ts";
-import { describePlan, planText } from "../internal/operator/view/plan-view.ts";
+import { describePlan, planText, type ResourcePlan } from "../internal/operator/view/plan-view.ts";
 import { Session } from "../internal/operator/view/session.ts";
 import { servingText } from "../internal/operator/view/status-view.ts";
 import { outputArg, resourceArgs } from "./shared/resources.ts";
@@ -15,14 +18,19 @@ import { outputArg, resourceArgs } from "./shared/resources.ts";
 export default defineSubcommand({
   summary: "Show what the operator would do next; changes nothing",
   description:
-    "Shows the nodes in the order of their upgrade, the pods that would be evicted, the budgets that would refuse an eviction, and module images that KMM (2.4 and later) does not find for a kernel. With --filename it plans as if the file were applied; the API server checks the resource, but does not store it. With --delete it plans as if the resource were deleted.",
+    "Shows the nodes in the order of their upgrade, the pods that would be evicted, the budgets that would refuse an eviction, and module images that KMM (2.4 and later) does not find for a kernel. With --filename it plans as if the file were applied; the API server checks every field of its Onload resources, and stores nothing. With --delete it plans as if the resource were deleted. With either of them, the exit code is 3 if nodes that serve would be taken out of service.",
   args: {
     ...resourceArgs,
     filename: {
       type: "string",
       alias: "f",
       valueHint: "FILE",
-      description: "Plan for the Onload resource in this file; - reads standard input",
+      description: "Plan for the Onload resources in this file; - reads standard input",
+    },
+    diff: {
+      type: "boolean",
+      default: false,
+      description: "With --filename: also show each field that applying the file would change",
     },
     delete: {
       type: "boolean",
@@ -36,6 +44,7 @@ export default defineSubcommand({
   examples: [
     { run: "onloadctl plan", does: "What happens next, for all resources" },
     { run: "onloadctl plan -f onload.yaml", does: "What applying this file would do, before it is applied" },
+    { run: "onloadctl plan -f onload.yaml --diff", does: "The same, with the fields that change" },
     { run: "onloadctl plan onload -n onload-runtime --delete", does: "What deleting this resource would do" },
     { run: "onloadctl plan onload -n onload-runtime -o yaml", does: "One resource, for scripts" },
   ],
@@ -46,33 +55,51 @@ export default defineSubcommand({
     if (args.filename !== undefined && args.delete) {
       throw new UsageError("Flags --filename and --delete exclude each other: a file cannot be deleted");
     }
+    if (args.filename === undefined && args.diff) {
+      throw new UsageError("Flag --diff needs --filename: it compares the file with the cluster");
+    }
     const file = args.filename === undefined ? undefined : await readDocuments(args.filename);
     const client = await connect({ kubeconfig: args.kubeconfig, context: args.context });
-    const manifest = file && onlyOnload(file, args.filename!, args.namespace || client.namespace);
-    const namespace = manifest ? undefined : args.namespace || undefined;
-    const session = await Session.open(client, namespace, log, signal);
+    const asked = args.namespace || undefined;
+    const manifests = file && readManifests(file, args.filename!, asked ?? client.namespace, asked);
+    const namespaces = new Set(manifests?.onloads.map(({ metadata }) => metadata.namespace));
+    const session = await Session.open(client, namespaces.size === 1 ? [...namespaces][0] : asked, log, signal);
     try {
-      if (manifest) await session.suppose(manifest, signal);
-      const name = manifest?.metadata.name ?? args.name;
-      if (name !== undefined) session.require(name);
-      if (args.delete) session.supposeDeleted(Date.now(), name);
-      const observed = (await session.observe(name, Date.now(), signal)).filter(
-        ({ raw }) => !manifest || raw.metadata.namespace === manifest.metadata.namespace,
+      const changes = new Map<string, FieldChange[]>();
+      for (const each of manifests?.onloads ?? []) {
+        changes.set(objectKey(each), await session.suppose(each, signal));
+      }
+      if (args.name !== undefined) session.require(args.name);
+      if (args.delete) session.supposeDeleted(Date.now(), args.name);
+      const observed = (await session.observe(args.name, Date.now(), signal)).filter(
+        ({ raw }) => !manifests || changes.has(objectKey(raw)),
       );
       const outlook = await lookAhead(session, observed, signal);
       const serving = await session.serving(Date.now(), signal);
-      const isSupposed = manifest !== undefined || args.delete;
-      const plans = observed.map((each) => describePlan(each, outlook, isSupposed ? undefined : serving));
+      const isSupposed = manifests !== undefined || args.delete;
+      const plans = await Promise.all(
+        observed.map(async (each): Promise<ResourcePlan> => {
+          const plan = describePlan(each, outlook, isSupposed ? undefined : serving);
+          if (!isSupposed) return plan;
+          const accountMissing = await lacksServiceAccount(client, each, manifests?.others ?? [], signal);
+          const warnings = consequences(each, plan, accountMissing);
+          return { ...plan, warnings, ...(args.diff ? { changes: changes.get(objectKey(each.raw)) ?? [] } : {}) };
+        }),
+      );
       if (args.output === "json") printJson(plans);
       else if (args.output === "yaml") printData(yamlText(plans));
       else printText(servingText(serving) + planText(plans));
-      return 0;
+      const takesOut = plans.some(({ nodes }) => nodes.some(({ leavesService }) => leavesService));
+      return isSupposed && takesOut ? EXIT_TAKES_OUT : 0;
     } finally {
       await session.close();
       client.transport.close();
     }
   },
 });
+
+/** Exit code if what is planned for would take nodes out of service that serve. */
+const EXIT_TAKES_OUT = 3;
 
 async function readDocuments(file: string): Promise<unknown[]> {
   try {
@@ -81,16 +108,4 @@ async function readDocuments(file: string): Promise<unknown[]> {
   } catch (error) {
     throw new UsageError(`Cannot read ${file}: ${errorText(error)}`, { cause: error });
   }
-}
-
-/** The one Onload resource among the documents of a file. */
-function onlyOnload(documents: readonly unknown[], file: string, namespace: string): RawOnload {
-  const found = documents.filter((document) => (document as RawOnload | null)?.kind === "Onload") as RawOnload[];
-  const [onload] = found;
-  if (found.length !== 1 || !onload) {
-    throw new UsageError(`Cannot plan for ${file}: it has ${found.length} Onload resources; give a file with one`);
-  }
-  if (!onload.metadata?.name) throw new UsageError(`Cannot plan for ${file}: metadata.name is missing`);
-  const { status: _, ...rest } = onload;
-  return { ...rest, metadata: { ...rest.metadata, namespace: rest.metadata.namespace ?? namespace } };
 }

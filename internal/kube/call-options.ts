@@ -22,6 +22,8 @@ export interface ListAllOptions<T> extends ListOptions {
 export interface WriteOptions extends CallOptions {
   /** Ask for validation and admission only. */
   dryRun?: boolean;
+  /** Refuse fields that the server does not know or that are there twice, as it does for kubectl. Default: they are dropped. */
+  strict?: boolean;
   /** Write this subresource, such as "status". */
   subresource?: string;
 }

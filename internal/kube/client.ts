@@ -303,9 +303,10 @@ function isSuccess({ kind, status }: Answered): boolean {
   return kind === "Status" && status === "Success";
 }
 
-function writeQuery(options: { dryRun?: boolean }): URLSearchParams {
+function writeQuery(options: { dryRun?: boolean; strict?: boolean }): URLSearchParams {
   const query = new URLSearchParams({ fieldManager: FIELD_MANAGER });
   if (options.dryRun) query.set("dryRun", "All");
+  if (options.strict) query.set("fieldValidation", "Strict");
   return query;
 }
 

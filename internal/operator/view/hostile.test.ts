@@ -47,9 +47,21 @@ const plan: ResourcePlan = hostile({
   message: "a",
   maxUnavailable: 1,
   objects: ["a"],
+  warnings: [],
   notes: ["a"],
   nodes: [
-    { turn: 0, node: "a", from: "a", to: "a", state: "a", next: "a", steps: ["a"], evict: ["a"], blockedBy: ["a"] },
+    {
+      turn: 0,
+      node: "a",
+      from: "a",
+      to: "a",
+      state: "a",
+      next: "a",
+      steps: ["a"],
+      evict: ["a"],
+      leavesService: false,
+      blockedBy: ["a"],
+    },
   ],
 });
 const serving = { state: "silent", message: HOSTILE } as unknown as Serving;

@@ -6,10 +6,13 @@ import { holderOf, type Force } from "../cache/holders.ts";
 import type { Planned } from "../plan.ts";
 import type { NodeFacts } from "../assess/facts.ts";
 import type { Problem } from "../rollout/failure.ts";
+import type { Gate } from "../rollout/gates.ts";
 import type { NodePlan } from "../rollout/plan.ts";
 import { startOrder } from "../rollout/slots.ts";
+import { isWhole } from "../rollout/state-of.ts";
 import { PHASES, rowOf, willBeEmptied } from "../rollout/states.ts";
 import { blockingBudgets } from "./budgets.ts";
+import { changeLines, type FieldChange } from "./difference.ts";
 import type { Serving } from "./serving.ts";
 import type { ObservedResource } from "./session.ts";
 import { summaryOf } from "./summary.ts";
@@ -37,6 +40,8 @@ export interface PlannedNode {
   evict: string[];
   /** What would keep the node from being emptied or loaded. */
   blockedBy: string[];
+  /** Whether the node serves pods now, and will not for a while, without anybody doing more. */
+  leavesService: boolean;
 }
 
 /** The plan of one resource. */
@@ -53,6 +58,10 @@ export interface ResourcePlan {
   maxUnavailable: number;
   /** Changes of objects that would be applied. */
   objects: string[];
+  /** What a person should know before the file is applied, or the resource deleted. */
+  warnings: string[];
+  /** What applying the file changes of the resource; left out unless that was asked for. */
+  changes?: FieldChange[];
   /** Changes that would be held back, and what else is in the way. */
   notes: string[];
   nodes: PlannedNode[];
@@ -73,7 +82,7 @@ export function describePlan(resource: ObservedResource, outlook: Outlook, servi
   const { namespace = "", name } = raw.metadata;
   const notes = [...attention, ...(problem === undefined ? [] : [problem])];
   const headline = serving && summaryOf(resource, serving).headline;
-  const about = { namespace, name, status: headline?.reason ?? "", message: headline?.message ?? "" };
+  const about = { namespace, name, status: headline?.reason ?? "", message: headline?.message ?? "", warnings: [] };
   if (!planned || !onload)
     return { ...about, version: "", target: "", maxUnavailable: 0, objects: [], notes, nodes: [] };
   const { effective, desired, policy, plan, kmm } = planned;
@@ -135,6 +144,9 @@ function stepsOf({ state, facts }: NodePlan, pods: number): string[] {
   });
 }
 
+/** Gates that stay closed until a person does something. What only the operator knows, such as its image, opens others. */
+const STAYS: ReadonlySet<Gate> = new Set(["Paused", "Halted", "Cordoned", "NodeNotReady", "NoKernelMapping"]);
+
 function describeNode(turn: number, plan: NodePlan, outlook: Outlook, force: Force): PlannedNode {
   const { facts, state, step, gate, problem } = plan;
   const pods = outlook.holders.get(facts.name) ?? [];
@@ -150,6 +162,7 @@ function describeNode(turn: number, plan: NodePlan, outlook: Outlook, force: For
     steps: stepsOf(plan, pods.length),
     evict: pods.map(({ metadata }) => `${metadata.namespace}/${metadata.name}`),
     blockedBy: [...blockedBy, ...missingImages(facts, problem)],
+    leavesService: isWhole(facts) && rowOf(state).phase === "stop plugin" && !(gate && STAYS.has(gate)),
   };
 }
 
@@ -208,7 +221,13 @@ export function planText(plans: readonly ResourcePlan[]): string {
       const lines = [
         `${plan.namespace}/${plan.name}: version ${versionText(plan)}, at most ${plan.maxUnavailable} of its nodes out at once`,
         ...(plan.status === "" ? [] : [`${plan.status}: ${plan.message}`]),
+        ...plan.warnings.map((text) => `Warning: ${text}`),
         ...plan.notes,
+        ...(plan.changes
+          ? plan.changes.length > 0
+            ? changeLines(plan.changes)
+            : ["The resource does not change"]
+          : []),
         ...plan.objects,
       ].map((line) => printable(line, Infinity));
       if (plan.nodes.length === 0) return `${[...lines, "Nothing to do on any node"].join("\n")}\n`;

@@ -5,6 +5,7 @@ import type { DaemonSet, DeepReadonly, Pod } from "../../api/core.ts";
 import { devicePluginName, onloadKeyOf, OPERATOR_SELECTOR } from "../../api/names.ts";
 import { DEVICE_PLUGIN_CONTAINER } from "../../api/plugin-pod.ts";
 import type { Onload } from "../../api/onload.ts";
+import type { WriteOptions } from "../../kube/call-options.ts";
 import type { Client } from "../../kube/client.ts";
 import { sleep } from "../../kube/clock.ts";
 import { isForbidden, isNotFound } from "../../kube/errors.ts";
@@ -24,7 +25,9 @@ import { selectorsOf } from "../observe/selectors.ts";
 import { podAwaitedSince } from "../rollout/failure.ts";
 import { selectorChange, type SelectorChange } from "../rollout/selector-change.ts";
 import { attentionOf, changedAt, isBehind } from "./attention.ts";
+import { resourceChanges, type FieldChange } from "./difference.ts";
 import { readEvidence } from "./evidence.ts";
+import { applyPatch, LAST_APPLIED_ANNOTATION } from "./merge.ts";
 import { servingOf, type OperatorEvidence, type Serving, type ServingState } from "./serving.ts";
 
 /** A resource and what the operator would do with it now. */
@@ -131,18 +134,29 @@ export class Session {
 
   /**
    * Takes a resource in place of the cluster's of that name, as it would be if it were applied: the API server fills in
-   * defaults and checks every rule, and stores nothing.
+   * defaults, checks every rule and every field's name, and stores nothing.
+   *
+   * @returns what would change
+   * @throws ApiError with the server's words if it would refuse the resource
    */
-  async suppose(manifest: RawOnload, signal: AbortSignal): Promise<void> {
+  async suppose(manifest: RawOnload, signal: AbortSignal): Promise<FieldChange[]> {
     const live = await this.client.get<RawOnload>(ONLOADS, refOf(manifest), { signal });
-    const options = { dryRun: true, signal };
-    if (!live) {
-      this.#instead = [await this.client.create<RawOnload>(ONLOADS, manifest, options)];
-      return;
+    const applied = await this.#applied(live, manifest, { dryRun: true, strict: true, signal });
+    this.#instead = [...this.#instead.filter((each) => objectKey(each) !== objectKey(applied)), applied];
+    return resourceChanges(live, applied);
+  }
+
+  /** As `kubectl apply` would do it: by its own patch, or by server-side apply if that made the resource. */
+  async #applied(live: RawOnload | undefined, manifest: RawOnload, options: WriteOptions): Promise<RawOnload> {
+    if (!live) return this.client.create<RawOnload>(ONLOADS, manifest, options);
+    const { annotations = {}, managedFields = [] } = live.metadata;
+    const manager = managedFields.find(
+      ({ operation, subresource }) => operation === "Apply" && subresource === undefined,
+    );
+    if (manager?.manager !== undefined && annotations[LAST_APPLIED_ANNOTATION] === undefined) {
+      return this.client.apply<RawOnload>(ONLOADS, manifest, { ...options, fieldManager: manager.manager });
     }
-    const annotations = { ...live.metadata.annotations, ...manifest.metadata.annotations };
-    const object = { ...live, metadata: { ...live.metadata, annotations }, spec: manifest.spec };
-    this.#instead = [await this.client.replace<RawOnload>(ONLOADS, object, options)];
+    return this.client.mergePatch<RawOnload>(ONLOADS, refOf(manifest), applyPatch(live, manifest), options);
   }
 
   /**

@@ -10,6 +10,7 @@ import { run, type CommandResult } from "../../testcluster/lib/command.ts";
 setDefaultTimeout(120_000);
 
 const ENTRY = join(import.meta.dirname, "../../../cmd/onloadctl.ts");
+const LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration";
 const CRD = join(import.meta.dirname, "../../manifests/crd/onload.amd.com_onloads.yaml");
 const id = `view-${process.pid}`;
 
@@ -29,6 +30,7 @@ beforeAll(async () => {
     ["onload.amd.com", "onloads"],
     ["", "nodes"],
     ["", "pods"],
+    ["", "serviceaccounts"],
     ["apps", "daemonsets"],
     ["policy", "poddisruptionbudgets"],
     ["kmm.sigs.x-k8s.io", "modules"],
@@ -55,7 +57,7 @@ async function grant(user: string, resources: [string, string][]): Promise<void>
     verbs: ["get", "list", "watch"],
   }));
   // A dry run is authorised as the write that it would be.
-  rules.push({ apiGroups: ["onload.amd.com"], resources: ["onloads"], verbs: ["create", "update"] });
+  rules.push({ apiGroups: ["onload.amd.com"], resources: ["onloads"], verbs: ["create", "patch"] });
   const api = "/apis/rbac.authorization.k8s.io/v1";
   await cluster.request("POST", `${api}/clusterroles`, { body: { metadata: { name: id }, rules } });
   const roleRef = { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: id };
@@ -148,7 +150,7 @@ test("plan names nodes, pods and the budget that holds them, for a version that 
       name: "feed-0",
       namespace,
       labels: { app: "feed" },
-      // No controller would make it again, but its owner lets force take it away.
+      // No controller would recreate it, but its owner lets force take it away.
       annotations: { "onload.amd.com/allow-force-drain": "true" },
     },
     // Bound to its node already: it needs no scheduler.
@@ -167,12 +169,15 @@ test("plan names nodes, pods and the budget that holds them, for a version that 
   const file = join(folder, "onload.yaml");
   await writeFile(file, stringify(onload("v2", { upgrade: { drain: { force: true } } })));
   const { code, stdout, stderr } = await onloadctl(["plan", "-f", file, "-o", "json"]);
-  expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+  // Nodes that serve would be taken out of service.
+  expect({ code, stderr }).toEqual({ code: 3, stderr: "" });
   const [plan] = JSON.parse(stdout) as {
     version: string;
+    warnings: string[];
     nodes: { node: string; turn: number; evict: string[]; blockedBy: string[] }[];
   }[];
   expect(plan?.version).toBe("v2");
+  expect(plan?.warnings).toEqual(["3 nodes that serve are taken out of service, and 1 pod is evicted"]);
   expect(plan?.nodes.map(({ node }) => node).toSorted()).toEqual(nodes);
   const first = plan?.nodes.find(({ node }) => node === nodes[0]);
   expect(first?.evict).toEqual([`${namespace}/feed-0`]);
@@ -194,9 +199,179 @@ test("a file that the API server would refuse is refused with its words", async 
   expect(stderr.trim().split("\n")).toHaveLength(1);
 });
 
+/** The values of an object by their paths. */
+function leaves(value: unknown, path = ""): [string, unknown][] {
+  if (typeof value !== "object" || value === null || Object.keys(value).length === 0) return [[path, value]];
+  const below = (name: string): string => (Array.isArray(value) ? `${path}[${name}]` : `${path}.${name}`);
+  return Object.entries(value).flatMap(([name, each]) => leaves(each, below(name)));
+}
+
+const edited = (change: (object: any) => unknown) => (): string => {
+  const object = onload("v1") as any;
+  object.metadata.name = "edited";
+  change(object);
+  return stringify(object);
+};
+
+/** What people write into files. Whether the API server takes it, kubectl says. */
+const FILES: Record<string, () => string> = {
+  "the file that is applied": edited(() => undefined),
+  "another version": edited(({ spec }) => (spec.onload.version = "v3")),
+  "a misspelt field": edited(({ spec }) => (spec.upgrade = { maxUnavailabel: 1 })),
+  "two misspelt fields": edited(({ spec }) =>
+    Object.assign(spec, { tolerations: [{ kez: "a" }], serviceAccount: "b" }),
+  ),
+  "a misspelt field of metadata": edited(({ metadata }) => (metadata.anotations = { a: "b" })),
+  "a field of the wrong type": edited(({ spec }) => (spec.upgrade = { paused: 3 })),
+  "a field that was set by hand": edited(({ spec }) => (spec.selector.more = "x")),
+  "a field that is no longer there": edited(({ spec }) => delete spec.imagePullSecrets),
+  "fewer list items": edited(({ spec }) => (spec.onload.kernelMappings = spec.onload.kernelMappings.slice(0, 1))),
+  "an annotation": edited(({ metadata }) => (metadata.annotations = { "example.com/a": "b" })),
+  "a value that breaks a rule": edited(({ spec }) => (spec.onload.version = "not a version")),
+  "no spec": edited((object) => delete object.spec),
+  "a status": edited((object) => (object.status = { version: "v9" })),
+  "no apiVersion": edited((object) => delete object.apiVersion),
+  "an unknown version": edited((object) => (object.apiVersion = "onload.amd.com/v9")),
+};
+
+/** What can depend on how the resource was made. */
+const BASIC = ["another version", "a misspelt field", "a field that is no longer there", "fewer list items"];
+
+test.each(["by kubectl apply", "by server-side apply", "by hand", "not yet"] as const)(
+  "of a resource that was made %s, a file is read as kubectl and the API server read it",
+  async (made) => {
+    const base = onload("v1") as any;
+    base.metadata.name = "edited";
+    base.spec.imagePullSecrets = [{ name: "pull" }];
+    base.spec.onload.kernelMappings.push({ regexp: "el8", kernelModuleImage: "registry.example/m:1" });
+    const how = {
+      "by kubectl apply": ["apply"],
+      "by server-side apply": ["apply", "--server-side"],
+      "by hand": ["create"],
+    }[made as string];
+    if (how) await cluster.kubectl([...how, "-f", "-"], { input: stringify(base) });
+    const path = `/apis/onload.amd.com/v1alpha1/namespaces/${namespace}/onloads/edited`;
+    if (how) {
+      const body = { spec: { upgrade: { stepTimeoutSeconds: 60 } } };
+      await cluster.request("PATCH", path, { contentType: "merge", body });
+    }
+    try {
+      const live = how ? await cluster.request("GET", path) : {};
+      const flags = made === "by server-side apply" ? ["--server-side", "--force-conflicts"] : [];
+      const judge = async (file: string) => {
+        const args = ["apply", ...flags, "--dry-run=server", "-o", "json", "-f", "-"];
+        const verdict = await cluster.kubectl(args, { input: file }).then(
+          (text) => ({ object: JSON.parse(text) as any, refusal: "" }),
+          (error: Error) => ({ object: undefined, refusal: error.message }),
+        );
+        return verdict;
+      };
+      const files = Object.entries(FILES).filter(([name]) => made === "by kubectl apply" || BASIC.includes(name));
+      const ask = async ([name, file]: (typeof files)[number]): Promise<void> => {
+        const input = file();
+        const [{ object, refusal }, plan] = await Promise.all([
+          judge(input),
+          onloadctl(["plan", "-f", "-", "--diff", "-o", "json"], reader.kubeconfigPath, input),
+        ]);
+        expect([name, plan.code === 0, plan.stderr]).toEqual([name, object !== undefined, expect.any(String)]);
+        if (!object) {
+          // Fields are named as the server names them.
+          for (const [field] of refusal.matchAll(/unknown field "[^"]+"/g)) expect(plan.stderr).toContain(field);
+          expect(plan.stderr.trim().split("\n")).toHaveLength(1);
+          return;
+        }
+        const { [LAST_APPLIED]: _, ...annotations } = object.metadata.annotations ?? {};
+        const { [LAST_APPLIED]: __, ...before } = live.metadata?.annotations ?? {};
+        const was = new Map(leaves({ metadata: { annotations: before }, spec: live.spec }));
+        const is = leaves({ metadata: { annotations }, spec: object.spec });
+        const set = is.filter(([field, value]) => JSON.stringify(was.get(field)) !== JSON.stringify(value));
+        const gone = [...was.keys()].filter((field) => !is.some(([other]) => other === field));
+        const changes = (JSON.parse(plan.stdout)[0].changes as { field: string; to: unknown }[]).map(
+          ({ field, to }): [string, unknown] => [`.${field.replace(/\["([^"]+)"\]/g, ".$1")}`, to],
+        );
+        const real = ([, value]: readonly [string, unknown]): boolean =>
+          value !== undefined && JSON.stringify(value) !== "{}";
+        expect([name, changes.filter(real).toSorted()]).toEqual([name, set.filter(real).toSorted()]);
+        expect([
+          name,
+          changes
+            .filter(([, to]) => to === undefined)
+            .map(([field]) => field)
+            .toSorted(),
+        ]).toEqual([
+          name,
+          gone.filter((field) => JSON.stringify(was.get(field)) !== "{}" && was.get(field) !== undefined).toSorted(),
+        ]);
+      };
+      // Each starts two programs.
+      for (let at = 0; at < files.length; at += 4) await Promise.all(files.slice(at, at + 4).map(ask));
+    } finally {
+      if (how) await cluster.request("DELETE", path);
+    }
+  },
+  300_000,
+);
+
+test("a field that is there twice is refused, with its place: kubectl sends only the last one", async () => {
+  const file = `${stringify(onload("v1"))}kind: Onload\n`;
+  const path = `/apis/onload.amd.com/v1alpha1/namespaces/${namespace}/onloads?dryRun=All&fieldValidation=Strict`;
+  // The API server takes YAML too, and judges it whole.
+  const server = await cluster.kubectl(["create", "--raw", path, "-f", "-"], { input: file }).then(
+    () => "",
+    (error: Error) => error.message,
+  );
+  expect(server).not.toBe("");
+  const { code, stdout, stderr } = await onloadctl(["plan", "-f", "-"], reader.kubeconfigPath, file);
+  expect({ code, stdout }).toEqual({ code: 2, stdout: "" });
+  expect(stderr).toMatch(/line \d+, column 1: duplicate key/);
+});
+
+test("several documents and Lists are planned for together, and what a file lacks is said", async () => {
+  const base = onload("v1") as any;
+  const named = (name: string, changes: object): any => ({
+    ...base,
+    metadata: { name, namespace },
+    spec: { ...base.spec, ...changes },
+  });
+  const account = { apiVersion: "v1", kind: "ServiceAccount", metadata: { name: "own", namespace } };
+  const list = {
+    apiVersion: "v1",
+    kind: "List",
+    items: [account, named("second", { serviceAccountName: "own", selector: { [id]: "nothing" } })],
+  };
+  const first = named("first", { serviceAccountName: "nosuch", selector: { [id]: "nothing" } });
+  const input = `---\n${stringify(first)}---\n---\n${stringify(list)}`;
+  const { code, stdout, stderr } = await onloadctl(["plan", "-f", "-", "-o", "json"], reader.kubeconfigPath, input);
+  expect({ code, stderr }).toEqual({ code: 0, stderr: "" });
+  const unmatched = "spec.selector matches no node: nothing is installed until a node has its labels";
+  const plans = JSON.parse(stdout) as { name: string; warnings: string[] }[];
+  expect(plans.map(({ name, warnings }) => [name, warnings])).toEqual([
+    [
+      "first",
+      [
+        unmatched,
+        `ServiceAccount "nosuch" does not exist in namespace "${namespace}": no pod can start until it is there and may run privileged pods`,
+      ],
+    ],
+    ["second", [unmatched]],
+  ]);
+});
+
+test("a selector that lets go of a node is told, and a deletion", async () => {
+  const file = stringify(onload("v1", { selector: { [id]: "other" }, upgrade: { maxUnavailable: 3 } }));
+  const let3Go = await onloadctl(["plan", "-f", "-"], reader.kubeconfigPath, file);
+  expect(let3Go.code).toBe(3);
+  expect(let3Go.stdout).toContain("Warning: spec.selector matches no node");
+  expect(let3Go.stdout).toContain(`Warning: spec.selector lets go of 3 nodes (${nodes.join(", ")})`);
+  const deleted = await onloadctl(["plan", "sample", "-n", namespace, "--delete"]);
+  expect(deleted.code).toBe(3);
+  // No kubelet is here: a node may count as not Ready by now.
+  expect(deleted.stdout).toMatch(/Warning: \d nodes? that serves? (is|are) taken out of service/);
+});
+
 test.each([
   [["plan", "-f", "/no/such/file"], 2, "Cannot read /no/such/file"],
-  [["plan", "sample", "-f", "x"], 2, "exclude each other"],
+  [["plan", "sample", "-f", "x"], 2, "are mutually exclusive"],
   [["status", "nonsense"], 1, 'Cannot find Onload "nonsense"'],
 ])("%j fails with one line", async (args, code, words) => {
   const result = await onloadctl(args);

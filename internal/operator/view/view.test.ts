@@ -1,11 +1,12 @@
 /** What status and plan say of one resource, from facts of nodes to text. */
-import { expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import type { Pod } from "../../api/core.ts";
 import { withDefaults, type OnloadStatus } from "../../api/onload.ts";
 import type { NodeFacts } from "../assess/facts.ts";
 import { planRollout, type Policy } from "../rollout/plan.ts";
 import { bare, stepRecord, NOW, plugin, policy, whole } from "../testing/facts.ts";
 import { KMM_2 } from "../testing/kmm.ts";
+import { consequences } from "./consequences.ts";
 import { describePlan, planText, type Outlook } from "./plan-view.ts";
 import type { Serving } from "./serving.ts";
 import type { ObservedResource } from "./session.ts";
@@ -172,7 +173,7 @@ test("plan lists nodes in their order, with pods and what holds them", () => {
     TURN   NODE       VERSION      STEPS                                                               EVICTS        BLOCKED BY
     now    new        none -> v2   load onload, start plugin                                           -             -
     now    a          v1 -> v2     stop plugin, evict pods, unload onload, load onload, start plugin   apps/feed-0   pod apps/feed-0: budget feed allows no disruption now
-    1      b          v1 -> v2     stop plugin, evict pods, unload onload, load onload, start plugin   apps/alone    pod apps/alone: no controller would make it again: end it, or set spec.upgrade.drain.force and set annotation onload.amd.com/allow-force-drain=true on the pod or its namespace
+    1      b          v1 -> v2     stop plugin, evict pods, unload onload, load onload, start plugin   apps/alone    pod apps/alone: no controller would recreate it: end it, or set spec.upgrade.drain.force and set annotation onload.amd.com/allow-force-drain=true on the pod or its namespace
     1      c          v1 -> v2     stop plugin, unload onload, load onload, start plugin               -             -
     -      cordoned   v1 -> v2     stop plugin, unload onload, load onload, start plugin               -             Cordoned: The node is cordoned: it is skipped until uncordoned
     "
@@ -201,4 +202,44 @@ test("nothing to do is said in words", () => {
   );
   expect(planText([])).toBe("No Onload resources found\n");
   expect(statusText([], acts, false, NOW)).toBe("No Onload resources found\n");
+});
+
+describe("what a person is told before a change is applied", () => {
+  const told = (nodes: NodeFacts[], accountMissing = false, holders: Outlook["holders"] = new Map()): string[] => {
+    const resource = observed(nodes);
+    return consequences(resource, describePlan(resource, { holders, budgets: [] }), accountMissing);
+  };
+
+  test("nodes that serve and will not for a while, with their pods", () => {
+    const holders = new Map([["node-1", [holder("a", "b"), holder("c", "b")]]]);
+    expect(told([whole("v1")], false, holders)).toEqual([
+      "1 node that serves is taken out of service, and 2 pods are evicted",
+    ]);
+    expect(told([whole("v1"), whole("v1", { name: "node-2" })])).toEqual([
+      "2 nodes that serve are taken out of service",
+    ]);
+    // Nodes that need nothing, that are new, and whose turn never comes by itself are none of these.
+    expect(told([whole("v2"), bare(), whole("v1", { cordoned: true })])).toEqual([]);
+  });
+
+  test("a selector that matches nothing, or lets go of nodes", () => {
+    const none = "spec.selector matches no node: nothing is installed until a node has its labels";
+    expect(told([])).toEqual([none]);
+    expect(told([whole("v2", { want: undefined, holders: [] })])).toEqual([
+      none,
+      "spec.selector lets go of node node-1: the drivers there are unloaded",
+      "1 node that serves is taken out of service",
+    ]);
+    const many = Array.from({ length: 9 }, (_, i) => whole("v2", { name: `n${i}`, want: undefined, holders: [] }));
+    expect(told([bare(), ...many])[0]).toBe(
+      "spec.selector lets go of 9 nodes (n0, n1, n2, n3, n4 and 4 more): the drivers there are unloaded",
+    );
+  });
+
+  test("nodes that another resource keeps, and a ServiceAccount that does not exist", () => {
+    expect(told([bare({ want: undefined, keptBy: "other/onload" })], true)).toEqual([
+      "Node node-1 stays with Onload other/onload, which has it or is older",
+      'ServiceAccount "onload" does not exist in namespace "trading": no pod can start until it is there and may run privileged pods',
+    ]);
+  });
 });

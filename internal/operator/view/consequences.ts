@@ -1,0 +1,87 @@
+/** What a person should know before a change is applied: each consequence in a sentence. */
+import type { DeepReadonly, KubeObject } from "../../api/core.ts";
+import type { Client } from "../../kube/client.ts";
+import { ApiError } from "../../kube/errors.ts";
+import { SERVICE_ACCOUNTS } from "../../kube/resource.ts";
+import { isWhole } from "../rollout/state-of.ts";
+import type { ResourcePlan } from "./plan-view.ts";
+import type { ObservedResource } from "./session.ts";
+
+/** Most names in one sentence. */
+const MAX_NAMES = 5;
+
+/**
+ * What a change does that its author may not expect.
+ *
+ * @param accountMissing see {@link lacksServiceAccount}
+ */
+export function consequences(
+  { raw, onload, planned }: ObservedResource,
+  plan: Pick<ResourcePlan, "nodes">,
+  accountMissing: boolean,
+): string[] {
+  const found: string[] = [];
+  const nodes = planned?.plan.nodes.map(({ facts }) => facts) ?? [];
+  const isDeleted = raw.metadata.deletionTimestamp !== undefined;
+  if (onload && !isDeleted) {
+    const isSelected = nodes.some(({ want, keptBy }) => want !== undefined || keptBy !== undefined);
+    if (!isSelected) found.push("spec.selector matches no node: nothing is installed until a node has its labels");
+    const kept = nodes.filter(({ keptBy }) => keptBy !== undefined);
+    for (const { name, keptBy } of kept.slice(0, MAX_NAMES)) {
+      found.push(`Node ${name} stays with Onload ${keptBy}, which has it or is older`);
+    }
+    if (kept.length > MAX_NAMES) found.push(`${kept.length - MAX_NAMES} more nodes stay with other resources`);
+    const left = nodes.filter((facts) => facts.want === undefined && facts.keptBy === undefined && isWhole(facts));
+    if (left.length > 0) {
+      found.push(`spec.selector lets go of ${names(left.map(({ name }) => name))}: the drivers there are unloaded`);
+    }
+    if (accountMissing) {
+      found.push(
+        `ServiceAccount "${onload.spec.serviceAccountName}" does not exist in namespace "${raw.metadata.namespace}": no pod can start until it is there and may run privileged pods`,
+      );
+    }
+  }
+  const out = plan.nodes.filter(({ leavesService }) => leavesService);
+  if (out.length > 0) {
+    const pods = out.reduce((sum, { evict }) => sum + evict.length, 0);
+    const evicted = pods === 0 ? "" : `, and ${pods === 1 ? "1 pod is" : `${pods} pods are`} evicted`;
+    found.push(
+      `${out.length === 1 ? "1 node that serves is" : `${out.length} nodes that serve are`} taken out of service${evicted}`,
+    );
+  }
+  return found;
+}
+
+/**
+ * Whether a resource's ServiceAccount does not exist, and is not made by the same file either. Who may not read it is
+ * told nothing.
+ *
+ * @throws ConnectionError when no answer comes
+ */
+export async function lacksServiceAccount(
+  client: Pick<Client, "get">,
+  { onload }: ObservedResource,
+  others: readonly DeepReadonly<KubeObject>[],
+  signal: AbortSignal,
+): Promise<boolean> {
+  const name = onload?.spec.serviceAccountName;
+  if (!onload || !name || onload.metadata.deletionTimestamp) return false;
+  const namespace = onload.metadata.namespace ?? "";
+  const isMade = others.some(
+    ({ kind, metadata }) =>
+      kind === SERVICE_ACCOUNTS.kind && metadata.name === name && metadata.namespace === namespace,
+  );
+  if (isMade) return false;
+  try {
+    return (await client.get(SERVICE_ACCOUNTS, { namespace, name }, { signal })) === undefined;
+  } catch (error) {
+    if (error instanceof ApiError) return false;
+    throw error;
+  }
+}
+
+function names(all: readonly string[]): string {
+  const shown = all.slice(0, MAX_NAMES).join(", ");
+  const more = all.length > MAX_NAMES ? ` and ${all.length - MAX_NAMES} more` : "";
+  return all.length === 1 ? `node ${shown}` : `${all.length} nodes (${shown}${more})`;
+}
