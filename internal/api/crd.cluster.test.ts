@@ -126,6 +126,42 @@ describe("admission rejects what can never work, naming the field and the remedy
         ],
       ),
     ),
+    "a selector's value that no label has": [
+      (spec) => (spec.selector = { a: "b c" }),
+      'spec.selector.a: Invalid value: "b c": values of selector must be label values',
+    ],
+    "a selector's key that is too long": [
+      (spec) => (spec.selector = { ["a".repeat(318)]: "" }),
+      "keys of selector must be label keys, such as node-role.kubernetes.io/worker",
+    ],
+    "a user image in upper case": [
+      (spec) => (spec.onload.userImage = "registry.example.com/UPPER CASE"),
+      "userImage must be an image such as registry.example.com/onload:1.0, in lower case but for its tag, without blanks",
+    ],
+    "a module image with a blank": [
+      (spec) => (spec.onload.kernelMappings = [{ ...mapping, kernelModuleImage: "r/m:1 " }]),
+      'spec.onload.kernelMappings[0].kernelModuleImage: Invalid value: "r/m:1 ": kernelModuleImage must be an image',
+    ],
+    "a device plugin image with a scheme": [
+      (spec) => (spec.devicePlugin = { devicePluginImage: "https://r/d:1" }),
+      "devicePluginImage must be an image",
+    ],
+    "more nodes than a 32-bit integer counts": [
+      (spec) => (spec.upgrade = { maxUnavailable: 2147483648 }),
+      "spec.upgrade.maxUnavailable",
+    ],
+    "a toleration without key and operator": [
+      (spec) => (spec.tolerations = [{ effect: "NoSchedule" }]),
+      "a toleration without a key must have the operator Exists",
+    ],
+    "a resource that the device plugin does not use": [
+      (spec) => (spec.devicePlugin = { resources: { limits: { "amd.com/onload": 1 } } }),
+      "resources of the device plugin are cpu, memory and ephemeral-storage",
+    ],
+    "a pull secret without a name": [
+      (spec) => (spec.imagePullSecrets = [{}]),
+      "each of imagePullSecrets must have a name",
+    ],
     "an empty version": [(spec) => (spec.onload.version = ""), "version must be a label value"],
     "a version of 64 characters": [(spec) => (spec.onload.version = "1".repeat(64)), "at most 63 letters"],
     "a crictl without a folder": [
@@ -155,11 +191,11 @@ describe("admission rejects what can never work, naming the field and the remedy
     "a version that ends with a dot": [(spec) => (spec.onload.version = "8."), "with a letter or digit at each end"],
     "setPreload with mountOnload": [
       (spec) => (spec.devicePlugin = { setPreload: true, mountOnload: true }),
-      "setPreload and mountOnload exclude each other: set setPreload to false to use mountOnload",
+      "setPreload and mountOnload are mutually exclusive: set setPreload to false to use mountOnload",
     ],
     "mountOnload with setPreload's default": [
       (spec) => (spec.devicePlugin = { mountOnload: true }),
-      "setPreload and mountOnload exclude each other",
+      "setPreload and mountOnload are mutually exclusive",
     ],
     "a relative host path": [
       (spec) => (spec.devicePlugin = { hostOnloadPath: "opt/onload" }),

@@ -18,6 +18,15 @@ import {
   SYSTEM_FOLDERS,
 } from "./host-paths.ts";
 import { DEFAULT_PARAMETERS, KUBELET_DIR, METRICS_PORT, PLUGIN_DEFAULTS, PROBE_ADDRESS } from "./plugin-pod.ts";
+import {
+  IMAGE,
+  LABEL_KEY,
+  LABEL_VALUE,
+  MAX_LABEL_KEY,
+  MODULE_IMAGE,
+  OBJECT_NAME,
+  SERVER_ADDRESS,
+} from "./references.ts";
 import { MAX_REGEXP_CHARACTERS } from "./regexp-size.ts";
 import { int32, text } from "./schema-parts.ts";
 
@@ -36,9 +45,16 @@ const matches = (...expressions: RegExp[]): string =>
 /** A path in a container that can stand in LD_PRELOAD and in a list of mounts. */
 const PLAIN_PATH = `!self.contains(':') && !${matches(CONTROL_CHARACTERS)}`;
 
-/** The API server's own pattern of a quantity such as 100m or 64Mi. */
+/** What the message of a rule for images says they must be. */
+const IMAGE_FORM = "an image such as registry.example.com/onload:1.0, in lower case but for its tag, without blanks";
+
+/** Rules for an optional image. */
+const imageRules = (field: string): ReturnType<typeof rules> =>
+  rules({ rule: `self == '' || ${matches(IMAGE)}`, message: `${field} must be ${IMAGE_FORM}` });
+
+/** The API server's own pattern of a quantity such as 100m or 64Mi. Its pods take none below zero. */
 const QUANTITY =
-  "^(\\+|-)?(([0-9]+(\\.[0-9]*)?)|(\\.[0-9]+))(([KMGTPE]i)|[numkMGTPE]|([eE](\\+|-)?(([0-9]+(\\.[0-9]*)?)|(\\.[0-9]+))))?$";
+  "^\\+?(([0-9]+(\\.[0-9]*)?)|(\\.[0-9]+))(([KMGTPE]i)|[numkMGTPE]|([eE](\\+|-)?(([0-9]+(\\.[0-9]*)?)|(\\.[0-9]+))))?$";
 
 const intOrString = z.union([z.int(), z.string()]);
 
@@ -70,17 +86,47 @@ const toleration = z
       .optional()
       .meta({ format: "int64", description: "How long a NoExecute taint is tolerated. Without it, for ever." }),
   })
-  .meta({ description: "A toleration, as in a pod's spec." });
+  .meta({
+    description: "A toleration, as in a pod's spec.",
+    ...rules(
+      {
+        rule: `!has(self.key) || self.key == '' || (${matches(LABEL_KEY).replace("self", "self.key")} && size(self.key) <= ${MAX_LABEL_KEY})`,
+        message: "key of a toleration must be that of a taint, such as example.com/dedicated",
+      },
+      {
+        rule: "(has(self.key) && self.key != '') || (has(self.operator) && self.operator == 'Exists')",
+        message: "a toleration without a key must have the operator Exists: it tolerates every taint",
+      },
+      {
+        rule: `!has(self.value) || self.value == '' || (!(has(self.operator) && self.operator == 'Exists') && ${matches(LABEL_VALUE).replace("self", "self.value")})`,
+        message: "value of a toleration must be a label value, and must be left out with the operator Exists",
+      },
+      {
+        rule: "!has(self.tolerationSeconds) || (has(self.effect) && self.effect == 'NoExecute')",
+        message: "tolerationSeconds is only for the effect NoExecute",
+      },
+    ),
+  });
 
 const localReference = z.object({
   name: text(253).optional().meta({ description: "Name of the Secret." }),
 });
 
-const resourceList = z.record(z.string(), intOrString.meta({ pattern: QUANTITY }));
+const resourceList = z.record(z.string(), intOrString.meta({ pattern: QUANTITY, minimum: 0 }));
+
+/** Keys of a map have no maximum length, so that the API server takes no expression for them that could take long. */
+const resourceRules = rules({
+  rule: "self.all(k, k in ['cpu', 'memory', 'ephemeral-storage'])",
+  message: "resources of the device plugin are cpu, memory and ephemeral-storage",
+});
 
 const resources = z.object({
-  requests: resourceList.optional().meta({ description: "Amounts that the scheduler sets aside." }),
-  limits: resourceList.optional().meta({ description: "Amounts that are never exceeded." }),
+  requests: resourceList
+    .optional()
+    .meta({ maxProperties: 64, description: "Amounts that the scheduler sets aside.", ...resourceRules }),
+  limits: resourceList
+    .optional()
+    .meta({ maxProperties: 64, description: "Amounts that are never exceeded.", ...resourceRules }),
 });
 
 const build = z.object({
@@ -101,7 +147,7 @@ const build = z.object({
       description: "The ConfigMap that holds the Dockerfile, under the key `dockerfile`.",
       "x-kubernetes-map-type": "atomic",
       ...rules({
-        rule: "has(self.name) && self.name != ''",
+        rule: `has(self.name) && ${matches(OBJECT_NAME).replace("self", "self.name")}`,
         message: "dockerfileConfigMap.name must name the ConfigMap whose key `dockerfile` holds the Dockerfile",
       }),
     }),
@@ -121,13 +167,16 @@ const kernelMapping = z
         },
       ),
     }),
-    kernelModuleImage: text(4096).meta({
+    kernelModuleImage: text().meta({
       description:
         "Image with the kernel modules for these kernels, with its tag or digest. ${KERNEL_FULL_VERSION} stands for the node's kernel version.",
-      ...rules({
-        rule: "self != ''",
-        message: "kernelModuleImage must name the image that has the kernel modules, with its tag or digest",
-      }),
+      ...rules(
+        {
+          rule: "self != ''",
+          message: "kernelModuleImage must name the image that has the kernel modules, with its tag or digest",
+        },
+        { rule: `self == '' || ${matches(MODULE_IMAGE)}`, message: `kernelModuleImage must be ${IMAGE_FORM}` },
+      ),
     }),
     sfc: z.object({}).optional().meta({
       description:
@@ -180,10 +229,13 @@ const onload = z.object({
       message: "kernelMappings must have at least one entry: a regexp of kernel versions and a kernelModuleImage",
     }),
   }),
-  userImage: text(4096).meta({
+  userImage: text().meta({
     description:
       "The onload-user image: libraries, tools and onload_cp_server, of the same Onload version as the modules.",
-    ...rules({ rule: "self != ''", message: "userImage must name the onload-user image of this Onload version" }),
+    ...rules(
+      { rule: "self != ''", message: "userImage must name the onload-user image of this Onload version" },
+      { rule: `self == '' || ${matches(IMAGE)}`, message: `userImage must be ${IMAGE_FORM}` },
+    ),
   }),
   version: text().meta({
     description:
@@ -200,10 +252,13 @@ const onload = z.object({
 
 const devicePlugin = z
   .object({
-    devicePluginImage: text(4096).optional().meta({
-      description:
-        "Image of onloadctl for the device plugin. Without it, the operator's DEVICE_PLUGIN_IMG, or else the image that the operator itself runs from.",
-    }),
+    devicePluginImage: text()
+      .optional()
+      .meta({
+        description:
+          "Image of onloadctl for the device plugin. Without it, the operator's DEVICE_PLUGIN_IMG, or else the image that the operator itself runs from.",
+        ...imageRules("devicePluginImage"),
+      }),
     imagePullPolicy: pullPolicy.optional(),
     maxPodsPerNode: z
       .int()
@@ -216,10 +271,9 @@ const devicePlugin = z
           message: "maxPodsPerNode must be from 1 to 2000: it is the number of pods of one node that can use Onload",
         }),
       }),
-    setPreload: z
-      .boolean()
-      .default(PLUGIN_DEFAULTS.setPreload)
-      .meta({ description: "Sets LD_PRELOAD in every container that asks for amd.com/onload. Excludes mountOnload." }),
+    setPreload: z.boolean().default(PLUGIN_DEFAULTS.setPreload).meta({
+      description: "Sets LD_PRELOAD in every container that asks for amd.com/onload. Not together with mountOnload.",
+    }),
     mountOnload: z.boolean().default(PLUGIN_DEFAULTS.mountOnload).meta({
       description:
         "Mounts the onload script at baseMountPath/binMountPath instead of setting LD_PRELOAD. Needs setPreload: false.",
@@ -280,7 +334,7 @@ const devicePlugin = z
       .meta({
         description: `Where each node serves the metrics of its device plugin, to everybody who reaches that address: ADDRESS:PORT, :PORT for all addresses of the node, or 0 for nowhere. Default: port ${METRICS_PORT} of the node's own address.`,
         ...rules({
-          rule: `self == '0' || (self.matches('^([0-9.]+|[[][0-9a-fA-F:.]+])?:[1-9][0-9]{0,4}$') && !self.matches(':(${PROBE_ADDRESS.port}|6553[6-9]|655[4-9][0-9]|65[6-9][0-9]{2}|6[6-9][0-9]{3}|[7-9][0-9]{4})$'))`,
+          rule: `self == '0' || (self.matches(r'^(${SERVER_ADDRESS})?:[1-9][0-9]{0,4}$') && !self.matches(':(${PROBE_ADDRESS.port}|6553[6-9]|655[4-9][0-9]|65[6-9][0-9]{2}|6[6-9][0-9]{3}|[7-9][0-9]{4})$'))`,
           message: `metricsBindAddress must be an IP address and a port, such as 10.0.0.1:${METRICS_PORT}, [fd00::1]:${METRICS_PORT} or :${METRICS_PORT}, or 0 for no metrics; port ${PROBE_ADDRESS.port} is that of the probes`,
         }),
       }),
@@ -293,7 +347,7 @@ const devicePlugin = z
     ...rules({
       // The API server also tries the rule on the default, {}, before it fills in the defaults within.
       rule: "!(has(self.setPreload) && self.setPreload && has(self.mountOnload) && self.mountOnload)",
-      message: "setPreload and mountOnload exclude each other: set setPreload to false to use mountOnload",
+      message: "setPreload and mountOnload are mutually exclusive: set setPreload to false to use mountOnload",
     }),
   });
 
@@ -308,7 +362,7 @@ const drain = z.object({
   }),
   force: z.boolean().default(false).meta({
     description:
-      "Also evicts pods that no controller would make again, and after timeoutSeconds deletes pods that a PodDisruptionBudget protects.",
+      "Also evicts pods that no controller would recreate, and after timeoutSeconds deletes pods that a PodDisruptionBudget protects.",
   }),
 });
 
@@ -317,7 +371,7 @@ const upgrade = z.object({
     description:
       "How many nodes may be without Onload at the same time: a number, or a percentage of the selected nodes (rounded down, at least one). Nodes that are failed, cordoned or not Ready count too.",
     ...rules({
-      rule: "type(self) == int ? self >= 1 : self.matches('^([1-9][0-9]?|100)%$')",
+      rule: "type(self) == int ? self >= 1 && self <= 2147483647 : self.matches('^([1-9][0-9]?|100)%$')",
       message:
         "maxUnavailable must be at least 1, or from 1% to 100%: to stop an upgrade, set spec.upgrade.paused to true",
     }),
@@ -325,7 +379,7 @@ const upgrade = z.object({
   paused: z
     .boolean()
     .default(false)
-    .meta({ description: "Leaves nodes of an older version alone. Nodes in between finish their way." }),
+    .meta({ description: "Leaves nodes of an older version alone. Nodes that are being upgraded are finished." }),
   drain: drain.prefault({}).meta({ description: "How pods that hold amd.com/onload leave a node before its upgrade." }),
   stepTimeoutSeconds: int32(1).default(900).meta({
     description: "How long any other step of a node may take, such as loading a module, before the node has failed.",
@@ -339,17 +393,39 @@ const upgrade = z.object({
 /** spec of an Onload resource. */
 export const onloadSpec = z
   .object({
-    selector: z.record(z.string(), text()).meta({
-      maxProperties: 64,
-      description: "Labels of the nodes that get Onload; a node must have all of them.",
-      ...rules({
-        rule: "size(self) > 0",
-        message: "selector must have at least one node label, such as node-role.kubernetes.io/worker: ''",
+    selector: z
+      .record(
+        z.string(),
+        text().meta(
+          rules({
+            rule: matches(LABEL_VALUE),
+            message:
+              "values of selector must be label values: at most 63 letters, digits, '-', '_' and '.', with a letter or digit at each end, or nothing",
+          }),
+        ),
+      )
+      .meta({
+        maxProperties: 64,
+        description: "Labels of the nodes that get Onload; a node must have all of them.",
+        ...rules(
+          {
+            rule: "size(self) > 0",
+            message: "selector must have at least one node label, such as node-role.kubernetes.io/worker: ''",
+          },
+          {
+            // The rest of a key's form costs too much here: see admission/selector.yaml, and preflight.ts.
+            rule: `self.all(k, k != '' && size(k) <= ${MAX_LABEL_KEY})`,
+            message: "keys of selector must be label keys, such as node-role.kubernetes.io/worker",
+          },
+        ),
       }),
-    }),
     serviceAccountName: text(253).meta({
       description:
         "ServiceAccount of the pods that load modules and run the device plugin. It must exist in the same namespace and may run privileged pods.",
+      ...rules({
+        rule: `self == '' || ${matches(OBJECT_NAME)}`,
+        message: "serviceAccountName must be the name of a ServiceAccount: lower-case letters, digits, '-' and '.'",
+      }),
     }),
     onload: onload.meta({ description: "The version of Onload and the images that it is in." }),
     devicePlugin: devicePlugin.prefault({}),
@@ -358,6 +434,10 @@ export const onloadSpec = z
       .optional()
       .meta({
         maxItems: 16,
+        ...rules({
+          rule: "self.all(secret, has(secret.name) && secret.name != '')",
+          message: "each of imagePullSecrets must have a name",
+        }),
         description:
           "Secrets for pulling the images. KMM takes one: the first is used for the kernel module images, and to build and push them. On OpenShift it then replaces the logins that builds have by themselves, so it must have one for every registry that a build uses.",
       }),

@@ -11,45 +11,46 @@ import file8 from "./admission/node-labels.yaml" with { type: "text" };
 import file9 from "./admission/objects.yaml" with { type: "text" };
 import file10 from "./admission/own-nodes.yaml" with { type: "text" };
 import file11 from "./admission/own-objects.yaml" with { type: "text" };
-import file12 from "./before-1.30/kustomization.yaml" with { type: "text" };
-import file13 from "./crd/kustomization.yaml" with { type: "text" };
-import file14 from "./crd/onload.amd.com_onloads.yaml" with { type: "text" };
-import file15 from "./default/kustomization.yaml" with { type: "text" };
-import file16 from "./manager/deployment.yaml" with { type: "text" };
-import file17 from "./manager/kustomization.yaml" with { type: "text" };
-import file18 from "./manager/namespace.yaml" with { type: "text" };
-import file19 from "./network-policy/kustomization.yaml" with { type: "text" };
-import file20 from "./network-policy/operator.yaml" with { type: "text" };
-import file21 from "./olm/annotations.yaml" with { type: "text" };
-import file22 from "./olm/clusterserviceversion.yaml" with { type: "text" };
-import file23 from "./olm/dependencies.yaml" with { type: "text" };
-import file24 from "./olm/scorecard.yaml" with { type: "text" };
-import file25 from "./openshift/kustomization.yaml" with { type: "text" };
-import file26 from "./openshift/privileged-scc.yaml" with { type: "text" };
-import file27 from "./prometheus/dashboard.yaml" with { type: "text" };
-import file28 from "./prometheus/kustomization.yaml" with { type: "text" };
-import file29 from "./prometheus/metrics-service.yaml" with { type: "text" };
-import file30 from "./prometheus/monitors.yaml" with { type: "text" };
-import file31 from "./prometheus/rules.yaml" with { type: "text" };
-import file32 from "./rbac/kustomization.yaml" with { type: "text" };
-import file33 from "./rbac/leader-election-role.yaml" with { type: "text" };
-import file34 from "./rbac/manager-role.yaml" with { type: "text" };
-import file35 from "./rbac/service-account.yaml" with { type: "text" };
-import file36 from "./rbac/user-roles.yaml" with { type: "text" };
-import file37 from "./samples/in-cluster-build/dockerfile.yaml" with { type: "text" };
-import file38 from "./samples/in-cluster-build/kustomization.yaml" with { type: "text" };
-import file39 from "./samples/in-cluster-build/onload.yaml" with { type: "text" };
-import file40 from "./samples/namespace/kustomization.yaml" with { type: "text" };
-import file41 from "./samples/namespace/namespace.yaml" with { type: "text" };
-import file42 from "./samples/namespace/service-account.yaml" with { type: "text" };
-import file43 from "./samples/onload/kustomization.yaml" with { type: "text" };
-import file44 from "./samples/onload/onload_v1alpha1_onload.yaml" with { type: "text" };
-import file45 from "./samples/pod/kustomization.yaml" with { type: "text" };
-import file46 from "./samples/pod/pod.yaml" with { type: "text" };
-import file47 from "./samples/profiles/kustomization.yaml" with { type: "text" };
-import file48 from "./samples/profiles/latency.yaml" with { type: "text" };
-import file49 from "./secure-metrics/kustomization.yaml" with { type: "text" };
-import file50 from "./secure-metrics/roles.yaml" with { type: "text" };
+import file12 from "./admission/selector.yaml" with { type: "text" };
+import file13 from "./before-1.30/kustomization.yaml" with { type: "text" };
+import file14 from "./crd/kustomization.yaml" with { type: "text" };
+import file15 from "./crd/onload.amd.com_onloads.yaml" with { type: "text" };
+import file16 from "./default/kustomization.yaml" with { type: "text" };
+import file17 from "./manager/deployment.yaml" with { type: "text" };
+import file18 from "./manager/kustomization.yaml" with { type: "text" };
+import file19 from "./manager/namespace.yaml" with { type: "text" };
+import file20 from "./network-policy/kustomization.yaml" with { type: "text" };
+import file21 from "./network-policy/operator.yaml" with { type: "text" };
+import file22 from "./olm/annotations.yaml" with { type: "text" };
+import file23 from "./olm/clusterserviceversion.yaml" with { type: "text" };
+import file24 from "./olm/dependencies.yaml" with { type: "text" };
+import file25 from "./olm/scorecard.yaml" with { type: "text" };
+import file26 from "./openshift/kustomization.yaml" with { type: "text" };
+import file27 from "./openshift/privileged-scc.yaml" with { type: "text" };
+import file28 from "./prometheus/dashboard.yaml" with { type: "text" };
+import file29 from "./prometheus/kustomization.yaml" with { type: "text" };
+import file30 from "./prometheus/metrics-service.yaml" with { type: "text" };
+import file31 from "./prometheus/monitors.yaml" with { type: "text" };
+import file32 from "./prometheus/rules.yaml" with { type: "text" };
+import file33 from "./rbac/kustomization.yaml" with { type: "text" };
+import file34 from "./rbac/leader-election-role.yaml" with { type: "text" };
+import file35 from "./rbac/manager-role.yaml" with { type: "text" };
+import file36 from "./rbac/service-account.yaml" with { type: "text" };
+import file37 from "./rbac/user-roles.yaml" with { type: "text" };
+import file38 from "./samples/in-cluster-build/dockerfile.yaml" with { type: "text" };
+import file39 from "./samples/in-cluster-build/kustomization.yaml" with { type: "text" };
+import file40 from "./samples/in-cluster-build/onload.yaml" with { type: "text" };
+import file41 from "./samples/namespace/kustomization.yaml" with { type: "text" };
+import file42 from "./samples/namespace/namespace.yaml" with { type: "text" };
+import file43 from "./samples/namespace/service-account.yaml" with { type: "text" };
+import file44 from "./samples/onload/kustomization.yaml" with { type: "text" };
+import file45 from "./samples/onload/onload_v1alpha1_onload.yaml" with { type: "text" };
+import file46 from "./samples/pod/kustomization.yaml" with { type: "text" };
+import file47 from "./samples/pod/pod.yaml" with { type: "text" };
+import file48 from "./samples/profiles/kustomization.yaml" with { type: "text" };
+import file49 from "./samples/profiles/latency.yaml" with { type: "text" };
+import file50 from "./secure-metrics/kustomization.yaml" with { type: "text" };
+import file51 from "./secure-metrics/roles.yaml" with { type: "text" };
 
 /** Texts of the manifests by their path below internal/manifests. */
 export const FILES: Readonly<Record<string, string>> = {
@@ -65,43 +66,44 @@ export const FILES: Readonly<Record<string, string>> = {
   "admission/objects.yaml": file9,
   "admission/own-nodes.yaml": file10,
   "admission/own-objects.yaml": file11,
-  "before-1.30/kustomization.yaml": file12,
-  "crd/kustomization.yaml": file13,
-  "crd/onload.amd.com_onloads.yaml": file14,
-  "default/kustomization.yaml": file15,
-  "manager/deployment.yaml": file16,
-  "manager/kustomization.yaml": file17,
-  "manager/namespace.yaml": file18,
-  "network-policy/kustomization.yaml": file19,
-  "network-policy/operator.yaml": file20,
-  "olm/annotations.yaml": file21,
-  "olm/clusterserviceversion.yaml": file22,
-  "olm/dependencies.yaml": file23,
-  "olm/scorecard.yaml": file24,
-  "openshift/kustomization.yaml": file25,
-  "openshift/privileged-scc.yaml": file26,
-  "prometheus/dashboard.yaml": file27,
-  "prometheus/kustomization.yaml": file28,
-  "prometheus/metrics-service.yaml": file29,
-  "prometheus/monitors.yaml": file30,
-  "prometheus/rules.yaml": file31,
-  "rbac/kustomization.yaml": file32,
-  "rbac/leader-election-role.yaml": file33,
-  "rbac/manager-role.yaml": file34,
-  "rbac/service-account.yaml": file35,
-  "rbac/user-roles.yaml": file36,
-  "samples/in-cluster-build/dockerfile.yaml": file37,
-  "samples/in-cluster-build/kustomization.yaml": file38,
-  "samples/in-cluster-build/onload.yaml": file39,
-  "samples/namespace/kustomization.yaml": file40,
-  "samples/namespace/namespace.yaml": file41,
-  "samples/namespace/service-account.yaml": file42,
-  "samples/onload/kustomization.yaml": file43,
-  "samples/onload/onload_v1alpha1_onload.yaml": file44,
-  "samples/pod/kustomization.yaml": file45,
-  "samples/pod/pod.yaml": file46,
-  "samples/profiles/kustomization.yaml": file47,
-  "samples/profiles/latency.yaml": file48,
-  "secure-metrics/kustomization.yaml": file49,
-  "secure-metrics/roles.yaml": file50,
+  "admission/selector.yaml": file12,
+  "before-1.30/kustomization.yaml": file13,
+  "crd/kustomization.yaml": file14,
+  "crd/onload.amd.com_onloads.yaml": file15,
+  "default/kustomization.yaml": file16,
+  "manager/deployment.yaml": file17,
+  "manager/kustomization.yaml": file18,
+  "manager/namespace.yaml": file19,
+  "network-policy/kustomization.yaml": file20,
+  "network-policy/operator.yaml": file21,
+  "olm/annotations.yaml": file22,
+  "olm/clusterserviceversion.yaml": file23,
+  "olm/dependencies.yaml": file24,
+  "olm/scorecard.yaml": file25,
+  "openshift/kustomization.yaml": file26,
+  "openshift/privileged-scc.yaml": file27,
+  "prometheus/dashboard.yaml": file28,
+  "prometheus/kustomization.yaml": file29,
+  "prometheus/metrics-service.yaml": file30,
+  "prometheus/monitors.yaml": file31,
+  "prometheus/rules.yaml": file32,
+  "rbac/kustomization.yaml": file33,
+  "rbac/leader-election-role.yaml": file34,
+  "rbac/manager-role.yaml": file35,
+  "rbac/service-account.yaml": file36,
+  "rbac/user-roles.yaml": file37,
+  "samples/in-cluster-build/dockerfile.yaml": file38,
+  "samples/in-cluster-build/kustomization.yaml": file39,
+  "samples/in-cluster-build/onload.yaml": file40,
+  "samples/namespace/kustomization.yaml": file41,
+  "samples/namespace/namespace.yaml": file42,
+  "samples/namespace/service-account.yaml": file43,
+  "samples/onload/kustomization.yaml": file44,
+  "samples/onload/onload_v1alpha1_onload.yaml": file45,
+  "samples/pod/kustomization.yaml": file46,
+  "samples/pod/pod.yaml": file47,
+  "samples/profiles/kustomization.yaml": file48,
+  "samples/profiles/latency.yaml": file49,
+  "secure-metrics/kustomization.yaml": file50,
+  "secure-metrics/roles.yaml": file51,
 };

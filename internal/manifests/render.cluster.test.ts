@@ -204,6 +204,80 @@ function originalDeployment(namespace: string, labels: Record<string, string>): 
   };
 }
 
+test("a selector with a key that no label can have is rejected, and one that was stored before can be corrected", async () => {
+  await cluster.apply(render("crd"));
+  const namespace = await cluster.createNamespace("selecting");
+  const onloads = `/apis/onload.amd.com/v1alpha1/namespaces/${namespace}/onloads`;
+  const resource = (name: string, key: string): object => ({
+    apiVersion: "onload.amd.com/v1alpha1",
+    kind: "Onload",
+    metadata: { name },
+    spec: {
+      selector: { [key]: "" },
+      serviceAccountName: "sa",
+      onload: { kernelMappings: [{ regexp: ".*", kernelModuleImage: "m:1" }], userImage: "u:1", version: "1" },
+    },
+  });
+  const verdict = async (key: string): Promise<string> => {
+    try {
+      await cluster.request("POST", `${onloads}?dryRun=All`, { body: resource("a", key) });
+      return "";
+    } catch (error) {
+      if (!(error instanceof RequestError)) throw error;
+      return error.message;
+    }
+  };
+  await cluster.request("POST", onloads, { body: resource("before", "bad key!") });
+  await cluster.apply(admission("selector"));
+  await poll(async () => (await verdict("bad key!")) !== "", { what: "the policy being in force" });
+  // What a label key is, the API server knows itself.
+  const isLabelKey = async (key: string): Promise<boolean> => {
+    const body = { metadata: { name: "probe", labels: { [key]: "" } } };
+    const path = `/api/v1/namespaces/${namespace}/configmaps?dryRun=All`;
+    return cluster.request("POST", path, { body }).then(
+      () => true,
+      () => false,
+    );
+  };
+  const long = "a".repeat(63);
+  const keys = [
+    "a",
+    "a/b",
+    "node-role.kubernetes.io/worker",
+    long,
+    `${long}a`,
+    `${long}/a`,
+    `a/${long}a`,
+    "A",
+    "A/b",
+  ].concat([
+    "a b",
+    " a",
+    "a/",
+    "/a",
+    "a/b/c",
+    "-a",
+    "a-",
+    "a_",
+    "a.b",
+    "a..b/c",
+    "a.b.c/D_e",
+    "é",
+    "a\n",
+    "a:b",
+    "1",
+    "a,b",
+  ]);
+  const verdicts = await Promise.all(keys.map(async (key) => [key, (await verdict(key)) === ""]));
+  expect(verdicts).toEqual(await Promise.all(keys.map(async (key) => [key, await isLabelKey(key)])));
+  expect(await verdict("bad key!")).toContain("keys of spec.selector must be label keys, such as node-role");
+  const merge = (body: object): Promise<unknown> =>
+    cluster.request("PATCH", `${onloads}/before`, { contentType: "merge", body });
+  await merge({ metadata: { labels: { a: "b" } } });
+  await merge({ spec: { selector: { "bad key!": null, good: "yes" } } });
+  await cluster.request("DELETE", `${onloads}/before`);
+});
+
 test("a name that does not fit with its namespace is rejected, with the reason", async () => {
   await cluster.apply(render("crd"));
   await cluster.apply(admission("name-length"));

@@ -52,8 +52,8 @@ describe("render", () => {
     const named = (kind: string): Rendered[] => objects(render("admission")).filter((object) => object.kind === kind);
     const names = (kind: string): string[] => named(kind).map(({ metadata }) => metadata.name);
     const policies = names("ValidatingAdmissionPolicy");
-    // These two protect from mistakes in a resource, and nodes from nobody.
-    const others = ["onload-operator-annotations", "onload-operator-name-length"];
+    // These protect from mistakes in a resource, and nodes from nobody.
+    const others = ["onload-operator-annotations", "onload-operator-name-length", "onload-operator-selector"];
     expect(policies.filter((name) => !others.includes(name))).toEqual([...PROTECTING_POLICIES]);
     expect(names("ValidatingAdmissionPolicyBinding")).toEqual(policies);
     for (const { metadata, spec } of named("ValidatingAdmissionPolicyBinding")) {
@@ -139,7 +139,7 @@ describe("render", () => {
       "# The labels of the original operator, so that this Deployment replaces that of the original.",
     );
     expect(lines).toContain(
-      'message: "setPreload and mountOnload exclude each other: set setPreload to false to use mountOnload"',
+      'message: "setPreload and mountOnload are mutually exclusive: set setPreload to false to use mountOnload"',
     );
   });
 

@@ -3,6 +3,7 @@ import { sharedControlPlane, type Cluster } from "../../testcluster/index.ts";
 import { poll } from "../../testcluster/lib/poll.ts";
 import type { KubeObject, Pod } from "../../api/core.ts";
 import { PLUGIN_NAME_LABEL, VERSION_LABEL, devicePluginName, pluginLabel } from "../../api/names.ts";
+import { onloadCrd } from "../../api/crd.ts";
 import { withDefaults, type Onload, type OnloadSpecInput } from "../../api/onload.ts";
 import { desiredDaemonSet } from "./daemonset.ts";
 import { KMM_1 } from "../testing/kmm.ts";
@@ -131,4 +132,138 @@ describe("the DaemonSet", () => {
     const twice = await apply(daemonSets(), body);
     expect(twice.metadata.generation).toBe(once.metadata.generation!);
   });
+});
+
+/** Values that a field may be given by mistake, or by somebody who looks for a way in. */
+const ODD: readonly unknown[] = [
+  "",
+  " ",
+  "a",
+  "A",
+  "a b",
+  "a/b",
+  "a:b",
+  "a..b",
+  "-a",
+  "a-",
+  "0",
+  "-1",
+  "1e3",
+  "5%",
+  "é",
+  "a\n",
+  "a\u0000b",
+  "$(HOME)",
+
+  "/",
+  "/a",
+  "/a/../b",
+  "a".repeat(64),
+  "a".repeat(300),
+  "Exists",
+  "Equal",
+  "NoExecute",
+  "1Gi",
+  "-1Gi",
+  "10.0.0.1:80",
+
+  "registry.example.com/UPPER CASE",
+  "Registry/a:b",
+  "a/B",
+  "a@sha256:1",
+  "300.1.1.1:80",
+  "[::1]:80",
+  "[:::]:80",
+  -1,
+  0,
+  1,
+  2000,
+  2147483647,
+  2147483648,
+  4294967296,
+  true,
+  false,
+];
+
+/** Rules can compare quantities only since Kubernetes 1.29. The status quotes this refusal. */
+const BEYOND_RULES = /resources\.requests: Invalid value: .* must be less than or equal to \w+ limit/;
+
+/** A resource's form, from the CRD itself: the API server of a test tells nothing that the cluster does not have. */
+interface Form {
+  type?: string;
+  properties?: Record<string, Form>;
+  additionalProperties?: Form;
+  items?: Form;
+}
+
+/** Every field that has no fields of its own, as a path of names; lists have one item. */
+function fields(form: Form, path: readonly string[] = []): string[][] {
+  if (form.items) return fields(form.items, [...path, "0"]);
+  if (form.additionalProperties) return [[...path, "memory"]];
+  const inner = Object.entries(form.properties ?? {});
+  return inner.length === 0 ? [[...path]] : inner.flatMap(([name, each]) => fields(each, [...path, name]));
+}
+
+/** A copy of a value with one field set; what is not there on the way is made. */
+function withField(value: any, [name, ...rest]: readonly string[], field: unknown): any {
+  if (name === undefined) return field;
+  const copy = Array.isArray(value) ? [...value] : /^\d+$/.test(name) ? [] : { ...value };
+  copy[name] = withField(copy[name], rest, field);
+  return copy;
+}
+
+test("whatever the API server admits in a resource, it also admits in the objects that follow from it", async () => {
+  const crd = onloadCrd();
+  await cluster.apply(JSON.stringify(crd));
+  const form = crd.spec.versions[0]!.schema!.openAPIV3Schema!.properties!["spec"] as Form;
+  const { spec } = onload("1");
+  const trials = fields(form).flatMap((path) => [
+    ...ODD.map((value) => ({ path, spec: withField(spec, path, value) })),
+    ...(path.at(-1) === "memory"
+      ? ["", "cpu", "a b", "amd.com/onload"].map((key) => ({
+          path,
+          spec: withField(spec, [...path.slice(0, -1), key], "1"),
+        }))
+      : []),
+  ]);
+  expect(trials.length).toBeGreaterThan(1000);
+  const verdict = async (path: string, body: object): Promise<string> => {
+    const answer = cluster.request("POST", `${path}?dryRun=All&fieldValidation=Strict`, { body });
+    return answer.then(
+      () => "",
+      (error: Error) => error.message,
+    );
+  };
+  const base = { apiVersion: "onload.amd.com/v1alpha1", kind: "Onload", metadata: { name: "trial", namespace } };
+  const wrong: object[] = [];
+  let admitted = 0;
+  const judge = async ({ path, spec: tried }: (typeof trials)[number]): Promise<void> => {
+    const onloads = `/apis/onload.amd.com/v1alpha1/namespaces/${namespace}/onloads`;
+    if ((await verdict(onloads, { ...base, spec: tried })) !== "") return;
+    admitted++;
+    const resource = withDefaults({ ...base, metadata: { ...base.metadata, uid: crypto.randomUUID() }, spec: tried });
+    const modules = desiredModules(resource, KMM_1);
+    const daemonSet = desiredDaemonSet(
+      resource,
+      resource.spec.devicePlugin.devicePluginImage || "registry/onloadctl:1",
+    );
+    daemonSet.metadata.name = "trial";
+    const refusals = await Promise.all([
+      verdict(`/apis/apps/v1/namespaces/${namespace}/daemonsets`, daemonSet),
+      ...[modules.onload, modules.sfc].map((module) =>
+        module
+          ? verdict(`/apis/kmm.sigs.x-k8s.io/v1beta1/namespaces/${namespace}/modules`, {
+              ...module,
+              metadata: { ...module.metadata, name: `trial-${module.metadata.name}` },
+            })
+          : "",
+      ),
+    ]);
+    const refusal = refusals.find((text) => text !== "" && !BEYOND_RULES.test(text));
+    const value = path.reduce((is: any, name) => is?.[name], tried);
+    if (refusal !== undefined) wrong.push({ field: path.join("."), value, refusal: refusal.slice(0, 400) });
+  };
+  for (let at = 0; at < trials.length; at += 50) await Promise.all(trials.slice(at, at + 50).map(judge));
+  expect(wrong).toEqual([]);
+  expect(admitted).toBeGreaterThan(200);
 });

@@ -1,8 +1,10 @@
 /** What is wrong with a whole Onload resource or its cluster, found before any node is looked at. */
 import { errorText } from "../../cli/errors.ts";
+import { printable } from "../../cli/printable.ts";
 import type { DeepReadonly } from "../../api/core.ts";
 import { hostOnloadPathProblem, kubeletDirProblem } from "../../api/host-paths.ts";
 import { nameProblem, withDefaults, type Onload } from "../../api/onload.ts";
+import { LABEL_KEY } from "../../api/references.ts";
 import { REASON, type Reason } from "../../api/reasons.ts";
 import type { ClusterClient } from "../cache/cluster-client.ts";
 import { SERVICE_ACCOUNTS } from "../../kube/resource.ts";
@@ -35,9 +37,16 @@ export function readOnload(raw: DeepReadonly<RawOnload>): ReadOnload {
   }
 }
 
-/** The CRD of the original takes an empty selector. To take it for none would let go of every node. */
+/**
+ * The CRD of the original takes an empty selector, and one with keys that no label has. To take them as they are would let
+ * go of every node.
+ */
 function selectorProblem(onload: DeepReadonly<Onload>): string | undefined {
-  return selectorsOf(onload) ? undefined : "spec.selector is empty: it must name a label at least";
+  if (!selectorsOf(onload)) return "spec.selector is empty: it must name a label at least";
+  const wrong = Object.keys(onload.spec.selector).find((key) => !LABEL_KEY.test(key));
+  return (
+    wrong && `spec.selector has the key ${JSON.stringify(printable(wrong, 100))}, which no label of a node can have`
+  );
 }
 
 /** A resource may have been stored before the CRD had its rules for paths of the node. */
