@@ -1,7 +1,7 @@
 import { startControlPlane, startKmm, startKwok } from "../internal/testcluster/index.ts";
 import { advertiseDevices } from "../internal/testcluster/kwok-devices.ts";
 import { freePorts } from "../internal/testcluster/lib/ports.ts";
-import { output } from "../internal/testcluster/lib/command.ts";
+import { output, run } from "../internal/testcluster/lib/command.ts";
 import { poll } from "../internal/testcluster/lib/poll.ts";
 import { progress } from "../internal/testcluster/lib/progress.ts";
 import type { Shown } from "./demo-real.ts";
@@ -9,7 +9,7 @@ import { watchUntilReady } from "./demo-watch.ts";
 
 /**
  * Shows the operator with fake nodes (kwok), on which no container can run. The operator is a process beside the real
- * control plane. A stand-in for the kubelets offers the devices of plugin pods that only appear to run.
+ * control plane. Simulated kubelets offer the devices of plugin pods that only appear to run.
  */
 export async function showOnFakeNodes(executable: string, signal: AbortSignal): Promise<Shown> {
   const plane = await startControlPlane({ signal });
@@ -62,6 +62,11 @@ export async function showOnFakeNodes(executable: string, signal: AbortSignal): 
     }
     await watchUntilReady(plane, signal);
     console.log(await plane.kubectl(["get", "onload", "-A"]));
+    const env = { KUBECONFIG: plane.kubeconfigPath };
+    for (const args of [["status"], ["plan", "--delete"]]) {
+      console.log(`\n$ onloadctl ${args.join(" ")}`);
+      console.log((await run([executable, ...args], { env, allowFailure: true })).stdout);
+    }
     console.log(await plane.kubectl(["get", "nodes", "-L", "onload.amd.com/onload-runtime.onload"]));
   } catch (error) {
     await stop();
@@ -70,6 +75,7 @@ export async function showOnFakeNodes(executable: string, signal: AbortSignal): 
   return {
     kubeconfigPath: plane.kubeconfigPath,
     commands: [
+      "onloadctl status --watch",
       "kubectl get onload -n onload-runtime onload -o wide",
       "kubectl get modules,daemonsets,pods -n onload-runtime",
       "kubectl events -n onload-runtime",

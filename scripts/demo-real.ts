@@ -4,6 +4,7 @@ import type { NodeCluster } from "../internal/testcluster/index.ts";
 import { output } from "../internal/testcluster/lib/command.ts";
 import { poll } from "../internal/testcluster/lib/poll.ts";
 import { progress } from "../internal/testcluster/lib/progress.ts";
+import { showUpgrade } from "./demo-upgrade.ts";
 import { watchUntilReady } from "./demo-watch.ts";
 
 /** What the demo leaves running. */
@@ -19,7 +20,7 @@ export interface Shown {
 const version = "9.2.0";
 const operatorNamespace = "onload-operator-system";
 
-/** Goes from nothing to a pod that has Onload on a real node. Throws if any step fails. */
+/** Goes from nothing to a pod that has Onload on a real node, and on to the next version. Throws if any step fails. */
 export async function showOnRealNode(executable: string, signal: AbortSignal): Promise<Shown> {
   const cluster = await startNodeCluster({
     kmm: true,
@@ -28,14 +29,16 @@ export async function showOnRealNode(executable: string, signal: AbortSignal): P
     progress,
   });
   try {
+    progress("Simulated here: modprobe, the device files, the NIC, and Onload's own files. Everything else is real.");
     progress(`Node ${cluster.node.name} is Ready:`);
     console.log(await cluster.plane.kubectl(["get", "nodes", "-o", "wide"]));
     const operatorImage = await buildImages(cluster, executable);
     await installOperator(cluster, executable, operatorImage, signal);
-    await applySample(cluster, executable);
+    const sample = await applySample(cluster, executable);
     await watchUntilReady(cluster.plane, signal);
     await showState(cluster);
     await runPod(cluster, signal);
+    await showUpgrade(cluster, executable, sample, [version, "9.2.1"], signal);
   } catch (error) {
     if (!signal.aborted) await showDiagnostics(cluster);
     await cluster.stop();
@@ -44,12 +47,14 @@ export async function showOnRealNode(executable: string, signal: AbortSignal): P
   return {
     kubeconfigPath: cluster.plane.kubeconfigPath,
     commands: [
+      "onloadctl status --watch",
+      "onloadctl plan --delete",
+      "kubectl logs deployment/trader          # a pod that uses Onload; delete it, evict it, scale it",
       "kubectl get onload -n onload-runtime onload -o wide",
       "kubectl get modules,daemonsets,pods -n onload-runtime",
       "kubectl events -n onload-runtime",
       `kubectl logs -n ${operatorNamespace} deployment/onload-operator-controller-manager`,
       `kubectl describe node ${cluster.node.name}`,
-      "kubectl logs test",
     ],
     stop: () => cluster.stop(),
   };
@@ -57,7 +62,7 @@ export async function showOnRealNode(executable: string, signal: AbortSignal): P
 
 async function buildImages({ images, node }: NodeCluster, executable: string): Promise<string> {
   progress(
-    `onloadctl build-images all --onload=TREE --registry=${node.registry} --push, with a stand-in for Onload's tree:`,
+    `onloadctl build-images all --onload=TREE --registry=${node.registry} --push, of a simulated source tree of Onload:`,
   );
   const snippet = await images.onload(executable, version);
   console.log(snippet);
@@ -86,7 +91,7 @@ async function installOperator(
 }
 
 /** Applies the sample with this cluster's registry, and with a regular expression that fits any kernel. */
-async function applySample({ plane, node }: NodeCluster, executable: string): Promise<void> {
+async function applySample({ plane, node }: NodeCluster, executable: string): Promise<string> {
   progress("onloadctl manifests sample namespace | kubectl apply --server-side -f -");
   await plane.apply(await output([executable, "manifests", "sample", "namespace"]));
   const sample = await output([executable, "manifests", "sample", "onload"]);
@@ -95,6 +100,7 @@ async function applySample({ plane, node }: NodeCluster, executable: string): Pr
     .replaceAll(/regexp: .*/g, () => "regexp: '^.*$'");
   progress(`onloadctl manifests sample, with registry ${node.registry}, any kernel | kubectl apply --server-side -f -`);
   await plane.apply(adapted);
+  return adapted;
 }
 
 async function showState({ plane, node }: NodeCluster): Promise<void> {

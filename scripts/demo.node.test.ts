@@ -6,7 +6,7 @@ import { checkout } from "../internal/testcluster/lib/paths.ts";
 
 const demo = join(checkout, "scripts/demo");
 
-test("the demo comes true and leaves nothing behind", async () => {
+test("everything in the demo works, and it leaves nothing behind", async () => {
   const child = Bun.spawn([demo, "--once"], { stdio: ["ignore", "pipe", "pipe"] });
   const [out, err, code] = await Promise.all([
     new Response(child.stdout).text(),
@@ -17,6 +17,12 @@ test("the demo comes true and leaves nothing behind", async () => {
   expect(out).toContain("Allocatable amd.com/onload: 100");
   expect(out).toContain("/dev/onload: character device");
   expect(out).toContain("mapped library: /opt/onload/usr/lib64/libonload.so");
+  expect(out).toContain("Simulated here:");
+  for (const command of ["status", "plan -f "]) expect(out).toContain(`$ onloadctl ${command}`);
+  expect(out).toMatch(/pod default\/trader-\S+: budget trading-hours allows no disruption now/);
+  expect(out).toMatch(/Node \S+: evicted pod default\/trader-/);
+  expect(out).toContain('~ spec.onload.version: "9.2.0" -> "9.2.1"');
+  expect(out).toContain("Everything works");
   const [, kubeconfig = ""] = /KUBECONFIG=(\S+)/.exec(out) ?? [];
   expect(kubeconfig).toContain("/admin.kubeconfig");
   expect(existsSync(dirname(dirname(kubeconfig)))).toBe(false);

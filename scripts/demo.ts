@@ -1,5 +1,6 @@
 /** Shows onloadctl on a real cluster, from an empty machine to a pod that has Onload; see the usage below. */
 import { once } from "node:events";
+import { dirname } from "node:path";
 import { builtExecutable } from "../internal/testcluster/lib/built.ts";
 import { output } from "../internal/testcluster/lib/command.ts";
 import { interruption } from "./lib/interruption.ts";
@@ -10,11 +11,11 @@ import { showOnRealNode } from "./demo-real.ts";
 import type { Shown } from "./demo-real.ts";
 import { tool } from "../internal/testcluster/tools/index.ts";
 
-const usage = `Show onloadctl on a real cluster: control plane, node, KMM, operator, and a pod that has Onload
+const usage = `Show onloadctl on a real cluster: control plane, node, KMM, operator, a pod that has Onload, and an upgrade
 
 USAGE ./scripts/demo [--once]
 
-  --once   End when everything has been shown; the exit code is 0 only if all of it came true.
+  --once   End when everything has been shown; the exit code is 0 only if all of it worked.
 
 Without --once the cluster stays until Ctrl-C. As root on Linux it has a real node, else fake ones (kwok).
 `;
@@ -45,7 +46,7 @@ try {
     progress(`No real node here: ${reason}. Fake nodes take its place; they run no container.`);
     shown = await showOnFakeNodes(executable, stop.signal);
   }
-  await summarise(shown);
+  await summarise(shown, executable);
   if (shown.leftOut !== undefined) code = 1;
   if (!isOnce) {
     progress("The cluster stays until Ctrl-C");
@@ -56,7 +57,7 @@ try {
   }
 } catch (error) {
   code = stop.signal.aborted ? 130 : 1;
-  console.error(stop.signal.aborted ? "Interrupted" : `Not everything came true: ${(error as Error).message}`);
+  console.error(stop.signal.aborted ? "Interrupted" : `Not everything worked: ${(error as Error).message}`);
 } finally {
   if (shown !== undefined) {
     progress("Stopping everything");
@@ -65,13 +66,16 @@ try {
 }
 process.exit(code);
 
-async function summarise({ kubeconfigPath, commands, leftOut }: Shown): Promise<void> {
+async function summarise({ kubeconfigPath, commands, leftOut }: Shown, executable: string): Promise<void> {
   const kubectl = await tool("kubectl");
-  const result = leftOut === undefined ? "Everything came true" : `All but this came true: ${leftOut}`;
+  const result =
+    leftOut === undefined
+      ? "Everything works"
+      : `Everything works, except for what could not be shown here: ${leftOut}`;
   console.log(`
 ${result}. Look around with:
 
-  export KUBECONFIG=${kubeconfigPath} PATH=${kubectl.replace(/\/kubectl$/, "")}:$PATH
+  export KUBECONFIG=${kubeconfigPath} PATH=${dirname(kubectl)}:${dirname(executable)}:$PATH
 ${commands.map((command) => `  ${command}`).join("\n")}
 `);
 }

@@ -43,6 +43,12 @@ export class Trader {
     });
   }
 
+  /** Waits until the Deployment's pod runs. */
+  async runs(): Promise<void> {
+    const runs = ({ status }: Pod): boolean => status?.phase === "Running";
+    await poll(async () => (await this.pods()).some(runs), { what: "The Deployment's pod", timeoutMs: 150_000 });
+  }
+
   /**
    * Waits until the Deployment's pod runs, has every device file, and has mapped the library of that version.
    *
