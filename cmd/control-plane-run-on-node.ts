@@ -20,6 +20,7 @@ export default defineSubcommand({
       does: "Whether the kernel can start crictl",
     },
   ],
+  service: true,
   async run({ args }) {
     const { becomeNodeProgram } = await import("../internal/controlplane/enter-node.ts");
     const [program = "", ...rest] = args.command;

@@ -59,6 +59,7 @@ export default defineSubcommand({
       load: async () => (await import("./control-plane-run-on-node.ts")).default,
     },
   },
+  service: true,
   async run({ args, signal, log }) {
     const crictlPath = args[FLAG.crictlPath];
     const intervalMs = durationFlag("interval", args.interval);

@@ -22,6 +22,7 @@ export default defineSubcommand({
   examples: [
     { run: `onloadctl device-plugin copy-executable --to=${EXECUTABLE_DIR}`, does: "Fill a volume of the pod" },
   ],
+  service: true,
   async run({ args, log }) {
     const to = args[FLAG.to];
     log.info("Copied the executable", { to, files: copyExecutable(fileOps, "/proc", to) });

@@ -39,6 +39,7 @@ export default defineSubcommand({
       does: "In the pod's init container, with the node's /opt/onload at /host/opt/onload",
     },
   ],
+  service: true,
   async run({ args, log }) {
     const version = args[FLAG.onloadVersion];
     // It becomes part of a folder's name and stands in a label elsewhere.

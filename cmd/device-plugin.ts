@@ -122,6 +122,7 @@ export default defineSubcommand({
       load: async () => (await import("./device-plugin-install.ts")).default,
     },
   },
+  service: true,
   async run({ args, signal, log }) {
     const maxPods = integerFlag(FLAG.maxPods, args[FLAG.maxPods], 0, 1_000_000);
     if (args[FLAG.setPreload] && args[FLAG.mountOnload]) {

@@ -63,7 +63,7 @@ async function known(): Promise<Map<string, Set<string>>> {
   const controller = new ControllerMetrics();
   const registries: Registry[] = [controller.registry, new PluginMetrics("1").registry];
   // The constructor registers its metrics in the registry that it is given.
-  expect(new OperatorMetrics(controller.registry)).toBeDefined();
+  expect(new OperatorMetrics(controller.registry, "1")).toBeDefined();
   const out = new Map<string, Set<string>>();
   for (const registry of registries) {
     for (const metric of registry.getMetricsAsArray() as unknown as {

@@ -68,6 +68,7 @@ export default defineSubcommand({
       does: "Run outside the cluster, with a kubeconfig",
     },
   ],
+  service: true,
   async run({ args, signal, log }) {
     const metricsAddress = parseBindAddress("metrics-bind-address", args["metrics-bind-address"]);
     const healthProbeAddress = parseBindAddress("health-probe-bind-address", args["health-probe-bind-address"]);

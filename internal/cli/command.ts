@@ -41,6 +41,8 @@ export interface Subcommand<A extends Args = Args> {
   examples?: Example[];
   /** Loaded only when asked for, so that no subcommand pays for another's packages. */
   subcommands?: Record<string, Lazy>;
+  /** Runs in a pod, where machines read its log: JSON by default, except on a terminal. */
+  service?: true;
   /** Returns the exit code; nothing means 0. */
   run?(context: Context<A>): Promise<number | void>;
 }
@@ -69,7 +71,7 @@ export const commonArgs = {
   "log-format": {
     type: "enum",
     options: ["text", "json"],
-    description: "Log format (default: text on a terminal, else json)",
+    description: "Log format (default: text; in pods: json)",
   },
 } as const satisfies Args;
 

@@ -26,7 +26,7 @@ export type LogFormat = "text" | "json";
 export type LogLevel = "debug" | "info" | "warn" | "error";
 
 export interface LogOptions {
-  /** Default: text on a terminal, else JSON. */
+  /** Default: text. */
   format?: LogFormat | undefined;
   /** Default: info. */
   level?: LogLevel | undefined;
@@ -53,8 +53,8 @@ export function createLogger(options: LogOptions = {}): Logger {
 }
 
 /** Writes each entry as one line, to standard error by default: consola's own reporters write to standard output too. */
-function reporter({ format, write, now = Date.now }: LogOptions): ConsolaReporter {
-  const json = (format ?? (standardError.isTTY ? "text" : "json")) === "json";
+function reporter({ format = "text", write, now = Date.now }: LogOptions): ConsolaReporter {
+  const json = format === "json";
   return {
     log({ type, args }) {
       const [message, fields] = args as [string, Fields];

@@ -87,7 +87,8 @@ async function runCommandLine(root: Subcommand, raw: string[], signal: AbortSign
   }
   const log = createLogger({
     level: args["log-level"] as LogLevel | undefined,
-    format: args["log-format"] as LogFormat | undefined,
+    format:
+      (args["log-format"] as LogFormat | undefined) ?? (command.service && !standardError.isTTY ? "json" : "text"),
   });
   return (await command.run({ args, signal, log })) ?? 0;
 }

@@ -46,7 +46,7 @@ test("usage reads as a person expects it", () => {
 
     Common flags:
       --log-level=debug|info|warn|error  Least severe log lines to write (default info)
-      --log-format=text|json             Log format (default: text on a terminal, else json)
+      --log-format=text|json             Log format (default: text; in pods: json)
       --help, -h                         Show this text
     "
   `);

@@ -1,5 +1,6 @@
 /** The operator as a whole: caches, what makes it look at a resource again, and the loop that does. */
 import { randomUUID } from "node:crypto";
+import { VERSION } from "../cli/version.ts";
 import type { Logger } from "../cli/log.ts";
 import { LEASE_NAME, OPERATOR_NAME } from "../api/names.ts";
 import { Controller } from "../controller/controller.ts";
@@ -19,6 +20,7 @@ import { OwnImage } from "./own-image.ts";
 import type { OperatorEnvironment } from "./plan.ts";
 import { OnloadReconciler } from "./reconcile.ts";
 import { EventReporter } from "./report/events.ts";
+import { RolloutLog } from "./report/rollout-log.ts";
 import { OperatorMetrics } from "./report/metrics.ts";
 import { allKeys, isIn, keysOfNodeName, watchAll } from "./watch/watches.ts";
 
@@ -108,7 +110,11 @@ export async function runOperator(options: OperatorOptions, signal: AbortSignal)
     client: writer,
     caches,
     pods,
-    reporter: new EventReporter(events, new OperatorMetrics(metrics.registry)),
+    reporter: new EventReporter(
+      events,
+      new OperatorMetrics(metrics.registry, VERSION),
+      new RolloutLog(log, () => systemClock.monotonic()),
+    ),
     environment,
     outdated: () => outdatedText(caches),
     now: () => systemClock.now(),

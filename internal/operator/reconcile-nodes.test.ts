@@ -6,7 +6,7 @@ import { ONLOADS } from "../api/resources.ts";
 import { CUSTOM_RESOURCE_DEFINITIONS, NAMESPACES, NODES, PODS } from "../kube/resource.ts";
 import type { RawOnload } from "./cache/caches.ts";
 import { refusal, type Call } from "./testing/memory-cluster.ts";
-import { imagesOf, KEY, ReconcilerBed } from "./testing/reconciler-bed.ts";
+import { imagesOf, KEY, LABELS, ReconcilerBed } from "./testing/reconciler-bed.ts";
 
 const PLUGIN = pluginLabel(KEY);
 const ONLOAD = onloadModuleLabel(KEY);
@@ -127,7 +127,7 @@ describe("pods that hold amd.com/onload", () => {
   });
 
   test.each([
-    ["that nobody would make again", ({ metadata }: Pod) => delete metadata.ownerReferences],
+    ["that nobody would recreate", ({ metadata }: Pod) => delete metadata.ownerReferences],
     ["that is on its way out", ({ metadata }: Pod) => (metadata.deletionTimestamp = "2026-01-01T00:00:00Z")],
   ])("are not asked to leave if it is one %s", async (_name, change) => {
     const bed = await draining({}, "app");
@@ -408,7 +408,7 @@ describe("steps", () => {
     await bed.reconcile();
     await bed.reconcile();
     expect(bed.events.filter(({ reason }) => reason === "NodeLabelled").length).toBe(1);
-    expect(await bed.metric("onload_operator_steps_total", { ...KEY, step: "Install" })).toEqual([1]);
+    expect(await bed.metric("onload_operator_steps_total", { ...LABELS, step: "Install" })).toEqual([1]);
   });
 });
 

@@ -14,7 +14,7 @@ import { DAEMON_SETS, NAMESPACES, NODES, PODS } from "../kube/resource.ts";
 import type { OnloadStatus } from "../api/onload.ts";
 import type { RawOnload } from "./cache/caches.ts";
 import { refusal, type Call } from "./testing/memory-cluster.ts";
-import { crashing, imagesOf, KEY, MODULE_REF, PLUGIN_REF, ReconcilerBed } from "./testing/reconciler-bed.ts";
+import { crashing, imagesOf, KEY, LABELS, MODULE_REF, PLUGIN_REF, ReconcilerBed } from "./testing/reconciler-bed.ts";
 
 /** A bed with a resource that is applied, and nodes that serve version v1. */
 async function serving(...nodes: string[]): Promise<ReconcilerBed> {
@@ -485,8 +485,8 @@ describe("a spec that cannot be read", () => {
     expect(bed.status?.lastReady?.version).toBe("v1");
     expect(bed.labels("n1")[pluginLabel(KEY)]).toBe("v1");
     expect(bed.events.map(({ reason }) => reason)).toContain("InvalidSpec");
-    expect(await bed.metric("onload_operator_degraded", KEY)).toEqual([1]);
-    expect(await bed.metric("onload_operator_nodes", { ...KEY, state: "Ready" })).toEqual([1]);
+    expect(await bed.metric("onload_operator_degraded", LABELS)).toEqual([1]);
+    expect(await bed.metric("onload_operator_nodes", { ...LABELS, state: "Ready" })).toEqual([1]);
   });
 
   test("does not keep its resource from being deleted, with its nodes clean", async () => {
@@ -617,8 +617,8 @@ describe("the end of a resource", () => {
     await bed.reconcile();
     bed.putLoader("n2", "v2", crashing(1));
     await bed.reconcile();
-    expect(await bed.metric("onload_operator_steps_total", KEY)).not.toEqual([]);
-    expect(await bed.metric("onload_operator_node_failures_total", KEY)).not.toEqual([]);
+    expect(await bed.metric("onload_operator_steps_total", LABELS)).not.toEqual([]);
+    expect(await bed.metric("onload_operator_node_failures_total", LABELS)).not.toEqual([]);
     bed.cluster.remove(ONLOADS, KEY);
     await bed.reconcile();
     expect((await bed.registry.metrics()).split("\n").filter((line) => line.includes('name="main"'))).toEqual([]);

@@ -18,6 +18,8 @@ export interface EventText {
   note: string;
   /** The node it is about. */
   node?: string;
+  /** The version of Onload it is about, if that is another than the resource's. */
+  version?: string;
 }
 
 /** What the last plan said of a node, kept only to tell what has changed since. */
@@ -64,7 +66,13 @@ export function eventOfStep(step: StepName, facts: NodeFacts): EventText | undef
   const event = STEP_EVENTS[step]?.(facts);
   if (!event) return undefined;
   const [reason, note] = event;
-  return { type: "Normal", reason, note: `Node ${facts.name}: ${note}`, node: facts.name };
+  return { type: "Normal", reason, note: `Node ${facts.name}: ${note}`, node: facts.name, ...versionOf(facts) };
+}
+
+/** The version that a node gets, or the one that leaves it. */
+function versionOf({ want, labels }: NodeFacts): Pick<EventText, "version"> {
+  const version = want ?? labels.onload ?? labels.plugin;
+  return version === undefined ? {} : { version };
 }
 
 /** Events of what has changed on a node since the last plan; a process's first plan has none. */
@@ -78,6 +86,7 @@ export function eventsOfChange(before: PreviousNodeState | undefined, plan: Node
       reason: EVENT_REASON.NodeReady,
       note: `Node ${facts.name}: runs ${facts.want} and offers amd.com/onload`,
       node: facts.name,
+      ...versionOf(facts),
     });
   }
   if (problem && problemKey(plan) !== before.problem) {
@@ -86,6 +95,7 @@ export function eventsOfChange(before: PreviousNodeState | undefined, plan: Node
       reason: problem.reason,
       note: `Node ${facts.name}: at ${state}: ${problem.message}`,
       node: facts.name,
+      ...versionOf(facts),
     });
   }
   return events;
@@ -96,7 +106,7 @@ export function eventOfCleaned(name: string): EventText {
   return {
     type: "Normal",
     reason: EVENT_REASON.NodeCleaned,
-    note: `Node ${name}: nothing of Onload is left`,
+    note: `Node ${name}: nothing of Onload remains`,
     node: name,
   };
 }

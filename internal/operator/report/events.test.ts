@@ -5,17 +5,27 @@ import { NODE_REASON } from "../../api/reasons.ts";
 import type { NodeFacts } from "../assess/facts.ts";
 import { planRollout } from "../rollout/plan.ts";
 import { bare, holder, module, NOW, policy, whole } from "../testing/facts.ts";
+import { createLogger } from "../../cli/log.ts";
+import { RolloutLog } from "./rollout-log.ts";
 import { EventReporter, type PreviousNodes } from "./events.ts";
 import { OperatorMetrics } from "./metrics.ts";
 
 const KEY = { namespace: "ns", name: "o" };
 const ONLOAD: KubeObject = { apiVersion: "onload.amd.com/v1alpha1", kind: "Onload", metadata: { ...KEY, uid: "u" } };
 
-/** A reporter, and what it has told. */
-function reporting(): { reporter: EventReporter; told: { type: string; reason: string; note: string }[] } {
+/** A reporter, what it has told, and the lines of its log. */
+function reporting() {
+  const lines: Record<string, unknown>[] = [];
+  const time = { now: NOW };
+  const log = createLogger({ format: "json", write: (line) => void lines.push(JSON.parse(line)) });
   const told: { type: string; reason: string; note: string }[] = [];
   const sink = { record: (_: unknown, event: { type: string; reason: string; note: string }) => void told.push(event) };
-  return { reporter: new EventReporter(sink, new OperatorMetrics(new Registry())), told };
+  return {
+    reporter: new EventReporter(sink, new OperatorMetrics(new Registry(), "1"), new RolloutLog(log, () => time.now)),
+    told,
+    lines,
+    time,
+  };
 }
 
 /** What is told of plans of these nodes, one after the other, as `TYPE REASON node`. */
@@ -62,4 +72,85 @@ test.each([
   const { reporter, told } = reporting();
   reporter.reportEviction(ONLOAD, "n", holder(), result, message);
   expect(told.map(({ type, reason, note }) => `${type} ${reason} ${note}`)).toEqual([...expected]);
+});
+
+test("the log has one line for each thing that happens, with resource, node and version", () => {
+  const { reporter, lines } = reporting();
+  const resource = { ...ONLOAD, spec: { onload: { version: "v2" } } };
+  const of = (nodes: NodeFacts[]) => planRollout(nodes, policy, NOW);
+  const flags = { ready: false, degraded: false };
+  const outdated = whole("v1", { name: "a", want: "v2" });
+  const step = { plan: of([outdated]).nodes[0]!, step: "UnlabelPlugin" as const };
+  let previous = reporter.reportPlan(resource, KEY, undefined, of([outdated]), [step], flags, NOW);
+  previous = reporter.reportPlan(resource, KEY, previous, of([loading("a")]), [], flags, NOW);
+  for (let i = 0; i < 3; i++)
+    previous = reporter.reportPlan(resource, KEY, previous, of([failed("a")]), [], flags, NOW);
+  reporter.reportPlan(resource, KEY, previous, of([ready("a")]), [], flags, NOW);
+  expect(lines.map(({ ts: _, ...line }) => line)).toEqual([
+    {
+      level: "info",
+      msg: "Node a: taken out of service: stopping device plugin v1",
+      reason: "PluginRemoved",
+      ...KEY,
+      node: "a",
+      version: "v2",
+    },
+    {
+      level: "warn",
+      msg: expect.stringContaining("Node a: at LoadingOnload: no such symbol"),
+      reason: "ModuleLoadFailed",
+      ...KEY,
+      node: "a",
+      version: "v2",
+    },
+    {
+      level: "info",
+      msg: "Node a: runs v2 and offers amd.com/onload",
+      reason: "NodeReady",
+      ...KEY,
+      node: "a",
+      version: "v2",
+    },
+  ]);
+});
+
+test("a refusal that is repeated is told once in ten minutes, whatever it counts", () => {
+  const { reporter, lines, time } = reporting();
+  for (let i = 0; i < 250; i++) {
+    reporter.reportEviction(ONLOAD, "n", holder(), "refused", `needs ${i} pods`);
+    time.now += 5000;
+  }
+  expect(lines.map(({ msg }) => msg)).toEqual(
+    [0, 120, 240].map((i) => `Node n: could not evict pod a/p: needs ${i} pods`),
+  );
+  reporter.reportEviction(ONLOAD, "n", holder(), "evicted", "");
+  expect(lines.at(-1)).toMatchObject({
+    level: "info",
+    reason: "PodEvicted",
+    msg: "Node n: evicted pod a/p",
+    node: "n",
+  });
+});
+
+test("what keeps nodes waiting is told once for all of them", () => {
+  const { reporter, lines } = reporting();
+  const flags = { ready: false, degraded: false };
+  const outdated = (count: number) =>
+    planRollout(
+      Array.from({ length: count }, (_, i) => whole("v1", { name: `n${i}`, want: "v2" })),
+      policy,
+      NOW,
+    );
+  for (const count of [500, 400, 3]) reporter.reportPlan(ONLOAD, KEY, new Map(), outdated(count), [], flags, NOW);
+  const waits = lines.filter(({ reason }) => reason === "NoFreeSlot");
+  expect(waits).toHaveLength(1);
+  expect(waits[0]).toMatchObject({ level: "info", ...KEY, nodes: 499, version: "v2" });
+  expect(waits[0]!["msg"]).toStartWith("499 nodes wait: NoFreeSlot: ");
+});
+
+test("a thousand failures that alternate do not flood the log", () => {
+  const { reporter, lines } = reporting();
+  const text = { type: "Warning", reason: "ApplyFailed", note: "Degraded is True: refused" } as const;
+  for (let i = 0; i < 1000; i++) reporter.report(ONLOAD, text);
+  expect(lines).toHaveLength(1);
 });

@@ -11,6 +11,8 @@ import type { EvictionResult } from "../act/evict.ts";
 import type { OperatorMetrics, ConditionFlags } from "./metrics.ts";
 import type { Holder } from "../assess/facts.ts";
 import type { RolloutPlan } from "../rollout/plan.ts";
+import { rowOf } from "../rollout/states.ts";
+import type { RolloutLog } from "./rollout-log.ts";
 import {
   isRemembered,
   remember,
@@ -24,18 +26,21 @@ import {
 /** What the last plan said of each node, by name: lost with the process, whose first plan then reports no change. */
 export type PreviousNodes = Map<string, PreviousNodeState>;
 
-/** Records events and counts metrics, for all resources. */
+/** Records events, counts metrics and writes the log, for all resources. */
 export class EventReporter {
   readonly #events: EventSink;
   readonly #metrics: OperatorMetrics;
+  readonly #log: RolloutLog;
 
-  constructor(events: EventSink, metrics: OperatorMetrics) {
+  constructor(events: EventSink, metrics: OperatorMetrics, log: RolloutLog) {
     this.#events = events;
     this.#metrics = metrics;
+    this.#log = log;
   }
 
   /** Reports one event about a resource. */
   report(onload: DeepReadonly<RawOnload>, text: EventText): void {
+    this.#log.tell(onload, text);
     this.#events.record(referenceTo(ONLOADS, onload), {
       type: text.type,
       reason: text.reason,
@@ -70,7 +75,10 @@ export class EventReporter {
       const { name } = node.facts;
       const old = nodes.get(name);
       if (old && isRemembered(old, node)) continue;
-      if (old && old.state !== node.state) this.#metrics.leftState(old.state, now - old.since);
+      // Nodes stay in states with nothing left to do for as long as people like.
+      if (old && old.state !== node.state && rowOf(old.state).inBetween) {
+        this.#metrics.leftState(old.state, now - old.since);
+      }
       // In a process's first plan of a resource nothing has changed; a node that joins later has.
       const texts = eventsOfChange(old ?? (previous && NEW_NODE), node);
       for (const text of texts) this.report(onload, text);
@@ -88,6 +96,7 @@ export class EventReporter {
       }
     }
     this.#metrics.planned(key, plan.nodes, conditions);
+    this.#log.waiting(key, plan.nodes.find(({ facts }) => facts.want !== undefined)?.facts.want, plan);
     return nodes;
   }
 
@@ -104,18 +113,23 @@ export class EventReporter {
     result: EvictionResult,
     message: string,
   ): void {
-    this.#metrics.evicted(result);
+    this.#metrics.evicted(keyOf(onload), result);
     // Nobody was evicted: the pod's end has another cause.
     if (result === "gone") return;
     const done = result === "evicted" || result === "deleted";
     const what = done ? `${result} pod` : `could not evict pod`;
     const why = message === "" ? "" : `: ${message}`;
+    const type = done ? "Normal" : "Warning";
+    const reason = done ? EVENT_REASON.PodEvicted : NODE_REASON.EvictionBlocked;
+    const note = `Node ${node}: ${what} ${pod.namespace}/${pod.name}${why}`;
     this.#events.record(referenceTo(ONLOADS, onload), {
-      type: done ? "Normal" : "Warning",
-      reason: done ? EVENT_REASON.PodEvicted : NODE_REASON.EvictionBlocked,
-      note: `Node ${node}: ${what} ${pod.namespace}/${pod.name}${why}`,
+      type,
+      reason,
+      note,
       related: { apiVersion: "v1", kind: PODS.kind, namespace: pod.namespace, name: pod.name, uid: pod.uid },
     });
+    // A pod is asked every few seconds, and each time the answer may count other pods.
+    this.#log.tell(onload, { type, reason, note, node }, `${pod.uid} ${result}`);
   }
 
   /** Reports how long it took until every node was done. */
@@ -126,7 +140,12 @@ export class EventReporter {
   /** The resource is gone: its series end. */
   forget(key: OnloadKey): void {
     this.#metrics.forget(key);
+    this.#log.forget(key);
   }
+}
+
+function keyOf({ metadata }: DeepReadonly<RawOnload>): OnloadKey {
+  return { namespace: metadata.namespace ?? "", name: metadata.name };
 }
 
 const NEW_NODE: PreviousNodeState = { state: "Absent", since: 0, problem: undefined };

@@ -27,6 +27,18 @@ interface ResourceSeries {
 /** An OnloadKey as labels of a series: an interface would not do for prom-client. */
 type Key = { namespace: string; name: string };
 
+/**
+ * The labels that name a resource. `namespace` would not do: Prometheus takes that of the operator's own pod for it, or
+ * even must, where an administrator enforces that label.
+ */
+const RESOURCE_LABELS = ["onload_namespace", "onload_name"] as const;
+
+function labelsOf({ namespace, name }: Key): Record<(typeof RESOURCE_LABELS)[number], string> {
+  return { onload_namespace: namespace, onload_name: name };
+}
+
+const EVICTION_RESULTS = ["evicted", "deleted", "gone", "refused", "failed"] as const;
+
 /** Metrics of all resources; the series of one end with forget(). */
 export class OperatorMetrics {
   /** Plans are counted when somebody asks, because plans are many and scrapes few. */
@@ -41,9 +53,16 @@ export class OperatorMetrics {
   readonly #evictions: Counter;
   readonly #failures: Counter;
 
-  constructor(registry: Registry) {
+  /** @param version of the operator */
+  constructor(registry: Registry, version: string) {
     const registers = [registry];
-    const resource = ["namespace", "name"];
+    const resource = RESOURCE_LABELS;
+    new Gauge({
+      name: "onload_operator_build_info",
+      help: "1; the version is in the label",
+      labelNames: ["version"],
+      registers,
+    }).set({ version }, 1);
     this.#nodes = new Gauge({
       name: "onload_operator_nodes",
       help: "Nodes of an Onload resource by the state that they are in",
@@ -58,7 +77,7 @@ export class OperatorMetrics {
       registers,
       collect: () =>
         this.#collect(({ key, nodes }) => {
-          this.#failed.set(key, nodes.filter(({ problem }) => problem?.failed).length);
+          this.#failed.set(labelsOf(key), nodes.filter(({ problem }) => problem?.failed).length);
         }),
     });
     this.#ready = new Gauge({
@@ -67,7 +86,7 @@ export class OperatorMetrics {
       labelNames: resource,
       registers,
       collect: () =>
-        this.#collect(({ key, conditions }) => conditions && this.#ready.set(key, conditions.ready ? 1 : 0)),
+        this.#collect(({ key, conditions }) => conditions && this.#ready.set(labelsOf(key), conditions.ready ? 1 : 0)),
     });
     this.#degraded = new Gauge({
       name: "onload_operator_degraded",
@@ -75,7 +94,9 @@ export class OperatorMetrics {
       labelNames: resource,
       registers,
       collect: () =>
-        this.#collect(({ key, conditions }) => conditions && this.#degraded.set(key, conditions.degraded ? 1 : 0)),
+        this.#collect(
+          ({ key, conditions }) => conditions && this.#degraded.set(labelsOf(key), conditions.degraded ? 1 : 0),
+        ),
     });
     this.#steps = new Counter({
       name: "onload_operator_steps_total",
@@ -85,7 +106,7 @@ export class OperatorMetrics {
     });
     this.#stepDuration = new Histogram({
       name: "onload_operator_step_duration_seconds",
-      help: "How long nodes were in a state before the next",
+      help: "How long nodes were in a state of their way up or down before the next",
       labelNames: ["state"],
       buckets: STEP_BUCKETS,
       registers,
@@ -100,7 +121,7 @@ export class OperatorMetrics {
     this.#evictions = new Counter({
       name: "onload_operator_evictions_total",
       help: "Evictions of pods that hold amd.com/onload, by result: evicted, deleted, gone, refused or failed",
-      labelNames: ["result"],
+      labelNames: [...resource, "result"],
       registers,
     });
     this.#failures = new Counter({
@@ -109,7 +130,6 @@ export class OperatorMetrics {
       labelNames: [...resource, "reason"],
       registers,
     });
-    for (const result of ["evicted", "deleted", "gone", "refused", "failed"]) this.#evictions.inc({ result }, 0);
   }
 
   /** What a plan says of a resource's nodes. */
@@ -131,7 +151,11 @@ export class OperatorMetrics {
       steps: new Set(),
       reasons: new Set(),
     };
-    this.#resources.set(id, series);
+    if (!this.#resources.has(id)) {
+      this.#resources.set(id, series);
+      // An increase is seen only of a series that was there before.
+      for (const result of EVICTION_RESULTS) this.#evictions.inc({ ...labelsOf(key), result }, 0);
+    }
     return series;
   }
 
@@ -142,12 +166,12 @@ export class OperatorMetrics {
   #countStates(key: Key, nodes: readonly NodePlan[]): void {
     const counts = new Map<NodeState, number>();
     for (const { state } of nodes) counts.set(state, (counts.get(state) ?? 0) + 1);
-    for (const state of NODE_STATES) this.#nodes.set({ ...key, state }, counts.get(state) ?? 0);
+    for (const state of NODE_STATES) this.#nodes.set({ ...labelsOf(key), state }, counts.get(state) ?? 0);
   }
 
   step(key: Key, step: string): void {
     this.#seriesOf(key).steps.add(step);
-    this.#steps.inc({ ...key, step });
+    this.#steps.inc({ ...labelsOf(key), step });
   }
 
   leftState(state: NodeState, ms: number): void {
@@ -155,16 +179,16 @@ export class OperatorMetrics {
   }
 
   upgraded(key: Key, ms: number): void {
-    this.#upgradeDuration.observe(key, ms / 1000);
+    this.#upgradeDuration.observe(labelsOf(key), ms / 1000);
   }
 
-  evicted(result: string): void {
-    this.#evictions.inc({ result });
+  evicted(key: Key, result: (typeof EVICTION_RESULTS)[number]): void {
+    this.#evictions.inc({ ...labelsOf(key), result });
   }
 
   nodeFailed(key: Key, reason: string): void {
     this.#seriesOf(key).reasons.add(reason);
-    this.#failures.inc({ ...key, reason });
+    this.#failures.inc({ ...labelsOf(key), reason });
   }
 
   /** Removes the series of a resource that is gone. */
@@ -172,9 +196,11 @@ export class OperatorMetrics {
     const id = namespacedName(key);
     const { steps = [], reasons = [] } = this.#resources.get(id) ?? {};
     this.#resources.delete(id);
-    for (const step of steps) this.#steps.remove({ ...key, step });
-    for (const reason of reasons) this.#failures.remove({ ...key, reason });
-    for (const state of NODE_STATES) this.#nodes.remove({ ...key, state });
-    for (const metric of [this.#failed, this.#ready, this.#degraded, this.#upgradeDuration]) metric.remove(key);
+    for (const step of steps) this.#steps.remove({ ...labelsOf(key), step });
+    for (const reason of reasons) this.#failures.remove({ ...labelsOf(key), reason });
+    for (const result of EVICTION_RESULTS) this.#evictions.remove({ ...labelsOf(key), result });
+    for (const state of NODE_STATES) this.#nodes.remove({ ...labelsOf(key), state });
+    for (const metric of [this.#failed, this.#ready, this.#degraded, this.#upgradeDuration])
+      metric.remove(labelsOf(key));
   }
 }

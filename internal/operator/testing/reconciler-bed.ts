@@ -27,10 +27,13 @@ import { formatStepRecord, stepRecordAnnotation } from "../observe/step-record.t
 import { OnloadReconciler } from "../reconcile.ts";
 import { attemptFor } from "../rollout/rollback.ts";
 import { EventReporter } from "../report/events.ts";
+import { RolloutLog } from "../report/rollout-log.ts";
 import { OperatorMetrics } from "../report/metrics.ts";
 import { MemoryCluster } from "./memory-cluster.ts";
 
 export const KEY = { namespace: "ns", name: "main" };
+/** How metrics name that resource. */
+export const LABELS = { onload_namespace: KEY.namespace, onload_name: KEY.name };
 /** The resource's Module of onload, and its DaemonSet. */
 export const MODULE_REF = { ...KEY, name: onloadModuleName(KEY.name) };
 export const PLUGIN_REF = { ...KEY, name: devicePluginName(KEY.name) };
@@ -57,6 +60,9 @@ export class ReconcilerBed {
   outdated: string | undefined;
   readonly logged: string[] = [];
   readonly log: Logger = createLogger({ write: (line) => void this.logged.push(line) });
+  /** What the log says of the rollout itself. */
+  readonly told: string[] = [];
+  readonly rolloutLog: Logger = createLogger({ write: (line) => void this.told.push(line), format: "json" });
   #reconciler: OnloadReconciler;
 
   constructor() {
@@ -87,7 +93,11 @@ export class ReconcilerBed {
       client: cluster,
       caches: cluster.caches,
       pods,
-      reporter: new EventReporter(sink, new OperatorMetrics(this.registry)),
+      reporter: new EventReporter(
+        sink,
+        new OperatorMetrics(this.registry, "1"),
+        new RolloutLog(this.rolloutLog, () => this.uptime ?? this.now),
+      ),
       environment: this.environment,
       outdated: () => this.outdated,
       now: () => this.now,

@@ -209,7 +209,7 @@ test.each(Object.entries(SITUATIONS))("%s: every place says the same", async (_n
   ).toBeTrue();
 
   const registry = new Registry();
-  const metrics = new OperatorMetrics(registry);
+  const metrics = new OperatorMetrics(registry, "1");
   const key = { namespace: "trading", name: "onload" };
   const flags = { ready: isTrue(status, "Ready"), degraded: isTrue(status, "Degraded") };
   metrics.planned(key, observed.planned!.plan.nodes, flags);

@@ -21,6 +21,7 @@ const marks = {
   gcc: "/usr/bin/gcc",
   "libc6-dev": "/usr/include/stdio.h",
   kmod: "/usr/sbin/modinfo",
+  prometheus: "/usr/bin/promtool",
   shellcheck: "/usr/bin/shellcheck",
   systemd: "/usr/bin/systemd-analyze",
 } as const;

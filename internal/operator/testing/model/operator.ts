@@ -10,6 +10,7 @@ import { FailureLogs } from "../../observe/failure-logs.ts";
 import { planFor, PlanMemo } from "../../plan.ts";
 import { OnloadReconciler } from "../../reconcile.ts";
 import { EventReporter } from "../../report/events.ts";
+import { RolloutLog } from "../../report/rollout-log.ts";
 import { OperatorMetrics } from "../../report/metrics.ts";
 import { describeStatus, type NodeStatus } from "../../view/status-view.ts";
 import { type Api, keyOf } from "./api.ts";
@@ -83,7 +84,11 @@ export class Operator {
       client: this.#client,
       caches: this.#caches.forOperator,
       pods: this.#pods,
-      reporter: new EventReporter({ record: () => undefined }, new OperatorMetrics(new Registry())),
+      reporter: new EventReporter(
+        { record: () => undefined },
+        new OperatorMetrics(new Registry(), "1"),
+        new RolloutLog(silentLogger, () => this.#api.now),
+      ),
       environment: ENVIRONMENT,
       outdated: () => undefined,
       now: () => this.#api.now - this.behindMs,
