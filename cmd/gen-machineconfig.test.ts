@@ -89,7 +89,7 @@ test.each([
   [["--module-image=x:v1", "--force"], "Flag --force needs --output"],
   [["--module-image=x:v1", "--dry-run=server"], "Flag --dry-run needs --apply or --delete"],
   [["--module-image=x:v1", "--apply", "--dry-run=client"], "use one of server"],
-  [["--module-image=x:v1", "--apply", "--delete"], "exclude each other"],
+  [["--module-image=x:v1", "--apply", "--delete"], "are mutually exclusive"],
   [["--module-image=x:v1", "--apply", "-o", "x"], "Flag --output cannot go with --apply"],
   [["--module-image=x:v1", "--apply", "--format=butane"], 'Flag --format cannot be "butane" with --apply'],
   [["--delete", "--name=A"], "Flag --name cannot be"],

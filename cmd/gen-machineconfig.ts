@@ -92,7 +92,7 @@ async function run(context: Run): Promise<void> {
 
 function checkCombination(flags: Run["args"]): void {
   const changes = flags.apply || flags.delete;
-  if (flags.apply && flags.delete) throw new UsageError("Flags --apply and --delete exclude each other: give one");
+  if (flags.apply && flags.delete) throw new UsageError("Flags --apply and --delete are mutually exclusive: give one");
   if (flags["dry-run"] && !changes) throw new UsageError("Flag --dry-run needs --apply or --delete");
   if (changes && flags.output) throw new UsageError("Flag --output cannot go with --apply or --delete: leave one out");
   if (changes && flags.format !== "machineconfig") {

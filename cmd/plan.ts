@@ -50,10 +50,10 @@ export default defineSubcommand({
   ],
   async run({ args, signal, log }) {
     if (args.filename !== undefined && args.name !== undefined) {
-      throw new UsageError("Flag --filename and argument NAME exclude each other: the file has the name");
+      throw new UsageError("Flag --filename and argument NAME are mutually exclusive: the file has the name");
     }
     if (args.filename !== undefined && args.delete) {
-      throw new UsageError("Flags --filename and --delete exclude each other: a file cannot be deleted");
+      throw new UsageError("Flags --filename and --delete are mutually exclusive: a file cannot be deleted");
     }
     if (args.filename === undefined && args.diff) {
       throw new UsageError("Flag --diff needs --filename: it compares the file with the cluster");

@@ -6,7 +6,7 @@ import { run } from "../internal/testcluster/lib/command.ts";
 const ENTRY = join(import.meta.dirname, "onloadctl.ts");
 
 test.each([
-  [["--yes", "--dry-run"], "exclude each other"],
+  [["--yes", "--dry-run"], "are mutually exclusive"],
   [[], "standard input is no terminal: give --yes, or --dry-run"],
   [["--yes", "--timeout=soon"], 'Flag --timeout cannot be "soon"'],
   [["--yes", "--operator-namespace=Not_One"], 'Flag --operator-namespace cannot be "Not_One"'],

@@ -37,7 +37,7 @@ export default defineSubcommand({
     const timeoutMs = durationFlag("timeout", args.timeout);
     const operatorNamespace = namespaceFlag("operator-namespace", args["operator-namespace"]);
     if (args.yes && args["dry-run"]) {
-      throw new UsageError("Flags --yes and --dry-run exclude each other: give one");
+      throw new UsageError("Flags --yes and --dry-run are mutually exclusive: give one");
     }
     if (!args.yes && !args["dry-run"] && !process.stdin.isTTY) {
       throw new UsageError("Cannot ask, because standard input is no terminal: give --yes, or --dry-run to only look");

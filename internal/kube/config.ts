@@ -39,7 +39,7 @@ async function findConfig(options: ConfigOptions): Promise<ClusterConfig> {
   if (await exists(standard)) return loadKubeconfig([standard], kube);
   if (await isInCluster(options)) return loadInCluster(options);
   throw new Error(
-    `Cannot find a cluster: give --kubeconfig, for $KUBECONFIG is not set, ${standard} does not exist and this is no pod`,
+    `Cannot find a cluster: $KUBECONFIG is not set, ${standard} does not exist, and this is not a pod; give --kubeconfig`,
   );
 }
 

@@ -377,7 +377,7 @@ test("a namespace that is deleted on purpose ends, and its nodes are emptied bef
   await cluster.client.delete(NAMESPACES, { name: namespace });
   // Bare pods are not evicted without force: all stays as it is, and the status says why.
   const why = await cluster.condition(namespace, "Degraded", "True");
-  expect(why).toContain("no controller would make it again");
+  expect(why).toContain("no controller would recreate it");
   expect(await loaders()).toHaveLength(3);
   // The namespace says what it waits for, too.
   await poll(

@@ -216,7 +216,7 @@ describe("one operator", () => {
     await cluster.ready(namespace);
     await createHolder("bare", nodes[0]!, false);
     await cluster.editOnload(namespace, { onload: imagesOf("v2"), upgrade: { drain: { timeoutSeconds: 2 } } });
-    expect(await cluster.condition(namespace, "Degraded", "True")).toContain("no controller would make it again");
+    expect(await cluster.condition(namespace, "Degraded", "True")).toContain("no controller would recreate it");
     expect((await pod("bare"))!.metadata.deletionTimestamp).toBeUndefined();
     await cluster.editOnload(namespace, { upgrade: { drain: { force: true } } });
     const why = await cluster.condition(namespace, "Degraded", "True");

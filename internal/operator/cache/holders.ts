@@ -76,10 +76,10 @@ export function holderOf(pod: DeepReadonly<Pod>, force: Force): Holder | undefin
   };
 }
 
-/** Why a pod is not to be evicted without force: no controller would make it again elsewhere. */
+/** Why a pod is not to be evicted without force: no controller would recreate it elsewhere. */
 function protection(pod: DeepReadonly<Pod>, force: Force): string | undefined {
   const owner = pod.metadata.ownerReferences?.find(({ controller }) => controller);
-  if (!owner) return `no controller would make it again: end it, or ${forceRemedy(force)}`;
+  if (!owner) return `no controller would recreate it: end it, or ${forceRemedy(force)}`;
   if (owner.kind === "DaemonSet") return `belongs to DaemonSet ${owner.name}: end it, or ${forceRemedy(force)}`;
   return undefined;
 }

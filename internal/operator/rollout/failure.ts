@@ -314,7 +314,7 @@ function pullFailure({ missingImages }: NodeFacts): Failure | undefined {
 }
 
 function cannotBeHad(image: string, why: string | undefined): Failure {
-  return { reason: NODE_REASON.ModuleImageMissing, message: `Image ${image} cannot be had: ${why}` };
+  return { reason: NODE_REASON.ModuleImageMissing, message: `Image ${image} is not available: ${why}` };
 }
 
 /** A failure, and what a person can do about it. */

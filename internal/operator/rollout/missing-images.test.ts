@@ -7,7 +7,7 @@ describe("what a missing image means", () => {
   const failed = [{ image: "r/m:2", why: "ImagePullBackOff" }];
   test.each([
     ["still looked for", looking, undefined],
-    ["cannot be had", failed, { reason: "ModuleImageMissing", failed: false }],
+    ["is not available", failed, { reason: "ModuleImageMissing", failed: false }],
   ] as const)("a node that serves is left alone: %s", (_, missing, problem) => {
     const plan = planRollout([whole("v1", { missingImages: missing })], policy, NOW);
     expect(plan.nodes[0]).toMatchObject({ state: "Outdated", step: "None", gate: "NoModuleImage" });
@@ -25,7 +25,7 @@ describe("what a missing image means", () => {
     });
     const { problem } = planRollout([waiting], policy, NOW).nodes[0]!;
     expect(problem).toMatchObject({ reason: "ModuleImageMissing", failed: true });
-    expect(problem!.message).toContain("Image r/m:2 cannot be had: ImagePullBackOff");
+    expect(problem!.message).toContain("Image r/m:2 is not available: ImagePullBackOff");
     const late = planRollout([{ ...waiting, missingImages: looking }], policy, NOW).nodes[0]!.problem;
     expect(late).toMatchObject({ reason: "ModuleLoadFailed", failed: true });
     expect(late!.message).toContain("KMM has not loaded onload (it still pulls or builds r/m:2) after 600 s");
