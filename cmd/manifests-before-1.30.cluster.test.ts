@@ -61,7 +61,7 @@ test("is found out from the cluster: everything applies, what is not enforced is
   expect(status.stdout + status.stderr).toContain("Admission policies are not installed");
   // What the rules of the CRD refuse, they refuse there too.
   const spec = onloadSpec("old", "v1", { devicePlugin: { setPreload: true, mountOnload: true } });
-  await expect(cluster.createOnload(namespace, spec, "wrong")).rejects.toThrow("exclude each other");
+  await expect(cluster.createOnload(namespace, spec, "wrong")).rejects.toThrow("mutually exclusive");
 
   const done = await onloadctl("uninstall", "--yes", "--crd", "--timeout=2m");
   expect({ code: done.code, stderr: done.stderr }).toMatchObject({ code: 0 });
