@@ -1,5 +1,6 @@
 /** What `kubectl apply` would change of an object, as a JSON merge patch. Pure. */
 import { isDeepStrictEqual } from "node:util";
+import { parseJson } from "../../cli/json.ts";
 import type { DeepReadonly, KubeObject } from "../../api/core.ts";
 
 /** Where kubectl keeps what it applied last. */
@@ -23,7 +24,7 @@ export function applyPatch(live: DeepReadonly<KubeObject>, file: DeepReadonly<Ku
 /** What kubectl applied before; empty if it did not, or if that cannot be read. */
 function lastApplied({ metadata }: DeepReadonly<KubeObject>): Fields {
   try {
-    const before: unknown = JSON.parse(metadata.annotations?.[LAST_APPLIED_ANNOTATION] ?? "{}");
+    const before = parseJson(metadata.annotations?.[LAST_APPLIED_ANNOTATION] ?? "{}");
     return isFields(before) ? before : {};
   } catch {
     return {};
