@@ -129,7 +129,7 @@ class DevicePlugin {
     if (lookSocket !== undefined) {
       const pods = new PodMonitor({ ...this.#config, lookSocket }, log, new PodMetrics(this.#metrics.registry));
       tasks.push(pods.run(signal));
-      paths[ACCELERATION_PATH] = () => ({ status: 200, body: pods.json(), contentType: "application/json" });
+      paths[ACCELERATION_PATH] = () => ({ status: 200, body: pods.text(), contentType: "application/json" });
     }
     serve("metrics", metricsAddress, paths);
     serve("probes", probeAddress, {

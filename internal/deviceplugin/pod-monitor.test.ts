@@ -82,7 +82,7 @@ function watching({ worker = true } = {}) {
     /** Series of containers, in their order. */
     series: async () => (await registry.metrics()).split("\n").filter((line) => line.startsWith("onload_pod_")),
     metrics: () => registry.metrics(),
-    json: () => JSON.parse(monitor.json()),
+    json: () => JSON.parse(monitor.text()),
     async [Symbol.asyncDispose]() {
       stop.abort();
       await Promise.all(done);

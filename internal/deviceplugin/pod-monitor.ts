@@ -48,7 +48,7 @@ export class PodMonitor {
   }
 
   /** What the last look found, as JSON for programs. */
-  json(): string {
+  text(): string {
     const containers = this.#found.map(({ holder, facts }) => ({
       ...holder,
       accelerated: isAccelerated(facts) ?? null,
