@@ -256,7 +256,11 @@ test("nothing to do is said in words", () => {
 describe("what a person is told before a change is applied", () => {
   const told = (nodes: NodeFacts[], accountMissing = false, holders: Outlook["holders"] = new Map()): string[] => {
     const resource = observed(nodes);
-    return consequences(resource, describePlan(resource, { holders, budgets: [], evictions: NO_ANSWERS }), accountMissing);
+    return consequences(
+      resource,
+      describePlan(resource, { holders, budgets: [], evictions: NO_ANSWERS }),
+      accountMissing,
+    );
   };
 
   test("nodes that serve and will not for a while, with their pods", () => {
