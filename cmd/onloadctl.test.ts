@@ -19,6 +19,7 @@ const COMMANDS = [
   "check",
   "status",
   "plan",
+  "profile",
   "pause",
   "resume",
   "retry",
@@ -45,7 +46,8 @@ test("--version prints the version", async () => {
 test("--help lists every command, with the summary that its own help begins with", async () => {
   const { code, stdout } = await call("--help");
   expect(code).toBe(0);
-  const listed = [...stdout.matchAll(/^ {2}([a-z][a-z-]*) {2,}(.+)$/gm)].map(([, command, summary]) => ({
+  const [commands = ""] = /^Commands:\n(?:.+\n)+/m.exec(stdout) ?? [];
+  const listed = [...commands.matchAll(/^ {2}([a-z][a-z-]*) {2,}(.+)$/gm)].map(([, command, summary]) => ({
     command,
     summary,
   }));

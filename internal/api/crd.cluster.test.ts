@@ -128,7 +128,7 @@ describe("admission rejects what can never work, naming the field and the remedy
     ),
     "a selector's value that no label has": [
       (spec) => (spec.selector = { a: "b c" }),
-      'spec.selector.a: Invalid value: "b c": values of selector must be label values',
+      'spec.selector[a]: Invalid value: "b c": values of selector must be label values',
     ],
     "a selector's key that is too long": [
       (spec) => (spec.selector = { ["a".repeat(318)]: "" }),
@@ -333,7 +333,7 @@ describe("admission accepts", () => {
     "no ServiceAccount of its own, as before": (spec) => (spec.serviceAccountName = ""),
     "host paths with a slash at the end": (spec) => (spec.devicePlugin = { hostOnloadPath: "/var/lib/onload/" }),
     ...Object.fromEntries(
-      ["0", ":1", ":65535", ":9472", "10.0.0.1:9470", "[fd00::1]:9470", "[10.0.0.1]:80"].map((metricsBindAddress) => [
+      ["0", ":1", ":65535", ":9472", "10.0.0.1:9470", "[fd00::1]:9470"].map((metricsBindAddress) => [
         `metrics at ${metricsBindAddress}`,
         (spec: OnloadSpecInput) => (spec.devicePlugin = { metricsBindAddress }),
       ]),
@@ -464,17 +464,13 @@ describe("kubectl", () => {
   test("get shows version, nodes, what is going on, and since when", async () => {
     const stored = await create(minimal());
     const { name } = stored.metadata;
-    const condition = {
-      type: "Ready",
-      status: "False",
-      reason: "Upgrading",
-      message: "2 of 3 nodes are done",
-      lastTransitionTime: "2026-01-02T03:04:05Z",
-    };
     await cluster.request("PATCH", `/apis/onload.amd.com/v1alpha1/namespaces/${namespace}/onloads/${name}/status`, {
       contentType: "merge",
       body: {
-        status: { nodes: { desired: 3, updated: 2, ready: 2, upgrading: 1, failed: 0 }, conditions: [condition] },
+        status: {
+          nodes: { desired: 3, updated: 2, ready: 2, upgrading: 1, failed: 0 },
+          headline: { reason: "Upgrading", message: "2 of 3 nodes are done" },
+        },
       },
     });
     const table = await cluster.kubectl(["get", "onl", name, "-n", namespace, "-o", "wide"]);
@@ -512,7 +508,7 @@ describe("kubectl", () => {
       `/apis/onload.amd.com/v1alpha1/namespaces/${namespace}/onloads/${name}/status`,
       { contentType: "merge", body: { status } },
     );
-    expect(stored.status).toEqual(status);
+    expect(stored.status).toMatchObject(status);
   });
 });
 

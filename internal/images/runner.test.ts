@@ -97,16 +97,17 @@ describe("a program that", () => {
     expect(lines).toBeGreaterThan(500_000);
   }, 60_000);
 
-  test("prints a line of 100 MB in a step takes little memory", async () => {
+  test("prints a line of 300 MB in a step takes little memory", async () => {
     const lines: string[] = [];
     let result = { code: 0, stdout: "", output: "" };
     const taken = await peak(async () => {
-      const script = "head -c 100000000 /dev/zero | tr '\\0' x; echo; echo end";
+      const script = "head -c 300000000 /dev/zero | tr '\\0' x; echo; echo end";
       result = await runner.run(["sh", "-c", script], { onLine: (line) => lines.push(line) });
     });
     expect(lines).toEqual([`${"x".repeat(2000)}...`, "end"]);
     expect(result.output).toEndWith("\nend\n");
-    expect(taken).toBeLessThan(90);
+    // A process that has done much before collects its garbage late.
+    expect(taken).toBeLessThan(250);
   }, 60_000);
 });
 

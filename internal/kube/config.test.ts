@@ -197,19 +197,23 @@ test("in a pod, the token is read again after a minute, and an IPv6 address is p
 const good = kubeconfig({});
 test.each<[string, unknown, string]>([
   ["lists that are none", "clusters: {a: 1}\nusers: x\ncontexts: 5\n", "its clusters are no list"],
-  ["a cluster that is none", "clusters: [null]", "its clusters[0] has no name"],
+  ["a cluster that is none", "clusters: [null]", "clusters[0] is no object"],
   [
     "a cluster without a server",
     "clusters: [{name: c, cluster: {server: 5}}]",
-    "its clusters[0].cluster has no server",
+    "clusters[0].cluster.server is no text: put it in quotes",
   ],
-  ["a context that is none", "contexts: [{name: c, context: null}]", "its contexts[0].context has no cluster"],
-  ["a user that is a number", "users: [5]", "its users[0] has no name"],
-  ["a token that is a number", "users: [{name: u, user: {token: 5}}]", "its users[0].user.token is no text"],
+  ["a context that is none", "contexts: [{name: c, context: null}]", "contexts[0].context is missing"],
+  ["a user that is a number", "users: [5]", "users[0] is no object"],
+  [
+    "a token that is a number",
+    "users: [{name: u, user: {token: 5}}]",
+    "users[0].user.token is no text: put it in quotes",
+  ],
   [
     "a plugin with one argument",
     "users: [{name: u, user: {exec: {args: 5}}}]",
-    "its users[0].user.exec.args is no list of texts",
+    "users[0].user.exec.args is no list of texts",
   ],
   ["a key that occurs twice", "a: 1\nb: 2\na: 3\n", "it is no valid YAML: line 3, column 1: duplicate key"],
   ["no kubeconfig", "just text", "it is not a kubeconfig"],
