@@ -169,10 +169,10 @@ export class ImageBuilder {
     copyFileSync(`/usr/lib/${machine}-linux-musl/libc.so`, join(context, loader));
     chmodSync(join(context, loader), 0o755);
     copyFileSync(join(context, "test"), join(context, "test-setuid"));
-    chmodSync(join(context, "test-setuid"), 0o4755);
+    // buildah takes the setuid bit off what it copies, except if it is told the mode.
     writeFileSync(
       join(context, "Dockerfile"),
-      `ARG BASE_IMAGE\nFROM $BASE_IMAGE\nCOPY test test-static test-musl test-setuid /\nCOPY ${loader} /lib/\nUSER 1001\n`,
+      `ARG BASE_IMAGE\nFROM $BASE_IMAGE\nCOPY test test-static test-musl /\nCOPY --chmod=4755 test-setuid /\nCOPY ${loader} /lib/\nUSER 1001\n`,
     );
     return await this.build("test-variants:latest", context, { BASE_IMAGE: await this.base() });
   }
