@@ -66,8 +66,10 @@ export function renewalFor(facts: NodeFacts, state: NodeState, policy: CordonPol
  */
 function sfcRenewal(facts: NodeFacts, state: NodeState, policy: CordonPolicy): Renewal | undefined {
   const { ready, cordoned, taints, want, labels, sfc, sfcManaged, reminded, stepRecord } = facts;
+  if (!sfcManaged) return undefined;
+  // A reminder that has done its work goes: only a change of it wakes KMM the next time.
   if (state === "Ready" && reminded) return { cordoned: false, remind: false, forget: true };
-  const isLost = sfcManaged && labels.sfc === want && labels.onload === want && !sfc.present;
+  const isLost = labels.sfc === want && labels.onload === want && !sfc.present;
   if (!policy.kmmSkipsCordoned || !isLost || (state !== "SfcMissing" && state !== "LoadingOnload")) return undefined;
   if (!ready || cordoned || taints.kmm !== undefined) return undefined;
   const isRetried = stepRecord !== undefined && !isPresentAttempt(stepRecord.attempt, policy);
