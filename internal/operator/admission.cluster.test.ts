@@ -326,6 +326,13 @@ describe("drivers are not unloaded under pods", () => {
     expect(why).toContain("onload-operator-drivers: does not deny");
     await set(["Deny"]);
     await cluster.condition(namespace, "Protected", "True");
+    // The API server takes a moment to enforce a binding that was changed, and whatever happens until then is allowed.
+    const [loader] = await loaderDaemonSets();
+    const path = `${collectionPath(DAEMON_SETS, namespace)}/${loader!.metadata.name}?dryRun=All`;
+    await poll(async () => (await refusal(collect(cluster.client, path))).includes("under running pods"), {
+      what: "The policy to be enforced again",
+      timeoutMs: PATIENCE_MS,
+    });
   });
 
   test("pods of other Modules are no matter of these policies", async () => {
