@@ -14,6 +14,7 @@ import { parseAllDocuments, stringify } from "yaml";
 import { ControllerMetrics } from "../internal/controller/metrics.ts";
 import { systemClock } from "../internal/kube/clock.ts";
 import { PluginMetrics } from "../internal/deviceplugin/metrics.ts";
+import { PodMetrics, type LookedInto } from "../internal/deviceplugin/pod-metrics.ts";
 import { OperatorMetrics } from "../internal/operator/report/metrics.ts";
 import type { NodePlan } from "../internal/operator/rollout/plan.ts";
 import { render } from "../internal/manifests/render.ts";
@@ -56,6 +57,7 @@ class Metrics {
   readonly controller = new ControllerMetrics();
   readonly operator = new OperatorMetrics(this.controller.registry, "1.2.3");
   readonly plugin = new PluginMetrics("9.1");
+  readonly pods = new PodMetrics(this.plugin.registry);
 
   constructor() {
     this.controller.register("onload", 1, { startTimes: [] } as never, systemClock);
@@ -99,6 +101,22 @@ const owner = (key: (typeof RESOURCES)[number]): Record<string, string> => ({
   onload_namespace: key.namespace,
   onload_name: key.name,
 });
+
+/** A container of another namespace than the plugin's, and what is found in it. */
+const HOLDER = { namespace: "feeds", pod: "feed-0", container: "app" };
+const UID = "0a1b2c3d-4e5f-6071-8293-a4b5c6d7e8f9";
+const KERNEL_ONLY: LookedInto = {
+  holder: { ...HOLDER, podUid: UID },
+  facts: {
+    podUid: UID,
+    container: HOLDER.container,
+    processes: { mapped: 1 },
+    stacks: 0,
+    sockets: [{ kind: "tcp", accelerated: false, count: 2 }],
+    interfaces: [],
+    cut: { processes: 0, descriptors: 0, tables: 0 },
+  },
+};
 
 const SITUATIONS: Situation[] = [
   {
@@ -201,15 +219,32 @@ const SITUATIONS: Situation[] = [
       },
     ],
   },
+  {
+    alert: "OnloadPodNotAccelerated",
+    happens: (metrics) => metrics.pods.show([KERNEL_ONLY], 0),
+    firesAfter: 5,
+    goesAfter: 1,
+    fires: [
+      {
+        labels: { severity: "warning", job: TARGETS.plugin.job, ...pluginLabels, ...HOLDER },
+        says: ["Pod feeds/feed-0 holds amd.com/onload", "container app", "node compute-0"],
+      },
+    ],
+  },
 ];
 
-const groups = parseAllDocuments(render("prometheus"))
-  .map((document) => document.toJS())
-  .find(({ kind }) => kind === "PrometheusRule").spec.groups as {
+const documents = parseAllDocuments(render("prometheus")).map((document) => document.toJS());
+const groups = documents.find(({ kind }) => kind === "PrometheusRule").spec.groups as {
   name: string;
   rules: { alert: string; expr: string; annotations: Record<string, string> }[];
 }[];
 const rules = groups.flatMap((group) => group.rules);
+
+/** Whether a program's own labels go before those of its target. */
+const HONOR_LABELS: Record<Program, boolean> = {
+  operator: documents.find(({ kind }) => kind === "ServiceMonitor").spec.endpoints[0].honorLabels === true,
+  plugin: documents.find(({ kind }) => kind === "PodMonitor").spec.podMetricsEndpoints[0].honorLabels === true,
+};
 
 let folder: string;
 let server: Server;
@@ -254,6 +289,7 @@ async function scrapeAll(): Promise<void> {
       metrics_path: `/${snapshot}/${program}`,
       scrape_interval: "1s",
       scrape_timeout: "1s",
+      honor_labels: HONOR_LABELS[program as Program],
       static_configs: [{ targets: [target], labels: { ...labels, snapshot } }],
     })),
   );
@@ -305,7 +341,7 @@ function inputOf(text: string, situation: Situation): { series: string; values: 
   const program: Program = text.startsWith("onload_deviceplugin") ? "plugin" : "operator";
   const constant = (value: number, minutes: number): string => `${value}x${minutes - 1}`;
   const isCounter = /_(total|count|sum|bucket)\{/.test(text);
-  const before = calm === undefined ? `_x${BEGINS - 1}` : constant(calm, BEGINS);
+  const before = calm === undefined ? `_x${BEGINS}` : constant(calm, BEGINS);
   const grows = then - (calm ?? 0);
   const after = isCounter ? (calm ?? 0) + grows * (ENDS - BEGINS) : (calm ?? 0);
   const during =
@@ -314,7 +350,9 @@ function inputOf(text: string, situation: Situation): { series: string; values: 
       : isCounter && grows !== 0
         ? `${(calm ?? 0) + grows}+${grows}x${ENDS - BEGINS - 1}`
         : constant(then, ENDS - BEGINS);
-  return { series: text, values: `${before} ${during} ${constant(after, 60)}` };
+  // A series that there was only meanwhile ends.
+  const later = calm === undefined && !isCounter ? "stale _x58" : constant(after, 60);
+  return { series: text, values: `${before} ${during} ${later}` };
 }
 
 test("no label of ours is one that a target has", () => {

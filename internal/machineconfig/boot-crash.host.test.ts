@@ -16,7 +16,8 @@ const REPLACE = "sfc-replace-kernel-module.sh";
 const PULL = "sfc-pull-kernel-module-image.sh";
 const RESTORE = "sfc-restore-kernel-module.sh";
 
-setDefaultTimeout(120_000 + runs * 10_000);
+// Others may compute beside them.
+setDefaultTimeout(300_000 + runs * 25_000);
 beforeAll(() => requirePackages(["kmod"]), 600_000);
 
 async function withNode(preloaded: boolean, use: (node: TestNode) => Promise<void>): Promise<void> {

@@ -15,7 +15,7 @@ const NODE_UNITS = {
   "kubelet.service": "Wants=crio.service\nAfter=crio.service",
 };
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(180_000);
 
 let root: string;
 

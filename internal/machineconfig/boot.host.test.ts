@@ -7,7 +7,7 @@ import { filled, IMAGE, KERNEL, TestNode } from "./testing/test-node.ts";
 const FIXED_IMAGE = "registry.example.com/onload-module:v9.0";
 const NEXT_KERNEL = "5.14.0-570.12.1.el9_6.x86_64";
 
-setDefaultTimeout(120_000);
+setDefaultTimeout(300_000);
 let node: TestNode;
 beforeAll(() => requirePackages(["kmod"]), 600_000);
 beforeEach(async () => void (node = await TestNode.create()));

@@ -5,7 +5,7 @@ import { RunState } from "../testcluster/lib/run-state.ts";
 import { startRegistry } from "../testcluster/node/registry.ts";
 import { filled, TestNode } from "./testing/test-node.ts";
 
-setDefaultTimeout(120_000);
+setDefaultTimeout(300_000);
 
 let state: RunState;
 let node: TestNode;

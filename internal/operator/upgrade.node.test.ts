@@ -139,9 +139,10 @@ test("a budget that holds the pod is named, and the upgrade goes on by itself wh
   await onNode.trader.protect(1);
   try {
     await onNode.apply(OLD, { drain: { timeoutSeconds: 2 } });
-    const held = await onNode.statusThat("The status of a held pod", ({ status }) => {
-      return status?.problems?.some(({ message }) => message.includes("trading-hours"));
-    });
+    // The problem is told with the first refusal, and Degraded once the time for the drain is over.
+    const held = await onNode.statusThat("The status of a held pod", (onload) =>
+      messageOf(onload, "Degraded").includes("trading-hours"),
+    );
     expect(held.status!.problems).toMatchObject([{ node: NODE, step: "Draining", reason: "EvictionBlocked" }]);
     const { message } = held.status!.problems![0]!;
     expect(message).toContain(`${onNode.key.namespace}/${pod}`);
