@@ -96,6 +96,7 @@ describe("what refuses a pod is quoted, with what to do about it:", () => {
 test.each([
   [PLUGIN, "DaemonSet", ["plugin"]],
   ["main-module-x7k2p", "DaemonSet", ["onload"]],
+  ["main-module-4cc55ab6d09677d3", "DaemonSet", ["onload"]],
   ["main-sfcmod-abcde", "DaemonSet", ["sfc"]],
   ["main-module-build-x7k2p", "Job", ["onload"]],
   ["main-sfcmod-sign-x7k2p", "Job", ["sfc"]],
@@ -105,6 +106,12 @@ test.each([
   ["", "DaemonSet", []],
 ])("%s, a %s, makes the pods of %p", (name, kind, purposes) => {
   expect(Object.keys(found(event({ name, kind })))).toEqual(purposes);
+});
+
+test("what several events have in common is quoted without the words of the recorder", () => {
+  const merged = event({ message: "no" });
+  merged.message = "(combined from similar events): Error creating: pods are forbidden";
+  expect(found(merged).plugin).toStartWith(`DaemonSet ${PLUGIN}: pods are forbidden`);
 });
 
 describe("an event counts", () => {

@@ -55,12 +55,13 @@ export function refusalsIn(
 }
 
 /**
- * What the pods of an object are for. KMM gives its objects the Module's name and a suffix that the API server makes:
- * the DaemonSets of KMM 1.1, one for each kernel, and the Jobs that build or sign an image.
+ * What the pods of an object are for. KMM gives its objects the Module's name and a suffix: that of the DaemonSets of KMM
+ * 1.1, one for each kernel, is a hash of 64 bits (v1.1.0, internal/daemonset), and that of the Jobs that build or sign an
+ * image is one that the API server makes.
  */
 function purposeOf(name: string, key: OnloadKey): PodPurpose | undefined {
   if (name === devicePluginName(key.name)) return "plugin";
-  const module = /^(.+?)-(?:(?:build|sign)-)?[a-z0-9]{5}$/.exec(name)?.[1];
+  const module = /^(.+?)-(?:(?:build|sign)-)?[a-z0-9]{1,16}$/.exec(name)?.[1];
   if (module === onloadModuleName(key.name)) return "onload";
   return module === sfcModuleName(key.name) ? "sfc" : undefined;
 }
@@ -75,5 +76,7 @@ function lastSeen({ series, lastTimestamp, eventTime, firstTimestamp }: DeepRead
 type Times = Pick<Event, "series" | "lastTimestamp" | "eventTime" | "firstTimestamp">;
 
 function quoted(message: string): string {
-  return printable(message.slice(0, 4 * MAX_QUOTED).replace(/^Error creating: /, ""), MAX_QUOTED);
+  // client-go's recorder begins so once it has merged several events into one.
+  const bare = message.slice(0, 4 * MAX_QUOTED).replace(/^\(combined from similar events\): /, "");
+  return printable(bare.replace(/^Error creating: /, ""), MAX_QUOTED);
 }
