@@ -132,6 +132,12 @@ describe("a resource", () => {
   test.each<[string, Partial<ResourceFacts>, string, RegExp]>([
     ["no ServiceAccount", { account: { value: undefined } }, "ServiceAccount", /^failed: "sa" does not exist/],
     ["unknown ServiceAccount", { account: { problem: "Forbidden" } }, "ServiceAccount", /^unknown: Forbidden/],
+    [
+      "an empty name of a ServiceAccount, which is that of the namespace",
+      { onload: { ...onload, spec: { ...onload.spec, serviceAccountName: "" } }, account: { value: undefined } },
+      "ServiceAccount",
+      /^failed: "default" does not exist/,
+    ],
     ["no namespace", { namespace: { value: undefined } }, "namespace", /^failed: "ns" does not exist/],
     [
       "a namespace that goes",

@@ -29,7 +29,7 @@ import { readEvidence } from "../operator/view/evidence.ts";
 import { servingOf } from "../operator/view/serving.ts";
 import { judgeCrds, judgePolicies, judgeServing, judgeVersion, type Read, type ServerVersion } from "./cluster.ts";
 import { finderOf, type Finding } from "./findings.ts";
-import { imagesOf, judgeResource, type ResourceFacts } from "./resource.ts";
+import { accountOf, imagesOf, judgeResource, type ResourceFacts } from "./resource.ts";
 import { judgeRights, TO_DEPLOY, TO_LOOK, TO_LOOK_CLOSER, TO_OPERATE, type Ask } from "./rights.ts";
 
 /** What came of a check. */
@@ -130,7 +130,7 @@ async function checkResource(
   const one = (resource: Resource, ref: { namespace?: string; name: string }): Promise<Read<KubeObject | undefined>> =>
     read(() => client.get<KubeObject>(resource, ref, { signal }));
   const [account, itsNamespace, images] = await Promise.all([
-    one(SERVICE_ACCOUNTS, { namespace, name: onload.spec.serviceAccountName }),
+    one(SERVICE_ACCOUNTS, { namespace, name: accountOf(onload) }),
     one(NAMESPACES, { name: namespace }),
     kmm.tellsImages ? imagesKnown(client, { namespace, name }, signal) : undefined,
   ]);

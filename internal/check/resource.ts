@@ -37,8 +37,13 @@ export function judgeResource(facts: ResourceFacts): Finding[] {
   ];
 }
 
+/** The ServiceAccount of a resource's pods. Resources of the original operator may have an empty name. */
+export function accountOf({ spec }: DeepReadonly<Onload>): string {
+  return spec.serviceAccountName || "default";
+}
+
 function judgeAccount({ onload, account }: ResourceFacts, finding: Finder): Finding {
-  const name = onload.spec.serviceAccountName;
+  const name = accountOf(onload);
   if ("problem" in account) return finding("unknown", account.problem);
   if (account.value) return finding("ok", `"${name}" exists`);
   return finding("failed", `"${name}" does not exist; create it, and allow it privileged pods`);
