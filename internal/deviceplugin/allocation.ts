@@ -1,3 +1,4 @@
+import { firstFew } from "../cli/first-few.ts";
 import { join } from "node:path";
 import type { ContainerAllocateResponse, Mount } from "../../proto/deviceplugin/v1beta1/api.gen.ts";
 import { printable } from "../cli/printable.ts";
@@ -73,9 +74,5 @@ export function refusal(ids: readonly string[], count: number, problems: readonl
 
 /** The first of the ids: the kubelet gets no reason at all if that is too long for a header of HTTP/2. */
 function named(ids: readonly string[]): string {
-  const more = ids.length > 3 ? ` and ${ids.length - 3} more` : "";
-  return `${ids
-    .slice(0, 3)
-    .map((id) => printable(id, 80))
-    .join(", ")}${more}`;
+  return firstFew(ids, 3, (id) => printable(id, 80));
 }

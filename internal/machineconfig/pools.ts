@@ -1,3 +1,4 @@
+import { firstFew } from "../cli/first-few.ts";
 import type { Client } from "../kube/client.ts";
 import type { MachineConfigPool } from "../api/machine-config-pool.ts";
 import { selects } from "../api/label-selector.ts";
@@ -44,6 +45,5 @@ export function reachOf({ metadata }: MachineConfig, pools: readonly MachineConf
 }
 
 function names(pools: readonly MachineConfigPool[]): string {
-  const named = pools.slice(0, MAX_NAMED).map(({ metadata }) => printable(metadata.name, 100));
-  return named.join(", ") + (pools.length > MAX_NAMED ? ` and ${pools.length - MAX_NAMED} more` : "");
+  return firstFew(pools, MAX_NAMED, ({ metadata }) => printable(metadata.name, 100));
 }

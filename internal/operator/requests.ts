@@ -1,4 +1,5 @@
 /** What a person asks of a rollout, as changes of the Onload resource: pause, resume, retry, rollback. Pure. */
+import { fieldsOf } from "../cli/json.ts";
 import { isDeepStrictEqual } from "node:util";
 import type { DeepReadonly } from "../api/core.ts";
 import { RETRY_ANNOTATION } from "../api/names.ts";
@@ -73,15 +74,13 @@ function specOf({ spec }: Resource): DeepReadonly<Spec> {
 function mergePatchOf(from: object, to: object): Record<string, unknown> {
   const old = from as Record<string, unknown>;
   const wanted = to as Record<string, unknown>;
-  const isObject = (value: unknown): value is object =>
-    typeof value === "object" && value !== null && !Array.isArray(value);
   const removed = Object.keys(old).filter((key) => !(key in wanted));
   return {
     ...Object.fromEntries(removed.map((key) => [key, null])),
     ...Object.fromEntries(
       Object.entries(wanted).map(([key, value]) => {
-        const before = old[key];
-        return [key, isObject(value) && isObject(before) ? mergePatchOf(before, value) : value];
+        const [before, after] = [fieldsOf(old[key]), fieldsOf(value)];
+        return [key, before && after ? mergePatchOf(before, after) : value];
       }),
     ),
   };

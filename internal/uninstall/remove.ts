@@ -1,4 +1,5 @@
 /** Removes what the manifests have installed, once no Onload resource is left. */
+import { firstFew } from "../cli/first-few.ts";
 import type { KubeObject, Pod } from "../api/core.ts";
 import { ALLOW_DELETION_ANNOTATION, OPERATOR_SELECTOR } from "../api/names.ts";
 import { ONLOADS } from "../api/resources.ts";
@@ -66,9 +67,7 @@ export async function removeInstalled(
 
 /** Why a namespace stays. */
 export function namespaceKept(namespace: string, content: readonly string[]): string {
-  const shown = content.slice(0, 5).join(", ");
-  const more = content.length > 5 ? ` and ${content.length - 5} more` : "";
-  return `Namespace "${namespace}": it also has ${shown}${more}; if they may go, run \`kubectl delete namespace ${namespace}\``;
+  return `Namespace "${namespace}": it also has ${firstFew(content, 5)}; if they may go, run \`kubectl delete namespace ${namespace}\``;
 }
 
 /** @throws Error if there is an Onload resource: without the operator its nodes would never be clean */

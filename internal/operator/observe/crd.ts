@@ -1,4 +1,5 @@
 /** Whether the CRD of Onload resources that is installed is at least as new as this operator. */
+import { firstFew } from "../../cli/first-few.ts";
 import type { CustomResourceDefinition, DeepReadonly, JsonSchema } from "../../api/core.ts";
 import { ONLOAD_GROUP, ONLOAD_PLURAL, ONLOAD_VERSION } from "../../api/names.ts";
 import type { OnloadStatus } from "../../api/onload.ts";
@@ -34,8 +35,7 @@ export function crdProblem({ crds }: Pick<Stores, "crds">): ResourceProblem | un
     ...STATUS_FIELDS.filter((field) => status?.properties?.[field] === undefined).map((field) => `status.${field}`),
   ];
   if (missing.length === 0) return undefined;
-  const more = missing.length > 3 ? ` and ${missing.length - 3} more` : "";
-  const message = `The CRD of Onload resources is older than the operator, and the API server drops ${missing.slice(0, 3).join(", ")}${more}: onloadctl manifests crd | kubectl apply --server-side --force-conflicts -f -`;
+  const message = `The CRD of Onload resources is older than the operator, and the API server drops ${firstFew(missing, 3)}: onloadctl manifests crd | kubectl apply --server-side --force-conflicts -f -`;
   return { reason: REASON.CrdOutdated, message };
 }
 

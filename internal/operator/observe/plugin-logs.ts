@@ -1,5 +1,5 @@
 /** Device plugins that are Ready and offer nothing. Only their logs say why: they have no credentials for the API server. */
-import { parseJson } from "../../cli/json.ts";
+import { fieldsOf, parseJson } from "../../cli/json.ts";
 import type { DeepReadonly, Pod } from "../../api/core.ts";
 import type { OnloadKey } from "../../api/names.ts";
 import { LOG_HEALTHY, LOG_UNHEALTHY } from "../../api/plugin-pod.ts";
@@ -69,8 +69,7 @@ export function refusalIn(log: string): string | undefined {
 
 function parse(line: string): { msg?: unknown; problems?: unknown } {
   try {
-    const value = parseJson(line);
-    return typeof value === "object" && value !== null ? value : {};
+    return fieldsOf(parseJson(line)) ?? {};
   } catch {
     // The first line may be cut, and other software writes its own.
     return {};

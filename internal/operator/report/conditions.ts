@@ -1,4 +1,5 @@
 /** What the status says of a plan: counts, problems and conditions. Pure; times come in with the plan. */
+import { firstFew } from "../../cli/first-few.ts";
 import type { Condition, DeepReadonly } from "../../api/core.ts";
 import { RETRY_ANNOTATION } from "../../api/names.ts";
 import type { NodeCounts, NodeProblem, Onload, OnloadStatus } from "../../api/onload.ts";
@@ -254,15 +255,11 @@ function nodesText(count: number): string {
 
 /** `node-1 Draining, node-2 LoadingOnload and 3 more`. */
 function describe(nodes: readonly NodePlan[]): string {
-  return firstThree(nodes, ({ facts, state }) => `${facts.name} ${state}`);
+  return firstFew(nodes, 3, ({ facts, state }) => `${facts.name} ${state}`);
 }
 
 function namesOf(nodes: readonly NodePlan[]): string {
-  return firstThree(nodes, ({ facts }) => facts.name);
-}
-
-function firstThree(nodes: readonly NodePlan[], text: (node: NodePlan) => string): string {
-  return nodes.slice(0, 3).map(text).join(", ") + (nodes.length > 3 ? ` and ${nodes.length - 3} more` : "");
+  return firstFew(nodes, 3, ({ facts }) => facts.name);
 }
 
 /** `2 Cordoned, 1 NoFreeSlot`: gates, and the problems of nodes that need none. */

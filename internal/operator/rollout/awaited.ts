@@ -1,4 +1,5 @@
 /** For whom and for what a node waits, as a person reads it; since when and for how long follows from the plan. Pure. */
+import { firstFew } from "../../cli/first-few.ts";
 import type { NodeFacts } from "../assess/facts.ts";
 import { rowOf, type NodeState } from "./states.ts";
 import type { StepName } from "./steps.ts";
@@ -57,11 +58,9 @@ function moduleText({ missingImages, ...facts }: NodeFacts, module: "onload" | "
 
 /** Each pod, and who refuses that it leaves. */
 function holdersText({ holders = [], allocatable }: NodeFacts): string {
-  const named = holders.slice(0, MAX_NAMED).map(({ namespace, name, refusal, terminating }) => {
+  const pods = firstFew(holders, MAX_NAMED, ({ namespace, name, refusal, terminating }) => {
     const why = refusal ?? (terminating ? "is ending" : allocatable > 0 ? "" : "is asked to leave");
     return `${namespace}/${name}${why === "" ? "" : ` (${why})`}`;
   });
-  const more = holders.length > MAX_NAMED ? ` and ${holders.length - MAX_NAMED} more` : "";
-  const pods = `${named.join(", ")}${more}`;
   return allocatable > 0 ? `${pods}; they are asked once the kubelet offers no more amd.com/onload` : pods;
 }

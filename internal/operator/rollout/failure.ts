@@ -1,4 +1,5 @@
 /** When a node has failed: a step that takes too long, or what KMM and the kubelet report. */
+import { firstFew } from "../../cli/first-few.ts";
 import { NODE_REASON, type NodeReason } from "../../api/reasons.ts";
 import type { Failure, NodeFacts } from "../assess/facts.ts";
 import { passingIf, taintAgainst, taintText } from "./taint.ts";
@@ -376,10 +377,11 @@ function imageText({ missingImages }: NodeFacts, state: NodeState): string {
 
 function holderText(node: NodeFacts, state: NodeState): string {
   if (state !== "Draining" || !node.holders) return "";
-  const names = node.holders.map(
+  const names = firstFew(
+    node.holders,
+    3,
     ({ namespace, name, refusal, terminating }) =>
       `${namespace}/${name} (${refusal ?? (terminating ? "terminating" : "asked to leave")})`,
   );
-  const more = names.length > 3 ? ` and ${names.length - 3} more` : "";
-  return ` (${names.slice(0, 3).join(", ")}${more})`;
+  return ` (${names})`;
 }

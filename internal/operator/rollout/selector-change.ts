@@ -2,6 +2,7 @@
  * What becomes of a change of spec.selector. A typo there would let go of every node: more nodes that serve pods than may
  * be out at once are let go only if a person confirms it.
  */
+import { firstFew } from "../../cli/first-few.ts";
 import type { DeepReadonly } from "../../api/core.ts";
 import { CONFIRM_ANNOTATION } from "../../api/names.ts";
 import { selectorsOf, type NodeSelector } from "../observe/selectors.ts";
@@ -53,10 +54,9 @@ export function selectorChange(
 
 function textOf({ metadata }: Selecting, nodes: readonly string[], maxUnavailable: number): string {
   const { name, namespace, generation } = metadata;
-  const more = nodes.length > 3 ? ` and ${nodes.length - 3} more` : "";
   const command = `kubectl annotate onload ${name} -n ${namespace} ${CONFIRM_ANNOTATION}=${generation} --overwrite`;
   return (
-    `spec.selector lets go of ${nodes.length} nodes that serve pods (${nodes.slice(0, 3).join(", ")}${more}), ` +
+    `spec.selector lets go of ${nodes.length} nodes that serve pods (${firstFew(nodes, 3)}), ` +
     `and spec.upgrade.maxUnavailable allows ${maxUnavailable} at once; correct it, or confirm it: ${command}`
   );
 }

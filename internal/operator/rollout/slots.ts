@@ -3,6 +3,7 @@
  * whatever reason, hold the slots: in between, failed, cordoned or not Ready. That goes for nodes that are let go too, as
  * long as pods there hold amd.com/onload.
  */
+import { firstFew } from "../../cli/first-few.ts";
 import type { NodeFacts } from "../assess/facts.ts";
 import type { Problem } from "./failure.ts";
 import { gateOf, type Gate, type GatePolicy } from "./gates.ts";
@@ -147,9 +148,7 @@ export function startOrder<T extends Assessed>(nodes: readonly T[]): T[] {
 /** `The slot is held by node-1 (cordoned)`: who holds the slots, and why. */
 export function slotText({ holders }: Pick<Slots, "holders">, maxUnavailable: number): string {
   const what = maxUnavailable === 1 ? "The slot is held by" : `The ${maxUnavailable} slots are held by`;
-  const names = holders.slice(0, 3).map((node) => `${node.facts.name} (${whyOut(node)})`);
-  const more = holders.length > 3 ? ` and ${holders.length - 3} more` : "";
-  return `${what} ${names.join(", ")}${more}`;
+  return `${what} ${firstFew(holders, 3, (node) => `${node.facts.name} (${whyOut(node)})`)}`;
 }
 
 function whyOut(node: Assessed): string {

@@ -1,4 +1,5 @@
 /** What a person should know before a change is applied: each consequence in a sentence. */
+import { firstFew } from "../../cli/first-few.ts";
 import type { DeepReadonly, KubeObject } from "../../api/core.ts";
 import type { Client } from "../../kube/client.ts";
 import { ApiError } from "../../kube/errors.ts";
@@ -81,7 +82,6 @@ export async function lacksServiceAccount(
 }
 
 function names(all: readonly string[]): string {
-  const shown = all.slice(0, MAX_NAMES).join(", ");
-  const more = all.length > MAX_NAMES ? ` and ${all.length - MAX_NAMES} more` : "";
-  return all.length === 1 ? `node ${shown}` : `${all.length} nodes (${shown}${more})`;
+  const shown = firstFew(all, MAX_NAMES);
+  return all.length === 1 ? `node ${shown}` : `${all.length} nodes (${shown})`;
 }

@@ -1,4 +1,5 @@
 /** Asks the API server which evictions it would refuse now. It knows every rule about budgets; nothing is evicted. */
+import { firstFew } from "../../cli/first-few.ts";
 import { errorText } from "../../cli/errors.ts";
 import type { DeepReadonly, Pod } from "../../api/core.ts";
 import type { Client } from "../../kube/client.ts";
@@ -69,9 +70,7 @@ async function refusalOf(
 function gapOf(pods: number, forbidden: ReadonlySet<string>): string | undefined {
   const judged = "budgets are judged by their status there, which does not tell all";
   if (forbidden.size > 0) {
-    const [first] = forbidden;
-    const more = forbidden.size > 1 ? ` and ${forbidden.size - 1} more` : "";
-    return `Whether pods could be evicted could not be asked without the right to create pods/eviction in namespace ${first}${more}: ${judged}`;
+    return `Whether pods could be evicted could not be asked without the right to create pods/eviction in namespace ${firstFew([...forbidden], 1)}: ${judged}`;
   }
   if (pods <= MAX_ASKED) return undefined;
   return `Whether pods could be evicted was asked of ${MAX_ASKED} of ${pods} only: ${judged}`;

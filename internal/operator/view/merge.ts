@@ -1,6 +1,6 @@
 /** What `kubectl apply` would change of an object, as a JSON merge patch. Pure. */
 import { isDeepStrictEqual } from "node:util";
-import { parseJson } from "../../cli/json.ts";
+import { fieldsOf, parseJson } from "../../cli/json.ts";
 import type { DeepReadonly, KubeObject } from "../../api/core.ts";
 
 /** Where kubectl keeps what it applied last. */
@@ -68,5 +68,5 @@ function merged(a: Fields, b: Fields): Fields {
 }
 
 function isFields(value: unknown): value is Fields {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
+  return fieldsOf(value) !== undefined;
 }
