@@ -5,6 +5,7 @@
  * expression that does not parse KMM gives up for that kernel, even if a later mapping would match.
  */
 import { matchesKernel, RegexpError } from "./kernel-regexp.ts";
+import { kernelName } from "./kernel-tag.ts";
 
 /** How a mapping chooses kernels. */
 export interface KernelMatcher {
@@ -26,7 +27,7 @@ export function chooseKernelMapping<M extends KernelMatcher>(
   mappings: readonly M[],
   kernelVersion: string,
 ): ChosenMapping<M> {
-  const kernel = kernelVersion.endsWith("+") ? kernelVersion.slice(0, -1) : kernelVersion;
+  const kernel = kernelName(kernelVersion);
   for (const [index, mapping] of mappings.entries()) {
     try {
       if (mapping.literal && mapping.literal === kernel) return { mapping, problem: undefined };

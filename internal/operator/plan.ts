@@ -19,8 +19,8 @@ import {
   type IsMissing,
   type ModulesInUse,
 } from "./desired/objects.ts";
-import { isOfVersion } from "./desired/hold-back.ts";
 import { missingImages } from "./kmm/images.ts";
+import { isOfVersion } from "./kmm/module-spec.ts";
 import type { Kmm } from "./kmm/kmm.ts";
 import { Memo, NodeMemo, Revision } from "./memo.ts";
 import {

@@ -20,7 +20,7 @@ export const DECIDING_MUTANTS: Mutant[] = [
       "return { mapping: undefined, problem: `",
       "continue;\n      return { mapping: undefined, problem: `",
     ],
-    "the plus at the end of a kernel version counts": ['kernelVersion.endsWith("+")', "false"],
+    "the plus at the end of a kernel version counts": ["= kernelName(kernelVersion);", "= kernelVersion;"],
   }),
   ...mutantsOf(
     "internal/api/kernel-regexp.ts",
@@ -72,7 +72,7 @@ export const DECIDING_MUTANTS: Mutant[] = [
     `${OPERATOR}/kmm/kmm2.ts`,
     [`${OPERATOR}/kmm/images.test.ts`, `${OPERATOR}/kmm/module-observation.test.ts`],
     {
-      "signs that a tag cannot hold stay in an image's name": ['kernel.replace(/[^A-Za-z0-9._-]/gu, "_")', "kernel"],
+      "signs that a tag cannot hold stay in an image's name": ["kernelTag(kernelVersion)", "kernelName(kernelVersion)"],
       "what was loaded before a reboot counts": ["loaded !== undefined && sameBoot &&", "loaded !== undefined &&"],
     },
   ),

@@ -5,6 +5,7 @@ import { missingImages, type ModuleImages } from "../kmm/images.ts";
 import type { Kmm, LoadLabelObservation, Version } from "../kmm/kmm.ts";
 import { requiresLoadLabel } from "../kmm/load-label.ts";
 import { chooseMapping, mappingFor, mayMap } from "../kmm/module-config.ts";
+import { isOfVersion } from "../kmm/module-spec.ts";
 import type { NodeObservation, PluginObservation } from "../observe/observation.ts";
 import type { LoadLabelFacts, NodeFacts, PluginFacts } from "./facts.ts";
 import { blockingTaints, type AnyToleration } from "./taints.ts";
@@ -61,7 +62,7 @@ export function assess(observation: NodeObservation, wanted: Wanted): NodeFacts 
 
 /** Whether a Module makes KMM load a version for a kernel, or may do so. */
 function isLoadedBy(module: DeepReadonly<Module> | undefined, version: Version, kernel: string): boolean {
-  return module?.spec.moduleLoader.container.version === version && mayMap(module, kernel);
+  return isOfVersion(module, version) && mayMap(module, kernel);
 }
 
 function loadLabelFacts(seen: LoadLabelObservation, module: DeepReadonly<Module> | undefined): LoadLabelFacts {

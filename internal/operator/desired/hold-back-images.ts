@@ -1,11 +1,11 @@
 /** Which image of a Module must wait for a new version, because nodes have loaded that version from another image. */
 import { isDeepStrictEqual } from "node:util";
 import type { DeepReadonly } from "../../api/core.ts";
+import { kernelName } from "../../api/kernel-tag.ts";
 import type { KernelMapping, Module } from "../../api/kmm.ts";
 import type { Kmm } from "../kmm/kmm.ts";
 import { imageFor, mappingFor } from "../kmm/module-config.ts";
-import { kernelName } from "../kmm/module-spec.ts";
-import { isOfVersion } from "./hold-back.ts";
+import { isOfVersion, withMappings } from "../kmm/module-spec.ts";
 import type { HeldBack } from "./hold-back.ts";
 
 /** A node that has loaded the wanted version, and the image that it was loaded from. */
@@ -66,10 +66,5 @@ function keepImages(
     const { regexp: _, build: _build, ...rest } = mappingFor(module, kernel) ?? {};
     kept.push({ ...rest, literal, containerImage: image });
   }
-  const { moduleLoader } = module.spec;
-  const container = {
-    ...moduleLoader.container,
-    kernelMappings: [...kept, ...moduleLoader.container.kernelMappings],
-  };
-  return { ...module, spec: { ...module.spec, moduleLoader: { ...moduleLoader, container } } };
+  return withMappings(module, [...kept, ...module.spec.moduleLoader.container.kernelMappings]);
 }

@@ -3,7 +3,8 @@ import { isDeepStrictEqual } from "node:util";
 import type { DeepReadonly } from "../../api/core.ts";
 import type { KernelMapping, Module, ModuleLoaderContainer } from "../../api/kmm.ts";
 import { chooseKernelMapping, kernelMappingFor } from "../../api/kernel-mapping.ts";
-import type { Kmm, Version } from "../kmm/kmm.ts";
+import type { Kmm } from "../kmm/kmm.ts";
+import { isOfVersion } from "../kmm/module-spec.ts";
 
 /** What is known of the Module as nodes have it. */
 export interface ModuleInUse {
@@ -36,9 +37,7 @@ export interface HeldBack {
 export function holdBack(desired: Module, inUse: ModuleInUse, kmm: Pick<Kmm, "reloadsForPodFields">): HeldBack {
   const kernels = [...new Set(inUse.kernels)];
   const version = desired.spec.moduleLoader.container.version;
-  const before = [inUse.live, inUse.lastReady].find(
-    (module) => module?.spec.moduleLoader.container.version === version,
-  );
+  const before = [inUse.live, inUse.lastReady].find((module) => isOfVersion(module, version));
   if (!before || kernels.length === 0) return { apply: desired, heldBack: [] };
 
   const was = before.spec.moduleLoader.container;
@@ -57,11 +56,6 @@ export function holdBack(desired: Module, inUse: ModuleInUse, kmm: Pick<Kmm, "re
     if (imageRepoSecret !== undefined) apply.spec.imageRepoSecret = { ...imageRepoSecret };
   }
   return { apply, heldBack: [...heldBack, ...podFields] };
-}
-
-/** Whether a Module in the cluster is of a version. */
-export function isOfVersion(module: DeepReadonly<Module> | undefined, version: Version): boolean {
-  return module?.spec.moduleLoader.container.version === version;
 }
 
 /** Keeps the way in which the in-tree module is named: a newer KMM understands both, but not both at once. */

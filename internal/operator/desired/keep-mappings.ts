@@ -1,8 +1,9 @@
 /** Which kernel mappings a Module keeps although its resource has them no more: KMM would unload what rests on them. */
 import type { DeepReadonly } from "../../api/core.ts";
+import { kernelName } from "../../api/kernel-tag.ts";
 import type { KernelMapping, Module } from "../../api/kmm.ts";
 import { mappingFor, mayMap } from "../kmm/module-config.ts";
-import { kernelName } from "../kmm/module-spec.ts";
+import { withMappings } from "../kmm/module-spec.ts";
 
 /**
  * The Module with the mappings, of the one in the cluster, for kernels of nodes that have another version loaded.
@@ -27,10 +28,7 @@ export function keepMappings(
     return [{ literal: kernelName(kernel), ...rest }];
   });
   if (kept.length === 0) return module;
-  const { moduleLoader } = module.spec;
-  const kernelMappings = [...moduleLoader.container.kernelMappings, ...kept];
-  const container = { ...moduleLoader.container, kernelMappings };
-  return { ...module, spec: { ...module.spec, moduleLoader: { ...moduleLoader, container } } };
+  return withMappings(module, [...module.spec.moduleLoader.container.kernelMappings, ...kept]);
 }
 
 /**
@@ -40,10 +38,7 @@ export function keepMappings(
  */
 export function withoutKept(module: Module, kernels: readonly string[]): Module {
   const used = new Set(kernels.map(kernelName));
-  const { moduleLoader } = module.spec;
-  const { kernelMappings: all } = moduleLoader.container;
+  const { kernelMappings: all } = module.spec.moduleLoader.container;
   const kernelMappings = all.filter(({ literal }) => literal === undefined || used.has(literal));
-  if (kernelMappings.length === all.length) return module;
-  const container = { ...moduleLoader.container, kernelMappings };
-  return { ...module, spec: { ...module.spec, moduleLoader: { ...moduleLoader, container } } };
+  return kernelMappings.length === all.length ? module : withMappings(module, kernelMappings);
 }

@@ -1,5 +1,6 @@
 /** KMM 1.1: one module-loader pod per node and module, put there by node labels. */
 import type { DeepReadonly, Node, Pod } from "../../api/core.ts";
+import { kernelName } from "../../api/kernel-tag.ts";
 import type { KmmCapabilities, Module, ModuleLoaderContainer, ModuleSpec } from "../../api/kmm.ts";
 import {
   KMM_KERNEL_LABEL,
@@ -22,7 +23,7 @@ import type {
 } from "./kmm.ts";
 import { loadLabel, loadLabelOn, loadLabelSelector, OFF, ON, withoutLoadLabel } from "./load-label.ts";
 import { firstFailure, newest, podsOf } from "./module-pods.ts";
-import { EVERY_LINUX_NODE, keptSelector, optionsOf, inTreeRemovalOf, kernelName } from "./module-spec.ts";
+import { EVERY_LINUX_NODE, keptSelector, optionsOf, inTreeRemovalOf } from "./module-spec.ts";
 
 const KMM_PREFIX = /^(beta\.)?kmm\.node\.kubernetes\.io\//;
 

@@ -1,6 +1,7 @@
 /** KMM 2.x: worker pods load modules, and NodeModulesConfig says what is wanted and what is loaded on each node. */
 import { isDeepStrictEqual } from "node:util";
 import type { DeepReadonly, Node } from "../../api/core.ts";
+import { kernelName, kernelTag } from "../../api/kernel-tag.ts";
 import type { KmmCapabilities, Module, ModuleLoaderContainer, ModuleSpec, NodeModule } from "../../api/kmm.ts";
 import {
   KMM_WORKER_ACTION_LABEL,
@@ -21,7 +22,7 @@ import type {
 } from "./kmm.ts";
 import { loadLabelOn, withoutLoadLabel } from "./load-label.ts";
 import { firstFailure, newest, podsOf } from "./module-pods.ts";
-import { EVERY_LINUX_NODE, keptSelector, optionsOf, inTreeRemovalOf, kernelName } from "./module-spec.ts";
+import { EVERY_LINUX_NODE, keptSelector, optionsOf, inTreeRemovalOf } from "./module-spec.ts";
 
 /** KMM 2.x: worker pods load and unload, and a NodeModulesConfig says what is loaded. */
 export class Kmm2 implements Kmm {
@@ -111,8 +112,7 @@ export class Kmm2 implements Kmm {
    * that of 2.1.1; 2.0 is known by its CRD.
    */
   kernelInImageNames(kernelVersion: string): string {
-    const kernel = kernelName(kernelVersion);
-    return this.#capabilities.pluralInTree ? kernel.replace(/[^A-Za-z0-9._-]/gu, "_") : kernel;
+    return this.#capabilities.pluralInTree ? kernelTag(kernelVersion) : kernelName(kernelVersion);
   }
 }
 

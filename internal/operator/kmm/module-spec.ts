@@ -1,7 +1,7 @@
 /** Parts of a Module's spec that both implementations of KMM share. */
-import type { Toleration } from "../../api/core.ts";
-import type { KmmCapabilities, Module, ModuleLoaderContainer, ModuleSpec } from "../../api/kmm.ts";
-import type { SelectorInUse } from "./kmm.ts";
+import type { DeepReadonly, Toleration } from "../../api/core.ts";
+import type { KernelMapping, KmmCapabilities, Module, ModuleLoaderContainer, ModuleSpec } from "../../api/kmm.ts";
+import type { SelectorInUse, Version } from "./kmm.ts";
 
 /**
  * Every node, on purpose: a Module with a version is loaded only on nodes with the version label, and that label is the
@@ -32,11 +32,18 @@ export function inTreeRemovalOf(
 
 /** The selector of the Module in the cluster, which stays while the desired version is loaded under it. */
 export function keptSelector(module: Module, { live, loaded }: SelectorInUse): Record<string, string> | undefined {
-  const isOfVersion = live?.spec.moduleLoader.container.version === module.spec.moduleLoader.container.version;
-  return live && isOfVersion && loaded ? { ...live.spec.selector } : undefined;
+  const isPresent = isOfVersion(live, module.spec.moduleLoader.container.version);
+  return live && isPresent && loaded ? { ...live.spec.selector } : undefined;
 }
 
-/** KMM's name of a kernel, in its configuration and in the names of images: one trailing `+` is cut, since 1.1.0. */
-export function kernelName(kernelVersion: string): string {
-  return kernelVersion.replace(/\+$/, "");
+/** Whether a Module is of a version. */
+export function isOfVersion(module: DeepReadonly<Module> | undefined, version: Version): boolean {
+  return module?.spec.moduleLoader.container.version === version;
+}
+
+/** A Module with other kernel mappings. */
+export function withMappings(module: Module, kernelMappings: KernelMapping[]): Module {
+  const { moduleLoader } = module.spec;
+  const container = { ...moduleLoader.container, kernelMappings };
+  return { ...module, spec: { ...module.spec, moduleLoader: { ...moduleLoader, container } } };
 }
