@@ -3,6 +3,7 @@ import { join } from "node:path";
 import { credentials, Metadata } from "@grpc/grpc-js";
 import { RegistrationClient } from "../../proto/deviceplugin/v1beta1/api.gen.ts";
 import { ONLOAD_RESOURCE } from "../api/names.ts";
+import { callKubelet, KUBELET_CLIENT_OPTIONS } from "./kubelet-call.ts";
 
 /** Time for the kubelet's answer. It connects to the plugin before, for which it takes up to ten seconds. */
 const REGISTER_TIMEOUT_MS = 15_000;
@@ -42,41 +43,18 @@ export async function register(
   signal: AbortSignal,
   timeoutMs = REGISTER_TIMEOUT_MS,
 ): Promise<void> {
-  const client = new RegistrationClient(`unix:${kubelet.path}`, credentials.createInsecure(), {
-    "grpc.enable_http_proxy": 0,
-    "grpc.enable_channelz": 0,
-  });
-  let cancel: (() => void) | undefined;
-  let timer: NodeJS.Timeout | undefined;
-  let overdue = false;
+  const client = new RegistrationClient(`unix:${kubelet.path}`, credentials.createInsecure(), KUBELET_CLIENT_OPTIONS);
+  const request = {
+    version: "v1beta1",
+    endpoint,
+    resourceName: ONLOAD_RESOURCE,
+    options: { preStartRequired: false, getPreferredAllocationAvailable: true },
+  };
   try {
-    await new Promise<void>((resolve, reject) => {
-      signal.throwIfAborted();
-      const call = client.register(
-        {
-          version: "v1beta1",
-          endpoint,
-          resourceName: ONLOAD_RESOURCE,
-          options: { preStartRequired: false, getPreferredAllocationAvailable: true },
-        },
-        new Metadata(),
-        (cause) => {
-          if (cause === null) return resolve();
-          const reason = overdue ? `no answer within ${timeoutMs / 1000} s` : cause.details;
-          reject(new Error(`Cannot register with the kubelet at ${kubelet.path}: ${reason}`, { cause }));
-        },
-      );
-      cancel = () => call.cancel();
-      // Not gRPC's own deadline, which is a time of day: a clock that is set would move it.
-      timer = setTimeout(() => {
-        overdue = true;
-        call.cancel();
-      }, timeoutMs);
-      signal.addEventListener("abort", cancel);
-    });
+    await callKubelet(`Cannot register with the kubelet at ${kubelet.path}`, { timeoutMs, signal }, (done) =>
+      client.register(request, new Metadata(), done),
+    );
   } finally {
-    clearTimeout(timer);
-    if (cancel) signal.removeEventListener("abort", cancel);
     client.close();
   }
 }

@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import { credentials, Metadata } from "@grpc/grpc-js";
+import { callKubelet, KUBELET_CLIENT_OPTIONS } from "./kubelet-call.ts";
 import { PodResourcesListerClient, type ListPodResourcesResponse } from "../../proto/podresources/v1/api.gen.ts";
 
 /** File name of the socket of the kubelet's PodResources service, in its folder. */
@@ -21,31 +22,16 @@ export async function listPodResources(
 ): Promise<ListPodResourcesResponse> {
   const path = join(folder, SOCKET);
   const client = new PodResourcesListerClient(`unix:${path}`, credentials.createInsecure(), {
-    "grpc.enable_http_proxy": 0,
-    "grpc.enable_channelz": 0,
+    ...KUBELET_CLIENT_OPTIONS,
     "grpc.max_receive_message_length": MAX_BYTES,
   });
-  let cancel: (() => void) | undefined;
-  let timer: NodeJS.Timeout | undefined;
-  let overdue = false;
   try {
-    return await new Promise((resolve, reject) => {
-      signal.throwIfAborted();
-      const call = client.list({}, new Metadata(), (cause, response) => {
-        if (cause === null) return resolve(response);
-        const reason = overdue ? `no answer within ${timeoutMs / 1000} s` : cause.details;
-        reject(new Error(`Cannot ask the kubelet at ${path} which pods have devices: ${reason}`, { cause }));
-      });
-      cancel = () => call.cancel();
-      timer = setTimeout(() => {
-        overdue = true;
-        call.cancel();
-      }, timeoutMs);
-      signal.addEventListener("abort", cancel);
-    });
+    return await callKubelet<ListPodResourcesResponse>(
+      `Cannot ask the kubelet at ${path} which pods have devices`,
+      { timeoutMs, signal },
+      (done) => client.list({}, new Metadata(), done),
+    );
   } finally {
-    clearTimeout(timer);
-    if (cancel) signal.removeEventListener("abort", cancel);
     client.close();
   }
 }
