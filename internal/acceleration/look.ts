@@ -5,7 +5,6 @@
  * All containers of a look share its bounds equally, so that one with very many processes or descriptors takes nothing
  * from the others.
  */
-import { join } from "node:path";
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { membership, plainUid, type Membership } from "./cgroup.ts";
 import {
@@ -17,10 +16,11 @@ import {
   type NetworkInterface,
 } from "./facts.ts";
 import { interfacesOf } from "./interfaces.ts";
+import { KernelSockets, type SocketNamespace, type SocketOwner } from "./kernel-sockets.ts";
 import { kubeletContainer } from "./mounts.ts";
 import { descriptorTableSize, libraryOf, parseStat, type Library, type ProcessStat } from "./process.ts";
 import { PatientReader, readLink, readNames, readShort } from "./read.ts";
-import { findInTable, parseDescriptor, SOCKET_TABLES, type SocketKind } from "./sockets.ts";
+import { parseDescriptor, type SocketKind } from "./sockets.ts";
 
 /** Bounds of one look, and those of a file that is read. */
 export interface LookLimits {
@@ -50,12 +50,6 @@ const LOOKS_UNTIL_KEPT = 3;
 /** After so many looks interfaces are asked for again. */
 const LOOKS_UNTIL_INTERFACES = 10;
 
-/**
- * After so many looks, tables of sockets are read again though no socket is new: one may have been bound. The kernel goes
- * through all of its connections for each, of whatever namespace, which takes a millisecond or more.
- */
-const LOOKS_UNTIL_TABLES = 5;
-
 /** What is kept of a process as long as it runs the same program. */
 interface KnownProgram {
   identity: string;
@@ -73,15 +67,6 @@ interface KnownContainer {
   looks: number;
 }
 
-/** What the tables of a network namespace said of sockets. */
-interface KnownSockets {
-  /** All that were looked for, and of those that are of the network the kind. */
-  kinds: Map<string, SocketKind | undefined>;
-  /** Tables of which only the beginning was read. */
-  cut: number;
-  looks: number;
-}
-
 /** A process of a container. */
 interface Member {
   pid: number;
@@ -91,22 +76,11 @@ interface Member {
   container: KnownContainer;
 }
 
-interface Found {
-  facts: ContainerFacts;
+interface Found extends SocketOwner {
   members: Member[];
   stacks: Set<number>;
   /** Kind by a socket's own id. */
   accelerated: Map<string, SocketKind>;
-  /** Kind by inode, of the kernel's sockets that are of the network. */
-  kernel: Map<string, SocketKind>;
-}
-
-/** Sockets of the kernel in one network namespace, of whatever family. */
-interface Namespace {
-  /** /proc/PID of a process that is in it. */
-  folder: string;
-  /** The containers that have a socket, by its inode. */
-  owners: Map<string, Set<Found>>;
 }
 
 /** Looks, and remembers what need not be read again. One look at a time. */
@@ -114,9 +88,9 @@ export class Looker {
   readonly #procDir: string;
   readonly #limits: LookLimits;
   readonly #reader: PatientReader;
+  readonly #kernelSockets: KernelSockets;
   #programs = new Map<number, KnownProgram>();
   #containers = new Map<string, KnownContainer>();
-  #sockets = new Map<string, KnownSockets>();
   #turnEnds = 0;
 
   /** @param procDir the node's /proc, with all of its processes */
@@ -124,6 +98,7 @@ export class Looker {
     this.#procDir = procDir;
     this.#limits = { ...LOOK_LIMITS, ...limits };
     this.#reader = reader;
+    this.#kernelSockets = new KernelSockets(reader, this.#limits.fileBytes);
   }
 
   /** Looks once. What cannot be read is left out: processes end at any time. */
@@ -136,14 +111,10 @@ export class Looker {
     const uids = new Set(request.pods.map(({ uid }) => plainUid(uid)));
     if (wanted.size > 0) await this.#findProcesses(uids, wanted);
     const programs = new Map<number, KnownProgram>();
-    const namespaces = new Map<string, Namespace>();
+    const namespaces = new Map<string, SocketNamespace<Found>>();
     for (const found of wanted.values()) await this.#lookInto(found, wanted.size, programs, namespaces);
     this.#programs = programs;
-    // Pods may share a namespace, such as the node's, whose tables are long.
-    const sockets = new Map<string, KnownSockets>();
-    for (const [name, namespace] of namespaces)
-      sockets.set(name, await this.#classify(namespace, this.#sockets.get(name)));
-    this.#sockets = sockets;
+    await this.#kernelSockets.classify(namespaces);
     for (const found of wanted.values()) found.facts.sockets = countSockets(found);
     const { user, system } = process.cpuUsage(before);
     return { containers: [...wanted.values()].map(({ facts }) => facts), cpuMs: (user + system) / 1000 };
@@ -196,7 +167,7 @@ export class Looker {
     found: Found,
     containers: number,
     programs: Map<number, KnownProgram>,
-    namespaces: Map<string, Namespace>,
+    namespaces: Map<string, SocketNamespace<Found>>,
   ): Promise<void> {
     const { facts } = found;
     const share = (of: "processes" | "descriptors"): number =>
@@ -258,7 +229,7 @@ export class Looker {
   }
 
   /** Returns how many descriptors were read. */
-  #readDescriptors(pid: number, limit: number, found: Found, namespaces: Map<string, Namespace>): number {
+  #readDescriptors(pid: number, limit: number, found: Found, namespaces: Map<string, SocketNamespace<Found>>): number {
     if (limit <= 0) {
       found.facts.cut.descriptors++;
       return 0;
@@ -269,7 +240,7 @@ export class Looker {
     const isCut = size > Math.max(limit, 64);
     const numbers = isCut ? Array.from({ length: limit }, (_, number) => String(number)) : (readNames(folder) ?? []);
     if (isCut) found.facts.cut.descriptors++;
-    let namespace: Namespace | undefined;
+    let namespace: SocketNamespace<Found> | undefined;
     for (const number of numbers) {
       const link = readLink(`${folder}/${number}`);
       const descriptor = link === undefined ? undefined : parseDescriptor(link);
@@ -288,50 +259,11 @@ export class Looker {
     return numbers.length;
   }
 
-  #namespace(pid: number, namespaces: Map<string, Namespace>): Namespace {
+  #namespace(pid: number, namespaces: Map<string, SocketNamespace<Found>>): SocketNamespace<Found> {
     const name = readLink(this.#path(pid, "ns/net")) ?? "";
     const namespace = namespaces.get(name) ?? { folder: this.#path(pid), owners: new Map() };
     namespaces.set(name, namespace);
     return namespace;
-  }
-
-  /** Finds out which of the kernel's sockets are of the network. */
-  async #classify({ folder, owners }: Namespace, before: KnownSockets | undefined): Promise<KnownSockets> {
-    let known = before;
-    if (
-      known === undefined ||
-      ++known.looks >= LOOKS_UNTIL_TABLES ||
-      [...owners.keys()].some((inode) => !known!.kinds.has(inode))
-    ) {
-      known = { ...(await this.#readTables(folder, owners)), looks: 0 };
-    }
-    const unknown = new Set<Found>();
-    for (const [inode, containers] of owners) {
-      const kind = known.kinds.get(inode);
-      for (const found of containers) {
-        if (kind === undefined) unknown.add(found);
-        else found.kernel.set(inode, kind);
-      }
-    }
-    for (const { facts } of unknown) facts.cut.tables += known.cut;
-    return known;
-  }
-
-  async #readTables(folder: string, owners: Namespace["owners"]): Promise<Omit<KnownSockets, "looks">> {
-    const kinds = new Map<string, SocketKind | undefined>([...owners.keys()].map((inode) => [inode, undefined]));
-    const left = new Set(owners.keys());
-    let cut = 0;
-    for (const table of SOCKET_TABLES) {
-      if (left.size === 0) break;
-      const piece = await this.#reader.read(join(folder, "net", table), this.#limits.fileBytes);
-      if (piece === undefined) continue;
-      if (piece.cut) cut++;
-      findInTable(table, piece.bytes.toString("latin1"), left, (inode, kind) => {
-        left.delete(inode);
-        kinds.set(inode, kind);
-      });
-    }
-    return { kinds, cut };
   }
 
   #stat(pid: number): ReturnType<typeof parseStat> {

@@ -1,0 +1,99 @@
+/** Which of the kernel's sockets that processes hold are of the network, by the tables of their network namespaces. */
+import { join } from "node:path";
+import type { ContainerFacts } from "./facts.ts";
+import type { PatientReader } from "./read.ts";
+import { findInTable, SOCKET_TABLES, type SocketKind } from "./sockets.ts";
+
+/**
+ * After so many looks, tables of sockets are read again though no socket is new: one may have been bound. The kernel goes
+ * through all of its connections for each, of whatever namespace, which takes a millisecond or more.
+ */
+const LOOKS_UNTIL_TABLES = 5;
+
+/** A container that has sockets of the kernel. */
+export interface SocketOwner {
+  facts: ContainerFacts;
+  /** Kind by inode, of the kernel's sockets that are of the network. */
+  kernel: Map<string, SocketKind>;
+}
+
+/** Sockets of the kernel in one network namespace, of whatever family. */
+export interface SocketNamespace<O extends SocketOwner = SocketOwner> {
+  /** /proc/PID of a process that is in it. */
+  folder: string;
+  /** The containers that have a socket, by its inode. */
+  owners: Map<string, Set<O>>;
+}
+
+/** What the tables of a network namespace said of sockets. */
+interface KnownSockets {
+  /** All that were looked for, and of those that are of the network the kind. */
+  kinds: Map<string, SocketKind | undefined>;
+  /** Tables of which only the beginning was read. */
+  cut: number;
+  looks: number;
+}
+
+/** Remembers what tables said from one look to the next. */
+export class KernelSockets {
+  readonly #reader: PatientReader;
+  readonly #fileBytes: number;
+  #known = new Map<string, KnownSockets>();
+
+  /** @param fileBytes how much of a table is read */
+  constructor(reader: PatientReader, fileBytes: number) {
+    this.#reader = reader;
+    this.#fileBytes = fileBytes;
+  }
+
+  /**
+   * Tells each owner of its sockets, and of tables that were cut.
+   *
+   * @param namespaces by their name. Pods may share one, such as the node's, whose tables are long.
+   */
+  async classify(namespaces: ReadonlyMap<string, SocketNamespace>): Promise<void> {
+    const known = new Map<string, KnownSockets>();
+    for (const [name, namespace] of namespaces) {
+      known.set(name, await this.#classifyOne(namespace, this.#known.get(name)));
+    }
+    this.#known = known;
+  }
+
+  async #classifyOne({ folder, owners }: SocketNamespace, before: KnownSockets | undefined): Promise<KnownSockets> {
+    let known = before;
+    if (
+      known === undefined ||
+      ++known.looks >= LOOKS_UNTIL_TABLES ||
+      [...owners.keys()].some((inode) => !known!.kinds.has(inode))
+    ) {
+      known = { ...(await this.#readTables(folder, owners)), looks: 0 };
+    }
+    const unknown = new Set<SocketOwner>();
+    for (const [inode, containers] of owners) {
+      const kind = known.kinds.get(inode);
+      for (const found of containers) {
+        if (kind === undefined) unknown.add(found);
+        else found.kernel.set(inode, kind);
+      }
+    }
+    for (const { facts } of unknown) facts.cut.tables += known.cut;
+    return known;
+  }
+
+  async #readTables(folder: string, owners: SocketNamespace["owners"]): Promise<Omit<KnownSockets, "looks">> {
+    const kinds = new Map<string, SocketKind | undefined>([...owners.keys()].map((inode) => [inode, undefined]));
+    const left = new Set(owners.keys());
+    let cut = 0;
+    for (const table of SOCKET_TABLES) {
+      if (left.size === 0) break;
+      const piece = await this.#reader.read(join(folder, "net", table), this.#fileBytes);
+      if (piece === undefined) continue;
+      if (piece.cut) cut++;
+      findInTable(table, piece.bytes.toString("latin1"), left, (inode, kind) => {
+        left.delete(inode);
+        kinds.set(inode, kind);
+      });
+    }
+    return { kinds, cut };
+  }
+}
