@@ -1,15 +1,13 @@
-import { readFile } from "node:fs/promises";
-import { text } from "node:stream/consumers";
 import { check } from "../internal/check/check.ts";
 import { findingsText, isFine, type Finding } from "../internal/check/findings.ts";
 import { checkImages } from "../internal/images/check-images.ts";
 import { clusterArgs, commonArgs, defineSubcommand } from "../internal/cli/command.ts";
-import { errorText, UsageError } from "../internal/cli/errors.ts";
 import { printData, printJson, printText } from "../internal/cli/output.ts";
-import { parseYaml, yamlText } from "../internal/cli/yaml.ts";
+import { yamlText } from "../internal/cli/yaml.ts";
 import { connect } from "../internal/kube/connect.ts";
-import type { RawOnload } from "../internal/operator/cache/caches.ts";
+import { readManifests } from "../internal/operator/view/manifests.ts";
 import { registryAccess } from "../internal/images/options.ts";
+import { readDocuments } from "./shared/documents.ts";
 import { engineArgs, runDeps } from "./shared/engine.ts";
 import { namespaceOf, outputArg, resourceArgs } from "./shared/resources.ts";
 
@@ -47,12 +45,9 @@ export default defineSubcommand({
     const namespace = namespaceOf(args);
     const client = await connect({ kubeconfig: args.kubeconfig, context: args.context });
     try {
-      const file = args.filename === undefined ? undefined : await readOnloads(args.filename);
-      const supposed = file?.map((each) => ({
-        ...each,
-        metadata: { ...each.metadata, namespace: each.metadata.namespace ?? namespace ?? client.namespace },
-      }));
-      const { findings, images } = await check(client, supposed, namespace, Date.now(), signal);
+      const file = args.filename === undefined ? undefined : await readDocuments(args.filename);
+      const supposed = file && readManifests(file, `check ${args.filename!}`, namespace ?? client.namespace, undefined);
+      const { findings, images } = await check(client, supposed?.onloads, namespace, Date.now(), signal);
       const asked = args.images
         ? await checkImages(images, { engine: args.engine, access: registryAccess({ ...args }) }, runDeps(signal))
         : [];
@@ -66,18 +61,3 @@ export default defineSubcommand({
     }
   },
 });
-
-/** The Onload resources of a file. */
-async function readOnloads(file: string): Promise<RawOnload[]> {
-  let documents: unknown[];
-  try {
-    documents = parseYaml(await (file === "-" ? text(process.stdin) : readFile(file, "utf8")));
-  } catch (error) {
-    throw new UsageError(`Cannot read ${file}: ${errorText(error)}`, { cause: error });
-  }
-  const found = documents.filter((each) => (each as RawOnload | null)?.kind === "Onload") as RawOnload[];
-  if (found.length === 0) throw new UsageError(`Cannot check ${file}: it has no Onload resource`);
-  const nameless = found.find(({ metadata }) => !metadata?.name);
-  if (nameless) throw new UsageError(`Cannot check ${file}: metadata.name is missing`);
-  return found;
-}

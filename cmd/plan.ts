@@ -1,9 +1,7 @@
-import { text } from "node:stream/consumers";
 import { clusterArgs, commonArgs, defineSubcommand } from "../internal/cli/command.ts";
-import { errorText, UsageError } from "../internal/cli/errors.ts";
+import { UsageError } from "../internal/cli/errors.ts";
 import { printData, printJson, printText } from "../internal/cli/output.ts";
-import { readSmallFile } from "../internal/cli/small-file.ts";
-import { parseYaml, yamlText } from "../internal/cli/yaml.ts";
+import { yamlText } from "../internal/cli/yaml.ts";
 import { connect } from "../internal/kube/connect.ts";
 import { objectKey } from "../internal/kube/object.ts";
 import { consequences, lacksServiceAccount } from "../internal/operator/view/consequences.ts";
@@ -13,6 +11,7 @@ import { lookAhead } from "../internal/operator/view/outlook.ts";
 import { describePlan, planText, type ResourcePlan } from "../internal/operator/view/plan-view.ts";
 import { Session } from "../internal/operator/view/session.ts";
 import { servingText } from "../internal/operator/view/status-view.ts";
+import { readDocuments } from "./shared/documents.ts";
 import { namespaceOf, outputArg, resourceArgs } from "./shared/resources.ts";
 
 export default defineSubcommand({
@@ -61,7 +60,7 @@ export default defineSubcommand({
     const file = args.filename === undefined ? undefined : await readDocuments(args.filename);
     const client = await connect({ kubeconfig: args.kubeconfig, context: args.context });
     const asked = namespaceOf(args);
-    const manifests = file && readManifests(file, args.filename!, asked ?? client.namespace, asked);
+    const manifests = file && readManifests(file, `plan for ${args.filename!}`, asked ?? client.namespace, asked);
     const namespaces = new Set(manifests?.onloads.map(({ metadata }) => metadata.namespace));
     const session = await Session.open(client, namespaces.size === 1 ? [...namespaces][0] : asked, log, signal);
     try {
@@ -98,16 +97,5 @@ export default defineSubcommand({
   },
 });
 
-/** More than etcd takes for one object. */
-const MAX_FILE = 4 * 1024 * 1024;
 /** Exit code if what is planned for would take nodes out of service that serve. */
 const EXIT_TAKES_OUT = 3;
-
-async function readDocuments(file: string): Promise<unknown[]> {
-  try {
-    const content = await (file === "-" ? text(process.stdin) : readSmallFile(file, { maxBytes: MAX_FILE }));
-    return parseYaml(content.toString());
-  } catch (error) {
-    throw new UsageError(`Cannot read ${file}: ${errorText(error)}`, { cause: error });
-  }
-}

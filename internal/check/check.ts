@@ -10,6 +10,7 @@ import {
 } from "../api/names.ts";
 import { MODULE_IMAGES_CONFIGS, ONLOADS, type Resource } from "../api/resources.ts";
 import { errorText } from "../cli/errors.ts";
+import { isAllowed } from "../kube/access-review.ts";
 import type { Client } from "../kube/client.ts";
 import { ApiError, isNotFound } from "../kube/errors.ts";
 import {
@@ -170,27 +171,12 @@ async function read<T>(look: () => Promise<T>, absent?: T): Promise<Read<T>> {
   }
 }
 
-interface Review {
-  kind: string;
-  status?: { allowed?: boolean; denied?: boolean };
-}
-
 /** Asks the API server's authorizers. Their answers are stored nowhere. */
-function asker(client: Client, signal: AbortSignal): Ask {
-  return async ({ user, groups }, { namespace, ...attributes }) => {
-    const kind = user === undefined ? "SelfSubjectAccessReview" : "SubjectAccessReview";
+function asker({ transport }: Client, signal: AbortSignal): Ask {
+  return ({ user, groups }, { namespace, ...attributes }) => {
     const resourceAttributes = { ...attributes, ...(namespace === undefined ? {} : { namespace }) };
-    const spec = { resourceAttributes, ...(user === undefined ? {} : { user, groups }) };
-    const answer = await client.transport.json<Review>(
-      {
-        method: "POST",
-        path: `/apis/authorization.k8s.io/v1/${kind.toLowerCase()}s`,
-        action: `create ${kind.toLowerCase()}s.authorization.k8s.io`,
-        body: { apiVersion: "authorization.k8s.io/v1", kind, spec },
-        signal,
-      },
-      (each) => each.kind === kind,
-    );
-    return answer.status?.allowed === true && answer.status.denied !== true;
+    return user === undefined
+      ? isAllowed(transport, "SelfSubjectAccessReview", { resourceAttributes }, { signal })
+      : isAllowed(transport, "SubjectAccessReview", { resourceAttributes, user, groups }, { signal });
   };
 }

@@ -3,14 +3,11 @@ import type { CustomResourceDefinition, DeepReadonly, PolicyBinding } from "../a
 import { kmmCapabilities } from "../api/kmm.ts";
 import { ONLOAD_GROUP, ONLOAD_PLURAL } from "../api/names.ts";
 import { Store } from "../kube/store.ts";
+import { FIRST_MINOR_WITH_POLICIES, OLDEST_MINOR } from "../manifests/kubernetes-version.ts";
 import { crdProblem } from "../operator/observe/crd.ts";
 import { protection } from "../operator/report/protection.ts";
 import { remedyOf, type Serving } from "../operator/view/serving.ts";
 import { finderOf, type Finding } from "./findings.ts";
-
-/** Kubernetes 1.25 is what KMM 1.1 needs (its README); 1.30 is the first with ValidatingAdmissionPolicies in v1. */
-const OLDEST_MINOR = 25;
-const POLICIES_MINOR = 30;
 
 /** What was read, or why it could not be. */
 export type Read<T> = { value: T } | { problem: string };
@@ -34,10 +31,10 @@ export function judgeVersion(read: Read<ServerVersion>): Finding {
     return finding("unknown", `${name}: its version cannot be compared`);
   }
   if (number < OLDEST_MINOR) return finding("failed", `${name} is too old: 1.${OLDEST_MINOR} or later is needed`);
-  if (number >= POLICIES_MINOR) return finding("ok", name);
+  if (number >= FIRST_MINOR_WITH_POLICIES) return finding("ok", name);
   return finding(
     "warning",
-    `${name} has no admission policies (1.${POLICIES_MINOR} and later): install with --no-admission-policies, and let only administrators write Onload resources`,
+    `${name} has no admission policies (1.${FIRST_MINOR_WITH_POLICIES} and later): install with --no-admission-policies, and let only administrators write Onload resources`,
   );
 }
 

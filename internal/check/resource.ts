@@ -1,10 +1,12 @@
 /** What is judged of one Onload resource and of the nodes that it selects. Pure. */
+import { firstFew } from "../cli/first-few.ts";
 import type { DeepReadonly, KubeObject, Node } from "../api/core.ts";
 import type { Onload } from "../api/onload.ts";
 import { desiredModules } from "../operator/desired/modules.ts";
 import { missingImages, type ModuleImages } from "../operator/kmm/images.ts";
 import type { Kmm } from "../operator/kmm/kmm.ts";
 import { chooseMapping, imageFor } from "../operator/kmm/module-config.ts";
+import { selects } from "../operator/observe/ownership.ts";
 import type { Read } from "./cluster.ts";
 import { finderOf, type Finding, type Finder } from "./findings.ts";
 
@@ -65,10 +67,7 @@ function judgeNamespace({ namespace, onload }: ResourceFacts, finding: Finder): 
 function judgeNodes(facts: ResourceFacts, finder: (what: string) => Finder): Finding[] {
   const [nodes, architectures, kernels] = [finder("nodes"), finder("architectures"), finder("kernels")];
   if ("problem" in facts.nodes) return [nodes("unknown", facts.nodes.problem)];
-  const { selector } = facts.onload.spec;
-  const selected = facts.nodes.value.filter(({ metadata }) =>
-    Object.entries(selector).every(([label, value]) => metadata.labels?.[label] === value),
-  );
+  const selected = selectedOf(facts.onload, facts.nodes.value);
   if (selected.length === 0) return [nodes("warning", "No node has the labels of spec.selector")];
   const out = selected.filter((node) => node.spec?.unschedulable === true || !isReady(node));
   return [
@@ -95,15 +94,16 @@ function judgeKernels({ onload, kmm }: ResourceFacts, nodes: readonly Node[], fi
   const wrong = choices.find(({ problem }) => problem !== undefined);
   if (wrong) return finding("failed", `spec.onload.${wrong.problem}; correct it`);
   const unmapped = choices.filter(({ mapping }) => mapping === undefined).map(({ kernel }) => kernel);
-  if (unmapped.length === 0) return finding("ok", `Every one has a mapping: ${firstOf(kernels)}`);
-  return finding("failed", `No entry of spec.onload.kernelMappings is for ${firstOf(unmapped)}; add one`);
+  if (unmapped.length === 0) return finding("ok", `Every one has a mapping: ${firstFew(kernels, MAX_NAMED)}`);
+  return finding("failed", `No entry of spec.onload.kernelMappings is for ${firstFew(unmapped, MAX_NAMED)}; add one`);
 }
 
 /** KMM 2.4 and later says which images there are; others find out when a node is to load them. */
 function judgeImages({ onload, kmm, images }: ResourceFacts, nodes: readonly Node[], finding: Finder): Finding {
   const modules = desiredModules(onload, kmm);
   const wanted = kernelsOf(nodes).flatMap((kernel) => imageFor(modules.onload, kernel, kmm) ?? []);
-  if (!images) return finding("unknown", `KMM does not say; see --images. Needed: ${firstOf([...new Set(wanted)])}`);
+  if (!images)
+    return finding("unknown", `KMM does not say; see --images. Needed: ${firstFew([...new Set(wanted)], MAX_NAMED)}`);
   const missing = kernelsOf(nodes).flatMap((kernel) =>
     missingImages(
       [
@@ -116,7 +116,7 @@ function judgeImages({ onload, kmm, images }: ResourceFacts, nodes: readonly Nod
   );
   if (missing.length === 0) return finding("ok", "KMM has found all of them");
   const [first] = missing;
-  const names = firstOf([...new Set(missing.map(({ image }) => image))]);
+  const names = firstFew([...new Set(missing.map(({ image }) => image))], MAX_NAMED);
   return first?.why === undefined
     ? finding("warning", `KMM has not found ${names} yet`)
     : finding("failed", `KMM does not find ${names}: ${first.why}; build and push them`);
@@ -125,13 +125,14 @@ function judgeImages({ onload, kmm, images }: ResourceFacts, nodes: readonly Nod
 /** Every image that a resource needs on its nodes. */
 export function imagesOf({ onload, nodes, kmm }: Pick<ResourceFacts, "onload" | "nodes" | "kmm">): string[] {
   const { onload: module } = desiredModules(onload, kmm);
-  const { selector } = onload.spec;
-  const selected = ("problem" in nodes ? [] : nodes.value).filter(({ metadata }) =>
-    Object.entries(selector).every(([label, value]) => metadata.labels?.[label] === value),
-  );
+  const selected = selectedOf(onload, "problem" in nodes ? [] : nodes.value);
   const modules = kernelsOf(selected).flatMap((kernel) => imageFor(module, kernel, kmm) ?? []);
   const { devicePluginImage } = onload.spec.devicePlugin;
   return [...new Set([onload.spec.onload.userImage, ...(devicePluginImage ? [devicePluginImage] : []), ...modules])];
+}
+
+function selectedOf({ spec }: DeepReadonly<Onload>, nodes: readonly Node[]): Node[] {
+  return nodes.filter(({ metadata }) => selects(spec.selector, metadata.labels ?? {}));
 }
 
 function kernelsOf(nodes: readonly Node[]): string[] {
@@ -143,10 +144,9 @@ function isReady({ status }: Node): boolean {
 }
 
 function namesOf(nodes: readonly Node[]): string {
-  return firstOf(nodes.map(({ metadata, status }) => `${metadata.name} (${status?.nodeInfo?.architecture ?? "?"})`));
-}
-
-function firstOf(texts: readonly string[]): string {
-  const more = texts.length > MAX_NAMED ? ` and ${texts.length - MAX_NAMED} more` : "";
-  return `${texts.slice(0, MAX_NAMED).join(", ")}${more}`;
+  return firstFew(
+    nodes,
+    MAX_NAMED,
+    ({ metadata, status }) => `${metadata.name} (${status?.nodeInfo?.architecture ?? "?"})`,
+  );
 }

@@ -13,7 +13,7 @@ const LAYERS: Record<string, readonly string[]> = {
   controller: ["probes", "kube", "api"],
   manifests: ["api"],
   operator: ["controller", "kube", "api"],
-  check: ["operator", "kube", "api"],
+  check: ["operator", "manifests", "kube", "api"],
   uninstall: ["operator", "manifests", "controller", "kube", "api"],
   acceleration: [],
   deviceplugin: ["acceleration", "probes", "api", "proto"],

@@ -5,7 +5,7 @@ import { readManifests } from "./manifests.ts";
 const ONLOAD = "apiVersion: onload.amd.com/v1alpha1\nkind: Onload\nmetadata: {name: a, namespace: trading}\n";
 
 function read(text: string, asked?: string): ReturnType<typeof readManifests> {
-  return readManifests(parseYaml(text), "x.yaml", asked ?? "default", asked);
+  return readManifests(parseYaml(text), "plan for x.yaml", asked ?? "default", asked);
 }
 
 test("documents, Lists and empty documents are read as kubectl reads them", () => {

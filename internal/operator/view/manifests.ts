@@ -21,19 +21,19 @@ const MAX_OBJECTS = 1000;
 /**
  * Sorts what a file has, as kubectl takes it: several documents, empty ones, and Lists.
  *
- * @param file its name, for messages
+ * @param purpose what it is read for, for messages: `plan for FILE`
  * @param namespace of objects that name none
  * @param asked the namespace that the person named, which must be that of every Onload resource; undefined: any
  * @throws UsageError that names the object and what would be right
  */
 export function readManifests(
   documents: readonly unknown[],
-  file: string,
+  purpose: string,
   namespace: string,
   asked: string | undefined,
 ): Manifests {
   const refuse = (why: string): never => {
-    throw new UsageError(`Cannot plan for ${file}: ${why}`);
+    throw new UsageError(`Cannot ${purpose}: ${why}`);
   };
   const objects = documents.flatMap(itemsOf).filter((object) => object !== null && object !== undefined);
   if (objects.length > MAX_OBJECTS) refuse(`it has ${objects.length} objects: give it in files of ${MAX_OBJECTS}`);
