@@ -175,17 +175,8 @@ test("metrics by TLS are for those only who may get them, as the API server says
     const { status } = await plane.request("POST", `${accounts}/${name}/token`, { body: { spec: {} } });
     tokens[name] = status.token;
   }
-  await plane.request("POST", "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings", {
-    body: {
-      metadata: { name: "prometheus" },
-      roleRef: {
-        apiGroup: "rbac.authorization.k8s.io",
-        kind: "ClusterRole",
-        name: "onload-operator-metrics-reader",
-      },
-      subjects: [{ kind: "ServiceAccount", name: "prometheus", namespace: SYSTEM }],
-    },
-  });
+  const subject = { kind: "ServiceAccount", name: "prometheus", namespace: SYSTEM } as const;
+  await plane.bind({ role: "onload-operator-metrics-reader", subject });
   const get = async (token?: string): Promise<{ status: number; text: string }> => {
     const answer = await fetch(`https://127.0.0.1:${port}/metrics`, {
       ...(token === undefined ? {} : { headers: { authorization: `Bearer ${token}` } }),

@@ -410,14 +410,12 @@ test("KMM may change its objects even where it is an administrator of the cluste
   const { name, namespace: home } = { name: "kmm-operator-controller-manager", namespace: "kmm-operator-system" };
   const other = { name: "deployer", namespace: home };
   await cluster.plane.request("POST", `/api/v1/namespaces/${home}/serviceaccounts`, { body: { metadata: other } });
-  const apiGroup = "rbac.authorization.k8s.io";
-  await cluster.plane.request("POST", `/apis/${apiGroup}/v1/clusterrolebindings`, {
-    body: {
-      metadata: { name: "admins" },
-      roleRef: { apiGroup, kind: "ClusterRole", name: "cluster-admin" },
-      subjects: [name, other.name].map((each) => ({ kind: "ServiceAccount", name: each, namespace: home })),
-    },
-  });
+  for (const each of [name, other.name]) {
+    await cluster.plane.bind({
+      role: "cluster-admin",
+      subject: { kind: "ServiceAccount", name: each, namespace: home },
+    });
+  }
   const [daemonSet] = await loaderDaemonSets();
   const { name: loads } = daemonSet!.metadata;
   const as = async (account: string): Promise<Client> =>

@@ -7,6 +7,7 @@ import type { RequestOptions } from "./client.ts";
 import { writeKubeconfig, writeTokenKubeconfig } from "./kubeconfig.ts";
 import { CertificateAuthority } from "./pki.ts";
 import type { KeyPair } from "./pki.ts";
+import { bind, type Binding } from "./rbac.ts";
 
 /** The group of the cluster's own programs. Their requests are not in the audit log. */
 export const infrastructureGroup = "onloadctl:infrastructure";
@@ -83,6 +84,11 @@ export class Cluster {
     mkdirSync(join(this.folder, "users"), { recursive: true });
     writeTokenKubeconfig(path, this.server, this.caPath, user, status.token);
     return path;
+  }
+
+  /** Makes a binding of a role, and waits until the API server heeds it; returns its name. */
+  bind(binding: Binding): Promise<string> {
+    return bind(this.#client, binding);
   }
 
   /** Sends a request as the administrator; see Client.request. */

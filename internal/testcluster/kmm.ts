@@ -71,12 +71,6 @@ export async function createKmmAccount(plane: Cluster, name: string, rules: read
   await plane.request("POST", "/api/v1/namespaces", { body: { metadata: { name: KMM_NAMESPACE } } });
   await plane.request("POST", `/api/v1/namespaces/${KMM_NAMESPACE}/serviceaccounts`, { body: { metadata } });
   await plane.request("POST", `${rbac}/clusterroles`, { body: { metadata, rules } });
-  await plane.request("POST", `${rbac}/clusterrolebindings`, {
-    body: {
-      metadata,
-      roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name },
-      subjects: [{ kind: "ServiceAccount", namespace: KMM_NAMESPACE, name }],
-    },
-  });
+  await plane.bind({ role: name, subject: { kind: "ServiceAccount", namespace: KMM_NAMESPACE, name } });
   return await plane.serviceAccountKubeconfig(KMM_NAMESPACE, name);
 }

@@ -29,11 +29,7 @@ beforeAll(async () => {
   const rbac = "/apis/rbac.authorization.k8s.io/v1";
   const rules = [{ apiGroups: ["coordination.k8s.io"], resources: ["leases"], verbs: ["get", "create", "patch"] }];
   await cluster.plane.request("POST", `${rbac}/clusterroles`, { body: { metadata: { name: "leases" }, rules } });
-  const roleRef = { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: "leases" };
-  const subjects = [{ apiGroup: "rbac.authorization.k8s.io", kind: "User", name: cluster.user.name }];
-  await cluster.plane.request("POST", `${rbac}/clusterrolebindings`, {
-    body: { metadata: { name: "leases" }, roleRef, subjects },
-  });
+  await cluster.plane.bind({ role: "leases", subject: { kind: "User", name: cluster.user.name } });
 });
 afterAll(() => cluster[Symbol.asyncDispose]());
 
@@ -84,7 +80,7 @@ async function everything(): Promise<Record<string, string>> {
 
 /** Names of objects that say that they are the operator's. */
 async function installed(): Promise<string[]> {
-  return Object.keys(await everything()).filter((name) => /onload-operator|onloads\.onload/.test(name));
+  return Object.keys(await everything()).filter((name) => /\/onload-operator|\/onloads\.onload/.test(name));
 }
 
 async function exists(...args: string[]): Promise<boolean> {

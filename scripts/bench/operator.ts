@@ -189,13 +189,7 @@ async function measureRow(row: Row, program: Program): Promise<Measure[]> {
 
 async function operatorUser(plane: ControlPlane, role: string): Promise<{ name: string; kubeconfigPath: string }> {
   const user = await plane.addUser("onload-operator");
-  await plane.request("POST", "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings", {
-    body: {
-      metadata: { name: "bench" },
-      roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: role },
-      subjects: [{ apiGroup: "rbac.authorization.k8s.io", kind: "User", name: user.name }],
-    },
-  });
+  await plane.bind({ role, subject: { kind: "User", name: user.name } });
   return user;
 }
 

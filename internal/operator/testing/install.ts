@@ -11,7 +11,7 @@ const ACCOUNT = "onload-operator-controller-manager";
 
 /** The group of the users that operators run as, if they have only the role. */
 export const OPERATORS = "operators-under-test";
-export const OPERATOR_SUBJECTS = [{ apiGroup: "rbac.authorization.k8s.io", kind: "Group", name: OPERATORS }];
+export const OPERATORS_GROUP = { kind: "Group", name: OPERATORS } as const;
 
 /** Whom the operator runs as. */
 export interface OperatorUser {
@@ -25,10 +25,7 @@ export async function installRole(plane: ControlPlane): Promise<OperatorUser> {
     await plane.apply(await readFile(join(MANIFESTS, file), "utf8"));
   }
   const user = await plane.addUser("onload-operator", [OPERATORS]);
-  const roleRef = { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: "onload-operator-manager-role" };
-  await plane.request("POST", "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings", {
-    body: { metadata: { name: "operator-under-test" }, roleRef, subjects: OPERATOR_SUBJECTS },
-  });
+  await plane.bind({ role: "onload-operator-manager-role", subject: OPERATORS_GROUP });
   return user;
 }
 

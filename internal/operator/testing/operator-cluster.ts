@@ -12,7 +12,7 @@ import { connect } from "../../kube/connect.ts";
 import { ONLOADS } from "../../api/resources.ts";
 import { NODES, PODS } from "../../kube/resource.ts";
 import { FakeKubelet } from "./fake-kubelet.ts";
-import { installAll, installRole, OPERATOR_SUBJECTS, OPERATORS, type OperatorUser } from "./install.ts";
+import { installAll, installRole, OPERATORS, OPERATORS_GROUP, type OperatorUser } from "./install.ts";
 import { OperatorProcess } from "./operator-process.ts";
 
 const ENTRY = join(import.meta.dirname, "../../../cmd/onloadctl.ts");
@@ -79,10 +79,7 @@ export class OperatorCluster implements AsyncDisposable {
     const metadata = { name: "leases" };
     const rules = [{ apiGroups: ["coordination.k8s.io"], resources: ["leases"], verbs: ["get", "create", "patch"] }];
     await this.plane.request("POST", `${roles}/roles`, { body: { metadata, rules } });
-    const roleRef = { apiGroup: "rbac.authorization.k8s.io", kind: "Role", name: "leases" };
-    await this.plane.request("POST", `${roles}/rolebindings`, {
-      body: { metadata, roleRef, subjects: OPERATOR_SUBJECTS },
-    });
+    await this.plane.bind({ role: "leases", kind: "Role", subject: OPERATORS_GROUP, namespace });
     return ["--leader-elect", `--leader-election-namespace=${namespace}`];
   }
 

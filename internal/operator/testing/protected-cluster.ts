@@ -6,8 +6,6 @@ import { connect } from "../../kube/connect.ts";
 import { poll } from "../../testcluster/lib/poll.ts";
 import { onloadSpec, OperatorCluster, PATIENCE_MS } from "./operator-cluster.ts";
 
-const RBAC = { api: "/apis/rbac.authorization.k8s.io/v1", apiGroup: "rbac.authorization.k8s.io" };
-
 export class ProtectedCluster implements AsyncDisposable {
   readonly cluster: OperatorCluster;
   /** The Onload resource's namespace. */
@@ -39,7 +37,10 @@ export class ProtectedCluster implements AsyncDisposable {
     await made.bindInNamespace("User", "tenant", "admin");
     await made.bindInNamespace("User", "tenant", "onload-operator-onload-editor-role");
     made.deployer = await made.#user("deployer");
-    await made.#bind("clusterrolebindings", { kind: "User", name: "deployer" }, "onload-operator-onload-deployer-role");
+    await cluster.plane.bind({
+      role: "onload-operator-onload-deployer-role",
+      subject: { kind: "User", name: "deployer" },
+    });
     made.thief = await made.clientOf(cluster.user.kubeconfigPath);
     // The API server takes a moment until new policies are in force.
     await poll(async () => (await refusal(made.create(made.tenant, "early", { dryRun: true }))).includes("denied"), {
@@ -65,24 +66,16 @@ export class ProtectedCluster implements AsyncDisposable {
     this.agent = await this.#user("agent");
     const rules = [{ apiGroups: [""], resources: ["nodes", "nodes/status"], verbs: ["get", "patch"] }];
     const metadata = { name: "node-agent" };
-    await this.cluster.plane.request("POST", `${RBAC.api}/clusterroles`, { body: { metadata, rules } });
-    await this.#bind("clusterrolebindings", { kind: "User", name: "agent" }, "node-agent");
+    await this.cluster.plane.request("POST", "/apis/rbac.authorization.k8s.io/v1/clusterroles", {
+      body: { metadata, rules },
+    });
+    await this.cluster.plane.bind({ role: "node-agent", subject: { kind: "User", name: "agent" } });
   }
 
   /** Gives somebody a role in {@link namespace}. */
-  bindInNamespace(kind: "User" | "ServiceAccount", name: string, role: string): Promise<void> {
-    const subject = kind === "User" ? { kind, name } : { kind, name, namespace: this.namespace };
-    return this.#bind(`namespaces/${this.namespace}/rolebindings`, subject, role);
-  }
-
-  async #bind(where: string, subject: { kind: string; name: string }, role: string): Promise<void> {
-    await this.cluster.plane.request("POST", `${RBAC.api}/${where}`, {
-      body: {
-        metadata: { name: `${subject.name}-${role}` },
-        roleRef: { apiGroup: RBAC.apiGroup, kind: "ClusterRole", name: role },
-        subjects: [{ ...subject, ...(subject.kind === "User" ? { apiGroup: RBAC.apiGroup } : {}) }],
-      },
-    });
+  async bindInNamespace(kind: "User" | "ServiceAccount", name: string, role: string): Promise<void> {
+    const { namespace } = this;
+    await this.cluster.plane.bind({ role, subject: { kind, name, namespace }, namespace });
   }
 
   /** Somebody creates an Onload resource for the nodes. */

@@ -17,9 +17,11 @@ const ROLES = join(import.meta.dirname, "../../manifests/rbac/user-roles.yaml");
 const VIEWER_ROLE = "onload-operator-onload-viewer-role";
 const id = `view-${process.pid}`;
 
+const RBAC = "/apis/rbac.authorization.k8s.io/v1";
 let cluster: Cluster;
 let namespace: string;
 let reader: ClusterUser;
+let binding: string;
 let folder: string;
 const nodes = [`${id}-1`, `${id}-2`, `${id}-3`];
 
@@ -47,9 +49,8 @@ beforeAll(async () => {
 
 afterAll(async () => {
   for (const name of nodes) await cluster.request("DELETE", `/api/v1/nodes/${name}`);
-  for (const kind of ["clusterroles", "clusterrolebindings"]) {
-    await cluster.request("DELETE", `/apis/rbac.authorization.k8s.io/v1/${kind}/${id}`);
-  }
+  await cluster.request("DELETE", `${RBAC}/clusterroles/${id}`);
+  await cluster.request("DELETE", `${RBAC}/clusterrolebindings/${binding}`);
   await rm(folder, { recursive: true, force: true });
 });
 
@@ -61,11 +62,8 @@ async function grant(user: string, resources: [string, string][]): Promise<void>
   }));
   // A dry run is authorised as the write that it would be.
   rules.push({ apiGroups: ["onload.amd.com"], resources: ["onloads"], verbs: ["create", "patch"] });
-  const api = "/apis/rbac.authorization.k8s.io/v1";
-  await cluster.request("POST", `${api}/clusterroles`, { body: { metadata: { name: id }, rules } });
-  const roleRef = { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: id };
-  const subjects = [{ apiGroup: "rbac.authorization.k8s.io", kind: "User", name: user }];
-  await cluster.request("POST", `${api}/clusterrolebindings`, { body: { metadata: { name: id }, roleRef, subjects } });
+  await cluster.request("POST", `${RBAC}/clusterroles`, { body: { metadata: { name: id }, rules } });
+  binding = await cluster.bind({ role: id, subject: { kind: "User", name: user } });
 }
 
 async function createNode(name: string): Promise<void> {
@@ -450,12 +448,7 @@ test("who may not read is told at once what is missing", async () => {
 test("the role for viewers is enough for status, plan, version and check", async () => {
   const viewer = await cluster.addUser(`${id}-viewer`);
   await cluster.apply(await readFile(ROLES, "utf8"));
-  const name = `${id}-viewer`;
-  const subjects = [{ apiGroup: "rbac.authorization.k8s.io", kind: "User", name: viewer.name }];
-  const roleRef = { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: VIEWER_ROLE };
-  await cluster.request("POST", "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings", {
-    body: { metadata: { name }, roleRef, subjects },
-  });
+  const bound = await cluster.bind({ role: VIEWER_ROLE, subject: { kind: "User", name: viewer.name } });
   try {
     for (const args of [["status"], ["plan"], ["version"], ["check"]]) {
       const { code, stdout, stderr } = await onloadctl(args, viewer.kubeconfigPath);
@@ -477,7 +470,7 @@ test("the role for viewers is enough for status, plan, version and check", async
     expect(refused.code).toBe(1);
     expect(refused.stderr).toContain("forbidden");
   } finally {
-    await cluster.request("DELETE", `/apis/rbac.authorization.k8s.io/v1/clusterrolebindings/${name}`);
+    await cluster.request("DELETE", `${RBAC}/clusterrolebindings/${bound}`);
   }
 });
 
