@@ -34,6 +34,7 @@ export default defineSubcommand({
       type: "positional",
       required: false,
       default: "onload",
+      completes: Object.keys(SAMPLES),
       description: `One of ${Object.keys(SAMPLES).join(", ")}`,
     },
     ...manifestArgs,

@@ -18,6 +18,7 @@ const root: Subcommand = {
       load: async () => (await import("../internal/operator/view/states-text.ts")).statesText(),
     },
   },
+  names: async (...asked) => (await import("./shared/names.ts")).namesOf(...asked),
   subcommands: {
     operator: {
       summary: "Run the operator that rolls Onload out to nodes",
@@ -82,6 +83,10 @@ const root: Subcommand = {
     version: {
       summary: "Show the versions of this program and of the operator, and whether one acts",
       load: async () => (await import("./version.ts")).default,
+    },
+    completion: {
+      summary: "Print the script that completes command lines in a shell",
+      load: async () => (await import("./completion.ts")).default,
     },
     licenses: {
       summary: "Print the licences of all software in this executable",

@@ -10,7 +10,7 @@ import type { RawOnload } from "../../internal/operator/cache/caches.ts";
 import type { Request } from "../../internal/operator/requests.ts";
 
 const requestArgs = {
-  name: { type: "positional", required: true, description: "Name of the Onload resource" },
+  name: { type: "positional", required: true, completes: "onloads", description: "Name of the Onload resource" },
   namespace: { type: "string", alias: "n", valueHint: "NS", description: "Namespace (default: that of the context)" },
   "dry-run": {
     type: "boolean",

@@ -5,7 +5,12 @@ import { namespaceFlag } from "../../internal/cli/values.ts";
 
 /** Which resources to show. */
 export const resourceArgs = {
-  name: { type: "positional", required: false, description: "Name of one Onload resource (default: all)" },
+  name: {
+    type: "positional",
+    required: false,
+    completes: "onloads",
+    description: "Name of one Onload resource (default: all)",
+  },
   namespace: { type: "string", alias: "n", valueHint: "NS", description: "Namespace (default: all)" },
   "all-namespaces": {
     type: "boolean",

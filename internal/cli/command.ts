@@ -4,8 +4,17 @@ import type { Logger } from "./log.ts";
 /**
  * A flag or a positional argument, described as citty does it. Several values may be given for a `repeatable` one. The
  * alias of a flag is one letter. A flag with an `implied` value may be given without one: `--wait`, or `--wait=5m`.
+ * What `completes` it on a command line are words, or names from a source. Values of an enum, files, namespaces and nodes are known
+ * without it, the latter three by the valueHint.
  */
-export type Arg = ArgDef & { repeatable?: boolean; alias?: string; implied?: string };
+export type Arg = ArgDef & {
+  repeatable?: boolean;
+  alias?: string;
+  implied?: string;
+  completes?: readonly string[] | Source;
+};
+/** Names that only the kubeconfig (contexts) or the cluster knows. */
+export type Source = "contexts" | "namespaces" | "nodes" | "onloads";
 /** The arguments of a subcommand by their kebab-case name. */
 export type Args = Record<string, Arg>;
 
@@ -43,6 +52,12 @@ export interface Subcommand<A extends Args = Args> {
   subcommands?: Record<string, Lazy>;
   /** Texts that `help TOPIC` prints beside the help of commands. Only the root has any. */
   topics?: Record<string, Topic>;
+  /**
+   * The names of a source, for the completion of command lines. Only the root has it.
+   *
+   * @param given values of the flags that say where to look: kubeconfig, context, namespace
+   */
+  names?(source: Source, given: Readonly<Record<string, string>>, signal: AbortSignal): Promise<readonly string[]>;
   /** Runs in a pod, where machines read its log: JSON by default, except on a terminal. */
   service?: true;
   /** Returns the exit code; nothing means 0. */
@@ -90,5 +105,10 @@ export const clusterArgs = {
     valueHint: "FILE",
     description: "Kubeconfig file (default: $KUBECONFIG, ~/.kube/config, or the pod's own service account)",
   },
-  context: { type: "string", valueHint: "NAME", description: "Context of the kubeconfig to use" },
+  context: {
+    type: "string",
+    valueHint: "NAME",
+    completes: "contexts",
+    description: "Context of the kubeconfig to use",
+  },
 } as const satisfies Args;

@@ -3,7 +3,7 @@ import { clusterArgs, commonArgs } from "./command.ts";
 import { UsageError } from "./errors.ts";
 
 /** Flags that may stand before the subcommand, as with kubectl. The subcommand says whether it has them. */
-const EARLY_ARGS: Args = {
+export const EARLY_ARGS: Args = {
   ...clusterArgs,
   ...commonArgs,
   namespace: { type: "string", alias: "n", valueHint: "NS" },

@@ -2,12 +2,17 @@ import { basename } from "node:path";
 import type { Subcommand } from "./command.ts";
 import { errorText, isAbort, UsageError } from "./errors.ts";
 import { takeEarlyFlags } from "./early-flags.ts";
+import { complete, typedValue, type Candidate } from "./completion/complete.ts";
+import { answerText, COMPLETE_WORD } from "./completion/protocol.ts";
 import { createLogger, type LogFormat, type LogLevel } from "./log.ts";
 import { nearest } from "./nearest.ts";
 import { drained, OutputError, printText, standardError } from "./output.ts";
 import { parseArguments } from "./parse-arguments.ts";
 import { usageText } from "./usage.ts";
 import { VERSION } from "./version.ts";
+
+/** How long a person waits for names of the cluster, in milliseconds. */
+const COMPLETION_TIMEOUT_MS = 3000;
 
 /**
  * Runs the program: finds the subcommand, checks its arguments, runs it, and exits with its code.
@@ -66,6 +71,9 @@ function outputCode(error: unknown): number {
 
 async function runCommandLine(root: Subcommand, raw: string[], signal: AbortSignal): Promise<number> {
   if (raw[0] === "help") return help(root, raw.slice(1));
+  // kubectl asks a plugin's completion by a program of this name, with the words alone.
+  if (basename(process.argv0) === "kubectl_complete-onload") return answer(root, raw, signal);
+  if (raw[0] === COMPLETE_WORD) return answer(root, raw.slice(1), signal);
   let command = root;
   const { words, flags: early } = takeEarlyFlags(raw);
   let rest = words;
@@ -133,6 +141,19 @@ async function help(root: Subcommand, words: readonly string[]): Promise<number>
     path.push(word);
   }
   printText(usageText(command, path));
+  return 0;
+}
+
+/** Answers a shell that asks what may stand at the end of a command line. It never waits for long, nor says what went wrong. */
+async function answer(root: Subcommand, words: readonly string[], signal: AbortSignal): Promise<number> {
+  const { candidates, files, source, given } = await complete(root, words);
+  let names: Candidate[] = [];
+  if (source !== undefined && root.names) {
+    const limit = AbortSignal.any([signal, AbortSignal.timeout(COMPLETION_TIMEOUT_MS)]);
+    const found = await root.names(source, given, limit).catch(() => []);
+    names = found.filter((name) => name.startsWith(typedValue(words.at(-1) ?? ""))).map((value) => ({ value }));
+  }
+  printText(answerText([...candidates, ...names], files));
   return 0;
 }
 

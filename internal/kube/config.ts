@@ -4,7 +4,7 @@ import { join } from "node:path";
 import type { ClusterConfig } from "./credentials.ts";
 import { isInCluster, loadInCluster, type PodEnvironment } from "./in-cluster.ts";
 import { proxyFromEnvironment } from "./proxy-environment.ts";
-import { kubeconfigList, loadKubeconfig } from "./kubeconfig.ts";
+import { contextsOf, kubeconfigList, loadKubeconfig } from "./kubeconfig.ts";
 
 export interface ConfigOptions extends PodEnvironment {
   /** --kubeconfig. */
@@ -29,18 +29,38 @@ export async function loadConfig(options: ConfigOptions = {}): Promise<ClusterCo
   }
 }
 
+/**
+ * The names of the contexts of the kubeconfig that {@link loadConfig} would read; none where it would read none.
+ *
+ * @throws Error on one line if it cannot be read
+ */
+export async function contextNames(options: ConfigOptions = {}): Promise<readonly string[]> {
+  const files = await kubeconfigFiles(options);
+  return files.length === 0 ? [] : contextsOf(files);
+}
+
 async function findConfig(options: ConfigOptions): Promise<ClusterConfig> {
-  const env = options.env ?? process.env;
-  const kube = { context: options.context, ...(options.now ? { now: options.now } : {}) };
-  if (options.kubeconfig) return loadKubeconfig([options.kubeconfig], kube);
-  const listed = kubeconfigList(env["KUBECONFIG"]);
-  if (listed.length > 0) return loadKubeconfig(listed, kube);
-  const standard = join(options.home ?? env["HOME"] ?? homedir(), ".kube", "config");
-  if (await exists(standard)) return loadKubeconfig([standard], kube);
+  const files = await kubeconfigFiles(options);
+  if (files.length > 0) {
+    return loadKubeconfig(files, { context: options.context, ...(options.now ? { now: options.now } : {}) });
+  }
   if (await isInCluster(options)) return loadInCluster(options);
   throw new Error(
-    `Cannot find a cluster: $KUBECONFIG is not set, ${standard} does not exist, and this is not a pod; give --kubeconfig`,
+    `Cannot find a cluster: $KUBECONFIG is not set, ${standardFile(options)} does not exist, and this is not a pod; give --kubeconfig`,
   );
+}
+
+/** Files of a kubeconfig in order of precedence, none if there is no sign of one. */
+async function kubeconfigFiles(options: ConfigOptions): Promise<string[]> {
+  if (options.kubeconfig) return [options.kubeconfig];
+  const listed = kubeconfigList((options.env ?? process.env)["KUBECONFIG"]);
+  if (listed.length > 0) return listed;
+  const standard = standardFile(options);
+  return (await exists(standard)) ? [standard] : [];
+}
+
+function standardFile({ env = process.env, home }: ConfigOptions): string {
+  return join(home ?? env["HOME"] ?? homedir(), ".kube", "config");
 }
 
 async function exists(file: string): Promise<boolean> {

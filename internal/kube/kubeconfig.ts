@@ -71,6 +71,15 @@ export async function loadKubeconfig(
   }
 }
 
+/**
+ * The names of the contexts in kubeconfig files.
+ *
+ * @throws Error if one cannot be read
+ */
+export async function contextsOf(files: readonly string[]): Promise<string[]> {
+  return (await readFiles(files)).contexts.map(({ name }) => name);
+}
+
 /** The proxy of a cluster. NO_PROXY says nothing about it. */
 function proxyOf(name: string, proxyUrl: string): Proxy {
   try {

@@ -1,12 +1,14 @@
 /** status and plan against a real API server, as a person runs them; the operator does not run here. */
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parse, stringify } from "yaml";
 import { sharedControlPlane, type Cluster, type ClusterUser } from "../../testcluster/index.ts";
+import { builtExecutable } from "../../testcluster/lib/built.ts";
 import { run, type CommandResult } from "../../testcluster/lib/command.ts";
 import { poll } from "../../testcluster/lib/poll.ts";
+import { tool } from "../../testcluster/tools/index.ts";
 
 setDefaultTimeout(120_000);
 
@@ -487,6 +489,28 @@ test("exit codes tell scripts how it is", async () => {
   const none = await onloadctl([...args, "--node=nonsense"], admin);
   expect(none).toMatchObject({ code: 1, stdout: "" });
   expect((await onloadctl([...args, "-A"], admin)).code).toBe(2);
+});
+
+test("kubectl completes names of the cluster on the command line of the plugin", async () => {
+  const executable = await builtExecutable();
+  for (const name of ["kubectl-onload", "kubectl_complete-onload"]) await symlink(executable, join(folder, name));
+  const kubectl = await tool("kubectl");
+  const env = { PATH: `${folder}:${process.env["PATH"]}`, KUBECONFIG: cluster.kubeconfigPath };
+  const completed = async (...words: string[]): Promise<string[]> =>
+    (await run([kubectl, "__complete", "onload", ...words], { env })).stdout
+      .split("\n")
+      .map((line) => line.split("\t")[0]!);
+  expect(await completed("sta")).toEqual(["status", ":4", ""]);
+  expect(await completed("pause", "-n", namespace, "")).toEqual(["sample", ":4", ""]);
+  expect(await completed("status", "--node", id)).toEqual([...nodes, ":4", ""]);
+  expect(await completed("status", "-n", namespace.slice(0, -1))).toContain(namespace);
+  expect(await completed("status", "--context=")).toHaveLength(3);
+  // Neither a cluster that refuses nor one that is not there is worth a word at the prompt.
+  const nobody = await cluster.addUser(`${id}-stranger`);
+  for (const KUBECONFIG of [nobody.kubeconfigPath, "/no/such/file"]) {
+    const asked = await run([executable, "__complete", "status", ""], { env: { KUBECONFIG } });
+    expect(asked).toMatchObject({ stdout: ":4\n", stderr: "" });
+  }
 });
 
 test("pause, resume and retry change what they say", async () => {

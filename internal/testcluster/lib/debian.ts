@@ -25,6 +25,8 @@ const marks = {
   prometheus: "/usr/bin/promtool",
   shellcheck: "/usr/bin/shellcheck",
   systemd: "/usr/bin/systemd-analyze",
+  zsh: "/usr/bin/zsh",
+  fish: "/usr/bin/fish",
 } as const;
 
 /** A Debian package that the test cluster needs. */
