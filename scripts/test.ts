@@ -1,11 +1,11 @@
 /**
  * Runs everything that tests the project, in order: the checks (format, lint, types), the build, unit tests, tests on a
  * real control plane (*.cluster.test.ts), with the machine's own container engines and kernel beside them
- * (*.host.test.ts, as root on Linux), and on a real node (*.node.test.ts, as root on Linux).
+ * (*.host.test.ts, as root on Linux), and on real nodes, two at a time (*.node.test.ts, as root on Linux).
  * The last line says how many passed and failed; the exit code is 0 only if none failed and none was left out.
  */
 import { Glob } from "bun";
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from "node:fs";
+import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { whyNoNode } from "../internal/testcluster/index.ts";
@@ -49,6 +49,9 @@ const wanted: readonly Kind[] = asked.length > 0 ? asked : patterns.length > 0 ?
 
 const stop = interruption();
 const results = mkdtempSync(join(tmpdir(), "onloadctl-test-"));
+/** Nodes whose tests run side by side. */
+const NODES_AT_ONCE = 2;
+let runs = 0;
 const total = { passed: 0, failed: 0, leftOut: [] as string[] };
 try {
   const files = findFiles(patterns);
@@ -114,7 +117,7 @@ async function runCluster(files: readonly string[]): Promise<void> {
   }
 }
 
-/** Runs the tests of the host, and prints what they say when they have ended: others print meanwhile. */
+/** Runs the tests of the host beside those on a control plane. */
 async function runHost(files: readonly string[]): Promise<void> {
   const reason = whyNoNode();
   if (reason !== undefined) {
@@ -122,12 +125,7 @@ async function runHost(files: readonly string[]): Promise<void> {
     return;
   }
   await build();
-  const log = join(results, "host.log");
-  try {
-    await runFiles("host", files, { log });
-  } finally {
-    process.stderr.write(readFileSync(log));
-  }
+  await runFiles("host", files, { isBesideOthers: true });
 }
 
 async function runNode(files: readonly string[]): Promise<void> {
@@ -139,19 +137,30 @@ async function runNode(files: readonly string[]): Promise<void> {
   await build();
   progress("Getting the programs of the node");
   for (const name of ["kubelet", "kube-proxy", "crictl", "multus", "pause", "kmm-manager"] as const) await tool(name);
-  await runFiles("node", files);
+  // Each file starts a node of its own, and waits for it most of the time.
+  const left = files.toSorted((a, b) => statSync(b).size - statSync(a).size);
+  const lane = async (): Promise<void> => {
+    for (let file = left.shift(); file !== undefined; file = left.shift()) {
+      await runFiles("node", [file], { isBesideOthers: files.length > 1 });
+    }
+  };
+  const ended = await Promise.allSettled(Array.from({ length: NODES_AT_ONCE }, lane));
+  const failed = ended.find((each) => each.status === "rejected");
+  if (failed) throw failed.reason;
 }
 
 interface RunOptions {
   env?: Record<string, string>;
-  /** The file that gets the output. Default: standard error. */
-  log?: string;
+  /** Others print meanwhile: what these tests say is printed when they have ended. */
+  isBesideOthers?: boolean;
 }
 
 /** Runs test files in one process of bun test, and counts what it reports. */
 async function runFiles(kind: Kind, files: readonly string[], options: RunOptions = {}): Promise<void> {
-  progress(`${kind} tests: ${files.length} files`);
-  const report = join(results, `${kind}.xml`);
+  progress(`${kind} tests: ${files.length === 1 ? files[0] : `${files.length} files`}`);
+  const run = `${kind}-${runs++}`;
+  const report = join(results, `${run}.xml`);
+  const log = options.isBesideOthers === true ? join(results, `${run}.log`) : undefined;
   const code = await runBun(
     [
       "test",
@@ -160,8 +169,10 @@ async function runFiles(kind: Kind, files: readonly string[], options: RunOption
       `--reporter-outfile=${report}`,
       ...files.map((file) => `./${file}`),
     ],
-    options,
-  );
+    { ...options, ...(log === undefined ? {} : { log }) },
+  ).finally(() => {
+    if (log !== undefined && existsSync(log)) process.stderr.write(readFileSync(log));
+  });
   let tally: Tally;
   try {
     tally = parseJUnit(readFileSync(report, "utf8"));
@@ -181,7 +192,11 @@ function add(kind: Kind, tally: Tally): void {
   progress(`${kind}: ${passed} passed, ${tally.failed} failed`);
 }
 
-async function runBun(args: readonly string[], { env = {}, log }: RunOptions = {}): Promise<number> {
+/** @param log the file that gets the output; standard error by default */
+async function runBun(
+  args: readonly string[],
+  { env = {}, log }: { env?: Record<string, string>; log?: string } = {},
+): Promise<number> {
   stop.signal.throwIfAborted();
   const output = log === undefined ? 2 : openSync(log, "w");
   const child = Bun.spawn([process.execPath, ...args], {

@@ -18,12 +18,15 @@ export function usageText(command: Subcommand, path: readonly string[]): string 
 
   const forms: string[] = [];
   if (command.run)
-    forms.push([name, ...positionals.map(positionalText), ...(own.length > 0 ? ["[flags]"] : [])].join(" "));
+    forms.push([name, ...positionals.map(positionalForm), ...(own.length > 0 ? ["[flags]"] : [])].join(" "));
   if (children.length > 0) forms.push(`${name} COMMAND [flags]`);
   parts.push(section("Usage", forms));
   if (positionals.length > 0) {
     parts.push(
-      section("Arguments", columns(positionals.map(([flag, arg]) => [positionalText([flag, arg]), describe(arg)]))),
+      section(
+        "Arguments",
+        columns(positionals.map(([flag, arg]) => [positionalForm([flag, arg]), describeArgument(arg)])),
+      ),
     );
   }
   if (children.length > 0)
@@ -46,12 +49,18 @@ export function usageText(command: Subcommand, path: readonly string[]): string 
   return `${parts.join("\n\n")}\n`;
 }
 
-function positionalText([name, arg]: [string, Arg]): string {
+/** How an argument stands in a command line: [NAME], FILE... */
+export function positionalForm([name, arg]: [string, Arg]): string {
   const word = `${arg.valueHint ?? name.toUpperCase()}${arg.repeatable ? "..." : ""}`;
   return arg.required === false || arg.default !== undefined ? `[${word}]` : word;
 }
 
-function flagRow([name, arg]: [string, Arg]): [string, string] {
+function flagRow(flag: [string, Arg]): [string, string] {
+  return [flagForm(flag), describeArgument(flag[1])];
+}
+
+/** How a flag stands in a command line, with its values and its short form: --output=json|yaml, -o. */
+export function flagForm([name, arg]: [string, Arg]): string {
   const alias = arg.alias !== undefined ? `, -${arg.alias}` : "";
   const value =
     arg.type === "boolean"
@@ -61,10 +70,11 @@ function flagRow([name, arg]: [string, Arg]): [string, string] {
       : arg.implied !== undefined
         ? `[=${arg.valueHint ?? "VALUE"}]`
         : `=${arg.type === "enum" && !arg.valueHint ? arg.options?.join("|") : (arg.valueHint ?? "VALUE")}`;
-  return [`--${name}${value}${alias}`, describe(arg)];
+  return `--${name}${value}${alias}`;
 }
 
-function describe(arg: Arg): string {
+/** What an argument means, with its default and whether it is required or may be repeated. */
+export function describeArgument(arg: Arg): string {
   const notes: string[] = [];
   if (arg.required && arg.type !== "positional") notes.push("required");
   if (arg.repeatable && arg.type !== "positional") notes.push("may be repeated");

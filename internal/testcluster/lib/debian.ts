@@ -27,6 +27,8 @@ const marks = {
   systemd: "/usr/bin/systemd-analyze",
   zsh: "/usr/bin/zsh",
   fish: "/usr/bin/fish",
+  mandoc: "/usr/bin/mandoc",
+  minisign: "/usr/bin/minisign",
 } as const;
 
 /** A Debian package that the test cluster needs. */

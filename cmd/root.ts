@@ -1,0 +1,87 @@
+import type { Subcommand } from "../internal/cli/command.ts";
+
+/** All subcommands. Each is loaded when it is asked for. */
+export const root: Subcommand = {
+  summary: "AMD Onload kernel-bypass networking on Kubernetes and OpenShift.",
+  topics: {
+    states: {
+      summary: "The states of nodes, and what each waits for",
+      load: async () => (await import("../internal/operator/view/states-text.ts")).statesText(),
+    },
+  },
+  names: async (...asked) => (await import("./shared/names.ts")).namesOf(...asked),
+  subcommands: {
+    operator: {
+      summary: "Run the operator that rolls Onload out to nodes",
+      load: async () => (await import("./operator.ts")).default,
+    },
+    "device-plugin": {
+      summary: "Run the device plugin that offers amd.com/onload to the kubelet",
+      load: async () => (await import("./device-plugin.ts")).default,
+    },
+    "control-plane": {
+      summary: "Point the kernel module at the onload_cp_server of this container",
+      load: async () => (await import("./control-plane.ts")).default,
+    },
+    "build-images": {
+      summary: "Build the images that Onload on Kubernetes needs",
+      load: async () => (await import("./build-images.ts")).default,
+    },
+    "gen-machineconfig": {
+      summary: "Print the MachineConfig that loads the sfc driver at boot",
+      load: async () => (await import("./gen-machineconfig.ts")).default,
+    },
+    manifests: {
+      summary: "Print the YAML that installs the operator, and more",
+      load: async () => (await import("./manifests.ts")).default,
+    },
+    check: {
+      summary: "Check whether the cluster has what Onload needs; changes nothing",
+      load: async () => (await import("./check.ts")).default,
+    },
+    status: {
+      summary: "Show what each Onload resource and node is doing, and why",
+      load: async () => (await import("./status.ts")).default,
+    },
+    plan: {
+      summary: "Show what the operator would do next; changes nothing",
+      load: async () => (await import("./plan.ts")).default,
+    },
+    profile: {
+      summary: "Show, check and convert Onload's profiles, without running them",
+      load: async () => (await import("./profile.ts")).default,
+    },
+    pause: {
+      summary: "Let no further node start with the rollout of an Onload resource",
+      load: async () => (await import("./pause.ts")).default,
+    },
+    resume: {
+      summary: "Let a paused rollout go on",
+      load: async () => (await import("./resume.ts")).default,
+    },
+    retry: {
+      summary: "Try again what has failed",
+      load: async () => (await import("./retry.ts")).default,
+    },
+    rollback: {
+      summary: "Go back to the last version that was Ready on every node",
+      load: async () => (await import("./rollback.ts")).default,
+    },
+    uninstall: {
+      summary: "Remove Onload from all nodes, and then the operator",
+      load: async () => (await import("./uninstall.ts")).default,
+    },
+    version: {
+      summary: "Show the versions of this program and of the operator, and whether one acts",
+      load: async () => (await import("./version.ts")).default,
+    },
+    completion: {
+      summary: "Print the script that completes command lines in a shell",
+      load: async () => (await import("./completion.ts")).default,
+    },
+    licenses: {
+      summary: "Print the licences of all software in this executable",
+      load: async () => (await import("./licenses.ts")).default,
+    },
+  },
+};

@@ -1,0 +1,126 @@
+/**
+ * Makes the files of a release from the commit that is checked out: see the usage below. What lies in the working folder but
+ * is not committed is no part of it.
+ */
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+import { parseArgs } from "node:util";
+import { output, run } from "../internal/testcluster/lib/command.ts";
+import { checkout } from "../internal/testcluster/lib/paths.ts";
+import { progress } from "../internal/testcluster/lib/progress.ts";
+import { interruption } from "./lib/interruption.ts";
+import { isPlatform, PLATFORMS } from "./lib/release/platforms.ts";
+import { signingKey } from "./lib/release/minisign.ts";
+
+const usage = `Make the files of a release
+
+USAGE ./scripts/release VERSION --key=FILE [--url=URL] [--image=IMAGE] [--platform=PLATFORM]... [--output=FOLDER]
+
+  VERSION       semantic version, such as 1.2.3 or 1.3.0-rc.1
+  --key         Ed25519 key in PEM that signs: openssl genpkey -algorithm ed25519 -out FILE
+  --url         where the files will lie, for the manifest of krew; without it there is none
+  --image       onloadctl's image, by digest, for install.yaml; without it there is none
+  --platform    one of ${PLATFORMS.join(", ")} (default: all)
+  --output      folder that does not exist yet, or is empty (default: dist/release-VERSION)
+`;
+
+const stop = interruption();
+try {
+  await release(process.argv.slice(2));
+} catch (error) {
+  console.error(stop.signal.aborted ? "Interrupted" : (error as Error).message);
+  process.exit(stop.signal.aborted ? 130 : 1);
+}
+
+async function release(args: string[]): Promise<void> {
+  const { values, positionals } = parseArgs({
+    args,
+    allowPositionals: true,
+    options: {
+      key: { type: "string" },
+      url: { type: "string" },
+      image: { type: "string" },
+      platform: { type: "string", multiple: true, default: [...PLATFORMS] },
+      output: { type: "string" },
+      help: { type: "boolean", short: "h" },
+    },
+  });
+  if (values.help === true) {
+    process.stdout.write(usage);
+    return;
+  }
+  const [version] = positionals;
+  if (version === undefined || positionals.length > 1) throw new Error(usage);
+  if (!/^(?:0|[1-9]\d*)(?:\.(?:0|[1-9]\d*)){2}(?:-[0-9A-Za-z]+(?:[.-][0-9A-Za-z]+)*)?$/.test(version)) {
+    throw new Error(`Cannot release version "${version}": use a semantic version such as 1.2.3 or 1.3.0-rc.1`);
+  }
+  const wrong = values.platform.find((platform) => !isPlatform(platform));
+  if (wrong !== undefined) throw new Error(`Cannot build for "${wrong}": use ${PLATFORMS.join(", ")}`);
+  if (values.url !== undefined && !/^https:\/\/\S+$/.test(values.url)) {
+    throw new Error(`Cannot use --url ${values.url}: krew downloads over https:// only`);
+  }
+  if (values.key === undefined) throw new Error("Cannot sign without a key: give --key=FILE");
+  const keyFile = resolve(values.key);
+  signingKey(await readFile(keyFile, "utf8"));
+  const folder = resolve(values.output ?? join(checkout, "dist", `release-${version}`));
+  await mkdir(folder, { recursive: true });
+  if ((await readdir(folder)).length > 0) throw new Error(`Cannot write to ${folder}: it is not empty`);
+  const { url = "", image = "", platform: platforms } = values;
+  await assemble({ version, folder, keyFile, url, image, platforms });
+}
+
+interface Request {
+  version: string;
+  folder: string;
+  keyFile: string;
+  /** Empty if there is none; so is the image. */
+  url: string;
+  image: string;
+  platforms: readonly string[];
+}
+
+/** Exports the commit, gives it the version, and lets the exported tree make its own release. */
+async function assemble({ version, folder, keyFile, url, image, platforms }: Request): Promise<void> {
+  const { signal } = stop;
+  const commit = await output(["git", "-C", checkout, "rev-parse", "HEAD"]);
+  const time = await output(["git", "-C", checkout, "log", "-1", "--format=%ct", commit]);
+  const tree = await mkdtemp(join(tmpdir(), "onloadctl-release-"));
+  try {
+    progress(`Exporting commit ${commit}`);
+    await run(["git", "-C", checkout, "archive", "--output", join(tree, "tree.tar"), commit], { signal });
+    await run(["tar", "-C", tree, "-xf", join(tree, "tree.tar")], { signal });
+    await rm(join(tree, "tree.tar"));
+    const packageFile = join(tree, "package.json");
+    const text = await readFile(packageFile, "utf8");
+    await writeFile(packageFile, text.replace(/^( {2}"version": )"[^"]*"/m, `$1"${version}"`));
+    await writeFile(join(tree, "RELEASE-NOTES.md"), await notes(version, commit));
+    const env = { ONLOADCTL_RELEASE_COMMIT: commit, SOURCE_DATE_EPOCH: time };
+    for (const platform of platforms) {
+      progress(`Building for ${platform}`);
+      await run([join(tree, "scripts/build"), platform.replace(/^linux-/, "")], { cwd: tree, signal });
+    }
+    await chmod(folder, 0o755);
+    progress("Making the files");
+    await run(
+      [process.execPath, join(tree, "scripts/lib/release/assemble.ts"), folder, keyFile, url, image, ...platforms],
+      { cwd: tree, env, signal },
+    );
+    progress(`${folder}: ${(await readdir(folder)).join(", ")}`);
+  } finally {
+    await rm(tree, { recursive: true, force: true });
+  }
+}
+
+/** What has changed since the release before, a line a commit; a first release has no such list. */
+async function notes(version: string, commit: string): Promise<string> {
+  const git = ["git", "-C", checkout];
+  const before = await run([...git, "describe", "--tags", "--abbrev=0", "--match=v[0-9]*", `${commit}^`], {
+    allowFailure: true,
+  });
+  const title = `# onloadctl ${version}\n\nCommit ${commit}.\n`;
+  if (before.code !== 0) return title;
+  const tag = before.stdout.trim();
+  const subjects = await output([...git, "log", "--reverse", "--format=- %s", `${tag}..${commit}`]);
+  return `${title}\nSince ${tag}:\n\n${subjects}\n`;
+}
