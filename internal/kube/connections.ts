@@ -5,8 +5,9 @@ import { URL } from "node:url";
 import { readAll, readChunks } from "./answer-body.ts";
 import type { Clock } from "./clock.ts";
 import type { Headers, TlsOptions } from "./credentials.ts";
-import { ProxiedHttpAgent, ProxiedHttpsAgent } from "./proxied-agent.ts";
-import type { Proxy } from "./proxy.ts";
+import { isForwarded, ProxiedHttpAgent, ProxiedHttpsAgent } from "./proxied-agent.ts";
+import { proxyAuthorization, type Proxy } from "./proxy.ts";
+import { refusal } from "./proxy-tunnel.ts";
 
 export interface HttpRequest {
   method: string;
@@ -136,11 +137,18 @@ export class Connections {
       const mayBeSentAgain = pool !== undefined && request.method === "GET";
       const closed = mayBeSentAgain && outgoing.reusedSocket && !answered && CLOSED_BY_SERVER.has(error.code ?? "");
       if (closed && failure === undefined) resolve("closed by the server");
-      else reject(failure ?? error);
+      else reject(failure ?? this.#named(error));
     });
     outgoing.on("response", (incoming) => {
       answered = true;
       if (pool) pool.unanswered = 0;
+      const { proxy } = this.#options;
+      // Only a proxy gives that answer (RFC 9110, 15.5.8).
+      if (incoming.statusCode === 407 && proxy) {
+        const asked = `${request.method} ${this.#base.origin}`;
+        fail(new Error(`proxy ${proxy.address}: ${refusal("407", asked, proxy)}`));
+        return;
+      }
       resolve({
         status: incoming.statusCode ?? 0,
         header: (name) => [incoming.headers[name] ?? []].flat()[0],
@@ -153,6 +161,17 @@ export class Connections {
     });
     this.#send(request, outgoing, fail);
     return promise;
+  }
+
+  /** Where requests are passed on, whoever is connected to is the proxy. */
+  #named(error: NodeJS.ErrnoException): Error {
+    const { proxy } = this.#options;
+    if (!proxy || !isForwarded(proxy, this.#isSecure) || error.message.startsWith("proxy ")) return error;
+    return Object.assign(new Error(`proxy ${proxy.address}: ${error.message}`, { cause: error }), { code: error.code });
+  }
+
+  get #isSecure(): boolean {
+    return this.#base.protocol === "https:";
   }
 
   #send({ body, beforeSend }: HttpRequest, outgoing: http.ClientRequest, fail: (error: unknown) => void): void {
@@ -170,19 +189,23 @@ export class Connections {
     };
     // The process may be stopped while the connection is made; what is written meanwhile goes out as soon as it goes on.
     outgoing.once("socket", (socket: Socket & { secureConnecting?: boolean }) => {
-      const secure = this.#base.protocol === "https:";
+      const secure = this.#isSecure;
       if (!socket.connecting && !(secure && socket.secureConnecting)) send();
       else socket.once(secure ? "secureConnect" : "connect", send);
     });
   }
 
   #open(request: HttpRequest, pool: Pool | undefined): http.ClientRequest {
-    const secure = this.#base.protocol === "https:";
+    const secure = this.#isSecure;
+    const { proxy } = this.#options;
+    const forwarding = proxy && isForwarded(proxy, secure) ? proxy : undefined;
+    const login = forwarding && proxyAuthorization(forwarding);
+    const path = this.#base.pathname.replace(/\/$/, "") + request.path;
     const options: https.RequestOptions = {
       ...this.#target(),
-      path: this.#base.pathname.replace(/\/$/, "") + request.path,
+      path: forwarding ? this.#base.origin + path : path,
       method: request.method,
-      headers: request.headers,
+      headers: { ...request.headers, ...(login === undefined ? {} : { "proxy-authorization": login }) },
       agent: pool?.agent ?? this.#single,
       ...(secure ? this.#tls : {}),
     };
@@ -191,7 +214,7 @@ export class Connections {
 
   #agent(keepAlive: boolean): http.Agent {
     const { size, idleMs, proxy } = this.#options;
-    const secure = this.#base.protocol === "https:";
+    const secure = this.#isSecure;
     const kept = keepAlive ? { maxSockets: size, keepAliveMsecs: TCP_PROBE_DELAY_MS, timeout: idleMs } : {};
     const options = { keepAlive, ...kept, ...(secure ? this.#tls : {}) };
     if (!proxy) return new (secure ? https.Agent : http.Agent)(options);

@@ -21,10 +21,26 @@ export interface Target {
  * @throws Error "proxy ADDRESS: reason", with the system's code if there is one
  */
 export async function openTunnel(proxy: Proxy, target: Target, trust: TlsOptions): Promise<Socket> {
-  try {
-    if (proxy.protocol === "socks5:") return await bySocks(proxy, target);
+  return naming(proxy, async () => {
+    if (proxy.protocol === "socks5:") return bySocks(proxy, target);
     const socket = await connected(proxy, trust);
-    return await byConnect(socket, proxy, target);
+    return byConnect(socket, proxy, target);
+  });
+}
+
+/**
+ * A connection to a proxy that passes each request on by itself (RFC 9112, 3.2.2).
+ *
+ * @throws Error "proxy ADDRESS: reason", with the system's code if there is one
+ */
+export async function openForwarding(proxy: Proxy, trust: TlsOptions): Promise<Socket> {
+  return naming(proxy, () => connected(proxy, trust));
+}
+
+/** Lets an error name the proxy. */
+async function naming<T>(proxy: Proxy, act: () => Promise<T>): Promise<T> {
+  try {
+    return await act();
   } catch (error) {
     const { message, code } = error as NodeJS.ErrnoException;
     throw Object.assign(new Error(`proxy ${proxy.address}: ${message}`, { cause: error }), { code });
@@ -63,7 +79,7 @@ function byConnect(socket: Socket, proxy: Proxy, { host, port }: Target): Promis
       if (end < 0 || status === undefined) reject(new Error("it does not answer as an HTTP proxy does"));
       // Of what may follow, TLS makes nothing useful: the server speaks only after the client.
       else if (status.startsWith("2")) resolve(socket);
-      else reject(new Error(refusal(status, authority, authorization !== undefined)));
+      else reject(new Error(refusal(status, `CONNECT ${authority}`, proxy)));
     };
     socket.on("data", onData);
     socket.write(`${lines.join("\r\n")}\r\n\r\n`, "latin1");
@@ -71,12 +87,13 @@ function byConnect(socket: Socket, proxy: Proxy, { host, port }: Target): Promis
   });
 }
 
-function refusal(status: string, authority: string, hadLogin: boolean): string {
-  const answer = `it answers ${status} to CONNECT ${authority}`;
+/** What a proxy's answer means that does not let a request through, and what to do. */
+export function refusal(status: string, request: string, { username }: Proxy): string {
+  const answer = `it answers ${status} to ${request}`;
   if (status !== "407") return `${answer}: check what it allows, or except the server with NO_PROXY`;
-  return hadLogin
-    ? `${answer}: its login is wrong`
-    : `${answer}: put its login into its URL, http://USER:PASSWORD@HOST:PORT`;
+  return username === undefined
+    ? `${answer}: put its login into its URL, http://USER:PASSWORD@HOST:PORT`
+    : `${answer}: its login is wrong`;
 }
 
 /** SOCKS 5; names are resolved by the proxy. */

@@ -9,12 +9,13 @@ import { startProxy, type TestProxyOptions } from "./testing/proxies.ts";
 import { Transport } from "./transport.ts";
 
 const PATH = "/api/v1/nodes";
+const SERVER = "api.invalid:8080";
 
 /** A client that knows a server only by a name that nothing resolves. */
-function client(proxy: Proxy): Client {
+function client(proxy: Proxy, scheme = "http"): Client {
   const identity = { headers: {}, tls: {} };
   const credentials = { identity: async () => identity, invalidate: () => undefined };
-  const config = { server: "http://api.invalid:8080", namespace: "default", source: "a test", credentials, proxy };
+  const config = { server: `${scheme}://${SERVER}`, namespace: "default", source: "a test", credentials, proxy };
   return new Client(new Transport({ config, timeoutMs: 5000 }));
 }
 
@@ -45,7 +46,12 @@ test.each([
   const { proxy, server } = started;
   const kube = client(parseProxy(`${protocol}://${at}127.0.0.1:${proxy.port}`));
   for (let i = 0; i < 5; i++) expect((await kube.get(NODES, { name: "a" }))?.metadata.name).toBe("a");
-  expect(proxy.asked).toEqual(["api.invalid:8080"]);
+  expect(proxy.asked).toEqual(
+    protocol === "http" ? Array.from({ length: 5 }, () => "GET http://api.invalid:8080/api/v1/nodes/a") : [SERVER],
+  );
+  expect(server.connections).toBe(1);
+  expect(server.headers.map(({ host }) => host)).toEqual(Array.from({ length: 5 }, () => SERVER));
+  expect(server.headers.some((headers) => "proxy-authorization" in headers)).toBeFalse();
   const watch = kube.watch(NODES, { resourceVersion: (await kube.list(NODES)).resourceVersion });
   const next = watch.next();
   while (server.watchers === 0) await Bun.sleep(5);
@@ -53,16 +59,17 @@ test.each([
   expect(JSON.stringify(await next)).toContain('"b"');
   await watch.return(undefined);
   kube.transport.close();
-  expect(proxy.asked).toEqual(["api.invalid:8080", "api.invalid:8080"]);
+  // As Go's client has it: only proxies of other kinds are asked for connections to such a server.
+  expect(proxy.asked.filter((each) => each === SERVER)).toHaveLength(protocol === "http" ? 0 : 2);
 });
 
 test.each([
   [
     "http",
     {},
-    "it answers 407 to CONNECT api.invalid:8080: put its login into its URL, http://USER:PASSWORD@HOST:PORT",
+    "it answers 407 to GET http://api.invalid:8080: put its login into its URL, http://USER:PASSWORD@HOST:PORT",
   ],
-  ["http", { at: "u:secret@" }, "it answers 407 to CONNECT api.invalid:8080: its login is wrong"],
+  ["http", { at: "u:secret@" }, "it answers 407 to GET http://api.invalid:8080: its login is wrong"],
   ["socks5", { at: "u:secret@", kind: "socks5" as const }, "Socks5 Authentication failed"],
 ])("a %s proxy that wants another login (%p) is named, and the login is not", async (protocol, options, reason) => {
   const { at = "", kind } = options as { at?: string; kind?: "socks5" };
@@ -76,6 +83,20 @@ test.each([
   expect(error.message).not.toContain("secret");
 });
 
+/** What a person is told of a proxy that answers so. */
+async function toldOf(answer: (socket: net.Socket) => void, scheme: string): Promise<string> {
+  const server = net.createServer((socket) => {
+    socket.on("error", () => undefined);
+    socket.once("data", () => answer(socket));
+  });
+  await new Promise<void>((resolve) => server.listen({ host: "127.0.0.1", port: 0 }, resolve));
+  const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+  const kube = client(parseProxy(address), scheme);
+  const error = (await kube.get(NODES, { name: "a" }).catch((thrown: unknown) => thrown)) as Error;
+  server.close();
+  return error.message.replace(address, "PROXY");
+}
+
 test.each<[string, string, (socket: net.Socket) => void]>([
   ["speaks something else", "it does not answer as an HTTP proxy does", (socket) => socket.write("SSH-2.0-x\r\n\r\n")],
   ["never ends its head", "it does not answer as an HTTP proxy does", (socket) => socket.write("x".repeat(20_000))],
@@ -86,15 +107,14 @@ test.each<[string, string, (socket: net.Socket) => void]>([
   ],
   ["closes", "it closes the connection", (socket) => socket.end()],
 ])("a proxy that %s is named", async (_name, reason, answer) => {
-  const server = net.createServer((socket) => {
-    socket.on("error", () => undefined);
-    socket.once("data", () => answer(socket));
-  });
-  await new Promise<void>((resolve) => server.listen({ host: "127.0.0.1", port: 0 }, resolve));
-  const { port } = server.address() as AddressInfo;
-  const kube = client(parseProxy(`http://127.0.0.1:${port}`));
-  await expect(kube.get(NODES, { name: "a" })).rejects.toThrow(`proxy http://127.0.0.1:${port}: ${reason}`);
-  server.close();
+  expect(await toldOf(answer, "https")).toContain(`API server https://${SERVER}: proxy PROXY: ${reason}`);
+});
+
+test.each<[string, string, (socket: net.Socket) => void]>([
+  ["speaks something else", "proxy PROXY: Parse Error", (socket) => socket.write("SSH-2.0-x\r\n\r\n")],
+  ["closes", "proxy PROXY: socket hang up", (socket) => socket.end()],
+])("a proxy that %s is named, if it passes on requests without TLS", async (_name, reason, answer) => {
+  expect(await toldOf(answer, "http")).toContain(reason);
 });
 
 test("a proxy that does not answer costs no more than the call's own time", async () => {

@@ -14,7 +14,7 @@ export interface TestProxyOptions {
 
 export interface TestProxy extends AsyncDisposable {
   port: number;
-  /** What was asked for, as HOST:PORT, and what was refused, as `refused`. */
+  /** What was asked for: tunnels as HOST:PORT, requests to be passed on as METHOD URL; and `refused`. */
   asked: string[];
 }
 
@@ -49,20 +49,45 @@ function next(socket: Socket): Promise<Buffer> {
   });
 }
 
+/** Tunnels, and requests without a body that are passed on one by one. The login is wanted with each. */
 async function connect(socket: Socket, options: TestProxyOptions, asked: string[]): Promise<void> {
-  let head = "";
-  while (!head.includes("\r\n\r\n")) head += (await next(socket)).toString("latin1");
-  const [, authority = ""] = /^CONNECT (\S+) HTTP\/1\.1\r\n/.exec(head) ?? [];
   const { login } = options;
   const wanted = login && `Basic ${Buffer.from(`${login.username}:${login.password}`).toString("base64")}`;
-  const given = /^proxy-authorization: (.*)$/im.exec(head)?.[1]?.trim();
-  if (authority === "" || (wanted !== undefined && given !== wanted)) {
-    asked.push("refused");
-    socket.end(`HTTP/1.1 ${authority === "" ? "400 Bad Request" : "407 Proxy Authentication Required"}\r\n\r\n`);
-    return;
+  let far: Socket | undefined;
+  let head = "";
+  for (;;) {
+    while (!head.includes("\r\n\r\n")) head += (await next(socket)).toString("latin1");
+    const [request, ...rest] = head.split("\r\n\r\n");
+    head = rest.join("\r\n\r\n");
+    const [, authority] = /^CONNECT (\S+) HTTP\/1\.1\r\n/.exec(request!) ?? [];
+    const [, method, origin, path] = /^([A-Z]+) (http:\/\/[^/ ]+)(\/\S*) HTTP\/1\.1\r\n/.exec(request!) ?? [];
+    const given = /^proxy-authorization: (.*)$/im.exec(request!)?.[1]?.trim();
+    const known = authority ?? origin;
+    if (known === undefined || (wanted !== undefined && given !== wanted)) {
+      asked.push("refused");
+      const status = known === undefined ? "400 Bad Request" : "407 Proxy Authentication Required";
+      socket.end(`HTTP/1.1 ${status}\r\nContent-Length: 0\r\n\r\n`);
+      return;
+    }
+    if (authority !== undefined) {
+      asked.push(authority);
+      return join(socket, options.port, "HTTP/1.1 200 Connection established\r\n\r\n");
+    }
+    asked.push(`${method} ${origin}${path}`);
+    far ??= passing(socket, options.port);
+    const [, ...headers] = request!.split("\r\n");
+    const own = headers.filter((line) => !/^proxy-authorization:/i.test(line));
+    far.write(`${[`${method} ${path} HTTP/1.1`, ...own].join("\r\n")}\r\n\r\n`, "latin1");
   }
-  asked.push(authority);
-  join(socket, options.port, "HTTP/1.1 200 Connection established\r\n\r\n");
+}
+
+/** A connection whose answers go back to `near`. */
+function passing(near: Socket, port: number): Socket {
+  const far = net.connect({ host: "127.0.0.1", port });
+  far.pipe(near);
+  far.on("error", () => near.destroy());
+  near.on("close", () => far.destroy());
+  return far;
 }
 
 /** RFC 1928, with RFC 1929 for a login. */
