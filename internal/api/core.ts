@@ -158,6 +158,7 @@ export interface Pod extends KubeObject {
     initContainers?: Container[];
     terminationGracePeriodSeconds?: number;
     priorityClassName?: string;
+    imagePullSecrets?: { name?: string }[];
     serviceAccountName?: string;
   };
   status?: {

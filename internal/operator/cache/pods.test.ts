@@ -16,6 +16,25 @@ describe("what failed in a pod", () => {
   ])("%s", (reason, kind) => {
     expect(podFailure(waiting(reason))).toMatchObject({ kind, message: `Pod p: container c: ${reason}: m` });
   });
+  // The words of containerd, CRI-O, Docker Hub, Amazon's registry and Harbor.
+  test.each([
+    `Back-off pulling image "r/m:1": ErrImagePull: failed to authorize: failed to fetch anonymous token: unexpected status from GET request to https://r/token: 401 Unauthorized`,
+    `pull access denied, repository does not exist or may require authorization: server message: insufficient_scope: authorization failed`,
+    `initializing source docker://r/m:1: reading manifest 1 in r/m: unauthorized: authentication required`,
+    `reading manifest 1 in docker.io/a/b: denied: requested access to the resource is denied`,
+    `unexpected status code https://r/v2/m/manifests/1: 403 Forbidden`,
+    `no basic auth credentials`,
+  ])("a registry that wants another login: %s", (message) => {
+    const pulling = waiting("ImagePullBackOff", message);
+    const told = (spec: object): string => podFailure({ ...pulling, spec } as Deep)!.message;
+    expect(told({})).toEndWith("; it pulls without a login: name a Secret in spec.imagePullSecrets");
+    expect(told({ imagePullSecrets: [{ name: "regcred" }, { name: "other" }, {}] })).toEndWith(
+      `; it pulls with the Secret "regcred", "other" of namespace "ns": see that it exists there and has a login for that registry`,
+    );
+  });
+  test.each([`not found: r/m:1-4.18.0-401.el8`, `Back-off pulling image "r/m:403"`])("%s is no login", (message) => {
+    expect(podFailure(waiting("ImagePullBackOff", message))!.message).toEndWith(message);
+  });
   test.each(["ContainerCreating", "PodInitializing", "ErrImagePull"])("%s is none yet", (reason) => {
     expect(podFailure(waiting(reason))).toBeUndefined();
   });

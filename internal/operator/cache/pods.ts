@@ -3,6 +3,7 @@ import { parseJson } from "../../cli/json.ts";
 import type { ContainerStatus, DeepReadonly, Pod } from "../../api/core.ts";
 import { devicePluginName, PLUGIN_NAME_LABEL, type OnloadKey } from "../../api/names.ts";
 import { parseTime } from "../../kube/times.ts";
+import { loginHint } from "./pull-login.ts";
 
 /** Whether a pod is a resource's device plugin. */
 export function isPluginOf({ namespace, name }: OnloadKey, { metadata }: DeepReadonly<Pod>): boolean {
@@ -103,7 +104,9 @@ export function podFailure(pod: DeepReadonly<Pod>): PodFailure | undefined {
   const { initContainerStatuses = [], containerStatuses = [], phase, message, reason } = pod.status ?? {};
   for (const status of [...initContainerStatuses, ...containerStatuses]) {
     const failure = containerFailure(status);
-    if (failure) return { ...failure, message: `Pod ${pod.metadata.name}: ${failure.message}` };
+    if (!failure) continue;
+    const hint = failure.kind === "image" ? loginHint(pod, status.state?.waiting?.message) : "";
+    return { ...failure, message: `Pod ${pod.metadata.name}: ${failure.message}${hint}` };
   }
   if (phase !== "Failed") return undefined;
   const why = [reason, message].filter(Boolean).join(": ") || "failed";

@@ -55,10 +55,12 @@ test("of a node: labels, our annotations, cordon, Ready, amd.com/onload, kernel 
 test.each<[string, Pod["status"]]>([
   ["a container that crashes", statusOf({ waiting: { reason: "CrashLoopBackOff" } }, { terminated: { exitCode: 1 } })],
   ["an image that is missing", statusOf({ waiting: { reason: "ImagePullBackOff", message: "m" } })],
+  ["a login that is missing", statusOf({ waiting: { reason: "ImagePullBackOff", message: "401 Unauthorized" } })],
   ["a container that ended", statusOf({ terminated: { exitCode: 2, message: "no space" } })],
   ["the whole pod", { phase: "Failed", reason: "Evicted", message: "disk pressure" } as Pod["status"]],
 ])("of a pod: what failed, here %s", (_what, status) => {
-  const pod = { apiVersion: "v1", kind: "Pod", metadata: identity, spec: { nodeName: "n" }, status } as unknown as Pod;
+  const spec = { nodeName: "n", imagePullSecrets: [{ name: "regcred" }] };
+  const pod = { apiVersion: "v1", kind: "Pod", metadata: identity, spec, status } as unknown as Pod;
   expect(podFailure(pod)).toBeDefined();
   expect(podFailure(trimPod(pod))).toEqual(podFailure(pod)!);
 });

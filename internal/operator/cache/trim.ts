@@ -110,7 +110,11 @@ export function trimPod(pod: Pod): Pod {
       ...only("creationTimestamp", metadata.creationTimestamp),
       ...(template === undefined ? {} : { annotations: { [TEMPLATE_ANNOTATION]: template } }),
     },
-    spec: { ...only("nodeName", nodeName), ...only("nodeSelector", pod.spec?.nodeSelector) },
+    spec: {
+      ...only("nodeName", nodeName),
+      ...only("nodeSelector", pod.spec?.nodeSelector),
+      ...only("imagePullSecrets", isPending(pod) ? pod.spec?.imagePullSecrets : undefined),
+    },
     status: {
       ...only("phase", status?.phase),
       ...only("reason", status?.reason),
@@ -120,6 +124,12 @@ export function trimPod(pod: Pod): Pod {
       initContainerStatuses: containers(status?.initContainerStatuses),
     },
   };
+}
+
+/** Only such a pod may have an image that cannot be pulled. */
+function isPending({ status }: Pod): boolean {
+  const all = [...(status?.initContainerStatuses ?? []), ...(status?.containerStatuses ?? [])];
+  return all.some(({ state }) => state?.waiting);
 }
 
 /** The node that a DaemonSet's pod is for before it is scheduled (Kubernetes 1.17 and later, pkg/controller/daemon/util). */
