@@ -44,7 +44,7 @@ function status(nodes: NodeFacts[], input: Partial<StatusInput> = {}, changes: P
   return statusOf({ onload: onload(), plan, ...rest, ...input });
 }
 
-// Stalled repeats Degraded; see kstatus.test.ts.
+// Stalled repeats Degraded; see kstatus.go.test.ts.
 const summary = (s: OnloadStatus): string[] =>
   s
     .conditions!.filter(({ type }) => type !== "Stalled")

@@ -70,6 +70,7 @@ export const catalogue = {
   "go-regexp": { family: "go-regexp", package: "." },
   "go-httpproxy": { family: "go-httpproxy", package: "." },
   "go-lua": { family: "go-lua", package: "." },
+  "go-kstatus": { family: "go-kstatus", package: "." },
 } as const satisfies Record<string, Tool>;
 
 /** The name of a program in the catalogue. */
