@@ -17,14 +17,25 @@ export function printableLines(text: string): string {
   return hideSecrets(text.replaceAll("\r\n", "\n").replace(/(?![\n\t])[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, " "));
 }
 
+const OBEYED = /(?![\n\t])[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu;
+const OBEYED_IN_YAML = /(?![\n\t])[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\ufffe\uffff]/gu;
+
 /**
- * JSON or YAML whose every character that a terminal obeys is written as an escape, as both allow within double quotes.
- * Line ends and tabs of the layout stay. What a parser reads from it is the same.
+ * JSON whose every character that a terminal obeys is written as an escape, as it allows within double quotes. Line ends
+ * and tabs of the layout stay. What a parser reads from it is the same.
  */
 export function escapeControls(text: string): string {
-  return text.replace(/(?![\n\t])[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, (character) =>
+  return text.replace(OBEYED, (character) =>
     Array.from({ length: character.length }, (_, i) => unit(character.charCodeAt(i))).join(""),
   );
+}
+
+/** The same for YAML, which has no surrogates, and no non-characters outside of escapes. */
+export function escapeControlsInYaml(text: string): string {
+  return text.toWellFormed().replace(OBEYED_IN_YAML, (character) => {
+    const code = character.codePointAt(0)!;
+    return code > 0xffff ? `\\U${code.toString(16).padStart(8, "0")}` : unit(code);
+  });
 }
 
 function unit(code: number): string {

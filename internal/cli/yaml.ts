@@ -1,25 +1,38 @@
-import { Document, isScalar, LineCounter, parseAllDocuments, visit, type Scalar } from "yaml";
-import { escapeControls } from "./printable.ts";
+import { Document, isScalar, LineCounter, parseAllDocuments, visit, type Scalar, type ToStringOptions } from "yaml";
+import { escapeControlsInYaml } from "./printable.ts";
+import { isPlainText, SCALARS } from "./yaml-scalars.ts";
 
-const OBEYED_BY_TERMINALS = /(?![\n\t])[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u;
+/** What has to be an escape, which only double quotes have. */
+const SPECIAL = /(?![\n\t])[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\ufffe\uffff]/u;
 
-/** A value as YAML without characters that a terminal obeys: they are escapes within double quotes. */
+/** A value as YAML; see {@link documentText}. */
 export function yamlText(value: unknown): string {
   // As JSON would have it: no undefined, no anchors for objects that occur twice.
-  const document = new Document(JSON.parse(JSON.stringify(value)) as unknown);
-  visit(document, {
-    Scalar(_, node) {
-      if (typeof node.value === "string" && OBEYED_BY_TERMINALS.test(node.value)) node.type = "QUOTE_DOUBLE";
-    },
-    Pair(_, { key }) {
-      if (isScalar(key) && OBEYED_BY_TERMINALS.test(String(key.value))) (key as Scalar).type = "QUOTE_DOUBLE";
-    },
-  });
-  return escapeControls(document.toString());
+  return documentText(new Document(JSON.parse(JSON.stringify(value)) as unknown));
 }
 
 /**
- * The values of all documents in a text.
+ * A document for kubectl, without characters that a terminal obeys: they are escapes within double quotes. Strings that
+ * kubectl would take for something else are quoted too.
+ */
+export function documentText(document: Document, options: ToStringOptions = {}): string {
+  const quote = (node: Scalar): void => {
+    const { value } = node;
+    if (typeof value === "string" && (!isPlainText(value) || SPECIAL.test(value))) {
+      node.type = "QUOTE_DOUBLE";
+    }
+  };
+  visit(document, {
+    Scalar: (_, node) => quote(node),
+    Pair(_, { key }) {
+      if (isScalar(key)) quote(key as Scalar);
+    },
+  });
+  return escapeControlsInYaml(document.toString(options));
+}
+
+/**
+ * The values of all documents in a text, as kubectl reads them.
  *
  * @throws Error that names the place and the kind of the mistake, and quotes nothing: the file may have secrets
  */
@@ -31,6 +44,8 @@ export function parseYaml(text: string): unknown[] {
     prettyErrors: false,
     logLevel: "silent",
     uniqueKeys: false,
+    schema: "failsafe",
+    customTags: SCALARS,
   });
   if (!Array.isArray(documents)) return [];
   const [error] = documents.flatMap(({ errors }) => errors);

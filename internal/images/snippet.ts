@@ -1,4 +1,5 @@
-import { Document, isMap, stringify } from "yaml";
+import { Document, isMap } from "yaml";
+import { documentText } from "../cli/yaml.ts";
 import { kernelName } from "../api/kernel-tag.ts";
 import type { Part } from "./dockerfile.ts";
 
@@ -45,19 +46,19 @@ export function onloadSnippet(images: readonly BuiltImage[], version: string | u
     node.flow = true;
     node.comment = " Leave out if a MachineConfig loads the sfc driver at boot";
   });
-  return document.toString({ lineWidth: 0 });
+  return documentText(document, { lineWidth: 0 });
 }
 
 /** A ConfigMap with the Dockerfile, for module builds inside the cluster (spec.onload.kernelMappings[].build). */
 export function dockerfileConfigMap(dockerfile: string, name: string, namespace: string | undefined): string {
-  return stringify(
-    {
+  return documentText(
+    new Document({
       apiVersion: "v1",
       kind: "ConfigMap",
       metadata: { name, ...(namespace === undefined ? {} : { namespace }) },
       // The key that Kernel Module Management reads.
       data: { dockerfile },
-    },
+    }),
     { lineWidth: 0 },
   );
 }

@@ -1,5 +1,5 @@
 import { Document, isMap, isScalar } from "yaml";
-import { escapeControls } from "../cli/printable.ts";
+import { documentText } from "../cli/yaml.ts";
 import type { ProfileSetting } from "./evaluate.ts";
 
 /** What a ConfigMap is made from. */
@@ -33,5 +33,5 @@ export function profileConfigMap({ name, namespace, profiles, settings }: Config
   const data = document.get("data");
   // Every value is a string, whatever it looks like.
   if (isMap(data)) for (const { value } of data.items) if (isScalar(value)) value.type = "QUOTE_DOUBLE";
-  return escapeControls(document.toString({ lineWidth: 0 }));
+  return documentText(document, { lineWidth: 0 });
 }
