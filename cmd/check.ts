@@ -17,7 +17,7 @@ const { sbom: __, ...registryArgs } = engineArgs;
 export default defineSubcommand({
   summary: "Check whether the cluster has what Onload needs; changes nothing",
   description:
-    "Before an install and at any time: versions of the API server and of KMM, CRDs, admission policies, whether an operator acts, your rights and the operator's. For each Onload resource: its ServiceAccount, its namespace, its nodes and their architectures, kernels without a mapping, and module images.\n\nExit code 1 if something has failed. What could not be found out is shown as unknown and is no failure.",
+    "Before an install and at any time: versions of the API server and of KMM, CRDs, admission policies, whether an operator and KMM's operator act, your rights and the operator's. For each Onload resource: its ServiceAccount (on OpenShift, its SCC), its pull secrets, its namespace, its nodes and their architectures, kernels without a mapping, and module images.\n\nExit code 1 if something has failed. What could not be found out is shown as unknown and is no failure.",
   args: {
     ...scope,
     filename: {

@@ -60,3 +60,11 @@ export const MACHINE_CONFIG_POOLS: Resource = {
   kind: "MachineConfigPool",
   namespaced: false,
 };
+/** OpenShift's SecurityContextConstraints: what pods may do that somebody makes. */
+export const SECURITY_CONTEXT_CONSTRAINTS: Resource = {
+  group: "security.openshift.io",
+  version: "v1",
+  plural: "securitycontextconstraints",
+  kind: "SecurityContextConstraints",
+  namespaced: false,
+};

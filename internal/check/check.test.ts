@@ -4,10 +4,11 @@ import type { Node } from "../api/core.ts";
 import { onloadCrd } from "../api/crd.ts";
 import { withDefaults } from "../api/onload.ts";
 import { KMM_1, KMM_2 } from "../operator/testing/kmm.ts";
-import { judgeCrds, judgePolicies, judgeServing, judgeVersion } from "./cluster.ts";
+import { judgeCrds, judgeKmmOperator, judgePolicies, judgeServing, judgeVersion } from "./cluster.ts";
 import { findingsText, isFine, type Finding, type Result } from "./findings.ts";
 import { imagesOf, judgeResource, type ResourceFacts } from "./resource.ts";
 import { judgeRights, TO_LOOK, type Ask } from "./rights.ts";
+import { usableConstraints } from "./security-context.ts";
 
 const shown = ({ result, message }: Finding): string => `${result}: ${message}`;
 
@@ -49,6 +50,70 @@ describe("CRDs", () => {
     const crd = structuredClone(onloadCrd());
     delete crd.spec.versions[0]!.schema!.openAPIV3Schema!.properties!["status"]!.properties!["selector"];
     expect(shown(judgeCrds({ value: [crd] })[1]!)).toMatch(/^failed: .*status\.selector/);
+  });
+});
+
+describe("KMM's operator", () => {
+  const deployment = (name: string, ready: number): never =>
+    ({
+      metadata: { namespace: "kmm", name },
+      spec: { replicas: 1, template: { spec: { containers: [{ name: "manager", image: "r/kmm:v2.4.1" }] } } },
+      status: { readyReplicas: ready },
+    }) as never;
+  const told = (...all: never[]): string => shown(judgeKmmOperator({ value: all }));
+  test("runs", () => {
+    expect(told(deployment("kmm-operator-controller", 1))).toBe(
+      "ok: kmm/kmm-operator-controller: 1 of 1 pods are ready, r/kmm:v2.4.1",
+    );
+  });
+  test("does not run", () => {
+    expect(told(deployment("kmm-operator-controller", 0))).toMatch(
+      /^failed: .*0 of 1 pods .*kubectl describe deployment kmm-operator-controller -n kmm/,
+    );
+    expect(told()).toMatch(/^unknown: No Deployment is called/);
+    expect(shown(judgeKmmOperator({ problem: "Forbidden" }))).toBe("unknown: Forbidden");
+  });
+  test("runs twice, as after an upgrade from 1.1 beside which it was installed", () => {
+    const both = [deployment("kmm-operator-controller", 1), deployment("kmm-operator-controller-manager", 1)];
+    expect(told(...both)).toMatch(/^failed: .*only one KMM may run/);
+    expect(told(both[0]!, deployment("kmm-operator-controller-manager", 0))).toMatch(/^ok/);
+  });
+});
+
+describe("the SCC that a ServiceAccount may use", () => {
+  const all = { allowPrivilegedContainer: true, allowHostPID: true, allowHostNetwork: true };
+  const scc = (name: string, fields: object = {}): never =>
+    ({ metadata: { name }, ...all, allowHostDirVolumePlugin: true, users: [], groups: null, ...fields }) as never;
+  const found = (may: string[], sccs: never[]): Promise<string | undefined> =>
+    usableConstraints(
+      ({ user, groups }, { verb, resource, name, namespace }) => {
+        expect({ user, verb, resource, namespace }).toEqual({
+          user: "system:serviceaccount:ns:sa",
+          verb: "use",
+          resource: "securitycontextconstraints",
+          namespace: "ns",
+        });
+        expect(groups).toContain("system:serviceaccounts:ns");
+        return Promise.resolve(may.includes(name!));
+      },
+      () => Promise.resolve(sccs),
+      "ns",
+      "sa",
+    );
+  test.each<[string, string[], never[], string | undefined]>([
+    ["by RBAC", ["privileged"], [], "privileged"],
+    [
+      "by its name, as oc wrote it before 4.0",
+      [],
+      [scc("privileged", { users: ["system:serviceaccount:ns:sa"] })],
+      "privileged",
+    ],
+    ["by a group", [], [scc("privileged", { groups: ["system:serviceaccounts:ns"] })], "privileged"],
+    ["of one's own", ["onload"], [scc("privileged"), scc("onload")], "onload"],
+    ["too weak", ["hostnetwork"], [scc("hostnetwork", { allowPrivilegedContainer: false })], undefined],
+    ["none", [], [scc("privileged", { users: ["system:serviceaccount:ns:other"] })], undefined],
+  ])("%s", async (_what, may, sccs, expected) => {
+    expect(await found(may, sccs)).toBe(expected);
   });
 });
 
@@ -150,6 +215,43 @@ describe("a resource", () => {
       { namespace: { value: object({ labels: { "pod-security.kubernetes.io/enforce": "baseline" } }) } },
       "namespace",
       /^failed: .*kubectl label namespace ns pod-security/,
+    ],
+    ["an SCC", { constraints: { value: "privileged" } }, "SCC", /^ok: "sa" may use "privileged"/],
+    [
+      "no SCC",
+      { constraints: { value: undefined } },
+      "SCC",
+      /^failed: .*: oc adm policy add-scc-to-user privileged -z sa -n ns$/,
+    ],
+    ["an SCC that cannot be asked for", { constraints: { problem: "Forbidden" } }, "SCC", /^unknown: Forbidden/],
+    ["no pull secret", { secrets: new Map() }, "pull secrets", /^nothing$/],
+    [
+      "pull secrets",
+      {
+        secrets: new Map([
+          ["a", { value: true }],
+          ["b", { value: true }],
+        ]),
+      },
+      "pull secrets",
+      /^ok: "a", "b" in namespace "ns"; KMM takes the first alone/,
+    ],
+    [
+      "a pull secret that is missing",
+      {
+        secrets: new Map([
+          ["a", { value: true }],
+          ["b", { value: false }],
+        ]),
+      },
+      "pull secrets",
+      /^failed: "b" does not exist in namespace "ns"/,
+    ],
+    [
+      "a pull secret that cannot be read",
+      { secrets: new Map([["a", { problem: "Forbidden" }]]) },
+      "pull secrets",
+      /^unknown: Forbidden/,
     ],
     ["no node", { nodes: { value: [] } }, "nodes", /^warning: No node/],
     ["nodes that cannot be read", { nodes: { problem: "Forbidden" } }, "nodes", /^unknown: Forbidden/],

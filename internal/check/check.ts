@@ -1,5 +1,13 @@
 /** Reads what `onloadctl check` judges, with the rights of whoever asks. Nothing is written. */
-import type { CustomResourceDefinition, KubeObject, Node, Pod, PolicyBinding } from "../api/core.ts";
+import type {
+  CustomResourceDefinition,
+  DeepReadonly,
+  Deployment,
+  KubeObject,
+  Node,
+  Pod,
+  PolicyBinding,
+} from "../api/core.ts";
 import { kmmCapabilities, type ModuleImagesConfig } from "../api/kmm.ts";
 import {
   KMM_IMAGE_OWNER_LABEL,
@@ -8,16 +16,19 @@ import {
   sfcModuleName,
   type OnloadKey,
 } from "../api/names.ts";
-import { MODULE_IMAGES_CONFIGS, ONLOADS, type Resource } from "../api/resources.ts";
+import { MODULE_IMAGES_CONFIGS, ONLOADS, SECURITY_CONTEXT_CONSTRAINTS, type Resource } from "../api/resources.ts";
+import type { Onload } from "../api/onload.ts";
 import { errorText } from "../cli/errors.ts";
 import { isAllowed } from "../kube/access-review.ts";
 import type { Client } from "../kube/client.ts";
 import { ApiError, isNotFound } from "../kube/errors.ts";
 import {
   CUSTOM_RESOURCE_DEFINITIONS,
+  DEPLOYMENTS,
   NAMESPACES,
   NODES,
   PODS,
+  SECRETS,
   SERVICE_ACCOUNTS,
   VALIDATING_ADMISSION_POLICY_BINDINGS,
 } from "../kube/resource.ts";
@@ -28,10 +39,20 @@ import type { Kmm } from "../operator/kmm/kmm.ts";
 import { readOnload } from "../operator/observe/preflight.ts";
 import { readEvidence } from "../operator/view/evidence.ts";
 import { servingOf } from "../operator/view/serving.ts";
-import { judgeCrds, judgePolicies, judgeServing, judgeVersion, type Read, type ServerVersion } from "./cluster.ts";
+import {
+  judgeCrds,
+  judgeKmmOperator,
+  judgePolicies,
+  judgeServing,
+  judgeVersion,
+  KMM_DEPLOYMENTS,
+  type Read,
+  type ServerVersion,
+} from "./cluster.ts";
 import { finderOf, type Finding } from "./findings.ts";
 import { accountOf, imagesOf, judgeResource, type ResourceFacts } from "./resource.ts";
 import { judgeRights, TO_DEPLOY, TO_LOOK, TO_LOOK_CLOSER, TO_OPERATE, type Ask } from "./rights.ts";
+import { subjectOf, usableConstraints, type SecurityContextConstraints } from "./security-context.ts";
 
 /** What came of a check. */
 export interface Checked {
@@ -42,6 +63,10 @@ export interface Checked {
 
 /** The ServiceAccount that `manifests install` makes. */
 const OPERATOR_ACCOUNT = "onload-operator-controller-manager";
+/** OpenShift alone has it. */
+const SCC_CRD = "securitycontextconstraints.security.openshift.io";
+/** So many Secrets of a resource are looked at. */
+const MAX_SECRETS = 20;
 const VIEWER = "bind the ClusterRole onload-operator-onload-viewer-role to yourself";
 
 /**
@@ -61,7 +86,7 @@ export async function check(
   const all = <T extends KubeObject>(resource: Resource, selection: object = {}): Promise<Read<T[]>> =>
     read(async () => (await client.list<T>(resource, { ...selection, signal })).items, []);
   const ask = asker(client, signal);
-  const [version, crds, policies, nodes, evidence, onloads] = await Promise.all([
+  const [version, crds, policies, nodes, evidence, kmmOperators, onloads] = await Promise.all([
     read(() =>
       client.transport.json<ServerVersion>({ method: "GET", path: "/version", action: "get /version", signal }),
     ),
@@ -69,11 +94,15 @@ export async function check(
     all<PolicyBinding>(VALIDATING_ADMISSION_POLICY_BINDINGS),
     all<Node>(NODES),
     readEvidence(client, signal),
+    read(async () => {
+      const named = (name: string) =>
+        client.list<Deployment>(DEPLOYMENTS, { fieldSelector: `metadata.name=${name}`, signal });
+      return (await Promise.all(KMM_DEPLOYMENTS.map(named))).flatMap(({ items }) => items);
+    }),
     supposed ? { value: [...supposed] } : all<RawOnload>(ONLOADS, namespace === undefined ? {} : { namespace }),
   ]);
   const serving = servingOf(evidence, now);
   const operator = evidence.deployments.items[0]?.metadata.namespace ?? OPERATOR_NAMESPACE;
-  const account = `system:serviceaccount:${operator}:${OPERATOR_ACCOUNT}`;
   const installed = evidence.deployments.items.length > 0;
   const rights = [
     judgeRights(ask, "Your rights to look", {}, TO_LOOK, "failed", VIEWER),
@@ -91,7 +120,7 @@ export async function check(
           judgeRights(
             ask,
             "The operator's rights",
-            { user: account, groups: ["system:serviceaccounts", `system:serviceaccounts:${operator}`] },
+            subjectOf(operator, OPERATOR_ACCOUNT),
             TO_OPERATE,
             "failed",
             "install the operator again: onloadctl manifests install --image=IMAGE | kubectl apply --server-side --force-conflicts -f -",
@@ -99,16 +128,25 @@ export async function check(
         ]
       : []),
   ];
-  const kmm = kmmFor("value" in crds ? kmmCapabilities(crds.value) : undefined);
+  const capabilities = "value" in crds ? kmmCapabilities(crds.value) : undefined;
+  const context: Context = {
+    client,
+    ask,
+    nodes,
+    kmm: kmmFor(capabilities),
+    isOpenShift: "value" in crds && crds.value.some(({ metadata }) => metadata.name === SCC_CRD),
+    signal,
+  };
   const findings = [
     judgeVersion(version),
     ...judgeCrds(crds),
+    ...(capabilities ? [judgeKmmOperator(kmmOperators)] : []),
     judgePolicies(policies),
     judgeServing(serving),
     ...(await Promise.all(rights)),
   ];
   const resources = await Promise.all(
-    ("value" in onloads ? onloads.value : []).map((raw) => checkResource(client, raw, nodes, kmm, signal)),
+    ("value" in onloads ? onloads.value : []).map((raw) => checkResource(context, raw)),
   );
   if ("problem" in onloads) findings.push(finderOf("Onload resources")("unknown", onloads.problem));
   return {
@@ -117,27 +155,57 @@ export async function check(
   };
 }
 
-async function checkResource(
-  client: Client,
-  raw: RawOnload,
-  nodes: Read<Node[]>,
-  kmm: Kmm,
-  signal: AbortSignal,
-): Promise<Checked> {
+/** What is the same for all resources. */
+interface Context {
+  client: Client;
+  ask: Ask;
+  nodes: Read<Node[]>;
+  kmm: Kmm;
+  isOpenShift: boolean;
+  signal: AbortSignal;
+}
+
+async function checkResource(context: Context, raw: RawOnload): Promise<Checked> {
+  const { client, nodes, kmm, signal } = context;
   const { namespace = "", name } = raw.metadata;
   const { onload, problem } = readOnload(raw);
   const spec = finderOf(`${namespace}/${name}: spec`);
   if (!onload) return { findings: [spec("failed", problem?.message ?? "It cannot be read")], images: [] };
   const one = (resource: Resource, ref: { namespace?: string; name: string }): Promise<Read<KubeObject | undefined>> =>
     read(() => client.get<KubeObject>(resource, ref, { signal }));
-  const [account, itsNamespace, images] = await Promise.all([
+  const [account, constraints, secrets, itsNamespace, images] = await Promise.all([
     one(SERVICE_ACCOUNTS, { namespace, name: accountOf(onload) }),
+    context.isOpenShift ? constraintsOf(context, namespace, accountOf(onload)) : undefined,
+    secretsOf(context, onload),
     one(NAMESPACES, { name: namespace }),
     kmm.tellsImages ? imagesKnown(client, { namespace, name }, signal) : undefined,
   ]);
-  const facts: ResourceFacts = { onload, nodes, account, namespace: itsNamespace, images, kmm };
+  const known = { account, secrets, namespace: itsNamespace, images };
+  const facts: ResourceFacts = { onload, nodes, kmm, ...known, ...(constraints ? { constraints } : {}) };
   const wrong = problem ? [spec("failed", problem.message)] : [];
   return { findings: [...wrong, ...judgeResource(facts)], images: imagesOf(facts) };
+}
+
+function constraintsOf(
+  { client, ask, signal }: Context,
+  namespace: string,
+  account: string,
+): Promise<Read<string | undefined>> {
+  const readAll = async (): Promise<SecurityContextConstraints[]> =>
+    (await client.list<SecurityContextConstraints>(SECURITY_CONTEXT_CONSTRAINTS, { signal })).items;
+  return read(() => usableConstraints(ask, readAll, namespace, account));
+}
+
+async function secretsOf(
+  { client, signal }: Context,
+  { metadata, spec }: DeepReadonly<Onload>,
+): Promise<Map<string, Read<boolean>>> {
+  const names = (spec.imagePullSecrets ?? []).flatMap(({ name }) => name || []).slice(0, MAX_SECRETS);
+  const look = async (name: string): Promise<[string, Read<boolean>]> => {
+    const ref = { namespace: metadata.namespace, name };
+    return [name, await read(async () => (await client.getMetadata(SECRETS, ref, { signal })) !== undefined)];
+  };
+  return new Map(await Promise.all(names.map(look)));
 }
 
 /** What KMM knows of a resource's images; undefined if it does not say. */

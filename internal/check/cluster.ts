@@ -1,7 +1,8 @@
 /** What is judged of a cluster, whatever Onload resources there are. Pure. */
-import type { CustomResourceDefinition, DeepReadonly, PolicyBinding } from "../api/core.ts";
+import type { CustomResourceDefinition, DeepReadonly, Deployment, PolicyBinding } from "../api/core.ts";
 import { kmmCapabilities } from "../api/kmm.ts";
 import { ONLOAD_GROUP, ONLOAD_PLURAL } from "../api/names.ts";
+import { firstFew } from "../cli/first-few.ts";
 import { Store } from "../kube/store.ts";
 import { FIRST_MINOR_WITH_POLICIES, OLDEST_MINOR } from "../manifests/kubernetes-version.ts";
 import { crdProblem } from "../operator/observe/crd.ts";
@@ -67,6 +68,32 @@ export function judgeCrds(read: Read<readonly CustomResourceDefinition[]>): Find
     if (found.moduleImagesConfig) return kmm("ok", "KMM 2.4 or later");
     return kmm("ok", found.tolerations ? "KMM 2.3" : found.pluralInTree ? "KMM 2.1 or 2.2" : "KMM 2.0");
   }
+}
+
+/** The Deployment of KMM's operator in its own manifests: those of 1.1, and those of 2.x. */
+export const KMM_DEPLOYMENTS: readonly string[] = ["kmm-operator-controller-manager", "kmm-operator-controller"];
+
+/** KMM's operator, without which nothing is loaded or unloaded. */
+export function judgeKmmOperator(read: Read<readonly Deployment[]>): Finding {
+  const finding = finderOf("KMM's operator");
+  if ("problem" in read) return finding("unknown", read.problem);
+  if (read.value.length === 0) {
+    return finding("unknown", `No Deployment is called ${KMM_DEPLOYMENTS.join(" or ")}; see whether KMM runs`);
+  }
+  const isReady = ({ status }: Deployment): boolean => (status?.readyReplicas ?? 0) > 0;
+  const text = firstFew(read.value, 3, ({ metadata, spec, status }) => {
+    const image = spec?.template?.spec?.containers?.[0]?.image ?? "no image";
+    const pods = `${status?.readyReplicas ?? 0} of ${spec?.replicas ?? 1} pods are ready`;
+    return `${metadata.namespace}/${metadata.name}: ${pods}, ${image}`;
+  });
+  const ready = read.value.filter(isReady);
+  if (ready.length > 1) return finding("failed", `${text}; only one KMM may run: they undo each other's work`);
+  if (ready.length === 1) return finding("ok", text);
+  const [{ metadata }] = read.value as [Deployment];
+  return finding(
+    "failed",
+    `${text}; see kubectl describe deployment ${metadata.name} -n ${metadata.namespace}, and the logs of its pods`,
+  );
 }
 
 /** The admission policies. */

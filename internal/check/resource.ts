@@ -23,6 +23,10 @@ export interface ResourceFacts {
   /** undefined: there is none of that name. */
   account: Read<KubeObject | undefined>;
   namespace: Read<KubeObject | undefined>;
+  /** OpenShift only: the SCC by which the ServiceAccount may run the pods; undefined: there is none. */
+  constraints?: Read<string | undefined>;
+  /** Whether each Secret of spec.imagePullSecrets is there, by its name. */
+  secrets?: ReadonlyMap<string, Read<boolean>>;
   /** undefined if KMM does not say (before 2.4), or the Module is not there yet. */
   images: { onload: ModuleImages; sfc: ModuleImages } | undefined;
   kmm: Kmm;
@@ -34,7 +38,9 @@ export function judgeResource(facts: ResourceFacts): Finding[] {
   const finder = (what: string): Finder => finderOf(`${namespace}/${name}: ${what}`);
   return [
     judgeAccount(facts, finder("ServiceAccount")),
+    ...judgeConstraints(facts, finder("SCC")),
     judgeNamespace(facts, finder("namespace")),
+    ...judgeSecrets(facts, finder("pull secrets")),
     ...judgeNodes(facts, finder),
   ];
 }
@@ -49,6 +55,31 @@ function judgeAccount({ onload, account }: ResourceFacts, finding: Finder): Find
   if ("problem" in account) return finding("unknown", account.problem);
   if (account.value) return finding("ok", `"${name}" exists`);
   return finding("failed", `"${name}" does not exist; create it, and allow it privileged pods`);
+}
+
+function judgeConstraints({ onload, constraints }: ResourceFacts, finding: Finder): Finding[] {
+  if (!constraints) return [];
+  if ("problem" in constraints) return [finding("unknown", constraints.problem)];
+  const name = accountOf(onload);
+  if (constraints.value !== undefined) return [finding("ok", `"${name}" may use "${constraints.value}"`)];
+  const remedy = `oc adm policy add-scc-to-user privileged -z ${name} -n ${onload.metadata.namespace}`;
+  return [finding("failed", `"${name}" may use none that takes privileged pods of the node's network: ${remedy}`)];
+}
+
+/** Kubernetes pulls without a login if a Secret is missing, and says nothing. */
+function judgeSecrets({ onload, secrets }: ResourceFacts, finding: Finder): Finding[] {
+  if (!secrets || secrets.size === 0) return [];
+  const all = [...secrets];
+  const missing = all.flatMap(([name, read]) => ("value" in read && !read.value ? [name] : []));
+  const inNamespace = `namespace "${onload.metadata.namespace}"`;
+  if (missing.length > 0) {
+    const names = firstFew(missing, MAX_NAMED, (name) => `"${name}"`);
+    return [finding("failed", `${names} does not exist in ${inNamespace}; images are pulled without that login`)];
+  }
+  const problem = all.map(([, read]) => read).find((read) => "problem" in read);
+  if (problem) return [finding("unknown", problem.problem)];
+  const names = firstFew([...secrets.keys()], MAX_NAMED, (name) => `"${name}"`);
+  return [finding("ok", `${names} in ${inNamespace}${all.length > 1 ? "; KMM takes the first alone" : ""}`)];
 }
 
 function judgeNamespace({ namespace, onload }: ResourceFacts, finding: Finder): Finding {

@@ -62,6 +62,28 @@ export class Client {
     }
   }
 
+  /**
+   * The metadata of one object; undefined if there is none. What the object holds, such as the login of a Secret, does not
+   * leave the server.
+   */
+  async getMetadata(
+    resource: Resource,
+    ref: ObjectRef,
+    options: CallOptions = {},
+  ): Promise<Pick<KubeObject, "metadata"> | undefined> {
+    try {
+      const kind = "PartialObjectMetadata";
+      const path = objectPath(resource, ref);
+      const action = `get ${describeRef(resource, ref)}`;
+      const accept = `application/json;as=${kind};g=meta.k8s.io;v=v1`;
+      const request = { method: "GET" as const, path, action, accept, ...requestOptions(options) };
+      return await this.transport.json<KubeObject>(request, (answer) => answer.kind === kind);
+    } catch (error) {
+      if (isNotFound(error)) return undefined;
+      throw error;
+    }
+  }
+
   /** All objects of a selection, all of one resource version; large ones take several calls. */
   async list<T extends KubeObject>(resource: Resource, options: ListAllOptions<T> = {}): Promise<Page<T>> {
     try {

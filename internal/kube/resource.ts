@@ -19,6 +19,7 @@ const core = (plural: string, kind: string, namespaced = true): Resource => ({
 export const NODES = core("nodes", "Node", false);
 export const PODS = core("pods", "Pod");
 export const NAMESPACES = core("namespaces", "Namespace", false);
+export const SECRETS = core("secrets", "Secret");
 export const SERVICE_ACCOUNTS = core("serviceaccounts", "ServiceAccount");
 export const DEPLOYMENTS: Resource = {
   group: "apps",
