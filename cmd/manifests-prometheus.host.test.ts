@@ -71,7 +71,8 @@ class Metrics {
       state: "Ready",
       problem: i < failed ? { failed: true } : undefined,
     }));
-    this.operator.planned(key, nodes as unknown as NodePlan[], { ready: failed === 0, degraded: failed > 0 });
+    const status = failed > 0 ? "NodesFailed" : "AllNodesReady";
+    this.operator.planned(key, nodes as unknown as NodePlan[], { ready: failed === 0, degraded: failed > 0, status });
   }
 
   registry(program: Program): Registry {

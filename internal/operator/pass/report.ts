@@ -8,6 +8,7 @@ import type { Result } from "../../controller/controller.ts";
 import type { RawOnload } from "../cache/caches.ts";
 import type { ResourceProblem } from "../observe/preflight.ts";
 import { statusOf } from "../report/conditions.ts";
+import { headlineOf } from "../report/headline.ts";
 import { protection } from "../report/protection.ts";
 import { eventsOfStatus } from "../report/event-texts.ts";
 import { isTrue, notReadySince, unreadableStatus, writeStatus } from "../report/status.ts";
@@ -50,7 +51,11 @@ export async function report(
     lastReady: planned.kmm.installed ? nextLastReady(onload, plan, held, now) : onload.status?.lastReady,
     now,
   });
-  const conditions = { ready: isTrue(status, CONDITION.Ready), degraded: isTrue(status, CONDITION.Degraded) };
+  const conditions = {
+    ready: isTrue(status, CONDITION.Ready),
+    degraded: isTrue(status, CONDITION.Degraded),
+    status: headlineOf(status.conditions).reason,
+  };
   session.previousNodes = reporter.reportPlan(raw, key, session.previousNodes, plan, steps, conditions, monotonic());
   if (released) return { problems, statusWaitMs: undefined, error: undefined };
   const { statusWaitMs, error } = await reportStatus(deps, raw, status, session, signal);

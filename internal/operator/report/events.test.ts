@@ -34,7 +34,15 @@ function toldOf(...plans: NodeFacts[][]): string[][] {
   let previous: PreviousNodes | undefined;
   return plans.map((nodes) => {
     const plan = planRollout(nodes, policy, NOW);
-    previous = reporter.reportPlan(ONLOAD, KEY, previous, plan, [], { ready: true, degraded: false }, NOW);
+    previous = reporter.reportPlan(
+      ONLOAD,
+      KEY,
+      previous,
+      plan,
+      [],
+      { ready: true, degraded: false, status: "AllNodesReady" },
+      NOW,
+    );
     return told.splice(0).map(({ type, reason, note }) => `${type} ${reason} ${/^Node (\S+):/.exec(note)?.[1]}`);
   });
 }
@@ -78,7 +86,7 @@ test("the log has one line for each thing that happens, with resource, node and 
   const { reporter, lines } = reporting();
   const resource = { ...ONLOAD, spec: { onload: { version: "v2" } } };
   const of = (nodes: NodeFacts[]) => planRollout(nodes, policy, NOW);
-  const flags = { ready: false, degraded: false };
+  const flags = { ready: false, degraded: false, status: "Upgrading" };
   const outdated = whole("v1", { name: "a", want: "v2" });
   const step = { plan: of([outdated]).nodes[0]!, step: "UnlabelPlugin" as const };
   let previous = reporter.reportPlan(resource, KEY, undefined, of([outdated]), [step], flags, NOW);
@@ -134,7 +142,7 @@ test("a refusal that is repeated is told once in ten minutes, whatever it counts
 
 test("what keeps nodes waiting is told once for all of them", () => {
   const { reporter, lines } = reporting();
-  const flags = { ready: false, degraded: false };
+  const flags = { ready: false, degraded: false, status: "Upgrading" };
   const outdated = (count: number) =>
     planRollout(
       Array.from({ length: count }, (_, i) => whole("v1", { name: `n${i}`, want: "v2" })),

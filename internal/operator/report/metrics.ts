@@ -1,5 +1,6 @@
 /** The operator's own metrics, beside those of the reconcile engine. */
 import { Counter, Gauge, Histogram, type Registry } from "prom-client";
+import { REASON } from "../../api/reasons.ts";
 import { namespacedName } from "../../kube/object.ts";
 import type { NodePlan } from "../rollout/plan.ts";
 import { NODE_STATES, type NodeState } from "../rollout/states.ts";
@@ -7,10 +8,12 @@ import { NODE_STATES, type NodeState } from "../rollout/states.ts";
 const STEP_BUCKETS = [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800];
 const UPGRADE_BUCKETS = [1, 5, 10, 30, 60, 300, 600, 1800, 3600, 4 * 3600, 12 * 3600, 24 * 3600];
 
-/** Which conditions of a resource are True. */
+/** What the conditions of a resource say. */
 export interface ConditionFlags {
   ready: boolean;
   degraded: boolean;
+  /** The reason that kubectl shows as STATUS. */
+  status: string;
 }
 
 /** What is known of one resource. */
@@ -19,6 +22,8 @@ interface ResourceSeries {
   /** The last plan's. */
   nodes: readonly NodePlan[];
   conditions: ConditionFlags | undefined;
+  /** The status whose series there is. */
+  shown: string | undefined;
   /** Label values that its counters have, to be removed with it. */
   steps: Set<string>;
   reasons: Set<string>;
@@ -47,6 +52,7 @@ export class OperatorMetrics {
   readonly #failed: Gauge;
   readonly #ready: Gauge;
   readonly #degraded: Gauge;
+  readonly #status: Gauge;
   readonly #steps: Counter;
   readonly #stepDuration: Histogram;
   readonly #upgradeDuration: Histogram;
@@ -98,6 +104,13 @@ export class OperatorMetrics {
           ({ key, conditions }) => conditions && this.#degraded.set(labelsOf(key), conditions.degraded ? 1 : 0),
         ),
     });
+    this.#status = new Gauge({
+      name: "onload_operator_onload_status",
+      help: "1; the status that kubectl shows of an Onload resource is in the label",
+      labelNames: [...resource, "status"],
+      registers,
+      collect: () => this.#collect((series) => this.#showStatus(series)),
+    });
     this.#steps = new Counter({
       name: "onload_operator_steps_total",
       help: "Steps taken on nodes",
@@ -139,7 +152,7 @@ export class OperatorMetrics {
 
   /** The resource's spec cannot be read. */
   unreadable(key: Key): void {
-    this.#seriesOf(key).conditions = { ready: false, degraded: true };
+    this.#seriesOf(key).conditions = { ready: false, degraded: true, status: REASON.InvalidSpec };
   }
 
   #seriesOf(key: Key): ResourceSeries {
@@ -148,6 +161,7 @@ export class OperatorMetrics {
       key,
       nodes: [],
       conditions: undefined,
+      shown: undefined,
       steps: new Set(),
       reasons: new Set(),
     };
@@ -161,6 +175,14 @@ export class OperatorMetrics {
 
   #collect(show: (series: ResourceSeries) => void): void {
     for (const series of this.#resources.values()) show(series);
+  }
+
+  #showStatus(series: ResourceSeries): void {
+    const { key, conditions, shown } = series;
+    const status = conditions?.status;
+    if (shown !== undefined && shown !== status) this.#status.remove({ ...labelsOf(key), status: shown });
+    if (status !== undefined) this.#status.set({ ...labelsOf(key), status }, 1);
+    series.shown = status;
   }
 
   #countStates(key: Key, nodes: readonly NodePlan[]): void {
@@ -194,10 +216,11 @@ export class OperatorMetrics {
   /** Removes the series of a resource that is gone. */
   forget(key: Key): void {
     const id = namespacedName(key);
-    const { steps = [], reasons = [] } = this.#resources.get(id) ?? {};
+    const { steps = [], reasons = [], shown } = this.#resources.get(id) ?? {};
     this.#resources.delete(id);
     for (const step of steps) this.#steps.remove({ ...labelsOf(key), step });
     for (const reason of reasons) this.#failures.remove({ ...labelsOf(key), reason });
+    if (shown !== undefined) this.#status.remove({ ...labelsOf(key), status: shown });
     for (const result of EVICTION_RESULTS) this.#evictions.remove({ ...labelsOf(key), result });
     for (const state of NODE_STATES) this.#nodes.remove({ ...labelsOf(key), state });
     for (const metric of [this.#failed, this.#ready, this.#degraded, this.#upgradeDuration])

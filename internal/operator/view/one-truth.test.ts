@@ -212,12 +212,24 @@ test.each(Object.entries(SITUATIONS))("%s: every place says the same", async (_n
   const registry = new Registry();
   const metrics = new OperatorMetrics(registry, "1");
   const key = { namespace: "trading", name: "onload" };
-  const flags = { ready: isTrue(status, "Ready"), degraded: isTrue(status, "Degraded") };
+  const flags = {
+    ready: isTrue(status, "Ready"),
+    degraded: isTrue(status, "Degraded"),
+    status: status.headline!.reason,
+  };
+  metrics.planned(key, [], { ...flags, status: "Before" });
+  await registry.metrics();
   metrics.planned(key, observed.planned!.plan.nodes, flags);
   const value = async (metric: string): Promise<number | undefined> =>
     (await registry.getSingleMetric(metric)?.get())?.values[0]?.value;
   expect(await value("onload_operator_nodes_failed")).toBe(row["Failed"] as number);
   expect(await value("onload_operator_onload_ready")).toBe(reason === "AllNodesReady" || flags.ready ? 1 : 0);
+  const told = (await registry.metrics())
+    .split("\n")
+    .filter((line) => line.startsWith("onload_operator_onload_status{"));
+  expect(told).toEqual([
+    `onload_operator_onload_status{onload_namespace="trading",onload_name="onload",status="${reason}"} 1`,
+  ]);
   const fine = ["AllNodesReady", "Installing", "Upgrading", "Paused", "NoMatchingNodes", "Deleting"];
   if (fine.includes(reason)) expect(await value("onload_operator_degraded")).toBe(0);
 });
