@@ -32,6 +32,12 @@ describe("time", () => {
     expect(problem(node)).toMatchObject({ reason: "ModuleLoadFailed", failed: true, since: NOW - limits.step });
     expect(problem(node)!.message).toStartWith("KMM has not loaded onload after 600 s; ");
   });
+  test("a pod that KMM leaves behind, which pulls an image that nobody wants any more, is named", () => {
+    const progress = "pod ns/kmm-worker-n-m waits in container image: ImagePullBackOff";
+    const node = bare({ onload: { ...module(), progress }, stepRecord: stepRecord("UnlabelOnload", limits.step) });
+    expect(stateOf(node)).toBe("UnloadingOnload");
+    expect(problem(node)!.message).toStartWith(`KMM has not unloaded onload after 600 s: ${progress}; `);
+  });
   test("a node that was done waits since it changed, not since our last step", () => {
     const old = stepRecord("LabelPlugin", 30 * 24 * 3600_000);
     const rebooted = whole("v2", { stepRecord: old, onload: module(), readySince: NOW - 5000 });

@@ -360,13 +360,11 @@ function timeoutReason(node: NodeFacts, state: NodeState, { reason }: Awaited): 
 
 /** Where the step stands when its time is over. */
 function progressText({ onload, sfc, plugin }: NodeFacts, state: NodeState): string {
+  // A pod that was to load a module and cannot pull its image outlives the wish for it in some versions of KMM 2.
+  const unloads = { UnloadingOnload: onload, UnloadingSfc: sfc }[state as string];
   const { loads } = rowOf(state);
-  const text =
-    loads !== undefined
-      ? { onload, sfc }[loads].progress
-      : state === "StartingPlugin"
-        ? (plugin.refusal ?? plugin.progress)
-        : undefined;
+  const module = loads === undefined ? unloads : { onload, sfc }[loads];
+  const text = state === "StartingPlugin" ? (plugin.refusal ?? plugin.progress) : module?.progress;
   return text === undefined ? "" : `: ${text}`;
 }
 
