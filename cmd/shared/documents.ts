@@ -1,7 +1,6 @@
 /** The file that a person gives with --filename. */
-import { text } from "node:stream/consumers";
 import { errorText, UsageError } from "../../internal/cli/errors.ts";
-import { readSmallFile } from "../../internal/cli/small-file.ts";
+import { readSmallFile, readSmallStream } from "../../internal/cli/small-file.ts";
 import { parseYaml } from "../../internal/cli/yaml.ts";
 
 /** More than etcd takes for one object. */
@@ -14,7 +13,9 @@ const MAX_FILE = 4 * 1024 * 1024;
  */
 export async function readDocuments(file: string): Promise<unknown[]> {
   try {
-    const content = await (file === "-" ? text(process.stdin) : readSmallFile(file, { maxBytes: MAX_FILE }));
+    const content = await (file === "-"
+      ? readSmallStream(process.stdin, MAX_FILE)
+      : readSmallFile(file, { maxBytes: MAX_FILE }));
     return parseYaml(content.toString());
   } catch (error) {
     throw new UsageError(`Cannot read ${file}: ${errorText(error)}`, { cause: error });

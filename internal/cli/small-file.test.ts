@@ -41,3 +41,15 @@ test("what is missing or no file says so as node does", async () => {
   await expect(read(join(folder, "none"))).rejects.toThrow("ENOENT");
   await expect(read(folder)).rejects.toThrow("EISDIR");
 });
+
+test("standard input is read up to the bound, and closed then", async () => {
+  const program = `import {readDocuments} from "${join(import.meta.dirname, "../../cmd/shared/documents.ts")}";
+    await readDocuments("-").then((list) => console.log(JSON.stringify(list)), (error) => console.log(error.message));`;
+  const read = async (source: string): Promise<string> => {
+    const script = `${source} | timeout --signal=KILL 20 "$0" -e '${program}'`;
+    const child = Bun.spawn(["bash", "-c", script, process.execPath], { stdout: "pipe", stderr: "inherit" });
+    return await new Response(child.stdout).text();
+  };
+  expect(await read("(echo a: 1; sleep 0.1; echo b: 2)")).toBe('[{"a":1,"b":2}]\n');
+  expect(await read("yes")).toBe("Cannot read -: it has more than 4194304 bytes\n");
+}, 60_000);

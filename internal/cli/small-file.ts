@@ -1,4 +1,5 @@
 import { open, type FileHandle } from "node:fs/promises";
+import type { Readable } from "node:stream";
 
 /** Limits of {@link readSmallFile}. */
 export interface SmallFileLimits {
@@ -25,6 +26,23 @@ export async function readSmallFile(path: string, { maxBytes, timeoutMs = 10_000
     clearTimeout(timer);
     opening.then((file) => file.close()).catch(() => undefined);
   }
+}
+
+/**
+ * Reads a stream to its end: standard input, which may come from a person. Nothing is waited for longer than whoever writes
+ * it takes. The stream is closed.
+ *
+ * @throws Error "it has more than N bytes"
+ */
+export async function readSmallStream(stream: Readable, maxBytes: number): Promise<Buffer> {
+  const pieces: Buffer[] = [];
+  let size = 0;
+  for await (const piece of stream as AsyncIterable<Buffer>) {
+    size += piece.length;
+    if (size > maxBytes) throw new Error(`it has more than ${maxBytes} bytes`);
+    pieces.push(piece);
+  }
+  return Buffer.concat(pieces);
 }
 
 async function readAtMost(file: FileHandle, maxBytes: number): Promise<Buffer> {

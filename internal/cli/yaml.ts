@@ -1,5 +1,6 @@
 import { Document, isScalar, LineCounter, parseAllDocuments, visit, type Scalar, type ToStringOptions } from "yaml";
 import { escapeControlsInYaml } from "./printable.ts";
+import { MAX_LEVELS, tooDeepAt } from "./yaml-depth.ts";
 import { isPlainText, SCALARS } from "./yaml-scalars.ts";
 
 /** What has to be an escape, which only double quotes have. */
@@ -37,6 +38,12 @@ export function documentText(document: Document, options: ToStringOptions = {}):
  * @throws Error that names the place and the kind of the mistake, and quotes nothing: the file may have secrets
  */
 export function parseYaml(text: string): unknown[] {
+  const deep = tooDeepAt(text);
+  if (deep !== undefined) {
+    const before = text.slice(0, deep).split("\n");
+    const place = `line ${before.length}, column ${before.at(-1)!.length + 1}`;
+    throw new Error(`it is no valid YAML: ${place}: nested more than ${MAX_LEVELS} levels deep`);
+  }
   const lines = new LineCounter();
   // The parser's own search for keys that occur twice compares each with each.
   const documents = parseAllDocuments(text, {
