@@ -1,4 +1,4 @@
-import { expect, test } from "bun:test";
+import { describe, expect, test } from "bun:test";
 import { parseJson } from "./json.ts";
 
 test.each([
@@ -23,4 +23,21 @@ test.each([
 
 test("what is JSON is itself", () => {
   expect(parseJson('{"a":[1,null]}')).toEqual({ a: [1, null] });
+});
+
+describe("as many levels as Go takes", () => {
+  const lists = (levels: number): string => "[".repeat(levels) + "]".repeat(levels);
+  const objects = (levels: number): string => `${'{"a":'.repeat(levels)}1${"}".repeat(levels)}`;
+  test.each(Object.entries({ lists, objects }))("%s", (_, text) => {
+    expect(parseJson(text(10_000))).toBeDefined();
+    for (const levels of [10_001, 1_000_000])
+      expect(() => parseJson(text(levels))).toThrow("it is nested more than 10,000 levels deep");
+  });
+
+  test("what strings have does not count, nor do brackets one after another", () => {
+    const text = '\\"[{'.repeat(20_000);
+    expect(parseJson(JSON.stringify({ [text]: text }))).toEqual({ [text]: text });
+    expect(parseJson(`[${'["]"],'.repeat(20_000)}1]`)).toHaveLength(20_001);
+    expect(() => parseJson('["\\"'.repeat(9_000))).toThrow("it is broken or cut off");
+  });
 });

@@ -1,16 +1,57 @@
 /**
+ * How deep objects and lists may lie within one another: as deep as the API server and all of Go's programs take
+ * (encoding/json). Whoever compares, copies or prints what is deeper runs out of stack.
+ */
+const MAX_LEVELS = 10_000;
+
+/**
  * The value of a JSON text that another program wrote. The only place that calls the runtime's parser on one, because its
  * errors say neither what was read nor from where.
  *
  * @throws Error "it is ..., which is no JSON" without any of the text, which may be a secret; the caller says what was read
  */
 export function parseJson(text: string): unknown {
+  // What is shorter has no room for so many opening and closing brackets.
+  if (text.length > 2 * MAX_LEVELS && isDeeper(text, MAX_LEVELS))
+    throw new Error(`it is nested more than ${MAX_LEVELS.toLocaleString("en")} levels deep`);
   try {
     return JSON.parse(text) as unknown;
   } catch {
     // The cause would say the same less well, and quote the text.
     throw new Error(whatIsIt(text));
   }
+}
+
+/** Whether a JSON text has more levels than `max`. Of a text that is no JSON it may say anything. */
+function isDeeper(text: string, max: number): boolean {
+  let level = 0;
+  for (let at = 0; at < text.length; at++) {
+    switch (text.charCodeAt(at)) {
+      case 0x5b: // [
+      case 0x7b: // {
+        if (++level > max) return true;
+        break;
+      case 0x5d: // ]
+      case 0x7d: // }
+        level--;
+        break;
+      case 0x22: // "
+        at = endOfString(text, at);
+        break;
+      default:
+    }
+  }
+  return false;
+}
+
+/** The place of the quotation mark that ends a string; the end of the text if there is none. */
+function endOfString(text: string, start: number): number {
+  for (let end = text.indexOf('"', start + 1); end >= 0; end = text.indexOf('"', end + 1)) {
+    let escapes = 0;
+    while (text.charCodeAt(end - 1 - escapes) === 0x5c) escapes++;
+    if (escapes % 2 === 0) return end;
+  }
+  return text.length;
 }
 
 function whatIsIt(text: string): string {

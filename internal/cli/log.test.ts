@@ -52,3 +52,41 @@ test("repeated lines are all written", () => {
   for (let i = 0; i < 20; i++) log.info("same");
   expect(out).toHaveLength(20);
 });
+
+test("a line is written and has an end, whatever it is told", () => {
+  const circle: Record<string, unknown> = {};
+  circle["self"] = circle;
+  let deep: unknown = 1;
+  for (let i = 0; i < 50_000; i++) deep = [deep];
+  const long = "x".repeat(1_000_000);
+  const fields = {
+    text: long,
+    error: new Error(long),
+    object: { a: long },
+    short: { a: [1] },
+    list: ["a", ...Array.from({ length: 10_000 }, () => "abc")],
+    one: [long, 2],
+    circle,
+    circles: [circle],
+    big: 1n,
+    missing: undefined,
+  };
+  for (const format of ["json", "text"] as const) {
+    const { log, out } = lines(format);
+    log.info(long, fields);
+    expect(out).toHaveLength(1);
+    expect(out[0]!.length).toBeLessThan(80_000);
+  }
+  const { log, out } = lines("json");
+  log.info(long, { ...fields, deep });
+  const { msg, text, error, object, short, list, one, missing, ...none } = JSON.parse(out[0]!);
+  for (const each of [msg, text, error]) expect(each).toBe(`${"x".repeat(8189)}...`);
+  expect(object).toStartWith('{"a":"xxx');
+  expect(short).toEqual({ a: [1] });
+  expect(list.slice(0, 2)).toEqual(["a", "abc"]);
+  expect(list.at(-1)).toBe(`... and ${10_001 - list.length + 1} more`);
+  expect(one).toEqual([text, "... and 1 more"]);
+  expect(missing).toBeUndefined();
+  const no = "a value that JSON cannot have";
+  expect(none).toMatchObject({ circle: no, circles: [no], deep: [no], big: no });
+});

@@ -36,7 +36,7 @@ export interface LogOptions {
   now?: () => number;
 }
 
-/** Longest message or field of a line for people, in characters. */
+/** Longest message or field of a line, in characters. Container runtimes cut lines at 16 kB, and collectors after them. */
 const MAX_TEXT = 8192;
 const CONSOLA_LEVEL: Record<LogLevel, number> = { error: 0, warn: 1, info: 3, debug: 4 };
 const COLOUR: Record<string, Colour> = { debug: "dim", info: "cyan", warn: "yellow", error: "red" };
@@ -91,8 +91,8 @@ function wrap(consola: ConsolaInstance, bound: Fields): Logger {
 }
 
 function jsonLine(level: string, message: string, fields: Fields, when: Date): string {
-  const line: Fields = { level, ts: when.toISOString(), msg: message };
-  for (const [key, value] of Object.entries(fields)) line[key] = plain(value);
+  const line: Fields = { level, ts: when.toISOString(), msg: cut(message) };
+  for (const [key, value] of Object.entries(fields)) line[key] = bounded(plain(value));
   return `${hideSecrets(escapeControls(JSON.stringify(line)))}\n`;
 }
 
@@ -108,8 +108,46 @@ function plain(value: unknown): unknown {
   return value instanceof Error ? errorText(value) : value;
 }
 
+/** A value that JSON can have, of bounded length: of a long list the first items, of an object the beginning of its JSON. */
+function bounded(value: unknown): unknown {
+  if (typeof value === "string") return cut(value);
+  if (Array.isArray(value)) return boundedList(value);
+  const json = jsonOf(value);
+  if (json === undefined) return undefined;
+  return json === NO_JSON || json.length > MAX_TEXT ? cut(json) : value;
+}
+
+function boundedList(list: readonly unknown[]): unknown[] {
+  const first: unknown[] = [];
+  let room = MAX_TEXT;
+  for (const item of list) {
+    const text = typeof item === "string" ? cut(item) : (jsonOf(item) ?? "null");
+    room -= text.length;
+    if (room < 0) return [...first, `... and ${list.length - first.length} more`];
+    first.push(typeof item === "string" || text === NO_JSON ? text : item);
+  }
+  return first;
+}
+
+/** Stands for a value of which there is no JSON. */
+const NO_JSON = "a value that JSON cannot have";
+
+/** The JSON of a value. A log line is written whatever it is told. */
+function jsonOf(value: unknown): string | undefined {
+  try {
+    return JSON.stringify(value);
+  } catch {
+    // A circle, or far too many levels.
+    return NO_JSON;
+  }
+}
+
+function cut(text: string): string {
+  return text.length > MAX_TEXT ? `${text.slice(0, MAX_TEXT - 3)}...` : text;
+}
+
 function quoted(value: unknown): string {
-  if (typeof value !== "string") return escapeControls(JSON.stringify(value) ?? "undefined");
+  if (typeof value !== "string") return cut(escapeControls(jsonOf(value) ?? "undefined"));
   const text = printable(value, MAX_TEXT);
   return /[\s"=]/.test(text) ? JSON.stringify(text) : text;
 }
