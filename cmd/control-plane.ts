@@ -1,6 +1,7 @@
-import { readFileSync, readlinkSync } from "node:fs";
+import { readlinkSync } from "node:fs";
 import { CONTROL_PLANE, DEFAULT_PARAMETERS, DEV_DIR, joinParameters, ONLOAD_DIR } from "../internal/api/plugin-pod.ts";
 import { commonArgs, defineSubcommand } from "../internal/cli/command.ts";
+import { readRegularFileSync } from "../internal/cli/regular-file.ts";
 import { absolutePathFlag, durationFlag } from "../internal/cli/values.ts";
 
 const path = { type: "string", valueHint: "PATH" } as const;
@@ -9,6 +10,9 @@ const FLAG = CONTROL_PLANE.flags;
 const RUN_ON_NODE = "run-on-node";
 /** Longer than a container runtime takes to start anew. Then the kubelet waits, and starts the container again. */
 const PATIENCE_MS = 30_000;
+
+/** As much as the kernel takes for the arguments of a program, in bytes. */
+const MAX_COMMAND_LINE = 8 * 1024 * 1024;
 
 export default defineSubcommand({
   summary: "Point the kernel module at the onload_cp_server of this container",
@@ -109,6 +113,6 @@ export default defineSubcommand({
 
 /** The words by which this program was started, without those of the subcommand. */
 function ownCommand(): string[] {
-  const words = readFileSync("/proc/self/cmdline", "utf8").split("\0");
+  const words = readRegularFileSync("/proc/self/cmdline", MAX_COMMAND_LINE).toString().split("\0");
   return [readlinkSync("/proc/self/exe"), ...words.slice(1, words.indexOf(CONTROL_PLANE.words[0]))];
 }

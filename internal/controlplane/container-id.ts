@@ -1,5 +1,9 @@
-import { readFile, readdir } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import { basename, join } from "node:path";
+import { readRegularFile } from "../cli/regular-file.ts";
+
+/** Of a file of /proc or of a cgroup, in bytes: a container has some hundred mounts, and at most 4 million processes. */
+const MAX_BYTES = 32 * 1024 * 1024;
 
 // containerd and cri-o make ids of 64 digits.
 
@@ -61,7 +65,7 @@ async function idFromCgroupTree(cgroupDir: string, pid: number): Promise<string 
       if (!entry.isDirectory()) continue;
       const path = join(folder, entry.name);
       if (idFromCgroupPath(basename(path)) !== undefined) {
-        const pids = await readFile(join(path, "cgroup.procs"), "utf8").catch(() => "");
+        const pids = await readText(join(path, "cgroup.procs"));
         if (pids.split("\n").includes(String(pid))) return idFromCgroupPath(basename(path));
       }
       const deeper = await visit(path);
@@ -80,7 +84,7 @@ async function idFromCgroupTree(cgroupDir: string, pid: number): Promise<string 
  * @throws if it is found nowhere; the message says what to do
  */
 export async function findContainerId(procDir: string, sysDir: string): Promise<string> {
-  const read = (name: string): Promise<string> => readFile(join(procDir, "self", name), "utf8").catch(() => "");
+  const read = (name: string): Promise<string> => readText(join(procDir, "self", name));
   const pid = Number(/^\d+/.exec(await read("stat"))?.[0] ?? process.pid);
   const id =
     idFromCgroup(await read("cgroup")) ??
@@ -93,4 +97,9 @@ export async function findContainerId(procDir: string, sysDir: string): Promise<
     );
   }
   return id;
+}
+
+/** The text of a file; empty if it cannot be read. */
+async function readText(path: string): Promise<string> {
+  return (await readRegularFile(path, MAX_BYTES).catch(() => "")).toString();
 }

@@ -138,7 +138,7 @@ describe("the module's parameters", () => {
     const path = join(parameters, "cplane_server_path");
     rmSync(path);
     mkdirSync(path);
-    await said("Cannot read the onload module's parameter cplane_server_path: illegal operation on a directory");
+    await said("Cannot read the onload module's parameter cplane_server_path: it is a folder");
     rmSync(path, { recursive: true });
     writeFileSync(path, OURS.path);
     stop.abort();

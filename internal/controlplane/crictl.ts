@@ -1,5 +1,5 @@
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
+import { readRegularFile } from "../cli/regular-file.ts";
 import { statOnNode } from "./node-path.ts";
 
 /**
@@ -66,9 +66,10 @@ const MAX_COMMAND_LINE = 65_536;
  */
 async function shimSocket(procDir: string): Promise<string | undefined> {
   try {
-    const parent = /^PPid:\s*(\d+)$/m.exec(await readFile(join(procDir, "self/status"), "utf8"))?.[1];
-    const text = await readFile(join(procDir, parent ?? "", "cmdline"), "utf8");
-    const words = text.slice(0, MAX_COMMAND_LINE).split("\0");
+    const read = async (...path: string[]): Promise<string> =>
+      (await readRegularFile(join(procDir, ...path), MAX_COMMAND_LINE)).toString();
+    const parent = /^PPid:\s*(\d+)$/m.exec(await read("self/status"))?.[1];
+    const words = (await read(parent ?? "", "cmdline")).split("\0");
     if (!words[0]?.includes("containerd-shim")) return undefined;
     const address = words[words.indexOf("-address") + 1];
     return address !== undefined && /^\/\S{1,200}$/.test(address) ? address : undefined;

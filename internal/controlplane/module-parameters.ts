@@ -1,8 +1,9 @@
-import { readFile, writeFile } from "node:fs/promises";
+import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { joinParameters, splitParameters } from "../api/plugin-pod.ts";
 import { ARGUMENTS_PARAMETER, PARAMETERS_DIR, PATH_PARAMETER, startsInContainer } from "../api/server-parameters.ts";
 import { errorText } from "../cli/errors.ts";
+import { readRegularFile } from "../cli/regular-file.ts";
 
 /** The two parameters of the onload module that say how the kernel starts the control plane server. */
 export interface ServerParameters {
@@ -41,7 +42,7 @@ export async function writeParameters(sysDir: string, { path, params }: ServerPa
 
 async function read(sysDir: string, name: string): Promise<string | undefined> {
   try {
-    return (await readFile(file(sysDir, name), "utf8")).trim();
+    return (await readRegularFile(file(sysDir, name), 64 * 1024)).toString().trim();
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;
     // ENODEV: the module is being unloaded and its files are still listed.

@@ -1,11 +1,9 @@
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { BOOT_STATUS_FILE, parseBootStatus, type BootStatus } from "../api/boot-status.ts";
-import { readSmallFile } from "../cli/small-file.ts";
+import { readRegularFile } from "../cli/regular-file.ts";
 import { onHost, type PluginConfig } from "./config.ts";
 
-/** Looks at the node wait for this: a pipe in the file's place must not hold them up. */
-const LIMITS = { maxBytes: 65_536, timeoutMs: 1000 };
+const MAX_BYTES = 65_536;
 
 /**
  * What the node's sfc boot service has done since the node was last booted. undefined if the node has no boot service,
@@ -17,8 +15,8 @@ export async function readBootStatus(
   config: Pick<PluginConfig, "hostRoot" | "procDir">,
 ): Promise<BootStatus | undefined> {
   try {
-    const status = parseBootStatus((await readSmallFile(onHost(config, BOOT_STATUS_FILE), LIMITS)).toString());
-    const bootId = await readFile(join(config.procDir, "sys/kernel/random/boot_id"), "utf8");
+    const status = parseBootStatus((await readRegularFile(onHost(config, BOOT_STATUS_FILE), MAX_BYTES)).toString());
+    const bootId = (await readRegularFile(join(config.procDir, "sys/kernel/random/boot_id"), MAX_BYTES)).toString();
     return status?.bootId === bootId.trim() ? status : undefined;
   } catch {
     // A node without the boot service has no such file, and the status is only a hint for people.

@@ -1,11 +1,14 @@
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { ONLOAD_RESOURCE } from "../api/names.ts";
+import { readRegularFileSync } from "../cli/regular-file.ts";
 import { CDI_DEVICE, type ContainerEdits } from "./allocation.ts";
 import { unlessInconclusive } from "./inconclusive.ts";
 
 /** The file for the whole node. Runtimes read files that end in .json, whatever their name. */
 const FILE = "amd.com-onload.json";
+/** What is larger is not what was written here. */
+const MAX_BYTES = 1024 * 1024;
 
 /** The Container Device Interface file (version 0.5.0 of its specification) that gives a container `edits`. */
 export function cdiSpec(edits: ContainerEdits): object {
@@ -38,7 +41,9 @@ export function writeCdiSpec(cdiDir: string, edits: ContainerEdits): void {
   // The unfinished file must not end in .json, or runtimes would read it.
   const partial = join(cdiDir, `.${FILE}.partial`);
   try {
-    writeFileSync(partial, text, { mode: 0o644 });
+    // Whatever is there is not written through: it may be a link, or a pipe.
+    rmSync(partial, { force: true, recursive: true });
+    writeFileSync(partial, text, { mode: 0o644, flag: "wx" });
     renameSync(partial, path);
   } catch (error) {
     rmSync(partial, { force: true });
@@ -53,7 +58,7 @@ export function removeCdiSpec(cdiDir: string): void {
 
 function readOrEmpty(path: string): string {
   try {
-    return readFileSync(path, "utf8");
+    return readRegularFileSync(path, MAX_BYTES).toString();
   } catch (error) {
     return unlessInconclusive("")(error);
   }

@@ -1,7 +1,7 @@
 /** The file in which the kubelet keeps which devices it gave to which container (pkg/kubelet/cm/devicemanager). */
-import { open } from "node:fs/promises";
 import { join } from "node:path";
 import { fieldsOf, parseJson } from "../cli/json.ts";
+import { readRegularFile } from "../cli/regular-file.ts";
 
 /** One container's devices of one resource. Those of pods that have ended stay for a while. */
 export interface CheckpointEntry {
@@ -20,29 +20,15 @@ const MAX_BYTES = 64 * 1024 * 1024;
 /**
  * Reads it; empty if there is none.
  *
- * @throws Error "Cannot read the kubelet's record of devices PATH: reason" if it is too large or no JSON
- * @throws the file system's error if it cannot be read
+ * @throws Error "Cannot read the kubelet's record of devices PATH: reason"
  */
 export async function readCheckpoint(kubeletDir: string): Promise<CheckpointEntry[]> {
   const path = join(kubeletDir, CHECKPOINT);
-  const text = await readBounded(path);
-  if (text === undefined) return [];
   try {
-    return parseCheckpoint(text);
+    return parseCheckpoint((await readRegularFile(path, MAX_BYTES)).toString());
   } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === "ENOENT") return [];
     throw new Error(`Cannot read the kubelet's record of devices ${path}: ${(cause as Error).message}`, { cause });
-  }
-}
-
-async function readBounded(path: string): Promise<string | undefined> {
-  try {
-    await using file = await open(path, "r");
-    const { size } = await file.stat();
-    if (size > MAX_BYTES) throw new Error(`Cannot read the kubelet's record of devices ${path}: it has ${size} bytes`);
-    return await file.readFile("utf8");
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === "ENOENT") return undefined;
-    throw error;
   }
 }
 

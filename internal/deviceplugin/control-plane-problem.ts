@@ -1,7 +1,10 @@
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { ARGUMENTS_PARAMETER, PARAMETERS_DIR, startsInContainer } from "../api/server-parameters.ts";
+import { readRegularFile } from "../cli/regular-file.ts";
 import { isInconclusive } from "./inconclusive.ts";
+
+/** sysfs gives a page at most, in bytes. */
+const MAX_PARAMETER = 64 * 1024;
 
 /**
  * Why the kernel cannot start onload_cp_server, or undefined. The container onload-worker sets the module's parameters
@@ -15,7 +18,7 @@ import { isInconclusive } from "./inconclusive.ts";
 export async function controlPlaneProblem(sysDir: string): Promise<string | undefined> {
   let params: string;
   try {
-    params = await readFile(join(sysDir, PARAMETERS_DIR, ARGUMENTS_PARAMETER), "utf8");
+    params = (await readRegularFile(join(sysDir, PARAMETERS_DIR, ARGUMENTS_PARAMETER), MAX_PARAMETER)).toString();
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     // ENODEV: the module is being unloaded and its files are still listed.

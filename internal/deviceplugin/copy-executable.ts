@@ -1,8 +1,12 @@
 import { basename, join } from "node:path";
 import { EXECUTABLE_FILES } from "../api/plugin-pod.ts";
 import { errorText } from "../cli/errors.ts";
+import { readRegularFileSync } from "../cli/regular-file.ts";
 import type { FileOps } from "./file-ops.ts";
 import { copyFile } from "./tree.ts";
+
+/** The kernel allows 65,530 maps of a process (vm.max_map_count), of about 150 bytes each. */
+const MAX_MAPS = 16 * 1024 * 1024;
 
 /**
  * Copies this program with its dynamic loader and C library into a folder, so that it runs in a container whose image
@@ -16,9 +20,12 @@ import { copyFile } from "./tree.ts";
  * @throws Error "Cannot copy FILE to FOLDER: reason"; then no half of that file is left there
  */
 export function copyExecutable(fs: FileOps, procDir: string, to: string): string[] {
-  const { executable, loader, libraries } = mappedFiles(fs.readFileSync(join(procDir, "self/maps"), "utf8"), {
-    executable: fs.readlinkSync(join(procDir, "self/exe")),
-  });
+  const { executable, loader, libraries } = mappedFiles(
+    readRegularFileSync(join(procDir, "self/maps"), MAX_MAPS).toString(),
+    {
+      executable: fs.readlinkSync(join(procDir, "self/exe")),
+    },
+  );
   if (loader === undefined) {
     throw new Error("Cannot copy the executable: it was not started by a dynamic loader");
   }

@@ -1,6 +1,10 @@
-import { readdir, readFile } from "node:fs/promises";
+import { readdir } from "node:fs/promises";
 import { join } from "node:path";
+import { readRegularFile } from "../cli/regular-file.ts";
 import { readCheckpoint } from "./checkpoint.ts";
+
+/** The kernel allows 100,000 mounts in a namespace (fs.mount-max), of about 200 bytes each. */
+const MAX_MOUNTS = 64 * 1024 * 1024;
 
 /**
  * Which of the folders are used by containers of this node. A folder is used if any process has it in its mount table,
@@ -17,7 +21,7 @@ export async function foldersInUse(
   kubeletDir: string,
 ): Promise<Set<string>> {
   const used = new Set<string>();
-  const note = (text: string | Buffer): void => {
+  const note = (text: Buffer): void => {
     for (const name of names) if (text.includes(`/${name}/`)) used.add(name);
   };
   await readMountTables(procDir, note);
@@ -27,15 +31,16 @@ export async function foldersInUse(
 }
 
 /** Passes on the mount table of every process. Several may share one, but telling which would need more privilege. */
-async function readMountTables(procDir: string, note: (table: string) => void): Promise<void> {
+async function readMountTables(procDir: string, note: (table: Buffer) => void): Promise<void> {
   for (const pid of await readdir(procDir)) {
     if (!/^\d+$/.test(pid)) continue;
     try {
-      note(await readFile(join(procDir, pid, "mountinfo"), "utf8"));
+      note(await readRegularFile(join(procDir, pid, "mountinfo"), MAX_MOUNTS));
     } catch (error) {
       // The process has ended, or is a zombie, which has no mounts. After any other error the mounts are unknown.
       const { code } = error as NodeJS.ErrnoException;
-      if (code !== "ENOENT" && code !== "ESRCH" && code !== "EINVAL") throw error;
+      if (code !== "ENOENT" && code !== "ESRCH" && code !== "EINVAL")
+        throw new Error(`Cannot read the mounts of process ${pid}: ${(error as Error).message}`, { cause: error });
     }
   }
 }

@@ -1,5 +1,6 @@
-import { readdir, readFile, readlink } from "node:fs/promises";
+import { readdir, readlink } from "node:fs/promises";
 import { basename, join } from "node:path";
+import { readRegularFile } from "../cli/regular-file.ts";
 import { unlessInconclusive } from "./inconclusive.ts";
 
 /** A PCI function that Onload can, or could, accelerate. */
@@ -36,6 +37,9 @@ const VENDORS: ReadonlySet<string> = new Set([...KNOWN_IDS].map((id) => id.slice
 /** Drivers through which Onload reaches hardware. Of a NIC with another driver, such as vfio-pci, it has no use. */
 const ONLOAD_DRIVERS: ReadonlySet<string> = new Set(["sfc", "xilinx_efct"]);
 
+/** sysfs gives a page at most, in bytes. */
+const MAX_ATTRIBUTE = 64 * 1024;
+
 /** Whether Onload can use the NIC as it is now. */
 export function isUsable(nic: Nic): boolean {
   return nic.driver !== undefined && ONLOAD_DRIVERS.has(nic.driver);
@@ -65,7 +69,7 @@ async function readNic(folder: string): Promise<Nic | undefined> {
     const id = `${vendor}:${await readHex(folder, "device")}`;
     const driver = await readlink(join(folder, "driver")).then(basename, unlessInconclusive(undefined));
     if (!KNOWN_IDS.has(id) && !(driver && ONLOAD_DRIVERS.has(driver))) return undefined;
-    const numa = Number(await readFile(join(folder, "numa_node"), "utf8").catch(unlessInconclusive("-1")));
+    const numa = Number(await readText(folder, "numa_node").catch(unlessInconclusive("-1")));
     return {
       address: basename(folder),
       id,
@@ -79,5 +83,9 @@ async function readNic(folder: string): Promise<Nic | undefined> {
 }
 
 async function readHex(folder: string, name: string): Promise<string> {
-  return (await readFile(join(folder, name), "utf8")).trim().replace(/^0x/, "").toLowerCase();
+  return (await readText(folder, name)).replace(/^0x/, "").toLowerCase();
+}
+
+async function readText(folder: string, name: string): Promise<string> {
+  return (await readRegularFile(join(folder, name), MAX_ATTRIBUTE)).toString().trim();
 }

@@ -1,4 +1,4 @@
-import { copyFile, chmod, mkdir, readFile, writeFile } from "node:fs/promises";
+import { copyFile, chmod, mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import {
   buildSpec,
@@ -11,6 +11,7 @@ import {
   type SourceReference,
   type WorkFiles,
 } from "./commands.ts";
+import { readRegularFile } from "../cli/regular-file.ts";
 import { NOTICES } from "../licenses/notices.ts";
 import { diagnose, lastLines } from "./diagnose.ts";
 import type { RegistryAccess } from "./access.ts";
@@ -47,6 +48,8 @@ export interface BuiltId {
   took?: number;
 }
 
+/** An image's ID and a line end, in bytes. */
+const MAX_ID = 1024;
 /** How many lines of a failed step are shown. */
 const SHOWN_LINES = 20;
 
@@ -122,7 +125,7 @@ async function buildOne(
     const stage = engine.unstage && planned.part === "source" ? stageTag(planned, deps.run) : undefined;
     await step(engine.build(buildSpec(planned, request, deps.work, observed.source, reference, stage), deps.registry));
   });
-  const id = bareId(await readFile(iidPath(deps.work, planned), "utf8").catch(() => ""));
+  const id = bareId((await readRegularFile(iidPath(deps.work, planned), MAX_ID).catch(() => "")).toString());
   if (id === "") throw new Error(`Cannot use ${planned.name}: ${elsewhere(deps.store.engine.name)}`);
   return { planned, id, took: deps.now() - start };
 }

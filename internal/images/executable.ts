@@ -1,6 +1,8 @@
 import { createHash } from "node:crypto";
-import { createReadStream, existsSync } from "node:fs";
+import { existsSync } from "node:fs";
 import { basename, join } from "node:path";
+import { errorText } from "../cli/errors.ts";
+import { streamRegularFile } from "../cli/regular-file.ts";
 import { ELF_HEAD, elfMachine } from "./elf.ts";
 import type { Executable } from "./plan.ts";
 
@@ -23,12 +25,15 @@ export async function readExecutable(
   const hash = createHash("sha256");
   let head = Buffer.alloc(0);
   try {
-    for await (const chunk of createReadStream(path) as AsyncIterable<Buffer>) {
+    for await (const chunk of (await streamRegularFile(path)) as AsyncIterable<Buffer>) {
       hash.update(chunk);
       if (head.length < ELF_HEAD) head = Buffer.concat([head, chunk.subarray(0, ELF_HEAD)]);
     }
   } catch (cause) {
-    throw new Error(`Cannot read the executable ${path}: there is no such file`, { cause });
+    const isMissing = (cause as NodeJS.ErrnoException).code === "ENOENT";
+    throw new Error(`Cannot read the executable ${path}: ${isMissing ? "there is no such file" : errorText(cause)}`, {
+      cause,
+    });
   }
   const machine = elfMachine(head);
   const wanted = platform?.split("/")[1];

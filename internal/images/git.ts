@@ -7,11 +7,11 @@
  *   configuration names. Git runs none of them if no protocol is allowed.
  */
 import { createHash } from "node:crypto";
-import { createReadStream } from "node:fs";
 import { lstat, readlink, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
+import { streamRegularFile } from "../cli/regular-file.ts";
 import type { Runner } from "./runner.ts";
 
 /** The commit of a checkout. */
@@ -99,7 +99,7 @@ async function isSame(root: string, entry: string): Promise<boolean> {
   if (found.isSymbolicLink()) {
     hash.update(await readlink(file, { encoding: "buffer" }));
   } else {
-    await pipeline(createReadStream(file), async (content) => {
+    await pipeline(await streamRegularFile(file), async (content) => {
       for await (const chunk of content) hash.update(chunk as Buffer);
     });
   }

@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
+import { readRegularFile } from "../cli/regular-file.ts";
 
 /**
  * Makes sure that only one run at a time builds for this user. The returned function releases the lock.
@@ -27,7 +28,7 @@ export async function takeLock(path: string): Promise<() => Promise<void>> {
   });
   if (!locked && complaint !== "") throw new Error(`Cannot lock ${path}: ${complaint.trim()}`);
   if (!locked) {
-    const pid = /^\d+/.exec(await readFile(path, "utf8").catch(() => ""))?.[0];
+    const pid = /^\d+/.exec((await readRegularFile(path, 1024).catch(() => "")).toString())?.[0];
     throw new Error(
       `Cannot build: another run${pid === undefined ? "" : ` (process ${pid})`} is building and holds ${path}; wait for it, or stop it`,
     );

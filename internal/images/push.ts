@@ -1,5 +1,5 @@
-import { readFile } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
+import { readRegularFile } from "../cli/regular-file.ts";
 import { digestPath, type WorkFiles } from "./commands.ts";
 import { diagnose, lastLines } from "./diagnose.ts";
 import { reach, type RegistryAccess } from "./access.ts";
@@ -31,6 +31,8 @@ export function decidePush(planned: PlannedImage, found: RegistryImage, force: b
   return force ? { do: "push" } : { do: "refuse", digest };
 }
 
+/** A digest and a line end, in bytes. */
+const MAX_ID = 1024;
 /** The waits before the second and the third attempt to push, in milliseconds. */
 const RETRY_AFTER_MS = [1000, 5000];
 
@@ -65,7 +67,7 @@ export async function pushImage(planned: PlannedImage, deps: PushDeps, sleep: Sl
         (line) => step.line(line),
       );
       if (code === 0) {
-        const digest = (await readFile(file, "utf8").catch(() => digestInOutput(output)))?.trim();
+        const digest = (await readRegularFile(file, MAX_ID).catch(() => digestInOutput(output)))?.toString().trim();
         if (digest === undefined)
           throw new Error(`Cannot tell the digest of ${planned.tag}: ${store.engine.name} does not report it`);
         ok = true;

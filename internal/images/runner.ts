@@ -1,7 +1,8 @@
 import { spawn, type ChildProcess } from "node:child_process";
-import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import type { Readable } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
+import { readRegularFileSync } from "../cli/regular-file.ts";
 import { LimitError, megabytes } from "./limits.ts";
 import { LineSplitter, MAX_KEPT, Tail } from "./program-output.ts";
 
@@ -225,7 +226,7 @@ function endChildren(child: ChildProcess): void {
     const pid = Number(name);
     if (!Number.isInteger(pid) || pid === child.pid) continue;
     try {
-      const stat = readFileSync(`/proc/${name}/stat`, "utf8");
+      const stat = readRegularFileSync(`/proc/${name}/stat`, 64 * 1024).toString();
       // After the command's name in parentheses: state, parent, process group.
       if (Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[2]) !== child.pid) continue;
       process.kill(pid, "SIGTERM");

@@ -1,12 +1,12 @@
 import { createHash } from "node:crypto";
-import { createReadStream } from "node:fs";
-import { readdir, readFile, readlink, stat } from "node:fs/promises";
+import { readdir, readlink, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { pipeline } from "node:stream/promises";
+import { errorText } from "../cli/errors.ts";
+import { readRegularFile, streamRegularFile } from "../cli/regular-file.ts";
 import { isChanged, readCommit } from "./git.ts";
 import { LABEL_BRAND, LABEL_PRODUCT, LABEL_REVISION, LABEL_SOURCE, LABEL_VERSION } from "./labels.ts";
 import type { LocalImage } from "./engine.ts";
-import { megabytes } from "./limits.ts";
 import { brandOf, parseReadme, versionProblem } from "./readme.ts";
 import type { Runner } from "./runner.ts";
 import { MAX_README, readTarball } from "./tarball.ts";
@@ -156,7 +156,7 @@ export async function folderDigest(root: string, signal?: AbortSignal): Promise<
       } else if (entry.isFile()) {
         const { mode, size } = await stat(join(root, path));
         hash.update(`file ${path}\0${(mode & 0o111) !== 0 ? "x" : "-"}\0${size}\0`);
-        await pipeline(createReadStream(join(root, path)), async (content) => {
+        await pipeline(await streamRegularFile(join(root, path)), async (content) => {
           for await (const chunk of content) hash.update(chunk as Buffer);
         });
       }
@@ -166,12 +166,14 @@ export async function folderDigest(root: string, signal?: AbortSignal): Promise<
   return `sha256:${hash.digest("hex")}`;
 }
 
-/** The text of a file; empty if there is none. @throws Error if it is too large to be what it should be */
+/** The text of a file; empty if there is none. @throws Error if it is not what it should be */
 async function smallText(path: string): Promise<string> {
-  const file = await stat(path).catch(() => undefined);
-  if (!file?.isFile()) return "";
-  if (file.size > MAX_README) throw new Error(`Cannot read ${path}: it has more than ${megabytes(MAX_README)}`);
-  return await readFile(path, "utf8");
+  try {
+    return (await readRegularFile(path, MAX_README)).toString();
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === "ENOENT") return "";
+    throw new Error(`Cannot read ${path}: ${errorText(cause)}`, { cause });
+  }
 }
 
 async function exists(path: string): Promise<boolean> {

@@ -1,8 +1,9 @@
-import { createReadStream } from "node:fs";
 import { createHash } from "node:crypto";
 import { posix } from "node:path";
 import { createGunzip } from "node:zlib";
 import type { Headers } from "tar-stream";
+import { errorText } from "../cli/errors.ts";
+import { streamRegularFile } from "../cli/regular-file.ts";
 import { LimitError, megabytes } from "./limits.ts";
 import { bytes, eachEntry } from "./tar.ts";
 
@@ -44,7 +45,10 @@ export const MAX_README = 1024 * 1024;
  */
 export async function readTarball(path: string, signal?: AbortSignal, wanted?: Wanted): Promise<TarballFacts> {
   const hash = createHash("sha256");
-  const file = createReadStream(path);
+  // It is read more than once, so a pipe cannot be one.
+  const file = await streamRegularFile(path).catch((cause: unknown) => {
+    throw new Error(`Cannot read ${path}: ${errorText(cause)}`, { cause });
+  });
   file.on("data", (chunk) => hash.update(chunk));
   const escapes = new EscapeCheck();
   const paths = new Set<string>();

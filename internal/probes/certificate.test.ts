@@ -95,7 +95,7 @@ describe("a certificate of a folder", () => {
     expect(() => certificateOf(folder, never)).toThrow("it needs tls.crt and tls.key in PEM");
     await issue(authority, "good");
     writeFileSync(join(folder, "tls.crt"), "x".repeat(1_000_001));
-    expect(() => certificateOf(folder, never)).toThrow("tls.crt has 1000001 bytes");
+    expect(() => certificateOf(folder, never)).toThrow("tls.crt cannot be read: it has more than 1000000 bytes");
   });
 });
 

@@ -1,7 +1,8 @@
 /** Where the certificate of a TLS server comes from. */
-import { readFileSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { createSecureContext, type SecureContext } from "node:tls";
+import { errorText } from "../cli/errors.ts";
+import { readRegularFileSync } from "../cli/regular-file.ts";
 
 /** Gives the certificate and key for a new connection. */
 export type CertificateSource = () => SecureContext;
@@ -51,7 +52,9 @@ function load(folder: string): SecureContext {
 }
 
 function read(file: string): Buffer {
-  const { size } = statSync(file);
-  if (size > MAX_BYTES) throw new Error(`${file} has ${size} bytes, which is too much for a certificate or key`);
-  return readFileSync(file);
+  try {
+    return readRegularFileSync(file, MAX_BYTES);
+  } catch (cause) {
+    throw new Error(`${file} cannot be read: ${errorText(cause)}`, { cause });
+  }
 }

@@ -74,7 +74,7 @@ describe("what is hostile or wrong is refused", () => {
       async () => join(await folder("file", { "a.opf": "x" }), "a.opf"),
       "it is truncated or not a gzipped tar",
     ],
-    "a large profile": [() => text("#".repeat(70_000)), "it has more than 64 kB"],
+    "a large profile": [() => text("#".repeat(70_000)), "it has more than 65536 bytes"],
     "a large profile of a release": [
       () => tarball("large.tgz", { "onload-9/scripts/onload_profiles/a.opf": "#".repeat(70_000) }),
       "has more than 64 kB",
@@ -112,7 +112,7 @@ describe("what is hostile or wrong is refused", () => {
         await mkdir(join(path, "c.opf"));
         return path;
       },
-      "it is no regular file",
+      "no regular file",
     ],
     "a pipe in place of a profile": [
       async () => {
@@ -120,7 +120,7 @@ describe("what is hostile or wrong is refused", () => {
         await Bun.spawn(["mkfifo", join(path, "c.opf")]).exited;
         return path;
       },
-      "it is no regular file",
+      "no regular file",
     ],
   };
   for (const [name, [path, message]] of Object.entries(cases)) {

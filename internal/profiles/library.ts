@@ -1,6 +1,7 @@
-import { constants } from "node:fs";
-import { open, opendir, realpath, stat } from "node:fs/promises";
+import { opendir, realpath, stat } from "node:fs/promises";
 import { basename, join, sep } from "node:path";
+import { errorText } from "../cli/errors.ts";
+import { readRegularFile } from "../cli/regular-file.ts";
 import { readTarball } from "../images/tarball.ts";
 import type { Library, Profile } from "./evaluate.ts";
 import { PROFILE_ENDING, profileOfFile } from "./names.ts";
@@ -96,22 +97,10 @@ async function readRelease(path: string, signal: AbortSignal | undefined): Promi
 }
 
 async function readText(path: string): Promise<string> {
-  // A pipe in place of a file would keep an ordinary open waiting.
-  const file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK).catch((cause: Error) => {
-    throw new Error(`Cannot read ${path}: ${cause.message}`, { cause });
+  const bytes = await readRegularFile(path, MAX_PROFILE).catch((cause: unknown) => {
+    throw new Error(`Cannot read ${path}: ${errorText(cause)}`, { cause });
   });
-  try {
-    if (!(await file.stat()).isFile()) throw new Error(`Cannot read ${path}: it is no regular file`);
-    const buffer = Buffer.alloc(MAX_PROFILE + 1);
-    let length = 0;
-    for (let read = 1; read > 0 && length < buffer.length; length += read) {
-      read = (await file.read(buffer, length, buffer.length - length)).bytesRead;
-    }
-    if (length > MAX_PROFILE) throw new Error(`Cannot read ${path}: it has more than ${MAX_PROFILE / 1024} kB`);
-    return decode(path, buffer.subarray(0, length));
-  } finally {
-    await file.close();
-  }
+  return decode(path, bytes);
 }
 
 function decode(path: string, bytes: Buffer): string {

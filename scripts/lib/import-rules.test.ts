@@ -225,6 +225,23 @@ describe("packages and runtimes stay where they belong", () => {
     expect(problems({ ...allowed, "internal/cli/yaml.ts": text, "internal/manifests/a.ts": text })).toEqual([]);
   });
 
+  test.each([
+    'import { readFile } from "node:fs/promises";\n',
+    'import { existsSync, readFileSync } from "node:fs";\n',
+    'import {\n  createReadStream,\n  statSync,\n} from "node:fs";\n',
+    'import { open } from "node:fs/promises";\n',
+    'import { promises } from "node:fs";\n',
+    'import * as fs from "node:fs";\n',
+    'import fs from "node:fs";\n',
+    'const fs = await import("node:fs");\n',
+  ])("only the readers open files: %j", (text) => {
+    const problem =
+      "a pipe, a device or an endless file may be in a file's place; use internal/cli/regular-file.ts or small-file.ts";
+    expect(problems({ "internal/kube/a.ts": text })).toEqual([`internal/kube/a.ts: ${problem}`]);
+    const allowed = { "internal/images/b.ts": 'import { opendir, readdir, writeFile } from "node:fs/promises";\n' };
+    expect(problems({ ...allowed, "internal/cli/small-file.ts": text, "internal/kube/a.test.ts": text })).toEqual([]);
+  });
+
   test("the device plugin does not load the API client, by whatever way", () => {
     const files = {
       "cmd/device-plugin.ts": dynamicImport("../internal/deviceplugin/plugin.ts") + typeImport("../internal/kube/t.ts"),

@@ -65,6 +65,21 @@ const TERMINAL = "internal/cli/output.ts";
 const JSON_PARSER = "internal/cli/json.ts";
 const YAML_PARSERS = /^internal\/(?:cli\/yaml\.ts|manifests\/|uninstall\/installed\.ts)/;
 
+/**
+ * The only files that open files themselves: the readers, which take no pipes, devices and endless files, the pieces of
+ * FileOps, and what only writes.
+ */
+const FILE_READERS = "internal/cli/regular-file.ts or small-file.ts";
+const FILE_OPENERS: readonly string[] = [
+  "internal/cli/regular-file.ts",
+  "internal/cli/small-file.ts",
+  "internal/acceleration/read.ts",
+  "internal/controlplane/termination-message.ts",
+  "internal/deviceplugin/file-ops.ts",
+  "internal/images/step-log.ts",
+  "internal/machineconfig/output.ts",
+];
+
 /** Subcommands that run on every node and must stay small. */
 const WITHOUT_API_CLIENT = ["cmd/device-plugin.ts", "cmd/control-plane.ts"];
 
@@ -98,6 +113,8 @@ export function importProblems(sources: Sources): string[] {
       problems.push(`${file}: writes to the terminal; use ${TERMINAL}, which makes texts safe`);
     if (!servesTests(file) && file !== JSON_PARSER && parsesJson(text))
       problems.push(`${file}: JSON.parse says neither what was read nor from where; use parseJson of ${JSON_PARSER}`);
+    if (!servesTests(file) && !FILE_OPENERS.includes(file) && opensFiles(text))
+      problems.push(`${file}: a pipe, a device or an endless file may be in a file's place; use ${FILE_READERS}`);
     if (!servesTests(file) && !YAML_PARSERS.test(file) && parsesYaml(text))
       problems.push(`${file}: only what is our own is read by the package yaml; use parseYaml of internal/cli/yaml.ts`);
   }
@@ -202,6 +219,13 @@ function parsesJson(text: string): boolean {
   const code = text.replaceAll(/\/\*[\s\S]*?\*\/|(?<=^|\s)\/\/.*$/gm, "");
   return /\bJSON\s*(?:\?\.|\.|\[)\s*["'`]?parse\b(?!\(JSON\.stringify\()|\{[^{}]*\bparse\b[^{}]*\}\s*=\s*JSON\b|\.json\(\)/.test(
     code,
+  );
+}
+
+/** Whether code imports what opens files from node:fs, or all of it. */
+function opensFiles(text: string): boolean {
+  return /import\s*(?:\{[^{}]*\b(?:readFile|readFileSync|createReadStream|open|openSync|openAsBlob|promises)\b[^{}]*\}|\*[^"']*|[\w$]+)\s*from\s*["'](?:node:)?fs(?:\/promises)?["']|import\(\s*["'](?:node:)?fs\b/.test(
+    text,
   );
 }
 
