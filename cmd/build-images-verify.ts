@@ -37,7 +37,7 @@ export default defineSubcommand({
     const result = await verifyImages(
       images,
       { engine: args.engine, access: registryAccess(args), kernel: args.kernel, sbom: args.sbom },
-      runDeps(signal),
+      runDeps(signal, args.timeout),
     );
     printText(result.text);
     return result.ok ? 0 : 1;

@@ -164,7 +164,7 @@ export default defineSubcommand({
       dockerfiles: await readDockerfiles(args.dockerfile),
       cores: availableParallelism(),
     });
-    const result = await buildImages(options, runDeps(context.signal));
+    const result = await buildImages(options, runDeps(context.signal, args.timeout));
     if (typeof result === "string") {
       printData(result);
       return 0;

@@ -12,7 +12,7 @@ import { engineArgs, runDeps } from "./shared/engine.ts";
 import { namespaceOf, outputArg, resourceArgs } from "./shared/resources.ts";
 
 const { name: _, ...scope } = resourceArgs;
-const { sbom: __, ...registryArgs } = engineArgs;
+const { sbom: __, timeout: ___, ...registryArgs } = engineArgs;
 
 export default defineSubcommand({
   summary: "Check whether the cluster has what Onload needs; changes nothing",

@@ -4,10 +4,14 @@ import { join } from "node:path";
 import type { Args } from "../../internal/cli/command.ts";
 import { standardError } from "../../internal/cli/output.ts";
 import { VERSION } from "../../internal/cli/version.ts";
+import { UsageError } from "../../internal/cli/errors.ts";
+import { durationFlag } from "../../internal/cli/values.ts";
 import { ENGINE_NAMES } from "../../internal/images/engine.ts";
 import { createProgress } from "../../internal/images/progress.ts";
 import type { RunDeps } from "../../internal/images/run.ts";
 import { processRunner } from "../../internal/images/runner.ts";
+
+const MAX_STEP_MS = 24 * 3_600_000;
 
 /** Flags of every command that runs a container engine. */
 export const engineArgs = {
@@ -23,6 +27,12 @@ export const engineArgs = {
     valueHint: "HOST[:PORT]",
     description: "Registry that may lack TLS or have an unknown certificate; those on loopback always may",
   },
+  timeout: {
+    type: "string",
+    valueHint: "TIME",
+    default: "2h",
+    description: "Longest that one image may take to be built, pulled, read or pushed",
+  },
   sbom: {
     type: "string",
     valueHint: "FOLDER",
@@ -30,8 +40,16 @@ export const engineArgs = {
   },
 } as const satisfies Args;
 
-/** The dependencies of functions in internal/images: this process, its terminal and its cache folder. */
-export function runDeps(signal: AbortSignal): RunDeps {
+/**
+ * The dependencies of functions in internal/images: this process, its terminal and its cache folder.
+ *
+ * @param timeout the flag --timeout
+ * @throws UsageError if that is no time
+ */
+export function runDeps(signal: AbortSignal, timeout?: string): RunDeps {
+  const stepMs = timeout === undefined ? undefined : durationFlag("timeout", timeout);
+  if (stepMs === 0 || (stepMs ?? 0) > MAX_STEP_MS)
+    throw new UsageError(`Flag --timeout cannot be "${timeout}": give a time from 1s to 24h`);
   const cache = join(process.env["XDG_CACHE_HOME"] || join(homedir(), ".cache"), "onloadctl");
   const progress = createProgress(standardError);
   return {
@@ -42,5 +60,6 @@ export function runDeps(signal: AbortSignal): RunDeps {
     cache,
     root: process.getuid?.() === 0,
     now: Date.now,
+    stepMs,
   };
 }

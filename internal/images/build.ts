@@ -16,6 +16,7 @@ import { NOTICES } from "../licenses/notices.ts";
 import { diagnose, lastLines } from "./diagnose.ts";
 import type { RegistryAccess } from "./access.ts";
 import { bareId, type EngineName } from "./engine.ts";
+import { MORE_TIME, TimeLimitError } from "./limits.ts";
 import type { LocalStore } from "./local-store.ts";
 import type { Observed, Plan, PlannedImage, Request } from "./plan.ts";
 import { MAX_KEPT } from "./program-output.ts";
@@ -38,6 +39,8 @@ export interface BuildDeps {
   run: string;
   now: () => number;
   signal: AbortSignal;
+  /** Longest run of one step, in milliseconds. */
+  stepMs: number;
 }
 
 /** An image that was built, or was there already. It has no name yet. */
@@ -143,23 +146,32 @@ export function elsewhere(engine: EngineName): string {
 type StepRunner = (command: readonly string[], cwd?: string) => Promise<string>;
 
 async function runStep(name: string, deps: BuildDeps, body: (run: StepRunner) => Promise<void>): Promise<void> {
-  const { progress, runner, store, signal } = deps;
+  const { progress, runner, store, signal, stepMs } = deps;
   const path = join(deps.logs, `${name}.log`);
   const log = new StepLog(path);
   const step = progress.begin(name);
   let all = "";
+  let recent: string[] = [];
   let failure: Error | undefined;
   const run: StepRunner = async (command, cwd) => {
     log.line(`$ ${command.join(" ")}`);
-    const { code, stdout, output } = await runner.run(command, {
+    const running = runner.run(command, {
       env: store.engine.env,
       signal,
       gentle: true,
+      timeoutMs: stepMs,
       ...(cwd === undefined ? {} : { cwd }),
       onLine: (line) => {
         step.line(line);
         log.line(line);
+        recent = [...recent.slice(1 - SHOWN_LINES), line];
       },
+    });
+    const { code, stdout, output } = await running.catch((cause: unknown) => {
+      if (!(cause instanceof TimeLimitError)) throw cause;
+      all = recent.join("\n");
+      failure = new Error(`Cannot build ${name}: ${cause.message}; ${MORE_TIME} (log: ${path})`, { cause });
+      throw failure;
     });
     log.ends(output);
     all = `${all}${output}`.slice(-2 * MAX_KEPT);

@@ -3,6 +3,23 @@ export class LimitError extends Error {
   override name = "LimitError";
 }
 
+/** A program that has not ended in time. The message says which, and what it was doing. */
+export class TimeLimitError extends LimitError {
+  override name = "TimeLimitError";
+}
+
+/** Longest run of a build, pull or push, in milliseconds. An emulated build of Onload takes about an hour. */
+export const STEP_MS = 2 * 3_600_000;
+
+/** What to do about a step that takes longer than it may. */
+export const MORE_TIME = "if it is only slow, give it more time with --timeout";
+
+/** A time in words, in the largest unit of which it is a whole number. */
+export function inTime(ms: number): string {
+  if (ms % 3_600_000 === 0) return `${ms / 3_600_000} h`;
+  return ms % 60_000 === 0 ? `${ms / 60_000} min` : `${ms / 1000} s`;
+}
+
 /** A number of bytes in words, in the unit that fits it. */
 export function megabytes(size: number): string {
   for (const [unit, bytes] of [

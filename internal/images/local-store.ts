@@ -4,7 +4,7 @@ import { reach, type RegistryAccess } from "./access.ts";
 import type { Engine, LocalImage } from "./engine.ts";
 import { diagnose, lastLines } from "./diagnose.ts";
 import type { Runner } from "./runner.ts";
-import { LimitError } from "./limits.ts";
+import { LimitError, MORE_TIME, STEP_MS, TimeLimitError } from "./limits.ts";
 import { bytes, eachEntry } from "./tar.ts";
 
 /** The largest file that readFile returns, in bytes. */
@@ -17,24 +17,36 @@ export class LocalStore {
   #signal: AbortSignal | undefined;
   #mayPull: boolean;
   #builds: boolean;
+  #stepMs: number;
 
   /**
    * @param options.mayPull false for dry runs, which change nothing
    * @param options.builds false where images are only opened
+   * @param options.stepMs longest pull, push or reading of an image, in milliseconds
    */
   constructor(
     engine: Engine,
     runner: Runner,
-    { signal, mayPull = true, builds = true }: { signal?: AbortSignal; mayPull?: boolean; builds?: boolean } = {},
+    {
+      signal,
+      mayPull = true,
+      builds = true,
+      stepMs = STEP_MS,
+    }: { signal?: AbortSignal; mayPull?: boolean; builds?: boolean; stepMs?: number | undefined } = {},
   ) {
     this.engine = engine;
     this.#runner = runner;
     this.#signal = signal;
     this.#mayPull = mayPull;
     this.#builds = builds;
+    this.#stepMs = stepMs;
   }
 
-  /** Runs one of the engine's commands with its environment; see Runner. An abort of `limit` ends it too. */
+  /**
+   * Runs one of the engine's commands with its environment; see Runner. An abort of `limit` ends it too.
+   *
+   * @param onLine makes it a step, which may print much and take long
+   */
   async run(
     command: readonly string[],
     onLine?: (line: string) => void,
@@ -44,13 +56,21 @@ export class LocalStore {
     return await this.#runner.run(command, {
       env: this.engine.env,
       signal: AbortSignal.any(signals),
-      ...(onLine ? { onLine } : {}),
+      ...(onLine ? { onLine, timeoutMs: this.#stepMs } : {}),
     });
   }
 
-  /** Runs a command that must succeed. @throws Error "Cannot <what>: <cause or last lines>" */
-  async must(what: string, command: readonly string[]): Promise<string> {
-    const { code, stdout, output } = await this.run(command);
+  /**
+   * Runs a command that must succeed.
+   *
+   * @param onLine see `run`
+   * @throws Error "Cannot <what>: <cause or last lines>"
+   */
+  async must(what: string, command: readonly string[], onLine?: (line: string) => void): Promise<string> {
+    const { code, stdout, output } = await this.run(command, onLine).catch((cause: unknown) => {
+      if (!(cause instanceof TimeLimitError)) throw cause;
+      throw new Error(`Cannot ${what}: ${cause.message}; ${MORE_TIME}`, { cause });
+    });
     if (code === 0) return stdout;
     const known = diagnose(output, this.#builds);
     const reason = known ? `${known.cause}; ${known.remedy}` : lastLines(output, 2).join(" ");
@@ -69,7 +89,7 @@ export class LocalStore {
     if (here) return here;
     if (!this.#mayPull)
       throw new Error(`Cannot look into ${image}: it is not here, and a dry run pulls nothing; pull it first`);
-    await this.must(`pull ${image}`, this.engine.pull(image, reach(access, image), platform));
+    await this.must(`pull ${image}`, this.engine.pull(image, reach(access, image), platform), () => undefined);
     const pulled = await this.inspect(image);
     if (!pulled) throw new Error(`Cannot find ${image}: ${this.engine.name} pulled it and does not know it`);
     return pulled;
@@ -100,8 +120,11 @@ export class LocalStore {
       return await this.#runner.read(this.engine.exportTar(container), read, {
         env: this.engine.env,
         signal: this.#signal,
+        timeoutMs: this.#stepMs,
       });
     } catch (error) {
+      if (error instanceof TimeLimitError)
+        throw new Error(`Cannot read ${image}: ${error.message}; ${MORE_TIME}`, { cause: error });
       if (error instanceof LimitError) throw new Error(`Cannot read ${image}: ${error.message}`, { cause: error });
       throw error;
     } finally {

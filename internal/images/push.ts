@@ -5,6 +5,7 @@ import { diagnose, lastLines } from "./diagnose.ts";
 import { reach, type RegistryAccess } from "./access.ts";
 import { digestInOutput, type LocalImage } from "./engine.ts";
 import { LABEL_BUILD_KEY } from "./labels.ts";
+import { MORE_TIME, TimeLimitError } from "./limits.ts";
 import type { LocalStore } from "./local-store.ts";
 import type { PlannedImage } from "./plan.ts";
 import type { Progress } from "./progress.ts";
@@ -62,10 +63,12 @@ export async function pushImage(planned: PlannedImage, deps: PushDeps, sleep: Sl
   let ok = false;
   try {
     for (const wait of [...RETRY_AFTER_MS, undefined]) {
-      const { code, output } = await store.run(
-        store.engine.push(planned.tag, reach(deps.registry, planned.tag), file),
-        (line) => step.line(line),
-      );
+      const { code, output } = await store
+        .run(store.engine.push(planned.tag, reach(deps.registry, planned.tag), file), (line) => step.line(line))
+        .catch((cause: unknown) => {
+          if (!(cause instanceof TimeLimitError)) throw cause;
+          throw new Error(`Cannot push ${planned.tag}: ${cause.message}; ${MORE_TIME}`, { cause });
+        });
       if (code === 0) {
         const digest = (await readRegularFile(file, MAX_ID).catch(() => digestInOutput(output)))?.toString().trim();
         if (digest === undefined)

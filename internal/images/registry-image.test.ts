@@ -25,8 +25,10 @@ async function ask(there: Known | string, here?: Known): Promise<{ found: Regist
   let now = here;
   const tagged: string[] = [];
   const runner: Runner = {
-    async run([, verb, ...rest]) {
+    async run([, verb, ...rest], given) {
       if (verb === "pull") {
+        // A step, which may take longer than the answer to a question.
+        expect(given?.onLine).toBeDefined();
         if (typeof there === "string") return { code: 125, stdout: "", output: there };
         now = there;
       }

@@ -45,7 +45,7 @@ export async function registryImage(
   const limit = AbortSignal.timeout(limitMs);
   let output: string;
   try {
-    const pulled = await store.run(store.engine.pull(tag, registry), undefined, limit);
+    const pulled = await store.run(store.engine.pull(tag, registry), () => undefined, limit);
     if (pulled.code === 0) return await look(tag, before, store);
     output = pulled.output;
   } catch (error) {

@@ -156,6 +156,42 @@ describe("with docker", () => {
     expect(log).toEndWith("no space left on device\n");
   });
 
+  test("a step that hangs ends in time, says what it was doing, and clears up", async () => {
+    const docker = new Docker();
+    const inner = { ...deps(docker), stepMs: 1500 };
+    const run = docker.run.bind(docker);
+    docker.run = async (command, given) => {
+      if (command[1] !== "build") return await run(command, given);
+      const hangs = "echo '  CC [M] onload.o'; sleep 1000; echo cleared > cleared";
+      return await processRunner.run(["sh", "-c", hangs], { ...given, cwd: folder });
+    };
+    await expect(buildImages(options, inner)).rejects.toThrow(
+      /^Cannot build source: .* it has not ended within 1.5 s; the last that it said is "CC \[M\] onload.o"; if it is only slow, give it more time with --timeout \(log: .*source\.log\)$/,
+    );
+    expect(inner.told.join("")).toContain("The last lines of source:\n");
+    expect(inner.told.join("")).toContain("CC [M] onload.o");
+    expect(await readdir(folder)).toContain("cleared");
+    expect(verbs(docker)).not.toContain("tag");
+    expect(verbs(docker)).toContain("rmi");
+  }, 30_000);
+
+  test("a pull that hangs ends in time, and one that prints much is no answer", async () => {
+    const docker = new Docker();
+    const inner = { ...deps(docker), stepMs: 1000 };
+    const run = docker.run.bind(docker);
+    let script = "echo Pulling fs layer; sleep 1000";
+    docker.run = async (command, given) =>
+      await (command[1] === "pull" ? processRunner.run(["sh", "-c", script], given) : run(command, given));
+    const unknown = { ...options, builder: "elsewhere" };
+    await expect(buildImages(unknown, inner)).rejects.toThrow(
+      /^Cannot pull elsewhere: .* it has not ended within 1 s; the last that it said is "Pulling fs layer"; if it is only slow, give it/,
+    );
+    script = "yes Downloading | head -c 5000000";
+    await expect(buildImages(unknown, { ...inner, stepMs: 60_000 })).rejects.toThrow(
+      "Cannot find elsewhere: docker pulled it and does not know it",
+    );
+  }, 30_000);
+
   test("an abort leaves no name and frees the lock", async () => {
     const stop = new AbortController();
     const docker = new Docker();

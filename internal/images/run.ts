@@ -9,6 +9,7 @@ import { matchKernels, readToolkit, toolkitOfRelease } from "./driver-toolkit.ts
 import { reach, type RegistryAccess } from "./access.ts";
 import type { EngineName, LocalImage } from "./engine.ts";
 import { readExecutable } from "./executable.ts";
+import { STEP_MS } from "./limits.ts";
 import { LocalStore } from "./local-store.ts";
 import { takeLock } from "./lock.ts";
 import { baseImages, makePlan, type Kernel, type Observed, type Plan, type Request } from "./plan.ts";
@@ -56,6 +57,8 @@ export interface RunDeps {
   cache: string;
   root: boolean;
   now: () => number;
+  /** Longest build, pull, push or reading of an image, in milliseconds. Default: two hours. */
+  stepMs?: number | undefined;
 }
 
 /** What a run has built. */
@@ -75,7 +78,7 @@ export async function buildImages(options: BuildOptions, deps: RunDeps): Promise
   const registry = options.access;
   const { engine: wanted, dryRun } = options;
   const engine = await findEngine({ runner, wanted, registry, root: deps.root, dryRun, signal });
-  const store = new LocalStore(engine, runner, { signal, mayPull: !options.dryRun });
+  const store = new LocalStore(engine, runner, { signal, mayPull: !options.dryRun, stepMs: deps.stepMs });
   progress.note(`Building with ${engine.name}`);
 
   const source = await findSource(options, store, deps);
@@ -107,7 +110,8 @@ export async function buildImages(options: BuildOptions, deps: RunDeps): Promise
   const logs = join(deps.cache, "build-logs", run);
   try {
     await mkdir(logs, { recursive: true });
-    const buildDeps: BuildDeps = { runner, store, progress, registry, work, logs, run, now: deps.now, signal };
+    const { now, stepMs = STEP_MS } = deps;
+    const buildDeps: BuildDeps = { runner, store, progress, registry, work, logs, run, now, signal, stepMs };
     const decisions = options.push
       ? await decide(plan, images, options.force, buildDeps)
       : new Map<string, PushDecision>();

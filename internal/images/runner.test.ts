@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { processRunner as runner } from "./runner.ts";
 import type { Readable } from "node:stream";
-import { LimitError } from "./limits.ts";
+import { LimitError, TimeLimitError } from "./limits.ts";
 import { bytes } from "./tar.ts";
 
 /** A flag of a process whose files are closed already (Linux, include/linux/sched.h). */
@@ -55,6 +55,19 @@ describe("run", () => {
       },
     });
     await expect(run).rejects.toThrow("Stopped");
+    expect(lines).toContain("cleared");
+  });
+
+  test("a time limit is as gentle, and says what the program said last", async () => {
+    const lines: string[] = [];
+    const run = runner.run(["sh", "-c", "echo begun; echo; sleep 1000; echo cleared"], {
+      timeoutMs: 1000,
+      gentle: true,
+      onLine: (line) => lines.push(line),
+    });
+    await expect(run).rejects.toThrow(
+      new TimeLimitError('Cannot run sh -c: it has not ended within 1 s; the last that it said is "begun"'),
+    );
     expect(lines).toContain("cleared");
   });
 

@@ -3,7 +3,7 @@ import { existsSync, readdirSync } from "node:fs";
 import type { Readable } from "node:stream";
 import { setTimeout as delay } from "node:timers/promises";
 import { readRegularFileSync } from "../cli/regular-file.ts";
-import { LimitError, megabytes } from "./limits.ts";
+import { inTime, LimitError, megabytes, STEP_MS, TimeLimitError } from "./limits.ts";
 import { LineSplitter, MAX_KEPT, Tail } from "./program-output.ts";
 
 /** Options of one run of a program. */
@@ -13,7 +13,7 @@ export interface RunOptions {
   env?: Readonly<Record<string, string>>;
   signal?: AbortSignal | undefined;
   /**
-   * After an abort, ends the children of the program first and gives the program a moment to fail by itself. An engine
+   * After an abort or at the time limit, ends the children of the program first and gives the program a moment to fail by itself. An engine
    * whose step fails removes its working containers; an engine that is killed leaves them and their mounts behind.
    */
   gentle?: boolean;
@@ -23,7 +23,7 @@ export interface RunOptions {
    * output is kept. Without it, the program answers a question: it is ended if it prints more than 2 MB.
    */
   onLine?: (line: string) => void;
-  /** Longest run in milliseconds. Default: 5 minutes for an answer, half an hour for `read`, and none for a step. */
+  /** Longest run in milliseconds. Default: 5 minutes for an answer, half an hour for `read`, and two hours for a step. */
   timeoutMs?: number;
 }
 
@@ -43,7 +43,7 @@ export interface Runner {
    * Runs a program to its end, whatever its exit code.
    *
    * @throws Error if it cannot be started; the signal's reason when aborted, after the program and its children ended
-   * @throws LimitError if it prints or takes too much
+   * @throws LimitError if it prints or takes too much; TimeLimitError if it takes too long
    */
   run(command: readonly string[], options?: RunOptions): Promise<RunResult>;
   /**
@@ -67,13 +67,18 @@ const READ_MS = 30 * 60_000;
 export const processRunner: Runner = {
   async run(command, options = {}) {
     const { onLine } = options;
-    const limit = new Limit(command, options.timeoutMs ?? (onLine ? undefined : ANSWER_MS));
+    const limit = new Limit(command, options.timeoutMs ?? (onLine ? STEP_MS : ANSWER_MS));
     const { child, ended } = start(command, options, limit);
     const stdout = new Tail();
     const output = new Tail();
     const splitters: LineSplitter[] = [];
     const take = (stream: Readable, ...tails: Tail[]): void => {
-      const lines = onLine && new LineSplitter(onLine);
+      const lines =
+        onLine &&
+        new LineSplitter((line) => {
+          limit.said(line);
+          onLine(line);
+        });
       if (lines) splitters.push(lines);
       stream.on("data", (chunk: Buffer) => {
         for (const tail of tails) tail.push(chunk);
@@ -131,13 +136,23 @@ export const processRunner: Runner = {
 class Limit {
   readonly #abort = new AbortController();
   readonly #name: string;
-  readonly #timer: NodeJS.Timeout | undefined;
+  readonly #timer: NodeJS.Timeout;
   #printed = 0;
+  #last = "";
 
-  constructor(command: readonly string[], timeoutMs: number | undefined) {
+  constructor(command: readonly string[], timeoutMs: number) {
     this.#name = command.slice(0, 2).join(" ");
-    if (timeoutMs === undefined) return;
-    this.#timer = setTimeout(() => this.#exceeded(`it has not ended within ${timeoutMs / 1000} s`), timeoutMs);
+    this.#timer = setTimeout(() => {
+      const last = this.#last === "" ? "" : `; the last that it said is "${this.#last}"`;
+      this.#abort.abort(
+        new TimeLimitError(`Cannot run ${this.#name}: it has not ended within ${inTime(timeoutMs)}${last}`),
+      );
+    }, timeoutMs);
+  }
+
+  /** A line of a step. */
+  said(line: string): void {
+    if (line.trim() !== "") this.#last = line.trim().slice(0, 200);
   }
 
   get signal(): AbortSignal {
@@ -146,15 +161,12 @@ class Limit {
 
   printed(bytes: number): void {
     this.#printed += bytes;
-    if (this.#printed > MAX_KEPT) this.#exceeded(`it prints more than ${megabytes(MAX_KEPT)}`);
+    if (this.#printed <= MAX_KEPT) return;
+    this.#abort.abort(new LimitError(`Cannot run ${this.#name}: it prints more than ${megabytes(MAX_KEPT)}`));
   }
 
   clear(): void {
     clearTimeout(this.#timer);
-  }
-
-  #exceeded(reason: string): void {
-    this.#abort.abort(new LimitError(`Cannot run ${this.#name}: ${reason}`));
   }
 }
 
@@ -182,7 +194,7 @@ function start(
   }
   const ended = new Promise<number>((resolve, reject) => {
     const finished = new AbortController();
-    const abort = (): void => void end(child, options.gentle === true && !limit.signal.aborted, finished.signal);
+    const abort = (): void => void end(child, options.gentle === true, finished.signal);
     signal.addEventListener("abort", abort, { once: true });
     const clear = (): void => {
       limit.clear();

@@ -25,7 +25,7 @@ export async function verifyImages(
     root: deps.root,
     signal,
   });
-  const store = new LocalStore(engine, runner, { signal, builds: false });
+  const store = new LocalStore(engine, runner, { signal, builds: false, stepMs: deps.stepMs });
   const known: KnownImage[] = [];
   const parts: { name: string; findings: Finding[] }[] = [];
   // One after another, and nothing of its contents is kept: memory does not grow with the number of images.
