@@ -144,13 +144,18 @@ async function readFile(path: string, content: Readable, file: ImageFile): Promi
   const hash = createHash("sha256");
   const module = isModule(path) ? new ModuleReader(path) : undefined;
   let head = Buffer.alloc(0);
-  for await (const chunk of content as AsyncIterable<Buffer>) {
-    hash.update(chunk);
-    if (head.length < ELF_HEAD) head = Buffer.concat([head, chunk.subarray(0, ELF_HEAD)]);
-    await module?.write(chunk);
+  let info: ModuleInfo | undefined;
+  try {
+    for await (const chunk of content as AsyncIterable<Buffer>) {
+      hash.update(chunk);
+      if (head.length < ELF_HEAD) head = Buffer.concat([head, chunk.subarray(0, ELF_HEAD)]);
+      await module?.write(chunk);
+    }
+    info = await module?.end();
+  } finally {
+    module?.close();
   }
   file.sha256 = hash.digest("hex");
-  const info = await module?.end();
   const machine = info?.machine ?? elfMachine(head);
   if (machine !== undefined) file.machine = machine;
   return info;

@@ -1,8 +1,9 @@
 import { once } from "node:events";
-import type { Transform } from "node:stream";
+import { PassThrough, type Duplex } from "node:stream";
 import { constants, createGunzip, createZstdDecompress } from "node:zlib";
 import { elfMachine, ELF_HEAD } from "./elf.ts";
 import { LimitError, megabytes } from "./limits.ts";
+import { unxz } from "./unxz.ts";
 
 /** What a kernel module says about itself (modinfo). */
 export interface ModuleInfo {
@@ -29,11 +30,14 @@ export function isModule(path: string): boolean {
   return /\.ko(\.(gz|zst|xz))?$/.test(path);
 }
 
-/** Reads a module piece by piece, unpacking it if its name says so. Keeps nothing but what it looks for. */
+/**
+ * Reads a module piece by piece, unpacking it if its name says so. Keeps nothing but what it looks for. It must be ended
+ * or closed.
+ */
 export class ModuleReader {
   readonly #path: string;
   readonly #scanner = new Scanner();
-  readonly #unpack: Transform | undefined;
+  readonly #unpack: Duplex | undefined;
   readonly #unpacked: Promise<void> | undefined;
   #size = 0;
   #failure: Error | undefined;
@@ -44,8 +48,11 @@ export class ModuleReader {
     if (path.endsWith(".zst")) {
       this.#unpack = createZstdDecompress({ params: { [constants.ZSTD_d_windowLogMax]: MAX_WINDOW_LOG } });
     }
-    if (path.endsWith(".xz")) this.#failure = new Error("it is compressed with xz, which is not supported");
     this.#unpacked = this.#unpack && this.#drain(this.#unpack);
+    if (!path.endsWith(".xz")) return;
+    const packed = new PassThrough();
+    this.#unpack = packed;
+    this.#unpacked = this.#drain(unxz(packed));
   }
 
   /** @throws LimitError if the module unpacks to more than a module can have */
@@ -65,20 +72,25 @@ export class ModuleReader {
     return this.#scanner.result();
   }
 
+  /** Lets go of a module that is not read to its end. */
+  close(): void {
+    this.#unpack?.destroy();
+  }
+
   /** Never rejects: the failure is kept. */
-  async #drain(unpack: Transform): Promise<void> {
+  async #drain(unpacked: AsyncIterable<Uint8Array>): Promise<void> {
     try {
-      for await (const chunk of unpack) this.#take(chunk as Buffer);
+      for await (const chunk of unpacked) this.#take(chunk);
     } catch (error) {
       this.#failure = error as Error;
     }
   }
 
-  #take(chunk: Buffer): void {
+  #take(chunk: Uint8Array): void {
     this.#size += chunk.length;
     if (this.#size > MAX_UNPACKED)
       throw new LimitError(`/${this.#path} has more than ${megabytes(MAX_UNPACKED)} unpacked`);
-    this.#scanner.push(chunk);
+    this.#scanner.push(Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength));
   }
 
   #checkLimit(): void {

@@ -4,6 +4,8 @@ import { gzipSync, zstdCompressSync } from "node:zlib";
 import type { Readable } from "node:stream";
 import { readContents, type Contents } from "./contents.ts";
 import { elfMachine } from "./elf.ts";
+import { ModuleReader, type ModuleInfo } from "./module-info.ts";
+import { KO_XZ, KO_XZ_CRC64, KO_XZ_SHA256 } from "./testdata/xz.ts";
 import { billOfMaterials } from "./sbom.ts";
 import { checkImage, checkSameSource, partOf, type KnownImage, type OpenedImage } from "./verify.ts";
 
@@ -145,6 +147,16 @@ describe("checkImage", () => {
       {},
       [],
     ],
+    "module compressed with xz": [
+      {
+        ...without(module, `${FOLDER}/extra/onload.ko`, `${FOLDER}/extra/sfc.ko`),
+        [`${FOLDER}/extra/onload.ko.xz`]: KO_XZ,
+        [`${FOLDER}/extra/sfc.ko.xz`]: KO_XZ_CRC64,
+        [`${FOLDER}/modules.dep`]: "extra/onload.ko.xz:\nextra/sfc.ko.xz:\n",
+      },
+      {},
+      [],
+    ],
     "module built against other headers": [
       { ...module, [`${FOLDER}/extra/sfc.ko`]: ko("6.1.0-41-amd64") },
       {},
@@ -262,5 +274,44 @@ describe("billOfMaterials", () => {
   test("says that RPM packages are missing", async () => {
     const bom = billOfMaterials(await opened({ ...user, "var/lib/rpm/rpmdb.sqlite": "x" }), { version: "1" });
     expect(JSON.stringify(bom)).toContain("The packages of the RPM database are not listed");
+  });
+});
+
+describe("a module compressed with xz", () => {
+  async function read(packed: Buffer, piece = packed.length || 1): Promise<ModuleInfo> {
+    const reader = new ModuleReader("opt/onload.ko.xz");
+    for (let at = 0; at < packed.length; at += piece) await reader.write(packed.subarray(at, at + piece));
+    return await reader.end();
+  }
+
+  test("is read like any other, in whatever pieces it comes", async () => {
+    const expected = { vermagic: `${KERNEL} SMP preempt mod_unload modversions `, debug: false, machine: "amd64" };
+    for (const piece of [1, 7, 1000]) expect(await read(KO_XZ, piece)).toEqual(expected);
+    expect(await read(KO_XZ_CRC64)).toEqual(expected);
+  });
+
+  const flipped = Buffer.from(KO_XZ);
+  flipped[60]! ^= 1;
+  test.each([
+    ["empty", Buffer.alloc(0), "it is empty or cut off"],
+    ["cut in its head", KO_XZ.subarray(0, 5), "it is cut off"],
+    ["cut in the middle", KO_XZ.subarray(0, KO_XZ.length / 2), "it is cut off"],
+    ["no xz", Buffer.from("no xz at all, but long enough"), "it is not in the format of xz"],
+    ["damaged", flipped, "it is damaged"],
+    [
+      "with a check that no kernel knows",
+      KO_XZ_SHA256,
+      "it is compressed in a way that the kernel does not read either, such as with a filter or a check by SHA-256",
+    ],
+  ])("that is %s has a problem in words", async (_, packed, problem) => {
+    expect(await read(packed)).toEqual({ debug: false, problem });
+  });
+
+  test("that is given up lets others be read", async () => {
+    const given = new ModuleReader("opt/a.ko.xz");
+    await given.write(KO_XZ.subarray(0, 30));
+    const waiting = read(KO_XZ);
+    given.close();
+    expect(await waiting).toMatchObject({ machine: "amd64" });
   });
 });

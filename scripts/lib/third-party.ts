@@ -19,6 +19,10 @@ const KNOWN: ReadonlySet<string> = new Set(["MIT", "ISC", "0BSD", "BSD-3-Clause"
 /** Where a package without a licence file says who holds the copyright of the part under a licence. */
 const COPYRIGHTS: Record<string, string> = {
   "@bufbuild/protobuf": "Copyright 2021-2026 Buf Technologies, Inc.\nCopyright 2008 Google Inc. All rights reserved.",
+  // Its author and contributor by package.json, and the sources that it compiles to WebAssembly (its .gitmodules).
+  "xz-decompress":
+    "Copyright Tim Perry and Steven Sanderson. It contains xz-embedded of Lasse Collin and Igor Pavlov, which is in the\n" +
+    "public domain, and walloc, Copyright (c) 2020 Igalia, S.L.",
 };
 const RULE = "=".repeat(80);
 

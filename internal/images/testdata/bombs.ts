@@ -5,6 +5,7 @@
 import { chmod, mkdir, open, readFile, writeFile, type FileHandle } from "node:fs/promises";
 import { join } from "node:path";
 import { gzipSync, zstdCompressSync } from "node:zlib";
+import { ZEROS_XZ } from "./xz.ts";
 
 const MB = 1024 ** 2;
 const GB = 1024 ** 3;
@@ -105,6 +106,10 @@ export const IMAGE_BOMBS: Readonly<Record<string, Bomb>> = {
       return entry(`${MODULE}.zst`, Buffer.concat(Array.from({ length: 64 }, () => frame)));
     }),
     says: `/${MODULE}.zst has more than 512 MB unpacked`,
+  },
+  "a module of 1 GB in some kB of xz": {
+    write: whole(() => entry(`${MODULE}.xz`, Buffer.concat(Array.from({ length: 64 }, () => ZEROS_XZ)))),
+    says: `/${MODULE}.xz has more than 512 MB unpacked`,
   },
   "a list of packages of 2 GB": {
     write: (file) => zeros(file, header("var/lib/dpkg/status", 2 * GB), 2 * GB),
