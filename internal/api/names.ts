@@ -42,7 +42,7 @@ export const NOT_READY_TAINTS: readonly string[] = ["node.kubernetes.io/not-read
 export const RETRY_ANNOTATION = `${ONLOAD_GROUP}/retry`;
 /** On a pod or its namespace, with value `true`: spec.upgrade.drain.force may take such pods away. */
 export const FORCE_ANNOTATION = "onload.amd.com/allow-force-drain";
-/** On an Onload resource: the metadata.generation whose change of spec.selector a person confirms. */
+/** On an Onload resource: which change of spec.selector a person confirms, in the words of the status. */
 export const CONFIRM_ANNOTATION = "onload.amd.com/confirm-generation";
 
 /** On a pod of the device plugin and on its DaemonSet: the Onload version that its files are of. */

@@ -42,9 +42,9 @@ async function trading(count: number): Promise<void> {
 
 async function createTrader(nodeName: string): Promise<void> {
   // Any object will do: a real controller would make the pod again at once.
-  const map = { apiVersion: "v1", kind: "ConfigMap", metadata: { name: nodeName, namespace } };
+  const map = { apiVersion: "v1", kind: "ConfigMap", metadata: { name: `owner-${crypto.randomUUID()}`, namespace } };
   const { metadata: made } = await cluster.client.create<KubeObject>(CONFIG_MAPS, map);
-  const owner = { apiVersion: "v1", kind: "ConfigMap", name: nodeName, uid: made.uid!, controller: true };
+  const owner = { apiVersion: "v1", kind: "ConfigMap", name: made.name, uid: made.uid!, controller: true };
   const resources = { limits: { "amd.com/onload": "1" } };
   await cluster.client.create<Pod>(PODS, {
     apiVersion: "v1",
@@ -105,7 +105,7 @@ test("a typo in spec.selector takes no node, and a confirmed change takes one af
   await cluster.editOnload(namespace, { selector: { pool: `${pool}-typo` } });
   const why = await cluster.condition(namespace, "Degraded", "True", "ChangeHeldBack");
   expect(why).toContain("spec.selector lets go of 4 nodes that serve pods");
-  const [, annotation] = /(onload\.amd\.com\/confirm-generation=\d+)/.exec(why)!;
+  const [, annotation] = /(onload\.amd\.com\/confirm-generation=\S+)/.exec(why)!;
   expect(await allServed()).toBe(true);
   expect(await traders()).toHaveLength(4);
   expect(followed.most()).toBe(0);
@@ -126,6 +126,24 @@ test("a typo in spec.selector takes no node, and a confirmed change takes one af
   expect(await traders()).toEqual([]);
   expect(cluster.kubelet.violations).toEqual([]);
   await followed.stop();
+
+  // Made again from a file that has the annotation, its generations count from 1: the same change would have the same number.
+  const { spec, metadata } = (await cluster.onload(namespace))!;
+  await cluster.deleteOnload(namespace);
+  await cluster.gone(namespace);
+  const again = { ...spec, selector: { pool } };
+  await cluster.createOnload(namespace, again, "main", { annotations: { [name!]: generation! } });
+  await cluster.ready(namespace);
+  for (const node of nodes) await createTrader(node);
+  await cluster.editOnload(namespace, { selector: { pool: `${pool}-typo` } });
+  expect((await cluster.onload(namespace))!.metadata).toMatchObject({
+    generation: metadata.generation,
+    annotations: { [name!]: generation },
+  });
+  const stillHeld = await cluster.condition(namespace, "Degraded", "True", "ChangeHeldBack");
+  expect(stillHeld).not.toContain(annotation!);
+  expect(await allServed()).toBe(true);
+  expect(await traders()).toHaveLength(4);
 });
 
 test("a plan shows what another selector would let go of, and what deletion would do, before anything is done", async () => {

@@ -5,6 +5,7 @@
 import { firstFew } from "../../cli/first-few.ts";
 import type { DeepReadonly } from "../../api/core.ts";
 import { CONFIRM_ANNOTATION } from "../../api/names.ts";
+import { digestOf } from "../observe/digest.ts";
 import { selectorsOf, type NodeSelector } from "../observe/selectors.ts";
 import type { NodePlan } from "./plan.ts";
 import { isWhole } from "./state-of.ts";
@@ -19,7 +20,13 @@ export interface SelectorChange {
 
 /** A resource, as far as its selectors go. */
 type Selecting = DeepReadonly<{
-  metadata: { name: string; namespace?: string; generation?: number; annotations?: Record<string, string> };
+  metadata: {
+    name: string;
+    namespace?: string;
+    uid?: string;
+    generation?: number;
+    annotations?: Record<string, string>;
+  };
   spec?: unknown;
   status?: unknown;
 }>;
@@ -42,19 +49,33 @@ export function selectorChange(
   const { holding, next } = selectors;
   const letGo = nodes.flatMap(({ facts }) => (facts.letGo && isWhole(facts) ? [facts] : []));
   const serving = letGo.filter(({ holders }) => holders && holders.length > 0);
-  const isConfirmed = onload.metadata.annotations?.[CONFIRM_ANNOTATION] === String(onload.metadata.generation);
+  const confirmation = confirmationOf(onload, next);
+  const isConfirmed = onload.metadata.annotations?.[CONFIRM_ANNOTATION] === confirmation;
   if (isConfirmed) return { selector: next, heldBack: undefined };
   if (serving.length > maxUnavailable) {
     const names = serving.map(({ name }) => name);
-    return { selector: holding, heldBack: textOf(onload, names, maxUnavailable) };
+    return { selector: holding, heldBack: textOf(onload, names, maxUnavailable, confirmation) };
   }
   const isLookedAt = letGo.every(({ holders }) => holders !== undefined);
   return { selector: isLookedAt ? next : holding, heldBack: undefined };
 }
 
-function textOf({ metadata }: Selecting, nodes: readonly string[], maxUnavailable: number): string {
-  const { name, namespace, generation } = metadata;
-  const command = `kubectl annotate onload ${name} -n ${namespace} ${CONFIRM_ANNOTATION}=${generation} --overwrite`;
+/**
+ * The value by which a person confirms this change of this resource. An annotation outlives what it was meant for, in a file
+ * or a backup, and generations count from 1 again when a resource is made anew: the number alone could confirm what nobody
+ * has seen.
+ */
+function confirmationOf({ metadata: { uid, generation } }: Selecting, next: NodeSelector): string {
+  return `${generation}-${digestOf([uid, generation, next]).slice(0, 8)}`;
+}
+
+function textOf(
+  { metadata: { name, namespace } }: Selecting,
+  nodes: readonly string[],
+  maxUnavailable: number,
+  confirmation: string,
+): string {
+  const command = `kubectl annotate onload ${name} -n ${namespace} ${CONFIRM_ANNOTATION}=${confirmation} --overwrite`;
   return (
     `spec.selector lets go of ${nodes.length} nodes that serve pods (${firstFew(nodes, 3)}), ` +
     `and spec.upgrade.maxUnavailable allows ${maxUnavailable} at once; correct it, or confirm it: ${command}`

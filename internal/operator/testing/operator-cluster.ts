@@ -111,8 +111,8 @@ export class OperatorCluster implements AsyncDisposable {
     return namespace;
   }
 
-  async createOnload(namespace: string, spec: OnloadSpecInput, name = "main"): Promise<void> {
-    const metadata = { namespace, name };
+  async createOnload(namespace: string, spec: OnloadSpecInput, name = "main", more: object = {}): Promise<void> {
+    const metadata = { namespace, name, ...more };
     await this.client.create(ONLOADS, {
       apiVersion: "onload.amd.com/v1alpha1",
       kind: "Onload",

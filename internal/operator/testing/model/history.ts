@@ -5,10 +5,12 @@ import { Cluster, POOLS, type Setup } from "./cluster.ts";
 import { judgeEnd, judgeQuiet } from "./ending.ts";
 import { APPS, CONFIRM, CONSENT, type Key, keyText, RETRY } from "./names.ts";
 import {
+  changeOf,
   editSpec,
   endProtected,
   EVERY_KERNEL,
   moduleImage,
+  onloadAt,
   onloadsOf,
   schedule,
   type Spec,
@@ -210,17 +212,24 @@ class Run {
       case "selector":
         return edit((spec) => (spec.selector = { [command.to]: "" }));
       case "confirm":
-        return this.#confirm(key);
+        this.#confirm(key);
+        return;
       case "delete":
         return this.#delete(key, command.foreground);
       default:
     }
   }
 
-  #confirm(key: Key): void {
-    const { api } = this.cluster.world;
-    const generation = api.get("onloads", keyText(key))?.metadata.generation;
-    api.mergePatch("onloads", keyText(key), { metadata: { annotations: { [CONFIRM]: `${generation}` } } });
+  /** A person pastes what the status says. Gives whether it said anything. */
+  #confirm(key: Key): boolean {
+    const { api, confirmed } = this.cluster.world;
+    const onload = onloadAt(api, keyText(key));
+    const said = onload?.status?.conditions?.find(({ type }) => type === "Degraded")?.message.split(`${CONFIRM}=`)[1];
+    if (!onload || said === undefined) return false;
+    // An older status speaks of an older change.
+    if (onload.status?.observedGeneration === onload.metadata.generation) confirmed.add(changeOf(onload));
+    api.mergePatch("onloads", keyText(key), { metadata: { annotations: { [CONFIRM]: said.split(" ")[0] } } });
+    return true;
   }
 
   #delete(key: Key, foreground: boolean): void {
@@ -258,12 +267,12 @@ class Run {
         for (const mapping of onload.kernelMappings) mapping.regexp = EVERY_KERNEL;
       });
       world.api.mergePatch("onloads", keyText(key), { metadata: { annotations: { [RETRY]: "the last" } } });
-      this.#confirm(key);
       if (deleteAtEnd) this.#delete(key, false);
     }
     if (!(await cluster.settle(800))) world.violate("It does not come to rest in the end");
     if (world.violations.length > 0) return;
-    if (this.#followAdvice()) {
+    // A change that is confirmed may end with another advice.
+    for (let round = 0; round < 3 && this.#followAdvice(); round++) {
       if (!(await cluster.settle(800))) world.violate("It does not come to rest after what a status has advised");
       if (world.violations.length > 0) return;
     }
@@ -271,7 +280,10 @@ class Run {
     for (const text of judgeEnd(cluster, deleted)) world.violate(`in the end: ${text}`);
   }
 
-  /** KMM 1.1 may have taken sfc away under onload. Only a reboot brings it back, if a status asks for that. */
+  /**
+   * A selector that lets go of many nodes waits for its confirmation. And KMM 1.1 may have taken sfc away under onload: only a
+   * reboot brings it back, if a status asks for that.
+   */
   #followAdvice(): boolean {
     const { cluster } = this;
     const problems = onloadsOf(cluster.world.api).flatMap(({ status }) => status?.problems ?? []);
@@ -279,6 +291,7 @@ class Run {
     for (const machine of cluster.world.machines.values()) {
       if (asked.includes(machine.name)) cluster.reboot(machine, machine.kernel);
     }
-    return asked.length > 0;
+    const confirmed = cluster.keys.filter((key) => this.#confirm(key));
+    return asked.length > 0 || confirmed.length > 0;
   }
 }

@@ -26,7 +26,7 @@ import {
   reminderLabel,
   versionLabel,
 } from "./names.ts";
-import { isStatic, keeps, onloadsOf, type OnloadObject, serves } from "./resources.ts";
+import { changeOf, isStatic, keeps, onloadsOf, type OnloadObject, serves } from "./resources.ts";
 import { asksForOnload, isNodeReady, type World } from "./world.ts";
 
 type Labels = Record<string, string | null>;
@@ -169,10 +169,10 @@ export class Judge {
     if (!before || !after || isDeepStrictEqual(before, after)) return;
     const onload = resourceIn(seen, key);
     if (!onload) return;
-    const { annotations, generation } = onload.metadata;
+    const { annotations } = onload.metadata;
     if (!isDeepStrictEqual(after, onload.spec.selector))
       this.#violate(key, "a selector holds that nobody has asked for");
-    if (annotations?.[CONFIRM] === `${generation}`) return;
+    if (annotations?.[CONFIRM] !== undefined && this.#world.confirmed.has(changeOf(onload))) return;
     const letGo = seen.nodes.filter(
       (node) => isWhole(node, key) && keeps(onload, seen.onloads, node) && !matches(after, node.metadata.labels ?? {}),
     );

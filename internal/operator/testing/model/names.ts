@@ -49,7 +49,7 @@ export function pluginLabel({ namespace, name }: Key): string {
 export const APPS = "apps";
 /** On a pod or its namespace, with value `true`: it may be taken away by force. */
 export const CONSENT = "onload.amd.com/allow-force-drain";
-/** On a resource: the generation whose change of the selector a person confirms. */
+/** On a resource: which change of the selector a person confirms. */
 export const CONFIRM = "onload.amd.com/confirm-generation";
 
 /** Annotations in which the operator keeps the last step on a node, and a failure there. */

@@ -94,6 +94,11 @@ export function keyFrom({ metadata }: DeepReadonly<KubeObject>): Key {
   return { namespace: metadata.namespace ?? "", name: metadata.name };
 }
 
+/** Names a change of the selector, as a person has seen it. */
+export function changeOf({ metadata: { uid, generation }, spec }: DeepReadonly<OnloadObject>): string {
+  return JSON.stringify([uid, generation, spec.selector]);
+}
+
 /** The selector by which a resource has its nodes: that of the status, until the operator has taken over the spec's. */
 export function selectorOf({ spec, status }: DeepReadonly<OnloadObject>): Readonly<Record<string, string>> {
   return status?.selector ?? spec.selector;

@@ -54,6 +54,8 @@ export class World {
   readonly violations: string[] = [];
   /** Pods that KMM 1.1 itself takes away, because no schedulable node runs their kernel any more. */
   readonly lostToKmm = new Set<string>();
+  /** Changes of selectors that a person has confirmed; see changeOf. */
+  readonly confirmed = new Set<string>();
 
   /** By Module: where the operator knew it to be loaded when it changed it last. */
   readonly knownLoaded = new Map<string, Set<string>>();

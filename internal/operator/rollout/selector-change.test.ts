@@ -1,0 +1,64 @@
+import { describe, expect, test } from "bun:test";
+import { holder, NOW, policy, whole } from "../testing/facts.ts";
+import { planRollout, type NodePlan } from "./plan.ts";
+import { selectorChange } from "./selector-change.ts";
+
+const HELD = { pool: "trade" };
+
+interface Resource {
+  uid?: string;
+  generation?: number;
+  selector?: Record<string, string>;
+  annotations?: Record<string, string>;
+}
+
+/** A resource whose selector has just been changed. */
+const changed = ({ uid = "u1", generation = 7, selector = { pool: "tarde" }, annotations = {} }: Resource) => ({
+  metadata: { name: "main", namespace: "trading", uid, generation, annotations },
+  spec: { selector },
+  status: { selector: HELD },
+});
+
+/** Nodes that the new selector lets go of, each with a pod that holds Onload. */
+const nodes: readonly NodePlan[] = planRollout(
+  ["n1", "n2"].map((name) => whole("v1", { name, letGo: true, holders: [holder()] })),
+  policy,
+  NOW,
+).nodes;
+
+const decide = (resource: Resource) => selectorChange(changed(resource), nodes, 1, true);
+
+/** The annotation that a person pastes from the status. */
+function advised(resource: Resource): Record<string, string> {
+  const text = decide(resource).heldBack ?? "";
+  const [, name, value] = /kubectl annotate onload main -n trading (\S+)=(\S+) --overwrite$/.exec(text) ?? [];
+  expect(value).toMatch(/^[\w-]{1,63}$/);
+  return { [name!]: value! };
+}
+
+test("a change that lets go of too many nodes holds once the advised annotation is set, keys in any order", () => {
+  const selector = { pool: "tarde", zone: "b" };
+  const annotations = advised({ selector });
+  expect(decide({ selector }).selector).toEqual(HELD);
+  expect(decide({ selector, annotations })).toEqual({ selector, heldBack: undefined });
+  expect(decide({ selector: { zone: "b", pool: "tarde" }, annotations }).heldBack).toBeUndefined();
+});
+
+describe("a confirmation counts for one change of one resource only", () => {
+  test.each<[string, Resource]>([
+    ["a resource that is made again from the same file reaches the same generation", { uid: "u2" }],
+    ["a later change", { generation: 8 }],
+    ["another change that gets the same generation, as after a restored backup", { selector: { pool: "other" } }],
+  ])("%s", (_, resource) => {
+    const { selector, heldBack } = decide({ ...resource, annotations: advised({}) });
+    expect(selector).toEqual(HELD);
+    expect(heldBack).toStartWith("spec.selector lets go of 2 nodes that serve pods (n1, n2)");
+    // What is advised then is another one.
+    expect(advised(resource)).not.toEqual(advised({}));
+  });
+
+  test.each(["7", "true", "", "7-", "0x7"])("nor does %p", (value) => {
+    const annotations = { "onload.amd.com/confirm-generation": value };
+    expect(decide({ annotations }).heldBack).toBeDefined();
+  });
+});
