@@ -1,6 +1,7 @@
 /**
  * The operator as a process with KMM 2: a real API server and controllers, kwok's kubelets, and a model of KMM. All
- * admission policies are in force, and both run as their ServiceAccounts.
+ * admission policies are in force, and both run as their ServiceAccounts. With a checkout of KMM's repository in
+ * $KMM2_SOURCE, in which `make manager` was run, its own manager takes the place of the model.
  */
 import { afterAll, afterEach, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { join } from "node:path";
@@ -28,6 +29,7 @@ import { MODULES, NODE_MODULES_CONFIGS } from "../api/resources.ts";
 import { NODES } from "../kube/resource.ts";
 import { createKmm2Account } from "./testing/kmm2/account.ts";
 import { Kmm2Model } from "./testing/kmm2/index.ts";
+import { Kmm2Manager } from "./testing/kmm2/manager.ts";
 import { BROKEN, kmmKubelet, LAST_WORDS, MISSING } from "./testing/kmm2/kubelet.ts";
 import { imagesOf, onloadSpec, OperatorCluster, PATIENCE_MS } from "./testing/operator-cluster.ts";
 import { refusal } from "./testing/protected-cluster.ts";
@@ -37,8 +39,8 @@ setDefaultTimeout(600_000);
 const ENTRY = join(import.meta.dirname, "../../cmd/onloadctl.ts");
 
 let cluster: OperatorCluster;
-let kmm: Kmm2Model;
-let kmmClient: Client;
+let kmm: Kmm2Model | Kmm2Manager;
+let kmmClient: Client | undefined;
 let kwok: Kwok;
 let namespace: string;
 let pool: string;
@@ -47,8 +49,13 @@ let advertising: Promise<void>;
 
 beforeAll(async () => {
   cluster = await OperatorCluster.start({ kmm: false, installed: true });
-  kmmClient = await connect({ kubeconfig: await createKmm2Account(cluster.plane) });
-  kmm = await Kmm2Model.start(kmmClient, cluster.client);
+  const source = process.env["KMM2_SOURCE"];
+  if (source === undefined) {
+    kmmClient = await connect({ kubeconfig: await createKmm2Account(cluster.plane) });
+    kmm = await Kmm2Model.start(kmmClient, cluster.client);
+  } else {
+    kmm = await Kmm2Manager.start(cluster.plane, source);
+  }
   kwok = await startKwok(cluster.plane, { resources: kmmKubelet(join(cluster.plane.folder, "kmm-worker.log")) });
   advertising = advertiseDevices(cluster.plane, {
     selector: PLUGIN_NAME_LABEL,
@@ -63,7 +70,7 @@ afterAll(async () => {
   devices.abort();
   await advertising;
   await kmm[Symbol.asyncDispose]();
-  kmmClient.transport.close();
+  kmmClient?.transport.close();
   await cluster[Symbol.asyncDispose]();
 });
 
@@ -247,9 +254,7 @@ test("gives up no node for an image that KMM cannot find, and plan names it", as
 test("a rebooted node counts as ready only once KMM has loaded the module again", async () => {
   const [node = ""] = await installed(1);
   kmm.pause();
-  const bootID = crypto.randomUUID();
-  const status = { nodeInfo: { bootID } };
-  await cluster.client.mergePatch(NODES, { name: node }, { status }, { subresource: "status" });
+  const bootID = await cluster.kubelet.reboot(node);
   // Although KMM's ready labels stay on the node all the time.
   await cluster.condition(namespace, "Ready", "False");
   expect((await cluster.node(node)).metadata.labels).toHaveProperty([moduleReadyLabel(namespace, "main-module")]);

@@ -95,6 +95,13 @@ export class FakeKubelet {
     await this.#client.mergePatch(NODES, { name }, { status: { conditions: [condition] } }, { subresource: "status" });
   }
 
+  /** The node comes back with another boot id; gives it. */
+  async reboot(name: string): Promise<string> {
+    const bootID = crypto.randomUUID();
+    await this.#client.mergePatch(NODES, { name }, { status: { nodeInfo: { bootID } } }, { subresource: "status" });
+    return bootID;
+  }
+
   /** Looks at every pod again, after `fate` or `mayGo` has changed. */
   review(): void {
     for (const pod of this.#pods.store.list()) this.#tend(pod as Pod);
