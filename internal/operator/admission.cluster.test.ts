@@ -11,6 +11,7 @@ import {
   onloadModuleLabel,
   onloadModuleName,
   PLUGIN_NAME_LABEL,
+  pluginLabel,
   RETRY_ANNOTATION,
 } from "../api/names.ts";
 import { MODULES, ONLOADS } from "../api/resources.ts";
@@ -148,6 +149,10 @@ describe("drivers are not unloaded under pods", () => {
     metadata: { ownerReferences: [{ apiVersion: "v1", kind: "ConfigMap", name: "gone", uid: "gone" }] },
   };
   const orphaned = { metadata: { ownerReferences: null } } as never;
+  const inStatus = { subresource: "status" } as const;
+  const kept = { metadata: { finalizers: ["example.com/hold"] } };
+  const nodeInfo = (client: Client, changed: object): Promise<unknown> =>
+    client.mergePatch<Node>(NODES, { name: made.nodes[0]! }, { status: { nodeInfo: changed } } as never, inStatus);
   const onNode = (client: Client, label: string, options: { subresource?: "status" } = {}): Promise<unknown> =>
     client.mergePatch<Node>(
       NODES,
@@ -228,6 +233,39 @@ describe("drivers are not unloaded under pods", () => {
       } as never),
     "hide a module-loader pod": async (client) =>
       client.mergePatch(PODS, await loader(), { metadata: { labels: { "kmm.node.kubernetes.io/role": "x" } } }),
+    "hide it with its status": async (client) =>
+      client.mergePatch(
+        PODS,
+        await loader(),
+        { metadata: { labels: { "kmm.node.kubernetes.io/role": "x" } } },
+        inStatus,
+      ),
+    "say that a module-loader pod has failed, which ends it": async (client) =>
+      client.mergePatch(PODS, await loader(), { status: { phase: "Failed" } }, inStatus),
+    "say that a device plugin has failed": async (client) =>
+      client.mergePatch(PODS, await plugin(), { status: { phase: "Failed" } }, inStatus),
+    "keep a module-loader pod for ever": async (client) => client.mergePatch(PODS, await loader(), kept),
+    "keep a device plugin for ever": async (client) => client.mergePatch(PODS, await plugin(), kept),
+    "have KMM's DaemonSet collected, with its status": async (client) =>
+      client.mergePatch(DAEMON_SETS, await daemonSet(), collected, inStatus),
+    "have our DaemonSet collected, with its status": (client) =>
+      client.mergePatch(DAEMON_SETS, { namespace, name: devicePluginName("main") }, collected, inStatus),
+    "say that KMM's DaemonSet has no pods, which lets KMM delete it": async (client) =>
+      client.mergePatch<DaemonSet>(
+        DAEMON_SETS,
+        await daemonSet(),
+        { status: { currentNumberScheduled: 0, numberMisscheduled: 0 } } as never,
+        inStatus,
+      ),
+    "take the device plugin's label from a node, by which others are known": (client) =>
+      onNode(client, pluginLabel(ref())),
+    "tell KMM of another kernel on a node": (client) => nodeInfo(client, { kernelVersion: "6.6.6" }),
+    "tell KMM of a reboot": (client) => nodeInfo(client, { bootID: "another" }),
+    "change what the operator notes on a node": (client) =>
+      client.mergePatch<Node>(NODES, { name: made.nodes[0]! }, {
+        metadata: { annotations: { [`${pluginLabel(ref())}.failure`]: "x" } },
+      } as never),
+    "delete a node that is in service": (client) => client.delete(NODES, { name: made.nodes[0]! }),
   };
   for (const [name, attack] of Object.entries(attacks)) {
     test(`nobody can ${name}: no administrator of the cluster`, async () => {
@@ -235,7 +273,7 @@ describe("drivers are not unloaded under pods", () => {
     });
     test(`nor the admin of the namespace: ${name}`, async () => {
       expect(await refusal(attack(made.tenant))).toMatch(
-        /under running pods|cannot \w+ resource "(modules|nodes|nodes\/status|controllerrevisions|pods\/ephemeralcontainers)"/,
+        /under running pods|cannot \w+ resource "(modules|nodes|controllerrevisions|(nodes|pods|daemonsets)\/status|pods\/ephemeralcontainers)"/,
       );
     });
   }
@@ -258,6 +296,25 @@ describe("drivers are not unloaded under pods", () => {
     await made.agent.mergePatch<Node>(NODES, { name }, {
       metadata: { annotations: { "example.com/a": "b" } },
     } as never);
+  });
+
+  test("nor can they by making the node too large to be looked at", async () => {
+    const name = made.nodes[0]!;
+    const prefix = "kmm.node.kubernetes.io/version-module.";
+    const many = Array.from({ length: 12_000 }, (_, i) => [`${prefix}${String(i).padEnd(40, "x")}-module`, ""]);
+    const latch = `latch.onload.amd.com/${namespace}.${onloadModuleName("main")}`;
+    for (const labels of [Object.fromEntries(many), { [latch]: null }]) {
+      await refusal(made.agent.mergePatch<Node>(NODES, { name }, { metadata: { labels } } as never));
+    }
+    const { labels = {} } = (await cluster.node(name)).metadata;
+    expect(labels).toHaveProperty([latch]);
+    expect(Object.keys(labels).length).toBeLessThan(100);
+  });
+
+  test("nobody but the operator writes the status of a resource, which says by what selector it has its nodes", async () => {
+    const patch = { status: { selector: { pool: "tpyo" } } } as never;
+    const why = await refusal(cluster.client.mergePatch(ONLOADS, ref(), patch, inStatus));
+    expect(why).toContain("only the Onload operator writes the status");
   });
 
   test("a namespace is not made to vanish with all that is in it", async () => {
