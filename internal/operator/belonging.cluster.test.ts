@@ -177,6 +177,42 @@ test("a plan shows what another selector would let go of, and what deletion woul
   expect(await traders()).toHaveLength(3);
 });
 
+test("labels that all nodes lose take one node at most, and those that are confirmed go one after the other", async () => {
+  await trading(4);
+  const followed = await follow();
+  const label = (value: string | null): Promise<unknown> =>
+    Promise.all(
+      nodes.map((name) =>
+        cluster.client.mergePatch<Node>(NODES, { name }, { metadata: { labels: { pool: value } } } as never),
+      ),
+    );
+  await label(null);
+  const why = await cluster.condition(namespace, "Degraded", "True", "ChangeHeldBack");
+  expect(why).toMatch(/[34] nodes that serve pods have lost the labels of spec\.selector/);
+  await cluster.condition(namespace, "Progressing", "False");
+  expect((await traders()).length).toBeGreaterThanOrEqual(3);
+  await label(pool);
+  await cluster.ready(namespace);
+  expect(await allServed()).toBe(true);
+
+  const left = new Set(await traders());
+  for (const node of nodes) if (!left.has(`trader-${node}`)) await createTrader(node);
+  await label("tarde");
+  const [, name, value] = /(onload\.amd\.com\/confirm-generation)=(\S+)/.exec(
+    await cluster.condition(namespace, "Degraded", "True", "ChangeHeldBack"),
+  )!;
+  const metadata = { annotations: { [name!]: value! } };
+  await cluster.client.mergePatch(ONLOADS, { namespace, name: "main" }, { metadata });
+  await cluster.condition(namespace, "Ready", "False", "NoMatchingNodes");
+  await poll(async () => (await Promise.all(nodes.map((node) => cluster.traces(node)))).flat().length === 0, {
+    what: "The end of everything on the nodes",
+    timeoutMs: PATIENCE_MS,
+  });
+  expect(followed.most()).toBe(1);
+  expect(cluster.kubelet.violations).toEqual([]);
+  await followed.stop();
+});
+
 test("a typo that is corrected at once takes no node", async () => {
   await trading(2);
   const followed = await follow();

@@ -243,9 +243,11 @@ export const OPERATOR_MUTANTS: Mutant[] = [
   ...mutantsOf(`${OPERATOR}/rollout/selector-change.ts`, [`${OPERATOR}/rollout/selector-change.test.ts`, MODEL], {
     "any selector holds at once": ["if (serving.length > maxUnavailable) {", "if (serving.length > 1e9) {"],
     "a selector holds without a look for pods": ["selector: isLookedAt ? next : holding", "selector: next"],
-    "no confirmation is needed": ["if (isConfirmed) return", "if (next) return"],
-    "a confirmation counts for another resource": ["digestOf([uid, generation, next])", "digestOf([generation, next])"],
-    "a confirmation counts for another selector": ["digestOf([uid, generation, next])", "digestOf([uid, generation])"],
+    "no confirmation is needed": ["if (isConfirmed(onload, next)) return", "if (next) return"],
+  }),
+  ...mutantsOf(`${OPERATOR}/rollout/confirmation.ts`, [`${OPERATOR}/rollout/selector-change.test.ts`], {
+    "a confirmation counts for another resource": ["[uid, generation, selector]", "[generation, selector]"],
+    "a confirmation counts for another selector": ["[uid, generation, selector]", "[uid, generation]"],
   }),
   ...mutantsOf(`${OPERATOR}/observe/ownership.ts`, [`${OPERATOR}/observe/node.test.ts`, MODEL], {
     "age decides about a node that somebody has": ["has(b) - has(a) || older(a, b)", "older(a, b)"],

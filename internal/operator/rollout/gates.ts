@@ -25,6 +25,10 @@ const GATES = {
     reason: NODE_REASON.NoFreeSlot,
     text: (_, slots) => slots,
   },
+  NotConfirmed: {
+    says: "More nodes that serve pods are not selected any more than may be out at once: a person has to confirm that",
+    text: () => "A person has to confirm that so many nodes are let go; see the resource's condition Degraded",
+  },
   NodeNotReady: { says: "The node is not Ready", text: () => "The node is not Ready" },
   NoKernelMapping: {
     says: "No entry of spec.onload.kernelMappings is for the node's kernel",

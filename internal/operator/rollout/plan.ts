@@ -28,6 +28,8 @@ import type { StepName } from "./steps.ts";
 export interface Policy extends Attempt {
   /** Most nodes that may be out at once; see resolveMaxUnavailable. */
   maxUnavailable: number;
+  /** See SlotPolicy. */
+  letsGo: boolean;
   paused: boolean;
   limits: Limits;
   /** Whether the DaemonSet controller has seen the DaemonSet's present template. */

@@ -3,6 +3,7 @@ import type { Onload } from "../../api/onload.ts";
 import { parseTime } from "../../kube/times.ts";
 import type { NodeFacts } from "../assess/facts.ts";
 import type { Policy } from "./plan.ts";
+import { isConfirmed } from "./confirmation.ts";
 import { formerAttemptFor } from "./rollback.ts";
 import { resolveMaxUnavailable } from "./slots.ts";
 import { isWhole } from "./state-of.ts";
@@ -18,6 +19,7 @@ export function policyFor(
   const total = facts.filter((node) => node.want !== undefined || isWhole(node)).length;
   return {
     maxUnavailable: resolveMaxUnavailable(maxUnavailable, total),
+    letsGo: onload.metadata.deletionTimestamp !== undefined || isConfirmed(onload, onload.spec.selector),
     paused,
     limits: { step: stepTimeoutSeconds * 1000, drain: drain.timeoutSeconds * 1000, force: drain.force },
     formerAttempt: formerAttemptFor(onload),

@@ -1,9 +1,14 @@
 import { describe, expect, test } from "bun:test";
 import { holder, NOW, policy, whole } from "../testing/facts.ts";
 import { planRollout, type NodePlan } from "./plan.ts";
+import { policyFor } from "./policy.ts";
 import { selectorChange } from "./selector-change.ts";
 
 const HELD = { pool: "trade" };
+const onloadSpec = {
+  selector: HELD,
+  upgrade: { maxUnavailable: 1, paused: false, drain: { timeoutSeconds: 1, force: false }, stepTimeoutSeconds: 1 },
+};
 
 interface Resource {
   uid?: string;
@@ -35,6 +40,30 @@ function advised(resource: Resource): Record<string, string> {
   expect(value).toMatch(/^[\w-]{1,63}$/);
   return { [name!]: value! };
 }
+
+test("nodes that have lost their labels are let go once the advised annotation is set", () => {
+  const { attempt, templateSeen, pluginImageKnown, kmmSkipsCordoned, clockSetAt } = policy;
+  const lost = ["n1", "n2"].map((name) => whole("v1", { name, want: undefined, holders: [holder()] }));
+  const letsGo = (annotations: Record<string, string>, deletionTimestamp?: string): boolean => {
+    const { metadata } = changed({ annotations });
+    const raw = { metadata: { ...metadata, ...(deletionTimestamp ? { deletionTimestamp } : {}) }, spec: onloadSpec };
+    return policyFor(raw as never, lost, { attempt, templateSeen, pluginImageKnown, kmmSkipsCordoned, clockSetAt })
+      .letsGo;
+  };
+  const plan = planRollout(lost, { ...policy, letsGo: false }, NOW);
+  expect(plan.nodes.map(({ step, gate }) => [step, gate])).toEqual([
+    ["None", "NotConfirmed"],
+    ["None", "NotConfirmed"],
+  ]);
+  const resource = { ...changed({ selector: HELD }), spec: onloadSpec };
+  const { selector, heldBack } = selectorChange(resource, plan.nodes, 1, true);
+  expect(selector).toEqual(HELD);
+  expect(heldBack).toStartWith("2 nodes that serve pods have lost the labels of spec.selector (n1, n2)");
+  const [, name, value] = /(onload\.amd\.com\/\S+)=(\S+) --overwrite$/.exec(heldBack ?? "") ?? [];
+  expect(letsGo({})).toBe(false);
+  expect(letsGo({ [name!]: value! })).toBe(true);
+  expect(letsGo({}, "2026-01-01T00:00:00Z")).toBe(true);
+});
 
 test("a change that lets go of too many nodes holds once the advised annotation is set, keys in any order", () => {
   const selector = { pool: "tarde", zone: "b" };

@@ -57,6 +57,16 @@ describe("slots", () => {
     "a node that is let go and not Ready holds none": [[leaving("n1", [POD], { ready: false }), old("n2")], {}, ["n2"]],
     "a node that is let go holds none once it is empty": [[leaving("n1", []), old("n2")], {}, ["n2"]],
     "nodes that are let go, with pods": [[letGo("n1", [POD]), letGo("n2", [POD]), letGo("n3", [POD])], {}, ["n1"]],
+    "more nodes that serve pods have lost their labels than may be out": [
+      [letGo("n1", [POD]), letGo("n2", [POD]), letGo("n3", [])],
+      { letsGo: false },
+      ["n3"],
+    ],
+    "as many as may be out": [
+      [letGo("n1", [POD]), letGo("n2", [POD]), letGo("n3", [POD], { ready: false })],
+      { letsGo: false, maxUnavailable: 2 },
+      ["n1", "n2"],
+    ],
     "nodes that are let go, without pods": [
       [letGo("n1", []), letGo("n2", []), letGo("n3", [POD])],
       {},

@@ -1,7 +1,7 @@
 /**
  * Which nodes may start. A node that serves pods starts only when a slot is free; nodes that are out already, for
  * whatever reason, hold the slots: in between, failed, cordoned or not Ready. That goes for nodes that are let go too, as
- * long as pods there hold amd.com/onload.
+ * long as pods there hold amd.com/onload. If more of those are let go than may be out, a person has to confirm it.
  */
 import { firstFew } from "../../cli/first-few.ts";
 import type { NodeFacts } from "../assess/facts.ts";
@@ -13,6 +13,8 @@ import { rowOf, willBeEmptied, type NodeState } from "./states.ts";
 export interface SlotPolicy extends GatePolicy {
   /** Most nodes that may be out at once, at least 1. */
   maxUnavailable: number;
+  /** Whether even more nodes than that may be let go, one after the other. */
+  letsGo: boolean;
 }
 
 /** A node with what has been derived of it so far. */
@@ -82,11 +84,18 @@ function isBeingEmptied({ facts, state }: Assessed): boolean {
   return facts.ready && state !== "Unwanted" && willBeEmptied(state);
 }
 
+/** Whether pods would lose Onload if a node that still serves them were let go. */
+function losesPods({ facts, state }: Assessed): boolean {
+  return state === "Unwanted" && facts.ready && facts.holders !== undefined && facts.holders.length > 0;
+}
+
 /** Gives the slots to nodes. */
 export function grantSlots(nodes: readonly Assessed[], policy: SlotPolicy): Slots {
   const { maxUnavailable } = policy;
   const out = nodes.filter((node) => (node.facts.want === undefined ? isBeingEmptied(node) : isOut(node)));
   const holders = [...out];
+  // Labels that many nodes lose at once are a mistake, of a person or of what labels nodes by their hardware.
+  const isMistaken = !policy.letsGo && nodes.filter(losesPods).length > maxUnavailable;
   let looks = MAX_INSPECTIONS;
   // Nodes that are out and wait for a slot themselves do not keep one another from it.
   let busy = out.filter(isBusy).length;
@@ -109,6 +118,7 @@ export function grantSlots(nodes: readonly Assessed[], policy: SlotPolicy): Slot
     // Nobody loses anything.
     if (facts.holders.length === 0) return "Start";
     if (!facts.ready) return "NodeNotReady";
+    if (isMistaken) return "NotConfirmed";
     if (holders.length >= maxUnavailable) return "NoFreeSlot";
     // Its pods run as long as it is Ready, even if it is cordoned or its plugin is gone.
     holders.push(node);

@@ -104,6 +104,7 @@ export function whole(version: Version, changes: Partial<NodeFacts> = {}): NodeF
 
 export const policy: Policy = {
   maxUnavailable: 1,
+  letsGo: true,
   paused: false,
   limits: { step: 600_000, drain: 300_000, force: false },
   attempt: "1",

@@ -4,6 +4,7 @@ import type { Node } from "../../../api/core.ts";
 import { matches } from "./api.ts";
 import type { Cluster } from "./cluster.ts";
 import { mappingOf } from "./images.ts";
+import { mayBeOut } from "./limits.ts";
 import {
   CONFIRM,
   type Key,
@@ -16,7 +17,7 @@ import {
   ownAnnotations,
   TEMPLATE,
 } from "./names.ts";
-import { keeps, keyFrom, type OnloadObject, onloadAt, onloadsOf, type Status } from "./resources.ts";
+import { changeOf, keeps, keyFrom, type OnloadObject, onloadAt, onloadsOf, type Status } from "./resources.ts";
 import { amountOf, isNodeReady } from "./world.ts";
 
 /** Nodes that a resource is to serve. */
@@ -86,7 +87,7 @@ function judgeStatus(cluster: Cluster, onload: OnloadObject): string[] {
     const what = missingOn(cluster, node, key, version);
     return what === undefined ? [] : [{ node, what }];
   });
-  found.push(...judgeHeldSelector(cluster, onload, status));
+  found.push(...judgeHeldSelector(cluster, onload, status), ...judgeLost(cluster, onload, status));
   if (onload.metadata.deletionTimestamp !== undefined) return [...found, ...judgeLeaving(cluster, onload, status)];
   const lacking = missing.filter(({ what }) => what !== OLD_TEMPLATE);
   if (ready?.status === "True" && (lacking.length > 0 || wanted.length === 0)) {
@@ -138,6 +139,23 @@ function judgeHeldSelector(cluster: Cluster, onload: OnloadObject, status: Statu
   const degraded = conditionOf(status, "Degraded");
   const says = degraded?.status === "True" && degraded.message.includes(CONFIRM);
   return says ? [] : [`${name}: spec.selector does not hold, and nothing says how to confirm it`];
+}
+
+/** Many nodes that serve pods are not selected any more, and the status says how to confirm that. */
+function judgeLost(cluster: Cluster, onload: OnloadObject, status: Status): string[] {
+  const { world } = cluster;
+  const key = keyFrom(onload);
+  if (onload.metadata.deletionTimestamp !== undefined || world.confirmed.has(changeOf(onload))) return [];
+  const wanted = wantedBy(cluster, onload);
+  const whole = world.api.list("nodes").filter(({ metadata }) => pluginLabel(key) in (metadata.labels ?? {}));
+  const lost = whole.filter(
+    (node) => !wanted.includes(node) && isNodeReady(node) && world.holdersOn(node.metadata.name).length > 0,
+  );
+  const all = new Set([...whole, ...wanted]).size;
+  if (lost.length <= mayBeOut(onload.spec.upgrade.maxUnavailable, all)) return [];
+  const degraded = conditionOf(status, "Degraded");
+  const says = degraded?.status === "True" && degraded.message.includes(CONFIRM);
+  return says ? [] : [`${keyText(key)}: ${lost.length} nodes are not let go, and nothing says how to confirm it`];
 }
 
 function judgeLeaving(cluster: Cluster, onload: OnloadObject, status: Status): string[] {

@@ -31,6 +31,11 @@ import { asksForOnload, isNodeReady, type World } from "./world.ts";
 
 type Labels = Record<string, string | null>;
 
+/** Whether a person has confirmed what a resource lets go of. */
+function isConfirmed({ confirmed }: World, onload: DeepReadonly<OnloadObject>): boolean {
+  return onload.metadata.annotations?.[CONFIRM] !== undefined && confirmed.has(changeOf(onload));
+}
+
 export class Judge {
   readonly #world: World;
   readonly #halts: Halts;
@@ -155,11 +160,32 @@ export class Judge {
     if (failed.length > 0) this.#violate(key, `${name} is taken down after ${failed.join(", ")} failed`);
   }
 
-  /** A node that is let go needs a slot too, as long as pods there hold the resource. */
+  /**
+   * A node that is let go needs a slot too, as long as pods there hold the resource. Of more than may be out none goes, unless
+   * the resource is deleted or a person has confirmed it.
+   */
   #judgeLeaving(key: Key, name: string, onload: DeepReadonly<OnloadObject>, seen: Seen): void {
     const holding = holdersIn(seen, name);
     if (!holding) this.#violate(key, `${name} is let go, and nobody has looked for pods there`);
-    else if (holding.length > 0) this.#judgeLimit(key, name, onload, seen);
+    else if (holding.length > 0) {
+      this.#judgeLimit(key, name, onload, seen);
+      this.#judgeLost(key, onload, seen);
+    }
+  }
+
+  #judgeLost(key: Key, onload: DeepReadonly<OnloadObject>, seen: Seen): void {
+    if (onload.metadata.deletionTimestamp !== undefined || isConfirmed(this.#world, onload)) return;
+    const lost = seen.nodes.filter(
+      (node) =>
+        isWhole(node, key) &&
+        isNodeReady(node) &&
+        !keeps(onload, seen.onloads, node) &&
+        (holdersIn(seen, node.metadata.name)?.length ?? 0) > 0,
+    );
+    const whole = seen.nodes.filter((node) => isWhole(node, key) || keeps(onload, seen.onloads, node));
+    const most = mayBeOut(onload.spec.upgrade.maxUnavailable, whole.length);
+    if (lost.length > most)
+      this.#violate(key, `${lost.length} nodes have lost their labels, ${most} may be out, and nobody confirmed it`);
   }
 
   /** Another selector holds only if it lets go of few nodes that serve pods, or if a person has confirmed it. */
@@ -169,10 +195,9 @@ export class Judge {
     if (!before || !after || isDeepStrictEqual(before, after)) return;
     const onload = resourceIn(seen, key);
     if (!onload) return;
-    const { annotations } = onload.metadata;
     if (!isDeepStrictEqual(after, onload.spec.selector))
       this.#violate(key, "a selector holds that nobody has asked for");
-    if (annotations?.[CONFIRM] !== undefined && this.#world.confirmed.has(changeOf(onload))) return;
+    if (isConfirmed(this.#world, onload)) return;
     const letGo = seen.nodes.filter(
       (node) => isWhole(node, key) && keeps(onload, seen.onloads, node) && !matches(after, node.metadata.labels ?? {}),
     );
