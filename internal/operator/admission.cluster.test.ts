@@ -298,6 +298,19 @@ describe("drivers are not unloaded under pods", () => {
     } as never);
   });
 
+  test("who may not deploy cannot end device plugins, again and again, so that nodes take no pods", async () => {
+    const pod = await plugin();
+    for (const work of [
+      made.tenant.delete(PODS, pod),
+      made.tenant.evict(pod, {}),
+      collect(made.tenant, `${collectionPath(PODS, namespace)}?labelSelector=${PLUGIN_NAME_LABEL}`),
+    ]) {
+      expect(await refusal(work)).toContain("its node takes no pod with Onload");
+    }
+    await cluster.client.delete(PODS, pod);
+    await cluster.ready(namespace);
+  });
+
   test("nor can they by making the node too large to be looked at", async () => {
     const name = made.nodes[0]!;
     const prefix = "kmm.node.kubernetes.io/version-module.";
