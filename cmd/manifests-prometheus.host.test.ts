@@ -113,6 +113,7 @@ const KERNEL_ONLY: LookedInto = {
     container: HOLDER.container,
     processes: { mapped: 1 },
     stacks: 0,
+    stackIds: [],
     sockets: [{ kind: "tcp", accelerated: false, count: 2 }],
     interfaces: [],
     cut: { processes: 0, descriptors: 0, tables: 0 },

@@ -26,6 +26,8 @@ export interface ContainerFacts {
   processes: Partial<Record<Library, number>>;
   /** How many stacks the processes have. */
   stacks: number;
+  /** Their numbers, by which Onload's tools know them, the first {@link MAX_STACK_IDS}. */
+  stackIds: number[];
   /** Sockets, each counted once whichever processes share it. */
   sockets: { kind: SocketKind; accelerated: boolean; count: number }[];
   interfaces: NetworkInterface[];
@@ -76,6 +78,8 @@ export function shown(text: string): string {
 }
 
 const MAX_PODS = 5000;
+/** A process has one stack, or a few. */
+export const MAX_STACK_IDS = 64;
 
 /**
  * Parses a request.

@@ -59,6 +59,7 @@ describe("a look at a container", () => {
       container: "app",
       processes: { mapped: 1 },
       stacks: 2,
+      stackIds: [2, 4],
       sockets: [
         { kind: "tcp", accelerated: true, count: 1 },
         { kind: "tcp_listen", accelerated: true, count: 1 },
@@ -236,6 +237,7 @@ describe("whether it is accelerated", () => {
     container: "app",
     processes: { mapped: 1 },
     stacks: 1,
+    stackIds: [1],
     sockets,
     interfaces: [],
     cut: { processes, descriptors: 0, tables: 0 },

@@ -10,6 +10,7 @@ import { membership, plainUid, type Membership } from "./cgroup.ts";
 import {
   containerKey,
   isAcceleratedKind,
+  MAX_STACK_IDS,
   type ContainerFacts,
   type LookAnswer,
   type LookRequest,
@@ -185,6 +186,7 @@ export class Looker {
       descriptors -= this.#readDescriptors(member.pid, descriptors, found, namespaces);
     }
     facts.stacks = found.stacks.size;
+    facts.stackIds = [...found.stacks].sort((a, b) => a - b).slice(0, MAX_STACK_IDS);
     if (first === undefined) return;
     if (first.container.looks++ % LOOKS_UNTIL_INTERFACES === 0) {
       first.container.interfaces = await interfacesOf(this.#path(first.pid), this.#reader);
@@ -303,6 +305,7 @@ function newFound(podUid: string, container: string): Found {
       container,
       processes: {},
       stacks: 0,
+      stackIds: [],
       sockets: [],
       interfaces: [],
       cut: { processes: 0, descriptors: 0, tables: 0 },

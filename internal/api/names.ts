@@ -17,6 +17,9 @@ export const KMM_GROUP = "kmm.sigs.x-k8s.io";
 export const KMM_VERSION = "v1beta1";
 export const KMM_API_VERSION = `${KMM_GROUP}/${KMM_VERSION}`;
 
+/** Drivers of NICs through which Onload reaches hardware. Of a NIC with another driver, such as vfio-pci, it has no use. */
+export const ONLOAD_DRIVERS: ReadonlySet<string> = new Set(["sfc", "xilinx_efct"]);
+
 /** The extended resource that pods ask for. */
 export const ONLOAD_RESOURCE = "amd.com/onload";
 

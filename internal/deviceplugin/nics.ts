@@ -1,5 +1,6 @@
 import { readdir, readlink } from "node:fs/promises";
 import { basename, join } from "node:path";
+import { ONLOAD_DRIVERS } from "../api/names.ts";
 import { readRegularFile } from "../cli/regular-file.ts";
 import { unlessInconclusive } from "./inconclusive.ts";
 
@@ -33,9 +34,6 @@ const KNOWN_IDS: ReadonlySet<string> = new Set([
 
 /** A server has hundreds of functions of other vendors. Of these only the vendor is read. */
 const VENDORS: ReadonlySet<string> = new Set([...KNOWN_IDS].map((id) => id.slice(0, 4)));
-
-/** Drivers through which Onload reaches hardware. Of a NIC with another driver, such as vfio-pci, it has no use. */
-const ONLOAD_DRIVERS: ReadonlySet<string> = new Set(["sfc", "xilinx_efct"]);
 
 /** sysfs gives a page at most, in bytes. */
 const MAX_ATTRIBUTE = 64 * 1024;

@@ -16,6 +16,8 @@ export interface NodeView {
   installation: Installation | undefined;
   /** Why pods cannot use Onload here; empty if they can. */
   problems: string[];
+  /** That of them which is about onload_cp_server. */
+  controlPlane?: string | undefined;
 }
 
 /**
@@ -54,7 +56,7 @@ export async function observeNode(config: ObserveConfig, before?: NodeView): Pro
   // It explains the other problems, and is none by itself.
   const boot = problems.length > 0 ? bootProblem(await readBootStatus(config)) : undefined;
   if (boot !== undefined) problems.push(boot);
-  return { nics, installation, problems };
+  return { nics, installation, problems, controlPlane };
 }
 
 async function lookForNics(config: ObserveConfig, problems: string[]): Promise<Nic[]> {

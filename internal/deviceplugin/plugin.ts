@@ -23,7 +23,7 @@ import { PluginMetrics } from "./metrics.ts";
 import { isUsable } from "./nics.ts";
 import type { NodeView } from "./observe.ts";
 import { PodMetrics } from "./pod-metrics.ts";
-import { PodMonitor } from "./pod-monitor.ts";
+import { PodMonitor, type NodeKnowledge } from "./pod-monitor.ts";
 import { probeHandler, serveOnNode, type Served } from "./serve-on-node.ts";
 import { PluginServer } from "./server.ts";
 
@@ -129,7 +129,11 @@ class DevicePlugin {
     if (lookSocket !== undefined) {
       const pods = new PodMonitor({ ...this.#config, lookSocket }, log, new PodMetrics(this.#metrics.registry));
       tasks.push(pods.run(signal));
-      paths[ACCELERATION_PATH] = () => ({ status: 200, body: pods.text(), contentType: "application/json" });
+      paths[ACCELERATION_PATH] = () => ({
+        status: 200,
+        body: pods.text(this.#knowledge()),
+        contentType: "application/json",
+      });
     }
     serve("metrics", metricsAddress, paths);
     serve("probes", probeAddress, {
@@ -215,6 +219,17 @@ class DevicePlugin {
     // The files have changed since the last look that found something out.
     if (neededLook && this.#monitor.lookError !== undefined) return [this.#monitor.lookError];
     return this.#edits === undefined ? this.#view.problems : this.#health.problems;
+  }
+
+  /** For programs that ask whether pods are accelerated. */
+  #knowledge(): NodeKnowledge {
+    const { nics, problems, controlPlane } = this.#view;
+    return {
+      healthy: this.#health.healthy,
+      problems,
+      controlPlane: controlPlane ?? null,
+      nics: nics.map(({ address, driver, interfaces }) => ({ address, driver: driver ?? null, interfaces })),
+    };
   }
 
   #unready(): string | undefined {

@@ -69,6 +69,8 @@ async function give(count: number): Promise<ListPodResourcesResponse> {
   };
 }
 
+const NODE = { healthy: true, problems: [], controlPlane: null, nics: [] };
+
 /** A monitor with a worker that looks into the test's own /proc, until it is disposed of. */
 function watching({ worker = true } = {}) {
   const registry = new Registry();
@@ -82,7 +84,7 @@ function watching({ worker = true } = {}) {
     /** Series of containers, in their order. */
     series: async () => (await registry.metrics()).split("\n").filter((line) => line.startsWith("onload_pod_")),
     metrics: () => registry.metrics(),
-    json: () => JSON.parse(monitor.text()),
+    json: () => JSON.parse(monitor.text(NODE)),
     async [Symbol.asyncDispose]() {
       stop.abort();
       await Promise.all(done);
@@ -128,7 +130,13 @@ test("series follow what pods do, and go with them", async () => {
       `onload_pod_accelerated${of(1)}} 0`,
     ].sort(),
   );
-  expect(watch.json()).toMatchObject({ containers: [{ pod: "pod-0", accelerated: true }, { accelerated: false }] });
+  expect(watch.json()).toMatchObject({
+    node: NODE,
+    containers: [
+      { pod: "pod-0", accelerated: true, stackIds: [2] },
+      { accelerated: false, stackIds: [] },
+    ],
+  });
   answer = await give(1);
   expect((await settled(1)).join("\n")).not.toContain("pod-1");
   answer = await give(0);

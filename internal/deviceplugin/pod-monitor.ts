@@ -19,6 +19,16 @@ export interface PodMonitorConfig {
   lookIntervalMs: number;
 }
 
+/** What the plugin knows of its node. */
+export interface NodeKnowledge {
+  healthy: boolean;
+  /** Why devices are not offered; empty if they are. */
+  problems: readonly string[];
+  /** Why the kernel cannot start onload_cp_server; null if it can. */
+  controlPlane: string | null;
+  nics: readonly { address: string; driver: string | null; interfaces: readonly string[] }[];
+}
+
 /** Containers that are looked into: about ten series each. */
 const MAX_CONTAINERS = 1000;
 /** A look that took long is followed by a pause of so many times its processor time: less than half a percent. */
@@ -47,20 +57,25 @@ export class PodMonitor {
     this.#metrics = metrics;
   }
 
-  /** What the last look found, as JSON for programs. */
-  text(): string {
+  /**
+   * What the last look found, as JSON for programs.
+   *
+   * @param node what is known of the node itself
+   */
+  text(node: NodeKnowledge): string {
     const containers = this.#found.map(({ holder, facts }) => ({
       ...holder,
       accelerated: isAccelerated(facts) ?? null,
       processes: facts.processes,
       stacks: facts.stacks,
+      stackIds: facts.stackIds,
       sockets: facts.sockets,
       interfaces: facts.interfaces,
       cut: facts.cut,
     }));
     const problem = this.#said;
     const at = this.#at === undefined ? null : new Date(this.#at).toISOString();
-    return `${JSON.stringify({ lookedAt: at, ...(problem === undefined ? {} : { problem }), containers })}\n`;
+    return `${JSON.stringify({ lookedAt: at, ...(problem === undefined ? {} : { problem }), node, containers })}\n`;
   }
 
   /** Looks until the signal is aborted. Never throws. */
