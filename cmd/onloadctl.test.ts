@@ -19,6 +19,7 @@ const COMMANDS = [
   "check",
   "status",
   "plan",
+  "doctor",
   "profile",
   "pause",
   "resume",

@@ -47,6 +47,10 @@ export const root: Subcommand = {
       summary: "Show what the operator would do next; changes nothing",
       load: async () => (await import("./plan.ts")).default,
     },
+    doctor: {
+      summary: "Say whether pods are accelerated, and if not, why not",
+      load: async () => (await import("./doctor.ts")).default,
+    },
     profile: {
       summary: "Show, check and convert Onload's profiles, without running them",
       load: async () => (await import("./profile.ts")).default,

@@ -3,12 +3,14 @@ import { expect, test } from "bun:test";
 import type { Subcommand } from "../internal/cli/command.ts";
 import buildImages from "./build-images.ts";
 import devicePlugin from "./device-plugin.ts";
+import doctor from "./doctor.ts";
 import manifests from "./manifests.ts";
 import profile from "./profile.ts";
 
 const parents: [string, Subcommand][] = [
   ["build-images", buildImages],
   ["device-plugin", devicePlugin],
+  ["doctor", doctor],
   ["manifests", manifests],
   ["profile", profile],
 ];

@@ -112,11 +112,26 @@ export interface Node extends KubeObject {
   };
 }
 
+/** Where a variable's value is from, unless it is there itself. */
+export interface EnvSource extends LocalObjectReference {
+  key?: string;
+  optional?: boolean;
+}
+
+/** A variable of a container's environment. */
+export interface EnvVar {
+  name: string;
+  value?: string;
+  valueFrom?: { configMapKeyRef?: EnvSource; [other: string]: unknown };
+}
+
 /** A container of a pod, as far as it is read. */
 export interface Container {
   name: string;
   image?: string;
   resources?: ResourceRequirements;
+  env?: EnvVar[];
+  envFrom?: { prefix?: string; configMapRef?: EnvSource; secretRef?: EnvSource }[];
   /** "Always" on an init container makes it a sidecar, which holds its resources for the pod's whole life. */
   restartPolicy?: string;
 }

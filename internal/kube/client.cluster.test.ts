@@ -16,9 +16,8 @@ import {
 } from "./errors.ts";
 import { Informer } from "./informer.ts";
 import type { KubeObject } from "../api/core.ts";
-import { CONFIG_MAPS } from "./testing/config-maps.ts";
 import { MODULES, ONLOADS, type Resource } from "../api/resources.ts";
-import { NODES, PODS, SERVICE_ACCOUNTS } from "./resource.ts";
+import { CONFIG_MAPS, NODES, PODS, SERVICE_ACCOUNTS } from "./resource.ts";
 import { eventually } from "./testing/eventually.ts";
 import { TcpProxy } from "./testing/tcp-proxy.ts";
 import { discover, serverVersion } from "./testing/discovery.ts";

@@ -9,8 +9,7 @@ import { referenceTo } from "./event.ts";
 import { EventRecorder } from "./events.ts";
 import { lead } from "./lease.ts";
 import type { KubeObject } from "../api/core.ts";
-import { CONFIG_MAPS } from "./testing/config-maps.ts";
-import { EVENTS, LEASES, NODES } from "./resource.ts";
+import { CONFIG_MAPS, EVENTS, LEASES, NODES } from "./resource.ts";
 
 let cluster: Cluster;
 let client: Client;

@@ -4,7 +4,7 @@ import { createLogger } from "../cli/log.ts";
 import { connect } from "./connect.ts";
 import { Informer } from "./informer.ts";
 import type { KubeObject } from "../api/core.ts";
-import { CONFIG_MAPS } from "./testing/config-maps.ts";
+import { CONFIG_MAPS } from "./resource.ts";
 import { eventually } from "./testing/eventually.ts";
 import { serverVersion } from "./testing/discovery.ts";
 

@@ -50,6 +50,7 @@ export const LEASES: Resource = {
   namespaced: true,
 };
 export const EVENTS = core("events", "Event");
+export const CONFIG_MAPS = core("configmaps", "ConfigMap");
 export const CUSTOM_RESOURCE_DEFINITIONS: Resource = {
   group: "apiextensions.k8s.io",
   version: "v1",

@@ -15,9 +15,8 @@ import {
 } from "../api/names.ts";
 import { silentLogger } from "../cli/log.ts";
 import { Informer } from "../kube/informer.ts";
-import { CONFIG_MAPS } from "../kube/testing/config-maps.ts";
 import { MODULES, ONLOADS } from "../api/resources.ts";
-import { DAEMON_SETS, NAMESPACES, NODES, PODS } from "../kube/resource.ts";
+import { CONFIG_MAPS, DAEMON_SETS, NAMESPACES, NODES, PODS } from "../kube/resource.ts";
 import { imagesOf, onloadSpec, OperatorCluster, PATIENCE_MS } from "./testing/operator-cluster.ts";
 
 setDefaultTimeout(600_000);

@@ -14,6 +14,7 @@ const LAYERS: Record<string, readonly string[]> = {
   manifests: ["api"],
   operator: ["controller", "kube", "api"],
   check: ["operator", "manifests", "kube", "api"],
+  doctor: ["check", "operator", "profiles", "acceleration", "kube", "api"],
   uninstall: ["operator", "manifests", "controller", "kube", "api"],
   acceleration: [],
   deviceplugin: ["acceleration", "probes", "api", "proto"],

@@ -8,7 +8,7 @@ import { silentLogger } from "../../cli/log.ts";
 import { connect } from "../connect.ts";
 import { Informer } from "../informer.ts";
 import type { KubeObject } from "../../api/core.ts";
-import { CONFIG_MAPS } from "./config-maps.ts";
+import { CONFIG_MAPS } from "../resource.ts";
 import { eventually } from "./eventually.ts";
 
 interface ConfigMap extends KubeObject {

@@ -4,8 +4,8 @@ import { FORCE_ANNOTATION, ONLOAD_RESOURCE } from "../../api/names.ts";
 import { parseQuantity } from "../../api/quantity.ts";
 import { isFinished, isTerminating } from "./pods.ts";
 
-/** Set by the kubelet on the mirror of a static pod. */
-const MIRROR_ANNOTATION = "kubernetes.io/config.mirror";
+/** Set by the kubelet on the mirror of a static pod, with the UID that it itself knows the pod by. */
+export const MIRROR_ANNOTATION = "kubernetes.io/config.mirror";
 
 /** A pod that holds amd.com/onload and has not finished. */
 export interface Holder {

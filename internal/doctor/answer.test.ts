@@ -1,0 +1,94 @@
+import { expect, test } from "bun:test";
+import { parseAnswer } from "./answer.ts";
+
+const CONTAINER = { namespace: "a", pod: "p", container: "c", podUid: "u" };
+
+test("an answer is read as the device plugin writes it", () => {
+  const text = JSON.stringify({
+    lookedAt: "2026-01-01T12:00:00.000Z",
+    node: {
+      healthy: false,
+      problems: ["No NIC"],
+      controlPlane: "no crictl",
+      nics: [{ address: "0000:3b:00.0", driver: null, interfaces: ["ens1"] }],
+    },
+    containers: [
+      {
+        ...CONTAINER,
+        accelerated: null,
+        processes: { mapped: 1 },
+        stacks: 2,
+        stackIds: [3, 4],
+        sockets: [{ kind: "tcp", accelerated: true, count: 2 }],
+        interfaces: [{ name: "eth0", driver: "virtual" }, { name: "net1" }],
+        cut: { processes: 0, descriptors: 1, tables: 0 },
+      },
+    ],
+  });
+  expect(parseAnswer(text)).toEqual({
+    lookedAt: Date.UTC(2026, 0, 1, 12),
+    problem: undefined,
+    node: {
+      healthy: false,
+      problems: ["No NIC"],
+      controlPlane: "no crictl",
+      nics: [{ address: "0000:3b:00.0", driver: undefined, interfaces: ["ens1"] }],
+    },
+    containers: [
+      {
+        ...CONTAINER,
+        accelerated: undefined,
+        processes: { mapped: 1 },
+        stacks: 2,
+        stackIds: [3, 4],
+        sockets: [{ kind: "tcp", accelerated: true, count: 2 }],
+        interfaces: [
+          { name: "eth0", driver: "virtual" },
+          { name: "net1", driver: undefined },
+        ],
+        cut: true,
+      },
+    ],
+  });
+});
+
+test("an answer of an older version lacks stacks' numbers and what the node is like", () => {
+  const { node, containers } = parseAnswer(JSON.stringify({ lookedAt: null, containers: [CONTAINER] }));
+  expect(node).toBeUndefined();
+  expect(containers[0]).toMatchObject({ stackIds: undefined, stacks: 0, processes: {} });
+});
+
+test("what is no answer is refused", () => {
+  for (const text of ["", "[]", "<html>", '{"containers":{}}', "null"]) expect(() => parseAnswer(text)).toThrow();
+});
+
+test("hostile answers have a bound, and no characters that a terminal obeys", () => {
+  const many = <T>(each: T, length = 100): T[] => Array.from({ length }, () => each);
+  const evil = "\u001b[2J\u202Ex";
+  const hostile = {
+    problem: evil + "y".repeat(100_000),
+    node: { problems: many(evil), nics: many({ address: evil, interfaces: many(evil) }), healthy: "yes" },
+    containers: Array.from({ length: 1100 }, () => ({
+      ...CONTAINER,
+      pod: evil,
+      processes: Object.fromEntries(many(0).map((_, i) => [`${evil}${i}`, -1])),
+      stacks: "9",
+      stackIds: many(evil),
+      sockets: many({ kind: evil, count: 1e99 }),
+      interfaces: many({ name: evil, driver: { a: 1 } }),
+    })),
+  };
+  const found = parseAnswer(JSON.stringify(hostile));
+  expect(found.containers).toHaveLength(1000);
+  const [first] = found.containers;
+  expect(first).toMatchObject({ stacks: 0, stackIds: [] });
+  expect(Object.values(first!.processes)).toEqual(Object.values(first!.processes).map(() => 0));
+  expect(first!.sockets).toHaveLength(64);
+  expect(found.problem!.length).toBeLessThanOrEqual(500);
+  expect(JSON.stringify({ ...found, containers: found.containers.slice(0, 5) })).not.toMatch(/\\u001b|\u202e/i);
+});
+
+test("containers without names, or with something else for one, are left out", () => {
+  const containers = [{ ...CONTAINER, pod: "" }, { ...CONTAINER, podUid: 1 }, null, [], CONTAINER];
+  expect(parseAnswer(JSON.stringify({ containers })).containers).toHaveLength(1);
+});

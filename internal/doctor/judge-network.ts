@@ -1,0 +1,79 @@
+/** The links of a container from its interfaces to its sockets. Pure. */
+import { ONLOAD_DRIVERS } from "../api/names.ts";
+import { firstFew } from "../cli/first-few.ts";
+import type { ContainerAnswer } from "./answer.ts";
+import { linkOf, type Link } from "./links.ts";
+
+/** Types of interfaces that Onload accelerates if what is below them is a NIC of its own. */
+const STACKED: ReadonlySet<string> = new Set(["macvlan", "ipvlan", "vlan", "bond"]);
+const MAX_NAMED = 8;
+
+/** @param nics names of the node's interfaces that Onload can use; undefined if they are not known */
+export function interfaceLink({ interfaces, accelerated }: ContainerAnswer, nics: readonly string[] | undefined): Link {
+  const link = linkOf("interface");
+  const text = firstFew(interfaces, MAX_NAMED, ({ name, driver }) => `${name} (${driver ?? "driver unknown"})`);
+  if (accelerated === true) return link("ok", text === "" ? "Sockets are accelerated" : text);
+  if (interfaces.length === 0) return link("unknown", "None was seen yet", "Ask again in 30 s");
+  const of = (kinds: ReadonlySet<string>): string[] =>
+    interfaces.flatMap(({ name, driver }) => (driver !== undefined && kinds.has(driver) ? [name] : []));
+  if (of(ONLOAD_DRIVERS).length > 0) return link("ok", text);
+  const [stacked] = of(STACKED);
+  if (stacked !== undefined) {
+    const known = nics === undefined || nics.length === 0 ? "" : `: ${firstFew(nics, MAX_NAMED)}`;
+    return link(
+      "unknown",
+      `${text}; on which NIC ${stacked} lies cannot be seen from the pod`,
+      `Its network's master must be one of the node's interfaces that Onload can use${known}`,
+    );
+  }
+  if (interfaces.some(({ driver }) => driver === undefined)) return link("unknown", text);
+  return link(
+    "failed",
+    `${text}; none is of a NIC that Onload can use`,
+    "Attach one: see onloadctl manifests sample networks. Onload takes veth only with its module's parameter oo_accelerate_veth",
+  );
+}
+
+/** @param hasLibrary whether any process has Onload's library */
+export function stacksLink({ stacks, stackIds, sockets }: ContainerAnswer, hasLibrary: boolean): Link {
+  const link = linkOf("stacks");
+  if (stacks > 0) {
+    const ids = stackIds === undefined ? "" : `: ${firstFew(stackIds, MAX_NAMED)}`;
+    return link("ok", `${stacks}${ids}`);
+  }
+  if (!hasLibrary) return link("failed", "None, because no process has Onload's library");
+  if (!sockets.some(({ kind }) => kind !== "loopback")) return link("unknown", "None: no socket has been opened yet");
+  return link(
+    "failed",
+    "None, although there are sockets",
+    "Set EF_NO_FAIL=0 and EF_LOG_VIA_IOCTL=0 in the pod: then the program says why Onload makes none",
+  );
+}
+
+/** @param hasLibrary whether any process has Onload's library */
+export function socketsLink({ sockets, cut }: ContainerAnswer, hasLibrary: boolean): Link {
+  const link = linkOf("sockets");
+  const text = (accelerated: boolean): string =>
+    sockets
+      .filter((each) => each.accelerated === accelerated && each.kind !== "loopback" && each.count > 0)
+      .map(({ kind, count }) => `${count} ${kind}`)
+      .join(", ");
+  const [onload, kernel] = [text(true), text(false)];
+  const rest = cut ? " (not everything was looked at)" : "";
+  if (onload !== "" && kernel === "") return link("ok", `accelerated: ${onload}${rest}`);
+  if (onload !== "") {
+    return link(
+      "warning",
+      `accelerated: ${onload}; of the kernel: ${kernel}${rest}`,
+      "Sockets to addresses behind other interfaces are the kernel's: see onloadctl stack POD netstat",
+    );
+  }
+  if (kernel === "" || cut) return link("unknown", `No socket beyond the loopback${rest || " yet"}`);
+  return link(
+    "failed",
+    `all of the kernel: ${kernel}`,
+    hasLibrary
+      ? "Bind or route them by an interface that Onload can use; EF_NO_FAIL=0 makes Onload fail instead of falling back"
+      : "See library",
+  );
+}

@@ -1,0 +1,176 @@
+/** The chain of one pod, from its request to its sockets. Pure. */
+import type { Container, ContainerStatus, DeepReadonly, Pod } from "../api/core.ts";
+import { ONLOAD_RESOURCE } from "../api/names.ts";
+import { firstFew } from "../cli/first-few.ts";
+import { parseTime } from "../kube/times.ts";
+import { holdsOnload, MIRROR_ANNOTATION } from "../operator/cache/holders.ts";
+import { isFinished } from "../operator/cache/pods.ts";
+import { checkSettings } from "../profiles/check.ts";
+import type { ContainerAnswer } from "./answer.ts";
+import type { NodeFacts, PodFacts } from "./facts.ts";
+import { libraryLink } from "./judge-library.ts";
+import { interfaceLink, socketsLink, stacksLink } from "./judge-network.ts";
+import { nicNames, nodeLinks, NOT_REACHED } from "./judge-node.ts";
+import { linkOf, worstVerdict, type Link, type LinkName } from "./links.ts";
+import type { ContainerSettings } from "./settings.ts";
+
+const MAX_NAMED = 5;
+
+/**
+ * All links of a pod; after one without which there can be no other, no more.
+ *
+ * @param now milliseconds since the epoch
+ */
+export function podLinks(facts: PodFacts, now: number): Link[] {
+  const { pod, node } = facts;
+  const requested = requestedLink(pod);
+  if (requested.verdict === "failed") return [requested];
+  const settings = settingsLink(facts.settings);
+  const first = [requested, scheduledLink(facts)];
+  if (node === undefined) return [...first, settings];
+  return [...first, admittedLink(facts), ...nodeLinks(node, now), ...processLinks(pod, node), settings];
+}
+
+/** Containers that ask for Onload. */
+export function holdingContainers({ spec }: DeepReadonly<Pod>): DeepReadonly<Container>[] {
+  const all = [...(spec?.containers ?? []), ...(spec?.initContainers ?? [])];
+  return all.filter((container) => holdsOnload({ spec: { containers: [container] } } as unknown as DeepReadonly<Pod>));
+}
+
+function requestedLink(pod: DeepReadonly<Pod>): Link {
+  const link = linkOf("requested");
+  const holding = holdingContainers(pod);
+  if (holding.length > 0) {
+    const text = ({ name, resources }: (typeof holding)[number]): string =>
+      `${name}: ${resources?.limits?.[ONLOAD_RESOURCE] ?? resources?.requests?.[ONLOAD_RESOURCE]}`;
+    return link("ok", firstFew(holding, MAX_NAMED, text));
+  }
+  return link(
+    "failed",
+    `No container asks for ${ONLOAD_RESOURCE}`,
+    `Set resources.limits "${ONLOAD_RESOURCE}": 1 in the container that runs the program`,
+  );
+}
+
+function scheduledLink({ pod, events }: PodFacts): Link {
+  const link = linkOf("scheduled");
+  if (pod.spec?.nodeName) return link("ok", `To node ${pod.spec.nodeName}`);
+  const condition = pod.status?.conditions?.find(({ type, status }) => type === "PodScheduled" && status === "False");
+  const event = "value" in events ? events.value.find(({ reason }) => reason === "FailedScheduling") : undefined;
+  const why = event?.message ?? condition?.message;
+  if (why === undefined) return link("warning", "The scheduler has not said anything about it yet", "Wait");
+  const todo = why.includes(`Insufficient ${ONLOAD_RESOURCE}`)
+    ? "Nodes have no device left, or none: see onloadctl doctor node and spec.devicePlugin.maxPodsPerNode"
+    : "Correct what the scheduler says";
+  return link("failed", `Not to any node: ${why}`, todo);
+}
+
+function admittedLink({ pod, events }: PodFacts): Link {
+  const link = linkOf("admitted");
+  const { phase, reason, message, containerStatuses = [], initContainerStatuses = [] } = pod.status ?? {};
+  const statuses = [...initContainerStatuses, ...containerStatuses];
+  if (phase === "Failed" && reason !== undefined && !statuses.some(({ containerID }) => containerID)) {
+    const todo = "A controller makes another pod; delete this one. See the link devices for what is wrong now";
+    return link("failed", `The kubelet refused it: ${reason}: ${message ?? eventText(events, reason)}`, todo);
+  }
+  if (isFinished(pod)) {
+    return link(
+      "warning",
+      `It has ended${phase === undefined ? "" : ` (${phase})`}`,
+      "Only what runs can be looked into",
+    );
+  }
+  if (phase === "Running") return link("ok", "It runs");
+  const waiting = statuses.find(isWaiting)?.state?.waiting;
+  const why =
+    waiting?.reason === undefined ? "" : `: ${waiting.reason}${waiting.message ? `: ${waiting.message}` : ""}`;
+  return link("warning", `It has not been started${why}`, "See kubectl describe pod");
+}
+
+function isWaiting({ state }: DeepReadonly<ContainerStatus>): boolean {
+  return state?.waiting !== undefined;
+}
+
+function eventText(events: PodFacts["events"], wanted: string): string {
+  const found = "value" in events ? events.value.find(({ reason }) => reason === wanted) : undefined;
+  return found?.message ?? "";
+}
+
+const PROCESS_LINKS: readonly LinkName[] = ["library", "interface", "stacks", "sockets"];
+
+/** What is to be seen of the pod's processes. */
+function processLinks(pod: DeepReadonly<Pod>, node: NodeFacts): Link[] {
+  const { asked, rollout } = node;
+  const unknown = (seen: string, todo = ""): Link[] => PROCESS_LINKS.map((name) => linkOf(name)("unknown", seen, todo));
+  if (isFinished(pod)) return unknown("The pod has ended");
+  if (asked === "none" || "problem" in asked) return unknown(NOT_REACHED);
+  const found = containersOf(pod, asked.value.containers);
+  if (found.length === 0) {
+    const started = parseTime(pod.metadata.creationTimestamp) ?? 0;
+    const isYoung = asked.value.lookedAt === undefined || asked.value.lookedAt < started + YOUNG_MS;
+    return isYoung
+      ? unknown("The node has not looked into the pod since it was started", "Ask again in 30 s")
+      : unknown("The device plugin does not know the pod", "See the log of the container device-plugin");
+  }
+  const nics = nicNames(node);
+  const setPreload = "value" in rollout ? rollout.value?.setPreload : undefined;
+  const links = found.map((container) => {
+    const hasLibrary = (container.processes["mapped"] ?? 0) > 0;
+    return [
+      libraryLink(container, setPreload),
+      interfaceLink(container, nics),
+      stacksLink(container, hasLibrary),
+      socketsLink(container, hasLibrary),
+    ];
+  });
+  return PROCESS_LINKS.map((linkName, i) =>
+    merged(
+      linkName,
+      found,
+      links.map((each) => each[i]!),
+    ),
+  );
+}
+
+/** The containers of a pod among those of a node. The kubelet knows a static pod by another UID than the API server. */
+export function containersOf<C extends Pick<ContainerAnswer, "namespace" | "pod" | "podUid">>(
+  { metadata }: DeepReadonly<Pod>,
+  all: readonly C[],
+): C[] {
+  const uids = [metadata.uid, metadata.annotations?.[MIRROR_ANNOTATION]];
+  return all.filter(
+    ({ namespace, pod, podUid }) => namespace === metadata.namespace && pod === metadata.name && uids.includes(podUid),
+  );
+}
+
+/** A look may have begun before the kubelet had told of the pod. */
+const YOUNG_MS = 60_000;
+
+/** One link of several containers, each named if there is more than one. */
+function merged(name: LinkName, containers: readonly ContainerAnswer[], links: readonly Link[]): Link {
+  const [first] = links;
+  if (links.length === 1) return first!;
+  const seen = firstFew(
+    links.map((each, i) => `${containers[i]!.container}: ${each.seen}`),
+    MAX_NAMED,
+  );
+  const todo = [...new Set(links.map((each) => each.todo).filter((text) => text !== ""))].join("; ");
+  return linkOf(name)(worstVerdict(links.map(({ verdict }) => verdict)), seen, todo);
+}
+
+/** EF_ variables that Onload does not know or that make no sense together. */
+function settingsLink(all: readonly ContainerSettings[]): Link {
+  const link = linkOf("settings");
+  const problems = all.flatMap(({ container, settings }) =>
+    checkSettings(settings).map(({ name, message }) => `${all.length > 1 ? `${container}: ` : ""}${name}: ${message}`),
+  );
+  const unread = [...new Set(all.flatMap((each) => each.unread))];
+  const notRead = unread.length === 0 ? "" : `not read: ${firstFew(unread, MAX_NAMED)}`;
+  const count = all.reduce((total, { settings }) => total + Object.keys(settings).length, 0);
+  if (problems.length > 0) {
+    const seen = [firstFew(problems, MAX_NAMED), notRead].filter((text) => text !== "").join("; ");
+    return link("warning", seen, "Correct them: Onload goes on with other values than those that were meant");
+  }
+  if (notRead !== "") return link("unknown", `${count} EF_ variables, nothing wrong; ${notRead}`);
+  return link("ok", count === 0 ? "No EF_ variables" : `${count} EF_ variables, nothing wrong`);
+}

@@ -1,0 +1,495 @@
+/** Every verdict of every link, by what was seen. */
+import { describe, expect, test } from "bun:test";
+import type { PodFacts } from "./facts.ts";
+import { nicsLink, nodeLinks, podsLink } from "./judge-node.ts";
+import { podLinks } from "./judge-pod.ts";
+import { worstLink, type LinkName } from "./links.ts";
+import {
+  answer,
+  answering,
+  container,
+  NOW,
+  nodeFacts,
+  podFacts,
+  podObject,
+  rollout,
+  running,
+} from "./testing/facts.ts";
+
+/** `verdict: seen -> to do` of one link of a pod. */
+function linkIn(name: LinkName, facts: PodFacts): string {
+  const link = podLinks(facts, NOW).find((each) => each.link === name);
+  return link === undefined ? "none" : `${link.verdict}: ${link.seen}${link.todo === "" ? "" : ` -> ${link.todo}`}`;
+}
+
+const READY = { state: "Ready", version: "9.2.0", wanted: "9.2.0", why: "", failed: false };
+const kernel = {
+  stacks: 0,
+  stackIds: [],
+  accelerated: false,
+  sockets: [{ kind: "tcp", accelerated: false, count: 2 }],
+};
+
+test("a chain without a fault, in order", () => {
+  const links = podLinks(podFacts(), NOW);
+  expect(links.map(({ link, verdict, seen }) => `${link} ${verdict}: ${seen}`)).toEqual([
+    "requested ok: app: 1",
+    "scheduled ok: To node worker-1",
+    "admitted ok: It runs",
+    "node ok: Onload onload-runtime/onload: Ready with version 9.2.0",
+    "versions ok: Kernel module 9.2.0, library 9.2.0",
+    "devices ok: 100 amd.com/onload allocatable",
+    "plugin ok: It looked into processes 12s ago",
+    "control plane ok: The kernel can start onload_cp_server",
+    "library ok: 2 of 2 processes have Onload's library",
+    "interface ok: net1 (sfc)",
+    "stacks ok: 1: 3",
+    "sockets ok: accelerated: 4 tcp",
+    "settings ok: No EF_ variables",
+  ]);
+  expect(worstLink(links)).toBeUndefined();
+});
+
+/** What is different, the link, and how what is said of it begins, or what it has in it. */
+const CASES: [string, LinkName, PodFacts, string | RegExp][] = [
+  [
+    "no container asks",
+    "requested",
+    podFacts({ pod: podObject(undefined, { containers: [{ name: "app" }] }) }),
+    /^failed: No container asks for amd.com\/onload -> Set resources.limits/,
+  ],
+  [
+    "the scheduler has no device",
+    "scheduled",
+    podFacts({
+      pod: podObject({ phase: "Pending" }, { nodeName: "" }),
+      node: undefined,
+      events: { value: [{ reason: "FailedScheduling", message: "0/3 nodes: 3 Insufficient amd.com/onload." }] },
+    }),
+    /^failed: Not to any node: 0\/3 nodes: 3 Insufficient.*maxPodsPerNode/,
+  ],
+  [
+    "the scheduler has another reason, and events may not be read",
+    "scheduled",
+    podFacts({
+      pod: podObject(
+        { phase: "Pending", conditions: [{ type: "PodScheduled", status: "False", message: "0/3: taints" }] },
+        { nodeName: "" },
+      ),
+      node: undefined,
+      events: { problem: "forbidden" },
+    }),
+    "failed: Not to any node: 0/3: taints -> Correct what the scheduler says",
+  ],
+  [
+    "the scheduler says nothing",
+    "scheduled",
+    podFacts({ pod: podObject({ phase: "Pending" }, { nodeName: "" }), node: undefined }),
+    /^warning: The scheduler has not said anything/,
+  ],
+  [
+    "the kubelet refuses",
+    "admitted",
+    podFacts({ pod: podObject({ phase: "Failed", reason: "UnexpectedAdmissionError", message: "none left" }) }),
+    /^failed: The kubelet refused it: UnexpectedAdmissionError: none left -> A controller/,
+  ],
+  [
+    "it has ended",
+    "admitted",
+    podFacts({ pod: podObject({ phase: "Succeeded" }) }),
+    /^warning: It has ended \(Succeeded\)/,
+  ],
+  [
+    "its image is missing",
+    "admitted",
+    podFacts({
+      pod: podObject({
+        phase: "Pending",
+        containerStatuses: [{ name: "app", state: { waiting: { reason: "ErrImagePull", message: "no such" } } }],
+      }),
+    }),
+    /^warning: It has not been started: ErrImagePull: no such ->/,
+  ],
+  [
+    "it is not started",
+    "admitted",
+    podFacts({ pod: podObject({ phase: "Pending" }) }),
+    /^warning: It has not been started ->/,
+  ],
+  ["no such node", "node", podFacts({ node: nodeFacts({ node: { value: undefined } }) }), /^failed: There is no node/],
+  [
+    "resources may not be read",
+    "node",
+    podFacts({ node: nodeFacts({ rollout: { problem: "Not allowed" } }) }),
+    /^unknown: Not allowed -> Bind/,
+  ],
+  [
+    "no Onload has it",
+    "node",
+    podFacts({ node: nodeFacts({ rollout: { value: undefined } }) }),
+    /^failed: No Onload resource selects node "worker-1"/,
+  ],
+  [
+    "it has failed",
+    "node",
+    podFacts({
+      node: nodeFacts({
+        rollout: {
+          value: rollout({ status: { ...READY, state: "LoadingOnload", why: "the image is missing", failed: true } }),
+        },
+      }),
+    }),
+    /^failed: Onload .*: LoadingOnload: the image is missing -> Correct this/,
+  ],
+  [
+    "it is on its way",
+    "node",
+    podFacts({
+      node: nodeFacts({ rollout: { value: rollout({ status: { ...READY, state: "Draining", why: "waits" } }) } }),
+    }),
+    /^warning: .*: Draining: waits -> Wait/,
+  ],
+  [
+    "it is Ready, and something is to be known",
+    "node",
+    podFacts({ node: nodeFacts({ rollout: { value: rollout({ status: { ...READY, why: "a taint" } }) } }) }),
+    "warning: Onload onload-runtime/onload: Ready: a taint",
+  ],
+  [
+    "the node is away",
+    "node",
+    podFacts({ node: nodeFacts({ node: { value: { ready: false, allocatable: 100 } } }) }),
+    /^failed: The node is not Ready/,
+  ],
+  [
+    "no module",
+    "versions",
+    podFacts({ node: nodeFacts({ rollout: { value: rollout({ module: undefined }) } }) }),
+    /^failed: Kernel module not loaded, library 9.2.0/,
+  ],
+  [
+    "no library",
+    "versions",
+    podFacts({ node: nodeFacts({ rollout: { value: rollout({ library: undefined }) } }) }),
+    /^failed: Kernel module 9.2.0, library not installed/,
+  ],
+  [
+    "two versions",
+    "versions",
+    podFacts({ node: nodeFacts({ rollout: { value: rollout({ module: "9.1.0" }) } }) }),
+    /^failed: Kernel module 9.1.0, library 9.2.0 -> Onload refuses/,
+  ],
+  ["unknown versions", "versions", podFacts({ node: nodeFacts({ rollout: { problem: "x" } }) }), /^unknown/],
+  [
+    "no devices",
+    "devices",
+    podFacts({
+      node: nodeFacts({
+        node: { value: { ready: true, allocatable: 0 } },
+        asked: { value: answer({ node: { ...answer().node!, healthy: false, problems: ["No NIC", "No module"] } }) },
+      }),
+    }),
+    /^failed: The node offers no amd.com\/onload: No NIC; No module ->/,
+  ],
+  [
+    "no devices, as its log says",
+    "devices",
+    podFacts({
+      node: nodeFacts({
+        rollout: { value: rollout({ refusal: "the library is missing" }) },
+        node: { value: { ready: true, allocatable: 0 } },
+        asked: { problem: "x", todo: "" },
+      }),
+    }),
+    /^failed: The node offers no amd.com\/onload: the library is missing ->/,
+  ],
+  [
+    "devices that are lost just now",
+    "devices",
+    podFacts({ node: answering({ node: { ...answer().node!, healthy: false, problems: ["gone"] } }) }),
+    "failed: They are being withdrawn: gone",
+  ],
+  [
+    "nodes may not be read",
+    "devices",
+    podFacts({ node: nodeFacts({ node: { problem: "Not allowed" } }) }),
+    "ok: The device plugin offers them",
+  ],
+  [
+    "neither nodes nor the plugin",
+    "devices",
+    podFacts({ node: nodeFacts({ node: { problem: "Not allowed" }, asked: { problem: "x", todo: "" } }) }),
+    /^unknown: Not allowed ->/,
+  ],
+  [
+    "no plugin",
+    "plugin",
+    podFacts({ node: nodeFacts({ asked: "none" }) }),
+    /^failed: The node has no pod of the device plugin/,
+  ],
+  [
+    "a right is missing",
+    "plugin",
+    podFacts({ node: nodeFacts({ asked: { problem: "Not allowed: get pods/proxy", todo: "Bind" } }) }),
+    "unknown: Not allowed: get pods/proxy -> Bind",
+  ],
+  [
+    "the plugin cannot look",
+    "plugin",
+    podFacts({ node: answering({ problem: "no kubelet" }) }),
+    /^warning: no kubelet ->/,
+  ],
+  [
+    "the plugin has not looked",
+    "plugin",
+    podFacts({ node: answering({ lookedAt: undefined }) }),
+    /^unknown: It has not looked/,
+  ],
+  [
+    "the plugin looked long ago",
+    "plugin",
+    podFacts({ node: answering({ lookedAt: NOW - 3_600_000 }) }),
+    /^warning: It looked into processes 60m ago/,
+  ],
+  [
+    "an older plugin",
+    "control plane",
+    podFacts({ node: answering({ node: undefined }) }),
+    /^unknown: The device plugin is of an older version/,
+  ],
+  [
+    "no control plane server",
+    "control plane",
+    podFacts({ node: answering({ node: { ...answer().node!, controlPlane: "no crictl" } }) }),
+    "failed: no crictl -> See the log of the container onload-worker",
+  ],
+  ["the plugin was not asked", "control plane", podFacts({ node: nodeFacts({ asked: "none" }) }), /^unknown/],
+  [
+    "musl",
+    "library",
+    podFacts({ node: running({ processes: { musl: 1 } }) }),
+    /^failed: 0 of 1 .*; 1 use the C library musl.*GNU C library$/,
+  ],
+  [
+    "static",
+    "library",
+    podFacts({ node: running({ processes: { static: 3 } }) }),
+    /^failed: 0 of 3 .*; 3 are linked statically/,
+  ],
+  ["secure", "library", podFacts({ node: running({ processes: { secure: 1 } }) }), /^failed: .*setuid.*Take the mode/],
+  [
+    "preload lost",
+    "library",
+    podFacts({ node: running({ processes: { preload_missing: 1 } }) }),
+    /^failed: .*started without LD_PRELOAD -> Leave LD_PRELOAD alone/,
+  ],
+  [
+    "preload not wanted",
+    "library",
+    podFacts({
+      node: { ...running({ processes: { preload_missing: 1 } }), rollout: { value: rollout({ setPreload: false }) } },
+    }),
+    /-> Start the program by the onload script/,
+  ],
+  [
+    "preload replaced",
+    "library",
+    podFacts({ node: running({ processes: { preload_replaced: 1 } }) }),
+    /^failed: .*another LD_PRELOAD/,
+  ],
+  ["not loaded", "library", podFacts({ node: running({ processes: { not_loaded: 1 } }) }), /^failed: .*ld\.so/],
+  [
+    "unreadable",
+    "library",
+    podFacts({ node: running({ processes: { unreadable: 1 } }) }),
+    /^unknown: .*cannot be looked into/,
+  ],
+  [
+    "a later version's word",
+    "library",
+    podFacts({ node: running({ processes: { constructor: 1 } }) }),
+    /^failed: .*do not have it: constructor/,
+  ],
+  [
+    "some have it",
+    "library",
+    podFacts({ node: running({ processes: { mapped: 1, static: 1 } }) }),
+    /^warning: 1 of 2 /,
+  ],
+  ["no process", "library", podFacts({ node: running({ processes: {} }) }), /^unknown: No process/],
+  [
+    "only veth",
+    "interface",
+    podFacts({ node: running({ ...kernel, interfaces: [{ name: "eth0", driver: "virtual" }] }) }),
+    /^failed: eth0 \(virtual\); none is of a NIC.*sample networks/,
+  ],
+  [
+    "veth that is accelerated",
+    "interface",
+    podFacts({ node: running({ interfaces: [{ name: "eth0", driver: "virtual" }] }) }),
+    "ok: eth0 (virtual)",
+  ],
+  [
+    "macvlan",
+    "interface",
+    podFacts({ node: running({ ...kernel, interfaces: [{ name: "net1", driver: "macvlan" }] }) }),
+    /^unknown: net1 \(macvlan\); on which NIC net1 lies .*can use: ens1f0$/,
+  ],
+  [
+    "a driver that cannot be told",
+    "interface",
+    podFacts({ node: running({ ...kernel, interfaces: [{ name: "x", driver: undefined }] }) }),
+    /^unknown: x \(driver unknown\)/,
+  ],
+  ["no interface", "interface", podFacts({ node: running({ ...kernel, interfaces: [] }) }), /^unknown: None was seen/],
+  [
+    "no stack without library",
+    "stacks",
+    podFacts({ node: running({ ...kernel, processes: { musl: 1 } }) }),
+    "failed: None, because no process has Onload's library",
+  ],
+  ["no stack yet", "stacks", podFacts({ node: running({ ...kernel, sockets: [] }) }), /^unknown: None: no socket/],
+  [
+    "no stack",
+    "stacks",
+    podFacts({ node: running(kernel) }),
+    /^failed: None, although there are sockets -> Set EF_NO_FAIL=0/,
+  ],
+  ["stacks of an older plugin", "stacks", podFacts({ node: running({ stacks: 2, stackIds: undefined }) }), "ok: 2"],
+  [
+    "only sockets of the kernel",
+    "sockets",
+    podFacts({ node: running(kernel) }),
+    /^failed: all of the kernel: 2 tcp -> Bind or route/,
+  ],
+  [
+    "and no library",
+    "sockets",
+    podFacts({ node: running({ ...kernel, processes: { musl: 1 } }) }),
+    "failed: all of the kernel: 2 tcp -> See library",
+  ],
+  [
+    "both",
+    "sockets",
+    podFacts({
+      node: running({
+        sockets: [
+          { kind: "tcp", accelerated: true, count: 1 },
+          { kind: "os_sock", accelerated: false, count: 3 },
+          { kind: "loopback", accelerated: false, count: 9 },
+        ],
+      }),
+    }),
+    /^warning: accelerated: 1 tcp; of the kernel: 3 os_sock ->/,
+  ],
+  [
+    "only the loopback",
+    "sockets",
+    podFacts({ node: running({ ...kernel, sockets: [{ kind: "loopback", accelerated: false, count: 9 }] }) }),
+    "unknown: No socket beyond the loopback yet",
+  ],
+  [
+    "not all was looked at",
+    "sockets",
+    podFacts({ node: running({ ...kernel, cut: true }) }),
+    /^unknown: .*not everything/,
+  ],
+  [
+    "it was not asked",
+    "library",
+    podFacts({ node: nodeFacts({ asked: { problem: "x", todo: "" } }) }),
+    /^unknown: Only the device plugin knows/,
+  ],
+  ["the pod has ended", "sockets", podFacts({ pod: podObject({ phase: "Failed" }) }), "unknown: The pod has ended"],
+  [
+    "a pod of the same name before",
+    "library",
+    podFacts({ node: running({ podUid: "another" }) }),
+    /^unknown: The device plugin does not know the pod/,
+  ],
+  [
+    "a pod that is new",
+    "library",
+    podFacts({ node: answering({ containers: [], lookedAt: Date.UTC(2026, 0, 1, 0, 0, 20) }) }),
+    /^unknown: The node has not looked into the pod since/,
+  ],
+  [
+    "settings",
+    "settings",
+    podFacts({ settings: [{ container: "app", settings: { EF_POL_USEC: "1" }, unread: ['Secret "s"'] }] }),
+    /^warning: EF_POL_USEC: Onload does not know it: did you mean EF_POLL_USEC\?; not read: Secret "s"/,
+  ],
+  [
+    "settings that cannot be read",
+    "settings",
+    podFacts({ settings: [{ container: "app", settings: { EF_POLL_USEC: "1" }, unread: ['Secret "s"'] }] }),
+    'unknown: 1 EF_ variables, nothing wrong; not read: Secret "s"',
+  ],
+  [
+    "settings without a fault",
+    "settings",
+    podFacts({ settings: [{ container: "app", settings: { EF_POLL_USEC: "1" }, unread: [] }] }),
+    "ok: 1 EF_ variables, nothing wrong",
+  ],
+];
+describe("a link", () => {
+  test.each(CASES)("%s: %s", (_what, name, facts, expected) => {
+    if (typeof expected === "string") expect(linkIn(name, facts)).toBe(expected);
+    else expect(linkIn(name, facts)).toMatch(expected);
+  });
+});
+
+test("of several containers, each is named, and the worst counts", () => {
+  const containers = [container(), container({ container: "feed", processes: { static: 1 } })];
+  expect(linkIn("library", podFacts({ node: answering({ containers }) }))).toMatch(
+    /^failed: app: 2 of 2 processes .*, feed: 0 of 1 processes/,
+  );
+});
+
+test("a static pod is known by the kubelet's UID", () => {
+  const pod = podObject();
+  pod.metadata.annotations = { "kubernetes.io/config.mirror": "static-uid" };
+  expect(linkIn("library", podFacts({ pod, node: running({ podUid: "static-uid" }) }))).toStartWith("ok: ");
+});
+
+describe("a node", () => {
+  test("has links of its own", () => {
+    const facts = nodeFacts();
+    const links = [...nodeLinks(facts, NOW), nicsLink(facts), podsLink(facts)];
+    expect(links.map(({ link, verdict }) => `${link} ${verdict}`)).toEqual([
+      "node ok",
+      "versions ok",
+      "devices ok",
+      "plugin ok",
+      "control plane ok",
+      "NICs ok",
+      "pods ok",
+    ]);
+    expect(links.slice(-2).map(({ seen }) => seen)).toEqual([
+      "0000:3b:00.0 sfc ens1f0",
+      "accelerated: trading/trader-0",
+    ]);
+  });
+  const nic = { address: "0000:3b:00.0", interfaces: [] };
+  test.each([
+    ["another driver", answering({ node: { ...answer().node!, nics: [{ ...nic, driver: "vfio-pci" }] } }), "failed"],
+    ["no driver", answering({ node: { ...answer().node!, nics: [{ ...nic, driver: undefined }] } }), "failed"],
+    ["no NIC", answering({ node: { ...answer().node!, nics: [] } }), "failed"],
+    ["an older plugin", answering({ node: undefined }), "unknown"],
+    ["no plugin", nodeFacts({ asked: "none" }), "unknown"],
+  ])("NICs: %s", (_what, facts, verdict) => {
+    expect(nicsLink(facts).verdict).toBe(verdict as never);
+  });
+  test.each([
+    ["none", answering({ containers: [] }), "ok: None holds amd.com/onload"],
+    [
+      "on the kernel",
+      answering({ containers: [container({ accelerated: false }), container({ pod: "b", accelerated: undefined })] }),
+      "warning: on the kernel: trading/trader-0; without sockets: trading/b",
+    ],
+    ["not asked", nodeFacts({ asked: "none" }), /^unknown/],
+  ])("pods: %s", (_what, facts, expected) => {
+    const { verdict, seen } = podsLink(facts);
+    expect(`${verdict}: ${seen}`).toMatch(expected);
+  });
+});

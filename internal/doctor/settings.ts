@@ -1,0 +1,60 @@
+/** The EF_ variables that a container's spec gives it. Pure. */
+import type { Container, DeepReadonly } from "../api/core.ts";
+import type { Read } from "../check/cluster.ts";
+
+/** What is known of a container's EF_ variables. */
+export interface ContainerSettings {
+  container: string;
+  settings: Record<string, string>;
+  /** What may give others or other values, and was not read: `Secret "a"`. */
+  unread: string[];
+}
+
+/** The data of a ConfigMap; undefined if there is none of that name. */
+export type ConfigMapData = Read<Readonly<Record<string, string>> | undefined>;
+
+const PREFIX = "EF_";
+
+/** Names of the ConfigMaps that containers may have EF_ variables from. */
+export function configMapsOf(containers: readonly DeepReadonly<Container>[]): string[] {
+  const names = containers.flatMap(({ env = [], envFrom = [] }) => [
+    ...envFrom.map(({ configMapRef }) => configMapRef?.name),
+    ...env.filter(({ name }) => name.startsWith(PREFIX)).map(({ valueFrom }) => valueFrom?.configMapKeyRef?.name),
+  ]);
+  return [...new Set(names.filter((name) => name !== undefined && name !== ""))] as string[];
+}
+
+/**
+ * The variables as the kubelet sets them: those of envFrom in their order, and then those of env.
+ *
+ * @param configMaps by name: those of {@link configMapsOf}
+ */
+export function settingsOf(
+  container: DeepReadonly<Container>,
+  configMaps: ReadonlyMap<string, ConfigMapData>,
+): ContainerSettings {
+  const settings: Record<string, string> = {};
+  const unread = new Set<string>();
+  const dataOf = (name: string): Readonly<Record<string, string>> => {
+    const read = configMaps.get(name) ?? { problem: "" };
+    if ("problem" in read) unread.add(`ConfigMap "${name}"`);
+    return "problem" in read ? {} : (read.value ?? {});
+  };
+  for (const { prefix = "", configMapRef, secretRef } of container.envFrom ?? []) {
+    if (secretRef?.name !== undefined) unread.add(`Secret "${secretRef.name}"`);
+    for (const [key, value] of Object.entries(configMapRef?.name === undefined ? {} : dataOf(configMapRef.name))) {
+      if (`${prefix}${key}`.startsWith(PREFIX)) settings[`${prefix}${key}`] = value;
+    }
+  }
+  for (const { name, value, valueFrom } of container.env ?? []) {
+    if (!name.startsWith(PREFIX)) continue;
+    const { name: map, key = "" } = valueFrom?.configMapKeyRef ?? {};
+    delete settings[name];
+    if (map !== undefined) {
+      const data = dataOf(map);
+      if (Object.hasOwn(data, key)) settings[name] = data[key]!;
+    } else if (valueFrom !== undefined || value?.includes("$(") === true) unread.add(`variable ${name}`);
+    else settings[name] = value ?? "";
+  }
+  return { container: container.name, settings, unread: [...unread] };
+}
