@@ -1,4 +1,4 @@
-import { ONLOAD_GROUP, ONLOAD_KIND } from "../internal/api/names.ts";
+import { devicePluginName, ONLOAD_GROUP, ONLOAD_KIND } from "../internal/api/names.ts";
 import { clusterArgs, commonArgs, defineSubcommand } from "../internal/cli/command.ts";
 import { UsageError } from "../internal/cli/errors.ts";
 import { jsonText, printData, standardError, standardOutput, type Line } from "../internal/cli/output.ts";
@@ -9,14 +9,21 @@ import { EXIT_CODES, worstOf, type Health } from "../internal/operator/view/heal
 import { drawLive } from "../internal/operator/view/live.ts";
 import { Session } from "../internal/operator/view/session.ts";
 import type { Serving } from "../internal/operator/view/serving.ts";
-import { describeStatus, statusLines, withNodes, type ResourceStatus } from "../internal/operator/view/status-view.ts";
+import { AccelerationCounts } from "../internal/doctor/accelerated.ts";
+import {
+  describeStatus,
+  statusLines,
+  withNodes,
+  type Accelerated,
+  type ResourceStatus,
+} from "../internal/operator/view/status-view.ts";
 import { untilReady } from "../internal/operator/view/until-ready.ts";
 import { namespaceOf, outputArg, resourceArgs } from "./shared/resources.ts";
 
 export default defineSubcommand({
   summary: "Show what each Onload resource and node is doing, and why",
   description:
-    "For each resource: version, nodes and the most important condition. For each node: version, state, step, since when, and why. This is computed as in the operator, from the present state of the cluster. If no operator acts, the first line says so: its Lease is not renewed, or there is none. `onloadctl help states` explains every state.\n\nWith --exit-code or --wait the exit code is 0 if everything that is shown is Ready, 3 if something is on its way or waits, 4 if something needs a person, and 5 if no operator acts; it is 1 if the cluster could not be read.",
+    "For each resource: version, nodes, pods that are accelerated of those that hold amd.com/onload, and the most important condition. For each node: version, state, step, since when, and why. This is computed as in the operator, from the present state of the cluster. If no operator acts, the first line says so: its Lease is not renewed, or there is none. `onloadctl help states` explains every state.\n\nWith --exit-code or --wait the exit code is 0 if everything that is shown is Ready, 3 if something is on its way or waits, 4 if something needs a person, and 5 if no operator acts; it is 1 if the cluster could not be read.",
   args: {
     ...resourceArgs,
     node: { type: "string", repeatable: true, valueHint: "NODE", description: "Only these nodes" },
@@ -51,10 +58,13 @@ export default defineSubcommand({
     let changed: () => void = () => undefined;
     const session = await Session.open(client, namespace, log, signal, () => changed());
     try {
+      const counts = new AccelerationCounts(client);
       const look = async (): Promise<Report> => {
         const now = Date.now();
+        const accelerated = counts.read(signal);
         const serving = await session.serving(now, signal);
-        const all = describeStatus(await session.observe(args.name, now, signal), serving, now);
+        const described = describeStatus(await session.observe(args.name, now, signal), serving, now);
+        const all = withCounts(described, await accelerated);
         const health = worstOf(all.map((each) => each.health));
         return { resources: withNodes(all, filter), health, serving, now };
       };
@@ -94,6 +104,13 @@ interface Report {
   health: Health;
   serving: Serving;
   now: number;
+}
+
+function withCounts(all: readonly ResourceStatus[], counts: ReadonlyMap<string, Accelerated>): ResourceStatus[] {
+  return all.map((each) => ({
+    ...each,
+    accelerated: counts.get(`${each.namespace}/${devicePluginName(each.name)}`) ?? null,
+  }));
 }
 
 /** Columns of the terminal; undefined where there is none. */

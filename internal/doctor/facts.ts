@@ -25,7 +25,7 @@ export type Asked =
   | { value: NodeAnswer }
   /** There is no pod of it. */
   | "none"
-  | { problem: string; todo: string };
+  | { problem: string; todo: string; cause?: unknown };
 
 export interface NodeFacts {
   name: string;

@@ -1,5 +1,5 @@
 /** Finds the device plugins of nodes, and asks them what they know, by way of the API server and with the caller's rights. */
-import { ACCELERATION_PATH } from "../api/names.ts";
+import { ACCELERATION_PATH, PLUGIN_NAME_LABEL } from "../api/names.ts";
 import type { DeepReadonly, Pod } from "../api/core.ts";
 import { DEVICE_PLUGIN_CONTAINER, METRICS_PORT_NAME } from "../api/plugin-pod.ts";
 import type { Client } from "../kube/client.ts";
@@ -19,6 +19,8 @@ export interface PluginPod {
   namespace: string;
   name: string;
   node: string;
+  /** Name of its DaemonSet. */
+  daemonSet: string;
   /** Where it serves metrics; undefined: nowhere. */
   port: number | undefined;
 }
@@ -38,10 +40,12 @@ export async function findPluginPods(
   client: Pick<Client, "list">,
   node: string | undefined,
   signal: AbortSignal,
+  timeoutMs?: number,
 ): Promise<Map<string, PluginPod>> {
   const { items } = await client.list<Pod>(PODS, {
     labelSelector: SELECTOR,
     ...(node === undefined ? {} : { fieldSelector: `spec.nodeName=${node}` }),
+    ...(timeoutMs === undefined ? {} : { timeoutMs }),
     signal,
   });
   const order = (pod: Pod): number => (isReady(pod) ? 0 : isTerminating(pod) ? 2 : 1);
@@ -49,7 +53,8 @@ export async function findPluginPods(
   for (const pod of items.toSorted((a, b) => order(b) - order(a))) {
     const { namespace = "", name } = pod.metadata;
     const on = pod.spec?.nodeName;
-    if (on !== undefined) found.set(on, { namespace, name, node: on, port: portOf(pod) });
+    const daemonSet = pod.metadata.labels?.[PLUGIN_NAME_LABEL] ?? "";
+    if (on !== undefined) found.set(on, { namespace, name, node: on, daemonSet, port: portOf(pod) });
   }
   return found;
 }
@@ -91,7 +96,7 @@ export async function askPlugin(
     });
   } catch (error) {
     signal.throwIfAborted();
-    return refusalOf(error, pod);
+    return { ...refusalOf(error, pod), cause: error };
   }
   try {
     return { value: parseAnswer(text) };
@@ -100,7 +105,7 @@ export async function askPlugin(
   }
 }
 
-function refusalOf(error: unknown, pod: PluginPod): Exclude<Asked, "none"> {
+function refusalOf(error: unknown, pod: PluginPod): { problem: string; todo: string } {
   if (isForbidden(error)) {
     return {
       problem: `Not allowed: get pods/proxy in namespace ${pod.namespace}, by which the device plugin is asked`,

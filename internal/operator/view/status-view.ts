@@ -30,6 +30,14 @@ export interface NodeStatus {
   kernel: string;
 }
 
+/** How many pods are accelerated, of those that hold amd.com/onload. */
+export interface Accelerated {
+  pods: number;
+  of: number;
+  /** Nodes that did not tell; their pods are not counted. */
+  unknownNodes: number;
+}
+
 /** One resource as `status` shows it. */
 export interface ResourceStatus {
   namespace: string;
@@ -40,6 +48,8 @@ export interface ResourceStatus {
   target: string;
   desired: number;
   ready: number;
+  /** null: it is not known. Absent: it was not asked for. */
+  accelerated?: Accelerated | null;
   /** See {@link Headline}. */
   status: string;
   message: string;
@@ -200,13 +210,24 @@ export function statusLines(
   const first: Line[] = operator === "" ? [] : [{ text: operator, colour: isUnserved(serving) ? "red" : "yellow" }];
   if (resources.length === 0) return [...first, { text: "No Onload resources found" }];
   const age = (time: string): string => (time === "" ? "" : formatAge(now - Date.parse(time)));
-  const head = ["Namespace", "Name", "Version", "Desired", "Ready", "Status", "Age", ...(wide ? ["Last Ready"] : [])];
+  const head = [
+    "Namespace",
+    "Name",
+    "Version",
+    "Desired",
+    "Ready",
+    "Accelerated",
+    "Status",
+    "Age",
+    ...(wide ? ["Last Ready"] : []),
+  ];
   const rows = resources.map((r) => [
     r.namespace,
     r.name,
     r.version,
     String(r.desired),
     String(r.ready),
+    r.accelerated ? `${r.accelerated.pods}/${r.accelerated.of}` : "-",
     r.status,
     age(r.created),
     ...(wide ? [r.lastReadyVersion] : []),
@@ -216,6 +237,9 @@ export function statusLines(
   for (const resource of resources) {
     lines.push({ text: "" }, { text: line(`${resource.namespace}/${resource.name}: ${resource.message}`) });
     lines.push(...resource.attention.map((each): Line => ({ text: line(each), colour: "yellow" })));
+    const { unknownNodes = 0 } = resource.accelerated ?? {};
+    if (unknownNodes > 0)
+      lines.push({ text: `Accelerated: ${unknownNodes} nodes did not tell (onloadctl doctor node)` });
     if (resource.unprotected !== "") lines.push({ text: `Not protected: ${line(resource.unprotected)}` });
     if (resource.nodes.length > 0) lines.push(...nodeLines(resource.nodes, wide, columns < NARROW, age));
   }

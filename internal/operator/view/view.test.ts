@@ -123,8 +123,8 @@ test("status shows what runs, what goes on, and why", () => {
     NOW,
   );
   expect(statusText(report, acts, false, NOW)).toMatchInlineSnapshot(`
-    "NAMESPACE   NAME     VERSION   DESIRED   READY   STATUS        AGE
-    trading     onload   v2        3         1       NodesFailed   2h
+    "NAMESPACE   NAME     VERSION   DESIRED   READY   ACCELERATED   STATUS        AGE
+    trading     onload   v2        3         1       -             NodesFailed   2h
 
     trading/onload: Node "node-2" failed
     NODE     VERSION    STATE               STEP     SINCE   WHY
@@ -133,6 +133,15 @@ test("status shows what runs, what goes on, and why", () => {
     node-3   v1 -> v2   Outdated            Halted   60m     Another node has failed, and no other starts until that is over
     "
   `);
+});
+
+test("status counts pods that are accelerated, as far as nodes have told", () => {
+  const [report] = describeStatus([observed([whole("v2")])], acts, NOW);
+  const text = (unknownNodes: number): string =>
+    statusText([{ ...report!, accelerated: { pods: 2, of: 3, unknownNodes } }], acts, false, NOW);
+  expect(text(0)).toMatch(/ACCELERATED[^]* 2\/3 /);
+  expect(text(0)).not.toContain("did not tell");
+  expect(text(4)).toContain("\nAccelerated: 4 nodes did not tell");
 });
 
 test("status says what is not protected, beside what goes on", () => {
