@@ -1,5 +1,6 @@
 import { readlinkSync } from "node:fs";
 import { CONTROL_PLANE, DEFAULT_PARAMETERS, DEV_DIR, joinParameters, ONLOAD_DIR } from "../internal/api/plugin-pod.ts";
+import { RUN_TOOL } from "../internal/api/run-tool.ts";
 import { commonArgs, defineSubcommand } from "../internal/cli/command.ts";
 import { readRegularFileSync } from "../internal/cli/regular-file.ts";
 import { absolutePathFlag, durationFlag } from "../internal/cli/values.ts";
@@ -65,6 +66,11 @@ export default defineSubcommand({
       summary: "Become a program of the node, as the kernel starts it",
       hidden: true,
       load: async () => (await import("./control-plane-run-on-node.ts")).default,
+    },
+    [RUN_TOOL]: {
+      summary: "Run one of Onload's tools until it or standard input ends",
+      hidden: true,
+      load: async () => (await import("./control-plane-run-tool.ts")).default,
     },
   },
   service: true,

@@ -20,6 +20,8 @@ const COMMANDS = [
   "status",
   "plan",
   "doctor",
+  "stack",
+  "tcpdump",
   "profile",
   "pause",
   "resume",

@@ -51,6 +51,14 @@ export const root: Subcommand = {
       summary: "Say whether pods are accelerated, and if not, why not",
       load: async () => (await import("./doctor.ts")).default,
     },
+    stack: {
+      summary: "Show the Onload stacks of a pod, by onload_stackdump on its node",
+      load: async () => (await import("./stack.ts")).default,
+    },
+    tcpdump: {
+      summary: "Capture the accelerated traffic of a pod, which tcpdump does not see",
+      load: async () => (await import("./tcpdump.ts")).default,
+    },
     profile: {
       summary: "Show, check and convert Onload's profiles, without running them",
       load: async () => (await import("./profile.ts")).default,

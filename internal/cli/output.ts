@@ -7,7 +7,7 @@ import { escapeControls, printableLines } from "./printable.ts";
 /** What a terminal is drawn on: standard output or error, or a stand-in of a test. */
 export interface Stream {
   /** `done` is called when the text is out, or with why it is not. */
-  write(text: string, done?: (error?: Error | null) => void): unknown;
+  write(text: string | Uint8Array, done?: (error?: Error | null) => void): unknown;
   isTTY?: boolean | undefined;
   rows?: number | undefined;
   columns?: number | undefined;
@@ -57,7 +57,7 @@ export class Terminal {
   }
 
   /** @throws OutputError if an earlier text has not come out */
-  #send(text: string): void {
+  #send(text: string | Uint8Array): void {
     this.#check();
     this.#pending++;
     this.#stream.write(text, (error) => {
@@ -103,8 +103,11 @@ export class Terminal {
     this.#send(this.#text(pieces));
   }
 
-  /** Writes what other programs read as it is: files of ours and of the caller, and JSON and YAML without controls. */
-  writeData(text: string): void {
+  /**
+   * Writes what other programs read as it is: files of ours and of the caller, JSON and YAML without controls, and bytes
+   * where there is no terminal.
+   */
+  writeData(text: string | Uint8Array): void {
     this.#send(text);
   }
 
@@ -172,7 +175,7 @@ export function printText(text: string): void {
 }
 
 /** Writes to standard output as {@link Terminal.writeData} does. Texts of a cluster are no data until they are JSON or YAML. */
-export function printData(text: string): void {
+export function printData(text: string | Uint8Array): void {
   standardOutput.writeData(text);
 }
 

@@ -295,6 +295,46 @@ describe("a pod that cannot have Onload", () => {
   );
 });
 
+/** What doctor says of the pods below, whose node is well; by pod the verdicts and texts of links. */
+async function expectDoctor(): Promise<void> {
+  const { code, stdout } = await onload.onloadctl("doctor", "-n", onload.namespace, "-o", "json");
+  expect(code).toBe(1);
+  type Examined = { name: string; links: { link: string; verdict: string; seen: string; todo: string }[] };
+  const pods = JSON.parse(stdout) as Examined[];
+  const linkOf = (pod: string, name: string): string => {
+    const { verdict, seen } = pods.find((each) => each.name === pod)!.links.find(({ link }) => link === name)!;
+    return `${verdict}: ${seen}`;
+  };
+  for (const name of ["requested", "scheduled", "admitted", "node", "versions", "devices", "plugin", "control plane"]) {
+    expect([name, linkOf("kernel", name)]).toEqual([name, expect.stringMatching(/^ok: /)]);
+  }
+  expect(linkOf("kernel", "versions")).toBe(`ok: Kernel module ${VERSION}, library ${VERSION}`);
+  expect(linkOf("kernel", "library")).toBe("ok: 1 of 1 processes have Onload's library");
+  expect(linkOf("kernel", "interface")).toStartWith("failed: eth0 (virtual); none is of a NIC");
+  expect(linkOf("kernel", "stacks")).toBe("failed: None, although there are sockets");
+  expect(linkOf("kernel", "sockets")).toMatch(/^failed: all of the kernel: /);
+  expect(linkOf("quiet", "stacks")).toStartWith("unknown: None");
+  const reasons: Record<string, RegExp> = {
+    musl: /^failed: .*the C library musl/,
+    static: /^failed: .*linked statically/,
+    secure: /^failed: .*setuid/,
+    lost: /^failed: .*without LD_PRELOAD/,
+    replaced: /^failed: .*another LD_PRELOAD/,
+  };
+  for (const [pod, reason] of Object.entries(reasons)) expect(linkOf(pod, "library")).toMatch(reason);
+  const chain = await onload.onloadctl("doctor", "pod", "musl", "-n", onload.namespace);
+  expect(chain.code).toBe(1);
+  expect(chain.stdout).toMatch(/library +failed .*musl.* Use an image with the GNU C library/);
+  const nodeChain = await onload.onloadctl("doctor", "node", node().name);
+  expect(nodeChain).toMatchObject({ code: 0, stderr: "" });
+  expect(nodeChain.stdout).toMatch(/NICs +ok +\S+ sfc/);
+  expect(nodeChain.stdout).toMatch(/pods +warning +on the kernel: \S+\/kernel; without sockets: /);
+  expect((await onload.onloadctl("status", "-n", onload.namespace)).stdout).toMatch(/ACCELERATED[^]*\n.* 0\/7 /);
+  const stack = await onload.onloadctl("stack", "quiet", "-n", onload.namespace);
+  expect(stack.code).toBe(1);
+  expect(stack.stderr).toContain("it has none, as far as its node has seen; onloadctl doctor pod quiet");
+}
+
 describe("whether a pod is accelerated", () => {
   test(
     "is known of real processes of real pods, and forgotten with them",
@@ -350,6 +390,7 @@ describe("whether a pod is accelerated", () => {
       expect(series).toContain(`onload_pod_stacks${of("kernel")}} 0`);
       expect(series).toContain(`onload_pod_sockets${of("kernel")},kind="udp",accelerated="false"} 1`);
       expect(series.filter((line) => line.startsWith("onload_pod_accelerated{"))).toHaveLength(1);
+      await expectDoctor();
       await onload.deletePods();
       await poll(async () => (await known()).containers.length === 0, {
         what: "The end of the series",
@@ -357,6 +398,64 @@ describe("whether a pod is accelerated", () => {
         intervalMs: 1000,
       });
       expect(await onload.served("/metrics")).not.toMatch(/^onload_pod_\w+\{/m);
+    },
+    LONG,
+  );
+});
+
+describe("Onload's tools", () => {
+  /** Programs of that name on the node. */
+  const running = async (name: string): Promise<number> =>
+    Number((await node().exec(["sh", "-c", `pgrep -c -f '^${name}' || true`])).stdout.trim());
+
+  test(
+    "run on the pod's node, for its stacks, without Onload's library",
+    async () => {
+      await onload.startPod("holder");
+      await onload.waitForPod("holder", "Running");
+      const stack = (...args: string[]) =>
+        onload.onloadctl("stack", "holder", "-n", onload.namespace, "--stack=3", ...args);
+      expect(await stack("lots")).toEqual({ code: 0, stdout: "3 lots\n", stderr: "" });
+      // Other pods' stacks are left out.
+      expect((await stack()).stdout).toBe("#stack-id stack-name      pids\n3         trader          77\n");
+      expect(await stack("lotz")).toMatchObject({ code: 2, stderr: 'Unknown view "lotz": did you mean lots?\n' });
+      expect(await running("onload_stackdump")).toBe(0);
+    },
+    LONG,
+  );
+
+  test(
+    "end there with Ctrl-C, and write what they still have; and with a connection that is cut",
+    async () => {
+      await onload.startPod("holder");
+      await onload.waitForPod("holder", "Running");
+      const scratch = await mkdtemp(join(tmpdir(), "onload-capture-"));
+      const capture = (file: string) =>
+        Bun.spawn(
+          [onload.executable, "tcpdump", "holder", "-n", onload.namespace, "--stack=3", "-w", join(scratch, file)],
+          { env: { ...process.env, ...onload.environment }, stderr: "pipe" },
+        );
+      const captures = async (count: number): Promise<void> => {
+        await poll(async () => (await running("onload_tcpdump.bin 3")) === count, {
+          what: `${count} captures on the node`,
+          timeoutMs: 90_000,
+        });
+      };
+      try {
+        const polite = capture("polite.pcap");
+        await captures(1);
+        polite.kill("SIGINT");
+        expect(await polite.exited).toBe(0);
+        expect(await new Response(polite.stderr).text()).toContain("Captured 42 bytes");
+        expect((await Bun.file(join(scratch, "polite.pcap")).bytes()).length).toBe(42);
+        await captures(0);
+        const lost = capture("lost.pcap");
+        await captures(1);
+        lost.kill("SIGKILL");
+        await captures(0);
+      } finally {
+        await rm(scratch, { recursive: true });
+      }
     },
     LONG,
   );

@@ -1,6 +1,7 @@
 import http from "node:http";
 import https from "node:https";
 import type { Socket } from "node:net";
+import type { Duplex } from "node:stream";
 import { URL } from "node:url";
 import { readAll, readChunks } from "./answer-body.ts";
 import type { Clock } from "./clock.ts";
@@ -33,6 +34,15 @@ export interface Answer {
   /** The whole answer. Rejects if it has more bytes than that. */
   text(maxBytes: number): Promise<string>;
   chunks(silenceMs: number): AsyncIterable<Uint8Array>;
+  /** The connection, if the server changes to the protocol that was asked for (status 101). It is the caller's to close. */
+  upgraded?: Upgraded;
+}
+
+/** A connection that speaks another protocol from here on. */
+export interface Upgraded {
+  socket: Duplex;
+  /** Bytes that came with the answer. */
+  head: Buffer;
 }
 
 export interface ConnectionsOptions {
@@ -138,6 +148,16 @@ export class Connections {
       const closed = mayBeSentAgain && outgoing.reusedSocket && !answered && CLOSED_BY_SERVER.has(error.code ?? "");
       if (closed && failure === undefined) resolve("closed by the server");
       else reject(failure ?? this.#named(error));
+    });
+    outgoing.on("upgrade", (incoming, socket: Duplex, head: Buffer) => {
+      settle();
+      resolve({
+        status: incoming.statusCode ?? 0,
+        header: (name) => [incoming.headers[name] ?? []].flat()[0],
+        text: async () => "",
+        chunks: () => readChunks(incoming, { silenceMs: 0, clock, failure: () => failure, fail, settle }),
+        upgraded: { socket, head },
+      });
     });
     outgoing.on("response", (incoming) => {
       answered = true;

@@ -3,8 +3,8 @@ import { fieldsOf, parseJson } from "../cli/json.ts";
 import { VERSION } from "../cli/version.ts";
 import { isAbort } from "../cli/errors.ts";
 import { abortable, sleep, systemClock, type Clock } from "./clock.ts";
-import { Connections, type Answer, type Limits } from "./connections.ts";
-import type { ClusterConfig, Identity } from "./credentials.ts";
+import { Connections, type Answer, type Limits, type Upgraded } from "./connections.ts";
+import type { ClusterConfig, Headers, Identity } from "./credentials.ts";
 import { ApiError, ConnectionError, CredentialsError, LeadershipLostError, type Status } from "./errors.ts";
 import { hideOwnSecrets } from "./own-secrets.ts";
 import { Semaphore, TokenBucket } from "./rate-limit.ts";
@@ -21,6 +21,8 @@ export interface ApiRequest {
   /** Default: application/json. */
   contentType?: string;
   accept?: string;
+  /** Further headers. */
+  headers?: Headers;
   /**
    * Longest time that the call may take, in milliseconds: until the whole answer is there, or the head of a stream. What
    * the server asks us to wait counts; waiting for our own limits does not.
@@ -137,6 +139,23 @@ export class Transport {
     );
   }
 
+  /**
+   * Asks the server to change to another protocol (`headers`), over a connection of its own.
+   *
+   * @param isRight whether the answer is as that protocol has it
+   * @throws ApiError if the server refuses
+   */
+  async upgrade(request: ApiRequest, isRight: (answer: Answer) => boolean): Promise<Upgraded> {
+    return this.#retrying(request, (limits) =>
+      this.#attempt(request, { ...limits, stream: true }, async (answer) => {
+        const { upgraded } = answer;
+        if (upgraded && isRight(answer)) return upgraded;
+        upgraded?.socket.destroy();
+        throw this.#broken(request, "EPROTO", "it does not change to the protocol that it was asked for", undefined);
+      }),
+    );
+  }
+
   /** Closes all connections. */
   close(): void {
     this.#connections.close();
@@ -192,6 +211,7 @@ export class Transport {
             ...headers,
             "user-agent": this.#userAgent,
             accept: request.accept ?? "application/json",
+            ...request.headers,
             ...(body === undefined ? {} : bodyHeaders(body, request.contentType)),
           },
           body,
@@ -201,7 +221,7 @@ export class Transport {
         limits,
       );
       code = String(answer.status);
-      if (answer.status < 200 || answer.status >= 300)
+      if (!answer.upgraded && (answer.status < 200 || answer.status >= 300))
         throw this.#apiError(request.action, answer, await answer.text(MAX_ERROR_BYTES));
       return await read(answer);
     } catch (error) {

@@ -1,7 +1,7 @@
 import { sharedNodeCluster } from "../../testcluster/index.ts";
 import type { NodeCluster } from "../../testcluster/index.ts";
 import { builtExecutable } from "../../testcluster/lib/built.ts";
-import { output } from "../../testcluster/lib/command.ts";
+import { output, run, type CommandResult } from "../../testcluster/lib/command.ts";
 import { poll } from "../../testcluster/lib/poll.ts";
 
 const OPERATOR = "/apis/apps/v1/namespaces/onload-operator-system/deployments/onload-operator-controller-manager";
@@ -27,13 +27,13 @@ export class OnloadOnNode {
   readonly cluster: NodeCluster;
   readonly namespace: string;
   readonly app: string;
-  readonly #executable: string;
+  readonly executable: string;
 
   private constructor(cluster: NodeCluster, namespace: string, app: string, executable: string) {
     this.cluster = cluster;
     this.namespace = namespace;
     this.app = app;
-    this.#executable = executable;
+    this.executable = executable;
   }
 
   /** Installs the operator from its image and an Onload resource, and waits until the node offers devices. */
@@ -97,12 +97,22 @@ export class OnloadOnNode {
   async uninstall(): Promise<void> {
     const { plane } = this.cluster;
     const env = { KUBECONFIG: plane.kubeconfigPath };
-    await output([this.#executable, "uninstall", "--yes", "--crd", "--timeout=2m"], { env });
+    await output([this.executable, "uninstall", "--yes", "--crd", "--timeout=2m"], { env });
     await plane.kubectl(["delete", "namespace", this.namespace, "--wait=false"]);
     await plane.request("PATCH", this.#nodePath, {
       body: { metadata: { labels: { "onload-test": null } } },
       contentType: "merge",
     });
+  }
+
+  /** Runs our own executable as the administrator. */
+  async onloadctl(...args: string[]): Promise<CommandResult> {
+    return await run([this.executable, ...args], { env: this.environment, allowFailure: true });
+  }
+
+  /** The environment of our own executable. */
+  get environment(): Record<string, string> {
+    return { KUBECONFIG: this.cluster.plane.kubeconfigPath, NO_COLOR: "1" };
   }
 
   get #nodePath(): string {

@@ -1,0 +1,76 @@
+import { clusterArgs, commonArgs, defineSubcommand } from "../internal/cli/command.ts";
+import { UsageError } from "../internal/cli/errors.ts";
+import { nearest } from "../internal/cli/nearest.ts";
+import { standardError, standardOutput, drained } from "../internal/cli/output.ts";
+import { durationFlag, namespaceFlag } from "../internal/cli/values.ts";
+import { connect } from "../internal/kube/connect.ts";
+import { Lines, runOnNode, stacksOf } from "../internal/stack/stacks.ts";
+import { isLineOf, stackdumpCommand, VIEWS } from "../internal/stack/views.ts";
+import { podArgs, stackArgs, stackIdsOf } from "./shared/pods.ts";
+
+/** Of a thousand sockets, lots has some megabytes. */
+const MAX_BYTES = 256 * 1024 * 1024;
+
+export default defineSubcommand({
+  summary: "Show the Onload stacks of a pod, by onload_stackdump on its node",
+  description: `Runs onload_stackdump in the container onload-worker of the device plugin on the pod's node, for the pod's stacks only. Views that change a stack are not offered. Ctrl-C ends the program there too.\n\nViews: ${VIEWS.join(", ")}.\n\nIt needs the ClusterRoles onload-operator-onload-doctor-role and onload-operator-onload-stack-role in the namespace of the Onload resource. The latter makes its owner root on these nodes.`,
+  args: {
+    ...podArgs,
+    ...stackArgs,
+    view: { type: "positional", required: false, default: "stacks", description: "What to show (default: stacks)" },
+    timeout: { type: "string", valueHint: "DURATION", default: "1m", description: "Give up after this time" },
+    ...clusterArgs,
+    ...commonArgs,
+  },
+  examples: [
+    { run: "onloadctl stack trader-0 -n trading", does: "Stacks, and the processes that have them" },
+    { run: "onloadctl stack trader-0 lots -n trading", does: "All that there is to know" },
+    { run: "onloadctl stack trader-0 netstat -n trading", does: "Sockets" },
+    { run: "onloadctl stack trader-0 filters -n trading", does: "Hardware filters" },
+  ],
+  async run({ args, signal }) {
+    const { view } = args;
+    if (!VIEWS.includes(view)) {
+      const near = nearest(view, [...VIEWS]);
+      throw new UsageError(
+        `Unknown view "${view}": ${near ? `did you mean ${near}?` : `give one of ${VIEWS.join(", ")}`}`,
+      );
+    }
+    const given = stackIdsOf(args);
+    const timeoutMs = durationFlag("timeout", args.timeout);
+    const flag = namespaceFlag("namespace", args.namespace || undefined);
+    const client = await connect({ kubeconfig: args.kubeconfig, context: args.context });
+    const limit = AbortSignal.timeout(timeoutMs);
+    const tooMuch = new AbortController();
+    try {
+      const pod = { namespace: flag ?? client.namespace, name: args.pod };
+      const { plugin, ids } = await stacksOf(client, pod, given, AbortSignal.any([signal, limit]));
+      const lines = new Lines((line) => {
+        if (isLineOf(view, ids, line)) standardOutput.write(`${line}\n`);
+      });
+      const errors = new Lines((line) => standardError.write(`${line}\n`));
+      let left = MAX_BYTES;
+      const code = await runOnNode(
+        client,
+        plugin,
+        stackdumpCommand(view, ids),
+        async (stream, bytes) => {
+          left -= bytes.length;
+          if (left < 0) return tooMuch.abort();
+          (stream === "stdout" ? lines : errors).add(bytes);
+          // The next piece is asked for when this one is out.
+          await drained();
+        },
+        AbortSignal.any([signal, limit, tooMuch.signal]),
+      );
+      lines.end();
+      errors.end();
+      signal.throwIfAborted();
+      if (limit.aborted) throw new Error(`Cannot show all of it within ${timeoutMs / 1000} s: give more by --timeout`);
+      if (tooMuch.signal.aborted) throw new Error(`Cannot show all of it: it has more than ${MAX_BYTES} bytes`);
+      return code === 0 ? 0 : 1;
+    } finally {
+      client.transport.close();
+    }
+  },
+});

@@ -1,0 +1,52 @@
+/*
+ * Stand-in for two of Onload's tools, by the name that it is called by. As the real ones, it refuses to have Onload's
+ * library preloaded. onload_stackdump prints a list of stacks, or what it was asked for. onload_tcpdump.bin writes the
+ * header of a pcap file, stays until it is interrupted, and writes a packet then.
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static volatile sig_atomic_t interrupted;
+
+static void on_interrupt(int signal) {
+  (void)signal;
+  interrupted = 1;
+}
+
+static int stackdump(int argc, char** argv) {
+  const char* preload = getenv("LD_PRELOAD");
+  if (preload != NULL && *preload != 0) {
+    fprintf(stderr, "onload_stackdump should not itself be run under onload acceleration.\n");
+    return 255;
+  }
+  if (argc == 2 && strcmp(argv[1], "stacks") == 0) {
+    printf("#stack-id stack-name      pids\n3         trader          77\n12        feed            78\n");
+    return 0;
+  }
+  for (int i = 1; i < argc; ++i) printf("%s%c", argv[i], i + 1 < argc ? ' ' : '\n');
+  return argc < 3;
+}
+
+static int capture(void) {
+  static const unsigned char header[24] = {0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0, 0, 0, 0, 0,
+                                           0,    0,    0,    0,    0, 0, 4, 0, 1, 0, 0, 0};
+  static const unsigned char packet[18] = {0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 2, 0, 0, 0, 0xca, 0xfe};
+  struct sigaction action = {.sa_handler = on_interrupt};
+  sigset_t none, interrupts;
+  sigemptyset(&none);
+  sigemptyset(&interrupts);
+  sigaddset(&interrupts, SIGINT);
+  sigprocmask(SIG_BLOCK, &interrupts, NULL);
+  sigaction(SIGINT, &action, NULL);
+  if (write(1, header, sizeof header) < 0) return 1;
+  while (!interrupted) sigsuspend(&none);
+  return write(1, packet, sizeof packet) < 0;
+}
+
+int main(int argc, char** argv) {
+  const char* name = strrchr(argv[0], '/');
+  return strcmp(name == NULL ? argv[0] : name + 1, "onload_stackdump") == 0 ? stackdump(argc, argv) : capture();
+}
