@@ -48,6 +48,7 @@ export async function showOnRealNode(executable: string, signal: AbortSignal): P
     kubeconfigPath: cluster.plane.kubeconfigPath,
     commands: [
       "onloadctl status --watch",
+      "onloadctl doctor",
       "onloadctl plan --delete",
       "kubectl logs deployment/trader          # a pod that uses Onload; delete it, evict it, scale it",
       "kubectl get onload -n onload-runtime onload -o wide",

@@ -72,7 +72,7 @@ export async function showUpgrade(
   progress("kubectl delete poddisruptionbudget trading-hours");
   await trader.unprotect();
   await watchUntilReady(plane, signal);
-  await trader.runsWith(to);
+  const name = await trader.runsWith(to);
   expected("status", (await onloadctl("status")).stdout, to, "Ready");
   console.log(await plane.kubectl(["get", "pods", "-n", NAMESPACE, "-o", "wide"]));
   const log = await plane.kubectl([
@@ -85,6 +85,26 @@ export async function showUpgrade(
   progress("What the operator's log has of it:");
   for (const line of told) console.log(`  ${(JSON.parse(line) as { msg: string }).msg}`);
   expected("The operator's log", told.join("\n"), "taken out of service", "evicted pod", "offers amd.com/onload");
+
+  progress(
+    "Is the pod accelerated? It has the library; there is no NIC here, so its only interface is none of Onload's:",
+  );
+  await poll(async () => (await examine(cluster, executable, name)).includes("1 of 1 processes have"), {
+    what: "The node's look into the pod",
+    timeoutMs: 60_000,
+    intervalMs: 1000,
+    signal,
+  });
+  const doctor = await onloadctl("doctor", "pod", name);
+  if (doctor.code !== 1)
+    throw new Error(`doctor exits with ${doctor.code}, although the pod has no interface of a NIC`);
+  expected("doctor", doctor.stdout, `Kernel module ${to}, library ${to}`, "none is of a NIC that Onload can use");
+}
+
+async function examine({ plane }: NodeCluster, executable: string, pod: string): Promise<string> {
+  const env = { KUBECONFIG: plane.kubeconfigPath };
+  const { stdout } = await run([executable, "doctor", "pod", pod, "-n", NAMESPACE], { env, allowFailure: true });
+  return stdout;
 }
 
 async function status({ plane }: NodeCluster, executable: string): Promise<string> {

@@ -18,7 +18,7 @@ test("everything in the demo works, and it leaves nothing behind", async () => {
   expect(out).toContain("/dev/onload: character device");
   expect(out).toContain("mapped library: /opt/onload/usr/lib64/libonload.so");
   expect(err).toContain("Simulated here:");
-  for (const command of ["status", "plan -f "]) expect(out).toContain(`$ onloadctl ${command}`);
+  for (const command of ["status", "plan -f ", "doctor pod trader-"]) expect(out).toContain(`$ onloadctl ${command}`);
   expect(out).toMatch(/pod default\/trader-\S+: The disruption budget trading-hours needs 1 healthy pods/);
   expect(out).toMatch(/Node \S+: evicted pod default\/trader-/);
   expect(out).toContain('~ spec.onload.version: "9.2.0" -> "9.2.1"');

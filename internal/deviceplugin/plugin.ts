@@ -66,6 +66,7 @@ class DevicePlugin {
   /** The answer to a call for one container. Nearly all calls are such. */
   #answer: AllocateResponse | undefined;
   #published: string | undefined;
+  #pods: PodMonitor | undefined;
 
   constructor(config: PluginConfig, deps: PluginDeps) {
     const { log, now, elapsed } = deps;
@@ -127,7 +128,11 @@ class DevicePlugin {
     const paths: Record<string, Handler> = { [METRICS_PATH]: metricsHandler(this.#metrics.registry) };
     const { lookSocket } = this.#config;
     if (lookSocket !== undefined) {
-      const pods = new PodMonitor({ ...this.#config, lookSocket }, log, new PodMetrics(this.#metrics.registry));
+      const pods = (this.#pods = new PodMonitor(
+        { ...this.#config, lookSocket },
+        log,
+        new PodMetrics(this.#metrics.registry),
+      ));
       tasks.push(pods.run(signal));
       paths[ACCELERATION_PATH] = () => ({
         status: 200,
@@ -203,6 +208,7 @@ class DevicePlugin {
       const reason = refusal(ids, this.#config.maxPods, problems);
       if (reason !== undefined || edits === undefined) throw new Error(reason);
       ok = true;
+      this.#pods?.allocated();
       this.#deps.log.debug("Allocated devices", { devices: ids });
       if (request.containerRequests.length === 1 && this.#answer) return this.#answer;
       return { containerResponses: request.containerRequests.map(() => allocateResponse(this.#config, edits)) };

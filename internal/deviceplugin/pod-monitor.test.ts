@@ -72,15 +72,22 @@ async function give(count: number): Promise<ListPodResourcesResponse> {
 const NODE = { healthy: true, problems: [], controlPlane: null, nics: [] };
 
 /** A monitor with a worker that looks into the test's own /proc, until it is disposed of. */
-function watching({ worker = true } = {}) {
+function watching({ worker = true, lookIntervalMs = 20, afterAllocationMs = 20 } = {}) {
   const registry = new Registry();
   const stop = new AbortController();
   const lookSocket = join(folder, "look/look.sock");
-  const config = { kubeletDir: folder, podResourcesDir: join(folder, "pod-resources"), lookSocket, lookIntervalMs: 20 };
+  const config = {
+    kubeletDir: folder,
+    podResourcesDir: join(folder, "pod-resources"),
+    lookSocket,
+    lookIntervalMs,
+    afterAllocationMs,
+  };
   const monitor = new PodMonitor(config, silentLogger, new PodMetrics(registry));
   const done = [monitor.run(stop.signal)];
   if (worker) done.push(serveLooks({ socket: lookSocket, procDir: proc.root }, silentLogger, stop.signal));
   return {
+    monitor,
     /** Series of containers, in their order. */
     series: async () => (await registry.metrics()).split("\n").filter((line) => line.startsWith("onload_pod_")),
     metrics: () => registry.metrics(),
@@ -142,6 +149,17 @@ test("series follow what pods do, and go with them", async () => {
   answer = await give(0);
   expect(await settled(0)).toEqual([]);
   expect(await watch.metrics()).toContain('onload_deviceplugin_pod_looks_total{result="success"}');
+});
+
+test("an allocation is followed by a look, long before its time", async () => {
+  let answer = await give(0);
+  await kubelet((callback) => callback(null, answer));
+  await using watch = watching({ lookIntervalMs: 3_600_000 });
+  await poll(() => watch.json().lookedAt !== null, { what: "The first look" });
+  proc.add(70, {});
+  answer = await give(1);
+  watch.monitor.allocated();
+  await poll(async () => (await watch.series()).length > 0, { what: "The pod's series" });
 });
 
 describe("what was known is kept for a while, and then forgotten", () => {

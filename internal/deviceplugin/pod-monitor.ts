@@ -17,6 +17,8 @@ export interface PodMonitorConfig {
   lookSocket: string;
   /** Least time between two looks, in milliseconds. */
   lookIntervalMs: number;
+  /** How long after an allocation a look is made sooner, in milliseconds. Default: 5 s. */
+  afterAllocationMs?: number;
 }
 
 /** What the plugin knows of its node. */
@@ -33,6 +35,8 @@ export interface NodeKnowledge {
 const MAX_CONTAINERS = 1000;
 /** A look that took long is followed by a pause of so many times its processor time: less than half a percent. */
 const PAUSE_PER_CPU = 200;
+/** A look follows an allocation after this time, by which the container's program has begun as a rule. */
+const AFTER_ALLOCATION_MS = 5000;
 /** The longest pause, whatever the look before has taken. */
 const MAX_PAUSE_MS = 15 * 60_000;
 /** What was found is shown through so many looks that fail, as long as it is true enough. */
@@ -50,6 +54,7 @@ export class PodMonitor {
   #at: number | undefined;
   #failures = 0;
   #said: string | undefined;
+  readonly #allocation = new Wake();
 
   constructor(config: PodMonitorConfig, log: Logger, metrics: PodMetrics) {
     this.#config = config;
@@ -78,6 +83,11 @@ export class PodMonitor {
     return `${JSON.stringify({ lookedAt: at, ...(problem === undefined ? {} : { problem }), node, containers })}\n`;
   }
 
+  /** A container has been given devices: the next look comes soon. */
+  allocated(): void {
+    this.#allocation.notify();
+  }
+
   /** Looks until the signal is aborted. Never throws. */
   async run(signal: AbortSignal): Promise<void> {
     const pause = new Wake();
@@ -90,8 +100,12 @@ export class PodMonitor {
         if (signal.aborted) break;
         this.#failed(error);
       }
-      const wanted = Math.max(this.#config.lookIntervalMs, cpuMs * PAUSE_PER_CPU);
-      await pause.wait(Math.min(wanted, Math.max(MAX_PAUSE_MS, this.#config.lookIntervalMs)), signal);
+      const { lookIntervalMs, afterAllocationMs = AFTER_ALLOCATION_MS } = this.#config;
+      const most = Math.max(MAX_PAUSE_MS, lookIntervalMs);
+      const cost = Math.min(cpuMs * PAUSE_PER_CPU, most);
+      const soon = Math.min(Math.max(afterAllocationMs, cost), Math.max(lookIntervalMs, cost));
+      await this.#allocation.wait(Math.max(lookIntervalMs, cost) - soon, signal);
+      await pause.wait(soon, signal);
     }
   }
 
