@@ -83,6 +83,7 @@ const FILE_OPENERS: readonly string[] = [
   "internal/deviceplugin/file-ops.ts",
   "internal/images/step-log.ts",
   "internal/machineconfig/output.ts",
+  "internal/stack/capture.ts",
 ];
 
 /** Subcommands that run on every node and must stay small. */
@@ -112,16 +113,7 @@ export function importProblems(sources: Sources): string[] {
       const wrong = path === undefined ? packageProblem(file, target) : pathProblem(file, path);
       if (wrong) problems.push(`${file}: ${wrong}`);
     }
-    if (!servesTests(file) && !RUNTIME_ADAPTERS.includes(file) && usesRuntime(text))
-      problems.push(`${file}: uses a runtime's own API; use node:`);
-    if (!servesTests(file) && file !== TERMINAL && file !== OUTPUT_GIVER && usesTerminal(text))
-      problems.push(`${file}: writes to the terminal; use ${TERMINAL}, which makes texts safe`);
-    if (!servesTests(file) && file !== JSON_PARSER && parsesJson(text))
-      problems.push(`${file}: JSON.parse says neither what was read nor from where; use parseJson of ${JSON_PARSER}`);
-    if (!servesTests(file) && !FILE_OPENERS.includes(file) && opensFiles(text))
-      problems.push(`${file}: a pipe, a device or an endless file may be in a file's place; use ${FILE_READERS}`);
-    if (!servesTests(file) && !YAML_PARSERS.test(file) && parsesYaml(text))
-      problems.push(`${file}: only what is our own is read by the package yaml; use parseYaml of internal/cli/yaml.ts`);
+    if (!servesTests(file)) problems.push(...textProblems(file, text).map((problem) => `${file}: ${problem}`));
   }
   for (const circle of circles(importGraph(sources))) problems.push(`circle: ${circle.join(" -> ")}`);
   const loads = loadGraph(sources);
@@ -129,6 +121,21 @@ export function importProblems(sources: Sources): string[] {
     const path = pathBetween(loads, command, "@kubernetes/client-node");
     if (path) problems.push(`${command}: must not load the API client, but does: ${path.join(" -> ")}`);
   }
+  return problems;
+}
+
+/** What production code uses that only one file may use. */
+function textProblems(file: string, text: string): string[] {
+  const problems: string[] = [];
+  if (!RUNTIME_ADAPTERS.includes(file) && usesRuntime(text)) problems.push(`uses a runtime's own API; use node:`);
+  if (file !== TERMINAL && file !== OUTPUT_GIVER && usesTerminal(text))
+    problems.push(`writes to the terminal; use ${TERMINAL}, which makes texts safe`);
+  if (file !== JSON_PARSER && parsesJson(text))
+    problems.push(`JSON.parse says neither what was read nor from where; use parseJson of ${JSON_PARSER}`);
+  if (!FILE_OPENERS.includes(file) && opensFiles(text))
+    problems.push(`a pipe, a device or an endless file may be in a file's place; use ${FILE_READERS}`);
+  if (!YAML_PARSERS.test(file) && parsesYaml(text))
+    problems.push(`only what is our own is read by the package yaml; use parseYaml of internal/cli/yaml.ts`);
   return problems;
 }
 
