@@ -71,6 +71,7 @@ export const catalogue = {
   "go-httpproxy": { family: "go-httpproxy", package: "." },
   "go-lua": { family: "go-lua", package: "." },
   "go-kstatus": { family: "go-kstatus", package: "." },
+  "go-crd": { family: "go-crd", package: "." },
 } as const satisfies Record<string, Tool>;
 
 /** The name of a program in the catalogue. */
