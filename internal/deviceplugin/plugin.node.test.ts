@@ -335,6 +335,111 @@ async function expectDoctor(): Promise<void> {
   expect(stack.stderr).toContain("it has none, as far as its node has seen; onloadctl doctor pod quiet");
 }
 
+describe("a pod that is not simple", () => {
+  test(
+    "keeps its own LD_PRELOAD, and may name Onload's library in it; that of an image gives way",
+    async () => {
+      const image = await onload.cluster.images.appVariants();
+      const both = "libm.so.6:/opt/onload/usr/lib64/libonload.so";
+      const own = (value: string) => ({ command: ["/test"], env: [{ name: "LD_PRELOAD", value }] });
+      await onload.startPod("own", own("libm.so.6"));
+      await onload.startPod("both", own(both));
+      await onload.startPod("image", { image, command: ["/test"] });
+      await onload.waitForPod("own", "Failed");
+      expect(await logOf("own")).toContain("LD_PRELOAD=libm.so.6\n");
+      expect(await logOf("own")).toContain("mapped library: none");
+      await onload.waitForPod("both", "Succeeded");
+      expect(await logOf("both")).toContain(`LD_PRELOAD=${both}\n`);
+      await onload.waitForPod("image", "Succeeded");
+      expect(await logOf("image")).toContain("LD_PRELOAD=/opt/onload/usr/lib64/libonload.so\n");
+    },
+    LONG,
+  );
+
+  test(
+    "does not start with another C library, until its LD_PRELOAD is empty",
+    async () => {
+      const image = await onload.cluster.images.appVariants();
+      await onload.startPod("musl", { image, command: ["/test-musl", "--stay"] });
+      const { status } = await onload.waitForPod("musl", "Failed");
+      expect(status.containerStatuses[0].state.terminated.exitCode).toBe(127);
+      expect(await logOf("musl")).toMatch(/^Error relocating .*libonload\.so: \w+: symbol not found/m);
+      const env = [{ name: "LD_PRELOAD", value: "" }];
+      await onload.startPod("musl-without", { image, env, command: ["/test-musl", "--stay"] });
+      await onload.waitForPod("musl-without", "Running");
+    },
+    LONG,
+  );
+
+  test(
+    "of a Deployment that holds all devices is not restarted before there is one more, unless the old one goes first",
+    async () => {
+      await onload.deploy("trader", { devices: DEVICES });
+      try {
+        const which = ["deployment/trader", "-n", onload.namespace];
+        await plane().kubectl(["rollout", "restart", ...which]);
+        const pods = async () =>
+          (await plane().kubectl(["get", "pods", "-n", onload.namespace, "-l", "app=trader", "--no-headers"])).trim();
+        const waiting = await poll(async () => /^(\S+) .*\bPending\b/m.exec(await pods())?.[1], {
+          what: "The next pod",
+        });
+        await expectInsufficient(waiting);
+        expect(await pods()).toMatch(/\bRunning\b/);
+        const strategy = { spec: { strategy: { rollingUpdate: { maxSurge: 0, maxUnavailable: 1 } } } };
+        await plane().kubectl(["patch", ...which, "--patch", JSON.stringify(strategy)]);
+        await onload.rolledOut("trader");
+        expect(await pods()).not.toMatch(/\bPending\b/);
+      } finally {
+        await plane().kubectl(["delete", "deployment", "trader", "-n", onload.namespace]);
+      }
+    },
+    LONG,
+  );
+
+  test(
+    "and has a user namespace of its own has Onload, or is refused by the kubelet if the node's runtime knows none",
+    async () => {
+      await onload.startPod("apart", { command: ["/test"], hostUsers: false });
+      const refusal = "runtime does not support user namespaces";
+      const told = await poll(
+        async () => {
+          const text = await plane().kubectl(["describe", "pod", "-n", onload.namespace, "apart"]);
+          return text.includes(refusal) || /^Status: +Succeeded/m.test(text) ? text : undefined;
+        },
+        { what: "What became of the pod", timeoutMs: 60_000 },
+      );
+      if (!told.includes(refusal)) expect(await logOf("apart")).toContain("mapped library: /opt/onload");
+    },
+    LONG,
+  );
+});
+
+test(
+  "every command of an alert works as it is written",
+  async () => {
+    const { metadata } = await onload.pluginPod();
+    const labels: Record<string, string> = {
+      namespace: metadata.namespace,
+      pod: metadata.name,
+      onload_namespace: onload.namespace,
+      onload_name: "onload",
+    };
+    const rules = (await onload.shell("onloadctl manifests prometheus")).matchAll(/`([^`]+)`/g);
+    const fill = (text: string) => text.replaceAll(/\{\{ \$labels\.(\w+) \}\}/g, (_, label: string) => labels[label]!);
+    const lines = [...new Set([...rules].map(([, text]) => fill(text!.replaceAll(/\s+/g, " "))))];
+    const commands = lines.filter((line) => /^(?:kubectl|onloadctl) /.test(line));
+    const shown = await Promise.all(commands.map(async (line) => [line, await onload.shell(line)] as const));
+    const told = (start: string) => shown.filter(([line]) => line.startsWith(start)).map(([, text]) => text);
+    expect(told("kubectl logs")).toHaveLength(1);
+    expect(told("kubectl logs")[0]).toContain("The kubelet is listening for devices");
+    expect(told("kubectl get pods")[0]).toMatch(/onload-operator-controller-manager-\S+ +1\/1 +Running/);
+    expect(told("kubectl describe onload")[0]).toContain("AllNodesReady");
+    expect(told("onloadctl status -n")[0]).toContain("AllNodesReady");
+    for (const [, text] of shown) expect(text).not.toBe("");
+  },
+  LONG,
+);
+
 describe("whether a pod is accelerated", () => {
   test(
     "is known of real processes of real pods, and forgotten with them",
@@ -346,7 +451,7 @@ describe("whether a pod is accelerated", () => {
       });
       await onload.startPod("kernel", { image, command: ["/test", "--listen"] });
       await onload.startPod("quiet", { image });
-      // With the stand-in for the library, which needs nothing of the C library, musl would load it.
+      // With the library it would not start.
       await onload.startPod("musl", { ...withPreload(""), command: ["/test-musl", "--stay"] });
       await onload.startPod("static", { image, command: ["/test-static", "--stay"] });
       await onload.startPod("secure", { image, command: ["/test-setuid", "--stay"], allowPrivilegeEscalation: true });

@@ -158,7 +158,8 @@ export class ImageBuilder {
 
   /**
    * The same application in the ways in which a program can be without Onload: as /test it can preload the library,
-   * /test-musl has another C library, /test-static has no loader, and /test-setuid has a loader that trusts nobody.
+   * /test-musl has another C library, /test-static has no loader, and /test-setuid has a loader that trusts nobody. The
+   * image has an LD_PRELOAD of its own, as those with another allocator do.
    */
   async appVariants(): Promise<string> {
     await requirePackages(["gcc", "libc6-dev", "musl-tools"]);
@@ -175,7 +176,7 @@ export class ImageBuilder {
     // buildah takes the setuid bit off what it copies, except if it is told the mode.
     writeFileSync(
       join(context, "Dockerfile"),
-      `ARG BASE_IMAGE\nFROM $BASE_IMAGE\nCOPY test test-static test-musl /\nCOPY --chmod=4755 test-setuid /\nCOPY ${loader} /lib/\nUSER 1001\n`,
+      `ARG BASE_IMAGE\nFROM $BASE_IMAGE\nCOPY test test-static test-musl /\nCOPY --chmod=4755 test-setuid /\nCOPY ${loader} /lib/\nENV LD_PRELOAD=libm.so.6\nUSER 1001\n`,
     );
     return await this.build("test-variants:latest", context, { BASE_IMAGE: await this.base() });
   }

@@ -1,8 +1,12 @@
+import { mkdtemp, rm, symlink } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { sharedNodeCluster } from "../../testcluster/index.ts";
 import type { NodeCluster } from "../../testcluster/index.ts";
 import { builtExecutable } from "../../testcluster/lib/built.ts";
 import { output, run, type CommandResult } from "../../testcluster/lib/command.ts";
 import { poll } from "../../testcluster/lib/poll.ts";
+import { tool } from "../../testcluster/tools/index.ts";
 
 const OPERATOR = "/apis/apps/v1/namespaces/onload-operator-system/deployments/onload-operator-controller-manager";
 const RESOURCE = "amd.com/onload";
@@ -20,6 +24,8 @@ export interface PodOptions {
   allowPrivilegeEscalation?: boolean;
   /** Bypasses the scheduler, as the original's readme does. */
   onNode?: boolean;
+  /** false: the pod has a user namespace of its own. */
+  hostUsers?: boolean;
 }
 
 /** The operator in its pod on the real node, and an Onload resource in a namespace of its own. */
@@ -143,29 +149,59 @@ export class OnloadOnNode {
 
   /** Starts a pod of the test application under the restricted policy; see internal/testcluster/images/app. */
   async startPod(name: string, options: PodOptions = {}): Promise<void> {
-    const { devices = 1, command = ["/test", "--stay"], annotations = {}, onNode = false } = options;
-    const { image = this.app, env = [], allowPrivilegeEscalation = false } = options;
+    const { annotations = {}, onNode = false, hostUsers } = options;
+    const node = onNode ? { nodeName: this.cluster.node.name } : {};
     await this.cluster.plane.request("POST", `/api/v1/namespaces/${this.namespace}/pods`, {
       body: {
         metadata: { name, annotations, labels: { test: "app" } },
         spec: {
+          ...this.#podSpec(options),
           restartPolicy: "Never",
-          terminationGracePeriodSeconds: 1,
-          ...(onNode ? { nodeName: this.cluster.node.name } : {}),
-          securityContext: { runAsNonRoot: true, seccompProfile: { type: "RuntimeDefault" } },
-          containers: [
-            {
-              name: "test",
-              image,
-              command,
-              env,
-              resources: { limits: { [RESOURCE]: devices } },
-              securityContext: { allowPrivilegeEscalation, capabilities: { drop: ["ALL"] } },
-            },
-          ],
+          ...node,
+          ...(hostUsers === false ? { hostUsers } : {}),
         },
       },
     });
+  }
+
+  /** Applies a Deployment of one pod of the test application, and waits until its rollout is done. */
+  async deploy(name: string, options: PodOptions, spec: object = {}): Promise<void> {
+    const labels = { test: "app", app: name };
+    const template = { metadata: { labels }, spec: this.#podSpec(options) };
+    const metadata = { name, namespace: this.namespace };
+    await this.cluster.plane.apply(
+      JSON.stringify({
+        apiVersion: "apps/v1",
+        kind: "Deployment",
+        metadata,
+        spec: { replicas: 1, selector: { matchLabels: labels }, template, ...spec },
+      }),
+    );
+    await this.rolledOut(name);
+  }
+
+  /** Waits until the rollout of a Deployment is done. */
+  async rolledOut(name: string): Promise<void> {
+    const which = [`deployment/${name}`, "-n", this.namespace];
+    await this.cluster.plane.kubectl(["rollout", "status", ...which, "--timeout=90s"]);
+  }
+
+  #podSpec({ devices = 1, command = ["/test", "--stay"], ...options }: PodOptions): object {
+    const { image = this.app, env = [], allowPrivilegeEscalation = false } = options;
+    return {
+      terminationGracePeriodSeconds: 1,
+      securityContext: { runAsNonRoot: true, seccompProfile: { type: "RuntimeDefault" } },
+      containers: [
+        {
+          name: "test",
+          image,
+          command,
+          env,
+          resources: { limits: { [RESOURCE]: devices } },
+          securityContext: { allowPrivilegeEscalation, capabilities: { drop: ["ALL"] } },
+        },
+      ],
+    };
   }
 
   /** Waits for a phase of a pod, and returns the pod. */
@@ -251,6 +287,23 @@ export class OnloadOnNode {
   /** The folder of Onload's files on the node that new containers get. */
   async currentFolder(): Promise<string> {
     return (await this.cluster.node.exec(["readlink", "-f", "/opt/onload/current"])).stdout.trim();
+  }
+
+  /**
+   * Runs a command line as a person would, with our program and kubectl in the PATH.
+   *
+   * @returns what it prints; throws if it ends with an error
+   */
+  async shell(line: string): Promise<string> {
+    const folder = await mkdtemp(join(tmpdir(), "onloadctl-path-"));
+    try {
+      await symlink(this.executable, join(folder, "onloadctl"));
+      await symlink(await tool("kubectl"), join(folder, "kubectl"));
+      const env = { ...this.environment, PATH: `${folder}:${process.env["PATH"]}` };
+      return await output(["bash", "-euc", line], { env });
+    } finally {
+      await rm(folder, { recursive: true });
+    }
   }
 
   /** What the device plugin serves at a path of its port for metrics. */
