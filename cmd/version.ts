@@ -1,5 +1,6 @@
 import { clusterArgs, commonArgs, defineSubcommand } from "../internal/cli/command.ts";
 import { errorText } from "../internal/cli/errors.ts";
+import { printable } from "../internal/cli/printable.ts";
 import { printJson, printText } from "../internal/cli/output.ts";
 import { VERSION } from "../internal/cli/version.ts";
 import { connect } from "../internal/kube/connect.ts";
@@ -72,5 +73,5 @@ async function lookAtOperator(
 }
 
 function operatorText({ images, text }: OperatorVersion): string {
-  return `${images.map((image) => `Operator: ${image}\n`).join("")}${text}`;
+  return `${images.map((image) => `${printable(`Operator: ${image}`, Infinity)}\n`).join("")}${text}`;
 }

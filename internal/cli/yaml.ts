@@ -1,10 +1,10 @@
 import { Document, isScalar, LineCounter, parseAllDocuments, visit, type Scalar, type ToStringOptions } from "yaml";
-import { escapeControlsInYaml } from "./printable.ts";
+import { escapeControlsInYaml, hasUnseen } from "./printable.ts";
 import { MAX_LEVELS, tooDeepAt } from "./yaml-depth.ts";
 import { isPlainText, SCALARS } from "./yaml-scalars.ts";
 
-/** What has to be an escape, which only double quotes have. */
-const SPECIAL = /(?![\n\t])[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\ufffe\uffff]/u;
+/** Non-characters have to be escapes too, which only double quotes have. */
+const NON_CHARACTERS = /[\ufffe\uffff]/;
 
 /** A value as YAML; see {@link documentText}. */
 export function yamlText(value: unknown): string {
@@ -19,7 +19,7 @@ export function yamlText(value: unknown): string {
 export function documentText(document: Document, options: ToStringOptions = {}): string {
   const quote = (node: Scalar): void => {
     const { value } = node;
-    if (typeof value === "string" && (!isPlainText(value) || SPECIAL.test(value))) {
+    if (typeof value === "string" && (!isPlainText(value) || hasUnseen(value) || NON_CHARACTERS.test(value))) {
       node.type = "QUOTE_DOUBLE";
     }
   };

@@ -2,6 +2,7 @@ import moduleText from "./dockerfiles/module.Dockerfile" with { type: "text" };
 import onloadctlText from "./dockerfiles/onloadctl.Dockerfile" with { type: "text" };
 import sourceText from "./dockerfiles/source.Dockerfile" with { type: "text" };
 import userText from "./dockerfiles/user.Dockerfile" with { type: "text" };
+import { hasUnseen } from "../cli/printable.ts";
 
 /** The kinds of image, in the order in which they are built. */
 export const PARTS = ["source", "user", "module", "onloadctl"] as const;
@@ -49,9 +50,10 @@ export function labelInstruction(labels: readonly (readonly [string, string])[])
 }
 
 function labelText(name: string, value: string): string {
-  if (/[\p{Cc}\p{Zl}\p{Zp}]/u.test(value)) {
+  // What nobody sees would make of the script of a dry run another one than people read.
+  if (/[\n\t]/.test(value) || hasUnseen(value)) {
     throw new Error(
-      `Cannot set the label ${name} to ${JSON.stringify(value)}: it has a line break or a control character`,
+      `Cannot set the label ${name} to ${JSON.stringify(value)}: it has a line break, or a character that nobody sees`,
     );
   }
   return `"${value.replace(/[\\"$]/g, "\\$&")}"`;

@@ -1,3 +1,5 @@
+import { printable } from "../cli/printable.ts";
+import { formatTable } from "../cli/table.ts";
 import type { Finding } from "./verify.ts";
 
 /** An image that a run has built or found. */
@@ -12,35 +14,27 @@ export interface ResultImage {
   took?: number | undefined;
 }
 
-/** A table: the first line has the headings, columns are three spaces apart. */
-export function table(rows: readonly (readonly string[])[]): string {
-  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => (row[column] ?? "").length)));
-  return rows
-    .map(
-      (row) =>
-        `${row
-          .map((cell, column) => cell.padEnd(widths[column]!))
-          .join("   ")
-          .trimEnd()}\n`,
-    )
-    .join("");
-}
-
 /** The images of a run, one per line. */
 export function imageTable(images: readonly ResultImage[]): string {
-  return table([
-    ["IMAGE", "SIZE", "ID", "DIGEST"],
-    ...images.map(({ tag, size, id, digest }) => [tag, megabytes(size), id.slice(0, 12), digest ?? "not pushed"]),
-  ]);
+  return formatTable(
+    ["Image", "Size", "ID", "Digest"],
+    images.map(({ tag, size, id, digest }) => [tag, megabytes(size), id.slice(0, 12), digest ?? "not pushed"]),
+  );
 }
 
 /** The checks of an image and their results. */
 export function findingLines(name: string, findings: readonly Finding[]): string {
-  const width = Math.max(0, ...findings.map(({ check }) => check.length));
-  const lines = findings.map(
+  // A text of an image must not look like further lines of ours.
+  const rows = findings.map(({ ok, check, detail }) => ({
+    ok,
+    check: printable(check),
+    detail: printable(detail, 2000),
+  }));
+  const width = Math.max(0, ...rows.map(({ check }) => check.length));
+  const lines = rows.map(
     ({ ok, check, detail }) => `  ${ok ? "ok    " : "FAILED"}  ${check.padEnd(width)}  ${detail}\n`,
   );
-  return `${name}\n${lines.join("")}`;
+  return `${printable(name)}\n${lines.join("")}`;
 }
 
 function megabytes(size: number): string {

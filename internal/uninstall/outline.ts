@@ -1,4 +1,5 @@
 /** What an uninstallation does, in words, before it begins. Pure. */
+import { printable } from "../cli/printable.ts";
 import { CUSTOM_RESOURCE_DEFINITIONS, NAMESPACES } from "../kube/resource.ts";
 import { planText } from "../operator/view/plan-view.ts";
 import { describeObject, type LiveObject } from "./installed.ts";
@@ -27,7 +28,9 @@ export function outline(found: Survey, crd: boolean): string {
         : worker.who === "operator"
           ? `the operator cleans their nodes. ${worker.why}`
           : `nobody can clean their nodes. ${worker.why}`;
-    parts.push(`Onload resources that are deleted: ${onloads.length}; ${who}\n\n${planText(plans)}`);
+    parts.push(
+      `Onload resources that are deleted: ${onloads.length}; ${printable(who, Infinity)}\n\n${planText(plans)}`,
+    );
   }
   const crds = installed.filter(({ resource }) => resource.kind === CUSTOM_RESOURCE_DEFINITIONS.kind);
   const keepsNamespace = foreign.length > 0;
@@ -65,5 +68,5 @@ function namespacesOf({ onloads, namespace }: Survey): string[] {
 }
 
 function list(lines: readonly string[]): string {
-  return lines.map((line) => `  ${line}\n`).join("");
+  return lines.map((line) => `  ${printable(line, Infinity)}\n`).join("");
 }

@@ -21,7 +21,9 @@ export interface CleaningProgress {
 /** How far the nodes of resources that are being deleted are. */
 export function cleaningProgress(resources: readonly ResourceStatus[], obstacles: ObstaclesByNode): CleaningProgress {
   return {
-    lines: resources.map((resource) => `${resource.namespace}/${resource.name}: ${textOf(resource, obstacles)}`),
+    lines: resources.map((resource) =>
+      printable(`${resource.namespace}/${resource.name}: ${textOf(resource, obstacles)}`, Infinity),
+    ),
     position: JSON.stringify(
       resources.map(({ namespace, name, nodes }) => [namespace, name, nodes.map(({ node, state }) => [node, state])]),
     ),
