@@ -70,13 +70,13 @@ export class Kmm2Manager implements AsyncDisposable {
     this.#process.signal("SIGCONT");
   }
 
-  /** @throws Error if the API server has refused anything that it wanted to write */
+  /** @throws Error if a policy or its role has refused anything that it wanted to do */
   async [Symbol.asyncDispose](): Promise<void> {
     this.resume();
     await this.#process.stop();
     const log = readFileSync(this.#process.logPath, "utf8").split("\n");
-    const refused = log.filter((line) => /forbidden|denied request/i.test(line));
-    if (refused.length > 0) throw new Error(`KMM 2 was refused ${refused.length} writes, such as: ${refused[0]}`);
+    const refused = log.filter((line) => /ValidatingAdmissionPolicy|cannot \w+ resource/.test(line));
+    if (refused.length > 0) throw new Error(`KMM 2 was refused ${refused.length} requests, such as: ${refused[0]}`);
   }
 }
 
