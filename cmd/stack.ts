@@ -17,7 +17,13 @@ export default defineSubcommand({
   args: {
     ...podArgs,
     ...stackArgs,
-    view: { type: "positional", required: false, default: "stacks", description: "What to show (default: stacks)" },
+    view: {
+      type: "positional",
+      required: false,
+      default: "stacks",
+      completes: VIEWS,
+      description: "What to show (default: stacks)",
+    },
     timeout: { type: "string", valueHint: "DURATION", default: "1m", description: "Give up after this time" },
     ...clusterArgs,
     ...commonArgs,

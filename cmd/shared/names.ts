@@ -3,7 +3,7 @@ import type { Source } from "../../internal/cli/command.ts";
 import type { Client } from "../../internal/kube/client.ts";
 import { contextNames } from "../../internal/kube/config.ts";
 import { connect } from "../../internal/kube/connect.ts";
-import { NAMESPACES, NODES } from "../../internal/kube/resource.ts";
+import { NAMESPACES, NODES, PODS } from "../../internal/kube/resource.ts";
 
 /** Most names of a kind that are asked for. */
 const LIMIT = 500;
@@ -29,14 +29,20 @@ export async function namesOf(
   }
 }
 
+/** Commands take a resource of any namespace unless one is given, and a pod of the context's. */
+function whereOf(source: Source, given: string | undefined, own: string): { namespace?: string } {
+  if (source === "pods") return { namespace: given || own };
+  return source === "onloads" && given ? { namespace: given } : {};
+}
+
 async function listed(
   client: Client,
   source: Exclude<Source, "contexts">,
   namespace: string | undefined,
   signal: AbortSignal,
 ): Promise<string[]> {
-  const resource = { namespaces: NAMESPACES, nodes: NODES, onloads: ONLOADS }[source];
-  const where = source === "onloads" && namespace ? { namespace } : {};
+  const resource = { namespaces: NAMESPACES, nodes: NODES, onloads: ONLOADS, pods: PODS }[source];
+  const where = whereOf(source, namespace, client.namespace);
   const names: string[] = [];
   for await (const { items } of client.pages(resource, { ...where, pageSize: LIMIT, signal })) {
     for (const { metadata } of items) names.push(metadata.name ?? "");

@@ -3,7 +3,7 @@ import { integerFlag } from "../../internal/cli/values.ts";
 
 /** Which pod. */
 export const podArgs = {
-  pod: { type: "positional", required: true, description: "Name of the pod" },
+  pod: { type: "positional", required: true, completes: "pods", description: "Name of the pod" },
   namespace: { type: "string", alias: "n", valueHint: "NS", description: "Namespace (default: that of the context)" },
 } as const satisfies Args;
 

@@ -14,7 +14,7 @@ export type Arg = ArgDef & {
   completes?: readonly string[] | Source;
 };
 /** Names that only the kubeconfig (contexts) or the cluster knows. */
-export type Source = "contexts" | "namespaces" | "nodes" | "onloads";
+export type Source = "contexts" | "namespaces" | "nodes" | "onloads" | "pods";
 /** The arguments of a subcommand by their kebab-case name. */
 export type Args = Record<string, Arg>;
 

@@ -238,6 +238,11 @@ test("all pods that hold Onload, one line each", async () => {
   expect(node.stdout).toMatch(new RegExp(`pods +ok +accelerated: ${trading}/trader-0`));
 });
 
+test("names of pods are completed", async () => {
+  const { stdout } = await onloadctl(["__complete", "doctor", "pod", "-n", trading, "trad"]);
+  expect(stdout).toStartWith("trader-0\n");
+});
+
 test("what is not there is said so", async () => {
   const pod = await onloadctl(["doctor", "pod", "nobody", "-n", trading]);
   expect([pod.code, pod.stderr]).toEqual([
