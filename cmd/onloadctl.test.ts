@@ -29,6 +29,7 @@ const COMMANDS = [
   "rollback",
   "uninstall",
   "version",
+  "completion",
   "licenses",
 ];
 
