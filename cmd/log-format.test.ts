@@ -9,13 +9,16 @@ import type { Subcommand } from "../internal/cli/command.ts";
 const ENTRY = join(import.meta.dirname, "onloadctl.ts");
 
 test("what runs in a pod is a service, and nothing that people run on a desk", async () => {
-  const files = (await readdir(import.meta.dirname)).filter((file) => /^(?!onloadctl\.ts)[a-z-]+\.ts$/.test(file));
+  const files = (await readdir(import.meta.dirname)).filter((file) =>
+    /^(?!(?:onloadctl|root)\.ts)[a-z-]+\.ts$/.test(file),
+  );
   const commands = files.map(async (file) => {
     const { default: command } = (await import(join(import.meta.dirname, file))) as { default: Subcommand };
     return command.service ? [file] : [];
   });
   expect((await Promise.all(commands)).flat().toSorted()).toEqual([
     "control-plane-run-on-node.ts",
+    "control-plane-run-tool.ts",
     "control-plane.ts",
     "device-plugin-copy.ts",
     "device-plugin-install.ts",

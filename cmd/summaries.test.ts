@@ -1,29 +1,31 @@
 /** A parent lists the summaries of its subcommands without loading them, so each summary is written twice. */
 import { expect, test } from "bun:test";
-import type { Subcommand } from "../internal/cli/command.ts";
-import buildImages from "./build-images.ts";
-import devicePlugin from "./device-plugin.ts";
-import doctor from "./doctor.ts";
-import manifests from "./manifests.ts";
-import profile from "./profile.ts";
+import type { Lazy, Subcommand } from "../internal/cli/command.ts";
+import { root } from "./root.ts";
 
-const parents: [string, Subcommand][] = [
-  ["build-images", buildImages],
-  ["device-plugin", devicePlugin],
-  ["doctor", doctor],
-  ["manifests", manifests],
-  ["profile", profile],
-];
-for (const [parent, { subcommands }] of parents) {
-  test.each(Object.entries(subcommands ?? {}).filter(([, { hidden }]) => !hidden))(
-    `${parent} %s has examples`,
-    async (_, child) => {
-      const { examples = [] } = await child.load();
-      expect(examples.length).toBeGreaterThan(0);
-    },
-  );
-  test.each(Object.entries(subcommands ?? {}))(`the summary of ${parent} %s is its own`, async (_, child) => {
-    const { summary } = await child.load();
-    expect(child.summary).toBe(summary.replace(/\.$/, ""));
-  });
+interface Listed {
+  lazy: Lazy;
+  command: Subcommand;
 }
+
+/** All subcommands by the words that call them, as their parent lists them and as they are. */
+async function below(parent: Subcommand, path: string): Promise<[words: string, listed: Listed][]> {
+  const all = Object.entries(parent.subcommands ?? {}).map(async ([name, lazy]) => {
+    const [words, command] = [`${path} ${name}`, await lazy.load()];
+    return [[words, { lazy, command }], ...(await below(command, words))] as [string, Listed][];
+  });
+  return (await Promise.all(all)).flat();
+}
+
+const all = await below(root, "onloadctl");
+
+test.each(all)("the summary of %s is its own", (_, { lazy, command }) => {
+  expect(lazy.summary).toBe(command.summary.replace(/\.$/, ""));
+});
+
+test.each(all.filter(([, { lazy, command }]) => lazy.hidden !== true && command.run))(
+  "%s has examples",
+  (_, { command }) => {
+    expect(command.examples?.length ?? 0).toBeGreaterThan(0);
+  },
+);
