@@ -98,6 +98,10 @@ function eventText(events: PodFacts["events"], wanted: string): string {
 
 const PROCESS_LINKS: readonly LinkName[] = ["library", "interface", "stacks", "sockets"];
 
+/** A kubelet that has lost its checkpoint starts pods without their devices until the plugin is back. */
+const NO_DEVICE =
+  "Delete the pod, so that its controller makes another: the kubelet may have started it without its device; or see the log of the container device-plugin";
+
 /** What is to be seen of the pod's processes. */
 function processLinks(pod: DeepReadonly<Pod>, node: NodeFacts): Link[] {
   const { asked, rollout } = node;
@@ -110,7 +114,7 @@ function processLinks(pod: DeepReadonly<Pod>, node: NodeFacts): Link[] {
     const isYoung = asked.value.lookedAt === undefined || asked.value.lookedAt < started + YOUNG_MS;
     return isYoung
       ? unknown("The node has not looked into the pod since it was started", "Ask again in 30 s")
-      : unknown("The device plugin does not know the pod", "See the log of the container device-plugin");
+      : unknown("The kubelet has given the pod no device, as far as the device plugin knows", NO_DEVICE);
   }
   const nics = nicNames(node);
   const setPreload = "value" in rollout ? rollout.value?.setPreload : undefined;

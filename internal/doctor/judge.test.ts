@@ -405,7 +405,7 @@ const CASES: [string, LinkName, PodFacts, string | RegExp][] = [
     "a pod of the same name before",
     "library",
     podFacts({ node: running({ podUid: "another" }) }),
-    /^unknown: The device plugin does not know the pod/,
+    /^unknown: The kubelet has given the pod no device.*Delete the pod, so that its controller makes another/,
   ],
   [
     "a pod that is new",
