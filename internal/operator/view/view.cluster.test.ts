@@ -476,6 +476,26 @@ test("the role for viewers is enough for status, plan, version and check", async
   }
 });
 
+test("check says which pull secrets are missing, and is given nothing of what is in them", async () => {
+  const login = { name: `${id}-login`, namespace };
+  await cluster.request("POST", `/api/v1/namespaces/${namespace}/secrets`, {
+    body: { metadata: login, type: "Opaque", data: { password: "aHVudGVyMg==" } },
+  });
+  const file = join(folder, "with-secrets.yaml");
+  const check = async (...names: string[]): Promise<{ result: string; message: string } | undefined> => {
+    await writeFile(file, stringify(onload("v1", { imagePullSecrets: names.map((name) => ({ name })) })));
+    const { stdout } = await onloadctl(["check", "-f", file, "-o", "json"], cluster.kubeconfigPath);
+    const findings = JSON.parse(stdout) as { what: string; result: string; message: string }[];
+    return findings.find(({ what }) => what === `${namespace}/sample: pull secrets`);
+  };
+  expect(await check()).toBeUndefined();
+  expect(await check(login.name)).toMatchObject({ result: "ok" });
+  expect(await check(login.name, "nonsense")).toMatchObject({
+    result: "failed",
+    message: `"nonsense" does not exist in namespace "${namespace}"; images are pulled without that login`,
+  });
+});
+
 test("exit codes tell scripts how it is", async () => {
   // No operator runs here.
   const args = ["status", "sample", "-n", namespace];
