@@ -201,15 +201,16 @@ async function prepareTree(source: Source, { work, signal }: BuildDeps, step: St
   const tree = join(work.root, "tree");
   await mkdir(tree, { recursive: true });
   let tarball = source.location;
+  let { strip } = source;
   if (source.kind === "checkout") {
     const vars = await step(mkdistCommand(source), work.root);
     const name = /^tarball_name=(.+)$/m.exec(vars)?.[1];
     if (name === undefined)
       throw new Error(`Cannot make a release of ${source.location}: scripts/onload_mkdist names no tarball`);
     tarball = join(work.root, name);
-    await readTarball(tarball, signal);
+    ({ strip } = await readTarball(tarball, signal));
   }
-  await step(unpackCommand(tarball, tree));
+  await step(unpackCommand(tarball, tree, strip));
 }
 
 async function prepareExecutable(path: string, { work }: BuildDeps): Promise<void> {

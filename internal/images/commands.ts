@@ -78,9 +78,9 @@ export function mkdistCommand(source: Source): string[] {
   return [script, "--output-vars", "--version", source.version, "--srcrev", source.revision];
 }
 
-/** Unpacks a tarball into `folder`. The tarball was checked before. */
-export function unpackCommand(tarball: string, folder: string): string[] {
-  return ["tar", "-xzf", tarball, "-C", folder, "--strip-components=1", "--no-same-owner"];
+/** Unpacks a tarball into `folder`, without the first `strip` parts of its names. The tarball was checked before. */
+export function unpackCommand(tarball: string, folder: string, strip = 1): string[] {
+  return ["tar", "-xzf", tarball, "-C", folder, `--strip-components=${strip}`, "--no-same-owner"];
 }
 
 /** What a dry run needs beyond the plan. */
@@ -172,7 +172,7 @@ function prepareSource(source: Source | undefined, work: WorkFiles): string[] {
   if (source?.kind === "tree" || source === undefined) return [];
   const tree = `${work.root}/tree`;
   const lines = [shellLine(["mkdir", tree])];
-  if (source.kind === "tarball") return [...lines, shellLine(unpackCommand(source.location, tree))];
+  if (source.kind === "tarball") return [...lines, shellLine(unpackCommand(source.location, tree, source.strip))];
   return [
     ...lines,
     `(cd ${shellWord(work.root)} && ${shellLine(mkdistCommand(source))})`,

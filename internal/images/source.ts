@@ -24,6 +24,8 @@ export interface Source {
   revision: string;
   /** "sha256:" and the digest of the source. A later run compares it to see whether the source has changed. */
   digest: string;
+  /** How many leading parts of its names tar must leave out, only of kind "tarball". */
+  strip?: number;
   /** ID of the image, only of kind "image". */
   imageId?: string;
 }
@@ -101,6 +103,7 @@ async function readRelease(path: string, { version, signal }: SourceOptions): Pr
     version: version ?? note?.version ?? "",
     revision: note?.revision ?? "",
     digest: tarball.digest,
+    strip: tarball.strip,
   };
 }
 

@@ -11,6 +11,8 @@ import { bytes, eachEntry } from "./tar.ts";
 export interface TarballFacts {
   /** The folder that contains everything, such as onload-9.1.0. */
   folder: string;
+  /** How many leading parts of each name tar must leave out: that folder, and ./ if all names begin with it. */
+  strip: 1 | 2;
   /** The text of its README; empty if there is none. */
   readme: string;
   /** "sha256:" and the digest of the compressed bytes. */
@@ -52,6 +54,8 @@ export async function readTarball(path: string, signal?: AbortSignal, wanted?: W
   file.on("data", (chunk) => hash.update(chunk));
   const escapes = new EscapeCheck();
   const paths = new Set<string>();
+  let dotted = 0;
+  let entries = 0;
   const texts = new Map<string, Buffer>();
   let names = 0;
   let size = 0;
@@ -61,8 +65,10 @@ export async function readTarball(path: string, signal?: AbortSignal, wanted?: W
     await eachEntry(
       file.pipe(createGunzip({ chunkSize: 256 * 1024 })).on("error", () => undefined),
       async (header, content) => {
-        problem = escapes.problem(header);
+        problem = escapes.problem(header) ?? oddName(header.name);
         if (problem !== undefined) return false;
+        entries++;
+        if (header.name.startsWith("./") || header.name === ".") dotted++;
         paths.add(clean(header.name));
         names += header.name.length + (header.linkname?.length ?? 0);
         size += header.size ?? 0;
@@ -101,6 +107,8 @@ export async function readTarball(path: string, signal?: AbortSignal, wanted?: W
     file.destroy();
   }
   if (problem !== undefined) throw new Error(`Cannot use ${path}: ${problem}`);
+  if (dotted !== 0 && dotted !== entries)
+    throw new Error(`Cannot use ${path}: some of its names begin with ./ and others do not; pack it anew`);
   const folders = new Set([...paths].map((name) => name.split("/")[0]!));
   folders.delete("");
   const [folder] = folders;
@@ -108,7 +116,13 @@ export async function readTarball(path: string, signal?: AbortSignal, wanted?: W
     throw new Error(`Cannot use ${path}: a release tarball holds one folder, this one ${folders.size}`);
   }
   const files = new Set([...paths].map((name) => name.slice(folder.length + 1)));
-  return { folder, readme, digest: `sha256:${hash.digest("hex")}`, files, texts };
+  return { folder, strip: dotted === 0 ? 1 : 2, readme, digest: `sha256:${hash.digest("hex")}`, files, texts };
+}
+
+/** Names that tar counts the parts of in another way than we do: a//b, a/./b, a/../b. */
+function oddName(name: string): string | undefined {
+  const plain = name.replace(/^\.(\/|$)/, "").replace(/\/$/, "");
+  return plain === clean(name) ? undefined : `its entry "${name}" has an odd name; pack it anew`;
 }
 
 /**
