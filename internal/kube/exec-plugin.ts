@@ -2,21 +2,10 @@
  * Programs that give credentials, by the protocol of client-go (client.authentication.k8s.io). What a plugin prints never
  * comes out in a message: it may be its secret.
  */
-import type { Cluster } from "@kubernetes/client-node/dist/config_types.js";
 import { spawn } from "node:child_process";
 import { parseJson } from "../cli/json.ts";
 import { printable } from "../cli/printable.ts";
-
-/** `exec` of a user in a kubeconfig. */
-export interface ExecConfig {
-  apiVersion?: string;
-  command?: string;
-  args?: string[] | null;
-  env?: { name: string; value: string }[] | null;
-  installHint?: string;
-  interactiveMode?: string;
-  provideClusterInfo?: boolean;
-}
+import type { Cluster, ExecConfig } from "./kubeconfig-parts.ts";
 
 /** What a plugin gave. */
 export interface ExecCredential {

@@ -1,10 +1,8 @@
-import type { Cluster, User } from "@kubernetes/client-node/dist/config_types.js";
-import { execPlugin, type ExecConfig } from "./exec-plugin.ts";
+import { fieldsOf } from "../cli/json.ts";
+import { execPlugin } from "./exec-plugin.ts";
 import { readCredentialFile, type Headers, type Identity, type TlsOptions } from "./credentials.ts";
-import { impersonationHeaders, type Impersonation } from "./impersonation.ts";
-
-/** A user of a kubeconfig: what client-node reads of it, and what it leaves out. */
-export type KubeconfigUser = User & { tokenFile?: string; impersonation?: Impersonation };
+import { impersonationHeaders } from "./impersonation.ts";
+import type { Cluster, KubeconfigUser } from "./kubeconfig-parts.ts";
 
 /** User and password. */
 export interface Login {
@@ -65,11 +63,11 @@ async function pem(file: string | undefined, data: string | undefined): Promise<
 
 /** Exec plugins, and OpenID Connect. What they gave is held until it expires or is refused. */
 async function authenticator(
-  user: User,
+  user: KubeconfigUser,
   cluster: Cluster,
 ): Promise<((headers: Headers, tls: TlsOptions, refused: boolean) => Promise<void>) | undefined> {
   if (user.exec) {
-    const plugin = execPlugin(user.exec as ExecConfig, cluster, pem);
+    const plugin = execPlugin(user.exec, cluster, pem);
     return async (headers, tls, refused) => {
       const { token, cert, key } = await plugin(refused);
       if (token !== undefined) headers["authorization"] = `Bearer ${token}`;
@@ -77,21 +75,20 @@ async function authenticator(
       if (key !== undefined) tls.key = key;
     };
   }
-  if (!user.authProvider) return undefined;
-  const { name } = user.authProvider as { name?: string };
+  // Whoever has another login needs no provider, as in client-go.
+  if (!user.authProvider || user.token || user.tokenFile || user.username) return undefined;
+  const { name } = textsOf(user.authProvider);
   if (name !== "oidc")
     throw new Error(`user "${user.name}" needs auth provider "${name}", which is not supported: use an exec plugin`);
-  const { OpenIDConnectAuth } = await import("@kubernetes/client-node/dist/oidc_auth.js");
-  let holder = new OpenIDConnectAuth();
+  const { oidcTokens } = await import("./oidc.ts");
+  const tokens = oidcTokens(textsOf(user.authProvider["config"]), pem);
   return async (headers, _tls, refused) => {
-    if (refused) holder = new OpenIDConnectAuth();
-    const options: { headers: Record<string, string> } = { headers: {} };
-    try {
-      await holder.applyAuthentication(user, options);
-    } catch {
-      // Its errors may quote the provider's answer, which has tokens in it.
-      throw new Error("auth provider oidc failed: log in again, so that the kubeconfig has a fresh id-token");
-    }
-    for (const [header, value] of Object.entries(options.headers)) headers[header.toLowerCase()] = value;
+    headers["authorization"] = `Bearer ${await tokens(refused)}`;
   };
+}
+
+/** Those fields of an object that are texts. */
+function textsOf(value: unknown): Record<string, string> {
+  const texts = Object.entries(fieldsOf(value) ?? {}).filter(([, text]) => typeof text === "string");
+  return Object.fromEntries(texts) as Record<string, string>;
 }

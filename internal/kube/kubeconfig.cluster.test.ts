@@ -9,6 +9,7 @@ import { tool } from "../testcluster/tools/index.ts";
 import { Client } from "./client.ts";
 import { loadConfig } from "./config.ts";
 import { SELF_SUBJECT_REVIEWS } from "./resource.ts";
+import { startIssuer, webToken, type TestIssuer } from "./testing/issuer.ts";
 import { startProxy, type TestProxy } from "./testing/proxies.ts";
 import { Transport } from "./transport.ts";
 
@@ -18,6 +19,7 @@ let cluster: Cluster;
 let folder: string;
 let kubectl: string;
 const proxies: Record<string, TestProxy> = {};
+let issuer: TestIssuer;
 /** The parts of kubeconfigs, once the cluster is there. */
 let parts: { ca: string; cert: string; key: string; token: string; port: number };
 
@@ -41,6 +43,7 @@ beforeAll(async () => {
   }
   writeFileSync(join(folder, "token"), `${token}\n`);
   writeFileSync(join(folder, "empty"), "");
+  const pem = (name: string): string => readFileSync(join(cluster.folder, "pki", `apiserver.${name}`), "utf8");
   const status = JSON.stringify({ token });
   const plugin = `#!/bin/sh\necho '{"apiVersion":"client.authentication.k8s.io/v1","kind":"ExecCredential","status":${status}}'\n`;
   // It gives the token only if it is told of the whole cluster.
@@ -49,7 +52,8 @@ beforeAll(async () => {
     writeFileSync(join(folder, name), text);
     chmodSync(join(folder, name), 0o755);
   }
-  const pem = (name: string): string => readFileSync(join(cluster.folder, "pki", `apiserver.${name}`), "utf8");
+  issuer = await startIssuer({ cert: pem("crt"), key: pem("key") });
+  issuer.token = token;
   const login = { username: "corp", password: "p@ss" };
   proxies["http"] = await startProxy({ port });
   proxies["https"] = await startProxy({ port, tls: { cert: pem("crt"), key: pem("key") } });
@@ -58,6 +62,7 @@ beforeAll(async () => {
   proxies["socksLogin"] = await startProxy({ port, kind: "socks5", login });
 });
 afterAll(async () => {
+  await issuer[Symbol.asyncDispose]();
   for (const proxy of Object.values(proxies)) await proxy[Symbol.asyncDispose]();
   rmSync(folder, { recursive: true, force: true });
 });
@@ -81,6 +86,18 @@ const byNameWithout = () => ({ server: `https://kubernetes.default.svc:${parts.p
 const cert = () => ({ "client-certificate-data": parts.cert, "client-key-data": parts.key });
 const exec = (command: string, more: object = {}) => ({
   exec: { apiVersion: "client.authentication.k8s.io/v1", command, interactiveMode: "IfAvailable", ...more },
+});
+const oidc = (more: object) => ({
+  "auth-provider": {
+    name: "oidc",
+    config: {
+      "idp-issuer-url": issuer.url,
+      "client-id": "kubectl/x",
+      "client-secret": "s3cr:t",
+      "idp-certificate-authority-data": parts.ca,
+      ...more,
+    },
+  },
 });
 const at = (name: string, prefix: string): string => `${prefix}127.0.0.1:${proxies[name]!.port}`;
 const proxied = (name: string, prefix: string) => () => ({ ...byName(), "proxy-url": at(name, prefix) });
@@ -129,6 +146,25 @@ const rows: Record<string, Row> = {
   },
   "an exec plugin that is not told": { user: () => exec("./choosy"), works: false },
   "an exec plugin that is missing": { user: () => exec("./none"), works: false },
+  "OpenID Connect with a valid id-token": { user: () => oidc({ "id-token": parts.token }), works: true },
+  "OpenID Connect with an expired id-token and a refresh-token": {
+    user: () => oidc({ "id-token": webToken(1), "refresh-token": "r1" }),
+    works: true,
+  },
+  "OpenID Connect with a refresh-token alone": { user: () => oidc({ "refresh-token": "r1" }), works: true },
+  "OpenID Connect with an expired id-token alone": { user: () => oidc({ "id-token": webToken(1) }), works: false },
+  "OpenID Connect with an id-token that is none": {
+    user: () => oidc({ "id-token": "none", "refresh-token": "r1" }),
+    works: false,
+  },
+  "OpenID Connect whose provider nobody knows": {
+    user: () => oidc({ "refresh-token": "r1", "idp-certificate-authority-data": "" }),
+    works: false,
+  },
+  "a token goes before OpenID Connect": {
+    user: () => ({ ...oidc({ "refresh-token": "r1" }), token: parts.token }),
+    works: true,
+  },
   "no CA": { cluster: () => ({}), works: false },
   "a CA that is missing": { cluster: () => ({ "certificate-authority": "none" }), works: false },
   "a CA that is none": { cluster: () => ({ "certificate-authority-data": btoa("none") }), works: false },
@@ -302,7 +338,8 @@ for (const [name, row] of Object.entries(rows)) {
     takeAsked();
     const theirs = await askKubectl(file, env);
     const askedByThem = takeAsked();
-    const { is, why } = await askUs(file, env);
+    // kubectl writes new tokens into its file.
+    const { is, why } = await askUs(write(row), env);
     expect({ is, works: is !== undefined, why, asked: takeAsked() }).toEqual({
       is: theirs,
       works: row.works,

@@ -1,14 +1,12 @@
-import type { Cluster, Context } from "@kubernetes/client-node/dist/config_types.js";
 import { delimiter, dirname, resolve } from "node:path";
 import { isIPv4 } from "node:net";
 import { URL } from "node:url";
 import { readSmallFile } from "../cli/small-file.ts";
 import { checkShape } from "./kubeconfig-shape.ts";
 import { refreshingCredentials, type ClusterConfig } from "./credentials.ts";
-import { parseImpersonation } from "./impersonation.ts";
+import { readParts, type Cluster, type Context, type KubeconfigUser } from "./kubeconfig-parts.ts";
 import { parseProxy, type Proxy } from "./proxy.ts";
-import type { ExecConfig } from "./exec-plugin.ts";
-import { identityReader, type KubeconfigUser, type Login } from "./kubeconfig-identity.ts";
+import { identityReader, type Login } from "./kubeconfig-identity.ts";
 
 /** The parts of one or more kubeconfig files, merged as kubectl merges them: the first file that says something wins. */
 interface Kubeconfig {
@@ -156,48 +154,15 @@ async function parseNamed(text: string, file: string, isOneOfSeveral: boolean): 
 }
 
 async function parse(text: string, dir: string): Promise<Kubeconfig> {
-  // Only these two files of client-node: its index loads every generated model, some 40 MB.
-  const [{ parseYaml }, types] = await Promise.all([
-    import("../cli/yaml.ts"),
-    import("@kubernetes/client-node/dist/config_types.js"),
-  ]);
+  const { parseYaml } = await import("../cli/yaml.ts");
   const [raw = null] = parseYaml(text) as (Record<string, unknown> | null)[];
   if (raw === null || typeof raw !== "object" || Array.isArray(raw)) throw new Error("it is not a kubeconfig");
   checkShape(raw);
-  const path = (file: string | undefined): string | undefined => (file ? resolve(dir, file) : file);
-  const clusters = types.newClusters(raw["clusters"]);
-  for (const cluster of clusters) setPath(cluster, "caFile", path);
-  // What client-node's types leave out.
-  const rawUsers = new Map(((raw["users"] ?? []) as { name: string; user?: RawUser }[]).map((u) => [u.name, u.user]));
-  const users = types.newUsers(raw["users"]).map((user) => {
-    setPath(user, "certFile", path);
-    setPath(user, "keyFile", path);
-    const rawUser = rawUsers.get(user.name) ?? {};
-    const tokenFile = path(rawUser.tokenFile);
-    const impersonation = parseImpersonation(user.name, rawUser);
-    const exec = user.exec as ExecConfig | undefined;
-    // A path is relative to the file, a bare name is looked up in $PATH.
-    const command = exec?.command?.includes("/") ? { exec: { ...exec, command: path(exec.command) } } : {};
-    return { ...user, ...command, ...(tokenFile ? { tokenFile } : {}), ...(impersonation ? { impersonation } : {}) };
-  });
   const current = raw["current-context"];
   return {
-    clusters,
-    users,
-    contexts: types.newContexts(raw["contexts"]),
+    ...readParts(raw, dir),
     currentContext: typeof current === "string" && current !== "" ? current : undefined,
   };
-}
-
-type RawUser = { tokenFile?: string } & Record<string, unknown>;
-
-function setPath<K extends string>(
-  holder: { [key in K]?: string },
-  key: K,
-  path: (file?: string) => string | undefined,
-): void {
-  const file = path(holder[key]);
-  if (file) holder[key] = file;
 }
 
 function addNew<T extends { name: string }>(into: T[], more: readonly T[]): void {
