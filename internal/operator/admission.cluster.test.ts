@@ -265,6 +265,10 @@ describe("drivers are not unloaded under pods", () => {
       client.mergePatch<Node>(NODES, { name: made.nodes[0]! }, {
         metadata: { annotations: { [`${pluginLabel(ref())}.failure`]: "x" } },
       } as never),
+    "end module-loader pods by a taint": (client) =>
+      client.mergePatch<Node>(NODES, { name: made.nodes[0]! }, {
+        spec: { taints: [{ key: "maintenance", effect: "NoExecute" }] },
+      } as never),
     "delete a node that is in service": (client) => client.delete(NODES, { name: made.nodes[0]! }),
   };
   for (const [name, attack] of Object.entries(attacks)) {
