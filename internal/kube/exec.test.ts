@@ -89,6 +89,8 @@ test("what a program prints comes in order, and then its exit code", async () =>
     "GET /api/v1/namespaces/a/pods/p/exec?container=c&stdin=true&stdout=true&stderr=true&command=a+b&command=--c%3Dd HTTP/1.1",
   );
   expect(asked).toMatch(/authorization: Bearer x/i);
+  // The API server answers 406 to any other.
+  expect(asked).toMatch(/^accept: \*\/\*\r$/im);
 });
 
 test("what is written to the program is masked, with the number of its stream", async () => {

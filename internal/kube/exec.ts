@@ -55,6 +55,8 @@ export class RemoteProgram {
         method: "GET",
         path: `${objectPath(PODS, pod, "exec")}?${query.toString()}`,
         action: `run a program in container ${container} of pod ${pod.namespace}/${pod.name}`,
+        // The API server refuses others: what follows is of no media type.
+        accept: "*/*",
         headers: {
           connection: "Upgrade",
           upgrade: "websocket",
