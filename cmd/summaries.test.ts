@@ -23,7 +23,7 @@ test.each(all)("the summary of %s is its own", (_, { lazy, command }) => {
   expect(lazy.summary).toBe(command.summary.replace(/\.$/, ""));
 });
 
-test.each(all.filter(([, { lazy, command }]) => lazy.hidden !== true && command.run))(
+test.each(all.filter(([, { lazy, command }]) => lazy.hidden !== true && command.run !== undefined))(
   "%s has examples",
   (_, { command }) => {
     expect(command.examples?.length ?? 0).toBeGreaterThan(0);
