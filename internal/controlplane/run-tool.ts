@@ -14,9 +14,8 @@ export interface RunToolConfig {
 }
 
 /** Where Onload's tools and those that they call are in a user image. */
-const PATH = [`${ONLOAD_DIR}/usr/bin`, `${ONLOAD_DIR}/usr/sbin`, `${ONLOAD_DIR}/sbin`]
-  .concat(["/usr/local/bin", "/usr/bin", "/usr/sbin", "/bin", "/sbin"])
-  .join(":");
+const FOLDERS = ["usr/bin", "usr/sbin", "bin", "sbin"];
+const PATH = [ONLOAD_DIR, "/usr/local", ""].flatMap((root) => FOLDERS.map((folder) => `${root}/${folder}`)).join(":");
 
 /**
  * Runs a tool until it ends. It has none of our environment: Onload's tools must not have Onload's library preloaded. A
