@@ -18,6 +18,7 @@ async function withPlugins(nodes: number, answerOf: (node: number) => { status: 
         namespace: "onload-runtime",
         name: `plugin-${node}`,
         labels: {
+          "app.kubernetes.io/managed-by": "onload-operator",
           "app.kubernetes.io/part-of": "onload",
           "app.kubernetes.io/component": "device-plugin",
           "onload.amd.com/name": "onload-onload-device-plugin-ds",

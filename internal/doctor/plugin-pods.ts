@@ -1,5 +1,5 @@
 /** Finds the device plugins of nodes, and asks them what they know, by way of the API server and with the caller's rights. */
-import { ACCELERATION_PATH, PLUGIN_NAME_LABEL } from "../api/names.ts";
+import { ACCELERATION_PATH, OPERATOR_NAME, PLUGIN_NAME_LABEL } from "../api/names.ts";
 import type { DeepReadonly, Pod } from "../api/core.ts";
 import { DEVICE_PLUGIN_CONTAINER, METRICS_PORT_NAME } from "../api/plugin-pod.ts";
 import type { Client } from "../kube/client.ts";
@@ -9,8 +9,11 @@ import { isReady, isTerminating } from "../operator/cache/pods.ts";
 import { parseAnswer } from "./answer.ts";
 import type { Asked } from "./facts.ts";
 
-/** Every device plugin, of whatever Onload resource. */
-const SELECTOR = "app.kubernetes.io/part-of=onload,app.kubernetes.io/component=device-plugin";
+/**
+ * Every device plugin, of whatever Onload resource. Admission policies keep everybody else from making pods with these labels: such a
+ * pod could say anything of its node.
+ */
+const SELECTOR = `app.kubernetes.io/managed-by=${OPERATOR_NAME},app.kubernetes.io/part-of=onload,app.kubernetes.io/component=device-plugin`;
 /** A plugin answers at once, with what it has found before. */
 export const ASK_MS = 5000;
 

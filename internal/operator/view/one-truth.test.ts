@@ -200,7 +200,7 @@ test.each(Object.entries(SITUATIONS))("%s: every place says the same", async (_n
     expect(planText([plan])).toContain(`${reason}: ${message}`);
   }
   const text = statusText(describeStatus([observed], acts, NOW), acts, false, NOW);
-  expect(text.split("\n")[1]!.split(/ {2,}/).slice(2, 6)).toEqual(["v2", `${desired}`, `${ready}`, reason]);
+  expect(text.split("\n")[1]!.split(/ {2,}/).slice(2, 7)).toEqual(["v2", `${desired}`, `${ready}`, "-", reason]);
 
   // Every condition is told once it changes, in the same words.
   const changed = status.conditions!.map((each) => ({ ...each, reason: "Before" }));

@@ -1,12 +1,16 @@
-/** doctor against a real API server, as a person runs it, with and without rights. Device plugins are stand-ins here. */
+/**
+ * doctor against a real API server, as a person runs it, with and without rights. Device plugins are stand-ins here. They listen in a
+ * network that this test makes, as root: the API server proxies to no loopback address.
+ */
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { readFile } from "node:fs/promises";
 import { createServer, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { networkInterfaces } from "node:os";
 import { join } from "node:path";
 import { sharedControlPlane, type Cluster, type ClusterUser } from "../testcluster/index.ts";
 import { run, type CommandResult } from "../testcluster/lib/command.ts";
+import { RunState } from "../testcluster/lib/run-state.ts";
+import { createNetwork } from "../testcluster/node/network.ts";
 import type { Examined } from "./doctor.ts";
 
 setDefaultTimeout(120_000);
@@ -22,6 +26,9 @@ let runtime: string;
 let trading: string;
 let viewer: ClusterUser;
 let trader: ClusterUser;
+let state: RunState;
+/** Of the device plugin. */
+let podIP: string;
 let plugin: Server;
 /** What the plugin's stand-in does with a request. */
 let serve: (response: ServerResponse) => void;
@@ -39,11 +46,16 @@ beforeAll(async () => {
     if (request.url === "/acceleration") serve(response);
     else response.writeHead(404).end("404 page not found\n");
   });
-  // The API server proxies to no loopback address.
-  await new Promise<void>((resolve) => plugin.listen(0, "0.0.0.0", resolve));
+  state = await RunState.create();
+  podIP = (await createNetwork(state)).hostAddress;
+  await new Promise<void>((resolve) => plugin.listen(0, podIP, resolve));
   await cluster.request("POST", "/api/v1/nodes", { body: { metadata: { name: id } } });
   await makePod(runtime, "plugin", {
-    labels: { "app.kubernetes.io/part-of": "onload", "app.kubernetes.io/component": "device-plugin" },
+    labels: {
+      "app.kubernetes.io/managed-by": "onload-operator",
+      "app.kubernetes.io/part-of": "onload",
+      "app.kubernetes.io/component": "device-plugin",
+    },
     container: {
       name: "device-plugin",
       image: "r/x",
@@ -75,6 +87,7 @@ afterAll(async () => {
     await cluster.kubectl(["delete", "pod", "-n", namespace!, name!, "--force", "--ignore-not-found"]);
   }
   await cluster.request("DELETE", `/api/v1/nodes/${id}`);
+  await state?.stop();
 });
 
 interface PodParts {
@@ -93,8 +106,6 @@ async function makePod(
     body: { metadata: { name, labels }, spec: { ...(node ? { nodeName: node } : {}), containers: [container] } },
   });
   if (node === "") return metadata.uid;
-  const addresses = Object.values(networkInterfaces()).flatMap((each) => each ?? []);
-  const podIP = addresses.find(({ family, internal }) => family === "IPv4" && !internal)!.address;
   await cluster.request("PATCH", `${pods}/${name}/status`, {
     contentType: "merge",
     body: { status: { phase: "Running", podIP, podIPs: [{ ip: podIP }] } },
