@@ -65,6 +65,11 @@ export const catalogue = {
     module: "sigs.k8s.io/cri-tools",
     variables: { "sigs.k8s.io/cri-tools/pkg/version.Version": "VERSION" },
   },
+  actionlint: {
+    family: "actionlint",
+    package: "github.com/rhysd/actionlint/cmd/actionlint",
+    module: "github.com/rhysd/actionlint",
+  },
   pause: { family: "pause", package: "." },
   "kubelet-client": { family: "kubelet-client", package: "." },
   "go-regexp": { family: "go-regexp", package: "." },
