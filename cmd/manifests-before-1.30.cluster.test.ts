@@ -67,8 +67,11 @@ test("is found out from the cluster: everything applies, what is not enforced is
   expect({ code: done.code, stderr: done.stderr }).toMatchObject({ code: 0 });
   expect(await cluster.traces(node)).toEqual([]);
   const left = "crd,clusterrole,clusterrolebinding,namespace";
-  await poll(async () => !/onload-operator|onloads\.onload/.test(await plane.kubectl(["get", left, "-o", "name"])), {
-    what: "The end of the installation",
-    timeoutMs: PATIENCE_MS,
-  });
+  await poll(
+    async () => !/\/onload-operator|\/onloads\.onload/.test(await plane.kubectl(["get", left, "-o", "name"])),
+    {
+      what: "The end of the installation",
+      timeoutMs: PATIENCE_MS,
+    },
+  );
 });

@@ -331,7 +331,13 @@ test("nothing in the constants is misspelt", async () => {
     .flatMap((module) => Object.values<unknown>({ ...module }))
     .filter((value): value is Resource => typeof value === "object");
   // Ours, KMM 2's and OpenShift's are not installed here.
-  const elsewhere = ["nodemodulesconfigs", "moduleimagesconfigs", "machineconfigs", "machineconfigpools"];
+  const elsewhere = [
+    "nodemodulesconfigs",
+    "moduleimagesconfigs",
+    "machineconfigs",
+    "machineconfigpools",
+    "securitycontextconstraints",
+  ];
   for (const { group, version, plural, kind, namespaced } of resources.filter(
     (r) => r !== ONLOADS && !elsewhere.includes(r.plural),
   )) {

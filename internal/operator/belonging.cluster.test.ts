@@ -191,8 +191,8 @@ test("labels that all nodes lose take one node at most, and those that are confi
   await cluster.condition(namespace, "Progressing", "False");
   expect((await traders()).length).toBeGreaterThanOrEqual(3);
   await label(pool);
+  await poll(allServed, { what: "All nodes in service", timeoutMs: PATIENCE_MS });
   await cluster.ready(namespace);
-  expect(await allServed()).toBe(true);
 
   const left = new Set(await traders());
   for (const node of nodes) if (!left.has(`trader-${node}`)) await createTrader(node);
