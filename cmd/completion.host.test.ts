@@ -73,7 +73,7 @@ async function type(shell: Shell, line: string, program = "onloadctl"): Promise<
 
 describe.each([...SHELLS])("%s", (shell) => {
   test.each<[string, string[]]>([
-    ["sta\t", ["status"]],
+    ["statu\t", ["status"]],
     ["manifests prom\t", ["manifests", "prometheus"]],
     ["status --exit\t", ["status", "--exit-code"]],
     ["status --output js\t", ["status", "--output", "json"]],

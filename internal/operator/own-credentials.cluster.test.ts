@@ -41,7 +41,7 @@ describe("the operator's own credentials cannot", () => {
     made.thief.mergePatch<Node>(NODES, { name: made.nodes[0]! }, change as never);
   const attacks: Record<string, [() => Promise<unknown>, string]> = {
     "taint a node": [
-      patchNode({ spec: { taints: [{ key: "evil", effect: "NoExecute" }] } }),
+      patchNode({ spec: { taints: [{ key: "evil", effect: "NoSchedule" }] } }),
       "only labels and annotations of a node",
     ],
     "cordon a node": [patchNode({ spec: { unschedulable: true } }), "only labels and annotations of a node"],

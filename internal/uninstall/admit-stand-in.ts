@@ -1,10 +1,20 @@
 /** Lets this command do the operator's work, which an admission policy keeps for the operator alone. */
 import type { KubeObject } from "../api/core.ts";
 import { OPERATOR_NAME } from "../api/names.ts";
+import { ONLOADS } from "../api/resources.ts";
 import type { Client } from "../kube/client.ts";
-import { SELF_SUBJECT_REVIEWS, VALIDATING_ADMISSION_POLICIES } from "../kube/resource.ts";
+import { sleep } from "../kube/clock.ts";
+import { isForbidden } from "../kube/errors.ts";
+import { SELF_SUBJECT_REVIEWS, VALIDATING_ADMISSION_POLICIES, type ObjectRef } from "../kube/resource.ts";
 
-/** The policies that refuse others what the operator does to Modules and DaemonSets, nodes, and Onload resources. */
+/** The API server heeds a policy that has changed a moment later: how long that may take, and how often to try. */
+const HEED_MS = 15_000;
+const TRY_MS = 250;
+
+/**
+ * The policies that refuse others what the operator does to Modules and DaemonSets, nodes, and Onload resources. The last is heeded last,
+ * and a trial of it shows that all are.
+ */
 const POLICIES = ["objects", "node-labels", "deploy"].map((name) => `${OPERATOR_NAME}-${name}`);
 /** Their variable that tells the operator from others. */
 const VARIABLE = "isOperator";
@@ -23,10 +33,15 @@ interface Review extends KubeObject {
  * Adds the user of this command to those whom the policies take for the operator. They stay in force for everybody else,
  * so that a namespace that is being deleted meanwhile does not take the drivers. On a cluster without them nothing is done.
  *
+ * @param onload a resource that is there
  * @returns the user, if a policy did not know it before
  * @throws ApiError, ConnectionError
  */
-export async function admitStandIn(client: PolicyClient, signal: AbortSignal): Promise<string | undefined> {
+export async function admitStandIn(
+  client: PolicyClient,
+  onload: ObjectRef,
+  signal: AbortSignal,
+): Promise<string | undefined> {
   const policies: Policy[] = [];
   for (const name of POLICIES) {
     const policy = await client.get<Policy>(VALIDATING_ADMISSION_POLICIES, { name }, { signal });
@@ -39,7 +54,24 @@ export async function admitStandIn(client: PolicyClient, signal: AbortSignal): P
   if (user === undefined) return undefined;
   let isNew = false;
   for (const policy of policies) isNew = (await widen(client, policy, user, signal)) || isNew;
-  return isNew ? user : undefined;
+  if (!isNew) return undefined;
+  await untilHeeded(client, onload, signal);
+  return user;
+}
+
+/** Tries what only the operator may, until it may be done or something else is wrong, which the work itself will tell. */
+async function untilHeeded(client: PolicyClient, onload: ObjectRef, signal: AbortSignal): Promise<void> {
+  const end = performance.now() + HEED_MS;
+  while (performance.now() < end) {
+    try {
+      await client.mergePatch(ONLOADS, onload, { status: {} }, { subresource: "status", dryRun: true, signal });
+      return;
+    } catch (error) {
+      signal.throwIfAborted();
+      if (!isForbidden(error)) return;
+    }
+    await sleep(TRY_MS, signal);
+  }
 }
 
 /** Lets a policy take a user for the operator; gives whether it did not before. */

@@ -114,7 +114,7 @@ async function wait(
       if (observed.length === 0) return;
       refuseNew(observed, known);
       const serving = await session.serving(now, signal);
-      await ensureWorker(options, serving, standIn, signal);
+      await ensureWorker(options, observed[0]!, serving, standIn, signal);
       const progress = cleaningProgress(describeStatus(observed, serving), await obstacles.of(observed, signal));
       position = progress.position;
       text = [...progress.lines, ...hindrances(serving, standIn)].join("\n");
@@ -147,6 +147,7 @@ function refuseNew(observed: readonly ObservedResource[], known: ReadonlySet<str
 /** Starts the operator's engine here, if nobody else serves. */
 async function ensureWorker(
   { client, namespace, say }: CleaningOptions,
+  { raw }: ObservedResource,
   serving: Serving,
   standIn: StandIn,
   signal: AbortSignal,
@@ -157,7 +158,7 @@ async function ensureWorker(
   if (who !== "this") return;
   const lease = await leaseNamespace(client, namespace, signal);
   say(`${why}; this command cleans the nodes itself, with the Lease in namespace ${lease}`);
-  const user = await admitStandIn(client, signal);
+  const user = await admitStandIn(client, refOf(raw), signal);
   if (user !== undefined) say(`The admission policies let ${user} do that now`);
   standIn.start(lease, signal);
 }
