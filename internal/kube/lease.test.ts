@@ -42,12 +42,17 @@ async function pass(clock: FakeClock, condition: () => boolean, seconds = 120): 
   return (clock.now() - start) / 1000;
 }
 
-/** Work that lasts until its signal aborts. */
-function worker() {
-  const state = { running: false, aborted: false };
+/** Work that lasts until its signal aborts, and then tries one thing more. */
+function worker(last: () => void = () => undefined) {
+  const state: { running: boolean; aborted: boolean; onAbort?: unknown } = { running: false, aborted: false };
   const work = async (signal: AbortSignal): Promise<void> => {
     state.running = true;
     if (!signal.aborted) await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve()));
+    try {
+      last();
+    } catch (error) {
+      state.onAbort = error;
+    }
     state.aborted = true;
     state.running = false;
   };
@@ -240,7 +245,7 @@ async function fencedLeader(server: FakeApiServer) {
   const clock = new FakeClock();
   const fence = new LeaseFence(clock);
   const client = server.client({ clock, timeoutMs: 600_000 });
-  const { state, work } = worker();
+  const { state, work } = worker(() => fence.check());
   const stop = new AbortController();
   const leading = lead({ ...options(server, "a", clock), fence }, stop.signal, work).catch((error: unknown) => error);
   await pass(clock, () => state.running);
@@ -376,6 +381,8 @@ test("one who never led, or whose Lease another took, writes nothing", async () 
   const lease = server.objects(PATH).get("leader")!;
   server.put(PATH, { ...lease, spec: { ...(lease["spec"] as object), holderIdentity: "thief" } });
   await pass(clock, () => state.aborted);
+  // While the work is ending it may still write, and when it has ended nobody asks any more.
+  expect(state.onAbort).toBeInstanceOf(LeadershipLostError);
   expect(() => fence.check()).toThrow(LeadershipLostError);
   expect(await leading).toBeInstanceOf(LeadershipLostError);
 });
