@@ -18,10 +18,8 @@ import {
 } from "../api/names.ts";
 import { MODULE_IMAGES_CONFIGS, ONLOADS, SECURITY_CONTEXT_CONSTRAINTS, type Resource } from "../api/resources.ts";
 import type { Onload } from "../api/onload.ts";
-import { errorText } from "../cli/errors.ts";
 import { isAllowed } from "../kube/access-review.ts";
 import type { Client } from "../kube/client.ts";
-import { ApiError, isNotFound } from "../kube/errors.ts";
 import {
   CUSTOM_RESOURCE_DEFINITIONS,
   DEPLOYMENTS,
@@ -36,6 +34,7 @@ import type { RawOnload } from "../operator/cache/caches.ts";
 import { moduleImages } from "../operator/kmm/images.ts";
 import { kmmFor } from "../operator/kmm/installed.ts";
 import type { Kmm } from "../operator/kmm/kmm.ts";
+import { read, type Read } from "./read.ts";
 import { readOnload } from "../operator/observe/preflight.ts";
 import { readEvidence } from "../operator/view/evidence.ts";
 import { servingOf } from "../operator/view/serving.ts";
@@ -46,7 +45,6 @@ import {
   judgeServing,
   judgeVersion,
   KMM_DEPLOYMENTS,
-  type Read,
   type ServerVersion,
 } from "./cluster.ts";
 import { finderOf, type Finding } from "./findings.ts";
@@ -84,7 +82,7 @@ export async function check(
   signal: AbortSignal,
 ): Promise<Checked> {
   const all = <T extends KubeObject>(resource: Resource, selection: object = {}): Promise<Read<T[]>> =>
-    read(async () => (await client.list<T>(resource, { ...selection, signal })).items, []);
+    read(async () => (await client.list<T>(resource, { ...selection, signal })).items, { absent: [] });
   const ask = asker(client, signal);
   const [version, crds, policies, nodes, evidence, kmmOperators, onloads] = await Promise.all([
     read(() =>
@@ -226,17 +224,6 @@ async function imagesKnown(
     sfc: await of(sfcModuleName(name)),
   }));
   return "value" in known ? known.value : undefined;
-}
-
-/** @param absent what it means that the API server does not know the kind */
-async function read<T>(look: () => Promise<T>, absent?: T): Promise<Read<T>> {
-  try {
-    return { value: await look() };
-  } catch (error) {
-    if (isNotFound(error) && absent !== undefined) return { value: absent };
-    if (error instanceof ApiError) return { problem: errorText(error) };
-    throw error;
-  }
 }
 
 /** Asks the API server's authorizers. Their answers are stored nowhere. */

@@ -9,9 +9,7 @@ import { crdProblem } from "../operator/observe/crd.ts";
 import { protection } from "../operator/report/protection.ts";
 import { remedyOf, type Serving } from "../operator/view/serving.ts";
 import { finderOf, type Finding } from "./findings.ts";
-
-/** What was read, or why it could not be. */
-export type Read<T> = { value: T } | { problem: string };
+import type { Read } from "./read.ts";
 
 /** What GET /version says. */
 export interface ServerVersion {

@@ -7,7 +7,7 @@ import { missingImages, type ModuleImages } from "../operator/kmm/images.ts";
 import type { Kmm } from "../operator/kmm/kmm.ts";
 import { chooseMapping, imageFor } from "../operator/kmm/module-config.ts";
 import { selects } from "../operator/observe/ownership.ts";
-import type { Read } from "./cluster.ts";
+import type { Read } from "./read.ts";
 import { finderOf, type Finding, type Finder } from "./findings.ts";
 
 /** Those for which onloadctl and Onload are built. */

@@ -1,9 +1,8 @@
 /** Examines pods and nodes, with the rights of whoever asks. What may not be read makes links unknown. Nothing is written. */
 import type { DeepReadonly, Pod } from "../api/core.ts";
-import { errorText } from "../cli/errors.ts";
+import { read, type Read } from "../check/read.ts";
 import type { Logger } from "../cli/log.ts";
 import type { Client } from "../kube/client.ts";
-import { ApiError, isForbidden } from "../kube/errors.ts";
 import type { Event } from "../kube/kinds.ts";
 import { EVENTS, PODS } from "../kube/resource.ts";
 import { parseTime } from "../kube/times.ts";
@@ -15,6 +14,7 @@ import { nicsLink, nodeLinks, podsLink, VIEWER } from "./judge-node.ts";
 import { containersOf, podLinks } from "./judge-pod.ts";
 import { worstVerdict, type Link, type Verdict } from "./links.ts";
 import { ASK_MS, askPlugin, findPluginPods, type PluginPod } from "./plugin-pods.ts";
+import { refusalText } from "./refusal.ts";
 import { readNode, readRollouts, type Rollouts } from "./rollouts.ts";
 
 /** What to examine. */
@@ -128,39 +128,32 @@ class Examination {
     );
   }
 
-  async #plugins(names: readonly string[]): Promise<Map<string, PluginPod> | { problem: string }> {
-    try {
-      return await findPluginPods(this.#client, names.length === 1 ? names[0] : undefined, this.#signal);
-    } catch (error) {
-      if (!(error instanceof ApiError)) throw error;
-      return { problem: isForbidden(error) ? `Not allowed: ${error.detail}` : errorText(error) };
-    }
+  #plugins(names: readonly string[]): Promise<Read<Map<string, PluginPod>>> {
+    const node = names.length === 1 ? names[0] : undefined;
+    return read(() => findPluginPods(this.#client, node, this.#signal), { textOf: refusalText });
   }
 
-  async #ask(plugins: Map<string, PluginPod> | { problem: string }, node: string): Promise<Asked> {
-    if (!(plugins instanceof Map)) return { problem: plugins.problem, todo: VIEWER };
-    const pod = plugins.get(node);
+  async #ask(plugins: Read<Map<string, PluginPod>>, node: string): Promise<Asked> {
+    if ("problem" in plugins) return { problem: plugins.problem, todo: VIEWER };
+    const pod = plugins.value.get(node);
     return pod === undefined ? "none" : await askPlugin(this.#client, pod, ASK_MS, this.#signal);
   }
 
   async #events({ metadata, status }: Pod): Promise<PodFacts["events"]> {
     // Of one that runs none is of interest.
     if (status?.phase === "Running") return { value: [] };
-    try {
+    const time = ({ lastTimestamp, series, eventTime }: Event): number =>
+      parseTime(series?.lastObservedTime ?? lastTimestamp ?? eventTime) ?? 0;
+    return await read(async () => {
       const { items } = await this.#client.list<Event>(EVENTS, {
         ...(metadata.namespace === undefined ? {} : { namespace: metadata.namespace }),
         fieldSelector: `involvedObject.kind=Pod,involvedObject.name=${metadata.name},type=Warning`,
         atMost: MAX_EVENTS,
         signal: this.#signal,
       });
-      const time = ({ lastTimestamp, series, eventTime }: Event): number =>
-        parseTime(series?.lastObservedTime ?? lastTimestamp ?? eventTime) ?? 0;
       const own = items.filter(({ involvedObject }) => involvedObject?.uid === metadata.uid);
-      return { value: own.sort((a, b) => time(b) - time(a)).map(seenEvent) };
-    } catch (error) {
-      if (!(error instanceof ApiError)) throw error;
-      return { problem: errorText(error) };
-    }
+      return own.sort((a, b) => time(b) - time(a)).map(seenEvent);
+    });
   }
 
   #examined(facts: PodFacts): Examined {

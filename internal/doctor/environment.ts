@@ -1,7 +1,6 @@
 import type { Container, DeepReadonly, KubeObject, Pod } from "../api/core.ts";
-import { errorText } from "../cli/errors.ts";
+import { read } from "../check/read.ts";
 import type { Client } from "../kube/client.ts";
-import { ApiError } from "../kube/errors.ts";
 import { CONFIG_MAPS } from "../kube/resource.ts";
 import { holdingContainers } from "./judge-pod.ts";
 import { configMapsOf, settingsOf, type ConfigMapData, type ContainerSettings } from "./settings.ts";
@@ -37,16 +36,11 @@ export class Environments {
     return known;
   }
 
-  async #read(namespace: string, name: string): Promise<ConfigMapData> {
-    try {
-      const ref = { namespace, name };
-      const map = await this.#client.get<KubeObject & { data?: Record<string, string> }>(CONFIG_MAPS, ref, {
-        signal: this.#signal,
-      });
-      return { value: map && (map.data ?? {}) };
-    } catch (error) {
-      if (!(error instanceof ApiError)) throw error;
-      return { problem: errorText(error) };
-    }
+  #read(namespace: string, name: string): Promise<ConfigMapData> {
+    type ConfigMap = KubeObject & { data?: Record<string, string> };
+    return read(async () => {
+      const map = await this.#client.get<ConfigMap>(CONFIG_MAPS, { namespace, name }, { signal: this.#signal });
+      return map && (map.data ?? {});
+    });
   }
 }

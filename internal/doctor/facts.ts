@@ -1,6 +1,6 @@
 /** What the chain of a pod or a node is judged by. */
 import type { DeepReadonly, Pod } from "../api/core.ts";
-import type { Read } from "../check/cluster.ts";
+import type { Read } from "../check/read.ts";
 import type { NodeStatus } from "../operator/view/status-view.ts";
 import type { NodeAnswer } from "./answer.ts";
 import type { ContainerSettings } from "./settings.ts";

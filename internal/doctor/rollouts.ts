@@ -1,9 +1,7 @@
 /** What each node is at, as `onloadctl status` reads it. */
-import type { Read } from "../check/cluster.ts";
-import { errorText } from "../cli/errors.ts";
+import { read, type Read } from "../check/read.ts";
 import type { Logger } from "../cli/log.ts";
 import type { Client } from "../kube/client.ts";
-import { ApiError, isForbidden } from "../kube/errors.ts";
 import { NODES } from "../kube/resource.ts";
 import type { Node } from "../api/core.ts";
 import { ONLOAD_RESOURCE } from "../api/names.ts";
@@ -11,19 +9,16 @@ import { parseQuantity } from "../api/quantity.ts";
 import { Session } from "../operator/view/session.ts";
 import { describeStatus } from "../operator/view/status-view.ts";
 import type { NodeFacts, Rollout } from "./facts.ts";
+import { refusalText } from "./refusal.ts";
 
 /** Nodes by name, as the Onload resources have them; why that is not known. */
 export type Rollouts = Read<ReadonlyMap<string, Rollout>>;
 
 /** @throws ConnectionError if the API server does not answer */
 export async function readRollouts(client: Client, log: Logger, now: number, signal: AbortSignal): Promise<Rollouts> {
-  let session: Session;
-  try {
-    session = await Session.open(client, undefined, log, signal);
-  } catch (error) {
-    if (!(error instanceof ApiError)) throw error;
-    return { problem: isForbidden(error) ? `Not allowed: ${error.detail}` : errorText(error) };
-  }
+  const opened = await read(() => Session.open(client, undefined, log, signal), { textOf: refusalText });
+  if ("problem" in opened) return opened;
+  const session = opened.value;
   try {
     const observed = await session.observe(undefined, now, signal);
     const described = describeStatus(observed, await session.serving(now, signal), now);
@@ -52,23 +47,15 @@ export async function readRollouts(client: Client, log: Logger, now: number, sig
 }
 
 /** A node's readiness and devices. */
-export async function readNode(
-  client: Pick<Client, "get">,
-  name: string,
-  signal: AbortSignal,
-): Promise<NodeFacts["node"]> {
-  try {
+export function readNode(client: Pick<Client, "get">, name: string, signal: AbortSignal): Promise<NodeFacts["node"]> {
+  const look = async () => {
     const node = await client.get<Node>(NODES, { name }, { signal });
-    if (!node) return { value: undefined };
+    if (!node) return undefined;
     const { conditions = [], allocatable } = node.status ?? {};
     return {
-      value: {
-        ready: conditions.some(({ type, status }) => type === "Ready" && status === "True"),
-        allocatable: parseQuantity(allocatable?.[ONLOAD_RESOURCE] ?? 0) ?? 0,
-      },
+      ready: conditions.some(({ type, status }) => type === "Ready" && status === "True"),
+      allocatable: parseQuantity(allocatable?.[ONLOAD_RESOURCE] ?? 0) ?? 0,
     };
-  } catch (error) {
-    if (!(error instanceof ApiError)) throw error;
-    return { problem: isForbidden(error) ? `Not allowed: ${error.detail}` : errorText(error) };
-  }
+  };
+  return read(look, { textOf: refusalText });
 }

@@ -1,6 +1,7 @@
 /** The EF_ variables that a container's spec gives it. Pure. */
 import type { Container, DeepReadonly } from "../api/core.ts";
-import type { Read } from "../check/cluster.ts";
+import type { Read } from "../check/read.ts";
+import { isOnloadVariable } from "../profiles/names.ts";
 
 /** What is known of a container's EF_ variables. */
 export interface ContainerSettings {
@@ -13,13 +14,11 @@ export interface ContainerSettings {
 /** The data of a ConfigMap; undefined if there is none of that name. */
 export type ConfigMapData = Read<Readonly<Record<string, string>> | undefined>;
 
-const PREFIX = "EF_";
-
 /** Names of the ConfigMaps that containers may have EF_ variables from. */
 export function configMapsOf(containers: readonly DeepReadonly<Container>[]): string[] {
   const names = containers.flatMap(({ env = [], envFrom = [] }) => [
     ...envFrom.map(({ configMapRef }) => configMapRef?.name),
-    ...env.filter(({ name }) => name.startsWith(PREFIX)).map(({ valueFrom }) => valueFrom?.configMapKeyRef?.name),
+    ...env.filter(({ name }) => isOnloadVariable(name)).map(({ valueFrom }) => valueFrom?.configMapKeyRef?.name),
   ]);
   return [...new Set(names.filter((name) => name !== undefined && name !== ""))] as string[];
 }
@@ -43,11 +42,11 @@ export function settingsOf(
   for (const { prefix = "", configMapRef, secretRef } of container.envFrom ?? []) {
     if (secretRef?.name !== undefined) unread.add(`Secret "${secretRef.name}"`);
     for (const [key, value] of Object.entries(configMapRef?.name === undefined ? {} : dataOf(configMapRef.name))) {
-      if (`${prefix}${key}`.startsWith(PREFIX)) settings[`${prefix}${key}`] = value;
+      if (isOnloadVariable(`${prefix}${key}`)) settings[`${prefix}${key}`] = value;
     }
   }
   for (const { name, value, valueFrom } of container.env ?? []) {
-    if (!name.startsWith(PREFIX)) continue;
+    if (!isOnloadVariable(name)) continue;
     const { name: map, key = "" } = valueFrom?.configMapKeyRef ?? {};
     delete settings[name];
     if (map !== undefined) {

@@ -1,6 +1,7 @@
 import { nearest } from "../cli/nearest.ts";
 import { contradictions } from "./contradictions.ts";
 import { LIBRARY_OPTIONS } from "./library-options.ts";
+import { isOnloadVariable } from "./names.ts";
 import { formProblem, type OptionForm } from "./option-forms.ts";
 import type { SettingProblem, Settings } from "./settings.ts";
 import { STACK_OPTIONS } from "./stack-options.ts";
@@ -24,9 +25,7 @@ const REPLACED: ReadonlyMap<string, string> = new Map([
  * names do not begin with EF_ are left alone. A variable that is empty counts as set, as it does for Onload.
  */
 export function checkSettings(settings: Settings): SettingProblem[] {
-  const names = Object.keys(settings)
-    .filter((name) => name.startsWith("EF_"))
-    .sort();
+  const names = Object.keys(settings).filter(isOnloadVariable).sort();
   const alone = names.flatMap((name) => {
     const message = problemAlone(name, settings[name]!);
     return message === undefined ? [] : [{ name, message }];

@@ -1,6 +1,7 @@
 import { Document, isMap, isScalar } from "yaml";
 import { documentText } from "../cli/yaml.ts";
 import type { ProfileSetting } from "./evaluate.ts";
+import { isOnloadVariable } from "./names.ts";
 
 /** What a ConfigMap is made from. */
 export interface ConfigMapOptions {
@@ -13,7 +14,7 @@ export interface ConfigMapOptions {
 
 /** The variables of Onload among others that a profile sets. */
 export function onloadSettings(settings: readonly ProfileSetting[]): ProfileSetting[] {
-  return settings.filter(({ name }) => name.startsWith("EF_"));
+  return settings.filter(({ name }) => isOnloadVariable(name));
 }
 
 /** A ConfigMap for envFrom with the EF_ variables of profiles, as YAML. */

@@ -18,6 +18,11 @@ export function isProfileVariable(name: string): boolean {
   return /^([a-z][a-z0-9_]*|[A-Z][A-Z0-9]*_[A-Z0-9_]+)$/.test(name);
 }
 
+/** Whether a variable is one of Onload's, or is meant to be. */
+export function isOnloadVariable(name: string): boolean {
+  return name.startsWith("EF_");
+}
+
 /** Whether a text is the name of a profile, without the folder and the ending of its file. */
 export function isProfileName(text: string): boolean {
   return /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/.test(text);
