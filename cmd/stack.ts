@@ -1,15 +1,13 @@
 import { clusterArgs, commonArgs, defineSubcommand } from "../internal/cli/command.ts";
 import { UsageError } from "../internal/cli/errors.ts";
 import { nearest } from "../internal/cli/nearest.ts";
-import { standardError, standardOutput, drained } from "../internal/cli/output.ts";
+import { standardError, standardOutput } from "../internal/cli/output.ts";
 import { durationFlag, namespaceFlag } from "../internal/cli/values.ts";
 import { connect } from "../internal/kube/connect.ts";
-import { Lines, runOnNode, stacksOf } from "../internal/stack/stacks.ts";
-import { isLineOf, stackdumpCommand, VIEWS } from "../internal/stack/views.ts";
+import { showStacks } from "../internal/stack/show.ts";
+import { stacksOf } from "../internal/stack/stacks.ts";
+import { VIEWS } from "../internal/stack/views.ts";
 import { podArgs, stackArgs, stackIdsOf } from "./shared/pods.ts";
-
-/** Of a thousand sockets, lots has some megabytes. */
-const MAX_BYTES = 256 * 1024 * 1024;
 
 export default defineSubcommand({
   summary: "Show the Onload stacks of a pod, by onload_stackdump on its node",
@@ -47,33 +45,15 @@ export default defineSubcommand({
     const flag = namespaceFlag("namespace", args.namespace || undefined);
     const client = await connect({ kubeconfig: args.kubeconfig, context: args.context });
     const limit = AbortSignal.timeout(timeoutMs);
-    const tooMuch = new AbortController();
+    const within = AbortSignal.any([signal, limit]);
     try {
       const pod = { namespace: flag ?? client.namespace, name: args.pod };
-      const { plugin, ids } = await stacksOf(client, pod, given, AbortSignal.any([signal, limit]));
-      const lines = new Lines((line) => {
-        if (isLineOf(view, ids, line)) standardOutput.write(`${line}\n`);
-      });
-      const errors = new Lines((line) => standardError.write(`${line}\n`));
-      let left = MAX_BYTES;
-      const code = await runOnNode(
-        client,
-        plugin,
-        stackdumpCommand(view, ids),
-        async (stream, bytes) => {
-          left -= bytes.length;
-          if (left < 0) return tooMuch.abort();
-          (stream === "stdout" ? lines : errors).add(bytes);
-          // The next piece is asked for when this one is out.
-          await drained();
-        },
-        AbortSignal.any([signal, limit, tooMuch.signal]),
-      );
-      lines.end();
-      errors.end();
+      const stacks = await stacksOf(client, pod, given, within);
+      const show = (line: string): void => standardOutput.write(`${line}\n`);
+      const say = (line: string): void => standardError.write(`${line}\n`);
+      const code = await showStacks({ client, stacks, view, show, say }, within);
       signal.throwIfAborted();
       if (limit.aborted) throw new Error(`Cannot show all of it within ${timeoutMs / 1000} s: give more by --timeout`);
-      if (tooMuch.signal.aborted) throw new Error(`Cannot show all of it: it has more than ${MAX_BYTES} bytes`);
       return code === 0 ? 0 : 1;
     } finally {
       client.transport.close();
