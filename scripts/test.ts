@@ -65,12 +65,10 @@ try {
     await runFiles("unit", files.unit);
   }
   // The tests on a control plane mostly wait, and those of the host mostly build: they run side by side.
-  const ended = await Promise.allSettled([
-    wanted.includes("cluster") && files.cluster.length > 0 ? runCluster(files.cluster) : undefined,
-    wanted.includes("host") && files.host.length > 0 ? runHost(files.host) : undefined,
+  await allEnded([
+    ...(wanted.includes("cluster") && files.cluster.length > 0 ? [runCluster(files.cluster)] : []),
+    ...(wanted.includes("host") && files.host.length > 0 ? [runHost(files.host)] : []),
   ]);
-  const failed = ended.find((each) => each.status === "rejected");
-  if (failed) throw failed.reason;
   if (wanted.includes("node") && files.node.length > 0) await runNode(files.node);
 } catch (error) {
   total.failed += 1;
@@ -144,7 +142,12 @@ async function runNode(files: readonly string[]): Promise<void> {
       await runFiles("node", [file], { isBesideOthers: files.length > 1 });
     }
   };
-  const ended = await Promise.allSettled(Array.from({ length: NODES_AT_ONCE }, lane));
+  await allEnded(Array.from({ length: NODES_AT_ONCE }, lane));
+}
+
+/** Waits until all have ended, so that what they started is stopped, and then fails as the first of them did. */
+async function allEnded(work: readonly Promise<void>[]): Promise<void> {
+  const ended = await Promise.allSettled(work);
   const failed = ended.find((each) => each.status === "rejected");
   if (failed) throw failed.reason;
 }

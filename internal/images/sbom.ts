@@ -23,11 +23,7 @@ export function billOfMaterials({ name, image, contents }: OpenedImage, tool: { 
       : []),
   ];
   const licenses = image.labels[labels.LABEL_LICENSES];
-  return {
-    $schema: "http://cyclonedx.org/schema/bom-1.6.schema.json",
-    bomFormat: "CycloneDX",
-    specVersion: "1.6",
-    version: 1,
+  return cycloneDx({
     metadata: {
       ...(created === undefined ? {} : { timestamp: created }),
       tools: { components: [{ type: "application", name: "onloadctl", version: tool.version }] },
@@ -58,7 +54,13 @@ export function billOfMaterials({ name, image, contents }: OpenedImage, tool: { 
           hashes: [{ alg: "SHA-256", content: sha256 }],
         })),
     ],
-  };
+  });
+}
+
+/** A document of CycloneDX 1.6 with that in it. */
+export function cycloneDx(content: object): object {
+  const $schema = "http://cyclonedx.org/schema/bom-1.6.schema.json";
+  return { $schema, bomFormat: "CycloneDX", specVersion: "1.6", version: 1, ...content };
 }
 
 /** Writes one file per image into `folder`, such as onload-user_9.1.0.cdx.json. */

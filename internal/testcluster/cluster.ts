@@ -7,7 +7,7 @@ import type { RequestOptions } from "./client.ts";
 import { writeKubeconfig, writeTokenKubeconfig } from "./kubeconfig.ts";
 import { CertificateAuthority } from "./pki.ts";
 import type { KeyPair } from "./pki.ts";
-import { bind, type Binding } from "./rbac.ts";
+import { bind, serviceAccountUser, type Binding } from "./rbac.ts";
 
 /** The group of the cluster's own programs. Their requests are not in the audit log. */
 export const infrastructureGroup = "onloadctl:infrastructure";
@@ -133,11 +133,6 @@ export class Cluster {
   close(): void {
     this.#client.close();
   }
-}
-
-/** The name under which the API server knows a ServiceAccount. */
-export function serviceAccountUser(namespace: string, name: string): string {
-  return `system:serviceaccount:${namespace}:${name}`;
 }
 
 /** The files of a user, whether they exist yet or not. */

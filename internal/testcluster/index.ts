@@ -40,7 +40,8 @@
  * Everything started is stopped when the process ends, however it ends.
  */
 export type { AuditEvent, ClusterUser } from "./cluster.ts";
-export { Cluster, serviceAccountUser } from "./cluster.ts";
+export { Cluster } from "./cluster.ts";
+export { serviceAccountUser } from "./rbac.ts";
 export { RequestError } from "./client.ts";
 export type { ControlPlaneOptions } from "./control-plane.ts";
 export { ControlPlane, startControlPlane } from "./control-plane.ts";

@@ -62,10 +62,15 @@ export async function bind(client: Client, binding: Binding): Promise<string> {
   return name;
 }
 
+/** The name under which the API server knows a ServiceAccount. */
+export function serviceAccountUser(namespace: string, name: string): string {
+  return `system:serviceaccount:${namespace}:${name}`;
+}
+
 function identity(subject: Subject): object {
   if (subject.kind === "Group") return { user: "a-member", groups: [subject.name] };
   if (subject.kind === "User") return { user: subject.name };
-  return { user: `system:serviceaccount:${subject.namespace}:${subject.name}`, groups: ["system:serviceaccounts"] };
+  return { user: serviceAccountUser(subject.namespace!, subject.name), groups: ["system:serviceaccounts"] };
 }
 
 function attributes(rule: Rule, namespace: string | undefined): object {

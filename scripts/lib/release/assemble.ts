@@ -41,7 +41,11 @@ const written = new Map<string, string>();
 /** Writes a file of the release, and keeps its digest. */
 async function write(name: string, content: Uint8Array | string): Promise<void> {
   await writeFile(join(folder, name), content);
-  written.set(name, createHash("sha256").update(content).digest("hex"));
+  written.set(name, sha256Of(content));
+}
+
+function sha256Of(content: Uint8Array | string): string {
+  return createHash("sha256").update(content).digest("hex");
 }
 
 const common: ArchiveFile[] = [
@@ -64,7 +68,7 @@ for (const platform of platforms.filter(isPlatform)) {
     await tarball([...common, { name: "onloadctl", content: executable, isExecutable: true }], time),
   );
   archives.set(platform, archive);
-  const sha256 = createHash("sha256").update(executable).digest("hex");
+  const sha256 = sha256Of(executable);
   const bill = billOfMaterials({ version: VERSION, platform, sha256, packages, bun, date });
   await write(`onloadctl-${VERSION}-${platform}.cdx.json`, `${JSON.stringify(bill, null, 2)}\n`);
 }
@@ -89,19 +93,16 @@ const statement = provenance({
   version: VERSION,
   files: written,
   commit,
-  lock: createHash("sha256")
-    .update(await readFile(join(checkout, "bun.lock")))
-    .digest("hex"),
+  lock: sha256Of(await readFile(join(checkout, "bun.lock"))),
   bun,
   date,
 });
 await write("provenance.intoto.json", `${JSON.stringify(envelope(statement, key))}\n`);
-const sums = [...written]
-  .map(([name, digest]) => `${digest}  ${name}\n`)
-  .toSorted((a, b) => (a.slice(66) < b.slice(66) ? -1 : 1));
-await write("SHA256SUMS", sums.join(""));
+const names = [...written.keys()].toSorted();
+const sums = names.map((name) => `${written.get(name)}  ${name}\n`).join("");
+await write("SHA256SUMS", sums);
 await writeFile(
   join(folder, "SHA256SUMS.minisig"),
-  signatureFile(Buffer.from(sums.join("")), `onloadctl ${VERSION} commit:${commit}`, key),
+  signatureFile(Buffer.from(sums), `onloadctl ${VERSION} commit:${commit}`, key),
 );
 await writeFile(join(folder, "onloadctl.pub"), publicKeyFile(key));

@@ -1,3 +1,4 @@
+import { cycloneDx } from "../../../internal/images/sbom.ts";
 import type { Bundled } from "../third-party.ts";
 
 /** What the bill of an executable is made from. */
@@ -24,11 +25,7 @@ export function billOfMaterials({ version, platform, sha256, packages, bun, date
     component("bun", bun, "MIT"),
     ...packages.map((each) => component(each.name, each.version, each.license)),
   ];
-  return {
-    $schema: "http://cyclonedx.org/schema/bom-1.6.schema.json",
-    bomFormat: "CycloneDX",
-    specVersion: "1.6",
-    version: 1,
+  return cycloneDx({
     metadata: {
       timestamp: date,
       component: {
@@ -43,5 +40,5 @@ export function billOfMaterials({ version, platform, sha256, packages, bun, date
     },
     components,
     dependencies: [{ ref: own, dependsOn: components.map((each) => (each as { "bom-ref": string })["bom-ref"]) }],
-  };
+  });
 }

@@ -47,7 +47,7 @@ function manPage(command: Subcommand, path: readonly string[], { version, date }
   if (paragraphs.length > 0)
     lines.push(".SH DESCRIPTION", ...paragraphs.flatMap((each) => [".PP", text(each)]).slice(1));
   if (positionals.length > 0)
-    lines.push(".SH ARGUMENTS", ...positionals.flatMap((arg) => entry(positionalForm(arg), arg)));
+    lines.push(".SH ARGUMENTS", ...positionals.flatMap((arg) => entry(positionalForm(arg), arg[1])));
   lines.push(".SH OPTIONS", ...flags.flatMap((arg) => entry(flagForm(arg), arg[1])));
   lines.push(".TP", `.B ${text("--help, -h")}`, "Show the help of this command.");
   if (children.length > 0) {
@@ -87,9 +87,8 @@ function manPage(command: Subcommand, path: readonly string[], { version, date }
   return `${lines.join("\n")}\n`;
 }
 
-function entry(form: string, arg: Arg | [string, Arg]): string[] {
-  const [bare] = [Array.isArray(arg) ? arg[1] : arg];
-  const about = describeArgument(bare);
+function entry(form: string, arg: Arg): string[] {
+  const about = describeArgument(arg);
   return [".TP", `.B ${text(form)}`, text(about === "" ? "(no more to say)" : `${about.replace(/\.$/, "")}.`)];
 }
 
