@@ -14,15 +14,20 @@ const STEP = 64 * 1024;
 export async function readRegularFile(path: string, maxBytes: number): Promise<Buffer> {
   const file = await openRegularFile(path);
   try {
-    const pieces = new Pieces(maxBytes);
-    for (;;) {
-      const piece = pieces.next();
-      const { bytesRead } = await file.read(piece, 0, piece.length, null);
-      if (bytesRead === 0) return pieces.all;
-      pieces.add(piece, bytesRead);
-    }
+    return await readHandle(file, maxBytes);
   } finally {
     await file.close();
+  }
+}
+
+/** Reads an open file to its end, from where it is. @throws what node:fs throws, or Error "it has more than N bytes" */
+export async function readHandle(file: FileHandle, maxBytes: number): Promise<Buffer> {
+  const pieces = new Pieces(maxBytes);
+  for (;;) {
+    const piece = pieces.next();
+    const { bytesRead } = await file.read(piece, 0, piece.length, null);
+    if (bytesRead === 0) return pieces.all;
+    pieces.add(piece, bytesRead);
   }
 }
 

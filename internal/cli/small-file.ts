@@ -1,5 +1,6 @@
-import { open, type FileHandle } from "node:fs/promises";
+import { open } from "node:fs/promises";
 import type { Readable } from "node:stream";
+import { readHandle } from "./regular-file.ts";
 
 /** Limits of {@link readSmallFile}. */
 export interface SmallFileLimits {
@@ -21,7 +22,7 @@ export async function readSmallFile(path: string, { maxBytes, timeoutMs = 10_000
   const opening = open(path);
   try {
     const file = await Promise.race([opening, late]);
-    return await Promise.race([readAtMost(file, maxBytes), late]);
+    return await Promise.race([readHandle(file, maxBytes), late]);
   } finally {
     clearTimeout(timer);
     opening.then((file) => file.close()).catch(() => undefined);
@@ -43,17 +44,4 @@ export async function readSmallStream(stream: Readable, maxBytes: number): Promi
     pieces.push(piece);
   }
   return Buffer.concat(pieces);
-}
-
-async function readAtMost(file: FileHandle, maxBytes: number): Promise<Buffer> {
-  const pieces: Buffer[] = [];
-  let size = 0;
-  for (;;) {
-    const piece = Buffer.alloc(Math.min(64 * 1024, maxBytes + 1 - size));
-    const { bytesRead } = await file.read(piece, 0, piece.length, null);
-    if (bytesRead === 0) return Buffer.concat(pieces);
-    size += bytesRead;
-    if (size > maxBytes) throw new Error(`it has more than ${maxBytes} bytes`);
-    pieces.push(piece.subarray(0, bytesRead));
-  }
 }
