@@ -18,7 +18,7 @@ import {
 } from "./facts.ts";
 import { interfacesOf } from "./interfaces.ts";
 import { KernelSockets, type SocketNamespace, type SocketOwner } from "./kernel-sockets.ts";
-import { kubeletContainer } from "./mounts.ts";
+import { hasMount, kubeletContainer } from "./mounts.ts";
 import { descriptorTableSize, libraryOf, parseStat, type Library, type ProcessStat } from "./process.ts";
 import { PatientReader, readLink, readNames, readShort } from "./read.ts";
 import { parseDescriptor, type SocketKind } from "./sockets.ts";
@@ -222,12 +222,25 @@ export class Looker {
     const auxiliary = await this.#reader.read(this.#path(pid, "auxv"), 4096);
     const environment = await this.#reader.read(this.#path(pid, "environ"), limit);
     if (maps === undefined || auxiliary === undefined || environment === undefined) return "unreadable";
-    return libraryOf({
+    const library = libraryOf({
       auxiliary: auxiliary.bytes,
       maps: maps.bytes.toString("latin1"),
       environment: environment.bytes,
       environmentCut: environment.cut,
     });
+    return library === "mapped" || (await this.#isOfContainer(pid)) ? library : undefined;
+  }
+
+  /**
+   * Whether a process runs a program from the container's own mounts. A container begins as a process of its runtime,
+   * which has the container's groups and mounts already and waits there with the runtime's program and environment; what
+   * is executed in a container later begins like that, too.
+   */
+  async #isOfContainer(pid: number): Promise<boolean> {
+    const mount = await this.#reader.mountOf(this.#path(pid, "exe"));
+    const table = await this.#reader.read(this.#path(pid, "mountinfo"), this.#limits.fileBytes);
+    // What cannot be told does not take a process out of the count.
+    return mount === undefined || table === undefined || table.cut || hasMount(table.bytes.toString("latin1"), mount);
   }
 
   /** Returns how many descriptors were read. */

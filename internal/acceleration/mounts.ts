@@ -27,3 +27,13 @@ export function kubeletContainer(text: string): KubeletContainer | undefined {
   }
   return undefined;
 }
+
+/**
+ * Whether a mount is in a mount table.
+ *
+ * @param text /proc/PID/mountinfo
+ * @param mount the mount's number
+ */
+export function hasMount(text: string, mount: string): boolean {
+  return text.startsWith(`${mount} `) || text.includes(`\n${mount} `);
+}

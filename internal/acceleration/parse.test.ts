@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { membership, plainUid } from "./cgroup.ts";
 import { interfaceNames } from "./interfaces.ts";
-import { kubeletContainer } from "./mounts.ts";
+import { hasMount, kubeletContainer } from "./mounts.ts";
 import { descriptorTableSize, libraryOf, parseAuxiliary, parseStat, preloadOf } from "./process.ts";
 import { findInTable, parseDescriptor, type SocketKind } from "./sockets.ts";
 import { auxvOf, DYNAMIC, mapsOf, mountsOf, PRELOAD, SECURE, STATIC, tableOf } from "./testing/fake-proc.ts";
@@ -60,6 +60,12 @@ describe("a mount table names its container", () => {
     "or does not: %p",
     (text) => expect(kubeletContainer(text)).toBeUndefined(),
   );
+});
+
+test("a mount is known by its whole number, at the start of a line", () => {
+  const table = mountsOf();
+  expect(["610", "620", "621"].every((mount) => hasMount(table, mount))).toBe(true);
+  expect(["61", "10", "590", "0", "254:1", "rw"].some((mount) => hasMount(table, mount))).toBe(false);
 });
 
 describe("a process's state", () => {

@@ -50,6 +50,19 @@ export function readNames(path: string): string[] | undefined {
   }
 }
 
+/** open(2): only the place of a file in the tree is meant, and nothing of it is read. Node.js does not name it. */
+const O_PATH = 0o10_000_000;
+
+/** The number of the mount that a file is on, which the kernel says of what is open (proc_pid_fdinfo(5)). */
+async function mountOf(path: string): Promise<string | undefined> {
+  const file = await open(path, O_PATH);
+  try {
+    return /^mnt_id:\s*(\d+)$/m.exec(readShort(`/proc/self/fdinfo/${file.fd}`) ?? "")?.[1];
+  } finally {
+    await file.close();
+  }
+}
+
 /** Reads the beginning of a file. Another thread waits for what may be slow. */
 async function readPiece(path: string, limit: number): Promise<Piece> {
   const file = await open(path, "r");
@@ -81,11 +94,20 @@ export class PatientReader {
 
   /** The first bytes of a file; undefined if it cannot be read in time. */
   async read(path: string, limit: number): Promise<Piece | undefined> {
+    return this.#inTime(() => readPiece(path, limit));
+  }
+
+  /** The number of the mount that a file, or what a link leads to, is on; undefined if it cannot be told in time. */
+  async mountOf(path: string): Promise<string | undefined> {
+    return this.#inTime(() => mountOf(path));
+  }
+
+  async #inTime<T>(work: () => Promise<T>): Promise<T | undefined> {
     // As many as leave threads for others.
     if (this.#hanging >= 2) return undefined;
     let timer: NodeJS.Timeout | undefined;
     let late = false;
-    const reading = readPiece(path, limit)
+    const reading = work()
       .catch(() => undefined)
       .finally(() => {
         if (late) this.#hanging--;

@@ -10,6 +10,7 @@ const marks = {
   openssl: "/usr/bin/openssl",
   containerd: "/usr/bin/containerd",
   runc: "/usr/sbin/runc",
+  crun: "/usr/bin/crun",
   "containernetworking-plugins": "/usr/lib/cni/bridge",
   iptables: "/usr/sbin/iptables",
   iproute2: "/usr/bin/ip",
