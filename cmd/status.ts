@@ -61,10 +61,13 @@ export default defineSubcommand({
       const counts = new AccelerationCounts(client);
       const look = async (): Promise<Report> => {
         const now = Date.now();
-        const accelerated = counts.read(signal);
-        const serving = await session.serving(now, signal);
-        const described = describeStatus(await session.observe(args.name, now, signal), serving, now);
-        const all = withCounts(described, await accelerated);
+        const describe = async (): Promise<{ described: ResourceStatus[]; serving: Serving }> => {
+          const serving = await session.serving(now, signal);
+          return { described: describeStatus(await session.observe(args.name, now, signal), serving, now), serving };
+        };
+        // Both at once, and both are waited for: Ctrl-C ends either.
+        const [{ described, serving }, accelerated] = await Promise.all([describe(), counts.read(signal)]);
+        const all = withCounts(described, accelerated);
         const health = worstOf(all.map((each) => each.health));
         return { resources: withNodes(all, filter), health, serving, now };
       };
