@@ -2,6 +2,8 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { appendFile, chmod, cp, mkdir, mkdtemp, readdir, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Readable } from "node:stream";
+import { isChanged } from "./git.ts";
 import { processRunner as runner } from "./runner.ts";
 import { readSource } from "./source.ts";
 
@@ -113,4 +115,17 @@ describe("what is a change", () => {
       expect([version.endsWith("-dirty"), status !== ""]).toEqual([changed, changed]);
     });
   }
+
+  test("a name longer than any file's, which is not read to its end", async () => {
+    let bytes = 0;
+    const endless = Readable.from(
+      (function* () {
+        yield Buffer.from("100644 blob e69de29bb2d1d6434b8b29ae775ad8c2e48c5391\t");
+        for (; bytes < 1_000_000; bytes += 65_536) yield Buffer.alloc(65_536, "a");
+        throw new Error("read too far");
+      })(),
+    );
+    expect(await isChanged(folder, { ...runner, read: (_, read) => read(endless) })).toBe(true);
+    expect(bytes).toBeLessThan(200_000);
+  });
 });

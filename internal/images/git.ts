@@ -73,7 +73,10 @@ export async function isChanged(path: string, runner: Runner, signal?: AbortSign
   return await runner.read(command, read, { env: GIT_ENV, ...(signal ? { signal } : {}) });
 }
 
-/** The parts of the output that end in a NUL byte. */
+/** No file system has such a long path: PATH_MAX is 4096. */
+const MAX_ENTRY = 8192;
+
+/** The parts of the output that end in a NUL byte. One that is too long ends them, as it is. */
 async function* entries(stdout: Readable): AsyncGenerator<string> {
   let rest = Buffer.alloc(0);
   for await (const chunk of stdout) {
@@ -82,6 +85,7 @@ async function* entries(stdout: Readable): AsyncGenerator<string> {
       yield rest.subarray(0, end).toString();
       rest = rest.subarray(end + 1);
     }
+    if (rest.length > MAX_ENTRY) return yield rest.subarray(0, MAX_ENTRY).toString();
   }
 }
 
