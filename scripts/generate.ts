@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { stringify } from "yaml";
 import { onloadCrd, specForm } from "../internal/api/crd.ts";
 import { generateProto } from "./generate-proto.ts";
+import { interfaceText } from "./lib/interface.ts";
 import { thirdPartyNotices } from "./lib/third-party.ts";
 import { checkout } from "../internal/testcluster/lib/paths.ts";
 
@@ -68,6 +69,7 @@ await bring([
   ["internal/api/spec-form.gen.ts", form],
   ...(await generateProto()),
 ]);
+await bring([["interface.gen.txt", await interfaceText()]]);
 // What is bundled is found out by bundling the sources above.
 await bring([["internal/licenses/third-party.gen.txt", await thirdPartyNotices(checkout)]]);
 

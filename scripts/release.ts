@@ -12,6 +12,7 @@ import { progress } from "../internal/testcluster/lib/progress.ts";
 import { interruption } from "./lib/interruption.ts";
 import { isPlatform, PLATFORMS } from "./lib/release/platforms.ts";
 import { signingKey } from "./lib/release/minisign.ts";
+import { releaseNotes } from "./lib/release/notes.ts";
 
 const usage = `Make the files of a release
 
@@ -94,7 +95,9 @@ async function assemble({ version, folder, keyFile, url, image, platforms }: Req
     const packageFile = join(tree, "package.json");
     const text = await readFile(packageFile, "utf8");
     await writeFile(packageFile, text.replace(/^( {2}"version": )"[^"]*"/m, `$1"${version}"`));
-    await writeFile(join(tree, "RELEASE-NOTES.md"), await notes(version, commit));
+    const { notes, changelog } = await releaseNotes({ checkout, version, commit });
+    await writeFile(join(tree, "RELEASE-NOTES.md"), notes);
+    await writeFile(join(tree, "CHANGELOG.md"), changelog);
     const env = { ONLOADCTL_RELEASE_COMMIT: commit, SOURCE_DATE_EPOCH: time };
     for (const platform of platforms) {
       progress(`Building for ${platform}`);
@@ -110,17 +113,4 @@ async function assemble({ version, folder, keyFile, url, image, platforms }: Req
   } finally {
     await rm(tree, { recursive: true, force: true });
   }
-}
-
-/** What has changed since the release before, a line a commit; a first release has no such list. */
-async function notes(version: string, commit: string): Promise<string> {
-  const git = ["git", "-C", checkout];
-  const before = await run([...git, "describe", "--tags", "--abbrev=0", "--match=v[0-9]*", `${commit}^`], {
-    allowFailure: true,
-  });
-  const title = `# onloadctl ${version}\n\nCommit ${commit}.\n`;
-  if (before.code !== 0) return title;
-  const tag = before.stdout.trim();
-  const subjects = await output([...git, "log", "--reverse", "--format=- %s", `${tag}..${commit}`]);
-  return `${title}\nSince ${tag}:\n\n${subjects}\n`;
 }

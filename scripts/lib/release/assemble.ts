@@ -23,8 +23,8 @@ import { builtFile, isPlatform, type Platform } from "./platforms.ts";
 import { envelope, provenance } from "./provenance.ts";
 import { resourceSchema } from "./resource-schema.ts";
 
-/** The outer script puts it into the tree, because only it has the history. */
-const NOTES = "RELEASE-NOTES.md";
+/** The outer script puts them into the tree, because only it has the history. */
+const NOTES = ["RELEASE-NOTES.md", "CHANGELOG.md"];
 const [folder, keyFile, url, image, ...platforms] = process.argv.slice(2) as [
   string,
   string,
@@ -79,7 +79,7 @@ if (image !== "") {
   await write("install.yaml", render("default", { image }));
   await write("install-before-1.30.yaml", render("before-1.30", { image }));
 }
-await write("RELEASE-NOTES.md", await readFile(join(checkout, NOTES)));
+for (const name of NOTES) await write(name, await readFile(join(checkout, name)));
 if (url !== "") {
   const downloads = [...archives].map(([platform, archive]) => ({
     platform,

@@ -1,0 +1,38 @@
+import { expect, test } from "bun:test";
+import { compatibilityProblem } from "./compatibility.ts";
+
+const BEFORE = "# head\ncommand a\ncommand a --b\nmetric c gauge\n";
+const SAME = BEFORE.replace("head", "another head");
+const MORE = `${BEFORE}metric d counter\n`;
+const LESS = BEFORE.replace("command a --b\n", "");
+const CHANGED = BEFORE.replace("gauge", "counter");
+
+test.each([
+  ["1.2.3", "1.2.4", SAME, true],
+  ["1.2.3", "1.3.0", MORE, true],
+  ["1.2.3", "1.2.4", LESS, false],
+  ["1.2.3", "1.3.0", LESS, false],
+  ["1.2.3", "1.3.0", CHANGED, false],
+  ["1.2.3", "2.0.0", LESS, true],
+  ["1.2.3", "2.0.0-rc.1", CHANGED, true],
+  ["2.0.0", "1.9.9", LESS, false],
+  ["0.2.3", "0.2.4", LESS, false],
+  ["0.2.3", "0.3.0", LESS, true],
+  ["0.2.3", "1.0.0", LESS, true],
+  ["0.9.0", "0.10.0-rc.1", LESS, true],
+  ["1.2.3", "0.3.0", LESS, false],
+])("%s to %s: %j: %p", (from, to, text, allowed) => {
+  const problem = compatibilityProblem({ version: from, text: BEFORE }, { version: to, text });
+  expect(problem === undefined).toBe(allowed);
+});
+
+test("the refusal names what has gone, and the version that allows for it", () => {
+  const refuse = (from: string, to: string): string | undefined =>
+    compatibilityProblem({ version: from, text: BEFORE }, { version: to, text: LESS });
+  expect(refuse("1.2.3", "1.2.4")).toMatch(/^Cannot release 1\.2\.4 after 1\.2\.3: .*needs 2\.0\.0: command a --b$/);
+  expect(refuse("0.2.3", "0.2.4")).toMatch(/needs 0\.3\.0: /);
+  const many = Array.from({ length: 25 }, (_, i) => `metric m${i} gauge`).join("\n");
+  expect(compatibilityProblem({ version: "1.0.0", text: many }, { version: "1.0.1", text: "" })).toMatch(
+    /metric m9 gauge; and 15 more$/,
+  );
+});

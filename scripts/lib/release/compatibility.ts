@@ -1,0 +1,27 @@
+/** Whether a version keeps its word: what is stable goes with a new major version only, before 1.0.0 with a minor one. */
+
+/** What is compared: a version, and the text of interface.gen.txt that belongs to it. */
+export interface Released {
+  version: string;
+  text: string;
+}
+
+/** Lines that are named in a refusal. */
+const SHOWN = 10;
+
+/**
+ * Why a version may not follow another.
+ *
+ * @returns undefined if it may
+ */
+export function compatibilityProblem(before: Released, after: Released): string | undefined {
+  const kept = new Set(after.text.split("\n"));
+  const gone = before.text.split("\n").filter((line) => !line.startsWith("#") && !kept.has(line));
+  if (gone.length === 0) return undefined;
+  const [from, to] = [before, after].map(({ version }) => version.split(".").map((part) => Number.parseInt(part, 10)));
+  const [[major = 0, minor = 0], [newMajor = 0, newMinor = 0]] = [from!, to!];
+  if (newMajor > major || (major === 0 && newMajor === 0 && newMinor > minor)) return undefined;
+  const next = major === 0 ? `0.${minor + 1}.0` : `${major + 1}.0.0`;
+  const more = gone.length > SHOWN ? [`and ${gone.length - SHOWN} more`] : [];
+  return `Cannot release ${after.version} after ${before.version}: people rely on what has gone or changed, which needs ${next}: ${[...gone.slice(0, SHOWN), ...more].join("; ")}`;
+}
