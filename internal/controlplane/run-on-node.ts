@@ -1,5 +1,6 @@
-import { spawn } from "node:child_process";
+import { errorText } from "../cli/errors.ts";
 import { printable } from "../cli/printable.ts";
+import { LastWords, quotedEnd, runBounded } from "./bounded-run.ts";
 
 /** Most output that is kept, in bytes. crictl says what is wrong in its last lines. */
 const MAX_OUTPUT = 16_384;
@@ -17,46 +18,19 @@ export interface Outcome {
  *
  * @param command what runs it: words before the program's own, such as those of `control-plane run-on-node`
  */
-export function runToEnd(command: readonly string[], timeoutMs: number, signal: AbortSignal): Promise<Outcome> {
-  const [program = "", ...args] = command;
-  return new Promise((resolve) => {
-    let kept = Buffer.alloc(0);
-    let timedOut = false;
-    // A group of its own, so that whatever it starts can be ended with it.
-    const child = spawn(program, args, { env: {}, stdio: ["ignore", "pipe", "pipe"], detached: true });
-    const kill = (): void => {
-      try {
-        if (child.pid !== undefined) process.kill(-child.pid, "SIGKILL");
-      } catch {
-        // The group has ended already.
-      }
-      // A grandchild in another group may hold the pipes open.
-      child.stdout.destroy();
-      child.stderr.destroy();
-    };
-    const timer = setTimeout(() => {
-      timedOut = true;
-      kill();
-    }, timeoutMs);
-    signal.addEventListener("abort", kill, { once: true });
-    if (signal.aborted) kill();
-    const keep = (chunk: Buffer): void => {
-      kept = Buffer.concat([kept, chunk]).subarray(-MAX_OUTPUT);
-    };
-    child.stdout.on("data", keep);
-    child.stderr.on("data", keep);
-    const finish = (ok: boolean, ending: string): void => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", kill);
-      const said = printable(kept.toString(), MAX_OUTPUT);
-      // The end of what it said: the reason comes last.
-      const last = said.length > MAX_SAID ? `...${said.slice(3 - MAX_SAID)}` : said;
-      resolve({ ok, text: timedOut ? `it does not end within ${timeoutMs / 1000} s` : last || ending });
-    };
-    child.on("error", (error) => finish(false, error.message));
-    child.on("close", (code, killed) => finish(code === 0, `it ends with ${killed ?? `exit code ${code}`}`));
-  });
+export async function runToEnd(command: readonly string[], timeoutMs: number, signal: AbortSignal): Promise<Outcome> {
+  const words = new LastWords(MAX_OUTPUT);
+  const bounds = { env: {}, timeoutMs, said: (_stream: string, piece: Buffer) => words.add(piece) };
+  try {
+    const run = runBounded(command, bounds, signal);
+    const ending = await run.ended;
+    // Whoever goes on finds it gone.
+    await run.gone;
+    if (ending.how === "timeout") return { ok: false, text: `it does not end within ${timeoutMs / 1000} s` };
+    const how = ending.how === "aborted" ? "SIGKILL" : (ending.signal ?? `exit code ${ending.code}`);
+    const text = quotedEnd(printable(words.toString(), MAX_OUTPUT)) || `it ends with ${how}`;
+    return { ok: ending.how === "ended" && ending.code === 0, text };
+  } catch (error) {
+    return { ok: false, text: errorText(error) };
+  }
 }
-
-/** Most characters of what a program said that are quoted. */
-const MAX_SAID = 160;
