@@ -46,7 +46,8 @@ export default defineSubcommand({
     },
     [FLAG.lookSocket]: {
       ...path,
-      description: "Socket on which to look into the processes of pods for the device plugin (default: none)",
+      description:
+        "Socket on which to look into the processes and stacks of pods for the device plugin (default: none)",
     },
     [FLAG.hostRoot]: { ...path, default: "/", description: "Where the node's /sys and /dev are found" },
     "kernel-root": {
@@ -80,13 +81,19 @@ export default defineSubcommand({
     const lookSocket = args[FLAG.lookSocket];
     const procDir = absolutePathFlag("proc-dir", args["proc-dir"]);
     const { runControlPlane } = await import("../internal/controlplane/control-plane.ts");
+    const { OrmJson } = await import("../internal/controlplane/orm-json.ts");
     const { serveLooks } = await import("../internal/acceleration/serve.ts");
+    const tool = new OrmJson();
     // Beside it, and it ends with it, however that ends.
     const looks = new AbortController();
     const served =
       lookSocket &&
       serveLooks(
-        { socket: absolutePathFlag(FLAG.lookSocket, lookSocket), procDir },
+        {
+          socket: absolutePathFlag(FLAG.lookSocket, lookSocket),
+          procDir,
+          readStacks: (wanted, stop) => tool.read(wanted, stop),
+        },
         log,
         AbortSignal.any([signal, looks.signal]),
       );

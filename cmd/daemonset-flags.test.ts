@@ -50,6 +50,7 @@ const onload = withDefaults({
       maxPodsPerNode: 7,
       setPreload: false,
       mountOnload: true,
+      stackMetrics: true,
     },
   },
 });
@@ -93,6 +94,7 @@ describe("every container of the DaemonSet is started with flags that its subcom
       "base-mount-path": "/opt/onload",
       "bin-mount-path": "/usr/bin",
       "lib-mount-path": "/usr/lib64",
+      "stack-metrics": "true",
     },
     "onload-worker": { parameters: "-K --log", "server-path": "/opt/onload/sbin/onload_cp_server" },
   };

@@ -93,6 +93,11 @@ export default defineSubcommand({
       default: "30s",
       description: "Least time between these looks",
     },
+    [FLAG.stackMetrics]: {
+      type: "boolean",
+      default: PLUGIN_DEFAULTS.stackMetrics,
+      description: "Have counters of the stacks of pods as metrics, about twenty series a stack; needs --look-socket",
+    },
     [FLAG.hostRoot]: { ...path, default: "/", description: "Where the node's /dev, /sys and files are found" },
     "proc-dir": { ...path, default: "/proc", description: "The node's /proc" },
     "pod-name": {
@@ -167,6 +172,7 @@ export default defineSubcommand({
         podResourcesDir: absolutePathFlag(FLAG.podResourcesDir, args[FLAG.podResourcesDir]),
         lookSocket: lookSocket && absolutePathFlag(FLAG.lookSocket, lookSocket),
         lookIntervalMs: durationFlag("look-interval", args["look-interval"]),
+        stackMetrics: args[FLAG.stackMetrics],
         hostRoot: absolutePathFlag(FLAG.hostRoot, args[FLAG.hostRoot]),
         procDir: absolutePathFlag("proc-dir", args["proc-dir"]),
         podName: args["pod-name"] ?? process.env[POD_NAME_VARIABLE] ?? hostname(),

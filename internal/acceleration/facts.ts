@@ -3,10 +3,16 @@ import { fieldsOf, parseJson } from "../cli/json.ts";
 import { plainUid } from "./cgroup.ts";
 import type { Library } from "./process.ts";
 import type { SocketKind } from "./sockets.ts";
+import { MAX_STACKS } from "./stack-counters.ts";
 
 /** Containers to look into: names by the pod's UID. */
 export interface LookRequest {
   pods: { uid: string; containers: string[] }[];
+}
+
+/** Asks for counters of stacks, by their numbers. */
+export interface StackRequest {
+  stacks: number[];
 }
 
 /** What one look found. */
@@ -86,9 +92,10 @@ export const MAX_STACK_IDS = 64;
  *
  * @throws Error "The request is malformed: reason"
  */
-export function parseRequest(text: string): LookRequest {
+export function parseRequest(text: string): LookRequest | StackRequest {
   try {
-    const pods = fieldsOf(parseJson(text))?.["pods"];
+    const { pods, stacks } = fieldsOf(parseJson(text)) ?? {};
+    if (stacks !== undefined) return { stacks: stacksOf(stacks) };
     if (!Array.isArray(pods) || pods.length > MAX_PODS) throw new Error("it has no list of pods");
     return { pods: pods.map(podOf) };
   } catch (cause) {
@@ -100,6 +107,13 @@ function podOf(value: unknown): LookRequest["pods"][number] {
   const { uid, containers } = fieldsOf(value) ?? {};
   if (!isName(uid) || !Array.isArray(containers) || !containers.every(isName)) throw new Error("a pod has no names");
   return { uid, containers };
+}
+
+function stacksOf(value: unknown): number[] {
+  if (!Array.isArray(value) || value.length > MAX_STACKS || !value.every((id) => Number.isSafeInteger(id))) {
+    throw new Error("it has no list of stacks");
+  }
+  return value as number[];
 }
 
 function isName(value: unknown): value is string {

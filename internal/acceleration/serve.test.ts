@@ -6,19 +6,22 @@ import { once } from "node:events";
 import { join } from "node:path";
 import { silentLogger } from "../cli/log.ts";
 import { poll } from "../testcluster/lib/poll.ts";
-import { askForLook } from "./ask.ts";
+import { askForLook, askForStacks } from "./ask.ts";
 import { readLine } from "./line.ts";
-import { serveLooks } from "./serve.ts";
+import { serveLooks, type ServeConfig } from "./serve.ts";
 import { FakeProc, POD } from "./testing/fake-proc.ts";
 
 const { signal: never } = new AbortController();
 const REQUEST = { pods: [{ uid: POD, containers: ["app"] }] };
 
 /** A server beside a /proc, until it is disposed of. */
-async function serving(proc: FakeProc): Promise<{ socket: string } & AsyncDisposable> {
+async function serving(
+  proc: FakeProc,
+  readStacks: ServeConfig["readStacks"] = () => Promise.reject(new Error("nobody asks")),
+): Promise<{ socket: string } & AsyncDisposable> {
   const stop = new AbortController();
   const socket = join(proc.root, "look/socket");
-  const done = serveLooks({ socket, procDir: proc.root }, silentLogger, stop.signal);
+  const done = serveLooks({ socket, procDir: proc.root, readStacks }, silentLogger, stop.signal);
   await poll(() => existsSync(socket), { what: "The socket" });
   return {
     socket,
@@ -46,17 +49,39 @@ test("a look is asked for and answered over a socket, which goes with the server
   await expect(askForLook(path, REQUEST, never)).rejects.toThrow("Cannot look into containers: ");
 });
 
-test.each(["", "null", "{}", '{"pods":[{"uid":1,"containers":[]}]}', '{"pods":[{"uid":"a","containers":[{}]}]}', "x"])(
-  "a request that is none is refused: %s",
-  async (text) => {
-    using proc = new FakeProc();
-    await using server = await serving(proc);
-    const connection = connect(server.socket);
-    connection.write(`${text}\n`);
-    expect(await readLine(connection, { limit: 1000, timeoutMs: 5000 })).toStartWith('{"error":');
-    connection.destroy();
-  },
-);
+test("counters of stacks are asked for and answered, and a look does not wait for them", async () => {
+  using proc = new FakeProc();
+  proc.add(70, { fds: { 3: "onload:[tcp:2:10]" } });
+  const { promise: hanging, reject: giveUp } = Promise.withResolvers<never>();
+  const stacks = [{ id: 2, values: { sleeps: 1 } }];
+  await using server = await serving(proc, (wanted) =>
+    wanted.has(2) ? Promise.resolve({ total: 3, stacks }) : hanging,
+  );
+  expect(await askForStacks(server.socket, { stacks: [2] }, never)).toEqual({ total: 3, stacks });
+  const waiting = askForStacks(server.socket, { stacks: [] }, never);
+  expect((await askForLook(server.socket, REQUEST, never)).containers).toMatchObject([{ stackIds: [2] }]);
+  giveUp(new Error("it does not end"));
+  await expect(waiting).rejects.toThrow("it does not end");
+});
+
+test.each([
+  "",
+  "null",
+  "{}",
+  '{"pods":[{"uid":1,"containers":[]}]}',
+  '{"pods":[{"uid":"a","containers":[{}]}]}',
+  "x",
+  '{"stacks":1}',
+  '{"stacks":["1"]}',
+  `{"stacks":[${"1,".repeat(256)}1]}`,
+])("a request that is none is refused: %s", async (text) => {
+  using proc = new FakeProc();
+  await using server = await serving(proc);
+  const connection = connect(server.socket);
+  connection.write(`${text}\n`);
+  expect(await readLine(connection, { limit: 1000, timeoutMs: 5000 })).toStartWith('{"error":');
+  connection.destroy();
+});
 
 test.each([
   ["says nothing", "", "no answer within 0.2 s"],

@@ -1,5 +1,6 @@
 /**
- * Looks into containers for another process of the pod, over a Unix socket: a line of JSON is asked, and one answered.
+ * Looks into containers for another process of the pod, and reads counters of stacks, over a Unix socket: a line of JSON is
+ * asked, and one answered.
  *
  * To read the descriptors of other processes takes a right (CAP_SYS_PTRACE in the node's processes) with which one may
  * also change them. The container onload-worker is privileged and has it anyway, listens on no address, and gets no
@@ -15,6 +16,7 @@ import type { Logger } from "../cli/log.ts";
 import { parseRequest } from "./facts.ts";
 import { readLine } from "./line.ts";
 import { Looker } from "./look.ts";
+import type { StackReading } from "./stack-counters.ts";
 
 /** A request names the pods of a node. */
 export const MAX_REQUEST = 4 * 1024 * 1024;
@@ -27,16 +29,24 @@ export interface ServeConfig {
   /** Path of the socket, in a folder that only the containers of this pod have. */
   socket: string;
   procDir: string;
+  /** Reads counters of stacks. It ends in time by itself, and a look does not wait for it. */
+  readStacks: (wanted: ReadonlySet<number>, signal: AbortSignal) => Promise<StackReading>;
 }
 
 /** Serves until the signal is aborted. Never throws: what fails is logged, and tried again. */
-export async function serveLooks({ socket, procDir }: ServeConfig, log: Logger, signal: AbortSignal): Promise<void> {
+export async function serveLooks(config: ServeConfig, log: Logger, signal: AbortSignal): Promise<void> {
+  const { socket, procDir, readStacks } = config;
   const looker = new Looker(procDir);
   // One look at a time: it is the bound on what they cost.
   let last: Promise<unknown> = Promise.resolve();
   const answer = async (connection: Socket): Promise<void> => {
     try {
       const request = parseRequest(await readLine(connection, { limit: MAX_REQUEST, timeoutMs: REQUEST_MS }));
+      if ("stacks" in request) {
+        const reading = await readStacks(new Set(request.stacks), signal);
+        connection.end(`${JSON.stringify(reading)}\n`);
+        return;
+      }
       const look = last.then(() => looker.look(request));
       last = look.catch(() => undefined);
       connection.end(`${JSON.stringify(await look)}\n`);

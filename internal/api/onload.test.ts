@@ -14,7 +14,7 @@ function resource(spec: unknown): KubeObject & { spec: unknown } {
 }
 
 describe("withDefaults", () => {
-  test("fills in what the original fills in", () => {
+  test("fills in what the original fills in, and that what is new is off", () => {
     expect(withDefaults(resource(minimal)).spec.devicePlugin).toEqual({
       maxPodsPerNode: 100,
       setPreload: true,
@@ -24,6 +24,7 @@ describe("withDefaults", () => {
       baseMountPath: "/opt/onload",
       binMountPath: "/usr/bin",
       libMountPath: "/usr/lib64",
+      stackMetrics: false,
     });
     expect(controlPlaneParameters(withDefaults(resource(minimal)).spec)).toEqual(["-K"]);
   });

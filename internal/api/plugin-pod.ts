@@ -10,7 +10,7 @@
  * - onload-worker is privileged: onload_cp_server opens the node's device files in it, which no cgroup but that of a
  *   privileged container lets it do without a device of the kubelet, and the module's parameters are written in /sys.
  *   The other containers are not. What they have is tried on a real node, and each capability there is needed.
- * - The worker looks into the processes of pods that hold Onload, because it is privileged already. The device plugin would
+ * - The worker looks into the processes and stacks of pods that hold Onload, because it is privileged already. The device plugin would
  *   need CAP_SYS_PTRACE for it, by which whoever takes it over could take over every process of the node, and others on
  *   the network reach it. It asks the worker over a socket in a folder that only these two have.
  */
@@ -58,6 +58,7 @@ export const PLUGIN_DEFAULTS = {
   baseMountPath: ONLOAD_DIR,
   binMountPath: "/usr/bin",
   libMountPath: "/usr/lib64",
+  stackMetrics: false,
 } as const;
 
 /** Arguments of onload_cp_server unless the resource, or the command line, says otherwise. */
@@ -225,6 +226,7 @@ export const DEVICE_PLUGIN = {
     binMountPath: "bin-mount-path",
     libMountPath: "lib-mount-path",
     metricsAddress: "metrics-bind-address",
+    stackMetrics: "stack-metrics",
   },
 } as const satisfies PodCommand;
 

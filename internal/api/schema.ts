@@ -338,6 +338,10 @@ const devicePlugin = z
           message: `metricsBindAddress must be an IP address and a port, such as 10.0.0.1:${METRICS_PORT}, [fd00::1]:${METRICS_PORT} or :${METRICS_PORT}, or 0 for no metrics; port ${PROBE_ADDRESS.port} is that of the probes`,
         }),
       }),
+    stackMetrics: z.boolean().default(PLUGIN_DEFAULTS.stackMetrics).meta({
+      description:
+        "Adds counters of each Onload stack of pods to the metrics of the device plugin: drops, memory pressure, missing filters and routes, sleeps and others, about twenty series a stack.",
+    }),
     resources: resources
       .optional()
       .meta({ description: "Resources of the container device-plugin, in place of the operator's defaults." }),

@@ -153,6 +153,10 @@ export const SPEC_FORM: JsonSchema = {
         "metricsBindAddress": {
           "type": "string"
         },
+        "stackMetrics": {
+          "type": "boolean",
+          "default": false
+        },
         "resources": {
           "type": "object",
           "properties": {

@@ -15,7 +15,10 @@ export interface RunToolConfig {
 
 /** Where Onload's tools and those that they call are in a user image. */
 const FOLDERS = ["usr/bin", "usr/sbin", "bin", "sbin"];
-const PATH = [ONLOAD_DIR, "/usr/local", ""].flatMap((root) => FOLDERS.map((folder) => `${root}/${folder}`)).join(":");
+/** Where they are looked for, as in $PATH. */
+export const TOOL_PATH = [ONLOAD_DIR, "/usr/local", ""]
+  .flatMap((root) => FOLDERS.map((folder) => `${root}/${folder}`))
+  .join(":");
 
 /**
  * Runs a tool until it ends. It has none of our environment: Onload's tools must not have Onload's library preloaded. A
@@ -34,7 +37,11 @@ export function runTool(
   const [program = "", ...args] = command;
   return new Promise((resolve, reject) => {
     // In a group of its own, because tools are scripts that start others.
-    const child = spawn(program, args, { env: { PATH }, stdio: ["ignore", "inherit", "inherit"], detached: true });
+    const child = spawn(program, args, {
+      env: { PATH: TOOL_PATH },
+      stdio: ["ignore", "inherit", "inherit"],
+      detached: true,
+    });
     const send = (name: "SIGINT" | "SIGKILL"): void => {
       try {
         if (child.pid !== undefined) process.kill(-child.pid, name);

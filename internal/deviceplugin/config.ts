@@ -46,6 +46,8 @@ export interface PluginConfig extends AllocationConfig {
   lookSocket: string | undefined;
   /** Least time between two looks into pods, in milliseconds. */
   lookIntervalMs: number;
+  /** Whether counters of the stacks of pods are metrics. It needs lookSocket. */
+  stackMetrics: boolean;
   /** How long the kubelet may be out of reach before /healthz is bad. */
   kubeletTimeoutMs: number;
   hysteresis: Hysteresis;

@@ -26,6 +26,8 @@ import { PodMetrics } from "./pod-metrics.ts";
 import { PodMonitor, type NodeKnowledge } from "./pod-monitor.ts";
 import { probeHandler, serveOnNode, type Served } from "./serve-on-node.ts";
 import { PluginServer } from "./server.ts";
+import { StackMetrics } from "./stack-metrics.ts";
+import { StackMonitor } from "./stack-monitor.ts";
 
 export interface PluginDeps {
   log: Logger;
@@ -126,10 +128,14 @@ class DevicePlugin {
       if (address !== undefined) tasks.push(serveOnNode({ what, address, paths, log, listening }, signal));
     };
     const paths: Record<string, Handler> = { [METRICS_PATH]: metricsHandler(this.#metrics.registry) };
-    const { lookSocket } = this.#config;
+    const { lookSocket, stackMetrics } = this.#config;
     if (lookSocket !== undefined) {
+      const stacks = stackMetrics
+        ? new StackMonitor(lookSocket, log, new StackMetrics(this.#metrics.registry))
+        : undefined;
+      if (stacks !== undefined) tasks.push(stacks.run(signal));
       const pods = (this.#pods = new PodMonitor(
-        { ...this.#config, lookSocket },
+        { ...this.#config, lookSocket, looked: (found) => stacks?.looked(found) },
         log,
         new PodMetrics(this.#metrics.registry),
       ));

@@ -71,6 +71,8 @@ async function give(count: number): Promise<ListPodResourcesResponse> {
 
 const NODE = { healthy: true, problems: [], controlPlane: null, nics: [] };
 
+const readStacks = (): Promise<never> => Promise.reject(new Error("nobody asks"));
+
 /** A monitor with a worker that looks into the test's own /proc, until it is disposed of. */
 function watching({ worker = true, lookIntervalMs = 20, afterAllocationMs = 20 } = {}) {
   const registry = new Registry();
@@ -85,7 +87,7 @@ function watching({ worker = true, lookIntervalMs = 20, afterAllocationMs = 20 }
   };
   const monitor = new PodMonitor(config, silentLogger, new PodMetrics(registry));
   const done = [monitor.run(stop.signal)];
-  if (worker) done.push(serveLooks({ socket: lookSocket, procDir: proc.root }, silentLogger, stop.signal));
+  if (worker) done.push(serveLooks({ socket: lookSocket, procDir: proc.root, readStacks }, silentLogger, stop.signal));
   return {
     monitor,
     /** Series of containers, in their order. */

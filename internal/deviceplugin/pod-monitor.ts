@@ -19,6 +19,8 @@ export interface PodMonitorConfig {
   lookIntervalMs: number;
   /** How long after an allocation a look is made sooner, in milliseconds. Default: 5 s. */
   afterAllocationMs?: number;
+  /** Told what each look has found, and with nothing when what was found is forgotten. */
+  looked?: (found: readonly LookedInto[]) => void;
 }
 
 /** What the plugin knows of its node. */
@@ -127,6 +129,7 @@ export class PodMonitor {
     this.#at = Date.now();
     this.#metrics.show(this.#found, all.length - wanted.length);
     this.#metrics.looked(true, answer.cpuMs);
+    this.#config.looked?.(this.#found);
     return answer.cpuMs;
   }
 
@@ -145,5 +148,6 @@ export class PodMonitor {
     if (this.#failures < FAILURES_UNTIL_CLEARED) return;
     this.#found = [];
     this.#metrics.clear();
+    this.#config.looked?.([]);
   }
 }

@@ -13,6 +13,7 @@ import { flagForm, positionalForm } from "../../internal/cli/usage.ts";
 import { ControllerMetrics } from "../../internal/controller/metrics.ts";
 import { PluginMetrics } from "../../internal/deviceplugin/metrics.ts";
 import { PodMetrics } from "../../internal/deviceplugin/pod-metrics.ts";
+import { StackMetrics } from "../../internal/deviceplugin/stack-metrics.ts";
 import { FILES } from "../../internal/manifests/files.gen.ts";
 import { showOutdated } from "../../internal/operator/cache/outdated.ts";
 import { OperatorMetrics } from "../../internal/operator/report/metrics.ts";
@@ -83,6 +84,7 @@ function metrics(): string[] {
   const registry = new Registry();
   void new OperatorMetrics(registry, "");
   void new PodMetrics(registry);
+  void new StackMetrics(registry);
   showOutdated(registry, {} as Parameters<typeof showOutdated>[1]);
   const registries = [registry, new PluginMetrics("").registry, new ControllerMetrics().registry];
   return registries.flatMap((each) =>

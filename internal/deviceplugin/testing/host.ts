@@ -149,6 +149,7 @@ export class FakeHost {
       podResourcesDir: join(this.root, "pod-resources"),
       lookSocket: undefined,
       lookIntervalMs: 200,
+      stackMetrics: false,
       hostRoot: this.root,
       procDir: join(this.root, "proc"),
       podName: "onload-device-plugin-ds-x7k2p",

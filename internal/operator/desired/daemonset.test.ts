@@ -82,6 +82,7 @@ describe("desiredDaemonSet", () => {
           binMountPath: "/bin",
           libMounthPath: "/lib",
           metricsBindAddress: "[fd00::1]:9999",
+          stackMetrics: true,
         };
       }),
       "device-plugin",
@@ -101,6 +102,7 @@ describe("desiredDaemonSet", () => {
       "--bin-mount-path=/bin",
       "--lib-mount-path=/lib",
       "--metrics-bind-address=[fd00::1]:9999",
+      "--stack-metrics=true",
     ]);
   });
 

@@ -271,6 +271,8 @@ function pluginSettings(plugin: DeepReadonly<Onload["spec"]["devicePlugin"]>) {
     binMountPath: absolute(plugin.binMountPath),
     libMountPath: absolute(plugin.libMountPath ?? PLUGIN_DEFAULTS.libMountPath),
     metricsAddress: metricsAddress(plugin),
+    // Left out if it is off, so that pods are as they were before there was such a setting.
+    stackMetrics: plugin.stackMetrics || undefined,
   };
 }
 
