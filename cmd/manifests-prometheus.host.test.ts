@@ -12,9 +12,11 @@ import { join } from "node:path";
 import type { Registry } from "prom-client";
 import { parseAllDocuments, stringify } from "yaml";
 import { ControllerMetrics } from "../internal/controller/metrics.ts";
+import { STACK_COUNTERS } from "../internal/acceleration/stack-counters.ts";
 import { systemClock } from "../internal/kube/clock.ts";
 import { PluginMetrics } from "../internal/deviceplugin/metrics.ts";
 import { PodMetrics, type LookedInto } from "../internal/deviceplugin/pod-metrics.ts";
+import { StackMetrics } from "../internal/deviceplugin/stack-metrics.ts";
 import { OperatorMetrics } from "../internal/operator/report/metrics.ts";
 import type { NodePlan } from "../internal/operator/rollout/plan.ts";
 import { render } from "../internal/manifests/render.ts";
@@ -58,12 +60,26 @@ class Metrics {
   readonly operator = new OperatorMetrics(this.controller.registry, "1.2.3");
   readonly plugin = new PluginMetrics("9.1");
   readonly pods = new PodMetrics(this.plugin.registry);
+  readonly #stacks = new StackMetrics(this.plugin.registry);
 
   constructor() {
     this.controller.register("onload", 1, { startTimes: [] } as never, systemClock);
     for (const key of RESOURCES) this.nodes(key, 3, 0);
     this.plugin.devices(100, true);
     this.plugin.streams(1);
+    this.stacks({}, {});
+  }
+
+  /** Values of the first stack, and of the second; all others are 0. */
+  stacks(...changes: Record<string, number>[]): void {
+    const calm = Object.fromEntries(STACK_COUNTERS.map(({ name }) => [name, 0]));
+    const holder = { ...HOLDER, podUid: UID };
+    const shown = changes.map((values, i) => ({ holder, id: STACKS[i]!, values: { ...calm, ...values } }));
+    this.#stacks.show(shown, shown.length);
+  }
+
+  stacksRead(ok: boolean): void {
+    this.#stacks.read(ok);
   }
 
   nodes(key: (typeof RESOURCES)[number], count: number, failed: number): void {
@@ -106,6 +122,7 @@ const owner = (key: (typeof RESOURCES)[number]): Record<string, string> => ({
 /** A container of another namespace than the plugin's, and what is found in it. */
 const HOLDER = { namespace: "feeds", pod: "feed-0", container: "app" };
 const UID = "0a1b2c3d-4e5f-6071-8293-a4b5c6d7e8f9";
+const STACKS = [3, 12];
 const KERNEL_ONLY: LookedInto = {
   holder: { ...HOLDER, podUid: UID },
   facts: {
@@ -119,6 +136,16 @@ const KERNEL_ONLY: LookedInto = {
     cut: { processes: 0, descriptors: 0, tables: 0 },
   },
 };
+
+const ofStack = (stack: number, severity = "warning"): Record<string, string> => ({
+  severity,
+  job: TARGETS.plugin.job,
+  ...pluginLabels,
+  ...HOLDER,
+  stack: String(stack),
+});
+const stackCommand = (stack: number, view: string): string =>
+  `\`onloadctl stack feed-0 -n feeds --stack=${stack} ${view}\``;
 
 const SITUATIONS: Situation[] = [
   {
@@ -233,6 +260,70 @@ const SITUATIONS: Situation[] = [
       },
     ],
   },
+  {
+    alert: "OnloadStackMemoryPressure",
+    happens: (metrics) => metrics.stacks({ memory_pressure: 1 }, { memory_drops: 7 }),
+    firesAfter: 0,
+    goesAfter: 11,
+    fires: [3, 12].map((stack) => ({
+      labels: ofStack(stack),
+      says: [`stack ${stack} of pod feeds/feed-0 has run out of packet buffers`, stackCommand(stack, "lots")],
+    })),
+  },
+  {
+    alert: "OnloadStackDrops",
+    happens: (metrics) => metrics.stacks({ udp_overflow_drops: 2 }, { syn_drops: 1 }),
+    firesAfter: 0,
+    goesAfter: 11,
+    fires: [3, 12].map((stack) => ({
+      labels: ofStack(stack),
+      says: [`stack ${stack} of pod feeds/feed-0 drops`, stackCommand(stack, "lots")],
+    })),
+  },
+  {
+    alert: "OnloadStackNoFilter",
+    happens: (metrics) => metrics.stacks({}, { no_filter: 1 }),
+    firesAfter: 0,
+    goesAfter: 61,
+    fires: [
+      {
+        labels: ofStack(12),
+        says: ["The kernel serves UDP sockets of pod feeds/feed-0", "node compute-0", stackCommand(12, "filters")],
+      },
+    ],
+  },
+  {
+    alert: "OnloadStackNoRoute",
+    happens: (metrics) => metrics.stacks({ no_route: 1 }, {}),
+    firesAfter: 0,
+    goesAfter: 11,
+    fires: [{ labels: ofStack(3), says: ["stack 3 of pod feeds/feed-0", stackCommand(3, "netstat")] }],
+  },
+  {
+    alert: "OnloadStackNotSpinning",
+    // As often as a busy program that does not poll: the first minute is enough to have a rate above the limit.
+    happens: (metrics) => metrics.stacks({ wakeups: 120_000, sleeps: 120_000 }, { wakeups: 5000 }),
+    firesAfter: 15,
+    goesAfter: 11,
+    fires: [
+      {
+        labels: ofStack(3, "info"),
+        says: ["Threads of pod feeds/feed-0 sleep", "2k times a second", stackCommand(3, "opts")],
+      },
+    ],
+  },
+  {
+    alert: "OnloadStackCountersUnread",
+    happens: (metrics) => metrics.stacksRead(false),
+    firesAfter: 15,
+    goesAfter: 31,
+    fires: [
+      {
+        labels: { severity: "warning", job: TARGETS.plugin.job, ...pluginLabels, result: "error" },
+        says: ["node compute-0", logs],
+      },
+    ],
+  },
 ];
 
 const documents = parseAllDocuments(render("prometheus")).map((document) => document.toJS());
@@ -340,9 +431,10 @@ const ENDS = BEGINS + 90;
 function inputOf(text: string, situation: Situation): { series: string; values: string } {
   const calm = scraped.get("calm")!.get(text);
   const then = scraped.get(situation.alert)!.get(text) ?? calm ?? 0;
-  const program: Program = text.startsWith("onload_deviceplugin") ? "plugin" : "operator";
+  const program: Program = /^onload_(?:deviceplugin|pod|stack)/.test(text) ? "plugin" : "operator";
   const constant = (value: number, minutes: number): string => `${value}x${minutes - 1}`;
-  const isCounter = /_(total|count|sum|bucket)\{/.test(text);
+  // Of sockets that stay open, the gauge of drops only grows too.
+  const isCounter = /_(total|count|sum|bucket|overflow_drops)\{/.test(text);
   const before = calm === undefined ? `_x${BEGINS}` : constant(calm, BEGINS);
   const grows = then - (calm ?? 0);
   const after = isCounter ? (calm ?? 0) + grows * (ENDS - BEGINS) : (calm ?? 0);
@@ -399,6 +491,27 @@ describe("an alert fires once for what it is for, and goes away", () => {
     ];
     await judge(situation, series, checks as never);
   });
+});
+
+test("OnloadStackNoFilter tells of what has happened before the first sample of a stack, for an hour", async () => {
+  const { expr } = rules.find(({ alert }) => alert === "OnloadStackNoFilter")!;
+  const series = 'onload_stack_no_filter_total{stack="3"}';
+  const at = (minutes: number, value?: number) => ({
+    expr,
+    eval_time: `${minutes}m`,
+    exp_samples: value === undefined ? [] : [{ labels: '{stack="3"}', value }],
+  });
+  const file = join(folder, "first-sample.yaml");
+  const tests = [
+    {
+      interval: "1m",
+      input_series: [{ series, values: "_x9 2x99" }],
+      promql_expr_test: [at(8), at(10, 2), at(68, 2), at(72)],
+    },
+  ];
+  await writeFile(file, stringify({ evaluation_interval: "1m", tests }));
+  const { code, stdout, stderr } = await run(["promtool", "test", "rules", file], { allowFailure: true });
+  expect(code === 0 ? "" : `${stdout}\n${stderr}`).toBe("");
 });
 
 interface Check {

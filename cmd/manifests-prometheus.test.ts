@@ -5,6 +5,7 @@ import { parseAllDocuments } from "yaml";
 import { ControllerMetrics } from "../internal/controller/metrics.ts";
 import { PluginMetrics } from "../internal/deviceplugin/metrics.ts";
 import { PodMetrics } from "../internal/deviceplugin/pod-metrics.ts";
+import { StackMetrics } from "../internal/deviceplugin/stack-metrics.ts";
 import { OperatorMetrics } from "../internal/operator/report/metrics.ts";
 import { NODE_STATES } from "../internal/operator/rollout/states.ts";
 import { render } from "../internal/manifests/render.ts";
@@ -66,6 +67,7 @@ async function known(): Promise<Map<string, Set<string>>> {
   // The constructor registers its metrics in the registry that it is given.
   expect(new OperatorMetrics(controller.registry, "1")).toBeDefined();
   expect(new PodMetrics(registries[1]!)).toBeDefined();
+  expect(new StackMetrics(registries[1]!)).toBeDefined();
   const out = new Map<string, Set<string>>();
   for (const registry of registries) {
     for (const metric of registry.getMetricsAsArray() as unknown as {
@@ -143,7 +145,7 @@ describe("alerts", () => {
   test("say what is wrong and what to do, under names of their own", () => {
     expect(new Set(rules.map(({ alert }) => alert)).size).toBe(rules.length);
     for (const { labels, annotations } of rules) {
-      expect(["critical", "warning"]).toContain(labels.severity);
+      expect(["critical", "warning", "info"]).toContain(labels.severity);
       expect(annotations.summary).not.toBe("");
       expect(annotations.description).not.toBe("");
     }
@@ -153,7 +155,7 @@ describe("alerts", () => {
 test("labels of pods that hold Onload are kept: else Prometheus puts those of the plugin that it asks in their place", async () => {
   const own = [...(await known())].filter(([, labels]) => labels.has("namespace")).map(([name]) => name);
   expect(own.length).toBeGreaterThan(0);
-  for (const name of own) expect(name).toStartWith("onload_pod_");
+  for (const name of own) expect(name).toMatch(/^onload_(?:pod|stack)_/);
   const { podMetricsEndpoints } = objects.find(({ kind }) => kind === "PodMonitor").spec;
   expect(podMetricsEndpoints).toMatchObject([{ honorLabels: true }]);
 });
