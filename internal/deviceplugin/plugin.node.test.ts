@@ -423,6 +423,8 @@ test(
       pod: metadata.name,
       onload_namespace: onload.namespace,
       onload_name: "onload",
+      // With a number, any pod of the node will do.
+      stack: "3",
     };
     const rules = (await onload.shell("onloadctl manifests prometheus")).matchAll(/`([^`]+)`/g);
     const fill = (text: string) => text.replaceAll(/\{\{ \$labels\.(\w+) \}\}/g, (_, label: string) => labels[label]!);
@@ -435,6 +437,7 @@ test(
     expect(told("kubectl get pods")[0]).toMatch(/onload-operator-controller-manager-\S+ +1\/1 +Running/);
     expect(told("kubectl describe onload")[0]).toContain("AllNodesReady");
     expect(told("onloadctl status -n")[0]).toContain("AllNodesReady");
+    expect(told("onloadctl stack").sort()).toEqual(["3 filters\n", "3 lots\n", "3 netstat\n", "3 opts\n"]);
     for (const [, text] of shown) expect(text).not.toBe("");
   },
   LONG,
@@ -508,11 +511,56 @@ describe("whether a pod is accelerated", () => {
   );
 });
 
-describe("Onload's tools", () => {
-  /** Programs of that name on the node. */
-  const running = async (name: string): Promise<number> =>
-    Number((await node().exec(["sh", "-c", `pgrep -c -f '^${name}' || true`])).stdout.trim());
+/** Programs of that name on the node. */
+async function running(name: string): Promise<number> {
+  return Number((await node().exec(["sh", "-c", `pgrep -c -f '^${name}' || true`])).stdout.trim());
+}
 
+describe("counters of stacks", () => {
+  test(
+    "are read with a tool of the user image, and nobody waits for one that hangs",
+    async () => {
+      await onload.startPod("holder");
+      await onload.waitForPod("holder", "Running");
+      const metrics = () => onload.served("/metrics");
+      await poll(async () => (await metrics()).includes('onload_deviceplugin_stacks{shown="false"} 2\n'), {
+        what: "The two stacks of the stand-in for orm_json",
+        timeoutMs: 60_000,
+        intervalMs: 1000,
+      });
+      // No process has a descriptor of a stack without a driver, so that these are no pod's.
+      expect(await metrics()).toContain('onload_deviceplugin_stacks{shown="true"} 0\n');
+      expect(await metrics()).toContain("# TYPE onload_stack_memory_drops_total counter\n");
+      expect(await metrics()).not.toMatch(/^onload_stack_\w+\{/m);
+      const file = `/proc/${await onload.containerPid("onload-worker")}/root/orm_json-hangs`;
+      await node().exec(["touch", file]);
+      try {
+        await poll(
+          async () => /^onload_deviceplugin_stack_reads_total\{result="error"\} [1-9]/m.test(await metrics()),
+          {
+            what: "A reading that fails",
+            timeoutMs: 90_000,
+            intervalMs: 1000,
+          },
+        );
+        const lookedAt = async (): Promise<string> => JSON.parse(await onload.served("/acceleration")).lookedAt;
+        const before = await lookedAt();
+        await onload.startPod("later", { command: ["/test"] });
+        await onload.waitForPod("later", "Succeeded");
+        await poll(async () => (await lookedAt()) !== before, { what: "The next look", timeoutMs: 60_000 });
+        expect(await running("orm_json")).toBe(0);
+        const { metadata } = await onload.pluginPod();
+        const log = await plane().kubectl(["logs", "-n", onload.namespace, metadata.name, "-c", "device-plugin"]);
+        expect(log).toContain("Cannot read the counters of stacks: orm_json: it does not end within 5 s");
+      } finally {
+        await node().exec(["rm", file]);
+      }
+    },
+    LONG,
+  );
+});
+
+describe("Onload's tools", () => {
   test(
     "run on the pod's node, for its stacks, without Onload's library",
     async () => {

@@ -132,7 +132,7 @@ export class ImageBuilder {
     copyFileSync(join(context, "onload"), folder("usr/bin/onload"));
     copyFileSync(join(context, "latency.opf"), folder("usr/libexec/onload/profiles/latency.opf"));
     await run(["gcc", "-static", "-O2", join(context, "onload_cp_server.c"), "-o", folder("sbin/onload_cp_server")]);
-    for (const tool of ["onload_stackdump", "onload_tcpdump.bin"]) {
+    for (const tool of ["onload_stackdump", "onload_tcpdump.bin", "orm_json"]) {
       await run(["gcc", "-static", "-O2", join(context, "onload_tools.c"), "-o", folder("usr/bin", tool)]);
     }
     return await this.build(`onload-user:${version}`, context, { BASE_IMAGE: await this.base(), FILES: "root" });

@@ -81,7 +81,7 @@ export class OnloadOnNode {
           selector: { "onload-test": this.namespace },
           serviceAccountName: "onload",
           onload: { version, userImage, kernelMappings: [{ regexp: "^.*$", kernelModuleImage }], controlPlane },
-          devicePlugin: { maxPodsPerNode },
+          devicePlugin: { maxPodsPerNode, stackMetrics: true },
         },
       }),
     );

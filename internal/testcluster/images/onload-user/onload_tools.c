@@ -1,7 +1,8 @@
 /*
- * Stand-in for two of Onload's tools, by the name that it is called by. As the real ones, it refuses to have Onload's
- * library preloaded. onload_stackdump prints a list of stacks, or what it was asked for. onload_tcpdump.bin writes the
- * header of a pcap file, stays until it is interrupted, and writes a packet then.
+ * Stand-in for three of Onload's tools, by the name that it is called by. It refuses to have Onload's library preloaded, as
+ * the real onload_stackdump does. onload_stackdump prints a list of stacks, or what it was asked for. orm_json prints two
+ * stacks with a few of their counters, in the real one's form, or hangs while there is a file /orm_json-hangs.
+ * onload_tcpdump.bin writes the header of a pcap file, stays until it is interrupted, and writes a packet then.
  */
 #include <signal.h>
 #include <stdio.h>
@@ -16,18 +17,31 @@ static void on_interrupt(int signal) {
   interrupted = 1;
 }
 
-static int stackdump(int argc, char** argv) {
+static int is_preloaded(const char* tool) {
   const char* preload = getenv("LD_PRELOAD");
-  if (preload != NULL && *preload != 0) {
-    fprintf(stderr, "onload_stackdump should not itself be run under onload acceleration.\n");
-    return 255;
-  }
+  if (preload == NULL || *preload == 0) return 0;
+  fprintf(stderr, "%s should not itself be run under onload acceleration.\n", tool);
+  return 1;
+}
+
+static int stackdump(int argc, char** argv) {
+  if (is_preloaded("onload_stackdump")) return 255;
   if (argc == 2 && strcmp(argv[1], "stacks") == 0) {
     printf("#stack-id stack-name      pids\n3         trader          77\n12        feed            78\n");
     return 0;
   }
   for (int i = 1; i < argc; ++i) printf("%s%c", argv[i], i + 1 < argc ? ' ' : '\n');
   return argc < 3;
+}
+
+static int orm_json(int argc, char** argv) {
+  if (is_preloaded("orm_json")) return 255;
+  while (access("/orm_json-hangs", F_OK) == 0) sleep(1);
+  if (argc != 4 || strcmp(argv[1], "--dblbuf") != 0) return 1;
+  printf("{\"onload_version\":\"stand-in\",\"json\":[");
+  printf("{\"3\":{\"stats\":{\"k_polls\":7,\"retransmits\":5},\"more_stats\":{\"udp_tot_recv_drops_ul\":2}}},");
+  printf("{\"12\":{\"stats\":{\"k_polls\":1,\"retransmits\":0},\"more_stats\":{\"udp_tot_recv_drops_ul\":0}}}]}");
+  return 0;
 }
 
 static int capture(void) {
@@ -47,6 +61,8 @@ static int capture(void) {
 }
 
 int main(int argc, char** argv) {
-  const char* name = strrchr(argv[0], '/');
-  return strcmp(name == NULL ? argv[0] : name + 1, "onload_stackdump") == 0 ? stackdump(argc, argv) : capture();
+  const char* slash = strrchr(argv[0], '/');
+  const char* name = slash == NULL ? argv[0] : slash + 1;
+  if (strcmp(name, "onload_stackdump") == 0) return stackdump(argc, argv);
+  return strcmp(name, "orm_json") == 0 ? orm_json(argc, argv) : capture();
 }
