@@ -437,7 +437,7 @@ test(
     expect(told("kubectl get pods")[0]).toMatch(/onload-operator-controller-manager-\S+ +1\/1 +Running/);
     expect(told("kubectl describe onload")[0]).toContain("AllNodesReady");
     expect(told("onloadctl status -n")[0]).toContain("AllNodesReady");
-    expect(told("onloadctl stack").sort()).toEqual(["3 filters\n", "3 lots\n", "3 netstat\n", "3 opts\n"]);
+    expect(told("onloadctl stack").sort()).toEqual(["3 filters", "3 lots", "3 netstat", "3 opts"]);
     for (const [, text] of shown) expect(text).not.toBe("");
   },
   LONG,
