@@ -794,10 +794,12 @@ describe("the control plane server", () => {
         await sh(`mkdir -p /opt/odd; mv /usr/bin/crictl /opt/odd/; kill -9 ${pid}`);
         await onload.waitForAllocatable(0);
         const problem = await poll(
-          async () => (await onload.problems()).find(({ message }) => message.includes("onload_cp_server")),
+          // Until the container has ended with the reason, the status has what the plugin knows: that there is no server.
+          async () => (await onload.problems()).find(({ message }) => message.includes("the node has no crictl at")),
           { what: "The status", timeoutMs: 120_000 },
         );
         expect(problem.reason).toBe("PluginNotReady");
+        expect(problem.message).toContain("onload_cp_server");
         expect(problem.message).toContain("the node has no crictl at /usr/bin/crictl");
         expect(problem.message).toContain("set spec.onload.controlPlane.crictlPath");
         await onload.apply(VERSION, userImage, DEVICES, { crictlPath: "/opt/odd/crictl" });
