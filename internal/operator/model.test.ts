@@ -48,6 +48,40 @@ const MODERN = "5.14.0-70.el9.x86_64";
 
 /** Histories in which the operator once went wrong. */
 const FOUND: [what: string, history: History][] = [
+  [
+    "a Module is not deleted while pods that the cache does not have yet have it loaded",
+    {
+      setup: { kmm: 1, sfc: true, kernels: [MODERN], resources: 1 },
+      begin: "bare",
+      commands: [
+        { do: "reconcile", resource: 0, behind: [], holders: false, faults: [] },
+        { do: "selector", resource: 0, to: "pool-b" },
+        { do: "reconcile", resource: 0, behind: [], holders: false, faults: [{ call: 1, kind: "before" }] },
+        { do: "reconcile", resource: 0, behind: [], holders: false, faults: [] },
+        { do: "delete", resource: 0, foreground: false },
+        { do: "actAll", rounds: 1 },
+        { do: "reconcile", resource: 0, behind: ["kmmPods"], holders: false, faults: [] },
+        { do: "reconcile", resource: 0, behind: ["kmmPods"], holders: false, faults: [] },
+        { do: "act", node: 0, actor: 0 },
+      ],
+      deleteAtEnd: false,
+    },
+  ],
+  [
+    "a selector that is held back does not come to hold when an upgrade has nodes out",
+    {
+      setup: { kmm: 1, sfc: true, kernels: [MODERN, MODERN, MODERN, MODERN], resources: 1 },
+      begin: "installed",
+      commands: [
+        { do: "sfc", resource: 0, to: false, version: "v2" },
+        { do: "selector", resource: 0, to: "nowhere" },
+        { do: "reconcile", resource: 0, behind: [], holders: false, faults: [] },
+        { do: "lose", node: 0 },
+        { do: "maxUnavailable", resource: 0, to: 2 },
+      ],
+      deleteAtEnd: false,
+    },
+  ],
   ...([1, 2] as const).map((kmm): [string, History] => [
     `a version that has no image for the kernel of nodes which serve leaves them as they are (KMM ${kmm})`,
     {

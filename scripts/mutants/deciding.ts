@@ -187,6 +187,10 @@ export const DECIDING_MUTANTS: Mutant[] = [
       "if (!live && resource === MODULES &&",
       "if (live === null &&",
     ],
+    "a Module is deleted under pods that the cache has not seen": [
+      "await requireUnloaded(applier, live, signal);",
+      "await Promise.resolve();",
+    ],
   }),
   ...mutantsOf(`${OPERATOR}/pass/decide.ts`, [RECONCILE, NODES], {
     "the version that failed is still rolled out when its rollback begins": [

@@ -241,7 +241,8 @@ export const OPERATOR_MUTANTS: Mutant[] = [
     ],
   }),
   ...mutantsOf(`${OPERATOR}/rollout/selector-change.ts`, [`${OPERATOR}/rollout/selector-change.test.ts`, MODEL], {
-    "any selector holds at once": ["if (serving.length > maxUnavailable) {", "if (serving.length > 1e9) {"],
+    "any selector holds at once": ["if (counted.length > maxUnavailable) {", "if (counted.length > 1e9) {"],
+    "a selector comes to hold while an upgrade has nodes out": ["[...serving, ...nodes.filter(isBetween)]", "serving"],
     "a selector holds without a look for pods": ["selector: isLookedAt ? next : holding", "selector: next"],
     "no confirmation is needed": ["if (isConfirmed(onload, next)) return", "if (next) return"],
   }),

@@ -7,12 +7,12 @@
  * running pods. The operator deletes them itself when every node is clean.
  */
 import { asError } from "../../cli/errors.ts";
-import type { DeepReadonly, KubeObject } from "../../api/core.ts";
+import type { DeepReadonly, KubeObject, Pod } from "../../api/core.ts";
 import type { ClusterClient } from "../cache/cluster-client.ts";
-import { OPERATOR_NAME } from "../../api/names.ts";
+import { KMM_MODULE_NAME_LABEL, KMM_ROLE_LABEL, OPERATOR_NAME } from "../../api/names.ts";
 import { isConflict } from "../../kube/errors.ts";
 import { MODULES, type Resource } from "../../api/resources.ts";
-import { DAEMON_SETS, refOf } from "../../kube/resource.ts";
+import { DAEMON_SETS, PODS, refOf } from "../../kube/resource.ts";
 import { adopt, isByOnload } from "./adopt.ts";
 import type { ReconcilerCaches } from "../cache/caches.ts";
 import type { DesiredObjects } from "../desired/objects.ts";
@@ -32,12 +32,12 @@ export type AppliedObjects = Map<string, Applied>;
 
 /** What applying needs. */
 export interface Applier {
-  client: Pick<ClusterClient, "get" | "apply" | "mergePatch" | "delete">;
-  caches: Pick<ReconcilerCaches, "modules" | "daemonSets">;
+  client: Pick<ClusterClient, "get" | "list" | "apply" | "mergePatch" | "delete">;
+  caches: Pick<ReconcilerCaches, "modules" | "daemonSets" | "nodes">;
   applied: AppliedObjects;
 }
 
-/** The cache does not have an object yet that is in the cluster. */
+/** A cache does not have an object yet that is in the cluster. */
 class BehindError extends Error {
   override name = "BehindError";
 }
@@ -117,7 +117,7 @@ export async function applyObjects(
       one(MODULES, modules, onload, live.onload),
       one(MODULES, modules, sfc, live.sfc),
       one(DAEMON_SETS, daemonSets, daemonSet, live.daemonSet),
-      ...(drop.sfc ? [removeObject(applier, MODULES, live.sfc, signal)] : []),
+      ...(drop.sfc ? [removeModule(applier, live.sfc, signal)] : []),
     ],
     signal,
   );
@@ -131,8 +131,8 @@ export async function applyObjects(
 export async function removeObjects(applier: Applier, live: LiveObjects, signal: AbortSignal): Promise<ObjectResults> {
   return resultsOf(
     [
-      removeObject(applier, MODULES, live.onload, signal),
-      removeObject(applier, MODULES, live.sfc, signal),
+      removeModule(applier, live.onload, signal),
+      removeModule(applier, live.sfc, signal),
       removeObject(applier, DAEMON_SETS, live.daemonSet, signal),
       removeUnseen(applier, live, signal),
     ],
@@ -168,12 +168,41 @@ async function removeObject(
   applied.delete(idOf(resource, live));
 }
 
+/** Deletes a Module that no node has loaded. */
+async function removeModule(
+  applier: Applier,
+  live: DeepReadonly<KubeObject> | undefined,
+  signal: AbortSignal,
+): Promise<void> {
+  if (!live || live.metadata.deletionTimestamp || !isOurs(live)) return;
+  await requireUnloaded(applier, live, signal);
+  await removeObject(applier, MODULES, live, signal);
+}
+
+/**
+ * KMM unloads a Module that is deleted, on all nodes at once and not after what depends on it. With KMM 1.1 only pods tell
+ * what is loaded, and their cache may be behind that of the nodes: they are listed afresh.
+ */
+async function requireUnloaded(
+  { client, caches }: Applier,
+  { metadata: { namespace, name } }: DeepReadonly<KubeObject>,
+  signal: AbortSignal,
+): Promise<void> {
+  const labelSelector = `${KMM_MODULE_NAME_LABEL}=${name},${KMM_ROLE_LABEL}=module-loader`;
+  const { items } = await client.list<Pod>(PODS, { namespace, labelSelector, signal });
+  const node = items.map(({ spec }) => spec?.nodeName ?? "").find((each) => caches.nodes.store.get(each));
+  if (node === undefined) return;
+  throw new BehindError(`Cannot delete Module "${name}": it is on node ${node}, and the cache is behind`);
+}
+
 /** Deletes what was applied and what the caches do not have: they may be behind our own write. */
-async function removeUnseen({ client, applied }: Applier, live: LiveObjects, signal: AbortSignal): Promise<void> {
+async function removeUnseen(applier: Applier, live: LiveObjects, signal: AbortSignal): Promise<void> {
+  const { client, applied } = applier;
   const seen = new Set(Object.values(live).map((object: DeepReadonly<KubeObject> | undefined) => object?.metadata.uid));
   for (const [id, { desired, uid }] of applied) {
     if (uid === undefined || seen.has(uid)) continue;
     const resource = desired.kind === MODULES.kind ? MODULES : DAEMON_SETS;
+    if (resource === MODULES) await requireUnloaded(applier, desired, signal);
     try {
       await client.delete(resource, refOf(desired), { uid, signal });
     } catch (error) {

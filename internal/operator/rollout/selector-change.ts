@@ -9,6 +9,7 @@ import { selectorsOf, type NodeSelector } from "../observe/selectors.ts";
 import { confirmCommand, isConfirmed, type Confirming } from "./confirmation.ts";
 import type { NodePlan } from "./plan.ts";
 import { isWhole } from "./state-of.ts";
+import { rowOf } from "./states.ts";
 
 /** What is known of the selectors of a resource after a plan. */
 export interface SelectorChange {
@@ -47,10 +48,18 @@ export function selectorChange(
   if (isConfirmed(onload, next)) return { selector: next, heldBack: undefined };
   const letGo = nodes.filter(({ facts }) => facts.letGo && isWhole(facts));
   const serving = letGo.filter(({ facts: { holders } }) => holders && holders.length > 0);
-  if (serving.length > maxUnavailable) {
-    const what = `spec.selector lets go of ${serving.length} nodes that serve pods`;
-    return { selector: holding, heldBack: why(what, serving, "correct it") };
+  // Nodes that are out for the moment count: a change that is held back does not come to hold because of an upgrade.
+  const counted = serving.length > 0 ? [...serving, ...nodes.filter(isBetween)] : [];
+  if (counted.length > maxUnavailable) {
+    const others = counted.length > serving.length ? " or are on their way to that" : "";
+    const what = `spec.selector lets go of ${counted.length} nodes that serve pods${others}`;
+    return { selector: holding, heldBack: why(what, counted, "correct it") };
   }
   const isLookedAt = letGo.every(({ facts: { holders } }) => holders !== undefined);
   return { selector: isLookedAt ? next : holding, heldBack };
+}
+
+/** Whether a node that is let go is on its way to serve. */
+function isBetween({ facts, state }: NodePlan): boolean {
+  return facts.letGo && facts.want !== undefined && rowOf(state).inBetween === true;
 }

@@ -151,10 +151,12 @@ export class MemoryCluster implements ClusterClient {
   // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- the caller says what it asks for, as with Client
   async list<T extends KubeObject>(
     resource: Resource,
-    options: { fieldSelector?: string; namespace?: string } = {},
+    options: { fieldSelector?: string; labelSelector?: string; namespace?: string | undefined } = {},
   ): Promise<{ items: T[]; resourceVersion: string }> {
-    await this.#called({ verb: "list", what: resource.plural, name: options.fieldSelector ?? "", options });
-    const [field, value] = options.fieldSelector?.split("=") ?? [];
+    const { fieldSelector, labelSelector } = options;
+    await this.#called({ verb: "list", what: resource.plural, name: fieldSelector ?? labelSelector ?? "", options });
+    const [field, value] = fieldSelector?.split("=") ?? [];
+    const labels = labelSelector?.split(",").map((each) => each.split("=")) ?? [];
     const has = (object: KubeObject): boolean =>
       field === "spec.nodeName"
         ? (object as Pod).spec?.nodeName === value
@@ -163,6 +165,7 @@ export class MemoryCluster implements ClusterClient {
     const items = all
       .map(({ object }) => object as T)
       .filter((object) => field === undefined || has(object))
+      .filter(({ metadata }) => labels.every(([label = "", wanted]) => metadata.labels?.[label] === wanted))
       .filter(({ metadata }) => options.namespace === undefined || metadata.namespace === options.namespace);
     return { items: structuredClone(items), resourceVersion: String(this.#version) };
   }

@@ -91,6 +91,8 @@ interface Options {
   subresource?: string | undefined;
   gracePeriodSeconds?: number | undefined;
   fieldSelector?: string | undefined;
+  labelSelector?: string | undefined;
+  namespace?: string | undefined;
   previous?: boolean;
 }
 interface Ref {
@@ -144,7 +146,14 @@ export class ModelClient implements ClusterClient {
   async list<T extends KubeObject>(resource: { plural: string }, options: Options = {}): Promise<Page<T>> {
     return this.#call(options, `list ${resource.plural}`, () => {
       const node = /^spec\.nodeName=(.+)$/.exec(options.fieldSelector ?? "")?.[1];
-      if (resource.plural !== "pods" || node === undefined) throw new Error(`The model lists the pods of a node only`);
+      if (resource.plural !== "pods") throw new Error(`The model lists pods only`);
+      if (node === undefined) {
+        const wanted = (options.labelSelector ?? "").split(",").map((each) => each.split("="));
+        const has = ({ metadata: { labels = {} } }: Pod): boolean =>
+          wanted.every(([label = "", value]) => labels[label] === value);
+        const found = this.#api.list("pods").filter((pod) => pod.metadata.namespace === options.namespace && has(pod));
+        return { items: found as unknown as T[], resourceVersion: "1" };
+      }
       const pods = this.#api.podsOn(node);
       this.#hooks.onLook(node, pods);
       return { items: pods as unknown as T[], resourceVersion: "1" };

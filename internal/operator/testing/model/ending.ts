@@ -131,11 +131,13 @@ function judgeHeldSelector(cluster: Cluster, onload: OnloadObject, status: Statu
   if (isDeepStrictEqual(status.selector, onload.spec.selector) || onload.metadata.deletionTimestamp !== undefined)
     return [];
   const letGo = wantedBy(cluster, onload).filter(
-    ({ metadata }) =>
-      !matches(onload.spec.selector, metadata.labels ?? {}) && world.holdersOn(metadata.name).length > 0,
+    ({ metadata: { labels = {} } }) =>
+      !matches(onload.spec.selector, labels) && ownLabels(keyFrom(onload)).some((label) => label in labels),
   );
-  if (letGo.length < 2)
-    return [`${name}: spec.selector lets go of ${letGo.length} nodes that serve, and does not hold`];
+  // One that has failed on its way to serve again counts.
+  const serving = letGo.filter(({ metadata }) => world.holdersOn(metadata.name).length > 0).length;
+  if (serving === 0 || letGo.length < 2)
+    return [`${name}: spec.selector lets go of ${serving} nodes that serve, and does not hold`];
   const degraded = conditionOf(status, "Degraded");
   const says = degraded?.status === "True" && degraded.message.includes(CONFIRM);
   return says ? [] : [`${name}: spec.selector does not hold, and nothing says how to confirm it`];

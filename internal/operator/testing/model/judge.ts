@@ -180,7 +180,8 @@ export class Judge {
         isWhole(node, key) &&
         isNodeReady(node) &&
         !keeps(onload, seen.onloads, node) &&
-        (holdersIn(seen, node.metadata.name)?.length ?? 0) > 0,
+        // Pods that went with their node lose nothing.
+        holdersIn(seen, node.metadata.name)?.some((pod) => this.#world.api.get("pods", keyOf(pod))),
     );
     const whole = seen.nodes.filter((node) => isWhole(node, key) || keeps(onload, seen.onloads, node));
     const most = mayBeOut(onload.spec.upgrade.maxUnavailable, whole.length);
@@ -205,7 +206,15 @@ export class Judge {
     const serving = pods.filter((each) => each && each.length > 0).length;
     const most = mayBeOut(onload.spec.upgrade.maxUnavailable, poolOf(key, onload, seen.onloads, seen.nodes).length);
     if (pods.includes(undefined)) this.#violate(key, "a selector holds, and nobody has looked for pods on all nodes");
-    if (serving > most) this.#violate(key, `a selector lets go of ${serving} nodes that serve, and ${most} may be out`);
+    // Those that the operator itself has taken down for the moment are to serve again.
+    const down = [...this.#down(key).keys()].filter((name) => {
+      const node = seen.nodes.find(({ metadata }) => metadata.name === name);
+      return node && keeps(onload, seen.onloads, node) && !matches(after, node.metadata.labels ?? {});
+    });
+    const total = new Set([...down, ...letGo.filter((_, i) => pods[i]?.length).map(({ metadata }) => metadata.name)])
+      .size;
+    if (serving > 0 && total > most)
+      this.#violate(key, `a selector lets go of ${total} nodes that serve or are to again, and ${most} may be out`);
   }
 
   #judgeLimit(key: Key, name: string, onload: DeepReadonly<OnloadObject>, seen: Seen): void {
