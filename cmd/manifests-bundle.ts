@@ -1,10 +1,8 @@
-import { mkdir, writeFile } from "node:fs/promises";
-import { dirname, join } from "node:path";
 import { commonArgs, defineSubcommand } from "../internal/cli/command.ts";
-import { UsageError } from "../internal/cli/errors.ts";
 import { imageFlag } from "../internal/cli/values.ts";
 import { VERSION } from "../internal/cli/version.ts";
 import { bundle } from "../internal/manifests/bundle.ts";
+import { versionFlag, writeFiles } from "./shared/manifests.ts";
 
 export default defineSubcommand({
   summary: "Write an OLM bundle, for a catalogue of the Operator Lifecycle Manager",
@@ -21,15 +19,7 @@ export default defineSubcommand({
     },
   ],
   async run({ args, log }) {
-    const version = args["bundle-version"];
-    if (!/^\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?$/.test(version)) {
-      throw new UsageError(`Flag --bundle-version cannot be "${version}": give a version such as 0.1.0`);
-    }
-    for (const [path, text] of Object.entries(bundle({ image: imageFlag("image", args.image), version }))) {
-      const file = join(args.output, path);
-      await mkdir(dirname(file), { recursive: true });
-      await writeFile(file, text);
-      log.info("Wrote a file of the bundle", { file });
-    }
+    const version = versionFlag("bundle-version", args["bundle-version"]);
+    await writeFiles(args.output, bundle({ image: imageFlag("image", args.image), version }), "bundle", log);
   },
 });

@@ -122,6 +122,23 @@ test("bundle writes its files and tells of them on standard error", async () => 
   expect((await readdir(join(folder, "b"))).sort()).toEqual(["bundle.Dockerfile", "manifests", "metadata", "tests"]);
 });
 
+test("helm writes a chart, with an image or without, and tells of its files on standard error", async () => {
+  const { code, stdout } = await call("helm", "--output=h", "--image=r:5000/onloadctl:1", "--chart-version=1.2.3");
+  expect({ code, stdout }).toEqual({ code: 0, stdout: "" });
+  expect((await readdir(join(folder, "h"))).sort()).toEqual([
+    "Chart.yaml",
+    "templates",
+    "values.schema.json",
+    "values.yaml",
+  ]);
+  expect(await Bun.file(join(folder, "h/Chart.yaml")).text()).toContain("version: 1.2.3\n");
+  const repository = async (chart: string): Promise<string> =>
+    parseAllDocuments(await Bun.file(join(folder, chart, "values.yaml")).text())[0]!.toJS().image.repository;
+  expect(await repository("h")).toBe("r:5000/onloadctl");
+  expect((await call("helm", "--output=without")).code).toBe(0);
+  expect(await repository("without")).toBe("");
+});
+
 describe("bad input is one line and exit code 2", () => {
   const cases: Record<string, [string[], string]> = {
     "an unknown part": [["instal"], 'Unknown command "instal": did you mean install?\n'],
@@ -145,6 +162,11 @@ describe("bad input is one line and exit code 2", () => {
       ["install", "--kubernetes-version=1.24"],
       'Flag --kubernetes-version cannot be "1.24": Kubernetes 1.24 is too old: KMM and the operator need 1.25',
     ],
+    "a chart's version that is none": [
+      ["helm", "--output=c", "--chart-version=1"],
+      'Flag --chart-version cannot be "1": give a version such as 0.1.0\n',
+    ],
+    "a chart's image without a tag": [["helm", "--output=c", "--image=r/x"], 'Flag --image cannot be "r/x": give an'],
     "a bundle without an image": [["bundle", "--output=b"], "Flag --image is missing: give --image=IMAGE\n"],
     "a bundle's version that is none": [
       ["bundle", "--output=c", "--image=r/x:1", "--bundle-version=one"],

@@ -39,6 +39,10 @@ export default defineSubcommand({
       summary: "Print the role that lets a ServiceAccount use OpenShift's privileged SCC",
       load: async () => (await import("./manifests-openshift.ts")).default,
     },
+    helm: {
+      summary: "Write a Helm chart that installs the operator",
+      load: async () => (await import("./manifests-helm.ts")).default,
+    },
     bundle: {
       summary: "Write an OLM bundle, for a catalogue of the Operator Lifecycle Manager",
       load: async () => (await import("./manifests-bundle.ts")).default,

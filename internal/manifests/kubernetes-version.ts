@@ -32,5 +32,8 @@ export function whyUnsupported({ minor, text }: KubernetesVersion): string | und
 }
 
 /** What is not enforced on a cluster without admission policies, and what to do about it. */
-export const WITHOUT_POLICIES =
-  "nothing there keeps people who may write Onload resources, or delete objects in their namespaces, from unloading drivers on all nodes: give such rights only to people who may administer the nodes. The condition Protected of each resource says the same. When the cluster has Kubernetes 1.30 or later, run manifests install again";
+export const UNPROTECTED =
+  "nothing there keeps people who may write Onload resources, or delete objects in their namespaces, from unloading drivers on all nodes: give such rights only to people who may administer the nodes. The condition Protected of each resource says the same";
+
+/** The same, of what `manifests install` has printed. */
+export const WITHOUT_POLICIES = `${UNPROTECTED}. When the cluster has Kubernetes 1.30 or later, run manifests install again`;

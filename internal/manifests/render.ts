@@ -80,6 +80,17 @@ function secureMetrics(document: Document): void {
   }
 }
 
-interface Deployment {
-  spec: { template: { spec: { containers: { image: string }[] } } };
+/** The operator's Deployment, as far as it is read here. */
+export interface Deployment {
+  spec: {
+    replicas: number;
+    template: {
+      metadata: { labels: Record<string, string>; annotations: Record<string, string> };
+      spec: {
+        nodeSelector: Record<string, string>;
+        priorityClassName: string;
+        containers: { image: string; resources: object }[];
+      };
+    };
+  };
 }

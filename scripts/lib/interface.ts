@@ -1,5 +1,5 @@
 /**
- * What people and their scripts rely on, a line each: fields of the resource, commands and flags, exit codes, metrics,
+ * What people and their scripts rely on, a line each: fields of the resource, commands and flags, values of the Helm chart, exit codes, metrics,
  * alerts, labels and annotations. It is kept in a file, so that every change of it is seen, and a release can tell
  * whether something has gone.
  */
@@ -15,6 +15,7 @@ import { PluginMetrics } from "../../internal/deviceplugin/metrics.ts";
 import { PodMetrics } from "../../internal/deviceplugin/pod-metrics.ts";
 import { StackMetrics } from "../../internal/deviceplugin/stack-metrics.ts";
 import { FILES } from "../../internal/manifests/files.gen.ts";
+import { chartSchema } from "../../internal/manifests/helm/chart.ts";
 import { showOutdated } from "../../internal/operator/cache/outdated.ts";
 import { OperatorMetrics } from "../../internal/operator/report/metrics.ts";
 import { EXIT_CODES } from "../../internal/operator/view/health.ts";
@@ -28,6 +29,10 @@ export async function interfaceText(): Promise<string> {
   const lines = [
     ...fields(),
     ...(await commands(root, ["onloadctl"])),
+    // How much the operator asks for may follow what it needs.
+    ...fieldsOf(chartSchema("") as Schema)
+      .filter((line) => !line.startsWith(".resources object default"))
+      .map((line) => `chart value ${line}`),
     ...Object.entries(EXIT_CODES).map(([health, code]) => `exit code of status ${code} ${health}`),
     ...metrics(),
     ...alerts(),

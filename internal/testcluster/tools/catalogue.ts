@@ -70,6 +70,17 @@ export const catalogue = {
     package: "github.com/rhysd/actionlint/cmd/actionlint",
     module: "github.com/rhysd/actionlint",
   },
+  helm: {
+    family: "helm",
+    package: "helm.sh/helm/v3/cmd/helm",
+    module: "helm.sh/helm/v3",
+    variables: {
+      "helm.sh/helm/v3/internal/version.version": "VERSION",
+      // The Kubernetes that is assumed without a cluster. Helm's own builds name that of its client-go, which is 0.37.
+      "helm.sh/helm/v3/pkg/chartutil.k8sVersionMinor": "37",
+      "helm.sh/helm/v3/pkg/lint/rules.k8sVersionMinor": "37",
+    },
+  },
   pause: { family: "pause", package: "." },
   "kubelet-client": { family: "kubelet-client", package: "." },
   "go-regexp": { family: "go-regexp", package: "." },
