@@ -1,4 +1,4 @@
-/** A release, verified and used as somebody does who downloads it: with minisign, sha256sum, tar, openssl and mandoc. */
+/** A release, verified and used as somebody does who downloads it: with minisign, sha256sum, tar, openssl, mandoc and Helm. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -8,10 +8,17 @@ import { z } from "zod";
 import { output, run } from "../internal/testcluster/lib/command.ts";
 import { requirePackages } from "../internal/testcluster/lib/debian.ts";
 import { checkout } from "../internal/testcluster/lib/paths.ts";
+import { poll } from "../internal/testcluster/lib/poll.ts";
+import { freePorts } from "../internal/testcluster/lib/ports.ts";
+import { tool } from "../internal/testcluster/tools/index.ts";
 
 const VERSION = "0.0.0-test";
 const IMAGE = `registry.example.com/onloadctl@sha256:${"0".repeat(64)}`;
+const CHART = `onload-operator-${VERSION}.tgz`;
 const MINUTES = 60_000;
+
+// The Go compiler is not among what a test is timed for.
+const program = await tool("helm");
 
 let folder: string;
 let files: string;
@@ -23,7 +30,7 @@ const release = (to: string, ...args: string[]) =>
   });
 
 beforeAll(async () => {
-  await requirePackages(["minisign", "mandoc", "openssl"]);
+  await requirePackages(["minisign", "mandoc", "openssl", "docker-registry"]);
   folder = await mkdtemp(join(tmpdir(), "onloadctl-release-test-"));
   [files, unpacked] = [join(folder, "files"), join(folder, "unpacked")];
   await run(["openssl", "genpkey", "-algorithm", "ed25519", "-out", join(folder, "key.pem")]);
@@ -143,14 +150,51 @@ test("install.yaml runs the image that was given", async () => {
   }
 });
 
+test("Helm takes the chart from a registry (OCI) as it was put there, and it installs the image that was given", async () => {
+  const [port = 0] = await freePorts(1);
+  const config = join(folder, "registry.json");
+  const storage = { filesystem: { rootdirectory: join(folder, "registry") } };
+  await writeFile(config, JSON.stringify({ version: 0.1, storage, http: { addr: `127.0.0.1:${port}` } }));
+  const serving = Bun.spawn(["docker-registry", "serve", config], { stdout: "ignore", stderr: "ignore" });
+  try {
+    await poll(async () => (await fetch(`http://127.0.0.1:${port}/v2/`)).ok, { what: "Start of the registry" });
+    const env = { HOME: folder, KUBECONFIG: "" };
+    const helm = (...args: string[]): Promise<string> => output([program, ...args], { cwd: folder, env });
+    const charts = `oci://127.0.0.1:${port}/charts`;
+    await helm("push", "--plain-http", join(files, CHART), charts);
+    await helm("pull", "--plain-http", `${charts}/onload-operator`, `--version=${VERSION}`);
+    await run(["cmp", join(folder, CHART), join(files, CHART)]);
+    const rendered = await helm("template", "--plain-http", "r", `${charts}/onload-operator`, `--version=${VERSION}`);
+    expect(rendered).toContain(`image: "${IMAGE}"\n`);
+    expect(rendered).toContain(`helm.sh/resource-policy: keep\n`);
+    expect(await helm("lint", "--strict", join(files, CHART))).toContain("1 chart(s) linted, 0 chart(s) failed");
+    // oxlint-disable-next-line typescript/no-explicit-any -- YAML
+    const { name, version, appVersion }: any = parse(await helm("show", "chart", join(files, CHART)));
+    expect({ name, version, appVersion }).toEqual({ name: "onload-operator", version: VERSION, appVersion: VERSION });
+  } finally {
+    serving.kill();
+    await serving.exited;
+  }
+});
+
 test(
   "the same commit in another folder gives the same bytes",
   async () => {
     const again = join(folder, "again");
-    expect(await release(again, "--platform=linux-x64", "--url=https://elsewhere.example.com")).toMatchObject({
-      code: 0,
-    });
-    const same = [`onloadctl-${VERSION}-linux-x64.tar.gz`, `onloadctl-${VERSION}-linux-x64.cdx.json`, "crd.yaml"];
+    const made = await release(
+      again,
+      "--platform=linux-x64",
+      "--url=https://elsewhere.example.com",
+      `--image=${IMAGE}`,
+    );
+    expect(made).toMatchObject({ code: 0 });
+    const same = [
+      `onloadctl-${VERSION}-linux-x64.tar.gz`,
+      `onloadctl-${VERSION}-linux-x64.cdx.json`,
+      "crd.yaml",
+      "install.yaml",
+      CHART,
+    ];
     for (const name of same) await run(["cmp", join(files, name), join(again, name)]);
   },
   5 * MINUTES,

@@ -21,7 +21,8 @@ USAGE ./scripts/release VERSION --key=FILE [--url=URL] [--image=IMAGE] [--platfo
   VERSION       semantic version, such as 1.2.3 or 1.3.0-rc.1
   --key         Ed25519 key in PEM that signs: openssl genpkey -algorithm ed25519 -out FILE
   --url         where the files will lie, for the manifest of krew; without it there is none
-  --image       onloadctl's image, by digest, for install.yaml; without it there is none
+  --image       onloadctl's image, by digest, for install.yaml and as the default of the Helm chart; without it there is
+                no install.yaml, and whoever installs the chart has to name an image
   --platform    one of ${PLATFORMS.join(", ")} (default: all)
   --output      folder that does not exist yet, or is empty (default: dist/release-VERSION)
 `;

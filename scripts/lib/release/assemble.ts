@@ -11,6 +11,7 @@ import { onloadCrd } from "../../../internal/api/crd.ts";
 import { completionScript, SHELLS } from "../../../internal/cli/completion/scripts.ts";
 import { VERSION } from "../../../internal/cli/version.ts";
 import { NOTICES } from "../../../internal/licenses/notices.ts";
+import { chart, CHART_NAME } from "../../../internal/manifests/helm/chart.ts";
 import { render } from "../../../internal/manifests/render.ts";
 import { checkout } from "../../../internal/testcluster/lib/paths.ts";
 import { bundledPackages } from "../third-party.ts";
@@ -79,6 +80,15 @@ if (image !== "") {
   await write("install.yaml", render("default", { image }));
   await write("install-before-1.30.yaml", render("before-1.30", { image }));
 }
+const chartFiles = Object.entries(chart({ image, version: VERSION, appVersion: VERSION }));
+// The name by which helm push and helm install know an archive.
+await write(
+  `${CHART_NAME}-${VERSION}.tgz`,
+  await tarball(
+    chartFiles.map(([name, content]) => ({ name: `${CHART_NAME}/${name}`, content })),
+    time,
+  ),
+);
 for (const name of NOTES) await write(name, await readFile(join(checkout, name)));
 if (url !== "") {
   const downloads = [...archives].map(([platform, archive]) => ({
