@@ -3,11 +3,14 @@
  * are played. What was done is judged with kubectl.
  */
 import { afterAll, afterEach, beforeAll, beforeEach, expect, setDefaultTimeout, test } from "bun:test";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { poll } from "../testcluster/lib/poll.ts";
 import { run, type CommandResult } from "../testcluster/lib/command.ts";
-import { onloadSpec, OperatorCluster, PATIENCE_MS } from "../operator/testing/operator-cluster.ts";
+import { imagesOf, onloadSpec, OperatorCluster, PATIENCE_MS } from "../operator/testing/operator-cluster.ts";
 import type { OperatorProcess } from "../operator/testing/operator-process.ts";
+import { tool } from "../testcluster/tools/index.ts";
 
 setDefaultTimeout(600_000);
 
@@ -22,10 +25,8 @@ let manifests: string;
 
 beforeAll(async () => {
   cluster = await OperatorCluster.start();
-  // The operator under test runs outside of its pod, as a user of its own, which the policies take for the operator.
-  const account = "system:serviceaccount:[^:]+:onload-operator-controller-manager";
   const { stdout } = await onloadctl("manifests", "install", "--image=registry/onloadctl:1");
-  manifests = stdout.replaceAll(`^${account}$`, `^(${account}|${cluster.user.name})$`);
+  manifests = takingUser(stdout);
   const rbac = "/apis/rbac.authorization.k8s.io/v1";
   const rules = [{ apiGroups: ["coordination.k8s.io"], resources: ["leases"], verbs: ["get", "create", "patch"] }];
   await cluster.plane.request("POST", `${rbac}/clusterroles`, { body: { metadata: { name: "leases" }, rules } });
@@ -60,6 +61,12 @@ afterEach(async () => {
 function onloadctl(...args: string[]): Promise<CommandResult> {
   const env = { KUBECONFIG: cluster?.plane.kubeconfigPath, NO_COLOR: "1" };
   return run([process.execPath, ENTRY, ...args], { env, input: "", allowFailure: true });
+}
+
+/** Policies that take the user of the operator for it: under test it runs outside of its pod. */
+function takingUser(policies: string): string {
+  const account = "system:serviceaccount:[^:]+:onload-operator-controller-manager";
+  return policies.replaceAll(`^${account}$`, `^(${account}|${cluster.user.name})$`);
 }
 
 /** Resource version of every object, by kind and name. Leases and events change by themselves. */
@@ -307,4 +314,68 @@ test("a namespace that others use stays, and an operator without a Lease that ma
   expect(await exists("deployment", "-n", OPS)).toBe(false);
   expect(await exists("serviceaccount/onload-operator-controller-manager", "-n", OPS)).toBe(false);
   await cluster.plane.kubectl(["delete", "namespace", OPS]);
+});
+
+test("Helm takes over what kubectl installed and upgrades the CRD; its removal takes nothing from a node, and can be undone", async () => {
+  const { plane } = cluster;
+  const folder = await mkdtemp(join(tmpdir(), "onloadctl-helm-"));
+  const chart = join(folder, "onload-operator");
+  const program = await tool("helm");
+  const helm = async (...args: string[]): Promise<string> => {
+    const env = { HOME: folder, KUBECONFIG: plane.kubeconfigPath };
+    return (await run([program, ...args, `--namespace=${OPS}`], { env })).stdout;
+  };
+  const edit = async (file: string, change: (text: string) => string): Promise<void> =>
+    writeFile(join(chart, file), change(await readFile(join(chart, file), "utf8")));
+  try {
+    await onloadctl("manifests", "helm", `--output=${chart}`, "--image=registry/onloadctl:1");
+    await edit("templates/admission.yaml", takingUser);
+    // A chart whose CRD lacks a field, as an older one does. No rule of the CRD is about that field.
+    await edit("templates/crd.yaml", (crd) => crd.replace("stepTimeoutSeconds:", "anotherField:"));
+    await helm("install", "onload-operator", chart, "--take-ownership");
+    expect(await cluster.condition(namespace, "Degraded", "True", "CrdOutdated")).toContain("stepTimeoutSeconds");
+
+    await edit("templates/crd.yaml", (crd) => crd.replace("anotherField:", "stepTimeoutSeconds:"));
+    await helm("upgrade", "onload-operator", chart, "--set=replicas=2", "--set=metrics.secure=true");
+    await cluster.condition(namespace, "Degraded", "False");
+    const deployment = await plane.kubectl(["get", "deployment", "-n", OPS, "-o", "json"]);
+    const { replicas, template } = JSON.parse(deployment).items[0].spec;
+    expect({ replicas, args: template.spec.containers[0].args }).toEqual({
+      replicas: 2,
+      args: ["operator", "--leader-elect", "--metrics-secure"],
+    });
+    expect(await exists("clusterrole", "onload-operator-metrics-auth-role")).toBe(true);
+
+    expect(await helm("uninstall", "onload-operator")).toContain("[CustomResourceDefinition] onloads.onload.amd.com");
+    // As the end of its pod does: it gives the Lease back.
+    await operator.stop();
+    const left = (await installed()).filter((name) => !name.startsWith("Namespace/") && !name.includes(`/${OPS}/`));
+    expect(left).toEqual(["CustomResourceDefinition//onloads.onload.amd.com"]);
+    expect((await cluster.onload(namespace))?.metadata.deletionTimestamp).toBeUndefined();
+    for (const node of nodes) expect(await cluster.versionOn(node, namespace)).toBe("v1");
+    expect(await exists("modules,daemonsets", "-n", namespace)).toBe(true);
+    expect((await onloadctl("status")).stdout).toMatch(/^No operator (acts|found): /);
+
+    // Nothing has to be taken over: the CRD that stayed says whose it is.
+    await helm("install", "onload-operator", chart);
+    operator = await cluster.startOperator(["--leader-elect", `--leader-election-namespace=${OPS}`]);
+    await cluster.editOnload(namespace, { onload: imagesOf("v2") });
+    await poll(async () => (await cluster.versionOn(nodes[0]!, namespace)) === "v2", {
+      what: "The upgrade of a node",
+      timeoutMs: PATIENCE_MS,
+    });
+
+    const done = await onloadctl("uninstall", "--yes", "--crd");
+    expect({ code: done.code, stderr: done.stderr }).toMatchObject({ code: 0 });
+    expect(done.stderr).toContain(
+      `Kept Namespace "${OPS}": it also has Secret "sh.helm.release.v1.onload-operator.v1"`,
+    );
+    await expectClean();
+    await helm("uninstall", "onload-operator");
+    expect(await exists("secrets", "-n", OPS)).toBe(false);
+    expect((await onloadctl("uninstall", "--yes")).stderr).toContain(`Removed Namespace "${OPS}"`);
+    expect(await installed()).toEqual([]);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
 });
