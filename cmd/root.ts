@@ -84,7 +84,7 @@ export const root: Subcommand = {
       load: async () => (await import("./uninstall.ts")).default,
     },
     version: {
-      summary: "Show the versions of this program and of the operator, and whether one acts",
+      summary: "Show the versions of this program, of the operator and of KMM, and whether an operator acts",
       load: async () => (await import("./version.ts")).default,
     },
     completion: {

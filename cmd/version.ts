@@ -1,21 +1,24 @@
 import { clusterArgs, commonArgs, defineSubcommand } from "../internal/cli/command.ts";
 import { errorText } from "../internal/cli/errors.ts";
 import { printable } from "../internal/cli/printable.ts";
-import { printJson, printText } from "../internal/cli/output.ts";
+import { printData, printJson, printText } from "../internal/cli/output.ts";
 import { VERSION } from "../internal/cli/version.ts";
+import { yamlText } from "../internal/cli/yaml.ts";
+import { clusterVersions, type KmmVersion, type OperatorVersion } from "../internal/check/cluster-versions.ts";
+import { skewText } from "../internal/check/versions.ts";
 import { connect } from "../internal/kube/connect.ts";
-import { readEvidence } from "../internal/operator/view/evidence.ts";
-import { operatorImages, servingOf } from "../internal/operator/view/serving.ts";
 import { servingText } from "../internal/operator/view/status-view.ts";
 
 export default defineSubcommand({
-  summary: "Show the versions of this program and of the operator, and whether one acts",
+  summary: "Show the versions of this program, of the operator and of KMM, and whether an operator acts",
+  description:
+    "The operator's version is what the holder of its Lease says, else the tag of its image. A major or minor version of its own is a warning.",
   args: {
     client: { type: "boolean", default: false, description: "This program alone: no API server is asked" },
     output: {
       type: "enum",
       alias: "o",
-      options: ["text", "json"],
+      options: ["text", "json", "yaml"],
       default: "text",
       description: "Output format",
     },
@@ -23,55 +26,70 @@ export default defineSubcommand({
     ...commonArgs,
   },
   examples: [
-    { run: "onloadctl version", does: "This program, and the operator in the cluster" },
+    { run: "onloadctl version", does: "This program, and the operator and KMM in the cluster" },
     { run: "onloadctl version --client", does: "This program alone" },
   ],
-  async run({ args, signal }) {
-    const operator = args.client ? undefined : await lookAtOperator(args, signal);
-    if (args.output === "json") {
-      printJson({ client: VERSION, ...(operator ? { operator } : {}) });
+  async run({ args, signal, log }) {
+    const cluster = args.client ? undefined : await lookAtCluster(args, signal);
+    const warning = cluster && skewText(VERSION, cluster.operator.version);
+    if (args.output === "text") {
+      printText(`onloadctl ${VERSION}\n${cluster?.text ?? ""}`);
     } else {
-      printText(`onloadctl ${VERSION}\n${operator ? operatorText(operator) : ""}`);
+      const { operator, kmm } = cluster ?? {};
+      const all = { client: VERSION, ...(operator && { operator }), ...(kmm && { kmm }), ...(warning && { warning }) };
+      if (args.output === "json") printJson(all);
+      else printData(yamlText(all));
     }
-    return operator?.state === "unreachable" ? 1 : 0;
+    if (warning !== undefined) log.warn(warning);
+    return cluster?.operator.state === "unreachable" ? 1 : 0;
   },
 });
 
-interface OperatorVersion {
-  /** A state of Serving, or "unreachable". */
-  state: string;
-  message: string;
+interface Cluster {
+  operator: {
+    /** A state of Serving, or "unreachable". */
+    state: string;
+    message: string;
+    version?: string | undefined;
+    images: string[];
+  };
+  kmm?: KmmVersion;
   text: string;
-  /** Images of its Deployments, with their namespace and name. */
-  images: string[];
 }
 
-async function lookAtOperator(
+async function lookAtCluster(
   args: { kubeconfig?: string | undefined; context?: string | undefined },
   signal: AbortSignal,
-): Promise<OperatorVersion> {
+): Promise<Cluster> {
   try {
     const client = await connect(args);
     try {
-      const evidence = await readEvidence(client, signal);
-      const serving = servingOf(evidence, Date.now());
-      const text = servingText(serving);
-      return {
-        state: serving.state,
-        message: serving.message,
-        text: text === "" ? `${serving.message}\n` : text,
-        images: operatorImages(evidence),
-      };
+      const { operator, kmm } = await clusterVersions(client, Date.now(), signal);
+      const { state, message } = operator.serving;
+      const { version, images } = operator;
+      return { operator: { state, message, version, images }, kmm, text: operatorText(operator) + kmmText(kmm) };
     } finally {
       client.transport.close();
     }
   } catch (error) {
     signal.throwIfAborted();
     const message = errorText(error);
-    return { state: "unreachable", message, text: `${message}; give --client for this program alone\n`, images: [] };
+    const text = `${printable(message, Infinity)}; give --client for this program alone\n`;
+    return { operator: { state: "unreachable", message, images: [] }, text };
   }
 }
 
-function operatorText({ images, text }: OperatorVersion): string {
-  return `${images.map((image) => `${printable(`Operator: ${image}`, Infinity)}\n`).join("")}${text}`;
+function operatorText({ version, images, serving }: OperatorVersion): string {
+  const said = servingText(serving);
+  const acts = said === "" ? `${serving.message}\n` : said;
+  return (version === undefined && images.length === 0 ? "" : line("Operator", version, images)) + acts;
+}
+
+function kmmText({ version, series, images, problem }: KmmVersion): string {
+  if (series === undefined && images.length === 0) return `KMM: ${printable(problem ?? "not installed", Infinity)}\n`;
+  return line("KMM", version ?? (series && `${series}, by its CRDs`), images);
+}
+
+function line(what: string, version: string | undefined, images: readonly string[]): string {
+  return `${printable(`${what}: ${[version ?? "of an unknown version", ...images].join(", ")}`, Infinity)}\n`;
 }

@@ -1,13 +1,5 @@
 /** Reads what `onloadctl check` judges, with the rights of whoever asks. Nothing is written. */
-import type {
-  CustomResourceDefinition,
-  DeepReadonly,
-  Deployment,
-  KubeObject,
-  Node,
-  Pod,
-  PolicyBinding,
-} from "../api/core.ts";
+import type { CustomResourceDefinition, DeepReadonly, KubeObject, Node, Pod, PolicyBinding } from "../api/core.ts";
 import { kmmCapabilities, type ModuleImagesConfig } from "../api/kmm.ts";
 import {
   KMM_IMAGE_OWNER_LABEL,
@@ -22,7 +14,6 @@ import { isAllowed } from "../kube/access-review.ts";
 import type { Client } from "../kube/client.ts";
 import {
   CUSTOM_RESOURCE_DEFINITIONS,
-  DEPLOYMENTS,
   NAMESPACES,
   NODES,
   PODS,
@@ -34,7 +25,6 @@ import type { RawOnload } from "../operator/cache/caches.ts";
 import { moduleImages } from "../operator/kmm/images.ts";
 import { kmmFor } from "../operator/kmm/installed.ts";
 import type { Kmm } from "../operator/kmm/kmm.ts";
-import { read, type Read } from "./read.ts";
 import { readOnload } from "../operator/observe/preflight.ts";
 import { readEvidence } from "../operator/view/evidence.ts";
 import { servingOf } from "../operator/view/serving.ts";
@@ -44,10 +34,11 @@ import {
   judgePolicies,
   judgeServing,
   judgeVersion,
-  KMM_DEPLOYMENTS,
   type ServerVersion,
 } from "./cluster.ts";
 import { finderOf, type Finding } from "./findings.ts";
+import { kmmDeployments } from "./kmm.ts";
+import { read, type Read } from "./read.ts";
 import { accountOf, imagesOf, judgeResource, type ResourceFacts } from "./resource.ts";
 import { judgeRights, TO_DEPLOY, TO_LOOK, TO_LOOK_CLOSER, TO_OPERATE, type Ask } from "./rights.ts";
 import { subjectOf, usableConstraints, type SecurityContextConstraints } from "./security-context.ts";
@@ -92,11 +83,7 @@ export async function check(
     all<PolicyBinding>(VALIDATING_ADMISSION_POLICY_BINDINGS),
     all<Node>(NODES),
     readEvidence(client, signal),
-    read(async () => {
-      const named = (name: string) =>
-        client.list<Deployment>(DEPLOYMENTS, { fieldSelector: `metadata.name=${name}`, signal });
-      return (await Promise.all(KMM_DEPLOYMENTS.map(named))).flatMap(({ items }) => items);
-    }),
+    kmmDeployments(client, signal),
     supposed ? { value: [...supposed] } : all<RawOnload>(ONLOADS, namespace === undefined ? {} : { namespace }),
   ]);
   const serving = servingOf(evidence, now);

@@ -9,7 +9,9 @@ import { crdProblem } from "../operator/observe/crd.ts";
 import { protection } from "../operator/report/protection.ts";
 import { remedyOf, type Serving } from "../operator/view/serving.ts";
 import { finderOf, type Finding } from "./findings.ts";
+import { KMM_DEPLOYMENTS } from "./kmm.ts";
 import type { Read } from "./read.ts";
+import { kmmSeries } from "./versions.ts";
 
 /** What GET /version says. */
 export interface ServerVersion {
@@ -63,13 +65,9 @@ export function judgeCrds(read: Read<readonly CustomResourceDefinition[]>): Find
     if (!found.nodeModulesConfig) {
       return kmm("ok", "KMM 1.1: it loads nothing on cordoned nodes, and does not look for images beforehand");
     }
-    if (found.moduleImagesConfig) return kmm("ok", "KMM 2.4 or later");
-    return kmm("ok", found.tolerations ? "KMM 2.3" : found.pluralInTree ? "KMM 2.1 or 2.2" : "KMM 2.0");
+    return kmm("ok", `KMM ${kmmSeries(found)}`);
   }
 }
-
-/** The Deployment of KMM's operator in its own manifests: those of 1.1, and those of 2.x. */
-export const KMM_DEPLOYMENTS: readonly string[] = ["kmm-operator-controller-manager", "kmm-operator-controller"];
 
 /** KMM's operator, without which nothing is loaded or unloaded. */
 export function judgeKmmOperator(read: Read<readonly Deployment[]>): Finding {

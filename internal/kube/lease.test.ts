@@ -31,6 +31,9 @@ function options(
 const specOf = (server: FakeApiServer): Lease["spec"] =>
   (server.objects(PATH).get("leader") as Lease | undefined)?.spec;
 
+const annotationsOf = (server: FakeApiServer): unknown =>
+  (server.objects(PATH).get("leader") as Lease | undefined)?.metadata.annotations;
+
 /** Goes on with the clock, second by second, until `condition` holds; real requests happen in between. */
 async function pass(clock: FakeClock, condition: () => boolean, seconds = 120): Promise<number> {
   const start = clock.now();
@@ -77,6 +80,30 @@ test("one of two candidates leads; when it stops it releases the Lease and the o
   expect(specOf(server)).toMatchObject({ holderIdentity: "second", leaseTransitions: 1 });
   stopSecond.abort();
   await leadSecond;
+});
+
+test("the Lease tells the version of who holds it, and whose version it is", async () => {
+  await using server = await FakeApiServer.start();
+  const clock = new FakeClock();
+  const leadOnce = async (identity: string, version?: string): Promise<void> => {
+    const { state, work } = worker();
+    const stop = new AbortController();
+    const leading = lead(
+      { ...options(server, identity, clock), ...(version === undefined ? {} : { version }) },
+      stop.signal,
+      work,
+    );
+    await pass(clock, () => state.running);
+    stop.abort();
+    await leading;
+  };
+  await leadOnce("first", "0.1.0");
+  expect(annotationsOf(server)).toEqual({ "onload.amd.com/holder": "first 0.1.0" });
+  await leadOnce("second", "0.2.0");
+  expect(annotationsOf(server)).toEqual({ "onload.amd.com/holder": "second 0.2.0" });
+  // One that has no version to tell does not make the other's its own.
+  await leadOnce("third");
+  expect(annotationsOf(server)).toEqual({ "onload.amd.com/holder": "second 0.2.0" });
 });
 
 test("a leader that crashed is replaced after the lease's duration, by our own clock and not its", async () => {

@@ -1,5 +1,6 @@
 import { errorText } from "../cli/errors.ts";
 import type { Logger } from "../cli/log.ts";
+import { HOLDER_ANNOTATION } from "../api/names.ts";
 import type { Client } from "./client.ts";
 import { sleep, systemClock, type Clock } from "./clock.ts";
 import type { Lease } from "./kinds.ts";
@@ -12,8 +13,10 @@ export interface LeaderElectionOptions {
   client: Client;
   /** The Lease; it is created if it is not there. */
   lease: ObjectRef & { namespace: string };
-  /** Unique to this process. */
+  /** Unique to this process, and without spaces. */
   identity: string;
+  /** The candidate's version, which {@link HOLDER_ANNOTATION} of the Lease tells while it leads. */
+  version?: string;
   /** How long a silent leader is left alone. Default 15 s. */
   leaseDurationMs?: number;
   /** A leader that cannot renew for this long gives up. Default 10 s. */
@@ -167,8 +170,9 @@ class Candidate {
     if (!found) {
       const now = microTime(this.#clock.now());
       const spec = { ...this.#mine(now), acquireTime: now, leaseTransitions: 0 };
+      const metadata = { ...ref, ...this.#annotations() };
       const began = this.#clock.monotonic();
-      this.#note(await client.create<Lease>(LEASES, { metadata: ref, spec }, options));
+      this.#note(await client.create<Lease>(LEASES, { metadata, spec }, options));
       this.#renewed(began);
       return true;
     }
@@ -194,7 +198,7 @@ class Candidate {
     const written = await client.mergePatch<Lease>(
       LEASES,
       ref,
-      { spec: { ...this.#mine(now), ...takeover } },
+      { metadata: this.#annotations(), spec: { ...this.#mine(now), ...takeover } },
       { resourceVersion: from.metadata.resourceVersion, signal, timeoutMs: this.#deadlineMs / 2, urgent: true },
     );
     this.#note(written);
@@ -211,6 +215,12 @@ class Candidate {
   #mine(now: string): NonNullable<Lease["spec"]> {
     const leaseDurationSeconds = Math.max(1, Math.round(this.#leaseMs / 1000));
     return { holderIdentity: this.#options.identity, leaseDurationSeconds, renewTime: now };
+  }
+
+  /** A leader of another version, which may write none, leaves it as it is: so it names its holder. */
+  #annotations(): { annotations?: Record<string, string> } {
+    const { identity, version } = this.#options;
+    return version === undefined ? {} : { annotations: { [HOLDER_ANNOTATION]: `${identity} ${version}` } };
   }
 
   #note(lease: Lease): void {

@@ -75,6 +75,7 @@ export async function runOperator(options: OperatorOptions, signal: AbortSignal)
             client,
             lease: { namespace: options.leaseNamespace, name: LEASE_NAME },
             identity: `${instance}_${randomUUID()}`,
+            version: VERSION,
             fence,
           },
         }
