@@ -17,6 +17,7 @@ const COMMANDS = [
   "gen-machineconfig",
   "manifests",
   "check",
+  "images",
   "status",
   "plan",
   "doctor",

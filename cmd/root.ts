@@ -39,6 +39,10 @@ export const root: Subcommand = {
       summary: "Check whether the cluster has what Onload needs; changes nothing",
       load: async () => (await import("./check.ts")).default,
     },
+    images: {
+      summary: "List every image that Onload needs in a cluster, and copy them to another registry",
+      load: async () => (await import("./images.ts")).default,
+    },
     status: {
       summary: "Show what each Onload resource and node is doing, and why",
       load: async () => (await import("./status.ts")).default,

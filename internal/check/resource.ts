@@ -162,11 +162,13 @@ export function imagesOf({ onload, nodes, kmm }: Pick<ResourceFacts, "onload" | 
   return [...new Set([onload.spec.onload.userImage, ...(devicePluginImage ? [devicePluginImage] : []), ...modules])];
 }
 
-function selectedOf({ spec }: DeepReadonly<Onload>, nodes: readonly Node[]): Node[] {
+/** The nodes that a resource selects. */
+export function selectedOf({ spec }: DeepReadonly<Onload>, nodes: readonly Node[]): Node[] {
   return nodes.filter(({ metadata }) => selects(spec.selector, metadata.labels ?? {}));
 }
 
-function kernelsOf(nodes: readonly Node[]): string[] {
+/** The kernel versions of nodes, each once, in order. */
+export function kernelsOf(nodes: readonly Node[]): string[] {
   return [...new Set(nodes.map(({ status }) => status?.nodeInfo?.kernelVersion ?? ""))].toSorted();
 }
 

@@ -12,6 +12,8 @@ import { poll } from "../testcluster/lib/poll.ts";
 import { freePorts } from "../testcluster/lib/ports.ts";
 import { engineCommands, type RegistryOptions } from "./engine.ts";
 import { LocalStore } from "./local-store.ts";
+import { digestOf, mirror, mirrorPlan } from "./mirror.ts";
+import { createProgress } from "./progress.ts";
 import { registryImage, type RegistryImage } from "./registry-image.ts";
 import { processRunner } from "./runner.ts";
 
@@ -34,7 +36,7 @@ let proxy: Server;
 const proxied: string[] = [];
 
 beforeAll(async () => {
-  await requirePackages(["buildah", "podman", "docker-registry", "openssl"]);
+  await requirePackages(["buildah", "podman", "docker-registry", "openssl", "skopeo"]);
   folder = await mkdtemp(join(tmpdir(), "registry-image-test-"));
   home = join(folder, "home");
   await mkdir(home);
@@ -161,11 +163,67 @@ async function found(
 
 /** Asks the registry without an engine. */
 function ask(path: string): Promise<Response> {
+  const accept = "application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json";
   return fetch(`https://${registry}${path}`, {
-    headers: { authorization: `Basic ${btoa("user:secret")}`, accept: "application/vnd.oci.image.manifest.v1+json" },
+    headers: { authorization: `Basic ${btoa("user:secret")}`, accept },
     tls: { rejectUnauthorized: false },
   });
 }
+
+describe("skopeo", () => {
+  /** With the login of the test, and no other. */
+  const access = () => ({ authfile: join(home, ".config/containers/auth.json") });
+  const deps = () => ({
+    runner: processRunner,
+    progress: createProgress({ write: (_text, done) => done?.() }),
+    signal: AbortSignal.timeout(LIMIT_MS),
+  });
+  const digest = async (path: string): Promise<string> => {
+    const answer = await ask(path);
+    expect(answer.status).toBe(200);
+    return `sha256:${createHash("sha256")
+      .update(await answer.text())
+      .digest("hex")}`;
+  };
+
+  test("mirrors all platforms of images, under their tags and digests", async () => {
+    const { podman } = engines();
+    const list = `${registry}/t/list:1`;
+    await run(["podman", "manifest", "create", list], { env: podman });
+    for (const arch of ["amd64", "arm64"]) {
+      await writeFile(join(folder, "Dockerfile"), `FROM scratch\nLABEL made.for=${arch}\n`);
+      const build = ["build", "--quiet", `--platform=linux/${arch}`, "--file", join(folder, "Dockerfile")];
+      const id = (await run(["podman", ...build, join(folder, "empty")], { env: podman })).stdout.trim();
+      await run(["podman", "manifest", "add", list, `containers-storage:${id}`], { env: podman });
+    }
+    await run(["podman", "manifest", "push", "--all", list, `docker://${list}`], { env: podman });
+    await login({ [`${registry}/t`]: "secret", [`${registry}/mirror`]: "secret" });
+
+    const wanted = await digest("/v2/t/x/manifests/1");
+    const images = [`${registry}/t/x:1`, list, `${registry}/t/x:1@${wanted}`];
+    const copies = mirrorPlan(images, `${registry}/mirror`, access());
+    await mirror(copies, deps());
+    // What is there already is taken.
+    await mirror(copies, deps());
+    expect(await digest("/v2/mirror/t/x/manifests/1")).toBe(wanted);
+    expect(await digest(`/v2/mirror/t/x/manifests/${wanted}`)).toBe(wanted);
+    expect(await digest("/v2/mirror/t/list/manifests/1")).toBe(await digest("/v2/t/list/manifests/1"));
+    const { manifests } = (await (await ask("/v2/mirror/t/list/manifests/1")).json()) as {
+      manifests: { digest: string }[];
+    };
+    expect(manifests).toHaveLength(2);
+    for (const each of manifests) expect(await digest(`/v2/mirror/t/list/manifests/${each.digest}`)).toBe(each.digest);
+    expect(await digestOf(list, access(), deps())).toEqual({ digest: await digest("/v2/t/list/manifests/1") });
+  }, 60_000);
+
+  test("says which image it could not copy", async () => {
+    const copies = mirrorPlan([`${registry}/t/none:1`], `${registry}/mirror`, access());
+    await expect(mirror(copies, deps())).rejects.toThrow(
+      `Cannot copy ${registry}/t/none:1 to ${registry}/mirror/t/none:1: `,
+    );
+    expect(await digestOf(`${registry}/t/none:1`, access(), deps())).toHaveProperty("problem");
+  }, 60_000);
+});
 
 describe("a registry with a CA of its own in certs.d and a login for a namespace", () => {
   for (const engine of ["podman", "buildah"] as const) {

@@ -447,12 +447,34 @@ test("who may not read is told at once what is missing", async () => {
   expect(stderr).toContain("cannot list resource");
 });
 
-test("the role for viewers is enough for status, plan, version and check", async () => {
+test("images are listed with what needs them, and how to mirror them", async () => {
+  const further = ["--image", "registry.example/trading/onloadctl:0.1.0"];
+  const listed = await onloadctl(["images", "list", "-n", namespace, "-o", "yaml", ...further], cluster.kubeconfigPath);
+  expect({ code: listed.code, stderr: listed.stderr }).toEqual({ code: 0, stderr: "" });
+  const uses = new Map(
+    (parse(listed.stdout) as { image: string; uses: string[] }[]).map((each) => [each.image, each.uses]),
+  );
+  expect(uses.get("registry.example/trading/onloadctl:0.1.0")).toEqual(["named with --image"]);
+  expect(uses.get("registry.example/onload-user:v1")).toEqual([`${namespace}/sample: user image`]);
+  expect(uses.get("registry.example/onload-module:v1")).toEqual([`${namespace}/sample: module for 6.1.0-test`]);
+
+  const file = stringify(onload("v2"));
+  const mirror = ["images", "mirror", "--to", "mirror.example:5000/x", "--dry-run", "-f", "-"];
+  const { code, stdout } = await onloadctl(mirror, cluster.kubeconfigPath, file);
+  expect(code).toBe(0);
+  expect(stdout).toMatch(
+    /^skopeo copy --all .*docker:\/\/registry\.example\/onload-user:v2 docker:\/\/mirror\.example:5000\/x\/onload-user:v2$/m,
+  );
+  const wrong = await onloadctl(["images", "mirror", "--to", "Mirror.example/X", "--dry-run"], cluster.kubeconfigPath);
+  expect(wrong).toMatchObject({ code: 2, stdout: "" });
+});
+
+test("the role for viewers is enough for status, plan, version, check and images list", async () => {
   const viewer = await cluster.addUser(`${id}-viewer`);
   await cluster.apply(await readFile(ROLES, "utf8"));
   const bound = await cluster.bind({ role: VIEWER_ROLE, subject: { kind: "User", name: viewer.name } });
   try {
-    for (const args of [["status"], ["plan"], ["version"], ["check"]]) {
+    for (const args of [["status"], ["plan"], ["version"], ["check"], ["images", "list"]]) {
       const { code, stdout, stderr } = await onloadctl(args, viewer.kubeconfigPath);
       expect({ args, stderr }).toEqual({ args, stderr: "" });
       // Which rights others have, and which Secrets there are, is not for viewers; check says so.

@@ -30,6 +30,7 @@ const marks = {
   fish: "/usr/bin/fish",
   mandoc: "/usr/bin/mandoc",
   minisign: "/usr/bin/minisign",
+  skopeo: "/usr/bin/skopeo",
 } as const;
 
 /** A Debian package that the test cluster needs. */

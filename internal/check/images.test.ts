@@ -1,0 +1,96 @@
+import { expect, test } from "bun:test";
+import type { Deployment, Node } from "../api/core.ts";
+import type { RawOnload } from "../operator/cache/caches.ts";
+import { collect } from "./images.ts";
+
+function deployment(namespace: string, name: string, containers: object[]): Deployment {
+  return {
+    kind: "Deployment",
+    metadata: { namespace, name },
+    spec: { template: { spec: { containers } } },
+  } as Deployment;
+}
+
+const node = (name: string, kernelVersion: string, labels: object = { onload: "yes" }): Node =>
+  ({ apiVersion: "v1", kind: "Node", metadata: { name, labels }, status: { nodeInfo: { kernelVersion } } }) as never;
+
+const onload = (name: string, changes: object = {}): RawOnload =>
+  ({
+    apiVersion: "onload.amd.com/v1alpha1",
+    kind: "Onload",
+    metadata: { namespace: "ns", name },
+    spec: {
+      selector: { onload: "yes" },
+      serviceAccountName: "sa",
+      onload: {
+        version: "v1",
+        userImage: "r/user:v1",
+        kernelMappings: [
+          { regexp: "^5\\.", kernelModuleImage: "r/module:v1-${KERNEL_FULL_VERSION}" },
+          {
+            regexp: "^6\\.",
+            kernelModuleImage: "r/built:v1",
+            build: { dockerfileConfigMap: { name: "dockerfile" } },
+          },
+        ],
+      },
+      ...changes,
+    },
+  }) as never;
+
+const KMM = [
+  deployment("kmm", "kmm-operator-controller", [
+    {
+      name: "manager",
+      image: "r/kmm:v2.4.1",
+      env: [
+        { name: "RELATED_IMAGE_WORKER", value: "r/kmm-worker:v2.4.1" },
+        { name: "RELATED_IMAGES_BUILD", value: "r/kaniko:1" },
+        { name: "OPERATOR_NAMESPACE", value: "r/none:1" },
+        { name: "RELATED_IMAGE_SIGN" },
+      ],
+    },
+    { name: "kube-rbac-proxy", image: "r/proxy:1" },
+  ]),
+  deployment("kmm", "kmm-operator-webhook-server", [{ name: "webhook-server", image: "r/kmm-webhook:v2.4.1" }]),
+];
+
+test("of the operator, of resources by the kernels of their nodes, and of KMM, each once", () => {
+  const { images, problems } = collect(
+    {
+      onloads: { value: [onload("a"), onload("b", { devicePlugin: { devicePluginImage: "r/onloadctl:1" } })] },
+      nodes: {
+        value: [node("n1", "5.14.0-1"), node("n2", "6.1.0-1"), node("n3", "5.15.0-1", {}), node("n4", "4.18.0")],
+      },
+      crds: { value: [] },
+      operators: { value: [deployment("ops", "manager", [{ name: "manager", image: "r/onloadctl:1" }])] },
+      kmm: { value: KMM },
+    },
+    ["r/onloadctl:2"],
+  );
+  expect(problems).toEqual([]);
+  expect(images.map(({ image }) => image)).toEqual([
+    "r/onloadctl:2",
+    "r/onloadctl:1",
+    "r/user:v1",
+    "r/module:v1-5.14.0-1",
+    "r/built:v1",
+    "r/kmm:v2.4.1",
+    "r/proxy:1",
+    "r/kmm-worker:v2.4.1",
+    "r/kaniko:1",
+    "r/kmm-webhook:v2.4.1",
+  ]);
+  expect(images.filter(({ isBuilt }) => isBuilt).map(({ image }) => image)).toEqual(["r/built:v1"]);
+  expect(images[1]!.uses).toEqual(["operator: container manager of manager", "ns/b: device plugin"]);
+  expect(images[3]!.uses).toEqual(["ns/a: module for 5.14.0-1", "ns/b: module for 5.14.0-1"]);
+});
+
+test("what could not be read is said", () => {
+  const problem = "Cannot list nodes: forbidden";
+  const seen = { onloads: { value: [onload("a", { selector: 1 })] }, crds: { value: [] }, operators: { value: [] } };
+  const { problems } = collect({ ...seen, nodes: { problem }, kmm: { problem } });
+  expect(problems[0]).toBe(problem);
+  expect(problems[1]).toContain("ns/a: ");
+  expect(problems).toHaveLength(2);
+});

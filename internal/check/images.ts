@@ -1,0 +1,138 @@
+/** Every image that Onload and KMM need in a cluster, such as one without a way to the registries of others. */
+import type { CustomResourceDefinition, DeepReadonly, Deployment, KubeObject, Node } from "../api/core.ts";
+import { kmmCapabilities } from "../api/kmm.ts";
+import type { Onload } from "../api/onload.ts";
+import { ONLOADS, type Resource } from "../api/resources.ts";
+import type { Client } from "../kube/client.ts";
+import { objectKey } from "../kube/object.ts";
+import { CUSTOM_RESOURCE_DEFINITIONS, DEPLOYMENTS, NODES } from "../kube/resource.ts";
+import type { RawOnload } from "../operator/cache/caches.ts";
+import { desiredModules } from "../operator/desired/modules.ts";
+import { kmmFor } from "../operator/kmm/installed.ts";
+import type { Kmm } from "../operator/kmm/kmm.ts";
+import { imageFor, mappingFor } from "../operator/kmm/module-config.ts";
+import { readOnload } from "../operator/observe/preflight.ts";
+import { readEvidence } from "../operator/view/evidence.ts";
+import { kmmDeployments } from "./kmm.ts";
+import { read, type Read } from "./read.ts";
+import { kernelsOf, selectedOf } from "./resource.ts";
+
+/** An image, and what needs it. */
+export interface NeededImage {
+  image: string;
+  uses: string[];
+  /** KMM builds it in the cluster and pushes it there. */
+  isBuilt: boolean;
+}
+
+/** What came of a look at a cluster. */
+export interface NeededImages {
+  /** Each once, in the order in which an installation needs them. */
+  images: NeededImage[];
+  /** What could not be read, so that images may be missing. */
+  problems: string[];
+}
+
+/** One use of an image. */
+type Use = { image: string | undefined; use: string; isBuilt?: boolean };
+
+/** What is read of the cluster. */
+interface Seen {
+  onloads: Read<readonly RawOnload[]>;
+  nodes: Read<readonly Node[]>;
+  crds: Read<readonly CustomResourceDefinition[]>;
+  operators: Read<readonly Deployment[]>;
+  /** Every Deployment in the namespaces of KMM's operator. */
+  kmm: Read<readonly Deployment[]>;
+}
+
+/**
+ * Finds out what the operator, KMM and Onload resources need.
+ *
+ * @param supposed resources of a file; undefined: those of the cluster
+ * @param namespace of the resources; undefined: all
+ * @param further images that a person names
+ * @throws ConnectionError if the API server does not answer; what it refuses is a problem
+ */
+export async function neededImages(
+  client: Client,
+  supposed: readonly RawOnload[] | undefined,
+  namespace: string | undefined,
+  further: readonly string[],
+  signal: AbortSignal,
+): Promise<NeededImages> {
+  const all = <T extends KubeObject>(resource: Resource, selection: object = {}): Promise<Read<T[]>> =>
+    read(async () => (await client.list<T>(resource, { ...selection, signal })).items, { absent: [] });
+  const [evidence, kmm, crds, nodes, onloads] = await Promise.all([
+    readEvidence(client, signal),
+    kmmDeployments(client, signal).then(async (found) => {
+      if ("problem" in found) return found;
+      const namespaces = [...new Set(found.value.map(({ metadata }) => metadata.namespace ?? ""))];
+      const lists = await Promise.all(namespaces.map((each) => all<Deployment>(DEPLOYMENTS, { namespace: each })));
+      return { value: lists.flatMap((each) => ("value" in each ? each.value : [])) };
+    }),
+    all<CustomResourceDefinition>(CUSTOM_RESOURCE_DEFINITIONS, { pageSize: 20 }),
+    all<Node>(NODES),
+    supposed ? { value: supposed } : all<RawOnload>(ONLOADS, namespace === undefined ? {} : { namespace }),
+  ]);
+  const { items, problem } = evidence.deployments;
+  const operators = problem !== undefined && items.length === 0 ? { problem } : { value: items };
+  return collect({ onloads, nodes, crds, operators, kmm }, further);
+}
+
+/** What all that was read needs. Pure. */
+export function collect(seen: Seen, further: readonly string[] = []): NeededImages {
+  const of = <T>(found: Read<readonly T[]>): readonly T[] => ("value" in found ? found.value : []);
+  const kind = kmmFor(kmmCapabilities(of(seen.crds)));
+  const problems = [seen.operators, seen.kmm, seen.crds, seen.nodes, seen.onloads].flatMap((found) =>
+    "problem" in found ? [found.problem] : [],
+  );
+  const resources = of(seen.onloads).flatMap((raw) => {
+    const { onload, problem } = readOnload(raw);
+    if (!onload) problems.push(`${objectKey(raw)}: ${problem?.message ?? "it cannot be read"}`);
+    return onload ? usesOf(onload, of(seen.nodes), kind) : [];
+  });
+  const uses = [
+    ...further.map((image) => ({ image, use: "named with --image" })),
+    ...of(seen.operators).flatMap((deployment) => imagesIn(deployment, "operator")),
+    ...resources,
+    ...of(seen.kmm).flatMap((deployment) => imagesIn(deployment, "KMM")),
+  ];
+  return { images: merge(uses), problems: [...new Set(problems)] };
+}
+
+/** The images of an Onload resource: its own, and those of modules for the kernels of its nodes. */
+function usesOf(onload: DeepReadonly<Onload>, nodes: readonly Node[], kmm: Kmm): Use[] {
+  const key = objectKey(onload);
+  const { onload: module } = desiredModules(onload, kmm);
+  return [
+    { image: onload.spec.devicePlugin.devicePluginImage, use: `${key}: device plugin` },
+    { image: onload.spec.onload.userImage, use: `${key}: user image` },
+    ...kernelsOf(selectedOf(onload, nodes)).map((kernel) => ({
+      image: imageFor(module, kernel, kmm),
+      use: `${key}: module for ${kernel}`,
+      isBuilt: mappingFor(module, kernel)?.build !== undefined,
+    })),
+  ];
+}
+
+/** Images of the containers, and those that KMM is told by variables: its workers', and those of builds and signatures. */
+function imagesIn({ metadata, spec }: DeepReadonly<Deployment>, whose: string): Use[] {
+  const containers = spec?.template?.spec?.containers ?? [];
+  const related = containers.flatMap(({ env = [] }) => env.filter(({ name }) => /^RELATED_IMAGES?_/.test(name)));
+  return [
+    ...containers.map(({ name, image }) => ({ image, use: `${whose}: container ${name} of ${metadata.name}` })),
+    ...related.map(({ name, value }) => ({ image: value, use: `${whose}: ${name} of ${metadata.name}` })),
+  ];
+}
+
+function merge(uses: readonly Use[]): NeededImage[] {
+  const images = new Map<string, NeededImage>();
+  for (const { image, use, isBuilt = false } of uses) {
+    if (!image) continue;
+    const known = images.get(image);
+    if (!known) images.set(image, { image, uses: [use], isBuilt });
+    else if (!known.uses.includes(use)) known.uses.push(use);
+  }
+  return [...images.values()];
+}

@@ -1,0 +1,60 @@
+import { describe, expect, test } from "bun:test";
+import { digestOf, mirrorPlan, mirrorScript } from "./mirror.ts";
+import type { Runner } from "./runner.ts";
+
+const DIGEST = `sha256:${"0".repeat(64)}`;
+const TO = "mirror.example:5000/onload";
+
+test.each([
+  ["r.example/trading/onloadctl:1.0", "r.example/trading/onloadctl:1.0", `${TO}/trading/onloadctl:1.0`],
+  ["r.example:443/x", "r.example:443/x", `${TO}/x`],
+  [`r.example/x:1@${DIGEST}`, `r.example/x@${DIGEST}`, `${TO}/x@${DIGEST}`],
+  ["busybox:1", "docker.io/library/busybox:1", `${TO}/library/busybox:1`],
+  ["docker.io/busybox", "docker.io/library/busybox", `${TO}/library/busybox`],
+  ["trading/app:1", "docker.io/trading/app:1", `${TO}/trading/app:1`],
+])("%s", (image, from, to) => {
+  const [copy] = mirrorPlan([image], TO, {});
+  expect(copy).toMatchObject({ from: image, to });
+  expect(copy!.command.slice(-2)).toEqual([`docker://${from}`, `docker://${to}`]);
+});
+
+test.each([
+  "",
+  "--all",
+  "r.example/",
+  "r.example/x y",
+  "r.example/X",
+  "r.example/x:1\n",
+  "r.example/x@sha256:1",
+  "-r:1/x",
+])("%j is no name of an image", (image) => {
+  expect(() => mirrorPlan([image], TO, {})).toThrow("Cannot mirror");
+});
+
+test("two images do not get the same name", () => {
+  expect(() => mirrorPlan(["a.example/x:1", "b.example/x:1"], TO, {})).toThrow(
+    `Cannot mirror a.example/x:1 and b.example/x:1: both would be ${TO}/x:1`,
+  );
+});
+
+test("registries that may lack TLS, and logins", () => {
+  const access = { authfile: "/a b.json", insecure: ["r.example"] };
+  expect(mirrorScript(mirrorPlan(["r.example/x:1"], "127.0.0.1:5000", access))).toBe(
+    "skopeo copy --all --preserve-digests --retry-times=3 '--authfile=/a b.json' --src-tls-verify=false --dest-tls-verify=false docker://r.example/x:1 docker://127.0.0.1:5000/x:1\n",
+  );
+  expect(mirrorScript(mirrorPlan(["r.example/x:1"], TO, {}))).not.toContain("tls-verify");
+});
+
+describe("a digest", () => {
+  const asked = (code: number, stdout: string, output = stdout): ReturnType<typeof digestOf> => {
+    const runner = { run: () => Promise.resolve({ code, stdout, output }) } as unknown as Runner;
+    return digestOf("r.example/x:1", {}, { runner, signal: new AbortController().signal });
+  };
+  test("is what skopeo prints", async () => expect(await asked(0, `${DIGEST}\n`)).toEqual({ digest: DIGEST }));
+  test("is nothing else", async () => {
+    expect(await asked(0, "\u001b[31msha256:1")).toEqual({ problem: "skopeo prints no digest" });
+  });
+  test("may be refused", async () => {
+    expect(await asked(1, "", "reading manifest: unauthorized")).toHaveProperty("problem");
+  });
+});
