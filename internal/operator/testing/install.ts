@@ -32,9 +32,11 @@ export async function installRole(plane: ControlPlane): Promise<OperatorUser> {
 /**
  * Installs everything that `manifests install` prints, admission policies included, but the Deployment: the operator is a
  * process of the test, and its user is the ServiceAccount.
+ *
+ * @param folder of the manifests; those of another release are in another
  */
-export async function installAll(plane: ControlPlane): Promise<OperatorUser> {
-  const manifests = parseAllDocuments(await plane.kubectl(["kustomize", join(MANIFESTS, "default")]));
+export async function installAll(plane: ControlPlane, folder = MANIFESTS): Promise<OperatorUser> {
+  const manifests = parseAllDocuments(await plane.kubectl(["kustomize", join(folder, "default")]));
   const needed = manifests.filter((document) => document.get("kind") !== "Deployment");
   await plane.apply(needed.map((document) => document.toString({ lineWidth: 0 })).join("---\n"));
   const kubeconfigPath = await plane.serviceAccountKubeconfig(SYSTEM, ACCOUNT);

@@ -20,6 +20,14 @@ const ENTRY = join(import.meta.dirname, "../../../cmd/onloadctl.ts");
 /** Long, because tests share a small machine; nothing waits for it that goes well. */
 export const PATIENCE_MS = 240_000;
 
+/** Which onloadctl an operator is of. */
+export interface Release {
+  /** By default the sources are run. */
+  executable?: string;
+  /** The image, which is the device plugin's too. */
+  image?: string;
+}
+
 export class OperatorCluster implements AsyncDisposable {
   readonly plane: ControlPlane;
   readonly client: Client;
@@ -41,11 +49,22 @@ export class OperatorCluster implements AsyncDisposable {
    * @param options.admissionPolicies false: the API server knows none, like one before Kubernetes 1.30
    * @param options.kmm false leaves KMM out; see installKmm
    * @param options.installed everything that `manifests install` prints is in the cluster, admission policies included,
-   *   and the operator runs as its ServiceAccount
+   *   and the operator runs as its ServiceAccount; a folder: the manifests of another release
    */
-  static async start({ kmm = true, installed = false, admissionPolicies = true } = {}): Promise<OperatorCluster> {
+  static async start({
+    kmm = true,
+    installed = false,
+    admissionPolicies = true,
+  }: {
+    kmm?: boolean;
+    installed?: boolean | string;
+    admissionPolicies?: boolean;
+  } = {}): Promise<OperatorCluster> {
     const plane = await startControlPlane({ admissionPolicies });
-    const user = installed ? await installAll(plane) : await installRole(plane);
+    const user =
+      installed === false
+        ? await installRole(plane)
+        : await installAll(plane, installed === true ? undefined : installed);
     // Admission policies know kubelets by their group.
     const kubelet = await plane.addUser("fake-kubelet", ["system:masters", "system:nodes"]);
     const client = await connect({ kubeconfig: plane.kubeconfigPath });
@@ -62,8 +81,8 @@ export class OperatorCluster implements AsyncDisposable {
   }
 
   /** Starts an operator and waits until it is ready. */
-  async startOperator(args: readonly string[] = [], user = this.user): Promise<OperatorProcess> {
-    const operator = await this.launchOperator(args, user);
+  async startOperator(args: readonly string[] = [], user = this.user, release: Release = {}): Promise<OperatorProcess> {
+    const operator = await this.launchOperator(args, user, release);
     await poll(() => operator.isReady(), { what: "Readiness of the operator", timeoutMs: PATIENCE_MS });
     return operator;
   }
@@ -83,14 +102,19 @@ export class OperatorCluster implements AsyncDisposable {
     return ["--leader-elect", `--leader-election-namespace=${namespace}`];
   }
 
-  async launchOperator(args: readonly string[] = [], user = this.user): Promise<OperatorProcess> {
+  async launchOperator(
+    args: readonly string[] = [],
+    user = this.user,
+    { executable, image = "registry/onloadctl:1" }: Release = {},
+  ): Promise<OperatorProcess> {
     const ports = (await freePorts(2)) as [number, number];
     const logFile = join(this.plane.folder, `operator-${this.#operators.length}.log`);
     const options = {
       kubeconfig: user.kubeconfigPath,
+      executable,
       args,
       logFile,
-      env: { DEVICE_PLUGIN_IMG: "registry/onloadctl:1" },
+      env: { DEVICE_PLUGIN_IMG: image },
     };
     const operator = OperatorProcess.start(options, ports);
     this.#operators.push(operator);

@@ -5,6 +5,8 @@ const ENTRY = join(import.meta.dirname, "../../../cmd/onloadctl.ts");
 
 export interface OperatorProcessOptions {
   kubeconfig: string;
+  /** The executable; by default the sources are run. */
+  executable?: string | undefined;
   args?: readonly string[];
   env?: Readonly<Record<string, string>>;
   /** Where its log goes; by default nowhere. */
@@ -24,14 +26,13 @@ export class OperatorProcess {
 
   /** Starts it; it need not be ready yet. */
   static start(
-    { kubeconfig, args = [], env = {}, logFile }: OperatorProcessOptions,
+    { kubeconfig, executable, args = [], env = {}, logFile }: OperatorProcessOptions,
     ports: [number, number],
   ): OperatorProcess {
     const [metrics, health] = ports.map((port) => `127.0.0.1:${port}`) as [string, string];
     const child = Bun.spawn(
       [
-        process.execPath,
-        ENTRY,
+        ...(executable === undefined ? [process.execPath, ENTRY] : [executable]),
         "operator",
         `--kubeconfig=${kubeconfig}`,
         `--metrics-bind-address=${metrics}`,
