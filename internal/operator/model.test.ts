@@ -82,6 +82,21 @@ const FOUND: [what: string, history: History][] = [
       deleteAtEnd: false,
     },
   ],
+  [
+    "nor when a node that was taken down for an upgrade has no image any more",
+    {
+      setup: { kmm: 1, sfc: false, kernels: [MODERN, MODERN], resources: 1 },
+      begin: "installed",
+      commands: [
+        { do: "selector", resource: 0, to: "nowhere" },
+        { do: "version", resource: 0, to: "v2" },
+        { do: "reconcile", resource: 0, behind: [], holders: false, faults: [{ call: 2, kind: "before" }] },
+        { do: "kernels", resource: 0, regexp: "^6\\.", version: "v1" },
+        { do: "sfc", resource: 0, to: false, version: "v3" },
+      ],
+      deleteAtEnd: false,
+    },
+  ],
   ...([1, 2] as const).map((kmm): [string, History] => [
     `a version that has no image for the kernel of nodes which serve leaves them as they are (KMM ${kmm})`,
     {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import type { NodeFacts } from "../assess/facts.ts";
-import { bare, holder, NOW, policy, whole } from "../testing/facts.ts";
+import { bare, holder, NOW, policy, stepRecord, whole } from "../testing/facts.ts";
 import { planRollout, type NodePlan } from "./plan.ts";
 import { policyFor } from "./policy.ts";
 import { selectorChange } from "./selector-change.ts";
@@ -76,13 +76,16 @@ test("a change that lets go of too many nodes holds once the advised annotation 
 
 test("nodes that an upgrade has out for the moment count, so that a mistake does not come to hold meanwhile", () => {
   const serving = whole("v1", { name: "n1", letGo: true, holders: [holder()] });
-  const upgrading = bare({ name: "n2", letGo: true, labels: { plugin: undefined, onload: "v2", sfc: undefined } });
+  const upgrading = bare({ name: "n2", letGo: true, stepRecord: stepRecord() });
   const held = (facts: NodeFacts[], maxUnavailable: number): string | undefined =>
     selectorChange(changed({}), planRollout(facts, policy, NOW).nodes, maxUnavailable, true).heldBack;
   expect(held([serving, upgrading], 1)).toStartWith(
     "spec.selector lets go of 2 nodes that serve pods or are on their way to that (n1, n2), and",
   );
+  expect(held([serving, { ...upgrading, mapped: false }], 1)).toBeDefined();
   expect(held([serving, { ...upgrading, letGo: false }], 1)).toBeUndefined();
+  // Nothing was begun there.
+  expect(held([serving, { ...upgrading, stepRecord: undefined }], 1)).toBeUndefined();
   expect(held([serving, upgrading], 2)).toBeUndefined();
   // While a pool is installed for the first time, nobody loses anything.
   expect(held([upgrading, { ...upgrading, name: "n3" }], 1)).toBeUndefined();

@@ -9,7 +9,6 @@ import { selectorsOf, type NodeSelector } from "../observe/selectors.ts";
 import { confirmCommand, isConfirmed, type Confirming } from "./confirmation.ts";
 import type { NodePlan } from "./plan.ts";
 import { isWhole } from "./state-of.ts";
-import { rowOf } from "./states.ts";
 
 /** What is known of the selectors of a resource after a plan. */
 export interface SelectorChange {
@@ -59,7 +58,7 @@ export function selectorChange(
   return { selector: isLookedAt ? next : holding, heldBack };
 }
 
-/** Whether a node that is let go is on its way to serve. */
-function isBetween({ facts, state }: NodePlan): boolean {
-  return facts.letGo && facts.want !== undefined && rowOf(state).inBetween === true;
+/** Whether a node that is let go was begun with and does not serve, whatever it waits for. */
+function isBetween({ facts }: NodePlan): boolean {
+  return facts.letGo && facts.want !== undefined && !isWhole(facts) && facts.stepRecord !== undefined;
 }

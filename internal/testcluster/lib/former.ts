@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { run } from "./command.ts";
@@ -11,6 +12,10 @@ import { progress } from "./progress.ts";
  */
 const COMMIT = "c2324e2";
 
+/** Whether this clone has the former release's commit: one without history has not. */
+export const hasFormerRelease =
+  spawnSync("git", ["cat-file", "-e", `${COMMIT}^{commit}`], { cwd: checkout, stdio: "ignore" }).status === 0;
+
 /** What a former release consists of. */
 export interface FormerRelease {
   executable: string;
@@ -19,8 +24,7 @@ export interface FormerRelease {
 }
 
 /**
- * The former release, compiled by its own build script with its own packages, once, into the cache. Throws if the clone
- * does not have its commit.
+ * The former release, compiled by its own build script with its own packages, once, into the cache.
  */
 export async function formerRelease(): Promise<FormerRelease> {
   const folder = join(cacheFolder, `former-${COMMIT}`);
@@ -31,12 +35,6 @@ export async function formerRelease(): Promise<FormerRelease> {
 }
 
 async function build(folder: string): Promise<void> {
-  try {
-    await run(["git", "cat-file", "-e", `${COMMIT}^{commit}`], { cwd: checkout });
-  } catch (cause) {
-    const message = `Cannot build the former release: commit ${COMMIT} is not in this clone; run git fetch --unshallow`;
-    throw new Error(message, { cause });
-  }
   progress("Building the former release");
   const sources = `${folder}.sources`;
   const unfinished = `${folder}.unfinished`;
