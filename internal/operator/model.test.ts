@@ -49,6 +49,23 @@ const MODERN = "5.14.0-70.el9.x86_64";
 /** Histories in which the operator once went wrong. */
 const FOUND: [what: string, history: History][] = [
   [
+    "a retry is one also for a node that is uncordoned at the same moment",
+    {
+      setup: { kmm: 1, sfc: false, kernels: [MODERN, MODERN, MODERN, MODERN, MODERN], resources: 1 },
+      begin: "installed",
+      commands: [
+        { do: "cordon", node: 0 },
+        { do: "sfc", resource: 0, to: true, version: "v3" },
+        { do: "reboot", node: 4, kernel: "5.14.0-427.18.1.el9_4.x86_64" },
+        { do: "quiet" },
+        { do: "cordon", node: 4 },
+        { do: "onFailure", resource: 0, to: "Rollback" },
+        { do: "reboot", node: 4, kernel: MODERN },
+      ],
+      deleteAtEnd: false,
+    },
+  ],
+  [
     "a Module is not deleted while pods that the cache does not have yet have it loaded",
     {
       setup: { kmm: 1, sfc: true, kernels: [MODERN], resources: 1 },

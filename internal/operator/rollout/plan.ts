@@ -197,13 +197,15 @@ function planNode(observed: NodeFacts, policy: Policy, time: Present): NodePlan 
   const present = presentProblem(at, limits, now, kept, since);
   const restart = present?.failed && isSeenBefore(facts, policy) ? restartOf(present) : undefined;
   const begins = restart ?? (isRedated(at, observed) ? { cordoned: false, remind: false } : undefined);
+  const renewal = renewalFor(facts, state, policy) ?? begins;
   const { problem, record } = lastFailure(at, restart && present?.byTime ? undefined : present, attempt);
   return {
     ...at,
     problem: withRetry(problem, restart ? now : retriedUntil(at, isReported(present), limits, now)),
     failureRecord: record,
     ...waitingOf(at, kept),
-    renewal: renewalFor(facts, state, policy) ?? begins,
+    // The end of a cordon may be seen together with a retry.
+    renewal: renewal && restart?.retried ? { ...renewal, retried: true } : renewal,
     deadline: offered ?? deadlineOf(at, limits),
     forceAt: kept ? undefined : forceAt(facts, state, limits),
   };
