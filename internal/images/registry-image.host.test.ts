@@ -130,7 +130,7 @@ async function login(passwords: Record<string, string>): Promise<void> {
 }
 
 /** Environments of engines, each with a store of its own. */
-function engines(): Record<"podman" | "buildah" | "empty", Record<string, string>> {
+function engines(): Record<"podman" | "buildah" | "lists" | "empty", Record<string, string>> {
   const of = (store: string): Record<string, string> => {
     const conf = join(folder, `${store}.conf`);
     writeFileSync(
@@ -145,7 +145,7 @@ function engines(): Record<"podman" | "buildah" | "empty", Record<string, string
       XDG_RUNTIME_DIR: join(folder, "run"),
     };
   };
-  return { podman: of("podman"), buildah: of("buildah"), empty: of("empty") };
+  return { podman: of("podman"), buildah: of("buildah"), lists: of("lists"), empty: of("empty") };
 }
 
 async function found(
@@ -187,16 +187,16 @@ describe("skopeo", () => {
   };
 
   test("mirrors all platforms of images, under their tags and digests", async () => {
-    const { podman } = engines();
+    const env = engines().lists;
     const list = `${registry}/t/list:1`;
-    await run(["podman", "manifest", "create", list], { env: podman });
+    await run(["podman", "manifest", "create", list], { env });
     for (const arch of ["amd64", "arm64"]) {
       await writeFile(join(folder, "Dockerfile"), `FROM scratch\nLABEL made.for=${arch}\n`);
       const build = ["build", "--quiet", `--platform=linux/${arch}`, "--file", join(folder, "Dockerfile")];
-      const id = (await run(["podman", ...build, join(folder, "empty")], { env: podman })).stdout.trim();
-      await run(["podman", "manifest", "add", list, `containers-storage:${id}`], { env: podman });
+      const id = (await run(["podman", ...build, join(folder, "empty")], { env })).stdout.trim();
+      await run(["podman", "manifest", "add", list, `containers-storage:${id}`], { env });
     }
-    await run(["podman", "manifest", "push", "--all", list, `docker://${list}`], { env: podman });
+    await run(["podman", "manifest", "push", "--all", list, `docker://${list}`], { env });
     await login({ [`${registry}/t`]: "secret", [`${registry}/mirror`]: "secret" });
 
     const wanted = await digest("/v2/t/x/manifests/1");
