@@ -20,7 +20,7 @@ export default defineSubcommand({
       required: false,
       default: "stacks",
       completes: VIEWS,
-      description: "What to show (default: stacks)",
+      description: "What to show",
     },
     timeout: { type: "string", valueHint: "DURATION", default: "1m", description: "Give up after this time" },
     ...clusterArgs,

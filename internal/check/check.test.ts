@@ -296,6 +296,6 @@ test("only what has failed is a failure", () => {
   ];
   expect(isFine(findings)).toBeTrue();
   expect(isFine([...findings, { what: "d", result: "failed", message: "" }])).toBeFalse();
-  expect(findingsText(findings)).toContain("1 ok, 1 to be known, 0 failed, 1 unknown");
+  expect(findingsText(findings)).toContain("1 ok, 1 warning, 0 failed, 1 unknown");
   expect(findingsText(findings)).not.toContain("\u001b");
 });

@@ -34,6 +34,7 @@ export function isFine(findings: readonly Finding[]): boolean {
 export function findingsText(findings: readonly Finding[]): string {
   const rows = findings.map(({ what, result, message }) => [what, result, printable(message, 2000)]);
   const count = (wanted: Result): number => findings.filter(({ result }) => result === wanted).length;
-  const sum = `${count("ok")} ok, ${count("warning")} to be known, ${count("failed")} failed, ${count("unknown")} unknown`;
+  const warnings = count("warning");
+  const sum = `${count("ok")} ok, ${warnings === 1 ? "1 warning" : `${warnings} warnings`}, ${count("failed")} failed, ${count("unknown")} unknown`;
   return `${formatTable(["Check", "Result", "Message"], rows)}\n${sum}\n`;
 }

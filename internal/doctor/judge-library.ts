@@ -27,7 +27,7 @@ const REASONS: Record<Exclude<Library, "mapped">, { seen: string; todo: string }
   },
   not_loaded: {
     seen: "have Onload's library in LD_PRELOAD, and the loader did not load it",
-    todo: "See the container's standard error for what ld.so says: another architecture, or an older C library",
+    todo: "See the container's standard error for what ld.so says: no such file in the container, another architecture, or an older C library; leave LD_PRELOAD to the device plugin where you can",
   },
   unreadable: {
     seen: "cannot be looked into",

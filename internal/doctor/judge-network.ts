@@ -35,12 +35,13 @@ export function interfaceLink({ interfaces, accelerated }: ContainerAnswer, nics
 }
 
 /** @param hasLibrary whether any process has Onload's library */
-export function stacksLink({ stacks, stackIds, sockets }: ContainerAnswer, hasLibrary: boolean): Link {
+export function stacksLink({ stacks, stackIds, sockets, processes }: ContainerAnswer, hasLibrary: boolean): Link {
   const link = linkOf("stacks");
   if (stacks > 0) {
     const ids = stackIds === undefined ? "" : `: ${firstFew(stackIds, MAX_NAMED)}`;
     return link("ok", `${stacks}${ids}`);
   }
+  if (Object.values(processes).every((count) => count === 0)) return link("unknown", "None: no process was seen yet");
   if (!hasLibrary) return link("failed", "None, because no process has Onload's library");
   if (!sockets.some(({ kind }) => kind !== "loopback")) return link("unknown", "None: no socket has been opened yet");
   return link(

@@ -1,5 +1,5 @@
 /** The chain of one pod, from its request to its sockets. Pure. */
-import type { Container, ContainerStatus, DeepReadonly, Pod } from "../api/core.ts";
+import type { Container, DeepReadonly, Pod } from "../api/core.ts";
 import { ONLOAD_RESOURCE } from "../api/names.ts";
 import { firstFew } from "../cli/first-few.ts";
 import { parseTime } from "../kube/times.ts";
@@ -81,15 +81,15 @@ function admittedLink({ pod, events }: PodFacts): Link {
     );
   }
   if (phase === "Running") return link("ok", "It runs");
-  const waiting = statuses.find(isWaiting)?.state?.waiting;
-  const why =
-    waiting?.reason === undefined ? "" : `: ${waiting.reason}${waiting.message ? `: ${waiting.message}` : ""}`;
-  return link("warning", `It has not been started${why}`, "See kubectl describe pod");
+  const waiting = statuses.flatMap(({ state }) => (state?.waiting?.reason === undefined ? [] : [state.waiting]));
+  const wrong = waiting.find(({ reason }) => !ON_THE_WAY.has(reason));
+  const shown = wrong ?? waiting[0];
+  const why = shown === undefined ? "" : `: ${shown.reason}${shown.message ? `: ${shown.message}` : ""}`;
+  return link(wrong ? "failed" : "warning", `It has not been started${why}`, "See kubectl describe pod");
 }
 
-function isWaiting({ state }: DeepReadonly<ContainerStatus>): boolean {
-  return state?.waiting !== undefined;
-}
+/** What the kubelet says of a container that waits for its turn (pkg/kubelet/kubelet_pods.go). Else something is wrong. */
+const ON_THE_WAY: ReadonlySet<string | undefined> = new Set(["ContainerCreating", "PodInitializing"]);
 
 function eventText(events: PodFacts["events"], wanted: string): string {
   const found = "value" in events ? events.value.find(({ reason }) => reason === wanted) : undefined;

@@ -108,7 +108,7 @@ const CASES: [string, LinkName, PodFacts, string | RegExp][] = [
         containerStatuses: [{ name: "app", state: { waiting: { reason: "ErrImagePull", message: "no such" } } }],
       }),
     }),
-    /^warning: It has not been started: ErrImagePull: no such ->/,
+    /^failed: It has not been started: ErrImagePull: no such ->/,
   ],
   [
     "it is not started",
@@ -347,6 +347,12 @@ const CASES: [string, LinkName, PodFacts, string | RegExp][] = [
     "stacks",
     podFacts({ node: running({ ...kernel, processes: { musl: 1 } }) }),
     "failed: None, because no process has Onload's library",
+  ],
+  [
+    "no process, of whose stacks nothing is known",
+    "stacks",
+    podFacts({ node: running({ ...kernel, processes: {} }) }),
+    "unknown: None: no process was seen yet",
   ],
   ["no stack yet", "stacks", podFacts({ node: running({ ...kernel, sockets: [] }) }), /^unknown: None: no socket/],
   [
