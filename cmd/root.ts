@@ -88,7 +88,7 @@ export const root: Subcommand = {
       load: async () => (await import("./uninstall.ts")).default,
     },
     version: {
-      summary: "Show the versions of this program, of the operator and of KMM, and whether an operator acts",
+      summary: "Show the versions of this program, the operator and KMM, and whether an operator acts",
       load: async () => (await import("./version.ts")).default,
     },
     completion: {

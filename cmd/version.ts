@@ -10,7 +10,7 @@ import { connect } from "../internal/kube/connect.ts";
 import { servingText } from "../internal/operator/view/status-view.ts";
 
 export default defineSubcommand({
-  summary: "Show the versions of this program, of the operator and of KMM, and whether an operator acts",
+  summary: "Show the versions of this program, the operator and KMM, and whether an operator acts",
   description:
     "The operator's version is what the holder of its Lease says, else the tag of its image. A major or minor version of its own is a warning.",
   args: {

@@ -1,8 +1,9 @@
 /** The parts of the Helm chart that are no objects. */
+import { OPERATOR_NAME } from "../../api/names.ts";
 import { FIRST_MINOR_WITH_POLICIES, UNPROTECTED } from "../kubernetes-version.ts";
 
 /** Name of the chart; of its folder and its archive too. */
-export const CHART_NAME = "onload-operator";
+export const CHART_NAME = OPERATOR_NAME;
 
 /** Templates that others include. */
 export function helpers(): string {
