@@ -186,7 +186,9 @@ describe("the node offers devices", () => {
       await onload.startPod("holder", { devices: 3 });
       await onload.waitForPod("holder", "Running");
       expect(await onload.describeNode("Allocated resources")).toMatch(/^3\s+3$/);
+      const since = Date.now();
       await node().restartKubelet();
+      await onload.waitForList(since);
       await onload.waitForAllocatable(DEVICES);
       await expectStillServing("holder");
       expect(await onload.describeNode("Capacity")).toBe(String(DEVICES));
@@ -220,6 +222,7 @@ describe("the node offers devices", () => {
       await node().startKubelet();
       await node().waitReady(undefined, since);
       await onload.waitForPlugin(before);
+      await onload.waitForList(since);
       await onload.waitForAllocatable(DEVICES);
       await expectStillServing("holder");
     },

@@ -250,6 +250,18 @@ export class OnloadOnNode {
     );
   }
 
+  /**
+   * Waits until the plugin has sent its devices to the kubelet since a time, in milliseconds since 1970. What the Node object
+   * says may be from before, and a pod that comes sooner is refused by a kubelet that knows no devices yet.
+   */
+  async waitForList(since: number): Promise<void> {
+    const series = /^onload_deviceplugin_last_list_and_watch_timestamp_seconds (\S+)$/m;
+    await poll(async () => Number(series.exec(await this.served("/metrics"))?.[1]) * 1000 > since, {
+      what: "A list of devices for the kubelet",
+      timeoutMs: 90_000,
+    });
+  }
+
   /** Kills the process of a container of the plugin's pod with signal 9, from the node. */
   async killContainer(name: string): Promise<void> {
     await this.cluster.node.exec(["kill", "-9", await this.containerPid(name)]);
