@@ -228,7 +228,8 @@ export class Looker {
       environment: environment.bytes,
       environmentCut: environment.cut,
     });
-    return library === "mapped" || (await this.#isOfContainer(pid)) ? library : undefined;
+    if (library === undefined || library === "mapped") return library;
+    return (await this.#isOfContainer(pid)) ? library : undefined;
   }
 
   /**

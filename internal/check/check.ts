@@ -1,5 +1,5 @@
 /** Reads what `onloadctl check` judges, with the rights of whoever asks. Nothing is written. */
-import type { CustomResourceDefinition, DeepReadonly, KubeObject, Node, Pod, PolicyBinding } from "../api/core.ts";
+import type { DeepReadonly, KubeObject, Node, Pod, PolicyBinding } from "../api/core.ts";
 import { kmmCapabilities, type ModuleImagesConfig } from "../api/kmm.ts";
 import {
   KMM_IMAGE_OWNER_LABEL,
@@ -13,7 +13,6 @@ import type { Onload } from "../api/onload.ts";
 import { isAllowed } from "../kube/access-review.ts";
 import type { Client } from "../kube/client.ts";
 import {
-  CUSTOM_RESOURCE_DEFINITIONS,
   NAMESPACES,
   NODES,
   PODS,
@@ -38,7 +37,7 @@ import {
 } from "./cluster.ts";
 import { finderOf, type Finding } from "./findings.ts";
 import { kmmDeployments } from "./kmm.ts";
-import { read, type Read } from "./read.ts";
+import { read, readAll, readCrds, type Read } from "./read.ts";
 import { accountOf, imagesOf, judgeResource, type ResourceFacts } from "./resource.ts";
 import { judgeRights, TO_DEPLOY, TO_LOOK, TO_LOOK_CLOSER, TO_OPERATE, type Ask } from "./rights.ts";
 import { subjectOf, usableConstraints, type SecurityContextConstraints } from "./security-context.ts";
@@ -72,19 +71,17 @@ export async function check(
   now: number,
   signal: AbortSignal,
 ): Promise<Checked> {
-  const all = <T extends KubeObject>(resource: Resource, selection: object = {}): Promise<Read<T[]>> =>
-    read(async () => (await client.list<T>(resource, { ...selection, signal })).items, { absent: [] });
   const ask = asker(client, signal);
   const [version, crds, policies, nodes, evidence, kmmOperators, onloads] = await Promise.all([
     read(() =>
       client.transport.json<ServerVersion>({ method: "GET", path: "/version", action: "get /version", signal }),
     ),
-    all<CustomResourceDefinition>(CUSTOM_RESOURCE_DEFINITIONS, { pageSize: 20 }),
-    all<PolicyBinding>(VALIDATING_ADMISSION_POLICY_BINDINGS),
-    all<Node>(NODES),
+    readCrds(client, signal),
+    readAll<PolicyBinding>(client, VALIDATING_ADMISSION_POLICY_BINDINGS, signal),
+    readAll<Node>(client, NODES, signal),
     readEvidence(client, signal),
     kmmDeployments(client, signal),
-    supposed ? { value: [...supposed] } : all<RawOnload>(ONLOADS, namespace === undefined ? {} : { namespace }),
+    supposed ? { value: [...supposed] } : readAll<RawOnload>(client, ONLOADS, signal, { namespace }),
   ]);
   const serving = servingOf(evidence, now);
   const operator = evidence.deployments.items[0]?.metadata.namespace ?? OPERATOR_NAMESPACE;

@@ -1,13 +1,11 @@
 /** Reads which versions of the operator and of KMM run in the cluster, with the rights of whoever asks. */
-import type { CustomResourceDefinition, Deployment } from "../api/core.ts";
+import type { Deployment } from "../api/core.ts";
 import { kmmCapabilities } from "../api/kmm.ts";
-import { printable } from "../cli/printable.ts";
 import type { Client } from "../kube/client.ts";
-import { CUSTOM_RESOURCE_DEFINITIONS } from "../kube/resource.ts";
 import { readEvidence } from "../operator/view/evidence.ts";
-import { operatorImages, servingOf, type Serving } from "../operator/view/serving.ts";
+import { imageText, operatorImages, servingOf, type Serving } from "../operator/view/serving.ts";
 import { kmmDeployments } from "./kmm.ts";
-import { read } from "./read.ts";
+import { readCrds } from "./read.ts";
 import { imageOf, kmmSeries, operatorVersion, versionOfImage } from "./versions.ts";
 
 /** What is known of the operator. */
@@ -45,10 +43,7 @@ export async function clusterVersions(
   const [evidence, deployments, crds] = await Promise.all([
     readEvidence(client, signal),
     kmmDeployments(client, signal),
-    read(
-      async () =>
-        (await client.list<CustomResourceDefinition>(CUSTOM_RESOURCE_DEFINITIONS, { pageSize: 20, signal })).items,
-    ),
+    readCrds(client, signal),
   ]);
   const found: Deployment[] = "value" in deployments ? deployments.value : [];
   const capabilities = "value" in crds ? kmmCapabilities(crds.value) : undefined;
@@ -61,10 +56,7 @@ export async function clusterVersions(
     kmm: {
       version: found.map(versionOfImage).find((each) => each !== undefined),
       series: capabilities && kmmSeries(capabilities),
-      images: found.map((deployment) => {
-        const { namespace, name } = deployment.metadata;
-        return `${printable(imageOf(deployment), 300)} (Deployment "${namespace}/${name}")`;
-      }),
+      images: found.map((deployment) => imageText(deployment, imageOf(deployment))),
       problem: [deployments, crds].flatMap((each) => ("problem" in each ? [each.problem] : [])).at(0),
     },
   };

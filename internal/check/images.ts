@@ -1,11 +1,11 @@
 /** Every image that Onload and KMM need in a cluster, such as one without a way to the registries of others. */
-import type { CustomResourceDefinition, DeepReadonly, Deployment, KubeObject, Node } from "../api/core.ts";
+import type { CustomResourceDefinition, DeepReadonly, Deployment, Node } from "../api/core.ts";
 import { kmmCapabilities } from "../api/kmm.ts";
 import type { Onload } from "../api/onload.ts";
-import { ONLOADS, type Resource } from "../api/resources.ts";
+import { ONLOADS } from "../api/resources.ts";
 import type { Client } from "../kube/client.ts";
 import { objectKey } from "../kube/object.ts";
-import { CUSTOM_RESOURCE_DEFINITIONS, DEPLOYMENTS, NODES } from "../kube/resource.ts";
+import { DEPLOYMENTS, NODES } from "../kube/resource.ts";
 import type { RawOnload } from "../operator/cache/caches.ts";
 import { desiredModules } from "../operator/desired/modules.ts";
 import { kmmFor } from "../operator/kmm/installed.ts";
@@ -14,7 +14,7 @@ import { imageFor, mappingFor } from "../operator/kmm/module-config.ts";
 import { readOnload } from "../operator/observe/preflight.ts";
 import { readEvidence } from "../operator/view/evidence.ts";
 import { kmmDeployments } from "./kmm.ts";
-import { read, type Read } from "./read.ts";
+import { readAll, readCrds, type Read } from "./read.ts";
 import { kernelsOf, selectedOf } from "./resource.ts";
 
 /** An image, and what needs it. */
@@ -61,19 +61,19 @@ export async function neededImages(
   further: readonly string[],
   signal: AbortSignal,
 ): Promise<NeededImages> {
-  const all = <T extends KubeObject>(resource: Resource, selection: object = {}): Promise<Read<T[]>> =>
-    read(async () => (await client.list<T>(resource, { ...selection, signal })).items, { absent: [] });
   const [evidence, kmm, crds, nodes, onloads] = await Promise.all([
     readEvidence(client, signal),
     kmmDeployments(client, signal).then(async (found) => {
       if ("problem" in found) return found;
       const namespaces = [...new Set(found.value.map(({ metadata }) => metadata.namespace ?? ""))];
-      const lists = await Promise.all(namespaces.map((each) => all<Deployment>(DEPLOYMENTS, { namespace: each })));
+      const lists = await Promise.all(
+        namespaces.map((each) => readAll<Deployment>(client, DEPLOYMENTS, signal, { namespace: each })),
+      );
       return { value: lists.flatMap((each) => ("value" in each ? each.value : [])) };
     }),
-    all<CustomResourceDefinition>(CUSTOM_RESOURCE_DEFINITIONS, { pageSize: 20 }),
-    all<Node>(NODES),
-    supposed ? { value: supposed } : all<RawOnload>(ONLOADS, namespace === undefined ? {} : { namespace }),
+    readCrds(client, signal),
+    readAll<Node>(client, NODES, signal),
+    supposed ? { value: supposed } : readAll<RawOnload>(client, ONLOADS, signal, { namespace }),
   ]);
   const { items, problem } = evidence.deployments;
   const operators = problem !== undefined && items.length === 0 ? { problem } : { value: items };

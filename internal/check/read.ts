@@ -1,5 +1,9 @@
 import { errorText } from "../cli/errors.ts";
+import type { CustomResourceDefinition, KubeObject } from "../api/core.ts";
+import type { Resource } from "../api/resources.ts";
+import type { Client } from "../kube/client.ts";
 import { ApiError, isNotFound } from "../kube/errors.ts";
+import { CUSTOM_RESOURCE_DEFINITIONS } from "../kube/resource.ts";
 
 /** What was read, or why it could not be. */
 export type Read<T> = { value: T } | { problem: string };
@@ -24,4 +28,19 @@ export async function read<T>(
     if (error instanceof ApiError) return { problem: textOf(error) };
     throw error;
   }
+}
+
+/** Reads all objects of a kind, or those of a selection; none if the kind is not there. @throws as {@link read} */
+export function readAll<T extends KubeObject>(
+  client: Pick<Client, "list">,
+  resource: Resource,
+  signal: AbortSignal,
+  selection: object = {},
+): Promise<Read<T[]>> {
+  return read(async () => (await client.list<T>(resource, { ...selection, signal })).items, { absent: [] });
+}
+
+/** Reads the CustomResourceDefinitions, which are large: a few at a time. */
+export function readCrds(client: Pick<Client, "list">, signal: AbortSignal): Promise<Read<CustomResourceDefinition[]>> {
+  return readAll(client, CUSTOM_RESOURCE_DEFINITIONS, signal, { pageSize: 20 });
 }

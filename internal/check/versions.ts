@@ -4,6 +4,7 @@ import type { KmmCapabilities } from "../api/kmm.ts";
 import { HOLDER_ANNOTATION } from "../api/names.ts";
 import type { Lease } from "../kube/kinds.ts";
 import { parseTime } from "../kube/times.ts";
+import { mainImage } from "../operator/own-image.ts";
 import type { OperatorEvidence } from "../operator/view/serving.ts";
 
 /** Semantic versions, of which no more is taken than one would write. */
@@ -40,8 +41,7 @@ export function versionOfImage(deployment: DeepReadonly<Deployment>): string | u
 
 /** The image of the program that a Deployment is for; "" if it has none. */
 export function imageOf({ spec }: DeepReadonly<Deployment>): string {
-  const containers = spec?.template?.spec?.containers ?? [];
-  return (containers.find(({ name }) => name === "manager") ?? containers[0])?.image ?? "";
+  return mainImage(spec?.template?.spec?.containers ?? []) ?? "";
 }
 
 function versionIn(text: string): string | undefined {

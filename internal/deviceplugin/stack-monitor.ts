@@ -42,7 +42,7 @@ export class StackMonitor {
   /** Takes what a look has found. */
   looked(found: readonly LookedInto[]): void {
     this.#found = found;
-    const still = new Set(stacksOf(found).map(({ holder, id }) => keyOf(holder, id)));
+    const still = keysOf(found);
     this.#show(
       this.#shown.filter(({ holder, id }) => still.has(keyOf(holder, id))),
       found.length > 0 ? this.#total : undefined,
@@ -72,7 +72,7 @@ export class StackMonitor {
     const { total, stacks } = await askForStacks(this.#socket, { stacks: wanted.map(({ id }) => id) }, signal);
     const values = new Map(stacks.map((stack) => [stack.id, stack.values]));
     // A look may have found meanwhile that some are gone.
-    const still = new Set(stacksOf(this.#found).map(({ holder, id }) => keyOf(holder, id)));
+    const still = keysOf(this.#found);
     const shown = wanted.flatMap(({ holder, id }) => {
       const found = still.has(keyOf(holder, id)) ? values.get(id) : undefined;
       return found === undefined ? [] : [{ holder, id, values: found }];
@@ -106,6 +106,10 @@ function stacksOf(found: readonly LookedInto[]): { holder: Holder; id: number }[
     for (const id of facts.stackIds) if (!owners.has(id)) owners.set(id, holder);
   }
   return [...owners].map(([id, holder]) => ({ holder, id }));
+}
+
+function keysOf(found: readonly LookedInto[]): Set<string> {
+  return new Set(stacksOf(found).map(({ holder, id }) => keyOf(holder, id)));
 }
 
 function keyOf({ podUid, container }: Holder, id: number): string {

@@ -26,9 +26,9 @@ const NAME = /^([a-z0-9][a-z0-9._/-]{0,254})(:[\w][\w.-]{0,127})?(@sha256:[0-9a-
 export function mirrorPlan(images: readonly string[], to: string, access: RegistryAccess): Copy[] {
   const sources = new Map<string, string>();
   return images.map((image) => {
-    const { registry, path, version } = nameOf(image);
-    const from = `${registry}/${path}${version}`;
-    const copy = `${to}/${path}${version}`;
+    const { registry, rest } = nameOf(image);
+    const from = `${registry}/${rest}`;
+    const copy = `${to}/${rest}`;
     const other = sources.get(copy);
     if (other !== undefined) {
       throw new Error(`Cannot mirror ${other} and ${image}: both would be ${copy}; mirror one of them elsewhere`);
@@ -38,8 +38,8 @@ export function mirrorPlan(images: readonly string[], to: string, access: Regist
   });
 }
 
-/** The parts of an image's name. A digest says more than a tag, and skopeo takes only one of them. */
-function nameOf(image: string): { registry: string; path: string; version: string } {
+/** An image's registry, and what follows it. A digest says more than a tag, and skopeo takes only one of them. */
+function nameOf(image: string): { registry: string; rest: string } {
   const registry = registryOf(image);
   const name = registry === undefined ? image : image.slice(registry.length + 1);
   const [, path = "", tag = "", digest] = NAME.exec(name) ?? [];
@@ -49,20 +49,22 @@ function nameOf(image: string): { registry: string; path: string; version: strin
   const isOfDefault = registry === undefined || registry === DEFAULT_REGISTRY;
   return {
     registry: registry ?? DEFAULT_REGISTRY,
-    path: isOfDefault && !path.includes("/") ? `library/${path}` : path,
-    version: digest ?? tag,
+    rest: `${isOfDefault && !path.includes("/") ? "library/" : ""}${path}${digest ?? tag}`,
   };
 }
 
+function loginFlags({ authfile }: RegistryAccess): string[] {
+  return authfile === undefined ? [] : [`--authfile=${authfile}`];
+}
+
 function copyCommand(from: string, to: string, access: RegistryAccess): string[] {
-  const { authfile } = access;
   return [
     "skopeo",
     "copy",
     "--all",
     "--preserve-digests",
     "--retry-times=3",
-    ...(authfile === undefined ? [] : [`--authfile=${authfile}`]),
+    ...loginFlags(access),
     ...(reach(access, from).insecure ? ["--src-tls-verify=false"] : []),
     ...(reach(access, to).insecure ? ["--dest-tls-verify=false"] : []),
     `docker://${from}`,
@@ -107,13 +109,9 @@ export async function digestOf(
   { runner, signal }: Pick<Deps, "runner" | "signal">,
 ): Promise<{ digest: string } | { problem: string }> {
   try {
-    const { registry, path, version } = nameOf(image);
-    const name = `${registry}/${path}${version}`;
-    const { authfile, insecure } = reach(access, name);
-    const flags = [
-      ...(authfile === undefined ? [] : [`--authfile=${authfile}`]),
-      ...(insecure ? ["--tls-verify=false"] : []),
-    ];
+    const { registry, rest } = nameOf(image);
+    const name = `${registry}/${rest}`;
+    const flags = [...loginFlags(access), ...(reach(access, name).insecure ? ["--tls-verify=false"] : [])];
     const format = "--format={{.Digest}}";
     const command = ["skopeo", "inspect", "--no-tags", format, ...flags, `docker://${name}`];
     const { code, stdout, output } = await runner.run(command, { signal });

@@ -1,6 +1,6 @@
 /** The image of the operator's own pod, which also has the device plugin in it. */
 import type { Logger } from "../cli/log.ts";
-import type { Pod } from "../api/core.ts";
+import type { Container, DeepReadonly, Pod } from "../api/core.ts";
 import type { Client } from "../kube/client.ts";
 import { sleep, systemClock, type Clock } from "../kube/clock.ts";
 import { PODS } from "../kube/resource.ts";
@@ -16,6 +16,11 @@ export interface OwnImageOptions {
   pod: { name: string | undefined; namespace: string | undefined };
   log: Logger;
   clock?: Clock;
+}
+
+/** The image of the program that an operator's pod is for, beside which there may be others such as a proxy. */
+export function mainImage(containers: readonly DeepReadonly<Container>[]): string | undefined {
+  return (containers.find(({ name }) => name === "manager") ?? containers[0])?.image;
 }
 
 /** Reads the image, again and again until it is known. */
@@ -41,8 +46,7 @@ export class OwnImage {
     if (this.#known || !name || !namespace) return true;
     try {
       const found = await client.get<Pod>(PODS, { namespace, name }, { signal, timeoutMs: READ_TIMEOUT_MS });
-      const containers = found?.spec?.containers ?? [];
-      const image = (containers.find((container) => container.name === "manager") ?? containers[0])?.image;
+      const image = mainImage(found?.spec?.containers ?? []);
       if (image === undefined) throw new Error(`Cannot find pod ${namespace}/${name}: no such pod, or it has no image`);
       this.#known = true;
       this.#onKnown(image);

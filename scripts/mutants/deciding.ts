@@ -188,8 +188,8 @@ export const DECIDING_MUTANTS: Mutant[] = [
       "if (live === null &&",
     ],
     "a Module is deleted under pods that the cache has not seen": [
-      "await requireUnloaded(applier, live, signal);",
-      "await Promise.resolve();",
+      "if (resource === MODULES) await requireUnloaded(applier, live, signal);",
+      "",
     ],
   }),
   ...mutantsOf(`${OPERATOR}/pass/decide.ts`, [RECONCILE, NODES], {

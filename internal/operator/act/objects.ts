@@ -117,7 +117,7 @@ export async function applyObjects(
       one(MODULES, modules, onload, live.onload),
       one(MODULES, modules, sfc, live.sfc),
       one(DAEMON_SETS, daemonSets, daemonSet, live.daemonSet),
-      ...(drop.sfc ? [removeModule(applier, live.sfc, signal)] : []),
+      ...(drop.sfc ? [removeObject(applier, MODULES, live.sfc, signal)] : []),
     ],
     signal,
   );
@@ -131,8 +131,8 @@ export async function applyObjects(
 export async function removeObjects(applier: Applier, live: LiveObjects, signal: AbortSignal): Promise<ObjectResults> {
   return resultsOf(
     [
-      removeModule(applier, live.onload, signal),
-      removeModule(applier, live.sfc, signal),
+      removeObject(applier, MODULES, live.onload, signal),
+      removeObject(applier, MODULES, live.sfc, signal),
       removeObject(applier, DAEMON_SETS, live.daemonSet, signal),
       removeUnseen(applier, live, signal),
     ],
@@ -158,25 +158,15 @@ function isOurs({ metadata: { labels, ownerReferences = [] } }: DeepReadonly<Kub
 
 /** Deletes an object, if it is there, and not somebody else's of that name. */
 async function removeObject(
-  { client, applied }: Applier,
+  applier: Applier,
   resource: Resource,
   live: DeepReadonly<KubeObject> | undefined,
   signal: AbortSignal,
 ): Promise<void> {
   if (!live || live.metadata.deletionTimestamp || !isOurs(live)) return;
-  await client.delete(resource, refOf(live), { uid: live.metadata.uid, signal });
-  applied.delete(idOf(resource, live));
-}
-
-/** Deletes a Module that no node has loaded. */
-async function removeModule(
-  applier: Applier,
-  live: DeepReadonly<KubeObject> | undefined,
-  signal: AbortSignal,
-): Promise<void> {
-  if (!live || live.metadata.deletionTimestamp || !isOurs(live)) return;
-  await requireUnloaded(applier, live, signal);
-  await removeObject(applier, MODULES, live, signal);
+  if (resource === MODULES) await requireUnloaded(applier, live, signal);
+  await applier.client.delete(resource, refOf(live), { uid: live.metadata.uid, signal });
+  applier.applied.delete(idOf(resource, live));
 }
 
 /**

@@ -90,8 +90,13 @@ export function servingOf({ leases, deployments }: OperatorEvidence, now: number
 export function operatorImages({ deployments }: Pick<OperatorEvidence, "deployments">): string[] {
   return deployments.items.flatMap((deployment) => {
     const containers = deployment.spec?.template?.spec?.containers ?? [];
-    return containers.slice(0, 1).map(({ image = "" }) => `${printable(image, 300)} (${deploymentName(deployment)})`);
+    return containers.slice(0, 1).map(({ image = "" }) => imageText(deployment, image));
   });
+}
+
+/** `IMAGE (Deployment "NAMESPACE/NAME")` of an image of a Deployment. */
+export function imageText(deployment: DeepReadonly<Deployment>, image: string): string {
+  return `${printable(image, 300)} (${deploymentName(deployment)})`;
 }
 
 /** What a person can do if no operator acts; "" if there is nothing to do. */

@@ -9,14 +9,19 @@ export interface Released {
 /** Lines that are named in a refusal. */
 const SHOWN = 10;
 
+/** Lines of a text of interface.gen.txt that another lacks. */
+export function linesOnlyIn(text: string, other: string): string[] {
+  const known = new Set(other.split("\n"));
+  return text.split("\n").filter((line) => !line.startsWith("#") && !known.has(line));
+}
+
 /**
  * Why a version may not follow another.
  *
  * @returns undefined if it may
  */
 export function compatibilityProblem(before: Released, after: Released): string | undefined {
-  const kept = new Set(after.text.split("\n"));
-  const gone = before.text.split("\n").filter((line) => !line.startsWith("#") && !kept.has(line));
+  const gone = linesOnlyIn(before.text, after.text);
   if (gone.length === 0) return undefined;
   const [from, to] = [before, after].map(({ version }) => version.split(".").map((part) => Number.parseInt(part, 10)));
   const [[major = 0, minor = 0], [newMajor = 0, newMinor = 0]] = [from!, to!];

@@ -1,6 +1,6 @@
 /** What a release says of its changes, from the commits and from interface.gen.txt. */
 import { output, run } from "../../../internal/testcluster/lib/command.ts";
-import { compatibilityProblem, type Released } from "./compatibility.ts";
+import { compatibilityProblem, linesOnlyIn, type Released } from "./compatibility.ts";
 
 const INTERFACE = "interface.gen.txt";
 /** Tags of releases. */
@@ -20,17 +20,32 @@ export interface Candidate {
  *
  * @throws Error if people rely on what has gone, and the version does not allow for that
  */
-export async function releaseNotes(candidate: Candidate): Promise<{ notes: string; changelog: string }> {
-  const { checkout, version, commit } = candidate;
+export async function releaseNotes({
+  checkout,
+  version,
+  commit,
+}: Candidate): Promise<{ notes: string; changelog: string }> {
   const tags = await tagsBefore(checkout, commit);
-  const sections = [version, ...tags.map((tag) => tag.slice(1))];
-  const [notes, ...older] = await Promise.all(
-    sections.map((name, i) => section({ checkout, version: name, commit: i === 0 ? commit : `v${name}` }, tags[i])),
-  );
-  const before = tags[0] && (await released(checkout, tags[0]));
-  const problem = before && compatibilityProblem(before, { version, text: await interfaceOf(checkout, commit) });
-  if (problem !== undefined && problem !== "") throw new Error(problem);
+  const releases = await Promise.all([
+    releaseOf(checkout, version, commit),
+    ...tags.map((tag) => releaseOf(checkout, tag.slice(1), tag)),
+  ]);
+  const [candidate, before] = releases;
+  const problem = before && compatibilityProblem(before, candidate!);
+  if (problem !== undefined) throw new Error(problem);
+  const [notes, ...older] = await Promise.all(releases.map((each, i) => section(checkout, each, releases[i + 1])));
   return { notes: notes!, changelog: [notes!, ...older].join("\n") };
+}
+
+/** A release with the text of its file, which is empty if its commit has none. */
+interface Release extends Released {
+  /** A commit, or a tag of one. */
+  at: string;
+}
+
+async function releaseOf(checkout: string, version: string, at: string): Promise<Release> {
+  const { code, stdout } = await run(["git", "-C", checkout, "show", `${at}:${INTERFACE}`], { allowFailure: true });
+  return { version, at, text: code === 0 ? stdout : "" };
 }
 
 /** Tags of releases whose commit is an ancestor, the newest first. */
@@ -41,34 +56,23 @@ async function tagsBefore(checkout: string, commit: string): Promise<string[]> {
   return code === 0 ? stdout.split("\n").filter((tag) => tag !== "") : [];
 }
 
-async function section({ checkout, version, commit }: Candidate, before: string | undefined): Promise<string> {
-  const id = await output(["git", "-C", checkout, "rev-parse", `${commit}^{commit}`]);
-  const title = `# onloadctl ${version}\n\nCommit ${id}.\n`;
+async function section(checkout: string, release: Release, before: Release | undefined): Promise<string> {
+  const id = await output(["git", "-C", checkout, "rev-parse", `${release.at}^{commit}`]);
+  const title = `# onloadctl ${release.version}\n\nCommit ${id}.\n`;
   if (before === undefined) return title;
-  const subjects = await output(["git", "-C", checkout, "log", "--reverse", "--format=- %s", `${before}..${commit}`]);
-  const [old, now] = await Promise.all([interfaceOf(checkout, before), interfaceOf(checkout, commit)]);
+  const range = `${before.at}..${release.at}`;
+  const subjects = await output(["git", "-C", checkout, "log", "--reverse", "--format=- %s", range]);
   return [
     title,
-    ...difference("Gone or changed", old, now),
-    ...difference("New", now, old),
-    `Changes since ${before}:\n\n${subjects}\n`,
+    ...difference("Gone or changed", before, release),
+    ...difference("New", release, before),
+    `Changes since ${before.at}:\n\n${subjects}\n`,
   ].join("\n");
 }
 
-/** Lines of a text that another lacks, as a list with a title. */
-function difference(title: string, of: string, other: string): string[] {
-  if (of === "" || other === "") return [];
-  const known = new Set(other.split("\n"));
-  const lines = of.split("\n").filter((line) => !line.startsWith("#") && !known.has(line));
+/** What is stable in a release and not in another, as a list with a title. */
+function difference(title: string, { text }: Release, other: Release): string[] {
+  if (text === "" || other.text === "") return [];
+  const lines = linesOnlyIn(text, other.text);
   return lines.length === 0 ? [] : [`${title}:\n\n${lines.map((line) => `- \`${line}\``).join("\n")}\n`];
-}
-
-async function released(checkout: string, tag: string): Promise<Released> {
-  return { version: tag.slice(1), text: await interfaceOf(checkout, tag) };
-}
-
-/** Empty if the commit has no such file. */
-async function interfaceOf(checkout: string, commit: string): Promise<string> {
-  const { code, stdout } = await run(["git", "-C", checkout, "show", `${commit}:${INTERFACE}`], { allowFailure: true });
-  return code === 0 ? stdout : "";
 }
