@@ -76,7 +76,7 @@ try {
 } finally {
   rmSync(results, { recursive: true, force: true });
 }
-for (const reason of total.leftOut) progress(`Left out: ${reason}`);
+for (const reason of total.leftOut) progress(`Left out, so that not all is tested: ${reason}`);
 console.log(`${total.passed} passed, ${total.failed} failed`);
 process.exit(stop.signal.aborted ? 130 : total.failed > 0 || total.leftOut.length > 0 ? 1 : 0);
 

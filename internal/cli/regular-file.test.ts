@@ -30,7 +30,7 @@ const readers: Record<string, (path: string, maxBytes: number) => Promise<string
   streamRegularFile: async (path) => await new Response((await streamRegularFile(path)) as never).text(),
 };
 
-describe.each(Object.entries(readers))("%s", (name, read) => {
+describe.each(Object.entries(readers))("%s", (_name, read) => {
   test("reads files of a disk and of the kernel", async () => {
     expect(await read(at("file"), 100_000)).toBe("x".repeat(100_000));
     expect(await read("/proc/self/status", 100_000)).toContain("\nPid:");
@@ -60,8 +60,13 @@ describe.each(Object.entries(readers))("%s", (name, read) => {
     }
     expect(readdirSync("/proc/self/fd").length).toBeLessThan(before + 10);
   });
+});
 
-  test.skipIf(name === "streamRegularFile")("takes no more than the bound", async () => {
+describe.each([
+  ["readRegularFile", readRegularFile],
+  ["readRegularFileSync", async (path: string, maxBytes: number) => readRegularFileSync(path, maxBytes)],
+] as const)("%s", (_name, read) => {
+  test("takes no more than the bound", async () => {
     await expect(read(at("file"), 99_999)).rejects.toThrow("it has more than 99999 bytes");
   });
 });
