@@ -41,9 +41,14 @@ export const DECIDING_MUTANTS: Mutant[] = [
   }),
   ...mutantsOf(`${OPERATOR}/desired/hold-back.ts`, HOLD_BACK, {
     "an expression that cannot be evaluated chooses nothing": [
-      "if (before.problem !== undefined || after.problem !== undefined) return false;",
+      "if (was.problem !== undefined || want.problem !== undefined) return false;",
       "",
     ],
+    "an image that is named in another way is another one": [
+      "imageWas === imageWanted &&",
+      "was.mapping.containerImage === want.mapping.containerImage &&",
+    ],
+    "any image is the same": ["imageWas === imageWanted &&", ""],
   }),
   ...mutantsOf(`${OPERATOR}/observe/cluster.ts`, [MEMO, NODES, RECONCILE, MODEL], {
     "a log that has changed does not reach what is remembered": ["      logsRevision,\n", ""],

@@ -32,6 +32,32 @@ function module(container: Partial<ModuleLoaderContainer> = {}, spec: Partial<Mo
   };
 }
 
+/** The first mapping for a kernel, as KMM chooses it. */
+const firstFor = (mappings: readonly KernelMapping[], kernel: string): KernelMapping | undefined =>
+  mappings.find(({ literal, regexp }) => literal === kernel || (regexp !== undefined && toRegExp(regexp).test(kernel)));
+
+/** RE2's forms that these tests use, in JavaScript's. */
+const toRegExp = (text: string): RegExp =>
+  new RegExp(
+    text.replace("(?P<", "(?<").replace("(?i)", "").replace("[[:digit:]]", "[0-9]"),
+    text.includes("(?i)") ? "i" : "",
+  );
+
+/** Nodes of these kernels get from a Module what they got from another one. */
+function expectAsBefore(module: Module, before: Module, kernels: readonly string[]): void {
+  const { container: _, ...pods } = module.spec.moduleLoader;
+  const { container: __, ...podsBefore } = before.spec.moduleLoader;
+  expect({ ...module.spec, moduleLoader: pods }).toEqual({ ...before.spec, moduleLoader: podsBefore });
+  for (const kernel of kernels) {
+    const loads = ({ spec: { moduleLoader } }: Module): object => {
+      const { kernelMappings, ...rest } = moduleLoader.container;
+      const { regexp: ___, literal: ____, ...mapping } = firstFor(kernelMappings, kernel)!;
+      return { ...rest, mapping };
+    };
+    expect(loads(module)).toEqual(loads(before));
+  }
+}
+
 describe("holdBack", () => {
   interface Case {
     live?: Module;
@@ -113,6 +139,15 @@ describe("holdBack", () => {
       live: module({ kernelMappings: [{ containerImage: el8.containerImage, literal: KERNEL_8 }] }),
       desired: module(),
     },
+    "the image as a node was loaded from it, where KMM's variables give the same": {
+      live: module({ kernelMappings: [{ containerImage: `r/module:1-${KERNEL_8}`, literal: KERNEL_8 }] }),
+      desired: module({ kernelMappings: [{ ...el8, containerImage: "r/module:1-${KERNEL_FULL_VERSION}" }] }),
+    },
+    "KMM's variables give another image": {
+      live: module({ kernelMappings: [{ ...el8, containerImage: "r/module:1-${KERNEL_FULL_VERSION}" }] }),
+      desired: module({ kernelMappings: [{ ...el8, containerImage: "r/module:1-${KERNEL_X}" }] }),
+      held: [`spec.onload.kernelMappings (kernel ${KERNEL_8}: r/module:1-${KERNEL_8} to r/module:1-4)`],
+    },
     "only how the image is built": {
       live: module(),
       desired: module({ kernelMappings: [{ ...el8, build: { dockerfileConfigMap: { name: "d" } } }] }),
@@ -160,7 +195,7 @@ describe("holdBack", () => {
       const { apply, heldBack } = holdBack(desired, { live, lastReady, kernels }, kmm);
       expect(heldBack).toEqual(held);
       if (held.length === 0) expect(apply).toEqual(desired);
-      else expect(apply.spec).toEqual((live?.spec.moduleLoader.container.version === "1" ? live : lastReady)!.spec);
+      else expectAsBefore(apply, (live?.spec.moduleLoader.container.version === "1" ? live : lastReady)!, kernels);
     });
   }
 
@@ -180,7 +215,31 @@ describe("holdBack", () => {
     const { apply } = holdBack(desired, { live: module(), kernels: [KERNEL_8] }, KMM_2);
     expect(apply.metadata.labels).toEqual({ a: "b" });
     expect(apply.spec.tolerations).toEqual([{ key: "a", operator: "Exists" }]);
-    expect(apply.spec.moduleLoader.container.kernelMappings).toEqual([el8]);
+    expect(firstFor(apply.spec.moduleLoader.container.kernelMappings, KERNEL_8)?.containerImage).toBe("r/module:1-el8");
+  });
+
+  test("kernels whose nodes have nothing loaded get what is desired, whatever is held back for others", () => {
+    const desired = module({ kernelMappings: [newImage, el9], imagePullPolicy: "Always" });
+    const inUse = { live: module(), kernels: [KERNEL_8], idleKernels: [KERNEL_9] };
+    const { apply, heldBack } = holdBack(desired, inUse, KMM_2);
+    expect(heldBack).toEqual(["spec.onload.imagePullPolicy (unset to Always)", ...imageHeld]);
+    // If nobody waits for it, KMM is not woken.
+    expect(holdBack(desired, { ...inUse, idleKernels: [] }, KMM_2).apply.spec).toEqual(module().spec);
+    const { kernelMappings, imagePullPolicy } = apply.spec.moduleLoader.container;
+    expect(imagePullPolicy).toBeUndefined();
+    const images = [KERNEL_8, "4.18.0-other.el8.x86_64", KERNEL_9].map((kernel) => firstFor(kernelMappings, kernel));
+    expect(images.map((mapping) => mapping?.containerImage)).toEqual([
+      "r/module:1-el8",
+      "r/module:fixed",
+      "r/module:1-el9",
+    ]);
+  });
+
+  test("if KMM may have chosen any of the mappings, none changes", () => {
+    const live = module({ kernelMappings: [{ ...el8, regexp: "el8(?!_5)" }] });
+    const inUse = { live, kernels: [KERNEL_8], idleKernels: [KERNEL_9] };
+    const { apply } = holdBack(module({ kernelMappings: [el8, el9] }), inUse, KMM_2);
+    expect(apply.spec).toEqual(live.spec);
   });
 
   test("never lets through a change that alters the image of a labelled node, and asks for the same once applied", () => {
@@ -190,11 +249,12 @@ describe("holdBack", () => {
     });
     const mappings = fc.array(mapping, { minLength: 1, maxLength: 4 });
     const image = (list: readonly KernelMapping[], kernel: string): string | undefined =>
-      list.find(({ regexp }) => new RegExp(regexp!).test(kernel))?.containerImage;
+      firstFor(list, kernel)?.containerImage;
     fc.assert(
       fc.property(mappings, mappings, fc.subarray([KERNEL_8, KERNEL_9]), (was, want, kernels) => {
+        const idleKernels = [KERNEL_8, KERNEL_9].filter((kernel) => !kernels.includes(kernel));
         const live = module({ kernelMappings: was });
-        const { apply, heldBack } = holdBack(module({ kernelMappings: want }), { live, kernels }, KMM_2);
+        const { apply, heldBack } = holdBack(module({ kernelMappings: want }), { live, kernels, idleKernels }, KMM_2);
         const applied = apply.spec.moduleLoader.container.kernelMappings;
         for (const kernel of kernels) {
           if (image(was, kernel) !== undefined) expect(image(applied, kernel)).toBe(image(was, kernel)!);
@@ -202,7 +262,11 @@ describe("holdBack", () => {
         const harmful = kernels.some((k) => image(was, k) !== undefined && image(was, k) !== image(want, k));
         expect(heldBack.length > 0).toBe(harmful);
         // Once applied, the same resource asks for the same again.
-        expect(holdBack(module({ kernelMappings: want }), { live: apply, kernels }, KMM_2).apply).toEqual(apply);
+        expect(holdBack(module({ kernelMappings: want }), { live: apply, kernels, idleKernels }, KMM_2).apply).toEqual(
+          apply,
+        );
+        if (kernels.length > 0)
+          for (const kernel of idleKernels) expect(image(applied, kernel)).toBe(image(want, kernel));
       }),
     );
   });

@@ -2,8 +2,9 @@
 import { isDeepStrictEqual } from "node:util";
 import type { DeepReadonly } from "../../api/core.ts";
 import type { KernelMapping, Module, ModuleLoaderContainer } from "../../api/kmm.ts";
-import { chooseKernelMapping, kernelMappingFor } from "../../api/kernel-mapping.ts";
+import { kernelName } from "../../api/kernel-tag.ts";
 import type { Kmm } from "../kmm/kmm.ts";
+import { chooseMapping, imageFor, mappingFor } from "../kmm/module-config.ts";
 import { isOfVersion } from "../kmm/module-spec.ts";
 
 /** What is known of the Module as nodes have it. */
@@ -17,7 +18,12 @@ export interface ModuleInUse {
   lastReady?: DeepReadonly<Module> | undefined;
   /** Kernel versions of the nodes that carry the desired Module's version label with the desired version. */
   kernels: Iterable<string>;
+  /** Kernel versions of all other nodes that the resource wants. */
+  idleKernels?: Iterable<string>;
 }
+
+/** What makes KMM reload modules. */
+type KmmReloads = Pick<Kmm, "reloadsForPodFields" | "kernelInImageNames">;
 
 /** What to apply now, and what waits. */
 export interface HeldBack {
@@ -33,20 +39,27 @@ export interface HeldBack {
  * an unchanged version; KMM 1.1 also when anything else in its loader pods changes. Such a change is left out here and
  * reported; it goes out node by node once spec.onload.version changes. Fields that a person has put into the live
  * Module's container count as changes too, because leaving them out again would reload as well.
+ *
+ * Nodes of other kernels get theirs all the same: they would get one of the two modules otherwise, if only the other one is
+ * in use somewhere. If there are none, the Module stays as it is: KMM 1.1 takes every change of a Module as an occasion to
+ * unload what belongs to nodes that are not Ready.
  */
-export function holdBack(desired: Module, inUse: ModuleInUse, kmm: Pick<Kmm, "reloadsForPodFields">): HeldBack {
-  const kernels = [...new Set(inUse.kernels)];
+export function holdBack(desired: Module, inUse: ModuleInUse, kmm: KmmReloads): HeldBack {
+  const kernels = [...new Set(inUse.kernels)].toSorted();
   const version = desired.spec.moduleLoader.container.version;
   const before = [inUse.live, inUse.lastReady].find((module) => isOfVersion(module, version));
   if (!before || kernels.length === 0) return { apply: desired, heldBack: [] };
 
   const was = before.spec.moduleLoader.container;
-  const want = desired.spec.moduleLoader.container;
-  const heldBack = containerChanges(was, want, kernels);
+  const fields = fieldChanges(was, desired.spec.moduleLoader.container);
+  const changed = kernels.filter((kernel) => !sameMapping(before, desired, kernel, kmm));
   const podFields = kmm.reloadsForPodFields ? podChanges(before, desired) : [];
   const apply = structuredClone(desired);
-  if (heldBack.length > 0) apply.spec.moduleLoader.container = structuredClone(was) as ModuleLoaderContainer;
+  const isAwaited = [...(inUse.idleKernels ?? [])].some((kernel) => !isServedAlike(before, desired, kernel, kmm));
+  const { kernelMappings } = isAwaited || changed.length === 0 ? apply.spec.moduleLoader.container : was;
+  if (fields.length > 0) apply.spec.moduleLoader.container = structuredClone(was) as ModuleLoaderContainer;
   else keepInTreeForm(apply.spec.moduleLoader.container, was);
+  apply.spec.moduleLoader.container.kernelMappings = keptFor(isAwaited ? changed : [], before, kernelMappings);
   if (podFields.length > 0) {
     const { serviceAccountName } = before.spec.moduleLoader;
     const { imageRepoSecret } = before.spec;
@@ -55,7 +68,7 @@ export function holdBack(desired: Module, inUse: ModuleInUse, kmm: Pick<Kmm, "re
     if (serviceAccountName !== undefined) apply.spec.moduleLoader.serviceAccountName = serviceAccountName;
     if (imageRepoSecret !== undefined) apply.spec.imageRepoSecret = { ...imageRepoSecret };
   }
-  return { apply, heldBack: [...heldBack, ...podFields] };
+  return { apply, heldBack: [...fields, ...mappingChanges(changed, before, desired, kmm), ...podFields] };
 }
 
 /** Keeps the way in which the in-tree module is named: a newer KMM understands both, but not both at once. */
@@ -65,14 +78,27 @@ function keepInTreeForm(container: ModuleLoaderContainer, was: DeepReadonly<Modu
   delete container.inTreeModulesToRemove;
 }
 
-function containerChanges(
-  was: DeepReadonly<ModuleLoaderContainer>,
-  want: DeepReadonly<ModuleLoaderContainer>,
-  kernels: string[],
-): string[] {
+/** Mappings by which some kernels get what they had, and all others what is desired. */
+function keptFor(
+  changed: readonly string[],
+  before: DeepReadonly<Module>,
+  desired: DeepReadonly<KernelMapping[]>,
+): KernelMapping[] {
+  const kept: KernelMapping[] = [];
+  for (const kernel of changed) {
+    const { mapping } = chooseMapping(before, kernel);
+    // KMM may have evaluated what we cannot: then nothing is to change.
+    if (!mapping) return structuredClone(before.spec.moduleLoader.container.kernelMappings) as KernelMapping[];
+    const { regexp: _, build: __, ...rest } = structuredClone(mapping) as KernelMapping;
+    kept.push({ ...rest, literal: kernelName(kernel) });
+  }
+  return [...kept, ...(structuredClone(desired) as KernelMapping[])];
+}
+
+function fieldChanges(was: DeepReadonly<ModuleLoaderContainer>, want: DeepReadonly<ModuleLoaderContainer>): string[] {
   const changes: string[] = [];
-  const { kernelMappings: mappingsWere, ...restWas } = plain(was);
-  const { kernelMappings: mappingsWanted, ...restWanted } = plain(want);
+  const { kernelMappings: _, ...restWas } = plain(was);
+  const { kernelMappings: __, ...restWanted } = plain(want);
   for (const field of new Set([...Object.keys(restWas), ...Object.keys(restWanted)])) {
     if (isDeepStrictEqual(restWas[field], restWanted[field])) continue;
     changes.push(
@@ -81,39 +107,56 @@ function containerChanges(
         : `${field} of the Module (${text(restWas[field])} to ${text(restWanted[field])})`,
     );
   }
-  if (!isDeepStrictEqual(mappingsWere, mappingsWanted)) {
-    const kernel = kernels.find((kernel) => !sameMapping(was.kernelMappings, want.kernelMappings, kernel));
-    if (kernel !== undefined) {
-      const image = (mappings: readonly DeepReadonly<KernelMapping>[]): string =>
-        kernelMappingFor(mappings, kernel)?.containerImage ?? "none";
-      const [before, after] = [image(was.kernelMappings), image(want.kernelMappings)];
-      const images = before === after ? "" : `: ${before} to ${after}`;
-      changes.push(`spec.onload.kernelMappings (kernel ${kernel}${images})`);
-    }
-  }
   return changes;
+}
+
+function mappingChanges(
+  [kernel]: readonly string[],
+  before: DeepReadonly<Module>,
+  desired: DeepReadonly<Module>,
+  kmm: KmmReloads,
+): string[] {
+  if (kernel === undefined) return [];
+  const [was, want] = [before, desired].map((module) => imageFor(module, kernel, kmm) ?? "none");
+  const images = was === want ? "" : `: ${was} to ${want}`;
+  return [`spec.onload.kernelMappings (kernel ${kernel}${images})`];
 }
 
 /** Whether a kernel gets the same image in the same way from both lists. A node that gains a mapping reloads nothing. */
 function sameMapping(
-  was: readonly DeepReadonly<KernelMapping>[],
-  want: readonly DeepReadonly<KernelMapping>[],
+  before: DeepReadonly<Module>,
+  desired: DeepReadonly<Module>,
   kernel: string,
+  kmm: KmmReloads,
 ): boolean {
-  const before = chooseKernelMapping(was, kernel);
-  const after = chooseKernelMapping(want, kernel);
+  const was = chooseMapping(before, kernel);
+  const want = chooseMapping(desired, kernel);
   // KMM may be able to evaluate what we cannot, and choose any mapping: every change counts.
-  if (before.problem !== undefined || after.problem !== undefined) return false;
-  if (!before.mapping) return true;
-  return after.mapping !== undefined && isDeepStrictEqual(loads(before.mapping), loads(after.mapping));
+  if (was.problem !== undefined || want.problem !== undefined) return false;
+  return !was.mapping || isServedAlike(before, desired, kernel, kmm);
 }
 
-/** What of a mapping decides how a module is loaded: not which other kernels it is for, nor how its image is built. */
+/** Whether nodes of a kernel get the same from both Modules, or nothing. */
+function isServedAlike(
+  before: DeepReadonly<Module>,
+  desired: DeepReadonly<Module>,
+  kernel: string,
+  kmm: KmmReloads,
+): boolean {
+  const [was, want] = [before, desired].map((module) => mappingFor(module, kernel));
+  if (!was || !want) return was === want;
+  // An image may be named in two ways: with KMM's variables, and as a node was loaded from it.
+  const [imageWas, imageWanted] = [before, desired].map((module) => imageFor(module, kernel, kmm));
+  return imageWas === imageWanted && isDeepStrictEqual(loads(was), loads(want));
+}
+
+/** What else of a mapping decides how a module is loaded: not which other kernels it is for, nor how its image is built. */
 function loads(mapping: DeepReadonly<KernelMapping>): object {
   const rest = plain(mapping);
   delete rest["regexp"];
   delete rest["literal"];
   delete rest["build"];
+  delete rest["containerImage"];
   return rest;
 }
 

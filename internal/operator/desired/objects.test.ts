@@ -250,6 +250,7 @@ describe("what is in use", () => {
     expect(modulesInUse([other, loadedByLabel(), loadedByLabel()], "v2")).toEqual({
       loaded: [{ kernel: "6.1.0", onload: true, sfc: false }],
       others: { onload: ["5.0"], sfc: [] },
+      kernels: ["5.0", "6.1.0"],
       plugin: true,
       selectors,
     });
@@ -259,6 +260,7 @@ describe("what is in use", () => {
     expect(modulesInUse([loadedByLabel({ want: undefined })], "v2")).toEqual({
       loaded,
       others: { onload: [], sfc: [] },
+      kernels: [],
       plugin: true,
       selectors,
     });

@@ -38,6 +38,8 @@ export interface ModulesInUse {
   loaded: readonly LoadedNode[];
   /** Kernels of nodes that have, or may have, another version of a module loaded, in order. */
   others: Record<"onload" | "sfc", readonly string[]>;
+  /** Kernels of all nodes that are to have the wanted version, in order. */
+  kernels: readonly string[];
   /** Whether any node has, or is to have, the device plugin. */
   plugin: boolean;
   /** What selected the nodes. */
@@ -112,6 +114,7 @@ export function modulesInUse(
   return {
     loaded,
     others: { onload: otherKernels(nodes, version, "onload"), sfc: otherKernels(nodes, version, "sfc") },
+    kernels: [...new Set(nodes.filter(({ want }) => want === version).map(({ kernel }) => kernel))].toSorted(),
     plugin: nodes.some(({ labels }) => labels.plugin !== undefined),
     selectors: { onload: selectorsOn(nodes, version, "onload"), sfc: selectorsOn(nodes, version, "sfc") },
   };
@@ -164,7 +167,7 @@ export function desiredObjects(
   onload: DeepReadonly<Onload>,
   kmm: Kmm,
   live: LiveObjects,
-  { loaded, others, plugin, selectors }: ModulesInUse,
+  { loaded, others, kernels: all, plugin, selectors }: ModulesInUse,
   image: string | undefined,
 ): DesiredObjects {
   const withSfc = keepSfc(onload, loaded);
@@ -174,7 +177,8 @@ export function desiredObjects(
     module.spec.selector = kmm.selectorFor(module, { live: live[each], ...selectors[each] });
     const kernels = loaded.filter((node) => node[each]).map(({ kernel }) => kernel);
     const images = loaded.map((node) => ({ kernel: node.kernel, image: node[`${each}Image`] }));
-    const byFields = holdBack(module, { live: live[each], lastReady: last?.[each], kernels }, kmm);
+    const idleKernels = all.filter((kernel) => !kernels.includes(kernel));
+    const byFields = holdBack(module, { live: live[each], lastReady: last?.[each], kernels, idleKernels }, kmm);
     const { apply, heldBack } = holdBackImages(byFields, live[each], images, kmm);
     return { apply: withoutKept(apply, kernels), heldBack };
   };
