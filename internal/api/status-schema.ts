@@ -77,6 +77,10 @@ export const onloadStatus = z
       description:
         "The selector that holds: spec.selector, or the one before while a change of it is held back because it would let go of too many nodes that serve.",
     }),
+    selectorHeldBack: z.record(z.string(), z.string()).optional().meta({
+      description:
+        "The spec.selector that was held back. It stays so until it is confirmed, or lets go of no more nodes than may be out, whatever serves there by now.",
+    }),
     conditions: z
       .array(condition)
       .optional()

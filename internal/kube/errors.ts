@@ -104,6 +104,11 @@ export function isExpired(error: unknown): error is ApiError {
   return hasStatus(error, 504) && error.causes.some((cause) => cause.reason === "ResourceVersionTooLarge");
 }
 
+/** Whether the API server has refused a request, so that nothing was changed. After any other error it may have been. */
+export function isRefused(error: unknown): boolean {
+  return error instanceof ApiError && error.status >= 400 && error.status < 500 && error.status !== 408;
+}
+
 /** Whether the API server is away, as it may be for a while. */
 export function isOutage(error: unknown): boolean {
   return error instanceof ConnectionError || (error instanceof ApiError && error.status >= 500);

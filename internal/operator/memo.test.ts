@@ -42,6 +42,7 @@ class Cluster {
   readonly refusals = new Map<string, string>();
   readonly failureLogs = { logs: new Map<string, string>(), revision: 0 };
   podRefusals: PodRefusals = {};
+  unanswered: readonly string[] = [];
   onload: Onload;
   now = START;
   #version = 0;
@@ -155,9 +156,9 @@ class Cluster {
   }
 
   plan(memo: PlanMemo): unknown {
-    const { stores: caches, refusals, podRefusals, failureLogs, holders } = this;
+    const { stores: caches, refusals, podRefusals, unanswered, failureLogs, holders } = this;
     const pods = { holders: (node: string) => holders.get(node) };
-    const collected = { pods, refusals, podRefusals, failureLogs };
+    const collected = { pods, refusals, podRefusals, unanswered, failureLogs };
     const environment = { ownNode: "n1", pluginImage: "plugin:1", ownImage: undefined, forceEverywhere: false };
     const { plan, desired, policy, effective } = planFor(
       { caches, collected, environment },
@@ -233,6 +234,9 @@ const action: fc.Arbitrary<(cluster: Cluster) => void> = fc.oneof(
     .map((refusals) => (each: Cluster) => {
       each.podRefusals = refusals;
     }),
+  fc.constantFrom([], ["n1"], ["n1", "n2"]).map((nodes) => (cluster: Cluster) => {
+    cluster.unanswered = nodes;
+  }),
   fc.constantFrom("modprobe: FATAL", "no space left").map((text) => ({ failureLogs }: Cluster) => {
     failureLogs.logs.set("kmmPods-n1", text);
     failureLogs.revision++;

@@ -115,6 +115,116 @@ const FOUND: [what: string, history: History][] = [
     },
   ],
   ...([1, 2] as const).map((kmm): [string, History] => [
+    `nor when an upgrade has evicted the pods of one node after the other (KMM ${kmm})`,
+    {
+      setup: { kmm, sfc: kmm === 1, kernels: [MODERN, MODERN, MODERN, MODERN, MODERN], resources: 1 },
+      begin: "installed",
+      commands: [
+        { do: "selector", resource: 0, to: "nowhere" },
+        { do: "reboot", node: 4, kernel: MODERN },
+        { do: "kernels", resource: 0, regexp: "^5\\.", version: "v3" },
+      ],
+      deleteAtEnd: false,
+    },
+  ]),
+  [
+    "nor when a failed upgrade has, and is rolled back",
+    {
+      setup: { kmm: 1, sfc: true, kernels: [MODERN, MODERN, MODERN, MODERN, MODERN], resources: 1 },
+      begin: "installed",
+      commands: [
+        { do: "bad", version: "v2", to: true },
+        { do: "onFailure", resource: 0, to: "Rollback" },
+        { do: "lose", node: 4 },
+        { do: "selector", resource: 0, to: "nowhere" },
+        { do: "sfc", resource: 0, to: false, version: "v2" },
+      ],
+      deleteAtEnd: false,
+    },
+  ],
+  [
+    "an image that is kept for one kernel does not keep other kernels from theirs",
+    {
+      setup: { kmm: 1, sfc: false, kernels: [MODERN, "5.14.0-427.18.1.el9_4.x86_64"], resources: 1 },
+      begin: "installed",
+      commands: [
+        { do: "version", resource: 0, to: "v3" },
+        { do: "lose", node: 0 },
+        { do: "reconcile", resource: 0, behind: [], holders: false, faults: [{ call: 2, kind: "before" }] },
+        { do: "actAll", rounds: 1 },
+        { do: "kernels", resource: 0, regexp: "^5\\.", version: "v1" },
+        { do: "reconcile", resource: 0, behind: [], holders: false, faults: [] },
+        { do: "kernels", resource: 0, regexp: "^4\\.", version: "v3" },
+      ],
+      deleteAtEnd: false,
+    },
+  ],
+  [
+    "nor from their sfc",
+    {
+      setup: { kmm: 2, sfc: true, kernels: [MODERN, "6.1.0+"], resources: 1 },
+      begin: "bare",
+      commands: [
+        { do: "reconcile", resource: 0, behind: [], holders: false, faults: [] },
+        { do: "actAll", rounds: 1 },
+        { do: "kernels", resource: 0, regexp: "^5\\.", version: "v2" },
+        { do: "actAll", rounds: 1 },
+        { do: "reconcile", resource: 0, behind: [], holders: false, faults: [{ call: 0, kind: "before" }] },
+        { do: "kernels", resource: 0, regexp: "^4\\.", version: "v1" },
+      ],
+      deleteAtEnd: false,
+    },
+  ],
+  [
+    "a node whose PATCH may have been made holds the slot while the cache is behind",
+    {
+      setup: { kmm: 1, sfc: false, kernels: [MODERN, MODERN, MODERN], resources: 1 },
+      begin: "installed",
+      commands: [
+        { do: "kernels", resource: 0, regexp: "^5\\.", version: "v2" },
+        { do: "lose", node: 2 },
+        { do: "reconcile", resource: 0, behind: [], holders: false, faults: [] },
+        { do: "pool", node: 1 },
+        { do: "actAll", rounds: 2 },
+        { do: "reconcile", resource: 0, behind: [], holders: false, faults: [{ call: 0, kind: "after" }] },
+        { do: "reconcile", resource: 0, behind: ["nodes"], holders: false, faults: [{ call: 0, kind: "delay" }] },
+      ],
+      deleteAtEnd: false,
+    },
+  ],
+  ...([1, 2] as const).map((kmm): [string, History] => [
+    `nodes of a kernel for which nothing is held back get both modules (KMM ${kmm})`,
+    {
+      setup: { kmm, sfc: true, kernels: [MODERN, "6.1.0+"], resources: 1 },
+      begin: "bare",
+      commands: [
+        { do: "kernels", resource: 0, regexp: "^5\\.", version: "v1" },
+        { do: "reconcile", resource: 0, behind: [], holders: false, faults: [] },
+        { do: "image", resource: 0, revision: 2 },
+        { do: "actAll", rounds: kmm === 1 ? 0 : 2 },
+      ],
+      deleteAtEnd: false,
+    },
+  ]),
+  ...([1, 2] as const).map((kmm): [string, History] => [
+    `labels that all nodes lose while an upgrade has one of them out are a mistake (KMM ${kmm})`,
+    {
+      setup: { kmm, sfc: kmm === 1, kernels: [MODERN, MODERN], resources: 1 },
+      begin: "installed",
+      commands: [
+        { do: "version", resource: 0, to: "v2" },
+        { do: "reconcile", resource: 0, behind: [], holders: false, faults: [] },
+        { do: "reconcile", resource: 0, behind: [], holders: true, faults: [] },
+        { do: "actAll", rounds: 2 },
+        { do: "reconcile", resource: 0, behind: [], holders: true, faults: [] },
+        { do: "pool", node: 0 },
+        { do: "pool", node: 1 },
+        { do: "quiet" },
+      ],
+      deleteAtEnd: false,
+    },
+  ]),
+  ...([1, 2] as const).map((kmm): [string, History] => [
     `a version that has no image for the kernel of nodes which serve leaves them as they are (KMM ${kmm})`,
     {
       setup: { kmm, sfc: true, kernels: [MODERN, MODERN, "6.1.0+"], resources: 1 },

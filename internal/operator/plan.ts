@@ -134,6 +134,7 @@ export function planFor(deps: PlanDeps, onload: DeepReadonly<Onload>, now: numbe
     pluginImageKnown: !kmm.installed || desired?.daemonSet !== undefined,
     kmmSkipsCordoned: kmm.skipsCordonedNodes,
     clockSetAt: deps.clockSetAt,
+    unanswered: deps.collected.unanswered,
   });
   const plan = memo.plan.get(
     `${memo.nodes.revision} ${JSON.stringify(policy)}`,

@@ -32,6 +32,11 @@ export const OPERATOR_MUTANTS: Mutant[] = [
       "if (isTerminating(pod)) continue;",
     ],
   }),
+  ...mutantsOf(`${OPERATOR}/act/unanswered-patches.ts`, [`${OPERATOR}/act/unanswered-patches.test.ts`, MODEL], {
+    "a PATCH that was not answered is taken for refused": ["if (isRefused(error)) this", "this"],
+    "a PATCH that was refused may have been made": ["if (isRefused(error)) this.#versions.delete(node);", ""],
+    "a PATCH may have been made for ever": ["this.#versions.delete(name);\n    }", "}"],
+  }),
   ...mutantsOf(`${OPERATOR}/act/patch-guard.ts`, [`${OPERATOR}/act/patch-guard.test.ts`, NODES], {
     "the same PATCH is sent as often as passes come": [
       "now - sent.at >= SAME_PATCH_MS) return",
@@ -235,6 +240,27 @@ export const OPERATOR_MUTANTS: Mutant[] = [
       'return holders.length < maxUnavailable ? start(node) : "NoFreeSlot";',
       'return holders.length <= maxUnavailable ? start(node) : "NoFreeSlot";',
     ],
+    "labels that are lost during an upgrade are no mistake": [
+      "losing + interrupted.length > maxUnavailable",
+      "losing > maxUnavailable",
+    ],
+    "a node that an upgrade has out goes before it is known who else would lose pods": [
+      "const isUndecided = unknown > 0 &&",
+      "const isUndecided = unknown < 0 &&",
+    ],
+    "a node that is let go already counts as one that an upgrade has out": ["&& !stepRecord.letGo &&", "&&"],
+    "a node whose PATCH may have been made holds no slot": [
+      "isUnanswered(node) || (node.facts.want === undefined",
+      "(node.facts.want === undefined",
+    ],
+    "a node whose PATCH may have been made waits for a slot": [
+      "if (isUnanswered(node)) return again(node);\n    if (isAvailable(node))",
+      "if (isAvailable(node))",
+    ],
+    "a node whose PATCH may have been made starts beside one that is out": [
+      "holders.filter((each) => each !== node).length < maxUnavailable",
+      "maxUnavailable > 0",
+    ],
     "a percentage is rounded up": [
       "Math.floor((Number(percent[1]) * total) / 100)",
       "Math.ceil((Number(percent[1]) * total) / 100)",
@@ -242,8 +268,12 @@ export const OPERATOR_MUTANTS: Mutant[] = [
   }),
   ...mutantsOf(`${OPERATOR}/rollout/selector-change.ts`, [`${OPERATOR}/rollout/selector-change.test.ts`, MODEL], {
     "any selector holds at once": ["if (counted.length > maxUnavailable) {", "if (counted.length > 1e9) {"],
-    "a selector comes to hold while an upgrade has nodes out": ["[...serving, ...nodes.filter(isBetween)]", "serving"],
-    "a selector holds without a look for pods": ["selector: isLookedAt ? next : holding", "selector: next"],
+    "a selector comes to hold while an upgrade has nodes out": ["[...whole, ...nodes.filter(isBetween)]", "[...whole]"],
+    "a selector holds without a look for pods": ["return isLookedAt ? {", "return next ? {"],
+    "what was held back comes to hold when its pods have left": [
+      "counted = countedNodes(nodes, letGo, serving, isHeldBack)",
+      "counted = countedNodes(nodes, letGo, serving, false)",
+    ],
     "no confirmation is needed": ["if (isConfirmed(onload, next)) return", "if (next) return"],
   }),
   ...mutantsOf(`${OPERATOR}/rollout/confirmation.ts`, [`${OPERATOR}/rollout/selector-change.test.ts`], {

@@ -10,6 +10,7 @@ import { NODES, PODS, refOf } from "../../kube/resource.ts";
 import type { ReconcilerCaches } from "../cache/caches.ts";
 import { evictHolders, type Evictor } from "./evict.ts";
 import type { PatchGuard } from "./patch-guard.ts";
+import type { UnansweredPatches } from "./unanswered-patches.ts";
 import type { NodePods } from "../cache/node-pods.ts";
 import { isPluginOf, isTerminating } from "../cache/pods.ts";
 import { isDue, nodePatch, takesStep, type NodePatch } from "../rollout/patch.ts";
@@ -28,6 +29,7 @@ export interface Actor extends Evictor {
   /** Nodes whose pods are known on behalf of this resource; kept up to date here. */
   inspected: Set<string>;
   patches: PatchGuard;
+  unanswered: UnansweredPatches;
 }
 
 /** The nodes of a plan as they were when it was made, by name. */
@@ -156,7 +158,7 @@ async function takeStep(
  * @throws what it is refused with, or was when it was just sent
  */
 async function patchNode(
-  { client, caches, kmm, attempt, patches, monotonic }: Actor,
+  { client, caches, kmm, attempt, patches, unanswered, monotonic }: Actor,
   plan: NodePlan,
   key: OnloadKey,
   patch: NodePatch,
@@ -172,7 +174,8 @@ async function patchNode(
   patches.sends(name, what, version, monotonic());
   let answer: Node;
   try {
-    answer = await client.mergePatch<Node>(NODES, { name }, patch, options);
+    const send = (): Promise<Node> => client.mergePatch<Node>(NODES, { name }, patch, options);
+    answer = await unanswered.follow(name, options.resourceVersion ?? "", send);
   } catch (error) {
     patches.refused(name, what, error);
     throw error;

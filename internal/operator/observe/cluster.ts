@@ -91,6 +91,8 @@ export interface CollectedState {
   refusals: ReadonlyMap<string, string>;
   /** Why the API server refuses pods of the resource. */
   podRefusals: PodRefusals;
+  /** Nodes of which it is not known whether the last PATCH was made; see UnansweredPatches. */
+  unanswered: readonly string[];
   failureLogs: {
     /** The end of the logs of failed pods, by their uid. */
     readonly logs: ReadonlyMap<string, string>;

@@ -18,6 +18,7 @@ const STATUS_FIELDS = Object.keys({
   problems: true,
   rollback: true,
   selector: true,
+  selectorHeldBack: true,
   stalledSince: true,
   version: true,
 } satisfies Record<keyof OnloadStatus, true>);

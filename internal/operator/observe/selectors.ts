@@ -11,6 +11,8 @@ export interface Selectors {
   holding: NodeSelector;
   /** spec.selector, if it is another and does not hold yet. */
   next: NodeSelector | undefined;
+  /** Whether `next` has been held back before; see status.selectorHeldBack. */
+  isHeldBack: boolean;
 }
 
 /**
@@ -23,10 +25,11 @@ export function selectorsOf({
   status,
 }: DeepReadonly<{ spec?: unknown; status?: unknown }>): Selectors | undefined {
   const { selector: wanted } = (spec ?? {}) as { selector?: unknown };
-  const { selector: held } = (status ?? {}) as { selector?: unknown };
+  const { selector: held, selectorHeldBack } = (status ?? {}) as { selector?: unknown; selectorHeldBack?: unknown };
   if (!isSelector(wanted)) return undefined;
-  if (!isSelector(held) || isDeepStrictEqual(held, wanted)) return { holding: wanted, next: undefined };
-  return { holding: held, next: wanted };
+  if (!isSelector(held) || isDeepStrictEqual(held, wanted))
+    return { holding: wanted, next: undefined, isHeldBack: false };
+  return { holding: held, next: wanted, isHeldBack: isDeepStrictEqual(selectorHeldBack, wanted) };
 }
 
 /** The CRD refuses any other selector, but an older CRD or none may have let one pass: it would select every node. */

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { attemptOf, formatStepRecord, parseStepRecord } from "./step-record.ts";
 
-const FLAGS = ["cordoned", "retried"];
+const FLAGS = ["cordoned", "retried", "letGo"];
 const since = Date.UTC(2026, 0, 1, 12);
 
 describe("step records", () => {

@@ -16,6 +16,8 @@ export interface StepRecord {
   cordoned?: true;
   /** The step had failed in an attempt before, and is tried again since then without being taken anew. */
   retried?: true;
+  /** The node was wanted no more when the step was taken. */
+  letGo?: true;
 }
 
 /** The node annotation that holds the step record. */
@@ -54,10 +56,13 @@ export function isPresentAttempt(recorded: string, { attempt, formerAttempt }: A
   return recorded === attempt || recorded === formerAttempt;
 }
 
+/** In the order in which they are written. */
+const FLAGS = ["cordoned", "retried", "letGo"] as const;
+
 /** The annotation's value for a step record. */
-export function formatStepRecord({ step, since, attempt, cordoned, retried }: StepRecord): string {
-  const flags = `${cordoned ? " cordoned" : ""}${retried ? " retried" : ""}`;
-  return `${step} ${new Date(since).toISOString()} ${attempt}${flags}`;
+export function formatStepRecord({ step, since, attempt, ...flags }: StepRecord): string {
+  const set = FLAGS.filter((flag) => flags[flag]).map((flag) => ` ${flag}`);
+  return `${step} ${new Date(since).toISOString()} ${attempt}${set.join("")}`;
 }
 
 /** Longer than any attempt of ours. Earlier versions put the retry annotation's own text here. */
@@ -65,10 +70,10 @@ const MAX_ATTEMPT_CHARACTERS = 64;
 
 /** The step record in an annotation's value; undefined if there is none or a person has garbled it. */
 export function parseStepRecord(value: string | undefined): StepRecord | undefined {
-  const match = /^(\S{1,64}) (\S{1,64}) (.+?)( cordoned)?( retried)?$/s.exec(value ?? "");
+  const match = /^(\S{1,64}) (\S{1,64}) (.+?)( cordoned)?( retried)?( letGo)?$/s.exec(value ?? "");
   const since = Date.parse(match?.[2] ?? "");
   if (!match || Number.isNaN(since)) return undefined;
   const attempt = match[3]!.slice(0, MAX_ATTEMPT_CHARACTERS);
-  const flags = { ...(match[4] ? { cordoned: true as const } : {}), ...(match[5] ? { retried: true as const } : {}) };
+  const flags = Object.fromEntries(FLAGS.filter((_, i) => match[4 + i]).map((flag) => [flag, true as const]));
   return { step: match[1]!, since, attempt, ...flags };
 }

@@ -142,7 +142,7 @@ async function stepNodes(
   { onload, raw, deleting }: Gathered,
   { planned: { kmm, policy }, seen, now }: Decision,
   plan: RolloutPlan,
-  { evictions, inspected, patches }: ResourceSession,
+  { evictions, inspected, patches, unanswered }: ResourceSession,
   signal: AbortSignal,
 ): Promise<StepResults> {
   // Without KMM no step would come to an end; only cleaning up needs none of it.
@@ -157,6 +157,7 @@ async function stepNodes(
     pods,
     inspected,
     patches,
+    unanswered,
     evictions,
     onEviction,
     now,

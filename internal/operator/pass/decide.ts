@@ -34,7 +34,13 @@ export function decide(deps: PassDeps, gathered: Gathered, session: ResourceSess
   const { caches, pods, environment, monotonic } = deps;
   const { onload, deleting, invalid, account } = gathered;
   const { evictions, failureLogs, refusedPods } = session;
-  const collected = { pods, refusals: evictions.refusals, podRefusals: refusedPods.refusals, failureLogs };
+  const collected = {
+    pods,
+    refusals: evictions.refusals,
+    podRefusals: refusedPods.refusals,
+    unanswered: session.unanswered.nodes(caches.nodes.store),
+    failureLogs,
+  };
   const began = monotonic();
   const now = deps.now();
   const clockSetAt = session.clock.look(now, began);

@@ -31,7 +31,7 @@ export interface Reported {
 export async function report(
   deps: PassDeps,
   { key, raw, onload }: Gathered,
-  { planned, rollback: begun, problems: found, selector: { selector }, now }: Decision,
+  { planned, rollback: begun, problems: found, selector: { selector, selectorHeldBack }, now }: Decision,
   results: PassResults,
   session: ResourceSession,
   signal: AbortSignal,
@@ -44,6 +44,7 @@ export async function report(
     onload,
     version: begun?.toVersion ?? planned.effective.spec.onload.version,
     selector,
+    selectorHeldBack,
     plan,
     problems,
     rollback: begun ?? standingRollback(onload),

@@ -1,6 +1,7 @@
 import { EvictionLog } from "../act/evict.ts";
 import type { AppliedObjects } from "../act/objects.ts";
 import { PatchGuard } from "../act/patch-guard.ts";
+import { UnansweredPatches } from "../act/unanswered-patches.ts";
 import { Memo } from "../memo.ts";
 import { ClockWatch } from "./clock-watch.ts";
 import { Persistence } from "./persistence.ts";
@@ -23,6 +24,7 @@ export class ResourceSession {
   readonly applied: AppliedObjects = new Map();
   readonly evictions = new EvictionLog();
   readonly patches = new PatchGuard();
+  readonly unanswered = new UnansweredPatches();
   readonly failureLogs = new FailureLogs();
   readonly refusedPods = new RefusedPods();
   /** Nodes whose pods are known on behalf of this resource. */

@@ -34,6 +34,7 @@ export interface StatusInput {
   version: string;
   /** The selector that holds from now on. */
   selector: DeepReadonly<OnloadStatus["selector"]>;
+  selectorHeldBack?: DeepReadonly<OnloadStatus["selectorHeldBack"]>;
   plan: RolloutPlan;
   problems: readonly ResourceProblem[];
   rollback: DeepReadonly<OnloadStatus["rollback"]>;
@@ -46,7 +47,7 @@ export interface StatusInput {
 
 /** The whole status. */
 export function statusOf(input: StatusInput): OnloadStatus {
-  const { onload, version, selector, plan, problems, rollback, lastReady, protection, now } = input;
+  const { onload, version, selector, selectorHeldBack, plan, problems, rollback, lastReady, protection, now } = input;
   const generation = onload.metadata.generation ?? 0;
   const nodes = countNodes(plan);
   const situation = situationOf(onload, version, rollback, problems);
@@ -57,6 +58,7 @@ export function statusOf(input: StatusInput): OnloadStatus {
     observedGeneration: generation,
     version,
     ...(selector ? { selector: { ...selector } } : {}),
+    ...(selectorHeldBack ? { selectorHeldBack: { ...selectorHeldBack } } : {}),
     conditions,
     headline: headlineOf(conditions),
     nodes,

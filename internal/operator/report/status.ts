@@ -92,6 +92,7 @@ function isUrgent(old: DeepReadonly<OnloadStatus> | undefined, status: OnloadSta
     old.observedGeneration !== status.observedGeneration ||
     !isDeepStrictEqual(summary(old.conditions), summary(status.conditions)) ||
     !isDeepStrictEqual(old.selector, status.selector) ||
+    !isDeepStrictEqual(old.selectorHeldBack, status.selectorHeldBack) ||
     !isDeepStrictEqual(old.rollback, status.rollback) ||
     !isDeepStrictEqual(old.lastReady, status.lastReady)
   );

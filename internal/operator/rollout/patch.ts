@@ -63,8 +63,17 @@ function stepNote(plan: NodePlan, key: OnloadKey, attempt: string, now: number):
   const name = takes ? step : (facts.stepRecord?.step ?? rowOf(state).step);
   const cordoned = !takes && renewal?.cordoned ? ({ cordoned: true } as const) : {};
   const retried = !takes && renewal?.retried ? ({ retried: true } as const) : {};
+  const isLetGo = facts.want === undefined && (takes || facts.stepRecord?.letGo);
+  const letGo = isLetGo ? ({ letGo: true } as const) : {};
   return {
-    [stepRecordAnnotation(key)]: formatStepRecord({ step: name, since: now, attempt, ...cordoned, ...retried }),
+    [stepRecordAnnotation(key)]: formatStepRecord({
+      step: name,
+      since: now,
+      attempt,
+      ...cordoned,
+      ...retried,
+      ...letGo,
+    }),
   };
 }
 

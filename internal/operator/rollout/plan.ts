@@ -30,6 +30,8 @@ export interface Policy extends Attempt {
   maxUnavailable: number;
   /** See SlotPolicy. */
   letsGo: boolean;
+  /** See SlotPolicy. */
+  unanswered: readonly string[];
   paused: boolean;
   limits: Limits;
   /** Whether the DaemonSet controller has seen the DaemonSet's present template. */

@@ -12,7 +12,10 @@ import { isWhole } from "./state-of.ts";
 export function policyFor(
   onload: DeepReadonly<Onload>,
   facts: readonly NodeFacts[],
-  around: Pick<Policy, "attempt" | "templateSeen" | "pluginImageKnown" | "kmmSkipsCordoned" | "clockSetAt">,
+  around: Pick<
+    Policy,
+    "attempt" | "templateSeen" | "pluginImageKnown" | "kmmSkipsCordoned" | "clockSetAt" | "unanswered"
+  >,
 ): Policy {
   const { maxUnavailable, paused, drain, stepTimeoutSeconds } = onload.spec.upgrade;
   // Nodes that are let go count until they have gone: a percentage is one of the nodes that there were.

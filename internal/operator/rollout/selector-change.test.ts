@@ -43,13 +43,19 @@ function advised(resource: Resource): Record<string, string> {
 }
 
 test("nodes that have lost their labels are let go once the advised annotation is set", () => {
-  const { attempt, templateSeen, pluginImageKnown, kmmSkipsCordoned, clockSetAt } = policy;
+  const { attempt, templateSeen, pluginImageKnown, kmmSkipsCordoned, clockSetAt, unanswered } = policy;
   const lost = ["n1", "n2"].map((name) => whole("v1", { name, want: undefined, holders: [holder()] }));
   const letsGo = (annotations: Record<string, string>, deletionTimestamp?: string): boolean => {
     const { metadata } = changed({ annotations });
     const raw = { metadata: { ...metadata, ...(deletionTimestamp ? { deletionTimestamp } : {}) }, spec: onloadSpec };
-    return policyFor(raw as never, lost, { attempt, templateSeen, pluginImageKnown, kmmSkipsCordoned, clockSetAt })
-      .letsGo;
+    return policyFor(raw as never, lost, {
+      attempt,
+      templateSeen,
+      pluginImageKnown,
+      kmmSkipsCordoned,
+      clockSetAt,
+      unanswered,
+    }).letsGo;
   };
   const plan = planRollout(lost, { ...policy, letsGo: false }, NOW);
   expect(plan.nodes.map(({ step, gate }) => [step, gate])).toEqual([
@@ -70,7 +76,7 @@ test("a change that lets go of too many nodes holds once the advised annotation 
   const selector = { pool: "tarde", zone: "b" };
   const annotations = advised({ selector });
   expect(decide({ selector }).selector).toEqual(HELD);
-  expect(decide({ selector, annotations })).toEqual({ selector, heldBack: undefined });
+  expect(decide({ selector, annotations })).toEqual({ selector, selectorHeldBack: undefined, heldBack: undefined });
   expect(decide({ selector: { zone: "b", pool: "tarde" }, annotations }).heldBack).toBeUndefined();
 });
 
@@ -80,7 +86,7 @@ test("nodes that an upgrade has out for the moment count, so that a mistake does
   const held = (facts: NodeFacts[], maxUnavailable: number): string | undefined =>
     selectorChange(changed({}), planRollout(facts, policy, NOW).nodes, maxUnavailable, true).heldBack;
   expect(held([serving, upgrading], 1)).toStartWith(
-    "spec.selector lets go of 2 nodes that serve pods or are on their way to that (n1, n2), and",
+    "spec.selector lets go of 2 nodes that serve pods or are to serve them again (n1, n2), and",
   );
   expect(held([serving, { ...upgrading, mapped: false }], 1)).toBeDefined();
   expect(held([serving, { ...upgrading, letGo: false }], 1)).toBeUndefined();
@@ -89,6 +95,37 @@ test("nodes that an upgrade has out for the moment count, so that a mistake does
   expect(held([serving, upgrading], 2)).toBeUndefined();
   // While a pool is installed for the first time, nobody loses anything.
   expect(held([upgrading, { ...upgrading, name: "n3" }], 1)).toBeUndefined();
+});
+
+test("what was held back stays so when its pods have left, until it lets go of few nodes or another change is made", () => {
+  const idle = ["n1", "n2"].map((name) => whole("v1", { name, letGo: true, holders: [] }));
+  const upgrading = bare({ name: "n2", letGo: true, stepRecord: stepRecord() });
+  const after = (facts: NodeFacts[], selectorHeldBack?: Record<string, string>) => {
+    const resource = changed({});
+    const status = { ...resource.status, ...(selectorHeldBack ? { selectorHeldBack } : {}) };
+    return selectorChange({ ...resource, status }, planRollout(facts, policy, NOW).nodes, 1, true);
+  };
+  const TYPO = { pool: "tarde" };
+  expect(after(idle)).toEqual({ selector: TYPO, selectorHeldBack: undefined, heldBack: undefined });
+  const held = after(idle, TYPO);
+  expect(held).toMatchObject({ selector: HELD, selectorHeldBack: TYPO });
+  expect(held.heldBack).toStartWith(
+    "spec.selector lets go of 2 nodes that serve pods or are to serve them again (n1, n2)",
+  );
+  expect(after([idle[0]!, upgrading], TYPO).selector).toEqual(HELD);
+  // Nodes that have got the new labels too are not let go.
+  expect(after([{ ...idle[0]!, letGo: false }, idle[1]!], TYPO).selector).toEqual(TYPO);
+  expect(after(idle, { pool: "another" }).selector).toEqual(TYPO);
+});
+
+test("while nothing is known, what was held back stays so", () => {
+  const resource = changed({});
+  const status = { ...resource.status, selectorHeldBack: resource.spec.selector };
+  expect(selectorChange({ ...resource, status }, [], 1, false)).toEqual({
+    selector: HELD,
+    selectorHeldBack: resource.spec.selector,
+    heldBack: undefined,
+  });
 });
 
 describe("a confirmation counts for one change of one resource only", () => {

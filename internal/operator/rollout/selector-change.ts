@@ -14,6 +14,8 @@ import { isWhole } from "./state-of.ts";
 export interface SelectorChange {
   /** status.selector from now on; undefined if the resource has no selector. */
   selector: NodeSelector | undefined;
+  /** status.selectorHeldBack from now on. */
+  selectorHeldBack: NodeSelector | undefined;
   /** Why nodes are not let go, and what to do, as a sentence without its end. */
   heldBack: string | undefined;
 }
@@ -35,27 +37,50 @@ export function selectorChange(
   isKnown: boolean,
 ): SelectorChange {
   const selectors = selectorsOf(onload);
-  if (!selectors || !isKnown) return { selector: selectors?.holding, heldBack: undefined };
-  const { holding, next } = selectors;
+  if (!selectors) return { selector: undefined, selectorHeldBack: undefined, heldBack: undefined };
+  const { holding, next, isHeldBack } = selectors;
+  const stays: SelectorChange = {
+    selector: holding,
+    selectorHeldBack: isHeldBack ? next : undefined,
+    heldBack: undefined,
+  };
+  if (!isKnown) return stays;
   const why = (what: string, serving: readonly NodePlan[], remedy: string): string =>
     `${what} (${firstFew(serving, 3, ({ facts }) => facts.name)}), and spec.upgrade.maxUnavailable allows ` +
     `${maxUnavailable} at once; ${remedy}, or confirm it: ${confirmCommand(onload, next ?? holding)}`;
   const lost = nodes.filter(({ gate }) => gate === "NotConfirmed");
-  const lostText = `${lost.length} nodes that serve pods have lost the labels of spec.selector`;
+  const toServe = " or are to serve them again";
+  const interrupted = lost.every(({ facts }) => isWhole(facts)) ? "" : toServe;
+  const lostText = `${lost.length} nodes that serve pods${interrupted} have lost the labels of spec.selector`;
   const heldBack = lost.length > 0 ? why(lostText, lost, "label them again") : undefined;
-  if (!next) return { selector: holding, heldBack };
-  if (isConfirmed(onload, next)) return { selector: next, heldBack: undefined };
+  if (!next) return { ...stays, heldBack };
+  const holds: SelectorChange = { selector: next, selectorHeldBack: undefined, heldBack: undefined };
+  if (isConfirmed(onload, next)) return holds;
   const letGo = nodes.filter(({ facts }) => facts.letGo && isWhole(facts));
   const serving = letGo.filter(({ facts: { holders } }) => holders && holders.length > 0);
-  // Nodes that are out for the moment count: a change that is held back does not come to hold because of an upgrade.
-  const counted = serving.length > 0 ? [...serving, ...nodes.filter(isBetween)] : [];
+  const counted = countedNodes(nodes, letGo, serving, isHeldBack);
   if (counted.length > maxUnavailable) {
-    const others = counted.length > serving.length ? " or are on their way to that" : "";
+    const others = counted.length > serving.length ? toServe : "";
     const what = `spec.selector lets go of ${counted.length} nodes that serve pods${others}`;
-    return { selector: holding, heldBack: why(what, counted, "correct it") };
+    return { selector: holding, selectorHeldBack: next, heldBack: why(what, counted, "correct it") };
   }
   const isLookedAt = letGo.every(({ facts: { holders } }) => holders !== undefined);
-  return { selector: isLookedAt ? next : holding, heldBack };
+  return isLookedAt ? { ...holds, heldBack } : { ...stays, heldBack };
+}
+
+/**
+ * Nodes that count against maxUnavailable. Those that are out for the moment count too. And a change that was held back does
+ * not come to hold because pods have left meanwhile: an upgrade evicts them from one node after the other, and they may be
+ * long in coming back. Then every node counts that it lets go.
+ */
+function countedNodes(
+  nodes: readonly NodePlan[],
+  letGo: readonly NodePlan[],
+  serving: readonly NodePlan[],
+  isHeldBack: boolean,
+): NodePlan[] {
+  const whole = isHeldBack ? letGo : serving;
+  return isHeldBack || serving.length > 0 ? [...whole, ...nodes.filter(isBetween)] : [];
 }
 
 /** Whether a node that is let go was begun with and does not serve, whatever it waits for. */

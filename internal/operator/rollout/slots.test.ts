@@ -27,6 +27,12 @@ const leaving = (name: string, holders: NodeFacts["holders"], changes: Partial<N
   return bare({ name, want: undefined, labels: { ...none, onload: "v1" }, stepRecord: step, holders, ...changes });
 };
 
+/** An upgrade had unloaded its module when it lost its labels. */
+const interrupted = (name: string, changes: Partial<NodeFacts> = {}): NodeFacts => {
+  const step = stepRecord("UnlabelOnload");
+  return bare({ name, want: undefined, stepRecord: step, holders: [], ...changes });
+};
+
 test.each([
   [1, 10, 1],
   [3, 10, 3],
@@ -37,6 +43,19 @@ test.each([
   ["50%", 0, 1],
 ] as const)("maxUnavailable %p of %p nodes is %p", (value, total, count) => {
   expect(resolveMaxUnavailable(value, total)).toBe(count);
+});
+
+test("a node that an upgrade has out is kept where it is while a person has to confirm that labels were lost", () => {
+  const step = (nodes: NodeFacts[], letsGo: boolean) => {
+    const [first] = planRollout(nodes, { ...policy, letsGo }, NOW).nodes;
+    return [first!.step, first!.gate];
+  };
+  const serving = letGo("n2", [POD]);
+  expect(step([interrupted("n1"), serving], true)).toEqual(["ClearMark", undefined]);
+  expect(step([interrupted("n1"), serving], false)).toEqual(["None", "NotConfirmed"]);
+  // It is looked at, until it is known whether the others lose anything.
+  expect(step([interrupted("n1"), letGo("n2", undefined)], false)).toEqual(["Inspect", undefined]);
+  expect(step([interrupted("n1", { ready: false }), serving], false)).toEqual(["ClearMark", undefined]);
 });
 
 describe("slots", () => {
@@ -61,6 +80,40 @@ describe("slots", () => {
       [letGo("n1", [POD]), letGo("n2", [POD]), letGo("n3", [])],
       { letsGo: false },
       ["n3"],
+    ],
+    "one that an upgrade has out counts too": [[interrupted("n1"), letGo("n2", [POD])], { letsGo: false }, []],
+    "one that an upgrade has out, while it is not known whether pods would lose anything": [
+      [interrupted("n1"), letGo("n2", undefined)],
+      { letsGo: false },
+      [],
+    ],
+    "one that was let go before does not count": [
+      [interrupted("n1", { stepRecord: { ...stepRecord("UnlabelOnload"), letGo: true } }), letGo("n2", [POD])],
+      { letsGo: false },
+      ["n2"],
+    ],
+    "nodes that an upgrade has out, and nobody loses anything": [
+      [interrupted("n1"), interrupted("n2"), letGo("n3", [])],
+      { letsGo: false },
+      ["n3"],
+    ],
+    "a node whose last PATCH was not answered holds the slot, and gets it again": [
+      [old("n1"), old("n2")],
+      { unanswered: ["n2"] },
+      ["n2"],
+    ],
+    "such a node that is let go": [[old("n1"), letGo("n2", [POD])], { unanswered: ["n2"] }, ["n2"]],
+    "such a node that is let go, and one that serves nobody": [
+      [letGo("n1", [POD]), letGo("n2", [POD]), letGo("n3", [])],
+      { unanswered: ["n2"] },
+      ["n2", "n3"],
+    ],
+    "such a node, and one that is out": [[old("n1", { cordoned: true }), old("n2")], { unanswered: ["n2"] }, []],
+    "such a node while the resource is paused": [[old("n1"), old("n2")], { unanswered: ["n2"], paused: true }, []],
+    "two slots, and one such node": [
+      [old("n1"), old("n2"), old("n3"), old("n4")],
+      { unanswered: ["n3"], maxUnavailable: 2 },
+      ["n1", "n3"],
     ],
     "as many as may be out": [
       [letGo("n1", [POD]), letGo("n2", [POD]), letGo("n3", [POD], { ready: false })],

@@ -7,6 +7,7 @@ import { firstFew } from "../../cli/first-few.ts";
 import type { NodeFacts } from "../assess/facts.ts";
 import type { Problem } from "./failure.ts";
 import { gateOf, type Gate, type GatePolicy } from "./gates.ts";
+import { isWhole } from "./state-of.ts";
 import { rowOf, willBeEmptied, type NodeState } from "./states.ts";
 
 /** How many nodes may be out, and whether any may start. */
@@ -15,6 +16,8 @@ export interface SlotPolicy extends GatePolicy {
   maxUnavailable: number;
   /** Whether even more nodes than that may be let go, one after the other. */
   letsGo: boolean;
+  /** Nodes of which it is not known whether the last PATCH was made. They count as out. */
+  unanswered: readonly string[];
 }
 
 /** A node with what has been derived of it so far. */
@@ -28,7 +31,7 @@ export interface Assessed {
 export type Grant = "Start" | "Inspect" | Gate;
 
 export interface Slots {
-  /** For every node that is whole but not as wanted, what it may do. */
+  /** For every node that is whole but not as wanted, what it may do; and for each that is kept between two steps. */
   grants: Map<string, Grant>;
   /** Nodes that hold a slot, those that start now included. */
   holders: Assessed[];
@@ -89,13 +92,32 @@ function losesPods({ facts, state }: Assessed): boolean {
   return state === "Unwanted" && facts.ready && facts.holders !== undefined && facts.holders.length > 0;
 }
 
+/** Whether it is not known yet if pods would. */
+function mayLosePods({ facts, state }: Assessed): boolean {
+  return state === "Unwanted" && facts.ready && facts.holders === undefined;
+}
+
+/**
+ * Whether a node was out for an upgrade when it lost its labels. One that was let go since is not: its step record says so.
+ */
+function isInterrupted({ facts }: Assessed): boolean {
+  const { want, ready, stepRecord } = facts;
+  return want === undefined && ready && stepRecord !== undefined && !stepRecord.letGo && !isWhole(facts);
+}
+
 /** Gives the slots to nodes. */
 export function grantSlots(nodes: readonly Assessed[], policy: SlotPolicy): Slots {
   const { maxUnavailable } = policy;
-  const out = nodes.filter((node) => (node.facts.want === undefined ? isBeingEmptied(node) : isOut(node)));
+  const unanswered = new Set(policy.unanswered);
+  const isUnanswered = ({ facts }: Assessed): boolean => unanswered.has(facts.name);
+  const out = nodes.filter(
+    (node) => isUnanswered(node) || (node.facts.want === undefined ? isBeingEmptied(node) : isOut(node)),
+  );
   const holders = [...out];
   // Labels that many nodes lose at once are a mistake, of a person or of what labels nodes by their hardware.
-  const isMistaken = !policy.letsGo && nodes.filter(losesPods).length > maxUnavailable;
+  const losing = nodes.filter(losesPods).length;
+  const interrupted = nodes.filter(isInterrupted);
+  const isMistaken = !policy.letsGo && losing > 0 && losing + interrupted.length > maxUnavailable;
   let looks = MAX_INSPECTIONS;
   // Nodes that are out and wait for a slot themselves do not keep one another from it.
   let busy = out.filter(isBusy).length;
@@ -105,10 +127,15 @@ export function grantSlots(nodes: readonly Assessed[], policy: SlotPolicy): Slot
     if (isAvailable(node)) holders.push(node);
     return "Start";
   };
+  /** It holds a slot already, and may not be out yet. */
+  const again = (node: Assessed): Grant => {
+    return holders.filter((each) => each !== node).length < maxUnavailable ? "Start" : "NoFreeSlot";
+  };
   const grant = (node: Assessed): Grant => {
     if (node.state === "Unwanted") return letGo(node);
     const gate = gateOf(node, policy);
     if (gate) return gate;
+    if (isUnanswered(node)) return again(node);
     if (isAvailable(node)) return holders.length < maxUnavailable ? start(node) : "NoFreeSlot";
     return withoutSlot(node) ?? (busy < maxUnavailable ? start(node) : "NoFreeSlot");
   };
@@ -119,11 +146,16 @@ export function grantSlots(nodes: readonly Assessed[], policy: SlotPolicy): Slot
     if (facts.holders.length === 0) return "Start";
     if (!facts.ready) return "NodeNotReady";
     if (isMistaken) return "NotConfirmed";
+    if (isUnanswered(node)) return again(node);
     if (holders.length >= maxUnavailable) return "NoFreeSlot";
     // Its pods run as long as it is Ready, even if it is cordoned or its plugin is gone.
     holders.push(node);
     return "Start";
   };
+  const unknown = policy.letsGo ? 0 : nodes.filter(mayLosePods).length;
+  const isUndecided = unknown > 0 && losing + unknown + interrupted.length > maxUnavailable;
+  if (isMistaken || isUndecided)
+    for (const { facts } of interrupted) grants.set(facts.name, isMistaken ? "NotConfirmed" : "Inspect");
   for (const node of startOrder(nodes)) grants.set(node.facts.name, grant(node));
   return { grants, holders };
 }

@@ -105,6 +105,7 @@ export function whole(version: Version, changes: Partial<NodeFacts> = {}): NodeF
 export const policy: Policy = {
   maxUnavailable: 1,
   letsGo: true,
+  unanswered: [],
   paused: false,
   limits: { step: 600_000, drain: 300_000, force: false },
   attempt: "1",

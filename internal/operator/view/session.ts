@@ -278,6 +278,7 @@ export class Session {
       pods: this.pods,
       refusals: new Map<string, string>(),
       podRefusals: this.#refusedPodsOf(onload).refusals,
+      unanswered: [],
       failureLogs: this.#failureLogs,
     };
     const environment = { ownNode: this.#ownNode, pluginImage, ownImage: undefined, forceEverywhere: false };

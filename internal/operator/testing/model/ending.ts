@@ -89,6 +89,7 @@ function judgeStatus(cluster: Cluster, onload: OnloadObject): string[] {
   });
   found.push(...judgeHeldSelector(cluster, onload, status), ...judgeLost(cluster, onload, status));
   if (onload.metadata.deletionTimestamp !== undefined) return [...found, ...judgeLeaving(cluster, onload, status)];
+  found.push(...judgeUnwanted(cluster, onload, status, wanted));
   const lacking = missing.filter(({ what }) => what !== OLD_TEMPLATE);
   if (ready?.status === "True" && (lacking.length > 0 || wanted.length === 0)) {
     found.push(
@@ -131,12 +132,12 @@ function judgeHeldSelector(cluster: Cluster, onload: OnloadObject, status: Statu
   if (isDeepStrictEqual(status.selector, onload.spec.selector) || onload.metadata.deletionTimestamp !== undefined)
     return [];
   const letGo = wantedBy(cluster, onload).filter(
-    ({ metadata: { labels = {} } }) =>
-      !matches(onload.spec.selector, labels) && ownLabels(keyFrom(onload)).some((label) => label in labels),
+    (node) => !matches(onload.spec.selector, node.metadata.labels ?? {}) && hasOwn(node, keyFrom(onload)),
   );
   // One that has failed on its way to serve again counts.
   const serving = letGo.filter(({ metadata }) => world.holdersOn(metadata.name).length > 0).length;
-  if (serving === 0 || letGo.length < 2)
+  const isHeldBack = world.heldBack.get(onload.metadata.uid!) === JSON.stringify(onload.spec.selector);
+  if ((serving === 0 && !isHeldBack) || letGo.length < 2)
     return [`${name}: spec.selector lets go of ${serving} nodes that serve, and does not hold`];
   const degraded = conditionOf(status, "Degraded");
   const says = degraded?.status === "True" && degraded.message.includes(CONFIRM);
@@ -158,6 +159,19 @@ function judgeLost(cluster: Cluster, onload: OnloadObject, status: Status): stri
   const degraded = conditionOf(status, "Degraded");
   const says = degraded?.status === "True" && degraded.message.includes(CONFIRM);
   return says ? [] : [`${keyText(key)}: ${lost.length} nodes are not let go, and nothing says how to confirm it`];
+}
+
+/** Nodes that a resource does not want and has not let go of either: the status says that something is wrong. */
+function judgeUnwanted(cluster: Cluster, onload: OnloadObject, status: Status, wanted: readonly Node[]): string[] {
+  const key = keyFrom(onload);
+  const kept = cluster.world.api
+    .list("nodes")
+    .filter((node) => hasOwn(node, key) && !wanted.includes(node) && isNodeReady(node));
+  // Those that a person holds may hold all slots.
+  const isWish = wanted.some((node) => !isNodeReady(node) || node.spec?.unschedulable === true);
+  if (kept.length === 0 || isWish || conditionOf(status, "Degraded")?.status === "True") return [];
+  const names = kept.map(({ metadata }) => metadata.name).join(", ");
+  return [`${keyText(key)} does not let go of ${names} for ever, and nothing says why`];
 }
 
 function judgeLeaving(cluster: Cluster, onload: OnloadObject, status: Status): string[] {

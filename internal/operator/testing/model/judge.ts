@@ -36,11 +36,21 @@ function isConfirmed({ confirmed }: World, onload: DeepReadonly<OnloadObject>): 
   return onload.metadata.annotations?.[CONFIRM] !== undefined && confirmed.has(changeOf(onload));
 }
 
+/** A node that the operator took down. */
+interface TakenDown {
+  /** When, in milliseconds since the epoch. */
+  at: number;
+  /** Whether it was wanted no more then, or has been let go since. */
+  isLetGo: boolean;
+  /** Whether pods there held the resource. */
+  hadPods: boolean;
+}
+
 export class Judge {
   readonly #world: World;
   readonly #halts: Halts;
-  /** Nodes that served when the operator took them down, with the time, by resource; until they serve again. */
-  readonly #takenDown = new Map<string, Map<string, number>>();
+  /** Nodes that served when the operator took them down, by resource; until they serve again. */
+  readonly #takenDown = new Map<string, Map<string, TakenDown>>();
   /** spec.onload and the retry annotation at the beginning of each rollback, by resource and `since`. */
   readonly #rollbacks = new Map<string, string>();
 
@@ -81,6 +91,7 @@ export class Judge {
       this.#noteRollback(old as unknown as OnloadObject, current as unknown as OnloadObject, call.pass.seen);
       this.#halts.note(old as unknown as OnloadObject, current as unknown as OnloadObject);
       this.#judgeSelector(key, old as unknown as OnloadObject, current as unknown as OnloadObject, call.pass.seen);
+      this.#noteHeldBack(current as unknown as OnloadObject, call.pass.seen);
     }
   }
 
@@ -102,6 +113,7 @@ export class Judge {
     const onload = resourceIn(seen, key);
     if (!node || !onload) return;
     this.#judgeVersions(key, name, labels, onload);
+    if (Object.keys(labels).length > 0) this.#judgeInterrupted(key, name, onload, seen);
     if (labels[pluginLabel(key)] === null) this.#judgeStart(key, name, onload, seen);
     for (const driver of ["onload", "sfc"] as const) {
       if (takesOff(node.metadata.labels ?? {}, labels, key, driver)) this.#judgeUnload(key, name, driver);
@@ -173,6 +185,15 @@ export class Judge {
     }
   }
 
+  /** A node that has lost its labels while an upgrade had it out is let go as one that serves. */
+  #judgeInterrupted(key: Key, name: string, onload: DeepReadonly<OnloadObject>, seen: Seen): void {
+    const taken = this.#takenDown.get(keyText(key))?.get(name);
+    const node = seen.nodes.find(({ metadata }) => metadata.name === name);
+    if (!node || taken?.isLetGo !== false || keeps(onload, seen.onloads, node)) return;
+    this.#judgeLost(key, onload, seen);
+    taken.isLetGo = true;
+  }
+
   #judgeLost(key: Key, onload: DeepReadonly<OnloadObject>, seen: Seen): void {
     if (onload.metadata.deletionTimestamp !== undefined || isConfirmed(this.#world, onload)) return;
     const lost = seen.nodes.filter(
@@ -185,8 +206,16 @@ export class Judge {
     );
     const whole = seen.nodes.filter((node) => isWhole(node, key) || keeps(onload, seen.onloads, node));
     const most = mayBeOut(onload.spec.upgrade.maxUnavailable, whole.length);
-    if (lost.length > most)
-      this.#violate(key, `${lost.length} nodes have lost their labels, ${most} may be out, and nobody confirmed it`);
+    const interrupted = seen.nodes.filter(
+      (node) =>
+        this.#takenDown.get(keyText(key))?.get(node.metadata.name)?.isLetGo === false &&
+        !isWhole(node, key) &&
+        isNodeReady(node) &&
+        !keeps(onload, seen.onloads, node),
+    );
+    const all = lost.length + interrupted.length;
+    if (lost.length > 0 && all > most)
+      this.#violate(key, `${all} nodes have lost their labels, ${most} may be out, and nobody confirmed it`);
   }
 
   /** Another selector holds only if it lets go of few nodes that serve pods, or if a person has confirmed it. */
@@ -206,20 +235,40 @@ export class Judge {
     const serving = pods.filter((each) => each && each.length > 0).length;
     const most = mayBeOut(onload.spec.upgrade.maxUnavailable, poolOf(key, onload, seen.onloads, seen.nodes).length);
     if (pods.includes(undefined)) this.#violate(key, "a selector holds, and nobody has looked for pods on all nodes");
-    // Those that the operator itself has taken down for the moment are to serve again.
-    const down = [...this.#down(key).keys()].filter((name) => {
+    // Those from which the operator itself has taken pods for the moment are to serve again.
+    const down = [...this.#down(key)].flatMap(([name, { hadPods }]) => {
       const node = seen.nodes.find(({ metadata }) => metadata.name === name);
-      return node && keeps(onload, seen.onloads, node) && !matches(after, node.metadata.labels ?? {});
+      const isLetGo = node && keeps(onload, seen.onloads, node) && !matches(after, node.metadata.labels ?? {});
+      return isLetGo && hadPods ? [name] : [];
     });
-    const total = new Set([...down, ...letGo.filter((_, i) => pods[i]?.length).map(({ metadata }) => metadata.name)])
-      .size;
-    if (serving > 0 && total > most)
+    const isHeldBack = this.#world.heldBack.get(onload.metadata.uid!) === JSON.stringify(after);
+    const counted = letGo.filter((_, i) => isHeldBack || pods[i]?.length).map(({ metadata }) => metadata.name);
+    const total = new Set([...down, ...counted]).size;
+    if ((isHeldBack || serving > 0) && total > most)
       this.#violate(key, `a selector lets go of ${total} nodes that serve or are to again, and ${most} may be out`);
+  }
+
+  /** What a status says to be held back is so until a person confirms it, whatever serves there later. */
+  #noteHeldBack({ metadata: of, status }: OnloadObject, { onloads }: Seen): void {
+    const degraded = status?.conditions?.find(({ type }) => type === "Degraded");
+    for (const { metadata, spec } of onloads.filter((each) => each.metadata.uid === of.uid)) {
+      const { generation, uid } = metadata;
+      if (status?.observedGeneration !== generation || uid === undefined) continue;
+      const selector = JSON.stringify(spec.selector);
+      if (degraded?.status === "True" && degraded.message.includes("spec.selector lets go of"))
+        this.#world.heldBack.set(uid, selector);
+      else if (this.#world.heldBack.get(uid) !== selector) this.#world.heldBack.delete(uid);
+    }
   }
 
   #judgeLimit(key: Key, name: string, onload: DeepReadonly<OnloadObject>, seen: Seen): void {
     const down = this.#down(key);
-    down.set(name, this.#world.api.now);
+    const node = seen.nodes.find(({ metadata }) => metadata.name === name);
+    down.set(name, {
+      at: this.#world.api.now,
+      isLetGo: !node || !keeps(onload, seen.onloads, node),
+      hadPods: this.#world.holdersOn(name).length > 0,
+    });
     const now = onloadsOf(this.#world.api);
     const wantedNow = this.#world.api.list("nodes").filter((node) => keeps(onload, now, node));
     const wantedSeen = seen.nodes.filter((node) => keeps(onload, seen.onloads, node));
@@ -245,8 +294,8 @@ export class Judge {
   }
 
   /** Nodes that the operator took down, that do not serve yet, and that it has not let go of. */
-  #down(key: Key): Map<string, number> {
-    const down = this.#takenDown.get(keyText(key)) ?? new Map<string, number>();
+  #down(key: Key): Map<string, TakenDown> {
+    const down = this.#takenDown.get(keyText(key)) ?? new Map<string, TakenDown>();
     this.#takenDown.set(keyText(key), down);
     for (const name of down.keys())
       if (serves(this.#world, name, key) || !this.#isTouched(name, key)) down.delete(name);
@@ -301,7 +350,7 @@ export class Judge {
 
   #judgeForce(key: Key, name: string, call: Call, pod: Pod): void {
     const drain = resourceIn(call.pass.seen, key)?.spec.upgrade.drain;
-    const since = this.#takenDown.get(keyText(key))?.get(name);
+    const since = this.#takenDown.get(keyText(key))?.get(name)?.at;
     const early = since !== undefined && this.#world.api.now < since + (drain?.timeoutSeconds ?? 0) * 1000;
     if (!drain?.force || early) this.#violate(key, `${call.key} on ${pod.spec?.nodeName} is deleted by force`);
     if (!call.pass.seen.consents)

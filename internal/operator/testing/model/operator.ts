@@ -132,7 +132,7 @@ export class Operator {
     const raw = onload as unknown as RawOnload;
     const now = this.#api.now - this.behindMs;
     const [refusals, failureLogs] = [new Map<string, string>(), new FailureLogs()];
-    const collected = { pods: this.#pods, refusals, podRefusals: {}, failureLogs };
+    const collected = { pods: this.#pods, refusals, podRefusals: {}, unanswered: [], failureLogs };
     const deps = { caches: this.#caches.forOperator, collected, environment: ENVIRONMENT };
     const read = withDefaults(raw as never);
     const planned = planFor(deps, read, now, new PlanMemo());

@@ -56,6 +56,8 @@ export class World {
   readonly lostToKmm = new Set<string>();
   /** Changes of selectors that a person has confirmed; see changeOf. */
   readonly confirmed = new Set<string>();
+  /** The selector of which a resource's status has said last that it is held back, as JSON, by the resource's UID. */
+  readonly heldBack = new Map<string, string>();
 
   /** By Module: where the operator knew it to be loaded when it changed it last. */
   readonly knownLoaded = new Map<string, Set<string>>();
