@@ -6,6 +6,7 @@ import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { join } from "node:path";
 import { onloadSpec, OperatorCluster, PATIENCE_MS } from "../internal/operator/testing/operator-cluster.ts";
 import { serviceAccountUser } from "../internal/testcluster/index.ts";
+import { builtExecutable } from "../internal/testcluster/lib/built.ts";
 import { run, type CommandResult } from "../internal/testcluster/lib/command.ts";
 import { poll } from "../internal/testcluster/lib/poll.ts";
 
@@ -20,9 +21,9 @@ beforeAll(async () => {
 });
 afterAll(() => cluster[Symbol.asyncDispose]());
 
-function onloadctl(...args: string[]): Promise<CommandResult> {
+async function onloadctl(...args: string[]): Promise<CommandResult> {
   const env = { KUBECONFIG: cluster.plane.kubeconfigPath, NO_COLOR: "1" };
-  return run([process.execPath, join(import.meta.dirname, "onloadctl.ts"), ...args], { env, allowFailure: true });
+  return run([await builtExecutable(), ...args], { env, allowFailure: true });
 }
 
 test("is found out from the cluster: everything applies, what is not enforced is said, and uninstall leaves nothing", async () => {

@@ -1,7 +1,8 @@
 /**
  * Runs everything that tests the project, in order: the checks (format, lint, types), the build, unit tests, tests on a
  * real control plane (*.cluster.test.ts), with the machine's own container engines and kernel beside them
- * (*.host.test.ts, as root on Linux), and on real nodes, two at a time (*.node.test.ts, as root on Linux).
+ * (*.host.test.ts, as root on Linux), and then on real nodes (*.node.test.ts, as root on Linux). Of these three, two run
+ * at a time.
  * The last line says how many passed and failed; the exit code is 0 only if none failed and none was left out.
  */
 import { Glob } from "bun";
@@ -49,8 +50,6 @@ const wanted: readonly Kind[] = asked.length > 0 ? asked : patterns.length > 0 ?
 
 const stop = interruption();
 const results = mkdtempSync(join(tmpdir(), "onloadctl-test-"));
-/** Nodes whose tests run side by side. */
-const NODES_AT_ONCE = 2;
 let runs = 0;
 const total = { passed: 0, failed: 0, leftOut: [] as string[] };
 try {
@@ -64,12 +63,17 @@ try {
     await build();
     await runFiles("unit", files.unit);
   }
-  // The tests on a control plane mostly wait, and those of the host mostly build: they run side by side.
+  // The tests on a control plane mostly wait, and those of the host mostly build: they run side by side. Whichever ends
+  // first goes on with the nodes' tests.
+  const node = wanted.includes("node") ? nodeTests(files.node) : [];
+  const lane = async (first: Promise<void> | undefined): Promise<void> => {
+    await first;
+    for (let next = node.shift(); next !== undefined; next = node.shift()) await next();
+  };
   await allEnded([
-    ...(wanted.includes("cluster") && files.cluster.length > 0 ? [runCluster(files.cluster)] : []),
-    ...(wanted.includes("host") && files.host.length > 0 ? [runHost(files.host)] : []),
+    lane(wanted.includes("cluster") && files.cluster.length > 0 ? runCluster(files.cluster) : undefined),
+    lane(wanted.includes("host") && files.host.length > 0 ? runHost(files.host) : undefined),
   ]);
-  if (wanted.includes("node") && files.node.length > 0) await runNode(files.node);
 } catch (error) {
   total.failed += 1;
   console.error(stop.signal.aborted ? "Interrupted" : (error as Error).message);
@@ -126,23 +130,26 @@ async function runHost(files: readonly string[]): Promise<void> {
   await runFiles("host", files, { isBesideOthers: true });
 }
 
-async function runNode(files: readonly string[]): Promise<void> {
-  const reason = whyNoNode();
+/** The tests on real nodes, a file each, the longest first: each starts a node of its own, and mostly waits. */
+function nodeTests(files: readonly string[]): (() => Promise<void>)[] {
+  const reason = files.length === 0 ? undefined : whyNoNode();
   if (reason !== undefined) {
     total.leftOut.push(`${files.length} test files on a real node: ${reason}`);
-    return;
+    return [];
   }
+  let prepared: Promise<void> | undefined;
+  return files
+    .toSorted((a, b) => statSync(b).size - statSync(a).size)
+    .map((file) => async () => {
+      await (prepared ??= prepareNodes());
+      await runFiles("node", [file], { isBesideOthers: files.length > 1 });
+    });
+}
+
+async function prepareNodes(): Promise<void> {
   await build();
   progress("Getting the programs of the node");
   for (const name of ["kubelet", "kube-proxy", "crictl", "multus", "pause", "kmm-manager"] as const) await tool(name);
-  // Each file starts a node of its own, and waits for it most of the time.
-  const left = files.toSorted((a, b) => statSync(b).size - statSync(a).size);
-  const lane = async (): Promise<void> => {
-    for (let file = left.shift(); file !== undefined; file = left.shift()) {
-      await runFiles("node", [file], { isBesideOthers: files.length > 1 });
-    }
-  };
-  await allEnded(Array.from({ length: NODES_AT_ONCE }, lane));
 }
 
 /** Waits until all have ended, so that what they started is stopped, and then fails as the first of them did. */

@@ -8,6 +8,7 @@ import { createServer, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { sharedControlPlane, type Cluster, type ClusterUser } from "../testcluster/index.ts";
+import { builtExecutable } from "../testcluster/lib/built.ts";
 import { run, type CommandResult } from "../testcluster/lib/command.ts";
 import { RunState } from "../testcluster/lib/run-state.ts";
 import { createNetwork } from "../testcluster/node/network.ts";
@@ -15,7 +16,6 @@ import type { Examined } from "./doctor.ts";
 
 setDefaultTimeout(120_000);
 
-const ENTRY = join(import.meta.dirname, "../../cmd/onloadctl.ts");
 const CRD = join(import.meta.dirname, "../manifests/crd/onload.amd.com_onloads.yaml");
 const ROLES = join(import.meta.dirname, "../manifests/rbac/user-roles.yaml");
 const id = `doctor-${process.pid}`;
@@ -113,8 +113,8 @@ async function makePod(
   return metadata.uid;
 }
 
-function onloadctl(args: readonly string[], kubeconfig = cluster.kubeconfigPath): Promise<CommandResult> {
-  return run([process.execPath, ENTRY, ...args], {
+async function onloadctl(args: readonly string[], kubeconfig = cluster.kubeconfigPath): Promise<CommandResult> {
+  return run([await builtExecutable(), ...args], {
     env: { KUBECONFIG: kubeconfig, NO_COLOR: "1" },
     allowFailure: true,
   });
@@ -195,7 +195,7 @@ test("a viewer lacks the right to ask the plugin until the doctor's role is boun
   expect(links["node"]).toStartWith("failed: No Onload resource selects");
   expect(code).toBe(1);
   // That role is no way to the ports of other pods' namespaces.
-  const elsewhere = await run([process.execPath, ENTRY, "doctor", "node", id], {
+  const elsewhere = await run([await builtExecutable(), "doctor", "node", id], {
     env: { KUBECONFIG: trader.kubeconfigPath },
     allowFailure: true,
   });

@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parse } from "yaml";
 import { debianBase, debianBuilder, debianKernel, importDebianBase } from "../testcluster/debian-base.ts";
+import { builtExecutable } from "../testcluster/lib/built.ts";
 import { run, type CommandResult } from "../testcluster/lib/command.ts";
 import { requirePackages } from "../testcluster/lib/debian.ts";
 import { poll } from "../testcluster/lib/poll.ts";
@@ -16,7 +17,6 @@ import { freePorts } from "../testcluster/lib/ports.ts";
  */
 
 const BUILD_MS = 300_000;
-const checkout = join(import.meta.dirname, "../..");
 const tree = join(import.meta.dirname, "testdata/onload-tree");
 
 let folder: string;
@@ -95,7 +95,7 @@ async function makeStorage(name: string): Promise<Record<string, string>> {
 
 /** Runs `onloadctl build-images`. */
 async function buildImages(env: Record<string, string>, ...args: string[]): Promise<CommandResult> {
-  return await run([process.execPath, join(checkout, "cmd/onloadctl.ts"), "build-images", ...args], {
+  return await run([await builtExecutable(), "build-images", ...args], {
     env,
     allowFailure: true,
   });
@@ -507,14 +507,7 @@ describe("bad input ends in one line, exit code 1, and no name", () => {
     "two runs at once, and a run that is stopped",
     async () => {
       const path = `${registry}/twice`;
-      const command = [
-        process.execPath,
-        join(checkout, "cmd/onloadctl.ts"),
-        "build-images",
-        "module",
-        ...common(path),
-        "--no-cache",
-      ];
+      const command = [await builtExecutable(), "build-images", "module", ...common(path), "--no-cache"];
       const first = Bun.spawn(command, { env: { ...process.env, ...env }, stdout: "ignore", stderr: "pipe" });
       const reader = first.stderr.getReader();
       let text = "";

@@ -104,15 +104,13 @@ test("the pull is killed at any line and started again: no reboot is lost, and n
     node.fault("pull", 1);
     node.startKernel();
     await node.replaceService();
+    node.save();
     await node.run(PULL, IMAGE, 0);
     const commands = node.commands();
     const lines = firstOfEachLine(commands).filter((number) => commands[number - 1]!.startsWith(PULL));
     expect(lines.length).toBeGreaterThan(30);
     for (const line of lines) {
-      node.reset();
-      node.fault("pull", 1);
-      node.startKernel();
-      await node.replaceService();
+      node.restore();
       expect((await node.run(PULL, IMAGE, line)).code).toBe(137);
       expectSound(node);
       if (node.reboots().length === 0) expect((await node.pullService()).rebootAsked).toBe(true);

@@ -1,9 +1,9 @@
 /** --apply and --delete on a real API server. The CRD is a stand-in of OpenShift's MachineConfig: any spec is taken. */
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
-import { join } from "node:path";
 import { startControlPlane, type ControlPlane } from "../testcluster/index.ts";
 import { checkInputs } from "./inputs.ts";
 import { machineConfig } from "./machine-config.ts";
+import { builtExecutable } from "../testcluster/lib/built.ts";
 
 setDefaultTimeout(60_000);
 
@@ -51,9 +51,8 @@ beforeAll(async () => {
 afterAll(() => cluster[Symbol.asyncDispose]());
 
 async function run(...args: string[]): Promise<{ code: number; out: string; err: string }> {
-  const program = join(import.meta.dir, "../../cmd/onloadctl.ts");
   const child = Bun.spawn(
-    [process.execPath, program, "gen-machineconfig", `--kubeconfig=${cluster.kubeconfigPath}`, ...args],
+    [await builtExecutable(), "gen-machineconfig", `--kubeconfig=${cluster.kubeconfigPath}`, ...args],
     { stdin: "ignore", stdout: "pipe", stderr: "pipe" },
   );
   const [out, err] = await Promise.all([new Response(child.stdout).text(), new Response(child.stderr).text()]);
@@ -138,8 +137,7 @@ test("a MachineConfig of another purpose is neither overwritten nor deleted", as
 });
 
 test("the sample that stops chronyd is taken", async () => {
-  const program = join(import.meta.dir, "../../cmd/onloadctl.ts");
-  const child = Bun.spawn([process.execPath, program, "manifests", "sample", "sfptpd-openshift"], { stdout: "pipe" });
+  const child = Bun.spawn([await builtExecutable(), "manifests", "sample", "sfptpd-openshift"], { stdout: "pipe" });
   await cluster.kubectl(["apply", "-f", "-"], { input: await new Response(child.stdout).text() });
   const { spec } = await cluster.request("GET", `${COLLECTION}/99-worker-sfptpd-disable-chronyd`);
   expect(spec.config.systemd.units).toEqual([{ name: "chronyd.service", enabled: false, mask: true }]);

@@ -1,5 +1,4 @@
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
-import { join } from "node:path";
 import { parseAllDocuments } from "yaml";
 import {
   serviceAccountUser,
@@ -9,6 +8,7 @@ import {
   type AuditEvent,
   type ControlPlane,
 } from "../testcluster/index.ts";
+import { builtExecutable } from "../testcluster/lib/built.ts";
 import { checkout } from "../testcluster/lib/paths.ts";
 import { poll } from "../testcluster/lib/poll.ts";
 import { freePorts } from "../testcluster/lib/ports.ts";
@@ -79,9 +79,10 @@ afterAll(async () => {
   await plane?.[Symbol.asyncDispose]();
 });
 
-/** Starts the operator from its sources. */
-function startOperator(flags: string[] = ["--metrics-bind-address=0"]): ReturnType<ControlPlane["state"]["start"]> {
-  const command = [process.execPath, join(checkout, "cmd/onloadctl.ts"), "operator", `--kubeconfig=${kubeconfig}`];
+async function startOperator(
+  flags: string[] = ["--metrics-bind-address=0"],
+): Promise<ReturnType<ControlPlane["state"]["start"]>> {
+  const command = [await builtExecutable(), "operator", `--kubeconfig=${kubeconfig}`];
   const none = ["--health-probe-bind-address=0"];
   return plane.state.start("operator", [...command, ...none, ...flags], {
     cwd: checkout,
@@ -150,7 +151,7 @@ function requests(): AuditEvent[] {
 }
 
 test("a missing rule is noticed, told with the rule's name, and recovered from once it is there", async () => {
-  const operator = startOperator();
+  const operator = await startOperator();
   const role = "/apis/rbac.authorization.k8s.io/v1/clusterroles/onload-operator-manager-role";
   const { rules } = await plane.request<Manifest>("GET", role);
   const without = rules.map((rule) =>
@@ -167,7 +168,7 @@ test("a missing rule is noticed, told with the rule's name, and recovered from o
 
 test("metrics by TLS are for those only who may get them, as the API server says", async () => {
   const [port] = await freePorts(1);
-  const operator = startOperator([`--metrics-bind-address=127.0.0.1:${port}`, "--metrics-secure"]);
+  const operator = await startOperator([`--metrics-bind-address=127.0.0.1:${port}`, "--metrics-secure"]);
   const tokens: Record<string, string> = {};
   for (const name of ["prometheus", "nobody"]) {
     const accounts = `/api/v1/namespaces/${SYSTEM}/serviceaccounts`;
@@ -195,7 +196,7 @@ test("metrics by TLS are for those only who may get them, as the API server says
 }, 180_000);
 
 test("the operator may do what it does, and no rule is unused", async () => {
-  const operator = startOperator(["--metrics-bind-address=0", "--leader-elect"]);
+  const operator = await startOperator(["--metrics-bind-address=0", "--leader-elect"]);
   await ready("1");
 
   // The operator reads the log of a module loader that fails.
@@ -260,7 +261,7 @@ test("the operator may do what it does, and no rule is unused", async () => {
   await plane.apply(standInCrd("kmm.sigs.x-k8s.io", "v1beta1", "ModuleImagesConfig", "Namespaced"));
   await plane.apply(standInCrd("machineconfiguration.openshift.io", "v1", "MachineConfig"));
   await plane.apply(standInCrd("machineconfiguration.openshift.io", "v1", "MachineConfigPool"));
-  const second = startOperator();
+  const second = await startOperator();
   for (const resource of later) {
     await poll(() => requests().some((event) => needs(event)[0] === `${resource} watch`), {
       what: `Watch of ${resource}`,

@@ -7,6 +7,7 @@ import { afterAll, afterEach, beforeAll, expect, setDefaultTimeout, test } from 
 import { join } from "node:path";
 import { startKwok, type Kwok } from "../testcluster/index.ts";
 import { advertiseDevices } from "../testcluster/kwok-devices.ts";
+import { builtExecutable } from "../testcluster/lib/built.ts";
 import { run } from "../testcluster/lib/command.ts";
 import { poll } from "../testcluster/lib/poll.ts";
 import type { Node } from "../api/core.ts";
@@ -35,8 +36,6 @@ import { imagesOf, onloadSpec, OperatorCluster, PATIENCE_MS } from "./testing/op
 import { refusal } from "./testing/protected-cluster.ts";
 
 setDefaultTimeout(600_000);
-
-const ENTRY = join(import.meta.dirname, "../../cmd/onloadctl.ts");
 
 let cluster: OperatorCluster;
 let kmm: Kmm2Model | Kmm2Manager;
@@ -235,8 +234,7 @@ test("gives up no node for an image that KMM cannot find, and plan names it", as
   }
   const plan = await run(
     [
-      process.execPath,
-      ENTRY,
+      await builtExecutable(),
       "plan",
       "main",
       `--namespace=${namespace}`,

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { startControlPlane, startKmm, startKwok, type ControlPlane } from "../testcluster/index.ts";
+import { builtExecutable } from "../testcluster/lib/built.ts";
 import { checkout } from "../testcluster/lib/paths.ts";
 import { poll } from "../testcluster/lib/poll.ts";
 import type { Pod } from "../api/core.ts";
@@ -165,8 +166,7 @@ test("no driver is reloaded and no application evicted; the device plugin become
   plane.state.start(
     "operator",
     [
-      process.execPath,
-      join(checkout, "cmd/onloadctl.ts"),
+      await builtExecutable(),
       "operator",
       `--kubeconfig=${operator.kubeconfigPath}`,
       "--metrics-bind-address=0",

@@ -1,6 +1,7 @@
 /** Upgrades on a real node: real kubelet, containerd and KMM 1.1.0, the operator in its pod, and a pod that holds amd.com/onload. */
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import type { AuditEvent } from "../testcluster/index.ts";
+import { builtExecutable } from "../testcluster/lib/built.ts";
 import { freePorts } from "../testcluster/lib/ports.ts";
 import { poll } from "../testcluster/lib/poll.ts";
 import { RETRY_ANNOTATION } from "../api/names.ts";
@@ -246,7 +247,10 @@ test("an operator that is killed after every step takes none twice", async () =>
   const kubeconfig = await onNode.operatorKubeconfig();
   const env = { DEVICE_PLUGIN_IMG: onNode.operatorImage };
   const start = async (): Promise<OperatorProcess> =>
-    OperatorProcess.start({ kubeconfig, env }, (await freePorts(2)) as [number, number]);
+    OperatorProcess.start(
+      { kubeconfig, env, executable: await builtExecutable() },
+      (await freePorts(2)) as [number, number],
+    );
   await onNode.scaleOperator(0);
   const before = onNode.requests().length;
   let operator = await start();

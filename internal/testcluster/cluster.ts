@@ -1,5 +1,7 @@
-import { existsSync, mkdirSync, readFileSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
+import { AuditLog } from "./audit-log.ts";
+import type { AuditEvent } from "./audit-log.ts";
 import { output } from "./lib/command.ts";
 import { tool } from "./tools/index.ts";
 import { Client } from "./client.ts";
@@ -18,23 +20,6 @@ export interface ClusterUser extends KeyPair {
   readonly kubeconfigPath: string;
 }
 
-/** One request, as the audit log has it (the fields that tests read). */
-export interface AuditEvent {
-  readonly verb: string;
-  readonly requestURI: string;
-  readonly user: { readonly username: string };
-  readonly userAgent?: string;
-  readonly objectRef?: {
-    readonly resource?: string;
-    readonly subresource?: string;
-    readonly namespace?: string;
-    readonly name?: string;
-    readonly apiGroup?: string;
-  };
-  readonly responseStatus?: { readonly code: number };
-  readonly requestReceivedTimestamp: string;
-}
-
 /** A running cluster. This process started it, or another process did and passed on its folder. */
 export class Cluster {
   /** The folder with the cluster's certificates, kubeconfigs and logs. */
@@ -44,9 +29,11 @@ export class Cluster {
   readonly admin: ClusterUser;
   readonly #authority: CertificateAuthority;
   readonly #client: Client;
+  readonly #auditLog: AuditLog;
 
   constructor(folder: string, server: string) {
     this.folder = folder;
+    this.#auditLog = new AuditLog(this.auditLogPath);
     this.server = server;
     this.#authority = new CertificateAuthority(join(folder, "pki"));
     this.admin = userFiles(folder, "admin");
@@ -121,12 +108,7 @@ export class Cluster {
 
   /** Reads the audit log: the requests of one user (a service account is system:serviceaccount:NAMESPACE:NAME). */
   auditEvents(username: string): AuditEvent[] {
-    if (!existsSync(this.auditLogPath)) return [];
-    return readFileSync(this.auditLogPath, "utf8")
-      .split("\n")
-      .filter((line) => line.endsWith("}"))
-      .map((line) => JSON.parse(line) as AuditEvent)
-      .filter((event) => event.user.username === username);
+    return this.#auditLog.events(username);
   }
 
   /** Closes the connections of this process; the cluster keeps running. */

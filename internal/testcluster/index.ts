@@ -39,7 +39,8 @@
  *
  * Everything started is stopped when the process ends, however it ends.
  */
-export type { AuditEvent, ClusterUser } from "./cluster.ts";
+export type { AuditEvent } from "./audit-log.ts";
+export type { ClusterUser } from "./cluster.ts";
 export { Cluster } from "./cluster.ts";
 export { serviceAccountUser } from "./rbac.ts";
 export { RequestError } from "./client.ts";

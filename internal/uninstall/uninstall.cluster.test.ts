@@ -6,6 +6,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, setDefaultTimeout, 
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { builtExecutable } from "../testcluster/lib/built.ts";
 import { poll } from "../testcluster/lib/poll.ts";
 import { run, type CommandResult } from "../testcluster/lib/command.ts";
 import { imagesOf, onloadSpec, OperatorCluster, PATIENCE_MS } from "../operator/testing/operator-cluster.ts";
@@ -14,7 +15,6 @@ import { tool } from "../testcluster/tools/index.ts";
 
 setDefaultTimeout(600_000);
 
-const ENTRY = join(import.meta.dirname, "../../cmd/onloadctl.ts");
 const OPS = "onload-operator-system";
 const LEASE = ["-n", OPS, "lease/daabde26.amd.com"];
 
@@ -48,6 +48,12 @@ beforeEach(async () => {
   const drain = { timeoutSeconds: 600 };
   await cluster.createOnload(namespace, onloadSpec(pool, "v1", { upgrade: { drain } }));
   await cluster.ready(namespace);
+  // Its pods run on those nodes; the Deployment changes until they do.
+  const deployment = `/apis/apps/v1/namespaces/${OPS}/deployments/onload-operator-controller-manager`;
+  await poll(async () => (await cluster.plane.request("GET", deployment)).status?.readyReplicas === 1, {
+    what: "The Deployment being ready",
+    timeoutMs: PATIENCE_MS,
+  });
 });
 afterEach(async () => {
   cluster.kubelet.mayGo = () => true;
@@ -58,9 +64,9 @@ afterEach(async () => {
   for (const name of nodes) await cluster.kubelet.deleteNode(name);
 });
 
-function onloadctl(...args: string[]): Promise<CommandResult> {
+async function onloadctl(...args: string[]): Promise<CommandResult> {
   const env = { KUBECONFIG: cluster?.plane.kubeconfigPath, NO_COLOR: "1" };
-  return run([process.execPath, ENTRY, ...args], { env, input: "", allowFailure: true });
+  return run([await builtExecutable(), ...args], { env, input: "", allowFailure: true });
 }
 
 /** Policies that take the user of the operator for it: under test it runs outside of its pod. */
@@ -94,10 +100,11 @@ async function exists(...args: string[]): Promise<boolean> {
   return (await cluster.plane.kubectl(["get", ...args, "--ignore-not-found", "-o", "name"])).trim() !== "";
 }
 
-/** As if the operator had not renewed its Lease for an hour. */
+/** As if the operator had not renewed its Lease for an hour. Who takes it waits as long as it says from then on. */
 async function ageLease(): Promise<void> {
   const renewTime = new Date(Date.now() - 3_600_000).toISOString().replace("Z", "000Z");
-  await cluster.plane.kubectl(["patch", ...LEASE, "--type=merge", "-p", JSON.stringify({ spec: { renewTime } })]);
+  const spec = { renewTime, leaseDurationSeconds: 1 };
+  await cluster.plane.kubectl(["patch", ...LEASE, "--type=merge", "-p", JSON.stringify({ spec })]);
 }
 
 /** A pod that holds amd.com/onload, which a ConfigMap stands for the controller of. */
@@ -179,7 +186,7 @@ test("the operator dies while nodes are cleaned, and so does the command: run ag
   await cluster.plane.request("POST", `/apis/policy/v1/namespaces/${namespace}/poddisruptionbudgets`, {
     body: { metadata: { name: "keep" }, spec: { minAvailable: 1, selector: { matchLabels: { app: "feed" } } } },
   });
-  const first = Bun.spawn([process.execPath, ENTRY, "uninstall", "--yes"], {
+  const first = Bun.spawn([await builtExecutable(), "uninstall", "--yes"], {
     env: { ...process.env, KUBECONFIG: cluster.plane.kubeconfigPath },
     stdin: "ignore",
     stdout: "ignore",

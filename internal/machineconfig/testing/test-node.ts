@@ -24,6 +24,11 @@ const FLAGS = "SMP preempt mod_unload modversions ";
 /** srcversion of the kernel's own sfc driver. */
 const IN_TREE = "1A2B3C4D5E6F708192A3B4C";
 
+/** What the scripts, the stand-ins and a boot change. */
+const CHANGED_BY_SCRIPTS = "boot-id calls commands faults kernel reboots run sleeps store sys tmp var/lib/onload".split(
+  " ",
+);
+
 /** An image with an sfc driver for a kernel, and the faults that it has. */
 export interface TestImage {
   kernel?: string;
@@ -177,11 +182,19 @@ export class TestNode {
     truncateSync(this.path("store", encode(image), "rootfs/opt/lib/modules", this.kernel, "extra/sfc.ko"));
   }
 
-  /** Resets the disk: no image, and nothing that the scripts have written. */
-  reset(): void {
-    for (const folder of ["store", "var/lib/onload"]) rmSync(this.path(folder), { recursive: true, force: true });
-    mkdirSync(this.path("store"));
-    for (const file of ["reboots", "sleeps", "calls"]) rmSync(this.path(file), { force: true });
+  /** Keeps the node as it is between two scripts; {@link restore} brings it back as often as asked. */
+  save(): void {
+    for (const name of CHANGED_BY_SCRIPTS) {
+      rmSync(this.path("saved", name), { recursive: true, force: true });
+      if (existsSync(this.path(name))) copy(this.path(name), this.path("saved", name));
+    }
+  }
+
+  restore(): void {
+    for (const name of CHANGED_BY_SCRIPTS) {
+      rmSync(this.path(name), { recursive: true, force: true });
+      if (existsSync(this.path("saved", name))) copy(this.path("saved", name), this.path(name));
+    }
   }
 
   hasImage(image: string): boolean {
@@ -357,6 +370,10 @@ export class TestNode {
   dispose(): void {
     rmSync(this.root, { recursive: true, force: true });
   }
+}
+
+function copy(from: string, to: string): void {
+  cpSync(from, to, { recursive: true, verbatimSymlinks: true });
 }
 
 /** The image's name with the kernel filled in. */

@@ -1,6 +1,7 @@
 /** A control plane with KMM 1.1.0, the operator's CRD and RBAC, and a fake kubelet: what the operator's cluster tests start from. */
 import { join } from "node:path";
 import { startControlPlane, startKmm, type AuditEvent, type ControlPlane } from "../../testcluster/index.ts";
+import { builtExecutable } from "../../testcluster/lib/built.ts";
 import { freePorts } from "../../testcluster/lib/ports.ts";
 import { run } from "../../testcluster/lib/command.ts";
 import { poll } from "../../testcluster/lib/poll.ts";
@@ -15,14 +16,12 @@ import { FakeKubelet } from "./fake-kubelet.ts";
 import { installAll, installRole, OPERATORS, OPERATORS_GROUP, type OperatorUser } from "./install.ts";
 import { OperatorProcess } from "./operator-process.ts";
 
-const ENTRY = join(import.meta.dirname, "../../../cmd/onloadctl.ts");
-
 /** Long, because tests share a small machine; nothing waits for it that goes well. */
 export const PATIENCE_MS = 240_000;
 
 /** Which onloadctl an operator is of. */
 export interface Release {
-  /** By default the sources are run. */
+  /** By default this one's. */
   executable?: string;
   /** The image, which is the device plugin's too. */
   image?: string;
@@ -111,7 +110,7 @@ export class OperatorCluster implements AsyncDisposable {
     const logFile = join(this.plane.folder, `operator-${this.#operators.length}.log`);
     const options = {
       kubeconfig: user.kubeconfigPath,
-      executable,
+      executable: executable ?? (await builtExecutable()),
       args,
       logFile,
       env: { DEVICE_PLUGIN_IMG: image },
@@ -280,7 +279,7 @@ export class OperatorCluster implements AsyncDisposable {
   /** What `onloadctl` prints, run by the cluster's administrator. */
   async onloadctl(args: readonly string[]): Promise<string> {
     const env = { KUBECONFIG: this.plane.kubeconfigPath, NO_COLOR: "1" };
-    return (await run([process.execPath, ENTRY, ...args], { env })).stdout;
+    return (await run([await builtExecutable(), ...args], { env })).stdout;
   }
 
   /** Notes of the events about a resource, oldest first. */

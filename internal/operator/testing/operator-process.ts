@@ -1,12 +1,7 @@
-/** The operator as a process of its own, from the sources, to be started, watched and killed. */
-import { join } from "node:path";
-
-const ENTRY = join(import.meta.dirname, "../../../cmd/onloadctl.ts");
-
+/** The operator as a process of its own, to be started, watched and killed. */
 export interface OperatorProcessOptions {
   kubeconfig: string;
-  /** The executable; by default the sources are run. */
-  executable?: string | undefined;
+  executable: string;
   args?: readonly string[];
   env?: Readonly<Record<string, string>>;
   /** Where its log goes; by default nowhere. */
@@ -32,7 +27,7 @@ export class OperatorProcess {
     const [metrics, health] = ports.map((port) => `127.0.0.1:${port}`) as [string, string];
     const child = Bun.spawn(
       [
-        ...(executable === undefined ? [process.execPath, ENTRY] : [executable]),
+        executable,
         "operator",
         `--kubeconfig=${kubeconfig}`,
         `--metrics-bind-address=${metrics}`,

@@ -12,7 +12,6 @@ import { tool } from "../../testcluster/tools/index.ts";
 
 setDefaultTimeout(120_000);
 
-const ENTRY = join(import.meta.dirname, "../../../cmd/onloadctl.ts");
 const LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration";
 const CRD = join(import.meta.dirname, "../../manifests/crd/onload.amd.com_onloads.yaml");
 const ROLES = join(import.meta.dirname, "../../manifests/rbac/user-roles.yaml");
@@ -103,9 +102,13 @@ function onload(version: string, changes: object = {}): object {
   };
 }
 
-function onloadctl(args: readonly string[], kubeconfig = reader.kubeconfigPath, input = ""): Promise<CommandResult> {
+async function onloadctl(
+  args: readonly string[],
+  kubeconfig = reader.kubeconfigPath,
+  input = "",
+): Promise<CommandResult> {
   const env = { KUBECONFIG: kubeconfig, NO_COLOR: "1" };
-  return run([process.execPath, ENTRY, ...args], { env, input, allowFailure: true });
+  return run([await builtExecutable(), ...args], { env, input, allowFailure: true });
 }
 
 test("status says that no operator has looked, and what each node is at", async () => {

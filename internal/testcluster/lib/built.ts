@@ -5,8 +5,18 @@ import { run } from "./command.ts";
 import { withLock } from "./lock.ts";
 import { cacheFolder, checkout, executable } from "./paths.ts";
 
-/** Returns the path of the compiled executable, compiling it first if it is missing or older than its sources. */
-export async function builtExecutable(): Promise<string> {
+let looked: Promise<string> | undefined;
+
+/**
+ * Returns the path of the compiled executable, compiling it first if it is missing or older than its sources; a process
+ * looks at that once. Started as users start it, it needs half the time that the sources need.
+ */
+export function builtExecutable(): Promise<string> {
+  looked ??= look();
+  return looked;
+}
+
+async function look(): Promise<string> {
   await withLock(join(cacheFolder, "dist.lock"), async () => {
     if (stale()) await run([join(checkout, "scripts/build")], { cwd: checkout });
   });
