@@ -3,6 +3,7 @@ import { dirname, join } from "node:path";
 import type { Args } from "../../internal/cli/command.ts";
 import { UsageError } from "../../internal/cli/errors.ts";
 import type { Logger } from "../../internal/cli/log.ts";
+import { writing } from "../../internal/cli/writing.ts";
 
 /** Flags of the subcommands that print namespaced manifests. */
 export const manifestArgs = {
@@ -28,8 +29,10 @@ export async function writeFiles(
 ): Promise<void> {
   for (const [path, text] of Object.entries(files)) {
     const file = join(folder, path);
-    await mkdir(dirname(file), { recursive: true });
-    await writeFile(file, text);
+    await writing(file, "--output", async () => {
+      await mkdir(dirname(file), { recursive: true });
+      await writeFile(file, text);
+    });
     log.info(`Wrote a file of the ${what}`, { file });
   }
 }

@@ -12,11 +12,12 @@ import {
   type WorkFiles,
 } from "./commands.ts";
 import { readRegularFile } from "../cli/regular-file.ts";
+import { writing } from "../cli/writing.ts";
 import { NOTICES } from "../licenses/notices.ts";
 import { diagnose, lastLines } from "./diagnose.ts";
 import type { RegistryAccess } from "./access.ts";
 import { bareId, type EngineName } from "./engine.ts";
-import { MORE_TIME, TimeLimitError } from "./limits.ts";
+import { MORE_TIME, TimeLimitError, WORK_VARIABLE } from "./limits.ts";
 import type { LocalStore } from "./local-store.ts";
 import type { Observed, Plan, PlannedImage, Request } from "./plan.ts";
 import { MAX_KEPT } from "./program-output.ts";
@@ -81,7 +82,8 @@ export async function buildPlan(plan: Plan, request: Request, observed: Observed
       stop.abort(new DOMException("Another step failed", "AbortError"));
     }
   };
-  await mkdir(join(deps.work.root, "empty"), { recursive: true });
+  const empty = join(deps.work.root, "empty");
+  await writing(empty, WORK_VARIABLE, () => mkdir(empty, { recursive: true }));
   const source = plan.images.find(({ part }) => part === "source");
   if (source) await build(source, { name: "", id: "" });
   if (failure === undefined) {
@@ -123,7 +125,9 @@ async function buildOne(
   await runStep(planned.name, deps, async (step) => {
     if (planned.part === "source") await prepareTree(observed.source!, deps, step);
     if (planned.part === "onloadctl") await prepareExecutable(observed.executable!.path, deps);
-    await writeFile(dockerfilePath(deps.work, planned), `${planned.dockerfile}\n${labelsOf(planned, reference)}\n`);
+    const dockerfile = `${planned.dockerfile}\n${labelsOf(planned, reference)}\n`;
+    const path = dockerfilePath(deps.work, planned);
+    await writing(path, WORK_VARIABLE, () => writeFile(path, dockerfile));
     const { engine } = deps.store;
     const stage = engine.unstage && planned.part === "source" ? stageTag(planned, deps.run) : undefined;
     await step(engine.build(buildSpec(planned, request, deps.work, observed.source, reference, stage), deps.registry));
@@ -187,6 +191,7 @@ async function runStep(name: string, deps: BuildDeps, body: (run: StepRunner) =>
     ok = true;
   } finally {
     step.end(ok);
+    if (log.problem !== undefined) progress.note(`The log of ${name} is not whole: ${log.problem}`);
     if (failure !== undefined) {
       progress.note(
         [`The last lines of ${name}:`, ...lastLines(all, SHOWN_LINES).map((line) => `  ${line}`)].join("\n"),
@@ -199,7 +204,7 @@ async function runStep(name: string, deps: BuildDeps, body: (run: StepRunner) =>
 async function prepareTree(source: Source, { work, signal }: BuildDeps, step: StepRunner): Promise<void> {
   if (source.kind === "tree") return;
   const tree = join(work.root, "tree");
-  await mkdir(tree, { recursive: true });
+  await writing(tree, WORK_VARIABLE, () => mkdir(tree, { recursive: true }));
   let tarball = source.location;
   let { strip } = source;
   if (source.kind === "checkout") {
@@ -215,10 +220,12 @@ async function prepareTree(source: Source, { work, signal }: BuildDeps, step: St
 
 async function prepareExecutable(path: string, { work }: BuildDeps): Promise<void> {
   const folder = join(work.root, "onloadctl");
-  await mkdir(folder, { recursive: true });
-  await copyFile(path, join(folder, "onloadctl"));
-  await chmod(join(folder, "onloadctl"), 0o755);
-  await writeFile(join(folder, "THIRD-PARTY"), NOTICES);
+  await writing(folder, WORK_VARIABLE, async () => {
+    await mkdir(folder, { recursive: true });
+    await copyFile(path, join(folder, "onloadctl"));
+    await chmod(join(folder, "onloadctl"), 0o755);
+    await writeFile(join(folder, "THIRD-PARTY"), NOTICES);
+  });
 }
 
 /** Runs `work` for each item, at most `limit` at a time. After a failure no further item is begun. */

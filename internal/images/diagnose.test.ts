@@ -17,6 +17,10 @@ describe("diagnose", () => {
       "onloadctl: the module base image lacks modprobe and has no way to install it",
       "the module base image lacks modprobe",
     ],
+    "disk read-only": [
+      "Error: checking platform of image x: inspecting image: open /mnt/tmp/661529302: read-only file system",
+      "cannot write where it keeps images",
+    ],
     "nothing to install from": [
       'Error: There are no enabled repositories in "/etc/yum.repos.d", "/etc/yum/repos.d", "/etc/distro.repos.d".',
       "need an entitlement",

@@ -43,6 +43,11 @@ const RULES: readonly Rule[] = [
     remedy: "free space where the engine keeps images (podman system prune, docker system prune) or in $TMPDIR",
   },
   {
+    pattern: /: read-only file system/i,
+    cause: () => "the engine cannot write where it keeps images and works",
+    remedy: "let its storage (podman info, docker info) and $TMPDIR be in folders that can be written to",
+  },
+  {
     where: "step",
     pattern:
       /signal: killed|out of memory|virtual memory exhausted|Killed signal terminated program|: fatal error: killed|internal compiler error: Killed|terminated with signal 9|^make.*\] Killed$|exit (?:status|code:?) 137/im,

@@ -31,3 +31,7 @@ export function megabytes(size: number): string {
   }
   return `${size} bytes`;
 }
+
+/** The variables that decide where a run keeps its work, and its lock and logs. */
+export const WORK_VARIABLE = "$TMPDIR";
+export const CACHE_VARIABLE = "$XDG_CACHE_HOME";

@@ -2,6 +2,8 @@ import { spawn } from "node:child_process";
 import { mkdir, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { readRegularFile } from "../cli/regular-file.ts";
+import { writing } from "../cli/writing.ts";
+import { CACHE_VARIABLE } from "./limits.ts";
 
 /**
  * Makes sure that only one run at a time builds for this user. The returned function releases the lock.
@@ -13,7 +15,7 @@ import { readRegularFile } from "../cli/regular-file.ts";
  * @throws Error naming the run that is under way
  */
 export async function takeLock(path: string): Promise<() => Promise<void>> {
-  await mkdir(dirname(path), { recursive: true });
+  await writing(dirname(path), CACHE_VARIABLE, () => mkdir(dirname(path), { recursive: true }));
   // The keeper has a process group of its own, so that Ctrl-C does not end it while this process still cleans up.
   const keeper = spawn("flock", ["-n", path, "sh", "-c", "echo locked; read -r _"], { detached: true });
   const ended = new Promise<number | null>((resolve) => keeper.once("close", resolve));
@@ -33,7 +35,12 @@ export async function takeLock(path: string): Promise<() => Promise<void>> {
       `Cannot build: another run${pid === undefined ? "" : ` (process ${pid})`} is building and holds ${path}; wait for it, or stop it`,
     );
   }
-  await writeFile(path, `${process.pid}\n`);
+  try {
+    await writing(path, CACHE_VARIABLE, () => writeFile(path, `${process.pid}\n`));
+  } catch (error) {
+    keeper.stdin.end();
+    throw error;
+  }
   keeper.stdin.on("error", () => undefined);
   return async () => {
     await writeFile(path, "");

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import { writing } from "../cli/writing.ts";
 import { buildPlan, elsewhere, inParallel, type BuildDeps, type BuiltId } from "./build.ts";
 import { dryRunScript, stageTag } from "./commands.ts";
 import { findEngine } from "./detect-engine.ts";
@@ -9,7 +10,7 @@ import { matchKernels, readToolkit, toolkitOfRelease } from "./driver-toolkit.ts
 import { reach, type RegistryAccess } from "./access.ts";
 import type { EngineName, LocalImage } from "./engine.ts";
 import { readExecutable } from "./executable.ts";
-import { STEP_MS } from "./limits.ts";
+import { CACHE_VARIABLE, STEP_MS, WORK_VARIABLE } from "./limits.ts";
 import { LocalStore } from "./local-store.ts";
 import { takeLock } from "./lock.ts";
 import { baseImages, makePlan, type Kernel, type Observed, type Plan, type Request } from "./plan.ts";
@@ -18,7 +19,7 @@ import { decidePush, pushImage, type PushDecision } from "./push.ts";
 import { registryImage } from "./registry-image.ts";
 import type { ResultImage } from "./report.ts";
 import type { Runner } from "./runner.ts";
-import { writeBills } from "./sbom.ts";
+import { prepareFolder, writeBills } from "./sbom.ts";
 import type { BuiltImage } from "./snippet.ts";
 import { readSource, sourceOfImage, type Source } from "./source.ts";
 import { checkImage, checkSameSource, type OpenedImage } from "./verify.ts";
@@ -104,12 +105,14 @@ export async function buildImages(options: BuildOptions, deps: RunDeps): Promise
   if (options.dryRun)
     return dryRunScript(plan, request, { engine, registry, source, executable, push: options.push, missing });
 
+  if (options.sbom !== undefined) await prepareFolder(options.sbom);
   const unlock = await takeLock(join(deps.cache, `build-${shortHash(options.registry)}.lock`));
   const run = `${process.pid}-${deps.now().toString(36)}`;
-  const work = { root: await mkdtemp(join(tmpdir(), "onloadctl-build-")) };
+  const work = { root: "" };
   const logs = join(deps.cache, "build-logs", run);
   try {
-    await mkdir(logs, { recursive: true });
+    work.root = await writing(tmpdir(), WORK_VARIABLE, () => mkdtemp(join(tmpdir(), "onloadctl-build-")));
+    await writing(logs, CACHE_VARIABLE, () => mkdir(logs, { recursive: true }));
     const { now, stepMs = STEP_MS } = deps;
     const buildDeps: BuildDeps = { runner, store, progress, registry, work, logs, run, now, signal, stepMs };
     const decisions = options.push
@@ -124,7 +127,7 @@ export async function buildImages(options: BuildOptions, deps: RunDeps): Promise
     if (signal.aborted) await rm(logs, { recursive: true, force: true });
     throw error;
   } finally {
-    await rm(work.root, { recursive: true, force: true });
+    if (work.root !== "") await rm(work.root, { recursive: true, force: true });
     await unlock();
   }
 }

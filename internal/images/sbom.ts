@@ -1,5 +1,6 @@
-import { mkdir, writeFile } from "node:fs/promises";
+import { access, constants, mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { writing } from "../cli/writing.ts";
 import * as labels from "./labels.ts";
 import type { OpenedImage } from "./verify.ts";
 
@@ -63,11 +64,27 @@ export function cycloneDx(content: object): object {
   return { $schema, bomFormat: "CycloneDX", specVersion: "1.6", version: 1, ...content };
 }
 
+const SET_BY = "--sbom";
+
+/**
+ * Makes the folder of bills of materials, so that one in which nothing can be written is told before images are built.
+ *
+ * @throws Error "Cannot write FOLDER: reason"
+ */
+export async function prepareFolder(folder: string): Promise<void> {
+  await writing(folder, SET_BY, async () => {
+    await mkdir(folder, { recursive: true });
+    await access(folder, constants.W_OK);
+  });
+}
+
 /** Writes one file per image into `folder`, such as onload-user_9.1.0.cdx.json. */
 export async function writeBills(opened: readonly OpenedImage[], folder: string, version: string): Promise<void> {
-  await mkdir(folder, { recursive: true });
+  await prepareFolder(folder);
   for (const image of opened) {
-    const file = `${image.name.slice(image.name.lastIndexOf("/") + 1).replace(":", "_")}.cdx.json`;
-    await writeFile(join(folder, file), `${JSON.stringify(billOfMaterials(image, { version }), null, 2)}\n`);
+    const name = `${image.name.slice(image.name.lastIndexOf("/") + 1).replace(":", "_")}.cdx.json`;
+    const file = join(folder, name);
+    const bill = `${JSON.stringify(billOfMaterials(image, { version }), null, 2)}\n`;
+    await writing(file, SET_BY, () => writeFile(file, bill));
   }
 }

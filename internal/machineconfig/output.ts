@@ -2,6 +2,7 @@ import { randomBytes } from "node:crypto";
 import { access, link, open, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { UsageError } from "../cli/errors.ts";
+import { writeError } from "../cli/writing.ts";
 import type { Rendered } from "./render.ts";
 
 interface Output {
@@ -51,11 +52,11 @@ async function writeWhole({ path, contents, mode }: Output, force: boolean): Pro
     if (force) await rename(temporary, path);
     else await link(temporary, path);
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
+    const { code } = error as NodeJS.ErrnoException;
     if (code === "EEXIST") throw exists(path);
     if (code === "ENOENT") throw new UsageError(`Cannot write ${path}: there is no folder ${dirname(path)}`);
     if (code === "EISDIR" || code === "ENOTDIR") throw new UsageError(`Cannot write ${path}: give the name of a file`);
-    throw new Error(`Cannot write ${path}: ${message}`, { cause: error });
+    throw writeError(path, "--output", error);
   } finally {
     await rm(temporary, { force: true });
   }

@@ -1,5 +1,6 @@
 import { open } from "node:fs/promises";
 import { drained, printData } from "../cli/output.ts";
+import { writing } from "../cli/writing.ts";
 import type { Client } from "../kube/client.ts";
 import type { PluginPod } from "../doctor/plugin-pods.ts";
 import { Lines, runOnNode } from "./stacks.ts";
@@ -13,6 +14,8 @@ export interface CaptureOutput {
 
 /** A capture that somebody forgets must not fill a disk. */
 const MAX_BYTES = 1024 * 1024 * 1024;
+/** The flag that names the file. */
+const SET_BY = "--write";
 
 /** Standard output, for a pipe. */
 export const standardOutputBytes: CaptureOutput = {
@@ -25,12 +28,8 @@ export const standardOutputBytes: CaptureOutput = {
 
 /** A file, which is made anew. @throws Error "Cannot write FILE: reason" */
 export async function fileOutput(path: string): Promise<CaptureOutput> {
-  try {
-    const file = await open(path, "w", 0o600);
-    return { write: async (bytes) => void (await file.write(bytes)), close: () => file.close() };
-  } catch (cause) {
-    throw new Error(`Cannot write ${path}: ${(cause as Error).message}`, { cause });
-  }
+  const file = await writing(path, SET_BY, () => open(path, "w", 0o600));
+  return { write: (bytes) => writing(path, SET_BY, () => file.appendFile(bytes)), close: () => file.close() };
 }
 
 export interface CaptureDeps {
