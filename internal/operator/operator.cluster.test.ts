@@ -272,19 +272,33 @@ describe("one operator", () => {
 
   test("halts at an image that cannot be pulled, says which, and goes on with a new version", async () => {
     const nodes = await setUp(3);
+    const told = new Set<string>();
+    const events: Promise<unknown>[] = [];
     cluster.kubelet.fate = (each) => {
       const image = JSON.stringify(each.spec);
       if (!image.includes("onload-module:bad")) return "ready";
-      return { reason: "ImagePullBackOff", message: 'Back-off pulling image "registry/onload-module:bad"' };
+      const { uid = "", name } = each.metadata;
+      if (!told.has(uid)) events.push(tellSecretMissing(namespace, { kind: "Pod", namespace, name, uid }));
+      told.add(uid);
+      return {
+        reason: "ImagePullBackOff",
+        message: 'Back-off pulling image "registry/onload-module:bad": 401 Unauthorized',
+      };
     };
-    await cluster.createOnload(namespace, onloadSpec(pool, "v1"));
+    await cluster.createOnload(namespace, onloadSpec(pool, "v1", { imagePullSecrets: [{ name: "regcred" }] }));
     await cluster.ready(namespace);
     const outage = watchOutage();
     await cluster.editOnload(namespace, { onload: imagesOf("bad") });
     const why = await cluster.condition(namespace, "Degraded", "True", "NodesFailed");
     expect(why).toContain(`Node "${nodes[0]}" failed at LoadingOnload`);
     expect(why).toContain("registry/onload-module:bad");
-    expect((await cluster.status(namespace))!.problems![0]).toMatchObject({ reason: "ModuleImageMissing" });
+    await Promise.all(events);
+    const problem = await poll(
+      async () => (await cluster.status(namespace))!.problems!.find(({ message }) => message.includes("cannot read")),
+      { what: "The missing Secret in the status", timeoutMs: PATIENCE_MS },
+    );
+    expect(problem.reason).toBe("ModuleImageMissing");
+    expect(problem.message).toContain('the kubelet cannot read the Secret "regcred": it is missing there');
     expect(await cluster.condition(namespace, "Progressing", "False", "Halted")).toContain(
       "2 nodes still to be upgraded",
     );
@@ -581,4 +595,17 @@ function pod(name: string): Promise<Pod | undefined> {
 
 async function cordon(node: string, unschedulable: boolean): Promise<void> {
   await cluster.client.mergePatch(NODES, { name: node }, { spec: { unschedulable } });
+}
+
+/** The kubelet's event about a pod's Secret that it cannot read. */
+function tellSecretMissing(namespace: string, involvedObject: object): Promise<unknown> {
+  return cluster.plane.request("POST", `/api/v1/namespaces/${namespace}/events`, {
+    body: {
+      metadata: { generateName: "secret-" },
+      involvedObject,
+      type: "Warning",
+      reason: "FailedToRetrieveImagePullSecret",
+      message: "Unable to retrieve some image pull secrets (regcred); attempting to pull the image may not succeed.",
+    },
+  });
 }

@@ -105,7 +105,7 @@ export function planFor(deps: PlanDeps, onload: DeepReadonly<Onload>, now: numbe
   const context: ResourceContext = { key, version, kmm, claims, machineConfigs, pools, refusals, ownNode };
   const force = observeForce(caches, onload.spec.upgrade.drain.force, environment.forceEverywhere);
   const observations = observe(deps, context, force, memo);
-  const images = observeImages(caches, key, kmm);
+  const images = observeImages(caches, key, kmm, deps.collected.failureLogs.logs);
 
   // 2. Desire: what is to be in the cluster, given what is in use.
   const desired =

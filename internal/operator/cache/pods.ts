@@ -98,6 +98,21 @@ export interface PodFailure {
   hookOutput?: string;
 }
 
+/**
+ * A failure's message, and what is known beside it.
+ *
+ * @param texts what the pods' logs and events tell, by the pods' uid
+ */
+export function failureText(
+  pod: DeepReadonly<Pod>,
+  { kind, message, hookOutput }: PodFailure,
+  texts: ReadonlyMap<string, string>,
+): string {
+  const text = hookOutput ?? texts.get(pod.metadata.uid ?? "");
+  if (!text) return message;
+  return kind === "image" ? `${message}; ${text}` : `${message}; its log ends: ${text}`;
+}
+
 /** What the kubelet reports as failed in a pod, if anything. A pod on its way out is ended by a signal: that is no failure. */
 export function podFailure(pod: DeepReadonly<Pod>): PodFailure | undefined {
   if (isTerminating(pod)) return undefined;

@@ -7,7 +7,7 @@ import type { DeepReadonly, Pod } from "../../api/core.ts";
 import type { Module, ModuleImagesConfig } from "../../api/kmm.ts";
 import type { Kmm } from "./kmm.ts";
 import { imageFor } from "./module-config.ts";
-import { podFailure } from "../cache/pods.ts";
+import { failureText, podFailure } from "../cache/pods.ts";
 
 /** An image of a kernel module that KMM has not found. */
 export interface MissingImage {
@@ -27,10 +27,14 @@ export interface ModuleImages {
   lastPulls: Readonly<Record<string, string>>;
 }
 
-/** @param pullPods the pods by which KMM looks for this Module's images */
+/**
+ * @param pullPods the pods by which KMM looks for this Module's images
+ * @param texts what events tell of them, by the pods' uid
+ */
 export function moduleImages(
   config: DeepReadonly<ModuleImagesConfig> | undefined,
   pullPods: Iterable<DeepReadonly<Pod>>,
+  texts: ReadonlyMap<string, string> = new Map(),
 ): ModuleImages {
   const states = config?.status?.imagesStates ?? [];
   const problems: Record<string, string> = {};
@@ -42,7 +46,7 @@ export function moduleImages(
     const failure = podFailure(pod);
     const image = pod.spec?.containers?.[0]?.image;
     if (image === undefined) continue;
-    if (failure) problems[image] = failure.message;
+    if (failure) problems[image] = failureText(pod, failure, texts);
     const waiting = pod.status?.containerStatuses?.[0]?.state?.waiting;
     if (waiting?.reason === "ErrImagePull") lastPulls[image] = `Pod ${pod.metadata.name}: ErrImagePull`;
   }

@@ -2,7 +2,7 @@
 import type { DeepReadonly, Pod } from "../../api/core.ts";
 import { KMM_MODULE_NAME_LABEL, KMM_WORKER_ACTION_LABEL } from "../../api/names.ts";
 import { NODE_REASON } from "../../api/reasons.ts";
-import { isTerminating, podFailure, podSince, type PodFailure } from "../cache/pods.ts";
+import { failureText, isTerminating, podFailure, podSince, type PodFailure } from "../cache/pods.ts";
 import type { Failure, ModuleRef } from "./kmm.ts";
 
 /** Those pods of a node that KMM made for a Module. */
@@ -21,7 +21,7 @@ export function newest(pods: readonly DeepReadonly<Pod>[]): number | undefined {
 /**
  * The first failure that the pods report.
  *
- * @param failureLogs the end of the logs of failed pods, by the pods' uid
+ * @param failureLogs what the logs and events of failed pods tell, by the pods' uid
  */
 export function firstFailure(
   pods: readonly DeepReadonly<Pod>[],
@@ -30,8 +30,7 @@ export function firstFailure(
   for (const pod of pods) {
     const failure = podFailure(pod) ?? retriedFailure(pod);
     if (!failure) continue;
-    const log = failure.hookOutput ?? failureLogs.get(pod.metadata.uid ?? "");
-    const message = log ? `${failure.message}; its log ends: ${log}` : failure.message;
+    const message = failureText(pod, failure, failureLogs);
     const unloading = pod.metadata.labels?.[KMM_WORKER_ACTION_LABEL] === "Unload";
     if (unloading) return { reason: NODE_REASON.ModuleUnloadFailed, message };
     const reason = failure.kind === "image" ? NODE_REASON.ModuleImageMissing : NODE_REASON.ModuleLoadFailed;

@@ -70,16 +70,22 @@ export function observeObjects(
   };
 }
 
-/** What KMM knows of the images of a resource's Modules; undefined if it does not say. */
+/**
+ * What KMM knows of the images of a resource's Modules; undefined if it does not say.
+ *
+ * @param texts what events tell of the pods that pull them, by the pods' uid
+ */
 export function observeImages(
   caches: Pick<Stores, "moduleImagesConfigs" | "pullPods">,
   { namespace, name }: OnloadKey,
   kmm: Pick<Kmm, "tellsImages">,
+  texts: ReadonlyMap<string, string>,
 ): { onload: ModuleImages; sfc: ModuleImages } | undefined {
   if (!kmm.tellsImages) return undefined;
   const images = (moduleName: string): ModuleImages => {
     const key = joinKey(namespace, moduleName);
-    return moduleImages(caches.moduleImagesConfigs.store.get(key), caches.pullPods.store.byIndex("module", key));
+    const pods = caches.pullPods.store.byIndex("module", key);
+    return moduleImages(caches.moduleImagesConfigs.store.get(key), pods, texts);
   };
   return { onload: images(onloadModuleName(name)), sfc: images(sfcModuleName(name)) };
 }
@@ -94,7 +100,7 @@ export interface CollectedState {
   /** Nodes of which it is not known whether the last PATCH was made; see UnansweredPatches. */
   unanswered: readonly string[];
   failureLogs: {
-    /** The end of the logs of failed pods, by their uid. */
+    /** What the logs and events of failed pods tell, by the pods' uid. */
     readonly logs: ReadonlyMap<string, string>;
     /** Grows with every change of `logs`. */
     readonly revision: number;

@@ -1,10 +1,16 @@
-/** The ends of the logs of pods that failed, or what their hooks printed. modprobe's error is nowhere else. */
+/**
+ * What pods that failed have told elsewhere than in their status: the ends of their logs, or what their hooks printed
+ * (modprobe's error is nowhere else), and the events that name a Secret that is missing.
+ */
 import type { DeepReadonly, Pod } from "../../api/core.ts";
 import { KMM_MODULE_NAME_LABEL, onloadModuleName, sfcModuleName, type OnloadKey } from "../../api/names.ts";
-import { oneLine, podFailure } from "../cache/pods.ts";
+import { isPluginOf, oneLine, podFailure } from "../cache/pods.ts";
+import { mayLackSecret, missingSecrets, SECRET_MISSING } from "../cache/pull-login.ts";
 import type { Stores } from "../cache/caches.ts";
 import type { ClusterClient } from "../cache/cluster-client.ts";
-import { refOf } from "../../kube/resource.ts";
+import type { Event } from "../../kube/kinds.ts";
+import { joinKey } from "../../kube/object.ts";
+import { EVENTS, refOf } from "../../kube/resource.ts";
 import { DEVICE_PLUGIN_CONTAINER } from "../../api/plugin-pod.ts";
 import type { NodeObservation } from "./observation.ts";
 import { refusalIn, type SilentPlugins } from "./plugin-logs.ts";
@@ -30,20 +36,34 @@ export interface Collected {
   againMs?: number | undefined;
 }
 
-/** KMM's pods of a resource's Modules on the first of those nodes on which a module has failed. */
-export function failedModulePods(
-  nodes: readonly Pick<NodeObservation, "name" | "onload" | "sfc">[],
-  { namespace, name }: OnloadKey,
-  { kmmPods }: Pick<Stores, "kmmPods">,
+/**
+ * KMM's pods of a resource's Modules on the first of those nodes on which a module has failed, and those pods, the device
+ * plugin's too, to which a registry refuses an image.
+ */
+export function failedPods(
+  nodes: readonly (Pick<NodeObservation, "name" | "onload" | "sfc"> & {
+    plugin: Pick<NodeObservation["plugin"], "failure">;
+  })[],
+  key: OnloadKey,
+  { kmmPods, plugins, pullPods }: Pick<Stores, "kmmPods" | "plugins" | "pullPods">,
 ): DeepReadonly<Pod>[] {
-  const modules: (string | undefined)[] = [onloadModuleName(name), sfcModuleName(name)];
-  return nodes
+  const modules = [onloadModuleName(key.name), sfcModuleName(key.name)];
+  const loaders = nodes
     .filter(({ onload, sfc }) => onload.failure ?? sfc.failure)
     .slice(0, MAX_NODES)
     .flatMap((node) => kmmPods.store.byIndex("node", node.name))
     .filter(
-      ({ metadata }) => metadata.namespace === namespace && modules.includes(metadata.labels?.[KMM_MODULE_NAME_LABEL]),
+      ({ metadata }) =>
+        metadata.namespace === key.namespace && modules.includes(metadata.labels?.[KMM_MODULE_NAME_LABEL] ?? ""),
     );
+  const refused = [
+    ...nodes
+      .filter(({ plugin }) => plugin.failure)
+      .flatMap((node) => plugins.store.byIndex("node", node.name))
+      .filter((pod) => isPluginOf(key, pod)),
+    ...modules.flatMap((module) => pullPods.store.byIndex("module", joinKey(key.namespace, module))),
+  ];
+  return [...loaders, ...refused.filter(mayLackSecret).slice(0, MAX_NODES)];
 }
 
 /** When a pod's log was read. */
@@ -78,7 +98,7 @@ export class FailureLogs {
    * @throws the signal's reason when it aborts
    */
   async collect(
-    client: Pick<ClusterClient, "podLog">,
+    client: Pick<ClusterClient, "podLog" | "list">,
     pods: readonly DeepReadonly<Pod>[],
     now: number,
     signal: AbortSignal,
@@ -121,13 +141,38 @@ export class FailureLogs {
     else if (this.#logs.delete(uid)) this.#revision++;
   }
 
+  /** The kubelet pulls on without a Secret that it cannot read, and says so in an event. */
+  async #collectSecrets(
+    client: Pick<ClusterClient, "list">,
+    pod: DeepReadonly<Pod>,
+    now: number,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { namespace, uid = "" } = pod.metadata;
+    const read = this.#reads.get(uid) ?? { restarts: undefined, notBefore: -Infinity };
+    this.#reads.delete(uid);
+    this.#reads.set(uid, read);
+    if (now < read.notBefore) return;
+    read.notBefore = now + READ_AGAIN_MS;
+    const { items } = await client.list<Event>(EVENTS, {
+      namespace,
+      fieldSelector: `reason=${SECRET_MISSING},involvedObject.uid=${uid}`,
+      atMost: 1,
+      timeoutMs: READ_TIMEOUT_MS,
+      signal,
+    });
+    const text = missingSecrets(items[0]?.message);
+    if (text !== undefined) this.#set(uid, text);
+  }
+
   async #collectOne(
-    client: Pick<ClusterClient, "podLog">,
+    client: Pick<ClusterClient, "podLog" | "list">,
     pod: DeepReadonly<Pod>,
     now: number,
     signal: AbortSignal,
   ): Promise<void> {
     const failure = podFailure(pod);
+    if (failure?.kind === "image" && mayLackSecret(pod)) return this.#collectSecrets(client, pod, now, signal);
     if (failure?.kind !== "run" || failure.container === "") return;
     const uid = pod.metadata.uid ?? "";
     const read = this.#reads.get(uid) ?? { restarts: undefined, notBefore: -Infinity };

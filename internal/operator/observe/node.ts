@@ -17,7 +17,7 @@ import { parseQuantity } from "../../api/quantity.ts";
 import { parseTime } from "../../kube/times.ts";
 import { NODE_REASON } from "../../api/reasons.ts";
 import type { Holder } from "../cache/holders.ts";
-import { isPluginOf, isReady, isTerminating, podFailure, podSince, progressOf } from "../cache/pods.ts";
+import { failureText, isPluginOf, isReady, isTerminating, podFailure, podSince, progressOf } from "../cache/pods.ts";
 import type { Kmm, KmmNodeInputs, ModuleReading, Version } from "../kmm/kmm.ts";
 import { reminderLabel } from "../kmm/reminder.ts";
 import type { NodeObservation, PluginObservation } from "./observation.ts";
@@ -124,7 +124,7 @@ function observePlugin({ plugins, failureLogs }: NodeInputs, key: OnloadKey): Pl
       template: staying.metadata.annotations?.[TEMPLATE_ANNOTATION],
     },
     since: staying && podSince(staying),
-    failure: failure && { reason, message: failure.message },
+    failure: failure && { reason, message: failureText(staying, failure, failureLogs) },
     progress: progressOf(mine),
     refusal: staying && isReady(staying) ? failureLogs.get(staying.metadata.uid ?? "") : undefined,
   };

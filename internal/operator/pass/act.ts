@@ -4,7 +4,7 @@ import { addFinalizer, removeFinalizer, type FinalizerResult } from "../act/fina
 import { takeSteps, type Again, type StepResults } from "../act/nodes.ts";
 import { applyObjects, removeObjects, type ObjectResults } from "../act/objects.ts";
 import type { RawOnload } from "../cache/caches.ts";
-import { failedModulePods, type Collected } from "../observe/failure-logs.ts";
+import { failedPods, type Collected } from "../observe/failure-logs.ts";
 import { silentPlugins } from "../observe/plugin-logs.ts";
 import type { Looked } from "../observe/refused-pods.ts";
 import type { Planned } from "../plan.ts";
@@ -80,7 +80,7 @@ export async function act(
   const { planned, now } = decision;
   const { plan } = planned;
   const nodes = plan.nodes.map(({ facts }) => facts);
-  const pods = failedModulePods(nodes, gathered.key, caches);
+  const pods = failedPods(nodes, gathered.key, caches);
   const silent = silentPlugins(nodes, gathered.key, caches, now);
   const awaited = podAwaitedSince(plan.nodes);
   const [worked, logs, refused] = await Promise.allSettled([

@@ -15,7 +15,7 @@ import { objectKey } from "../../kube/object.ts";
 import { Store } from "../../kube/store.ts";
 import { secondTime } from "../../kube/times.ts";
 import { createCaches, type Caches, type RawOnload, type Stores } from "../cache/caches.ts";
-import { failedModulePods, FailureLogs } from "../observe/failure-logs.ts";
+import { failedPods, FailureLogs } from "../observe/failure-logs.ts";
 import { silentPlugins } from "../observe/plugin-logs.ts";
 import { NodePods, podWatcher } from "../cache/node-pods.ts";
 import { RefusedPods } from "../observe/refused-pods.ts";
@@ -211,7 +211,7 @@ export class Session {
     const change = selectorChange(raw, planned.plan.nodes, planned.policy.maxUnavailable, true);
     if (this.#supposesSelector(raw, change)) planned = await this.#planInspected(onload, image, now, signal);
     const nodes = planned.plan.nodes.map(({ facts }) => facts);
-    const loaders = failedModulePods(nodes, onloadKeyOf(onload), this.caches);
+    const loaders = failedPods(nodes, onloadKeyOf(onload), this.caches);
     const silent = silentPlugins(nodes, onloadKeyOf(onload), this.caches, now);
     const { changed } = await this.#failureLogs.collect(this.client, loaders, now, signal, silent);
     const looked = await this.#lookForRefusals(onload, planned, now, signal);
