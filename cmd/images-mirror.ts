@@ -1,3 +1,4 @@
+import { REGISTRY_PATH } from "../internal/api/references.ts";
 import { defineSubcommand } from "../internal/cli/command.ts";
 import { UsageError } from "../internal/cli/errors.ts";
 import { printData, printText } from "../internal/cli/output.ts";
@@ -31,7 +32,7 @@ export default defineSubcommand({
   ],
   async run(context) {
     const { args, signal } = context;
-    if (!/^[a-zA-Z0-9.-]+(:\d+)?(\/[a-z0-9._-]+)*$/.test(args.to)) {
+    if (!REGISTRY_PATH.test(args.to)) {
       throw new UsageError(`Flag --to cannot be "${args.to}": give HOST[:PORT][/PATH], the path in lower case`);
     }
     const { images, problems } = await findImages(context);

@@ -2,7 +2,7 @@ import { isIP } from "node:net";
 import { expect, test } from "bun:test";
 import fc from "fast-check";
 import { onloadCrd } from "./crd.ts";
-import { IMAGE, MODULE_IMAGE, SERVER_ADDRESS } from "./references.ts";
+import { IMAGE, MODULE_IMAGE, REGISTRY_PATH, SERVER_ADDRESS } from "./references.ts";
 
 const digest = `sha256:${"0".repeat(64)}`;
 
@@ -98,4 +98,29 @@ test("rules use only what the oldest API servers know", () => {
     return value;
   });
   expect([...found].filter((name) => !CEL_1_25.includes(name))).toEqual([]);
+});
+
+// The grammar of github.com/distribution/reference: a host may have capital letters and be an IPv6 address.
+test.each<[string, boolean]>([
+  ["localhost", true],
+  ["localhost:5000/x", true],
+  ["Registry.Example.com:5000/a/b_c", true],
+  ["[fd00::1]:5000/onload", true],
+  ["[fd00::1]", true],
+  ["10.0.0.1/x", true],
+  ["xn--bcher-kva.example/x", true],
+  ["r:5000/A", false],
+  ["r:5000/a//b", false],
+  ["r/a/", false],
+  ["r/a:1", false],
+  ["r/a@sha256", false],
+  ["https://r/a", false],
+  ["fd00::1/x", false],
+  ["-r/a", false],
+  ["r/..", false],
+  ["r:/a", false],
+  ["", false],
+])("%s before an image's name: %p", (text, good) => {
+  expect(REGISTRY_PATH.test(text)).toBe(good);
+  expect(IMAGE.test(`${text}/onload-user:1`)).toBe(good);
 });

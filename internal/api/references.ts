@@ -8,9 +8,14 @@ const HOST_PART = "[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?";
 const REGISTRY = `(?:${HOST_PART}(?:[.]${HOST_PART})*|\\[[a-fA-F0-9:]+\\])(?::[0-9]+)?`;
 const DIGEST = "@(?:sha256:[a-f0-9]{64}|sha384:[a-f0-9]{96}|sha512:[a-f0-9]{128})";
 
+/** A part of an image's path. */
+function pathPart(letter: string): string {
+  return `(?:${letter})+(?:(?:[.]|__?|-+)(?:${letter})+)*`;
+}
+
 /** The grammar of the kubelet and of container runtimes (github.com/distribution/reference). */
 function imageReference(letter: string, tagCharacter: string): RegExp {
-  const part = `(?:${letter})+(?:(?:[.]|__?|-+)(?:${letter})+)*`;
+  const part = pathPart(letter);
   const tag = `:(?:${tagCharacter})(?:${tagCharacter}|[.-]){0,127}`;
   // oxlint-disable-next-line no-restricted-globals -- It is made of the constants above.
   return new RegExp(`^(?:${REGISTRY}/)?${part}(?:/${part})*(?:${tag})?(?:${DIGEST})?$`);
@@ -23,6 +28,10 @@ const VARIABLE = "[$](?:[A-Za-z0-9_]+|[{][^{}\\s]+[}])";
 export const IMAGE = imageReference("[a-z0-9]", "[A-Za-z0-9_]");
 /** The same, with KMM's variables. */
 export const MODULE_IMAGE = imageReference(`[a-z0-9]|${VARIABLE}`, `[A-Za-z0-9_]|${VARIABLE}`);
+
+/** What an image's name can begin with: HOST[:PORT][/PATH]. */
+// oxlint-disable-next-line no-restricted-globals -- It is made of the constants above.
+export const REGISTRY_PATH = new RegExp(`^${REGISTRY}(?:/${pathPart("[a-z0-9]")})*$`);
 
 /** The value of a label. */
 export const LABEL_VALUE = /^(?:[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$/;

@@ -1,4 +1,5 @@
 import { parseOpenShiftVersion } from "../api/openshift-version.ts";
+import { REGISTRY_PATH } from "../api/references.ts";
 import { UsageError } from "../cli/errors.ts";
 import { PARTS, type Part } from "./dockerfile.ts";
 import type { RegistryAccess } from "./access.ts";
@@ -154,8 +155,8 @@ function checkNames({ registry, push, platform }: BuildFlags): void {
   if (push && registry === "localhost") {
     throw new UsageError("Flag --push needs a registry: give --registry=HOST[:PORT][/PATH]");
   }
-  if (!/^[a-z0-9.-]+(:\d+)?(\/[a-z0-9._-]+)*$/.test(registry)) {
-    throw new UsageError(`Flag --registry cannot be "${registry}": give HOST[:PORT][/PATH] in lower case`);
+  if (!REGISTRY_PATH.test(registry)) {
+    throw new UsageError(`Flag --registry cannot be "${registry}": give HOST[:PORT][/PATH], the path in lower case`);
   }
   if (platform !== undefined && !/^linux\/[a-z0-9]+(\/v\d+)?$/.test(platform)) {
     throw new UsageError(`Flag --platform cannot be "${platform}": give one such as linux/arm64`);
