@@ -4,6 +4,7 @@ import { NODE_REASON, type NodeReason } from "../../api/reasons.ts";
 import type { Failure, NodeFacts } from "../assess/facts.ts";
 import { passingIf, taintAgainst, taintText } from "./taint.ts";
 import { missingPod, refusalText } from "./awaited-pod.ts";
+import { moduleRemedy } from "./module-remedy.ts";
 import { awaitedIn, rowOf, type Awaited, type NodeState } from "./states.ts";
 import type { StepName } from "./steps.ts";
 
@@ -320,8 +321,9 @@ function cannotBeHad(image: string, why: string | undefined): Failure {
 
 /** A failure, and what a person can do about it. */
 export function withRemedy({ reason, message }: Failure): Failure {
-  const remedy = REMEDY[reason];
-  return { reason, message: remedy ? `${message}; ${remedy}` : message };
+  const isModules = reason === NODE_REASON.ModuleLoadFailed || reason === NODE_REASON.ModuleUnloadFailed;
+  const remedies = [isModules ? moduleRemedy(message) : undefined, REMEDY[reason]];
+  return { reason, message: [message, ...remedies.filter((each) => each !== undefined)].join("; ") };
 }
 
 /** What to say of a node on which the thing that is awaited has not happened in time. */
