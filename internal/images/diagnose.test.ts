@@ -21,6 +21,23 @@ describe("diagnose", () => {
       "Error: checking platform of image x: inspecting image: open /mnt/tmp/661529302: read-only file system",
       "cannot write where it keeps images",
     ],
+    // As podman 4.3 and buildah 1.28 say it.
+    "registry with a fault": [
+      "Error: initializing source docker://r.example/b:1: reading manifest 1 in r.example/b: received unexpected HTTP status: 503 Service Unavailable",
+      "cannot be pulled: reading manifest 1 in r.example/b: received unexpected HTTP status: 503 Service Unavailable",
+    ],
+    "registry that redirects for ever": [
+      'Error: initializing source docker://r.example/b:1: Get "https://r.example/v2/b/manifests/1": stopped after 10 redirects',
+      "stopped after 10 redirects",
+    ],
+    "base's registry down": [
+      'Error: initializing source docker://r.example/b:1: pinging container registry r.example: Get "https://r.example/v2/": dial tcp 192.0.2.1:443: connect: connection refused',
+      "cannot be reached",
+    ],
+    "an image that was never built": [
+      'Error: initializing source docker://localhost/b:1: pinging container registry localhost: Get "https://localhost/v2/": dial tcp [::1]:443: connect: connection refused',
+      "neither here nor can it be pulled",
+    ],
     "nothing to install from": [
       'Error: There are no enabled repositories in "/etc/yum.repos.d", "/etc/yum/repos.d", "/etc/distro.repos.d".',
       "need an entitlement",

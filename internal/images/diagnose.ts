@@ -85,7 +85,7 @@ const RULES: readonly Rule[] = [
   },
   {
     pattern:
-      /(initializing source docker:\/\/[^\s:]+\S*|manifest unknown|pull access denied|short-name .* did not resolve|image not known|no such image|repository .* not found)/i,
+      /(initializing source docker:\/\/localhost\/|manifest unknown|pull access denied|short-name .* did not resolve|image not known|no such image|repository .* not found)/i,
     cause: () => "a base image is neither here nor can it be pulled",
     remedy: "pull it by hand, or name another with --builder-image, --user-base or --module-base",
     opened: { cause: "it is neither here nor can it be pulled", remedy: "correct its name, or pull it by hand" },
@@ -95,6 +95,11 @@ const RULES: readonly Rule[] = [
       /connection refused|no such host|i\/o timeout|network is unreachable|temporary failure (in name resolution|resolving)|could not resolve/i,
     cause: () => "the network or the registry cannot be reached",
     remedy: "check the name, the port, DNS and the proxy",
+  },
+  {
+    pattern: /initializing source docker:\/\/\S+: (.{1,300})/i,
+    cause: ([, reason = ""]) => `a base image cannot be pulled: ${reason}`,
+    remedy: "see what is wrong with the registry, or pull the image by hand",
   },
   // Dnf prints its notice on every unsubscribed machine, and most of what it installs there needs no subscription.
   {
