@@ -44,7 +44,7 @@ test("is found out from the cluster: everything applies, what is not enforced is
   ]);
   const given = await onloadctl("manifests", "install", "--image=registry/onloadctl:1", "--kubernetes-version=1.29");
   expect(given.stdout).toBe(stdout);
-  const newest = await onloadctl("manifests", "install", "--kubernetes-version=1.30");
+  const newest = await onloadctl("manifests", "install", "--image=registry/onloadctl:1", "--kubernetes-version=1.30");
   await expect(plane.apply(newest.stdout)).rejects.toThrow('no matches for kind "ValidatingAdmissionPolicy"');
   await plane.apply(stdout);
 

@@ -31,6 +31,11 @@ export default defineSubcommand({
   async run({ args, log }) {
     const version = versionFlag("chart-version", args["chart-version"]);
     const image = args.image === undefined ? "" : imageFlag("image", args.image);
+    if (image === "") {
+      log.warn(
+        "The chart names no image: give --image here, or set image.repository and image.tag when you install it",
+      );
+    }
     await writeFiles(args.output, chart({ image, version, appVersion: VERSION }), "chart", log);
   },
 });

@@ -13,8 +13,8 @@ export default defineSubcommand({
     image: {
       type: "string",
       valueHint: "IMAGE",
-      description: "Image of onloadctl, with its tag or digest",
-      default: "onloadctl:latest",
+      required: true,
+      description: "Image of onloadctl with its tag or digest, as `build-images all --push` prints it",
     },
     "no-admission-policies": {
       type: "boolean",

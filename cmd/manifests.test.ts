@@ -19,13 +19,17 @@ const call = (...args: string[]) =>
     env: { HOME: folder, KUBECONFIG: "", KUBERNETES_SERVICE_HOST: "" },
     allowFailure: true,
   });
+const IMAGE = "--image=r/onloadctl:1";
 const kinds = (yaml: string): string[] => parseAllDocuments(yaml).map((document) => document.toJS().kind);
 
 describe("prints YAML, and nothing but YAML, on standard output", () => {
   const cases: Record<string, [string[], string]> = {
     install: [["install", "--image=r/onloadctl:1", "-n", "trading", "--kubernetes-version=1.30"], "Deployment"],
-    "install with policies": [["install", "--kubernetes-version=v1.31.2+k3s1"], "ValidatingAdmissionPolicy"],
-    "install with metrics for few": [["install", "--secure-metrics", "--no-admission-policies"], "NetworkPolicy"],
+    "install with policies": [["install", IMAGE, "--kubernetes-version=v1.31.2+k3s1"], "ValidatingAdmissionPolicy"],
+    "install with metrics for few": [
+      ["install", IMAGE, "--secure-metrics", "--no-admission-policies"],
+      "NetworkPolicy",
+    ],
     crd: [["crd"], "CustomResourceDefinition"],
     "the sample": [["sample"], "Onload"],
     "a sample of its own": [["sample", "in-cluster-build"], "ConfigMap"],
@@ -79,7 +83,7 @@ describe("install is for the cluster", () => {
     ["one of an odd version", "\u001b[31mfork", all, true, ""],
   ])("%s", async (_name, version, resources, policies, told) => {
     const [flag, stop] = await apiServer(version, resources);
-    const { code, stdout, stderr } = await call("install", flag);
+    const { code, stdout, stderr } = await call("install", IMAGE, flag);
     stop();
     expect({ code, policies: hasPolicies(stdout) }).toEqual({ code: 0, policies });
     expect(stderr).toContain(told);
@@ -88,7 +92,7 @@ describe("install is for the cluster", () => {
 
   test("that is too old for KMM: nothing is printed", async () => {
     const [flag, stop] = await apiServer("v1.24.9", []);
-    const { code, stdout, stderr } = await call("install", flag);
+    const { code, stdout, stderr } = await call("install", IMAGE, flag);
     stop();
     expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
     expect(stderr).toContain("Kubernetes v1.24.9 is too old: KMM and the operator need 1.25 or later");
@@ -97,20 +101,20 @@ describe("install is for the cluster", () => {
   test("that the flags name, and that does not answer: nothing is printed", async () => {
     const [flag, stop] = await apiServer("v1.30.0", all);
     stop();
-    const { code, stdout, stderr } = await call("install", flag);
+    const { code, stdout, stderr } = await call("install", IMAGE, flag);
     expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
     expect(stderr).toStartWith("Cannot read the API server's version: ");
   });
 
   test("or the newest, if there is none: that is said", async () => {
-    const { code, stdout, stderr } = await call("install");
+    const { code, stdout, stderr } = await call("install", IMAGE);
     expect({ code, policies: hasPolicies(stdout) }).toEqual({ code: 0, policies: true });
     expect(stderr).toContain("for an older one give --kubernetes-version");
     expect(stderr).toContain("Cannot find a cluster");
   });
 
   test("or of a version that is given: what is not enforced is said", async () => {
-    const { code, stdout, stderr } = await call("install", "--kubernetes-version=1.27");
+    const { code, stdout, stderr } = await call("install", IMAGE, "--kubernetes-version=1.27");
     expect({ code, policies: hasPolicies(stdout) }).toEqual({ code: 0, policies: false });
     expect(stderr).toContain("Kubernetes 1.27 knows no admission policies, so they are left out: nothing there keeps");
   });
@@ -135,7 +139,9 @@ test("helm writes a chart, with an image or without, and tells of its files on s
   const repository = async (chart: string): Promise<string> =>
     parseAllDocuments(await Bun.file(join(folder, chart, "values.yaml")).text())[0]!.toJS().image.repository;
   expect(await repository("h")).toBe("r:5000/onloadctl");
-  expect((await call("helm", "--output=without")).code).toBe(0);
+  const without = await call("helm", "--output=without");
+  expect(without.code).toBe(0);
+  expect(without.stderr).toContain("The chart names no image: give --image here, or set image.repository");
   expect(await repository("without")).toBe("");
 });
 
@@ -151,15 +157,15 @@ describe("bad input is one line and exit code 2", () => {
       'Flag --image cannot be "localhost:5000/onloadctl": give an image with its tag or digest\n',
     ],
     "a namespace that is none": [
-      ["install", "--namespace=No_Such"],
+      ["install", IMAGE, "--namespace=No_Such"],
       'Flag --namespace cannot be "No_Such": use at most',
     ],
     "a version of OpenShift for one of Kubernetes": [
-      ["install", "--kubernetes-version=4.14.12"],
+      ["install", IMAGE, "--kubernetes-version=4.14.12"],
       'Flag --kubernetes-version cannot be "4.14.12": give a version of Kubernetes such as 1.27;',
     ],
     "a Kubernetes that is too old": [
-      ["install", "--kubernetes-version=1.24"],
+      ["install", IMAGE, "--kubernetes-version=1.24"],
       'Flag --kubernetes-version cannot be "1.24": Kubernetes 1.24 is too old: KMM and the operator need 1.25',
     ],
     "a chart's version that is none": [
@@ -167,6 +173,8 @@ describe("bad input is one line and exit code 2", () => {
       'Flag --chart-version cannot be "1": give a version such as 0.1.0\n',
     ],
     "a chart's image without a tag": [["helm", "--output=c", "--image=r/x"], 'Flag --image cannot be "r/x": give an'],
+    // The tree's own name of the image would be pulled from nowhere.
+    "an install without an image": [["install"], "Flag --image is missing: give --image=IMAGE\n"],
     "a bundle without an image": [["bundle", "--output=b"], "Flag --image is missing: give --image=IMAGE\n"],
     "a bundle's version that is none": [
       ["bundle", "--output=c", "--image=r/x:1", "--bundle-version=one"],
@@ -181,4 +189,16 @@ describe("bad input is one line and exit code 2", () => {
       expect(stderr.trim().split("\n")).toHaveLength(1);
     });
   }
+});
+
+test("no text of the program or of README installs without naming an image", async () => {
+  const files = [...new Bun.Glob("{cmd,internal,scripts}/**/*.{ts,yaml}").scanSync(checkout), "README.md"];
+  const found: string[] = [];
+  for (const file of files.filter((each) => !each.endsWith(".test.ts"))) {
+    const text = (await Bun.file(join(checkout, file)).text()).replaceAll(/\\\n\s*/g, " ");
+    for (const [command] of text.matchAll(/onloadctl manifests install[^\n|>`]*[|>]/g)) {
+      if (!command.includes("--image")) found.push(`${file}: ${command}`);
+    }
+  }
+  expect(found).toEqual([]);
 });

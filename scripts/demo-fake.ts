@@ -34,8 +34,10 @@ export async function showOnFakeNodes(executable: string, signal: AbortSignal): 
       signal: AbortSignal.any([signal, ended.signal]),
     });
 
-    progress("onloadctl manifests install | kubectl apply --server-side -f -, and the operator as a process");
     const image = "registry.example.com/onloadctl:latest";
+    progress(
+      `onloadctl manifests install --image=${image} | kubectl apply --server-side -f -, and the operator as a process`,
+    );
     const install = [executable, "manifests", "install", `--image=${image}`, `--kubeconfig=${plane.kubeconfigPath}`];
     await plane.apply(await output(install));
     const [metrics = 0, health = 0] = await freePorts(2);

@@ -65,7 +65,7 @@ export function skewText(client: string, operator: string | undefined): string |
   if (!ours || !theirs) return undefined;
   const order = ours[0] - theirs[0] || ours[1] - theirs[1];
   if (order === 0) return undefined;
-  const remedy = order > 0 ? `, or upgrade the operator: onloadctl manifests install` : "";
+  const remedy = order > 0 ? `, or upgrade the operator: onloadctl manifests install --image=IMAGE` : "";
   return `This program is version ${client} and the operator ${operator}: what one of them knows, the other may not. Use onloadctl ${operator}${remedy}`;
 }
 
