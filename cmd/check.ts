@@ -2,14 +2,14 @@ import { check } from "../internal/check/check.ts";
 import { findingsText, isFine, type Finding } from "../internal/check/findings.ts";
 import { checkImages } from "../internal/images/check-images.ts";
 import { clusterArgs, commonArgs, defineSubcommand } from "../internal/cli/command.ts";
-import { printData, printJson, printText } from "../internal/cli/output.ts";
+import { printData, printJson, printText, screenColumns } from "../internal/cli/output.ts";
 import { yamlText } from "../internal/cli/yaml.ts";
-import { connect } from "../internal/kube/connect.ts";
 import { readManifests } from "../internal/operator/view/manifests.ts";
 import { registryAccess } from "../internal/images/options.ts";
 import { readDocuments } from "./shared/documents.ts";
 import { engineArgs, runDeps } from "./shared/engine.ts";
 import { namespaceOf, outputArg, resourceArgs } from "./shared/resources.ts";
+import { connectAsPerson } from "./shared/connect.ts";
 
 const { name: _, ...scope } = resourceArgs;
 const { sbom: __, timeout: ___, ...registryArgs } = engineArgs;
@@ -43,7 +43,7 @@ export default defineSubcommand({
   ],
   async run({ args, signal }) {
     const namespace = namespaceOf(args);
-    const client = await connect({ kubeconfig: args.kubeconfig, context: args.context });
+    const client = await connectAsPerson(args);
     try {
       const file = args.filename === undefined ? undefined : await readDocuments(args.filename);
       const supposed = file && readManifests(file, `check ${args.filename!}`, namespace ?? client.namespace, undefined);
@@ -54,7 +54,7 @@ export default defineSubcommand({
       const all: Finding[] = [...findings, ...asked];
       if (args.output === "json") printJson(all);
       else if (args.output === "yaml") printData(yamlText(all));
-      else printText(findingsText(all));
+      else printText(findingsText(all, screenColumns()));
       return isFine(all) ? 0 : 1;
     } finally {
       client.transport.close();

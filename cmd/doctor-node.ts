@@ -16,7 +16,7 @@ export default defineSubcommand({
     return await runDoctor(
       context,
       () => ({ kind: "node", name: node }),
-      (all) => all.map(chainText).join(""),
+      (all, columns) => all.map((each) => chainText(each, columns)).join(""),
     );
   },
 });

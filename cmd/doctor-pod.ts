@@ -19,7 +19,7 @@ export default defineSubcommand({
     return await runDoctor(
       context,
       (client) => ({ kind: "pod", namespace: namespace ?? client.namespace, name: pod }),
-      (all) => all.map(chainText).join(""),
+      (all, columns) => all.map((each) => chainText(each, columns)).join(""),
     );
   },
 });

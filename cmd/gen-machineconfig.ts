@@ -135,12 +135,12 @@ async function remove({ args: flags, signal, log }: Run): Promise<void> {
 
 /** Loaded only here: printing must not load the API client. */
 async function connectCluster(flags: Run["args"]) {
-  const [{ connect }, cluster, pools] = await Promise.all([
-    import("../internal/kube/connect.ts"),
+  const [{ connectAsPerson }, cluster, pools] = await Promise.all([
+    import("./shared/connect.ts"),
     import("../internal/machineconfig/cluster.ts"),
     import("../internal/machineconfig/pools.ts"),
   ]);
-  const client = await connect({ kubeconfig: flags.kubeconfig, context: flags.context });
+  const client = await connectAsPerson(flags);
   return { client, cluster, pools };
 }
 

@@ -59,6 +59,7 @@ const resource: ResourceStatus = {
   status: "NodesWaiting",
   message: "a message",
   health: "degraded",
+  needsPerson: false,
   unprotected: "a policy",
   created: "",
   lastReadyVersion: "v1",

@@ -1,6 +1,6 @@
 import { defineSubcommand } from "../internal/cli/command.ts";
-import { printData, printJson, printText } from "../internal/cli/output.ts";
-import { formatTable } from "../internal/cli/table.ts";
+import { printData, printJson, printText, screenColumns } from "../internal/cli/output.ts";
+import { formatTableWithNotes } from "../internal/cli/table-with-notes.ts";
 import { yamlText } from "../internal/cli/yaml.ts";
 import { digestOf } from "../internal/images/mirror.ts";
 import { registryAccess } from "../internal/images/options.ts";
@@ -43,7 +43,10 @@ export default defineSubcommand({
     }
     if (args.output === "json") printJson(list);
     else if (args.output === "yaml") printData(yamlText(list));
-    else printText(formatTable(["image", ...(args.digests ? ["digest"] : []), "for"], list.map(row(args.digests))));
+    else {
+      const head = ["image", ...(args.digests ? ["digest"] : []), "for"];
+      printText(formatTableWithNotes(head, list.map(row(args.digests)), 1, screenColumns()));
+    }
     return problems.length > 0 ? 1 : 0;
   },
 });

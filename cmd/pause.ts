@@ -3,10 +3,10 @@ import { requestCommand } from "./shared/request.ts";
 
 export default requestCommand(
   {
-    summary: "Let no further node start with the rollout of an Onload resource",
+    summary: "Let no further node of an Onload resource be upgraded",
     description:
-      "Sets spec.upgrade.paused: nodes of an older version stay as they are, and those that are being upgraded are finished. A GitOps tool that has the resource may set it back: change its source too.",
-    examples: [{ run: "onloadctl pause onload -n onload-runtime", does: "Hold the rollout" }],
+      "Sets spec.upgrade.paused: nodes of an older version stay as they are, and those that are being upgraded are finished. Nodes that have no Onload yet get it all the same. A GitOps tool that has the resource may set it back: change its source too.",
+    examples: [{ run: "onloadctl pause onload -n onload-runtime", does: "Hold an upgrade" }],
   },
   (onload) => pause(onload),
 );

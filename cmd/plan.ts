@@ -1,8 +1,7 @@
 import { clusterArgs, commonArgs, defineSubcommand } from "../internal/cli/command.ts";
 import { UsageError } from "../internal/cli/errors.ts";
-import { printData, printJson, printText } from "../internal/cli/output.ts";
+import { printData, printJson, printText, screenColumns } from "../internal/cli/output.ts";
 import { yamlText } from "../internal/cli/yaml.ts";
-import { connect } from "../internal/kube/connect.ts";
 import { objectKey } from "../internal/kube/object.ts";
 import { consequences, lacksServiceAccount } from "../internal/operator/view/consequences.ts";
 import type { FieldChange } from "../internal/operator/view/difference.ts";
@@ -13,6 +12,7 @@ import { Session } from "../internal/operator/view/session.ts";
 import { servingText } from "../internal/operator/view/status-view.ts";
 import { readDocuments } from "./shared/documents.ts";
 import { namespaceOf, outputArg, resourceArgs } from "./shared/resources.ts";
+import { connectAsPerson } from "./shared/connect.ts";
 
 export default defineSubcommand({
   summary: "Show what the operator would do next; changes nothing",
@@ -58,7 +58,7 @@ export default defineSubcommand({
       throw new UsageError("Flag --diff needs --filename: it compares the file with the cluster");
     }
     const file = args.filename === undefined ? undefined : await readDocuments(args.filename);
-    const client = await connect({ kubeconfig: args.kubeconfig, context: args.context });
+    const client = await connectAsPerson(args);
     const asked = namespaceOf(args);
     const manifests = file && readManifests(file, `plan for ${args.filename!}`, asked ?? client.namespace, asked);
     const namespaces = new Set(manifests?.onloads.map(({ metadata }) => metadata.namespace));
@@ -68,7 +68,7 @@ export default defineSubcommand({
       for (const each of manifests?.onloads ?? []) {
         changes.set(objectKey(each), await session.suppose(each, signal));
       }
-      if (args.name !== undefined) session.require(args.name);
+      if (args.name !== undefined) await session.require(args.name, signal);
       if (args.delete) session.supposeDeleted(Date.now(), args.name);
       const observed = (await session.observe(args.name, Date.now(), signal)).filter(
         ({ raw }) => !manifests || changes.has(objectKey(raw)),
@@ -87,7 +87,7 @@ export default defineSubcommand({
       );
       if (args.output === "json") printJson(plans);
       else if (args.output === "yaml") printData(yamlText(plans));
-      else printText(servingText(serving) + planText(plans));
+      else printText(servingText(serving) + planText(plans, session.none, screenColumns()));
       const takesOut = plans.some(({ nodes }) => nodes.some(({ leavesService }) => leavesService));
       return isSupposed && takesOut ? EXIT_TAKES_OUT : 0;
     } finally {

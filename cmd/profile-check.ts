@@ -1,6 +1,6 @@
 import { commonArgs, defineSubcommand } from "../internal/cli/command.ts";
-import { printText } from "../internal/cli/output.ts";
-import { formatTable } from "../internal/cli/table.ts";
+import { printText, screenColumns } from "../internal/cli/output.ts";
+import { formatTableWithNotes } from "../internal/cli/table-with-notes.ts";
 import { checkSettings } from "../internal/profiles/check.ts";
 import { profileArgs, readSettings } from "./shared/profiles.ts";
 
@@ -15,9 +15,11 @@ export default defineSubcommand({
     const problems = checkSettings(Object.fromEntries(settings.map(({ name, value }) => [name, value])));
     if (problems.length === 0) return 0;
     printText(
-      formatTable(
+      formatTableWithNotes(
         ["name", "problem"],
         problems.map(({ name, message }) => [name, message]),
+        1,
+        screenColumns(),
       ),
     );
     return 1;

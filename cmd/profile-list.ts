@@ -1,6 +1,6 @@
 import { commonArgs, defineSubcommand } from "../internal/cli/command.ts";
-import { jsonText, printData, printText } from "../internal/cli/output.ts";
-import { formatTable } from "../internal/cli/table.ts";
+import { jsonText, printData, printText, screenColumns } from "../internal/cli/output.ts";
+import { formatTableWithNotes } from "../internal/cli/table-with-notes.ts";
 import { yamlText } from "../internal/cli/yaml.ts";
 import { DEFAULT_PROFILE_DIR, readLibrary } from "../internal/profiles/library.ts";
 import { listProfiles } from "../internal/profiles/list.ts";
@@ -23,6 +23,6 @@ export default defineSubcommand({
       settings === undefined ? "-" : String(settings),
       problem ?? "-",
     ]);
-    printText(formatTable(["name", "settings", "problem"], rows));
+    printText(formatTableWithNotes(["name", "settings", "problem"], rows, 1, screenColumns()));
   },
 });

@@ -68,7 +68,7 @@ export const root: Subcommand = {
       load: async () => (await import("./profile.ts")).default,
     },
     pause: {
-      summary: "Let no further node start with the rollout of an Onload resource",
+      summary: "Let no further node of an Onload resource be upgraded",
       load: async () => (await import("./pause.ts")).default,
     },
     resume: {

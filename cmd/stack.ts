@@ -3,11 +3,11 @@ import { UsageError } from "../internal/cli/errors.ts";
 import { nearest } from "../internal/cli/nearest.ts";
 import { standardError, standardOutput } from "../internal/cli/output.ts";
 import { durationFlag, namespaceFlag } from "../internal/cli/values.ts";
-import { connect } from "../internal/kube/connect.ts";
 import { showStacks } from "../internal/stack/show.ts";
 import { stacksOf } from "../internal/stack/stacks.ts";
 import { VIEWS } from "../internal/stack/views.ts";
 import { podArgs, stackArgs, stackIdsOf } from "./shared/pods.ts";
+import { connectAsPerson } from "./shared/connect.ts";
 
 export default defineSubcommand({
   summary: "Show the Onload stacks of a pod, by onload_stackdump on its node",
@@ -43,7 +43,7 @@ export default defineSubcommand({
     const given = stackIdsOf(args);
     const timeoutMs = durationFlag("timeout", args.timeout);
     const flag = namespaceFlag("namespace", args.namespace || undefined);
-    const client = await connect({ kubeconfig: args.kubeconfig, context: args.context });
+    const client = await connectAsPerson(args);
     const limit = AbortSignal.timeout(timeoutMs);
     const within = AbortSignal.any([signal, limit]);
     try {

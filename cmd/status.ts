@@ -1,11 +1,17 @@
 import { devicePluginName, ONLOAD_GROUP, ONLOAD_KIND } from "../internal/api/names.ts";
 import { clusterArgs, commonArgs, defineSubcommand } from "../internal/cli/command.ts";
 import { UsageError } from "../internal/cli/errors.ts";
-import { jsonText, printData, standardError, standardOutput, type Line } from "../internal/cli/output.ts";
+import {
+  jsonText,
+  printData,
+  screenColumns,
+  standardError,
+  standardOutput,
+  type Line,
+} from "../internal/cli/output.ts";
 import { durationFlag } from "../internal/cli/values.ts";
 import { yamlText } from "../internal/cli/yaml.ts";
-import { connect } from "../internal/kube/connect.ts";
-import { EXIT_CODES, worstOf, type Health } from "../internal/operator/view/health.ts";
+import { EXIT_CODES, EXIT_STALLED, worstOf, type Health } from "../internal/operator/view/health.ts";
 import { drawLive } from "../internal/operator/view/live.ts";
 import { Session } from "../internal/operator/view/session.ts";
 import type { Serving } from "../internal/operator/view/serving.ts";
@@ -16,14 +22,16 @@ import {
   withNodes,
   type Accelerated,
   type ResourceStatus,
+  type StatusLayout,
 } from "../internal/operator/view/status-view.ts";
 import { untilReady } from "../internal/operator/view/until-ready.ts";
 import { namespaceOf, outputArg, resourceArgs } from "./shared/resources.ts";
+import { connectAsPerson } from "./shared/connect.ts";
 
 export default defineSubcommand({
   summary: "Show what each Onload resource and node is doing, and why",
   description:
-    "For each resource: version, nodes, pods that are accelerated of those that hold amd.com/onload, and the most important condition. For each node: version, state, step, since when, and why. This is computed as in the operator, from the present state of the cluster. If no operator acts, the first line says so: its Lease is not renewed, or there is none. `onloadctl help states` explains every state.\n\nWith --exit-code or --wait the exit code is 0 if everything that is shown is Ready, 3 if something is on its way or waits, 4 if something needs a person, and 5 if no operator acts; it is 1 if the cluster could not be read.",
+    "For each resource: version, nodes, pods that are accelerated of those that hold amd.com/onload, and the most important condition. For each node: version, state, step, since when, and why. This is computed as in the operator, from the present state of the cluster. If no operator acts, the first line says so: its Lease is not renewed, or there is none. `onloadctl help states` explains every state.\n\nWith --exit-code or --wait the exit code is 0 if everything that is shown is Ready, 3 if something is on its way or waits, 4 if something needs a person, and 5 if no operator acts; it is 1 if the cluster could not be read. --wait ends with 6 before its time is over if nothing goes on until a person does something: a node has failed, no kernel mapping matches, the nodes were rolled back, a change is held back, or the rollout is paused.",
   args: {
     ...resourceArgs,
     node: { type: "string", repeatable: true, valueHint: "NODE", description: "Only these nodes" },
@@ -34,7 +42,8 @@ export default defineSubcommand({
       type: "string",
       implied: "15m",
       valueHint: "TIMEOUT",
-      description: "Wait until all that is shown is Ready, then show it; at most for this time",
+      description:
+        "Wait until all that is shown is Ready or only a person can help, then show it; at most for this time",
     },
     "exit-code": { type: "boolean", default: false, description: "Tell by the exit code how it is" },
     ...clusterArgs,
@@ -54,7 +63,7 @@ export default defineSubcommand({
     }
     const namespace = namespaceOf(args);
     const filter = { nodes: args.node, failed: args.failed };
-    const client = await connect({ kubeconfig: args.kubeconfig, context: args.context });
+    const client = await connectAsPerson(args);
     let changed: () => void = () => undefined;
     const session = await Session.open(client, namespace, log, signal, () => changed());
     try {
@@ -73,25 +82,24 @@ export default defineSubcommand({
       };
       const isData = args.output === "json" || args.output === "yaml";
       if (args.watch) {
-        const draw = async (): Promise<Line[]> => linesOf(await look(), args.output, columns());
+        const draw = async (): Promise<Line[]> =>
+          linesOf(await look(), args.output, { columns: screenColumns(), cut: true, none: session.none });
         const subscribe = (wake: () => void): void => void (changed = wake);
         const onOutage = (text: string): void => log.warn(text);
         await drawLive(standardOutput, { draw, subscribe, isData, onOutage }, signal);
         return 0;
       }
-      if (args.name !== undefined) session.require(args.name);
-      const report =
+      if (args.name !== undefined) await session.require(args.name, signal);
+      const tell = (text: string): void => standardError.write(text);
+      const { seen: report, end } =
         waitMs === undefined
-          ? await look()
-          : await untilReady(
-              look,
-              (wake) => (changed = wake),
-              waitMs,
-              (text) => standardError.write(text),
-              signal,
-            );
+          ? { seen: await look(), end: "ready" as const }
+          : await untilReady(look, (wake) => (changed = wake), { timeoutMs: waitMs }, tell, signal);
+      if (end === "needs a person") tell("Not waiting any longer: nothing goes on until a person does something\n");
+      if (end === "time is over") tell(`Not everything was Ready within ${args.wait}\n`);
       if (isData) printData(dataOf(report, args.output));
-      else standardOutput.writeLines(linesOf(report, args.output, undefined));
+      else standardOutput.writeLines(linesOf(report, args.output, { columns: screenColumns(), none: session.none }));
+      if (end === "needs a person") return EXIT_STALLED;
       return waitMs !== undefined || args["exit-code"] ? EXIT_CODES[report.health] : 0;
     } finally {
       await session.close();
@@ -116,16 +124,11 @@ function withCounts(all: readonly ResourceStatus[], counts: ReadonlyMap<string, 
   }));
 }
 
-/** Columns of the terminal; undefined where there is none. */
-function columns(): number | undefined {
-  return standardOutput.isTTY ? standardOutput.columns : undefined;
-}
-
 function dataOf({ resources }: Report, output: string): string {
   return output === "json" ? jsonText(resources) : yamlText(resources);
 }
 
-function linesOf(report: Report, output: string, width: number | undefined): Line[] {
+function linesOf(report: Report, output: string, layout: Omit<StatusLayout, "wide">): Line[] {
   const { resources, serving, now } = report;
   if (output === "name") {
     return resources.map(({ name }) => ({ text: `${ONLOAD_KIND.toLowerCase()}.${ONLOAD_GROUP}/${name}` }));
@@ -136,6 +139,5 @@ function linesOf(report: Report, output: string, width: number | undefined): Lin
       .split("\n")
       .map((text) => ({ text }));
   }
-  const layout = { wide: output === "wide", ...(width === undefined ? {} : { columns: width }) };
-  return statusLines(resources, serving, layout, now);
+  return statusLines(resources, serving, { ...layout, wide: output === "wide" }, now);
 }

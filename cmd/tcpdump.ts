@@ -2,10 +2,10 @@ import { clusterArgs, commonArgs, defineSubcommand } from "../internal/cli/comma
 import { UsageError } from "../internal/cli/errors.ts";
 import { standardError, standardOutput } from "../internal/cli/output.ts";
 import { namespaceFlag } from "../internal/cli/values.ts";
-import { connect } from "../internal/kube/connect.ts";
 import { captureTo, fileOutput, standardOutputBytes } from "../internal/stack/capture.ts";
 import { stacksOf } from "../internal/stack/stacks.ts";
 import { podArgs, stackArgs, stackIdsOf } from "./shared/pods.ts";
+import { connectAsPerson } from "./shared/connect.ts";
 
 export default defineSubcommand({
   summary: "Capture the accelerated traffic of a pod, which tcpdump does not see",
@@ -29,7 +29,7 @@ export default defineSubcommand({
     }
     const given = stackIdsOf(args);
     const flag = namespaceFlag("namespace", args.namespace || undefined);
-    const client = await connect({ kubeconfig: args.kubeconfig, context: args.context });
+    const client = await connectAsPerson(args);
     try {
       const pod = { namespace: flag ?? client.namespace, name: args.pod };
       const { plugin, ids } = await stacksOf(client, pod, given, signal);

@@ -3,8 +3,8 @@ import { clusterArgs, commonArgs, defineSubcommand } from "../internal/cli/comma
 import { UsageError } from "../internal/cli/errors.ts";
 import { printText, standardError } from "../internal/cli/output.ts";
 import { durationFlag, namespaceFlag } from "../internal/cli/values.ts";
-import { connect } from "../internal/kube/connect.ts";
 import { uninstall } from "../internal/uninstall/uninstall.ts";
+import { connectAsPerson } from "./shared/connect.ts";
 
 export default defineSubcommand({
   summary: "Remove Onload from all nodes, and then the operator",
@@ -42,7 +42,7 @@ export default defineSubcommand({
     if (!args.yes && !args["dry-run"] && !process.stdin.isTTY) {
       throw new UsageError("Cannot ask, because standard input is no terminal: give --yes, or --dry-run to only look");
     }
-    const client = await connect({ kubeconfig: args.kubeconfig, context: args.context });
+    const client = await connectAsPerson(args);
     const say = (line: string): void => standardError.write(`${line}\n`);
     try {
       const outcome = await uninstall(

@@ -6,8 +6,8 @@ import { VERSION } from "../internal/cli/version.ts";
 import { yamlText } from "../internal/cli/yaml.ts";
 import { clusterVersions, type KmmVersion, type OperatorVersion } from "../internal/check/cluster-versions.ts";
 import { skewText } from "../internal/check/versions.ts";
-import { connect } from "../internal/kube/connect.ts";
 import { servingText } from "../internal/operator/view/status-view.ts";
+import { connectAsPerson } from "./shared/connect.ts";
 
 export default defineSubcommand({
   summary: "Show the versions of this program, the operator and KMM, and whether an operator acts",
@@ -62,7 +62,7 @@ async function lookAtCluster(
   signal: AbortSignal,
 ): Promise<Cluster> {
   try {
-    const client = await connect(args);
+    const client = await connectAsPerson(args);
     try {
       const { operator, kmm } = await clusterVersions(client, Date.now(), signal);
       const { state, message } = operator.serving;

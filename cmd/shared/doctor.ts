@@ -1,12 +1,12 @@
 /** What the subcommands of doctor share. */
 import { clusterArgs, commonArgs, type Args, type Context } from "../../internal/cli/command.ts";
-import { printData, printJson, printText } from "../../internal/cli/output.ts";
+import { printData, printJson, printText, screenColumns } from "../../internal/cli/output.ts";
 import { durationFlag } from "../../internal/cli/values.ts";
 import { yamlText } from "../../internal/cli/yaml.ts";
 import { examine, type Examined, type Subject } from "../../internal/doctor/doctor.ts";
 import type { Client } from "../../internal/kube/client.ts";
-import { connect } from "../../internal/kube/connect.ts";
 import { outputArg } from "./resources.ts";
+import { connectAsPerson } from "./connect.ts";
 
 export const doctorArgs = {
   output: { ...outputArg, options: ["table", "json", "yaml"] },
@@ -37,17 +37,17 @@ interface DoctorValues {
 export async function runDoctor(
   { args, signal, log }: Pick<Context, "signal" | "log"> & { args: DoctorValues },
   subjectOf: (client: Client) => Subject,
-  text: (all: Examined[]) => string,
+  text: (all: Examined[], columns: number | undefined) => string,
 ): Promise<number> {
   const timeoutMs = durationFlag("timeout", args.timeout);
-  const client = await connect({ kubeconfig: args.kubeconfig, context: args.context });
+  const client = await connectAsPerson(args);
   try {
     const subject = subjectOf(client);
     const all = await examine(subject, { client, log, now: Date.now, timeoutMs }, signal);
     const data = subject.kind === "all" ? all : all[0];
     if (args.output === "json") printJson(data);
     else if (args.output === "yaml") printData(yamlText(data));
-    else printText(text(all));
+    else printText(text(all, screenColumns()));
     return all.some(({ verdict }) => verdict === "failed") ? 1 : 0;
   } finally {
     client.transport.close();

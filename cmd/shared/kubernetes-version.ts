@@ -67,12 +67,12 @@ function versionFlag(text: string): KubernetesVersion {
 
 async function asked({ args, signal, log }: Asking): Promise<boolean> {
   // Loaded only here: a version that is given must not load the API client.
-  const [{ connect }, { serves, serverVersion }, { VALIDATING_ADMISSION_POLICIES }] = await Promise.all([
-    import("../../internal/kube/connect.ts"),
+  const [{ connectAsPerson }, { serves, serverVersion }, { VALIDATING_ADMISSION_POLICIES }] = await Promise.all([
+    import("./connect.ts"),
     import("../../internal/kube/server-version.ts"),
     import("../../internal/kube/resource.ts"),
   ]);
-  const client = await connect({ kubeconfig: args.kubeconfig, context: args.context });
+  const client = await connectAsPerson(args);
   const deadline = AbortSignal.timeout(TIMEOUT_MS);
   try {
     const call = { signal: AbortSignal.any([signal, deadline]) };

@@ -2,8 +2,8 @@ import { ONLOADS } from "../../internal/api/resources.ts";
 import type { Source } from "../../internal/cli/command.ts";
 import type { Client } from "../../internal/kube/client.ts";
 import { contextNames } from "../../internal/kube/config.ts";
-import { connect } from "../../internal/kube/connect.ts";
 import { NAMESPACES, NODES, PODS } from "../../internal/kube/resource.ts";
+import { connectAsPerson } from "./connect.ts";
 
 /** Most names of a kind that are asked for. */
 const LIMIT = 500;
@@ -21,7 +21,7 @@ export async function namesOf(
 ): Promise<readonly string[]> {
   const { kubeconfig, context, namespace } = given;
   if (source === "contexts") return contextNames({ kubeconfig });
-  const client = await connect({ kubeconfig, context });
+  const client = await connectAsPerson({ kubeconfig, context });
   try {
     return await listed(client, source, namespace, signal);
   } finally {

@@ -4,10 +4,13 @@ import { ONLOADS } from "../../internal/api/resources.ts";
 import { clusterArgs, commonArgs, defineSubcommand, type Subcommand } from "../../internal/cli/command.ts";
 import { printText } from "../../internal/cli/output.ts";
 import { namespaceFlag } from "../../internal/cli/values.ts";
-import type { Client } from "../../internal/kube/client.ts";
-import { connect } from "../../internal/kube/connect.ts";
+import { missingText } from "../../internal/kube/missing.ts";
 import type { RawOnload } from "../../internal/operator/cache/caches.ts";
 import type { Request } from "../../internal/operator/requests.ts";
+import { readEvidence } from "../../internal/operator/view/evidence.ts";
+import { isUnserved, servingOf } from "../../internal/operator/view/serving.ts";
+import { servingText } from "../../internal/operator/view/status-view.ts";
+import { connectAsPerson } from "./connect.ts";
 
 const requestArgs = {
   name: { type: "positional", required: true, completes: "onloads", description: "Name of the Onload resource" },
@@ -33,17 +36,23 @@ export function requestCommand(
   const command = defineSubcommand({
     ...about,
     args: requestArgs,
-    async run({ args, signal }) {
-      const client = await connect({ kubeconfig: args.kubeconfig, context: args.context });
+    async run({ args, signal, log }) {
+      const client = await connectAsPerson(args);
       try {
         const namespace = namespaceFlag("namespace", args.namespace || undefined) ?? client.namespace;
         const ref = { namespace, name: args.name };
         const onload = await client.get<RawOnload>(ONLOADS, ref, { signal });
-        if (!onload) throw new Error(await notFound(client, namespace, args.name, signal));
+        if (!onload) {
+          const missing = { what: "Onload", resource: ONLOADS, name: args.name, namespace };
+          throw new Error(await missingText(client, missing, signal));
+        }
         const { patch, what } = ask(onload);
         const dryRun = args["dry-run"];
         if (patch) await client.mergePatch(ONLOADS, ref, patch, { signal, ...(dryRun ? { dryRun } : {}) });
         printText(`onload.${ONLOAD_GROUP}/${args.name} ${what}${dryRun ? " (dry run)" : ""}\n`);
+        // The resource has the change; it does nothing to the nodes as long as nobody acts on it.
+        const serving = servingOf(await readEvidence(client, signal), Date.now());
+        if (isUnserved(serving)) log.warn(servingText(serving).trimEnd());
         return 0;
       } finally {
         client.transport.close();
@@ -51,18 +60,4 @@ export function requestCommand(
     },
   });
   return command as unknown as Subcommand;
-}
-
-/** People forget the namespace. */
-async function notFound(client: Client, namespace: string, name: string, signal: AbortSignal): Promise<string> {
-  const found = `Cannot find Onload "${name}" in namespace "${namespace}"`;
-  try {
-    const { items } = await client.list<RawOnload>(ONLOADS, { signal });
-    const elsewhere = items.filter(({ metadata }) => metadata.name === name).map(({ metadata }) => metadata.namespace);
-    if (elsewhere.length > 0) return `${found}: it is in ${elsewhere.join(", ")}; give --namespace`;
-    return `${found}: no namespace has one of that name`;
-  } catch {
-    signal.throwIfAborted();
-    return `${found}: give its --namespace`;
-  }
 }

@@ -266,7 +266,7 @@ describe("a resource", () => {
       "a kernel without a mapping",
       { nodes: { value: [node("n1"), node("n2", { kernel: "6.1.0" })] } },
       "kernels",
-      /^failed: .*for 6\.1\.0; add one/,
+      /^failed: .*matches kernel 6\.1\.0 \(regexp \^5\\\.\); add one/,
     ],
     [
       "an image that KMM does not find",

@@ -55,7 +55,7 @@ const OPERATOR_ACCOUNT = "onload-operator-controller-manager";
 const SCC_CRD = "securitycontextconstraints.security.openshift.io";
 /** So many Secrets of a resource are looked at. */
 const MAX_SECRETS = 20;
-const VIEWER = "bind the ClusterRole onload-operator-onload-viewer-role to yourself";
+const VIEWER = "ask an administrator to bind the ClusterRole onload-operator-onload-viewer-role to you";
 
 /**
  * Checks the cluster, and Onload resources of it.

@@ -1,6 +1,6 @@
 /** What `onloadctl check` finds, and how it is shown. Pure. */
 import { printable } from "../cli/printable.ts";
-import { formatTable } from "../cli/table.ts";
+import { formatTableWithNotes } from "../cli/table-with-notes.ts";
 
 /**
  * ok: as it should be. warning: it works, and something is to be known. failed: it cannot work so. unknown: it could not
@@ -30,11 +30,15 @@ export function isFine(findings: readonly Finding[]): boolean {
   return findings.every(({ result }) => result !== "failed");
 }
 
-/** As a table with a line that sums it up. */
-export function findingsText(findings: readonly Finding[]): string {
+/**
+ * As a table with a line that sums it up.
+ *
+ * @param columns of the screen; undefined if there is none
+ */
+export function findingsText(findings: readonly Finding[], columns?: number): string {
   const rows = findings.map(({ what, result, message }) => [what, result, printable(message, 2000)]);
   const count = (wanted: Result): number => findings.filter(({ result }) => result === wanted).length;
   const warnings = count("warning");
   const sum = `${count("ok")} ok, ${warnings === 1 ? "1 warning" : `${warnings} warnings`}, ${count("failed")} failed, ${count("unknown")} unknown`;
-  return `${formatTable(["Check", "Result", "Message"], rows)}\n${sum}\n`;
+  return `${formatTableWithNotes(["Check", "Result", "Message"], rows, 1, columns)}\n${sum}\n`;
 }

@@ -5,8 +5,9 @@ import type { Onload } from "../api/onload.ts";
 import { desiredModules } from "../operator/desired/modules.ts";
 import { missingImages, type ModuleImages } from "../operator/kmm/images.ts";
 import type { Kmm } from "../operator/kmm/kmm.ts";
-import { chooseMapping, imageFor } from "../operator/kmm/module-config.ts";
+import { chooseMapping, expressionsOf, imageFor } from "../operator/kmm/module-config.ts";
 import { selects } from "../operator/observe/ownership.ts";
+import { triedText } from "../operator/rollout/unmapped.ts";
 import type { Read } from "./read.ts";
 import { finderOf, type Finding, type Finder } from "./findings.ts";
 
@@ -126,7 +127,9 @@ function judgeKernels({ onload, kmm }: ResourceFacts, nodes: readonly Node[], fi
   if (wrong) return finding("failed", `spec.onload.${wrong.problem}; correct it`);
   const unmapped = choices.filter(({ mapping }) => mapping === undefined).map(({ kernel }) => kernel);
   if (unmapped.length === 0) return finding("ok", `Every one has a mapping: ${firstFew(kernels, MAX_NAMED)}`);
-  return finding("failed", `No entry of spec.onload.kernelMappings is for ${firstFew(unmapped, MAX_NAMED)}; add one`);
+  const tried = triedText(expressionsOf(module));
+  const seen = `No entry of spec.onload.kernelMappings matches kernel ${firstFew(unmapped, MAX_NAMED)}${tried}`;
+  return finding("failed", `${seen}; add one, or correct one`);
 }
 
 /** KMM 2.4 and later says which images there are; others find out when a node is to load them. */

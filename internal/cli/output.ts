@@ -169,6 +169,11 @@ export const standardOutput = new Terminal(process.stdout);
 /** Standard error: everything that is no data. */
 export const standardError = new Terminal(process.stderr, { isDispensable: true });
 
+/** Columns of the screen on which standard output is seen; undefined if it goes elsewhere: nothing is broken there. */
+export function screenColumns(): number | undefined {
+  return standardOutput.isTTY ? standardOutput.columns : undefined;
+}
+
 /** Writes text for people to standard output. */
 export function printText(text: string): void {
   standardOutput.write(text);

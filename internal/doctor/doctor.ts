@@ -1,10 +1,12 @@
 /** Examines pods and nodes, with the rights of whoever asks. What may not be read makes links unknown. Nothing is written. */
 import type { DeepReadonly, Pod } from "../api/core.ts";
+import type { Resource } from "../api/resources.ts";
 import { read, type Read } from "../check/read.ts";
 import type { Logger } from "../cli/log.ts";
 import type { Client } from "../kube/client.ts";
 import type { Event } from "../kube/kinds.ts";
-import { EVENTS, PODS } from "../kube/resource.ts";
+import { missingText } from "../kube/missing.ts";
+import { EVENTS, NODES, PODS } from "../kube/resource.ts";
 import { parseTime } from "../kube/times.ts";
 import { holdsOnload } from "../operator/cache/holders.ts";
 import { isFinished } from "../operator/cache/pods.ts";
@@ -15,7 +17,7 @@ import { containersOf, podLinks } from "./judge-pod.ts";
 import { worstVerdict, type Link, type Verdict } from "./links.ts";
 import { ASK_MS, askPlugin, findPluginPods, type PluginPod } from "./plugin-pods.ts";
 import { refusalText } from "./refusal.ts";
-import { readNode, readRollouts, type Rollouts } from "./rollouts.ts";
+import { readCandidates, readNode, readRollouts, type Rollouts } from "./rollouts.ts";
 
 /** What to examine. */
 export type Subject =
@@ -53,7 +55,7 @@ const MAX_EVENTS = 100;
 /**
  * Examines what is asked for.
  *
- * @throws Error if there is no such pod, if pods may not be read, if the API server does not answer or time is over
+ * @throws Error if there is no such pod or node, if pods may not be read, if the API server does not answer or time is over
  */
 export async function examine(subject: Subject, deps: ExamineDeps, signal: AbortSignal): Promise<Examined[]> {
   const limit = AbortSignal.timeout(deps.timeoutMs);
@@ -71,6 +73,7 @@ class Examination {
   readonly #log: Logger;
   readonly #now: () => number;
   readonly #signal: AbortSignal;
+  #read: Promise<Rollouts> | undefined;
 
   constructor({ client, log, now }: ExamineDeps, signal: AbortSignal) {
     this.#client = client;
@@ -81,17 +84,23 @@ class Examination {
 
   async run(subject: Subject): Promise<Examined[]> {
     if (subject.kind === "node") {
-      const nodes = await this.#nodes([subject.name]);
-      return [this.#node(nodes.get(subject.name)!)];
+      const facts = (await this.#nodes([subject.name])).get(subject.name)!;
+      if ("value" in facts.node && facts.node.value === undefined) {
+        throw new Error(await this.#missing("node", NODES, subject.name));
+      }
+      return [this.#node(facts)];
     }
     const pods = subject.kind === "pod" ? [await this.#pod(subject)] : await this.#holders(subject.namespace);
     const names = [...new Set(pods.flatMap(({ spec }) => spec?.nodeName ?? []))];
     const nodes = await this.#nodes(names);
+    const pending = pods.some(({ spec }) => !spec?.nodeName);
+    const candidates = pending ? await readCandidates(this.#client, await this.#rollouts(), this.#signal) : undefined;
     const environments = new Environments(this.#client, this.#signal);
     return await Promise.all(
       pods.map(async (pod) => {
         const [events, settings] = await Promise.all([this.#events(pod), environments.of(pod)]);
-        return this.#examined({ pod, events, settings, node: nodes.get(pod.spec?.nodeName ?? "") });
+        const facts = { pod, events, settings, node: nodes.get(pod.spec?.nodeName ?? "") };
+        return this.#examined({ ...facts, ...(candidates === undefined ? {} : { candidates }) });
       }),
     );
   }
@@ -99,7 +108,11 @@ class Examination {
   async #pod({ namespace, name }: { namespace: string; name: string }): Promise<Pod> {
     const pod = await this.#client.get<Pod>(PODS, { namespace, name }, { signal: this.#signal });
     if (pod) return pod;
-    throw new Error(`Cannot find pod "${name}" in namespace "${namespace}": give its --namespace`);
+    throw new Error(await this.#missing("pod", PODS, name, namespace));
+  }
+
+  #missing(what: string, resource: Resource, name: string, namespace?: string): Promise<string> {
+    return missingText(this.#client, { what, resource, name, namespace }, this.#signal);
   }
 
   async #holders(namespace: string | undefined): Promise<Pod[]> {
@@ -117,7 +130,7 @@ class Examination {
   async #nodes(names: readonly string[]): Promise<Map<string, NodeFacts>> {
     if (names.length === 0) return new Map();
     const [rollouts, plugins, nodes] = await Promise.all([
-      readRollouts(this.#client, this.#log, this.#now(), this.#signal),
+      this.#rollouts(),
       this.#plugins(names),
       Promise.all(names.map((name) => readNode(this.#client, name, this.#signal))),
     ]);
@@ -126,6 +139,12 @@ class Examination {
     return new Map(
       names.map((name, i) => [name, { name, rollout: rolloutOf(name), node: nodes[i]!, asked: asked[i]! }]),
     );
+  }
+
+  /** Read once, whoever asks. */
+  #rollouts(): Promise<Rollouts> {
+    this.#read ??= readRollouts(this.#client, this.#log, this.#now(), this.#signal);
+    return this.#read;
   }
 
   #plugins(names: readonly string[]): Promise<Read<Map<string, PluginPod>>> {
@@ -178,7 +197,7 @@ class Examination {
 }
 
 function rolloutIn(rollouts: Rollouts, name: string): NodeFacts["rollout"] {
-  return "problem" in rollouts ? rollouts : { value: rollouts.value.get(name) };
+  return "problem" in rollouts ? rollouts : { value: rollouts.value.nodes.get(name) };
 }
 
 function seenEvent({ reason = "", message = "" }: Event): SeenEvent {

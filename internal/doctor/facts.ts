@@ -42,6 +42,24 @@ export interface SeenEvent {
   message: string;
 }
 
+/** A node that might take a pod. */
+export interface Candidate {
+  name: string;
+  labels: Readonly<Record<string, string>>;
+  ready: boolean;
+  /** amd.com/onload that it offers in all. */
+  allocatable: number;
+  /** undefined: no Onload resource selects it. */
+  rollout: Rollout | undefined;
+}
+
+/** What there is for a pod that no node has taken. */
+export interface Candidates {
+  /** How many Onload resources there are; undefined: their CRD is not installed. */
+  resources: number | undefined;
+  nodes: readonly Candidate[];
+}
+
 export interface PodFacts {
   pod: DeepReadonly<Pod>;
   /** Warnings about the pod, the newest first. */
@@ -50,4 +68,6 @@ export interface PodFacts {
   settings: readonly ContainerSettings[];
   /** undefined while the pod has no node. */
   node: NodeFacts | undefined;
+  /** Only while the pod has no node. */
+  candidates?: Read<Candidates>;
 }

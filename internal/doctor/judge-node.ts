@@ -10,7 +10,7 @@ const STALE_MS = 16 * 60_000;
 const MAX_NAMED = 5;
 
 /** What to do if something of the cluster may not be read. */
-export const VIEWER = "Bind the ClusterRole onload-operator-onload-viewer-role to yourself";
+export const VIEWER = "Ask an administrator to bind the ClusterRole onload-operator-onload-viewer-role to you";
 
 /**
  * The links from the node's Onload to its device plugin.

@@ -8,6 +8,7 @@ import { isFinished } from "../operator/cache/pods.ts";
 import { checkSettings } from "../profiles/check.ts";
 import type { ContainerAnswer } from "./answer.ts";
 import type { NodeFacts, PodFacts } from "./facts.ts";
+import { candidatesLink } from "./judge-candidates.ts";
 import { libraryLink } from "./judge-library.ts";
 import { interfaceLink, socketsLink, stacksLink } from "./judge-network.ts";
 import { nicNames, nodeLinks, NOT_REACHED } from "./judge-node.ts";
@@ -26,9 +27,10 @@ export function podLinks(facts: PodFacts, now: number): Link[] {
   const requested = requestedLink(pod);
   if (requested.verdict === "failed") return [requested];
   const settings = settingsLink(facts.settings);
-  const first = [requested, scheduledLink(facts)];
-  if (node === undefined) return [...first, settings];
-  return [...first, admittedLink(facts), ...nodeLinks(node, now), ...processLinks(pod, node), settings];
+  const scheduled = scheduledLink(facts);
+  // What the nodes lack is why the scheduler has none.
+  if (node === undefined) return [requested, candidatesLink(facts), scheduled, settings];
+  return [requested, scheduled, admittedLink(facts), ...nodeLinks(node, now), ...processLinks(pod, node), settings];
 }
 
 /** Containers that ask for Onload. */
@@ -60,7 +62,7 @@ function scheduledLink({ pod, events }: PodFacts): Link {
   const why = event?.message ?? condition?.message;
   if (why === undefined) return link("warning", "The scheduler has not said anything about it yet", "Wait");
   const todo = why.includes(`Insufficient ${ONLOAD_RESOURCE}`)
-    ? "Nodes have no device left, or none: see onloadctl doctor node and spec.devicePlugin.maxPodsPerNode"
+    ? "The link node says which nodes offer any; if all are taken, raise spec.devicePlugin.maxPodsPerNode"
     : "Correct what the scheduler says";
   return link("failed", `Not to any node: ${why}`, todo);
 }

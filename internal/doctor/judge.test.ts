@@ -121,7 +121,7 @@ const CASES: [string, LinkName, PodFacts, string | RegExp][] = [
     "resources may not be read",
     "node",
     podFacts({ node: nodeFacts({ rollout: { problem: "Not allowed" } }) }),
-    /^unknown: Not allowed -> Bind/,
+    /^unknown: Not allowed -> Ask an administrator to bind/,
   ],
   [
     "no Onload has it",

@@ -112,12 +112,12 @@ function refusalOf(error: unknown, pod: PluginPod): { problem: string; todo: str
   if (isForbidden(error)) {
     return {
       problem: `Not allowed: get pods/proxy in namespace ${pod.namespace}, by which the device plugin is asked`,
-      todo: `Bind the ClusterRole onload-operator-onload-doctor-role to yourself in that namespace: kubectl create rolebinding onload-doctor -n ${pod.namespace} --clusterrole=onload-operator-onload-doctor-role --user=YOU`,
+      todo: `Ask an administrator: kubectl create rolebinding onload-doctor -n ${pod.namespace} --clusterrole=onload-operator-onload-doctor-role --user=YOU`,
     };
   }
   if (!(error instanceof ApiError || error instanceof ConnectionError)) throw error;
   // The answer of the plugin's own server; that of the API server is about pods.
-  if (error instanceof ApiError && error.status === 404 && error.detail.startsWith("404 page not found")) {
+  if (error instanceof ApiError && error.status === 404 && error.reason === "") {
     return {
       problem: `The device plugin ${pod.namespace}/${pod.name} is of an older version, which does not say`,
       todo: "Upgrade the operator, and with it the device plugin",

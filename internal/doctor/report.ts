@@ -1,30 +1,39 @@
 /** How what was found out is shown to people. Pure. */
 import { printable } from "../cli/printable.ts";
-import { formatTable } from "../cli/table.ts";
+import { formatTableWithNotes } from "../cli/table-with-notes.ts";
 import type { Examined } from "./doctor.ts";
 import { worstLink, type Link } from "./links.ts";
 
 /** Longest text of a cell: messages of the scheduler name every node. */
 const MAX_CELL = 1000;
 
-/** The chain of one pod or node. */
-export function chainText({ kind, namespace, name, node, links }: Examined): string {
+/**
+ * The chain of one pod or node.
+ *
+ * @param columns of the screen; undefined if there is none
+ */
+export function chainText({ kind, namespace, name, node, links }: Examined, columns?: number): string {
   const on = kind === "Pod" && node !== "" ? ` on node ${node}` : "";
   const what = printable(`${kind} ${namespace === "" ? "" : `${namespace}/`}${name}${on}`);
   const rows = links.map(({ link, verdict, seen, todo }) => [link, verdict, cell(seen), cell(todo)]);
-  return `${what}\n${formatTable(["Link", "Verdict", "Seen", "To do"], rows)}`;
+  return `${what}\n${formatTableWithNotes(["Link", "Verdict", "Seen", "To do"], rows, 2, columns)}`;
 }
 
-/** One line for each pod, with its worst link. */
-export function overviewText(all: readonly Examined[]): string {
+/**
+ * One line for each pod, with its worst link.
+ *
+ * @param columns of the screen; undefined if there is none
+ */
+export function overviewText(all: readonly Examined[], columns?: number): string {
   if (all.length === 0) return "No pod holds amd.com/onload\n";
   const rows = all.map((each) => {
     const worst = worstLink(each.links);
     return [each.namespace, each.name, each.node || "-", acceleratedText(each), each.verdict, ...worstCells(worst)];
   });
   const count = (wanted: boolean | null): number => all.filter(({ accelerated }) => accelerated === wanted).length;
-  const sum = `${all.length} pods: ${count(true)} accelerated, ${count(false)} on the kernel, ${count(null)} without sockets or unknown`;
-  return `${formatTable(["Namespace", "Pod", "Node", "Accelerated", "Verdict", "Link", "Seen", "To do"], rows)}\n${sum}\n`;
+  const sum = `${all.length === 1 ? "1 pod" : `${all.length} pods`}: ${count(true)} accelerated, ${count(false)} on the kernel, ${count(null)} without sockets or unknown`;
+  const head = ["Namespace", "Pod", "Node", "Accelerated", "Verdict", "Link", "Seen", "To do"];
+  return `${formatTableWithNotes(head, rows, 2, columns)}\n${sum}\n`;
 }
 
 function worstCells(link: Link | undefined): string[] {

@@ -29,9 +29,16 @@ export class ApiError extends Error {
   /** How long the server asks us to wait, in milliseconds. */
   readonly retryAfterMs: number | undefined;
 
-  constructor(action: string, status: number, body: Partial<Omit<Status, "kind">>, retryAfterMs?: number) {
+  /** @param advice what to do about it, if that is known; a part of the message, but not of the detail */
+  constructor(
+    action: string,
+    status: number,
+    body: Partial<Omit<Status, "kind">>,
+    retryAfterMs?: number,
+    advice?: string,
+  ) {
     const detail = body.message || `HTTP status ${status}`;
-    super(`Cannot ${action}: ${detail}`);
+    super(`Cannot ${action}: ${detail}${advice === undefined ? "" : `; ${advice}`}`);
     this.status = status;
     this.reason = body.reason ?? "";
     this.detail = detail;

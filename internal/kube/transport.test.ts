@@ -470,3 +470,28 @@ describe("a server that never stops", () => {
     expect(page).toBe(2000);
   });
 });
+
+test("a kind that the server does not know is said in words, not in those of an HTTP server", async () => {
+  await using server = await FakeApiServer.start();
+  server.fail("GET", /./, 1, (response) => void response.writeHead(404).end("404 page not found\n"));
+  const error = await server
+    .client()
+    .list(PODS)
+    .catch((thrown: unknown) => thrown);
+  expect((error as Error).message).toBe("Cannot list pods: the API server knows no objects of that kind");
+});
+
+test("advice is asked for about what is forbidden, and is no part of the server's own words", async () => {
+  await using server = await FakeApiServer.start();
+  const client = server.client({ advise: (message) => (message === "no" ? "ask for it" : undefined) });
+  const failure = async (status: number, reason: string, message: string): Promise<ApiError> => {
+    server.fail("GET", /./, 1, (response) => sendStatus(response, status, reason, message));
+    return (await client.list(PODS).catch((thrown: unknown) => thrown)) as ApiError;
+  };
+  expect(await failure(403, "Forbidden", "no")).toMatchObject({
+    message: "Cannot list pods: no; ask for it",
+    detail: "no",
+  });
+  expect(await failure(403, "Forbidden", "never")).toMatchObject({ message: "Cannot list pods: never" });
+  expect(await failure(400, "BadRequest", "no")).toMatchObject({ message: "Cannot list pods: no" });
+});

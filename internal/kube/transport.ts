@@ -54,6 +54,8 @@ export interface TransportOptions {
   onRequest?: RequestObserver;
   clock?: Clock;
   userAgent?: string;
+  /** What a person can do about a refusal, by its message; undefined if nothing is known. Default: nothing is said. */
+  advise?: (message: string) => string | undefined;
 }
 
 /** Errors that say all that there is to say. */
@@ -256,7 +258,10 @@ export class Transport {
     const { status } = answer;
     const retryAfter = answer.header("retry-after");
     const seconds = Number(retryAfter);
-    const body = status < 400 ? { message: redirected(answer) } : (parseObject(text) ?? { message: oneLine(text) });
+    const body =
+      status < 400
+        ? { message: redirected(answer) }
+        : (parseObject(text) ?? { message: unknownPath(status, oneLine(text)) });
     return this.refusal(action, status, body, retryAfter !== undefined && seconds >= 0 ? seconds * 1000 : undefined);
   }
 
@@ -269,8 +274,14 @@ export class Transport {
       typeof value === "string" ? this.#hide(value) : value,
     ) as typeof body;
     const message = hidden.message || `HTTP status ${status}`;
-    return new ApiError(action, status, { ...hidden, message: `${message}${note}` }, retryAfterMs);
+    const advice = status === 403 ? this.#options.advise?.(message) : undefined;
+    return new ApiError(action, status, { ...hidden, message: `${message}${note}` }, retryAfterMs, advice);
   }
+}
+
+/** What Go's HTTP server says of a path that nobody serves is about no page that a person has asked for. */
+function unknownPath(status: number, text: string): string {
+  return status === 404 && text === "404 page not found" ? "the API server knows no objects of that kind" : text;
 }
 
 /** Includes the length: without it, Bun sends a DELETE's body in a way that the server takes for another request. */

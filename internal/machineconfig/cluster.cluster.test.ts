@@ -44,6 +44,8 @@ beforeAll(async () => {
   const refused = await run(`--module-image=${IMAGE}`, "--apply");
   expect(refused).toMatchObject({ code: 1, out: "" });
   expect(refused.err).toContain(`Cannot apply MachineConfig "${NAME}": this cluster has no MachineConfigs`);
+  expect(refused.err).not.toContain("404");
+  expect(refused.err.match(/Cannot apply/g)).toHaveLength(1);
   expect(refused.err).toContain("spec.config of the NodePool");
   await cluster.apply(JSON.stringify(crd));
   await cluster.kubectl(["wait", "--for=condition=Established", "--timeout=60s", `crd/${crd.metadata.name}`]);

@@ -1,6 +1,6 @@
 import { SFC_MACHINE_CONFIG_LABELS } from "../api/boot-status.ts";
 import type { Client } from "../kube/client.ts";
-import { isNotFound } from "../kube/errors.ts";
+import { serves } from "../kube/server-version.ts";
 import type { KubeObject } from "../api/core.ts";
 import { MACHINE_CONFIGS } from "../api/resources.ts";
 import type { MachineConfig } from "./machine-config.ts";
@@ -17,16 +17,14 @@ export interface ChangeOptions {
  * @throws Error if the cluster has no MachineConfigs, or one of that name that is not the sfc boot service's
  */
 export async function applyMachineConfig(client: Client, config: MachineConfig, options: ChangeOptions): Promise<void> {
-  await readOwn(client, "apply", config.metadata.name, options.signal);
-  try {
-    await client.apply(MACHINE_CONFIGS, { ...config }, options);
-  } catch (error) {
-    if (!isNotFound(error)) throw error;
+  const { name } = config.metadata;
+  const found = await readOwn(client, "apply", name, options.signal);
+  if (!found && !(await serves(client, MACHINE_CONFIGS, { signal: options.signal }))) {
     throw new Error(
-      `Cannot apply MachineConfig "${config.metadata.name}": this cluster has no MachineConfigs; they are OpenShift's. If its control plane is hosted (HyperShift), put the output of this command without --apply into a ConfigMap under the key config, in the management cluster, and name that in spec.config of the NodePool`,
-      { cause: error },
+      `Cannot apply MachineConfig "${name}": this cluster has no MachineConfigs; they are OpenShift's. If its control plane is hosted (HyperShift), put the output of this command without --apply into a ConfigMap under the key config, in the management cluster, and name that in spec.config of the NodePool`,
     );
   }
+  await client.apply(MACHINE_CONFIGS, { ...config }, options);
 }
 
 /**

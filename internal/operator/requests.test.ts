@@ -45,7 +45,20 @@ describe("a request", () => {
     expect(rollback(back).patch).toBeUndefined();
   });
   test("to roll back needs something to go back to", () => {
-    expect(() => rollback(resource())).toThrow('Cannot roll Onload "ns/o" back: no version has been Ready');
+    expect(() => rollback(resource())).toThrow('Cannot roll back Onload "ns/o": no version has been Ready');
+  });
+  test("says nothing of a resource that is being deleted that does not come true", () => {
+    const deleted = resource({ upgrade: { paused: true } }, { lastReady: { version: "v1", time: "", onload: old } });
+    deleted.metadata.deletionTimestamp = "2026-01-01T00:00:00Z";
+    const why =
+      'Onload "ns/o": it is being deleted, and its nodes are cleaned whatever it says; onloadctl status o -n ns';
+    expect(() => pause(deleted)).toThrow(`Cannot pause ${why}`);
+    expect(() => resume(deleted)).toThrow(`Cannot resume ${why}`);
+    expect(() => rollback(deleted)).toThrow(`Cannot roll back ${why}`);
+    expect(retry(deleted, NOW)).toMatchObject({
+      patch: { metadata: { annotations: { "onload.amd.com/retry": "2026-01-01T00:00:00.000Z" } } },
+      what: "is cleaned from the nodes: what has failed is tried again",
+    });
   });
   test("is about the resource as it was read", () => {
     const ready = resource({}, { lastReady: { version: "v1", time: "", onload: old } });

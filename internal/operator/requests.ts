@@ -17,14 +17,23 @@ export interface Request {
 type Resource = DeepReadonly<RawOnload>;
 type Spec = { onload?: { version?: string }; upgrade?: { paused?: boolean } };
 
-/** Nodes of an older version stay as they are. */
+/**
+ * Nodes of an older version stay as they are.
+ *
+ * @throws Error if the resource is being deleted
+ */
 export function pause(onload: Resource): Request {
+  refuseIfDeleted(onload, "pause");
   if (specOf(onload).upgrade?.paused === true) return { patch: undefined, what: "is paused already" };
-  return { patch: change(onload, { spec: { upgrade: { paused: true } } }), what: "is paused: no further node starts" };
+  return {
+    patch: change(onload, { spec: { upgrade: { paused: true } } }),
+    what: "is paused: no further node is upgraded",
+  };
 }
 
-/** Ends a pause. */
+/** Ends a pause. @throws Error if the resource is being deleted */
 export function resume(onload: Resource): Request {
+  refuseIfDeleted(onload, "resume");
   if (specOf(onload).upgrade?.paused !== true) return { patch: undefined, what: "is not paused" };
   return { patch: change(onload, { spec: { upgrade: { paused: false } } }), what: "is no longer paused" };
 }
@@ -37,20 +46,24 @@ export function resume(onload: Resource): Request {
 export function retry(onload: Resource, now: number): Request {
   const annotations = { [RETRY_ANNOTATION]: new Date(now).toISOString() };
   const { version } = specOf(onload).onload ?? {};
-  return { patch: change(onload, { metadata: { annotations } }), what: `tries version ${version} again` };
+  const what = isDeleted(onload)
+    ? "is cleaned from the nodes: what has failed is tried again"
+    : `tries version ${version} again`;
+  return { patch: change(onload, { metadata: { annotations } }), what };
 }
 
 /**
  * spec.onload becomes what was Ready on every node last.
  *
- * @throws Error if no version has been Ready on every node
+ * @throws Error if no version has been Ready on every node, or the resource is being deleted
  */
 export function rollback(onload: Resource): Request {
+  refuseIfDeleted(onload, "roll back");
   const { lastReady } = (onload.status ?? {}) as DeepReadonly<OnloadStatus>;
   const { namespace, name } = onload.metadata;
   if (!lastReady) {
     throw new Error(
-      `Cannot roll Onload "${namespace}/${name}" back: no version has been Ready on every node; set spec.onload yourself`,
+      `Cannot roll back Onload "${namespace}/${name}": no version has been Ready on every node; set spec.onload yourself`,
     );
   }
   const present = specOf(onload).onload ?? {};
@@ -59,6 +72,19 @@ export function rollback(onload: Resource): Request {
   }
   const patch = change(onload, { spec: { onload: mergePatchOf(present, lastReady.onload) } });
   return { patch, what: `goes from version ${present.version} back to ${lastReady.version}` };
+}
+
+/** The nodes of such a resource are cleaned, and nothing of its rollout holds that up. */
+function refuseIfDeleted(onload: Resource, verb: string): void {
+  if (!isDeleted(onload)) return;
+  const { namespace, name } = onload.metadata;
+  throw new Error(
+    `Cannot ${verb} Onload "${namespace}/${name}": it is being deleted, and its nodes are cleaned whatever it says; onloadctl status ${name} -n ${namespace} says what is left`,
+  );
+}
+
+function isDeleted({ metadata }: Resource): boolean {
+  return metadata.deletionTimestamp !== undefined;
 }
 
 /** A change of the resource as it was read: what others have changed since must not be overlooked. */

@@ -77,7 +77,8 @@ test("KMM is not given sfc there, Onload comes all the same, and the resource sa
     step: "Install",
     problem: { reason: "SfcLoadedAtBoot", failed: false },
   });
-  const situation = { version: "v2", paused: false, deleting: false, upgrading: false, rollback: undefined };
+  const key = { namespace: "ns", name: "o" };
+  const situation = { key, version: "v2", paused: false, deleting: false, upgrading: false, rollback: undefined };
   const degraded = conditionsOf(plan, countNodes(plan), { ...situation, problems: [] }).find(
     ({ type }) => type === "Degraded",
   );

@@ -8,6 +8,7 @@ import { ASK_MS, askPlugin, findPluginPods, type PluginPod } from "../doctor/plu
 import type { Client } from "../kube/client.ts";
 import { isForbidden } from "../kube/errors.ts";
 import { RemoteProgram, type ExecRequest } from "../kube/exec.ts";
+import { missingText } from "../kube/missing.ts";
 import { PODS } from "../kube/resource.ts";
 
 /** A pod's stacks. */
@@ -32,7 +33,7 @@ export async function stacksOf(
   const what = `Cannot find the stacks of pod "${name}"`;
   const why = `onloadctl doctor pod ${name} -n ${namespace} says why`;
   const pod = await client.get<Pod>(PODS, { namespace, name }, { signal });
-  if (!pod) throw new Error(`Cannot find pod "${name}" in namespace "${namespace}": give its --namespace`);
+  if (!pod) throw new Error(await missingText(client, { what: "pod", resource: PODS, name, namespace }, signal));
   const node = pod.spec?.nodeName;
   const plugin = node === undefined ? undefined : (await findPluginPods(client, node, signal)).get(node);
   if (plugin === undefined) throw new Error(`${what}: its node has no device plugin; ${why}`);

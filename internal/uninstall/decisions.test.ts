@@ -122,6 +122,7 @@ function resource(nodes: NodeStatus[], changes: Partial<ResourceStatus> = {}): R
     status: "Deleting",
     message: "",
     health: "waiting",
+    needsPerson: false,
     created: "",
     lastReadyVersion: "",
     operator: { state: "acts", message: "" },

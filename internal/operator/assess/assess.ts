@@ -4,7 +4,7 @@ import type { Module } from "../../api/kmm.ts";
 import { missingImages, type ModuleImages } from "../kmm/images.ts";
 import type { Kmm, LoadLabelObservation, Version } from "../kmm/kmm.ts";
 import { requiresLoadLabel } from "../kmm/load-label.ts";
-import { chooseMapping, mappingFor, mayMap } from "../kmm/module-config.ts";
+import { chooseMapping, expressionsOf, mappingFor, mayMap } from "../kmm/module-config.ts";
 import { isOfVersion } from "../kmm/module-spec.ts";
 import type { NodeObservation, PluginObservation } from "../observe/observation.ts";
 import type { LoadLabelFacts, NodeFacts, PluginFacts } from "./facts.ts";
@@ -40,6 +40,7 @@ export function assess(observation: NodeObservation, wanted: Wanted): NodeFacts 
     ...seen,
     mapped: mapping !== undefined,
     mappingProblem: problem,
+    mappingsTried: mapping === undefined && problem === undefined ? expressionsOf(modules.onload) : [],
     missingImages: missingImages(
       [
         { module: modules.onload, images: images?.onload },

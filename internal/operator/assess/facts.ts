@@ -17,6 +17,8 @@ export interface NodeFacts extends Omit<NodeObservation, "sfcAtBoot" | "plugin" 
   mapped: boolean;
   /** Why it cannot be told which mapping is for that kernel; see ChosenMapping. */
   mappingProblem: string | undefined;
+  /** Expressions of all kernel mappings if none of them matches; else empty. */
+  mappingsTried: readonly string[];
   /** Images of the wanted version that KMM has not found for that kernel; empty if KMM does not say (before 2.4). */
   missingImages: readonly MissingImage[];
   taints: BlockingTaints;

@@ -31,6 +31,14 @@ export function holdsOnload(pod: DeepReadonly<Pod>): boolean {
   return containers.some(({ resources }) => amount(resources?.limits) > 0 || amount(resources?.requests) > 0);
 }
 
+/** How many amd.com/onload a pod asks for, as the scheduler counts: those of its containers, or of the init container that asks for most. */
+export function onloadAmount({ spec }: DeepReadonly<Pod>): number {
+  const of = ({ resources }: DeepReadonly<Container>): number =>
+    Math.max(amount(resources?.limits), amount(resources?.requests));
+  const together = (spec?.containers ?? []).reduce((sum, container) => sum + of(container), 0);
+  return (spec?.initContainers ?? []).reduce((most, container) => Math.max(most, of(container)), together);
+}
+
 function amount(list: Readonly<Record<string, string | number>> | undefined): number {
   // What cannot be read counts as more than nothing: its pod would otherwise lose the driver.
   return parseQuantity(list?.[ONLOAD_RESOURCE] ?? 0) ?? 1;

@@ -12,6 +12,12 @@ export function chooseMapping(
   return chooseKernelMapping(module?.spec.moduleLoader.container.kernelMappings ?? [], kernel);
 }
 
+/** What kernels are compared with, in the order of the mappings. */
+export function expressionsOf(module: DeepReadonly<Module> | undefined): string[] {
+  const { kernelMappings = [] } = module?.spec.moduleLoader.container ?? {};
+  return kernelMappings.map(({ regexp, literal }) => regexp ?? literal ?? "");
+}
+
 /** The kernel mapping of a Module that KMM takes for a kernel. */
 export function mappingFor(
   module: DeepReadonly<Module> | undefined,

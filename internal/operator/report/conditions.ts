@@ -1,9 +1,9 @@
 /** What the status says of a plan: counts, problems and conditions. Pure; times come in with the plan. */
 import { firstFew } from "../../cli/first-few.ts";
 import type { Condition, DeepReadonly } from "../../api/core.ts";
-import { RETRY_ANNOTATION } from "../../api/names.ts";
+import { onloadKeyOf, type OnloadKey } from "../../api/names.ts";
 import type { NodeCounts, NodeProblem, Onload, OnloadStatus } from "../../api/onload.ts";
-import { CONDITION, REASON, type ConditionType, type Reason } from "../../api/reasons.ts";
+import { CONDITION, NODE_REASON, REASON, type ConditionType, type Reason } from "../../api/reasons.ts";
 import type { ResourceProblem } from "../observe/preflight.ts";
 import type { NodePlan, RolloutPlan } from "../rollout/plan.ts";
 import { isDone } from "../rollout/slots.ts";
@@ -15,6 +15,8 @@ const MAX_PROBLEMS = 10;
 
 /** What conditions are made from, beside the plan. */
 export interface Situation {
+  /** Which resource it is. */
+  key: OnloadKey;
   /** The version that nodes are brought to. */
   version: string;
   paused: boolean;
@@ -52,7 +54,7 @@ export function statusOf(input: StatusInput): OnloadStatus {
   const nodes = countNodes(plan);
   const situation = situationOf(onload, version, rollback, problems);
   const found = conditionsOf(plan, nodes, situation);
-  const drafts = [...found, ...stalledOf(found), ...(protection ? [protection] : [])];
+  const drafts = [...found, ...stalledOf(found, plan), ...(protection ? [protection] : [])];
   const conditions = withTimes(drafts, onload.status?.conditions as Condition[] | undefined, generation, now);
   return {
     observedGeneration: generation,
@@ -77,6 +79,7 @@ export function situationOf(
   problems: readonly ResourceProblem[],
 ): Situation {
   return {
+    key: onloadKeyOf({ metadata }),
     version,
     paused: spec.upgrade.paused,
     deleting: metadata.deletionTimestamp !== undefined,
@@ -167,7 +170,10 @@ function isKept({ facts }: NodePlan): boolean {
   return facts.want === undefined && facts.keptBy !== undefined;
 }
 
-const AFTER_FAILURE = `edit spec.onload, or set annotation ${RETRY_ANNOTATION} to try again`;
+/** What a person can do after a failure. */
+function afterFailure({ key: { namespace, name } }: Situation): string {
+  return `correct spec.onload, or try the same again: onloadctl retry ${name} -n ${namespace}`;
+}
 
 /** Whether a node is not what it should be, and nothing is done about it now, without a failure of its own. */
 function isWaiting(node: NodePlan): boolean {
@@ -184,13 +190,26 @@ const STALLING: ReadonlySet<Reason> = new Set<Reason>([
   REASON.RolledBack,
 ]);
 
-/** The condition Stalled, if it holds: nothing moves, and nothing will without a person. */
-export function stalledOf(drafts: readonly ConditionDraft[]): ConditionDraft[] {
+/**
+ * The condition Stalled, if it holds: nothing moves, and nothing will without a person.
+ *
+ * @param plan undefined if the spec cannot be read
+ */
+export function stalledOf(drafts: readonly ConditionDraft[], plan: RolloutPlan | undefined): ConditionDraft[] {
   const isTrue = (condition: ConditionType): ConditionDraft | undefined =>
     drafts.find(({ type, status }) => type === condition && status === "True");
   const bad = isTrue(CONDITION.Degraded);
-  if (!bad || !STALLING.has(bad.reason) || isTrue(CONDITION.Progressing)) return [];
+  if (!bad || isTrue(CONDITION.Progressing)) return [];
+  // What is reported of a node may be from before the retry: whether that has failed too is not known yet.
+  if (plan?.nodes.some(({ problem }) => problem?.retriedUntil !== undefined)) return [];
+  if (!STALLING.has(bad.reason) && !(plan && allUnmapped(plan))) return [];
   return [drafterOf(CONDITION.Stalled)("True", bad.reason, bad.message)];
+}
+
+/** Whether no node that is still to be done can be: none of their kernels has a mapping. */
+function allUnmapped({ nodes }: RolloutPlan): boolean {
+  const left = nodes.filter((node) => node.facts.want !== undefined && !isDone(node));
+  return left.length > 0 && left.every(({ problem }) => problem?.reason === NODE_REASON.NoKernelMapping);
 }
 
 function progressing(plan: RolloutPlan, { desired, ready: done }: NodeCounts, situation: Situation): ConditionDraft {
@@ -209,7 +228,7 @@ function progressing(plan: RolloutPlan, { desired, ready: done }: NodeCounts, si
   }
   if (waiting.length === 0) {
     if (plan.halted)
-      return draft("False", REASON.Halted, `A node has failed; see status.problems, and ${AFTER_FAILURE}`);
+      return draft("False", REASON.Halted, `A node has failed; see status.problems, and ${afterFailure(situation)}`);
     return draft("False", REASON.AsExpected, "Nothing to do");
   }
   const wanted = waiting.filter(({ facts }) => facts.want !== undefined);
@@ -219,11 +238,16 @@ function progressing(plan: RolloutPlan, { desired, ready: done }: NodeCounts, si
   const held = `${nodesText(wanted.length)} ${what}`;
   if (situation.paused) return draft("False", REASON.Paused, `${held}: spec.upgrade.paused is true`);
   if (plan.halted)
-    return draft("False", REASON.Halted, `${held}: a node has failed; see status.problems, and ${AFTER_FAILURE}`);
+    return draft(
+      "False",
+      REASON.Halted,
+      `${held}: a node has failed; see status.problems, and ${afterFailure(situation)}`,
+    );
   return draft("False", REASON.NodesNotReady, `${held}: ${why}`);
 }
 
-function degraded(plan: RolloutPlan, { problems, rollback }: Situation): ConditionDraft {
+function degraded(plan: RolloutPlan, situation: Situation): ConditionDraft {
+  const { problems, rollback } = situation;
   const draft = drafterOf(CONDITION.Degraded);
   const failed = plan.nodes.filter(({ problem }) => problem?.failed);
   const parts = problems.map(({ message }) => message);
@@ -238,17 +262,20 @@ function degraded(plan: RolloutPlan, { problems, rollback }: Situation): Conditi
     const message = `Node "${first.facts.name}": ${first.problem!.message}${moreThanOne(other)}`;
     return draft("True", REASON.NodesNotReady, message);
   }
-  if (rollback) return draft("True", REASON.RolledBack, rollbackText(rollback));
+  if (rollback) return draft("True", REASON.RolledBack, rollbackText(rollback, situation));
   return draft("False", REASON.AsExpected, "Nothing is wrong");
 }
 
-function rollbackText({ fromVersion, toVersion, message }: NonNullable<Situation["rollback"]>): string {
+function rollbackText(
+  { fromVersion, toVersion, message }: NonNullable<Situation["rollback"]>,
+  situation: Situation,
+): string {
   const why = message === undefined ? "" : `: ${message}`;
-  return `Version ${fromVersion} failed and is rolled back to ${toVersion}${why}; ${AFTER_FAILURE}`;
+  return `Version ${fromVersion} failed and is rolled back to ${toVersion}${why}; ${afterFailure(situation)}`;
 }
 
 function moreThanOne({ length }: readonly NodePlan[]): string {
-  return length > 1 ? ` (and ${length - 1} more nodes)` : "";
+  return length > 1 ? ` (and ${length - 1} more ${length === 2 ? "node" : "nodes"})` : "";
 }
 
 function nodesText(count: number): string {

@@ -117,7 +117,7 @@ export function unreadableStatus(
     drafterOf(CONDITION.Progressing)("False", reason, "No node is touched until the spec is corrected"),
     drafterOf(CONDITION.Degraded)("True", reason, message),
   ];
-  const all = [...drafts, ...stalledOf(drafts)];
+  const all = [...drafts, ...stalledOf(drafts, undefined)];
   const conditions = withTimes(all, old.conditions as Condition[] | undefined, generation, now);
   return { ...structuredClone(old), observedGeneration: generation, conditions, headline: headlineOf(conditions) };
 }

@@ -102,13 +102,24 @@ describe("reports", () => {
   });
 });
 
+test("a kernel without a mapping is named, with what it was compared with", () => {
+  const mappingsTried = ["^5\\.14\\.", "\u001b[31mred", "x".repeat(300), "4", "5", "6", "7"];
+  const found = problem(bare({ kernel: "6.1.0-42-amd64\u001b[2J", mapped: false, mappingsTried }));
+  expect(found?.message).toBe(
+    `No entry of spec.onload.kernelMappings matches kernel 6.1.0-42-amd64 [2J (regexp ^5\\.14\\., [31mred, ${"x".repeat(97)}..., 4, 5 and 2 more); add one, or correct one`,
+  );
+  expect(problem(whole("v1", { mapped: false }))?.message).toBe(
+    "No entry of spec.onload.kernelMappings matches kernel 6.1.0; add one, or correct one",
+  );
+});
+
 test("an expression that cannot be evaluated is named", () => {
   const mappingProblem = "kernelMappings[1].regexp cannot be evaluated: missing closing )";
   for (const node of [bare({ mapped: false, mappingProblem }), whole("v1", { mapped: false, mappingProblem })]) {
     expect(problem(node)).toMatchObject({
       reason: "NoKernelMapping",
       message:
-        "No kernel module image can be chosen for the node's kernel, because spec.onload.kernelMappings[1].regexp cannot be evaluated: missing closing ); correct it",
+        "No kernel module image can be chosen for kernel 6.1.0, because spec.onload.kernelMappings[1].regexp cannot be evaluated: missing closing ); correct it",
     });
   }
 });

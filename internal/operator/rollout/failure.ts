@@ -7,6 +7,7 @@ import { missingPod, refusalText } from "./awaited-pod.ts";
 import { moduleRemedy } from "./module-remedy.ts";
 import { awaitedIn, rowOf, type Awaited, type NodeState } from "./states.ts";
 import type { StepName } from "./steps.ts";
+import { unmappedText } from "./unmapped.ts";
 
 /** How long a step may take. */
 export interface Limits {
@@ -243,10 +244,7 @@ function standingProblem(node: NodeFacts, state: NodeState): Failure | undefined
   if (state === "Unmapped" || (serves === "older" && !node.mapped)) {
     return {
       reason: NODE_REASON.NoKernelMapping,
-      message:
-        node.mappingProblem === undefined
-          ? "No entry of spec.onload.kernelMappings matches the node's kernel; add one"
-          : `No kernel module image can be chosen for the node's kernel, because spec.onload.${node.mappingProblem}; correct it`,
+      message: `${unmappedText(node)}; ${node.mappingProblem === undefined ? "add one, or correct one" : "correct it"}`,
     };
   }
   if (!node.ready && serves) {

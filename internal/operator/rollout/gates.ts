@@ -3,6 +3,7 @@ import { NODE_REASON, type NodeReason } from "../../api/reasons.ts";
 import type { NodeFacts } from "../assess/facts.ts";
 import { anyTaint, taintAgainst, taintText } from "./taint.ts";
 import { rowOf, STATES, type NodeState } from "./states.ts";
+import { unmappedText } from "./unmapped.ts";
 
 /** What a closed gate has to say. */
 interface GateRow {
@@ -32,7 +33,7 @@ const GATES = {
   NodeNotReady: { says: "The node is not Ready", text: () => "The node is not Ready" },
   NoKernelMapping: {
     says: "No entry of spec.onload.kernelMappings is for the node's kernel",
-    text: () => "No entry of spec.onload.kernelMappings is for the node's kernel",
+    text: unmappedText,
   },
   Cordoned: { says: "A person has cordoned the node", text: () => "The node is cordoned" },
   Tainted: {

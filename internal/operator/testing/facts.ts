@@ -66,6 +66,7 @@ export function bare(changes: Partial<NodeFacts> = {}): NodeFacts {
     kernel: "6.1.0",
     mapped: true,
     mappingProblem: undefined,
+    mappingsTried: [],
     missingImages: [],
     sfcManaged: false,
     sfcAbandoned: false,

@@ -53,5 +53,5 @@ async function find<T extends KubeObject>(
 /** @throws whatever is no refusal of the API server */
 function refusal(error: unknown): string {
   if (!(error instanceof ApiError)) throw error;
-  return printable(error.message, 300);
+  return printable(error.message, 1000);
 }

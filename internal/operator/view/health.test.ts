@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import type { Serving } from "./serving.ts";
 import type { ObservedResource } from "./session.ts";
-import { EXIT_CODES, healthOf, worstOf, type Health } from "./health.ts";
+import { EXIT_CODES, EXIT_STALLED, healthOf, needsPerson, worstOf, type Health } from "./health.ts";
 
 const serving = (state: Serving["state"]): Serving => ({ state, message: "", elected: true });
 const condition = (type: string, status: string) => ({ type, status, reason: "R", message: "m" });
@@ -33,5 +33,21 @@ describe("the health of a resource", () => {
     expect(worstOf(["ready", "waiting"])).toBe("waiting");
     expect(worstOf([])).toBe("ready");
     expect(EXIT_CODES).toEqual({ ready: 0, waiting: 3, degraded: 4, unserved: 5 });
+    expect(Object.values(EXIT_CODES)).not.toContain(EXIT_STALLED);
   });
+});
+
+const stalled = condition("Stalled", "True");
+const paused = { ...condition("Progressing", "False"), reason: "Paused" };
+
+test.each<[string, ObservedResource, Serving["state"], boolean]>([
+  ["nothing is wrong", resource(ready), "acts", false],
+  ["something is wrong that may pass", resource([condition("Degraded", "True")]), "acts", false],
+  ["its status says so", resource([stalled]), "acts", true],
+  ["it is paused", resource([paused]), "acts", true],
+  ["it was changed since", resource([stalled], { generation: 3 }), "acts", false],
+  ["nobody acts, so that its status is old", resource([stalled]), "silent", false],
+  ["it is being deleted", resource([stalled], { deletionTimestamp: "t" }), "acts", false],
+])("whether only a person can help: %s", (_when, each, state, expected) => {
+  expect(needsPerson(each, serving(state))).toBe(expected);
 });

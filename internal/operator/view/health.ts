@@ -1,7 +1,7 @@
 /** The exit codes of `onloadctl status` for scripts. Pure. */
 import type { DeepReadonly } from "../../api/core.ts";
 import type { OnloadStatus } from "../../api/onload.ts";
-import { CONDITION } from "../../api/reasons.ts";
+import { CONDITION, REASON } from "../../api/reasons.ts";
 import { isBehind } from "./attention.ts";
 import { isUnserved, type Serving } from "./serving.ts";
 import type { ObservedResource } from "./session.ts";
@@ -14,6 +14,23 @@ export type Health = "ready" | "waiting" | "degraded" | "unserved";
 
 /** What `status --exit-code` ends with. 1 and 2 are those of every command: failed, and wrong usage. */
 export const EXIT_CODES: Record<Health, number> = { ready: 0, waiting: 3, degraded: 4, unserved: 5 };
+
+/** What `status --wait` ends with before its time is over: see {@link needsPerson}. */
+export const EXIT_STALLED = 6;
+
+/**
+ * Whether nothing moves and nothing will before a person does something: what its status says of it, and a rollout that
+ * is paused.
+ */
+export function needsPerson({ raw }: Pick<ObservedResource, "raw">, serving: Serving): boolean {
+  if (isUnserved(serving) || isBehind(raw) || raw.metadata.deletionTimestamp !== undefined) return false;
+  const { conditions = [] } = (raw.status ?? {}) as DeepReadonly<OnloadStatus>;
+  return conditions.some(
+    ({ type, status, reason }) =>
+      (type === CONDITION.Stalled && status === "True") ||
+      (type === CONDITION.Progressing && status === "False" && reason === REASON.Paused),
+  );
+}
 
 /** How a resource is. */
 export function healthOf({ raw, problem }: ObservedResource, serving: Serving): Health {

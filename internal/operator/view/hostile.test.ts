@@ -30,6 +30,7 @@ const status: ResourceStatus = hostile({
   status: "a",
   message: "a",
   health: "ready",
+  needsPerson: false,
   unprotected: "a",
   created: "a",
   lastReadyVersion: "a",

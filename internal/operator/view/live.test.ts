@@ -164,6 +164,7 @@ describe("a status", () => {
     status: "Upgrading",
     message: "0 of 2 nodes are ready with version 9.2.2; now: compute-0 LoadingOnload",
     health: "waiting",
+    needsPerson: false,
     unprotected: "",
     created: "",
     lastReadyVersion: "",
@@ -178,12 +179,18 @@ describe("a status", () => {
   const acts: Serving = { state: "acts", message: "", elected: true };
   const shownAt = (columns: number): string => {
     const out = screen(true, columns, 40);
-    out.terminal.redrawLines(statusLines([resource], acts, { wide: false, columns }, 0));
+    out.terminal.redrawLines(statusLines([resource], acts, { wide: false, columns, cut: true }, 0));
     return out.written.join("");
   };
   /** What a person sees, without colours. */
   const plain = (text: string): string[] => Bun.stripANSI(text).split("\n");
 
+  test.each([80, 140, 200])("fits on %d columns if it is shown once, and every word is there", (columns) => {
+    const lines = statusLines([resource], acts, { wide: false, columns }, 0).map(({ text }) => text);
+    expect(lines.filter((line) => line.length > columns)).toEqual([]);
+    const words = lines.join(" ").replace(/\s+/g, " ");
+    for (const { why } of resource.nodes) expect(words).toContain(why);
+  });
   test.each([80, 140, 200])("fits on %d columns, and nothing goes silently", (columns) => {
     const lines = plain(shownAt(columns));
     expect(lines.filter((line) => line.length > columns)).toEqual([]);

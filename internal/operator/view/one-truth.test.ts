@@ -106,7 +106,12 @@ const SITUATIONS: Record<string, Situation> = {
   "rolled back": {
     nodes: [whole("v1", { want: "v1" })],
     input: { version: "v1", rollback, lastReady },
-    says: ["RolledBack", "the image is missing; edit spec.onload", 1, 1],
+    says: [
+      "RolledBack",
+      "the image is missing; correct spec.onload, or try the same again: onloadctl retry onload -n trading",
+      1,
+      1,
+    ],
   },
   "being deleted": {
     nodes: [whole("v1", { want: undefined })],

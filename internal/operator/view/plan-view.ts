@@ -1,6 +1,6 @@
 /** What `onloadctl plan` says: what the operator would do next, in which order, and what would be in its way. Pure. */
 import { printable } from "../../cli/printable.ts";
-import { formatTable } from "../../cli/table.ts";
+import { formatTableWithNotes } from "../../cli/table-with-notes.ts";
 import type { DeepReadonly, Pod, PodDisruptionBudget } from "../../api/core.ts";
 import { holderOf, type Force } from "../cache/holders.ts";
 import type { Planned } from "../plan.ts";
@@ -17,6 +17,7 @@ import { changeLines, type FieldChange } from "./difference.ts";
 import type { Serving } from "./serving.ts";
 import type { ObservedResource } from "./session.ts";
 import { summaryOf } from "./summary.ts";
+import { noneText } from "./none-text.ts";
 
 /** What is known beside the caches. */
 export interface Outlook {
@@ -221,9 +222,14 @@ function versionText({ version, target }: ResourcePlan): string {
   return target === version ? version : `${version} (its nodes go back to ${target})`;
 }
 
-/** As text for people. */
-export function planText(plans: readonly ResourcePlan[]): string {
-  if (plans.length === 0) return "No Onload resources found\n";
+/**
+ * As text for people.
+ *
+ * @param none what to say if there is no resource
+ * @param columns of the screen; undefined if there is none
+ */
+export function planText(plans: readonly ResourcePlan[], none = noneText(undefined, []), columns?: number): string {
+  if (plans.length === 0) return `${none}\n`;
   return plans
     .map((plan) => {
       const lines = [
@@ -247,7 +253,7 @@ export function planText(plans: readonly ResourcePlan[]): string {
         node.evict.join(", ") || "-",
         node.blockedBy.join("; ") || "-",
       ]);
-      return `${lines.join("\n")}\n${formatTable(["Turn", "Node", "Version", "Steps", "Evicts", "Blocked by"], rows)}`;
+      return `${lines.join("\n")}\n${formatTableWithNotes(["Turn", "Node", "Version", "Steps", "Evicts", "Blocked by"], rows, 3, columns)}`;
     })
     .join("\n");
 }

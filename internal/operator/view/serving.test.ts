@@ -126,3 +126,13 @@ test.each([
 ])("whether an operator that may come back takes part in the election", (manager, elected) => {
   expect(servingOf(seen([lease(HOUR)], [manager]), NOW).elected).toBe(elected);
 });
+
+test("an operator that is scaled to zero is to be scaled, and only that one", () => {
+  const zero = deployment(0, undefined, 0);
+  const remedy = "start it: kubectl scale deployment manager -n ops --replicas=1";
+  expect(remedyOf(servingOf(seen([], [zero]), NOW))).toBe(remedy);
+  expect(remedyOf(servingOf(seen([lease(HOUR)], [zero]), NOW))).toBe(remedy);
+  for (const deployments of [[deployment(0)], [zero, deployment(0)], []]) {
+    expect(remedyOf(servingOf(seen([lease(HOUR)], deployments), NOW))).not.toContain("scale");
+  }
+});

@@ -17,6 +17,8 @@ export interface Serving {
   state: ServingState;
   /** What was seen, in one sentence; without what to do. */
   message: string;
+  /** The Deployment that is scaled to zero, if that is why nobody acts: NAMESPACE/NAME. */
+  scaledToZero?: string;
   /** Whether an operator that acts, or that may come back, takes part in the leader election. */
   elected: boolean;
 }
@@ -68,8 +70,11 @@ export function servingOf({ leases, deployments }: OperatorEvidence, now: number
     const message = `${nameOf(last.lease)} was renewed ${formatAge(-last.ageMs)} in the future: compare the clock of this machine with the operator's`;
     return { state: "unknown", message, elected };
   }
+  const zero = scaledToZero(deployments);
+  const scaled = zero === undefined ? {} : { scaledToZero: zero };
   if (last) {
-    return { state: "silent", message: `No operator acts: ${lastSeen(last)}; ${deploymentText(deployments)}`, elected };
+    const message = `No operator acts: ${lastSeen(last)}; ${deploymentText(deployments)}`;
+    return { state: "silent", message, elected, ...scaled };
   }
   if (leases.problem !== undefined) {
     return { state: "unknown", message: `Whether an operator acts is unknown: ${leases.problem}`, elected };
@@ -77,7 +82,7 @@ export function servingOf({ leases, deployments }: OperatorEvidence, now: number
   const ready = deployments.items.find((each) => readyReplicas(each) > 0);
   if (ready) return { state: "acts", message: `${deploymentName(ready)} is ready`, elected: true };
   if (deployments.items.length > 0) {
-    return { state: "silent", message: `No operator acts: ${deploymentText(deployments)}`, elected };
+    return { state: "silent", message: `No operator acts: ${deploymentText(deployments)}`, elected, ...scaled };
   }
   if (deployments.problem !== undefined) {
     return { state: "unknown", message: `Whether an operator acts is unknown: ${deployments.problem}`, elected };
@@ -100,9 +105,13 @@ export function imageText(deployment: DeepReadonly<Deployment>, image: string): 
 }
 
 /** What a person can do if no operator acts; "" if there is nothing to do. */
-export function remedyOf({ state }: Pick<Serving, "state">): string {
+export function remedyOf({ state, scaledToZero: deployment }: Pick<Serving, "state" | "scaledToZero">): string {
   if (state === "none") return "install it, or remove what is left with `onloadctl uninstall`";
   if (state !== "silent") return "";
+  if (deployment !== undefined) {
+    const [namespace, name] = deployment.split("/");
+    return `start it: kubectl scale deployment ${name} -n ${namespace} --replicas=1`;
+  }
   return "see `kubectl logs` of its pods, or install it again; to remove Onload, run `onloadctl uninstall`";
 }
 
@@ -141,6 +150,13 @@ function lastSeen({ lease, ageMs }: Age): string {
   return holder === ""
     ? `${nameOf(lease)} was released ${ago} and nobody has taken it`
     : `${nameOf(lease)} was renewed ${ago}, by ${holder}`;
+}
+
+/** The Deployment that somebody has scaled to zero, if no other one may run. */
+function scaledToZero({ items }: Found<Deployment>): string | undefined {
+  const [first] = items;
+  if (!first || items.some(mayRun)) return undefined;
+  return `${first.metadata.namespace}/${first.metadata.name}`;
 }
 
 function deploymentText({ items, problem }: Found<Deployment>): string {

@@ -9,6 +9,7 @@ import type { WriteOptions } from "../../kube/call-options.ts";
 import type { Client } from "../../kube/client.ts";
 import { sleep } from "../../kube/clock.ts";
 import { isForbidden, isNotFound } from "../../kube/errors.ts";
+import { missingText } from "../../kube/missing.ts";
 import { ONLOADS, type Resource } from "../../api/resources.ts";
 import { DAEMON_SETS, PODS, refOf } from "../../kube/resource.ts";
 import { objectKey } from "../../kube/object.ts";
@@ -24,6 +25,7 @@ import { readOnload } from "../observe/preflight.ts";
 import { selectorsOf } from "../observe/selectors.ts";
 import { podAwaitedSince } from "../rollout/failure.ts";
 import { selectorChange, type SelectorChange } from "../rollout/selector-change.ts";
+import { noneText } from "./none-text.ts";
 import { attentionOf, changedAt, isBehind } from "./attention.ts";
 import { resourceChanges, type FieldChange } from "./difference.ts";
 import { readEvidence } from "./evidence.ts";
@@ -183,10 +185,17 @@ export class Session {
     return servingOf(this.#evidence.found, now);
   }
 
-  /** @throws Error if there is no resource of that name */
-  require(name: string): void {
-    const found = this.#resources().some(({ metadata }) => metadata.name === name);
-    if (!found) throw new Error(`Cannot find Onload "${name}": run \`onloadctl status\` to list all resources`);
+  /** @throws Error if there is no resource of that name, with where one is or what is near */
+  async require(name: string, signal: AbortSignal): Promise<void> {
+    if (this.#resources().some(({ metadata }) => metadata.name === name)) return;
+    const missing = { what: "Onload", resource: ONLOADS, name, namespace: this.#namespace };
+    throw new Error(await missingText(this.client, missing, signal));
+  }
+
+  /** What to say if there is no Onload resource to show. */
+  get none(): string {
+    const all = [...this.#stores().onloads.store.list()].map(({ metadata }) => metadata.namespace ?? "");
+    return noneText(this.#namespace, all);
   }
 
   /** Every resource, oldest first, with the operator's plan; the pods of nodes that are being emptied are listed. */
@@ -339,7 +348,7 @@ async function readable(
     try {
       const scope = name === "onloads" && everywhere ? undefined : namespace;
       const exists = await mayRead(client, informer.resource, scope, signal);
-      if (name === "onloads" && !exists) throw new Error(NO_CRD);
+      if (name === "onloads" && !exists) throw new NotInstalledError();
       return [informer as Followed];
     } catch (error) {
       if (!isForbidden(error) || !DISPENSABLE.has(name as keyof Caches)) throw error;
@@ -351,6 +360,15 @@ async function readable(
 }
 
 type Followed = Pick<Caches["onloads"], "run" | "synced"> & { subscribe(handler: () => void): void };
+
+/** The CRD of Onload resources is not installed. */
+export class NotInstalledError extends Error {
+  override name = "NotInstalledError";
+
+  constructor() {
+    super(NO_CRD);
+  }
+}
 
 const NO_CRD =
   "Cannot list Onload resources: their CRD is not installed; install the operator with `onloadctl manifests install --image=IMAGE | kubectl apply --server-side --force-conflicts -f -`";

@@ -2,14 +2,16 @@
 import { printable } from "../../cli/printable.ts";
 import type { Colour, Line } from "../../cli/output.ts";
 import { formatAge, formatTable } from "../../cli/table.ts";
+import { wrapped } from "../../cli/table-with-notes.ts";
 import type { DeepReadonly } from "../../api/core.ts";
 import type { NodeProblem, OnloadStatus } from "../../api/onload.ts";
 import { CONDITION } from "../../api/reasons.ts";
 import { waitingSince } from "../rollout/failure.ts";
 import type { NodePlan } from "../rollout/plan.ts";
-import { healthOf, type Health } from "./health.ts";
+import { healthOf, needsPerson, type Health } from "./health.ts";
 import { isUnserved, remedyOf, type Serving, type ServingState } from "./serving.ts";
 import type { ObservedResource } from "./session.ts";
+import { noneText } from "./none-text.ts";
 import { summaryOf } from "./summary.ts";
 
 /** One node as `status` shows it. */
@@ -54,6 +56,8 @@ export interface ResourceStatus {
   status: string;
   message: string;
   health: Health;
+  /** Nothing moves, and nothing will before a person does something. */
+  needsPerson: boolean;
   /** Why nodes are not protected from other people's mistakes; "" if they are, or if that is not known. */
   unprotected: string;
   created: string;
@@ -90,6 +94,7 @@ export function describeStatus(
       status: headline.reason,
       message: problem ?? headline.message,
       health: healthOf(resource, serving),
+      needsPerson: needsPerson(resource, serving),
       unprotected: find(status, CONDITION.Protected, "False")?.message ?? "",
       created: creationTimestamp,
       lastReadyVersion: status?.lastReady?.version ?? "",
@@ -192,23 +197,44 @@ function line(text: string): string {
 export interface StatusLayout {
   /** With kernels and the last Ready version. */
   wide: boolean;
-  /** Columns of the screen; undefined: as many as there are. On a narrow one each reason has a line of its own. */
-  columns?: number;
+  /** Columns of the screen; undefined: as many as there are. On a narrow one each reason has lines of its own. */
+  columns?: number | undefined;
+  /** Whoever draws the lines cuts those that are too long; else they are broken between words. */
+  cut?: boolean;
+  /** What to say if there is no resource. */
+  none?: string;
 }
 
-/** Reasons have too little room beside the other columns of a node on a screen with fewer columns. */
+/** Where lines are cut, reasons have too little room beside the other columns of a node on a screen with fewer columns. */
 const NARROW = 120;
 
 /** As tables, line by line. */
 export function statusLines(
   resources: readonly ResourceStatus[],
   serving: Serving,
-  { wide, columns = Infinity }: StatusLayout,
+  layout: StatusLayout,
   now: number,
 ): Line[] {
+  const lines = allLines(resources, serving, layout, now);
+  const { columns = Infinity, cut = false } = layout;
+  if (cut) return lines;
+  return lines.flatMap((each): Line[] => {
+    if (each.text.length <= columns) return [each];
+    const indent = each.text.startsWith("  ") ? "  " : "";
+    return wrapped(each.text.trimStart(), columns, indent).map((text) => ({ ...each, text }));
+  });
+}
+
+function allLines(
+  resources: readonly ResourceStatus[],
+  serving: Serving,
+  { wide, columns = Infinity, cut = false, none = noneText(undefined, []) }: StatusLayout,
+  now: number,
+): Line[] {
+  const isNarrow = (line: string): boolean => (cut ? columns < NARROW : line.length > columns);
   const operator = servingText(serving).trimEnd();
   const first: Line[] = operator === "" ? [] : [{ text: operator, colour: isUnserved(serving) ? "red" : "yellow" }];
-  if (resources.length === 0) return [...first, { text: "No Onload resources found" }];
+  if (resources.length === 0) return [...first, { text: none }];
   const age = (time: string): string => (time === "" ? "" : formatAge(now - Date.parse(time)));
   const head = [
     "Namespace",
@@ -241,7 +267,7 @@ export function statusLines(
     if (unknownNodes > 0)
       lines.push({ text: `Accelerated: ${unknownNodes} nodes did not tell (onloadctl doctor node)` });
     if (resource.unprotected !== "") lines.push({ text: `Not protected: ${line(resource.unprotected)}` });
-    if (resource.nodes.length > 0) lines.push(...nodeLines(resource.nodes, wide, columns < NARROW, age));
+    if (resource.nodes.length > 0) lines.push(...nodeLines(resource.nodes, wide, isNarrow, age));
   }
   return lines;
 }
@@ -251,8 +277,9 @@ const HEALTH_COLOURS: Record<Health, Colour> = { ready: "green", waiting: "yello
 function nodeLines(
   nodes: readonly NodeStatus[],
   wide: boolean,
-  narrow: boolean,
+  isNarrow: (line: string) => boolean,
   age: (time: string) => string,
+  narrow = false,
 ): Line[] {
   const head = ["Node", "Version", "State", "Step", "Since", ...(wide ? ["Kernel"] : []), ...(narrow ? [] : ["Why"])];
   const rows = nodes.map((node) => [
@@ -267,6 +294,7 @@ function nodeLines(
   const colourOf = ({ failed, state, why }: NodeStatus): Colour =>
     failed ? "red" : state === "Ready" && why === "" ? "green" : "yellow";
   const [heading, ...table] = tableLines(head, rows, (row) => colourOf(nodes[row]!));
+  if (!narrow && table.some(({ text }) => isNarrow(text))) return nodeLines(nodes, wide, isNarrow, age, true);
   const withReasons = table.flatMap((each, row): Line[] => {
     const { why } = nodes[row]!;
     return narrow && why !== "" ? [each, { text: `  ${line(why)}`, colour: "dim" }] : [each];

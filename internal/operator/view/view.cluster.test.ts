@@ -566,7 +566,10 @@ test("pause, resume and retry change what they say", async () => {
   const read = () => cluster.request("GET", `/apis/onload.amd.com/v1alpha1/namespaces/${namespace}/onloads/sample`);
   expect((await verb("pause", "--dry-run")).stdout).toContain("(dry run)");
   expect((await read()).spec.upgrade?.paused ?? false).toBe(false);
-  expect(await verb("pause")).toMatchObject({ code: 0, stderr: "" });
+  const paused = await verb("pause");
+  expect(paused.code).toBe(0);
+  // Nobody acts on the change here.
+  expect(paused.stderr).toContain("No operator found");
   expect((await read()).spec.upgrade.paused).toBe(true);
   expect((await verb("resume")).code).toBe(0);
   expect((await read()).spec.upgrade.paused).toBe(false);
@@ -576,7 +579,12 @@ test("pause, resume and retry change what they say", async () => {
   expect(back.code).toBe(1);
   expect(back.stderr).toContain("no version has been Ready on every node");
   const elsewhere = await onloadctl(["pause", "sample", "-n", "default"], cluster.kubeconfigPath);
-  expect(elsewhere.stderr).toContain(`it is in ${namespace}; give --namespace`);
+  expect(elsewhere.stderr).toContain(`it is in namespace ${namespace}; give --namespace=${namespace}`);
+  const misspelt = await onloadctl(["status", "smaple", "-n", namespace], cluster.kubeconfigPath);
+  expect(misspelt).toMatchObject({
+    code: 1,
+    stderr: `Cannot find Onload "smaple" in namespace "${namespace}": did you mean sample?\n`,
+  });
 });
 
 test("status, plan and check wrote nothing", async () => {

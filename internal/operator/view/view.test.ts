@@ -8,6 +8,7 @@ import { bare, holder as factsOfHolder, module, stepRecord, NOW, plugin, policy,
 import { KMM_2 } from "../testing/kmm.ts";
 import { consequences } from "./consequences.ts";
 import { NO_ANSWERS } from "./evictions.ts";
+import { noneText } from "./none-text.ts";
 import { describePlan, planText, type Outlook } from "./plan-view.ts";
 import type { Serving } from "./serving.ts";
 import type { ObservedResource } from "./session.ts";
@@ -260,6 +261,9 @@ test("nothing to do is said in words", () => {
   );
   expect(planText([])).toBe("No Onload resources found\n");
   expect(statusText([], acts, false, NOW)).toBe("No Onload resources found\n");
+  expect(noneText(undefined, ["a"])).toBe("No Onload resources found");
+  expect(noneText("a", ["b", "c", "b"])).toBe('No Onload resources found in namespace "a"; there are some in b, c');
+  expect(noneText("a", [])).toBe('No Onload resources found in namespace "a"');
 });
 
 describe("what a person is told before a change is applied", () => {

@@ -1,0 +1,18 @@
+import type { Client } from "../../internal/kube/client.ts";
+import { connect } from "../../internal/kube/connect.ts";
+import { rightsAdvice } from "../../internal/kube/rights-advice.ts";
+
+/**
+ * A client for a person at a desk, whom a refusal tells which role is missing.
+ *
+ * @throws Error on one line when no usable configuration is found; the server is not asked anything yet
+ */
+export function connectAsPerson({
+  kubeconfig,
+  context,
+}: {
+  kubeconfig?: string | undefined;
+  context?: string | undefined;
+}): Promise<Client> {
+  return connect({ kubeconfig, context, advise: rightsAdvice });
+}

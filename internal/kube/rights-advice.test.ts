@@ -1,0 +1,75 @@
+import { expect, test } from "bun:test";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { parseAllDocuments } from "yaml";
+import { checkout } from "../testcluster/lib/paths.ts";
+import { rightsAdvice } from "./rights-advice.ts";
+
+interface ClusterRole {
+  metadata: { name: string };
+  rules: { apiGroups: string[]; resources: string[]; verbs: string[] }[];
+}
+
+const roles = parseAllDocuments(await readFile(join(checkout, "internal/manifests/rbac/user-roles.yaml"), "utf8")).map(
+  (document) => document.toJS() as ClusterRole,
+);
+
+/** As Kubernetes words it. */
+function refusal(verb: string, resource: string, group: string, user = "jane", where = "at the cluster scope"): string {
+  return `${resource} is forbidden: User "${user}" cannot ${verb} resource "${resource}" in API group "${group}" ${where}`;
+}
+
+test("every right that one of our roles has leads to a role that has it", () => {
+  let tried = 0;
+  for (const { rules } of roles) {
+    for (const { apiGroups, resources, verbs } of rules) {
+      for (const group of apiGroups)
+        for (const resource of resources) for (const verb of verbs) check(group, resource, verb);
+    }
+  }
+  expect(tried).toBeGreaterThan(40);
+
+  function check(group: string, resource: string, verb: string): void {
+    tried++;
+    const advice = rightsAdvice(refusal(verb, resource, group)) ?? "";
+    const [, name] = /--clusterrole=(\S+) --user=jane$/.exec(advice) ?? [];
+    const given = roles.find(({ metadata }) => metadata.name === name);
+    const has = given?.rules.some(
+      (rule) => rule.apiGroups.includes(group) && rule.resources.includes(resource) && rule.verbs.includes(verb),
+    );
+    expect(`${verb} ${resource}.${group}: ${has === true}`).toBe(`${verb} ${resource}.${group}: true`);
+  }
+});
+
+test.each<[string, string, string | undefined]>([
+  [
+    "to look",
+    refusal("list", "nodes", ""),
+    "kubectl create clusterrolebinding onload-viewer --clusterrole=onload-operator-onload-viewer-role --user=jane",
+  ],
+  [
+    "to look, as a ServiceAccount",
+    refusal("list", "onloads", "onload.amd.com", "system:serviceaccount:ci:robot", 'in the namespace "trading"'),
+    "kubectl create clusterrolebinding onload-viewer --clusterrole=onload-operator-onload-viewer-role --serviceaccount=ci:robot",
+  ],
+  [
+    "to deploy",
+    refusal("patch", "onloads", "onload.amd.com", "jane", 'in the namespace "trading"'),
+    "kubectl create clusterrolebinding onload-deployer --clusterrole=onload-operator-onload-deployer-role --user=jane",
+  ],
+  [
+    "to ask a plugin",
+    refusal("get", "pods/proxy", "", "jane", 'in the namespace "trading"'),
+    "kubectl create rolebinding onload-doctor -n trading --clusterrole=onload-operator-onload-doctor-role --user=jane",
+  ],
+  ["of others", refusal("get", "secrets", ""), undefined],
+  ["to write what is not ours", refusal("delete", "deployments", "apps"), undefined],
+  ["by a policy", "jane may not create, change or delete Onload resources, because", undefined],
+])("a right %s", (_what, message, command) => {
+  const expected = command === undefined ? undefined : `an administrator can give you that right: ${command}`;
+  expect(rightsAdvice(message)).toBe(expected);
+});
+
+test("a name is no part of a command that a shell would take apart", () => {
+  expect(rightsAdvice(refusal("list", "nodes", "", "$(reboot)"))).toEndWith("--user=YOU");
+});

@@ -1,0 +1,64 @@
+/** Which of our ClusterRoles a person lacks whom the API server refuses something, and how to get it. Pure. */
+import { ONLOAD_GROUP } from "../api/names.ts";
+
+/** What the authorizers of Kubernetes say (k8s.io/apiserver, pkg/endpoints/handlers/responsewriters/errors.go). */
+const REFUSED =
+  /User "([^"]*)" cannot ([a-z]+) resource "([^"]*)" in API group "([^"]*)" (?:at the cluster scope|in the namespace "([^"]*)")/;
+
+interface Role {
+  name: string;
+  /** Bound in one namespace, that of the Onload resource. */
+  namespaced: boolean;
+}
+
+const VIEWER: Role = { name: "viewer", namespaced: false };
+const DEPLOYER: Role = { name: "deployer", namespaced: false };
+const DOCTOR: Role = { name: "doctor", namespaced: true };
+const STACK: Role = { name: "stack", namespaced: true };
+
+/** What the viewer's role reads (internal/manifests/rbac/user-roles.yaml), by API group. */
+const VIEWED: Readonly<Record<string, readonly string[]>> = {
+  [ONLOAD_GROUP]: ["onloads", "onloads/status"],
+  "": ["nodes", "pods", "pods/log", "namespaces", "serviceaccounts", "events"],
+  apps: ["daemonsets", "deployments"],
+  policy: ["poddisruptionbudgets"],
+  "coordination.k8s.io": ["leases"],
+  "kmm.sigs.x-k8s.io": ["modules", "nodemodulesconfigs", "moduleimagesconfigs"],
+  "machineconfiguration.openshift.io": ["machineconfigs", "machineconfigpools"],
+  "apiextensions.k8s.io": ["customresourcedefinitions"],
+  "admissionregistration.k8s.io": ["validatingadmissionpolicybindings"],
+};
+
+const READS: ReadonlySet<string> = new Set(["get", "list", "watch"]);
+
+/**
+ * What an administrator can do for somebody who lacks a right: a command.
+ *
+ * @param message of a refusal
+ * @returns undefined if it is no refusal for want of a right, or none of our roles has that right
+ */
+export function rightsAdvice(message: string): string | undefined {
+  const [, user = "", verb = "", resource = "", group = "", namespace = "NAMESPACE"] = REFUSED.exec(message) ?? [];
+  if (verb === "") return undefined;
+  const role = roleFor(verb, resource, group);
+  if (role === undefined) return undefined;
+  const kind = role.namespaced
+    ? `rolebinding onload-${role.name} -n ${namespace}`
+    : `clusterrolebinding onload-${role.name}`;
+  const command = `kubectl create ${kind} --clusterrole=onload-operator-onload-${role.name}-role ${subjectFlag(user)}`;
+  return `an administrator can give you that right: ${command}`;
+}
+
+function roleFor(verb: string, resource: string, group: string): Role | undefined {
+  if (group === "" && resource === "pods/proxy") return DOCTOR;
+  if (group === "" && resource === "pods/exec") return STACK;
+  if (READS.has(verb)) return VIEWED[group]?.includes(resource) ? VIEWER : undefined;
+  return group === ONLOAD_GROUP && resource === "onloads" ? DEPLOYER : undefined;
+}
+
+/** A name that a shell would take apart is not put into a command. */
+function subjectFlag(user: string): string {
+  const [, namespace, name] = /^system:serviceaccount:([a-z0-9-]+):([a-z0-9.-]+)$/.exec(user) ?? [];
+  if (name !== undefined) return `--serviceaccount=${namespace}:${name}`;
+  return `--user=${/^[\w.@:/+-]+$/.test(user) ? user : "YOU"}`;
+}
