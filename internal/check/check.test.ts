@@ -63,12 +63,12 @@ describe("KMM's operator", () => {
   const told = (...all: never[]): string => shown(judgeKmmOperator({ value: all }));
   test("runs", () => {
     expect(told(deployment("kmm-operator-controller", 1))).toBe(
-      "ok: kmm/kmm-operator-controller: 1 of 1 pods are ready, r/kmm:v2.4.1",
+      "ok: kmm/kmm-operator-controller: 1 of 1 pod is ready, r/kmm:v2.4.1",
     );
   });
   test("does not run", () => {
     expect(told(deployment("kmm-operator-controller", 0))).toMatch(
-      /^failed: .*0 of 1 pods .*kubectl describe deployment kmm-operator-controller -n kmm/,
+      /^failed: .*0 of 1 pod .*kubectl describe deployment kmm-operator-controller -n kmm/,
     );
     expect(told()).toMatch(/^unknown: No Deployment is called/);
     expect(shown(judgeKmmOperator({ problem: "Forbidden" }))).toBe("unknown: Forbidden");

@@ -1,4 +1,5 @@
 /** What is judged of a cluster, whatever Onload resources there are. Pure. */
+import { counted } from "../cli/counted.ts";
 import type { CustomResourceDefinition, DeepReadonly, Deployment, PolicyBinding } from "../api/core.ts";
 import { kmmCapabilities } from "../api/kmm.ts";
 import { ONLOAD_GROUP, ONLOAD_PLURAL } from "../api/names.ts";
@@ -79,7 +80,7 @@ export function judgeKmmOperator(read: Read<readonly Deployment[]>): Finding {
   const isReady = ({ status }: Deployment): boolean => (status?.readyReplicas ?? 0) > 0;
   const text = firstFew(read.value, 3, ({ metadata, spec, status }) => {
     const image = spec?.template?.spec?.containers?.[0]?.image ?? "no image";
-    const pods = `${status?.readyReplicas ?? 0} of ${spec?.replicas ?? 1} pods are ready`;
+    const pods = `${status?.readyReplicas ?? 0} of ${counted(spec?.replicas ?? 1, "pod is", "pods are")} ready`;
     return `${metadata.namespace}/${metadata.name}: ${pods}, ${image}`;
   });
   const ready = read.value.filter(isReady);

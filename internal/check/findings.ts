@@ -1,4 +1,5 @@
 /** What `onloadctl check` finds, and how it is shown. Pure. */
+import { counted } from "../cli/counted.ts";
 import { printable } from "../cli/printable.ts";
 import { formatTableWithNotes } from "../cli/table-with-notes.ts";
 
@@ -38,7 +39,6 @@ export function isFine(findings: readonly Finding[]): boolean {
 export function findingsText(findings: readonly Finding[], columns?: number): string {
   const rows = findings.map(({ what, result, message }) => [what, result, printable(message, 2000)]);
   const count = (wanted: Result): number => findings.filter(({ result }) => result === wanted).length;
-  const warnings = count("warning");
-  const sum = `${count("ok")} ok, ${warnings === 1 ? "1 warning" : `${warnings} warnings`}, ${count("failed")} failed, ${count("unknown")} unknown`;
+  const sum = `${count("ok")} ok, ${counted(count("warning"), "warning")}, ${count("failed")} failed, ${count("unknown")} unknown`;
   return `${formatTableWithNotes(["Check", "Result", "Message"], rows, 1, columns)}\n${sum}\n`;
 }

@@ -2,6 +2,7 @@
  * The only writer to the terminal. Texts are made safe here, whatever they are made of; colours and movements of the
  * cursor exist only as methods of {@link Terminal}.
  */
+import { counted } from "./counted.ts";
 import { escapeControls, printableLines } from "./printable.ts";
 
 /** What a terminal is drawn on: standard output or error, or a stand-in of a test. */
@@ -153,7 +154,7 @@ function piecesOf(lines: readonly Line[]): (string | Painted)[] {
 function fit(lines: readonly Line[], rows: number, columns: number): Line[] {
   const shown =
     lines.length > rows - 1
-      ? [...lines.slice(0, rows - 2), { text: `${ELLIPSIS} ${lines.length - rows + 2} more lines` }]
+      ? [...lines.slice(0, rows - 2), { text: `${ELLIPSIS} ${counted(lines.length - rows + 2, "more line")}` }]
       : lines;
   return shown.map((line) => {
     const characters = Array.from(printableLines(line.text));

@@ -1,4 +1,5 @@
 /** Whether processes have Onload's library, and if not, why. Pure. */
+import { counted } from "../cli/counted.ts";
 import type { Library } from "../acceleration/process.ts";
 import type { ContainerAnswer } from "./answer.ts";
 import { linkOf, type Link } from "./links.ts";
@@ -14,7 +15,7 @@ const REASONS: Record<Exclude<Library, "mapped">, { seen: string; todo: string }
     todo: "Link the program dynamically, with the GNU C library; of Go programs, with cgo",
   },
   secure: {
-    seen: "are setuid, setgid or have file capabilities, for which the loader ignores LD_PRELOAD",
+    seen: "are setuid, setgid or privileged by file capabilities, for which the loader ignores LD_PRELOAD",
     todo: "Take the mode or the capabilities off the program's file",
   },
   preload_missing: {
@@ -35,6 +36,13 @@ const REASONS: Record<Exclude<Library, "mapped">, { seen: string; todo: string }
   },
 };
 
+/** The verbs with which the reasons begin, as they are of one process. */
+const OF_ONE: Readonly<Record<string, string>> = { use: "uses", are: "is", were: "was", have: "has", do: "does" };
+
+function forCount(seen: string, count: number): string {
+  return count === 1 ? seen.replace(/^\w+/, (verb) => OF_ONE[verb] ?? verb) : seen;
+}
+
 /** With setPreload: false nothing sets the variable, and the onload script does. */
 const BY_SCRIPT = "Start the program by the onload script, because spec.devicePlugin.setPreload is false";
 
@@ -45,9 +53,11 @@ export function libraryLink({ processes }: ContainerAnswer, setPreload: boolean 
   const mapped = processes["mapped"] ?? 0;
   if (all === 0) return link("unknown", "No process of the container was seen yet", "Ask again in 30 s");
   const others = Object.entries(processes).filter(([library, count]) => library !== "mapped" && count > 0);
-  const have = `${mapped} of ${all} processes have Onload's library`;
+  const have = `${mapped} of ${counted(all, "process has", "processes have")} Onload's library`;
   if (others.length === 0) return link("ok", have);
-  const seen = [have, ...others.map(([library, count]) => `${count} ${reasonOf(library).seen}`)].join("; ");
+  const seen = [have, ...others.map(([library, count]) => `${count} ${forCount(reasonOf(library).seen, count)}`)].join(
+    "; ",
+  );
   const todo = [...new Set(others.map(([library]) => todoOf(library, setPreload)))].filter((each) => each !== "");
   if (mapped > 0) return link("warning", seen, todo.join("; "));
   const isKnown = others.some(([library]) => library !== "unreadable");

@@ -1,4 +1,5 @@
 /** The chain of one pod, from its request to its sockets. Pure. */
+import { counted } from "../cli/counted.ts";
 import type { Container, DeepReadonly, Pod } from "../api/core.ts";
 import { ONLOAD_RESOURCE } from "../api/names.ts";
 import { firstFew } from "../cli/first-few.ts";
@@ -177,6 +178,6 @@ function settingsLink(all: readonly ContainerSettings[]): Link {
     const seen = [firstFew(problems, MAX_NAMED), notRead].filter((text) => text !== "").join("; ");
     return link("warning", seen, "Correct them: Onload goes on with other values than those that were meant");
   }
-  if (notRead !== "") return link("unknown", `${count} EF_ variables, nothing wrong; ${notRead}`);
-  return link("ok", count === 0 ? "No EF_ variables" : `${count} EF_ variables, nothing wrong`);
+  if (notRead !== "") return link("unknown", `${counted(count, "EF_ variable")}, nothing wrong; ${notRead}`);
+  return link("ok", count === 0 ? "No EF_ variables" : `${counted(count, "EF_ variable")}, nothing wrong`);
 }

@@ -268,7 +268,7 @@ const CASES: [string, LinkName, PodFacts, string | RegExp][] = [
     "musl",
     "library",
     podFacts({ node: running({ processes: { musl: 1 } }) }),
-    /^failed: 0 of 1 .*; 1 use the C library musl.*GNU C library$/,
+    /^failed: 0 of 1 .*; 1 uses the C library musl.*GNU C library$/,
   ],
   [
     "static",
@@ -308,7 +308,7 @@ const CASES: [string, LinkName, PodFacts, string | RegExp][] = [
     "a later version's word",
     "library",
     podFacts({ node: running({ processes: { constructor: 1 } }) }),
-    /^failed: .*do not have it: constructor/,
+    /^failed: .*does not have it: constructor/,
   ],
   [
     "some have it",
@@ -429,13 +429,13 @@ const CASES: [string, LinkName, PodFacts, string | RegExp][] = [
     "settings that cannot be read",
     "settings",
     podFacts({ settings: [{ container: "app", settings: { EF_POLL_USEC: "1" }, unread: ['Secret "s"'] }] }),
-    'unknown: 1 EF_ variables, nothing wrong; not read: Secret "s"',
+    'unknown: 1 EF_ variable, nothing wrong; not read: Secret "s"',
   ],
   [
     "settings without a fault",
     "settings",
     podFacts({ settings: [{ container: "app", settings: { EF_POLL_USEC: "1" }, unread: [] }] }),
-    "ok: 1 EF_ variables, nothing wrong",
+    "ok: 1 EF_ variable, nothing wrong",
   ],
 ];
 describe("a link", () => {
@@ -448,7 +448,7 @@ describe("a link", () => {
 test("of several containers, each is named, and the worst counts", () => {
   const containers = [container(), container({ container: "feed", processes: { static: 1 } })];
   expect(linkIn("library", podFacts({ node: answering({ containers }) }))).toMatch(
-    /^failed: app: 2 of 2 processes .*, feed: 0 of 1 processes/,
+    /^failed: app: 2 of 2 processes .*, feed: 0 of 1 process has/,
   );
 });
 

@@ -1,4 +1,5 @@
 /** How what was found out is shown to people. Pure. */
+import { counted } from "../cli/counted.ts";
 import { printable } from "../cli/printable.ts";
 import { formatTableWithNotes } from "../cli/table-with-notes.ts";
 import type { Examined } from "./doctor.ts";
@@ -31,7 +32,7 @@ export function overviewText(all: readonly Examined[], columns?: number): string
     return [each.namespace, each.name, each.node || "-", acceleratedText(each), each.verdict, ...worstCells(worst)];
   });
   const count = (wanted: boolean | null): number => all.filter(({ accelerated }) => accelerated === wanted).length;
-  const sum = `${all.length === 1 ? "1 pod" : `${all.length} pods`}: ${count(true)} accelerated, ${count(false)} on the kernel, ${count(null)} without sockets or unknown`;
+  const sum = `${counted(all.length, "pod")}: ${count(true)} accelerated, ${count(false)} on the kernel, ${count(null)} without sockets or unknown`;
   const head = ["Namespace", "Pod", "Node", "Accelerated", "Verdict", "Link", "Seen", "To do"];
   return `${formatTableWithNotes(head, rows, 2, columns)}\n${sum}\n`;
 }

@@ -30,10 +30,7 @@ export async function readExecutable(
       if (head.length < ELF_HEAD) head = Buffer.concat([head, chunk.subarray(0, ELF_HEAD)]);
     }
   } catch (cause) {
-    const isMissing = (cause as NodeJS.ErrnoException).code === "ENOENT";
-    throw new Error(`Cannot read the executable ${path}: ${isMissing ? "there is no such file" : errorText(cause)}`, {
-      cause,
-    });
+    throw new Error(`Cannot read the executable ${path}: ${errorText(cause)}`, { cause });
   }
   const machine = elfMachine(head);
   const wanted = platform?.split("/")[1];

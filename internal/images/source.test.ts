@@ -89,7 +89,7 @@ test("a release tarball made by the tree's own script, and the tree unpacked fro
 
 describe("what is no source", () => {
   test("nothing", () => {
-    expect(readSource(join(folder, "none"), { runner })).rejects.toThrow("there is no such folder or file");
+    expect(readSource(join(folder, "none"), { runner })).rejects.toThrow("none: no such file or directory");
   });
 
   test("another folder", async () => {

@@ -51,7 +51,7 @@ export interface SourceOptions {
  */
 export async function readSource(path: string, options: SourceOptions): Promise<Source> {
   const kind = await stat(path).catch((cause: unknown) => {
-    throw new Error(`Cannot read ${path}: there is no such folder or file`, { cause });
+    throw new Error(`Cannot read ${path}: ${errorText(cause)}`, { cause });
   });
   const source = kind.isDirectory() ? await readFolder(path, options) : await readRelease(path, options);
   const problem = versionProblem(source.version);

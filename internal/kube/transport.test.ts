@@ -495,3 +495,18 @@ test("advice is asked for about what is forbidden, and is no part of the server'
   expect(await failure(403, "Forbidden", "never")).toMatchObject({ message: "Cannot list pods: never" });
   expect(await failure(400, "BadRequest", "no")).toMatchObject({ message: "Cannot list pods: no" });
 });
+
+test("an object that a refusal repeats does not hide what is wrong", async () => {
+  await using server = await FakeApiServer.start();
+  const value = JSON.stringify({ a: "x".repeat(5000) }).replaceAll('"', '\\"');
+  const said = `"" is invalid: patch: Invalid value: "${value}": strict decoding error: unknown field "b"`;
+  server.fail("GET", /./, 1, (response) => sendStatus(response, 400, "BadRequest", said));
+  const { message, detail } = (await server
+    .client()
+    .list(PODS)
+    .catch((thrown: unknown) => thrown)) as ApiError;
+  expect(detail.length).toBeLessThan(250);
+  expect(message).toMatch(
+    /^Cannot list pods: "" is invalid: patch: Invalid value: "\{.*\.\.\.": strict decoding error: unknown field "b"$/,
+  );
+});

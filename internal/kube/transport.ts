@@ -273,10 +273,20 @@ export class Transport {
     const hidden = JSON.parse(JSON.stringify(body), (_, value: unknown) =>
       typeof value === "string" ? this.#hide(value) : value,
     ) as typeof body;
-    const message = hidden.message || `HTTP status ${status}`;
+    const message = withoutEcho(hidden.message || `HTTP status ${status}`);
     const advice = status === 403 ? this.#options.advise?.(message) : undefined;
     return new ApiError(action, status, { ...hidden, message: `${message}${note}` }, retryAfterMs, advice);
   }
+}
+
+/** Longest value of a field that a refusal repeats. */
+const MAX_ECHO = 300;
+
+/** A refusal of a patch repeats the whole object, and says what is wrong only after it. */
+function withoutEcho(message: string): string {
+  return message.replaceAll(/(Invalid value: ")((?:[^"\\]|\\.)*)"/g, (whole, before: string, value: string) =>
+    value.length <= MAX_ECHO ? whole : `${before}${value.slice(0, MAX_ECHO / 3)}..."`,
+  );
 }
 
 /** What Go's HTTP server says of a path that nobody serves is about no page that a person has asked for. */

@@ -117,7 +117,7 @@ async function condition(type: string): Promise<{ status: string; reason: string
 }
 
 async function ready(version: string): Promise<void> {
-  await poll(async () => (await condition("Ready"))?.message === `1 of 1 nodes are ready with version ${version}`, {
+  await poll(async () => (await condition("Ready"))?.message === `1 of 1 node is ready with version ${version}`, {
     what: `Readiness with version ${version}`,
     timeoutMs: 90_000,
   });

@@ -210,7 +210,7 @@ test("a rollback goes back to the last version that was Ready; once mended, the 
   const back = await onNode.statusThat("A rollback", (_, conditions) => conditions.includes("Ready=False RolledBack"));
   expect(back.status).toMatchObject({ version: NEW, rollback: { fromVersion: BROKEN, toVersion: NEW } });
   expect(back.status!.rollback!.message).toContain(`Node "${NODE}" failed at LoadingOnload`);
-  expect(messageOf(back, "Ready")).toBe(`1 of 1 nodes are ready with version ${NEW}, after version ${BROKEN} failed`);
+  expect(messageOf(back, "Ready")).toBe(`1 of 1 node is ready with version ${NEW}, after version ${BROKEN} failed`);
   await onNode.trader.runsWith(NEW);
   expect(await journal()).toEqual([`unload onload ${NEW}`, `load onload ${NEW}`]);
 

@@ -64,7 +64,7 @@ describe("profiles are read from", () => {
 describe("what is hostile or wrong is refused", () => {
   const text = (value: string): Promise<string> => folder(crypto.randomUUID(), { "a.opf": value });
   const cases: Record<string, [() => Promise<string>, string]> = {
-    nothing: [async () => join(root, "none"), "there is no such folder or file"],
+    nothing: [async () => join(root, "none"), "none: no such file or directory; give"],
     "a folder without profiles": [() => folder("empty", {}), "it has no file that ends in .opf"],
     "a release without profiles": [
       () => tarball("bare.tgz", { "onload-9/README": "x" }),

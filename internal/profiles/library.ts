@@ -26,7 +26,7 @@ const MAX_ENTRIES = 20_000;
 export async function readLibrary(path: string, signal?: AbortSignal): Promise<Library> {
   const kind = await stat(path).catch((cause: unknown) => {
     throw new Error(
-      `Cannot read profiles from ${path}: there is no such folder or file; give Onload's folder of profiles, source or tarball with --profile-dir`,
+      `Cannot read profiles from ${path}: ${errorText(cause)}; give Onload's folder of profiles, source or tarball with --profile-dir`,
       { cause },
     );
   });

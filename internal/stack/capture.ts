@@ -1,3 +1,4 @@
+import { counted } from "../cli/counted.ts";
 import { open } from "node:fs/promises";
 import { drained, printData } from "../cli/output.ts";
 import { writing } from "../cli/writing.ts";
@@ -68,7 +69,7 @@ export async function captureTo(
       AbortSignal.any([signal, full.signal]),
     );
     errors.end();
-    say(`Captured ${written} bytes${full.signal.aborted ? `, the most that one capture has` : ""}`);
+    say(`Captured ${counted(written, "byte")}${full.signal.aborted ? `, the most that one capture has` : ""}`);
     return signal.aborted || full.signal.aborted || code === 0 ? 0 : 1;
   } finally {
     await output.close();

@@ -1,6 +1,7 @@
 /** Which stacks a pod has, and what is said if that is not known. */
 import { afterEach, expect, test } from "bun:test";
 import { FakeApiServer } from "../kube/testing/fake-api-server.ts";
+import { rightsAdvice } from "../kube/rights-advice.ts";
 import { runOnNode, stacksOf } from "./stacks.ts";
 
 const { signal } = new AbortController();
@@ -73,13 +74,17 @@ test.each<[string, string | undefined, number, string]>([
   await expect(stacksOf(client, POD, [], signal)).rejects.toThrow(expected);
 });
 
+const REFUSED =
+  'pods "p" is forbidden: User "jane" cannot create resource "pods/exec" in API group "" in the namespace "onload-runtime"';
+
 test("a pod that is not there, and a right that is missing", async () => {
   const it = await withAnswer(answerOf([3]));
   await expect(stacksOf(it.client(), { ...POD, name: "x" }, [], signal)).rejects.toThrow('Cannot find pod "x"');
   const { plugin } = await stacksOf(it.client(), POD, [], signal);
-  const refusal = JSON.stringify({ kind: "Status", reason: "Forbidden", message: "pods/exec is forbidden" });
+  const refusal = JSON.stringify({ kind: "Status", reason: "Forbidden", message: REFUSED });
   it.fail("GET", /exec/, 1, (response) => response.writeHead(403).end(refusal));
-  await expect(runOnNode(it.client(), plugin, ["x"], () => undefined, signal)).rejects.toThrow(
-    /pods\/exec is forbidden; bind the ClusterRole onload-operator-onload-stack-role .* in namespace onload-runtime/,
+  const client = it.client({ advise: rightsAdvice });
+  await expect(runOnNode(client, plugin, ["x"], () => undefined, signal)).rejects.toThrow(
+    /pods\/exec".*; an administrator can give you that right: kubectl create rolebinding onload-stack -n onload-runtime --clusterrole=onload-operator-onload-stack-role --user=jane$/,
   );
 });

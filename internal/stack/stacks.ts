@@ -6,7 +6,6 @@ import { ALIVE_WORD, STOP_WORD, toolCommand } from "../api/run-tool.ts";
 import { containersOf } from "../doctor/judge-pod.ts";
 import { ASK_MS, askPlugin, findPluginPods, type PluginPod } from "../doctor/plugin-pods.ts";
 import type { Client } from "../kube/client.ts";
-import { isForbidden } from "../kube/errors.ts";
 import { RemoteProgram, type ExecRequest } from "../kube/exec.ts";
 import { missingText } from "../kube/missing.ts";
 import { PODS } from "../kube/resource.ts";
@@ -72,16 +71,7 @@ export async function runOnNode(
   signal: AbortSignal,
 ): Promise<number> {
   const request = { container: WORKER_CONTAINER, command: toolCommand(tool), output };
-  let program: RemoteProgram;
-  try {
-    program = await RemoteProgram.start(client.transport, plugin, request, signal);
-  } catch (error) {
-    if (!isForbidden(error)) throw error;
-    throw new Error(
-      `${error.message}; bind the ClusterRole onload-operator-onload-stack-role to yourself in namespace ${plugin.namespace}`,
-      { cause: error },
-    );
-  }
+  const program = await RemoteProgram.start(client.transport, plugin, request, signal);
   const alive = setInterval(() => program.send(ALIVE_WORD), ALIVE_MS);
   let ending: NodeJS.Timeout | undefined;
   const stop = (): void => {

@@ -1,4 +1,5 @@
 /** How far the nodes are cleaned, in words. Pure. */
+import { counted } from "../cli/counted.ts";
 import { REASON } from "../api/reasons.ts";
 import { printable } from "../cli/printable.ts";
 import type { ObstaclesByNode } from "./obstacles.ts";
@@ -40,7 +41,7 @@ function textOf({ nodes, status, message }: ResourceStatus, obstacles: Obstacles
   const order = nodes.toSorted((a, b) => weight(a) - weight(b));
   const named = order.slice(0, NAMED).map((each) => nodeText(each, obstacles.get(each.node) ?? []));
   const more = nodes.length > NAMED ? [`and ${nodes.length - NAMED} more`] : [];
-  return `${nodes.length} ${nodes.length === 1 ? "node" : "nodes"} to clean: ${[...named, ...more].join("; ")}`;
+  return `${counted(nodes.length, "node")} to clean: ${[...named, ...more].join("; ")}`;
 }
 
 function weight({ failed, step }: NodeStatus): number {

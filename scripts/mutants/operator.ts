@@ -267,12 +267,12 @@ export const OPERATOR_MUTANTS: Mutant[] = [
     ],
   }),
   ...mutantsOf(`${OPERATOR}/rollout/selector-change.ts`, [`${OPERATOR}/rollout/selector-change.test.ts`, MODEL], {
-    "any selector holds at once": ["if (counted.length > maxUnavailable) {", "if (counted.length > 1e9) {"],
+    "any selector holds at once": ["if (affected.length > maxUnavailable) {", "if (affected.length > 1e9) {"],
     "a selector comes to hold while an upgrade has nodes out": ["[...whole, ...nodes.filter(isBetween)]", "[...whole]"],
     "a selector holds without a look for pods": ["return isLookedAt ? {", "return next ? {"],
     "what was held back comes to hold when its pods have left": [
-      "counted = countedNodes(nodes, letGo, serving, isHeldBack)",
-      "counted = countedNodes(nodes, letGo, serving, false)",
+      "affected = countedNodes(nodes, letGo, serving, isHeldBack)",
+      "affected = countedNodes(nodes, letGo, serving, false)",
     ],
     "no confirmation is needed": ["if (isConfirmed(onload, next)) return", "if (next) return"],
   }),

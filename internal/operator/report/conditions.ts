@@ -1,4 +1,5 @@
 /** What the status says of a plan: counts, problems and conditions. Pure; times come in with the plan. */
+import { counted } from "../../cli/counted.ts";
 import { firstFew } from "../../cli/first-few.ts";
 import type { Condition, DeepReadonly } from "../../api/core.ts";
 import { onloadKeyOf, type OnloadKey } from "../../api/names.ts";
@@ -153,7 +154,7 @@ function ready(plan: RolloutPlan, { desired, ready: done }: NodeCounts, situatio
   const blocking = problems.find(({ reason }) => reason === REASON.KmmNotInstalled || reason === REASON.InvalidSpec);
   if (blocking) return draft("False", blocking.reason, blocking.message);
   if (desired === 0) return draft("False", REASON.NoMatchingNodes, noNode(plan));
-  const counts = `${done} of ${desired} nodes are ready with version ${version}`;
+  const counts = readyText(done, desired, version);
   if (done < desired) return draft("False", REASON.NodesNotReady, counts);
   if (rollback) return draft("False", REASON.RolledBack, `${counts}, after version ${rollback.fromVersion} failed`);
   return draft("True", REASON.AllNodesReady, counts);
@@ -220,11 +221,11 @@ function progressing(plan: RolloutPlan, { desired, ready: done }: NodeCounts, si
   const why = `${gates(waiting)}${plan.slots && `; ${plan.slots}`}`;
   if (situation.deleting) {
     const waits = moving.length === 0 && waiting.length > 0 ? `: ${why}` : now;
-    return draft("True", REASON.Deleting, `${nodesText(plan.nodes.length)} still to be cleaned${waits}`);
+    return draft("True", REASON.Deleting, `${counted(plan.nodes.length, "node")} still to be cleaned${waits}`);
   }
   if (moving.length > 0) {
     const reason = situation.rollback ? REASON.RollingBack : situation.upgrading ? REASON.Upgrading : REASON.Installing;
-    return draft("True", reason, `${done} of ${desired} nodes are ready with version ${situation.version}${now}`);
+    return draft("True", reason, `${readyText(done, desired, situation.version)}${now}`);
   }
   if (waiting.length === 0) {
     if (plan.halted)
@@ -233,9 +234,9 @@ function progressing(plan: RolloutPlan, { desired, ready: done }: NodeCounts, si
   }
   const wanted = waiting.filter(({ facts }) => facts.want !== undefined);
   if (wanted.length === 0)
-    return draft("False", REASON.NodesNotReady, `${nodesText(waiting.length)} still to be let go: ${why}`);
+    return draft("False", REASON.NodesNotReady, `${counted(waiting.length, "node")} still to be let go: ${why}`);
   const what = wanted.every(({ state }) => rowOf(state).needsSlot) ? "still to be upgraded" : "not ready";
-  const held = `${nodesText(wanted.length)} ${what}`;
+  const held = `${counted(wanted.length, "node")} ${what}`;
   if (situation.paused) return draft("False", REASON.Paused, `${held}: spec.upgrade.paused is true`);
   if (plan.halted)
     return draft(
@@ -275,11 +276,11 @@ function rollbackText(
 }
 
 function moreThanOne({ length }: readonly NodePlan[]): string {
-  return length > 1 ? ` (and ${length - 1} more ${length === 2 ? "node" : "nodes"})` : "";
+  return length > 1 ? ` (and ${counted(length - 1, "more node")})` : "";
 }
 
-function nodesText(count: number): string {
-  return count === 1 ? "1 node" : `${count} nodes`;
+function readyText(done: number, desired: number, version: string): string {
+  return `${done} of ${counted(desired, "node is", "nodes are")} ready with version ${version}`;
 }
 
 /** `node-1 Draining, node-2 LoadingOnload and 3 more`. */

@@ -1,4 +1,5 @@
 /** What the operator's log says of a rollout: each thing once. Events end after an hour; the log is what stays. */
+import { counted } from "../../cli/counted.ts";
 import type { Fields, Logger } from "../../cli/log.ts";
 import { printable } from "../../cli/printable.ts";
 import type { DeepReadonly } from "../../api/core.ts";
@@ -59,7 +60,7 @@ export class RolloutLog {
     }
     for (const [gate, { nodes, why }] of now) {
       if (before?.has(gate)) continue;
-      const who = nodes === 1 ? "1 node waits" : `${nodes} nodes wait`;
+      const who = counted(nodes, "node waits", "nodes wait");
       if (!this.#isNew(`${id} ${gate}`)) continue;
       this.#write(false, `${who}: ${gate}${why === "" ? "" : `: ${why}`}`, { reason: gate, ...key, nodes, version });
     }

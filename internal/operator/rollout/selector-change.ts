@@ -3,6 +3,7 @@
  * typo there would let go of every node: more nodes that serve pods than may be out at once are let go only if a person
  * confirms it.
  */
+import { counted } from "../../cli/counted.ts";
 import { firstFew } from "../../cli/first-few.ts";
 import type { DeepReadonly } from "../../api/core.ts";
 import { selectorsOf, type NodeSelector } from "../observe/selectors.ts";
@@ -51,18 +52,18 @@ export function selectorChange(
   const lost = nodes.filter(({ gate }) => gate === "NotConfirmed");
   const toServe = " or are to serve them again";
   const interrupted = lost.every(({ facts }) => isWhole(facts)) ? "" : toServe;
-  const lostText = `${lost.length} nodes that serve pods${interrupted} have lost the labels of spec.selector`;
+  const lostText = `${counted(lost.length, "node that serves pods", "nodes that serve pods")}${interrupted} have lost the labels of spec.selector`;
   const heldBack = lost.length > 0 ? why(lostText, lost, "label them again") : undefined;
   if (!next) return { ...stays, heldBack };
   const holds: SelectorChange = { selector: next, selectorHeldBack: undefined, heldBack: undefined };
   if (isConfirmed(onload, next)) return holds;
   const letGo = nodes.filter(({ facts }) => facts.letGo && isWhole(facts));
   const serving = letGo.filter(({ facts: { holders } }) => holders && holders.length > 0);
-  const counted = countedNodes(nodes, letGo, serving, isHeldBack);
-  if (counted.length > maxUnavailable) {
-    const others = counted.length > serving.length ? toServe : "";
-    const what = `spec.selector lets go of ${counted.length} nodes that serve pods${others}`;
-    return { selector: holding, selectorHeldBack: next, heldBack: why(what, counted, "correct it") };
+  const affected = countedNodes(nodes, letGo, serving, isHeldBack);
+  if (affected.length > maxUnavailable) {
+    const others = affected.length > serving.length ? toServe : "";
+    const what = `spec.selector lets go of ${counted(affected.length, "node that serves pods", "nodes that serve pods")}${others}`;
+    return { selector: holding, selectorHeldBack: next, heldBack: why(what, affected, "correct it") };
   }
   const isLookedAt = letGo.every(({ facts: { holders } }) => holders !== undefined);
   return isLookedAt ? { ...holds, heldBack } : { ...stays, heldBack };

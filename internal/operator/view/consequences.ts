@@ -1,4 +1,5 @@
 /** What a person should know before a change is applied: each consequence in a sentence. */
+import { counted } from "../../cli/counted.ts";
 import { firstFew } from "../../cli/first-few.ts";
 import type { DeepReadonly, KubeObject } from "../../api/core.ts";
 import type { Client } from "../../kube/client.ts";
@@ -31,7 +32,8 @@ export function consequences(
     for (const { name, keptBy } of kept.slice(0, MAX_NAMES)) {
       found.push(`Node ${name} stays with Onload ${keptBy}, which has it or is older`);
     }
-    if (kept.length > MAX_NAMES) found.push(`${kept.length - MAX_NAMES} more nodes stay with other resources`);
+    if (kept.length > MAX_NAMES)
+      found.push(`${counted(kept.length - MAX_NAMES, "more node stays", "more nodes stay")} with other resources`);
     const left = nodes.filter((facts) => facts.want === undefined && facts.keptBy === undefined && isWhole(facts));
     if (left.length > 0) {
       found.push(`spec.selector lets go of ${names(left.map(({ name }) => name))}: the drivers there are unloaded`);
@@ -45,10 +47,8 @@ export function consequences(
   const out = plan.nodes.filter(({ leavesService }) => leavesService);
   if (out.length > 0) {
     const pods = out.reduce((sum, { evict }) => sum + evict.length, 0);
-    const evicted = pods === 0 ? "" : `, and ${pods === 1 ? "1 pod is" : `${pods} pods are`} evicted`;
-    found.push(
-      `${out.length === 1 ? "1 node that serves is" : `${out.length} nodes that serve are`} taken out of service${evicted}`,
-    );
+    const evicted = pods === 0 ? "" : `, and ${counted(pods, "pod is", "pods are")} evicted`;
+    found.push(`${counted(out.length, "node that serves is", "nodes that serve are")} taken out of service${evicted}`);
   }
   return found;
 }

@@ -44,7 +44,7 @@ interface Situation {
 }
 
 const SITUATIONS: Record<string, Situation> = {
-  "all is well": { nodes: [whole("v2")], says: ["AllNodesReady", "1 of 1 nodes are ready with version v2", 1, 1] },
+  "all is well": { nodes: [whole("v2")], says: ["AllNodesReady", "1 of 1 node is ready with version v2", 1, 1] },
   "no node matches": { says: ["NoMatchingNodes", "No node has the labels of spec.selector", 0, 0] },
   "the only node is another resource's": {
     nodes: [bare({ want: undefined, keptBy: "a/b" })],

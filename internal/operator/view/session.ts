@@ -8,7 +8,7 @@ import type { Onload } from "../../api/onload.ts";
 import type { WriteOptions } from "../../kube/call-options.ts";
 import type { Client } from "../../kube/client.ts";
 import { sleep } from "../../kube/clock.ts";
-import { isForbidden, isNotFound } from "../../kube/errors.ts";
+import { ApiError, isForbidden, isNotFound } from "../../kube/errors.ts";
 import { missingText } from "../../kube/missing.ts";
 import { ONLOADS, type Resource } from "../../api/resources.ts";
 import { DAEMON_SETS, PODS, refOf } from "../../kube/resource.ts";
@@ -26,6 +26,7 @@ import { selectorsOf } from "../observe/selectors.ts";
 import { podAwaitedSince } from "../rollout/failure.ts";
 import { selectorChange, type SelectorChange } from "../rollout/selector-change.ts";
 import { noneText } from "./none-text.ts";
+import { fieldsText } from "./strict.ts";
 import { attentionOf, changedAt, isBehind } from "./attention.ts";
 import { resourceChanges, type FieldChange } from "./difference.ts";
 import { readEvidence } from "./evidence.ts";
@@ -143,7 +144,12 @@ export class Session {
    */
   async suppose(manifest: RawOnload, signal: AbortSignal): Promise<FieldChange[]> {
     const live = await this.client.get<RawOnload>(ONLOADS, refOf(manifest), { signal });
-    const applied = await this.#applied(live, manifest, { dryRun: true, strict: true, signal });
+    let applied: RawOnload;
+    try {
+      applied = await this.#applied(live, manifest, { dryRun: true, strict: true, signal });
+    } catch (error) {
+      throw inShort(error, manifest);
+    }
     this.#instead = [...this.#instead.filter((each) => objectKey(each) !== objectKey(applied)), applied];
     return resourceChanges(live, applied);
   }
@@ -315,6 +321,12 @@ export class Session {
     const spec = daemonSet?.spec.template.spec as { containers?: { name: string; image?: string }[] } | undefined;
     return spec?.containers?.find(({ name }) => name === DEVICE_PLUGIN_CONTAINER)?.image;
   }
+}
+
+/** A refusal for fields that the server does not know, which it hides behind the whole resource. */
+function inShort(error: unknown, manifest: RawOnload): unknown {
+  const fields = error instanceof ApiError ? fieldsText(error.detail) : undefined;
+  return fields === undefined ? error : new Error(`Cannot plan for Onload "${objectKey(manifest)}": ${fields}`);
 }
 
 function sortKey({ metadata }: DeepReadonly<RawOnload>): string {

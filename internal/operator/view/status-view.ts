@@ -1,4 +1,5 @@
 /** What `onloadctl status` says: per resource and per node, in the operator's own words. Pure. */
+import { counted } from "../../cli/counted.ts";
 import { printable } from "../../cli/printable.ts";
 import type { Colour, Line } from "../../cli/output.ts";
 import { formatAge, formatTable } from "../../cli/table.ts";
@@ -253,7 +254,7 @@ function allLines(
     r.version,
     String(r.desired),
     String(r.ready),
-    r.accelerated ? `${r.accelerated.pods}/${r.accelerated.of}` : "-",
+    acceleratedText(r.accelerated),
     r.status,
     age(r.created),
     ...(wide ? [r.lastReadyVersion] : []),
@@ -265,11 +266,16 @@ function allLines(
     lines.push(...resource.attention.map((each): Line => ({ text: line(each), colour: "yellow" })));
     const { unknownNodes = 0 } = resource.accelerated ?? {};
     if (unknownNodes > 0)
-      lines.push({ text: `Accelerated: ${unknownNodes} nodes did not tell (onloadctl doctor node)` });
+      lines.push({ text: `Accelerated: ${counted(unknownNodes, "node")} did not tell (onloadctl doctor node)` });
     if (resource.unprotected !== "") lines.push({ text: `Not protected: ${line(resource.unprotected)}` });
     if (resource.nodes.length > 0) lines.push(...nodeLines(resource.nodes, wide, isNarrow, age));
   }
   return lines;
+}
+
+/** Of no pod nothing can be told, as before a node has looked for the first time. */
+function acceleratedText(accelerated: Accelerated | null | undefined): string {
+  return accelerated && accelerated.of > 0 ? `${accelerated.pods}/${accelerated.of}` : "-";
 }
 
 const HEALTH_COLOURS: Record<Health, Colour> = { ready: "green", waiting: "yellow", degraded: "red", unserved: "red" };

@@ -340,6 +340,8 @@ test.each(["by kubectl apply", "by server-side apply", "by hand", "not yet"] as 
         if (!object) {
           // Fields are named as the server names them.
           for (const [field] of refusal.matchAll(/unknown field "[^"]+"/g)) expect(plan.stderr).toContain(field);
+          // What is wrong stands first, and not behind the whole resource.
+          expect(plan.stderr.length).toBeLessThan(700);
           expect(plan.stderr.trim().split("\n")).toHaveLength(1);
           return;
         }

@@ -1,0 +1,44 @@
+/** What the API server says of fields that it does not know, in short and with the name that was meant. Pure. */
+import { nearest } from "../../cli/nearest.ts";
+import { printable } from "../../cli/printable.ts";
+import type { JsonSchema } from "../../api/core.ts";
+import { SPEC_FORM } from "../../api/spec-form.gen.ts";
+
+/** How the server begins to speak of fields (k8s.io/apimachinery, pkg/runtime/error.go). */
+const STRICT = "strict decoding error: ";
+const FIELD = /^(unknown|duplicate) field "([^"]{1,500})"$/;
+
+/**
+ * What is wrong with the fields of a resource; undefined if a refusal is about something else.
+ *
+ * @param detail the server's words, which may have the whole resource before what is wrong
+ */
+export function fieldsText(detail: string): string | undefined {
+  const at = detail.lastIndexOf(STRICT);
+  if (at < 0) return undefined;
+  const parts = detail.slice(at + STRICT.length).split(/, (?=unknown field|duplicate field)/);
+  return parts.map(partText).join("; ");
+}
+
+function partText(part: string): string {
+  const [, what, field = ""] = FIELD.exec(part) ?? [];
+  if (what === undefined) return printable(part);
+  const name = printable(field);
+  const near = what === "unknown" ? nearField(field) : undefined;
+  return `${what} field "${name}"${near === undefined ? "" : `: did you mean ${near}?`}`;
+}
+
+/** The field beside it whose name is near. */
+function nearField(path: string): string | undefined {
+  const names = path.replaceAll(/\[\d+\]/g, "").split(".");
+  const last = names.pop() ?? "";
+  if (names.length === 0) return nearest(last, ["metadata", "spec"]);
+  if (names.shift() !== "spec") return undefined;
+  let schema: JsonSchema | undefined = SPEC_FORM;
+  for (const name of names) schema = partsOf(schema)?.[name];
+  return nearest(last, Object.keys(partsOf(schema) ?? {}));
+}
+
+function partsOf(schema: JsonSchema | undefined): Readonly<Record<string, JsonSchema>> | undefined {
+  return schema?.items?.properties ?? schema?.properties;
+}
