@@ -96,7 +96,13 @@ export default defineSubcommand({
           ? { seen: await look(), end: "ready" as const }
           : await untilReady(look, (wake) => (changed = wake), { timeoutMs: waitMs }, tell, signal);
       if (end === "needs a person") tell("Not waiting any longer: nothing goes on until a person does something\n");
-      if (end === "time is over") tell(`Not everything was Ready within ${args.wait}\n`);
+      if (end === "time is over") {
+        tell(
+          report.health === "unserved"
+            ? `No operator acted within ${args.wait}\n`
+            : `Not everything was Ready within ${args.wait}\n`,
+        );
+      }
       if (isData) printData(dataOf(report, args.output));
       else standardOutput.writeLines(linesOf(report, args.output, { columns: screenColumns(), none: session.none }));
       if (end === "needs a person") return EXIT_STALLED;

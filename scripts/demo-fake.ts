@@ -5,7 +5,7 @@ import { output, run } from "../internal/testcluster/lib/command.ts";
 import { poll } from "../internal/testcluster/lib/poll.ts";
 import { progress } from "../internal/testcluster/lib/progress.ts";
 import type { Shown } from "./demo-real.ts";
-import { watchUntilReady } from "./demo-watch.ts";
+import { Watcher } from "./demo-watch.ts";
 
 /**
  * Shows the operator with fake nodes (kwok), on which no container can run. The operator is a process beside the real
@@ -62,7 +62,7 @@ export async function showOnFakeNodes(executable: string, signal: AbortSignal): 
       progress(`onloadctl manifests sample ${sample} | kubectl apply --server-side -f -`);
       await plane.apply(await output([executable, "manifests", "sample", sample]));
     }
-    await watchUntilReady(plane, signal);
+    await new Watcher(plane).untilReady(signal);
     console.log(await plane.kubectl(["get", "onload", "-A"]));
     const env = { KUBECONFIG: plane.kubeconfigPath };
     for (const args of [["status"], ["plan", "--delete"]]) {

@@ -5,7 +5,7 @@ import { output } from "../internal/testcluster/lib/command.ts";
 import { poll } from "../internal/testcluster/lib/poll.ts";
 import { progress } from "../internal/testcluster/lib/progress.ts";
 import { showUpgrade } from "./demo-upgrade.ts";
-import { watchUntilReady } from "./demo-watch.ts";
+import { Watcher } from "./demo-watch.ts";
 
 /** What the demo leaves running. */
 export interface Shown {
@@ -30,15 +30,17 @@ export async function showOnRealNode(executable: string, signal: AbortSignal): P
   });
   try {
     progress("Simulated here: modprobe, the device files, the NIC, and Onload's own files. Everything else is real.");
+    progress("KMM's operator runs beside this cluster, not in it: onloadctl check cannot find its Deployment.");
     progress(`Node ${cluster.node.name} is Ready:`);
     console.log(await cluster.plane.kubectl(["get", "nodes", "-o", "wide"]));
     const operatorImage = await buildImages(cluster, executable);
     await installOperator(cluster, executable, operatorImage, signal);
     const sample = await applySample(cluster, executable);
-    await watchUntilReady(cluster.plane, signal);
+    const watcher = new Watcher(cluster.plane);
+    await watcher.untilReady(signal);
     await showState(cluster);
     await runPod(cluster, signal);
-    await showUpgrade(cluster, executable, sample, [version, "9.2.1"], signal);
+    await showUpgrade(cluster, executable, sample, [version, "9.2.1"], watcher, signal);
   } catch (error) {
     if (!signal.aborted) await showDiagnostics(cluster);
     await cluster.stop();

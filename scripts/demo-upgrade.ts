@@ -7,7 +7,7 @@ import type { NodeCluster } from "../internal/testcluster/index.ts";
 import { run } from "../internal/testcluster/lib/command.ts";
 import { poll } from "../internal/testcluster/lib/poll.ts";
 import { progress } from "../internal/testcluster/lib/progress.ts";
-import { watchUntilReady } from "./demo-watch.ts";
+import type { Watcher } from "./demo-watch.ts";
 
 const NAMESPACE = "default";
 
@@ -15,12 +15,14 @@ const NAMESPACE = "default";
  * Upgrades the sample from one version to another. Throws if anything is not as it is said to be.
  *
  * @param sample the Onload resource that is applied
+ * @param watcher tells what has happened since it told last
  */
 export async function showUpgrade(
   cluster: NodeCluster,
   executable: string,
   sample: string,
   [from, to]: readonly [string, string],
+  watcher: Watcher,
   signal: AbortSignal,
 ): Promise<void> {
   const { plane, images } = cluster;
@@ -28,7 +30,7 @@ export async function showUpgrade(
     console.log(`\n$ onloadctl ${args.join(" ")}`);
     const env = { KUBECONFIG: plane.kubeconfigPath, NO_COLOR: "1" };
     const { code, stdout, stderr } = await run([executable, ...args], { env, allowFailure: true, signal });
-    console.log(stdout + stderr);
+    console.log((stdout + stderr).trimEnd());
     return { code, stdout };
   };
   const expected = (what: string, text: string, ...words: string[]): void => {
@@ -71,7 +73,7 @@ export async function showUpgrade(
 
   progress("kubectl delete poddisruptionbudget trading-hours");
   await trader.unprotect();
-  await watchUntilReady(plane, signal);
+  await watcher.untilReady(signal);
   const name = await trader.runsWith(to);
   expected("status", (await onloadctl("status")).stdout, to, "Ready");
   console.log(await plane.kubectl(["get", "pods", "-n", NAMESPACE, "-o", "wide"]));
@@ -89,7 +91,7 @@ export async function showUpgrade(
   progress(
     "Is the pod accelerated? It has the library; there is no NIC here, so its only interface is none of Onload's:",
   );
-  await poll(async () => (await examine(cluster, executable, name)).includes("1 of 1 processes have"), {
+  await poll(async () => (await examine(cluster, executable, name)).includes("1 of 1 process has"), {
     what: "The node's look into the pod",
     timeoutMs: 60_000,
     intervalMs: 1000,

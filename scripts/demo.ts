@@ -4,7 +4,7 @@ import { dirname } from "node:path";
 import { builtExecutable } from "../internal/testcluster/lib/built.ts";
 import { output } from "../internal/testcluster/lib/command.ts";
 import { interruption } from "./lib/interruption.ts";
-import { progress } from "../internal/testcluster/lib/progress.ts";
+import { progress, tellOn } from "../internal/testcluster/lib/progress.ts";
 import { whyNoNode } from "../internal/testcluster/index.ts";
 import { showOnFakeNodes } from "./demo-fake.ts";
 import { showOnRealNode } from "./demo-real.ts";
@@ -32,6 +32,8 @@ if (unknown !== undefined) {
 }
 const isOnce = args.includes("--once");
 
+// All of it is one story.
+tellOn(process.stdout);
 const stop = interruption();
 let shown: Shown | undefined;
 let code = 0;

@@ -1,4 +1,5 @@
 /** What is judged of one Onload resource and of the nodes that it selects. Pure. */
+import { counted } from "../cli/counted.ts";
 import { firstFew } from "../cli/first-few.ts";
 import type { DeepReadonly, KubeObject, Node } from "../api/core.ts";
 import type { Onload } from "../api/onload.ts";
@@ -104,8 +105,8 @@ function judgeNodes(facts: ResourceFacts, finder: (what: string) => Finder): Fin
   const out = selected.filter((node) => node.spec?.unschedulable === true || !isReady(node));
   return [
     out.length === 0
-      ? nodes("ok", `${selected.length} are selected`)
-      : nodes("warning", `${selected.length} are selected; cordoned or not Ready: ${namesOf(out)}`),
+      ? nodes("ok", `${counted(selected.length, "is", "are")} selected`)
+      : nodes("warning", `${counted(selected.length, "is", "are")} selected; cordoned or not Ready: ${namesOf(out)}`),
     judgeArchitectures(selected, architectures),
     judgeKernels(facts, selected, kernels),
     judgeImages(facts, selected, finder("module images")),

@@ -6,7 +6,7 @@ import { complete, typedValue, type Candidate } from "./completion/complete.ts";
 import { answerText, COMPLETE_WORD } from "./completion/protocol.ts";
 import { createLogger, type LogFormat, type LogLevel } from "./log.ts";
 import { nearest } from "./nearest.ts";
-import { drained, OutputError, printText, standardError } from "./output.ts";
+import { drained, OutputError, printText, screenColumns, standardError } from "./output.ts";
 import { parseArguments } from "./parse-arguments.ts";
 import { usageText } from "./usage.ts";
 import { VERSION } from "./version.ts";
@@ -97,7 +97,7 @@ async function runCommandLine(root: Subcommand, raw: string[], signal: AbortSign
   rest = [...early, ...rest];
   const flags = rest.includes("--") ? rest.slice(0, rest.indexOf("--")) : rest;
   if (flags.includes("--help") || flags.includes("-h")) {
-    printText(usageText(command, path));
+    printText(usageText(command, path, screenColumns()));
     return 0;
   }
   if (command === root && flags.includes("--version")) {
@@ -106,7 +106,7 @@ async function runCommandLine(root: Subcommand, raw: string[], signal: AbortSign
   }
   const args = parseArguments(rest, command.args ?? {});
   if (!command.run) {
-    standardError.write(usageText(command, path));
+    standardError.write(usageText(command, path, screenColumns()));
     return 2;
   }
   const log = createLogger({
@@ -140,7 +140,7 @@ async function help(root: Subcommand, words: readonly string[]): Promise<number>
     command = await child.load();
     path.push(word);
   }
-  printText(usageText(command, path));
+  printText(usageText(command, path, screenColumns()));
   return 0;
 }
 

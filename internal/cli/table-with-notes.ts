@@ -1,10 +1,9 @@
 import { printable } from "./printable.ts";
 import { formatTable } from "./table.ts";
+import { wrapped } from "./wrap.ts";
 
 /** How far what stands below a row is moved to the right. */
 const INDENT = "  ";
-/** Narrower than this no text is broken: words would stand alone. */
-const MIN_WIDTH = 30;
 
 /**
  * A table whose last columns are sentences. If a line of it would be longer than the screen, the sentences stand below
@@ -32,25 +31,8 @@ export function formatTableWithNotes(
     row.slice(first).flatMap((text, i) => {
       if (text === "" || text === "-") return [];
       const name = notes === 1 ? "" : `${headings[first + i]}: `;
-      return wrapped(`${name}${printable(text, Infinity)}`, columns);
+      return wrapped(`${name}${printable(text, Infinity)}`, columns, INDENT);
     });
   const out = lines.flatMap((line, i) => [line, ...noteLines(rows[i] ?? [])]);
   return `${[heading, ...out].join("\n")}\n`;
-}
-
-/** A text in lines that are no longer than the screen, as far as its words allow. */
-export function wrapped(text: string, columns: number, indent = INDENT): string[] {
-  const width = Math.max(MIN_WIDTH, columns) - indent.length;
-  const lines: string[] = [];
-  let line = "";
-  for (const word of text.split(" ")) {
-    if (line !== "" && line.length + 1 + word.length > width) {
-      lines.push(indent + line);
-      line = word;
-    } else {
-      line = line === "" ? word : `${line} ${word}`;
-    }
-  }
-  lines.push(indent + line);
-  return lines;
 }

@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import { commonArgs, defineSubcommand } from "./command.ts";
+import { wrapped } from "./wrap.ts";
 import { usageText } from "./usage.ts";
 
 test("usage reads as a person expects it", () => {
@@ -50,4 +51,18 @@ test("usage reads as a person expects it", () => {
       --help, -h                         Show this text
     "
   `);
+});
+
+test("on a narrow screen, lines of sentences are no longer than it", () => {
+  const description = "It takes the first engine that it finds on this machine, and tells which one that is. ".repeat(
+    3,
+  );
+  const args = { engine: { type: "string", valueHint: "PROGRAM", description } } as const;
+  const command = { summary: "Build", description, args: { ...args, ...commonArgs }, run: () => undefined } as never;
+  for (const screen of [60, 80]) {
+    const lines = usageText(command, ["onloadctl", "build"], screen).split("\n");
+    expect(lines.filter((line) => line.length > screen)).toEqual([]);
+  }
+  expect(usageText(command, ["onloadctl", "build"], 200)).toBe(usageText(command, ["onloadctl", "build"]));
+  expect(wrapped("a b", 10)).toEqual(["a b"]);
 });

@@ -1,12 +1,15 @@
 import type { Arg, Subcommand } from "./command.ts";
 import { commonArgs } from "./command.ts";
+import { wrapped } from "./wrap.ts";
 
 /**
  * The text of `--help`, without colour, so that it reads the same in a terminal, a pipe and a manual.
  *
  * @param path the words that call this command, such as ["onloadctl", "manifests"]
+ * @param screen columns of the screen, if there is one; words and commands that are longer stay whole
  */
-export function usageText(command: Subcommand, path: readonly string[]): string {
+export function usageText(command: Subcommand, path: readonly string[], screen: number = WIDTH): string {
+  const width = Math.max(MIN_WIDTH, Math.min(WIDTH, screen));
   const name = path.join(" ");
   const args = Object.entries(command.args ?? {});
   const own = args.filter(([flag, arg]) => arg.type !== "positional" && !(flag in commonArgs));
@@ -14,7 +17,7 @@ export function usageText(command: Subcommand, path: readonly string[]): string 
   const positionals = args.filter(([, arg]) => arg.type === "positional");
   const children = Object.entries(command.subcommands ?? {}).filter(([, child]) => !child.hidden);
   const parts = [`${command.summary.replace(/\.$/, "")}.`];
-  for (const paragraph of command.description?.split(/\n{2,}/) ?? []) parts.push(wrap(paragraph, WIDTH).join("\n"));
+  for (const paragraph of command.description?.split(/\n{2,}/) ?? []) parts.push(wrapped(paragraph, width).join("\n"));
 
   const forms: string[] = [];
   if (command.run)
@@ -25,15 +28,34 @@ export function usageText(command: Subcommand, path: readonly string[]): string 
     parts.push(
       section(
         "Arguments",
-        columns(positionals.map(([flag, arg]) => [positionalForm([flag, arg]), describeArgument(arg)])),
+        columns(
+          width,
+          positionals.map(([flag, arg]) => [positionalForm([flag, arg]), describeArgument(arg)]),
+        ),
       ),
     );
   }
   if (children.length > 0)
-    parts.push(section("Commands", columns(children.map(([child, { summary }]) => [child, summary]))));
+    parts.push(
+      section(
+        "Commands",
+        columns(
+          width,
+          children.map(([child, { summary }]) => [child, summary]),
+        ),
+      ),
+    );
   const topics = Object.entries(command.topics ?? {});
   if (topics.length > 0)
-    parts.push(section(`Topics (${name} help TOPIC)`, columns(topics.map(([topic, { summary }]) => [topic, summary]))));
+    parts.push(
+      section(
+        `Topics (${name} help TOPIC)`,
+        columns(
+          width,
+          topics.map(([topic, { summary }]) => [topic, summary]),
+        ),
+      ),
+    );
   if (command.examples && command.examples.length > 0) {
     parts.push(
       section(
@@ -42,10 +64,10 @@ export function usageText(command: Subcommand, path: readonly string[]): string 
       ),
     );
   }
-  if (own.length > 0) parts.push(section("Flags", columns(own.map(flagRow))));
+  if (own.length > 0) parts.push(section("Flags", columns(width, own.map(flagRow))));
   const more: [string, string][] = [...common.map(flagRow), ["--help, -h", "Show this text"]];
   if (path.length === 1) more.push(["--version", "Show the version"]);
-  parts.push(section(own.length > 0 || common.length > 0 ? "Common flags" : "Flags", columns(more)));
+  parts.push(section(own.length > 0 || common.length > 0 ? "Common flags" : "Flags", columns(width, more)));
   return `${parts.join("\n\n")}\n`;
 }
 
@@ -88,32 +110,21 @@ function section(title: string, lines: string[]): string {
   return [`${title}:`, ...lines.map((line) => (line === "" ? "" : `  ${line}`))].join("\n");
 }
 
-/** Maximum length of a line, in characters. */
+/** Longest line, in characters: longer ones are hard to read. */
 const WIDTH = 110;
+/** A narrower screen breaks the lines itself. */
+const MIN_WIDTH = 60;
 
 /** Two columns, of which the second is wrapped. A long first cell gets a line of its own. */
-function columns(rows: readonly (readonly [string, string])[]): string[] {
-  const width = Math.min(36, Math.max(...rows.map(([left]) => left.length)));
+function columns(width: number, rows: readonly (readonly [string, string])[]): string[] {
+  // On a narrow screen both columns have half of it.
+  const first = Math.min(36, Math.floor(width / 2) - 4, Math.max(...rows.map(([left]) => left.length)));
   const lines: string[] = [];
   for (const [left, right] of rows) {
-    const wrapped = wrap(right, WIDTH - width - 4);
-    const first = left.length > width ? undefined : wrapped.shift();
-    lines.push(first === undefined ? left : `${left.padEnd(width)}  ${first}`.trimEnd());
-    for (const line of wrapped) lines.push(`${" ".repeat(width)}  ${line}`);
+    const texts = wrapped(right, width - first - 4);
+    const beside = left.length > first ? undefined : texts.shift();
+    lines.push(beside === undefined ? left : `${left.padEnd(first)}  ${beside}`.trimEnd());
+    for (const line of texts) lines.push(`${" ".repeat(first)}  ${line}`);
   }
   return lines;
-}
-
-function wrap(text: string, width: number): string[] {
-  const lines: string[] = [];
-  let line = "";
-  for (const word of text.split(/\s+/)) {
-    if (line !== "" && line.length + 1 + word.length > width) {
-      lines.push(line);
-      line = word;
-    } else {
-      line = line === "" ? word : `${line} ${word}`;
-    }
-  }
-  return [...lines, line];
 }

@@ -312,7 +312,7 @@ async function expectDoctor(): Promise<void> {
     expect([name, linkOf("kernel", name)]).toEqual([name, expect.stringMatching(/^ok: /)]);
   }
   expect(linkOf("kernel", "versions")).toBe(`ok: Kernel module ${VERSION}, library ${VERSION}`);
-  expect(linkOf("kernel", "library")).toBe("ok: 1 of 1 processes have Onload's library");
+  expect(linkOf("kernel", "library")).toBe("ok: 1 of 1 process has Onload's library");
   expect(linkOf("kernel", "interface")).toStartWith("failed: eth0 (virtual); none is of a NIC");
   expect(linkOf("kernel", "stacks")).toBe("failed: None, although there are sockets");
   expect(linkOf("kernel", "sockets")).toMatch(/^failed: all of the kernel: /);

@@ -242,7 +242,7 @@ test("all pods that hold Onload, one line each", async () => {
   await answers();
   const { code, stdout } = await onloadctl(["doctor", "-n", trading]);
   expect(code).toBe(1);
-  expect(stdout).toMatch(new RegExp(`${trading} +trader-0 +${id} +yes +failed +node +No Onload resource selects`));
+  expect(stdout).toMatch(new RegExp(`${trading} +trader-0 +${id} +yes +failed +node +There is no Onload resource`));
   expect(stdout).toMatch(/waiting +- +- +failed +node +There is no Onload resource/);
   expect(stdout).toEndWith("2 pods: 1 accelerated, 0 on the kernel, 1 without sockets or unknown\n");
   const node = await onloadctl(["doctor", "node", id]);

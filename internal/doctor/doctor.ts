@@ -134,10 +134,14 @@ class Examination {
       this.#plugins(names),
       Promise.all(names.map((name) => readNode(this.#client, name, this.#signal))),
     ]);
+    const { resources, unserved } = "value" in rollouts ? rollouts.value : {};
     const rolloutOf = (name: string): NodeFacts["rollout"] => rolloutIn(rollouts, name);
     const asked = await Promise.all(names.map((name) => this.#ask(plugins, name)));
     return new Map(
-      names.map((name, i) => [name, { name, rollout: rolloutOf(name), node: nodes[i]!, asked: asked[i]! }]),
+      names.map((name, i) => [
+        name,
+        { name, resources, unserved, rollout: rolloutOf(name), node: nodes[i]!, asked: asked[i]! },
+      ]),
     );
   }
 

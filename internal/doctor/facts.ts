@@ -29,6 +29,10 @@ export type Asked =
 
 export interface NodeFacts {
   name: string;
+  /** How many Onload resources there are in the cluster; undefined: it is not known, or not even their CRD is there. */
+  resources?: number | undefined;
+  /** If no operator acts: what was seen of it, and what to do. */
+  unserved?: { seen: string; todo: string } | undefined;
   /** undefined: no Onload resource selects the node, and none has anything on it. */
   rollout: Read<Rollout | undefined>;
   /** The node itself; undefined: there is none of that name. */

@@ -4,7 +4,7 @@ import { ONLOAD_RESOURCE } from "../api/names.ts";
 import { firstFew } from "../cli/first-few.ts";
 import { onloadAmount } from "../operator/cache/holders.ts";
 import type { Candidate, PodFacts } from "./facts.ts";
-import { VIEWER } from "./judge-node.ts";
+import { noResource, VIEWER } from "./judge-node.ts";
 import { linkOf, type Link } from "./links.ts";
 
 const MAX_NAMED = 3;
@@ -16,14 +16,7 @@ export function candidatesLink({ pod, candidates }: Pick<PodFacts, "pod" | "cand
     return link("unknown", candidates?.problem ?? "Not known", VIEWER);
   }
   const { resources, nodes } = candidates.value;
-  if (resources === undefined) {
-    const todo = "Install the operator (onloadctl manifests install), and apply an Onload resource";
-    return link("failed", "Onload is not installed in this cluster", todo);
-  }
-  if (resources === 0) {
-    const seen = `There is no Onload resource in this cluster, so no node offers ${ONLOAD_RESOURCE}`;
-    return link("failed", seen, "Apply one: onloadctl manifests sample prints one to start from");
-  }
+  if ((resources ?? 0) === 0) return link("failed", ...noResource(resources));
   const wanted = nodes.filter((node) => allows(pod, node));
   const selected = wanted.filter(({ rollout }) => rollout !== undefined);
   if (selected.length === 0) return link("failed", ...noneText(pod, nodes));

@@ -21,10 +21,11 @@ export function nodeLinks(facts: NodeFacts, now: number): Link[] {
   return [nodeLink(facts), versionsLink(facts), devicesLink(facts), pluginLink(facts, now), controlPlaneLink(facts)];
 }
 
-function nodeLink({ rollout, node, name }: NodeFacts): Link {
+function nodeLink({ rollout, node, name, resources, unserved }: NodeFacts): Link {
   const link = linkOf("node");
   if ("value" in node && node.value === undefined) return link("failed", `There is no node "${name}"`);
   if ("problem" in rollout) return link("unknown", rollout.problem, VIEWER);
+  if (rollout.value === undefined && (resources ?? 0) === 0) return link("failed", ...noResource(resources));
   if (rollout.value === undefined) {
     return link(
       "failed",
@@ -38,9 +39,22 @@ function nodeLink({ rollout, node, name }: NodeFacts): Link {
   if ("value" in node && node.value?.ready === false) {
     return link("failed", `The node is not Ready; Onload ${onload}: ${status.state}`, "See kubectl describe node");
   }
-  if (status.state !== "Ready") return link("warning", seen, "Wait; onloadctl help states explains each state");
+  if (status.state !== "Ready") {
+    if (unserved !== undefined) return link("warning", `${seen}. ${unserved.seen}`, unserved.todo);
+    return link("warning", seen, "Wait; onloadctl help states explains each state");
+  }
   if (status.why !== "") return link("warning", seen);
   return link("ok", `${seen} with version ${status.version}`);
+}
+
+/** What is said if no node can have Onload. @param resources undefined: not even their CRD is there */
+export function noResource(resources: number | undefined): [seen: string, todo: string] {
+  if (resources === undefined) {
+    const todo = "Install the operator (onloadctl manifests install), and apply an Onload resource";
+    return ["Onload is not installed in this cluster", todo];
+  }
+  const seen = `There is no Onload resource in this cluster, so no node offers ${ONLOAD_RESOURCE}`;
+  return [seen, "Apply one: onloadctl manifests sample prints one to start from"];
 }
 
 function versionsLink({ rollout }: NodeFacts): Link {

@@ -124,6 +124,23 @@ const CASES: [string, LinkName, PodFacts, string | RegExp][] = [
     /^unknown: Not allowed -> Ask an administrator to bind/,
   ],
   [
+    "there is no Onload resource",
+    "node",
+    podFacts({ node: nodeFacts({ rollout: { value: undefined }, resources: 0 }) }),
+    /^failed: There is no Onload resource in this cluster/,
+  ],
+  [
+    "it is on its way, and no operator acts",
+    "node",
+    podFacts({
+      node: nodeFacts({
+        rollout: { value: rollout({ status: { ...READY, state: "New" } }) },
+        unserved: { seen: "No operator acts", todo: "start it" },
+      }),
+    }),
+    "warning: Onload onload-runtime/onload: New. No operator acts -> start it",
+  ],
+  [
     "no Onload has it",
     "node",
     podFacts({ node: nodeFacts({ rollout: { value: undefined } }) }),

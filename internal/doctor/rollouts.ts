@@ -7,6 +7,7 @@ import type { DeepReadonly, Node } from "../api/core.ts";
 import { ONLOAD_RESOURCE } from "../api/names.ts";
 import { parseQuantity } from "../api/quantity.ts";
 import { NotInstalledError, Session } from "../operator/view/session.ts";
+import { isUnserved, remedyOf } from "../operator/view/serving.ts";
 import { describeStatus } from "../operator/view/status-view.ts";
 import type { Candidates, NodeFacts, Rollout } from "./facts.ts";
 import { refusalText } from "./refusal.ts";
@@ -15,6 +16,8 @@ import { refusalText } from "./refusal.ts";
 export type Rollouts = Read<{
   /** How many there are; undefined: their CRD is not installed. */
   resources: number | undefined;
+  /** See NodeFacts. */
+  unserved: NodeFacts["unserved"];
   /** By name of the node. */
   nodes: ReadonlyMap<string, Rollout>;
 }>;
@@ -24,10 +27,11 @@ export async function readRollouts(client: Client, log: Logger, now: number, sig
   const opened = await read(() => opening(client, log, signal), { textOf: refusalText });
   if ("problem" in opened) return opened;
   const session = opened.value;
-  if (session === undefined) return { value: { resources: undefined, nodes: new Map() } };
+  if (session === undefined) return { value: { resources: undefined, unserved: undefined, nodes: new Map() } };
   try {
     const observed = await session.observe(undefined, now, signal);
-    const described = describeStatus(observed, await session.serving(now, signal), now);
+    const serving = await session.serving(now, signal);
+    const described = describeStatus(observed, serving, now);
     const found = new Map<string, Rollout>();
     observed.forEach(({ onload, planned }, i) => {
       const { namespace, name, nodes } = described[i]!;
@@ -46,7 +50,8 @@ export async function readRollouts(client: Client, log: Logger, now: number, sig
         });
       }
     });
-    return { value: { resources: observed.length, nodes: found } };
+    const unserved = isUnserved(serving) ? { seen: serving.message, todo: remedyOf(serving) } : undefined;
+    return { value: { resources: observed.length, unserved, nodes: found } };
   } finally {
     await session.close();
   }

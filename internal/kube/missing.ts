@@ -41,10 +41,9 @@ export async function missingText(
   }
   const all = await list(client, missing.resource, namespace === undefined ? {} : { namespace }, signal);
   if (all === undefined) return namespace === undefined ? found : `${found}: give the right --namespace`;
-  const near = nearest(
-    name,
-    all.map(({ metadata }) => metadata.name),
-  );
+  const names = all.map(({ metadata }) => metadata.name);
+  // The pods of a Deployment have its name and more.
+  const near = nearest(name, names) ?? names.find((each) => each.startsWith(`${name}-`));
   if (near !== undefined) return `${found}: did you mean ${near}?`;
   if (all.length === 0) return `${found}: there is no ${what} ${namespace === undefined ? "at all" : "there"}`;
   const few = firstFew(all, MAX_NAMED, ({ metadata }) =>

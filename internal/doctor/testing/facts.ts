@@ -53,6 +53,7 @@ export function rollout(changes: Partial<Rollout> = {}): Rollout {
 export function nodeFacts(changes: Partial<NodeFacts> = {}): NodeFacts {
   return {
     name: "worker-1",
+    resources: 1,
     rollout: { value: rollout() },
     node: { value: { ready: true, allocatable: 100 } },
     asked: { value: answer() },

@@ -1,9 +1,10 @@
 /** What `onloadctl status` says: per resource and per node, in the operator's own words. Pure. */
+import { nearest } from "../../cli/nearest.ts";
 import { counted } from "../../cli/counted.ts";
 import { printable } from "../../cli/printable.ts";
 import type { Colour, Line } from "../../cli/output.ts";
 import { formatAge, formatTable } from "../../cli/table.ts";
-import { wrapped } from "../../cli/table-with-notes.ts";
+import { wrapped } from "../../cli/wrap.ts";
 import type { DeepReadonly } from "../../api/core.ts";
 import type { NodeProblem, OnloadStatus } from "../../api/onload.ts";
 import { CONDITION } from "../../api/reasons.ts";
@@ -175,7 +176,10 @@ export function withNodes(
 ): ResourceStatus[] {
   const missing = names.find((name) => !resources.some(({ nodes }) => nodes.some(({ node }) => node === name)));
   if (missing !== undefined) {
-    throw new Error(`Cannot find node "${missing}": no Onload resource that is shown concerns a node of that name`);
+    const near = nearest(missing, [...new Set(resources.flatMap(({ nodes }) => nodes.map(({ node }) => node)))]);
+    throw new Error(
+      `Cannot find node "${missing}": ${near === undefined ? "no Onload resource that is shown concerns a node of that name" : `did you mean ${near}?`}`,
+    );
   }
   const isShown = (node: NodeStatus): boolean =>
     (names.length === 0 || names.includes(node.node)) && (!failed || node.failed);

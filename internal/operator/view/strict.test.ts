@@ -30,3 +30,9 @@ test.each<[string, string | undefined]>([
 test("another refusal is not about fields", () => {
   expect(fieldsText('Onload "o" is invalid: spec.selector: Required value')).toBeUndefined();
 });
+
+test("so is a field that is refused when it was applied server-side", () => {
+  const detail =
+    "failed to create typed patch object (ns/o; onload.amd.com/v1alpha1, Kind=Onload): .spec.upgrade.maxUnavailabel: field not declared in schema";
+  expect(fieldsText(detail)).toBe('unknown field "spec.upgrade.maxUnavailabel": did you mean maxUnavailable?');
+});

@@ -6,6 +6,8 @@ import { SPEC_FORM } from "../../api/spec-form.gen.ts";
 
 /** How the server begins to speak of fields (k8s.io/apimachinery, pkg/runtime/error.go). */
 const STRICT = "strict decoding error: ";
+/** How it refuses what was applied server-side (sigs.k8s.io/structured-merge-diff). */
+const UNDECLARED = /failed to create typed patch object .*: \.([^ ]{1,500}): field not declared in schema$/;
 const FIELD = /^(unknown|duplicate) field "([^"]{1,500})"$/;
 
 /**
@@ -14,6 +16,8 @@ const FIELD = /^(unknown|duplicate) field "([^"]{1,500})"$/;
  * @param detail the server's words, which may have the whole resource before what is wrong
  */
 export function fieldsText(detail: string): string | undefined {
+  const [, undeclared] = UNDECLARED.exec(detail) ?? [];
+  if (undeclared !== undefined) return partText(`unknown field "${undeclared}"`);
   const at = detail.lastIndexOf(STRICT);
   if (at < 0) return undefined;
   const parts = detail.slice(at + STRICT.length).split(/, (?=unknown field|duplicate field)/);

@@ -1,7 +1,13 @@
 const start = Date.now();
+let stream: Pick<NodeJS.WriteStream, "write"> = process.stderr;
 
-/** Writes one progress line, with the seconds since the start, to standard error. */
+/** Lets progress go to where everything else of a program goes that only tells, so that both stay in their order. */
+export function tellOn(other: Pick<NodeJS.WriteStream, "write">): void {
+  stream = other;
+}
+
+/** Writes one progress line, with the seconds since the start, to standard error, or where {@link tellOn} says. */
 export function progress(text: string): void {
   const seconds = ((Date.now() - start) / 1000).toFixed(1).padStart(6);
-  process.stderr.write(`${seconds}s  ${text}\n`);
+  stream.write(`${seconds}s  ${text}\n`);
 }
