@@ -84,7 +84,7 @@ const args = {
     valueHint: "OS/ARCH",
     description: "Platform to build for, such as linux/arm64, if the engine can",
   },
-  "no-cache": { type: "boolean", description: "Build everything anew" },
+  "no-cache": { type: "boolean", description: "Build everything again, without the engine's cache" },
   ...engineArgs,
   push: { type: "boolean", description: "Push the images after all have been built and checked" },
   force: { type: "boolean", description: "Replace tags that the registry has with other content" },

@@ -8,7 +8,7 @@ const rows: [string, string[], string][] = [
   [
     "both ways at once",
     ["device-plugin", "--mount-onload"],
-    "Flag --mount-onload excludes --set-preload: give --set-preload=false with it",
+    "Flags --mount-onload and --set-preload are mutually exclusive: give --set-preload=false with --mount-onload",
   ],
   [
     "a relative path",

@@ -118,12 +118,17 @@ export default defineSubcommand({
       default: `${PROBE_ADDRESS.host}:${PROBE_ADDRESS.port}`,
       description: "Address of /healthz and /readyz; 0 for none",
     },
-    "health-interval": { type: "string", valueHint: "TIME", default: "5s", description: "Longest time between looks" },
+    "health-interval": {
+      type: "string",
+      valueHint: "TIME",
+      default: "5s",
+      description: "Longest time between two looks at the devices",
+    },
     "kubelet-timeout": {
       type: "string",
       valueHint: "TIME",
       default: "5m",
-      description: "How long the kubelet may be away before /healthz is bad",
+      description: "How long the kubelet may be away before /healthz reports failure",
     },
   },
   examples: [
@@ -147,7 +152,9 @@ export default defineSubcommand({
   async run({ args, signal, log }) {
     const maxPods = integerFlag(FLAG.maxPods, args[FLAG.maxPods], 0, 1_000_000);
     if (args[FLAG.setPreload] && args[FLAG.mountOnload]) {
-      throw new UsageError("Flag --mount-onload excludes --set-preload: give --set-preload=false with it");
+      throw new UsageError(
+        "Flags --mount-onload and --set-preload are mutually exclusive: give --set-preload=false with --mount-onload",
+      );
     }
     if (maxPods > MAX_DEVICES) {
       log.warn("Offering fewer devices than asked for, the most that fits one message", { devices: MAX_DEVICES });

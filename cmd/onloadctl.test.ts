@@ -82,6 +82,8 @@ test.each([
   [["statu"], 'Unknown command "statu": did you mean status?\n'],
   [["nonsense"], 'Unknown command "nonsense": see onloadctl --help\n'],
   [["--verbose"], "Unknown flag --verbose: see --help\n"],
+  [["doctor", "pdo", "x"], 'Unknown command "pdo": did you mean pod?\n'],
+  [["status", "--hlep"], "Unknown flag --hlep: did you mean --help?\n"],
 ])("%j is a usage error", async (args, stderr) => {
   expect(await call(...args)).toEqual({ code: 2, stdout: "", stderr });
 });

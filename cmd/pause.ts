@@ -3,7 +3,7 @@ import { requestCommand } from "./shared/request.ts";
 
 export default requestCommand(
   {
-    summary: "Let no further node of an Onload resource be upgraded",
+    summary: "Pause the rollout of an Onload resource: no further node is upgraded",
     description:
       "Sets spec.upgrade.paused: nodes of an older version stay as they are, and those that are being upgraded are finished. Nodes that have no Onload yet get it all the same. A GitOps tool that has the resource may set it back: change its source too.",
     examples: [{ run: "onloadctl pause onload -n onload-runtime", does: "Hold an upgrade" }],

@@ -7,7 +7,7 @@ import { profileArgs, readSettings } from "./shared/profiles.ts";
 export default defineSubcommand({
   summary: "Find unknown and contradictory EF_ variables",
   description:
-    "Onload goes on without a word, or with a line in the kernel's log, if it does not know a variable, cannot read its value, or has settings that exclude each other. The exit code is 1 if there are such settings.",
+    "If Onload does not know a variable, cannot read its value, or gets settings that contradict each other, it goes on silently, or with a line in the kernel's log. The exit code is 1 if there are such settings.",
   args: { ...profileArgs, ...commonArgs },
   examples: [{ run: "onloadctl profile check ./my.opf", does: "Check a profile of your own" }],
   async run({ args, signal }) {

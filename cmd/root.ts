@@ -68,7 +68,7 @@ export const root: Subcommand = {
       load: async () => (await import("./profile.ts")).default,
     },
     pause: {
-      summary: "Let no further node of an Onload resource be upgraded",
+      summary: "Pause the rollout of an Onload resource: no further node is upgraded",
       load: async () => (await import("./pause.ts")).default,
     },
     resume: {

@@ -45,7 +45,7 @@ export default defineSubcommand({
       description:
         "Wait until all that is shown is Ready or only a person can help, then show it; at most for this time",
     },
-    "exit-code": { type: "boolean", default: false, description: "Tell by the exit code how it is" },
+    "exit-code": { type: "boolean", default: false, description: "Exit with a code that says how it is; see above" },
     ...clusterArgs,
     ...commonArgs,
   },
@@ -59,7 +59,9 @@ export default defineSubcommand({
   async run({ args, signal, log }) {
     const waitMs = args.wait === undefined ? undefined : durationFlag("wait", args.wait);
     if (args.watch && (waitMs !== undefined || args["exit-code"])) {
-      throw new UsageError("Flag --watch excludes --wait and --exit-code: it does not end by itself");
+      throw new UsageError(
+        "Flags --watch and --wait or --exit-code are mutually exclusive: --watch does not end by itself",
+      );
     }
     const namespace = namespaceOf(args);
     const filter = { nodes: args.node, failed: args.failed };

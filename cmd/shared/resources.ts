@@ -28,7 +28,7 @@ export const resourceArgs = {
 export function namespaceOf(args: { namespace?: string | undefined; "all-namespaces": boolean }): string | undefined {
   const namespace = namespaceFlag("namespace", args.namespace || undefined);
   if (namespace !== undefined && args["all-namespaces"]) {
-    throw new UsageError("Flags --namespace and --all-namespaces exclude each other: give one");
+    throw new UsageError("Flags --namespace and --all-namespaces are mutually exclusive: give one");
   }
   return namespace;
 }

@@ -19,6 +19,7 @@ test.each<[string, unknown, string]>([
     new Error("EXDEV: cross-device link not permitted, rename '/a' -> '/b'"),
     "cross-device link not permitted",
   ],
+  ["what the system says of a folder", new Error("EISDIR: illegal operation on a directory, read"), "it is a folder"],
   [
     "that in a sentence",
     new Error("Cannot read /a: EACCES: permission denied, open '/a'"),

@@ -39,7 +39,8 @@ export function asError(thrown: unknown): Error {
 
 /** The reason in a message of the operating system, such as `ENOENT: no such file or directory, open 'x'`. */
 function systemReason(message: string): string {
-  return message.replace(/\bE[A-Z0-9]+: ([a-z][^,]*), [a-z]+(?: '[^']*')?(?: -> '[^']*')?$/, "$1");
+  const reason = message.replace(/\bE[A-Z0-9]+: ([a-z][^,]*), [a-z]+(?: '[^']*')?(?: -> '[^']*')?$/, "$1");
+  return reason.replace(/illegal operation on a directory$/, "it is a folder");
 }
 
 /** Whether `error` comes from an AbortSignal: the program was asked to stop, or a time limit passed. */

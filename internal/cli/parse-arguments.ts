@@ -84,7 +84,7 @@ function lookUp(flag: string, names: ReadonlyMap<string, string>): { name: strin
   const positive = flag.startsWith("--no-") ? names.get(`--${flag.slice(5)}`) : undefined;
   if (positive !== undefined) return { name: positive, negated: true };
   // One letter is one edit away from every other.
-  const near = flag.length > 2 ? nearest(flag, [...names.keys()]) : undefined;
+  const near = flag.length > 2 ? nearest(flag, [...names.keys(), "--help"]) : undefined;
   throw new UsageError(`Unknown flag ${flag}${near ? `: did you mean ${near}?` : ": see --help"}`);
 }
 

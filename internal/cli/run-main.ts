@@ -79,19 +79,10 @@ async function runCommandLine(root: Subcommand, raw: string[], signal: AbortSign
   let rest = words;
   const path = [programName()];
   for (;;) {
-    const word = rest[0];
-    const children = command.subcommands ?? {};
-    if (word === undefined || word.startsWith("-") || Object.keys(children).length === 0) break;
-    const child = Object.hasOwn(children, word) ? children[word] : undefined;
-    if (!child) {
-      if (command.run) break;
-      const near = nearest(word, Object.keys(children));
-      throw new UsageError(
-        `Unknown command "${word}": ${near ? `did you mean ${near}?` : `see ${path.join(" ")} --help`}`,
-      );
-    }
+    const child = childNamed(command, rest[0], path);
+    if (!child) break;
     command = await child.load();
-    path.push(word);
+    path.push(rest[0]!);
     rest = rest.slice(1);
   }
   rest = [...early, ...rest];
@@ -115,6 +106,26 @@ async function runCommandLine(root: Subcommand, raw: string[], signal: AbortSign
       (args["log-format"] as LogFormat | undefined) ?? (command.service && !standardError.isTTY ? "json" : "text"),
   });
   return (await command.run({ args, signal, log })) ?? 0;
+}
+
+/**
+ * The subcommand that a word names; undefined if the word is for the command itself.
+ *
+ * @throws UsageError if it is for neither
+ */
+function childNamed(
+  command: Subcommand,
+  word: string | undefined,
+  path: readonly string[],
+): NonNullable<Subcommand["subcommands"]>[string] | undefined {
+  const { subcommands: children = {}, args = {} } = command;
+  if (word === undefined || word.startsWith("-") || Object.keys(children).length === 0) return undefined;
+  if (Object.hasOwn(children, word)) return children[word];
+  const near = nearest(word, Object.keys(children));
+  // A command that takes words of its own may mean this one.
+  const takesWords = Object.values(args).some(({ type }) => type === "positional");
+  if (command.run && (takesWords || near === undefined)) return undefined;
+  throw new UsageError(`Unknown command "${word}": ${near ? `did you mean ${near}?` : `see ${path.join(" ")} --help`}`);
 }
 
 /** `help`, `help COMMAND...` and `help TOPIC`. */

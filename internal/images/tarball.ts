@@ -108,7 +108,7 @@ export async function readTarball(path: string, signal?: AbortSignal, wanted?: W
   }
   if (problem !== undefined) throw new Error(`Cannot use ${path}: ${problem}`);
   if (dotted !== 0 && dotted !== entries)
-    throw new Error(`Cannot use ${path}: some of its names begin with ./ and others do not; pack it anew`);
+    throw new Error(`Cannot use ${path}: some of its names begin with ./ and others do not; pack it again`);
   const folders = new Set([...paths].map((name) => name.split("/")[0]!));
   folders.delete("");
   const [folder] = folders;
@@ -122,7 +122,7 @@ export async function readTarball(path: string, signal?: AbortSignal, wanted?: W
 /** Names that tar counts the parts of in another way than we do: a//b, a/./b, a/../b. */
 function oddName(name: string): string | undefined {
   const plain = name.replace(/^\.(\/|$)/, "").replace(/\/$/, "");
-  return plain === clean(name) ? undefined : `its entry "${name}" has an odd name; pack it anew`;
+  return plain === clean(name) ? undefined : `its entry "${name}" has an odd name; pack it again`;
 }
 
 /**

@@ -55,6 +55,11 @@ test.each([
   expect(headers).toEqual({ authorization });
 });
 
+test("an empty name of a context is none, as with kubectl", async () => {
+  const path = await file(kubeconfig({}));
+  expect((await loadKubeconfig([path], { context: "" })).server).toBe("https://one.example:6443");
+});
+
 test("insecure-skip-tls-verify is honoured", async () => {
   const config = await loadKubeconfig([await file(kubeconfig({}, { "insecure-skip-tls-verify": true }))]);
   expect((await config.credentials.identity()).tls.rejectUnauthorized).toBe(false);

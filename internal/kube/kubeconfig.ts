@@ -44,7 +44,8 @@ export async function loadKubeconfig(
   const source = files.join(delimiter);
   try {
     const config = await readFiles(files);
-    const name = options.context ?? config.currentContext;
+    // As with kubectl, an empty name is none.
+    const name = options.context || config.currentContext;
     if (!name) throw new Error("it has no current-context: give --context");
     const context = config.contexts.find((item) => item.name === name);
     if (!context) throw new Error(`it has no context "${name}"${oneOf(config.contexts)}`);
