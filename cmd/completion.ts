@@ -20,6 +20,10 @@ export default defineSubcommand({
     { run: "source <(onloadctl completion bash)", does: "For this bash; put it into ~/.bashrc for every one" },
     { run: "source <(onloadctl completion zsh)", does: "The same for zsh, after compinit" },
     { run: "onloadctl completion fish > ~/.config/fish/completions/onloadctl.fish", does: "For every fish" },
+    {
+      run: "onloadctl completion powershell | Out-String | Invoke-Expression",
+      does: "For this PowerShell; put it into $PROFILE for every one",
+    },
   ],
   async run({ args }) {
     const shell = SHELLS.find((each) => each === args.shell);

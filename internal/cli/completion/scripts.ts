@@ -4,7 +4,7 @@
  */
 
 /** Shells that have a script. */
-export const SHELLS = ["bash", "zsh", "fish"] as const;
+export const SHELLS = ["bash", "zsh", "fish", "powershell"] as const;
 export type Shell = (typeof SHELLS)[number];
 
 // Bash splits words at = and :, and replaces only what comes after. The whole word is put together for the question,
@@ -81,7 +81,58 @@ end
 complete -c onloadctl -f -a '(__onloadctl_complete)'
 `;
 
-const SCRIPTS: Record<Shell, string> = { bash, zsh, fish };
+// PowerShell puts the answer into the line as it is: one with characters that mean something there is quoted by its own
+// function, which knows all that it takes for quotes. It completes files if a completer returns nothing, and nothing for "".
+const powershell = `# Completion of onloadctl for PowerShell 7: onloadctl completion powershell | Out-String | Invoke-Expression
+Register-ArgumentCompleter -Native -CommandName 'onloadctl' -ScriptBlock {
+  param($wordToComplete, $commandAst, $cursorPosition)
+  $elements = @($commandAst.CommandElements | Where-Object { $_.Extent.StartOffset -lt $cursorPosition })
+  if ($elements.Count -eq 0) { return }
+  $words = @($elements | Select-Object -Skip 1 | ForEach-Object {
+    if ($_ -is [System.Management.Automation.Language.StringConstantExpressionAst]) { $_.Value } else { $_.Extent.Text }
+  })
+  $typed = ''
+  if ($elements[-1].Extent.EndOffset -ge $cursorPosition -and $words.Count -gt 0) {
+    $typed = $words[-1]
+  } else {
+    # Before 7.3, PowerShell leaves an empty argument out unless it is quoted twice.
+    $version = $PSVersionTable.PSVersion
+    $old = $version.Major -lt 7 -or ($version.Major -eq 7 -and $version.Minor -lt 3)
+    if ($old -or $PSNativeCommandArgumentPassing -eq 'Legacy') { $words += '""' } else { $words += '' }
+  }
+  $program = $elements[0]
+  if ($program -is [System.Management.Automation.Language.StringConstantExpressionAst]) { $name = $program.Value } else { return }
+  $answers = @(& $name __complete @words 2>$null)
+  if ($answers.Count -eq 0) { return }
+  $prefix = ''
+  if ($typed -match '^-[^=]*=') { $prefix = $Matches[0] }
+  $files = $answers[-1] -eq ':0'
+  $found = $false
+  foreach ($answer in $answers) {
+    if ($answer.StartsWith(':') -or $answer -eq '') { continue }
+    $value, $meaning = $answer -split [char]9, 2
+    $text = $value
+    if ($value -notmatch '^[A-Za-z0-9_./:+=-]+$') {
+      $text = "'" + [System.Management.Automation.Language.CodeGeneration]::EscapeSingleQuotedStringContent($value) + "'"
+    }
+    if (-not $meaning) { $meaning = $value }
+    $found = $true
+    [System.Management.Automation.CompletionResult]::new("$prefix$text", $value, 'ParameterValue', $meaning)
+  }
+  if ($files) {
+    foreach ($file in [System.Management.Automation.CompletionCompleters]::CompleteFilename($typed.Substring($prefix.Length))) {
+      $found = $true
+      [System.Management.Automation.CompletionResult]::new($prefix + $file.CompletionText, $file.ListItemText, $file.ResultType, $file.ToolTip)
+    }
+  }
+  if (-not $found) { '' }
+}
+`;
+
+const SCRIPTS: Record<Shell, string> = { bash, zsh, fish, powershell };
+
+/** How files with a script for a shell end. */
+export const EXTENSIONS: Record<Shell, string> = { bash: "bash", zsh: "zsh", fish: "fish", powershell: "ps1" };
 
 /** The script for a shell. */
 export function completionScript(shell: Shell): string {
