@@ -7,7 +7,7 @@ import { KMM_1, KMM_2 } from "../operator/testing/kmm.ts";
 import { judgeCrds, judgeKmmOperator, judgePolicies, judgeServing, judgeVersion } from "./cluster.ts";
 import { findingsText, isFine, type Finding, type Result } from "./findings.ts";
 import { imagesOf, judgeResource, type ResourceFacts } from "./resource.ts";
-import { judgeRights, TO_LOOK, type Ask } from "./rights.ts";
+import { judgeRights, toExamine, TO_LOOK, type Ask } from "./rights.ts";
 import { usableConstraints } from "./security-context.ts";
 
 const shown = ({ result, message }: Finding): string => `${result}: ${message}`;
@@ -134,6 +134,12 @@ describe("rights", () => {
   test("some are missing", async () => {
     expect(shown(await judged(ask((resource) => !["nodes", "modules"].includes(resource))))).toBe(
       "failed: Not allowed: list nodes, list modules.kmm.sigs.x-k8s.io; do this",
+    );
+  });
+  test("doctor's are missing in one namespace", async () => {
+    const may: Ask = (_subject, { namespace }) => Promise.resolve(namespace === "a");
+    expect(shown(await judgeRights(may, "doctor", {}, toExamine(["a", "b"]), "warning", "do this"))).toBe(
+      "warning: Not allowed: get pods/proxy in namespace b; do this",
     );
   });
   test("nobody may ask", async () => {

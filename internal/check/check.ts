@@ -39,7 +39,16 @@ import { finderOf, type Finding } from "./findings.ts";
 import { kmmDeployments } from "./kmm.ts";
 import { read, readAll, readCrds, type Read } from "./read.ts";
 import { accountOf, imagesOf, judgeResource, type ResourceFacts } from "./resource.ts";
-import { judgeRights, TO_DEPLOY, TO_LOOK, TO_LOOK_CLOSER, TO_OPERATE, type Ask } from "./rights.ts";
+import {
+  DOCTOR_ROLE,
+  judgeRights,
+  toExamine,
+  TO_DEPLOY,
+  TO_LOOK,
+  TO_LOOK_CLOSER,
+  TO_OPERATE,
+  type Ask,
+} from "./rights.ts";
 import { subjectOf, usableConstraints, type SecurityContextConstraints } from "./security-context.ts";
 
 /** What came of a check. */
@@ -56,6 +65,9 @@ const SCC_CRD = "securitycontextconstraints.security.openshift.io";
 /** So many Secrets of a resource are looked at. */
 const MAX_SECRETS = 20;
 const VIEWER = "ask an administrator to bind the ClusterRole onload-operator-onload-viewer-role to you";
+
+/** In so many namespaces it is asked what the caller may do. */
+const MAX_NAMESPACES = 50;
 
 /**
  * Checks the cluster, and Onload resources of it.
@@ -86,6 +98,8 @@ export async function check(
   const serving = servingOf(evidence, now);
   const operator = evidence.deployments.items[0]?.metadata.namespace ?? OPERATOR_NAMESPACE;
   const installed = evidence.deployments.items.length > 0;
+  const namespaces = "value" in onloads ? onloads.value.flatMap(({ metadata }) => metadata.namespace ?? []) : [];
+  const examined = [...new Set(namespaces)].slice(0, MAX_NAMESPACES);
   const rights = [
     judgeRights(ask, "Your rights to look", {}, TO_LOOK, "failed", VIEWER),
     judgeRights(ask, "Your rights to look closer", {}, TO_LOOK_CLOSER, "warning", VIEWER),
@@ -97,6 +111,18 @@ export async function check(
       "warning",
       "whoever writes Onload resources needs the ClusterRole onload-operator-onload-deployer-role",
     ),
+    ...(examined.length > 0
+      ? [
+          judgeRights(
+            ask,
+            "Your rights for doctor",
+            {},
+            toExamine(examined),
+            "warning",
+            `bind the ClusterRole ${DOCTOR_ROLE} to yourself by a RoleBinding there`,
+          ),
+        ]
+      : []),
     ...(installed
       ? [
           judgeRights(

@@ -51,6 +51,14 @@ export const TO_DEPLOY: readonly Right[] = [
   { verb: "patch", group: ONLOAD_GROUP, resource: "onloads" },
 ];
 
+/** The ClusterRole that has what `doctor` needs beside the viewer's. */
+export const DOCTOR_ROLE = "onload-operator-onload-doctor-role";
+
+/** What `doctor` needs in each namespace with an Onload resource, to ask the device plugins there. */
+export function toExamine(namespaces: readonly string[]): Right[] {
+  return namespaces.map((namespace) => ({ verb: "get", group: "", resource: "pods", subresource: "proxy", namespace }));
+}
+
 /** What the operator's ServiceAccount needs for its steps (internal/manifests/rbac/manager-role.yaml). */
 export const TO_OPERATE: readonly Right[] = [
   { verb: "patch", group: "", resource: "nodes" },
@@ -60,9 +68,10 @@ export const TO_OPERATE: readonly Right[] = [
   { verb: "patch", group: "apps", resource: "daemonsets" },
 ];
 
-/** `list nodes`, `patch onloads.onload.amd.com/status`. */
-export function rightText({ verb, group, resource, subresource }: Right): string {
-  return `${verb} ${resource}${group === "" ? "" : `.${group}`}${subresource === undefined ? "" : `/${subresource}`}`;
+/** `list nodes`, `patch onloads.onload.amd.com/status`, `get pods/proxy in namespace a`. */
+export function rightText({ verb, group, resource, subresource, namespace }: Right): string {
+  const of = `${resource}${group === "" ? "" : `.${group}`}${subresource === undefined ? "" : `/${subresource}`}`;
+  return `${verb} ${of}${namespace === undefined ? "" : ` in namespace ${namespace}`}`;
 }
 
 /**

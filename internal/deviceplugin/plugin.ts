@@ -135,7 +135,7 @@ class DevicePlugin {
         : undefined;
       if (stacks !== undefined) tasks.push(stacks.run(signal));
       const pods = (this.#pods = new PodMonitor(
-        { ...this.#config, lookSocket, looked: (found) => stacks?.looked(found) },
+        { ...this.#config, lookSocket, stacks },
         log,
         new PodMetrics(this.#metrics.registry),
       ));

@@ -6,6 +6,7 @@ import { readCheckpoint } from "./checkpoint.ts";
 import { holders } from "./holders.ts";
 import type { LookedInto, PodMetrics } from "./pod-metrics.ts";
 import { listPodResources } from "./pod-resources.ts";
+import type { StackMonitor } from "./stack-monitor.ts";
 import { Wake } from "./wake.ts";
 
 export interface PodMonitorConfig {
@@ -19,8 +20,8 @@ export interface PodMonitorConfig {
   lookIntervalMs: number;
   /** How long after an allocation a look is made sooner, in milliseconds. Default: 5 s. */
   afterAllocationMs?: number;
-  /** Told what each look has found, and with nothing when what was found is forgotten. */
-  looked?: (found: readonly LookedInto[]) => void;
+  /** Reads counters of stacks; undefined: nobody wants them. */
+  stacks?: Pick<StackMonitor, "looked" | "stacksOf" | "problem"> | undefined;
 }
 
 /** What the plugin knows of its node. */
@@ -70,6 +71,7 @@ export class PodMonitor {
    * @param node what is known of the node itself
    */
   text(node: NodeKnowledge): string {
+    const { stacks } = this.#config;
     const containers = this.#found.map(({ holder, facts }) => ({
       ...holder,
       accelerated: isAccelerated(facts) ?? null,
@@ -79,10 +81,14 @@ export class PodMonitor {
       sockets: facts.sockets,
       interfaces: facts.interfaces,
       cut: facts.cut,
+      // Null if nobody reads them.
+      counters: stacks?.stacksOf(holder) ?? null,
     }));
     const problem = this.#said;
+    const counters = stacks?.problem === undefined ? {} : { countersProblem: stacks.problem };
     const at = this.#at === undefined ? null : new Date(this.#at).toISOString();
-    return `${JSON.stringify({ lookedAt: at, ...(problem === undefined ? {} : { problem }), node, containers })}\n`;
+    const problems = { ...(problem === undefined ? {} : { problem }), ...counters };
+    return `${JSON.stringify({ lookedAt: at, ...problems, node, containers })}\n`;
   }
 
   /** A container has been given devices: the next look comes soon. */
@@ -129,7 +135,7 @@ export class PodMonitor {
     this.#at = Date.now();
     this.#metrics.show(this.#found, all.length - wanted.length);
     this.#metrics.looked(true, answer.cpuMs);
-    this.#config.looked?.(this.#found);
+    this.#config.stacks?.looked(this.#found);
     return answer.cpuMs;
   }
 
@@ -148,6 +154,6 @@ export class PodMonitor {
     if (this.#failures < FAILURES_UNTIL_CLEARED) return;
     this.#found = [];
     this.#metrics.clear();
-    this.#config.looked?.([]);
+    this.#config.stacks?.looked([]);
   }
 }

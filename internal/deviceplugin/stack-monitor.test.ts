@@ -109,6 +109,33 @@ test("each stack's counters are series of the container that has it, and go with
   }
 });
 
+test("programs are told what was read of a container's stacks, and what has grown since the reading before", async () => {
+  let read = 0;
+  await using run = monitoring(() => {
+    read++;
+    return Promise.resolve({
+      total: 2,
+      stacks: [{ id: 3, values: { wakeups: read * 100, no_filter: 1, udp_overflow_drops: 9 - read } }],
+    });
+  });
+  const [one, other] = [container(0, 3), container(1, 4)];
+  await lookingUntil(run, [one, other], () => Promise.resolve(run.monitor.stacksOf(one.holder).length === 1));
+  expect(run.monitor.stacksOf(one.holder)).toEqual([
+    { id: 3, values: { wakeups: 100, no_filter: 1, udp_overflow_drops: 8 }, recent: undefined },
+  ]);
+  expect(run.monitor.stacksOf(other.holder)).toEqual([]);
+  await lookingUntil(run, [one, other], () =>
+    Promise.resolve(run.monitor.stacksOf(one.holder)[0]?.recent !== undefined),
+  );
+  const { values, recent } = run.monitor.stacksOf(one.holder)[0]!;
+  expect(recent!.grown).toEqual({ wakeups: 100 });
+  expect(recent!.seconds).toBeGreaterThan(0);
+  expect(values["wakeups"]! % 100).toBe(0);
+  expect(run.monitor.problem).toBeUndefined();
+  run.monitor.looked([other]);
+  expect(run.monitor.stacksOf(one.holder)).toEqual([]);
+});
+
 test("a node with very many stacks has series of some, and says how many are left out", async () => {
   let most = 0;
   await using run = monitoring((wanted) => {

@@ -14,6 +14,20 @@ const PAUSE_PER_TIME = 50;
 const MAX_PAUSE_MS = 15 * 60_000;
 /** What was read is shown through so many readings that fail. */
 const FAILURES_UNTIL_CLEARED = 3;
+/** What was read of a stack last, and what has happened between the two last readings. */
+export interface StackNow {
+  id: number;
+  values: Readonly<Record<string, number>>;
+  /** Only counters that have grown; undefined: it has been read once. */
+  recent: { seconds: number; grown: Record<string, number> } | undefined;
+}
+
+/** A stack, and when it was read, in milliseconds of a clock that never goes back. */
+interface Shown extends StackOfContainer {
+  at: number;
+  recent: StackNow["recent"];
+}
+
 /** Nothing is done without a look, whose end is the signal for it. */
 const IDLE_MS = 60 * 60_000;
 
@@ -27,7 +41,7 @@ export class StackMonitor {
   readonly #metrics: StackMetrics;
   readonly #look = new Wake();
   #found: readonly LookedInto[] = [];
-  #shown: readonly StackOfContainer[] = [];
+  #shown: readonly Shown[] = [];
   #total: number | undefined;
   #failures = 0;
   #said: string | undefined;
@@ -37,6 +51,19 @@ export class StackMonitor {
     this.#socket = socket;
     this.#log = log;
     this.#metrics = metrics;
+  }
+
+  /** Why nothing can be read now; undefined: it can, or has not been tried. */
+  get problem(): string | undefined {
+    return this.#said;
+  }
+
+  /** What was read of a container's stacks. */
+  stacksOf(container: Holder): StackNow[] {
+    const own = containerKey(container.podUid, container.container);
+    return this.#shown
+      .filter(({ holder }) => containerKey(holder.podUid, holder.container) === own)
+      .map(({ id, values, recent }) => ({ id, values, recent }));
   }
 
   /** Takes what a look has found. */
@@ -70,12 +97,15 @@ export class StackMonitor {
   async #read(signal: AbortSignal): Promise<void> {
     const wanted = stacksOf(this.#found).slice(0, MAX_STACKS);
     const { total, stacks } = await askForStacks(this.#socket, { stacks: wanted.map(({ id }) => id) }, signal);
+    const at = performance.now();
     const values = new Map(stacks.map((stack) => [stack.id, stack.values]));
+    const before = new Map(this.#shown.map((shown) => [keyOf(shown.holder, shown.id), shown]));
     // A look may have found meanwhile that some are gone.
     const still = keysOf(this.#found);
     const shown = wanted.flatMap(({ holder, id }) => {
       const found = still.has(keyOf(holder, id)) ? values.get(id) : undefined;
-      return found === undefined ? [] : [{ holder, id, values: found }];
+      if (found === undefined) return [];
+      return [{ holder, id, values: found, at, recent: recentOf(before.get(keyOf(holder, id)), found, at) }];
     });
     this.#show(shown, total);
     this.#metrics.read(true);
@@ -84,7 +114,7 @@ export class StackMonitor {
     this.#failures = 0;
   }
 
-  #show(shown: readonly StackOfContainer[], total: number | undefined): void {
+  #show(shown: readonly Shown[], total: number | undefined): void {
     this.#shown = shown;
     this.#total = total;
     this.#metrics.show(shown, total);
@@ -97,6 +127,14 @@ export class StackMonitor {
     this.#said = text;
     if (++this.#failures >= FAILURES_UNTIL_CLEARED) this.#show([], undefined);
   }
+}
+
+function recentOf(before: Shown | undefined, values: Readonly<Record<string, number>>, at: number): StackNow["recent"] {
+  if (before === undefined) return undefined;
+  const grown = Object.entries(values)
+    .map(([name, value]): [string, number] => [name, value - (before.values[name] ?? value)])
+    .filter(([, growth]) => growth > 0);
+  return { seconds: (at - before.at) / 1000, grown: Object.fromEntries(grown) };
 }
 
 /** The stacks of containers. One that several have, as the containers of a pod may, is the first one's. */

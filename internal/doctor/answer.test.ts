@@ -6,6 +6,7 @@ const CONTAINER = { namespace: "a", pod: "p", container: "c", podUid: "u" };
 test("an answer is read as the device plugin writes it", () => {
   const text = JSON.stringify({
     lookedAt: "2026-01-01T12:00:00.000Z",
+    countersProblem: "no orm_json",
     node: {
       healthy: false,
       problems: ["No NIC"],
@@ -22,12 +23,17 @@ test("an answer is read as the device plugin writes it", () => {
         sockets: [{ kind: "tcp", accelerated: true, count: 2 }],
         interfaces: [{ name: "eth0", driver: "virtual" }, { name: "net1" }],
         cut: { processes: 0, descriptors: 1, tables: 0 },
+        counters: [
+          { id: 3, values: { wakeups: 900, odd: 1 }, recent: { seconds: 30.5, grown: { wakeups: 9, odd: 1 } } },
+          { id: 4, values: { no_route: 1 } },
+        ],
       },
     ],
   });
   expect(parseAnswer(text)).toEqual({
     lookedAt: Date.UTC(2026, 0, 1, 12),
     problem: undefined,
+    countersProblem: "no orm_json",
     node: {
       healthy: false,
       problems: ["No NIC"],
@@ -47,6 +53,10 @@ test("an answer is read as the device plugin writes it", () => {
           { name: "net1", driver: undefined },
         ],
         cut: true,
+        counters: [
+          { id: 3, values: { wakeups: 900 }, recent: { seconds: 30.5, grown: { wakeups: 9 } } },
+          { id: 4, values: { no_route: 1 }, recent: undefined },
+        ],
       },
     ],
   });
@@ -55,7 +65,7 @@ test("an answer is read as the device plugin writes it", () => {
 test("an answer of an older version lacks stacks' numbers and what the node is like", () => {
   const { node, containers } = parseAnswer(JSON.stringify({ lookedAt: null, containers: [CONTAINER] }));
   expect(node).toBeUndefined();
-  expect(containers[0]).toMatchObject({ stackIds: undefined, stacks: 0, processes: {} });
+  expect(containers[0]).toMatchObject({ stackIds: undefined, stacks: 0, processes: {}, counters: undefined });
 });
 
 test("what is no answer is refused", () => {
@@ -76,6 +86,13 @@ test("hostile answers have a bound, and no characters that a terminal obeys", ()
       stackIds: many(evil),
       sockets: many({ kind: evil, count: 1e99 }),
       interfaces: many({ name: evil, driver: { a: 1 } }),
+      counters: [
+        ...many(
+          { id: 1, values: { [evil]: 1, wakeups: 1e99, __proto__: 1 }, recent: { seconds: -1, grown: evil } },
+          50,
+        ),
+        ...many({ id: evil }, 50),
+      ],
     })),
   };
   const found = parseAnswer(JSON.stringify(hostile));
@@ -84,6 +101,7 @@ test("hostile answers have a bound, and no characters that a terminal obeys", ()
   expect(first).toMatchObject({ stacks: 0, stackIds: [] });
   expect(Object.values(first!.processes)).toEqual(Object.values(first!.processes).map(() => 0));
   expect(first!.sockets).toHaveLength(64);
+  expect(first!.counters).toEqual(many({ id: 1, values: {}, recent: undefined }, 50));
   expect(found.problem!.length).toBeLessThanOrEqual(500);
   expect(JSON.stringify({ ...found, containers: found.containers.slice(0, 5) })).not.toMatch(/\\u001b|\u202e/i);
 });

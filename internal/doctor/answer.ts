@@ -1,5 +1,6 @@
 /** Reads what a device plugin says at /acceleration. A pod with the plugin's labels may say anything, so all of it is bounded. */
 import { shown, type ContainerFacts } from "../acceleration/facts.ts";
+import { STACK_COUNTERS } from "../acceleration/stack-counters.ts";
 import { fieldsOf, parseJson } from "../cli/json.ts";
 import { printable } from "../cli/printable.ts";
 import { parseTime } from "../kube/times.ts";
@@ -20,6 +21,16 @@ export interface ContainerAnswer {
   sockets: { kind: string; accelerated: boolean; count: number }[];
   interfaces: { name: string; driver: string | undefined }[];
   cut: boolean;
+  /** Undefined if the plugin reads none: spec.devicePlugin.stackMetrics. */
+  counters: StackAnswer[] | undefined;
+}
+
+/** Counters of a stack, by the names of STACK_COUNTERS. */
+export interface StackAnswer {
+  id: number;
+  values: Record<string, number>;
+  /** What has been added between the two last readings; undefined if there was one. */
+  recent: { seconds: number; grown: Record<string, number> } | undefined;
 }
 
 /** What a plugin knows of its node. */
@@ -36,6 +47,8 @@ export interface NodeAnswer {
   lookedAt: number | undefined;
   /** Why it cannot look now. */
   problem: string | undefined;
+  /** Why it cannot read counters now. */
+  countersProblem: string | undefined;
   /** Undefined if the plugin is of a version that does not tell. */
   node: PluginNode | undefined;
   containers: ContainerAnswer[];
@@ -54,10 +67,11 @@ const MAX_TEXT = 500;
 export function parseAnswer(text: string): NodeAnswer {
   const fields = fieldsOf(parseJson(text));
   if (!fields || !Array.isArray(fields["containers"])) throw new Error("it has no list of containers");
-  const { lookedAt, problem, node, containers } = fields;
+  const { lookedAt, problem, countersProblem, node, containers } = fields;
   return {
     lookedAt: typeof lookedAt === "string" ? parseTime(lookedAt) : undefined,
     problem: textOf(problem),
+    countersProblem: textOf(countersProblem),
     node: nodeOf(fieldsOf(node)),
     containers: containers.slice(0, MAX_CONTAINERS).flatMap((each) => containerOf(fieldsOf(each)) ?? []),
   };
@@ -84,7 +98,7 @@ type Fields = Record<string, unknown>;
 
 function containerOf(fields: Fields | undefined): ContainerAnswer | undefined {
   if (!fields) return undefined;
-  const { namespace, pod, container, podUid, accelerated, stackIds, cut } = fields;
+  const { namespace, pod, container, podUid, accelerated, stackIds, cut, counters } = fields;
   const names = [namespace, pod, container, podUid].map(nameOf);
   if (names.includes(undefined)) return undefined;
   const [inNamespace = "", podName = "", containerName = "", uid = ""] = names;
@@ -114,7 +128,23 @@ function containerOf(fields: Fields | undefined): ContainerAnswer | undefined {
       return { name: wordOf(name) ?? "?", driver: wordOf(driver) };
     }),
     cut: cutOf(fieldsOf(cut)),
+    counters: Array.isArray(counters) ? listOf(counters).flatMap((each) => stackOf(fieldsOf(each)) ?? []) : undefined,
   };
+}
+
+function stackOf(fields: Fields | undefined): StackAnswer | undefined {
+  const { id, values, recent } = fields ?? {};
+  if (!isCount(id)) return undefined;
+  const { seconds, grown } = fieldsOf(recent) ?? {};
+  const isKnown = typeof seconds === "number" && Number.isFinite(seconds) && seconds > 0;
+  return { id, values: countersOf(values), recent: isKnown ? { seconds, grown: countersOf(grown) } : undefined };
+}
+
+/** Those counters that this version knows. */
+function countersOf(value: unknown): Record<string, number> {
+  const fields = fieldsOf(value) ?? {};
+  const known = STACK_COUNTERS.filter(({ name }) => Object.hasOwn(fields, name) && isCount(fields[name]));
+  return Object.fromEntries(known.map(({ name }) => [name, fields[name] as number]));
 }
 
 function cutOf(cut: Fields | undefined): boolean {

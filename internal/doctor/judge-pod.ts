@@ -10,6 +10,7 @@ import { checkSettings } from "../profiles/check.ts";
 import type { ContainerAnswer } from "./answer.ts";
 import type { NodeFacts, PodFacts } from "./facts.ts";
 import { candidatesLink } from "./judge-candidates.ts";
+import { countersLink, filtersLink } from "./judge-counters.ts";
 import { libraryLink } from "./judge-library.ts";
 import { interfaceLink, socketsLink, stacksLink } from "./judge-network.ts";
 import { nicNames, nodeLinks, NOT_REACHED } from "./judge-node.ts";
@@ -99,7 +100,7 @@ function eventText(events: PodFacts["events"], wanted: string): string {
   return found?.message ?? "";
 }
 
-const PROCESS_LINKS: readonly LinkName[] = ["library", "interface", "stacks", "sockets"];
+const PROCESS_LINKS: readonly LinkName[] = ["library", "interface", "stacks", "sockets", "filters"];
 
 /** A kubelet that has lost its checkpoint starts pods without their devices until the plugin is back. */
 const NO_DEVICE =
@@ -128,15 +129,22 @@ function processLinks(pod: DeepReadonly<Pod>, node: NodeFacts): Link[] {
       interfaceLink(container, nics),
       stacksLink(container, hasLibrary),
       socketsLink(container, hasLibrary),
+      filtersLink(container, asked.value.countersProblem),
+      ...[countersLink(container, asked.value.countersProblem) ?? []].flat(),
     ];
   });
-  return PROCESS_LINKS.map((linkName, i) =>
-    merged(
-      linkName,
-      found,
-      links.map((each) => each[i]!),
-    ),
-  );
+  const names = new Set(links.flatMap((each) => each.map(({ link }) => link)));
+  return [...names].map((name) => {
+    const having = found.flatMap((container, i) => {
+      const link = links[i]!.find((each) => each.link === name);
+      return link === undefined ? [] : [{ container, link }];
+    });
+    return merged(
+      name,
+      having.map(({ container }) => container),
+      having.map(({ link }) => link),
+    );
+  });
 }
 
 /** The containers of a pod among those of a node. The kubelet knows a static pod by another UID than the API server. */

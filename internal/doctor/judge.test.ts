@@ -45,13 +45,97 @@ test("a chain without a fault, in order", () => {
     "interface ok: net1 (sfc)",
     "stacks ok: 1: 3",
     "sockets ok: accelerated: 4 tcp",
+    "filters ok: No socket was handed over to the kernel",
     "settings ok: No EF_ variables",
   ]);
   expect(worstLink(links)).toBeUndefined();
 });
 
+/** A stack whose counters are these, of which some have grown within half a minute. */
+function stack(values: Record<string, number>, grown: Record<string, number> = {}) {
+  return { id: 3, values, recent: { seconds: 30.4, grown } };
+}
+
 /** What is different, the link, and how what is said of it begins, or what it has in it. */
 const CASES: [string, LinkName, PodFacts, string | RegExp][] = [
+  [
+    "nothing is handed over, and counters are not read",
+    "filters",
+    podFacts(),
+    "ok: No socket was handed over to the kernel",
+  ],
+  [
+    "sockets are handed over, and counters are not read",
+    "filters",
+    podFacts({ node: running({ sockets: [{ kind: "os_sock", accelerated: false, count: 1 }] }) }),
+    /^unknown: Sockets were handed over .* its counters are not read -> Set spec.devicePlugin.stackMetrics/,
+  ],
+  ["there is no stack", "filters", podFacts({ node: running(kernel) }), "unknown: No stack, so no filter"],
+  ["counters are not wanted", "counters", podFacts(), "none"],
+  ["no stack has counters", "counters", podFacts({ node: running({ ...kernel, counters: [] }) }), /^unknown: No stack/],
+  [
+    "the NIC has no filter left",
+    "filters",
+    podFacts({
+      node: running({ counters: [stack({ no_filter: 5 }, { no_filter: 2 }), { ...stack({ no_filter: 1 }), id: 4 }] }),
+    }),
+    /^warning: 6 UDP sockets left to the kernel .*, 2 of them in the last 30 s -> All pods of the node share/,
+  ],
+  [
+    "the stack's table is full, and was read once",
+    "filters",
+    podFacts({ node: running({ counters: [{ id: 3, values: { filter_table_full: 1 }, recent: undefined }] }) }),
+    "warning: 1 sockets without room in the stack's own table -> Raise EF_MAX_ENDPOINTS",
+  ],
+  [
+    "every socket has its filter",
+    "filters",
+    podFacts({ node: running({ counters: [stack({ no_filter: 0 })] }) }),
+    "ok: Every socket has found one",
+  ],
+  [
+    "a stack that is well, and sleeps now and then",
+    "counters",
+    podFacts({
+      node: running({ counters: [stack({ wakeups: 1e9, sleeps: 7, memory_pressure: 0 }, { wakeups: 3040 })] }),
+    }),
+    "ok: No drops, no want of buffers, a route to every peer",
+  ],
+  [
+    "threads are woken",
+    "counters",
+    podFacts({ node: running({ counters: [stack({ wakeups: 1e9 }, { wakeups: 3200 })] }) }),
+    /^warning: threads are woken 105 times a second, so they do not spin -> Set EF_POLL_USEC/,
+  ],
+  [
+    "everything goes wrong",
+    "counters",
+    podFacts({
+      node: running({
+        counters: [
+          stack(
+            { memory_pressure: 1, memory_drops: 2, udp_overflow_drops: 3, no_route: 4, neighbour_drops: 5 },
+            { wakeups: 1e6 },
+          ),
+        ],
+      }),
+    }),
+    /^warning: 3 times without packet buffers.*; 3 datagrams.*; 4 TCP.*; 5 packets.*; threads are woken 32895 .*-> Raise EF_MAX_PACKETS.*ARP; Set EF_POLL_USEC/,
+  ],
+  [
+    "counters have not been read yet",
+    "counters",
+    podFacts({ node: running({ counters: [] }) }),
+    "unknown: its counters have not been read yet -> Ask again in 30 s",
+  ],
+  [
+    "counters cannot be read",
+    "counters",
+    podFacts({
+      node: answering({ countersProblem: "orm_json: no such file", containers: [container({ counters: [] })] }),
+    }),
+    /^unknown: its counters cannot be read: orm_json: no such file -> See the log/,
+  ],
   [
     "no container asks",
     "requested",

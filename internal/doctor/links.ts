@@ -17,6 +17,8 @@ export type LinkName =
   | "interface"
   | "stacks"
   | "sockets"
+  | "filters"
+  | "counters"
   | "settings";
 
 /** ok; warning: it works, and something is to be known; failed: the chain is broken here; unknown. */

@@ -19,6 +19,7 @@ export function container(changes: Partial<ContainerAnswer> = {}): ContainerAnsw
     sockets: [{ kind: "tcp", accelerated: true, count: 4 }],
     interfaces: [{ name: "net1", driver: "sfc" }],
     cut: false,
+    counters: undefined,
     ...changes,
   };
 }
@@ -27,6 +28,7 @@ export function answer(changes: Partial<NodeAnswer> = {}): NodeAnswer {
   return {
     lookedAt: NOW - 12_000,
     problem: undefined,
+    countersProblem: undefined,
     node: {
       healthy: true,
       problems: [],
