@@ -1,21 +1,32 @@
-/** A release, verified and used as somebody does who downloads it: with minisign, sha256sum, tar, openssl, mandoc and Helm. */
-import { afterAll, beforeAll, expect, test } from "bun:test";
+/**
+ * A release, verified and used as somebody does who downloads it: with minisign, sha256sum, tar, openssl, mandoc, skopeo, podman,
+ * kubectl and Helm; installed in each way on a real API server with KMM 1.1.0, where only the kubelets are played.
+ */
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { createHash } from "node:crypto";
 import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parse, parseAllDocuments } from "yaml";
 import { z } from "zod";
+import { OperatorCluster, PATIENCE_MS } from "../internal/operator/testing/operator-cluster.ts";
 import { output, run } from "../internal/testcluster/lib/command.ts";
 import { requirePackages } from "../internal/testcluster/lib/debian.ts";
 import { checkout } from "../internal/testcluster/lib/paths.ts";
 import { poll } from "../internal/testcluster/lib/poll.ts";
 import { freePorts } from "../internal/testcluster/lib/ports.ts";
+import { serviceAccountUser } from "../internal/testcluster/index.ts";
 import { tool } from "../internal/testcluster/tools/index.ts";
+import { OPS, WAYS, type Setting } from "./lib/release/testing/ways.ts";
 
 const VERSION = "0.0.0-test";
-const IMAGE = `registry.example.com/onloadctl@sha256:${"0".repeat(64)}`;
+const REPOSITORY = "registry.example.com/trading/onloadctl";
+const IMAGES = `onloadctl-image-${VERSION}.oci.tar`;
 const CHART = `onload-operator-${VERSION}.tgz`;
 const MINUTES = 60_000;
+
+// The files have 320 MB, which are read often.
+setDefaultTimeout(3 * MINUTES);
 
 // The Go compiler is not among what a test is timed for.
 const program = await tool("helm");
@@ -23,6 +34,9 @@ const program = await tool("helm");
 let folder: string;
 let files: string;
 let unpacked: string;
+/** What install.yaml, the chart and the bundle name. */
+let image: string;
+let registry: { address: string; serving: Bun.Subprocess };
 const release = (to: string, ...args: string[]) =>
   run([join(checkout, "scripts/release"), VERSION, `--key=${join(folder, "key.pem")}`, `--output=${to}`, ...args], {
     env: { TMPDIR: folder },
@@ -30,16 +44,36 @@ const release = (to: string, ...args: string[]) =>
   });
 
 beforeAll(async () => {
-  await requirePackages(["minisign", "mandoc", "openssl", "docker-registry"]);
+  await requirePackages(["minisign", "mandoc", "openssl", "docker-registry", "skopeo", "podman", "runc", "qemu-user"]);
   folder = await mkdtemp(join(tmpdir(), "onloadctl-release-test-"));
   [files, unpacked] = [join(folder, "files"), join(folder, "unpacked")];
   await run(["openssl", "genpkey", "-algorithm", "ed25519", "-out", join(folder, "key.pem")]);
-  const made = await release(files, "--url=https://downloads.example.com/v0", `--image=${IMAGE}`);
+  registry = await startRegistry();
+  const made = await release(files, "--url=https://downloads.example.com/v0", `--image=${REPOSITORY}`);
   expect(made).toMatchObject({ code: 0 });
   await mkdir(unpacked);
   await run(["tar", "-C", unpacked, "-xzf", join(files, `onloadctl-${VERSION}-linux-x64.tar.gz`)]);
+  const index = await output(["skopeo", "inspect", "--raw", `oci-archive:${join(files, IMAGES)}`]);
+  image = `${REPOSITORY}:${VERSION}@sha256:${createHash("sha256").update(index).digest("hex")}`;
 }, 10 * MINUTES);
-afterAll(() => rm(folder, { recursive: true, force: true }));
+afterAll(async () => {
+  registry.serving.kill();
+  await registry.serving.exited;
+  // podman keeps its storage mounted.
+  await run(["umount", join(folder, "containers/overlay")], { allowFailure: true });
+  await rm(folder, { recursive: true, force: true });
+});
+
+async function startRegistry(): Promise<typeof registry> {
+  const [port = 0] = await freePorts(1);
+  const address = `127.0.0.1:${port}`;
+  const config = join(folder, "registry.json");
+  const storage = { filesystem: { rootdirectory: join(folder, "registry") } };
+  await writeFile(config, JSON.stringify({ version: 0.1, storage, http: { addr: address } }));
+  const serving = Bun.spawn(["docker-registry", "serve", config], { stdout: "ignore", stderr: "ignore" });
+  await poll(async () => (await fetch(`http://${address}/v2/`)).ok, { what: "Start of the registry" });
+  return { address, serving };
+}
 
 test("minisign knows the sums, sha256sum knows every other file, and a changed byte is noticed", async () => {
   const cwd = files;
@@ -63,6 +97,13 @@ test("minisign knows the sums, sha256sum knows every other file, and a changed b
   expect((await run(["minisign", "-Vm", sums, "-p", join(files, "onloadctl.pub")], { allowFailure: true })).code).toBe(
     1,
   );
+});
+
+test("the workflow of a release pushes files that a release has", async () => {
+  const workflow = await readFile(join(checkout, ".github/workflows/release.yaml"), "utf8");
+  const pushed = [...workflow.matchAll(/\bfiles\/([\w$.-]+)/g)].map(([, name]) => name!.replace("$VERSION", VERSION));
+  expect(pushed).toHaveLength(4);
+  expect((await readdir(files)).filter((name) => pushed.includes(name))).toHaveLength(4);
 });
 
 test("the executables are for their platforms, and say their version", async () => {
@@ -104,10 +145,18 @@ test("openssl verifies the provenance, which names every file with its digest", 
   const verify = ["openssl", "pkeyutl", "-verify", "-inkey", join(folder, "key.pem"), "-rawin"];
   await run([...verify, "-in", signed, "-sigfile", join(folder, "signature")]);
   const { subject, predicate } = JSON.parse(body.toString());
-  for (const { name, digest } of subject) {
-    expect([name, digest.sha256]).toEqual([name, (await output(["sha256sum", join(files, name)])).slice(0, 64)]);
+  interface Subject {
+    name: string;
+    digest: { sha256: string };
   }
-  expect(subject).toHaveLength((await readdir(files)).length - 4);
+  const digests = new Map((subject as Subject[]).map(({ name, digest }) => [name, digest.sha256]));
+  // Another test holds these against the files.
+  const sums = (await readFile(join(files, "SHA256SUMS"), "utf8")).trimEnd().split("\n");
+  const others = sums.filter((line) => !line.endsWith("  provenance.intoto.json"));
+  for (const line of others) expect(`${digests.get(line.slice(66))}  ${line.slice(66)}`).toBe(line);
+  expect(digests.get("onloadctl-image")).toBe(image.split("@sha256:")[1]!);
+  expect(digests.has("onload-operator-bundle")).toBe(true);
+  expect(digests.size).toBe(others.length + 2);
   expect(predicate.buildDefinition.externalParameters).toEqual({ version: VERSION });
 });
 
@@ -146,35 +195,149 @@ test("install.yaml runs the image that was given", async () => {
   for (const name of ["install.yaml", "install-before-1.30.yaml"]) {
     const objects = parseAllDocuments(await readFile(join(files, name), "utf8")).map((each) => each.toJS());
     const deployment = objects.find(({ kind }) => kind === "Deployment");
-    expect(deployment.spec.template.spec.containers[0].image).toBe(IMAGE);
+    expect(deployment.spec.template.spec.containers[0].image).toBe(image);
   }
 });
 
-test("Helm takes the chart from a registry (OCI) as it was put there, and it installs the image that was given", async () => {
-  const [port = 0] = await freePorts(1);
-  const config = join(folder, "registry.json");
-  const storage = { filesystem: { rootdirectory: join(folder, "registry") } };
-  await writeFile(config, JSON.stringify({ version: 0.1, storage, http: { addr: `127.0.0.1:${port}` } }));
-  const serving = Bun.spawn(["docker-registry", "serve", config], { stdout: "ignore", stderr: "ignore" });
-  try {
-    await poll(async () => (await fetch(`http://127.0.0.1:${port}/v2/`)).ok, { what: "Start of the registry" });
-    const env = { HOME: folder, KUBECONFIG: "" };
-    const helm = (...args: string[]): Promise<string> => output([program, ...args], { cwd: folder, env });
-    const charts = `oci://127.0.0.1:${port}/charts`;
-    await helm("push", "--plain-http", join(files, CHART), charts);
-    await helm("pull", "--plain-http", `${charts}/onload-operator`, `--version=${VERSION}`);
-    await run(["cmp", join(folder, CHART), join(files, CHART)]);
-    const rendered = await helm("template", "--plain-http", "r", `${charts}/onload-operator`, `--version=${VERSION}`);
-    expect(rendered).toContain(`image: "${IMAGE}"\n`);
-    expect(rendered).toContain(`helm.sh/resource-policy: keep\n`);
-    expect(await helm("lint", "--strict", join(files, CHART))).toContain("1 chart(s) linted, 0 chart(s) failed");
-    // oxlint-disable-next-line typescript/no-explicit-any -- YAML
-    const { name, version, appVersion }: any = parse(await helm("show", "chart", join(files, CHART)));
-    expect({ name, version, appVersion }).toEqual({ name: "onload-operator", version: VERSION, appVersion: VERSION });
-  } finally {
-    serving.kill();
-    await serving.exited;
-  }
+test("Helm takes the chart from a registry (OCI) as it was put there, and it installs the image of the release", async () => {
+  const env = { HOME: folder, KUBECONFIG: "" };
+  const helm = (...args: string[]): Promise<string> => output([program, ...args], { cwd: folder, env });
+  const charts = `oci://${registry.address}/charts`;
+  await helm("push", "--plain-http", join(files, CHART), charts);
+  await helm("pull", "--plain-http", `${charts}/onload-operator`, `--version=${VERSION}`);
+  await run(["cmp", join(folder, CHART), join(files, CHART)]);
+  const rendered = await helm("template", "--plain-http", "r", `${charts}/onload-operator`, `--version=${VERSION}`);
+  expect(rendered).toContain(`image: "${image}"\n`);
+  expect(rendered).toContain(`helm.sh/resource-policy: keep\n`);
+  expect(await helm("lint", "--strict", join(files, CHART))).toContain("1 chart(s) linted, 0 chart(s) failed");
+  // oxlint-disable-next-line typescript/no-explicit-any -- YAML
+  const { name, version, appVersion }: any = parse(await helm("show", "chart", join(files, CHART)));
+  expect({ name, version, appVersion }).toEqual({ name: "onload-operator", version: VERSION, appVersion: VERSION });
+});
+
+describe("downloaded, verified and pushed by the commands of README", () => {
+  const downloads = (): string => join(folder, "downloads");
+  beforeAll(async () => {
+    const readme = await readFile(join(checkout, "README.md"), "utf8");
+    const blocks = [...readme.matchAll(/^```sh\n(from=[^]*?)^```$/gm)].map(([, text]) => text!);
+    expect(blocks).toHaveLength(1);
+    await using server = Bun.serve({
+      port: 0,
+      hostname: "127.0.0.1",
+      fetch: ({ url }) => new Response(Bun.file(join(files, new URL(url).pathname))),
+    });
+    await mkdir(downloads());
+    await writeFile(join(downloads(), "onloadctl.pub"), await readFile(join(files, "onloadctl.pub")));
+    const commands = blocks[0]!
+      .replace("https://downloads.example.com/onloadctl/0.2.0", `http://${server.hostname}:${server.port}`)
+      .replaceAll("0.2.0", VERSION)
+      .replace("skopeo copy", "skopeo copy --dest-tls-verify=false")
+      .replaceAll("registry.example.com", registry.address);
+    await run(["bash", "-euc", commands], { cwd: downloads(), env: { KUBECONFIG: "" } });
+  }, 3 * MINUTES);
+
+  const podman = async (...args: string[]): Promise<string> => {
+    const conf = join(folder, "storage.conf");
+    const [graphroot, runroot] = [join(folder, "containers"), join(folder, "run")];
+    await writeFile(conf, `[storage]\ndriver = "overlay"\ngraphroot = "${graphroot}"\nrunroot = "${runroot}"\n`);
+    const command = ["podman", "--runtime=runc", "--cgroup-manager=cgroupfs", ...args];
+    return output(command, { env: { CONTAINERS_STORAGE_CONF: conf } });
+  };
+  /** As anybody names it who has pushed it to the registry of this test. */
+  const pushed = (): string => `${registry.address}/trading/onloadctl@${image.split("@")[1]}`;
+
+  test("the operator is installed with the image that was pushed", async () => {
+    const theirs = await readFile(join(downloads(), "install.yaml"), "utf8");
+    expect(theirs).toContain(`image: ${registry.address}/trading/onloadctl:${VERSION}\n`);
+  });
+
+  test("the image has the digest in the registry that install.yaml names, and podman runs it from there", async () => {
+    const target = `docker://${registry.address}/trading/onloadctl:${VERSION}`;
+    const index = await run(["skopeo", "inspect", "--raw", "--tls-verify=false", target]);
+    expect(createHash("sha256").update(index.stdout).digest("hex")).toBe(image.split("@sha256:")[1]!);
+    await podman("pull", "--quiet", "--tls-verify=false", pushed());
+    // Others than the engine's own, which this machine may not have to give.
+    const limits = ["--ulimit=nofile=1024:1024", "--ulimit=nproc=1024:1024"];
+    const run_ = ["run", "--rm", "--pull=never", "--network=none", "--read-only", ...limits, pushed()];
+    expect(await podman(...run_, "--version")).toBe(`onloadctl ${VERSION}`);
+    // What answers is compiled code of the release, as nobody in particular.
+    expect(parse(await podman(...run_, "manifests", "sample")).kind).toBe("Onload");
+    const [about] = JSON.parse(await podman("image", "inspect", pushed()));
+    expect({ user: about.Config.User, labels: about.Labels, layers: about.RootFS.Layers.length }).toMatchObject({
+      user: "65532:65532",
+      labels: { "org.opencontainers.image.version": VERSION },
+      layers: 2,
+    });
+  });
+
+  test("the executable for arm64 runs with nothing but what is in its image", async () => {
+    await podman("pull", "--quiet", "--tls-verify=false", "--arch=arm64", pushed());
+    const root = await podman("image", "mount", pushed());
+    const command = ["qemu-aarch64", "-L", root, join(root, "usr/bin/onloadctl")];
+    expect(await output([...command, "--version"])).toBe(`onloadctl ${VERSION}`);
+    expect(parse(await output([...command, "manifests", "sample"])).kind).toBe("Onload");
+    await podman("image", "unmount", "--all");
+  });
+});
+
+test("the executable for x64 runs on a processor without AVX", async () => {
+  // Of 2008: SSE 4.2, and nothing that came later.
+  const old = ["qemu-x86_64", "-cpu", "Nehalem", join(unpacked, "onloadctl")];
+  expect(await output([...old, "--version"])).toBe(`onloadctl ${VERSION}`);
+  expect(parse(await output([...old, "manifests", "sample"])).kind).toBe("Onload");
+});
+
+describe("installed and used", () => {
+  let cluster: OperatorCluster;
+  let setting: Setting;
+  beforeAll(async () => {
+    cluster = await OperatorCluster.start();
+    const { plane } = cluster;
+    // What other tests start from.
+    await plane.kubectl(["delete", "crd/onloads.onload.amd.com", "clusterrole/onload-operator-manager-role"]);
+    setting = { files, version: VERSION, work: folder, helm: program, plane };
+  }, 5 * MINUTES);
+  afterAll(() => cluster?.[Symbol.asyncDispose]());
+
+  test.each(Object.entries(WAYS))(
+    "%s",
+    async (_, way) => {
+      const { plane, kubelet } = cluster;
+      const executable = join(unpacked, "onloadctl");
+      const onloadctl = (...args: string[]): Promise<string> =>
+        output([executable, ...args], { env: { KUBECONFIG: plane.kubeconfigPath, NO_COLOR: "1" } });
+      await way.install(setting);
+      const { items } = JSON.parse(await plane.kubectl(["get", "deployments", "-n", OPS, "-o", "json"]));
+      const [{ args, image: named }] = items[0].spec.template.spec.containers;
+      expect(named).toBe(image);
+      const account = items[0].spec.template.spec.serviceAccountName;
+      const kubeconfigPath = await plane.serviceAccountKubeconfig(OPS, account);
+      const flags = [...args.slice(1), `--leader-election-namespace=${OPS}`];
+      const user = { name: serviceAccountUser(OPS, account), kubeconfigPath };
+      await cluster.startOperator(flags, user, { executable, image });
+
+      await plane.apply(await onloadctl("manifests", "sample", "namespace"));
+      await plane.apply(await onloadctl("manifests", "sample"));
+      const role = { "node-role.kubernetes.io/worker": "" };
+      const [node = ""] = await kubelet.createNodes(1, "worker", role, "5.14.0-test.x86_64");
+      await onloadctl("status", "onload", "-n", "onload-runtime", "--wait=4m");
+      await plane.kubectl(["apply", "-n", "onload-runtime", "-f", "-"], {
+        input: await onloadctl("manifests", "sample", "pod"),
+      });
+      const pod = ["pod/onload-app", "-n", "onload-runtime"];
+      await plane.kubectl(["wait", "--for=jsonpath={.status.phase}=Running", "--timeout=60s", ...pod]);
+
+      await plane.kubectl(["delete", "--now", ...pod]);
+      await onloadctl("uninstall", "--yes", "--crd");
+      await way.remove(setting);
+      await cluster.stopOperators();
+      expect(await cluster.traces(node)).toEqual([]);
+      await kubelet.deleteNode(node);
+      const left = ["get", "crd,clusterroles,deployments", "-A", "-o", "name"];
+      expect(await plane.kubectl(left)).not.toContain("onload");
+    },
+    2 * PATIENCE_MS,
+  );
 });
 
 test(
@@ -185,12 +348,15 @@ test(
       again,
       "--platform=linux-x64",
       "--url=https://elsewhere.example.com",
-      `--image=${IMAGE}`,
+      `--image=${image}`,
     );
     expect(made).toMatchObject({ code: 0 });
     const same = [
       `onloadctl-${VERSION}-linux-x64.tar.gz`,
       `onloadctl-${VERSION}-linux-x64.cdx.json`,
+      // It has the digest of the image.
+      `onloadctl-image-${VERSION}-linux-amd64.cdx.json`,
+      `onload-operator-bundle-${VERSION}.oci.tar`,
       "crd.yaml",
       "install.yaml",
       CHART,
@@ -206,6 +372,8 @@ test.each<[string, string[], string]>([
   ["no key", ["1.2.3"], "Cannot sign without a key"],
   ["a key of another kind", ["1.2.3", "--key=RSA"], "Cannot sign with a key of type rsa"],
   ["http", ["1.2.3", "--key=KEY", "--url=http://x"], "krew downloads over https:// only"],
+  ["an image by its tag", ["1.2.3", "--key=KEY", "--image=example.com/x:1"], "give a repository such as"],
+  ["no image", ["1.2.3", "--key=KEY", "--image=example.com/x", "--platform=darwin-x64"], "none is made without"],
   ["platform", ["1.2.3", "--key=KEY", "--platform=windows"], 'Cannot build for "windows"'],
   ["a folder that is in use", ["1.2.3", "--key=KEY", "--output=FILES"], "it is not empty"],
 ])("refused: %s", async (_, args, message) => {

@@ -21,8 +21,9 @@ USAGE ./scripts/release VERSION --key=FILE [--url=URL] [--image=IMAGE] [--platfo
   VERSION       semantic version, such as 1.2.3 or 1.3.0-rc.1
   --key         Ed25519 key in PEM that signs: openssl genpkey -algorithm ed25519 -out FILE
   --url         where the files will lie, for the manifest of krew; without it there is none
-  --image       onloadctl's image, by digest, for install.yaml and as the default of the Helm chart; without it there is
-                no install.yaml, and whoever installs the chart has to name an image
+  --image       repository into which the image will be put, such as registry.example.com/trading/onloadctl: install.yaml,
+                the Helm chart and the OLM bundle name it there by its digest. Or another image by digest. Without
+                it there is no install.yaml and no bundle, and whoever installs the chart has to name an image
   --platform    one of ${PLATFORMS.join(", ")} (default: all)
   --output      folder that does not exist yet, or is empty (default: dist/release-VERSION)
 `;
@@ -61,6 +62,23 @@ async function release(args: string[]): Promise<void> {
   if (wrong !== undefined) throw new Error(`Cannot build for "${wrong}": use ${PLATFORMS.join(", ")}`);
   if (values.url !== undefined && !/^https:\/\/\S+$/.test(values.url)) {
     throw new Error(`Cannot use --url ${values.url}: krew downloads over https:// only`);
+  }
+  if (
+    values.image !== undefined &&
+    !/^[^\s:@/]+(?::\d+)?(?:\/[^\s:@/]+)+(?:(?::[^\s:@/]+)?@sha256:[0-9a-f]{64})?$/.test(values.image)
+  ) {
+    throw new Error(
+      `Cannot use --image ${values.image}: give a repository such as registry.example.com/trading/onloadctl, or an image by digest`,
+    );
+  }
+  if (
+    values.image !== undefined &&
+    !values.image.includes("@") &&
+    !values.platform.some((each) => each.startsWith("linux-"))
+  ) {
+    throw new Error(
+      `Cannot name the image in ${values.image} by its digest: none is made without a --platform of linux`,
+    );
   }
   if (values.key === undefined) throw new Error("Cannot sign without a key: give --key=FILE");
   const keyFile = resolve(values.key);

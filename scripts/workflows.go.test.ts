@@ -25,9 +25,20 @@ test("actionlint has nothing to say", async () => {
   expect((await run([...lint, "-"], { input: wrong, allowFailure: true })).stdout).toContain("githup");
 });
 
+test("the release's workflow pushes the images and the chart before it publishes what names them", async () => {
+  const { jobs } = parse(await readFile(join(checkout, ".github/workflows/release.yaml"), "utf8")) as Workflow;
+  const lines = jobs["release"]!.steps.flatMap(({ run }) => run?.split("\n") ?? []);
+  const commands = ["./scripts/release", "skopeo copy", "skopeo copy", "helm push", "gh release create"];
+  const found = lines.flatMap((line) => commands.find((each) => line.trim().startsWith(each)) ?? []);
+  expect(found).toEqual(commands);
+  expect(lines.find((line) => line.includes("./scripts/release"))).toContain('--image="$IMAGE"');
+});
+
 test.each(files)("%s pins its actions, has limits, and calls our scripts", async (file) => {
   const { permissions, jobs } = parse(await readFile(join(checkout, file), "utf8")) as Workflow;
-  expect(Object.keys(permissions)).toEqual(["contents"]);
+  // Only a release writes: its files, and what it pushes.
+  const pushes = file.endsWith("/release.yaml");
+  expect(permissions).toEqual(pushes ? { contents: "write", packages: "write" } : { contents: "read" });
   for (const { steps, "timeout-minutes": minutes } of Object.values(jobs)) {
     expect(minutes).toBeLessThanOrEqual(90);
     for (const { uses } of steps.filter((step) => step.uses !== undefined)) expect(uses).toMatch(/@[0-9a-f]{40}$/);

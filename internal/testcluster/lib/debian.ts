@@ -31,6 +31,8 @@ const marks = {
   mandoc: "/usr/bin/mandoc",
   minisign: "/usr/bin/minisign",
   skopeo: "/usr/bin/skopeo",
+  curl: "/usr/bin/curl",
+  "qemu-user": "/usr/bin/qemu-x86_64",
 } as const;
 
 /** A Debian package that the test cluster needs. */

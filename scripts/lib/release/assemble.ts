@@ -1,6 +1,6 @@
 /**
  * Makes the files of a release in a tree whose executables are built: `assemble.ts FOLDER KEY URL IMAGE PLATFORM...`. URL and IMAGE may
- * be empty. The environment has the commit (ONLOADCTL_RELEASE_COMMIT) and its time (SOURCE_DATE_EPOCH, in seconds), from which alone all
+ * be empty; see scripts/release.ts. The environment has the commit (ONLOADCTL_RELEASE_COMMIT) and its time (SOURCE_DATE_EPOCH, in seconds), from which alone all
  * dates come.
  */
 import { createHash } from "node:crypto";
@@ -8,19 +8,23 @@ import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { root } from "../../../cmd/root.ts";
 import { onloadCrd } from "../../../internal/api/crd.ts";
-import { completionScript, SHELLS } from "../../../internal/cli/completion/scripts.ts";
+import { completionScript, EXTENSIONS, SHELLS } from "../../../internal/cli/completion/scripts.ts";
 import { VERSION } from "../../../internal/cli/version.ts";
 import { NOTICES } from "../../../internal/licenses/notices.ts";
+import { bundle } from "../../../internal/manifests/bundle.ts";
 import { chart, CHART_NAME } from "../../../internal/manifests/helm/chart.ts";
 import { render } from "../../../internal/manifests/render.ts";
 import { checkout } from "../../../internal/testcluster/lib/paths.ts";
 import { bundledPackages } from "../third-party.ts";
 import { tarball, type ArchiveFile } from "./archive.ts";
 import { billOfMaterials } from "./bill-of-materials.ts";
+import { C_LIBRARY, type Architecture } from "./c-library.ts";
+import { bundleImage, onloadctlImage } from "./images.ts";
 import { krewManifest } from "./krew.ts";
 import { manPages } from "./man-page.ts";
 import { publicKeyFile, signatureFile, signingKey } from "./minisign.ts";
-import { builtFile, isPlatform, type Platform } from "./platforms.ts";
+import type { OciArchive } from "./oci-image.ts";
+import { ARCHITECTURES, builtFile, isPlatform, type Platform } from "./platforms.ts";
 import { envelope, provenance } from "./provenance.ts";
 import { resourceSchema } from "./resource-schema.ts";
 
@@ -49,11 +53,14 @@ function sha256Of(content: Uint8Array | string): string {
   return createHash("sha256").update(content).digest("hex");
 }
 
-const common: ArchiveFile[] = [
+const licenses: ArchiveFile[] = [
   { name: "LICENSE", content: await readFile(join(checkout, "LICENSE")) },
   { name: "THIRD-PARTY", content: NOTICES },
+];
+const common: ArchiveFile[] = [
+  ...licenses,
   { name: "README.md", content: await readFile(join(checkout, "README.md")) },
-  ...SHELLS.map((shell) => ({ name: `completions/onloadctl.${shell}`, content: completionScript(shell) })),
+  ...SHELLS.map((shell) => ({ name: `completions/onloadctl.${EXTENSIONS[shell]}`, content: completionScript(shell) })),
   ...[...(await manPages(root, ["onloadctl"], { version: VERSION, date: date.slice(0, 10) }))].map(
     ([name, content]) => ({ name: `man/man1/${name}`, content }),
   ),
@@ -61,8 +68,14 @@ const common: ArchiveFile[] = [
 const packages = await bundledPackages(checkout);
 const bun = process.versions.bun!;
 const archives = new Map<Platform, string>();
+const executables = new Map<Architecture, Uint8Array>();
+/** Digests of the images' indexes, and of what was put into the images. */
+const images = new Map<string, string>();
+const debian = new Map<string, string>();
 for (const platform of platforms.filter(isPlatform)) {
   const executable = await readFile(join(checkout, builtFile(platform)));
+  const architecture = ARCHITECTURES[platform];
+  if (architecture !== undefined) executables.set(architecture, executable);
   const archive = `onloadctl-${VERSION}-${platform}.tar.gz`;
   await write(
     archive,
@@ -74,13 +87,37 @@ for (const platform of platforms.filter(isPlatform)) {
   await write(`onloadctl-${VERSION}-${platform}.cdx.json`, `${JSON.stringify(bill, null, 2)}\n`);
 }
 
+async function writeImage(name: string, { content, digest }: OciArchive): Promise<void> {
+  await write(`${name}-${VERSION}.oci.tar`, content);
+  images.set(name, digest.slice("sha256:".length));
+}
+
+const facts = { version: VERSION, commit, time };
+/** The image as the cluster will pull it; empty if nobody knows where it will be. */
+let pulled = image;
+if (executables.size > 0) {
+  const made = await onloadctlImage(executables, licenses, facts);
+  await writeImage("onloadctl-image", made);
+  if (image !== "" && !image.includes("@")) pulled = `${image}:${VERSION}@${made.digest}`;
+  for (const [architecture, digest] of made.digests) {
+    const { name, version, suite, sha256 } = C_LIBRARY;
+    debian.set(`pkg:deb/debian/${name}@${encodeURIComponent(version)}?arch=${architecture}`, sha256[architecture]);
+    const platform = `linux-${architecture}`;
+    const cLibrary = { name, version, suite };
+    const manifest = digest.slice("sha256:".length);
+    const bill = billOfMaterials({ version: VERSION, platform, sha256: manifest, packages, bun, date, cLibrary });
+    await write(`onloadctl-image-${VERSION}-${platform}.cdx.json`, `${JSON.stringify(bill, null, 2)}\n`);
+  }
+}
+
 await write("onload_v1alpha1.schema.json", `${JSON.stringify(resourceSchema(onloadCrd()), null, 2)}\n`);
 await write("crd.yaml", render("crd"));
-if (image !== "") {
-  await write("install.yaml", render("default", { image }));
-  await write("install-before-1.30.yaml", render("before-1.30", { image }));
+if (pulled !== "") {
+  await write("install.yaml", render("default", { image: pulled }));
+  await write("install-before-1.30.yaml", render("before-1.30", { image: pulled }));
+  await writeImage("onload-operator-bundle", await bundleImage(bundle({ image: pulled, version: VERSION }), facts));
 }
-const chartFiles = Object.entries(chart({ image, version: VERSION, appVersion: VERSION }));
+const chartFiles = Object.entries(chart({ image: pulled, version: VERSION, appVersion: VERSION }));
 // The name by which helm push and helm install know an archive.
 await write(
   `${CHART_NAME}-${VERSION}.tgz`,
@@ -106,6 +143,8 @@ const statement = provenance({
   lock: sha256Of(await readFile(join(checkout, "bun.lock"))),
   bun,
   date,
+  images,
+  packages: debian,
 });
 await write("provenance.intoto.json", `${JSON.stringify(envelope(statement, key))}\n`);
 const names = [...written.keys()].toSorted();

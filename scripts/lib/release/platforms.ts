@@ -2,6 +2,12 @@
 export const PLATFORMS = ["linux-x64", "linux-arm64", "darwin-x64", "darwin-arm64"] as const;
 export type Platform = (typeof PLATFORMS)[number];
 
+/** Platforms of which a release has images too, by the names of OCI. */
+export const ARCHITECTURES: Partial<Record<Platform, "amd64" | "arm64">> = {
+  "linux-x64": "amd64",
+  "linux-arm64": "arm64",
+};
+
 export function isPlatform(text: string): text is Platform {
   return (PLATFORMS as readonly string[]).includes(text);
 }

@@ -13,15 +13,19 @@ export interface ReleaseFacts {
   bun: string;
   /** RFC 3339. */
   date: string;
+  /** SHA-256 of the indexes of the images, by their names. */
+  images: ReadonlyMap<string, string>;
+  /** Debian's packages in the images, by their package URLs. */
+  packages: ReadonlyMap<string, string>;
 }
 
 const PAYLOAD_TYPE = "application/vnd.in-toto+json";
 
 /** An in-toto statement with SLSA provenance (https://slsa.dev/spec/v1.0/provenance): which files, made of what, and how. */
-export function provenance({ version, files, commit, lock, bun, date }: ReleaseFacts): object {
+export function provenance({ version, files, commit, lock, bun, date, images, packages }: ReleaseFacts): object {
   return {
     _type: "https://in-toto.io/Statement/v1",
-    subject: [...files].map(([name, sha256]) => ({ name, digest: { sha256 } })),
+    subject: [...files, ...images].map(([name, sha256]) => ({ name, digest: { sha256 } })),
     predicateType: "https://slsa.dev/provenance/v1",
     predicate: {
       buildDefinition: {
@@ -32,6 +36,7 @@ export function provenance({ version, files, commit, lock, bun, date }: ReleaseF
           { name: "source", digest: { gitCommit: commit } },
           { name: "bun.lock", digest: { sha256: lock } },
           { name: "bun", uri: `pkg:npm/bun@${bun}` },
+          ...[...packages].map(([uri, sha256]) => ({ uri, digest: { sha256 } })),
         ],
       },
       runDetails: { builder: { id: "onloadctl:scripts/release" } },
