@@ -8,7 +8,7 @@
  */
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdirSync } from "node:fs";
+import { existsSync, mkdirSync, rmSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { join } from "node:path";
 import { askForLook } from "../../internal/acceleration/ask.ts";
@@ -17,6 +17,7 @@ import { cgroupOf, FakeProc, mountsOf } from "../../internal/acceleration/testin
 import { WORKER_RUNTIME } from "../../internal/api/plugin-pod.ts";
 import { builtExecutable } from "../../internal/testcluster/lib/built.ts";
 import { poll } from "../../internal/testcluster/lib/poll.ts";
+import { allocateTimes } from "./allocate-beside.ts";
 import { cpuSeconds, memoryMb } from "./process.ts";
 
 const PODS = Number(process.argv[2] ?? 100);
@@ -26,7 +27,7 @@ const LOOKS = 10;
 const INTERVAL = 30;
 const PAUSE_PER_CPU = 200;
 /** By the pause the cost is never more than half a percent of a core; so how long that is, in seconds, has the limit. */
-const LIMIT = { pauseSeconds: 90, anonymousMb: 12 };
+const LIMIT = { pauseSeconds: 90, anonymousMb: 12, allocateMs: 5 };
 
 /**
  * Forks the processes of all pods, each pod in a network namespace of its own, and prints their numbers. They end with
@@ -78,19 +79,29 @@ pids.forEach((pid, i) => {
 for (let pid = 1; pid <= 500; pid++) proc.write(`${4_000_000 + pid}/cgroup`, "0::/system.slice/some.service\n");
 mkdirSync(join(proc.root, "root"));
 const socket = join(proc.root, "look/look.sock");
-const worker = spawn(
-  executable,
-  [
-    "control-plane",
-    `--look-socket=${socket}`,
-    `--proc-dir=${proc.root}`,
-    `--host-root=${proc.root}/root`,
-    `--kernel-root=${proc.root}/root`,
-    "--log-level=error",
-  ],
-  // It finds no crictl, and ends for that after half a minute.
-  { env: { ...process.env, ...WORKER_RUNTIME }, stdio: ["ignore", "ignore", "ignore"] },
-);
+/** It finds no crictl, and ends for that after half a minute: each part has one of its own. */
+async function withWorker(measure: (worker: ChildProcess) => Promise<void>): Promise<void> {
+  const worker = spawn(
+    executable,
+    [
+      "control-plane",
+      `--look-socket=${socket}`,
+      `--proc-dir=${proc.root}`,
+      `--host-root=${proc.root}/root`,
+      `--kernel-root=${proc.root}/root`,
+      "--log-level=error",
+    ],
+    { env: { ...process.env, ...WORKER_RUNTIME }, stdio: ["ignore", "ignore", "ignore"] },
+  );
+  try {
+    await poll(() => existsSync(socket), { what: "The worker" });
+    await measure(worker);
+  } finally {
+    worker.kill("SIGKILL");
+    if (worker.exitCode === null && worker.signalCode === null) await once(worker, "exit");
+    rmSync(socket, { force: true });
+  }
+}
 let failed = false;
 const row = (what: string, value: number, unit: string, limit?: number): void => {
   const bad = limit !== undefined && value >= limit;
@@ -98,11 +109,11 @@ const row = (what: string, value: number, unit: string, limit?: number): void =>
   const end = limit === undefined ? "" : `   < ${limit} ${unit}`;
   console.log(`${bad ? "! " : "  "}${what.padEnd(60)} ${value.toFixed(2).padStart(8)} ${unit}${end}`);
 };
-try {
-  await poll(() => existsSync(socket), { what: "The worker" });
+const request = { pods: Array.from({ length: PODS }, (_, pod) => ({ uid: uidOf(pod), containers: ["app"] })) };
+const look = async (): Promise<LookAnswer> => await askForLook(socket, request, new AbortController().signal);
+
+async function measureLooks(worker: ChildProcess): Promise<void> {
   const before = memoryMb(worker.pid!).anonymous;
-  const request = { pods: Array.from({ length: PODS }, (_, pod) => ({ uid: uidOf(pod), containers: ["app"] })) };
-  const look = async (): Promise<LookAnswer> => await askForLook(socket, request, new AbortController().signal);
   const measure = async (looks: number): Promise<{ cpuMs: number; answer: LookAnswer }> => {
     const cpu = cpuSeconds(worker.pid!);
     let answer = await look();
@@ -123,8 +134,33 @@ try {
   row("time until the next look", pause, "s", LIMIT.pauseSeconds);
   row("processor of looking, of one core", later.cpuMs / (pause * 10), "%");
   row("anonymous memory that looking adds", memoryMb(worker.pid!).anonymous - before, "MB", LIMIT.anonymousMb);
+}
+
+/** A worker that is never without a look, and the plugin's own looks, one after the other. */
+async function measureAllocate(): Promise<void> {
+  const stop = new AbortController();
+  const looking = (async () => {
+    while (!stop.signal.aborted) await look();
+  })();
+  try {
+    const flags = [`--look-socket=${socket}`, "--look-interval=100ms"];
+    const uids = request.pods.map(({ uid }) => uid);
+    const { p50, p99, pods } = await allocateTimes(executable, uids, flags);
+    row(`Allocate, p50, beside one look after the other at ${pods} pods`, p50, "ms");
+    row("Allocate, p99, beside them", p99, "ms", LIMIT.allocateMs);
+  } finally {
+    stop.abort();
+    await looking;
+  }
+}
+
+try {
+  await withWorker(measureLooks);
+  const { p50, p99 } = await allocateTimes(executable);
+  row("Allocate, p50, nobody looks", p50, "ms");
+  row("Allocate, p99, nobody looks", p99, "ms", LIMIT.allocateMs);
+  await withWorker(measureAllocate);
 } finally {
-  worker.kill("SIGKILL");
   parent.kill("SIGKILL");
   if (parent.exitCode === null && parent.signalCode === null) await once(parent, "exit");
 }
