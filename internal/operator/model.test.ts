@@ -206,6 +206,35 @@ const FOUND: [what: string, history: History][] = [
       deleteAtEnd: false,
     },
   ]),
+  [
+    "a Module is not written under a node that is down: KMM 1.1 would unload what is its",
+    {
+      setup: { kmm: 1, sfc: true, kernels: [MODERN], resources: 1 },
+      begin: "installed",
+      commands: [
+        { do: "down", node: 0 },
+        { do: "image", resource: 0, revision: 2 },
+      ],
+      deleteAtEnd: false,
+    },
+  ],
+  [
+    "a Module stays as it is while a module fails again and again",
+    {
+      setup: { kmm: 1, sfc: true, kernels: [MODERN, MODERN, "5.14.0-427.18.1.el9_4.x86_64"], resources: 1 },
+      begin: "installed",
+      commands: [
+        { do: "version", resource: 0, to: "v2" },
+        { do: "lose", node: 0 },
+        { do: "reconcile", resource: 0, behind: [], holders: false, faults: [] },
+        { do: "kernels", resource: 0, regexp: "^4\\.", version: "v1" },
+        { do: "sfc", resource: 0, to: false, version: "v2" },
+        { do: "actAll", rounds: 2 },
+        { do: "bad", version: "v2", to: true },
+      ],
+      deleteAtEnd: false,
+    },
+  ],
   ...([1, 2] as const).map((kmm): [string, History] => [
     `labels that all nodes lose while an upgrade has one of them out are a mistake (KMM ${kmm})`,
     {

@@ -266,7 +266,8 @@ describe("holdBack", () => {
           apply,
         );
         if (kernels.length > 0)
-          for (const kernel of idleKernels) expect(image(applied, kernel)).toBe(image(want, kernel));
+          for (const kernel of idleKernels.filter((each) => image(want, each) !== undefined))
+            expect(image(applied, kernel)).toBe(image(want, kernel));
       }),
     );
   });

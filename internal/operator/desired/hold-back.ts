@@ -4,7 +4,7 @@ import type { DeepReadonly } from "../../api/core.ts";
 import type { KernelMapping, Module, ModuleLoaderContainer } from "../../api/kmm.ts";
 import { kernelName } from "../../api/kernel-tag.ts";
 import type { Kmm } from "../kmm/kmm.ts";
-import { chooseMapping, imageFor, mappingFor } from "../kmm/module-config.ts";
+import { chooseMapping, imageFor, mappingFor, mayMap } from "../kmm/module-config.ts";
 import { isOfVersion } from "../kmm/module-spec.ts";
 
 /** What is known of the Module as nodes have it. */
@@ -55,11 +55,13 @@ export function holdBack(desired: Module, inUse: ModuleInUse, kmm: KmmReloads): 
   const changed = kernels.filter((kernel) => !sameMapping(before, desired, kernel, kmm));
   const podFields = kmm.reloadsForPodFields ? podChanges(before, desired) : [];
   const apply = structuredClone(desired);
-  const isAwaited = [...(inUse.idleKernels ?? [])].some((kernel) => !isServedAlike(before, desired, kernel, kmm));
+  const isAwaited = [...(inUse.idleKernels ?? [])].some(
+    (kernel) => mappingFor(desired, kernel) && !isServedAlike(before, desired, kernel, kmm),
+  );
   const { kernelMappings } = isAwaited || changed.length === 0 ? apply.spec.moduleLoader.container : was;
   if (fields.length > 0) apply.spec.moduleLoader.container = structuredClone(was) as ModuleLoaderContainer;
   else keepInTreeForm(apply.spec.moduleLoader.container, was);
-  apply.spec.moduleLoader.container.kernelMappings = keptFor(isAwaited ? changed : [], before, kernelMappings);
+  apply.spec.moduleLoader.container.kernelMappings = keptFor(isAwaited ? changed : [], before, desired, kernelMappings);
   if (podFields.length > 0) {
     const { serviceAccountName } = before.spec.moduleLoader;
     const { imageRepoSecret } = before.spec;
@@ -82,17 +84,20 @@ function keepInTreeForm(container: ModuleLoaderContainer, was: DeepReadonly<Modu
 function keptFor(
   changed: readonly string[],
   before: DeepReadonly<Module>,
-  desired: DeepReadonly<KernelMapping[]>,
+  desired: DeepReadonly<Module>,
+  mappings: DeepReadonly<KernelMapping[]>,
 ): KernelMapping[] {
-  const kept: KernelMapping[] = [];
+  const first: KernelMapping[] = [];
+  const last: KernelMapping[] = [];
   for (const kernel of changed) {
     const { mapping } = chooseMapping(before, kernel);
     // KMM may have evaluated what we cannot: then nothing is to change.
     if (!mapping) return structuredClone(before.spec.moduleLoader.container.kernelMappings) as KernelMapping[];
     const { regexp: _, build: __, ...rest } = structuredClone(mapping) as KernelMapping;
-    kept.push({ ...rest, literal: kernelName(kernel) });
+    // Where no other is for the kernel, it stands where keepMappings puts it: the Module does not change when nodes fail.
+    (mayMap(desired, kernel) ? first : last).push({ ...rest, literal: kernelName(kernel) });
   }
-  return [...kept, ...(structuredClone(desired) as KernelMapping[])];
+  return [...first, ...(structuredClone(mappings) as KernelMapping[]), ...last];
 }
 
 function fieldChanges(was: DeepReadonly<ModuleLoaderContainer>, want: DeepReadonly<ModuleLoaderContainer>): string[] {

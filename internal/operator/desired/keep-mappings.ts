@@ -28,7 +28,11 @@ export function keepMappings(
     return [{ literal: kernelName(kernel), ...rest }];
   });
   if (kept.length === 0) return module;
-  return withMappings(module, [...module.spec.moduleLoader.container.kernelMappings, ...kept]);
+  const mappings = module.spec.moduleLoader.container.kernelMappings;
+  const end = mappings.findLastIndex(({ literal }) => literal === undefined) + 1;
+  // Whatever each of them is kept for, they stand in one order.
+  const literals = [...mappings.slice(end), ...kept].toSorted((a, b) => (a.literal! < b.literal! ? -1 : 1));
+  return withMappings(module, [...mappings.slice(0, end), ...literals]);
 }
 
 /**

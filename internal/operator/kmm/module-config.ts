@@ -15,7 +15,7 @@ export function chooseMapping(
 /** What kernels are compared with, in the order of the mappings. */
 export function expressionsOf(module: DeepReadonly<Module> | undefined): string[] {
   const { kernelMappings = [] } = module?.spec.moduleLoader.container ?? {};
-  return kernelMappings.map(({ regexp, literal }) => regexp ?? literal ?? "");
+  return kernelMappings.flatMap(({ regexp }) => regexp ?? []);
 }
 
 /** The kernel mapping of a Module that KMM takes for a kernel. */
