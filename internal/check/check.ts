@@ -12,6 +12,7 @@ import { MODULE_IMAGES_CONFIGS, ONLOADS, SECURITY_CONTEXT_CONSTRAINTS, type Reso
 import type { Onload } from "../api/onload.ts";
 import { isAllowed } from "../kube/access-review.ts";
 import type { Client } from "../kube/client.ts";
+import { withoutAdvice } from "../kube/rights-advice.ts";
 import {
   NAMESPACES,
   NODES,
@@ -27,6 +28,7 @@ import type { Kmm } from "../operator/kmm/kmm.ts";
 import { readOnload } from "../operator/observe/preflight.ts";
 import { readEvidence } from "../operator/view/evidence.ts";
 import { servingOf } from "../operator/view/serving.ts";
+import { unknownFieldsText } from "../operator/view/strict.ts";
 import {
   judgeCrds,
   judgeKmmOperator,
@@ -64,7 +66,8 @@ const OPERATOR_ACCOUNT = "onload-operator-controller-manager";
 const SCC_CRD = "securitycontextconstraints.security.openshift.io";
 /** So many Secrets of a resource are looked at. */
 const MAX_SECRETS = 20;
-const VIEWER = "ask an administrator to bind the ClusterRole onload-operator-onload-viewer-role to you";
+const VIEWER =
+  "an administrator can give you these rights: kubectl create clusterrolebinding onload-viewer --clusterrole=onload-operator-onload-viewer-role --user=YOU";
 
 /** In so many namespaces it is asked what the caller may do. */
 const MAX_NAMESPACES = 50;
@@ -158,7 +161,11 @@ export async function check(
   );
   if ("problem" in onloads) findings.push(finderOf("Onload resources")("unknown", onloads.problem));
   return {
-    findings: [...findings, ...resources.flatMap((each) => each.findings)],
+    // Your rights to look have a line of their own, which says how to get them.
+    findings: [...findings, ...resources.flatMap((each) => each.findings)].map((finding) => ({
+      ...finding,
+      message: withoutAdvice(finding.message),
+    })),
     images: [...new Set(resources.flatMap((each) => each.images))],
   };
 }
@@ -190,7 +197,9 @@ async function checkResource(context: Context, raw: RawOnload): Promise<Checked>
   ]);
   const known = { account, secrets, namespace: itsNamespace, images };
   const facts: ResourceFacts = { onload, nodes, kmm, ...known, ...(constraints ? { constraints } : {}) };
-  const wrong = problem ? [spec("failed", problem.message)] : [];
+  // Of a resource of the cluster, the API server has dropped them.
+  const fields = unknownFieldsText(raw.spec);
+  const wrong = [problem?.message, fields].flatMap((text) => (text === undefined ? [] : [spec("failed", text)]));
   return { findings: [...wrong, ...judgeResource(facts)], images: imagesOf(facts) };
 }
 

@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parseAllDocuments } from "yaml";
 import { checkout } from "../testcluster/lib/paths.ts";
-import { rightsAdvice } from "./rights-advice.ts";
+import { rightsAdvice, withoutAdvice } from "./rights-advice.ts";
 
 interface ClusterRole {
   metadata: { name: string };
@@ -72,4 +72,10 @@ test.each<[string, string, string | undefined]>([
 
 test("a name is no part of a command that a shell would take apart", () => {
   expect(rightsAdvice(refusal("list", "nodes", "", "$(reboot)"))).toEndWith("--user=YOU");
+});
+
+test("advice can be left out where another line has it", () => {
+  const message = `Cannot list nodes: no; ${rightsAdvice(refusal("list", "nodes", ""))}`;
+  expect(withoutAdvice(message)).toBe("Cannot list nodes: no");
+  expect(withoutAdvice("Cannot list nodes: no")).toBe("Cannot list nodes: no");
 });

@@ -29,6 +29,9 @@ const VIEWED: Readonly<Record<string, readonly string[]>> = {
   "admissionregistration.k8s.io": ["validatingadmissionpolicybindings"],
 };
 
+/** How advice begins. */
+const ADVICE = "an administrator can give you that right: ";
+
 const READS: ReadonlySet<string> = new Set(["get", "list", "watch"]);
 
 /**
@@ -45,8 +48,13 @@ export function rightsAdvice(message: string): string | undefined {
   const kind = role.namespaced
     ? `rolebinding onload-${role.name} -n ${namespace}`
     : `clusterrolebinding onload-${role.name}`;
-  const command = `kubectl create ${kind} --clusterrole=onload-operator-onload-${role.name}-role ${subjectFlag(user)}`;
-  return `an administrator can give you that right: ${command}`;
+  return `${ADVICE}kubectl create ${kind} --clusterrole=onload-operator-onload-${role.name}-role ${subjectFlag(user)}`;
+}
+
+/** A refusal without the advice, for where another line has it. */
+export function withoutAdvice(message: string): string {
+  const at = message.indexOf(`; ${ADVICE}`);
+  return at < 0 ? message : message.slice(0, at);
 }
 
 function roleFor(verb: string, resource: string, group: string): Role | undefined {

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { fieldsText } from "./strict.ts";
+import { fieldsText, unknownFieldsText } from "./strict.ts";
 
 /** As the server refuses a patch: with all that the resource would be. */
 const patch = (what: string): string =>
@@ -35,4 +35,14 @@ test("so is a field that is refused when it was applied server-side", () => {
   const detail =
     "failed to create typed patch object (ns/o; onload.amd.com/v1alpha1, Kind=Onload): .spec.upgrade.maxUnavailabel: field not declared in schema";
   expect(fieldsText(detail)).toBe('unknown field "spec.upgrade.maxUnavailabel": did you mean maxUnavailable?');
+});
+
+test("fields that the CRD does not have are found without the server", () => {
+  const onload = { version: "1", kernelMappings: [{ regexp: "a" }, { regex: "b", sfc: {} }] };
+  const spec = { selector: { any: "label" }, onload, upgrade: { maxUnavailabel: 1, drain: { force: true } } };
+  expect(unknownFieldsText(spec)).toBe(
+    'unknown field "spec.onload.kernelMappings[1].regex": did you mean regexp?; unknown field "spec.upgrade.maxUnavailabel": did you mean maxUnavailable?',
+  );
+  expect(unknownFieldsText({ selector: { any: "label" }, onload: { kernelMappings: "no list" } })).toBeUndefined();
+  expect(unknownFieldsText("none")).toBeUndefined();
 });

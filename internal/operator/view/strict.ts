@@ -32,6 +32,25 @@ function partText(part: string): string {
   return `${what} field "${name}"${near === undefined ? "" : `: did you mean ${near}?`}`;
 }
 
+/** Fields of a spec that the CRD does not have, which the API server would refuse or drop; undefined if there are none. */
+export function unknownFieldsText(spec: unknown): string | undefined {
+  const found = unknownFields(spec, SPEC_FORM, "spec");
+  return found.length === 0 ? undefined : found.map((field) => partText(`unknown field "${field}"`)).join("; ");
+}
+
+function unknownFields(value: unknown, schema: JsonSchema, path: string): string[] {
+  if (Array.isArray(value)) {
+    const { items } = schema;
+    return items === undefined ? [] : value.flatMap((item, i) => unknownFields(item, items, `${path}[${i}]`));
+  }
+  const { properties } = schema;
+  if (typeof value !== "object" || value === null || properties === undefined) return [];
+  return Object.entries(value).flatMap(([name, each]) => {
+    const below = Object.hasOwn(properties, name) ? properties[name] : undefined;
+    return below === undefined ? [`${path}.${name}`] : unknownFields(each, below, `${path}.${name}`);
+  });
+}
+
 /** The field beside it whose name is near. */
 function nearField(path: string): string | undefined {
   const names = path.replaceAll(/\[\d+\]/g, "").split(".");
