@@ -161,7 +161,9 @@ test("a person without rights over the cluster is told which are missing, and wh
   const { code, links } = await doctorPod(trader.kubeconfigPath);
   expect(links["requested"]).toStartWith("ok: app: 1");
   expect(links["admitted"]).toStartWith("ok: ");
-  expect(links["node"]).toMatch(/^unknown: Not allowed: .* -> Bind the ClusterRole onload-operator-onload-viewer-role/);
+  expect(links["node"]).toMatch(
+    /^unknown: Not allowed: .* -> Ask an administrator to bind the ClusterRole onload-operator-onload-viewer-role/,
+  );
   expect(links["devices"]).toMatch(/^unknown: Not allowed: nodes .* is forbidden/);
   expect(links["plugin"]).toMatch(/^unknown: Not allowed: pods is forbidden/);
   expect(links["library"]).toStartWith("unknown: ");
@@ -175,7 +177,7 @@ test("a viewer lacks the right to ask the plugin until the doctor's role is boun
   const before = await doctorPod(viewer.kubeconfigPath);
   expect(before.links["plugin"]).toMatch(
     new RegExp(
-      `^unknown: Not allowed: get pods/proxy in namespace ${runtime}, .* -> Bind the ClusterRole .*doctor-role`,
+      `^unknown: Not allowed: get pods/proxy in namespace ${runtime}, .* -> Ask an administrator: kubectl create rolebinding .*doctor-role`,
     ),
   );
   expect(before.links["settings"]).toContain('ConfigMap "latency"');
@@ -227,7 +229,8 @@ test("a pod that no node takes is told with the scheduler's words", async () => 
       reason: "FailedScheduling",
       message: "0/1 nodes are available: 1 Insufficient amd.com/onload.\u001b[2J",
       involvedObject: { kind: "Pod", namespace: trading, name: "waiting", uid },
-      lastTimestamp: new Date().toISOString(),
+      // The scheduler itself says something too, and the latest word counts.
+      lastTimestamp: new Date(Date.now() + 3_600_000).toISOString(),
     },
   });
   const { code, stdout } = await onloadctl(["doctor", "pod", "waiting", "-n", trading], trader.kubeconfigPath);
