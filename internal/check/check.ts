@@ -112,7 +112,7 @@ export async function check(
       {},
       TO_DEPLOY,
       "warning",
-      "whoever writes Onload resources needs the ClusterRole onload-operator-onload-deployer-role",
+      "whoever writes Onload resources needs them; an administrator can give them: kubectl create clusterrolebinding onload-deployer --clusterrole=onload-operator-onload-deployer-role --user=YOU",
     ),
     ...(examined.length > 0
       ? [
@@ -122,7 +122,7 @@ export async function check(
             {},
             toExamine(examined),
             "warning",
-            `bind the ClusterRole ${DOCTOR_ROLE} to yourself by a RoleBinding there`,
+            `an administrator can give you these rights: kubectl create rolebinding onload-doctor -n ${examined.length === 1 ? examined[0] : "NAMESPACE"} --clusterrole=${DOCTOR_ROLE} --user=YOU`,
           ),
         ]
       : []),

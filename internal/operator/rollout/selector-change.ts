@@ -50,9 +50,8 @@ export function selectorChange(
     `${what} (${firstFew(serving, 3, ({ facts }) => facts.name)}), and spec.upgrade.maxUnavailable allows ` +
     `${maxUnavailable} at once; ${remedy}, or confirm it: ${confirmCommand(onload, next ?? holding)}`;
   const lost = nodes.filter(({ gate }) => gate === "NotConfirmed");
-  const toServe = " or are to serve them again";
-  const interrupted = lost.every(({ facts }) => isWhole(facts)) ? "" : toServe;
-  const lostText = `${counted(lost.length, "node that serves pods", "nodes that serve pods")}${interrupted} have lost the labels of spec.selector`;
+  const interrupted = lost.some(({ facts }) => !isWhole(facts));
+  const lostText = `${servingText(lost.length, interrupted)} ${lost.length === 1 ? "has" : "have"} lost the labels of spec.selector`;
   const heldBack = lost.length > 0 ? why(lostText, lost, "label them again") : undefined;
   if (!next) return { ...stays, heldBack };
   const holds: SelectorChange = { selector: next, selectorHeldBack: undefined, heldBack: undefined };
@@ -61,12 +60,17 @@ export function selectorChange(
   const serving = letGo.filter(({ facts: { holders } }) => holders && holders.length > 0);
   const affected = countedNodes(nodes, letGo, serving, isHeldBack);
   if (affected.length > maxUnavailable) {
-    const others = affected.length > serving.length ? toServe : "";
-    const what = `spec.selector lets go of ${counted(affected.length, "node that serves pods", "nodes that serve pods")}${others}`;
+    const what = `spec.selector lets go of ${servingText(affected.length, affected.length > serving.length)}`;
     return { selector: holding, selectorHeldBack: next, heldBack: why(what, affected, "correct it") };
   }
   const isLookedAt = letGo.every(({ facts: { holders } }) => holders !== undefined);
   return isLookedAt ? { ...holds, heldBack } : { ...stays, heldBack };
+}
+
+/** @param others whether some are only to serve again */
+function servingText(count: number, others: boolean): string {
+  const again = (verb: string): string => (others ? ` or ${verb} to serve them again` : "");
+  return counted(count, `node that serves pods${again("is")}`, `nodes that serve pods${again("are")}`);
 }
 
 /**
