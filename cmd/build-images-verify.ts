@@ -28,7 +28,7 @@ export default defineSubcommand({
   args,
   examples: [
     {
-      run: "onloadctl build-images verify registry.example/onload-user:9.1.0 registry.example/onload-module:9.1.0-6.1.0-42-amd64",
+      run: "onloadctl build-images verify registry.example.com/onload-user:9.1.0 registry.example.com/onload-module:9.1.0-6.1.0-42-amd64",
       does: "Check a pair of images before they go to a cluster",
     },
   ],

@@ -128,19 +128,19 @@ export default defineSubcommand({
   args,
   examples: [
     {
-      run: "onloadctl build-images --onload ~/onload --registry registry.example/trading --openshift-version 4.14.12 --push",
+      run: "onloadctl build-images --onload ~/onload --registry registry.example.com/trading \\\n  --openshift-version 4.14.12 --push",
       does: "Everything, for the kernel of an OpenShift release",
     },
     {
-      run: "onloadctl build-images module --source-image registry.example/onload-source:9.1.0 --dtk-image IMAGE",
+      run: "onloadctl build-images module --source-image registry.example.com/onload-source:9.1.0 --dtk-image IMAGE",
       does: "Modules from an existing source image",
     },
     {
-      run: "onloadctl build-images module --onload onload-9.1.0.tgz --builder-image debian:12 --module-base debian:12 --kernel 6.1.0-42-amd64",
+      run: "onloadctl build-images module --onload onload-9.1.0.tgz --builder-image debian:12 --module-base debian:12 \\\n  --kernel 6.1.0-42-amd64",
       does: "Modules for a Debian kernel",
     },
     {
-      run: "onloadctl build-images module --configmap -n onload | kubectl apply -f -",
+      run: "onloadctl build-images module --configmap -n onload-runtime | kubectl apply -f -",
       does: "Let the cluster build the modules with the same Dockerfile",
     },
   ],

@@ -202,3 +202,10 @@ test("no text of the program or of README installs without naming an image", asy
   }
   expect(found).toEqual([]);
 });
+
+test("every example names the same registry", async () => {
+  const files = [...new Bun.Glob("{cmd,internal/manifests}/**/*.{ts,yaml}").scanSync(checkout), "README.md"];
+  const texts = await Promise.all(files.map((file) => Bun.file(join(checkout, file)).text()));
+  const found = files.filter((file, i) => !file.endsWith(".test.ts") && /registry\.example(?!\.com)/.test(texts[i]!));
+  expect(found).toEqual([]);
+});
