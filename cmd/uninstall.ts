@@ -4,6 +4,7 @@ import { UsageError } from "../internal/cli/errors.ts";
 import { printText, standardError } from "../internal/cli/output.ts";
 import { durationFlag, namespaceFlag } from "../internal/cli/values.ts";
 import { uninstall } from "../internal/uninstall/uninstall.ts";
+import { isRightMissing } from "../internal/kube/rights-advice.ts";
 import { connectAsPerson } from "./shared/connect.ts";
 
 export default defineSubcommand({
@@ -42,7 +43,7 @@ export default defineSubcommand({
     if (!args.yes && !args["dry-run"] && !process.stdin.isTTY) {
       throw new UsageError("Cannot ask, because standard input is no terminal: give --yes, or --dry-run to only look");
     }
-    const client = await connectAsPerson(args);
+    const client = await connectAsPerson(args, administratorAdvice);
     const say = (line: string): void => standardError.write(`${line}\n`);
     try {
       const outcome = await uninstall(
@@ -77,4 +78,9 @@ async function ask(signal: AbortSignal): Promise<boolean> {
   } finally {
     lines.close();
   }
+}
+
+/** It deletes what only an administrator of the cluster may delete: the viewer's role alone would be no help. */
+function administratorAdvice(message: string): string | undefined {
+  return isRightMissing(message) ? "uninstall needs the rights of an administrator of the cluster" : undefined;
 }

@@ -3,16 +3,14 @@ import { connect } from "../../internal/kube/connect.ts";
 import { rightsAdvice } from "../../internal/kube/rights-advice.ts";
 
 /**
- * A client for a person at a desk, whom a refusal tells which role is missing.
+ * A client for a person at a desk, whom a refusal tells what to do about it.
  *
+ * @param advise says which role is missing, unless a command needs more than that
  * @throws Error on one line when no usable configuration is found; the server is not asked anything yet
  */
-export function connectAsPerson({
-  kubeconfig,
-  context,
-}: {
-  kubeconfig?: string | undefined;
-  context?: string | undefined;
-}): Promise<Client> {
-  return connect({ kubeconfig, context, advise: rightsAdvice });
+export function connectAsPerson(
+  { kubeconfig, context }: { kubeconfig?: string | undefined; context?: string | undefined },
+  advise: (message: string) => string | undefined = rightsAdvice,
+): Promise<Client> {
+  return connect({ kubeconfig, context, advise });
 }

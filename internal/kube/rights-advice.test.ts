@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parseAllDocuments } from "yaml";
 import { checkout } from "../testcluster/lib/paths.ts";
-import { rightsAdvice, withoutAdvice } from "./rights-advice.ts";
+import { isRightMissing, rightsAdvice, withoutAdvice } from "./rights-advice.ts";
 
 interface ClusterRole {
   metadata: { name: string };
@@ -68,6 +68,7 @@ test.each<[string, string, string | undefined]>([
 ])("a right %s", (_what, message, command) => {
   const expected = command === undefined ? undefined : `an administrator can give you that right: ${command}`;
   expect(rightsAdvice(message)).toBe(expected);
+  expect(isRightMissing(message)).toBe(!message.includes("may not create"));
 });
 
 test("a name is no part of a command that a shell would take apart", () => {

@@ -34,6 +34,11 @@ const ADVICE = "an administrator can give you that right: ";
 
 const READS: ReadonlySet<string> = new Set(["get", "list", "watch"]);
 
+/** Whether a refusal is one for want of a right, not of an admission policy. */
+export function isRightMissing(message: string): boolean {
+  return REFUSED.test(message);
+}
+
 /**
  * What an administrator can do for somebody who lacks a right: a command.
  *
