@@ -1,8 +1,7 @@
 /**
- * Runs everything that tests the project, in order: the checks (format, lint, types), the build, unit tests, tests on a
- * real control plane (*.cluster.test.ts), with the machine's own container engines and kernel beside them
- * (*.host.test.ts, as root on Linux), and then on real nodes (*.node.test.ts, as root on Linux). Of these three, two run
- * at a time.
+ * Runs everything that tests the project: the checks (format, lint, types) and the build, and then, two at a time, unit
+ * tests followed by tests on a real control plane (*.cluster.test.ts), tests with the machine's own container engines and
+ * kernel (*.host.test.ts, as root on Linux), and tests on real nodes (*.node.test.ts, as root on Linux).
  * The last line says how many passed and failed; the exit code is 0 only if none failed and none was left out.
  */
 import { Glob } from "bun";
@@ -59,21 +58,16 @@ try {
     process.exit(2);
   }
   if (wanted.includes("check")) await runCheck();
-  if (wanted.includes("unit") && files.unit.length > 0) {
-    await build();
-    await runFiles("unit", files.unit);
-  }
-  // The tests on a control plane mostly wait, and those of the host mostly build: they run side by side. Whichever ends
-  // first goes on with the nodes' tests.
+  if (wanted.some((kind) => files[kind].length > 0)) await build();
   const node = wanted.includes("node") ? nodeTests(files.node) : [];
-  const lane = async (first: Promise<void> | undefined): Promise<void> => {
-    await first;
+  const start = { unit: (paths: string[]) => runFiles("unit", paths), cluster: runCluster, host: runHost };
+  const lane = async (...first: (keyof typeof start)[]): Promise<void> => {
+    for (const kind of first) if (wanted.includes(kind) && files[kind].length > 0) await start[kind](files[kind]);
     for (let next = node.shift(); next !== undefined; next = node.shift()) await next();
   };
-  await allEnded([
-    lane(wanted.includes("cluster") && files.cluster.length > 0 ? runCluster(files.cluster) : undefined),
-    lane(wanted.includes("host") && files.host.length > 0 ? runHost(files.host) : undefined),
-  ]);
+  // Tests in one process use one processor, and those on a control plane mostly wait; those of the host mostly build.
+  // Whichever ends first goes on with the nodes' tests.
+  await allEnded([lane("unit", "cluster"), lane("host")]);
 } catch (error) {
   total.failed += 1;
   console.error(stop.signal.aborted ? "Interrupted" : (error as Error).message);
@@ -107,7 +101,6 @@ async function build(): Promise<void> {
 }
 
 async function runCluster(files: readonly string[]): Promise<void> {
-  await build();
   progress("Getting the programs of the test cluster");
   for (const name of ["kubectl", "kwok", "kmm-manager"] as const) await tool(name);
   progress("Starting the control plane that the tests share");
@@ -126,7 +119,6 @@ async function runHost(files: readonly string[]): Promise<void> {
     total.leftOut.push(`${files.length} test files as root on the host: ${reason}`);
     return;
   }
-  await build();
   await runFiles("host", files, { isBesideOthers: true });
 }
 
@@ -147,7 +139,6 @@ function nodeTests(files: readonly string[]): (() => Promise<void>)[] {
 }
 
 async function prepareNodes(): Promise<void> {
-  await build();
   progress("Getting the programs of the node");
   for (const name of ["kubelet", "kube-proxy", "crictl", "multus", "pause", "kmm-manager"] as const) await tool(name);
 }
