@@ -8,7 +8,7 @@ const { name: _, ...scope } = resourceArgs;
 export default defineSubcommand({
   summary: "Say whether pods are accelerated, and if not, why not",
   description:
-    "Without more words: every pod that holds amd.com/onload, each with the worst link of its chain. A chain goes from the request to the sockets: requested, scheduled, admitted; the node's Onload, versions of kernel module and library, devices, device plugin, control plane server; library, interface, stacks and sockets of the pod's processes; EF_ settings.\n\nA link is ok, a warning, failed or unknown. The exit code is 1 if one has failed. All of it is done with your rights; a link that needs one that you lack is unknown, and names it. The device plugins are asked by way of the API server, which takes the ClusterRole onload-operator-onload-doctor-role in the namespace of the Onload resource.",
+    "Without more words: every pod that holds amd.com/onload, each with the worst link of its chain. A chain goes from the request to the sockets: requested, scheduled, admitted; the node's Onload, versions of kernel module and library, devices, device plugin, control plane server; library, interface, stacks, sockets and filters of the pod's processes, and the counters of its stacks if spec.devicePlugin.stackMetrics is on; EF_ settings.\n\nA link is ok, a warning, failed or unknown. The exit code is 1 if one has failed. All of it is done with your rights; a link that needs one that you lack is unknown, and names it. The device plugins are asked by way of the API server, which takes the ClusterRole onload-operator-onload-doctor-role in the namespace of the Onload resource.",
   args: { ...scope, ...doctorArgs },
   examples: [
     { run: "onloadctl doctor", does: "All pods that hold Onload" },
