@@ -1,8 +1,7 @@
 import { commonArgs, defineSubcommand } from "../internal/cli/command.ts";
-import { imageFlag } from "../internal/cli/values.ts";
 import { VERSION } from "../internal/cli/version.ts";
 import { bundle } from "../internal/manifests/bundle.ts";
-import { versionFlag, writeFiles } from "./shared/manifests.ts";
+import { imageFlag, versionFlag, writeFiles } from "./shared/manifests.ts";
 
 export default defineSubcommand({
   summary: "Write an OLM bundle, for a catalogue of the Operator Lifecycle Manager",

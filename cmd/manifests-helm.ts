@@ -1,8 +1,7 @@
 import { commonArgs, defineSubcommand } from "../internal/cli/command.ts";
-import { imageFlag } from "../internal/cli/values.ts";
 import { VERSION } from "../internal/cli/version.ts";
 import { chart } from "../internal/manifests/helm/chart.ts";
-import { versionFlag, writeFiles } from "./shared/manifests.ts";
+import { imageFlag, versionFlag, writeFiles } from "./shared/manifests.ts";
 
 export default defineSubcommand({
   summary: "Write a Helm chart that installs the operator",

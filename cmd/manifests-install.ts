@@ -1,9 +1,9 @@
 import { commonArgs, defineSubcommand } from "../internal/cli/command.ts";
-import { imageFlag, namespaceFlag } from "../internal/cli/values.ts";
+import { namespaceFlag } from "../internal/cli/values.ts";
 import { printData } from "../internal/cli/output.ts";
 import { render } from "../internal/manifests/render.ts";
 import { kubernetesVersionArgs, takesPolicies } from "./shared/kubernetes-version.ts";
-import { manifestArgs } from "./shared/manifests.ts";
+import { imageFlag, manifestArgs } from "./shared/manifests.ts";
 
 export default defineSubcommand({
   summary: "Print the CRD, namespace, RBAC, admission policies and Deployment of the operator",

@@ -156,6 +156,15 @@ describe("bad input is one line and exit code 2", () => {
       ["install", "--image=localhost:5000/onloadctl"],
       'Flag --image cannot be "localhost:5000/onloadctl": give an image with its tag or digest\n',
     ],
+    "an image that no runtime takes": [
+      ["install", "--image=registry/Onloadctl:1"],
+      'Flag --image cannot be "registry/Onloadctl:1": it is no reference of an image',
+    ],
+    "an image with what means something to YAML": [
+      ["install", '--image=registry/x"y:1'],
+      'Flag --image cannot be "registry/x"y:1": it is no',
+    ],
+    "an image with a digest that is none": [["install", "--image=r/x@sha256:12"], "Flag --image cannot be"],
     "a namespace that is none": [
       ["install", IMAGE, "--namespace=No_Such"],
       'Flag --namespace cannot be "No_Such": use at most',
@@ -171,6 +180,10 @@ describe("bad input is one line and exit code 2", () => {
     "a chart's version that is none": [
       ["helm", "--output=c", "--chart-version=1"],
       'Flag --chart-version cannot be "1": give a version such as 0.1.0\n',
+    ],
+    "a chart's version with a leading zero": [
+      ["helm", "--output=c", "--chart-version=1.2.3-01"],
+      'Flag --chart-version cannot be "1.2.3-01"',
     ],
     "a chart's image without a tag": [["helm", "--output=c", "--image=r/x"], 'Flag --image cannot be "r/x": give an'],
     // The tree's own name of the image would be pulled from nowhere.

@@ -12,6 +12,7 @@ import { z } from "zod";
 import { OperatorCluster, PATIENCE_MS } from "../internal/operator/testing/operator-cluster.ts";
 import { output, run } from "../internal/testcluster/lib/command.ts";
 import { requirePackages } from "../internal/testcluster/lib/debian.ts";
+import { unmountBelow } from "../internal/testcluster/lib/mounts.ts";
 import { checkout } from "../internal/testcluster/lib/paths.ts";
 import { poll } from "../internal/testcluster/lib/poll.ts";
 import { freePorts } from "../internal/testcluster/lib/ports.ts";
@@ -59,8 +60,7 @@ beforeAll(async () => {
 afterAll(async () => {
   registry.serving.kill();
   await registry.serving.exited;
-  // podman keeps its storage mounted.
-  await run(["umount", join(folder, "containers/overlay")], { allowFailure: true });
+  await unmountBelow(folder);
   await rm(folder, { recursive: true, force: true });
 });
 
@@ -276,7 +276,6 @@ describe("downloaded, verified and pushed by the commands of README", () => {
     const command = ["qemu-aarch64", "-L", root, join(root, "usr/bin/onloadctl")];
     expect(await output([...command, "--version"])).toBe(`onloadctl ${VERSION}`);
     expect(parse(await output([...command, "manifests", "sample"])).kind).toBe("Onload");
-    await podman("image", "unmount", "--all");
   });
 });
 
@@ -372,6 +371,10 @@ test.each<[string, string[], string]>([
   ["no key", ["1.2.3"], "Cannot sign without a key"],
   ["a key of another kind", ["1.2.3", "--key=RSA"], "Cannot sign with a key of type rsa"],
   ["http", ["1.2.3", "--key=KEY", "--url=http://x"], "krew downloads over https:// only"],
+  ["a number with a leading zero", ["1.2.3-01"], 'Cannot release version "1.2.3-01"'],
+  ["a key without end", ["1.2.3", "--key=/dev/zero"], "Cannot read a key from /dev/zero: it has more than 16384 bytes"],
+  ["no key in the file", ["1.2.3", "--key=FILES/install.yaml"], "Cannot read a key from"],
+  ["an image that no runtime takes", ["1.2.3", "--key=KEY", "--image=example.com/X"], "give a repository such as"],
   ["an image by its tag", ["1.2.3", "--key=KEY", "--image=example.com/x:1"], "give a repository such as"],
   ["no image", ["1.2.3", "--key=KEY", "--image=example.com/x", "--platform=darwin-x64"], "none is made without"],
   ["platform", ["1.2.3", "--key=KEY", "--platform=windows"], 'Cannot build for "windows"'],
@@ -379,7 +382,7 @@ test.each<[string, string[], string]>([
 ])("refused: %s", async (_, args, message) => {
   await run(["openssl", "genrsa", "-out", join(folder, "rsa.pem"), "2048"]);
   const real: Record<string, string> = { KEY: join(folder, "key.pem"), RSA: join(folder, "rsa.pem"), FILES: files };
-  const words = args.map((word) => word.replace(/=(KEY|RSA|FILES)$/, (_all, name: string) => `=${real[name]!}`));
+  const words = args.map((word) => word.replace(/=(KEY|RSA|FILES)\b/, (_all, name: string) => `=${real[name]!}`));
   const { code, stderr } = await run([join(checkout, "scripts/release"), ...words], { allowFailure: true });
   expect(code).toBe(1);
   expect(stderr).toContain(message);

@@ -6,12 +6,14 @@ import { chmod, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
+import { IMAGE } from "../internal/api/references.ts";
+import { isSemanticVersion } from "../internal/cli/version.ts";
 import { output, run } from "../internal/testcluster/lib/command.ts";
 import { checkout } from "../internal/testcluster/lib/paths.ts";
 import { progress } from "../internal/testcluster/lib/progress.ts";
 import { interruption } from "./lib/interruption.ts";
 import { isPlatform, PLATFORMS } from "./lib/release/platforms.ts";
-import { signingKey } from "./lib/release/minisign.ts";
+import { readSigningKey } from "./lib/release/minisign.ts";
 import { releaseNotes } from "./lib/release/notes.ts";
 
 const usage = `Make the files of a release
@@ -55,7 +57,7 @@ async function release(args: string[]): Promise<void> {
   }
   const [version] = positionals;
   if (version === undefined || positionals.length > 1) throw new Error(usage);
-  if (!/^(?:0|[1-9]\d*)(?:\.(?:0|[1-9]\d*)){2}(?:-[0-9A-Za-z]+(?:[.-][0-9A-Za-z]+)*)?$/.test(version)) {
+  if (!isSemanticVersion(version)) {
     throw new Error(`Cannot release version "${version}": use a semantic version such as 1.2.3 or 1.3.0-rc.1`);
   }
   const wrong = values.platform.find((platform) => !isPlatform(platform));
@@ -63,26 +65,20 @@ async function release(args: string[]): Promise<void> {
   if (values.url !== undefined && !/^https:\/\/\S+$/.test(values.url)) {
     throw new Error(`Cannot use --url ${values.url}: krew downloads over https:// only`);
   }
-  if (
-    values.image !== undefined &&
-    !/^[^\s:@/]+(?::\d+)?(?:\/[^\s:@/]+)+(?:(?::[^\s:@/]+)?@sha256:[0-9a-f]{64})?$/.test(values.image)
-  ) {
+  const { image: named } = values;
+  // A repository, or another image by its digest.
+  const isByDigest = named?.includes("@") === true;
+  if (named !== undefined && !(IMAGE.test(named) && named.includes("/") && (isByDigest || !/:[^/]*$/.test(named)))) {
     throw new Error(
-      `Cannot use --image ${values.image}: give a repository such as registry.example.com/trading/onloadctl, or an image by digest`,
+      `Cannot use --image ${named}: give a repository such as registry.example.com/trading/onloadctl, or an image by digest`,
     );
   }
-  if (
-    values.image !== undefined &&
-    !values.image.includes("@") &&
-    !values.platform.some((each) => each.startsWith("linux-"))
-  ) {
-    throw new Error(
-      `Cannot name the image in ${values.image} by its digest: none is made without a --platform of linux`,
-    );
+  if (named !== undefined && !isByDigest && !values.platform.some((each) => each.startsWith("linux-"))) {
+    throw new Error(`Cannot name the image in ${named} by its digest: none is made without a --platform of linux`);
   }
   if (values.key === undefined) throw new Error("Cannot sign without a key: give --key=FILE");
   const keyFile = resolve(values.key);
-  signingKey(await readFile(keyFile, "utf8"));
+  await readSigningKey(keyFile);
   const folder = resolve(values.output ?? join(checkout, "dist", `release-${version}`));
   await mkdir(folder, { recursive: true });
   if ((await readdir(folder)).length > 0) throw new Error(`Cannot write to ${folder}: it is not empty`);

@@ -1,8 +1,10 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
+import { IMAGE } from "../../internal/api/references.ts";
 import type { Args } from "../../internal/cli/command.ts";
 import { UsageError } from "../../internal/cli/errors.ts";
 import type { Logger } from "../../internal/cli/log.ts";
+import { isSemanticVersion } from "../../internal/cli/version.ts";
 import { writing } from "../../internal/cli/writing.ts";
 
 /** Flags of the subcommands that print namespaced manifests. */
@@ -16,8 +18,21 @@ export const manifestArgs = {
  * @throws UsageError naming the flag and the form
  */
 export function versionFlag(name: string, version: string): string {
-  if (/^\d+\.\d+\.\d+(-[0-9A-Za-z.-]+)?$/.test(version)) return version;
+  if (isSemanticVersion(version)) return version;
   throw new UsageError(`Flag --${name} cannot be "${version}": give a version such as 0.1.0`);
+}
+
+/**
+ * A flag's value as the reference of a container image, with its tag or digest.
+ *
+ * @throws UsageError naming the flag
+ */
+export function imageFlag(name: string, value: string): string {
+  const hasTag = /[:@][^/]+$/.test(value);
+  if (hasTag && IMAGE.test(value)) return value;
+  throw new UsageError(
+    `Flag --${name} cannot be "${value}": ${hasTag ? "it is no reference of an image, such as registry.example.com/onloadctl:0.1.0" : "give an image with its tag or digest"}`,
+  );
 }
 
 /** Writes files by their path below a folder, and tells of each. */

@@ -38,16 +38,6 @@ export function absolutePathFlag(name: string, value: string): string {
   throw new UsageError(`Flag --${name} cannot be "${value}": give an absolute path such as /opt/onload`);
 }
 
-/**
- * A flag's value as the reference of a container image, with its tag or digest.
- *
- * @throws UsageError naming the flag
- */
-export function imageFlag(name: string, value: string): string {
-  if (/^[^\s:@/][^\s@]*([:@][^\s/]+)$/.test(value)) return value;
-  throw new UsageError(`Flag --${name} cannot be "${value}": give an image with its tag or digest`);
-}
-
 /** Whether the API server allows `name` as the name of a namespace. */
 export function isNamespaceName(name: string): boolean {
   return /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(name);

@@ -7,6 +7,7 @@ import { debianBase, debianBuilder, debianKernel, importDebianBase } from "../te
 import { builtExecutable } from "../testcluster/lib/built.ts";
 import { run, type CommandResult } from "../testcluster/lib/command.ts";
 import { requirePackages } from "../testcluster/lib/debian.ts";
+import { unmountBelow } from "../testcluster/lib/mounts.ts";
 import { poll } from "../testcluster/lib/poll.ts";
 import { freePorts } from "../testcluster/lib/ports.ts";
 
@@ -44,9 +45,7 @@ afterAll(async () => {
     server.kill();
     await server.exited;
   }
-  // An engine mounts its store over itself while it works.
-  const mounts = (await readFile("/proc/mounts", "utf8")).split("\n").map((line) => line.split(" ")[1] ?? "");
-  for (const path of mounts.filter((mount) => mount.startsWith(`${folder}/`)).toReversed()) await run(["umount", path]);
+  await unmountBelow(folder);
   await rm(folder, { recursive: true, force: true });
 }, 60_000);
 

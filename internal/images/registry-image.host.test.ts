@@ -8,6 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { run } from "../testcluster/lib/command.ts";
 import { requirePackages } from "../testcluster/lib/debian.ts";
+import { unmountBelow } from "../testcluster/lib/mounts.ts";
 import { poll } from "../testcluster/lib/poll.ts";
 import { freePorts } from "../testcluster/lib/ports.ts";
 import { engineCommands, type RegistryOptions } from "./engine.ts";
@@ -98,8 +99,7 @@ afterAll(async () => {
   proxy?.close();
   serving?.kill();
   await serving?.exited;
-  const mounts = (await readFile("/proc/mounts", "utf8")).split("\n").map((line) => line.split(" ")[1] ?? "");
-  for (const path of mounts.filter((mount) => mount.startsWith(`${folder}/`)).toReversed()) await run(["umount", path]);
+  await unmountBelow(folder);
   await rm(folder, { recursive: true, force: true });
 }, 60_000);
 

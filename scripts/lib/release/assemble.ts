@@ -22,7 +22,7 @@ import { C_LIBRARY, type Architecture } from "./c-library.ts";
 import { bundleImage, onloadctlImage } from "./images.ts";
 import { krewManifest } from "./krew.ts";
 import { manPages } from "./man-page.ts";
-import { publicKeyFile, signatureFile, signingKey } from "./minisign.ts";
+import { publicKeyFile, readSigningKey, signatureFile } from "./minisign.ts";
 import type { OciArchive } from "./oci-image.ts";
 import { ARCHITECTURES, builtFile, isPlatform, type Platform } from "./platforms.ts";
 import { envelope, provenance } from "./provenance.ts";
@@ -40,7 +40,7 @@ const [folder, keyFile, url, image, ...platforms] = process.argv.slice(2) as [
 const commit = process.env["ONLOADCTL_RELEASE_COMMIT"]!;
 const time = Number(process.env["SOURCE_DATE_EPOCH"]);
 const date = new Date(time * 1000).toISOString();
-const key = signingKey(await readFile(keyFile, "utf8"));
+const key = await readSigningKey(keyFile);
 const written = new Map<string, string>();
 
 /** Writes a file of the release, and keeps its digest. */

@@ -3,6 +3,7 @@
  * file, and of that signature with a trusted comment.
  */
 import { createHash, createPrivateKey, createPublicKey, sign, type KeyObject } from "node:crypto";
+import { readSmallFile } from "../../../internal/cli/small-file.ts";
 
 /** The algorithm "ED": the digest is signed, not the file. */
 const PREHASHED = Buffer.from("ED");
@@ -16,14 +17,21 @@ export interface SigningKey {
   readonly id: Buffer;
 }
 
+/** Many times what a key in PEM has, in bytes. */
+const MAX_KEY = 16 * 1024;
+
 /**
- * Reads an Ed25519 key.
+ * Reads an Ed25519 key from a file in PEM (PKCS#8), as `openssl genpkey -algorithm ed25519` writes it.
  *
- * @param pem PKCS#8, as `openssl genpkey -algorithm ed25519` writes it
  * @throws Error if it is something else
  */
-export function signingKey(pem: string): SigningKey {
-  const key = createPrivateKey(pem);
+export async function readSigningKey(file: string): Promise<SigningKey> {
+  let key: KeyObject;
+  try {
+    key = createPrivateKey((await readSmallFile(file, { maxBytes: MAX_KEY })).toString());
+  } catch (cause) {
+    throw new Error(`Cannot read a key from ${file}: ${(cause as Error).message}`, { cause });
+  }
   if (key.asymmetricKeyType !== "ed25519") {
     throw new Error(
       `Cannot sign with a key of type ${key.asymmetricKeyType}: make one with openssl genpkey -algorithm ed25519`,
