@@ -1,5 +1,5 @@
 /** Which of our ClusterRoles a person lacks whom the API server refuses something, and how to get it. Pure. */
-import { ONLOAD_GROUP } from "../api/names.ts";
+import { KMM_GROUP, ONLOAD_GROUP } from "../api/names.ts";
 
 /** What the authorizers of Kubernetes say (k8s.io/apiserver, pkg/endpoints/handlers/responsewriters/errors.go). */
 const REFUSED =
@@ -23,7 +23,7 @@ const VIEWED: Readonly<Record<string, readonly string[]>> = {
   apps: ["daemonsets", "deployments"],
   policy: ["poddisruptionbudgets"],
   "coordination.k8s.io": ["leases"],
-  "kmm.sigs.x-k8s.io": ["modules", "nodemodulesconfigs", "moduleimagesconfigs"],
+  [KMM_GROUP]: ["modules", "nodemodulesconfigs", "moduleimagesconfigs"],
   "machineconfiguration.openshift.io": ["machineconfigs", "machineconfigpools"],
   "apiextensions.k8s.io": ["customresourcedefinitions"],
   "admissionregistration.k8s.io": ["validatingadmissionpolicybindings"],

@@ -47,5 +47,5 @@ test.each<[string, (properties: any) => void]>([
 
 test("of many missing fields only some are named", () => {
   const message = problemAfter(({ status }) => (status.properties = {}));
-  expect(message).toContain("drops status.conditions, status.headline, status.lastReady and 7 more: ");
+  expect(message).toContain("drops status.conditions, status.headline, status.lastReady and 8 more: ");
 });

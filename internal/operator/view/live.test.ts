@@ -188,7 +188,7 @@ describe("a status", () => {
   test.each([80, 140, 200])("fits on %d columns if it is shown once, and every word is there", (columns) => {
     const lines = statusLines([resource], acts, { wide: false, columns }, 0).map(({ text }) => text);
     expect(lines.filter((line) => line.length > columns)).toEqual([]);
-    const words = lines.join(" ").replace(/\s+/g, " ");
+    const words = lines.join("\n").replaceAll("\n  … ", " ").replace(/\s+/g, " ");
     for (const { why } of resource.nodes) expect(words).toContain(why);
   });
   test.each([80, 140, 200])("fits on %d columns, and nothing goes silently", (columns) => {

@@ -226,9 +226,13 @@ export function statusLines(
   return lines.flatMap((each): Line[] => {
     if (each.text.length <= columns) return [each];
     const indent = each.text.startsWith("  ") ? "  " : "";
-    return wrapped(each.text.trimStart(), columns, indent).map((text) => ({ ...each, text }));
+    const [first, ...rest] = wrapped(each.text.trimStart(), columns - GOES_ON.length, indent);
+    return [first!, ...rest.map((text) => GOES_ON + text)].map((text) => ({ ...each, text }));
   });
 }
+
+/** What begins the rest of a line that is broken: whatever text it is, it does not look like a line of ours. */
+const GOES_ON = "  … ";
 
 function allLines(
   resources: readonly ResourceStatus[],

@@ -102,18 +102,12 @@ async function packageFile(architecture: Architecture): Promise<string> {
   return file;
 }
 
-/** Asks Debian with lists of our own, whatever this machine is of; returns the file. */
+/** Asks the machine's own sources of Debian packages, with lists of our own for the architecture; returns the file. */
 async function download(architecture: Architecture, folder: string): Promise<string> {
-  const { name, version, suite } = C_LIBRARY;
+  const { name, version } = C_LIBRARY;
   await mkdir(join(folder, "lists/partial"), { recursive: true });
   await mkdir(join(folder, "cache/archives/partial"), { recursive: true });
   await writeFile(join(folder, "status"), "");
-  // Its digest is known already, so that no signature is asked for, whose key this machine may not have.
-  const mirror = "[trusted=yes] http://deb.debian.org";
-  await writeFile(
-    join(folder, "sources.list"),
-    `deb ${mirror}/debian ${suite} main\ndeb ${mirror}/debian-security ${suite}-security main\n`,
-  );
   await writeFile(
     join(folder, "apt.conf"),
     [
@@ -121,8 +115,6 @@ async function download(architecture: Architecture, folder: string): Promise<str
       `Dir::State::Lists "${folder}/lists";`,
       `Dir::State::status "${folder}/status";`,
       `Dir::Cache "${folder}/cache";`,
-      `Dir::Etc::SourceList "${folder}/sources.list";`,
-      'Dir::Etc::SourceParts "/dev/null";',
       'Dir::Etc::Preferences "/dev/null";',
       'Dir::Etc::PreferencesParts "/dev/null";',
       `APT::Architecture "${architecture}";`,
