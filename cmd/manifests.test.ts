@@ -209,7 +209,9 @@ test("no text of the program or of README installs without naming an image", asy
   const found: string[] = [];
   for (const file of files.filter((each) => !each.endsWith(".test.ts"))) {
     const text = (await Bun.file(join(checkout, file)).text()).replaceAll(/\\\n\s*/g, " ");
-    for (const [command] of text.matchAll(/onloadctl manifests install[^\n|>`]*[|>]/g)) {
+    const commands =
+      /onloadctl manifests install[^\n|>`]*[|>]|\(onloadctl manifests install[^)\n]*\)|: onloadctl manifests install[^\n"`]*/g;
+    for (const [command] of text.matchAll(commands)) {
       if (!command.includes("--image")) found.push(`${file}: ${command}`);
     }
   }

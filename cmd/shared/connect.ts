@@ -3,7 +3,7 @@ import { connect } from "../../internal/kube/connect.ts";
 import { rightsAdvice } from "../../internal/kube/rights-advice.ts";
 
 /**
- * A client for a person at a desk, whom a refusal tells what to do about it.
+ * A client for a person: its refusals say what to do.
  *
  * @param advise says which role is missing, unless a command needs more than that
  * @throws Error on one line when no usable configuration is found; the server is not asked anything yet

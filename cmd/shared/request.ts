@@ -51,8 +51,13 @@ export function requestCommand(
         if (patch) await client.mergePatch(ONLOADS, ref, patch, { signal, ...(dryRun ? { dryRun } : {}) });
         printText(`onload.${ONLOAD_GROUP}/${args.name} ${what}${dryRun ? " (dry run)" : ""}\n`);
         // The resource has the change; it does nothing to the nodes as long as nobody acts on it.
-        const serving = servingOf(await readEvidence(client, signal), Date.now());
-        if (isUnserved(serving)) log.warn(servingText(serving).trimEnd());
+        try {
+          const serving = servingOf(await readEvidence(client, signal), Date.now());
+          if (isUnserved(serving)) log.warn(servingText(serving).trimEnd());
+        } catch {
+          // The change is made, whoever acts on it.
+          signal.throwIfAborted();
+        }
         return 0;
       } finally {
         client.transport.close();

@@ -145,6 +145,7 @@ export async function check(
     ask,
     nodes,
     kmm: kmmFor(capabilities),
+    isSupposed: supposed !== undefined,
     isOpenShift: "value" in crds && crds.value.some(({ metadata }) => metadata.name === SCC_CRD),
     signal,
   };
@@ -176,6 +177,8 @@ interface Context {
   ask: Ask;
   nodes: Read<Node[]>;
   kmm: Kmm;
+  /** Whether the resources are of a file. */
+  isSupposed: boolean;
   isOpenShift: boolean;
   signal: AbortSignal;
 }
@@ -197,8 +200,8 @@ async function checkResource(context: Context, raw: RawOnload): Promise<Checked>
   ]);
   const known = { account, secrets, namespace: itsNamespace, images };
   const facts: ResourceFacts = { onload, nodes, kmm, ...known, ...(constraints ? { constraints } : {}) };
-  // Of a resource of the cluster, the API server has dropped them.
-  const fields = unknownFieldsText(raw.spec);
+  // Of a resource of the cluster, the API server has dropped them: what is there, a newer CRD knows.
+  const fields = context.isSupposed ? unknownFieldsText(raw.spec) : undefined;
   const wrong = [problem?.message, fields].flatMap((text) => (text === undefined ? [] : [spec("failed", text)]));
   return { findings: [...wrong, ...judgeResource(facts)], images: imagesOf(facts) };
 }

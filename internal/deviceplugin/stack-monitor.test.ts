@@ -184,3 +184,15 @@ test("nobody is asked while no pod holds Onload", async () => {
   run.monitor.looked([]);
   expect(await run.series("onload_deviceplugin_stacks{")).toEqual([]);
 });
+
+test("the counters of a stack that several containers have are told of each", async () => {
+  await using run = monitoring((wanted) =>
+    Promise.resolve({ total: 1, stacks: [...wanted].map((id) => ({ id, values: { tcp_retransmits: 4 } })) }),
+  );
+  const [first, second, other] = [container(0, 3), container(1, 3), container(2)];
+  const all = [first, second, other];
+  await lookingUntil(run, all, async () => (await run.series("onload_stack_tcp_retransmits_total")).length === 1);
+  for (const { holder } of [first, second])
+    expect(run.monitor.stacksOf(holder)).toMatchObject([{ id: 3, values: { tcp_retransmits: 4 } }]);
+  expect(run.monitor.stacksOf(other.holder)).toEqual([]);
+});

@@ -14,6 +14,9 @@ const PAUSE_PER_TIME = 50;
 const MAX_PAUSE_MS = 15 * 60_000;
 /** What was read is shown through so many readings that fail. */
 const FAILURES_UNTIL_CLEARED = 3;
+/** Nothing is done without a look, whose end is the signal for it. */
+const IDLE_MS = 60 * 60_000;
+
 /** What was read of a stack last, and what has happened between the two last readings. */
 export interface StackNow {
   id: number;
@@ -27,9 +30,6 @@ interface Shown extends StackOfContainer {
   at: number;
   recent: StackNow["recent"];
 }
-
-/** Nothing is done without a look, whose end is the signal for it. */
-const IDLE_MS = 60 * 60_000;
 
 /**
  * Reads the counters of the stacks that a look has found, after each look. Nothing waits for it: neither the plugin nor the
@@ -58,12 +58,12 @@ export class StackMonitor {
     return this.#said;
   }
 
-  /** What was read of a container's stacks. */
+  /** What was read of a container's stacks. One that several containers have is told of each. */
   stacksOf(container: Holder): StackNow[] {
     const own = containerKey(container.podUid, container.container);
-    return this.#shown
-      .filter(({ holder }) => containerKey(holder.podUid, holder.container) === own)
-      .map(({ id, values, recent }) => ({ id, values, recent }));
+    const found = this.#found.find(({ holder }) => containerKey(holder.podUid, holder.container) === own);
+    const ids = found?.facts.stackIds ?? [];
+    return this.#shown.filter(({ id }) => ids.includes(id)).map(({ id, values, recent }) => ({ id, values, recent }));
   }
 
   /** Takes what a look has found. */

@@ -20,7 +20,7 @@ const FILTERS: readonly Trouble[] = [
   },
   {
     counters: ["filter_table_full"],
-    what: "sockets without room in the stack's own table",
+    what: "Sockets without room in the stack's own table",
     todo: "Raise EF_MAX_ENDPOINTS",
   },
 ];
@@ -28,12 +28,12 @@ const FILTERS: readonly Trouble[] = [
 const TROUBLES: readonly Trouble[] = [
   {
     counters: ["memory_pressure", "memory_drops", "buffer_allocation_failures"],
-    what: "times without packet buffers, or packets dropped for want of them",
+    what: "Times without packet buffers, or packets dropped for want of them",
     todo: "Raise EF_MAX_PACKETS and EF_MAX_RX_PACKETS, and give the pod huge pages; see onloadctl stack POD lots",
   },
   {
     counters: ["udp_overflow_drops", "syn_drops"],
-    what: "datagrams or connections dropped because the program did not take them in time",
+    what: "Datagrams or connections dropped because the program did not take them in time",
     todo: "Give the program its own processors, or raise SO_RCVBUF and the backlog",
   },
   {
@@ -43,7 +43,7 @@ const TROUBLES: readonly Trouble[] = [
   },
   {
     counters: ["neighbour_drops"],
-    what: "packets dropped while the next hop's hardware address was not known",
+    what: "Packets dropped while the next hop's hardware address was not known",
     todo: "See whether the next hop answers ARP",
   },
 ];
@@ -77,7 +77,7 @@ export function countersLink(container: ContainerAnswer, problem: string | undef
   const woken = counters.map(({ recent }) => (recent?.grown["wakeups"] ?? 0) / (recent?.seconds ?? 1));
   const most = Math.max(0, ...woken);
   if (most <= WAKEUPS_PER_SECOND) return found;
-  const seen = `threads are woken ${Math.round(most)} times a second, so they do not spin`;
+  const seen = `Threads are woken ${Math.round(most)} times a second, so they do not spin`;
   const todo = "Set EF_POLL_USEC if the program is to spin, as the latency profile does";
   return link(
     "warning",
@@ -114,7 +114,7 @@ function judged(
     const seconds = Math.round(Math.max(0, ...stacks.map(({ recent }) => recent?.seconds ?? 0)));
     const lately =
       seconds === 0 ? "" : `, ${sum(({ recent }) => recent?.grown ?? {})} of them in the last ${seconds} s`;
-    return [{ seen: `${total} ${what}${lately}`, todo }];
+    return [{ seen: `${what}: ${total}${lately}`, todo }];
   });
   if (found.length === 0) return link("ok", well);
   const joined = (of: "seen" | "todo"): string => found.map((each) => each[of]).join("; ");

@@ -50,7 +50,7 @@ function nodeLink({ rollout, node, name, resources, unserved }: NodeFacts): Link
 /** What is said if no node can have Onload. @param resources undefined: not even their CRD is there */
 export function noResource(resources: number | undefined): [seen: string, todo: string] {
   if (resources === undefined) {
-    const todo = "Install the operator (onloadctl manifests install), and apply an Onload resource";
+    const todo = "Install the operator (onloadctl manifests install --image=IMAGE), and apply an Onload resource";
     return ["Onload is not installed in this cluster", todo];
   }
   const seen = `There is no Onload resource in this cluster, so no node offers ${ONLOAD_RESOURCE}`;

@@ -79,13 +79,13 @@ const CASES: [string, LinkName, PodFacts, string | RegExp][] = [
     podFacts({
       node: running({ counters: [stack({ no_filter: 5 }, { no_filter: 2 }), { ...stack({ no_filter: 1 }), id: 4 }] }),
     }),
-    /^warning: 6 UDP sockets left to the kernel .*, 2 of them in the last 30 s -> All pods of the node share/,
+    /^warning: UDP sockets left to the kernel .*: 6, 2 of them in the last 30 s -> All pods of the node share/,
   ],
   [
     "the stack's table is full, and was read once",
     "filters",
     podFacts({ node: running({ counters: [{ id: 3, values: { filter_table_full: 1 }, recent: undefined }] }) }),
-    "warning: 1 sockets without room in the stack's own table -> Raise EF_MAX_ENDPOINTS",
+    "warning: Sockets without room in the stack's own table: 1 -> Raise EF_MAX_ENDPOINTS",
   ],
   [
     "every socket has its filter",
@@ -105,7 +105,7 @@ const CASES: [string, LinkName, PodFacts, string | RegExp][] = [
     "threads are woken",
     "counters",
     podFacts({ node: running({ counters: [stack({ wakeups: 1e9 }, { wakeups: 3200 })] }) }),
-    /^warning: threads are woken 105 times a second, so they do not spin -> Set EF_POLL_USEC/,
+    /^warning: Threads are woken 105 times a second, so they do not spin -> Set EF_POLL_USEC/,
   ],
   [
     "everything goes wrong",
@@ -120,7 +120,7 @@ const CASES: [string, LinkName, PodFacts, string | RegExp][] = [
         ],
       }),
     }),
-    /^warning: 3 times without packet buffers.*; 3 datagrams.*; 4 TCP.*; 5 packets.*; threads are woken 32895 .*-> Raise EF_MAX_PACKETS.*ARP; Set EF_POLL_USEC/,
+    /^warning: Times without packet buffers.*: 3.*; Datagrams.*: 3.*; TCP.*: 4.*; Packets.*: 5.*; Threads are woken 32895 .*-> Raise EF_MAX_PACKETS.*ARP; Set EF_POLL_USEC/,
   ],
   [
     "counters have not been read yet",

@@ -1,9 +1,9 @@
-/** Which of our ClusterRoles a person lacks whom the API server refuses something, and how to get it. Pure. */
+/** Which of our ClusterRoles a person lacks when the API server refuses a request, and how to get it. Pure. */
 import { KMM_GROUP, ONLOAD_GROUP } from "../api/names.ts";
 
 /** What the authorizers of Kubernetes say (k8s.io/apiserver, pkg/endpoints/handlers/responsewriters/errors.go). */
 const REFUSED =
-  /User "([^"]*)" cannot ([a-z]+) resource "([^"]*)" in API group "([^"]*)" (?:at the cluster scope|in the namespace "([^"]*)")/;
+  /User "([^"]*)" cannot ([a-z]+) resource "([^"]*)" in API group "([^"]*)" (?:at the cluster scope|in the namespace "([a-z0-9-]{1,63})")/;
 
 interface Role {
   name: string;
@@ -28,6 +28,9 @@ const VIEWED: Readonly<Record<string, readonly string[]>> = {
   "apiextensions.k8s.io": ["customresourcedefinitions"],
   "admissionregistration.k8s.io": ["validatingadmissionpolicybindings"],
 };
+
+/** Of these it can do one thing only. */
+const ONLY: Readonly<Record<string, string>> = { "onloads/status": "get", "pods/log": "get", events: "list" };
 
 /** How advice begins. */
 const ADVICE = "an administrator can give you that right: ";
@@ -63,9 +66,10 @@ export function withoutAdvice(message: string): string {
 }
 
 function roleFor(verb: string, resource: string, group: string): Role | undefined {
-  if (group === "" && resource === "pods/proxy") return DOCTOR;
-  if (group === "" && resource === "pods/exec") return STACK;
-  if (READS.has(verb)) return VIEWED[group]?.includes(resource) ? VIEWER : undefined;
+  if (group === "" && resource === "pods/proxy" && verb === "get") return DOCTOR;
+  if (group === "" && resource === "pods/exec" && (verb === "get" || verb === "create")) return STACK;
+  if (READS.has(verb) && verb === (ONLY[resource] ?? verb))
+    return VIEWED[group]?.includes(resource) ? VIEWER : undefined;
   return group === ONLOAD_GROUP && resource === "onloads" ? DEPLOYER : undefined;
 }
 

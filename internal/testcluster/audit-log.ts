@@ -41,7 +41,10 @@ export class AuditLog {
     const file = openSync(this.#path, "r");
     try {
       // The API server begins another file after 100 MB.
-      if (fstatSync(file).size < this.#offset) this.#offset = 0;
+      if (fstatSync(file).size < this.#offset) {
+        this.#offset = 0;
+        this.#rest = Buffer.alloc(0);
+      }
       for (let count; (count = readSync(file, this.#buffer, 0, this.#buffer.length, this.#offset)) > 0;) {
         this.#offset += count;
         this.#add(this.#buffer.subarray(0, count));

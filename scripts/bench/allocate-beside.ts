@@ -16,7 +16,7 @@ import { PodResourcesListerService, type ListPodResourcesResponse } from "../../
 const RESOURCE = "amd.com/onload";
 const CALLS = 10_000;
 
-/** Percentiles in milliseconds, and how many looks the plugin itself has made. */
+/** Percentiles in milliseconds, and of how many pods the plugin's metrics tell. */
 export interface AllocateTimes {
   p50: number;
   p99: number;

@@ -33,8 +33,15 @@ export const OPERATOR_MUTANTS: Mutant[] = [
     ],
   }),
   ...mutantsOf(`${OPERATOR}/act/unanswered-patches.ts`, [`${OPERATOR}/act/unanswered-patches.test.ts`, MODEL], {
-    "a PATCH that was not answered is taken for refused": ["if (isRefused(error)) this", "this"],
-    "a PATCH that was refused may have been made": ["if (isRefused(error)) this.#versions.delete(node);", ""],
+    "a PATCH that was not answered is taken for refused": ["if (isRefused(error) && before !== version) this", "this"],
+    "a PATCH that was refused may have been made": [
+      "if (isRefused(error) && before !== version) this.#versions.delete(node);",
+      "",
+    ],
+    "a PATCH that is sent again and refused was not made": [
+      "isRefused(error) && before !== version",
+      "isRefused(error)",
+    ],
     "a PATCH may have been made for ever": ["this.#versions.delete(name);\n    }", "}"],
   }),
   ...mutantsOf(`${OPERATOR}/act/patch-guard.ts`, [`${OPERATOR}/act/patch-guard.test.ts`, NODES], {

@@ -47,6 +47,20 @@ test("counts until the cache has another version of the node, or none", async ()
   expect((await after(answer(500))).nodes(cache(undefined))).toEqual([]);
 });
 
+test("counts on when the same is sent again and refused, as it is if the first one was made", async () => {
+  const patches = await after(answer(500));
+  const again = patches.follow("n1", "100", async () => {
+    throw answer(409);
+  });
+  await expect(again).rejects.toThrow();
+  expect(patches.nodes(cache("100"))).toEqual(["n1"]);
+  const later = patches.follow("n1", "101", async () => {
+    throw answer(409);
+  });
+  await expect(later).rejects.toThrow();
+  expect(patches.nodes(cache("101"))).toEqual([]);
+});
+
 test("counts while no answer has come", async () => {
   const patches = new UnansweredPatches();
   const { promise, resolve } = Promise.withResolvers<void>();

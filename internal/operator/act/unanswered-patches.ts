@@ -20,13 +20,15 @@ export class UnansweredPatches {
    * @throws what `send` throws
    */
   async follow<T>(node: string, version: string, send: () => Promise<T>): Promise<T> {
+    const before = this.#versions.get(node);
     this.#versions.set(node, version);
     try {
       const answer = await send();
       this.#versions.delete(node);
       return answer;
     } catch (error) {
-      if (isRefused(error)) this.#versions.delete(node);
+      // A refusal says nothing of an earlier PATCH on the same version that was not answered.
+      if (isRefused(error) && before !== version) this.#versions.delete(node);
       throw error;
     }
   }

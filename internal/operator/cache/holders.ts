@@ -31,7 +31,10 @@ export function holdsOnload(pod: DeepReadonly<Pod>): boolean {
   return containers.some(({ resources }) => amount(resources?.limits) > 0 || amount(resources?.requests) > 0);
 }
 
-/** How many amd.com/onload a pod asks for, as the scheduler counts: those of its containers, or of the init container that asks for most. */
+/**
+ * How many amd.com/onload a pod asks for: those of its containers, or of the init container that asks for most. The
+ * scheduler counts so too, but for sidecars, which it adds.
+ */
 export function onloadAmount({ spec }: DeepReadonly<Pod>): number {
   const of = ({ resources }: DeepReadonly<Container>): number =>
     Math.max(amount(resources?.limits), amount(resources?.requests));

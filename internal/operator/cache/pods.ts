@@ -3,7 +3,7 @@ import { parseJson } from "../../cli/json.ts";
 import type { ContainerStatus, DeepReadonly, Pod } from "../../api/core.ts";
 import { devicePluginName, PLUGIN_NAME_LABEL, type OnloadKey } from "../../api/names.ts";
 import { parseTime } from "../../kube/times.ts";
-import { loginHint } from "./pull-login.ts";
+import { loginHint, secretsKey } from "./pull-login.ts";
 
 /** Whether a pod is a resource's device plugin. */
 export function isPluginOf({ namespace, name }: OnloadKey, { metadata }: DeepReadonly<Pod>): boolean {
@@ -101,14 +101,15 @@ export interface PodFailure {
 /**
  * A failure's message, and what is known beside it.
  *
- * @param texts what the pods' logs and events tell, by the pods' uid
+ * @param texts what the pods' logs tell, by the pods' uid, and their events; see secretsKey
  */
 export function failureText(
   pod: DeepReadonly<Pod>,
   { kind, message, hookOutput }: PodFailure,
   texts: ReadonlyMap<string, string>,
 ): string {
-  const text = hookOutput ?? texts.get(pod.metadata.uid ?? "");
+  const uid = pod.metadata.uid ?? "";
+  const text = hookOutput ?? texts.get(kind === "image" ? secretsKey(uid) : uid);
   if (!text) return message;
   return kind === "image" ? `${message}; ${text}` : `${message}; its log ends: ${text}`;
 }

@@ -13,6 +13,11 @@ const REFUSED =
 /** The reason of the event by which the kubelet says that it goes on without a Secret (kubernetes, pkg/kubelet/kubelet_pods.go). */
 export const SECRET_MISSING = "FailedToRetrieveImagePullSecret";
 
+/** Under what the text about Secrets of a pod is kept, beside what its log tells. @param uid the pod's */
+export function secretsKey(uid: string): string {
+  return `${uid} secrets`;
+}
+
 /**
  * Which Secrets a pod pulls with, if the kubelet's message says that the registry wants another login; else "". That
  * message says nothing of a Secret that is missing: the kubelet pulls without a login.

@@ -40,8 +40,8 @@ export interface HeldBack {
  * reported; it goes out node by node once spec.onload.version changes. Fields that a person has put into the live
  * Module's container count as changes too, because leaving them out again would reload as well.
  *
- * Nodes of other kernels get theirs all the same: they would get one of the two modules otherwise, if only the other one is
- * in use somewhere. If there are none, the Module stays as it is: KMM 1.1 takes every change of a Module as an occasion to
+ * Nodes of other kernels get what is desired all the same. Only a Module that is in use is held back, so such a node could
+ * otherwise get one new module and not the other. If there are no such nodes, the Module stays as it is: KMM 1.1 takes every change of a Module as an occasion to
  * unload what belongs to nodes that are not Ready.
  */
 export function holdBack(desired: Module, inUse: ModuleInUse, kmm: KmmReloads): HeldBack {

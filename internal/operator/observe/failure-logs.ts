@@ -5,7 +5,7 @@
 import type { DeepReadonly, Pod } from "../../api/core.ts";
 import { KMM_MODULE_NAME_LABEL, onloadModuleName, sfcModuleName, type OnloadKey } from "../../api/names.ts";
 import { isPluginOf, oneLine, podFailure } from "../cache/pods.ts";
-import { mayLackSecret, missingSecrets, SECRET_MISSING } from "../cache/pull-login.ts";
+import { mayLackSecret, missingSecrets, SECRET_MISSING, secretsKey } from "../cache/pull-login.ts";
 import type { Stores } from "../cache/caches.ts";
 import type { ClusterClient } from "../cache/cluster-client.ts";
 import type { Event } from "../../kube/kinds.ts";
@@ -149,9 +149,10 @@ export class FailureLogs {
     signal: AbortSignal,
   ): Promise<void> {
     const { namespace, uid = "" } = pod.metadata;
-    const read = this.#reads.get(uid) ?? { restarts: undefined, notBefore: -Infinity };
-    this.#reads.delete(uid);
-    this.#reads.set(uid, read);
+    const key = secretsKey(uid);
+    const read = this.#reads.get(key) ?? { restarts: undefined, notBefore: -Infinity };
+    this.#reads.delete(key);
+    this.#reads.set(key, read);
     if (now < read.notBefore) return;
     read.notBefore = now + READ_AGAIN_MS;
     const { items } = await client.list<Event>(EVENTS, {
@@ -162,7 +163,8 @@ export class FailureLogs {
       signal,
     });
     const text = missingSecrets(items[0]?.message);
-    if (text !== undefined) this.#set(uid, text);
+    if (text !== undefined) this.#set(key, text);
+    else if (this.#logs.delete(key)) this.#revision++;
   }
 
   async #collectOne(

@@ -63,3 +63,19 @@ test.each<[string, Pod]>([
 ])("nothing is asked if %s", async (_what, failed) => {
   expect((await told(failed, ["regcred"])).asked).toEqual([]);
 });
+
+test("it is told no longer once its event is gone, and never as the end of a log", async () => {
+  const failed = pod(["regcred"]);
+  const event = { reason, message: format.replace("%s", "regcred") } as Event;
+  let items = [event];
+  const client = { list: () => Promise.resolve({ items }) } as never;
+  const logs = new FailureLogs();
+  await logs.collect(client, [failed], 0, signal);
+  const ran = pod(["regcred"], { reason: "CrashLoopBackOff", message: "back-off" });
+  expect(firstFailure([ran], logs.logs)?.message).not.toContain("Secret");
+  // Of a plugin that is ready by now, what its log tells is asked for by the pod's uid.
+  expect(logs.logs.get("u")).toBeUndefined();
+  items = [];
+  await logs.collect(client, [failed], READ_AGAIN_MS, signal);
+  expect(firstFailure([failed], logs.logs)?.message).toEndWith("has a login for that registry");
+});

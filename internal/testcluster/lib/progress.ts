@@ -1,7 +1,7 @@
 const start = Date.now();
 let stream: Pick<NodeJS.WriteStream, "write"> = process.stderr;
 
-/** Lets progress go to where everything else of a program goes that only tells, so that both stay in their order. */
+/** Sends progress to another stream, such as standard output, so that it stays in order with what else is printed there. */
 export function tellOn(other: Pick<NodeJS.WriteStream, "write">): void {
   stream = other;
 }
