@@ -12,7 +12,7 @@ import { MODULE_IMAGES_CONFIGS, ONLOADS, SECURITY_CONTEXT_CONSTRAINTS, type Reso
 import type { Onload } from "../api/onload.ts";
 import { isAllowed } from "../kube/access-review.ts";
 import type { Client } from "../kube/client.ts";
-import { withoutAdvice } from "../kube/rights-advice.ts";
+import { bindCommand, withoutAdvice } from "../kube/rights-advice.ts";
 import {
   NAMESPACES,
   NODES,
@@ -41,16 +41,7 @@ import { finderOf, type Finding } from "./findings.ts";
 import { kmmDeployments } from "./kmm.ts";
 import { read, readAll, readCrds, type Read } from "./read.ts";
 import { accountOf, imagesOf, judgeResource, type ResourceFacts } from "./resource.ts";
-import {
-  DOCTOR_ROLE,
-  judgeRights,
-  toExamine,
-  TO_DEPLOY,
-  TO_LOOK,
-  TO_LOOK_CLOSER,
-  TO_OPERATE,
-  type Ask,
-} from "./rights.ts";
+import { judgeRights, toExamine, TO_DEPLOY, TO_LOOK, TO_LOOK_CLOSER, TO_OPERATE, type Ask } from "./rights.ts";
 import { subjectOf, usableConstraints, type SecurityContextConstraints } from "./security-context.ts";
 
 /** What came of a check. */
@@ -66,8 +57,7 @@ const OPERATOR_ACCOUNT = "onload-operator-controller-manager";
 const SCC_CRD = "securitycontextconstraints.security.openshift.io";
 /** So many Secrets of a resource are looked at. */
 const MAX_SECRETS = 20;
-const VIEWER =
-  "an administrator can give you these rights: kubectl create clusterrolebinding onload-viewer --clusterrole=onload-operator-onload-viewer-role --user=YOU";
+const VIEWER = `an administrator can give you these rights: ${bindCommand("viewer")}`;
 
 /** In so many namespaces it is asked what the caller may do. */
 const MAX_NAMESPACES = 50;
@@ -112,7 +102,7 @@ export async function check(
       {},
       TO_DEPLOY,
       "warning",
-      "whoever writes Onload resources needs them; an administrator can give them: kubectl create clusterrolebinding onload-deployer --clusterrole=onload-operator-onload-deployer-role --user=YOU",
+      `whoever writes Onload resources needs them; an administrator can give them: ${bindCommand("deployer")}`,
     ),
     ...(examined.length > 0
       ? [
@@ -122,7 +112,7 @@ export async function check(
             {},
             toExamine(examined),
             "warning",
-            `an administrator can give you these rights: kubectl create rolebinding onload-doctor -n ${examined.length === 1 ? examined[0] : "NAMESPACE"} --clusterrole=${DOCTOR_ROLE} --user=YOU`,
+            `an administrator can give you these rights: ${bindCommand("doctor", examined.length === 1 ? examined[0] : undefined)}`,
           ),
         ]
       : []),

@@ -51,9 +51,6 @@ export const TO_DEPLOY: readonly Right[] = [
   { verb: "patch", group: ONLOAD_GROUP, resource: "onloads" },
 ];
 
-/** The ClusterRole that has what `doctor` needs beside the viewer's. */
-export const DOCTOR_ROLE = "onload-operator-onload-doctor-role";
-
 /** What `doctor` needs in each namespace with an Onload resource, to ask the device plugins there. */
 export function toExamine(namespaces: readonly string[]): Right[] {
   return namespaces.map((namespace) => ({ verb: "get", group: "", resource: "pods", subresource: "proxy", namespace }));

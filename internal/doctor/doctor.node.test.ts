@@ -162,7 +162,7 @@ test("a person without rights over the cluster is told which are missing, and wh
   expect(links["requested"]).toStartWith("ok: app: 1");
   expect(links["admitted"]).toStartWith("ok: ");
   expect(links["node"]).toMatch(
-    /^unknown: Not allowed: .* -> Ask an administrator to bind the ClusterRole onload-operator-onload-viewer-role/,
+    /^unknown: Not allowed: .* -> Ask an administrator: kubectl create clusterrolebinding onload-viewer --clusterrole=onload-operator-onload-viewer-role/,
   );
   expect(links["devices"]).toMatch(/^unknown: Not allowed: nodes .* is forbidden/);
   expect(links["plugin"]).toMatch(/^unknown: Not allowed: pods is forbidden/);

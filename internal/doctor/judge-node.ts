@@ -2,6 +2,7 @@
 import { ONLOAD_DRIVERS, ONLOAD_RESOURCE } from "../api/names.ts";
 import { firstFew } from "../cli/first-few.ts";
 import { formatAge } from "../cli/table.ts";
+import { bindCommand } from "../kube/rights-advice.ts";
 import type { NodeFacts } from "./facts.ts";
 import { linkOf, type Link } from "./links.ts";
 
@@ -10,7 +11,7 @@ const STALE_MS = 16 * 60_000;
 const MAX_NAMED = 5;
 
 /** What to do if something of the cluster may not be read. */
-export const VIEWER = "Ask an administrator to bind the ClusterRole onload-operator-onload-viewer-role to you";
+export const VIEWER = `Ask an administrator: ${bindCommand("viewer")}`;
 
 /**
  * The links from the node's Onload to its device plugin.

@@ -205,7 +205,7 @@ const CASES: [string, LinkName, PodFacts, string | RegExp][] = [
     "resources may not be read",
     "node",
     podFacts({ node: nodeFacts({ rollout: { problem: "Not allowed" } }) }),
-    /^unknown: Not allowed -> Ask an administrator to bind/,
+    /^unknown: Not allowed -> Ask an administrator: kubectl create clusterrolebinding onload-viewer /,
   ],
   [
     "there is no Onload resource",

@@ -2,7 +2,7 @@
 import { ACCELERATION_PATH, OPERATOR_NAME, PLUGIN_NAME_LABEL } from "../api/names.ts";
 import type { DeepReadonly, Pod } from "../api/core.ts";
 import { DEVICE_PLUGIN_CONTAINER, METRICS_PORT_NAME } from "../api/plugin-pod.ts";
-import { DOCTOR_ROLE } from "../check/rights.ts";
+import { bindCommand } from "../kube/rights-advice.ts";
 import type { Client } from "../kube/client.ts";
 import { ApiError, ConnectionError, isForbidden } from "../kube/errors.ts";
 import { PODS } from "../kube/resource.ts";
@@ -113,7 +113,7 @@ function refusalOf(error: unknown, pod: PluginPod): { problem: string; todo: str
   if (isForbidden(error)) {
     return {
       problem: `Not allowed: get pods/proxy in namespace ${pod.namespace}, by which the device plugin is asked`,
-      todo: `Ask an administrator: kubectl create rolebinding onload-doctor -n ${pod.namespace} --clusterrole=${DOCTOR_ROLE} --user=YOU`,
+      todo: `Ask an administrator: ${bindCommand("doctor", pod.namespace)}`,
     };
   }
   if (!(error instanceof ApiError || error instanceof ConnectionError)) throw error;

@@ -5,16 +5,25 @@ import { KMM_GROUP, ONLOAD_GROUP } from "../api/names.ts";
 const REFUSED =
   /User "([^"]*)" cannot ([a-z]+) resource "([^"]*)" in API group "([^"]*)" (?:at the cluster scope|in the namespace "([a-z0-9-]{1,63})")/;
 
-interface Role {
-  name: string;
-  /** Bound in one namespace, that of the Onload resource. */
-  namespaced: boolean;
+/** Our roles for people, and whether each is bound in one namespace, that of the Onload resource. */
+const NAMESPACED = { viewer: false, deployer: false, doctor: true, stack: true };
+export type UserRole = keyof typeof NAMESPACED;
+
+/** The name of a ClusterRole (internal/manifests/rbac/user-roles.yaml). */
+export function roleName(role: UserRole): string {
+  return `onload-operator-onload-${role}-role`;
 }
 
-const VIEWER: Role = { name: "viewer", namespaced: false };
-const DEPLOYER: Role = { name: "deployer", namespaced: false };
-const DOCTOR: Role = { name: "doctor", namespaced: true };
-const STACK: Role = { name: "stack", namespaced: true };
+/**
+ * The command that gives somebody a role.
+ *
+ * @param namespace where roles are bound that are for one namespace
+ * @param subject the flag that names who gets it
+ */
+export function bindCommand(role: UserRole, namespace = "NAMESPACE", subject = "--user=YOU"): string {
+  const binding = NAMESPACED[role] ? `rolebinding onload-${role} -n ${namespace}` : `clusterrolebinding onload-${role}`;
+  return `kubectl create ${binding} --clusterrole=${roleName(role)} ${subject}`;
+}
 
 /** What the viewer's role reads (internal/manifests/rbac/user-roles.yaml), by API group. */
 const VIEWED: Readonly<Record<string, readonly string[]>> = {
@@ -49,14 +58,10 @@ export function isRightMissing(message: string): boolean {
  * @returns undefined if it is no refusal for want of a right, or none of our roles has that right
  */
 export function rightsAdvice(message: string): string | undefined {
-  const [, user = "", verb = "", resource = "", group = "", namespace = "NAMESPACE"] = REFUSED.exec(message) ?? [];
+  const [, user = "", verb = "", resource = "", group = "", namespace] = REFUSED.exec(message) ?? [];
   if (verb === "") return undefined;
   const role = roleFor(verb, resource, group);
-  if (role === undefined) return undefined;
-  const kind = role.namespaced
-    ? `rolebinding onload-${role.name} -n ${namespace}`
-    : `clusterrolebinding onload-${role.name}`;
-  return `${ADVICE}kubectl create ${kind} --clusterrole=onload-operator-onload-${role.name}-role ${subjectFlag(user)}`;
+  return role && `${ADVICE}${bindCommand(role, namespace, subjectFlag(user))}`;
 }
 
 /** A refusal without the advice, for where another line has it. */
@@ -65,12 +70,12 @@ export function withoutAdvice(message: string): string {
   return at < 0 ? message : message.slice(0, at);
 }
 
-function roleFor(verb: string, resource: string, group: string): Role | undefined {
-  if (group === "" && resource === "pods/proxy" && verb === "get") return DOCTOR;
-  if (group === "" && resource === "pods/exec" && (verb === "get" || verb === "create")) return STACK;
+function roleFor(verb: string, resource: string, group: string): UserRole | undefined {
+  if (group === "" && resource === "pods/proxy" && verb === "get") return "doctor";
+  if (group === "" && resource === "pods/exec" && (verb === "get" || verb === "create")) return "stack";
   if (READS.has(verb) && verb === (ONLY[resource] ?? verb))
-    return VIEWED[group]?.includes(resource) ? VIEWER : undefined;
-  return group === ONLOAD_GROUP && resource === "onloads" ? DEPLOYER : undefined;
+    return VIEWED[group]?.includes(resource) ? "viewer" : undefined;
+  return group === ONLOAD_GROUP && resource === "onloads" ? "deployer" : undefined;
 }
 
 /** A name that a shell would take apart is not put into a command. */
