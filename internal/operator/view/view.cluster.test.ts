@@ -570,8 +570,8 @@ test("pause, resume and retry change what they say", async () => {
   expect((await read()).spec.upgrade?.paused ?? false).toBe(false);
   const paused = await verb("pause");
   expect(paused.code).toBe(0);
-  // Nobody acts on the change here.
-  expect(paused.stderr).toContain("No operator found");
+  // Nobody acts on the change here. Other tests that use this API server may have left a Deployment that is scaled to zero.
+  expect(paused.stderr).toMatch(/No operator (?:found|acts)/);
   expect((await read()).spec.upgrade.paused).toBe(true);
   expect((await verb("resume")).code).toBe(0);
   expect((await read()).spec.upgrade.paused).toBe(false);
