@@ -193,8 +193,8 @@ test("a viewer lacks the right to ask the plugin until the doctor's role is boun
   expect(links["stacks"]).toStartWith("ok: 1: 7");
   expect(links["sockets"]).toStartWith("ok: accelerated: 2 tcp");
   expect(pod.accelerated).toBe(true);
-  // No Onload resource selects the node, and no driver is loaded there.
-  expect(links["node"]).toStartWith("failed: No Onload resource selects");
+  // There is no Onload resource, and no driver is loaded.
+  expect(links["node"]).toStartWith("failed: There is no Onload resource in this cluster");
   expect(code).toBe(1);
   // That role is no way to the ports of other pods' namespaces.
   const elsewhere = await run([await builtExecutable(), "doctor", "node", id], {
