@@ -126,6 +126,10 @@ describe("holdBack", () => {
       desired: module({ kernelMappings: [{ ...el8, regexp: "el8(?!_5)" }] }),
       held: [`spec.onload.kernelMappings (kernel ${KERNEL_8}: r/module:1-el8 to none)`],
     },
+    "an expression that cannot be evaluated, and nothing changed": {
+      live: module({ kernelMappings: [{ ...el8, regexp: "el8(?!_5)" }] }),
+      desired: module({ kernelMappings: [{ ...el8, regexp: "el8(?!_5)" }] }),
+    },
     "such an expression is replaced": {
       live: module({ kernelMappings: [{ ...el8, regexp: "el8(?!_5)" }] }),
       desired: module(),

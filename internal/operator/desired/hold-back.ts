@@ -51,8 +51,10 @@ export function holdBack(desired: Module, inUse: ModuleInUse, kmm: KmmReloads): 
   if (!before || kernels.length === 0) return { apply: desired, heldBack: [] };
 
   const was = before.spec.moduleLoader.container;
-  const fields = fieldChanges(was, desired.spec.moduleLoader.container);
-  const changed = kernels.filter((kernel) => !sameMapping(before, desired, kernel, kmm));
+  const want = desired.spec.moduleLoader.container;
+  const fields = fieldChanges(was, want);
+  const isSame = isDeepStrictEqual(plain(was)["kernelMappings"], plain(want)["kernelMappings"]);
+  const changed = isSame ? [] : kernels.filter((kernel) => !sameMapping(before, desired, kernel, kmm));
   const podFields = kmm.reloadsForPodFields ? podChanges(before, desired) : [];
   const apply = structuredClone(desired);
   const isAwaited = [...(inUse.idleKernels ?? [])].some(
