@@ -4,7 +4,7 @@ import type { DeepReadonly } from "../../api/core.ts";
 import { kernelName } from "../../api/kernel-tag.ts";
 import type { KernelMapping, Module } from "../../api/kmm.ts";
 import type { Kmm } from "../kmm/kmm.ts";
-import { imageFor, mappingFor } from "../kmm/module-config.ts";
+import { imageFor, literalMapping, mappingFor } from "../kmm/module-config.ts";
 import { isOfVersion, withMappings } from "../kmm/module-spec.ts";
 import type { HeldBack } from "./hold-back.ts";
 
@@ -62,9 +62,8 @@ function keepImages(
     if (before !== undefined && before !== image) return undefined;
     images.set(literal, image);
     if (before !== undefined || imageFor(module, kernel, kmm) === image) continue;
-    // What else a mapping says stays; the image is there, and is not built again.
-    const { regexp: _, build: _build, ...rest } = mappingFor(module, kernel) ?? {};
-    kept.push({ ...rest, literal, containerImage: image });
+    // What else a mapping says stays.
+    kept.push(literalMapping({ ...mappingFor(module, kernel), containerImage: image }, kernel));
   }
   return withMappings(module, [...kept, ...module.spec.moduleLoader.container.kernelMappings]);
 }

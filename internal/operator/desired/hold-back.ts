@@ -2,9 +2,8 @@
 import { isDeepStrictEqual } from "node:util";
 import type { DeepReadonly } from "../../api/core.ts";
 import type { KernelMapping, Module, ModuleLoaderContainer } from "../../api/kmm.ts";
-import { kernelName } from "../../api/kernel-tag.ts";
 import type { Kmm } from "../kmm/kmm.ts";
-import { chooseMapping, imageFor, mappingFor, mayMap } from "../kmm/module-config.ts";
+import { chooseMapping, imageFor, literalMapping, mappingFor, mayMap } from "../kmm/module-config.ts";
 import { isOfVersion } from "../kmm/module-spec.ts";
 
 /** What is known of the Module as nodes have it. */
@@ -41,8 +40,8 @@ export interface HeldBack {
  * Module's container count as changes too, because leaving them out again would reload as well.
  *
  * Nodes of other kernels get what is desired all the same. Only a Module that is in use is held back, so such a node could
- * otherwise get one new module and not the other. If there are no such nodes, the Module stays as it is: KMM 1.1 takes every change of a Module as an occasion to
- * unload what belongs to nodes that are not Ready.
+ * otherwise get one new module and not the other. If there are no such nodes, the Module stays as it is: KMM 1.1 takes every
+ * change of a Module as an occasion to unload what belongs to nodes that are not Ready.
  */
 export function holdBack(desired: Module, inUse: ModuleInUse, kmm: KmmReloads): HeldBack {
   const kernels = [...new Set(inUse.kernels)].toSorted();
@@ -95,9 +94,8 @@ function keptFor(
     const { mapping } = chooseMapping(before, kernel);
     // KMM may have evaluated what we cannot: then nothing is to change.
     if (!mapping) return structuredClone(before.spec.moduleLoader.container.kernelMappings) as KernelMapping[];
-    const { regexp: _, build: __, ...rest } = structuredClone(mapping) as KernelMapping;
     // Where no other is for the kernel, it stands where keepMappings puts it: the Module does not change when nodes fail.
-    (mayMap(desired, kernel) ? first : last).push({ ...rest, literal: kernelName(kernel) });
+    (mayMap(desired, kernel) ? first : last).push(literalMapping(mapping, kernel));
   }
   return [...first, ...(structuredClone(mappings) as KernelMapping[]), ...last];
 }

@@ -2,7 +2,7 @@
 import type { DeepReadonly } from "../../api/core.ts";
 import { kernelName } from "../../api/kernel-tag.ts";
 import type { KernelMapping, Module } from "../../api/kmm.ts";
-import { mappingFor, mayMap } from "../kmm/module-config.ts";
+import { literalMapping, mappingFor, mayMap } from "../kmm/module-config.ts";
 import { withMappings } from "../kmm/module-spec.ts";
 
 /**
@@ -23,9 +23,7 @@ export function keepMappings(
 ): Module {
   const kept = kernels.flatMap((kernel): KernelMapping[] => {
     const mapping = mayMap(module, kernel) ? undefined : mappingFor(live, kernel);
-    if (!mapping) return [];
-    const { regexp: _, literal: __, build: ___, ...rest } = structuredClone(mapping) as KernelMapping;
-    return [{ literal: kernelName(kernel), ...rest }];
+    return mapping ? [literalMapping(mapping, kernel)] : [];
   });
   if (kept.length === 0) return module;
   const mappings = module.spec.moduleLoader.container.kernelMappings;

@@ -1,6 +1,7 @@
 /** Which kernels a Module loads something for. */
 import type { DeepReadonly } from "../../api/core.ts";
 import type { KernelMapping, Module } from "../../api/kmm.ts";
+import { kernelName } from "../../api/kernel-tag.ts";
 import { chooseKernelMapping, type ChosenMapping } from "../../api/kernel-mapping.ts";
 import type { Kmm } from "./kmm.ts";
 
@@ -10,6 +11,12 @@ export function chooseMapping(
   kernel: string,
 ): ChosenMapping<DeepReadonly<KernelMapping>> {
   return chooseKernelMapping(module?.spec.moduleLoader.container.kernelMappings ?? [], kernel);
+}
+
+/** A mapping for one kernel alone, with the same image, which is there and is not built again. */
+export function literalMapping(mapping: DeepReadonly<KernelMapping>, kernel: string): KernelMapping {
+  const { regexp: _, literal: __, build: ___, ...rest } = structuredClone(mapping) as KernelMapping;
+  return { ...rest, literal: kernelName(kernel) };
 }
 
 /** What kernels are compared with, in the order of the mappings. */

@@ -113,7 +113,7 @@ export class FailureLogs {
     for (const oldest of this.#reads.keys()) {
       if (this.#reads.size <= MAX_PODS) break;
       this.#reads.delete(oldest);
-      if (this.#logs.delete(oldest)) this.#revision++;
+      this.#setOrForget(oldest, undefined);
     }
     return {
       changed: this.#revision !== before,
@@ -130,15 +130,12 @@ export class FailureLogs {
     signal: AbortSignal,
   ): Promise<void> {
     const uid = pod.metadata.uid ?? "";
-    const read = this.#reads.get(uid) ?? { restarts: undefined, notBefore: -Infinity };
-    this.#reads.delete(uid);
-    this.#reads.set(uid, read);
+    const read = this.#readOf(uid);
     if (now < read.notBefore) return;
     read.notBefore = now + READ_AGAIN_MS;
     const options = { container: DEVICE_PLUGIN_CONTAINER, tailLines: PLUGIN_LINES, signal, timeoutMs: READ_TIMEOUT_MS };
     const refusal = refusalIn((await client.podLog(refOf(pod), options)) ?? "");
-    if (refusal !== undefined) this.#set(uid, refusal);
-    else if (this.#logs.delete(uid)) this.#revision++;
+    this.#setOrForget(uid, refusal);
   }
 
   /** The kubelet pulls on without a Secret that it cannot read, and says so in an event. */
@@ -150,9 +147,7 @@ export class FailureLogs {
   ): Promise<void> {
     const { namespace, uid = "" } = pod.metadata;
     const key = secretsKey(uid);
-    const read = this.#reads.get(key) ?? { restarts: undefined, notBefore: -Infinity };
-    this.#reads.delete(key);
-    this.#reads.set(key, read);
+    const read = this.#readOf(key);
     if (now < read.notBefore) return;
     read.notBefore = now + READ_AGAIN_MS;
     const { items } = await client.list<Event>(EVENTS, {
@@ -162,9 +157,7 @@ export class FailureLogs {
       timeoutMs: READ_TIMEOUT_MS,
       signal,
     });
-    const text = missingSecrets(items[0]?.message);
-    if (text !== undefined) this.#set(key, text);
-    else if (this.#logs.delete(key)) this.#revision++;
+    this.#setOrForget(key, missingSecrets(items[0]?.message));
   }
 
   async #collectOne(
@@ -177,9 +170,7 @@ export class FailureLogs {
     if (failure?.kind === "image" && mayLackSecret(pod)) return this.#collectSecrets(client, pod, now, signal);
     if (failure?.kind !== "run" || failure.container === "") return;
     const uid = pod.metadata.uid ?? "";
-    const read = this.#reads.get(uid) ?? { restarts: undefined, notBefore: -Infinity };
-    this.#reads.delete(uid);
-    this.#reads.set(uid, read);
+    const read = this.#readOf(uid);
     if (failure.hookOutput !== undefined) {
       // The kubelet tells it only until it starts the container anew or waits to do so.
       this.#set(uid, failure.hookOutput);
@@ -198,6 +189,19 @@ export class FailureLogs {
       read.notBefore = now + READ_AGAIN_MS;
       throw error;
     }
+  }
+
+  /** When a text was read last; it becomes the newest of all reads. */
+  #readOf(key: string): Read {
+    const read = this.#reads.get(key) ?? { restarts: undefined, notBefore: -Infinity };
+    this.#reads.delete(key);
+    this.#reads.set(key, read);
+    return read;
+  }
+
+  #setOrForget(key: string, text: string | undefined): void {
+    if (text !== undefined) this.#set(key, text);
+    else if (this.#logs.delete(key)) this.#revision++;
   }
 
   #set(uid: string, text: string): void {
