@@ -263,6 +263,36 @@ const FOUND: [what: string, history: History][] = [
     },
   ]),
   [
+    "a percentage stays one of the nodes that there were while an upgrade has some of those out that lose their labels",
+    {
+      setup: { kmm: 1, sfc: false, kernels: [MODERN, MODERN, MODERN, MODERN, MODERN, MODERN], resources: 1 },
+      begin: "installed",
+      commands: [
+        { do: "down", node: 0 },
+        { do: "selector", resource: 0, to: "pool-b" },
+        { do: "sfc", resource: 0, to: false, version: "v2" },
+        { do: "maxUnavailable", resource: 0, to: "50%" },
+        { do: "schedule", node: 1, what: "daemon" },
+        { do: "schedule", node: 2, what: "static" },
+      ],
+      deleteAtEnd: false,
+    },
+  ],
+  [
+    "an image that was held back may hold after KMM 1.1 has taken the drivers of a kernel and one of them has failed",
+    {
+      setup: { kmm: 1, sfc: true, kernels: [MODERN, MODERN, "5.14.0-427.18.1.el9_4.x86_64"], resources: 1 },
+      begin: "installed",
+      commands: [
+        { do: "cordon", node: 1 },
+        { do: "image", resource: 0, revision: 2 },
+        { do: "down", node: 0 },
+        { do: "lose", node: 2 },
+      ],
+      deleteAtEnd: false,
+    },
+  ],
+  [
     "a resource begins on a node only when the drivers of the one that leaves are gone",
     {
       setup: { kmm: 2, sfc: true, kernels: [MODERN, MODERN], resources: 2 },

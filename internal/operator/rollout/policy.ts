@@ -19,7 +19,9 @@ export function policyFor(
 ): Policy {
   const { maxUnavailable, paused, drain, stepTimeoutSeconds } = onload.spec.upgrade;
   // Nodes that are let go count until they have gone: a percentage is one of the nodes that there were.
-  const total = facts.filter((node) => node.want !== undefined || isWhole(node)).length;
+  const total = facts.filter(
+    (node) => node.want !== undefined || isWhole(node) || node.stepRecord !== undefined,
+  ).length;
   return {
     maxUnavailable: resolveMaxUnavailable(maxUnavailable, total),
     letsGo: onload.metadata.deletionTimestamp !== undefined || isConfirmed(onload, onload.spec.selector),

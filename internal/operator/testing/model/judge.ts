@@ -204,8 +204,7 @@ export class Judge {
         // Pods that went with their node lose nothing.
         holdersIn(seen, node.metadata.name)?.some((pod) => this.#world.api.get("pods", keyOf(pod))),
     );
-    const whole = seen.nodes.filter((node) => isWhole(node, key) || keeps(onload, seen.onloads, node));
-    const most = mayBeOut(onload.spec.upgrade.maxUnavailable, whole.length);
+    const most = mayBeOut(onload.spec.upgrade.maxUnavailable, poolOf(key, onload, seen.onloads, seen.nodes).length);
     const interrupted = seen.nodes.filter(
       (node) =>
         this.#takenDown.get(keyText(key))?.get(node.metadata.name)?.isLetGo === false &&
@@ -425,14 +424,19 @@ function isWhole({ metadata: { labels = {} } }: DeepReadonly<Node>, { namespace,
   return version !== undefined && version === labels[versionLabel(namespace, moduleName(name, "onload"))];
 }
 
-/** The nodes of which a percentage may be out: those that a resource is to serve, and those that it still serves. */
+/**
+ * The nodes of which a percentage may be out: those that a resource is to serve, those that it still serves, and those that
+ * it has begun to leave.
+ */
 function poolOf(
   key: Key,
   onload: DeepReadonly<OnloadObject>,
   onloads: readonly DeepReadonly<OnloadObject>[],
   nodes: readonly DeepReadonly<Node>[],
 ): DeepReadonly<Node>[] {
-  return nodes.filter((node) => keeps(onload, onloads, node) || isWhole(node, key));
+  const isBegun = ({ metadata: { annotations = {} } }: DeepReadonly<Node>): boolean =>
+    `${pluginLabel(key)}.step` in annotations;
+  return nodes.filter((node) => keeps(onload, onloads, node) || isWhole(node, key) || isBegun(node));
 }
 
 /** The pods that the operator knew to hold the resource on a node; undefined if it never looked. */

@@ -54,6 +54,8 @@ export class World {
   readonly violations: string[] = [];
   /** Pods that KMM 1.1 itself takes away, because no schedulable node runs their kernel any more. */
   readonly lostToKmm = new Set<string>();
+  /** Pods from under which KMM itself has taken onload, by node. */
+  readonly #without = new Map<string, Set<string>>();
   /** Changes of selectors that a person has confirmed; see changeOf. */
   readonly confirmed = new Set<string>();
   /** The selector of which a resource's status has said last that it is held back, as JSON, by the resource's UID. */
@@ -163,9 +165,12 @@ export class World {
   unload(machine: Machine, driver: Driver, by: string, excused: boolean): void {
     if (machine.loaded[driver]?.by !== by) return;
     if (driver === "onload") {
-      const holders = this.holdersOn(machine.name).map(keyOf);
-      if (holders.length > 0 && !excused)
-        this.violate(`${machine.name}: onload is unloaded under ${holders.join(", ")}`);
+      const losing = this.holdersOn(machine.name).map(keyOf);
+      // What KMM has taken is not missed again, if the operator could not know that it is back.
+      const without = this.knownLoaded.get(by)?.has(machine.name) ? undefined : this.#without.get(machine.name);
+      const holders = losing.filter((pod) => !without?.has(pod));
+      if (excused) this.#without.set(machine.name, new Set(losing));
+      else if (holders.length > 0) this.violate(`${machine.name}: onload is unloaded under ${holders.join(", ")}`);
     }
     if (driver === "sfc" && machine.loaded.onload && !excused) {
       this.violate(`${machine.name}: sfc is unloaded under onload`);
