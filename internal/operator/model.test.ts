@@ -292,6 +292,37 @@ const FOUND: [what: string, history: History][] = [
       deleteAtEnd: false,
     },
   ],
+  ...[false, true].map((sfc): [string, History] => [
+    `a node that comes back, and may serve before that is seen, waits for one that is broken${sfc ? ", with sfc" : ""}`,
+    {
+      setup: { kmm: 1, sfc, kernels: [MODERN, MODERN], resources: 1 },
+      begin: "installed",
+      commands: [
+        { do: "fault", what: "pluginImage", to: true },
+        { do: "version", resource: 0, to: "v3" },
+        { do: "reconcile", resource: 0, behind: [], holders: false, faults: [{ call: 0, kind: "delay" }] },
+        { do: "down", node: 0 },
+        { do: "onFailure", resource: 0, to: "Rollback" },
+      ],
+      deleteAtEnd: false,
+    },
+  ]),
+  [
+    "what a status says anew at the end of a long time is acted on",
+    {
+      setup: { kmm: 1, sfc: true, kernels: [MODERN, MODERN, "5.14.0-427.18.1.el9_4.x86_64", MODERN], resources: 1 },
+      begin: "installed",
+      commands: [
+        { do: "clock", behind: 350 },
+        { do: "version", resource: 0, to: "v2" },
+        { do: "lose", node: 2 },
+        { do: "reconcile", resource: 0, behind: [], holders: false, faults: [] },
+        { do: "kernels", resource: 0, regexp: "^6\\.", version: "v2" },
+        { do: "onFailure", resource: 0, to: "Rollback" },
+      ],
+      deleteAtEnd: false,
+    },
+  ],
   [
     "a resource begins on a node only when the drivers of the one that leaves are gone",
     {

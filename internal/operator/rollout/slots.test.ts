@@ -183,6 +183,16 @@ describe("slots", () => {
       {},
       [],
     ],
+    "a node on which pods can be placed comes after one that serves nobody": [
+      [old("n1", { onload: module() }), old("n2", { plugin: plugin(false), allocatable: 0, holders: [] })],
+      {},
+      ["n2"],
+    ],
+    "and waits while it is looked whether pods are there": [
+      [old("n1", { onload: module() }), old("n2", { plugin: plugin(false), allocatable: 0, holders: undefined })],
+      {},
+      [],
+    ],
     "a node that serves waits for all that do not": [
       [old("n1"), old("n2", { onload: module() }), old("n3", { onload: module() })],
       { maxUnavailable: 2 },

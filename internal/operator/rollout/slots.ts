@@ -137,7 +137,11 @@ export function grantSlots(nodes: readonly Assessed[], policy: SlotPolicy): Slot
     if (gate) return gate;
     if (isUnanswered(node)) return again(node);
     if (isAvailable(node)) return holders.length < maxUnavailable ? start(node) : "NoFreeSlot";
-    return withoutSlot(node) ?? (busy < maxUnavailable ? start(node) : "NoFreeSlot");
+    const free = withoutSlot(node);
+    if (!free) return busy < maxUnavailable ? start(node) : "NoFreeSlot";
+    // It starts, or is about to.
+    busy++;
+    return free;
   };
   const letGo = (node: Assessed): Grant => {
     const { facts } = node;
@@ -178,12 +182,14 @@ function withoutSlot({ facts: { allocatable, holders, plugin }, state }: Assesse
 }
 
 /**
- * Nodes that wait for a slot, in the order in which they get one: broken ones first, the operator's own last.
+ * Nodes that wait for a slot, in the order in which they get one: broken ones first, the operator's own last. One on which
+ * pods can be placed may be about to serve again, as after a reboot: it comes after those that serve nobody for certain.
  *
  * @param nodes sorted by name
  */
 export function startOrder<T extends Assessed>(nodes: readonly T[]): T[] {
-  const rank = (node: T): number => (node.facts.ownNode ? 2 : isAvailable(node) ? 1 : 0);
+  const rank = (node: T): number =>
+    node.facts.ownNode ? 3 : isAvailable(node) ? 2 : node.facts.allocatable > 0 ? 1 : 0;
   return nodes.filter(({ state }) => rowOf(state).needsSlot).sort((a, b) => rank(a) - rank(b));
 }
 

@@ -29,6 +29,8 @@ export const POOLS = ["pool-a", "pool-b"] as const;
 export const ACTORS = 7;
 /** No step and no drain takes longer, in seconds. */
 const MAX_S = 1300;
+/** So often a status may change after that. */
+const MAX_LATE = 4;
 
 export class Cluster {
   readonly world = new World();
@@ -39,6 +41,8 @@ export class Cluster {
   readonly #actors: ((machine: Machine) => boolean)[];
   /** Writes of the operator to anything but a status. */
   #writes = 0;
+  /** How often the operator has changed a status. */
+  #statuses = 0;
 
   constructor({ kmm, sfc, kernels, resources }: Setup) {
     const { world } = this;
@@ -65,7 +69,10 @@ export class Cluster {
           if (call.subresource !== "status") this.#writes++;
           judge.onWrite(call);
         },
-        onWritten: (call, old, current) => judge.onWritten(call, old, current),
+        onWritten: (call, old, current) => {
+          if (call.subresource === "status" && old !== current) this.#statuses++;
+          judge.onWritten(call, old, current);
+        },
         refusal: () =>
           world.faults.budget ? "The disruption budget app needs 2 healthy pods and has 2 currently" : undefined,
         log: (pod) => (isReady(pod) ? undefined : "modprobe: ERROR: could not insert 'onload'\n"),
@@ -167,14 +174,17 @@ export class Cluster {
     await this.operator.releaseAll();
     const { api } = this.world;
     let quietSince = api.now;
+    let late = 0;
     let pause = 1000;
     for (let round = 0; round < rounds; round++) {
       const before = this.#writes;
+      const statuses = this.#statuses;
       await this.passes();
       const acted = this.actAll();
       if (this.violations.length > 0) return true;
       if (acted || this.#writes > before) {
         quietSince = api.now;
+        late = 0;
         pause = 1000;
         api.now += 1000;
         continue;
@@ -182,8 +192,9 @@ export class Cluster {
       this.operator.sync();
       const due = this.operator.nextDue();
       const woken = this.operator.ready().length > 0;
-      // A pod that fails again and again wakes the operator again and again.
-      if ((due === undefined && !woken) || api.now > quietSince + MAX_S * 1000) return true;
+      // A pod that fails again and again wakes the operator again and again. What a status says anew is acted on yet.
+      if (api.now > quietSince + MAX_S * 1000) late += this.#statuses === statuses ? MAX_LATE : 1;
+      if ((due === undefined && !woken) || late >= MAX_LATE) return true;
       pause *= 2;
       api.now = woken ? api.now + 1000 : Math.max(due!, api.now + Math.min(pause, 120_000));
       if (woken) api.now += pause;
