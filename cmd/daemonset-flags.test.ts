@@ -47,6 +47,7 @@ const onload = withDefaults({
     devicePlugin: {
       hostOnloadPath: "/var/onload/",
       kubeletDir: "/opt/rke/var/lib/kubelet/device-plugins/",
+      podResourcesDir: "/var/lib/k0s/kubelet/pod-resources/",
       maxPodsPerNode: 7,
       setPreload: false,
       mountOnload: true,
@@ -124,6 +125,12 @@ describe("every container finds what it is told of", () => {
     const { "kubelet-dir": path } = await flagsOf(container("device-plugin"));
     expect(path).toBe("/opt/rke/var/lib/kubelet/device-plugins");
     expect(at(path!, container("device-plugin"))).toEqual({ ofNode: path!, writable: true });
+  });
+
+  test("the folder of the kubelet's PodResources service", async () => {
+    const { "pod-resources-dir": path } = await flagsOf(container("device-plugin"));
+    const ofNode = "/var/lib/k0s/kubelet/pod-resources";
+    expect(at(path!, container("device-plugin"))).toEqual({ ofNode, writable: false });
   });
 
   test("the address that metrics are served on: the node's own", async () => {

@@ -8,8 +8,10 @@ import { withDefaults, type OnloadSpecInput } from "./onload.ts";
 import {
   BAD_HOST_ONLOAD_PATHS,
   BAD_KUBELET_DIRS,
+  BAD_POD_RESOURCES_DIRS,
   GOOD_HOST_ONLOAD_PATHS,
   GOOD_KUBELET_DIRS,
+  GOOD_POD_RESOURCES_DIRS,
 } from "./testing/host-paths.ts";
 
 // Starting a control plane takes a while on a busy machine.
@@ -287,6 +289,14 @@ describe("admission rejects what can never work, naming the field and the remedy
     });
   }
 
+  for (const path of BAD_POD_RESOURCES_DIRS) {
+    test(`podResourcesDir ${JSON.stringify(path)}`, async () => {
+      const spec = minimal();
+      spec.devicePlugin = { podResourcesDir: path };
+      expect(await rejection(spec)).toContain("podResourcesDir must be the absolute path of a folder on the node");
+    });
+  }
+
   for (const field of ["baseMountPath", "binMountPath", "libMountPath", "libMounthPath"] as const) {
     for (const path of ["/usr/li\nb", "/usr/lib:/tmp"]) {
       test(`${field} ${JSON.stringify(path)}`, async () => {
@@ -328,6 +338,12 @@ describe("admission accepts", () => {
     ),
     ...Object.fromEntries(
       GOOD_KUBELET_DIRS.map((path) => [`kubeletDir ${path}`, (spec) => (spec.devicePlugin = { kubeletDir: path })]),
+    ),
+    ...Object.fromEntries(
+      GOOD_POD_RESOURCES_DIRS.map((path) => [
+        `podResourcesDir ${path}`,
+        (spec) => (spec.devicePlugin = { podResourcesDir: path }),
+      ]),
     ),
     "an empty base path, as before": (spec) => (spec.devicePlugin = { baseMountPath: "" }),
     "no ServiceAccount of its own, as before": (spec) => (spec.serviceAccountName = ""),

@@ -27,6 +27,9 @@ export const ABSOLUTE_PATH = /^\/+[^/:][^:]*$/;
 /** The folder in which a kubelet looks for device plugins has this name, wherever it is. */
 export const DEVICE_PLUGIN_FOLDER = /^\/+[^/:][^:]*\/device-plugins\/*$/;
 
+/** The folder in which a kubelet tells which pods have which devices has this name, wherever it is. */
+export const POD_RESOURCES_FOLDER = /^\/+[^/:][^:]*\/pod-resources\/*$/;
+
 /** The longest kubelet folder with which a plugin's socket has a path that the kernel takes (107 characters). */
 export const MAX_KUBELET_DIR = 78;
 
@@ -43,6 +46,12 @@ export function kubeletDirProblem(path: string): string | undefined {
   return fits && path.length <= MAX_KUBELET_DIR ? undefined : KUBELET_DIR_RULE;
 }
 
+/** Why a folder cannot be the one of the kubelet's PodResources service, or undefined if it can. */
+export function podResourcesDirProblem(path: string): string | undefined {
+  const fits = POD_RESOURCES_FOLDER.test(path) && !DOT_SEGMENTS.test(path) && !CONTROL_CHARACTERS.test(path);
+  return fits && path.length <= MAX_KUBELET_DIR ? undefined : POD_RESOURCES_DIR_RULE;
+}
+
 /** What people read where a path is refused. */
 export const HOST_ONLOAD_PATH_RULES = {
   characters: "hostOnloadPath must have no control characters, such as line breaks",
@@ -52,3 +61,5 @@ export const HOST_ONLOAD_PATH_RULES = {
 } as const;
 
 export const KUBELET_DIR_RULE = `kubeletDir must be the absolute path of the folder of kubelet.sock, which is named device-plugins, such as /var/lib/kubelet/device-plugins, with at most ${MAX_KUBELET_DIR} characters and without '.', '..', ':' or control characters`;
+
+export const POD_RESOURCES_DIR_RULE = `podResourcesDir must be the absolute path of a folder on the node that is named pod-resources, such as /var/lib/k0s/kubelet/pod-resources, with at most ${MAX_KUBELET_DIR} characters and without '.', '..', ':' or control characters`;

@@ -34,7 +34,10 @@ export const KUBELET_DIR = "/var/lib/kubelet/device-plugins";
 /** Name of the folder, beside that one, in which the kubelet tells which pods have which devices. */
 const POD_RESOURCES = "pod-resources";
 
-/** The folder of the kubelet's PodResources service on a node with that folder of device plugins. */
+/**
+ * The folder of the kubelet's PodResources service on a node with that folder of device plugins, unless the kubelet has
+ * another --root-dir, which it follows and that one does not.
+ */
 export function podResourcesDir(kubeletDir: string): string {
   return posix.join(posix.dirname(kubeletDir), POD_RESOURCES);
 }
@@ -147,10 +150,12 @@ export interface PodVolume {
  *
  * @param hostOnloadPath folder of Onload's files on the node, absolute and without a slash at its end
  * @param kubeletDir folder of kubelet.sock on the node, in the same form
+ * @param podResources folder of the kubelet's PodResources service on the node, in the same form
  */
 export function podVolumes(
   hostOnloadPath: string,
   kubeletDir: string,
+  podResources: string,
 ): Record<"executable" | "look" | "kubelet" | "podResources" | "hostOnload" | "dev" | "sys", PodVolume> & {
   bootStatus?: PodVolume;
 } {
@@ -166,10 +171,10 @@ export function podVolumes(
     look: { name: "look", mountPath: LOOK_DIR },
     // At the same path as on the node: the kubelet is told a socket's name only, never its folder.
     kubelet: { ...ofNode("kubelet", kubeletDir), mountPath: kubeletDir },
-    // A kubelet with another root folder has it elsewhere: then it is empty, and all the rest works.
+    // If the kubelet has it elsewhere, this one is empty, and all the rest works.
     podResources: {
-      ...ofNode("pod-resources", podResourcesDir(kubeletDir)),
-      hostPath: { path: podResourcesDir(kubeletDir), type: "DirectoryOrCreate" },
+      ...ofNode("pod-resources", podResources),
+      hostPath: { path: podResources, type: "DirectoryOrCreate" },
     },
     hostOnload: {
       ...ofNode("host-onload", hostOnloadPath),

@@ -14,6 +14,8 @@ import {
   DOT_SEGMENTS,
   HOST_ONLOAD_PATH_RULES,
   KUBELET_DIR_RULE,
+  POD_RESOURCES_DIR_RULE,
+  POD_RESOURCES_FOLDER,
   MAX_KUBELET_DIR,
   SYSTEM_FOLDERS,
 } from "./host-paths.ts";
@@ -299,6 +301,16 @@ const devicePlugin = z
         ...rules({
           rule: `${matches(DEVICE_PLUGIN_FOLDER)} && !${matches(DOT_SEGMENTS)} && !${matches(CONTROL_CHARACTERS)} && size(self) <= ${MAX_KUBELET_DIR}`,
           message: KUBELET_DIR_RULE,
+        }),
+      }),
+    podResourcesDir: text(128)
+      .optional()
+      .meta({
+        description:
+          "Folder on the node in which the kubelet tells which pods have which devices: pod-resources in its --root-dir. Left out, it is the one beside kubeletDir.",
+        ...rules({
+          rule: `${matches(POD_RESOURCES_FOLDER)} && !${matches(DOT_SEGMENTS)} && !${matches(CONTROL_CHARACTERS)} && size(self) <= ${MAX_KUBELET_DIR}`,
+          message: POD_RESOURCES_DIR_RULE,
         }),
       }),
     baseMountPath: text()

@@ -136,6 +136,9 @@ export const SPEC_FORM: JsonSchema = {
           "type": "string",
           "default": "/var/lib/kubelet/device-plugins"
         },
+        "podResourcesDir": {
+          "type": "string"
+        },
         "baseMountPath": {
           "type": "string",
           "default": "/opt/onload"

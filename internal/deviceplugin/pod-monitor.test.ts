@@ -189,7 +189,8 @@ describe("nothing is waited for without a limit", () => {
   test("a kubelet without the service, and one that does not answer", async () => {
     const pods = join(folder, "pod-resources");
     await expect(listPodResources(pods, never, 2000)).rejects.toThrow(
-      `Cannot ask the kubelet at ${pods}/kubelet.sock which pods have devices: `,
+      `Cannot ask the kubelet at ${pods}/kubelet.sock which pods have devices: there is no such socket; if the kubelet ` +
+        "has another --root-dir, set spec.devicePlugin.podResourcesDir",
     );
     await kubelet(() => undefined);
     await expect(listPodResources(pods, never, 100)).rejects.toThrow("no answer within 0.1 s");

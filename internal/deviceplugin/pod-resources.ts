@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { credentials, Metadata } from "@grpc/grpc-js";
 import { callKubelet, KUBELET_CLIENT_OPTIONS } from "./kubelet-call.ts";
@@ -21,6 +22,11 @@ export async function listPodResources(
   timeoutMs = TIMEOUT_MS,
 ): Promise<ListPodResourcesResponse> {
   const path = join(folder, SOCKET);
+  if (!existsSync(path))
+    throw new Error(
+      `Cannot ask the kubelet at ${path} which pods have devices: there is no such socket; if the kubelet has another ` +
+        "--root-dir, set spec.devicePlugin.podResourcesDir to its folder pod-resources",
+    );
   const client = new PodResourcesListerClient(`unix:${path}`, credentials.createInsecure(), {
     ...KUBELET_CLIENT_OPTIONS,
     "grpc.max_receive_message_length": MAX_BYTES,

@@ -500,7 +500,8 @@ describe("a spec that cannot be read", () => {
 });
 
 test("a folder of the system, stored before the CRD refused it, is never mounted", async () => {
-  for (const devicePlugin of [{ hostOnloadPath: "/etc" }, { kubeletDir: "/var/lib/kubelet" }]) {
+  const stored = [{ hostOnloadPath: "/etc" }, { kubeletDir: "/var/lib/kubelet" }, { podResourcesDir: "/root/.ssh" }];
+  for (const devicePlugin of stored) {
     const bed = await serving("n1");
     const before = structuredClone(bed.cluster.object(DAEMON_SETS, PLUGIN_REF));
     expect(before).toBeDefined();

@@ -73,6 +73,25 @@ export const BAD_KUBELET_DIRS = [
   `/${"a".repeat(63)}/device-plugins`,
 ] as const;
 
+/** Values of spec.devicePlugin.podResourcesDir that are refused. */
+export const BAD_POD_RESOURCES_DIRS = [
+  "",
+  "var/lib/kubelet/pod-resources",
+  "/pod-resources",
+  "/root/.ssh",
+  "/var/lib/k0s/kubelet",
+  "/var/lib/kubelet/pod-resources/kubelet.sock",
+  "/etc/../pod-resources",
+  "/var/lib\n/pod-resources",
+  `/${"a".repeat(64)}/pod-resources`,
+] as const;
+
+export const GOOD_POD_RESOURCES_DIRS = [
+  "/var/lib/k0s/kubelet/pod-resources",
+  "/var/snap/microk8s/common/var/lib/kubelet/pod-resources/",
+  `/${"a".repeat(63)}/pod-resources`,
+] as const;
+
 export const GOOD_KUBELET_DIRS = [
   "/var/lib/kubelet/device-plugins",
   "/var/lib/kubelet/device-plugins/",

@@ -122,7 +122,8 @@ export function devicePluginImage(
 function podSpec({ spec }: DeepReadonly<Onload>, image: string, nodeLabel: string): object {
   const hostOnload = folder(spec.devicePlugin.hostOnloadPath);
   const kubeletDir = folder(spec.devicePlugin.kubeletDir);
-  const volumes = podVolumes(hostOnload, kubeletDir);
+  const podResources = folder(spec.devicePlugin.podResourcesDir ?? podResourcesDir(kubeletDir));
+  const volumes = podVolumes(hostOnload, kubeletDir, podResources);
   const command = executableCommand(EXECUTABLE_DIR);
   const plugin = { image, ...pullPolicy(spec.devicePlugin.imagePullPolicy) };
   const user = { image: spec.onload.userImage, ...pullPolicy(spec.onload.imagePullPolicy) };
@@ -175,7 +176,7 @@ function podSpec({ spec }: DeepReadonly<Onload>, image: string, nodeLabel: strin
         args: commandLine(DEVICE_PLUGIN, {
           ...files,
           kubeletDir,
-          podResourcesDir: HOST_ROOT + podResourcesDir(kubeletDir),
+          podResourcesDir: HOST_ROOT + podResources,
           lookSocket: LOOK_SOCKET,
           ...pluginSettings(spec.devicePlugin),
         }),

@@ -2,7 +2,7 @@
 import { errorText } from "../../cli/errors.ts";
 import { printable } from "../../cli/printable.ts";
 import type { DeepReadonly } from "../../api/core.ts";
-import { hostOnloadPathProblem, kubeletDirProblem } from "../../api/host-paths.ts";
+import { hostOnloadPathProblem, kubeletDirProblem, podResourcesDirProblem } from "../../api/host-paths.ts";
 import { nameProblem, withDefaults, type Onload } from "../../api/onload.ts";
 import { LABEL_KEY } from "../../api/references.ts";
 import { REASON, type Reason } from "../../api/reasons.ts";
@@ -51,7 +51,11 @@ function selectorProblem(onload: DeepReadonly<Onload>): string | undefined {
 
 /** A resource may have been stored before the CRD had its rules for paths of the node. */
 function pathProblem({ spec: { devicePlugin } }: DeepReadonly<Onload>): string | undefined {
-  const problem = hostOnloadPathProblem(devicePlugin.hostOnloadPath) ?? kubeletDirProblem(devicePlugin.kubeletDir);
+  const { hostOnloadPath, kubeletDir, podResourcesDir } = devicePlugin;
+  const problem =
+    hostOnloadPathProblem(hostOnloadPath) ??
+    kubeletDirProblem(kubeletDir) ??
+    (podResourcesDir === undefined ? undefined : podResourcesDirProblem(podResourcesDir));
   return problem && `spec.devicePlugin.${problem}`;
 }
 
