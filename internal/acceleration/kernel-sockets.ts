@@ -1,14 +1,17 @@
 /** Which of the kernel's sockets that processes hold are of the network, by the tables of their network namespaces. */
 import { join } from "node:path";
 import type { ContainerFacts } from "./facts.ts";
-import type { PatientReader } from "./read.ts";
-import { findInTable, SOCKET_TABLES, type SocketKind } from "./sockets.ts";
+import { readShort, type PatientReader } from "./read.ts";
+import { findInTable, SOCKET_TABLES, socketsInUse, type SocketKind } from "./sockets.ts";
 
 /**
- * After so many looks, tables of sockets are read again though no socket is new: one may have been bound. The kernel goes
- * through all of its connections for each, of whatever namespace, which takes a millisecond or more.
+ * After so many looks it is asked whether there are more or fewer sockets of the network than before, though no descriptor
+ * is new: one may have been bound. Tables are read only then, and if they have any: the kernel goes through all of its
+ * connections for each, of whatever namespace, which takes a millisecond or more.
  */
-const LOOKS_UNTIL_TABLES = 5;
+const LOOKS_UNTIL_ASKED = 5;
+/** After so many looks tables are read anyway: one socket may have been bound and another closed. */
+const LOOKS_UNTIL_TABLES = 50;
 
 /** A container that has sockets of the kernel. */
 export interface SocketOwner {
@@ -31,6 +34,8 @@ interface KnownSockets {
   kinds: Map<string, SocketKind | undefined>;
   /** Tables of which only the beginning was read. */
   cut: number;
+  /** How many sockets were in each of them, in the order of {@link SOCKET_TABLES}. */
+  inUse: readonly (number | undefined)[];
   looks: number;
 }
 
@@ -60,14 +65,9 @@ export class KernelSockets {
   }
 
   async #classifyOne({ folder, owners }: SocketNamespace, before: KnownSockets | undefined): Promise<KnownSockets> {
-    let known = before;
-    if (
-      known === undefined ||
-      ++known.looks >= LOOKS_UNTIL_TABLES ||
-      [...owners.keys()].some((inode) => !known!.kinds.has(inode))
-    ) {
-      known = { ...(await this.#readTables(folder, owners)), looks: 0 };
-    }
+    const known = this.#isGoodEnough(before, folder, owners)
+      ? before
+      : { ...(await this.#readTables(folder, owners)), looks: 0 };
     const unknown = new Set<SocketOwner>();
     for (const [inode, containers] of owners) {
       const kind = known.kinds.get(inode);
@@ -80,12 +80,25 @@ export class KernelSockets {
     return known;
   }
 
+  #isGoodEnough(
+    before: KnownSockets | undefined,
+    folder: string,
+    owners: SocketNamespace["owners"],
+  ): before is KnownSockets {
+    if (before === undefined || ++before.looks >= LOOKS_UNTIL_TABLES) return false;
+    if ([...owners.keys()].some((inode) => !before.kinds.has(inode))) return false;
+    if (before.looks % LOOKS_UNTIL_ASKED !== 0) return true;
+    return inUse(folder).every((count, table) => count !== undefined && count === before.inUse[table]);
+  }
+
   async #readTables(folder: string, owners: SocketNamespace["owners"]): Promise<Omit<KnownSockets, "looks">> {
     const kinds = new Map<string, SocketKind | undefined>([...owners.keys()].map((inode) => [inode, undefined]));
     const left = new Set(owners.keys());
+    const counts = inUse(folder);
     let cut = 0;
-    for (const table of SOCKET_TABLES) {
+    for (const [i, table] of SOCKET_TABLES.entries()) {
       if (left.size === 0) break;
+      if (counts[i] === 0) continue;
       const piece = await this.#reader.read(join(folder, "net", table), this.#fileBytes);
       if (piece === undefined) continue;
       if (piece.cut) cut++;
@@ -94,6 +107,12 @@ export class KernelSockets {
         kinds.set(inode, kind);
       });
     }
-    return { kinds, cut };
+    return { kinds, cut, inUse: counts };
   }
+}
+
+/** How many sockets there are in each table of a process's network namespace; undefined: it is not said. */
+function inUse(folder: string): (number | undefined)[] {
+  const text = `${readShort(join(folder, "net/sockstat")) ?? ""}\n${readShort(join(folder, "net/sockstat6")) ?? ""}`;
+  return SOCKET_TABLES.map((table) => socketsInUse(table, text));
 }

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawn } from "node:child_process";
 import { createSocket } from "node:dgram";
 import { once } from "node:events";
 import { closeSync, constants, openSync } from "node:fs";
@@ -145,7 +145,85 @@ describe("later looks", () => {
   });
 });
 
+describe("descriptors of a process that rests", () => {
+  const kernel = [{ kind: "tcp", accelerated: false, count: 1 }];
+  const onload = [{ kind: "tcp", accelerated: true, count: 1 }];
+  const net = { tcp: tableOf([{ local: "0B00000A:1F90", inode: 501 }]) };
+  let looker: Looker;
+  const seen = async (): Promise<object> => (await looker.look(REQUEST)).containers[0]!.sockets;
+  const set = (fds: Record<number, string>, ticks = 7): void => {
+    proc.remove(70);
+    proc.add(70, { fds, ticks, net });
+  };
+
+  beforeEach(async () => {
+    looker = new Looker(proc.root);
+    proc.add(70, { fds: { 3: "socket:[501]" }, ticks: 7, net });
+    expect(await seen()).toEqual(kernel);
+    expect(await seen()).toEqual(kernel);
+  });
+
+  test("are read again from time to time, because it may have closed one and opened another", async () => {
+    set({ 4: "onload:[tcp:2:10]" });
+    for (let look = 0; look < 4; look++) expect(await seen()).toEqual(kernel);
+    expect(await seen()).toEqual(onload);
+  });
+
+  test.each<[string, Record<number, string>, number]>([
+    ["it has had processor time", { 4: "onload:[tcp:2:10]" }, 8],
+    ["it has one more", { 4: "onload:[tcp:2:10]", 5: "/dev/null" }, 7],
+    ["it has one less", {}, 7],
+  ])("are read at once if %s", async (_what, fds, ticks) => {
+    set(fds, ticks);
+    expect(await seen()).toEqual(Object.keys(fds).length === 0 ? [] : onload);
+  });
+
+  test("are read at once if it is another program", async () => {
+    proc.remove(70);
+    proc.add(70, { fds: { 4: "onload:[tcp:2:10]" }, ticks: 7, startTime: 9000, net });
+    expect(await seen()).toEqual(onload);
+  });
+});
+
 describe("sockets of the kernel", () => {
+  const sockstat = (tcp: number): string =>
+    `sockets: used 9\nTCP: inuse ${tcp} orphan 0 tw 7 alloc 9 mem 1\nUDP: inuse 0 mem 0\nUDPLITE: inuse 3\n`;
+  const local = "0B00000A:1F90";
+  const one = [{ kind: "tcp" as const, accelerated: false, count: 1 }];
+
+  test("are sought in a table only if the kernel says that it has any", async () => {
+    proc.add(70, { fds: { 3: "socket:[501]" }, net: { tcp: tableOf([{ local, inode: 501 }]), sockstat: sockstat(0) } });
+    expect((await look()).sockets).toEqual([]);
+    proc.write("70/net/sockstat", sockstat(1));
+    expect((await look()).sockets).toEqual(one);
+  });
+
+  test("are sought again when it says that there are more, and after many looks anyway", async () => {
+    const looker = new Looker(proc.root);
+    const looks = async (count: number): Promise<object> => {
+      for (let look = 1; look < count; look++) await looker.look(REQUEST);
+      return (await looker.look(REQUEST)).containers[0]!.sockets;
+    };
+    const fds = { 3: "socket:[501]", 4: "socket:[502]", 5: "socket:[503]" };
+    proc.add(70, {
+      fds,
+      net: {
+        tcp: tableOf([{ local, inode: 501 }]),
+        sockstat: sockstat(1),
+        sockstat6: "TCP6: inuse 0\nUDP6: inuse 0\n",
+      },
+    });
+    const row = (inode: number): { local: string; inode: number } => ({ local, inode });
+    expect(await looks(1)).toEqual(one);
+    proc.write("70/net/tcp", tableOf([501, 502].map(row)));
+    expect(await looks(20)).toEqual(one);
+    proc.write("70/net/sockstat", sockstat(2));
+    expect(await looks(5)).toEqual([{ kind: "tcp", accelerated: false, count: 2 }]);
+    proc.write("70/net/tcp", tableOf([501, 502, 503].map(row)));
+    expect(await looks(49)).toEqual([{ kind: "tcp", accelerated: false, count: 2 }]);
+    expect(await looks(1)).toEqual([{ kind: "tcp", accelerated: false, count: 3 }]);
+  });
+
   test("are sought in the tables when one is new, and from time to time, because an old one may have been bound", async () => {
     const looker = new Looker(proc.root);
     const seen = async (): Promise<object> => (await looker.look(REQUEST)).containers[0]!.sockets;
@@ -213,7 +291,7 @@ describe("bounds", () => {
       [72, 9001],
       [73, 9002],
     ] as const) {
-      proc.add(pid, { startTime });
+      proc.add(pid, { startTime, maps: mapsOf(["/usr/lib64/libc.so.6"]) });
       proc.remove(`${pid}/environ`);
       // Its reader waits for a writer.
       execFileSync("mkfifo", [join(proc.root, `${pid}/environ`)]);
@@ -252,6 +330,37 @@ describe("whether it is accelerated", () => {
     [undefined, facts([kernel], 5)],
     [true, facts([onload], 5)],
   ])("%p", (verdict, of) => expect(isAccelerated(of)).toBe(verdict));
+});
+
+describe("a process of this machine", () => {
+  test("has the descriptors that it has, whatever their numbers", async () => {
+    const server = createServer().listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const { port } = server.address() as AddressInfo;
+    const shell = spawn("bash", ["-c", 'while read -r line; do eval "$line"; echo done; done'], { stdio: "pipe" });
+    const told = async (line: string): Promise<number> => {
+      shell.stdin.write(`${line}\n`);
+      await once(shell.stdout, "data");
+      const { containers } = await looker.look(REQUEST);
+      return containers[0]!.sockets.find(({ kind }) => kind === "loopback")?.count ?? 0;
+    };
+    proc.write(`${shell.pid}/cgroup`, cgroupOf());
+    proc.write(`${shell.pid}/mountinfo`, mountsOf());
+    for (const name of ["stat", "status", "auxv", "maps", "environ", "fd", "ns", "net", "root"]) {
+      proc.link(`${shell.pid}/${name}`, `/proc/${shell.pid}/${name}`);
+    }
+    const looker = new Looker(proc.root);
+    const tcp = `/dev/tcp/127.0.0.1/${port}`;
+    expect(await told("true")).toBe(0);
+    expect(await told(`exec 3<>${tcp}`)).toBe(1);
+    // A few numbers are free between, and then many.
+    expect(await told(`exec 9<>${tcp}`)).toBe(2);
+    expect(await told(`exec 200<>${tcp}`)).toBe(3);
+    expect(await told("exec 3<&-")).toBe(2);
+    expect(await told("exec 200<&- 9<&-")).toBe(0);
+    shell.kill();
+    server.close();
+  });
 });
 
 describe("this process", () => {

@@ -16,12 +16,14 @@ import {
   type LookRequest,
   type NetworkInterface,
 } from "./facts.ts";
+import { readDescriptors, type Descriptors } from "./descriptors.ts";
 import { interfacesOf } from "./interfaces.ts";
 import { KernelSockets, type SocketNamespace, type SocketOwner } from "./kernel-sockets.ts";
-import { hasMount, kubeletContainer } from "./mounts.ts";
-import { descriptorTableSize, libraryOf, parseStat, type Library, type ProcessStat } from "./process.ts";
-import { PatientReader, readLink, readNames, readShort } from "./read.ts";
-import { parseDescriptor, type SocketKind } from "./sockets.ts";
+import { kubeletContainer } from "./mounts.ts";
+import { readLibrary } from "./library.ts";
+import { parseStat, type Library, type ProcessStat } from "./process.ts";
+import { PatientReader, readNames, readShort } from "./read.ts";
+import type { SocketKind } from "./sockets.ts";
 
 /** Bounds of one look, and those of a file that is read. */
 export interface LookLimits {
@@ -47,7 +49,11 @@ const SHARE = { processes: 512, descriptors: 8192 };
 const TURN_MS = 5;
 /** A process is read again until it has been seen this often as the same program: its loader may still be at work. */
 const LOOKS_UNTIL_KEPT = 3;
-
+/**
+ * After so many looks, descriptors are read again of a process that has had no processor time since, not even a clock tick
+ * of it, and has as many descriptors as before: it may have closed one and opened another.
+ */
+const LOOKS_UNTIL_DESCRIPTORS = 5;
 /** After so many looks interfaces are asked for again. */
 const LOOKS_UNTIL_INTERFACES = 10;
 
@@ -58,6 +64,16 @@ interface KnownProgram {
   looks: number;
   /** The container that it is in: only who has rights over the node could move it. */
   place: Membership;
+  descriptors: KnownDescriptors | undefined;
+}
+
+/** What was read of a process's descriptors, and when. */
+interface KnownDescriptors {
+  of: Descriptors;
+  /** Processor time that the process had had by then. */
+  ticks: number;
+  /** For how many looks it has been good enough. */
+  looks: number;
 }
 
 /** What is kept of a container as long as it has processes. */
@@ -183,7 +199,7 @@ export class Looker {
       if (library === undefined) continue;
       facts.processes[library] = (facts.processes[library] ?? 0) + 1;
       first ??= member;
-      descriptors -= this.#readDescriptors(member.pid, descriptors, found, namespaces);
+      descriptors -= this.#lookAtDescriptors(member, descriptors, found, { programs, namespaces });
     }
     facts.stacks = found.stacks.size;
     facts.stackIds = [...found.stacks].sort((a, b) => a - b).slice(0, MAX_STACK_IDS);
@@ -207,64 +223,41 @@ export class Looker {
       programs.set(pid, same);
       return same.library;
     }
-    const library = await this.#readLibrary(pid);
+    const library = await readLibrary(this.#path(pid), this.#reader, this.#limits.fileBytes);
     const after = this.#stat(pid);
     if (after === undefined) return undefined;
     // It has begun another program meanwhile: the next look tells.
     if (after.identity !== stat.identity) return "unreadable";
-    programs.set(pid, { identity: stat.identity, library, looks: (same?.looks ?? 0) + 1, place });
+    // What is mapped once stays so.
+    const looks = library === "mapped" ? LOOKS_UNTIL_KEPT : (same?.looks ?? 0) + 1;
+    programs.set(pid, { identity: stat.identity, library, looks, place, descriptors: same?.descriptors });
     return library;
   }
 
-  async #readLibrary(pid: number): Promise<Library | undefined> {
-    const limit = this.#limits.fileBytes;
-    const maps = await this.#reader.read(this.#path(pid, "maps"), limit);
-    const auxiliary = await this.#reader.read(this.#path(pid, "auxv"), 4096);
-    const environment = await this.#reader.read(this.#path(pid, "environ"), limit);
-    if (maps === undefined || auxiliary === undefined || environment === undefined) return "unreadable";
-    const library = libraryOf({
-      auxiliary: auxiliary.bytes,
-      maps: maps.bytes.toString("latin1"),
-      environment: environment.bytes,
-      environmentCut: environment.cut,
-    });
-    if (library === undefined || library === "mapped") return library;
-    return (await this.#isOfContainer(pid)) ? library : undefined;
-  }
-
-  /**
-   * Whether a process runs a program from the container's own mounts. A container begins as a process of its runtime,
-   * which has the container's groups and mounts already and waits there with the runtime's program and environment; what
-   * is executed in a container later begins like that, too.
-   */
-  async #isOfContainer(pid: number): Promise<boolean> {
-    const mount = await this.#reader.mountOf(this.#path(pid, "exe"));
-    const table = await this.#reader.read(this.#path(pid, "mountinfo"), this.#limits.fileBytes);
-    // What cannot be told does not take a process out of the count.
-    return mount === undefined || table === undefined || table.cut || hasMount(table.bytes.toString("latin1"), mount);
-  }
-
-  /** Returns how many descriptors were read. */
-  #readDescriptors(pid: number, limit: number, found: Found, namespaces: Map<string, SocketNamespace<Found>>): number {
+  /** Returns how many descriptors of the bound are used up. */
+  #lookAtDescriptors(
+    { pid, stat }: Member,
+    limit: number,
+    found: Found,
+    to: { programs: ReadonlyMap<number, KnownProgram>; namespaces: Map<string, SocketNamespace<Found>> },
+  ): number {
     if (limit <= 0) {
       found.facts.cut.descriptors++;
       return 0;
     }
-    const folder = this.#path(pid, "fd");
-    const size = descriptorTableSize(readShort(this.#path(pid, "status")) ?? "") ?? 0;
-    // Numbers are given from the lowest on. To list a table of a million would take seconds.
-    const isCut = size > Math.max(limit, 64);
-    const numbers = isCut ? Array.from({ length: limit }, (_, number) => String(number)) : (readNames(folder) ?? []);
-    if (isCut) found.facts.cut.descriptors++;
-    let namespace: SocketNamespace<Found> | undefined;
-    for (const number of numbers) {
-      const link = readLink(`${folder}/${number}`);
-      const descriptor = link === undefined ? undefined : parseDescriptor(link);
-      if (descriptor === undefined) continue;
+    const program = to.programs.get(pid);
+    const known = program?.descriptors;
+    const rested = known !== undefined && known.ticks === stat?.ticks && ++known.looks < LOOKS_UNTIL_DESCRIPTORS;
+    const read = readDescriptors(this.#path(pid), limit, rested ? known.of : undefined);
+    if (read.cut) found.facts.cut.descriptors++;
+    if (program !== undefined && stat !== undefined && read !== known?.of) {
+      program.descriptors = read.cut ? undefined : { of: read, ticks: stat.ticks, looks: 0 };
+    }
+    const namespace = read.namespace === undefined ? undefined : this.#namespace(pid, read.namespace, to.namespaces);
+    for (const descriptor of read.list) {
       if (descriptor.type === "kernel") {
-        namespace ??= this.#namespace(pid, namespaces);
-        const owners = namespace.owners.get(descriptor.inode) ?? new Set();
-        namespace.owners.set(descriptor.inode, owners.add(found));
+        const owners = namespace!.owners.get(descriptor.inode) ?? new Set();
+        namespace!.owners.set(descriptor.inode, owners.add(found));
         continue;
       }
       found.stacks.add(descriptor.stack);
@@ -272,11 +265,10 @@ export class Looker {
         found.accelerated.set(descriptor.id, descriptor.kind);
       }
     }
-    return numbers.length;
+    return read.count;
   }
 
-  #namespace(pid: number, namespaces: Map<string, SocketNamespace<Found>>): SocketNamespace<Found> {
-    const name = readLink(this.#path(pid, "ns/net")) ?? "";
+  #namespace(pid: number, name: string, namespaces: Map<string, SocketNamespace<Found>>): SocketNamespace<Found> {
     const namespace = namespaces.get(name) ?? { folder: this.#path(pid), owners: new Map() };
     namespaces.set(name, namespace);
     return namespace;

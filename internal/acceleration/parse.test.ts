@@ -1,9 +1,10 @@
 import { describe, expect, test } from "bun:test";
+import { readFile } from "node:fs/promises";
 import { membership, plainUid } from "./cgroup.ts";
 import { interfaceNames } from "./interfaces.ts";
 import { hasMount, kubeletContainer } from "./mounts.ts";
 import { descriptorTableSize, libraryOf, parseAuxiliary, parseStat, preloadOf } from "./process.ts";
-import { findInTable, parseDescriptor, type SocketKind } from "./sockets.ts";
+import { findInTable, parseDescriptor, socketsInUse, type SocketKind } from "./sockets.ts";
 import { auxvOf, DYNAMIC, mapsOf, mountsOf, PRELOAD, SECURE, STATIC, tableOf } from "./testing/fake-proc.ts";
 
 const UID = "0a1b2c3d-4e5f-6071-8293-a4b5c6d7e8f9";
@@ -73,7 +74,7 @@ describe("a process's state", () => {
   const after = ["S", ...Array.from({ length: 49 }, (_, i) => String(i + 4))].join(" ");
   test("is read past a name with brackets and spaces", () => {
     const stat = parseStat(`7 (a) R 1 (b) ${after}\n`);
-    expect(stat).toEqual({ state: "S", startTime: 22, identity: "22 26 28 50" });
+    expect(stat).toEqual({ state: "S", startTime: 22, identity: "22 26 28 50", ticks: 14 + 15 });
   });
   test.each([[""], ["7 (a"], ["7 (a) S 1"], ["7 (a) S 1 2 3 4 5 6 7 8 9 0 1 2 3 4 5 6 7 8 x"]])(
     "is not half of one: %p",
@@ -190,6 +191,22 @@ describe("descriptors", () => {
     ]);
     expect(found("udp", [{ local: local("00000000"), state: "07", inode: 11 }])).toEqual([["11", "udp"]]);
   });
+});
+
+test("how many sockets are in a table, as this machine's kernel says it", async () => {
+  const said =
+    (await readFile("/proc/self/net/sockstat", "latin1")) + (await readFile("/proc/self/net/sockstat6", "latin1"));
+  const line = (name: string): string[] =>
+    said
+      .split("\n")
+      .find((each) => each.startsWith(`${name}: `))!
+      .split(" ");
+  for (const table of ["tcp", "tcp6", "udp", "udp6"] as const) {
+    const [, word, count] = line(table.toUpperCase());
+    expect(word).toBe("inuse");
+    expect(socketsInUse(table, said)).toBe(Number(count));
+  }
+  expect(socketsInUse("udp", "UDPLITE: inuse 3\nUDP6: inuse 4\nRAW: inuse 5\n")).toBeUndefined();
 });
 
 test("names of interfaces, without the loopback", () => {

@@ -27,6 +27,8 @@ export interface ProcessStat {
   startTime: number;
   /** Another program has another one, be it in the same process: where its stack begins is random. */
   identity: string;
+  /** Processor time that all its threads have had so far, in clock ticks. */
+  ticks: number;
 }
 
 /**
@@ -41,7 +43,8 @@ export function parseStat(text: string): ProcessStat | undefined {
   const startTime = Number(field(22));
   if (!/^[A-Za-z]$/.test(field(3)) || field(22) === "" || !Number.isSafeInteger(startTime)) return undefined;
   // startcode, start_stack, env_start.
-  return { state: field(3), startTime, identity: [22, 26, 28, 50].map(field).join(" ") };
+  const identity = [22, 26, 28, 50].map(field).join(" ");
+  return { state: field(3), startTime, identity, ticks: Number(field(14)) + Number(field(15)) };
 }
 
 /** How many descriptors a process has room for, by /proc/PID/status; undefined if it does not say. */
@@ -86,29 +89,21 @@ export function parseAuxiliary(bytes: Buffer): Auxiliary | undefined {
   return undefined;
 }
 
-/** What a process has mapped. */
-export interface Maps {
-  onload: boolean;
-  /** The name of the file that is mapped at an address, without its folder; undefined if none is. */
-  fileAt: (address: bigint) => string | undefined;
+/** Whether Onload's library is in /proc/PID/maps. */
+export function hasOnload(maps: string): boolean {
+  if (!maps.includes("/libonload.so")) return false;
+  return maps.split("\n").some((line) => line.includes("/") && /^libonload\.so(?:\.[0-9.]+)?$/.test(fileName(line)));
 }
 
-/** Parses /proc/PID/maps: "START-END PERMISSIONS OFFSET DEVICE INODE PATH". */
-export function parseMaps(text: string): Maps {
-  const lines = text.split("\n");
-  const files = lines.filter((line) => line.includes("/"));
-  return {
-    onload: files.some(
-      (line) => line.includes("/libonload.so") && /^libonload\.so(?:\.[0-9.]+)?$/.test(fileName(line)),
-    ),
-    fileAt: (address) => {
-      for (const line of files) {
-        const [start, end] = line.slice(0, line.indexOf(" ")).split("-");
-        if (address >= hex(start) && address < hex(end)) return fileName(line);
-      }
-      return undefined;
-    },
-  };
+/** The name of the file that is mapped at an address, without its folder; undefined if none is. */
+function fileAt(maps: string, address: bigint): string | undefined {
+  // START-END PERMISSIONS OFFSET DEVICE INODE PATH
+  for (const line of maps.split("\n")) {
+    if (!line.includes("/")) continue;
+    const [start, end] = line.slice(0, line.indexOf(" ")).split("-");
+    if (address >= hex(start) && address < hex(end)) return fileName(line);
+  }
+  return undefined;
 }
 
 function fileName(line: string): string {
@@ -144,12 +139,11 @@ export interface ProgramTexts {
  * @returns undefined if the process has ended, or is about to start its program
  */
 export function libraryOf({ auxiliary, maps, environment, environmentCut }: ProgramTexts): Library | undefined {
-  const mapped = parseMaps(maps);
-  if (mapped.onload) return "mapped";
+  if (hasOnload(maps)) return "mapped";
   const start = parseAuxiliary(auxiliary);
   if (start === undefined || maps === "") return undefined;
   // Without a loader of the kernel's, the program may be a loader itself, which was told another one.
-  const loader = mapped.fileAt(start.base === 0n ? start.entry : start.base);
+  const loader = fileAt(maps, start.base === 0n ? start.entry : start.base);
   if (start.base === 0n && !/^(?:ld[-.]|ld64)/.test(loader ?? "")) return "static";
   if (/^(?:ld-musl|libc\.musl|libc\.so$)/.test(loader ?? "")) return "musl";
   if (start.secure) return "secure";

@@ -1,5 +1,5 @@
 /** Reads files of /proc, each only as far as its bound. */
-import { closeSync, openSync, readdirSync, readlinkSync, readSync } from "node:fs";
+import { closeSync, openSync, readdirSync, readlinkSync, readSync, statSync } from "node:fs";
 import { open } from "node:fs/promises";
 
 /** What was read of a file. */
@@ -36,6 +36,15 @@ export function readShort(path: string): string | undefined {
 export function readLink(path: string): string | undefined {
   try {
     return readlinkSync(path);
+  } catch {
+    return undefined;
+  }
+}
+
+/** The size that a folder is said to have; undefined if there is none. */
+export function sizeOf(path: string): number | undefined {
+  try {
+    return statSync(path).size;
   } catch {
     return undefined;
   }

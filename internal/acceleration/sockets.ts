@@ -54,6 +54,25 @@ export type SocketKind = "tcp" | "tcp_listen" | "udp" | "os_sock" | "moved" | "l
 export const SOCKET_TABLES = ["tcp", "tcp6", "udp", "udp6"] as const;
 export type SocketTable = (typeof SOCKET_TABLES)[number];
 
+/** Lines of /proc/PID/net/sockstat and sockstat6 that tell how many sockets of a network namespace are in a table. */
+const IN_USE: Readonly<Record<SocketTable, RegExp>> = {
+  tcp: /^TCP: inuse (\d+)/m,
+  tcp6: /^TCP6: inuse (\d+)/m,
+  udp: /^UDP: inuse (\d+)/m,
+  udp6: /^UDP6: inuse (\d+)/m,
+};
+
+/**
+ * How many sockets are in a table, which the kernel knows without going through its connections.
+ *
+ * @param text /proc/PID/net/sockstat and sockstat6
+ * @returns undefined if it does not say
+ */
+export function socketsInUse(table: SocketTable, text: string): number | undefined {
+  const count = IN_USE[table].exec(text)?.[1];
+  return count === undefined ? undefined : Number(count);
+}
+
 const LISTEN = "0A";
 
 /**

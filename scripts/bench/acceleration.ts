@@ -8,7 +8,7 @@
  */
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { existsSync, mkdirSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, rmSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { join } from "node:path";
 import { askForLook } from "../../internal/acceleration/ask.ts";
@@ -31,7 +31,7 @@ const LIMIT = { pauseSeconds: 90, anonymousMb: 12, allocateMs: 5 };
 
 /**
  * Forks the processes of all pods, each pod in a network namespace of its own, and prints their numbers. They end with
- * their parent.
+ * their parent. Those told to by a signal open one more socket, or close it again.
  */
 const CHILDREN = `
 import os, signal, socket, sys, ctypes
@@ -40,7 +40,11 @@ def sockets():
     libc.prctl(1, 9)
     keep = [socket.socket(), socket.socket(socket.AF_UNIX), open("/dev/null")]
     keep[0].bind(("0.0.0.0", 0)); keep[0].listen(1)
-    signal.pause()
+    def change(*_):
+        if len(keep) > 3: keep.pop().close()
+        else: keep.append(socket.socket())
+    signal.signal(signal.SIGUSR1, change)
+    while True: signal.pause()
 for pod in range(int(sys.argv[1])):
     if libc.unshare(0x40000000) != 0: sys.exit("Cannot make a network namespace: not root?")
     for i in range(int(sys.argv[2])):
@@ -122,6 +126,17 @@ async function measureLooks(worker: ChildProcess): Promise<void> {
   };
   const first = await measure(3);
   const later = await measure(LOOKS);
+  const descriptors = (pid: number): number => readdirSync(`/proc/${pid}/fd`).length;
+  const open = descriptors(pids[0]!);
+  let changedMs = 0;
+  for (let i = 0; i < LOOKS; i++) {
+    for (const pid of pids) process.kill(pid, "SIGUSR1");
+    const expected = open + (i % 2 === 0 ? 1 : 0);
+    await poll(() => pids.every((pid) => descriptors(pid) === expected), {
+      what: "A socket more or less of every process",
+    });
+    changedMs += (await measure(1)).cpuMs / LOOKS;
+  }
   const seen = later.answer.containers;
   if (
     seen.some(({ sockets, processes }) => sockets[0]?.count !== PROCESSES || processes.preload_missing !== PROCESSES)
@@ -129,10 +144,16 @@ async function measureLooks(worker: ChildProcess): Promise<void> {
     throw new Error(`Not everything was seen: ${JSON.stringify(seen[0])}`);
   }
   row(`processor of a look, ${PODS} pods of ${PROCESSES} processes, first looks`, first.cpuMs, "ms");
-  row("processor of a look, later", later.cpuMs, "ms");
-  const pause = Math.max(INTERVAL, (later.cpuMs * PAUSE_PER_CPU) / 1000);
-  row("time until the next look", pause, "s", LIMIT.pauseSeconds);
-  row("processor of looking, of one core", later.cpuMs / (pause * 10), "%");
+  for (const [when, cpuMs] of [
+    ["nothing changes", later.cpuMs],
+    ["every process opens or closes a socket before each look", changedMs],
+  ] as const) {
+    const pause = Math.max(INTERVAL, (cpuMs * PAUSE_PER_CPU) / 1000);
+    console.log(`  ${when}:`);
+    row("processor of a look, later", cpuMs, "ms");
+    row("time until the next look", pause, "s", LIMIT.pauseSeconds);
+    row("processor of looking, of one core", cpuMs / (pause * 10), "%");
+  }
   row("anonymous memory that looking adds", memoryMb(worker.pid!).anonymous - before, "MB", LIMIT.anonymousMb);
 }
 

@@ -7,6 +7,8 @@ export interface FakeProcess {
   name?: string;
   state?: string;
   startTime?: number;
+  /** Processor time that it has had, in clock ticks. */
+  ticks?: number;
   /** Where its stack begins, which another program in the same process has elsewhere. */
   stack?: number;
   cgroup?: string;
@@ -86,8 +88,11 @@ export class FakeProc implements Disposable {
   readonly root = mkdtempSync(join(tmpdir(), "onload-proc-"));
 
   add(pid: number, process: FakeProcess = {}): void {
-    const { name = "app", state = "S", startTime = 5000 + pid, stack = 140_722_000_000_000, fds = {} } = process;
+    const { name = "app", state = "S", startTime = 5000 + pid, ticks = 0 } = process;
+    const { stack = 140_722_000_000_000, fds = {} } = process;
     const stat = ["1", "1", "1", "0", "-1", "4194304", ...Array<string>(12).fill("0"), String(startTime)];
+    // Field 14.
+    stat[10] = String(ticks);
     // Fields 23 to 52; 28 is the stack's beginning, and 50 the environment's.
     const rest = Array.from({ length: 30 }, (_, i) => (i === 5 ? String(stack) : i === 27 ? String(stack + 64) : "0"));
     this.write(`${pid}/stat`, `${pid} (${name}) ${state} ${[...stat, ...rest].join(" ")}\n`);

@@ -1,0 +1,40 @@
+/** Whether the program of a process has Onload's library: reads what that takes. */
+import { hasMount } from "./mounts.ts";
+import { hasOnload, libraryOf, type Library } from "./process.ts";
+import type { PatientReader } from "./read.ts";
+
+/**
+ * Whether a process has Onload's library, and if not, why.
+ *
+ * @param folder /proc/PID
+ * @param limit bytes of a file that are read
+ * @returns undefined if it has ended, or is about to start its program
+ */
+export async function readLibrary(folder: string, reader: PatientReader, limit: number): Promise<Library | undefined> {
+  const mapped = await reader.read(`${folder}/maps`, limit);
+  const maps = mapped?.bytes.toString("latin1") ?? "";
+  if (hasOnload(maps)) return "mapped";
+  const auxiliary = await reader.read(`${folder}/auxv`, 4096);
+  const environment = await reader.read(`${folder}/environ`, limit);
+  if (mapped === undefined || auxiliary === undefined || environment === undefined) return "unreadable";
+  const library = libraryOf({
+    auxiliary: auxiliary.bytes,
+    maps,
+    environment: environment.bytes,
+    environmentCut: environment.cut,
+  });
+  if (library === undefined) return undefined;
+  return (await isOfContainer(folder, reader, limit)) ? library : undefined;
+}
+
+/**
+ * Whether a process runs a program from the container's own mounts. A container begins as a process of its runtime,
+ * which has the container's groups and mounts already and waits there with the runtime's program and environment; what
+ * is executed in a container later begins like that, too.
+ */
+async function isOfContainer(folder: string, reader: PatientReader, limit: number): Promise<boolean> {
+  const mount = await reader.mountOf(`${folder}/exe`);
+  const table = await reader.read(`${folder}/mountinfo`, limit);
+  // What cannot be told does not take a process out of the count.
+  return mount === undefined || table === undefined || table.cut || hasMount(table.bytes.toString("latin1"), mount);
+}
