@@ -17,11 +17,14 @@ export interface MachineConfigPool extends KubeObject {
     machineConfigSelector?: LabelSelector;
     /** What its nodes are to get. */
     configuration?: PoolConfiguration;
+    /** Its nodes are left as they are. */
+    paused?: boolean;
   };
   status?: {
     /** What all of its nodes have had. */
     configuration?: PoolConfiguration;
     machineCount?: number;
+    conditions?: { type?: string; status?: string; message?: string }[];
   };
 }
 

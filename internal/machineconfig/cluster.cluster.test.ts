@@ -95,7 +95,7 @@ test("apply, apply anew, delete; each first as a dry run that changes nothing", 
   expect(again.err).toContain("Found no MachineConfig to delete");
 });
 
-test("it says when no pool takes the role", async () => {
+test("it says when no pool takes the role, and when the one that does is paused", async () => {
   const definition = structuredClone(crd);
   definition.metadata.name = "machineconfigpools.machineconfiguration.openshift.io";
   definition.spec.names = {
@@ -108,11 +108,11 @@ test("it says when no pool takes the role", async () => {
   properties["status"] = properties["spec"]!;
   await cluster.apply(JSON.stringify(definition));
   await cluster.kubectl(["wait", "--for=condition=Established", "--timeout=60s", `crd/${definition.metadata.name}`]);
-  const pool = (name: string, machineCount: number): object => ({
+  const pool = (name: string, machineCount: number, paused = false): object => ({
     apiVersion: "machineconfiguration.openshift.io/v1",
     kind: "MachineConfigPool",
     metadata: { name },
-    spec: { machineConfigSelector: { matchLabels: { "machineconfiguration.openshift.io/role": name } } },
+    spec: { paused, machineConfigSelector: { matchLabels: { "machineconfiguration.openshift.io/role": name } } },
     status: { machineCount },
   });
   for (const each of [pool("master", 3), pool("worker", 0)]) await cluster.apply(JSON.stringify(each));
@@ -120,6 +120,8 @@ test("it says when no pool takes the role", async () => {
   expect((await apply("worker")).err).toContain('which takes role "worker", has no nodes');
   expect((await apply("nobody")).err).toContain('No MachineConfigPool takes MachineConfigs of role "nobody"');
   expect((await apply("master")).err).not.toContain("MachineConfigPool");
+  await cluster.apply(JSON.stringify(pool("master", 3, true)));
+  expect((await apply("master")).err).toContain("MachineConfigPool master is paused");
 });
 
 test("a MachineConfig of another purpose is neither overwritten nor deleted", async () => {

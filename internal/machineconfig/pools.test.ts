@@ -36,3 +36,37 @@ test("no pool takes a role that is misspelt", () => {
     'No MachineConfigPool takes MachineConfigs of role "workers", so that no node changes: give another --role',
   );
 });
+
+const poolThat = (name: string, spec: object, conditions: object[] = []): MachineConfigPool => {
+  const made = pool(name, 2);
+  return { ...made, spec: { ...made.spec, ...spec }, status: { ...made.status, conditions: conditions as never } };
+};
+const degraded = (message: string): object => ({ type: "Degraded", status: "True", message });
+
+test("a pool that is paused changes no node until it goes on", () => {
+  const paused = poolThat("worker", { paused: true });
+  expect(reachOf(config("worker"), [pool("master", 3), paused])).toBe(
+    'MachineConfigPool worker is paused, so that none of its nodes changes until: oc patch machineconfigpool worker --type=merge --patch \'{"spec":{"paused":false}}\'',
+  );
+  expect(reachOf(config("master"), [pool("master", 3), paused])).toBeUndefined();
+  expect(reachOf(config("worker"), [pool("worker", 2), { ...paused, status: { machineCount: 0 } }])).toBeUndefined();
+});
+
+test("of the pools that take it, those that are paused are named", () => {
+  const trading = poolThat("trading", { paused: true });
+  trading.spec!.machineConfigSelector = { matchExpressions: [{ key: ROLE, operator: "Exists" }] };
+  expect(reachOf(config("worker"), [pool("worker", 2), trading])).toStartWith("MachineConfigPool trading is paused");
+});
+
+test("a pool that is degraded changes no node, and its own words say why", () => {
+  const stuck = poolThat("worker", {}, [
+    { type: "Updated", status: "False", message: "" },
+    { type: "RenderDegraded", status: "True", message: "" },
+    degraded('Node node-1 is reporting: "unexpected on-disk state"\u001b[2J'),
+  ]);
+  expect(reachOf(config("worker"), [stuck])).toMatch(
+    /^MachineConfigPool worker is degraded, so that its nodes may not change: Node node-1 is reporting: "unexpected on-disk state".*; see oc describe machineconfigpool worker$/,
+  );
+  expect(reachOf(config("worker"), [stuck])).not.toContain("\u001b");
+  expect(reachOf(config("worker"), [poolThat("worker", {}, [{ ...degraded(""), status: "False" }])])).toBeUndefined();
+});

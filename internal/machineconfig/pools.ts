@@ -10,9 +10,11 @@ import type { MachineConfig } from "./machine-config.ts";
 
 /** Most pools that are named. */
 const MAX_NAMED = 10;
+const MAX_MESSAGE = 300;
 
 /**
- * Why a MachineConfig reaches no node, as a sentence; undefined if it does, or if the cluster has no pools.
+ * Why a MachineConfig reaches no node, or not all of its own, as a sentence; undefined if it does, or if the cluster has no
+ * pools.
  *
  * @throws Error if the pools cannot be read
  */
@@ -35,13 +37,31 @@ export function reachOf({ metadata }: MachineConfig, pools: readonly MachineConf
   const role = metadata.labels[MACHINE_CONFIG_ROLE_LABEL] ?? "";
   const taking = pools.filter(({ spec }) => selects(spec?.machineConfigSelector, metadata.labels));
   const withNodes = pools.filter(({ status }) => (status?.machineCount ?? 0) > 0);
-  if (taking.some((pool) => withNodes.includes(pool))) return undefined;
+  const reached = taking.filter((pool) => withNodes.includes(pool));
+  if (reached.length > 0) return stopOf(reached);
   const others = withNodes.length > 0 ? `; pools with nodes: ${names(withNodes)}` : "";
   const remedy = `give another --role, on a compact cluster --role=master${others}`;
   if (taking.length === 0) {
     return `No MachineConfigPool takes MachineConfigs of role "${role}", so that no node changes: ${remedy}`;
   }
   return `MachineConfigPool ${names(taking)}, which takes role "${role}", has no nodes, so that no node changes: ${remedy}`;
+}
+
+/** Why the nodes of pools stay as they are. */
+function stopOf(pools: readonly MachineConfigPool[]): string | undefined {
+  const paused = pools.filter(({ spec }) => spec?.paused === true);
+  if (paused.length > 0) {
+    const resume = `oc patch machineconfigpool ${paused.length > 1 ? "NAME" : names(paused)} --type=merge --patch '{"spec":{"paused":false}}'`;
+    return `MachineConfigPool ${names(paused)} is paused, so that none of its nodes changes until: ${resume}`;
+  }
+  for (const pool of pools) {
+    const degraded = pool.status?.conditions?.find(({ type, status }) => type === "Degraded" && status === "True");
+    if (degraded === undefined) continue;
+    const message = printable(degraded.message ?? "", MAX_MESSAGE);
+    const name = names([pool]);
+    return `MachineConfigPool ${name} is degraded, so that its nodes may not change${message === "" ? "" : `: ${message}`}; see oc describe machineconfigpool ${name}`;
+  }
+  return undefined;
 }
 
 function names(pools: readonly MachineConfigPool[]): string {
