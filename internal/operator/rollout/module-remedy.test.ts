@@ -28,6 +28,8 @@ test.each<[number]>([[EAGAIN], [EBUSY]])("modprobe -r fails with error %i", (num
 // As kmod 30 prints them itself.
 test.each([
   ["modprobe: FATAL: Module onload is in use.", "uses it"],
+  // With --first-time, by which KMM loads it.
+  ["modprobe: ERROR: could not insert 'onload': Module already in kernel", "not by KMM"],
   ["modprobe: FATAL: Module onload not found in directory /opt/lib/modules/6.1.0-50-amd64", "no such module"],
   ["modprobe: ERROR: could not insert 'onload': Unknown symbol in module, or unknown parameter (see dmesg)", "sfc"],
 ])("%s", (line, remedy) => {

@@ -28,6 +28,11 @@ const RULES: readonly Rule[] = [
       "the image has no such module for this kernel: see `onloadctl build-images verify`, and take the image that was built for it",
   },
   {
+    pattern: /Module already in kernel/i,
+    remedy:
+      "it is loaded, and not by KMM: unload it on the node, such as with onload_tool unload or modprobe -r, and see that nothing there loads it at boot (an installation of Onload on the node, /etc/modules-load.d)",
+  },
+  {
     pattern: /Module \S+ is in use|Device or resource busy|Resource temporarily unavailable/i,
     remedy: "something on the node uses it: end the node's processes that have sockets of Onload, or reboot the node",
   },
