@@ -160,7 +160,6 @@ describe("descriptors of a process that rests", () => {
     looker = new Looker(proc.root);
     proc.add(70, { fds: { 3: "socket:[501]" }, ticks: 7, net });
     expect(await seen()).toEqual(kernel);
-    expect(await seen()).toEqual(kernel);
   });
 
   test("are read again from time to time, because it may have closed one and opened another", async () => {

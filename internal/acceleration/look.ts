@@ -59,7 +59,9 @@ const LOOKS_UNTIL_INTERFACES = 10;
 
 /** What is kept of a process as long as it runs the same program. */
 interface KnownProgram {
-  identity: string;
+  /** /proc/PID/stat as it was last, and what it says: it stays as it is while the process rests. */
+  statText: string;
+  stat: ProcessStat;
   library: Library | undefined;
   looks: number;
   /** The container that it is in: only who has rights over the node could move it. */
@@ -87,8 +89,8 @@ interface KnownContainer {
 /** A process of a container. */
 interface Member {
   pid: number;
-  /** Undefined if it has not been read yet. */
-  stat: ProcessStat | undefined;
+  /** What is kept of its program; undefined if it has begun another one. */
+  known: KnownProgram | undefined;
   place: Membership;
   container: KnownContainer;
 }
@@ -142,12 +144,12 @@ export class Looker {
     const pids = (readNames(this.#procDir) ?? []).map(Number).filter((pid) => pid > 0);
     const byContainer = new Map<string, Omit<Member, "container">[]>();
     for (const pid of pids.slice(0, this.#limits.scanned)) {
-      await this.#turn();
-      const { stat, place } = this.#place(pid);
+      if (this.#isTurnOver()) await this.#nextTurn();
+      const { known, place } = this.#place(pid);
       if (place === undefined || (place.podUid !== undefined && !uids.has(place.podUid))) continue;
       const members = byContainer.get(place.containerId) ?? [];
       byContainer.set(place.containerId, members);
-      members.push({ pid, stat, place });
+      members.push({ pid, known, place });
     }
     const containers = new Map<string, KnownContainer>();
     for (const [id, members] of byContainer) {
@@ -161,12 +163,22 @@ export class Looker {
   }
 
   /** The container of a process: that of the look before, if it still runs the same program. */
-  #place(pid: number): { stat: ProcessStat | undefined; place: Membership | undefined } {
-    const before = this.#programs.get(pid);
-    const stat = before && this.#stat(pid);
-    if (before !== undefined && stat?.identity === before.identity) return { stat, place: before.place };
+  #place(pid: number): { known: KnownProgram | undefined; place: Membership | undefined } {
+    const known = this.#programs.get(pid);
+    if (known !== undefined && this.#isSame(pid, known)) return { known, place: known.place };
     const text = readShort(this.#path(pid, "cgroup"));
-    return { stat, place: text === undefined ? undefined : membership(text) };
+    return { known: undefined, place: text === undefined ? undefined : membership(text) };
+  }
+
+  /** Whether a process runs the program that it ran; then what its stat says is new. */
+  #isSame(pid: number, known: KnownProgram): boolean {
+    const text = readShort(this.#path(pid, "stat"));
+    if (text === known.statText) return true;
+    const stat = text === undefined ? undefined : parseStat(text);
+    if (text === undefined || stat?.identity !== known.stat.identity) return false;
+    known.statText = text;
+    known.stat = stat;
+    return true;
   }
 
   /** Asks the container's first process, which the runtime has started, for the container's name. */
@@ -194,8 +206,8 @@ export class Looker {
     let descriptors = share("descriptors");
     let first: Member | undefined;
     for (const member of members) {
-      await this.#turn();
-      const library = await this.#library(member, programs);
+      if (this.#isTurnOver()) await this.#nextTurn();
+      const library = this.#knownLibrary(member, programs) ?? (await this.#library(member, programs));
       if (library === undefined) continue;
       facts.processes[library] = (facts.processes[library] ?? 0) + 1;
       first ??= member;
@@ -210,19 +222,19 @@ export class Looker {
     facts.interfaces = first.container.interfaces;
   }
 
+  /** What is known of a process whose program has been seen often enough. */
+  #knownLibrary({ pid, known }: Member, programs: Map<number, KnownProgram>): Library | undefined {
+    if (known === undefined || known.looks < LOOKS_UNTIL_KEPT || hasEnded(known.stat)) return undefined;
+    programs.set(pid, known);
+    return known.library;
+  }
+
   /** Undefined if the process has ended. */
-  async #library(
-    { pid, stat: before, place }: Member,
-    programs: Map<number, KnownProgram>,
-  ): Promise<Library | undefined> {
-    const stat = before ?? this.#stat(pid);
-    if (stat === undefined || stat.state === "Z" || stat.state === "X") return undefined;
-    const known = this.#programs.get(pid);
-    const same = known?.identity === stat.identity ? known : undefined;
-    if (same !== undefined && same.looks >= LOOKS_UNTIL_KEPT) {
-      programs.set(pid, same);
-      return same.library;
-    }
+  async #library({ pid, known, place }: Member, programs: Map<number, KnownProgram>): Promise<Library | undefined> {
+    const statText = readShort(this.#path(pid, "stat")) ?? "";
+    const stat = parseStat(statText);
+    if (stat === undefined || hasEnded(stat)) return undefined;
+    const same = known?.stat.identity === stat.identity ? known : undefined;
     const library = await readLibrary(this.#path(pid), this.#reader, this.#limits.fileBytes);
     const after = this.#stat(pid);
     if (after === undefined) return undefined;
@@ -230,13 +242,13 @@ export class Looker {
     if (after.identity !== stat.identity) return "unreadable";
     // What is mapped once stays so.
     const looks = library === "mapped" ? LOOKS_UNTIL_KEPT : (same?.looks ?? 0) + 1;
-    programs.set(pid, { identity: stat.identity, library, looks, place, descriptors: same?.descriptors });
+    programs.set(pid, { statText, stat, library, looks, place, descriptors: same?.descriptors });
     return library;
   }
 
   /** Returns how many descriptors of the bound are used up. */
   #lookAtDescriptors(
-    { pid, stat }: Member,
+    { pid }: Member,
     limit: number,
     found: Found,
     to: { programs: ReadonlyMap<number, KnownProgram>; namespaces: Map<string, SocketNamespace<Found>> },
@@ -247,11 +259,12 @@ export class Looker {
     }
     const program = to.programs.get(pid);
     const known = program?.descriptors;
-    const rested = known !== undefined && known.ticks === stat?.ticks && ++known.looks < LOOKS_UNTIL_DESCRIPTORS;
+    const ticks = program?.stat.ticks;
+    const rested = known !== undefined && known.ticks === ticks && ++known.looks < LOOKS_UNTIL_DESCRIPTORS;
     const read = readDescriptors(this.#path(pid), limit, rested ? known.of : undefined);
     if (read.cut) found.facts.cut.descriptors++;
-    if (program !== undefined && stat !== undefined && read !== known?.of) {
-      program.descriptors = read.cut ? undefined : { of: read, ticks: stat.ticks, looks: 0 };
+    if (program !== undefined && read !== known?.of) {
+      program.descriptors = read.cut ? undefined : { of: read, ticks: program.stat.ticks, looks: 0 };
     }
     const namespace = read.namespace === undefined ? undefined : this.#namespace(pid, read.namespace, to.namespaces);
     for (const descriptor of read.list) {
@@ -283,12 +296,20 @@ export class Looker {
     return name === undefined ? `${this.#procDir}/${pid}` : `${this.#procDir}/${pid}/${name}`;
   }
 
-  /** Lets others go on from time to time. */
-  async #turn(): Promise<void> {
-    if (performance.now() < this.#turnEnds) return;
+  #isTurnOver(): boolean {
+    return performance.now() >= this.#turnEnds;
+  }
+
+  /** Lets others go on. */
+  async #nextTurn(): Promise<void> {
     await nextTurn();
     this.#turnEnds = performance.now() + TURN_MS;
   }
+}
+
+/** Whether a process has ended, and only its parent has not been told yet. */
+function hasEnded({ state }: ProcessStat): boolean {
+  return state === "Z" || state === "X";
 }
 
 function countSockets({ accelerated, kernel }: Found): ContainerFacts["sockets"] {
