@@ -36,6 +36,21 @@ const REMEDIES: readonly (readonly [RegExp, (namespace: string) => string])[] = 
     (namespace) => `make that policy admit the privileged pods of namespace "${namespace}"`,
   ],
   [
+    // The admission plugins PodNodeSelector and PodTolerationRestriction; OpenShift has one of its own for projects.
+    /node label selector/i,
+    (namespace) =>
+      `let that selector fit the nodes of spec.selector, or take it away: kubectl annotate --overwrite namespace ${namespace} scheduler.alpha.kubernetes.io/node-selector= (on OpenShift openshift.io/node-selector=)`,
+  ],
+  [
+    /tolerations .* whitelist/i,
+    (namespace) =>
+      `let the tolerations that namespace "${namespace}" admits have those of a DaemonSet and of spec.tolerations: its annotation scheduler.alpha.kubernetes.io/tolerationsWhitelist`,
+  ],
+  [
+    /because it is being terminated/i,
+    (namespace) => `delete the Onload resources in namespace "${namespace}", and make them anew once it is back`,
+  ],
+  [
     /(?:minimum|maximum) .* usage per|limit to request ratio/i,
     () => "correct that LimitRange, or spec.devicePlugin.resources",
   ],

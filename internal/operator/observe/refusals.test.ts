@@ -82,6 +82,31 @@ const WORDS: [what: string, message: string, remedy: string][] = [
     'pods "x" is forbidden: maximum memory usage per Container is 32Mi, but limit is 256Mi',
     "LimitRange",
   ],
+  [
+    "a namespace's node selector",
+    'pods "x" is forbidden: pod node label selector conflicts with its namespace node label selector',
+    "kubectl annotate --overwrite namespace ns scheduler.alpha.kubernetes.io/node-selector=",
+  ],
+  [
+    "a project's node selector, as OpenShift says it",
+    'pods "x" is forbidden: pod node label selector conflicts with its project node label selector',
+    "openshift.io/node-selector=",
+  ],
+  [
+    "a namespace's tolerations",
+    'pods "x" is forbidden: pod tolerations (possibly merged with namespace default tolerations) conflict with its namespace whitelist',
+    'let the tolerations that namespace "ns" admits',
+  ],
+  [
+    "a namespace that is being deleted",
+    'pods "x" is forbidden: unable to create new content in namespace ns because it is being terminated',
+    'delete the Onload resources in namespace "ns"',
+  ],
+  [
+    "a policy",
+    "pods \"x\" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'b' denied request: privileged containers are not allowed",
+    "make that policy admit",
+  ],
   ["something else", "the server is on fire", "see what refuses it"],
 ];
 
