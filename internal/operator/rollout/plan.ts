@@ -185,11 +185,26 @@ function isRedated({ facts, step }: Pick<NodePlan, "facts" | "step">, observed: 
   return isWaiting(step) && facts.stepRecord?.since !== observed.stepRecord?.since;
 }
 
+/**
+ * A node whose plugin's pod is gone or ending, and whose kubelet still offers devices, has served until now: it waits for the
+ * next pod since now, and not since our last step. That is written down while the kubelet has not noticed yet, because
+ * nothing tells later when the pod went.
+ */
+function withServedTime(facts: NodeFacts, now: number): NodeFacts {
+  const { stepRecord, plugin, ready, allocatable } = facts;
+  // A step that has just been taken is why the pod goes.
+  const isOld = stepRecord !== undefined && now - stepRecord.since > LAST_OFFER_MS;
+  const hasServed = isOld && ready && allocatable > 0 && plugin.since === undefined;
+  return hasServed && stateOf(facts) === "StartingPlugin"
+    ? { ...facts, stepRecord: { ...stepRecord, since: now } }
+    : facts;
+}
+
 /** What follows for a node from its own facts, whatever the others do. */
 function planNode(observed: NodeFacts, policy: Policy, time: Present): NodePlan {
   const { limits, attempt } = policy;
   const { now } = time;
-  const facts = withBelievedTimes(observed, time);
+  const facts = withServedTime(withBelievedTimes(observed, time), now);
   const state = stateOf(facts);
   const kept = keptBy(facts, state, policy);
   const offered = kept ? undefined : offeredUntil(facts, state);
