@@ -4,12 +4,12 @@ import { checkImages } from "../internal/images/check-images.ts";
 import { clusterArgs, commonArgs, defineSubcommand } from "../internal/cli/command.ts";
 import { printData, printJson, printText, screenColumns } from "../internal/cli/output.ts";
 import { yamlText } from "../internal/cli/yaml.ts";
+import { connect } from "../internal/kube/connect.ts";
 import { readManifests } from "../internal/operator/view/manifests.ts";
 import { registryAccess } from "../internal/images/options.ts";
 import { readDocuments } from "./shared/documents.ts";
 import { engineArgs, runDeps } from "./shared/engine.ts";
 import { namespaceOf, outputArg, resourceArgs } from "./shared/resources.ts";
-import { connectAsPerson } from "./shared/connect.ts";
 
 const { name: _, ...scope } = resourceArgs;
 const { sbom: __, timeout: ___, ...registryArgs } = engineArgs;
@@ -43,7 +43,7 @@ export default defineSubcommand({
   ],
   async run({ args, signal }) {
     const namespace = namespaceOf(args);
-    const client = await connectAsPerson(args);
+    const client = await connect({ kubeconfig: args.kubeconfig, context: args.context });
     try {
       const file = args.filename === undefined ? undefined : await readDocuments(args.filename);
       const supposed = file && readManifests(file, `check ${args.filename!}`, namespace ?? client.namespace, undefined);

@@ -12,7 +12,7 @@ import { MODULE_IMAGES_CONFIGS, ONLOADS, SECURITY_CONTEXT_CONSTRAINTS, type Reso
 import type { Onload } from "../api/onload.ts";
 import { isAllowed } from "../kube/access-review.ts";
 import type { Client } from "../kube/client.ts";
-import { bindCommand, withoutAdvice } from "../kube/rights-advice.ts";
+import { bindCommand } from "../kube/rights-advice.ts";
 import {
   NAMESPACES,
   NODES,
@@ -65,6 +65,7 @@ const MAX_NAMESPACES = 50;
 /**
  * Checks the cluster, and Onload resources of it.
  *
+ * @param client whose refusals give no advice: the caller's rights are findings of their own, which say how to get them
  * @param supposed resources that are checked as if they were applied; undefined: those of the cluster
  * @param namespace of the resources; undefined: all
  * @throws ConnectionError if the API server does not answer; what it refuses is a finding
@@ -152,11 +153,7 @@ export async function check(
   );
   if ("problem" in onloads) findings.push(finderOf("Onload resources")("unknown", onloads.problem));
   return {
-    // Your rights to look have a line of their own, which says how to get them.
-    findings: [...findings, ...resources.flatMap((each) => each.findings)].map((finding) => ({
-      ...finding,
-      message: withoutAdvice(finding.message),
-    })),
+    findings: [...findings, ...resources.flatMap((each) => each.findings)],
     images: [...new Set(resources.flatMap((each) => each.images))],
   };
 }

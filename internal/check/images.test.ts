@@ -94,3 +94,20 @@ test("what could not be read is said", () => {
   expect(problems[1]).toContain("ns/a: ");
   expect(problems).toHaveLength(2);
 });
+
+test("rights that are missing are said once, with the command that gives them", () => {
+  const refused = (kind: string, group = ""): { problem: string } => ({
+    problem: `Cannot list ${kind}: ${kind} is forbidden: User "jane" cannot list resource "${kind}" in API group "${group}" at the cluster scope`,
+  });
+  const { problems } = collect({
+    onloads: refused("onloads", "onload.amd.com"),
+    crds: refused("customresourcedefinitions", "apiextensions.k8s.io"),
+    operators: refused("deployments", "apps"),
+    nodes: refused("nodes"),
+    kmm: refused("deployments", "apps"),
+  });
+  expect(problems).toHaveLength(1);
+  expect(problems[0]).toEndWith(
+    "kubectl create clusterrolebinding onload-viewer --clusterrole=onload-operator-onload-viewer-role --user=jane",
+  );
+});

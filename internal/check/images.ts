@@ -5,6 +5,7 @@ import type { Onload } from "../api/onload.ts";
 import { ONLOADS } from "../api/resources.ts";
 import type { Client } from "../kube/client.ts";
 import { objectKey } from "../kube/object.ts";
+import { missingRights } from "../kube/rights-advice.ts";
 import { DEPLOYMENTS, NODES } from "../kube/resource.ts";
 import type { RawOnload } from "../operator/cache/caches.ts";
 import { desiredModules } from "../operator/desired/modules.ts";
@@ -49,6 +50,7 @@ interface Seen {
 /**
  * Finds out what the operator, KMM and Onload resources need.
  *
+ * @param client whose refusals give no advice: that is given once for all
  * @param supposed resources of a file; undefined: those of the cluster
  * @param namespace of the resources; undefined: all
  * @param further images that a person names
@@ -98,7 +100,7 @@ export function collect(seen: Seen, further: readonly string[] = []): NeededImag
     ...resources,
     ...of(seen.kmm).flatMap((deployment) => imagesIn(deployment, "KMM")),
   ];
-  return { images: merge(uses), problems: [...new Set(problems)] };
+  return { images: merge(uses), problems: missingRights(problems) };
 }
 
 /** The images of an Onload resource: its own, and those of modules for the kernels of its nodes. */

@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parseAllDocuments } from "yaml";
 import { checkout } from "../testcluster/lib/paths.ts";
-import { isRightMissing, rightsAdvice, withoutAdvice } from "./rights-advice.ts";
+import { isRightMissing, missingRights, rightsAdvice } from "./rights-advice.ts";
 
 interface ClusterRole {
   metadata: { name: string };
@@ -98,8 +98,22 @@ test("a name is no part of a command that a shell would take apart", () => {
   expect(rightsAdvice(refusal("list", "nodes", "", "$(reboot)"))).toEndWith("--user=YOU");
 });
 
-test("advice can be left out where another line has it", () => {
-  const message = `Cannot list nodes: no; ${rightsAdvice(refusal("list", "nodes", ""))}`;
-  expect(withoutAdvice(message)).toBe("Cannot list nodes: no");
-  expect(withoutAdvice("Cannot list nodes: no")).toBe("Cannot list nodes: no");
+test("rights of one role that somebody lacks are one sentence, with one command", () => {
+  const refused = (verb: string, resource: string, group: string): string =>
+    `Cannot ${verb} ${resource}: ${refusal(verb, resource, group)}`;
+  expect(
+    missingRights([
+      refused("list", "nodes", ""),
+      "Cannot list pods: HTTP status 500",
+      refused("list", "deployments", "apps"),
+      refused("list", "nodes", ""),
+      refused("list", "secrets", ""),
+      refused("patch", "onloads", "onload.amd.com"),
+    ]),
+  ).toEqual([
+    "jane may not list nodes, deployments.apps; an administrator can give these rights: kubectl create clusterrolebinding onload-viewer --clusterrole=onload-operator-onload-viewer-role --user=jane",
+    "Cannot list pods: HTTP status 500",
+    refused("list", "secrets", ""),
+    "jane may not patch onloads.onload.amd.com; an administrator can give these rights: kubectl create clusterrolebinding onload-deployer --clusterrole=onload-operator-onload-deployer-role --user=jane",
+  ]);
 });

@@ -41,9 +41,6 @@ const VIEWED: Readonly<Record<string, readonly string[]>> = {
 /** Of these it can do one thing only. */
 const ONLY: Readonly<Record<string, string>> = { "onloads/status": "get", "pods/log": "get", events: "list" };
 
-/** How advice begins. */
-const ADVICE = "an administrator can give you that right: ";
-
 const READS: ReadonlySet<string> = new Set(["get", "list", "watch"]);
 
 /** Whether a refusal is one for want of a right, not of an admission policy. */
@@ -58,16 +55,54 @@ export function isRightMissing(message: string): boolean {
  * @returns undefined if it is no refusal for want of a right, or none of our roles has that right
  */
 export function rightsAdvice(message: string): string | undefined {
-  const [, user = "", verb = "", resource = "", group = "", namespace] = REFUSED.exec(message) ?? [];
-  if (verb === "") return undefined;
-  const role = roleFor(verb, resource, group);
-  return role && `${ADVICE}${bindCommand(role, namespace, subjectFlag(user))}`;
+  const missing = missingRight(message);
+  return missing && `an administrator can give you that right: ${missing.command}`;
 }
 
-/** A refusal without the advice, for where another line has it. */
-export function withoutAdvice(message: string): string {
-  const at = message.indexOf(`; ${ADVICE}`);
-  return at < 0 ? message : message.slice(0, at);
+/**
+ * Refusals of one look: those for want of rights that one role has become one sentence with one command, in the place of
+ * the first of them. Other messages stay as they are.
+ *
+ * @param messages without {@link rightsAdvice}
+ */
+export function missingRights(messages: readonly string[]): string[] {
+  const byCommand = new Map<string, Map<string, Set<string>>>();
+  const texts = messages.map((message): (() => string) => {
+    const missing = missingRight(message);
+    if (!missing) return () => message;
+    const { command, user, verb, resource } = missing;
+    const resources = byCommand.get(command) ?? new Map<string, Set<string>>();
+    byCommand.set(command, resources);
+    resources.set(verb, (resources.get(verb) ?? new Set()).add(resource));
+    return () => lackText(user, resources, command);
+  });
+  return [...new Set(texts.map((text) => text()))];
+}
+
+function lackText(user: string, resources: ReadonlyMap<string, ReadonlySet<string>>, command: string): string {
+  const rights = [...resources].map(([verb, of]) => `${verb} ${[...of].join(", ")}`).join(" or ");
+  return `${user} may not ${rights}; an administrator can give these rights: ${command}`;
+}
+
+/** A right that somebody lacks and one of our roles has, and the command that gives it. */
+interface MissingRight {
+  user: string;
+  verb: string;
+  /** With its group, as in `deployments.apps`. */
+  resource: string;
+  command: string;
+}
+
+function missingRight(message: string): MissingRight | undefined {
+  const [, user = "", verb = "", resource = "", group = "", namespace] = REFUSED.exec(message) ?? [];
+  const role = verb === "" ? undefined : roleFor(verb, resource, group);
+  if (role === undefined) return undefined;
+  return {
+    user,
+    verb,
+    resource: group === "" ? resource : `${resource}.${group}`,
+    command: bindCommand(role, namespace, subjectFlag(user)),
+  };
 }
 
 function roleFor(verb: string, resource: string, group: string): UserRole | undefined {
