@@ -21,6 +21,8 @@ import { cleaningProgress } from "../internal/uninstall/progress.ts";
 const HOSTILE =
   "x\u001b[2J\u001b]0;t\u0007\u009b31m\u001bP1$r\u001b\\\u202e\u2066b\nFORGED all is well\r\nFORGED\u0085FORGED\u2028FORGED\u000bFORGED" +
   "\u200b\u200d\u2060\ufeff\u3164\u115f\u034f\u00ad\u{e0041}\u0301\u0302\u0303\u0304\u0305\u0306y";
+/** Lines of ours begin at the left or two blanks to the right; what goes on from one stands further to the right. */
+const LIKE_OURS = /^ {0,3}FORGED/;
 const ODD = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{DI}]|\p{M}{4}/u;
 
 /** A value with its text at one place replaced, for each place; other texts are plain. */
@@ -137,6 +139,11 @@ const WRITERS: { [name: string]: { of: unknown; draw: (value: never) => string }
     draw: (value: Serving) => shown(servingText(value)),
   },
   plan: { of: plan, draw: (value: ResourcePlan) => shown(planText([value])) },
+  "plan on a narrow screen": { of: plan, draw: (value: ResourcePlan) => shown(planText([value], undefined, 40)) },
+  "check on a narrow screen": {
+    of: [{ what: "KMM", result: "ok", message: "a message" }],
+    draw: (value: Parameters<typeof findingsText>[0]) => shown(findingsText(value, 40)),
+  },
   check: {
     of: [{ what: "KMM", result: "ok", message: "a message" }],
     draw: (value: Parameters<typeof findingsText>[0]) => shown(findingsText(value)),
@@ -176,7 +183,7 @@ describe.each(Object.entries(WRITERS))("%s", (_, { of, draw }) => {
     for (const [place, value] of eachPlace(of)) {
       const text = draw(value as never);
       const lines = text.split("\n");
-      const bad = lines.filter((line) => ODD.test(line) || line.trimStart().startsWith("FORGED"));
+      const bad = lines.filter((line) => ODD.test(line) || LIKE_OURS.test(line));
       expect({ place, bad }).toEqual({ place, bad: [] });
       if (text.includes("FORGED")) places++;
     }

@@ -85,7 +85,7 @@ export default defineSubcommand({
       const isData = args.output === "json" || args.output === "yaml";
       if (args.watch) {
         const draw = async (): Promise<Line[]> =>
-          linesOf(await look(), args.output, { columns: screenColumns(), cut: true, none: session.none });
+          linesOf(await look(), args.output, { columns: screenColumns(), none: session.none });
         const subscribe = (wake: () => void): void => void (changed = wake);
         const onOutage = (text: string): void => log.warn(text);
         await drawLive(standardOutput, { draw, subscribe, isData, onOutage }, signal);

@@ -3,8 +3,10 @@ import { printable } from "./printable.ts";
 /**
  * A table as kubectl prints it: upper-case headings, columns three spaces apart, no borders, no trailing blanks.
  * Empty cells show as `<none>`; texts are made safe before they are measured.
+ *
+ * @param gap blanks between columns
  */
-export function formatTable(headings: readonly string[], rows: readonly (readonly string[])[]): string {
+export function formatTable(headings: readonly string[], rows: readonly (readonly string[])[], gap = 3): string {
   const table = [
     headings.map((heading) => heading.toUpperCase()),
     ...rows.map((row) => row.map((cell) => printable(cell, Infinity) || "<none>")),
@@ -15,7 +17,7 @@ export function formatTable(headings: readonly string[], rows: readonly (readonl
       (row) =>
         row
           .map((cell, column) => cell.padEnd(widths[column] ?? 0))
-          .join("   ")
+          .join(" ".repeat(gap))
           .trimEnd() + "\n",
     )
     .join("");

@@ -179,7 +179,7 @@ describe("a status", () => {
   const acts: Serving = { state: "acts", message: "", elected: true };
   const shownAt = (columns: number): string => {
     const out = screen(true, columns, 40);
-    out.terminal.redrawLines(statusLines([resource], acts, { wide: false, columns, cut: true }, 0));
+    out.terminal.redrawLines(statusLines([resource], acts, { wide: false, columns }, 0));
     return out.written.join("");
   };
   /** What a person sees, without colours. */
@@ -188,17 +188,15 @@ describe("a status", () => {
   test.each([80, 140, 200])("fits on %d columns if it is shown once, and every word is there", (columns) => {
     const lines = statusLines([resource], acts, { wide: false, columns }, 0).map(({ text }) => text);
     expect(lines.filter((line) => line.length > columns)).toEqual([]);
-    const words = lines.join("\n").replaceAll("\n  … ", " ").replace(/\s+/g, " ");
+    const words = lines.join("\n").replace(/\s+/g, " ");
     for (const { why } of resource.nodes) expect(words).toContain(why);
   });
   test.each([80, 140, 200])("fits on %d columns, and nothing goes silently", (columns) => {
     const lines = plain(shownAt(columns));
     expect(lines.filter((line) => line.length > columns)).toEqual([]);
-    const reasons = lines.filter((line) => line.includes("The slot is held by"));
-    expect(reasons).toHaveLength(2);
-    for (const line of reasons) expect(line.endsWith("long time") || line.endsWith("\u2026")).toBeTrue();
-    // On every width at least the beginning of a reason can be read.
-    for (const line of reasons) expect(line).toContain("The slot is held by compute-0");
+    expect(lines.filter((line) => line.includes("The slot is held by compute-0"))).toHaveLength(2);
+    expect(lines.filter((line) => line.endsWith("a long time"))).toHaveLength(2);
+    expect(lines.filter((line) => line.includes("\u2026"))).toEqual([]);
   });
   test("has the colour of each state, where colours are welcome", () => {
     const text = shownAt(140);

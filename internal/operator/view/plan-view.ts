@@ -1,6 +1,7 @@
 /** What `onloadctl plan` says: what the operator would do next, in which order, and what would be in its way. Pure. */
 import { printable } from "../../cli/printable.ts";
 import { formatTableWithNotes } from "../../cli/table-with-notes.ts";
+import { brokenLine } from "../../cli/wrap.ts";
 import type { DeepReadonly, Pod, PodDisruptionBudget } from "../../api/core.ts";
 import { holderOf, type Force } from "../cache/holders.ts";
 import type { Planned } from "../plan.ts";
@@ -243,7 +244,7 @@ export function planText(plans: readonly ResourcePlan[], none = noneText(undefin
             : ["The resource does not change"]
           : []),
         ...plan.objects,
-      ].map((line) => printable(line, Infinity));
+      ].flatMap((line) => brokenLine(printable(line, Infinity), columns));
       if (plan.nodes.length === 0) return `${[...lines, "Nothing to do on any node"].join("\n")}\n`;
       const rows = plan.nodes.map((node) => [
         node.turn < 0 ? "-" : node.turn === 0 ? "now" : String(node.turn),

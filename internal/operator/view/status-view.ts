@@ -3,8 +3,9 @@ import { nearest } from "../../cli/nearest.ts";
 import { counted } from "../../cli/counted.ts";
 import { printable } from "../../cli/printable.ts";
 import type { Colour, Line } from "../../cli/output.ts";
-import { formatAge, formatTable } from "../../cli/table.ts";
-import { wrapped } from "../../cli/wrap.ts";
+import { formatAge } from "../../cli/table.ts";
+import { fitTable, type FittedTable } from "../../cli/table-with-notes.ts";
+import { brokenLine } from "../../cli/wrap.ts";
 import type { DeepReadonly } from "../../api/core.ts";
 import type { NodeProblem, OnloadStatus } from "../../api/onload.ts";
 import { CONDITION } from "../../api/reasons.ts";
@@ -202,48 +203,24 @@ function line(text: string): string {
 export interface StatusLayout {
   /** With kernels and the last Ready version. */
   wide: boolean;
-  /** Columns of the screen; undefined: as many as there are. On a narrow one each reason has lines of its own. */
+  /** Columns of the screen; undefined: there is none. On a narrow one each reason has lines of its own. */
   columns?: number | undefined;
-  /** Whoever draws the lines cuts those that are too long; else they are broken between words. */
-  cut?: boolean;
   /** What to say if there is no resource. */
   none?: string;
 }
-
-/** Where lines are cut, reasons have too little room beside the other columns of a node on a screen with fewer columns. */
-const NARROW = 120;
 
 /** As tables, line by line. */
 export function statusLines(
   resources: readonly ResourceStatus[],
   serving: Serving,
-  layout: StatusLayout,
+  { wide, columns, none = noneText(undefined, []) }: StatusLayout,
   now: number,
 ): Line[] {
-  const lines = allLines(resources, serving, layout, now);
-  const { columns = Infinity, cut = false } = layout;
-  if (cut) return lines;
-  return lines.flatMap((each): Line[] => {
-    if (each.text.length <= columns) return [each];
-    const indent = each.text.startsWith("  ") ? "  " : "";
-    const [first, ...rest] = wrapped(each.text.trimStart(), columns - GOES_ON.length, indent);
-    return [first!, ...rest.map((text) => GOES_ON + text)].map((text) => ({ ...each, text }));
-  });
-}
-
-/** What begins the rest of a line that is broken: whatever text it is, it does not look like a line of ours. */
-const GOES_ON = "  … ";
-
-function allLines(
-  resources: readonly ResourceStatus[],
-  serving: Serving,
-  { wide, columns = Infinity, cut = false, none = noneText(undefined, []) }: StatusLayout,
-  now: number,
-): Line[] {
-  const isNarrow = (line: string): boolean => (cut ? columns < NARROW : line.length > columns);
+  const said = (text: string, colour?: Colour): Line[] =>
+    brokenLine(line(text), columns).map((each) => (colour ? { text: each, colour } : { text: each }));
   const operator = servingText(serving).trimEnd();
-  const first: Line[] = operator === "" ? [] : [{ text: operator, colour: isUnserved(serving) ? "red" : "yellow" }];
-  if (resources.length === 0) return [...first, { text: none }];
+  const first = operator === "" ? [] : said(operator, isUnserved(serving) ? "red" : "yellow");
+  if (resources.length === 0) return [...first, ...said(none)];
   const age = (time: string): string => (time === "" ? "" : formatAge(now - Date.parse(time)));
   const head = [
     "Namespace",
@@ -268,15 +245,15 @@ function allLines(
     ...(wide ? [r.lastReadyVersion] : []),
   ]);
   const lines: Line[] = [...first, ...(first.length > 0 ? [{ text: "" }] : [])];
-  lines.push(...tableLines(head, rows, (row) => HEALTH_COLOURS[resources[row]!.health]));
+  lines.push(...tableLines(fitTable(head, rows, 0, columns), (row) => HEALTH_COLOURS[resources[row]!.health]));
   for (const resource of resources) {
-    lines.push({ text: "" }, { text: line(`${resource.namespace}/${resource.name}: ${resource.message}`) });
-    lines.push(...resource.attention.map((each): Line => ({ text: line(each), colour: "yellow" })));
+    lines.push({ text: "" }, ...said(`${resource.namespace}/${resource.name}: ${resource.message}`));
+    lines.push(...resource.attention.flatMap((each) => said(each, "yellow")));
     const { unknownNodes = 0 } = resource.accelerated ?? {};
     if (unknownNodes > 0)
-      lines.push({ text: `Accelerated: ${counted(unknownNodes, "node")} did not tell (onloadctl doctor node)` });
-    if (resource.unprotected !== "") lines.push({ text: `Not protected: ${line(resource.unprotected)}` });
-    if (resource.nodes.length > 0) lines.push(...nodeLines(resource.nodes, wide, isNarrow, age));
+      lines.push(...said(`Accelerated: ${counted(unknownNodes, "node")} did not tell (onloadctl doctor node)`));
+    if (resource.unprotected !== "") lines.push(...said(`Not protected: ${resource.unprotected}`));
+    if (resource.nodes.length > 0) lines.push(...nodeLines(resource.nodes, wide, columns, age));
   }
   return lines;
 }
@@ -291,11 +268,10 @@ const HEALTH_COLOURS: Record<Health, Colour> = { ready: "green", waiting: "yello
 function nodeLines(
   nodes: readonly NodeStatus[],
   wide: boolean,
-  isNarrow: (line: string) => boolean,
+  columns: number | undefined,
   age: (time: string) => string,
-  narrow = false,
 ): Line[] {
-  const head = ["Node", "Version", "State", "Step", "Since", ...(wide ? ["Kernel"] : []), ...(narrow ? [] : ["Why"])];
+  const head = ["Node", "Version", "State", "Step", "Since", ...(wide ? ["Kernel"] : []), "Why"];
   const rows = nodes.map((node) => [
     node.node,
     node.wanted === node.version || node.wanted === "" ? node.version : `${node.version || "none"} -> ${node.wanted}`,
@@ -303,22 +279,18 @@ function nodeLines(
     node.step === "None" ? "-" : node.step,
     age(node.since) || "-",
     ...(wide ? [node.kernel] : []),
-    ...(narrow ? [] : [node.why || "-"]),
+    node.why || "-",
   ]);
   const colourOf = ({ failed, state, why }: NodeStatus): Colour =>
     failed ? "red" : state === "Ready" && why === "" ? "green" : "yellow";
-  const [heading, ...table] = tableLines(head, rows, (row) => colourOf(nodes[row]!));
-  if (!narrow && table.some(({ text }) => isNarrow(text))) return nodeLines(nodes, wide, isNarrow, age, true);
-  const withReasons = table.flatMap((each, row): Line[] => {
-    const { why } = nodes[row]!;
-    return narrow && why !== "" ? [each, { text: `  ${line(why)}`, colour: "dim" }] : [each];
-  });
-  return [heading!, ...withReasons];
+  return tableLines(fitTable(head, rows, 1, columns), (row) => colourOf(nodes[row]!));
 }
 
-function tableLines(head: readonly string[], rows: readonly string[][], colourOf: (row: number) => Colour): Line[] {
-  const [heading = "", ...lines] = formatTable(head, rows).trimEnd().split("\n");
-  return [{ text: heading, colour: "dim" }, ...lines.map((text, row) => ({ text, colour: colourOf(row) }))];
+function tableLines({ heading, rows }: FittedTable, colourOf: (row: number) => Colour): Line[] {
+  const lines = rows.flatMap((texts, row) =>
+    texts.map((text, i): Line => ({ text, colour: i === 0 ? colourOf(row) : "dim" })),
+  );
+  return [{ text: heading, colour: "dim" }, ...lines];
 }
 
 /** The same as one text; `wide` adds kernels and the last Ready version. */
