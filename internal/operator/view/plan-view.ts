@@ -17,6 +17,7 @@ import type { EvictionAnswers } from "./evictions.ts";
 import { changeLines, type FieldChange } from "./difference.ts";
 import type { Serving } from "./serving.ts";
 import type { ObservedResource } from "./session.ts";
+import { saidOnce } from "./said-once.ts";
 import { summaryOf } from "./summary.ts";
 import { noneText } from "./none-text.ts";
 
@@ -223,6 +224,13 @@ function versionText({ version, target }: ResourcePlan): string {
   return target === version ? version : `${version} (its nodes go back to ${target})`;
 }
 
+function headlineText({ message, nodes }: ResourcePlan): string {
+  return saidOnce(
+    message,
+    nodes.flatMap(({ blockedBy }) => blockedBy),
+  );
+}
+
 /**
  * As text for people.
  *
@@ -235,7 +243,7 @@ export function planText(plans: readonly ResourcePlan[], none = noneText(undefin
     .map((plan) => {
       const lines = [
         `${plan.namespace}/${plan.name}: version ${versionText(plan)}, at most ${plan.maxUnavailable} of its nodes out at once`,
-        ...(plan.status === "" ? [] : [`${plan.status}: ${plan.message}`]),
+        ...(plan.status === "" ? [] : [`${plan.status}: ${headlineText(plan)}`]),
         ...plan.warnings.map((text) => `Warning: ${text}`),
         ...plan.notes,
         ...(plan.changes

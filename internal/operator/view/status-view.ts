@@ -15,6 +15,7 @@ import { healthOf, needsPerson, type Health } from "./health.ts";
 import { isUnserved, remedyOf, type Serving, type ServingState } from "./serving.ts";
 import type { ObservedResource } from "./session.ts";
 import { noneText } from "./none-text.ts";
+import { saidOnce } from "./said-once.ts";
 import { summaryOf } from "./summary.ts";
 
 /** One node as `status` shows it. */
@@ -247,7 +248,7 @@ export function statusLines(
   const lines: Line[] = [...first, ...(first.length > 0 ? [{ text: "" }] : [])];
   lines.push(...tableLines(fitTable(head, rows, 0, columns), (row) => HEALTH_COLOURS[resources[row]!.health]));
   for (const resource of resources) {
-    lines.push({ text: "" }, ...said(`${resource.namespace}/${resource.name}: ${resource.message}`));
+    lines.push({ text: "" }, ...said(`${resource.namespace}/${resource.name}: ${headlineText(resource)}`));
     lines.push(...resource.attention.flatMap((each) => said(each, "yellow")));
     const { unknownNodes = 0 } = resource.accelerated ?? {};
     if (unknownNodes > 0)
@@ -256,6 +257,13 @@ export function statusLines(
     if (resource.nodes.length > 0) lines.push(...nodeLines(resource.nodes, wide, columns, age));
   }
   return lines;
+}
+
+function headlineText({ message, nodes }: ResourceStatus): string {
+  return saidOnce(
+    message,
+    nodes.map(({ why }) => why),
+  );
 }
 
 /** Of no pod nothing can be told, as before a node has looked for the first time. */

@@ -41,6 +41,15 @@ test("it looks again on every change, and tells each headline once", async () =>
   expect(lines).toEqual(["ns/o: waiting: m\n", "ns/o: degraded: m\n"]);
 });
 
+test("what ends the waiting is told by who shows the last look", async () => {
+  const lines: string[] = [];
+  const { end, changed } = run(looks("waiting", "stuck"), 60_000, lines);
+  const timer = setInterval(changed, 20);
+  expect((await end).end).toBe("needs a person");
+  clearInterval(timer);
+  expect(lines).toEqual(["ns/o: waiting: m\n"]);
+});
+
 test("it ends when the time is over, with what it saw last", async () => {
   expect(await run(looks("degraded"), 50).end).toMatchObject({ end: "time is over", seen: { health: "degraded" } });
 });

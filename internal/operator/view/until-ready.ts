@@ -28,7 +28,7 @@ export interface WaitOptions {
  * Waits until everything is Ready, or will not be without a person: none of the resources that are not Ready can go on.
  *
  * @param subscribe is given a function to call when something may have changed
- * @param tell is given a line for each change of a resource's headline
+ * @param tell is given a line for each change of a resource's headline, but for one that needs a person
  * @returns the last look, and why it is the last
  * @throws the signal's reason when it aborts; whatever `look` throws
  */
@@ -53,7 +53,9 @@ export async function untilReady<L extends Look>(
     stuckSince = isStuck(seen) ? (stuckSince ?? now) : undefined;
     const settled = stuckSince === undefined ? Infinity : stuckSince + settledMs;
     if (now >= settled) return { seen, end: "needs a person" };
-    for (const { namespace, name, status, message } of seen.resources) {
+    for (const { namespace, name, status, message, needsPerson } of seen.resources) {
+      // What may be the end is told there.
+      if (needsPerson) continue;
       const line = `${namespace}/${name}: ${status}: ${message}`;
       if (told.get(`${namespace}/${name}`) !== line) tell(`${line}\n`);
       told.set(`${namespace}/${name}`, line);
