@@ -4,12 +4,12 @@ import { checkImages } from "../internal/images/check-images.ts";
 import { clusterArgs, commonArgs, defineSubcommand } from "../internal/cli/command.ts";
 import { printData, printJson, printText, screenColumns } from "../internal/cli/output.ts";
 import { yamlText } from "../internal/cli/yaml.ts";
-import { connect } from "../internal/kube/connect.ts";
 import { readManifests } from "../internal/operator/view/manifests.ts";
 import { registryAccess } from "../internal/images/options.ts";
 import { readDocuments } from "./shared/documents.ts";
 import { engineArgs, runDeps } from "./shared/engine.ts";
 import { namespaceOf, outputArg, resourceArgs } from "./shared/resources.ts";
+import { connectWithoutAdvice } from "./shared/connect.ts";
 
 const { name: _, ...scope } = resourceArgs;
 const { sbom: __, timeout: ___, ...registryArgs } = engineArgs;
@@ -17,7 +17,7 @@ const { sbom: __, timeout: ___, ...registryArgs } = engineArgs;
 export default defineSubcommand({
   summary: "Check whether the cluster has what Onload needs; changes nothing",
   description:
-    "Before an install and at any time: versions of the API server and of KMM, CRDs, admission policies, whether an operator and KMM's operator act, your rights and the operator's. For each Onload resource: its ServiceAccount (on OpenShift, its SCC), its pull secrets, its namespace, its nodes and their architectures, kernels without a mapping, and module images.\n\nExit code 1 if something has failed. What could not be found out is shown as unknown and is no failure.",
+    "Before an install and at any time: versions of the API server and of KMM, CRDs, admission policies, whether an operator and KMM's operator act, your rights and the operator's. For each Onload resource: its ServiceAccount (on OpenShift, its SCC), its pull secrets, its namespace, its nodes and their architectures, kernels without a mapping, and module images.\n\nExit code 1 if something has failed. What could not be found out is shown as unknown and does not count as a failure.",
   args: {
     ...scope,
     filename: {
@@ -43,7 +43,7 @@ export default defineSubcommand({
   ],
   async run({ args, signal }) {
     const namespace = namespaceOf(args);
-    const client = await connect({ kubeconfig: args.kubeconfig, context: args.context });
+    const client = await connectWithoutAdvice(args);
     try {
       const file = args.filename === undefined ? undefined : await readDocuments(args.filename);
       const supposed = file && readManifests(file, `check ${args.filename!}`, namespace ?? client.namespace, undefined);

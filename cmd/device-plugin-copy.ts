@@ -16,7 +16,7 @@ export default defineSubcommand({
       type: "string",
       valueHint: "FOLDER",
       required: true,
-      description: "Folder to copy to; made if missing",
+      description: "Folder to copy to; created if missing",
     },
   },
   examples: [

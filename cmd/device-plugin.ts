@@ -58,7 +58,7 @@ export default defineSubcommand({
     [FLAG.baseMountPath]: {
       ...path,
       default: PLUGIN_DEFAULTS.baseMountPath,
-      description: "In containers, before the two below",
+      description: "Where containers find Onload's files; the two paths below are added to it",
     },
     [FLAG.binMountPath]: {
       ...path,
@@ -81,7 +81,7 @@ export default defineSubcommand({
     [FLAG.podResourcesDir]: {
       ...path,
       default: podResourcesDir(KUBELET_DIR),
-      description: "Folder in which the kubelet tells which pods have which devices",
+      description: "Folder in which the kubelet says which pods have which devices",
     },
     [FLAG.lookSocket]: {
       ...path,
@@ -91,12 +91,12 @@ export default defineSubcommand({
       type: "string",
       valueHint: "TIME",
       default: "30s",
-      description: "Least time between these looks",
+      description: "Shortest time between two looks into the processes",
     },
     [FLAG.stackMetrics]: {
       type: "boolean",
       default: PLUGIN_DEFAULTS.stackMetrics,
-      description: "Have counters of the stacks of pods as metrics, about twenty series a stack; needs --look-socket",
+      description: "Serve counters of the pods' stacks as metrics, about twenty series per stack; needs --look-socket",
     },
     [FLAG.hostRoot]: { ...path, default: "/", description: "Where the node's /dev, /sys and files are found" },
     "proc-dir": { ...path, default: "/proc", description: "The node's /proc" },

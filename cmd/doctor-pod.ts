@@ -7,7 +7,7 @@ import { podArgs } from "./shared/pods.ts";
 export default defineSubcommand({
   summary: "Show the chain of one pod, from its request to its sockets",
   description:
-    "Each link has a verdict, what was seen, and what to do about it. The exit code is 1 if a link has failed. Processes are looked into by the pod's node, each 30 s.",
+    "Each link has a verdict, what was seen, and what to do about it. The exit code is 1 if a link has failed. Each node looks into the processes of its pods every 30 s.",
   args: { ...podArgs, ...doctorArgs },
   examples: [
     { run: "onloadctl doctor pod trader-0 -n trading", does: "Why is this pod not accelerated?" },

@@ -21,7 +21,7 @@ export default defineSubcommand({
       description: "Registry and path that the images go to",
     },
     "dry-run": { type: "boolean", default: false, description: "Print the commands as lines of a shell instead" },
-    timeout: { ...engineArgs.timeout, description: "Longest that one image may take" },
+    timeout: { ...engineArgs.timeout, description: "Time limit for one image" },
   },
   examples: [
     { run: "onloadctl images mirror --to mirror.example.com/onload", does: "Copy all" },

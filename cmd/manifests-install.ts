@@ -8,7 +8,7 @@ import { imageFlag, manifestArgs } from "./shared/manifests.ts";
 export default defineSubcommand({
   summary: "Print the CRD, namespace, RBAC, admission policies and Deployment of the operator",
   description:
-    "Kubernetes before 1.30 knows no admission policies. They are left out if --kubernetes-version says so, or the cluster of the kubeconfig, and what is not enforced then is told.\n\nTo remove the operator again, run `onloadctl uninstall`. Deleting these objects would leave on the nodes what the operator has put there.",
+    "Kubernetes before 1.30 knows no admission policies. They are left out if --kubernetes-version says so, or the cluster of the kubeconfig, and a message says what is not enforced then.\n\nTo remove the operator again, run `onloadctl uninstall`. If you delete these objects instead, what the operator has put onto the nodes stays there.",
   args: {
     image: {
       type: "string",

@@ -158,7 +158,7 @@ describe("bad input is one line and exit code 2", () => {
     ],
     "an image that no runtime takes": [
       ["install", "--image=registry/Onloadctl:1"],
-      'Flag --image cannot be "registry/Onloadctl:1": it is no reference of an image',
+      'Flag --image cannot be "registry/Onloadctl:1": it is not an image reference',
     ],
     "an image with what means something to YAML": [
       ["install", '--image=registry/x"y:1'],

@@ -120,7 +120,7 @@ function namespaceList(value: string | undefined): string[] {
   const wrong = list.find((each) => !isNamespaceName(each));
   if (wrong !== undefined) {
     throw new UsageError(
-      `Flag --watch-namespaces cannot be "${value}": "${wrong}" is no namespace; give names with commas between`,
+      `Flag --watch-namespaces cannot be "${value}": "${wrong}" is not the name of a namespace; give names, separated by commas`,
     );
   }
   return [...new Set(list)];

@@ -97,7 +97,7 @@ export default defineSubcommand({
         waitMs === undefined
           ? { seen: await look(), end: "ready" as const }
           : await untilReady(look, (wake) => (changed = wake), { timeoutMs: waitMs }, tell, signal);
-      if (end === "needs a person") tell("Not waiting any longer: nothing goes on until a person does something\n");
+      if (end === "needs a person") tell("Not waiting any longer: nothing will change until a person does something\n");
       if (end === "time is over") {
         tell(
           report.health === "unserved"

@@ -7,7 +7,7 @@ const ENTRY = join(import.meta.dirname, "onloadctl.ts");
 
 test.each([
   [["--yes", "--dry-run"], "are mutually exclusive"],
-  [[], "standard input is no terminal: give --yes, or --dry-run"],
+  [[], "standard input is not a terminal: give --yes, or --dry-run"],
   [["--yes", "--timeout=soon"], 'Flag --timeout cannot be "soon"'],
   [["--yes", "--operator-namespace=Not_One"], 'Flag --operator-namespace cannot be "Not_One"'],
 ])("uninstall %j is refused before anything is asked of a cluster", async (args, words) => {

@@ -41,7 +41,9 @@ export default defineSubcommand({
       throw new UsageError("Flags --yes and --dry-run are mutually exclusive: give one");
     }
     if (!args.yes && !args["dry-run"] && !process.stdin.isTTY) {
-      throw new UsageError("Cannot ask, because standard input is no terminal: give --yes, or --dry-run to only look");
+      throw new UsageError(
+        "Cannot ask, because standard input is not a terminal: give --yes, or --dry-run to only look",
+      );
     }
     const client = await connectAsPerson(args, administratorAdvice);
     const say = (line: string): void => standardError.write(`${line}\n`);

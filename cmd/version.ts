@@ -12,7 +12,7 @@ import { connectAsPerson } from "./shared/connect.ts";
 export default defineSubcommand({
   summary: "Show the versions of this program, the operator and KMM, and whether an operator acts",
   description:
-    "The operator's version is what the holder of its Lease says, else the tag of its image. A major or minor version of its own is a warning.",
+    "The operator's version is what the holder of its Lease says, else the tag of its image. If its major or minor version differs from this program's, there is a warning.",
   args: {
     client: { type: "boolean", default: false, description: "This program alone: no API server is asked" },
     output: {

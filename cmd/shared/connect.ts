@@ -14,3 +14,14 @@ export function connectAsPerson(
 ): Promise<Client> {
   return connect({ kubeconfig, context, advise });
 }
+
+/** The same for a command that says once, of everything that it reads, which role is missing: refusals give no advice. */
+export function connectWithoutAdvice({
+  kubeconfig,
+  context,
+}: {
+  kubeconfig?: string | undefined;
+  context?: string | undefined;
+}): Promise<Client> {
+  return connect({ kubeconfig, context });
+}

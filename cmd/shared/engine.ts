@@ -31,7 +31,7 @@ export const engineArgs = {
     type: "string",
     valueHint: "TIME",
     default: "2h",
-    description: "Longest that one image may take to be built, pulled, read or pushed",
+    description: "Time limit for building, pulling, reading or pushing one image",
   },
   sbom: {
     type: "string",

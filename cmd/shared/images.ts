@@ -1,11 +1,11 @@
 /** What the commands about all images of a cluster share. */
 import { neededImages, type NeededImages } from "../../internal/check/images.ts";
 import { clusterArgs, commonArgs, type Args, type Context } from "../../internal/cli/command.ts";
-import { connect } from "../../internal/kube/connect.ts";
 import { readManifests } from "../../internal/operator/view/manifests.ts";
 import { readDocuments } from "./documents.ts";
 import { engineArgs } from "./engine.ts";
 import { namespaceOf, resourceArgs } from "./resources.ts";
+import { connectWithoutAdvice } from "./connect.ts";
 
 const { name: _, ...scope } = resourceArgs;
 const { authfile, "insecure-registry": insecure } = engineArgs;
@@ -38,7 +38,7 @@ export async function findImages({
   log,
 }: Pick<Context<typeof imagesArgs>, "args" | "signal" | "log">): Promise<NeededImages> {
   const namespace = namespaceOf(args);
-  const client = await connect({ kubeconfig: args.kubeconfig, context: args.context });
+  const client = await connectWithoutAdvice(args);
   try {
     const file = args.filename === undefined ? undefined : await readDocuments(args.filename);
     const supposed =

@@ -31,7 +31,7 @@ export function imageFlag(name: string, value: string): string {
   const hasTag = /[:@][^/]+$/.test(value);
   if (hasTag && IMAGE.test(value)) return value;
   throw new UsageError(
-    `Flag --${name} cannot be "${value}": ${hasTag ? "it is no reference of an image, such as registry.example.com/onloadctl:0.1.0" : "give an image with its tag or digest"}`,
+    `Flag --${name} cannot be "${value}": ${hasTag ? "it is not an image reference, such as registry.example.com/onloadctl:0.1.0" : "give an image with its tag or digest"}`,
   );
 }
 

@@ -37,7 +37,7 @@ export const STACK_COUNTERS: readonly StackCounter[] = [
   // lib/transport/ip/tcp_rx.c and udp_rx.c, in that state; netif_event.c on NICs whose packets are copied.
   count(
     "memory_drops",
-    "Received packets dropped for want of packet buffers.",
+    "Received packets dropped because there were no packet buffers.",
     "memory_pressure_drops",
     "efct_rx_no_rx_pkts",
     "efct_rx_no_pkts",
@@ -64,7 +64,7 @@ export const STACK_COUNTERS: readonly StackCounter[] = [
   // lib/transport/ip/ip_tx.c: a segment's route is not by an accelerated interface; tcp_rx.c: the answer to a SYN's.
   count(
     "no_route",
-    "TCP segments not sent, and connection attempts dropped, for want of an accelerated route.",
+    "TCP segments not sent, and connection attempts dropped, because there was no accelerated route.",
     "tcp_send_fail_noroute",
     "syn_drop_no_return_route",
   ),

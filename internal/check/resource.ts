@@ -65,7 +65,7 @@ function judgeConstraints({ onload, constraints }: ResourceFacts, finding: Finde
   const name = accountOf(onload);
   if (constraints.value !== undefined) return [finding("ok", `"${name}" may use "${constraints.value}"`)];
   const remedy = `oc adm policy add-scc-to-user privileged -z ${name} -n ${onload.metadata.namespace}`;
-  return [finding("failed", `"${name}" may use none that takes privileged pods of the node's network: ${remedy}`)];
+  return [finding("failed", `"${name}" may use none that admits privileged pods in the node's network: ${remedy}`)];
 }
 
 /** Kubernetes pulls without a login if a Secret is missing, and says nothing. */
@@ -90,7 +90,7 @@ function judgeNamespace({ namespace, onload }: ResourceFacts, finding: Finder): 
   if (!namespace.value) return finding("failed", `"${name}" does not exist; create it`);
   if (namespace.value.metadata.deletionTimestamp !== undefined) return finding("failed", `"${name}" is being deleted`);
   const level = namespace.value.metadata.labels?.[POD_SECURITY];
-  if (level === undefined || level === "privileged") return finding("ok", `"${name}" takes privileged pods`);
+  if (level === undefined || level === "privileged") return finding("ok", `"${name}" admits privileged pods`);
   return finding(
     "failed",
     `"${name}" enforces Pod Security "${level}", which refuses the pods: kubectl label namespace ${name} ${POD_SECURITY}=privileged --overwrite`,
@@ -127,7 +127,7 @@ function judgeKernels({ onload, kmm }: ResourceFacts, nodes: readonly Node[], fi
   const wrong = choices.find(({ problem }) => problem !== undefined);
   if (wrong) return finding("failed", `spec.onload.${wrong.problem}; correct it`);
   const unmapped = choices.filter(({ mapping }) => mapping === undefined).map(({ kernel }) => kernel);
-  if (unmapped.length === 0) return finding("ok", `Every one has a mapping: ${firstFew(kernels, MAX_NAMED)}`);
+  if (unmapped.length === 0) return finding("ok", `Every kernel has a mapping: ${firstFew(kernels, MAX_NAMED)}`);
   const tried = triedText(expressionsOf(module));
   const seen = `No entry of spec.onload.kernelMappings matches kernel ${firstFew(unmapped, MAX_NAMED)}${tried}`;
   return finding("failed", `${seen}; add one, or correct one`);
@@ -138,7 +138,10 @@ function judgeImages({ onload, kmm, images }: ResourceFacts, nodes: readonly Nod
   const modules = desiredModules(onload, kmm);
   const wanted = kernelsOf(nodes).flatMap((kernel) => imageFor(modules.onload, kernel, kmm) ?? []);
   if (!images)
-    return finding("unknown", `KMM does not say; see --images. Needed: ${firstFew([...new Set(wanted)], MAX_NAMED)}`);
+    return finding(
+      "unknown",
+      `KMM does not say whether they exist; --images asks the registries. Needed: ${firstFew([...new Set(wanted)], MAX_NAMED)}`,
+    );
   const missing = kernelsOf(nodes).flatMap((kernel) =>
     missingImages(
       [

@@ -92,6 +92,6 @@ export async function judgeRights(
     if (missing.length === 0) return finding("ok", "All that is needed");
     return finding(lacking, `Not allowed: ${missing.join(", ")}; ${remedy}`);
   } catch (error) {
-    return finding("unknown", `It could not be asked: ${(error as Error).message}`);
+    return finding("unknown", `Cannot be told: ${(error as Error).message}`);
   }
 }

@@ -2,14 +2,14 @@ import { describe, expect, test } from "bun:test";
 import { parseJson } from "./json.ts";
 
 test.each([
-  ["", "it is empty, which is no JSON"],
-  [" \n", "it is empty, which is no JSON"],
+  ["", "it is empty, which is not JSON"],
+  [" \n", "it is empty, which is not JSON"],
   [
     "<!DOCTYPE html><p>SECRET",
-    "it is a page in HTML or XML, which is no JSON: a proxy, a login or an error page may have answered",
+    "it is a page in HTML or XML, which is not JSON: a proxy, a login or an error page may have answered",
   ],
-  ['{"auths": {"SECRET', "it is broken or cut off, which is no JSON"],
-  ["SECRET", "it is other text, which is no JSON"],
+  ['{"auths": {"SECRET', "it is broken or cut off, which is not JSON"],
+  ["SECRET", "it is other text, which is not JSON"],
 ])("%p is told apart, and quoted nowhere", (text, message) => {
   let thrown: unknown;
   try {

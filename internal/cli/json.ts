@@ -8,7 +8,7 @@ const MAX_LEVELS = 10_000;
  * The value of a JSON text that another program wrote. The only place that calls the runtime's parser on one, because its
  * errors say neither what was read nor from where.
  *
- * @throws Error "it is ..., which is no JSON" without any of the text, which may be a secret; the caller says what was read
+ * @throws Error "it is ..., which is not JSON" without any of the text, which may be a secret; the caller says what was read
  */
 export function parseJson(text: string): unknown {
   // What is shorter has no room for so many opening and closing brackets.
@@ -56,11 +56,11 @@ function endOfString(text: string, start: number): number {
 
 function whatIsIt(text: string): string {
   const start = text.trimStart().slice(0, 100);
-  if (start === "") return "it is empty, which is no JSON";
+  if (start === "") return "it is empty, which is not JSON";
   if (/^<(?:!doctype|html|\?xml|head|body)/i.test(start)) {
-    return "it is a page in HTML or XML, which is no JSON: a proxy, a login or an error page may have answered";
+    return "it is a page in HTML or XML, which is not JSON: a proxy, a login or an error page may have answered";
   }
-  return /^[{["]/.test(start) ? "it is broken or cut off, which is no JSON" : "it is other text, which is no JSON";
+  return /^[{["]/.test(start) ? "it is broken or cut off, which is not JSON" : "it is other text, which is not JSON";
 }
 
 /** A JSON object's fields; undefined for lists, texts, numbers and null. */

@@ -42,7 +42,7 @@ export function parseYaml(text: string): unknown[] {
   if (deep !== undefined) {
     const before = text.slice(0, deep).split("\n");
     const place = `line ${before.length}, column ${before.at(-1)!.length + 1}`;
-    throw new Error(`it is no valid YAML: ${place}: nested more than ${MAX_LEVELS} levels deep`);
+    throw new Error(`it is not valid YAML: ${place}: nested more than ${MAX_LEVELS} levels deep`);
   }
   const lines = new LineCounter();
   // The parser's own search for keys that occur twice compares each with each.
@@ -59,7 +59,7 @@ export function parseYaml(text: string): unknown[] {
   if (error) {
     const { line, col } = lines.linePos(error.pos[0]);
     throw new Error(
-      `it is no valid YAML: line ${line}, column ${col}: ${error.code.toLowerCase().replaceAll("_", " ")}`,
+      `it is not valid YAML: line ${line}, column ${col}: ${error.code.toLowerCase().replaceAll("_", " ")}`,
     );
   }
   for (const document of documents) checkKeys(document, lines);
@@ -67,7 +67,7 @@ export function parseYaml(text: string): unknown[] {
     try {
       return document.toJS() as unknown;
     } catch {
-      throw new Error("it is no valid YAML: an alias without its anchor, or far too many aliases");
+      throw new Error("it is not valid YAML: an alias without its anchor, or far too many aliases");
     }
   });
 }
@@ -80,7 +80,7 @@ function checkKeys(document: Document.Parsed, lines: LineCounter): void {
         if (!isScalar(key)) continue;
         if (keys.has(key.value) && key.value !== "<<") {
           const { line, col } = lines.linePos(key.range?.[0] ?? 0);
-          throw new Error(`it is no valid YAML: line ${line}, column ${col}: duplicate key`);
+          throw new Error(`it is not valid YAML: line ${line}, column ${col}: duplicate key`);
         }
         keys.add(key.value);
       }

@@ -49,8 +49,8 @@ test.each<[string, string, OrmJsonConfig, string]>([
   ["fails without a word", "exit 3", {}, "it ends with exit code 3"],
   ["is killed", "kill -9 $$", {}, "it ends with SIGKILL"],
   ["says controls", "printf '\\033[2Jno' >&2; exit 1", {}, "orm_json: [2Jno"],
-  ["prints nonsense", "echo Segmentation fault", {}, "it is other text, which is no JSON"],
-  ["prints nothing", "true", {}, "it is empty, which is no JSON"],
+  ["prints nonsense", "echo Segmentation fault", {}, "it is other text, which is not JSON"],
+  ["prints nothing", "true", {}, "it is empty, which is not JSON"],
   ["never stops to print", "yes '{'", { maxBytes: 100_000 }, "it prints more than 100000 bytes"],
   ["never stops to complain", "yes no >&2", { timeoutMs: 500 }, "it does not end within 0.5 s"],
 ])("a tool that %s is no harm", async (_what, script, config, reason) => {

@@ -39,7 +39,7 @@ export async function readCheckpoint(kubeletDir: string): Promise<CheckpointEntr
  */
 export function parseCheckpoint(text: string): CheckpointEntry[] {
   const entries = fieldsOf(fieldsOf(parseJson(text))?.["Data"])?.["PodDeviceEntries"] ?? [];
-  if (!Array.isArray(entries)) throw new Error("its PodDeviceEntries are no list");
+  if (!Array.isArray(entries)) throw new Error("its PodDeviceEntries are not a list");
   return entries.map((entry) => {
     const fields = fieldsOf(entry);
     const field = (name: string): string => {

@@ -148,7 +148,7 @@ describe("what somebody else has put there", () => {
     mkdirSync(hostDir);
     make(join(hostDir, "current"));
     expect(complaint(fileOps, hostDir)).toBe(
-      'Cannot install Onload\'s files in /opt/onload on the node: "current" in it is no link (invalid argument), ' +
+      'Cannot install Onload\'s files in /opt/onload on the node: "current" in it is not a link (invalid argument), ' +
         "but something that somebody else has put there: move it away",
     );
     expect(readdirSync(hostDir)).toEqual(["current"]);
@@ -161,7 +161,7 @@ describe("what somebody else has put there", () => {
     make(hostDir);
     for (const folder of [hostDir, join(hostDir, "below")]) {
       expect(complaint(fileOps, folder)).toMatch(
-        /in \/opt\/onload on the node: .*: something that is no folder is in its place or above it: move that away/,
+        /in \/opt\/onload on the node: .*: something that is not a folder is in its place or above it: move it away/,
       );
     }
   });

@@ -70,7 +70,7 @@ export function diskRemedy(code: string | undefined): string | undefined {
       return `if the node is so by design, ${ELSEWHERE}, such as /var/opt/onload; if not, its kernel log says why`;
     case "EEXIST":
     case "ENOTDIR":
-      return "something that is no folder is in its place or above it: move that away on the node";
+      return "something that is not a folder is in its place or above it: move it away on the node";
     case "EACCES":
     case "EPERM":
       return "check the folder's owner, attributes (lsattr) and security policy (SELinux, AppArmor) on the node";

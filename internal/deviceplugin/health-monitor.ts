@@ -94,7 +94,7 @@ export class HealthMonitor {
   #keepHealth(error: unknown): void {
     const { log, unknown } = this.#deps;
     if (this.#lookError === undefined) {
-      log.warn("Cannot look at the node; devices stay as healthy, or not, as they were", { error });
+      log.warn("Cannot look at the node; the health of devices stays as it was", { error });
     }
     this.#lookError = errorText(error);
     unknown();

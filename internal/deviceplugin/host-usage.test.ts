@@ -64,7 +64,7 @@ test("a process that ends meanwhile is passed over, and what cannot be read leav
   writeFileSync(join(host.kubeletDir, "kubelet_internal_checkpoint"), "{half");
   const file = join(host.kubeletDir, "kubelet_internal_checkpoint");
   await expect(foldersInUse([one], procDir, host.kubeletDir)).rejects.toThrow(
-    `Cannot read the kubelet's record of devices ${file}: it is broken or cut off, which is no JSON`,
+    `Cannot read the kubelet's record of devices ${file}: it is broken or cut off, which is not JSON`,
   );
   for (const odd of ["[]", "null", '{"Data":5}', '{"Data":{"PodDeviceEntries":[null,5,{"AllocResp":7}]}}']) {
     writeFileSync(file, odd);

@@ -102,7 +102,7 @@ describe("installation", () => {
     expect(() => install(fileOps, empty, "9.2.0")).toThrow("holds no libonload.so: check spec.onload.userImage");
     expect(() => install(fileOps, join(host.root, "images/none"), "9.2.0")).toThrow("Cannot read Onload's files");
     await Bun.$`mkfifo ${join(one, "pipe")}`;
-    expect(() => install(fileOps, one, "9.2.0")).toThrow("it is no file, folder or symbolic link");
+    expect(() => install(fileOps, one, "9.2.0")).toThrow("it is neither a file nor a folder nor a symbolic link");
     expect(existsSync(hostDir)).toBe(false);
   });
 

@@ -154,7 +154,7 @@ export function currentFolder(fs: Pick<FileOps, "readlinkSync">, hostDir: string
     const { code } = error as NodeJS.ErrnoException;
     if (code === "ENOENT") return undefined;
     if (code !== "EINVAL") throw error;
-    const reason = `"${CURRENT_LINK}" in it is no link (${errorText(error)})`;
+    const reason = `"${CURRENT_LINK}" in it is not a link (${errorText(error)})`;
     throw new Error(`${reason}, but something that somebody else has put there: move it away`, { cause: error });
   }
 }

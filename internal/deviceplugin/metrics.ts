@@ -20,7 +20,7 @@ export class PluginMetrics {
   readonly #registrations = this.#counter("registrations_total", "Attempts to register with the kubelet.", ["result"]);
   readonly #unknown = this.#counter(
     "observation_errors_total",
-    "Looks at the node that told nothing, for want of descriptors or memory, or after an i/o error. Devices stay as healthy as they were.",
+    "Looks at the node that failed because descriptors or memory ran out, or by an i/o error. The health of devices stays as it was.",
   );
   readonly #allocations = this.#counter("allocations_total", "Allocate calls of the kubelet.", ["result"]);
   readonly #allocationSeconds = new Histogram({

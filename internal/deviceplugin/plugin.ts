@@ -263,7 +263,7 @@ class DevicePlugin {
       if (strategy === "cdi") this.#removeCdi(onHost(this.#config, cdiDir));
     }
     await this.#server.stop();
-    this.#deps.log.info("Gave the devices back");
+    this.#deps.log.info("Withdrew the devices");
   }
 }
 

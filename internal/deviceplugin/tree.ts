@@ -41,7 +41,7 @@ export function readTree(fs: FileOps, root: string, except?: string): TreeEntry[
       } else if (stat.isFile()) {
         entries.push({ path, type: "file", mode, sha256: hashFile(fs, join(root, path)) });
       } else {
-        throw new Error(`Cannot read ${join(root, path)}: it is no file, folder or symbolic link`);
+        throw new Error(`Cannot read ${join(root, path)}: it is neither a file nor a folder nor a symbolic link`);
       }
     }
   };

@@ -62,7 +62,7 @@ const MAX_TEXT = 500;
 /**
  * Parses an answer.
  *
- * @throws Error "it is ..., which is no JSON", or what is missing
+ * @throws Error "it is ..., which is not JSON", or what is missing
  */
 export function parseAnswer(text: string): NodeAnswer {
   const fields = fieldsOf(parseJson(text));

@@ -15,7 +15,7 @@ interface Trouble {
 const FILTERS: readonly Trouble[] = [
   {
     counters: ["no_filter"],
-    what: "UDP sockets left to the kernel for want of a filter in the NIC",
+    what: "UDP sockets left to the kernel because the NIC had no filter left",
     todo: "All pods of the node share the NIC's filters: see onloadctl stack POD filters; then let the program open its sockets again",
   },
   {
@@ -28,7 +28,7 @@ const FILTERS: readonly Trouble[] = [
 const TROUBLES: readonly Trouble[] = [
   {
     counters: ["memory_pressure", "memory_drops", "buffer_allocation_failures"],
-    what: "Times without packet buffers, or packets dropped for want of them",
+    what: "Times without packet buffers, or packets dropped because there were none",
     todo: "Raise EF_MAX_PACKETS and EF_MAX_RX_PACKETS, and give the pod huge pages; see onloadctl stack POD lots",
   },
   {

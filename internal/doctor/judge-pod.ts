@@ -65,7 +65,7 @@ function scheduledLink({ pod, events }: PodFacts): Link {
   if (why === undefined) return link("warning", "The scheduler has not said anything about it yet", "Wait");
   const todo = why.includes(`Insufficient ${ONLOAD_RESOURCE}`)
     ? "The link node says which nodes offer any; if all are taken, raise spec.devicePlugin.maxPodsPerNode"
-    : "Correct what the scheduler says";
+    : "Correct what the scheduler names";
   return link("failed", `Not to any node: ${why}`, todo);
 }
 
@@ -74,7 +74,7 @@ function admittedLink({ pod, events }: PodFacts): Link {
   const { phase, reason, message, containerStatuses = [], initContainerStatuses = [] } = pod.status ?? {};
   const statuses = [...initContainerStatuses, ...containerStatuses];
   if (phase === "Failed" && reason !== undefined && !statuses.some(({ containerID }) => containerID)) {
-    const todo = "A controller makes another pod; delete this one. See the link devices for what is wrong now";
+    const todo = "Delete this pod; its controller then creates another. The link devices says what is wrong now";
     return link("failed", `The kubelet refused it: ${reason}: ${message ?? eventText(events, reason)}`, todo);
   }
   if (isFinished(pod)) {
@@ -104,7 +104,7 @@ const PROCESS_LINKS: readonly LinkName[] = ["library", "interface", "stacks", "s
 
 /** A kubelet that has lost its checkpoint starts pods without their devices until the plugin is back. */
 const NO_DEVICE =
-  "Delete the pod, so that its controller makes another: the kubelet may have started it without its device; or see the log of the container device-plugin";
+  "Delete the pod, so that its controller creates another: the kubelet may have started it without its device; or see the log of the container device-plugin";
 
 /** What is to be seen of the pod's processes. */
 function processLinks(pod: DeepReadonly<Pod>, node: NodeFacts): Link[] {
@@ -184,7 +184,7 @@ function settingsLink(all: readonly ContainerSettings[]): Link {
   const count = all.reduce((total, { settings }) => total + Object.keys(settings).length, 0);
   if (problems.length > 0) {
     const seen = [firstFew(problems, MAX_NAMED), notRead].filter((text) => text !== "").join("; ");
-    return link("warning", seen, "Correct them: Onload goes on with other values than those that were meant");
+    return link("warning", seen, "Correct them: Onload uses other values instead");
   }
   if (notRead !== "") return link("unknown", `${counted(count, "EF_ variable")}, nothing wrong; ${notRead}`);
   return link("ok", count === 0 ? "No EF_ variables" : `${counted(count, "EF_ variable")}, nothing wrong`);

@@ -163,7 +163,7 @@ const CASES: [string, LinkName, PodFacts, string | RegExp][] = [
       node: undefined,
       events: { problem: "forbidden" },
     }),
-    "failed: Not to any node: 0/3: taints -> Correct what the scheduler says",
+    "failed: Not to any node: 0/3: taints -> Correct what the scheduler names",
   ],
   [
     "the scheduler says nothing",
@@ -175,7 +175,7 @@ const CASES: [string, LinkName, PodFacts, string | RegExp][] = [
     "the kubelet refuses",
     "admitted",
     podFacts({ pod: podObject({ phase: "Failed", reason: "UnexpectedAdmissionError", message: "none left" }) }),
-    /^failed: The kubelet refused it: UnexpectedAdmissionError: none left -> A controller/,
+    /^failed: The kubelet refused it: UnexpectedAdmissionError: none left -> Delete this pod; its controller/,
   ],
   [
     "it has ended",
@@ -512,7 +512,7 @@ const CASES: [string, LinkName, PodFacts, string | RegExp][] = [
     "a pod of the same name before",
     "library",
     podFacts({ node: running({ podUid: "another" }) }),
-    /^unknown: The kubelet has given the pod no device.*Delete the pod, so that its controller makes another/,
+    /^unknown: The kubelet has given the pod no device.*Delete the pod, so that its controller creates another/,
   ],
   [
     "a pod that is new",

@@ -173,9 +173,9 @@ test("bareId", () => {
 });
 
 test.each([
-  ["", "it is empty, which is no JSON"],
-  ["Emulate Docker CLI using podman.", "it is other text, which is no JSON"],
-  ['[{"Id":', "it is broken or cut off, which is no JSON"],
+  ["", "it is empty, which is not JSON"],
+  ["Emulate Docker CLI using podman.", "it is other text, which is not JSON"],
+  ['[{"Id":', "it is broken or cut off, which is not JSON"],
   ["[]", "it lists no image"],
   ["null", "it lists no image"],
   ["5", "it lists no image"],

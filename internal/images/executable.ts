@@ -34,7 +34,7 @@ export async function readExecutable(
   }
   const machine = elfMachine(head);
   const wanted = platform?.split("/")[1];
-  if (machine === undefined) throw new Error(`Cannot use ${path} as executable: it is no Linux program`);
+  if (machine === undefined) throw new Error(`Cannot use ${path} as executable: it is not a Linux program`);
   if (wanted !== undefined && wanted !== machine) {
     throw new Error(
       `Cannot put ${path} into an image for ${platform}: it is for ${machine}; give the right one with --executable`,

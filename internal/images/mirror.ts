@@ -44,7 +44,7 @@ function nameOf(image: string): { registry: string; rest: string } {
   const name = registry === undefined ? image : image.slice(registry.length + 1);
   const [, path = "", tag = "", digest] = NAME.exec(name) ?? [];
   if (path === "" || !/^(?:[\w[][\w.[\]:-]*)?$/.test(registry ?? "")) {
-    throw new Error(`Cannot mirror ${JSON.stringify(image)}: it is no name of an image`);
+    throw new Error(`Cannot mirror ${JSON.stringify(image)}: it is not an image name`);
   }
   const isOfDefault = registry === undefined || registry === DEFAULT_REGISTRY;
   return {

@@ -49,7 +49,9 @@ export function checkImage(
     case "onloadctl":
       return checkOnloadctl(opened);
     case undefined:
-      return [{ ok: false, check: "kind", detail: "it is no Onload source, user, module or onloadctl image" }];
+      return [
+        { ok: false, check: "kind", detail: "it is not an image of Onload's source, user or module, nor of onloadctl" },
+      ];
   }
 }
 

@@ -201,26 +201,26 @@ test("in a pod, the token is read again after a minute, and an IPv6 address is p
 
 const good = kubeconfig({});
 test.each<[string, unknown, string]>([
-  ["lists that are none", "clusters: {a: 1}\nusers: x\ncontexts: 5\n", "its clusters are no list"],
-  ["a cluster that is none", "clusters: [null]", "clusters[0] is no object"],
+  ["lists that are none", "clusters: {a: 1}\nusers: x\ncontexts: 5\n", "its clusters are not a list"],
+  ["a cluster that is none", "clusters: [null]", "clusters[0] is not a mapping"],
   [
     "a cluster without a server",
     "clusters: [{name: c, cluster: {server: 5}}]",
-    "clusters[0].cluster.server is no text: put it in quotes",
+    "clusters[0].cluster.server is not a string: put it in quotes",
   ],
   ["a context that is none", "contexts: [{name: c, context: null}]", "contexts[0].context is missing"],
-  ["a user that is a number", "users: [5]", "users[0] is no object"],
+  ["a user that is a number", "users: [5]", "users[0] is not a mapping"],
   [
     "a token that is a number",
     "users: [{name: u, user: {token: 5}}]",
-    "users[0].user.token is no text: put it in quotes",
+    "users[0].user.token is not a string: put it in quotes",
   ],
   [
     "a plugin with one argument",
     "users: [{name: u, user: {exec: {args: 5}}}]",
-    "users[0].user.exec.args is no list of texts",
+    "users[0].user.exec.args is not a list of strings",
   ],
-  ["a key that occurs twice", "a: 1\nb: 2\na: 3\n", "it is no valid YAML: line 3, column 1: duplicate key"],
+  ["a key that occurs twice", "a: 1\nb: 2\na: 3\n", "it is not valid YAML: line 3, column 1: duplicate key"],
   ["no kubeconfig", "just text", "it is not a kubeconfig"],
   ["broken YAML", "a: [", ""],
   ["an empty file", "", "it is not a kubeconfig"],
@@ -231,7 +231,7 @@ test.each<[string, unknown, string]>([
   [
     "a bad server",
     kubeconfig({}, { server: "no where" }),
-    'cluster "one" has server "http://no where", which is no URL',
+    'cluster "one" has server "http://no where", which is not a URL',
   ],
   ["no server", kubeconfig({}, { server: "" }), "clusters[0].cluster.server is missing"],
   [
@@ -242,12 +242,12 @@ test.each<[string, unknown, string]>([
   [
     "groups that are no list",
     kubeconfig({ as: "x", "as-groups": "dev" }),
-    'user "one" has as-groups that is no list of strings',
+    'user "one" has as-groups that is not a list of strings',
   ],
   [
     "extra fields that are no lists",
     kubeconfig({ as: "x", "as-user-extra": { scopes: "view" } }),
-    'user "one" has as-user-extra that is no map of lists of strings',
+    'user "one" has as-user-extra that is not a map of lists of strings',
   ],
   [
     "a legacy auth provider",
@@ -320,7 +320,7 @@ test("of several files, the message names the one that is wrong", async () => {
   const [right, wrong] = [await file(kubeconfig({})), await file("a: [")];
   const env = { KUBECONFIG: `${right}:${wrong}` };
   await expect(loadConfig({ env })).rejects.toThrow(
-    `Cannot load kubeconfig ${right}:${wrong}: ${wrong}: it is no valid YAML: line 1`,
+    `Cannot load kubeconfig ${right}:${wrong}: ${wrong}: it is not valid YAML: line 1`,
   );
 });
 

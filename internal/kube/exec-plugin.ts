@@ -41,7 +41,7 @@ export function execPlugin(
     try {
       if (command === "") throw new Error("the kubeconfig names no command");
       if (exec.interactiveMode === "Always")
-        throw new Error("its interactiveMode is Always, but it gets no terminal here: use a token or a certificate");
+        throw new Error("its interactiveMode is Always, but there is no terminal here: use a token or a certificate");
       const output = await run(command, exec, await execInfo(exec, cluster, readPem), timeoutMs);
       held = parseCredential(output);
       return held.credential;
@@ -145,6 +145,6 @@ function parseCredential(output: string): { credential: ExecCredential; until: n
   if (credential.token === undefined && credential.cert === undefined)
     throw new Error("it gave neither a token nor a client certificate");
   const until = typeof expirationTimestamp === "string" ? Date.parse(expirationTimestamp) : Infinity;
-  if (Number.isNaN(until)) throw new Error("it gave an expirationTimestamp that is no time");
+  if (Number.isNaN(until)) throw new Error("it gave an expirationTimestamp that is not a time");
   return { credential, until };
 }

@@ -112,13 +112,17 @@ test("what is written to the program is masked, with the number of its stream", 
 
 test.each<[string, (socket: Socket) => void, string]>([
   ["that ends it", (socket) => socket.end(), "the connection was closed"],
-  ["that sends masked frames", (socket) => socket.write(clientFrame(2, Buffer.from("x"))), "no WebSocket of a server"],
+  [
+    "that sends masked frames",
+    (socket) => socket.write(clientFrame(2, Buffer.from("x"))),
+    "does not answer as a WebSocket",
+  ],
   [
     "that announces too much",
     (socket) => socket.write(Buffer.from([0x82, 127, 0, 1, 0, 0, 0, 0, 0, 0])),
-    "no WebSocket",
+    "does not answer as a WebSocket",
   ],
-  ["that sends no status", (socket) => socket.write(message(3, "<html>")), "which is no JSON"],
+  ["that sends no status", (socket) => socket.write(message(3, "<html>")), "which is not JSON"],
   [
     "whose program cannot start",
     (socket) => socket.write(message(3, '{"status":"Failure","message":"no such file"}')),

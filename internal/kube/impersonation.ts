@@ -15,10 +15,10 @@ export interface Impersonation {
  */
 export function parseImpersonation(name: string, raw: Record<string, unknown>): Impersonation | undefined {
   const { as: user = "", "as-uid": uid = "", "as-groups": groups, "as-user-extra": extra } = raw;
-  if (typeof user !== "string") throw new Error(`user "${name}" has as that is no string`);
-  if (typeof uid !== "string") throw new Error(`user "${name}" has as-uid that is no string`);
-  if (!isStrings(groups ?? [])) throw new Error(`user "${name}" has as-groups that is no list of strings`);
-  if (!isExtra(extra ?? {})) throw new Error(`user "${name}" has as-user-extra that is no map of lists of strings`);
+  if (typeof user !== "string") throw new Error(`user "${name}" has as that is not a string`);
+  if (typeof uid !== "string") throw new Error(`user "${name}" has as-uid that is not a string`);
+  if (!isStrings(groups ?? [])) throw new Error(`user "${name}" has as-groups that is not a list of strings`);
+  if (!isExtra(extra ?? {})) throw new Error(`user "${name}" has as-user-extra that is not a map of lists of strings`);
   const result = {
     user,
     uid: uid === "" ? undefined : uid,

@@ -28,17 +28,17 @@ const LISTS: Readonly<Record<string, { part: string; texts: readonly string[] }>
 export function checkShape(raw: Readonly<Record<string, unknown>>): void {
   for (const [list, { part, texts }] of Object.entries(LISTS)) {
     const items = raw[list] ?? [];
-    if (!Array.isArray(items)) throw new Error(`its ${list} are no list`);
+    if (!Array.isArray(items)) throw new Error(`its ${list} are not a list`);
     for (const [index, item] of items.entries()) {
       const where = `${list}[${index}]`;
       const fields = fieldsOf(item);
-      if (!fields) throw new Error(`${where} is no object`);
-      if (typeof fields["name"] !== "string") throw new Error(`${where}.name is no text`);
+      if (!fields) throw new Error(`${where} is not a mapping`);
+      if (typeof fields["name"] !== "string") throw new Error(`${where}.name is not a string`);
       const inner = fieldsOf(fields[part] ?? {});
-      if (!inner) throw new Error(`${where}.${part} is no object`);
+      if (!inner) throw new Error(`${where}.${part} is not a mapping`);
       for (const text of texts) {
         if (typeof (inner[text] ?? "") !== "string")
-          throw new Error(`${where}.${part}.${text} is no text: put it in quotes`);
+          throw new Error(`${where}.${part}.${text} is not a string: put it in quotes`);
       }
       if (part === "user") checkLogin(inner, `${where}.user`);
     }
@@ -48,17 +48,17 @@ export function checkShape(raw: Readonly<Record<string, unknown>>): void {
 function checkLogin(user: Record<string, unknown>, where: string): void {
   const { exec, "auth-provider": provider } = user;
   const fields = fieldsOf(exec ?? {});
-  if (!fields) throw new Error(`${where}.exec is no object`);
+  if (!fields) throw new Error(`${where}.exec is not a mapping`);
   for (const text of ["apiVersion", "command", "installHint", "interactiveMode"]) {
-    if (typeof (fields[text] ?? "") !== "string") throw new Error(`${where}.exec.${text} is no text`);
+    if (typeof (fields[text] ?? "") !== "string") throw new Error(`${where}.exec.${text} is not a string`);
   }
   const args = fields["args"] ?? [];
   if (!Array.isArray(args) || args.some((arg) => typeof arg !== "string"))
-    throw new Error(`${where}.exec.args is no list of texts`);
+    throw new Error(`${where}.exec.args is not a list of strings`);
   const env = fields["env"] ?? [];
   const isVariable = (each: unknown): boolean =>
     typeof fieldsOf(each)?.["name"] === "string" && typeof fieldsOf(each)?.["value"] === "string";
   if (!Array.isArray(env) || !env.every(isVariable))
-    throw new Error(`${where}.exec.env is no list of names and values`);
-  if (!fieldsOf(provider ?? {})) throw new Error(`${where}.auth-provider is no object`);
+    throw new Error(`${where}.exec.env is not a list of names and values`);
+  if (!fieldsOf(provider ?? {})) throw new Error(`${where}.auth-provider is not a mapping`);
 }

@@ -94,7 +94,7 @@ function withoutLogin({ name, server: written }: Cluster): { server: string; log
   const server = written.includes("://") ? written : `http://${written}`;
   if (!URL.canParse(server)) {
     const shown = server.replace(/^([^@]*:\/\/)?.*@/s, "$1***@");
-    throw new Error(`cluster "${name}" has server "${shown}", which is no URL`);
+    throw new Error(`cluster "${name}" has server "${shown}", which is not a URL`);
   }
   const url = new URL(server);
   if (url.protocol !== "https:" && url.protocol !== "http:")

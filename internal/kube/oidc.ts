@@ -59,7 +59,7 @@ function expiryOf(token: string): number {
     const { exp } = fieldsOf(parseJson(Buffer.from(parts[1]!, "base64url").toString())) ?? {};
     return typeof exp === "number" ? exp * 1000 : 0;
   } catch {
-    throw new Error("its id-token is no JSON web token");
+    throw new Error("its id-token is not a JSON web token");
   }
 }
 
@@ -97,7 +97,7 @@ async function ask(
   headers: Readonly<Record<string, string>> = {},
 ): Promise<{ status: number; body: unknown }> {
   if (!URL.canParse(address) || new URL(address).protocol !== "https:")
-    throw new Error("the address of its provider is no https://");
+    throw new Error("the address of its provider does not begin with https://");
   const url = new URL(address);
   const { hostname, port, host } = url;
   const name = hostname.replace(/^\[|\]$/g, "");

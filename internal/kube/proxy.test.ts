@@ -146,6 +146,6 @@ test("an environment whose proxy is none is an error that names the variable, an
     'https_proxy is "ftp://***@proxy:21", which is neither an http, https nor a socks5 proxy',
   );
   expect(choose("http://u:secret@proxy:99999")).toThrow(
-    'https_proxy is "http://***@proxy:99999", which is no URL of a proxy',
+    'https_proxy is "http://***@proxy:99999", which is not the URL of a proxy',
   );
 });

@@ -17,11 +17,12 @@ const PORTS = { "http:": 80, "https:": 443, "socks5:": 1080 } as const;
 /**
  * A proxy by its URL.
  *
- * @throws Error "SHOWN, which is no URL", or what kinds of proxies there are; a login in it is never shown
+ * @throws Error "SHOWN, which is not a URL", or what kinds of proxies there are; a login in it is never shown
  */
 export function parseProxy(text: string): Proxy {
   const shown = text.replace(/^([^@]*:\/\/)?.*@/s, "$1***@");
-  if (!URL.canParse(text) || new URL(text).hostname === "") throw new Error(`"${shown}", which is no URL of a proxy`);
+  if (!URL.canParse(text) || new URL(text).hostname === "")
+    throw new Error(`"${shown}", which is not the URL of a proxy`);
   const { protocol, hostname, port, host, username, password } = new URL(text);
   if (!isProtocol(protocol)) {
     throw new Error(`"${shown}", which is neither an http, https nor a socks5 proxy`);

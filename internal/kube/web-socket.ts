@@ -41,7 +41,7 @@ function takeFrame(bytes: Buffer): { frame: Frame; rest: Buffer } | undefined {
   const head = short < 126 ? 2 : short === 126 ? 4 : 10;
   if (bytes.length < head) return undefined;
   const length = short < 126 ? short : short === 126 ? bytes.readUInt16BE(2) : Number(bytes.readBigUInt64BE(2));
-  if ((bytes[1]! & 0x80) !== 0 || length > MAX_FRAME) throw new Error("what comes is no WebSocket of a server");
+  if ((bytes[1]! & 0x80) !== 0 || length > MAX_FRAME) throw new Error("the server does not answer as a WebSocket");
   if (bytes.length < head + length) return undefined;
   const payload = bytes.subarray(head, head + length);
   return { frame: { opcode: bytes[0]! & 0x0f, payload }, rest: bytes.subarray(head + length) };

@@ -73,7 +73,8 @@ class Expression {
     const name = /^\$?\{?([A-Za-z_]\w*)\}?$/.exec(token)?.[1];
     if (name === undefined) throw new Error(`an expression has "${token}" where a number should be`);
     const value = this.#value(name);
-    if (!/^(0|[1-9]\d{0,18})$/.test(value)) throw new Error(`${name} is "${value}", which is no number above 0 or 0`);
+    if (!/^(0|[1-9]\d{0,18})$/.test(value))
+      throw new Error(`${name} is "${value}", which is not a whole number of 0 or more`);
     return bounded(BigInt(value));
   }
 

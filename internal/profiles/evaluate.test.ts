@@ -155,7 +155,10 @@ describe("a profile is refused with file, line and reason", () => {
     "a division by 0": ["onload_set EF_X $((1/0))\n", "my.opf:1: an expression divides by 0"],
     "a number that no shell has": ["onload_set EF_X $((9223372036854775807+1))\n", "beyond the numbers of a shell"],
     "an import of nothing": ["onload_import none\n", 'my.opf:1: it imports "none", which is not among the profiles'],
-    "an import by path": ["onload_import ../../etc/passwd\n", 'my.opf:1: "../../etc/passwd" is no name of a profile'],
+    "an import by path": [
+      "onload_import ../../etc/passwd\n",
+      'my.opf:1: "../../etc/passwd" is not the name of a profile',
+    ],
     "an import in a circle": ["onload_import a\n", "b.opf:1: it imports itself: my.opf -> a.opf -> b.opf -> a.opf"],
     "what an import has": ["onload_import reads\n", "reads.opf:1: it runs a program ($( ))"],
     "a quote without its end": ['onload_set EF_X "1\n', "my.opf:2: a double quote has no end"],

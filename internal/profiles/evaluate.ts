@@ -222,7 +222,7 @@ class Evaluation {
     if (first === undefined) this.#refuse(line, "onload_import has no name");
     if (!rest.every(isArguments)) this.#refuse(line, 'onload_import has more than a name and "$@"');
     const name = this.#expand(first, { split: true });
-    if (!isProfileName(name)) this.#refuse(line, `"${name.slice(0, 100)}" is no name of a profile of the folder`);
+    if (!isProfileName(name)) this.#refuse(line, `"${name.slice(0, 100)}" is not the name of a profile in the folder`);
     const file = [`${name}${PROFILE_ENDING}`, `${name}${FRAGMENT_ENDING}`].find((each) => this.#library.has(each));
     if (file === undefined) this.#refuse(line, `it imports "${name}", which is not among the profiles`);
     if (this.#files.includes(file)) this.#refuse(line, `it imports itself: ${[...this.#files, file].join(" -> ")}`);

@@ -85,7 +85,7 @@ describe("what is hostile or wrong is refused", () => {
     ],
     "Windows line ends": [() => text("onload_set EF_A 1\r\n"), "line 1 has a control character"],
     "a sequence for terminals": [() => text("\n# \u001b[2J\n"), "line 2 has a control character"],
-    "no text": [() => folder("bytes", { "a.opf": Buffer.from([0xff, 0xfe]) }), "it is no text in UTF-8"],
+    "no text": [() => folder("bytes", { "a.opf": Buffer.from([0xff, 0xfe]) }), "it is not UTF-8 text"],
     "too many profiles": [
       () => folder("many", Object.fromEntries(Array.from({ length: 501 }, (_, i) => [`p${i}.opf`, ""]))),
       "it has more than 500 profiles",

@@ -108,7 +108,7 @@ function decode(path: string, bytes: Buffer): string {
   try {
     text = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
   } catch (cause) {
-    throw new Error(`Cannot read ${path}: it is no text in UTF-8`, { cause });
+    throw new Error(`Cannot read ${path}: it is not UTF-8 text`, { cause });
   }
   // A shell takes a carriage return for a part of the value.
   const odd = /(?![\n\t])\p{Cc}/u.exec(text);

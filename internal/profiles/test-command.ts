@@ -27,10 +27,12 @@ export function decide(command: string, words: readonly string[]): boolean {
   if (given.length === 3 && compare !== undefined && Object.hasOwn(NUMBERS, operator)) {
     return compare(numberOf(left), numberOf(right));
   }
-  throw new Error("the condition is no comparison of texts (-z, -n, =, !=) or numbers (-eq, -ne, -lt, -le, -gt, -ge)");
+  throw new Error(
+    "the condition is not a comparison of texts (-z, -n, =, !=) or numbers (-eq, -ne, -lt, -le, -gt, -ge)",
+  );
 }
 
 function numberOf(text: string): bigint {
-  if (!/^-?\d{1,18}$/.test(text)) throw new Error(`"${text.slice(0, 100)}" is no whole number`);
+  if (!/^-?\d{1,18}$/.test(text)) throw new Error(`"${text.slice(0, 100)}" is not a whole number`);
   return BigInt(text);
 }

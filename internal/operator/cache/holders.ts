@@ -68,7 +68,7 @@ function mayForce(pod: DeepReadonly<Pod>, { asked, mayIn }: Force): boolean {
 /** What to do so that force reaches a pod. */
 export function forceRemedy({ asked }: Pick<Force, "asked">): string {
   const consent = `set annotation ${FORCE_ANNOTATION}=true on the pod or its namespace`;
-  return asked ? `${consent} to let drain.force take it away` : `set spec.upgrade.drain.force and ${consent}`;
+  return asked ? `${consent} to let drain.force delete it` : `set spec.upgrade.drain.force and ${consent}`;
 }
 
 /** A pod of a node that has to go before the module can be unloaded; undefined for all others. */
@@ -90,8 +90,8 @@ export function holderOf(pod: DeepReadonly<Pod>, force: Force): Holder | undefin
 /** Why a pod is not to be evicted without force: no controller would recreate it elsewhere. */
 function protection(pod: DeepReadonly<Pod>, force: Force): string | undefined {
   const owner = pod.metadata.ownerReferences?.find(({ controller }) => controller);
-  if (!owner) return `no controller would recreate it: end it, or ${forceRemedy(force)}`;
-  if (owner.kind === "DaemonSet") return `belongs to DaemonSet ${owner.name}: end it, or ${forceRemedy(force)}`;
+  if (!owner) return `no controller would recreate it: delete it, or ${forceRemedy(force)}`;
+  if (owner.kind === "DaemonSet") return `belongs to DaemonSet ${owner.name}: delete it, or ${forceRemedy(force)}`;
   return undefined;
 }
 

@@ -43,7 +43,7 @@ export class OutdatedWatch {
 export function showOutdated(registry: Registry, caches: Aging): void {
   const gauge = new Gauge({
     name: "onload_operator_cache_outdated",
-    help: "Whether what the operator knows of a resource may be outdated, so that it does nothing: 1 or 0",
+    help: "Whether what the operator knows of a resource may be outdated, so that it does not act: 1 or 0",
     labelNames: ["cache", "resource"],
     registers: [registry],
     collect: () => {

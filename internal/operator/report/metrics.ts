@@ -119,7 +119,7 @@ export class OperatorMetrics {
     });
     this.#stepDuration = new Histogram({
       name: "onload_operator_step_duration_seconds",
-      help: "How long nodes were in a state of their way up or down before the next",
+      help: "How long nodes spent in each state while being installed, upgraded or cleaned",
       labelNames: ["state"],
       buckets: STEP_BUCKETS,
       registers,

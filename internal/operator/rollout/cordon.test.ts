@@ -174,7 +174,7 @@ describe("a node whose sfc KMM has taken away under onload", () => {
     expect({ state, ...problem }).toMatchObject({ state: "SfcMissing", reason: "SfcMissing", failed: false });
     expect(problem!.passing).toBeUndefined();
     expect(problem!.message).toBe(
-      "Onload is loaded, and KMM has taken sfc away under it; KMM is asked to load it again; if it does not come back, move the pods away and reboot the node, or change spec.onload.version",
+      "Onload is loaded, and KMM has unloaded sfc under it; KMM is asked to load it again; if it does not come back, move the pods away and reboot the node, or change spec.onload.version",
     );
     expect(isDone(planOf(lost()))).toBeFalse();
     expect(isAvailable(planOf(lost()))).toBeFalse();

@@ -53,7 +53,7 @@ const REMEDY: Record<NodeReason, string | undefined> = {
   ModuleLoadFailed: "see the kernel log of the node and the module-loader or worker pod of KMM",
   ModuleImageMissing: "build and push the image, or correct spec.onload.kernelMappings",
   ImagePullFailed: "push the image, or correct it in the spec",
-  EvictionBlocked: "end the pods, relax the budget, or set spec.upgrade.drain.force",
+  EvictionBlocked: "delete the pods, relax the budget, or set spec.upgrade.drain.force",
   NoFreeSlot: "bring those nodes back into service, or raise spec.upgrade.maxUnavailable",
   NodeNotReady: "bring the node back, or delete its Node object",
   PodRefused: undefined,
@@ -265,7 +265,7 @@ function standingProblem(node: NodeFacts, state: NodeState): Failure | undefined
 function sfcMissingText({ sfc }: NodeFacts): string {
   if (sfc.failure) return `Onload is loaded, and sfc under it is not: ${sfc.failure.message}`;
   if (sfc.present) return "Onload is loaded, and KMM has not loaded sfc under it again";
-  return "Onload is loaded, and KMM has taken sfc away under it";
+  return "Onload is loaded, and KMM has unloaded sfc under it";
 }
 
 /** What KMM or the kubelet reports about the thing that is awaited. */

@@ -18,8 +18,8 @@ interface GateRow {
 const GATES = {
   Paused: { says: "spec.upgrade.paused is true", text: () => "spec.upgrade.paused is true" },
   Halted: {
-    says: "Another node has failed: no other starts until that is over",
-    text: () => "Another node has failed, and no other starts until that is over",
+    says: "Another node has failed: no further node starts until that is resolved",
+    text: () => "Another node has failed; no further node starts until that is resolved",
   },
   NoFreeSlot: {
     says: "As many nodes are out of service as spec.upgrade.maxUnavailable allows; WHY names them",
@@ -27,7 +27,7 @@ const GATES = {
     text: (_, slots) => slots,
   },
   NotConfirmed: {
-    says: "More nodes that serve pods are not selected any more than may be out at once: a person has to confirm that",
+    says: "More serving nodes would be let go than spec.upgrade.maxUnavailable allows: a person has to confirm that",
     text: () => "A person has to confirm that so many nodes are let go; see the resource's condition Degraded",
   },
   NodeNotReady: { says: "The node is not Ready", text: () => "The node is not Ready" },
@@ -50,7 +50,7 @@ const GATES = {
   },
   NotApplied: {
     says: "A Module or the DaemonSet could not be applied: the condition Degraded of the resource says why",
-    text: () => "What the node would get is not in the cluster; see the resource's condition Degraded",
+    text: () => "A Module or the DaemonSet could not be applied; see the resource's condition Degraded",
   },
   NoPluginImage: {
     says: "No image of the device plugin is known: the condition Degraded of the resource says what to do",

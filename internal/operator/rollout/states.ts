@@ -107,12 +107,12 @@ export const STATES = {
     keepsHolders: true,
   },
   Cordoned: {
-    says: "A person has cordoned the node before it got Onload: it is skipped until it is uncordoned",
+    says: "The node was cordoned before it got Onload: it is skipped until it is uncordoned",
     step: "None",
     phase: "load sfc",
   },
   Tainted: {
-    says: "The node has a taint that KMM or the device plugin does not tolerate, and got it before Onload: it is skipped",
+    says: "The node had a taint that KMM or the device plugin does not tolerate before it got Onload: it is skipped",
     step: "None",
     phase: "load sfc",
   },
@@ -128,14 +128,14 @@ export const STATES = {
     inBetween: true,
   },
   SfcUnlabelled: {
-    says: "Somebody took the label of sfc away under a loaded onload: it is put back",
+    says: "Somebody removed the node's label for sfc while onload is loaded: the operator restores it",
     step: "LabelSfc",
     phase: "load sfc",
     inBetween: true,
     staysIfCordoned: true,
   },
   LoadingSfc: {
-    says: "KMM loads the driver sfc",
+    says: "KMM is loading the driver sfc",
     step: "Wait",
     phase: "load sfc",
     inBetween: true,
@@ -157,14 +157,14 @@ export const STATES = {
     staysIfCordoned: true,
   },
   OnloadUnlabelled: {
-    says: "Somebody took the label of onload away: it is put back",
+    says: "Somebody removed the node's label for onload: the operator restores it",
     step: "LabelOnload",
     phase: "load onload",
     inBetween: true,
     staysIfCordoned: true,
   },
   LoadingOnload: {
-    says: "KMM loads the module onload",
+    says: "KMM is loading the module onload",
     step: "Wait",
     phase: "load onload",
     inBetween: true,
@@ -193,7 +193,7 @@ export const STATES = {
     },
   },
   StartingPlugin: {
-    says: "The device plugin starts, or a running one offers no amd.com/onload",
+    says: "The device plugin is starting, or it runs and offers no amd.com/onload",
     step: "Wait",
     phase: "start plugin",
     inBetween: true,
@@ -207,7 +207,7 @@ export const STATES = {
     },
   },
   SfcMissing: {
-    says: "Onload is loaded, and KMM has taken sfc away under it",
+    says: "Onload is loaded, and KMM has unloaded sfc under it",
     step: "None",
     serves: "wanted",
     broken: true,
@@ -224,7 +224,7 @@ export const STATES = {
     serves: "wanted",
   },
   Outdated: {
-    says: "The node runs another version than the wanted one, and is upgraded when a slot is free",
+    says: "The node runs another version than the one that is wanted, and is upgraded when a slot is free",
     step: "UnlabelPlugin",
     phase: "stop plugin",
     needsSlot: true,
@@ -246,7 +246,7 @@ export const STATES = {
     inBetween: true,
   },
   StoppingPlugin: {
-    says: "The device plugin's pod ends",
+    says: "The device plugin's pod is stopping",
     step: "Wait",
     phase: "stop plugin",
     inBetween: true,
@@ -259,14 +259,14 @@ export const STATES = {
     },
   },
   Inspecting: {
-    says: "The operator looks which pods hold amd.com/onload",
+    says: "The operator is finding out which pods hold amd.com/onload",
     step: "Inspect",
     phase: "evict pods",
     inBetween: true,
     keepsHolders: true,
   },
   Draining: {
-    says: "Pods that hold amd.com/onload are evicted",
+    says: "Pods that hold amd.com/onload are being evicted",
     step: "Evict",
     phase: "evict pods",
     inBetween: true,
@@ -289,7 +289,7 @@ export const STATES = {
     keepsHolders: true,
   },
   UnloadingOnload: {
-    says: "KMM unloads the module onload",
+    says: "KMM is unloading the module onload",
     step: "Wait",
     phase: "unload onload",
     inBetween: true,
@@ -309,7 +309,7 @@ export const STATES = {
     staysIfCordoned: true,
   },
   UnloadingSfc: {
-    says: "KMM unloads the driver sfc",
+    says: "KMM is unloading the driver sfc",
     step: "Wait",
     phase: "unload sfc",
     inBetween: true,

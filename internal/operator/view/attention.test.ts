@@ -26,7 +26,10 @@ describe("a resource", () => {
       resource(deleted),
       "none",
       NOW - 180 * MINUTE,
-      ["nobody serves its finalizer onload.amd.com/node-cleanup: run `onloadctl uninstall`", "generation 2 for 3h"],
+      [
+        "no operator handles its finalizer onload.amd.com/node-cleanup: run `onloadctl uninstall`",
+        "generation 2 for 3h",
+      ],
     ],
     ["that was deleted and is being cleaned", resource(deleted, 2), "acts", undefined, []],
     ["that was deleted, with who knows", resource(deleted, 2), "unknown", undefined, []],

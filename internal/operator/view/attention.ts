@@ -46,7 +46,7 @@ export function attentionOf(
   const lines: string[] = [];
   if (deleted !== undefined && unserved && metadata.finalizers?.includes(FINALIZER)) {
     lines.push(
-      `It was deleted ${formatAge(now - deleted)} ago, and nobody serves its finalizer ${FINALIZER}: run \`onloadctl uninstall\` to clean the nodes and remove all of Onload, or bring the operator back, which goes on with the deletion`,
+      `It was deleted ${formatAge(now - deleted)} ago, and no operator handles its finalizer ${FINALIZER}: run \`onloadctl uninstall\` to clean the nodes and remove all of Onload, or bring the operator back, which goes on with the deletion`,
     );
   }
   if (!isBehind(resource) || changed === undefined || now - changed < LAG_MS) return lines;

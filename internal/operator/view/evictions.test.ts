@@ -71,7 +71,7 @@ describe("what could not be asked is said", () => {
     const pods = [...names.map((name) => pod(name, "b")), pod("free")];
     const { refusals, gap } = await askEvictions(api, pods, signal);
     expect(gap).toContain(
-      "without the right to create pods/eviction in namespace b: budgets are judged by their status",
+      "without the right to create pods/eviction in namespace b: budgets there are judged by their status",
     );
     expect([...refusals]).toEqual([["uid-free", ""]]);
     expect(api.calls.length).toBeLessThan(20);
@@ -81,7 +81,7 @@ describe("what could not be asked is said", () => {
     const pods = Array.from({ length: 700 }, (_, i) => pod(`p${i}`));
     const { refusals, gap } = await askEvictions(api, pods, signal);
     expect(refusals.size).toBe(500);
-    expect(gap).toContain("was asked of 500 of 700 only");
+    expect(gap).toContain("of 500 pods only, of 700");
   });
 });
 

@@ -68,10 +68,10 @@ async function refusalOf(
 }
 
 function gapOf(pods: number, forbidden: ReadonlySet<string>): string | undefined {
-  const judged = "budgets are judged by their status there, which does not tell all";
+  const judged = "budgets there are judged by their status, which is less exact";
   if (forbidden.size > 0) {
-    return `Whether pods could be evicted could not be asked without the right to create pods/eviction in namespace ${firstFew([...forbidden], 1)}: ${judged}`;
+    return `Evictions could not be tried, as a dry run, without the right to create pods/eviction in namespace ${firstFew([...forbidden], 1)}: ${judged}`;
   }
   if (pods <= MAX_ASKED) return undefined;
-  return `Whether pods could be evicted was asked of ${MAX_ASKED} of ${pods} only: ${judged}`;
+  return `Evictions were tried, as a dry run, of ${MAX_ASKED} pods only, of ${pods}: ${judged}`;
 }

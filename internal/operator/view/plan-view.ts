@@ -96,8 +96,8 @@ export function describePlan(resource: ObservedResource, outlook: Outlook, servi
   if (!kmm.installed) notes.push("KMM is not installed: the operator waits for it");
   for (const change of desired?.heldBack ?? []) notes.push(`Held back until spec.onload.version changes: ${change}`);
   if (heldBack !== undefined) notes.push(`Held back: ${heldBack}`);
-  if (policy.paused) notes.push("Paused: no node of an older version starts");
-  if (plan.halted) notes.push("Halted: a node has failed, so no other starts");
+  if (policy.paused) notes.push("Paused: no node with an older version starts");
+  if (plan.halted) notes.push("Halted: a node has failed, so no further node starts");
   notes.push(...awaitedBy(plan.nodes));
   const empties = nodesToEmpty(planned).some((node) => (outlook.holders.get(node) ?? []).length > 0);
   if (empties && outlook.evictions.gap !== undefined) notes.push(outlook.evictions.gap);
@@ -242,7 +242,7 @@ export function planText(plans: readonly ResourcePlan[], none = noneText(undefin
   return plans
     .map((plan) => {
       const lines = [
-        `${plan.namespace}/${plan.name}: version ${versionText(plan)}, at most ${plan.maxUnavailable} of its nodes out at once`,
+        `${plan.namespace}/${plan.name}: version ${versionText(plan)}, at most ${plan.maxUnavailable} of its nodes out of service at once`,
         ...(plan.status === "" ? [] : [`${plan.status}: ${headlineText(plan)}`]),
         ...plan.warnings.map((text) => `Warning: ${text}`),
         ...plan.notes,

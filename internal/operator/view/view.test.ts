@@ -131,7 +131,7 @@ test("status shows what runs, what goes on, and why", () => {
     NODE     VERSION    STATE               STEP     SINCE   WHY
     node-1   v2         Ready               -        -       -
     node-2   v1 -> v2   Failed (Draining)   Evict    10m     EvictionBlocked: budget feed holds apps/feed-0
-    node-3   v1 -> v2   Outdated            Halted   60m     Another node has failed, and no other starts until that is over
+    node-3   v1 -> v2   Outdated            Halted   60m     Another node has failed; no further node starts until that is resolved
     "
   `);
 });
@@ -141,8 +141,8 @@ test("status counts pods that are accelerated, as far as nodes have told", () =>
   const text = (unknownNodes: number): string =>
     statusText([{ ...report!, accelerated: { pods: 2, of: 3, unknownNodes } }], acts, false, NOW);
   expect(text(0)).toMatch(/ACCELERATED[^]* 2\/3 /);
-  expect(text(0)).not.toContain("did not tell");
-  expect(text(4)).toContain("\nAccelerated: 4 nodes did not tell");
+  expect(text(0)).not.toContain("did not say");
+  expect(text(4)).toContain("\nAccelerated: 4 nodes did not say");
 });
 
 test("status says what is not protected, beside what goes on", () => {
@@ -180,12 +180,12 @@ test("plan lists nodes in their order, with pods and what holds them", () => {
     evictions: NO_ANSWERS,
   };
   expect(planText([describePlan(observed(nodes, { maxUnavailable: 3 }), outlook)])).toMatchInlineSnapshot(`
-    "trading/onload: version v2, at most 3 of its nodes out at once
+    "trading/onload: version v2, at most 3 of its nodes out of service at once
     The 3 slots are held by cordoned (cordoned), new (New), a (starts now)
     TURN   NODE       VERSION      STEPS                                                               EVICTS        BLOCKED BY
     now    new        none -> v2   load onload, start plugin                                           -             -
     now    a          v1 -> v2     stop plugin, evict pods, unload onload, load onload, start plugin   apps/feed-0   pod apps/feed-0: budget feed allows no disruption now
-    1      b          v1 -> v2     stop plugin, evict pods, unload onload, load onload, start plugin   apps/alone    pod apps/alone: no controller would recreate it: end it, or set spec.upgrade.drain.force and set annotation onload.amd.com/allow-force-drain=true on the pod or its namespace
+    1      b          v1 -> v2     stop plugin, evict pods, unload onload, load onload, start plugin   apps/alone    pod apps/alone: no controller would recreate it: delete it, or set spec.upgrade.drain.force and set annotation onload.amd.com/allow-force-drain=true on the pod or its namespace
     1      c          v1 -> v2     stop plugin, unload onload, load onload, start plugin               -             -
     -      cordoned   v1 -> v2     stop plugin, unload onload, load onload, start plugin               -             Cordoned: The node is cordoned: it is skipped until uncordoned
     "
@@ -249,7 +249,7 @@ test("status says of each node that waits for a slot who holds it", () => {
 
 test("a paused or halted rollout says so", () => {
   const paused = describePlan(observed([whole("v1")], { paused: true }), nothing);
-  expect(paused.notes).toEqual(["Paused: no node of an older version starts"]);
+  expect(paused.notes).toEqual(["Paused: no node with an older version starts"]);
   expect(paused.nodes).toMatchObject([
     { turn: -1, next: "Paused", steps: ["stop plugin", "unload onload", "load onload", "start plugin"] },
   ]);
@@ -257,7 +257,7 @@ test("a paused or halted rollout says so", () => {
 
 test("nothing to do is said in words", () => {
   expect(planText([describePlan(observed([whole("v2")]), nothing)])).toBe(
-    "trading/onload: version v2, at most 1 of its nodes out at once\nNothing to do on any node\n",
+    "trading/onload: version v2, at most 1 of its nodes out of service at once\nNothing to do on any node\n",
   );
   expect(planText([])).toBe("No Onload resources found\n");
   expect(statusText([], acts, false, NOW)).toBe("No Onload resources found\n");
