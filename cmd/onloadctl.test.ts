@@ -80,6 +80,12 @@ describe.each(COMMANDS)("%s", (command) => {
 
 test.each([
   [["statu"], 'Unknown command "statu": did you mean status?\n'],
+  [["wait"], 'There is no command "wait": see onloadctl status --wait\n'],
+  [
+    ["install"],
+    'There is no command "install": see onloadctl manifests install, which prints what kubectl apply installs\n',
+  ],
+  [["constructor"], 'Unknown command "constructor": see onloadctl --help\n'],
   [["nonsense"], 'Unknown command "nonsense": see onloadctl --help\n'],
   [["--verbose"], "Unknown flag --verbose: see --help\n"],
   [["doctor", "pdo", "x"], 'Unknown command "pdo": did you mean pod?\n'],

@@ -6,42 +6,48 @@ export const root: Subcommand = {
   topics: {
     states: {
       summary: "The states of nodes, and what each waits for",
-      load: async () => (await import("../internal/operator/view/states-text.ts")).statesText(),
+      load: async (columns) => (await import("../internal/operator/view/states-text.ts")).statesText(columns),
     },
+  },
+  elsewhere: {
+    apply: "kubectl apply does it; onloadctl plan -f FILE says beforehand what that does",
+    delete: "kubectl delete onload does it; onloadctl plan --delete says beforehand what that does",
+    describe: "see onloadctl status, or kubectl describe onload",
+    diff: "see onloadctl plan -f FILE --diff",
+    events: "see kubectl events -n NAMESPACE",
+    explain: "see kubectl explain onload.spec --recursive",
+    get: "see onloadctl status, or kubectl get onload -A",
+    install: "see onloadctl manifests install, which prints what kubectl apply installs",
+    list: "see onloadctl status",
+    logs: "see kubectl logs -n onload-operator-system deployment/onload-operator-controller-manager",
+    sample: "see onloadctl manifests sample",
+    states: "see onloadctl help states",
+    upgrade:
+      "change spec.onload.version and the images of the Onload resource; onloadctl plan -f FILE says beforehand what that does",
+    wait: "see onloadctl status --wait",
+    watch: "see onloadctl status --watch",
   },
   names: async (...asked) => (await import("./shared/names.ts")).namesOf(...asked),
   subcommands: {
-    operator: {
-      summary: "Run the operator that rolls Onload out to nodes",
-      load: async () => (await import("./operator.ts")).default,
-    },
-    "device-plugin": {
-      summary: "Run the device plugin that offers amd.com/onload to the kubelet",
-      load: async () => (await import("./device-plugin.ts")).default,
-    },
-    "control-plane": {
-      summary: "Point the kernel module at the onload_cp_server of this container",
-      load: async () => (await import("./control-plane.ts")).default,
+    check: {
+      summary: "Check whether the cluster has what Onload needs; changes nothing",
+      load: async () => (await import("./check.ts")).default,
     },
     "build-images": {
       summary: "Build the images that Onload on Kubernetes needs",
       load: async () => (await import("./build-images.ts")).default,
     },
-    "gen-machineconfig": {
-      summary: "Print the MachineConfig that loads the sfc driver at boot",
-      load: async () => (await import("./gen-machineconfig.ts")).default,
+    images: {
+      summary: "List every image that Onload needs in a cluster, and copy them to another registry",
+      load: async () => (await import("./images.ts")).default,
     },
     manifests: {
       summary: "Print the YAML that installs the operator, and more",
       load: async () => (await import("./manifests.ts")).default,
     },
-    check: {
-      summary: "Check whether the cluster has what Onload needs; changes nothing",
-      load: async () => (await import("./check.ts")).default,
-    },
-    images: {
-      summary: "List every image that Onload needs in a cluster, and copy them to another registry",
-      load: async () => (await import("./images.ts")).default,
+    "gen-machineconfig": {
+      summary: "Print the MachineConfig that loads the sfc driver at boot",
+      load: async () => (await import("./gen-machineconfig.ts")).default,
     },
     status: {
       summary: "Show what each Onload resource and node is doing, and why",
@@ -50,22 +56,6 @@ export const root: Subcommand = {
     plan: {
       summary: "Show what the operator would do next; changes nothing",
       load: async () => (await import("./plan.ts")).default,
-    },
-    doctor: {
-      summary: "Say whether pods are accelerated, and if not, why not",
-      load: async () => (await import("./doctor.ts")).default,
-    },
-    stack: {
-      summary: "Show the Onload stacks of a pod, by onload_stackdump on its node",
-      load: async () => (await import("./stack.ts")).default,
-    },
-    tcpdump: {
-      summary: "Capture the accelerated traffic of a pod, which tcpdump does not see",
-      load: async () => (await import("./tcpdump.ts")).default,
-    },
-    profile: {
-      summary: "Show, check and convert Onload's profiles, without running them",
-      load: async () => (await import("./profile.ts")).default,
     },
     pause: {
       summary: "Pause the rollout of an Onload resource: no further node is upgraded",
@@ -83,6 +73,22 @@ export const root: Subcommand = {
       summary: "Go back to the last version that was Ready on every node",
       load: async () => (await import("./rollback.ts")).default,
     },
+    doctor: {
+      summary: "Say whether pods are accelerated, and if not, why not",
+      load: async () => (await import("./doctor.ts")).default,
+    },
+    stack: {
+      summary: "Show the Onload stacks of a pod, by onload_stackdump on its node",
+      load: async () => (await import("./stack.ts")).default,
+    },
+    tcpdump: {
+      summary: "Capture the accelerated traffic of a pod, which tcpdump does not see",
+      load: async () => (await import("./tcpdump.ts")).default,
+    },
+    profile: {
+      summary: "Show, check and convert Onload's profiles, without running them",
+      load: async () => (await import("./profile.ts")).default,
+    },
     uninstall: {
       summary: "Remove Onload from all nodes, and then the operator",
       load: async () => (await import("./uninstall.ts")).default,
@@ -98,6 +104,21 @@ export const root: Subcommand = {
     licenses: {
       summary: "Print the licences of all software in this executable",
       load: async () => (await import("./licenses.ts")).default,
+    },
+    operator: {
+      summary: "Run the operator that rolls Onload out to nodes",
+      inPods: true,
+      load: async () => (await import("./operator.ts")).default,
+    },
+    "device-plugin": {
+      summary: "Run the device plugin that offers amd.com/onload to the kubelet",
+      inPods: true,
+      load: async () => (await import("./device-plugin.ts")).default,
+    },
+    "control-plane": {
+      summary: "Point the kernel module at the onload_cp_server of this container",
+      inPods: true,
+      load: async () => (await import("./control-plane.ts")).default,
     },
   },
 };

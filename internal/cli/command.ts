@@ -50,6 +50,8 @@ export interface Subcommand<A extends Args = Args> {
   examples?: Example[];
   /** Loaded only when asked for, so that no subcommand pays for another's packages. */
   subcommands?: Record<string, Lazy>;
+  /** Words that people know from other programs, with what does that here. They are no subcommands. */
+  elsewhere?: Readonly<Record<string, string>>;
   /** Texts that `help TOPIC` prints beside the help of commands. Only the root has any. */
   topics?: Record<string, Topic>;
   /**
@@ -67,7 +69,8 @@ export interface Subcommand<A extends Args = Args> {
 /** A text of `help`. */
 export interface Topic {
   summary: string;
-  load(): Promise<string>;
+  /** @param columns of the screen; undefined if there is none */
+  load(columns: number | undefined): Promise<string>;
 }
 
 /** A subcommand that is not loaded yet; its summary is repeated here so that the parent's `--help` loads nothing. */
@@ -75,6 +78,8 @@ export interface Lazy {
   summary: string;
   /** Not listed in the parent's `--help`, because only other programs call it. */
   hidden?: boolean;
+  /** Listed last in the parent's `--help`: our own manifests call it. */
+  inPods?: boolean;
   load(): Promise<Subcommand>;
 }
 

@@ -121,6 +121,8 @@ function childNamed(
   const { subcommands: children = {}, args = {} } = command;
   if (word === undefined || word.startsWith("-") || Object.keys(children).length === 0) return undefined;
   if (Object.hasOwn(children, word)) return children[word];
+  const elsewhere = Object.entries(command.elsewhere ?? {}).find(([known]) => known === word)?.[1];
+  if (elsewhere !== undefined) throw new UsageError(`There is no command "${word}": ${elsewhere}`);
   const near = nearest(word, Object.keys(children));
   // A command that takes words of its own may mean this one.
   const takesWords = Object.values(args).some(({ type }) => type === "positional");
@@ -133,7 +135,7 @@ async function help(root: Subcommand, words: readonly string[]): Promise<number>
   const [first] = words;
   const topics = root.topics ?? {};
   if (first !== undefined && words.length === 1 && Object.hasOwn(topics, first)) {
-    printText(await topics[first]!.load());
+    printText(await topics[first]!.load(screenColumns()));
     return 0;
   }
   let command = root;

@@ -35,16 +35,15 @@ export function usageText(command: Subcommand, path: readonly string[], screen: 
       ),
     );
   }
-  if (children.length > 0)
-    parts.push(
-      section(
-        "Commands",
-        columns(
-          width,
-          children.map(([child, { summary }]) => [child, summary]),
-        ),
-      ),
-    );
+  for (const [title, inPods] of [
+    ["Commands", false],
+    ["Commands that run in the cluster's pods", true],
+  ] as const) {
+    const rows = children
+      .filter(([, child]) => (child.inPods ?? false) === inPods)
+      .map(([child, { summary }]) => [child, summary] as const);
+    if (rows.length > 0) parts.push(section(title, columns(width, rows)));
+  }
   const topics = Object.entries(command.topics ?? {});
   if (topics.length > 0)
     parts.push(
