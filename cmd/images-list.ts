@@ -43,7 +43,10 @@ export default defineSubcommand({
     }
     if (args.output === "json") printJson(list);
     else if (args.output === "yaml") printData(yamlText(list));
-    else {
+    else if (list.length === 0) {
+      if (problems.length === 0)
+        printText("No image is needed: there is no Onload resource, no operator and no operator of KMM\n");
+    } else {
       const head = ["image", ...(args.digests ? ["digest"] : []), "for"];
       printText(formatTableWithNotes(head, list.map(row(args.digests)), 1, screenColumns()));
     }

@@ -87,7 +87,7 @@ export default defineSubcommand({
       );
       if (args.output === "json") printJson(plans);
       else if (args.output === "yaml") printData(yamlText(plans));
-      else printText(servingText(serving) + planText(plans, session.none, screenColumns()));
+      else printText(servingText(serving, screenColumns()) + planText(plans, session.none, screenColumns()));
       const takesOut = plans.some(({ nodes }) => nodes.some(({ leavesService }) => leavesService));
       return isSupposed && takesOut ? EXIT_TAKES_OUT : 0;
     } finally {

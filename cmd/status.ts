@@ -82,10 +82,14 @@ export default defineSubcommand({
         const health = worstOf(all.map((each) => each.health));
         return { resources: withNodes(all, filter), health, serving, now };
       };
+      const layoutOf = (none: string): Omit<StatusLayout, "wide"> => ({
+        columns: screenColumns(),
+        none,
+        onlyFailed: args.failed,
+      });
       const isData = args.output === "json" || args.output === "yaml";
       if (args.watch) {
-        const draw = async (): Promise<Line[]> =>
-          linesOf(await look(), args.output, { columns: screenColumns(), none: session.none });
+        const draw = async (): Promise<Line[]> => linesOf(await look(), args.output, layoutOf(session.none));
         const subscribe = (wake: () => void): void => void (changed = wake);
         const onOutage = (text: string): void => log.warn(text);
         await drawLive(standardOutput, { draw, subscribe, isData, onOutage }, signal);
@@ -106,7 +110,7 @@ export default defineSubcommand({
         );
       }
       if (isData) printData(dataOf(report, args.output));
-      else standardOutput.writeLines(linesOf(report, args.output, { columns: screenColumns(), none: session.none }));
+      else standardOutput.writeLines(linesOf(report, args.output, layoutOf(session.none)));
       if (end === "needs a person") return EXIT_STALLED;
       return waitMs !== undefined || args["exit-code"] ? EXIT_CODES[report.health] : 0;
     } finally {

@@ -1,7 +1,7 @@
 import { createInterface } from "node:readline/promises";
 import { clusterArgs, commonArgs, defineSubcommand } from "../internal/cli/command.ts";
 import { UsageError } from "../internal/cli/errors.ts";
-import { printText, standardError } from "../internal/cli/output.ts";
+import { printText, screenColumns, standardError } from "../internal/cli/output.ts";
 import { durationFlag, namespaceFlag } from "../internal/cli/values.ts";
 import { uninstall } from "../internal/uninstall/uninstall.ts";
 import { isRightMissing } from "../internal/kube/rights-advice.ts";
@@ -57,6 +57,7 @@ export default defineSubcommand({
           dryRun: args["dry-run"],
           timeoutMs,
           print: printText,
+          columns: screenColumns(),
           say,
           confirm: async () => args.yes || ask(signal),
         },

@@ -1,13 +1,14 @@
 import { clusterArgs, commonArgs, defineSubcommand } from "../internal/cli/command.ts";
 import { errorText } from "../internal/cli/errors.ts";
 import { printable } from "../internal/cli/printable.ts";
-import { printData, printJson, printText } from "../internal/cli/output.ts";
+import { printData, printJson, printText, screenColumns } from "../internal/cli/output.ts";
 import { VERSION } from "../internal/cli/version.ts";
 import { yamlText } from "../internal/cli/yaml.ts";
 import { clusterVersions, type KmmVersion, type OperatorVersion } from "../internal/check/cluster-versions.ts";
 import { skewText } from "../internal/check/versions.ts";
+import { isRightMissing, missingRights } from "../internal/kube/rights-advice.ts";
 import { servingText } from "../internal/operator/view/status-view.ts";
-import { connectAsPerson } from "./shared/connect.ts";
+import { connectWithoutAdvice } from "./shared/connect.ts";
 
 export default defineSubcommand({
   summary: "Show the versions of this program, the operator and KMM, and whether an operator acts",
@@ -62,12 +63,16 @@ async function lookAtCluster(
   signal: AbortSignal,
 ): Promise<Cluster> {
   try {
-    const client = await connectAsPerson(args);
+    const client = await connectWithoutAdvice(args);
     try {
       const { operator, kmm } = await clusterVersions(client, Date.now(), signal);
       const { state, message } = operator.serving;
       const { version, images } = operator;
-      return { operator: { state, message, version, images }, kmm, text: operatorText(operator) + kmmText(kmm) };
+      return {
+        operator: { state, message, version, images },
+        kmm,
+        text: operatorText(operator) + kmmText(kmm) + rightsText(operator, kmm),
+      };
     } finally {
       client.transport.close();
     }
@@ -79,13 +84,24 @@ async function lookAtCluster(
   }
 }
 
+/** What the caller may not read, said once. */
+function rightsText({ serving }: OperatorVersion, { problem = "" }: KmmVersion): string {
+  const refused = [serving.message, problem].filter(isRightMissing);
+  return missingRights(refused)
+    .map((text) => `${printable(text, Infinity)}\n`)
+    .join("");
+}
+
 function operatorText({ version, images, serving }: OperatorVersion): string {
-  const said = servingText(serving);
+  const said = isRightMissing(serving.message)
+    ? "Whether an operator acts is unknown\n"
+    : servingText(serving, screenColumns());
   const acts = said === "" ? `${serving.message}\n` : said;
   return (version === undefined && images.length === 0 ? "" : line("Operator", version, images)) + acts;
 }
 
 function kmmText({ version, series, images, problem }: KmmVersion): string {
+  if (isRightMissing(problem ?? "")) return "KMM: unknown\n";
   if (series === undefined && images.length === 0) return `KMM: ${printable(problem ?? "not installed", Infinity)}\n`;
   return line("KMM", version ?? (series && `${series}, by its CRDs`), images);
 }

@@ -4,6 +4,7 @@ import { ONLOADS } from "../../internal/api/resources.ts";
 import { clusterArgs, commonArgs, defineSubcommand, type Subcommand } from "../../internal/cli/command.ts";
 import { printText } from "../../internal/cli/output.ts";
 import { namespaceFlag } from "../../internal/cli/values.ts";
+import { deployAdvice } from "../../internal/kube/rights-advice.ts";
 import { missingText } from "../../internal/kube/missing.ts";
 import type { RawOnload } from "../../internal/operator/cache/caches.ts";
 import type { Request } from "../../internal/operator/requests.ts";
@@ -37,7 +38,7 @@ export function requestCommand(
     ...about,
     args: requestArgs,
     async run({ args, signal, log }) {
-      const client = await connectAsPerson(args);
+      const client = await connectAsPerson(args, deployAdvice);
       try {
         const namespace = namespaceFlag("namespace", args.namespace || undefined) ?? client.namespace;
         const ref = { namespace, name: args.name };

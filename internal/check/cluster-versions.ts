@@ -57,7 +57,7 @@ export async function clusterVersions(
       version: found.map(versionOfImage).find((each) => each !== undefined),
       series: capabilities && kmmSeries(capabilities),
       images: found.map((deployment) => imageText(deployment, imageOf(deployment))),
-      problem: [deployments, crds].flatMap((each) => ("problem" in each ? [each.problem] : [])).at(0),
+      problem: [deployments, crds].flatMap((each) => ("problem" in each ? [each.refusal ?? each.problem] : [])).at(0),
     },
   };
 }

@@ -87,7 +87,7 @@ export function collect(seen: Seen, further: readonly string[] = []): NeededImag
   const of = <T>(found: Read<readonly T[]>): readonly T[] => ("value" in found ? found.value : []);
   const kind = kmmFor(kmmCapabilities(of(seen.crds)));
   const problems = [seen.operators, seen.kmm, seen.crds, seen.nodes, seen.onloads].flatMap((found) =>
-    "problem" in found ? [found.problem] : [],
+    "problem" in found ? [found.refusal ?? found.problem] : [],
   );
   const resources = of(seen.onloads).flatMap((raw) => {
     const { onload, problem } = readOnload(raw);

@@ -3,10 +3,18 @@ import type { CustomResourceDefinition, KubeObject } from "../api/core.ts";
 import type { Resource } from "../api/resources.ts";
 import type { Client } from "../kube/client.ts";
 import { ApiError, isNotFound } from "../kube/errors.ts";
+import { refusalText } from "../kube/refusal-text.ts";
 import { CUSTOM_RESOURCE_DEFINITIONS } from "../kube/resource.ts";
 
 /** What was read, or why it could not be. */
-export type Read<T> = { value: T } | { problem: string };
+export type Read<T> =
+  | { value: T }
+  | {
+      /** In short. */
+      problem: string;
+      /** In the API server's words, if it has refused. */
+      refusal?: string;
+    };
 
 /** How {@link read} takes what the API server refuses. */
 export interface ReadOptions<T> {
@@ -19,13 +27,13 @@ export interface ReadOptions<T> {
 /** Reads, and holds a refusal of the API server fast as a problem. @throws everything else: the server is out of reach */
 export async function read<T>(
   look: () => Promise<T>,
-  { absent, textOf = errorText }: ReadOptions<T> = {},
+  { absent, textOf = refusalText }: ReadOptions<T> = {},
 ): Promise<Read<T>> {
   try {
     return { value: await look() };
   } catch (error) {
     if (isNotFound(error) && absent !== undefined) return { value: absent };
-    if (error instanceof ApiError) return { problem: textOf(error) };
+    if (error instanceof ApiError) return { problem: textOf(error), refusal: errorText(error) };
     throw error;
   }
 }

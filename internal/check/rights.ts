@@ -1,5 +1,7 @@
 /** Rights: which are needed for what, and what the API server says of them. */
 import { KMM_GROUP, ONLOAD_GROUP } from "../api/names.ts";
+import { ApiError } from "../kube/errors.ts";
+import { refusalText } from "../kube/refusal-text.ts";
 import { finderOf, type Finding } from "./findings.ts";
 
 /** One thing that somebody may do, or may not. */
@@ -92,6 +94,6 @@ export async function judgeRights(
     if (missing.length === 0) return finding("ok", "All that is needed");
     return finding(lacking, `Not allowed: ${missing.join(", ")}; ${remedy}`);
   } catch (error) {
-    return finding("unknown", `Cannot be told: ${(error as Error).message}`);
+    return finding("unknown", error instanceof ApiError ? refusalText(error) : (error as Error).message);
   }
 }

@@ -16,7 +16,7 @@ import { nicsLink, nodeLinks, podsLink, VIEWER } from "./judge-node.ts";
 import { containersOf, podLinks } from "./judge-pod.ts";
 import { worstVerdict, type Link, type Verdict } from "./links.ts";
 import { ASK_MS, askPlugin, findPluginPods, type PluginPod } from "./plugin-pods.ts";
-import { refusalText } from "./refusal.ts";
+import { refusalText } from "../kube/refusal-text.ts";
 import { readCandidates, readNode, readRollouts, type Rollouts } from "./rollouts.ts";
 
 /** What to examine. */

@@ -16,7 +16,12 @@ const MAX_CELL = 1000;
 export function chainText({ kind, namespace, name, node, links }: Examined, columns?: number): string {
   const on = kind === "Pod" && node !== "" ? ` on node ${node}` : "";
   const what = printable(`${kind} ${namespace === "" ? "" : `${namespace}/`}${name}${on}`);
-  const rows = links.map(({ link, verdict, seen, todo }) => [link, verdict, cell(seen), cell(todo)]);
+  const told = new Set<string>();
+  const rows = links.map(({ link, verdict, seen, todo }) => {
+    const row = [link, verdict, cell(seen), told.has(todo) ? "See above" : cell(todo)];
+    if (todo !== "") told.add(todo);
+    return row;
+  });
   return `${what}\n${formatTableWithNotes(["Link", "Verdict", "Seen", "To do"], rows, 2, columns)}`;
 }
 

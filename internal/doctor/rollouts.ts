@@ -10,7 +10,7 @@ import { NotInstalledError, Session } from "../operator/view/session.ts";
 import { isUnserved, remedyOf } from "../operator/view/serving.ts";
 import { describeStatus } from "../operator/view/status-view.ts";
 import type { Candidates, NodeFacts, Rollout } from "./facts.ts";
-import { refusalText } from "./refusal.ts";
+import { refusalText } from "../kube/refusal-text.ts";
 
 /** What the Onload resources have; why that is not known. */
 export type Rollouts = Read<{

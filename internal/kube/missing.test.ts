@@ -2,6 +2,7 @@ import { expect, test } from "bun:test";
 import type { KubeObject } from "../api/core.ts";
 import type { ListAllOptions } from "./call-options.ts";
 import type { Client } from "./client.ts";
+import { ApiError } from "./errors.ts";
 import { missingText } from "./missing.ts";
 import { NODES, PODS } from "./resource.ts";
 
@@ -71,4 +72,9 @@ test("who stops it is obeyed", () => {
   const stopped = AbortSignal.abort(new Error("stopped"));
   const missing = { what: "pod", resource: PODS, name: "a", namespace: "b" };
   expect(missingText(clusterOf([], ["", "b"]), missing, stopped)).rejects.toThrow("stopped");
+});
+
+test.each([undefined, "a"])("a kind that is not installed (namespace %s)", async (namespace) => {
+  const gone = { list: () => Promise.reject(new ApiError("list onloads", 404, { reason: "NotFound" })) };
+  expect(await text(gone, "onload", namespace)).toEndWith(": the CRD of that kind is not installed in this cluster");
 });

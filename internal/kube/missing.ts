@@ -5,10 +5,13 @@ import { printable } from "../cli/printable.ts";
 import type { KubeObject } from "../api/core.ts";
 import type { Resource } from "../api/resources.ts";
 import type { Client } from "./client.ts";
+import { isNotFound } from "./errors.ts";
 
 /** So many objects are looked through for a near name. */
 const MAX_OBJECTS = 2000;
 const MAX_NAMED = 5;
+
+const NO_KIND = ": the CRD of that kind is not installed in this cluster";
 
 /** What was looked for. */
 export interface Missing {
@@ -34,12 +37,14 @@ export async function missingText(
   const found = `Cannot find ${what} "${name}"${namespace === undefined ? "" : ` in namespace "${namespace}"`}`;
   if (namespace !== undefined) {
     const elsewhere = await list(client, missing.resource, { fieldSelector: `metadata.name=${name}` }, signal);
+    if (elsewhere === "no such kind") return found + NO_KIND;
     const places = (elsewhere ?? []).flatMap(({ metadata }) => metadata.namespace ?? []);
     const [first] = places;
     if (places.length === 1) return `${found}: it is in namespace ${first}; give --namespace=${first}`;
     if (places.length > 1) return `${found}: it is in namespaces ${firstFew(places, MAX_NAMED)}; give --namespace`;
   }
   const all = await list(client, missing.resource, namespace === undefined ? {} : { namespace }, signal);
+  if (all === "no such kind") return found + NO_KIND;
   if (all === undefined) return namespace === undefined ? found : `${found}: give the right --namespace`;
   const names = all.map(({ metadata }) => metadata.name);
   // The pods of a Deployment have its name and more.
@@ -60,13 +65,13 @@ async function list(
   resource: Resource,
   where: { namespace?: string; fieldSelector?: string },
   signal: AbortSignal,
-): Promise<KubeObject[] | undefined> {
+): Promise<KubeObject[] | "no such kind" | undefined> {
   try {
     const transform = ({ apiVersion, kind, metadata: { name, namespace } }: KubeObject): KubeObject =>
       ({ apiVersion, kind, metadata: { name, ...(namespace === undefined ? {} : { namespace }) } }) as KubeObject;
     return (await client.list<KubeObject>(resource, { ...where, transform, atMost: MAX_OBJECTS, signal })).items;
-  } catch {
+  } catch (error) {
     signal.throwIfAborted();
-    return undefined;
+    return isNotFound(error) ? "no such kind" : undefined;
   }
 }

@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { parseAllDocuments } from "yaml";
 import { checkout } from "../testcluster/lib/paths.ts";
-import { isRightMissing, missingRights, rightsAdvice } from "./rights-advice.ts";
+import { deployAdvice, isRightMissing, missingRights, rightsAdvice } from "./rights-advice.ts";
 
 interface ClusterRole {
   metadata: { name: string };
@@ -116,4 +116,11 @@ test("rights of one role that somebody lacks are one sentence, with one command"
     refused("list", "secrets", ""),
     "jane may not patch onloads.onload.amd.com; an administrator can give these rights: kubectl create clusterrolebinding onload-deployer --clusterrole=onload-operator-onload-deployer-role --user=jane",
   ]);
+});
+
+test("who is to change a resource needs one role, whatever is missing first", () => {
+  expect(deployAdvice(refusal("get", "onloads", "onload.amd.com"))).toBe(
+    "an administrator can give you the rights to deploy: kubectl create clusterrolebinding onload-deployer --clusterrole=onload-operator-onload-deployer-role --user=jane",
+  );
+  expect(deployAdvice("jane may not create, change or delete Onload resources, because")).toBeUndefined();
 });

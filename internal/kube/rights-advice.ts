@@ -84,6 +84,16 @@ function lackText(user: string, resources: ReadonlyMap<string, ReadonlySet<strin
   return `${user} may not ${rights}; an administrator can give these rights: ${command}`;
 }
 
+/** The right that a refusal is for, as in `list deployments.apps`; undefined if it is for something else. */
+export function refusedRight(message: string): string | undefined {
+  const [, , verb, resource = "", group = ""] = REFUSED.exec(message) ?? [];
+  return verb === undefined ? undefined : `${verb} ${withGroup(resource, group)}`;
+}
+
+function withGroup(resource: string, group: string): string {
+  return group === "" ? resource : `${resource}.${group}`;
+}
+
 /** A right that somebody lacks and one of our roles has, and the command that gives it. */
 interface MissingRight {
   user: string;
@@ -100,9 +110,16 @@ function missingRight(message: string): MissingRight | undefined {
   return {
     user,
     verb,
-    resource: group === "" ? resource : `${resource}.${group}`,
+    resource: withGroup(resource, group),
     command: bindCommand(role, namespace, subjectFlag(user)),
   };
+}
+
+/** The same for a command that changes Onload resources: whatever right is missing first, that role is needed. */
+export function deployAdvice(message: string): string | undefined {
+  const [, user = ""] = REFUSED.exec(message) ?? [];
+  if (user === "") return undefined;
+  return `an administrator can give you the rights to deploy: ${bindCommand("deployer", undefined, subjectFlag(user))}`;
 }
 
 function roleFor(verb: string, resource: string, group: string): UserRole | undefined {

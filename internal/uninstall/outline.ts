@@ -1,6 +1,7 @@
 /** What an uninstallation does, in words, before it begins. Pure. */
 import { printable } from "../cli/printable.ts";
 import { CUSTOM_RESOURCE_DEFINITIONS, NAMESPACES } from "../kube/resource.ts";
+import { brokenLine } from "../cli/wrap.ts";
 import { planText } from "../operator/view/plan-view.ts";
 import { describeObject, type LiveObject } from "./installed.ts";
 import { namespaceKept } from "./remove.ts";
@@ -17,8 +18,12 @@ export function leftOver(name: string): string {
   return `${name}, whose Onload resource is gone without having cleaned its nodes: to clean them, make that resource again before you run this`;
 }
 
-/** The steps, and what stays. */
-export function outline(found: Survey, crd: boolean): string {
+/**
+ * The steps, and what stays.
+ *
+ * @param columns of the screen; undefined if there is none
+ */
+export function outline(found: Survey, crd: boolean, columns?: number): string {
   const { onloads, plans, worker, installed, others, foreign, namespace } = found;
   const parts: string[] = [];
   if (onloads.length > 0) {
@@ -28,9 +33,8 @@ export function outline(found: Survey, crd: boolean): string {
         : worker.who === "operator"
           ? `the operator cleans their nodes. ${worker.why}`
           : `nobody can clean their nodes. ${worker.why}`;
-    parts.push(
-      `Onload resources that are deleted: ${onloads.length}; ${printable(who, Infinity)}\n\n${planText(plans)}`,
-    );
+    const head = `Onload resources that are deleted: ${onloads.length}; ${printable(who, Infinity)}`;
+    parts.push(`${brokenLine(head, columns).join("\n")}\n\n${planText(plans, undefined, columns)}`);
   }
   const crds = installed.filter(({ resource }) => resource.kind === CUSTOM_RESOURCE_DEFINITIONS.kind);
   const keepsNamespace = foreign.length > 0;

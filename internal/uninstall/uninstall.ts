@@ -28,6 +28,8 @@ export interface UninstallOptions {
   timeoutMs: number;
   /** Shows what will be done. */
   print: (text: string) => void;
+  /** Columns of the screen on which that is seen; undefined if there is none. */
+  columns?: number | undefined;
   /** Shows a line of progress. */
   say: (line: string) => void;
   /** Asks a person. */
@@ -50,7 +52,7 @@ export async function uninstall(options: UninstallOptions, signal: AbortSignal):
     for (const each of found.leftovers) say(leftOver(each));
     return "done";
   }
-  print(outline(found, crd));
+  print(outline(found, crd, options.columns));
   if (options.dryRun) return "done";
   const { onloads, worker, namespace, kinds } = found;
   if (onloads.length > 0 && worker.who === "nobody") throw new Error(`Cannot uninstall: ${worker.why}`);

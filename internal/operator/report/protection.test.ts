@@ -26,7 +26,7 @@ test("all policies: protected", () => {
 test("no policies, as before Kubernetes 1.30: says what can happen and what to do", () => {
   const { status, reason, message } = of([]);
   expect([status, reason]).toEqual(["False", "PoliciesMissing"]);
-  expect(message).toStartWith("Admission policies are not installed: who may write Onload resources");
+  expect(message).toStartWith("Admission policies are not installed: whoever may write Onload resources");
   expect(message).toEndWith("run: onloadctl manifests admission | kubectl apply --server-side --force-conflicts -f -");
 });
 
@@ -44,7 +44,7 @@ test.each([
 ])("a policy that is there and keeps nobody from anything: %s", (fault, spec) => {
   const { status, message } = of(PROTECTING_POLICIES, { "onload-operator-deploy": spec });
   expect(status).toBe("False");
-  expect(message).toContain(`not in force (onload-operator-deploy: ${fault}): who may`);
+  expect(message).toContain(`not in force (onload-operator-deploy: ${fault}): whoever may`);
 });
 
 test("a policy that warns too is in force", () => {

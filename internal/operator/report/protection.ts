@@ -19,7 +19,7 @@ export function protection({ policyBindings }: Pick<Stores, "policyBindings">): 
   return draft(
     "False",
     REASON.PoliciesMissing,
-    `Admission policies are not ${isAnyThere ? "in force" : "installed"}${which}: who may write Onload resources, or delete objects in their namespaces, can unload drivers on all nodes; on Kubernetes 1.30 and later run: ${remedy}`,
+    `Admission policies are not ${isAnyThere ? "in force" : "installed"}${which}: whoever may write Onload resources, or delete objects in their namespaces, can unload drivers on all nodes; on Kubernetes 1.30 and later run: ${remedy}`,
   );
 }
 

@@ -96,7 +96,8 @@ export function describePlan(resource: ObservedResource, outlook: Outlook, servi
   if (!kmm.installed) notes.push("KMM is not installed: the operator waits for it");
   for (const change of desired?.heldBack ?? []) notes.push(`Held back until spec.onload.version changes: ${change}`);
   if (heldBack !== undefined) notes.push(`Held back: ${heldBack}`);
-  if (policy.paused) notes.push("Paused: no node with an older version starts");
+  if (policy.paused && raw.metadata.deletionTimestamp === undefined)
+    notes.push("Paused: no node with an older version starts");
   if (plan.halted) notes.push("Halted: a node has failed, so no further node starts");
   notes.push(...awaitedBy(plan.nodes));
   const empties = nodesToEmpty(planned).some((node) => (outlook.holders.get(node) ?? []).length > 0);
@@ -156,6 +157,11 @@ function stepsOf({ state, facts }: NodePlan, pods: number): string[] {
 /** Gates that stay closed until a person does something. What only the operator knows, such as its image, opens others. */
 const STAYS: ReadonlySet<Gate> = new Set(["Paused", "Halted", "Cordoned", "NodeNotReady", "NoKernelMapping"]);
 
+/** Whether pods use Onload on the node, or could: labels alone do not say so, because a node may be on its way up. */
+function serves(facts: NodeFacts, pods: readonly unknown[]): boolean {
+  return isWhole(facts) && (facts.plugin.ready || facts.allocatable > 0 || pods.length > 0);
+}
+
 function describeNode(turn: number, plan: NodePlan, outlook: Outlook, force: Force): PlannedNode {
   const { facts, state, step, gate, problem } = plan;
   const pods = outlook.holders.get(facts.name) ?? [];
@@ -171,7 +177,7 @@ function describeNode(turn: number, plan: NodePlan, outlook: Outlook, force: For
     steps: stepsOf(plan, pods.length),
     evict: pods.map(({ metadata }) => `${metadata.namespace}/${metadata.name}`),
     blockedBy: [...blockedBy, ...missingImages(facts, problem)],
-    leavesService: isWhole(facts) && rowOf(state).phase === "stop plugin" && !(gate && STAYS.has(gate)),
+    leavesService: serves(facts, pods) && rowOf(state).phase === "stop plugin" && !(gate && STAYS.has(gate)),
   };
 }
 
@@ -257,7 +263,7 @@ export function planText(plans: readonly ResourcePlan[], none = noneText(undefin
       const rows = plan.nodes.map((node) => [
         node.turn < 0 ? "-" : node.turn === 0 ? "now" : String(node.turn),
         node.node,
-        `${node.from || "none"} -> ${node.to || "none"}`,
+        node.from === node.to ? node.to : `${node.from || "none"} -> ${node.to || "none"}`,
         node.steps.join(", ") || "-",
         node.evict.join(", ") || "-",
         node.blockedBy.join("; ") || "-",

@@ -112,7 +112,7 @@ export function remedyOf({ state, scaledToZero: deployment }: Pick<Serving, "sta
     const [namespace, name] = deployment.split("/");
     return `start it: kubectl scale deployment ${name} -n ${namespace} --replicas=1`;
   }
-  return "see `kubectl logs` of its pods, or install it again; to remove Onload, run `onloadctl uninstall`";
+  return "see `kubectl describe` and `kubectl logs` of its pods, or install it again; to remove Onload, run `onloadctl uninstall`";
 }
 
 /** Whether nobody acts, as far as can be told. */

@@ -115,9 +115,9 @@ export class Session {
   ): Promise<Session> {
     const namespaces = namespace ? [namespace] : [];
     const everywhere = namespace === undefined || (await mayReadAll(client, signal));
-    if (!everywhere) log.warn(OTHERS_UNSEEN);
     const caches = createCaches(client, namespaces, log, everywhere ? [] : namespaces);
     const followed = await readable(client, caches, namespace, everywhere, log, signal);
+    if (!everywhere) log.warn(OTHERS_UNSEEN);
     const session = new Session(client, caches, namespace, followed, log, onChange);
     try {
       await Promise.all(followed.map((informer) => informer.synced(signal)));

@@ -8,7 +8,7 @@ import { fitTable, type FittedTable } from "../../cli/table-with-notes.ts";
 import { brokenLine } from "../../cli/wrap.ts";
 import type { DeepReadonly } from "../../api/core.ts";
 import type { NodeProblem, OnloadStatus } from "../../api/onload.ts";
-import { CONDITION } from "../../api/reasons.ts";
+import { CONDITION, REASON } from "../../api/reasons.ts";
 import { waitingSince } from "../rollout/failure.ts";
 import type { NodePlan } from "../rollout/plan.ts";
 import { healthOf, needsPerson, type Health } from "./health.ts";
@@ -52,8 +52,9 @@ export interface ResourceStatus {
   version: string;
   /** Version that nodes are brought to: another one after a rollback; "" if no operator has looked at the resource. */
   target: string;
-  desired: number;
-  ready: number;
+  /** Nodes; null if no operator has counted them. */
+  desired: number | null;
+  ready: number | null;
   /** null: it is not known. Absent: it was not asked for. */
   accelerated?: Accelerated | null;
   /** See {@link Headline}. */
@@ -93,8 +94,8 @@ export function describeStatus(
       name,
       version: versionOf(raw.spec),
       target: status?.version ?? planned?.effective.spec.onload.version ?? "",
-      desired: nodes?.desired ?? 0,
-      ready: nodes?.ready ?? 0,
+      desired: nodes?.desired ?? null,
+      ready: nodes?.ready ?? null,
       status: headline.reason,
       message: problem ?? headline.message,
       health: healthOf(resource, serving),
@@ -103,10 +104,17 @@ export function describeStatus(
       created: creationTimestamp,
       lastReadyVersion: status?.lastReady?.version ?? "",
       operator: { state: serving.state, message: serving.message },
-      attention: [...attention],
+      attention: [...attention, ...pausedText(resource, headline.reason)],
       nodes: planned?.plan.nodes.map((node) => describeNode(node, status?.problems ?? [], serving, now)) ?? [],
     };
   });
+}
+
+/** What a person may wait for, and nothing else says it: nodes that are being installed go on. */
+function pausedText({ onload }: ObservedResource, reason: string): string[] {
+  return onload?.spec.upgrade.paused === true && reason !== REASON.Paused && !onload.metadata.deletionTimestamp
+    ? ["Paused: no node with an older version starts (onloadctl resume)"]
+    : [];
 }
 
 function versionOf(spec: unknown): string {
@@ -188,11 +196,16 @@ export function withNodes(
   return resources.map((resource) => ({ ...resource, nodes: resource.nodes.filter(isShown) }));
 }
 
-/** What to say of the operator before all else; "" while one acts. */
-export function servingText(serving: Serving): string {
+/**
+ * What to say of the operator before all else; "" while one acts.
+ *
+ * @param columns of the screen; undefined if there is none
+ */
+export function servingText(serving: Serving, columns?: number): string {
   if (serving.state === "acts") return "";
   const remedy = remedyOf(serving);
-  return `${line(`${serving.message}${remedy === "" ? "" : `; ${remedy}`}`)}\n`;
+  const text = line(`${serving.message}${remedy === "" ? "" : `; ${remedy}`}`);
+  return `${brokenLine(text, columns).join("\n")}\n`;
 }
 
 /** A text of a resource must not look like further lines of ours. */
@@ -208,13 +221,15 @@ export interface StatusLayout {
   columns?: number | undefined;
   /** What to say if there is no resource. */
   none?: string;
+  /** Whether only nodes are shown that have failed. */
+  onlyFailed?: boolean;
 }
 
 /** As tables, line by line. */
 export function statusLines(
   resources: readonly ResourceStatus[],
   serving: Serving,
-  { wide, columns, none = noneText(undefined, []) }: StatusLayout,
+  { wide, columns, none = noneText(undefined, []), onlyFailed = false }: StatusLayout,
   now: number,
 ): Line[] {
   const said = (text: string, colour?: Colour): Line[] =>
@@ -238,8 +253,8 @@ export function statusLines(
     r.namespace,
     r.name,
     r.version,
-    String(r.desired),
-    String(r.ready),
+    String(r.desired ?? "-"),
+    String(r.ready ?? "-"),
     acceleratedText(r.accelerated),
     r.status,
     age(r.created),
@@ -254,6 +269,7 @@ export function statusLines(
     if (unknownNodes > 0)
       lines.push(...said(`Accelerated: ${counted(unknownNodes, "node")} did not say (onloadctl doctor node)`));
     if (resource.unprotected !== "") lines.push(...said(`Not protected: ${resource.unprotected}`));
+    if (resource.nodes.length === 0 && onlyFailed) lines.push({ text: "No node has failed" });
     if (resource.nodes.length > 0) lines.push(...nodeLines(resource.nodes, wide, columns, age));
   }
   return lines;

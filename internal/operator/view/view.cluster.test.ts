@@ -9,6 +9,7 @@ import { builtExecutable } from "../../testcluster/lib/built.ts";
 import { run, type CommandResult } from "../../testcluster/lib/command.ts";
 import { poll } from "../../testcluster/lib/poll.ts";
 import { tool } from "../../testcluster/tools/index.ts";
+import { SITUATIONS, waited } from "../testing/situations.ts";
 
 setDefaultTimeout(120_000);
 
@@ -523,6 +524,51 @@ test("check says which pull secrets are missing, and is given nothing of what is
     result: "failed",
     message: `"nonsense" does not exist in namespace "${namespace}"; images are pulled without that login`,
   });
+});
+
+test("kubectl, status and plan say the same of every situation, as the API server gives it", async () => {
+  const theirs = await cluster.createNamespace();
+  const admin = cluster.kubeconfigPath;
+  const path = `/apis/onload.amd.com/v1alpha1/namespaces/${theirs}/onloads`;
+  const situations = SITUATIONS.filter(([, { metadata }]) => metadata?.deletionTimestamp === undefined);
+  await Promise.all(
+    situations.map(async ([, given], i) => {
+      const name = `s${i}`;
+      const { spec } = onload("v2", { selector: { [id]: "nowhere" } }) as { spec: object };
+      const { metadata } = await cluster.request("POST", path, {
+        body: { apiVersion: "onload.amd.com/v1alpha1", kind: "Onload", metadata: { name }, spec },
+      });
+      const status = { ...waited(given).status, observedGeneration: metadata.generation as number };
+      await cluster.request("PATCH", `${path}/${name}/status`, { contentType: "merge", body: { status } });
+    }),
+  );
+  const [head = "", ...rows] = (await cluster.kubectl(["get", "onload", "-n", theirs, "-o", "wide"]))
+    .trimEnd()
+    .split("\n");
+  expect(rows).toHaveLength(situations.length);
+  const column = (row: string, heading: string): string => {
+    const from = head.indexOf(heading);
+    const next = /\S/.exec(head.slice(from + heading.length));
+    return row.slice(from, next ? from + heading.length + next.index : undefined).trim();
+  };
+  const read = async (command: string): Promise<Record<string, unknown>[]> =>
+    JSON.parse((await onloadctl([command, "-n", theirs, "-o", "json"], admin)).stdout) as Record<string, unknown>[];
+  const [statuses, plans] = [await read("status"), await read("plan")];
+  for (const row of rows) {
+    const name = column(row, "NAME");
+    const told = {
+      name,
+      version: column(row, "VERSION"),
+      status: column(row, "STATUS"),
+      message: column(row, "MESSAGE"),
+    };
+    expect(statuses.find((each) => each["name"] === name)).toMatchObject({
+      ...told,
+      desired: Number(column(row, "DESIRED")),
+      ready: Number(column(row, "READY")),
+    });
+    expect(plans.find((each) => each["name"] === name)).toMatchObject(told);
+  }
 });
 
 test("exit codes tell scripts how it is", async () => {

@@ -1,7 +1,7 @@
 /** What status and plan say of one resource, from facts of nodes to text. */
 import { describe, expect, test } from "bun:test";
 import type { Pod } from "../../api/core.ts";
-import { withDefaults, type OnloadStatus } from "../../api/onload.ts";
+import { withDefaults, type Onload, type OnloadStatus } from "../../api/onload.ts";
 import type { NodeFacts } from "../assess/facts.ts";
 import { planRollout, type Policy } from "../rollout/plan.ts";
 import { bare, holder as factsOfHolder, module, stepRecord, NOW, plugin, policy, whole } from "../testing/facts.ts";
@@ -12,7 +12,7 @@ import { noneText } from "./none-text.ts";
 import { describePlan, planText, type Outlook } from "./plan-view.ts";
 import type { Serving } from "./serving.ts";
 import type { ObservedResource } from "./session.ts";
-import { describeStatus, statusText } from "./status-view.ts";
+import { describeStatus, statusLines, statusText } from "./status-view.ts";
 
 const SPEC = {
   selector: { onload: "yes" },
@@ -307,5 +307,42 @@ describe("what a person is told before a change is applied", () => {
       "Node node-1 stays with Onload other/onload, which has it or is older",
       'ServiceAccount "onload" does not exist in namespace "trading": no pod can start until it is there and may run privileged pods',
     ]);
+  });
+});
+
+describe("what a newcomer sees", () => {
+  const unready = { plugin: plugin(false), allocatable: 0 };
+
+  test("a node on its way up serves nobody: its deletion takes nothing out of service", () => {
+    const plan = describePlan(observed([whole("v2", { want: undefined, ...unready })]), nothing);
+    expect(plan.nodes.map(({ leavesService }) => leavesService)).toEqual([false]);
+    const serving = describePlan(observed([whole("v2", { want: undefined })]), nothing);
+    expect(serving.nodes.map(({ leavesService }) => leavesService)).toEqual([true]);
+  });
+
+  test("a node that gets the version that its labels name shows it once", () => {
+    const text = planText([describePlan(observed([whole("v2", { ...unready, stepRecord: stepRecord() })]), nothing)]);
+    expect(text).toMatch(/^now +node-1 +v2 +/m);
+  });
+
+  test("that it is paused, while nodes are installed", () => {
+    const resource = observed([bare()]);
+    (resource.onload as Onload).spec.upgrade.paused = true;
+    const [seen] = describeStatus([resource], acts, NOW);
+    expect(seen!.attention).toEqual(["Paused: no node with an older version starts (onloadctl resume)"]);
+    const paused = observed([whole("v1")], { paused: true });
+    (paused.onload as Onload).spec.upgrade.paused = true;
+    (paused.raw.status as OnloadStatus).conditions = [
+      { type: "Progressing", status: "False", reason: "Paused", message: "m", lastTransitionTime: "" },
+    ];
+    expect(describeStatus([paused], acts, NOW)[0]).toMatchObject({ status: "Paused", attention: [] });
+  });
+
+  test("no numbers that nobody has counted, and that no node has failed", () => {
+    const report = describeStatus([observed([])], { ...acts, state: "silent" }, NOW);
+    expect(report[0]).toMatchObject({ desired: null, ready: null });
+    const lines = statusLines(report, acts, { wide: false, onlyFailed: true }, NOW).map(({ text }) => text);
+    expect(lines[1]).toMatch(/^trading +onload +v2 +- +- +- /);
+    expect(lines).toContain("No node has failed");
   });
 });
