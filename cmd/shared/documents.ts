@@ -18,6 +18,8 @@ export async function readDocuments(file: string): Promise<unknown[]> {
       : readSmallFile(file, { maxBytes: MAX_FILE }));
     return parseYaml(content.toString());
   } catch (error) {
-    throw new UsageError(`Cannot read ${file}: ${errorText(error)}`, { cause: error });
+    throw new UsageError(`Cannot read ${file === "-" ? "standard input" : file}: ${errorText(error)}`, {
+      cause: error,
+    });
   }
 }

@@ -122,6 +122,23 @@ function printerColumns(): object[] {
  */
 const NEW_STATUS = { observedGeneration: -1, headline: NOT_SEEN };
 
+/** `kubectl explain` shows descriptions, and no defaults. */
+function tellDefaults(schema: JsonSchema): JsonSchema {
+  const { description, default: value, properties, items } = schema;
+  const isTold =
+    typeof description === "string" && value !== undefined && (typeof value !== "object" || Array.isArray(value));
+  const told = isTold
+    ? { description: `${description} Default: ${typeof value === "string" ? value : JSON.stringify(value)}.` }
+    : {};
+  const below = properties && Object.entries(properties).map(([name, field]) => [name, tellDefaults(field)] as const);
+  return {
+    ...schema,
+    ...told,
+    ...(below ? { properties: Object.fromEntries(below) } : {}),
+    ...(items ? { items: tellDefaults(items) } : {}),
+  };
+}
+
 function rootSchema(): JsonSchema {
   return {
     description: "Onload rolls AMD's Onload, kernel-bypass networking, out to nodes of the cluster.",
@@ -130,7 +147,7 @@ function rootSchema(): JsonSchema {
       apiVersion: { description: "Version of the schema of this object.", type: "string" },
       kind: { description: "Kind of this object.", type: "string" },
       metadata: { type: "object" },
-      spec: structural(z.toJSONSchema(onloadSpec, { io: "input" }) as JsonSchema),
+      spec: tellDefaults(structural(z.toJSONSchema(onloadSpec, { io: "input" }) as JsonSchema)),
       // Until an operator has written a status, kubectl and GitOps tools see that none has.
       status: { ...structural(z.toJSONSchema(onloadStatus, { io: "input" }) as JsonSchema), default: NEW_STATUS },
     },

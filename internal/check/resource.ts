@@ -137,6 +137,7 @@ function judgeKernels({ onload, kmm }: ResourceFacts, nodes: readonly Node[], fi
 function judgeImages({ onload, kmm, images }: ResourceFacts, nodes: readonly Node[], finding: Finder): Finding {
   const modules = desiredModules(onload, kmm);
   const wanted = kernelsOf(nodes).flatMap((kernel) => imageFor(modules.onload, kernel, kmm) ?? []);
+  if (wanted.length === 0) return finding("unknown", "None can be chosen, because no kernel has a mapping");
   if (!images)
     return finding(
       "unknown",

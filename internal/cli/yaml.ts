@@ -32,6 +32,16 @@ export function documentText(document: Document, options: ToStringOptions = {}):
   return escapeControlsInYaml(document.toString(options));
 }
 
+/** Mistakes that people make most, in words; others have the parser's own name. */
+const MISTAKES: Readonly<Record<string, string>> = {
+  BAD_INDENT: "this line is indented differently from those that it belongs to",
+  BLOCK_AS_IMPLICIT_KEY: "no mapping may begin here; see the indentation, or put a text with a colon in quotes",
+  MISSING_CHAR: "a character is missing, such as a closing quote, bracket or comma",
+  MULTILINE_IMPLICIT_KEY: "a key goes over several lines; see the indentation, or whether a colon is missing",
+  TAB_AS_INDENT: "a tab may not indent a line; use blanks",
+  UNEXPECTED_TOKEN: "this does not belong here; see the indentation and the quotes",
+};
+
 /**
  * The values of all documents in a text, as kubectl reads them.
  *
@@ -58,9 +68,8 @@ export function parseYaml(text: string): unknown[] {
   const [error] = documents.flatMap(({ errors }) => errors);
   if (error) {
     const { line, col } = lines.linePos(error.pos[0]);
-    throw new Error(
-      `it is not valid YAML: line ${line}, column ${col}: ${error.code.toLowerCase().replaceAll("_", " ")}`,
-    );
+    const what = MISTAKES[error.code] ?? error.code.toLowerCase().replaceAll("_", " ");
+    throw new Error(`it is not valid YAML: line ${line}, column ${col}: ${what}`);
   }
   for (const document of documents) checkKeys(document, lines);
   return documents.map((document) => {

@@ -29,11 +29,10 @@ export function consequences(
     const isSelected = nodes.some(({ want, keptBy }) => want !== undefined || keptBy !== undefined);
     if (!isSelected) found.push("spec.selector matches no node: nothing is installed until a node has its labels");
     const kept = nodes.filter(({ keptBy }) => keptBy !== undefined);
-    for (const { name, keptBy } of kept.slice(0, MAX_NAMES)) {
-      found.push(`Node ${name} stays with Onload ${keptBy}, which has it or is older`);
+    for (const other of [...new Set(kept.map(({ keptBy }) => keptBy))].slice(0, MAX_NAMES)) {
+      const its = kept.filter(({ keptBy }) => keptBy === other).map(({ name }) => name);
+      found.push(`Onload ${other} keeps ${names(its)}, because it has ${its.length === 1 ? "it" : "them"} or is older`);
     }
-    if (kept.length > MAX_NAMES)
-      found.push(`${counted(kept.length - MAX_NAMES, "more node stays", "more nodes stay")} with other resources`);
     const left = nodes.filter((facts) => facts.want === undefined && facts.keptBy === undefined && isWhole(facts));
     if (left.length > 0) {
       found.push(`spec.selector lets go of ${names(left.map(({ name }) => name))}: the drivers there are unloaded`);

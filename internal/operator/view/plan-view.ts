@@ -159,7 +159,9 @@ const STAYS: ReadonlySet<Gate> = new Set(["Paused", "Halted", "Cordoned", "NodeN
 
 /** Whether pods use Onload on the node, or could: labels alone do not say so, because a node may be on its way up. */
 function serves(facts: NodeFacts, pods: readonly unknown[]): boolean {
-  return isWhole(facts) && (facts.plugin.ready || facts.allocatable > 0 || pods.length > 0);
+  const { onload, plugin, allocatable } = facts;
+  const isLoaded = onload.ready !== undefined || onload.labelledReady;
+  return isWhole(facts) && (isLoaded || plugin.ready || allocatable > 0 || pods.length > 0);
 }
 
 function describeNode(turn: number, plan: NodePlan, outlook: Outlook, force: Force): PlannedNode {
@@ -263,7 +265,7 @@ export function planText(plans: readonly ResourcePlan[], none = noneText(undefin
       const rows = plan.nodes.map((node) => [
         node.turn < 0 ? "-" : node.turn === 0 ? "now" : String(node.turn),
         node.node,
-        node.from === node.to ? node.to : `${node.from || "none"} -> ${node.to || "none"}`,
+        node.from === node.to ? node.to || "none" : `${node.from || "none"} -> ${node.to || "none"}`,
         node.steps.join(", ") || "-",
         node.evict.join(", ") || "-",
         node.blockedBy.join("; ") || "-",

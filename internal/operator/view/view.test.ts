@@ -304,14 +304,18 @@ describe("what a person is told before a change is applied", () => {
 
   test("nodes that another resource keeps, and a ServiceAccount that does not exist", () => {
     expect(told([bare({ want: undefined, keptBy: "other/onload" })], true)).toEqual([
-      "Node node-1 stays with Onload other/onload, which has it or is older",
+      "Onload other/onload keeps node node-1, because it has it or is older",
       'ServiceAccount "onload" does not exist in namespace "trading": no pod can start until it is there and may run privileged pods',
     ]);
   });
 });
 
 describe("what a newcomer sees", () => {
-  const unready = { plugin: plugin(false), allocatable: 0 };
+  const unready = {
+    onload: { ...module(), ready: undefined, labelledReady: false },
+    plugin: plugin(false),
+    allocatable: 0,
+  };
 
   test("a node on its way up serves nobody: its deletion takes nothing out of service", () => {
     const plan = describePlan(observed([whole("v2", { want: undefined, ...unready })]), nothing);
