@@ -154,18 +154,25 @@ function whyOf(plan: NodePlan, reported: Reported, serving: Serving, now: number
   const told = reported.find(
     ({ node, step, reason }) => node === facts.name && step === state && (!problem || reason === problem.reason),
   );
-  if (problem) return `${problem.reason}: ${told?.message ?? problem.message}`;
+  if (problem) {
+    // What may pass by itself has a limit, after which the node has failed.
+    const times = problem.passing ? timesOf(plan, now) : "";
+    return `${problem.reason}: ${told?.message ?? problem.message}${times === "" ? "" : ` (${times})`}`;
+  }
   if (told) return `${told.reason}: ${told.message}`;
-  if (plan.waitsFor !== "") return `${plan.waitsFor}${timesOf(plan, now)}`;
+  if (plan.waitsFor !== "") {
+    const times = timesOf(plan, now);
+    return `${plan.waitsFor}${times === "" ? "" : `, ${times}`}`;
+  }
   const isNext = plan.step !== "None" && plan.step !== "Wait";
   return isNext && isUnserved(serving) ? "Waits for an operator: none acts" : "";
 }
 
-/** `, 32s of 15m`: how long it has waited, and how long it may take. */
+/** `32s of 15m`: how long it has waited, and how long it may take; "" if that is not known. */
 function timesOf({ facts, state, deadline }: NodePlan, now: number | undefined): string {
   const since = waitingSince(facts, state);
   if (now === undefined || since === undefined || deadline === undefined) return "";
-  return `, ${formatAge(now - since)} of ${formatAge(deadline - since)}`;
+  return `${formatAge(now - since)} of ${formatAge(deadline - since)}`;
 }
 
 /** Which nodes to show; all if nothing is given. */

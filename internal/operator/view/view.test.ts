@@ -311,6 +311,18 @@ describe("what a person is told before a change is applied", () => {
 });
 
 describe("what a newcomer sees", () => {
+  test("how long a budget may hold a drain", () => {
+    const held = factsOfHolder({ refusal: "The disruption budget feed holds it" });
+    const draining = whole("v1", {
+      labels: { plugin: undefined, onload: "v1", sfc: undefined },
+      plugin: { ...plugin(false), present: false },
+      holders: [held],
+      stepRecord: stepRecord("Evict", 21_000),
+    });
+    const [seen] = describeStatus([observed([draining])], acts, NOW);
+    expect(seen!.nodes[0]!.why).toMatch(/^EvictionBlocked: .*feed holds it.* \(21s of 5m\)$/);
+  });
+
   const unready = {
     onload: { ...module(), ready: undefined, labelledReady: false },
     plugin: plugin(false),
