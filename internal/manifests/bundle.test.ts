@@ -54,6 +54,7 @@ describe("bundle", () => {
     expect(csv.spec.version).toBe("1.2.3");
     expect(csv.spec.relatedImages).toEqual([{ name: "onloadctl", image }]);
     expect(csv.metadata.annotations.containerImage).toBe(image);
+    expect(csv.metadata.annotations["olm.skipRange"]).toBe("<1.2.3");
   });
 
   test("is for every cluster that the operator runs on", () => {

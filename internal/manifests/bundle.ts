@@ -46,7 +46,12 @@ function csv(all: Resource[], image: string, version: string): Csv {
     document.toJS(),
   );
   out.metadata.name = `onload-operator.v${version}`;
-  Object.assign(out.metadata.annotations, { containerImage: image, "alm-examples": JSON.stringify(sample, null, 2) });
+  Object.assign(out.metadata.annotations, {
+    containerImage: image,
+    "alm-examples": JSON.stringify(sample, null, 2),
+    // OLM upgrades from every older version at once: each operator takes over what any of them has left.
+    "olm.skipRange": `<${version}`,
+  });
   out.spec.customresourcedefinitions.owned[0]!["version"] = "v1alpha1";
   Object.assign(out.spec, {
     version,

@@ -88,6 +88,7 @@ export const catalogue = {
   "go-lua": { family: "go-lua", package: "." },
   "go-kstatus": { family: "go-kstatus", package: "." },
   "go-crd": { family: "go-crd", package: "." },
+  "go-olm": { family: "go-olm", package: "." },
 } as const satisfies Record<string, Tool>;
 
 /** The name of a program in the catalogue. */
