@@ -73,9 +73,12 @@ async function openRegularFile(path: string): Promise<FileHandle> {
 
 /** @throws Error if it is no regular file */
 function checkKind(stats: Stats): void {
-  if (stats.isFile()) return;
-  const kind = stats.isDirectory() ? "folder" : stats.isFIFO() ? "pipe" : stats.isSocket() ? "socket" : "device";
-  throw new Error(`it is a ${kind}, no regular file`);
+  if (!stats.isFile()) throw new Error(`it is a ${kindOf(stats)}, no regular file`);
+}
+
+/** What something that is no regular file is, in words. */
+export function kindOf(stats: Stats): string {
+  return stats.isDirectory() ? "folder" : stats.isFIFO() ? "pipe" : stats.isSocket() ? "socket" : "device";
 }
 
 /** What was read of a file so far. */

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { appendFile, chmod, cp, mkdir, mkdtemp, readdir, rm, symlink, writeFile } from "node:fs/promises";
+import { execFileSync } from "node:child_process";
+import { appendFile, chmod, cp, mkdir, mkdtemp, readdir, rm, symlink, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
@@ -75,6 +76,61 @@ describe("a repository that configures programs has none of them run", () => {
   }
 });
 
+describe("a repository in which git would read without an end", () => {
+  const pipe = async (path: string, name: string): Promise<void> => {
+    await rm(join(path, ".git", name), { force: true });
+    execFileSync("mkfifo", [join(path, ".git", name)]);
+  };
+  const endless = async (path: string, name: string): Promise<void> => {
+    await rm(join(path, ".git", name), { force: true });
+    await symlink("/dev/zero", join(path, ".git", name));
+  };
+  /** What is odd, and how it is told. */
+  const rows: Record<string, [(path: string) => Promise<unknown>, string]> = {
+    "a pipe in place of its head": [(path) => pipe(path, "HEAD"), "git/HEAD is a pipe"],
+    "a pipe as a tag": [(path) => pipe(path, "refs/tags/v1"), "git/refs/tags/v1 is a pipe"],
+    "an endless device": [(path) => endless(path, "commondir"), "git/commondir is a device"],
+    "an endless device among what objects are found by": [
+      (path) => endless(path, "objects/info/alternates"),
+      "git/objects/info/alternates is a device",
+    ],
+    "a head of 100 GB": [
+      async (path) => {
+        await writeFile(join(path, ".git/HEAD"), "ref: refs/heads/main\n");
+        await truncate(join(path, ".git/HEAD"), 100e9);
+      },
+      "git/HEAD has more than 256 MB",
+    ],
+  };
+  for (const [name, [change, told]] of Object.entries(rows)) {
+    test(name, async () => {
+      const path = await checkout(`endless ${name}`);
+      await change(path);
+      await expect(readSource(path, { runner })).rejects.toThrow(`Cannot read the commit of ${path}: ${path}/.${told}`);
+    });
+  }
+
+  test("a pipe in place of an object, in time", async () => {
+    const path = await checkout("endless object");
+    const head = await git(path, "rev-parse", "HEAD");
+    await pipe(path, `objects/${head.slice(0, 2)}/${head.slice(2)}`);
+    const began = performance.now();
+    const result = readSource(path, { runner, gitMs: 500 });
+    await expect(result).rejects.toThrow(`Cannot read the commit of ${path}: git has not ended within 0.5 s`);
+    expect(performance.now() - began).toBeLessThan(20_000);
+  });
+
+  test("a head of another folder that has no end, in as much memory as git may take", async () => {
+    const path = await checkout("endless elsewhere");
+    const other = join(folder, "elsewhere");
+    await cp(join(path, ".git"), other, { recursive: true });
+    await rm(join(path, ".git"), { recursive: true });
+    await writeFile(join(path, ".git"), `gitdir: ${other}\n`);
+    await symlink("/dev/zero", join(other, "commondir"));
+    await expect(readSource(path, { runner })).rejects.toThrow("Out of memory");
+  });
+});
+
 describe("what is a change", () => {
   const rows: Record<string, [(path: string) => Promise<unknown>, boolean]> = {
     nothing: [async () => undefined, false],
@@ -125,7 +181,7 @@ describe("what is a change", () => {
         throw new Error("read too far");
       })(),
     );
-    expect(await isChanged(folder, { ...runner, read: (_, read) => read(endless) })).toBe(true);
+    expect(await isChanged(folder, { runner: { ...runner, read: (_, read) => read(endless) } })).toBe(true);
     expect(bytes).toBeLessThan(200_000);
   });
 });

@@ -5,14 +5,20 @@
  *   the commit ourselves and never let git look at either.
  * - A partial clone fetches missing objects through ssh commands, upload-pack commands or remote helpers that its
  *   configuration names. Git runs none of them if no protocol is allowed.
+ *
+ * Git waits for ever for a pipe, and takes whole files into memory, whatever their size and kind. So its files are looked
+ * at before, and where they are others than those, its time and memory have an end.
  */
 import { createHash } from "node:crypto";
-import { lstat, readlink, stat } from "node:fs/promises";
+import { lstat, readlink } from "node:fs/promises";
 import { join } from "node:path";
 import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
+import { errorText } from "../cli/errors.ts";
 import { streamRegularFile } from "../cli/regular-file.ts";
-import type { Runner } from "./runner.ts";
+import { checkGitFiles } from "./git-files.ts";
+import { inTime, LimitError, MAX_SOURCE, megabytes, TimeLimitError } from "./limits.ts";
+import type { Runner, RunOptions } from "./runner.ts";
 
 /** The commit of a checkout. */
 export interface Commit {
@@ -35,10 +41,27 @@ const GIT_ENV = {
 /** A second line of defence, for commands of later versions of git that do use them. */
 const GIT_CONFIG = ["core.fsmonitor=false", "core.hooksPath=/dev/null", "log.showSignature=false"];
 
+/** Of packs, which git maps into memory piece by piece. */
+const GIT_MEMORY = ["core.packedGitWindowSize=32m", "core.packedGitLimit=256m"];
+
+/** Runs the words that follow with at most 1 GiB of memory, where the system has such a limit. */
+const LIMITED = ["sh", "-c", 'ulimit -v 1048576 2>/dev/null; exec "$@"', "sh"];
+
+/** Git answers within a second, unless the disk is slow. */
+const GIT_MS = 30_000;
+
 function gitCommand(path: string, ...args: string[]): string[] {
   // Other people's checkouts may be read, because nothing that they configure is run. The user's own list is not read.
-  const config = [...GIT_CONFIG, "safe.directory=*"].flatMap((setting) => ["-c", setting]);
-  return ["git", "--no-pager", ...config, "-C", path, ...args];
+  const config = [...GIT_CONFIG, ...GIT_MEMORY, "safe.directory=*"].flatMap((setting) => ["-c", setting]);
+  return [...LIMITED, "git", "--no-pager", ...config, "-C", path, ...args];
+}
+
+/** How git is run. */
+export interface GitOptions {
+  runner: Runner;
+  signal?: AbortSignal | undefined;
+  /** Longest run of git, in milliseconds. Default: 30 s. */
+  gitMs?: number | undefined;
 }
 
 /**
@@ -46,35 +69,73 @@ function gitCommand(path: string, ...args: string[]): string[] {
  *
  * @throws Error if it is one that git cannot read
  */
-export async function readCommit(path: string, runner: Runner, signal?: AbortSignal): Promise<Commit | undefined> {
-  const git = async (...args: string[]): Promise<{ ok: boolean; text: string; output: string }> => {
-    const { code, stdout, output } = await runner.run(gitCommand(path, ...args), { env: GIT_ENV, signal });
-    return { ok: code === 0, text: stdout.trim(), output: output.trim() };
-  };
-  // `path` must be the top level of its repository; a folder inside another repository is no checkout of Onload.
-  const prefix = await git("rev-parse", "--show-prefix");
-  const top = prefix.ok && prefix.text === "";
-  const head = top ? await git("rev-parse", "--short=7", "HEAD") : prefix;
-  if (!top || !head.ok) {
-    if ((await stat(join(path, ".git")).catch(() => undefined)) === undefined) return undefined;
-    throw new Error(`Cannot read the commit of ${path}: ${head.output || "it lies inside another repository"}`);
-  }
-  const tag = await git("describe", "--tags", "--exact-match", "HEAD");
-  return { revision: head.text, tag: tag.ok ? tag.text : undefined };
+export async function readCommit(path: string, options: GitOptions): Promise<Commit | undefined> {
+  return await telling(path, options, async (run) => {
+    const repository = join(path, ".git");
+    const kind = await lstat(repository).catch(() => undefined);
+    if (kind === undefined) return undefined;
+    if (kind.isDirectory()) await checkGitFiles(repository);
+    const git = async (...args: string[]): Promise<string> => {
+      const { code, stdout, output } = await options.runner.run(gitCommand(path, ...args), run);
+      if (code !== 0) throw new Error(output.trim() || `git exits with ${code}`);
+      return stdout.trim();
+    };
+    // `path` must be the top level of its repository; a folder inside another repository is no checkout of Onload.
+    if ((await git("rev-parse", "--show-prefix")) !== "") throw new Error("it lies inside another repository");
+    const revision = await git("rev-parse", "--short=7", "HEAD");
+    const tag = await git("describe", "--tags", "--exact-match", "HEAD").catch((error: unknown) => {
+      if (error instanceof LimitError || run.signal?.aborted) throw error;
+      return undefined;
+    });
+    return { revision, tag };
+  });
 }
 
-/** Whether a file of the commit at `path` is missing or has another content, kind or mode. Other files do not count. */
-export async function isChanged(path: string, runner: Runner, signal?: AbortSignal): Promise<boolean> {
+/**
+ * Whether a file of the commit at `path` is missing or has another content, kind or mode. Other files do not count.
+ *
+ * @throws Error if git cannot tell
+ */
+export async function isChanged(path: string, options: GitOptions): Promise<boolean> {
   const command = gitCommand(path, "ls-tree", "-r", "-z", "--full-tree", "HEAD");
-  const read = async (stdout: Readable): Promise<boolean> => {
-    for await (const entry of entries(stdout)) if (!(await isSame(path, entry))) return true;
-    return false;
-  };
-  return await runner.read(command, read, { env: GIT_ENV, ...(signal ? { signal } : {}) });
+  // Git has ended before files are read, which may take longer.
+  const files = await telling(path, options, (run) => options.runner.read(command, allEntries, run));
+  for (const entry of files) {
+    options.signal?.throwIfAborted();
+    if (!(await isSame(path, entry))) return true;
+  }
+  return false;
+}
+
+/** Runs git with bounds, and names the repository in what it throws. */
+async function telling<T>(
+  path: string,
+  { signal, gitMs = GIT_MS }: GitOptions,
+  ask: (run: RunOptions) => Promise<T>,
+): Promise<T> {
+  try {
+    return await ask({ env: GIT_ENV, signal, timeoutMs: gitMs });
+  } catch (error) {
+    signal?.throwIfAborted();
+    const reason = error instanceof TimeLimitError ? `git has not ended within ${inTime(gitMs)}` : errorText(error);
+    throw new Error(`Cannot read the commit of ${path}: ${reason}`, { cause: error });
+  }
 }
 
 /** No file system has such a long path: PATH_MAX is 4096. */
 const MAX_ENTRY = 8192;
+
+/** A source tree has some thousand files. */
+const MAX_FILES = 1_000_000;
+
+async function allEntries(stdout: Readable): Promise<string[]> {
+  const all: string[] = [];
+  for await (const entry of entries(stdout)) {
+    if (all.length === MAX_FILES) throw new LimitError(`its commit has more than ${MAX_FILES} files`);
+    all.push(entry);
+  }
+  return all;
+}
 
 /** The parts of the output that end in a NUL byte. One that is too long ends them, as it is. */
 async function* entries(stdout: Readable): AsyncGenerator<string> {
@@ -99,6 +160,8 @@ async function isSame(root: string, entry: string): Promise<boolean> {
   const found = await lstat(file).catch(() => undefined);
   const kind = found?.isSymbolicLink() ? "120000" : (found?.mode ?? 0) & 0o100 ? "100755" : "100644";
   if (!found || !(found.isFile() || found.isSymbolicLink()) || kind !== mode) return false;
+  if (found.size > MAX_SOURCE)
+    throw new LimitError(`Cannot use ${root}: ${path} has more than ${megabytes(MAX_SOURCE)}`);
   const hash = createHash(object.length === 64 ? "sha256" : "sha1").update(`blob ${found.size}\0`);
   if (found.isSymbolicLink()) {
     hash.update(await readlink(file, { encoding: "buffer" }));

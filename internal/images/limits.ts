@@ -8,6 +8,9 @@ export class TimeLimitError extends LimitError {
   override name = "TimeLimitError";
 }
 
+/** The largest source, in bytes. That of Onload has 60 MB. */
+export const MAX_SOURCE = 4 * 1024 ** 3;
+
 /** Longest run of a build, pull or push, in milliseconds. An emulated build of Onload takes about an hour. */
 export const STEP_MS = 2 * 3_600_000;
 

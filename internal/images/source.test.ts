@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { chmod, cp, mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
+import { chmod, cp, mkdir, mkdtemp, rm, symlink, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { LocalImage } from "./engine.ts";
@@ -120,6 +120,15 @@ describe("what is no source", () => {
 });
 
 describe("folderDigest", () => {
+  test("gives up on a tree that is larger than any source", async () => {
+    const path = await tree("sparse");
+    await writeFile(join(path, "src-of-zeros"), "");
+    await truncate(join(path, "src-of-zeros"), 1e13);
+    await expect(readSource(path, { runner })).rejects.toThrow(
+      `Cannot use ${path}: it has more than 4 GB (at "src-of-zeros")`,
+    );
+  });
+
   test("sees contents, modes, links and names; not git's files, local builds or times", async () => {
     const path = await tree("digest");
     const seen = new Set<string>();

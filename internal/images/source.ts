@@ -8,6 +8,7 @@ import { isChanged, readCommit } from "./git.ts";
 import { LABEL_BRAND, LABEL_PRODUCT, LABEL_REVISION, LABEL_SOURCE, LABEL_VERSION } from "./labels.ts";
 import type { LocalImage } from "./engine.ts";
 import { brandOf, parseReadme, versionProblem } from "./readme.ts";
+import { LimitError, MAX_SOURCE, megabytes } from "./limits.ts";
 import type { Runner } from "./runner.ts";
 import { MAX_README, readTarball } from "./tarball.ts";
 
@@ -39,6 +40,8 @@ export interface SourceOptions {
   /** The version of the release; by default it is found out. */
   version?: string | undefined;
   signal?: AbortSignal | undefined;
+  /** Longest run of git, in milliseconds. Default: 30 s. */
+  gitMs?: number | undefined;
 }
 
 /**
@@ -130,7 +133,7 @@ async function checkoutVersion(
   digest: string,
   options: SourceOptions,
 ): Promise<{ version: string; revision: string }> {
-  const commit = await readCommit(path, options.runner, options.signal);
+  const commit = await readCommit(path, options);
   if (commit === undefined) {
     const env = await smallText(join(path, "versions.env"));
     const version = options.version ?? /^ONLOAD_VERSION=(\S+)$/m.exec(env)?.[1] ?? "";
@@ -138,13 +141,25 @@ async function checkoutVersion(
   }
   const { revision, tag } = commit;
   if (options.version !== undefined) return { version: options.version, revision };
-  const dirty = (await isChanged(path, options.runner, options.signal)) ? "-dirty" : "";
+  const dirty = (await isChanged(path, options)) ? "-dirty" : "";
   return { version: `${tag === undefined ? revision : tag.replace(/^v(?=\d)/, "")}${dirty}`, revision };
 }
 
-/** The digest of the paths, modes and contents of a tree, without git's own files and the output of local builds. */
+/** Entries of a tree: the source of Onload has 6,000. */
+const MAX_ENTRIES = 500_000;
+
+/**
+ * The digest of the paths, modes and contents of a tree, without git's own files and the output of local builds.
+ *
+ * @throws Error if it is larger than any source
+ */
 export async function folderDigest(root: string, signal?: AbortSignal): Promise<string> {
   const hash = createHash("sha256");
+  let seen = 0;
+  let bytes = 0;
+  const refuseOver = (limit: string, path: string): never => {
+    throw new LimitError(`Cannot use ${root}: it has more than ${limit} (at "${path}")`);
+  };
   const walk = async (folder: string): Promise<void> => {
     signal?.throwIfAborted();
     const entries = await readdir(join(root, folder), { withFileTypes: true });
@@ -152,12 +167,15 @@ export async function folderDigest(root: string, signal?: AbortSignal): Promise<
     for (const entry of entries) {
       const path = folder === "" ? entry.name : `${folder}/${entry.name}`;
       if (path === ".git" || path === "build") continue;
+      if (++seen > MAX_ENTRIES) refuseOver(`${MAX_ENTRIES.toLocaleString("en")} entries`, path);
       if (entry.isDirectory()) {
         await walk(path);
       } else if (entry.isSymbolicLink()) {
         hash.update(`link ${path}\0${await readlink(join(root, path))}\0`);
       } else if (entry.isFile()) {
         const { mode, size } = await stat(join(root, path));
+        bytes += size;
+        if (bytes > MAX_SOURCE) refuseOver(megabytes(MAX_SOURCE), path);
         hash.update(`file ${path}\0${(mode & 0o111) !== 0 ? "x" : "-"}\0${size}\0`);
         await pipeline(await streamRegularFile(join(root, path)), async (content) => {
           for await (const chunk of content) hash.update(chunk as Buffer);
