@@ -1,5 +1,4 @@
 /** Interfaces of a network namespace and their drivers. */
-import { readlink } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { shown, type NetworkInterface } from "./facts.ts";
 import type { PatientReader } from "./read.ts";
@@ -27,22 +26,24 @@ export function deviceType(uevent: string): string | undefined {
  * no interface that was moved into a pod.
  *
  * @param folder /proc/PID
+ * @param reader one of its own: what hangs in a container's folders keeps nothing else from being read
  */
 export async function interfacesOf(folder: string, reader: PatientReader): Promise<NetworkInterface[]> {
   const table = await reader.read(join(folder, "net/dev"), MAX_TABLE);
   const names = interfaceNames(table?.bytes.toString("latin1") ?? "");
-  return await Promise.all(
-    names.map(async (name) => {
-      const driver = await driverOf(join(folder, "root/sys/class/net", name), reader);
-      return { name: shown(name), driver: driver === undefined ? undefined : shown(driver) };
-    }),
-  );
+  const interfaces: NetworkInterface[] = [];
+  // One after the other: each may hang.
+  for (const name of names) {
+    const driver = await driverOf(join(folder, "root/sys/class/net", name), reader);
+    interfaces.push({ name: shown(name), driver: driver === undefined ? undefined : shown(driver) });
+  }
+  return interfaces;
 }
 
 async function driverOf(device: string, reader: PatientReader): Promise<string | undefined> {
-  const driver = await readlink(join(device, "device/driver")).then(basename, () => undefined);
-  if (driver !== undefined) return driver;
-  const uevent = await reader.read(join(device, "uevent"), MAX_TABLE);
+  const driver = await reader.link(join(device, "device/driver"));
+  if (driver !== undefined) return basename(driver);
+  const uevent = await reader.uevent(join(device, "uevent"), MAX_TABLE);
   if (uevent === undefined) return undefined;
   // veth, tun and others have no type.
   return deviceType(uevent.bytes.toString("latin1")) ?? "virtual";

@@ -2,12 +2,11 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { execFileSync, spawn } from "node:child_process";
 import { createSocket } from "node:dgram";
 import { once } from "node:events";
-import { closeSync, constants, openSync } from "node:fs";
+import { closeSync, constants, mkdirSync, openSync, statfsSync } from "node:fs";
 import { createServer, connect, type AddressInfo } from "node:net";
 import { join } from "node:path";
 import { isAccelerated, isCut, type ContainerFacts, type LookRequest } from "./facts.ts";
 import { Looker, type LookLimits } from "./look.ts";
-import { PatientReader } from "./read.ts";
 import { cgroupOf, FakeProc, mapsOf, mountsOf, POD, STATIC, tableOf } from "./testing/fake-proc.ts";
 
 const OTHER_POD = "ffffffff-4e5f-6071-8293-a4b5c6d7e8f9";
@@ -20,9 +19,14 @@ beforeEach(() => {
 });
 afterEach(() => proc[Symbol.dispose]());
 
+/** One for which sysfs is of the kind of the test's own folder. */
+function looker(limits: Partial<LookLimits> = {}, timeoutMs?: number): Looker {
+  return new Looker(proc.root, limits, { timeoutMs, sysfs: statfsSync(proc.root).type });
+}
+
 /** What one look finds out about the container `app`. */
 async function look(limits: Partial<LookLimits> = {}): Promise<ContainerFacts> {
-  return (await new Looker(proc.root, limits).look(REQUEST)).containers[0]!;
+  return (await looker(limits).look(REQUEST)).containers[0]!;
 }
 
 describe("a look at a container", () => {
@@ -127,8 +131,8 @@ describe("a look at a container", () => {
 
 describe("later looks", () => {
   test("read a program again until its loader is done, and when it is another one", async () => {
-    const looker = new Looker(proc.root);
-    const seen = async (): Promise<object> => (await looker.look(REQUEST)).containers[0]!.processes;
+    const one = looker();
+    const seen = async (): Promise<object> => (await one.look(REQUEST)).containers[0]!.processes;
     proc.add(70, { maps: mapsOf(["/usr/lib64/libc.so.6"]) });
     expect(await seen()).toEqual({ not_loaded: 1 });
     proc.write("70/maps", mapsOf());
@@ -224,8 +228,8 @@ describe("sockets of the kernel", () => {
   });
 
   test("are sought in the tables when one is new, and from time to time, because an old one may have been bound", async () => {
-    const looker = new Looker(proc.root);
-    const seen = async (): Promise<object> => (await looker.look(REQUEST)).containers[0]!.sockets;
+    const same = looker();
+    const seen = async (): Promise<object> => (await same.look(REQUEST)).containers[0]!.sockets;
     const local = "0B00000A:1F90";
     const one = [{ kind: "tcp", accelerated: false, count: 1 }];
     const two = [{ kind: "tcp", accelerated: false, count: 2 }];
@@ -264,8 +268,9 @@ describe("bounds", () => {
   test("of processes, shared equally by containers", async () => {
     for (let pid = 100; pid < 130; pid++) proc.add(pid);
     proc.add(70, { cgroup: cgroupOf(POD, SIDECAR), mountinfo: mountsOf(POD, "sidecar") });
-    const looker = new Looker(proc.root, { processes: 20 });
-    const { containers } = await looker.look({ pods: [{ uid: POD, containers: ["app", "sidecar"] }] });
+    const { containers } = await looker({ processes: 20 }).look({
+      pods: [{ uid: POD, containers: ["app", "sidecar"] }],
+    });
     expect(containers.map(({ processes, cut }) => [processes.mapped, cut.processes])).toEqual([
       [10, 20],
       [1, 0],
@@ -295,9 +300,8 @@ describe("bounds", () => {
       // Its reader waits for a writer.
       execFileSync("mkfifo", [join(proc.root, `${pid}/environ`)]);
     }
-    const looker = new Looker(proc.root, {}, new PatientReader(100));
     const begun = performance.now();
-    const [facts] = (await looker.look(REQUEST)).containers;
+    const [facts] = (await looker({}, 100).look(REQUEST)).containers;
     expect(performance.now() - begun).toBeLessThan(2000);
     expect(facts!.processes.unreadable).toBeGreaterThanOrEqual(3);
     expect(facts!.stacks).toBe(1);
@@ -305,6 +309,58 @@ describe("bounds", () => {
     for (const pid of [71, 72, 73]) {
       closeSync(openSync(join(proc.root, `${pid}/environ`), constants.O_RDWR | constants.O_NONBLOCK));
     }
+  });
+});
+
+describe("what a container has in the place of its sysfs", () => {
+  const INTERFACES = Array.from({ length: 20 }, (_, i) => `net${i}`);
+  const dev = `Inter-|\n face |\n${INTERFACES.map((name) => `  ${name}: 1\n`).join("")}`;
+  const unknown = INTERFACES.map((name) => ({ name, driver: undefined }));
+  const uevent = (name: string): string => join(proc.root, `70/root/sys/class/net/${name}/uevent`);
+  const all = (make: (path: string) => void): void => {
+    proc.add(70, { net: { dev } });
+    for (const name of INTERFACES) {
+      mkdirSync(join(uevent(name), ".."), { recursive: true });
+      make(uevent(name));
+    }
+  };
+
+  test("pipes: nobody waits for them", async () => {
+    all((path) => execFileSync("mkfifo", [path]));
+    const begun = performance.now();
+    expect((await look()).interfaces).toEqual(unknown);
+    expect(performance.now() - begun).toBeLessThan(2000);
+  });
+
+  test("links to devices, which act when they are opened: nobody opens them", async () => {
+    // Whoever opens the pipe for writing would go on if somebody opened it for reading.
+    const pipe = join(proc.root, "device");
+    execFileSync("mkfifo", [pipe]);
+    all((path) => proc.link(path.slice(proc.root.length + 1), pipe));
+    const writer = Bun.spawn(["sh", "-c", `echo DEVTYPE=x > "$1"`, "sh", pipe], {
+      stdio: ["ignore", "ignore", "ignore"],
+    });
+    try {
+      expect((await look()).interfaces).toEqual(unknown);
+      expect(writer.exitCode).toBeNull();
+    } finally {
+      writer.kill();
+      await writer.exited;
+    }
+  });
+
+  test("links to other files, of any file system: they are not read", async () => {
+    proc.write("secret", "DEVTYPE=secret\n");
+    all((path) => proc.link(path.slice(proc.root.length + 1), join(proc.root, "secret")));
+    expect((await look()).interfaces).toEqual(unknown);
+    // A file of that name that is not of sysfs.
+    const { interfaces } = (await new Looker(proc.root).look(REQUEST)).containers[0]!;
+    expect(interfaces).toEqual(unknown);
+  });
+
+  test("names of drivers with escape sequences", async () => {
+    proc.add(70, { net: { dev }, drivers: { net0: "sfc\u001b[2J\n" } });
+    expect((await look()).interfaces[0]).toEqual({ name: "net0", driver: "sfc??2J?" });
   });
 });
 

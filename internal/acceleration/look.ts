@@ -22,7 +22,7 @@ import { KernelSockets, type SocketNamespace, type SocketOwner } from "./kernel-
 import { kubeletContainer } from "./mounts.ts";
 import { readLibrary } from "./library.ts";
 import { parseStat, type Library, type ProcessStat } from "./process.ts";
-import { PatientReader, readNames, readShort } from "./read.ts";
+import { PatientReader, readNames, readShort, type ReaderOptions } from "./read.ts";
 import type { SocketKind } from "./sockets.ts";
 
 /** Bounds of one look, and those of a file that is read. */
@@ -47,6 +47,8 @@ export const LOOK_LIMITS: LookLimits = {
 const SHARE = { processes: 512, descriptors: 8192 };
 /** How long others wait for their turn, in milliseconds. */
 const TURN_MS = 5;
+/** Threads that may hang: fewer than there are, by WORKER_RUNTIME. */
+const MOST_HANGING = { files: 2, folders: 1 };
 /** A process is read again until it has been seen this often as the same program: its loader may still be at work. */
 const LOOKS_UNTIL_KEPT = 3;
 /**
@@ -107,17 +109,23 @@ export class Looker {
   readonly #procDir: string;
   readonly #limits: LookLimits;
   readonly #reader: PatientReader;
+  readonly #folderReader: PatientReader;
   readonly #kernelSockets: KernelSockets;
   #programs = new Map<number, KnownProgram>();
   #containers = new Map<string, KnownContainer>();
   #turnEnds = 0;
 
   /** @param procDir the node's /proc, with all of its processes */
-  constructor(procDir: string, limits: Partial<LookLimits> = {}, reader = new PatientReader()) {
+  constructor(
+    procDir: string,
+    limits: Partial<LookLimits> = {},
+    reading: Pick<ReaderOptions, "timeoutMs" | "sysfs"> = {},
+  ) {
     this.#procDir = procDir;
     this.#limits = { ...LOOK_LIMITS, ...limits };
-    this.#reader = reader;
-    this.#kernelSockets = new KernelSockets(reader, this.#limits.fileBytes);
+    this.#reader = new PatientReader({ ...reading, mostHanging: MOST_HANGING.files });
+    this.#folderReader = new PatientReader({ ...reading, mostHanging: MOST_HANGING.folders });
+    this.#kernelSockets = new KernelSockets(this.#reader, this.#limits.fileBytes);
   }
 
   /** Looks once. What cannot be read is left out: processes end at any time. */
@@ -217,7 +225,7 @@ export class Looker {
     facts.stackIds = [...found.stacks].sort((a, b) => a - b).slice(0, MAX_STACK_IDS);
     if (first === undefined) return;
     if (first.container.looks++ % LOOKS_UNTIL_INTERFACES === 0) {
-      first.container.interfaces = await interfacesOf(this.#path(first.pid), this.#reader);
+      first.container.interfaces = await interfacesOf(this.#path(first.pid), this.#folderReader);
     }
     facts.interfaces = first.container.interfaces;
   }

@@ -1,6 +1,7 @@
 /** Reads files of /proc, each only as far as its bound. */
 import { closeSync, openSync, readdirSync, readlinkSync, readSync, statSync } from "node:fs";
-import { open } from "node:fs/promises";
+import { open, readlink, statfs } from "node:fs/promises";
+import { basename } from "node:path";
 
 /** What was read of a file. */
 export interface Piece {
@@ -72,6 +73,28 @@ async function mountOf(path: string): Promise<string | undefined> {
   }
 }
 
+/** The number of sysfs among file systems (linux/magic.h). */
+const SYSFS = 0x62656572;
+
+/**
+ * Reads the file uevent of a device of sysfs, at a path that leads through folders of a container. There may be anything,
+ * and links to anything, be it of this process's own folders: a pipe without an end, or a device that acts when it is opened,
+ * as a watchdog does. So it is not opened before it is known what it is. Other files of sysfs may wait, or act when they are read.
+ */
+async function readUevent(path: string, limit: number, sysfs: number): Promise<Piece | undefined> {
+  const place = await open(path, O_PATH);
+  try {
+    const file = `/proc/self/fd/${place.fd}`;
+    const isUevent =
+      (await place.stat()).isFile() &&
+      (await statfs(file)).type === sysfs &&
+      basename(await readlink(file)) === "uevent";
+    return isUevent ? await readPiece(file, limit) : undefined;
+  } finally {
+    await place.close();
+  }
+}
+
 /** Reads the beginning of a file. Another thread waits for what may be slow. */
 async function readPiece(path: string, limit: number): Promise<Piece> {
   const file = await open(path, "r");
@@ -89,19 +112,34 @@ async function readPiece(path: string, limit: number): Promise<Piece> {
   }
 }
 
+/** Bounds of a {@link PatientReader}. */
+export interface ReaderOptions {
+  /** How long a file is waited for, in milliseconds. Default: 1 s. */
+  timeoutMs?: number | undefined;
+  /** As many threads may hang, so that others are left. */
+  mostHanging: number;
+  /** The number of the file system that is sysfs. */
+  sysfs?: number | undefined;
+}
+
 /**
  * Reads files that may keep their reader waiting: those that the kernel takes from a process's memory, which the process
- * may lock or have elsewhere. One that does not answer is given up, and while some hang nothing more is read this way.
+ * may lock or have elsewhere, and those in folders of a container. One that does not answer is given up, and while some
+ * hang nothing more is read this way.
  */
 export class PatientReader {
   readonly #timeoutMs: number;
+  readonly #mostHanging: number;
+  readonly #sysfs: number;
   #hanging = 0;
 
-  constructor(timeoutMs = 1000) {
+  constructor({ timeoutMs = 1000, mostHanging, sysfs = SYSFS }: ReaderOptions) {
     this.#timeoutMs = timeoutMs;
+    this.#mostHanging = mostHanging;
+    this.#sysfs = sysfs;
   }
 
-  /** The first bytes of a file; undefined if it cannot be read in time. */
+  /** The first bytes of a file of the kernel's; undefined if it cannot be read in time. */
   async read(path: string, limit: number): Promise<Piece | undefined> {
     return this.#inTime(() => readPiece(path, limit));
   }
@@ -111,9 +149,18 @@ export class PatientReader {
     return this.#inTime(() => mountOf(path));
   }
 
+  /** The target of a link; undefined if it is none, or cannot be told in time. */
+  async link(path: string): Promise<string | undefined> {
+    return this.#inTime(() => readlink(path));
+  }
+
+  /** The first bytes of a device's file uevent; undefined if it is anything else, or cannot be read in time. */
+  async uevent(path: string, limit: number): Promise<Piece | undefined> {
+    return this.#inTime(() => readUevent(path, limit, this.#sysfs));
+  }
+
   async #inTime<T>(work: () => Promise<T>): Promise<T | undefined> {
-    // As many as leave threads for others.
-    if (this.#hanging >= 2) return undefined;
+    if (this.#hanging >= this.#mostHanging) return undefined;
     let timer: NodeJS.Timeout | undefined;
     let late = false;
     const reading = work()
