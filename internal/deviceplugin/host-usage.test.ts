@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test } from "bun:test";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { AllocateResponse } from "../../proto/deviceplugin/v1beta1/api.gen.ts";
 import { foldersInUse } from "./host-usage.ts";
@@ -56,6 +56,26 @@ test("a folder is used by a pod that may start its container again", async () =>
 test("a name that only begins like a folder's does not count", async () => {
   process(77, mount(`/opt/onload/${one}4/usr/lib64/libonload.so`) + mount(`/opt/x${two}/lib`));
   expect(await foldersInUse([one, two], procDir, host.kubeletDir)).toEqual(new Set());
+});
+
+test("a folder is found wherever it stands in a long mount table", async () => {
+  const piece = 64 * 1024;
+  const used = `/opt/onload/${one}/usr/lib64/libonload.so`;
+  // The name is cut by the end of a piece at every place.
+  for (let before = 0; before <= used.length; before++) {
+    const filler = "x".repeat(piece - before - mount("").indexOf("  "));
+    process(100 + before, `${filler}${mount(used)}${"y".repeat(piece)}`);
+    expect(await foldersInUse([two, one], procDir, host.kubeletDir)).toEqual(new Set([one]));
+    rmSync(join(procDir, String(100 + before)), { recursive: true });
+  }
+});
+
+test("mount tables without end are not read to their end, and leave the question open", async () => {
+  for (let pid = 10; pid < 20; pid++) process(pid, mount("/").repeat(10_000));
+  await expect(foldersInUse([one], procDir, host.kubeletDir, 5_000_000)).rejects.toThrow(
+    "the mounts of all processes have more than 5000000 bytes",
+  );
+  expect(await foldersInUse([one], procDir, host.kubeletDir, 10_000_000)).toEqual(new Set());
 });
 
 test("a process that ends meanwhile is passed over, and what cannot be read leaves the question open", async () => {
