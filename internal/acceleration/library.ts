@@ -7,11 +7,12 @@ import type { PatientReader } from "./read.ts";
  * Whether a process has Onload's library, and if not, why.
  *
  * @param folder /proc/PID
- * @param limit bytes of a file that are read
+ * @param limit bytes of a file that are read, and an eighth of those of the table of mappings
  * @returns undefined if it has ended, or is about to start its program
  */
 export async function readLibrary(folder: string, reader: PatientReader, limit: number): Promise<Library | undefined> {
-  const mapped = await reader.read(`${folder}/maps`, limit);
+  // Libraries come last, and a process may have 65,530 mappings (vm.max_map_count), of about 100 bytes each.
+  const mapped = await reader.read(`${folder}/maps`, 8 * limit);
   const maps = mapped?.bytes.toString("latin1") ?? "";
   if (hasOnload(maps)) return "mapped";
   const auxiliary = await reader.read(`${folder}/auxv`, 4096);
@@ -20,6 +21,7 @@ export async function readLibrary(folder: string, reader: PatientReader, limit: 
   const library = libraryOf({
     auxiliary: auxiliary.bytes,
     maps,
+    mapsCut: mapped.cut,
     environment: environment.bytes,
     environmentCut: environment.cut,
   });

@@ -288,6 +288,27 @@ describe("bounds", () => {
     expect(facts.cut.tables).toBe(1);
   });
 
+  test("of files: a library may be mapped after megabytes of other memory", async () => {
+    const memory = (lines: number): string =>
+      Array.from(
+        { length: lines },
+        (_, i) => `${(0x100000 + i).toString(16)}000-${(0x100001 + i).toString(16)}000 rw-p 00000000 00:00 0\n`,
+      ).join("");
+    const limits = { fileBytes: 20_000 };
+    proc.add(70, { maps: memory(2000) + mapsOf() });
+    expect((await look(limits)).processes).toEqual({ mapped: 1 });
+    // As many as no process has by default.
+    proc.write("70/maps", memory(10_000) + mapsOf());
+    expect((await look(limits)).processes).toEqual({ unreadable: 1 });
+  });
+
+  test("of the node's processes: those that were not looked at may be of any container", async () => {
+    for (let pid = 100; pid < 130; pid++) proc.add(pid, { cgroup: "0::/system.slice/sshd.service\n" });
+    proc.add(900);
+    expect((await look({ scanned: 20 })).cut.processes).toBe(11);
+    expect((await look()).cut.processes).toBe(0);
+  });
+
   test("of time: a file that never answers is given up, and the rest is reported", async () => {
     proc.add(70, { fds: { 3: "onload:[tcp:2:10]" } });
     for (const [pid, startTime] of [

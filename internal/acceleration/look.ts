@@ -33,7 +33,7 @@ export interface LookLimits {
   processes: number;
   /** Descriptors that are read. */
   descriptors: number;
-  /** Bytes of a file. */
+  /** Bytes of a file, and an eighth of a table of mappings. */
   fileBytes: number;
 }
 
@@ -136,19 +136,25 @@ export class Looker {
       for (const container of containers) wanted.set(containerKey(uid, container), newFound(uid, container));
     }
     const uids = new Set(request.pods.map(({ uid }) => plainUid(uid)));
-    if (wanted.size > 0) await this.#findProcesses(uids, wanted);
+    const unseen = wanted.size > 0 ? await this.#findProcesses(uids, wanted) : 0;
     const programs = new Map<number, KnownProgram>();
     const namespaces = new Map<string, SocketNamespace<Found>>();
     for (const found of wanted.values()) await this.#lookInto(found, wanted.size, programs, namespaces);
     this.#programs = programs;
     await this.#kernelSockets.classify(namespaces);
-    for (const found of wanted.values()) found.facts.sockets = countSockets(found);
+    for (const found of wanted.values()) {
+      found.facts.sockets = countSockets(found);
+      found.facts.cut.processes += unseen;
+    }
     const { user, system } = process.cpuUsage(before);
     return { containers: [...wanted.values()].map(({ facts }) => facts), cpuMs: (user + system) / 1000 };
   }
 
-  /** Sorts the node's processes into the containers that are asked for. */
-  async #findProcesses(uids: ReadonlySet<string>, wanted: ReadonlyMap<string, Found>): Promise<void> {
+  /**
+   * Sorts the node's processes into the containers that are asked for. Returns how many were not looked at, which may be of
+   * any.
+   */
+  async #findProcesses(uids: ReadonlySet<string>, wanted: ReadonlyMap<string, Found>): Promise<number> {
     const pids = (readNames(this.#procDir) ?? []).map(Number).filter((pid) => pid > 0);
     const byContainer = new Map<string, Omit<Member, "container">[]>();
     for (const pid of pids.slice(0, this.#limits.scanned)) {
@@ -168,6 +174,7 @@ export class Looker {
       for (const member of members) found?.members.push({ ...member, container });
     }
     this.#containers = containers;
+    return Math.max(0, pids.length - this.#limits.scanned);
   }
 
   /** The container of a process: that of the look before, if it still runs the same program. */

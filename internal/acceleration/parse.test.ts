@@ -89,7 +89,13 @@ describe("a process's state", () => {
 });
 
 describe("whether a program has the library", () => {
-  const ordinary = { auxiliary: DYNAMIC, maps: mapsOf(), environment: Buffer.from(PRELOAD), environmentCut: false };
+  const ordinary = {
+    auxiliary: DYNAMIC,
+    maps: mapsOf(),
+    environment: Buffer.from(PRELOAD),
+    mapsCut: false,
+    environmentCut: false,
+  };
   const libc = mapsOf(["/usr/lib64/libc.so.6"]);
   test.each([
     ["mapped", {}],
@@ -105,7 +111,7 @@ describe("whether a program has the library", () => {
       { maps: libc, environment: Buffer.from("LD_PRELOAD=/libonload.so\0LD_PRELOAD=libjemalloc.so.2\0") },
     ],
     ["not_loaded", { maps: libc, environment: Buffer.from("LD_PRELOAD=libjemalloc.so.2:libonload.so") }],
-    ["unreadable", { maps: libc, environment: Buffer.from("A=1"), environmentCut: true }],
+    ["unreadable", { maps: libc, environment: Buffer.from("A=1"), mapsCut: false, environmentCut: true }],
     ["musl", { maps: mapsOf([], "/lib/ld-musl-x86_64.so.1") }],
     ["musl", { maps: mapsOf([], "/usr/lib/x86_64-linux-musl/libc.so") }],
     ["static", { maps: mapsOf([], ""), auxiliary: STATIC }],

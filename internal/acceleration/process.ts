@@ -128,6 +128,8 @@ export function preloadOf(environment: Buffer): string | undefined {
 export interface ProgramTexts {
   auxiliary: Buffer;
   maps: string;
+  /** Whether the table goes on after what was read. */
+  mapsCut: boolean;
   environment: Buffer;
   /** Whether the environment goes on after what was read. */
   environmentCut: boolean;
@@ -138,10 +140,17 @@ export interface ProgramTexts {
  *
  * @returns undefined if the process has ended, or is about to start its program
  */
-export function libraryOf({ auxiliary, maps, environment, environmentCut }: ProgramTexts): Library | undefined {
+export function libraryOf({
+  auxiliary,
+  maps,
+  mapsCut,
+  environment,
+  environmentCut,
+}: ProgramTexts): Library | undefined {
   if (hasOnload(maps)) return "mapped";
   const start = parseAuxiliary(auxiliary);
   if (start === undefined || maps === "") return undefined;
+  if (mapsCut) return "unreadable";
   // Without a loader of the kernel's, the program may be a loader itself, which was told another one.
   const loader = fileAt(maps, start.base === 0n ? start.entry : start.base);
   if (start.base === 0n && !/^(?:ld[-.]|ld64)/.test(loader ?? "")) return "static";
