@@ -3,6 +3,9 @@ import { hasMount } from "./mounts.ts";
 import { hasOnload, libraryOf, type Library } from "./process.ts";
 import type { PatientReader } from "./read.ts";
 
+/** What of a reader is needed. */
+type LibraryReader = Pick<PatientReader, "read" | "mountOf">;
+
 /**
  * Whether a process has Onload's library, and if not, why.
  *
@@ -10,7 +13,7 @@ import type { PatientReader } from "./read.ts";
  * @param limit bytes of a file that are read, and an eighth of those of the table of mappings
  * @returns undefined if it has ended, or is about to start its program
  */
-export async function readLibrary(folder: string, reader: PatientReader, limit: number): Promise<Library | undefined> {
+export async function readLibrary(folder: string, reader: LibraryReader, limit: number): Promise<Library | undefined> {
   // Libraries come last, and a process may have 65,530 mappings (vm.max_map_count), of about 100 bytes each.
   const mapped = await reader.read(`${folder}/maps`, 8 * limit);
   const maps = mapped?.bytes.toString("latin1") ?? "";
@@ -34,7 +37,7 @@ export async function readLibrary(folder: string, reader: PatientReader, limit: 
  * which has the container's groups and mounts already and waits there with the runtime's program and environment; what
  * is executed in a container later begins like that, too.
  */
-async function isOfContainer(folder: string, reader: PatientReader, limit: number): Promise<boolean> {
+async function isOfContainer(folder: string, reader: LibraryReader, limit: number): Promise<boolean> {
   const mount = await reader.mountOf(`${folder}/exe`);
   const table = await reader.read(`${folder}/mountinfo`, limit);
   // What cannot be told does not take a process out of the count.

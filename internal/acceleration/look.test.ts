@@ -302,6 +302,24 @@ describe("bounds", () => {
     expect((await look(limits)).processes).toEqual({ unreadable: 1 });
   });
 
+  test("of bytes, shared equally by containers: what one look leaves out, later ones read", async () => {
+    const mountinfo = "x".repeat(50_000) + mountsOf();
+    for (let pid = 100; pid < 110; pid++) proc.add(pid, { mountinfo, environ: "A=1\0", maps: mapsOf([]) });
+    proc.add(70, { cgroup: cgroupOf(POD, SIDECAR), mountinfo: mountsOf(POD, "sidecar") });
+    const one = looker({ bytes: 400_000 });
+    const seen: unknown[] = [];
+    for (let look = 0; look < 10; look++) {
+      const { containers } = await one.look({ pods: [{ uid: POD, containers: ["app", "sidecar"] }] });
+      const [app, sidecar] = containers as [ContainerFacts, ContainerFacts];
+      const read = app.processes.preload_missing ?? 0;
+      expect(read + app.cut.processes).toBe(10);
+      expect(sidecar.processes).toEqual({ mapped: 1 });
+      seen.push(read);
+    }
+    // Four of them take 200,000 bytes, and are kept after three looks.
+    expect(seen).toEqual([4, 4, 4, 8, 8, 8, 10, 10, 10, 10]);
+  });
+
   test("of the node's processes: those that were not looked at may be of any container", async () => {
     for (let pid = 100; pid < 130; pid++) proc.add(pid, { cgroup: "0::/system.slice/sshd.service\n" });
     proc.add(900);

@@ -33,6 +33,8 @@ export interface LookLimits {
   processes: number;
   /** Descriptors that are read. */
   descriptors: number;
+  /** Bytes of files of processes. The kernel makes mount tables at about 30 MB a second. */
+  bytes: number;
   /** Bytes of a file, and an eighth of a table of mappings. */
   fileBytes: number;
 }
@@ -41,10 +43,11 @@ export const LOOK_LIMITS: LookLimits = {
   scanned: 65_536,
   processes: 8192,
   descriptors: 65_536,
+  bytes: 256 * 1024 * 1024,
   fileBytes: 1024 * 1024,
 };
 /** At most what one container gets, however few there are. */
-const SHARE = { processes: 512, descriptors: 8192 };
+const SHARE = { processes: 512, descriptors: 8192, bytes: 16 * 1024 * 1024 };
 /** How long others wait for their turn, in milliseconds. */
 const TURN_MS = 5;
 /** Threads that may hang: fewer than there are, by WORKER_RUNTIME. */
@@ -113,6 +116,17 @@ export class Looker {
   readonly #kernelSockets: KernelSockets;
   #programs = new Map<number, KnownProgram>();
   #containers = new Map<string, KnownContainer>();
+  /** Of the container that is looked into. */
+  #bytesLeft = 0;
+  /** Reads at the cost of that container's bytes. */
+  readonly #counted: Pick<PatientReader, "read" | "mountOf"> = {
+    read: async (path, limit) => {
+      const piece = await this.#reader.read(path, limit);
+      this.#bytesLeft -= piece?.bytes.length ?? 0;
+      return piece;
+    },
+    mountOf: (path) => this.#reader.mountOf(path),
+  };
   #turnEnds = 0;
 
   /** @param procDir the node's /proc, with all of its processes */
@@ -214,16 +228,18 @@ export class Looker {
     namespaces: Map<string, SocketNamespace<Found>>,
   ): Promise<void> {
     const { facts } = found;
-    const share = (of: "processes" | "descriptors"): number =>
+    const share = (of: keyof typeof SHARE): number =>
       Math.max(1, Math.min(SHARE[of], Math.floor(this.#limits[of] / containers)));
     const members = found.members.slice(0, share("processes"));
     facts.cut.processes = found.members.length - members.length;
     let descriptors = share("descriptors");
+    this.#bytesLeft = share("bytes");
     let first: Member | undefined;
     for (const member of members) {
       if (this.#isTurnOver()) await this.#nextTurn();
       const library = this.#knownLibrary(member, programs) ?? (await this.#library(member, programs));
-      if (library === undefined) continue;
+      if (library === "cut") facts.cut.processes++;
+      if (library === undefined || library === "cut") continue;
       facts.processes[library] = (facts.processes[library] ?? 0) + 1;
       first ??= member;
       descriptors -= this.#lookAtDescriptors(member, descriptors, found, { programs, namespaces });
@@ -244,13 +260,17 @@ export class Looker {
     return known.library;
   }
 
-  /** Undefined if the process has ended. */
-  async #library({ pid, known, place }: Member, programs: Map<number, KnownProgram>): Promise<Library | undefined> {
+  /** Undefined if the process has ended; "cut" if the container has no more bytes in this look. */
+  async #library(
+    { pid, known, place }: Member,
+    programs: Map<number, KnownProgram>,
+  ): Promise<Library | "cut" | undefined> {
     const statText = readShort(this.#path(pid, "stat")) ?? "";
     const stat = parseStat(statText);
     if (stat === undefined || hasEnded(stat)) return undefined;
     const same = known?.stat.identity === stat.identity ? known : undefined;
-    const library = await readLibrary(this.#path(pid), this.#reader, this.#limits.fileBytes);
+    if (this.#bytesLeft <= 0) return "cut";
+    const library = await readLibrary(this.#path(pid), this.#counted, this.#limits.fileBytes);
     const after = this.#stat(pid);
     if (after === undefined) return undefined;
     // It has begun another program meanwhile: the next look tells.

@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
-import { existsSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { closeSync, constants, existsSync, openSync } from "node:fs";
 import { createServer } from "node:net";
 import { connect } from "node:net";
 import { once } from "node:events";
@@ -18,10 +19,11 @@ const REQUEST = { pods: [{ uid: POD, containers: ["app"] }] };
 async function serving(
   proc: FakeProc,
   readStacks: ServeConfig["readStacks"] = () => Promise.reject(new Error("nobody asks")),
+  log = silentLogger,
 ): Promise<{ socket: string } & AsyncDisposable> {
   const stop = new AbortController();
   const socket = join(proc.root, "look/socket");
-  const done = serveLooks({ socket, procDir: proc.root, readStacks }, silentLogger, stop.signal);
+  const done = serveLooks({ socket, procDir: proc.root, readStacks }, log, stop.signal);
   await poll(() => existsSync(socket), { what: "The socket" });
   return {
     socket,
@@ -47,6 +49,24 @@ test("a look is asked for and answered over a socket, which goes with the server
   }
   expect(existsSync(path)).toBe(false);
   await expect(askForLook(path, REQUEST, never)).rejects.toThrow("Cannot look into containers: ");
+});
+
+test("a look for which nobody waits any more is not made", async () => {
+  using proc = new FakeProc();
+  proc.add(70);
+  proc.remove("70/environ");
+  // Its reader waits for a second.
+  execFileSync("mkfifo", [join(proc.root, "70/environ")]);
+  const told: string[] = [];
+  const log = { ...silentLogger, debug: (_: string, fields?: object) => void told.push(Bun.inspect(fields)) };
+  await using server = await serving(proc, undefined, log);
+  const first = poll(() => askForLook(server.socket, REQUEST, never).catch(() => undefined), { what: "An answer" });
+  const second = await poll(() => askForLook(server.socket, REQUEST, never, 100).catch(String), { what: "The end" });
+  expect(second).toContain("no answer within 0.1 s");
+  await first;
+  await askForLook(server.socket, REQUEST, never);
+  expect(told.join()).toContain("nobody waits for it any more");
+  closeSync(openSync(join(proc.root, "70/environ"), constants.O_RDWR | constants.O_NONBLOCK));
 });
 
 test("counters of stacks are asked for and answered, and a look does not wait for them", async () => {

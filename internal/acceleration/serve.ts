@@ -47,7 +47,11 @@ export async function serveLooks(config: ServeConfig, log: Logger, signal: Abort
         connection.end(`${JSON.stringify(reading)}\n`);
         return;
       }
-      const look = last.then(() => looker.look(request));
+      const look = last.then(() => {
+        // It took too long for whoever asked.
+        if (connection.destroyed) throw new Error("nobody waits for it any more");
+        return looker.look(request);
+      });
       last = look.catch(() => undefined);
       connection.end(`${JSON.stringify(await look)}\n`);
     } catch (error) {
