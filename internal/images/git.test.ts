@@ -76,6 +76,32 @@ describe("a repository that configures programs has none of them run", () => {
   }
 });
 
+test("a shell in which git works on another repository, as in a hook, changes nothing", async () => {
+  const path = await checkout("in a hook");
+  const other = await checkout("of the hook");
+  await writeFile(join(other, "LICENSE"), "x");
+  await git(other, "commit", "-aqm", "other");
+  const expected = await readSource(path, { runner });
+  const environments: Record<string, string>[] = [
+    { GIT_DIR: join(other, ".git") },
+    { GIT_DIR: join(other, ".git"), GIT_WORK_TREE: other, GIT_INDEX_FILE: join(other, ".git/index") },
+    { GIT_COMMON_DIR: join(other, ".git") },
+    { GIT_OBJECT_DIRECTORY: join(other, ".git/objects") },
+    { GIT_CONFIG_COUNT: "1", GIT_CONFIG_KEY_0: "core.worktree", GIT_CONFIG_VALUE_0: other },
+    { GIT_CONFIG_PARAMETERS: "'core.worktree'='/nowhere'" },
+    { GIT_CEILING_DIRECTORIES: folder, GIT_NAMESPACE: "x", GIT_SHALLOW_FILE: "/dev/zero" },
+  ];
+  for (const environment of environments) {
+    Object.assign(process.env, environment);
+    try {
+      const found = await readSource(path, { runner }).catch(String);
+      expect([environment, found]).toEqual([environment, expected]);
+    } finally {
+      for (const name of Object.keys(environment)) delete process.env[name];
+    }
+  }
+});
+
 describe("a repository in which git would read without an end", () => {
   const pipe = async (path: string, name: string): Promise<void> => {
     await rm(join(path, ".git", name), { force: true });

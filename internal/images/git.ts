@@ -44,8 +44,14 @@ const GIT_CONFIG = ["core.fsmonitor=false", "core.hooksPath=/dev/null", "log.sho
 /** Of packs, which git maps into memory piece by piece. */
 const GIT_MEMORY = ["core.packedGitWindowSize=32m", "core.packedGitLimit=256m"];
 
-/** Runs the words that follow with at most 1 GiB of memory, where the system has such a limit. */
-const LIMITED = ["sh", "-c", 'ulimit -v 1048576 2>/dev/null; exec "$@"', "sh"];
+/** By which a shell, such as that of a hook, names the repository that git works on (git rev-parse --local-env-vars). */
+const FOREIGN_VARIABLES =
+  "GIT_ALTERNATE_OBJECT_DIRECTORIES GIT_CONFIG GIT_CONFIG_PARAMETERS GIT_CONFIG_COUNT GIT_OBJECT_DIRECTORY GIT_DIR " +
+  "GIT_WORK_TREE GIT_IMPLICIT_WORK_TREE GIT_GRAFT_FILE GIT_INDEX_FILE GIT_REPLACE_REF_BASE GIT_PREFIX " +
+  "GIT_INTERNAL_SUPER_PREFIX GIT_SHALLOW_FILE GIT_COMMON_DIR GIT_NAMESPACE GIT_CEILING_DIRECTORIES";
+
+/** Runs the words that follow without them, and with at most 1 GiB of memory, where the system has such a limit. */
+const ALONE = ["sh", "-c", `unset ${FOREIGN_VARIABLES}; ulimit -v 1048576 2>/dev/null; exec "$@"`, "sh"];
 
 /** Git answers within a second, unless the disk is slow. */
 const GIT_MS = 30_000;
@@ -53,7 +59,7 @@ const GIT_MS = 30_000;
 function gitCommand(path: string, ...args: string[]): string[] {
   // Other people's checkouts may be read, because nothing that they configure is run. The user's own list is not read.
   const config = [...GIT_CONFIG, ...GIT_MEMORY, "safe.directory=*"].flatMap((setting) => ["-c", setting]);
-  return [...LIMITED, "git", "--no-pager", ...config, "-C", path, ...args];
+  return [...ALONE, "git", "--no-pager", ...config, "-C", path, ...args];
 }
 
 /** How git is run. */
