@@ -1,4 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
+import { execFileSync } from "node:child_process";
+import { mkdirSync, readFileSync, symlinkSync } from "node:fs";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -20,6 +22,22 @@ test("a second run is told which one is under way and where its lock is, and goe
   await (
     await takeLock(path)
   )();
+});
+
+test.each([
+  ["a pipe", (path: string) => execFileSync("mkfifo", [path]), "it is a pipe, no regular file"],
+  ["a folder", (path: string) => mkdirSync(path), "it is a folder, no regular file"],
+  [
+    "a link to another file",
+    (path: string) => symlinkSync(join(folder, "other"), path),
+    "it is a symbolic link, no regular file",
+  ],
+])("%s in its place is refused, and nothing is written there", async (name, make, reason) => {
+  const path = join(folder, name.replaceAll(" ", "-"));
+  make(path);
+  await writeFile(join(folder, "other"), "x");
+  await expect(takeLock(path)).rejects.toThrow(`Cannot lock ${path}: ${reason}`);
+  expect(readFileSync(join(folder, "other"), "utf8")).toBe("x");
 });
 
 test.each([

@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
-import { mkdir, writeFile } from "node:fs/promises";
+import { lstat, mkdir, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
-import { readRegularFile } from "../cli/regular-file.ts";
+import { kindOf, readRegularFile } from "../cli/regular-file.ts";
 import { writing } from "../cli/writing.ts";
 import { CACHE_VARIABLE } from "./limits.ts";
 
@@ -16,6 +16,7 @@ import { CACHE_VARIABLE } from "./limits.ts";
  */
 export async function takeLock(path: string): Promise<() => Promise<void>> {
   await writing(dirname(path), CACHE_VARIABLE, () => mkdir(dirname(path), { recursive: true }));
+  await checkFile(path);
   // The keeper has a process group of its own, so that Ctrl-C does not end it while this process still cleans up.
   const keeper = spawn("flock", ["-n", path, "sh", "-c", "echo locked; read -r _"], { detached: true });
   const ended = new Promise<number | null>((resolve) => keeper.once("close", resolve));
@@ -47,4 +48,12 @@ export async function takeLock(path: string): Promise<() => Promise<void>> {
     keeper.stdin.end();
     await ended;
   };
+}
+
+/** flock waits for ever for a pipe, and what a link leads to is somebody else's file. */
+async function checkFile(path: string): Promise<void> {
+  const found = await lstat(path).catch(() => undefined);
+  if (found === undefined || found.isFile()) return;
+  const kind = found.isSymbolicLink() ? "symbolic link" : kindOf(found);
+  throw new Error(`Cannot lock ${path}: it is a ${kind}, no regular file; remove it`);
 }

@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -18,4 +19,12 @@ test("a log has the beginning and the end of a step that prints without end", ()
   } finally {
     rmSync(folder, { recursive: true });
   }
+});
+
+test("a pipe in its place, which nobody reads, is not waited for", () => {
+  const folder = mkdtempSync(join(tmpdir(), "step-log-test-"));
+  const path = join(folder, "pipe.log");
+  execFileSync("mkfifo", [path]);
+  expect(() => new StepLog(path)).toThrow(`Cannot write ${path}: `);
+  rmSync(folder, { recursive: true });
 });

@@ -1,10 +1,12 @@
-import { closeSync, openSync, writeSync } from "node:fs";
+import { constants, closeSync, openSync, writeSync } from "node:fs";
 import { errorText } from "../cli/errors.ts";
 import { writeError } from "../cli/writing.ts";
 import { CACHE_VARIABLE, megabytes } from "./limits.ts";
 
 /** The largest log of a step, in bytes. A build of Onload prints about 1 MB. */
 const MAX_LOG = 64 * 1024 * 1024;
+/** As "w", but the open of a pipe that nobody reads fails instead of waiting. */
+const FLAGS = constants.O_WRONLY | constants.O_CREAT | constants.O_TRUNC | constants.O_NONBLOCK;
 
 /**
  * The log file of a step. It never fills the disk: of a step that prints more, it has the beginning and the end.
@@ -21,7 +23,7 @@ export class StepLog {
   /** @throws Error "Cannot write FILE: reason" */
   constructor(path: string, max = MAX_LOG) {
     try {
-      this.#file = openSync(path, "w");
+      this.#file = openSync(path, FLAGS);
     } catch (error) {
       throw writeError(path, CACHE_VARIABLE, error);
     }
