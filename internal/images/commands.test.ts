@@ -178,6 +178,12 @@ test("labels cannot hold what begins a new instruction", () => {
     expect(() => labelInstruction([["brand", value]])).toThrow("Cannot set the label brand to");
 });
 
+test("labels have an end", () => {
+  const reason = "Cannot set the label brand: it has more than 4096 characters";
+  expect(() => labelInstruction([["brand", "x".repeat(900_000)]])).toThrow(reason);
+  expect(labelInstruction([["brand", "x".repeat(4096)]])).toEndWith(`x"`);
+});
+
 test("labels keep quotes, backslashes and dollars", () => {
   expect(
     labelInstruction([

@@ -40,16 +40,21 @@ function argsOf(dockerfile: string): Arg[] {
   });
 }
 
+/** Of a label's value. Ours come from names, versions and the README of a source. */
+const MAX_LABEL = 4096;
+
 /**
  * All labels as one LABEL instruction, because engines commit a layer for each LABEL and for each --label.
  *
- * @throws Error if a value could end the instruction and begin another
+ * @throws Error if a value could end the instruction and begin another, or is longer than any
  */
 export function labelInstruction(labels: readonly (readonly [string, string])[]): string {
   return `LABEL ${labels.map(([name, value]) => `${name}=${labelText(name, value)}`).join(" ")}`;
 }
 
 function labelText(name: string, value: string): string {
+  if (value.length > MAX_LABEL)
+    throw new Error(`Cannot set the label ${name}: it has more than ${MAX_LABEL} characters`);
   // What nobody sees would make of the script of a dry run another one than people read.
   if (/[\n\t]/.test(value) || hasUnseen(value)) {
     throw new Error(
