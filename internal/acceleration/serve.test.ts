@@ -54,9 +54,9 @@ test("a look is asked for and answered over a socket, which goes with the server
 test("a look for which nobody waits any more is not made", async () => {
   using proc = new FakeProc();
   proc.add(70);
-  proc.remove("70/environ");
+  proc.remove("70/maps");
   // Its reader waits for a second.
-  execFileSync("mkfifo", [join(proc.root, "70/environ")]);
+  execFileSync("mkfifo", [join(proc.root, "70/maps")]);
   const told: string[] = [];
   const log = { ...silentLogger, debug: (_: string, fields?: object) => void told.push(Bun.inspect(fields)) };
   await using server = await serving(proc, undefined, log);
@@ -66,7 +66,7 @@ test("a look for which nobody waits any more is not made", async () => {
   await first;
   await askForLook(server.socket, REQUEST, never);
   expect(told.join()).toContain("nobody waits for it any more");
-  closeSync(openSync(join(proc.root, "70/environ"), constants.O_RDWR | constants.O_NONBLOCK));
+  closeSync(openSync(join(proc.root, "70/maps"), constants.O_RDWR | constants.O_NONBLOCK));
 });
 
 test("counters of stacks are asked for and answered, and a look does not wait for them", async () => {
