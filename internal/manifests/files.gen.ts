@@ -12,79 +12,80 @@ import file9 from "./admission/node-modules.yaml" with { type: "text" };
 import file10 from "./admission/objects.yaml" with { type: "text" };
 import file11 from "./admission/own-nodes.yaml" with { type: "text" };
 import file12 from "./admission/own-objects.yaml" with { type: "text" };
-import file13 from "./admission/selector.yaml" with { type: "text" };
-import file14 from "./before-1.30/kustomization.yaml" with { type: "text" };
-import file15 from "./crd/kustomization.yaml" with { type: "text" };
-import file16 from "./crd/onload.amd.com_onloads.yaml" with { type: "text" };
-import file17 from "./default/kustomization.yaml" with { type: "text" };
-import file18 from "./manager/deployment.yaml" with { type: "text" };
-import file19 from "./manager/kustomization.yaml" with { type: "text" };
-import file20 from "./manager/namespace.yaml" with { type: "text" };
-import file21 from "./network-policy/kustomization.yaml" with { type: "text" };
-import file22 from "./network-policy/operator.yaml" with { type: "text" };
-import file23 from "./olm/annotations.yaml" with { type: "text" };
-import file24 from "./olm/clusterserviceversion.yaml" with { type: "text" };
-import file25 from "./olm/dependencies.yaml" with { type: "text" };
-import file26 from "./olm/scorecard.yaml" with { type: "text" };
-import file27 from "./openshift/kustomization.yaml" with { type: "text" };
-import file28 from "./openshift/privileged-scc.yaml" with { type: "text" };
-import file29 from "./prometheus/dashboard.yaml" with { type: "text" };
-import file30 from "./prometheus/kustomization.yaml" with { type: "text" };
-import file31 from "./prometheus/metrics-service.yaml" with { type: "text" };
-import file32 from "./prometheus/monitors.yaml" with { type: "text" };
-import file33 from "./prometheus/rules.yaml" with { type: "text" };
-import file34 from "./rbac/kustomization.yaml" with { type: "text" };
-import file35 from "./rbac/leader-election-role.yaml" with { type: "text" };
-import file36 from "./rbac/manager-role.yaml" with { type: "text" };
-import file37 from "./rbac/service-account.yaml" with { type: "text" };
-import file38 from "./rbac/user-roles.yaml" with { type: "text" };
-import file39 from "./samples/in-cluster-build-openshift/kustomization.yaml" with { type: "text" };
-import file40 from "./samples/in-cluster-build-openshift/onload.yaml" with { type: "text" };
-import file41 from "./samples/in-cluster-build-ubuntu/kustomization.yaml" with { type: "text" };
-import file42 from "./samples/in-cluster-build-ubuntu/onload.yaml" with { type: "text" };
-import file43 from "./samples/in-cluster-build/kustomization.yaml" with { type: "text" };
-import file44 from "./samples/in-cluster-build/onload.yaml" with { type: "text" };
-import file45 from "./samples/module-dockerfile/dockerfile.yaml" with { type: "text" };
-import file46 from "./samples/module-dockerfile/kustomization.yaml" with { type: "text" };
-import file47 from "./samples/namespace/kustomization.yaml" with { type: "text" };
-import file48 from "./samples/namespace/namespace.yaml" with { type: "text" };
-import file49 from "./samples/namespace/service-account.yaml" with { type: "text" };
-import file50 from "./samples/networks/bond.yaml" with { type: "text" };
-import file51 from "./samples/networks/host-device.yaml" with { type: "text" };
-import file52 from "./samples/networks/ipvlan.yaml" with { type: "text" };
-import file53 from "./samples/networks/kustomization.yaml" with { type: "text" };
-import file54 from "./samples/networks/macvlan.yaml" with { type: "text" };
-import file55 from "./samples/networks/sriov.yaml" with { type: "text" };
-import file56 from "./samples/onload/kustomization.yaml" with { type: "text" };
-import file57 from "./samples/onload/onload_v1alpha1_onload.yaml" with { type: "text" };
-import file58 from "./samples/pod-x3/kustomization.yaml" with { type: "text" };
-import file59 from "./samples/pod-x3/pod.yaml" with { type: "text" };
-import file60 from "./samples/pod-x4/kustomization.yaml" with { type: "text" };
-import file61 from "./samples/pod-x4/pod.yaml" with { type: "text" };
-import file62 from "./samples/pod/kustomization.yaml" with { type: "text" };
-import file63 from "./samples/pod/pod.yaml" with { type: "text" };
-import file64 from "./samples/profiles/kustomization.yaml" with { type: "text" };
-import file65 from "./samples/profiles/latency.yaml" with { type: "text" };
-import file66 from "./samples/sfnettest/client.yaml" with { type: "text" };
-import file67 from "./samples/sfnettest/kustomization.yaml" with { type: "text" };
-import file68 from "./samples/sfnettest/server.yaml" with { type: "text" };
-import file69 from "./samples/sfptpd-bond/config.yaml" with { type: "text" };
-import file70 from "./samples/sfptpd-bond/kustomization.yaml" with { type: "text" };
-import file71 from "./samples/sfptpd-link-local/config.yaml" with { type: "text" };
-import file72 from "./samples/sfptpd-link-local/kustomization.yaml" with { type: "text" };
-import file73 from "./samples/sfptpd-monitoring/kustomization.yaml" with { type: "text" };
-import file74 from "./samples/sfptpd-monitoring/pod-monitor.yaml" with { type: "text" };
-import file75 from "./samples/sfptpd-monitoring/rules.yaml" with { type: "text" };
-import file76 from "./samples/sfptpd-openshift/kustomization.yaml" with { type: "text" };
-import file77 from "./samples/sfptpd-openshift/machine-config.yaml" with { type: "text" };
-import file78 from "./samples/sfptpd-system-clock/config.yaml" with { type: "text" };
-import file79 from "./samples/sfptpd-system-clock/kustomization.yaml" with { type: "text" };
-import file80 from "./samples/sfptpd/daemonset.yaml" with { type: "text" };
-import file81 from "./samples/sfptpd/kustomization.yaml" with { type: "text" };
-import file82 from "./samples/sfptpd/namespace.yaml" with { type: "text" };
-import file83 from "./samples/sfptpd/service-account.yaml" with { type: "text" };
-import file84 from "./secure-metrics/kustomization.yaml" with { type: "text" };
-import file85 from "./secure-metrics/roles.yaml" with { type: "text" };
+import file13 from "./admission/presence.yaml" with { type: "text" };
+import file14 from "./admission/selector.yaml" with { type: "text" };
+import file15 from "./before-1.30/kustomization.yaml" with { type: "text" };
+import file16 from "./crd/kustomization.yaml" with { type: "text" };
+import file17 from "./crd/onload.amd.com_onloads.yaml" with { type: "text" };
+import file18 from "./default/kustomization.yaml" with { type: "text" };
+import file19 from "./manager/deployment.yaml" with { type: "text" };
+import file20 from "./manager/kustomization.yaml" with { type: "text" };
+import file21 from "./manager/namespace.yaml" with { type: "text" };
+import file22 from "./network-policy/kustomization.yaml" with { type: "text" };
+import file23 from "./network-policy/operator.yaml" with { type: "text" };
+import file24 from "./olm/annotations.yaml" with { type: "text" };
+import file25 from "./olm/clusterserviceversion.yaml" with { type: "text" };
+import file26 from "./olm/dependencies.yaml" with { type: "text" };
+import file27 from "./olm/scorecard.yaml" with { type: "text" };
+import file28 from "./openshift/kustomization.yaml" with { type: "text" };
+import file29 from "./openshift/privileged-scc.yaml" with { type: "text" };
+import file30 from "./prometheus/dashboard.yaml" with { type: "text" };
+import file31 from "./prometheus/kustomization.yaml" with { type: "text" };
+import file32 from "./prometheus/metrics-service.yaml" with { type: "text" };
+import file33 from "./prometheus/monitors.yaml" with { type: "text" };
+import file34 from "./prometheus/rules.yaml" with { type: "text" };
+import file35 from "./rbac/kustomization.yaml" with { type: "text" };
+import file36 from "./rbac/leader-election-role.yaml" with { type: "text" };
+import file37 from "./rbac/manager-role.yaml" with { type: "text" };
+import file38 from "./rbac/service-account.yaml" with { type: "text" };
+import file39 from "./rbac/user-roles.yaml" with { type: "text" };
+import file40 from "./samples/in-cluster-build-openshift/kustomization.yaml" with { type: "text" };
+import file41 from "./samples/in-cluster-build-openshift/onload.yaml" with { type: "text" };
+import file42 from "./samples/in-cluster-build-ubuntu/kustomization.yaml" with { type: "text" };
+import file43 from "./samples/in-cluster-build-ubuntu/onload.yaml" with { type: "text" };
+import file44 from "./samples/in-cluster-build/kustomization.yaml" with { type: "text" };
+import file45 from "./samples/in-cluster-build/onload.yaml" with { type: "text" };
+import file46 from "./samples/module-dockerfile/dockerfile.yaml" with { type: "text" };
+import file47 from "./samples/module-dockerfile/kustomization.yaml" with { type: "text" };
+import file48 from "./samples/namespace/kustomization.yaml" with { type: "text" };
+import file49 from "./samples/namespace/namespace.yaml" with { type: "text" };
+import file50 from "./samples/namespace/service-account.yaml" with { type: "text" };
+import file51 from "./samples/networks/bond.yaml" with { type: "text" };
+import file52 from "./samples/networks/host-device.yaml" with { type: "text" };
+import file53 from "./samples/networks/ipvlan.yaml" with { type: "text" };
+import file54 from "./samples/networks/kustomization.yaml" with { type: "text" };
+import file55 from "./samples/networks/macvlan.yaml" with { type: "text" };
+import file56 from "./samples/networks/sriov.yaml" with { type: "text" };
+import file57 from "./samples/onload/kustomization.yaml" with { type: "text" };
+import file58 from "./samples/onload/onload_v1alpha1_onload.yaml" with { type: "text" };
+import file59 from "./samples/pod-x3/kustomization.yaml" with { type: "text" };
+import file60 from "./samples/pod-x3/pod.yaml" with { type: "text" };
+import file61 from "./samples/pod-x4/kustomization.yaml" with { type: "text" };
+import file62 from "./samples/pod-x4/pod.yaml" with { type: "text" };
+import file63 from "./samples/pod/kustomization.yaml" with { type: "text" };
+import file64 from "./samples/pod/pod.yaml" with { type: "text" };
+import file65 from "./samples/profiles/kustomization.yaml" with { type: "text" };
+import file66 from "./samples/profiles/latency.yaml" with { type: "text" };
+import file67 from "./samples/sfnettest/client.yaml" with { type: "text" };
+import file68 from "./samples/sfnettest/kustomization.yaml" with { type: "text" };
+import file69 from "./samples/sfnettest/server.yaml" with { type: "text" };
+import file70 from "./samples/sfptpd-bond/config.yaml" with { type: "text" };
+import file71 from "./samples/sfptpd-bond/kustomization.yaml" with { type: "text" };
+import file72 from "./samples/sfptpd-link-local/config.yaml" with { type: "text" };
+import file73 from "./samples/sfptpd-link-local/kustomization.yaml" with { type: "text" };
+import file74 from "./samples/sfptpd-monitoring/kustomization.yaml" with { type: "text" };
+import file75 from "./samples/sfptpd-monitoring/pod-monitor.yaml" with { type: "text" };
+import file76 from "./samples/sfptpd-monitoring/rules.yaml" with { type: "text" };
+import file77 from "./samples/sfptpd-openshift/kustomization.yaml" with { type: "text" };
+import file78 from "./samples/sfptpd-openshift/machine-config.yaml" with { type: "text" };
+import file79 from "./samples/sfptpd-system-clock/config.yaml" with { type: "text" };
+import file80 from "./samples/sfptpd-system-clock/kustomization.yaml" with { type: "text" };
+import file81 from "./samples/sfptpd/daemonset.yaml" with { type: "text" };
+import file82 from "./samples/sfptpd/kustomization.yaml" with { type: "text" };
+import file83 from "./samples/sfptpd/namespace.yaml" with { type: "text" };
+import file84 from "./samples/sfptpd/service-account.yaml" with { type: "text" };
+import file85 from "./secure-metrics/kustomization.yaml" with { type: "text" };
+import file86 from "./secure-metrics/roles.yaml" with { type: "text" };
 
 /** Texts of the manifests by their path below internal/manifests. */
 export const FILES: Readonly<Record<string, string>> = {
@@ -101,77 +102,78 @@ export const FILES: Readonly<Record<string, string>> = {
   "admission/objects.yaml": file10,
   "admission/own-nodes.yaml": file11,
   "admission/own-objects.yaml": file12,
-  "admission/selector.yaml": file13,
-  "before-1.30/kustomization.yaml": file14,
-  "crd/kustomization.yaml": file15,
-  "crd/onload.amd.com_onloads.yaml": file16,
-  "default/kustomization.yaml": file17,
-  "manager/deployment.yaml": file18,
-  "manager/kustomization.yaml": file19,
-  "manager/namespace.yaml": file20,
-  "network-policy/kustomization.yaml": file21,
-  "network-policy/operator.yaml": file22,
-  "olm/annotations.yaml": file23,
-  "olm/clusterserviceversion.yaml": file24,
-  "olm/dependencies.yaml": file25,
-  "olm/scorecard.yaml": file26,
-  "openshift/kustomization.yaml": file27,
-  "openshift/privileged-scc.yaml": file28,
-  "prometheus/dashboard.yaml": file29,
-  "prometheus/kustomization.yaml": file30,
-  "prometheus/metrics-service.yaml": file31,
-  "prometheus/monitors.yaml": file32,
-  "prometheus/rules.yaml": file33,
-  "rbac/kustomization.yaml": file34,
-  "rbac/leader-election-role.yaml": file35,
-  "rbac/manager-role.yaml": file36,
-  "rbac/service-account.yaml": file37,
-  "rbac/user-roles.yaml": file38,
-  "samples/in-cluster-build-openshift/kustomization.yaml": file39,
-  "samples/in-cluster-build-openshift/onload.yaml": file40,
-  "samples/in-cluster-build-ubuntu/kustomization.yaml": file41,
-  "samples/in-cluster-build-ubuntu/onload.yaml": file42,
-  "samples/in-cluster-build/kustomization.yaml": file43,
-  "samples/in-cluster-build/onload.yaml": file44,
-  "samples/module-dockerfile/dockerfile.yaml": file45,
-  "samples/module-dockerfile/kustomization.yaml": file46,
-  "samples/namespace/kustomization.yaml": file47,
-  "samples/namespace/namespace.yaml": file48,
-  "samples/namespace/service-account.yaml": file49,
-  "samples/networks/bond.yaml": file50,
-  "samples/networks/host-device.yaml": file51,
-  "samples/networks/ipvlan.yaml": file52,
-  "samples/networks/kustomization.yaml": file53,
-  "samples/networks/macvlan.yaml": file54,
-  "samples/networks/sriov.yaml": file55,
-  "samples/onload/kustomization.yaml": file56,
-  "samples/onload/onload_v1alpha1_onload.yaml": file57,
-  "samples/pod-x3/kustomization.yaml": file58,
-  "samples/pod-x3/pod.yaml": file59,
-  "samples/pod-x4/kustomization.yaml": file60,
-  "samples/pod-x4/pod.yaml": file61,
-  "samples/pod/kustomization.yaml": file62,
-  "samples/pod/pod.yaml": file63,
-  "samples/profiles/kustomization.yaml": file64,
-  "samples/profiles/latency.yaml": file65,
-  "samples/sfnettest/client.yaml": file66,
-  "samples/sfnettest/kustomization.yaml": file67,
-  "samples/sfnettest/server.yaml": file68,
-  "samples/sfptpd-bond/config.yaml": file69,
-  "samples/sfptpd-bond/kustomization.yaml": file70,
-  "samples/sfptpd-link-local/config.yaml": file71,
-  "samples/sfptpd-link-local/kustomization.yaml": file72,
-  "samples/sfptpd-monitoring/kustomization.yaml": file73,
-  "samples/sfptpd-monitoring/pod-monitor.yaml": file74,
-  "samples/sfptpd-monitoring/rules.yaml": file75,
-  "samples/sfptpd-openshift/kustomization.yaml": file76,
-  "samples/sfptpd-openshift/machine-config.yaml": file77,
-  "samples/sfptpd-system-clock/config.yaml": file78,
-  "samples/sfptpd-system-clock/kustomization.yaml": file79,
-  "samples/sfptpd/daemonset.yaml": file80,
-  "samples/sfptpd/kustomization.yaml": file81,
-  "samples/sfptpd/namespace.yaml": file82,
-  "samples/sfptpd/service-account.yaml": file83,
-  "secure-metrics/kustomization.yaml": file84,
-  "secure-metrics/roles.yaml": file85,
+  "admission/presence.yaml": file13,
+  "admission/selector.yaml": file14,
+  "before-1.30/kustomization.yaml": file15,
+  "crd/kustomization.yaml": file16,
+  "crd/onload.amd.com_onloads.yaml": file17,
+  "default/kustomization.yaml": file18,
+  "manager/deployment.yaml": file19,
+  "manager/kustomization.yaml": file20,
+  "manager/namespace.yaml": file21,
+  "network-policy/kustomization.yaml": file22,
+  "network-policy/operator.yaml": file23,
+  "olm/annotations.yaml": file24,
+  "olm/clusterserviceversion.yaml": file25,
+  "olm/dependencies.yaml": file26,
+  "olm/scorecard.yaml": file27,
+  "openshift/kustomization.yaml": file28,
+  "openshift/privileged-scc.yaml": file29,
+  "prometheus/dashboard.yaml": file30,
+  "prometheus/kustomization.yaml": file31,
+  "prometheus/metrics-service.yaml": file32,
+  "prometheus/monitors.yaml": file33,
+  "prometheus/rules.yaml": file34,
+  "rbac/kustomization.yaml": file35,
+  "rbac/leader-election-role.yaml": file36,
+  "rbac/manager-role.yaml": file37,
+  "rbac/service-account.yaml": file38,
+  "rbac/user-roles.yaml": file39,
+  "samples/in-cluster-build-openshift/kustomization.yaml": file40,
+  "samples/in-cluster-build-openshift/onload.yaml": file41,
+  "samples/in-cluster-build-ubuntu/kustomization.yaml": file42,
+  "samples/in-cluster-build-ubuntu/onload.yaml": file43,
+  "samples/in-cluster-build/kustomization.yaml": file44,
+  "samples/in-cluster-build/onload.yaml": file45,
+  "samples/module-dockerfile/dockerfile.yaml": file46,
+  "samples/module-dockerfile/kustomization.yaml": file47,
+  "samples/namespace/kustomization.yaml": file48,
+  "samples/namespace/namespace.yaml": file49,
+  "samples/namespace/service-account.yaml": file50,
+  "samples/networks/bond.yaml": file51,
+  "samples/networks/host-device.yaml": file52,
+  "samples/networks/ipvlan.yaml": file53,
+  "samples/networks/kustomization.yaml": file54,
+  "samples/networks/macvlan.yaml": file55,
+  "samples/networks/sriov.yaml": file56,
+  "samples/onload/kustomization.yaml": file57,
+  "samples/onload/onload_v1alpha1_onload.yaml": file58,
+  "samples/pod-x3/kustomization.yaml": file59,
+  "samples/pod-x3/pod.yaml": file60,
+  "samples/pod-x4/kustomization.yaml": file61,
+  "samples/pod-x4/pod.yaml": file62,
+  "samples/pod/kustomization.yaml": file63,
+  "samples/pod/pod.yaml": file64,
+  "samples/profiles/kustomization.yaml": file65,
+  "samples/profiles/latency.yaml": file66,
+  "samples/sfnettest/client.yaml": file67,
+  "samples/sfnettest/kustomization.yaml": file68,
+  "samples/sfnettest/server.yaml": file69,
+  "samples/sfptpd-bond/config.yaml": file70,
+  "samples/sfptpd-bond/kustomization.yaml": file71,
+  "samples/sfptpd-link-local/config.yaml": file72,
+  "samples/sfptpd-link-local/kustomization.yaml": file73,
+  "samples/sfptpd-monitoring/kustomization.yaml": file74,
+  "samples/sfptpd-monitoring/pod-monitor.yaml": file75,
+  "samples/sfptpd-monitoring/rules.yaml": file76,
+  "samples/sfptpd-openshift/kustomization.yaml": file77,
+  "samples/sfptpd-openshift/machine-config.yaml": file78,
+  "samples/sfptpd-system-clock/config.yaml": file79,
+  "samples/sfptpd-system-clock/kustomization.yaml": file80,
+  "samples/sfptpd/daemonset.yaml": file81,
+  "samples/sfptpd/kustomization.yaml": file82,
+  "samples/sfptpd/namespace.yaml": file83,
+  "samples/sfptpd/service-account.yaml": file84,
+  "secure-metrics/kustomization.yaml": file85,
+  "secure-metrics/roles.yaml": file86,
 };

@@ -52,8 +52,8 @@ describe("render", () => {
     const named = (kind: string): Rendered[] => objects(render("admission")).filter((object) => object.kind === kind);
     const names = (kind: string): string[] => named(kind).map(({ metadata }) => metadata.name);
     const policies = names("ValidatingAdmissionPolicy");
-    // These protect from mistakes in a resource, and nodes from nobody.
-    const others = ["onload-operator-annotations", "onload-operator-name-length", "onload-operator-selector"];
+    // These protect from mistakes in a resource, and from being told that an operator acts; nodes from nobody.
+    const others = ["annotations", "name-length", "selector", "presence"].map((name) => `onload-operator-${name}`);
     expect(policies.filter((name) => !others.includes(name))).toEqual([...PROTECTING_POLICIES]);
     expect(names("ValidatingAdmissionPolicyBinding")).toEqual(policies);
     for (const { metadata, spec } of named("ValidatingAdmissionPolicyBinding")) {

@@ -1,13 +1,15 @@
 /** The admission policies on a real API server: what people can and cannot do, and that the operator still can. */
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { readFileSync } from "node:fs";
-import type { DaemonSet, KubeObject, Node, Pod } from "../api/core.ts";
+import type { DaemonSet, Deployment, KubeObject, Node, Pod } from "../api/core.ts";
 import {
   devicePluginName,
   FORCE_ANNOTATION,
   KMM_KERNEL_LABEL,
   KMM_MODULE_NAME_LABEL,
   kmm1ModuleLoaderLabel,
+  LEASE_NAME,
+  moduleVersionLabel,
   onloadModuleLabel,
   onloadModuleName,
   PLUGIN_NAME_LABEL,
@@ -16,7 +18,8 @@ import {
 } from "../api/names.ts";
 import { MODULES, ONLOADS } from "../api/resources.ts";
 import type { Client } from "../kube/client.ts";
-import { collectionPath, DAEMON_SETS, NAMESPACES, NODES, PODS } from "../kube/resource.ts";
+import type { Lease } from "../kube/kinds.ts";
+import { collectionPath, DAEMON_SETS, DEPLOYMENTS, LEASES, NAMESPACES, NODES, PODS } from "../kube/resource.ts";
 import { poll } from "../testcluster/lib/poll.ts";
 import { imagesOf, onloadSpec, PATIENCE_MS, type OperatorCluster } from "./testing/operator-cluster.ts";
 import { ProtectedCluster, refusal } from "./testing/protected-cluster.ts";
@@ -128,6 +131,34 @@ describe("who may deploy Onload", () => {
     const module = { namespace, name: onloadModuleName("main") };
     expect(await refusal(impostor.delete(MODULES, module))).toContain("delete the Onload resource instead");
   });
+});
+
+test("the admin of a namespace cannot say that an operator acts, in case none does", async () => {
+  const spec = { holderIdentity: "nobody", renewTime: `${new Date().toISOString().slice(0, -1)}000Z` };
+  const lease = (name: string, where = namespace): Lease => {
+    return { apiVersion: "coordination.k8s.io/v1", kind: "Lease", metadata: { namespace: where, name }, spec };
+  };
+  const labels = { "app.kubernetes.io/part-of": "onload", "control-plane": "controller-manager" };
+  const template = { metadata: { labels: { app: "x" } }, spec: { containers: [{ name: "a", image: "a" }] } };
+  const deployment = (name: string, mine: object): Deployment => {
+    const metadata = { namespace, name, labels: mine };
+    const wanted = { replicas: 0, selector: { matchLabels: { app: "x" } }, template };
+    return { apiVersion: "apps/v1", kind: "Deployment", metadata, spec: wanted } as never;
+  };
+  await made.tenant.create(LEASES, lease("another"));
+  await made.tenant.create(DEPLOYMENTS, deployment("another", { app: "x" }));
+  const mine = { namespace, name: "another" };
+  for (const work of [
+    () => made.tenant.create(LEASES, lease(LEASE_NAME)),
+    () => made.tenant.create(DEPLOYMENTS, deployment("operator", labels)),
+    () => made.tenant.mergePatch<Deployment>(DEPLOYMENTS, mine, { metadata: { labels } } as never),
+  ]) {
+    expect(await refusal(work())).toContain("it would say that an Onload operator acts");
+  }
+  for (const client of [cluster.client, made.thief]) {
+    const home = "onload-operator-system";
+    expect(await refusal(client.create(LEASES, lease(LEASE_NAME, home), { dryRun: true }))).toBe("");
+  }
 });
 
 describe("drivers are not unloaded under pods", () => {
@@ -269,6 +300,10 @@ describe("drivers are not unloaded under pods", () => {
       client.mergePatch<Node>(NODES, { name: made.nodes[0]! }, {
         spec: { taints: [{ key: "maintenance", effect: "NoExecute" }] },
       } as never),
+    "end them by a taint of Kubernetes' own, which no pod of a DaemonSet tolerates": (client) =>
+      client.mergePatch<Node>(NODES, { name: made.nodes[0]! }, {
+        spec: { taints: [{ key: "node.kubernetes.io/out-of-service", value: "nodeshutdown", effect: "NoExecute" }] },
+      } as never),
     "delete a node that is in service": (client) => client.delete(NODES, { name: made.nodes[0]! }),
   };
   for (const [name, attack] of Object.entries(attacks)) {
@@ -326,6 +361,23 @@ describe("drivers are not unloaded under pods", () => {
     const { labels = {} } = (await cluster.node(name)).metadata;
     expect(labels).toHaveProperty([latch]);
     expect(Object.keys(labels).length).toBeLessThan(100);
+  });
+
+  test("nor by so many annotations that the API server is busy with each change of the node", async () => {
+    const name = made.nodes[0]!;
+    const annotations = Object.fromEntries(Array.from({ length: 20_000 }, (_, i) => [`a${i}`, ""]));
+    const why = await refusal(made.agent.mergePatch<Node>(NODES, { name }, { metadata: { annotations } } as never));
+    expect(why).toContain("annotations, and may have 500");
+    expect(Object.keys((await cluster.node(name)).metadata.annotations ?? {}).length).toBeLessThan(100);
+  });
+
+  test("nor by the label of a Module whose name KMM 1.1 takes for that of ours", async () => {
+    const [, start = "", end = ""] = /^(.+)-(.+)$/.exec(namespace)!;
+    const label = (of: string): Promise<unknown> =>
+      made.agent.mergePatch<Node>(NODES, { name: made.nodes[0]! }, {
+        metadata: { labels: { [moduleVersionLabel(start, of)]: "x" } },
+      } as never);
+    expect(await refusal(label(`${end}-${onloadModuleName("main")}`))).toContain("for that of another Module");
   });
 
   test("nobody but the operator writes the status of a resource, which says by what selector it has its nodes", async () => {
