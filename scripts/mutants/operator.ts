@@ -272,6 +272,17 @@ export const OPERATOR_MUTANTS: Mutant[] = [
       "Math.floor((Number(percent[1]) * total) / 100)",
       "Math.ceil((Number(percent[1]) * total) / 100)",
     ],
+    "a node that may be about to serve starts before one that serves nobody": [
+      "isAvailable(node) ? 2 : node.facts.allocatable > 0 ? 1 : 0",
+      "isAvailable(node) ? 2 : 0",
+    ],
+    "a start without a slot does not count for the next": ["busy++;\n    return free;", "return free;"],
+  }),
+  ...mutantsOf(`${OPERATOR}/rollout/policy.ts`, [MODEL], {
+    "nodes that an upgrade has out are none of those of which a percentage is meant": [
+      " || node.stepRecord !== undefined",
+      "",
+    ],
   }),
   ...mutantsOf(`${OPERATOR}/rollout/selector-change.ts`, [`${OPERATOR}/rollout/selector-change.test.ts`, MODEL], {
     "any selector holds at once": ["if (affected.length > maxUnavailable) {", "if (affected.length > 1e9) {"],
