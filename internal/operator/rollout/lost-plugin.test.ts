@@ -21,7 +21,7 @@ test.each([
   ["is gone", gone],
 ])("a pod that %s has a step's time to be made anew, which is written down once", (_what, lost) => {
   const plan = planOf(served({ plugin: lost }));
-  expect(plan).toMatchObject({ state: "StartingPlugin", problem: undefined, deadline: NOW + limits.step });
+  expect(plan).toMatchObject({ state: "StartingPlugin", problem: undefined, deadline: undefined });
   expect(isDue(plan)).toBeTrue();
   const { annotations, labels } = nodePatch(plan, KEY, KMM_1, policy.attempt, NOW)!.metadata;
   expect(labels).toBeUndefined();

@@ -62,6 +62,8 @@ export interface NodePlan {
   renewal: Renewal | undefined;
   /** Evict and Wait: when the step must be done or is given up, in milliseconds since the epoch. */
   deadline: number | undefined;
+  /** When the step gets its time again, in milliseconds since the epoch; see servedFrom. */
+  renewsAt: number | undefined;
   /** Evict: when to delete the pods that are still there, in milliseconds since the epoch. */
   forceAt: number | undefined;
 }
@@ -105,7 +107,12 @@ export function planRollout(nodes: readonly NodeFacts[], policy: Policy, now: nu
   }
   const onPurpose = slots.holders.every(({ facts }) => facts.cordoned);
   const stalled = stalledNodes(plans, onPurpose);
-  const times = plans.flatMap(({ deadline, forceAt: force, problem }) => [deadline, force, problem?.retriedUntil]);
+  const times = plans.flatMap(({ deadline, renewsAt, forceAt: force, problem }) => [
+    deadline,
+    renewsAt,
+    force,
+    problem?.retriedUntil,
+  ]);
   if (stalled.length > 0) times.push(judgeStall(stalled, stalledSince, policy, held, now));
   const future = times.filter((at) => at !== undefined && at > now) as number[];
   const wakeAt = future.length > 0 ? future.reduce((a, b) => Math.min(a, b)) : undefined;
@@ -186,34 +193,33 @@ function isRedated({ facts, step }: Pick<NodePlan, "facts" | "step">, observed: 
 }
 
 /**
- * A node whose plugin's pod is gone or ending, and whose kubelet still offers devices, has served until now: it waits for the
- * next pod since now, and not since our last step. That is written down while the kubelet has not noticed yet, because
- * nothing tells later when the pod went.
+ * From when on a node whose plugin's pod is gone or ending, and whose kubelet still offers devices, has served until now, in
+ * milliseconds since the epoch: then it waits for the next pod from now on, and not since our last step. That is written
+ * down while the kubelet has not noticed yet, because nothing tells later when the pod went. undefined: it is none of those.
  */
-function withServedTime(facts: NodeFacts, now: number): NodeFacts {
-  const { stepRecord, plugin, ready, allocatable } = facts;
+function servedFrom({ stepRecord, plugin, ready, allocatable }: NodeFacts, state: NodeState): number | undefined {
+  const offers = ready && allocatable > 0 && plugin.since === undefined;
   // A step that has just been taken is why the pod goes.
-  const isOld = stepRecord !== undefined && now - stepRecord.since > LAST_OFFER_MS;
-  const hasServed = isOld && ready && allocatable > 0 && plugin.since === undefined;
-  return hasServed && stateOf(facts) === "StartingPlugin"
-    ? { ...facts, stepRecord: { ...stepRecord, since: now } }
-    : facts;
+  return state === "StartingPlugin" && offers && stepRecord ? stepRecord.since + LAST_OFFER_MS : undefined;
 }
 
 /** What follows for a node from its own facts, whatever the others do. */
 function planNode(observed: NodeFacts, policy: Policy, time: Present): NodePlan {
   const { limits, attempt } = policy;
   const { now } = time;
-  const facts = withServedTime(withBelievedTimes(observed, time), now);
+  const facts = withBelievedTimes(observed, time);
   const state = stateOf(facts);
+  const renewsAt = servedFrom(facts, state);
+  const hasServed = renewsAt !== undefined && now >= renewsAt;
   const kept = keptBy(facts, state, policy);
   const offered = kept ? undefined : offeredUntil(facts, state);
   const waits = (offered !== undefined && now < offered) || (state === "ModuleReady" && !policy.templateSeen);
   const at = { facts, state, step: kept ? "None" : waits ? "Wait" : stepFor(state, facts) } as const;
   const since = waitingSince(facts, state) ?? facts.stepRecord?.since;
-  const present = presentProblem(at, limits, now, kept, since);
+  const found = presentProblem(at, limits, now, kept, since);
+  const present = hasServed && found?.byTime ? undefined : found;
   const restart = present?.failed && isSeenBefore(facts, policy) ? restartOf(present) : undefined;
-  const begins = restart ?? (isRedated(at, observed) ? { cordoned: false, remind: false } : undefined);
+  const begins = restart ?? (hasServed || isRedated(at, observed) ? { cordoned: false, remind: false } : undefined);
   const renewal = renewalFor(facts, state, policy) ?? begins;
   const { problem, record } = lastFailure(at, restart && present?.byTime ? undefined : present, attempt);
   return {
@@ -223,7 +229,8 @@ function planNode(observed: NodeFacts, policy: Policy, time: Present): NodePlan 
     ...waitingOf(at, kept),
     // The end of a cordon may be seen together with a retry.
     renewal: renewal && restart?.retried ? { ...renewal, retried: true } : renewal,
-    deadline: offered ?? deadlineOf(at, limits),
+    deadline: hasServed ? undefined : (offered ?? deadlineOf(at, limits)),
+    renewsAt,
     forceAt: kept ? undefined : forceAt(facts, state, limits),
   };
 }
