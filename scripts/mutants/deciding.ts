@@ -218,12 +218,20 @@ export const DECIDING_MUTANTS: Mutant[] = [
     ],
     "what lies in the future counts": ["if (time > now + CLOCK_TOLERANCE_MS) return now;", ""],
   }),
-  ...mutantsOf(`${OPERATOR}/rollout/plan.ts`, [`${OPERATOR}/clock.test.ts`], {
-    "a record that cannot be believed stays": [
-      "const begins = restart ?? (isRedated(at, observed) ? { cordoned: false, remind: false } : undefined);",
-      "const begins = restart;",
-    ],
-  }),
+  ...mutantsOf(
+    `${OPERATOR}/rollout/plan.ts`,
+    [`${OPERATOR}/clock.test.ts`, `${OPERATOR}/rollout/lost-plugin.test.ts`],
+    {
+      "a record that cannot be believed stays": [
+        "restart ?? (hasServed || isRedated(at, observed) ?",
+        "restart ?? (hasServed ?",
+      ],
+      "a plugin's pod that goes after long service is late at once": [
+        "const hasServed = renewsAt !== undefined && now >= renewsAt;",
+        "const hasServed = false;",
+      ],
+    },
+  ),
   ...mutantsOf(`${OPERATOR}/pass/next.ts`, [`${OPERATOR}/pass/next.test.ts`, NODES, RECONCILE], {
     "pods that stay are not asked again": [
       'if (plan.nodes.some(({ state }) => state === "Draining")) times.push(EVICTION_RETRY_MS);',
