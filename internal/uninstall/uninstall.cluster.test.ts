@@ -210,7 +210,7 @@ test("the operator dies while nodes are cleaned, and so does the command: run ag
   await ageLease();
   const status = (await onloadctl("status")).stdout;
   expect(status).toContain("Abandoned");
-  expect(status).toContain("nobody serves its finalizer onload.amd.com/node-cleanup: run `onloadctl uninstall`");
+  expect(status).toContain("no operator handles its finalizer onload.amd.com/node-cleanup: run `onloadctl uninstall`");
 
   await cluster.plane.kubectl(["delete", "pdb", "keep", "-n", namespace]);
   const second = await onloadctl("uninstall", "--yes", "--timeout=4m");
@@ -249,7 +249,7 @@ test("kubectl delete of what was installed takes nothing from a node, and the CR
 
   // The trap: the policy has gone with the rest, so that now the CRD can be deleted. It waits for the finalizer.
   await cluster.plane.kubectl(["delete", "crd", "onloads.onload.amd.com", "--wait=false"]);
-  expect((await onloadctl("status")).stdout).toContain("nobody serves its finalizer");
+  expect((await onloadctl("status")).stdout).toContain("no operator handles its finalizer");
   const done = await onloadctl("uninstall", "--yes");
   expect({ code: done.code, stderr: done.stderr }).toMatchObject({ code: 0 });
   expect(done.stdout).toContain("it was deleted already, and goes with the last Onload resource");
