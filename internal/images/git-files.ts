@@ -29,7 +29,8 @@ export async function checkGitFiles(repository: string): Promise<void> {
       }
       // What a link leads to is read, and a link to nothing is not.
       const found = await stat(path).catch(() => undefined);
-      if (found === undefined || found.isDirectory()) continue;
+      // A socket cannot be opened. Git's own fsmonitor daemon has one here.
+      if (found === undefined || found.isDirectory() || found.isSocket()) continue;
       if (!found.isFile()) throw new LimitError(`${path} is a ${kindOf(found)}, no regular file`);
       if (found.size > MAX_FILE) throw new LimitError(`${path} has more than ${megabytes(MAX_FILE)}`);
     }

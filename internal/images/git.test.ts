@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { execFileSync } from "node:child_process";
 import { appendFile, chmod, cp, mkdir, mkdtemp, readdir, rm, symlink, truncate, writeFile } from "node:fs/promises";
+import { once } from "node:events";
+import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
@@ -136,6 +138,18 @@ describe("a repository in which git would read without an end", () => {
     });
   }
 
+  test("but a socket, such as that of git's fsmonitor daemon, keeps nobody waiting", async () => {
+    const path = await checkout("socket");
+    const expected = await readSource(path, { runner });
+    const server = createServer().listen(join(path, ".git/fsmonitor--daemon.ipc"));
+    await once(server, "listening");
+    try {
+      expect(await readSource(path, { runner })).toEqual(expected);
+    } finally {
+      server.close();
+    }
+  });
+
   test("a pipe in place of an object, in time", async () => {
     const path = await checkout("endless object");
     const head = await git(path, "rev-parse", "HEAD");
@@ -209,5 +223,19 @@ describe("what is a change", () => {
     );
     expect(await isChanged(folder, { runner: { ...runner, read: (_, read) => read(endless) } })).toBe(true);
     expect(bytes).toBeLessThan(200_000);
+  });
+
+  test("a list of files longer than any commit's, which is not kept", async () => {
+    const entry = Buffer.from(`100644 blob e69de29bb2d1d6434b8b29ae775ad8c2e48c5391\t${"a".repeat(4000)}\0`.repeat(16));
+    let bytes = 0;
+    const endless = Readable.from(
+      (function* () {
+        for (; bytes < 1e9; bytes += entry.length) yield entry;
+      })(),
+    );
+    await expect(isChanged(folder, { runner: { ...runner, read: (_, read) => read(endless) } })).rejects.toThrow(
+      `Cannot read the commit of ${folder}: its list of files has more than 64 MB`,
+    );
+    expect(bytes).toBeLessThan(70_000_000);
   });
 });

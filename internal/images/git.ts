@@ -131,13 +131,15 @@ async function telling<T>(
 /** No file system has such a long path: PATH_MAX is 4096. */
 const MAX_ENTRY = 8192;
 
-/** A source tree has some thousand files. */
-const MAX_FILES = 1_000_000;
+/** Of all entries together, in characters. A source tree has some thousand files. */
+const MAX_LIST = 64 * 1024 * 1024;
 
 async function allEntries(stdout: Readable): Promise<string[]> {
   const all: string[] = [];
+  let length = 0;
   for await (const entry of entries(stdout)) {
-    if (all.length === MAX_FILES) throw new LimitError(`its commit has more than ${MAX_FILES} files`);
+    length += entry.length;
+    if (length > MAX_LIST) throw new LimitError(`its list of files has more than ${megabytes(MAX_LIST)}`);
     all.push(entry);
   }
   return all;
