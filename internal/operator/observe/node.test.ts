@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import type { DeepReadonly, Node } from "../../api/core.ts";
+import type { DeepReadonly, Node, Pod } from "../../api/core.ts";
+import { devicePluginName, PLUGIN_NAME_LABEL } from "../../api/names.ts";
 import { KMM_1, KMM_2 } from "../testing/kmm.ts";
 import { observeNode } from "./node.ts";
 import { carriesLabels, ownershipOf, claimsOn, ownerOf, type Claim } from "./ownership.ts";
@@ -77,6 +78,36 @@ describe("ownership", () => {
     const going = [claim("x", "2026-01-01", { deleting: true })];
     expect(seen([...going, claim("next", "2026-01-02")], { a: "b" })).toMatchObject({ want: undefined, claimed: true });
     expect(seen(going, { a: "b" })).toMatchObject({ want: undefined, claimed: false });
+  });
+});
+
+test("of plugin's pods that go, it is known when the last has to have gone; of one that stays, since when it is there", () => {
+  const pod = (metadata: object): DeepReadonly<Pod> => ({
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: { namespace: "ns", name: "p", labels: { [PLUGIN_NAME_LABEL]: devicePluginName("x") }, ...metadata },
+  });
+  const seen = (...plugins: DeepReadonly<Pod>[]) =>
+    observeNode(
+      { node: node(), plugins, kmmPods: [], nmc: undefined, holders: undefined, failureLogs: new Map() },
+      {
+        key: { namespace: "ns", name: "x" },
+        version: "v1",
+        kmm: KMM_1,
+        claims: [],
+        machineConfigs: [],
+        pools: [],
+        refusals: {},
+        ownNode: undefined,
+      },
+    ).plugin;
+  const going = [5, 9, 7].map((minute) => pod({ deletionTimestamp: `2026-01-01T00:0${minute}:00Z` }));
+  const created = "2026-01-01T00:10:00Z";
+  expect(seen()).toMatchObject({ present: false, since: undefined, goneBy: undefined });
+  expect(seen(...going)).toMatchObject({ present: true, since: undefined, goneBy: Date.UTC(2026, 0, 1, 0, 9) });
+  expect(seen(...going, pod({ creationTimestamp: created }))).toMatchObject({
+    since: Date.parse(created),
+    goneBy: undefined,
   });
 });
 

@@ -124,8 +124,14 @@ function observePlugin({ plugins, failureLogs }: NodeInputs, key: OnloadKey): Pl
       template: staying.metadata.annotations?.[TEMPLATE_ANNOTATION],
     },
     since: staying && podSince(staying),
+    goneBy: staying ? undefined : goneBy(mine),
     failure: failure && { reason, message: failureText(staying, failure, failureLogs) },
     progress: progressOf(mine),
     refusal: staying && isReady(staying) ? failureLogs.get(staying.metadata.uid ?? "") : undefined,
   };
+}
+
+function goneBy(pods: readonly DeepReadonly<Pod>[]): number | undefined {
+  const times = pods.map(({ metadata }) => parseTime(metadata.deletionTimestamp)).filter((time) => time !== undefined);
+  return times.length > 0 ? Math.max(...times) : undefined;
 }

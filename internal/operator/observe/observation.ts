@@ -60,8 +60,10 @@ export interface PluginObservation {
   ready: boolean;
   /** What the pod that stays was made from; undefined: there is no such pod. */
   made: { version: Version | undefined; template: string | undefined } | undefined;
-  /** When it was made or changed readiness, in milliseconds since the epoch. */
+  /** When the pod that stays was made or changed readiness, in milliseconds since the epoch. */
   since: number | undefined;
+  /** When the last one that is going has to have gone, in milliseconds since the epoch; undefined if one stays. */
+  goneBy?: number | undefined;
   failure: Failure | undefined;
   /** What a pod that is not Ready is at. */
   progress?: string | undefined;

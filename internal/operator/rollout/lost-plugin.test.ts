@@ -14,7 +14,7 @@ const planOf = (facts: NodeFacts, now = NOW): NodePlan => planRollout([facts], p
 const served = (changes: Partial<NodeFacts> = {}): NodeFacts =>
   whole("v2", { stepRecord: stepRecord("LabelPlugin", DAY_MS), ...changes });
 const gone = { ...plugin(false), present: false, since: undefined };
-const ending = { ...gone, present: true };
+const ending = { ...gone, present: true, goneBy: NOW + 10_000 };
 
 test.each([
   ["is ending", ending],
@@ -32,6 +32,21 @@ test.each([
   const later = served({ plugin: lost, stepRecord: record, allocatable: 0 });
   expect(planOf(later, NOW + limits.step - 1).problem).toBeUndefined();
   expect(planOf(later, NOW + limits.step).problem).toMatchObject({ reason: "PluginNotReady", failed: true });
+});
+
+test("a pod that ends and never has ended, and is still offered, has a step's time from then on", () => {
+  let record = stepRecord("LabelPlugin", DAY_MS);
+  let writes = 0;
+  const failsBy = NOW + 60_000 + limits.step;
+  for (let now = NOW; now < failsBy; now += 10_000) {
+    const plan = planOf(served({ plugin: ending, stepRecord: record }), now);
+    expect(plan.deadline ?? 0).toBeLessThan(failsBy);
+    const text = nodePatch(plan, KEY, KMM_1, policy.attempt, now)?.metadata.annotations[stepRecordAnnotation(KEY)];
+    if (text) record = parseStepRecord(text)!;
+    if (text) writes++;
+  }
+  expect(writes).toBeLessThanOrEqual(2);
+  expect(planOf(served({ plugin: ending, stepRecord: record }), failsBy).problem).toMatchObject({ failed: true });
 });
 
 test("a pod that a step has taken away is not waited for anew", () => {

@@ -196,9 +196,11 @@ function isRedated({ facts, step }: Pick<NodePlan, "facts" | "step">, observed: 
  * From when on a node whose plugin's pod is gone or ending, and whose kubelet still offers devices, has served until now, in
  * milliseconds since the epoch: then it waits for the next pod from now on, and not since our last step. That is written
  * down while the kubelet has not noticed yet, because nothing tells later when the pod went. undefined: it is none of those.
+ * A pod that ends and never has ended may be offered for ever: its time counts once.
  */
 function servedFrom({ stepRecord, plugin, ready, allocatable }: NodeFacts, state: NodeState): number | undefined {
-  const offers = ready && allocatable > 0 && plugin.since === undefined;
+  const isCounted = stepRecord !== undefined && plugin.goneBy !== undefined && stepRecord.since >= plugin.goneBy;
+  const offers = ready && allocatable > 0 && plugin.since === undefined && !isCounted;
   // A step that has just been taken is why the pod goes.
   return state === "StartingPlugin" && offers && stepRecord ? stepRecord.since + LAST_OFFER_MS : undefined;
 }
