@@ -100,9 +100,12 @@ function operatorText({ version, images, serving }: OperatorVersion): string {
   return (version === undefined && images.length === 0 ? "" : line("Operator", version, images)) + acts;
 }
 
-function kmmText({ version, series, images, problem }: KmmVersion): string {
-  if (isRightMissing(problem ?? "")) return "KMM: unknown\n";
-  if (series === undefined && images.length === 0) return `KMM: ${printable(problem ?? "not installed", Infinity)}\n`;
+/** What is known of KMM, as a line. */
+export function kmmText({ version, series, images, problem }: KmmVersion): string {
+  if (series === undefined && images.length === 0) {
+    const why = problem === undefined ? "not installed" : isRightMissing(problem) ? "unknown" : problem;
+    return `KMM: ${printable(why, Infinity)}\n`;
+  }
   return line("KMM", version ?? (series && `${series}, by its CRDs`), images);
 }
 
