@@ -373,11 +373,24 @@ describe("drivers are not unloaded under pods", () => {
 
   test("nor by the label of a Module whose name KMM 1.1 takes for that of ours", async () => {
     const [, start = "", end = ""] = /^(.+)-(.+)$/.exec(namespace)!;
-    const label = (of: string): Promise<unknown> =>
-      made.agent.mergePatch<Node>(NODES, { name: made.nodes[0]! }, {
-        metadata: { labels: { [moduleVersionLabel(start, of)]: "x" } },
-      } as never);
-    expect(await refusal(label(`${end}-${onloadModuleName("main")}`))).toContain("for that of another Module");
+    const name = onloadModuleName("main");
+    const prefix = "kmm.node.kubernetes.io/version-module";
+    for (const label of [
+      moduleVersionLabel(start, `${end}-${name}`),
+      `${prefix}X.${namespace}.${name}`,
+      `${prefix}.x.${namespace}.${name}`,
+      `${prefix}-loader.${namespace}.${name}`,
+      `beta.kmm.node.kubernetes.io/version-device-pluginX.${namespace}.${name}`,
+    ]) {
+      const patch = { metadata: { labels: { [label]: "x" } } } as never;
+      const why = await refusal(made.agent.mergePatch<Node>(NODES, { name: made.nodes[0]! }, patch));
+      expect({ label, why }).toEqual({ label, why: expect.stringContaining("for that of another Module") as never });
+    }
+    // The same name in another namespace is another Module.
+    const free = { metadata: { labels: { [moduleVersionLabel("elsewhere", name)]: "x" } } } as never;
+    expect(await refusal(made.agent.mergePatch<Node>(NODES, { name: made.nodes[0]! }, free, { dryRun: true }))).toBe(
+      "",
+    );
   });
 
   test("nobody but the operator writes the status of a resource, which says by what selector it has its nodes", async () => {
