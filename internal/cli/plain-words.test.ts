@@ -8,11 +8,11 @@ const STUMBLES = [/(?<!\bthere )\b(?:is|are) no (?!longer\b)/i, /\banew\b/i, /\b
 
 test("no text has a turn of phrase that makes a reader stumble", async () => {
   const found: string[] = [];
-  for (const file of new Bun.Glob("{cmd,internal}/**/*.ts").scanSync(checkout)) {
+  for (const file of new Bun.Glob("{cmd,internal}/**/*.{ts,yaml}").scanSync(checkout)) {
     if (/\.(?:test|gen)\.ts$|\/test(?:ing|data)\/|testcluster/.test(file)) continue;
     const lines = (await Bun.file(join(checkout, file)).text()).split("\n");
     for (const [i, line] of lines.entries()) {
-      if (/^\s*(?:\/\/|\/?\*)/.test(line)) continue;
+      if (/^\s*(?:\/\/|\/?\*|#)/.test(line)) continue;
       const text = line.replace(/ (?:\/\/|\/\*\*) .*$/, "");
       if (STUMBLES.some((each) => each.test(text))) found.push(`${file}:${i + 1}: ${text.trim().slice(0, 120)}`);
     }

@@ -592,7 +592,7 @@ describe("a pod that is accelerated", () => {
       const well = await doctorOnceSeen(12);
       expect(well["sockets"]).toStartWith("ok: accelerated: 1 tcp");
       expect(well["filters"]).toBe("ok: Every socket has found one -> ");
-      expect(well["counters"]).toBe("ok: No drops, no want of buffers, a route to every peer -> ");
+      expect(well["counters"]).toBe("ok: No drops, enough buffers, a route to every peer -> ");
       const status = await onload.onloadctl("status", "-n", onload.namespace);
       expect(status.stdout).toMatch(/ACCELERATED[^]*\n.* 1\/\d /);
 

@@ -73,7 +73,7 @@ export function countersLink(container: ContainerAnswer, problem: string | undef
   if (stacks === 0) return link("unknown", "No stack, so no counters");
   const unread = unreadOf(container, problem);
   if (unread !== undefined) return link("unknown", ...unread);
-  const found = judged(link, TROUBLES, counters, "No drops, no want of buffers, a route to every peer");
+  const found = judged(link, TROUBLES, counters, "No drops, enough buffers, a route to every peer");
   const woken = counters.map(({ recent }) => (recent?.grown["wakeups"] ?? 0) / (recent?.seconds ?? 1));
   const most = Math.max(0, ...woken);
   if (most <= WAKEUPS_PER_SECOND) return found;

@@ -99,7 +99,7 @@ const CASES: [string, LinkName, PodFacts, string | RegExp][] = [
     podFacts({
       node: running({ counters: [stack({ wakeups: 1e9, sleeps: 7, memory_pressure: 0 }, { wakeups: 3040 })] }),
     }),
-    "ok: No drops, no want of buffers, a route to every peer",
+    "ok: No drops, enough buffers, a route to every peer",
   ],
   [
     "threads are woken",
