@@ -223,8 +223,8 @@ export const DECIDING_MUTANTS: Mutant[] = [
     [`${OPERATOR}/clock.test.ts`, `${OPERATOR}/rollout/lost-plugin.test.ts`],
     {
       "a record that cannot be believed stays": [
-        "restart ?? (hasServed || isRedated(at, observed) ?",
-        "restart ?? (hasServed ?",
+        "const begins = hasServed || isRedated(at, observed) ?",
+        "const begins = hasServed ?",
       ],
       "a plugin's pod that goes after long service is late at once": [
         "const hasServed = renewsAt !== undefined && now >= renewsAt;",

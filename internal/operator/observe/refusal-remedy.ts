@@ -48,7 +48,8 @@ const REMEDIES: readonly (readonly [RegExp, (namespace: string) => string])[] = 
   ],
   [
     /because it is being terminated/i,
-    (namespace) => `delete the Onload resources in namespace "${namespace}", and make them again once the namespace is back`,
+    (namespace) =>
+      `delete the Onload resources in namespace "${namespace}", and make them again once the namespace is back`,
   ],
   [
     /(?:minimum|maximum) .* usage per|limit to request ratio/i,

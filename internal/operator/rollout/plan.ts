@@ -216,25 +216,43 @@ function planNode(observed: NodeFacts, policy: Policy, time: Present): NodePlan 
   const kept = keptBy(facts, state, policy);
   const offered = kept ? undefined : offeredUntil(facts, state);
   const waits = (offered !== undefined && now < offered) || (state === "ModuleReady" && !policy.templateSeen);
-  const at = { facts, state, step: kept ? "None" : waits ? "Wait" : stepFor(state, facts) } as const;
+  const at: NodeAtStep = { facts, state, step: kept ? "None" : waits ? "Wait" : stepFor(state, facts) };
   const since = waitingSince(facts, state) ?? facts.stepRecord?.since;
   const found = presentProblem(at, limits, now, kept, since);
-  const present = hasServed && found?.byTime ? undefined : found;
+  const present = hasServed ? withoutTimeout(found) : found;
   const restart = present?.failed && isSeenBefore(facts, policy) ? restartOf(present) : undefined;
-  const begins = restart ?? (hasServed || isRedated(at, observed) ? { cordoned: false, remind: false } : undefined);
-  const renewal = renewalFor(facts, state, policy) ?? begins;
+  const begins = hasServed || isRedated(at, observed) ? BEGINS_ANEW : undefined;
+  const renewal = renewalOf(at, policy, restart, begins);
   const { problem, record } = lastFailure(at, restart && present?.byTime ? undefined : present, attempt);
   return {
     ...at,
     problem: withRetry(problem, restart ? now : retriedUntil(at, isReported(present), limits, now)),
     failureRecord: record,
     ...waitingOf(at, kept),
-    // The end of a cordon may be seen together with a retry.
-    renewal: renewal && restart?.retried ? { ...renewal, retried: true } : renewal,
+    renewal,
     deadline: hasServed ? undefined : (offered ?? deadlineOf(at, limits)),
     renewsAt,
     forceAt: kept ? undefined : forceAt(facts, state, limits),
   };
+}
+
+/** The step gets its time again, and nothing else. */
+const BEGINS_ANEW: Renewal = { cordoned: false, remind: false };
+
+function renewalOf(
+  { facts, state }: NodeAtStep,
+  policy: Policy,
+  restart: Renewal | undefined,
+  begins: Renewal | undefined,
+): Renewal | undefined {
+  const renewal = renewalFor(facts, state, policy) ?? restart ?? begins;
+  // The end of a cordon may be seen together with a retry.
+  return renewal && restart?.retried ? { ...renewal, retried: true } : renewal;
+}
+
+/** A step that gets its time again is not late. */
+function withoutTimeout(problem: Problem | undefined): Problem | undefined {
+  return problem?.byTime ? undefined : problem;
 }
 
 /** That a node is kept as it is explains what does not happen there meanwhile. */
