@@ -33,6 +33,7 @@ import {
   type CollectedState,
   type LiveObjects,
 } from "./observe/cluster.ts";
+import { keepsPaused } from "./observe/crd.ts";
 import type { ResourceContext } from "./observe/node.ts";
 import type { NodeObservation } from "./observe/observation.ts";
 import type { NodeFacts } from "./assess/facts.ts";
@@ -130,6 +131,7 @@ export function planFor(deps: PlanDeps, onload: DeepReadonly<Onload>, now: numbe
   const templateSeen = desired?.template !== undefined && hasSeenTemplate(live.daemonSet, version, desired.template);
   const policy = policyFor(onload, facts, {
     attempt: memo.attempt.get(attemptRevision(onload), () => attemptFor(onload)),
+    pauseKnown: keepsPaused(caches),
     templateSeen,
     pluginImageKnown: !kmm.installed || desired?.daemonSet !== undefined,
     kmmSkipsCordoned: kmm.skipsCordonedNodes,

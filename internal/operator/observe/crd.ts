@@ -36,8 +36,18 @@ export function crdProblem({ crds }: Pick<Stores, "crds">): ResourceProblem | un
     ...STATUS_FIELDS.filter((field) => status?.properties?.[field] === undefined).map((field) => `status.${field}`),
   ];
   if (missing.length === 0) return undefined;
-  const message = `The CRD of Onload resources is older than the operator, and the API server drops ${firstFew(missing, 3)}: onloadctl manifests crd | kubectl apply --server-side --force-conflicts -f -`;
+  const lost = keepsPaused({ crds })
+    ? ""
+    : "; no node is upgraded until then: look at spec.upgrade afterwards, because it may be lost";
+  const message = `The CRD of Onload resources is older than the operator, and the API server drops ${firstFew(missing, 3)}: onloadctl manifests crd | kubectl apply --server-side --force-conflicts -f -${lost}`;
   return { reason: REASON.CrdOutdated, message };
+}
+
+/** Whether the API server keeps spec.upgrade.paused, as far as is known. With a CRD that lacks it, it drops a person's wish. */
+export function keepsPaused({ crds }: Pick<Stores, "crds">): boolean {
+  const schema = schemaOf(crds.store.get(`${ONLOAD_PLURAL}.${ONLOAD_GROUP}`));
+  const upgrade = schema?.properties?.["spec"]?.properties?.["upgrade"];
+  return schema === undefined || upgrade?.properties?.["paused"] !== undefined;
 }
 
 function schemaOf(crd: DeepReadonly<CustomResourceDefinition> | undefined): DeepReadonly<JsonSchema> | undefined {

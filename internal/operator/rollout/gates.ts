@@ -17,6 +17,10 @@ interface GateRow {
 
 const GATES = {
   Paused: { says: "spec.upgrade.paused is true", text: () => "spec.upgrade.paused is true" },
+  PauseUnknown: {
+    says: "The CRD is outdated, so that the API server drops spec.upgrade.paused: the condition Degraded says what to do",
+    text: () => "The API server drops spec.upgrade.paused; see the resource's condition Degraded",
+  },
   Halted: {
     says: "Another node has failed: no further node starts until that is resolved",
     text: () => "Another node has failed; no further node starts until that is resolved",
@@ -71,6 +75,8 @@ export const GATE_NAMES = Object.keys(GATES) as Gate[];
 /** What gates depend on beside the node. */
 export interface GatePolicy {
   paused: boolean;
+  /** See Policy. */
+  pauseKnown: boolean;
   /** A node has failed. */
   halted: boolean;
   /** See Policy. */
@@ -86,6 +92,7 @@ export function gateOf({ facts, state }: { facts: NodeFacts; state: NodeState },
   if (taintAgainst(facts, state)) return "Tainted";
   if (replacesModule && !facts.mapped) return "NoKernelMapping";
   if (policy.paused) return "Paused";
+  if (!policy.pauseKnown) return "PauseUnknown";
   if (policy.halted) return "Halted";
   if (!policy.pluginImageKnown) return "NoPluginImage";
   if (!replacesModule) return policy.templateSeen ? undefined : "TemplateNotSeen";

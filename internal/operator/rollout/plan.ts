@@ -33,6 +33,8 @@ export interface Policy extends Attempt {
   /** See SlotPolicy. */
   unanswered: readonly string[];
   paused: boolean;
+  /** Whether the API server keeps spec.upgrade.paused. If not, a person may have paused what seems not to be. */
+  pauseKnown: boolean;
   limits: Limits;
   /** Whether the DaemonSet controller has seen the DaemonSet's present template. */
   templateSeen: boolean;

@@ -14,7 +14,7 @@ export function policyFor(
   facts: readonly NodeFacts[],
   around: Pick<
     Policy,
-    "attempt" | "templateSeen" | "pluginImageKnown" | "kmmSkipsCordoned" | "clockSetAt" | "unanswered"
+    "attempt" | "pauseKnown" | "templateSeen" | "pluginImageKnown" | "kmmSkipsCordoned" | "clockSetAt" | "unanswered"
   >,
 ): Policy {
   const { maxUnavailable, paused, drain, stepTimeoutSeconds } = onload.spec.upgrade;

@@ -43,13 +43,14 @@ function advised(resource: Resource): Record<string, string> {
 }
 
 test("nodes that have lost their labels are let go once the advised annotation is set", () => {
-  const { attempt, templateSeen, pluginImageKnown, kmmSkipsCordoned, clockSetAt, unanswered } = policy;
+  const { attempt, pauseKnown, templateSeen, pluginImageKnown, kmmSkipsCordoned, clockSetAt, unanswered } = policy;
   const lost = ["n1", "n2"].map((name) => whole("v1", { name, want: undefined, holders: [holder()] }));
   const letsGo = (annotations: Record<string, string>, deletionTimestamp?: string): boolean => {
     const { metadata } = changed({ annotations });
     const raw = { metadata: { ...metadata, ...(deletionTimestamp ? { deletionTimestamp } : {}) }, spec: onloadSpec };
     return policyFor(raw as never, lost, {
       attempt,
+      pauseKnown,
       templateSeen,
       pluginImageKnown,
       kmmSkipsCordoned,

@@ -214,6 +214,7 @@ describe("slots", () => {
       [],
     ],
     "nothing is given up while there is no image for the plugin": [[old("n1")], { pluginImageKnown: false }, []],
+    "nothing is given up while nobody can tell whether it is paused": [[old("n1")], { pauseKnown: false }, []],
     "an outdated plugin pod takes a slot": [
       [whole("v2", { name: "n1", plugin: { ...plugin(), current: false } }), old("n2")],
       {},

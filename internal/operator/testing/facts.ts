@@ -108,6 +108,7 @@ export const policy: Policy = {
   letsGo: true,
   unanswered: [],
   paused: false,
+  pauseKnown: true,
   limits: { step: 600_000, drain: 300_000, force: false },
   attempt: "1",
   templateSeen: true,

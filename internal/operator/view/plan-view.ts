@@ -155,7 +155,14 @@ function stepsOf({ state, facts }: NodePlan, pods: number): string[] {
 }
 
 /** Gates that stay closed until a person does something. What only the operator knows, such as its image, opens others. */
-const STAYS: ReadonlySet<Gate> = new Set(["Paused", "Halted", "Cordoned", "NodeNotReady", "NoKernelMapping"]);
+const STAYS: ReadonlySet<Gate> = new Set([
+  "Paused",
+  "PauseUnknown",
+  "Halted",
+  "Cordoned",
+  "NodeNotReady",
+  "NoKernelMapping",
+]);
 
 /** Whether pods use Onload on the node, or could: labels alone do not say so, because a node may be on its way up. */
 function serves(facts: NodeFacts, pods: readonly unknown[]): boolean {
