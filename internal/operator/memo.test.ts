@@ -188,7 +188,7 @@ const shape = fc.record({
   version: fc.constantFrom(undefined, "v1", "v2"),
   loadValue: fc.constantFrom(undefined, ON, OFF),
   ready: fc.boolean(),
-  kernel: fc.constantFrom("5.1", "6.1"),
+  kernel: fc.constantFrom("5.1.0", "6.1.0"),
   marked: fc.boolean(),
 });
 const holder = (uid: string): Pod =>
@@ -274,7 +274,7 @@ test("what is remembered from plan to plan changes none", () => {
       const cluster = new Cluster();
       const memo = new PlanMemo();
       for (const node of NODES) {
-        cluster.node(node, { selected: true, version: "v1", ready: true, kernel: "5.1", marked: true });
+        cluster.node(node, { selected: true, version: "v1", ready: true, kernel: "5.1.0", marked: true });
       }
       for (const [act, look] of actions) {
         act(cluster);
@@ -288,7 +288,7 @@ test("what is remembered from plan to plan changes none", () => {
 test("a node that goes while another comes, which does not concern the resource, is forgotten", () => {
   const cluster = new Cluster();
   const memo = new PlanMemo();
-  const shape: NodeShape = { selected: true, version: "v1", ready: true, kernel: "5.1", marked: false };
+  const shape: NodeShape = { selected: true, version: "v1", ready: true, kernel: "5.1.0", marked: false };
   for (const node of ["n1", "n2"]) cluster.node(node, shape);
   cluster.plan(memo);
   cluster.nodes.delete("n2");
@@ -299,7 +299,7 @@ test("a node that goes while another comes, which does not concern the resource,
 test("nothing that counts has changed: the plan is the same object", () => {
   const cluster = new Cluster();
   const memo = new PlanMemo();
-  const shape: NodeShape = { selected: true, version: "v1", ready: true, kernel: "5.1", marked: true };
+  const shape: NodeShape = { selected: true, version: "v1", ready: true, kernel: "5.1.0", marked: true };
   cluster.node("n1", shape);
   cluster.pod("kmmPods", "n1", "v1", true);
   const planOf = (): unknown => (cluster.plan(memo) as { plan: unknown }).plan;

@@ -33,12 +33,14 @@ export function assess(observation: NodeObservation, wanted: Wanted): NodeFacts 
   const { sfcAtBoot, plugin, taints, ...seen } = observation;
   const { kernel } = seen;
   const { mapping, problem } = chooseMapping(modules.onload, kernel);
+  const kernelTaken = kmm.takesKernel(kernel);
   const sfcMapped = mappingFor(modules.sfc, kernel) !== undefined;
   // sfc is never replaced under the node's own traffic: there, onload is loaded on top of the sfc that the boot brought.
   const sfcManaged = sfcMapped && sfcAtBoot === undefined;
   return {
     ...seen,
-    mapped: mapping !== undefined,
+    kernelTaken,
+    mapped: mapping !== undefined && kernelTaken,
     mappingProblem: problem,
     mappingsTried: mapping === undefined && problem === undefined ? expressionsOf(modules.onload) : [],
     missingImages: missingImages(

@@ -13,7 +13,9 @@ export type { Failure, LoadLabelFacts, Version } from "../kmm/kmm.ts";
 
 /** One node, seen from one Onload resource. */
 export interface NodeFacts extends Omit<NodeObservation, "sfcAtBoot" | "plugin" | "loadLabels" | "taints"> {
-  /** Whether a kernel mapping gives the node's kernel an image. */
+  /** Whether KMM goes on if a node of this kernel gets a Module. */
+  kernelTaken: boolean;
+  /** Whether a kernel mapping gives the node's kernel an image, and KMM takes it. */
   mapped: boolean;
   /** Why it cannot be told which mapping is for that kernel; see ChosenMapping. */
   mappingProblem: string | undefined;

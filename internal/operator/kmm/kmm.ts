@@ -119,6 +119,8 @@ export interface Kmm {
   selectorFor(module: Module, inUse: SelectorInUse): Record<string, string>;
   /** Whether changes of a Module's serviceAccountName and imageRepoSecret reload what is loaded. */
   readonly reloadsForPodFields: boolean;
+  /** Whether KMM goes on if a node of this kernel version gets a Module. KMM 1.1's program ends at some. */
+  takesKernel(kernelVersion: string): boolean;
   /** A kernel version as KMM puts it into the names of images. */
   kernelInImageNames(kernelVersion: string): string;
 }

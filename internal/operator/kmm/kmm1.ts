@@ -119,6 +119,11 @@ export class Kmm1 implements Kmm {
     return loadLabelSelector(module.metadata.namespace ?? "", module.metadata.name);
   }
 
+  /** It takes the first three parts without a look at how many there are (v1.1.0, internal/utils/replaceStrings.go). */
+  takesKernel(kernelVersion: string): boolean {
+    return kernelVersion.split(/[.,-]/).length >= 3;
+  }
+
   /** Only one trailing `+` is cut (v1.1.0, controllers/module_reconciler.go). */
   kernelInImageNames(kernelVersion: string): string {
     return kernelName(kernelVersion);
@@ -132,6 +137,10 @@ export class NoKmm extends Kmm1 {
 
   constructor() {
     super({ tolerations: false, pluralInTree: false, nodeModulesConfig: false, moduleImagesConfig: false });
+  }
+
+  override takesKernel(): boolean {
+    return true;
   }
 
   override observeModule(ref: ModuleRef, inputs: KmmNodeInputs): ModuleReading {

@@ -106,6 +106,10 @@ export class Kmm2 implements Kmm {
     return keptSelector(module, inUse) ?? EVERY_LINUX_NODE;
   }
 
+  takesKernel(): boolean {
+    return true;
+  }
+
   /**
    * One trailing `+` is cut, and since 2.1.1 every character that an image tag cannot hold becomes `_` (v2.6.0,
    * internal/controllers/module_reconciler.go and internal/kernel/kernel.go). The CRD of 2.1.0 cannot be told from

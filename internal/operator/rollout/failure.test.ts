@@ -113,6 +113,19 @@ test("a kernel without a mapping is named, with what it was compared with", () =
   );
 });
 
+test("a kernel at which KMM would end gets nothing, whatever mappings there are", () => {
+  for (const node of [
+    bare({ kernel: "6.1", mapped: false, kernelTaken: false }),
+    whole("v1", { kernel: "6.1", mapped: false, kernelTaken: false }),
+  ]) {
+    expect(problem(node)).toMatchObject({
+      reason: "NoKernelMapping",
+      message:
+        "KMM 1.1 ends at kernel 6.1, because its version has fewer than three parts: the node gets nothing, so that KMM goes on for the others; give it another kernel, or install KMM 2",
+    });
+  }
+});
+
 test("an expression that cannot be evaluated is named", () => {
   const mappingProblem = "kernelMappings[1].regexp cannot be evaluated: missing closing )";
   for (const node of [bare({ mapped: false, mappingProblem }), whole("v1", { mapped: false, mappingProblem })]) {

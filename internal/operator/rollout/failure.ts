@@ -7,7 +7,7 @@ import { missingPod, refusalText } from "./awaited-pod.ts";
 import { moduleRemedy } from "./module-remedy.ts";
 import { awaitedIn, rowOf, type Awaited, type NodeState } from "./states.ts";
 import type { StepName } from "./steps.ts";
-import { unmappedText } from "./unmapped.ts";
+import { unmappedRemedy, unmappedText } from "./unmapped.ts";
 
 /** How long a step may take. */
 export interface Limits {
@@ -244,7 +244,7 @@ function standingProblem(node: NodeFacts, state: NodeState): Failure | undefined
   if (state === "Unmapped" || (serves === "older" && !node.mapped)) {
     return {
       reason: NODE_REASON.NoKernelMapping,
-      message: `${unmappedText(node)}; ${node.mappingProblem === undefined ? "add one, or correct one" : "correct it"}`,
+      message: `${unmappedText(node)}; ${unmappedRemedy(node)}`,
     };
   }
   if (!node.ready && serves) {

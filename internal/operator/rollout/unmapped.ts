@@ -13,11 +13,22 @@ export function triedText(regexps: readonly string[]): string {
   return ` (regexp ${firstFew(regexps, MAX_NAMED, (each) => printable(each, MAX_REGEXP))})`;
 }
 
+type Unmapped = Pick<NodeFacts, "kernel" | "kernelTaken" | "mappingProblem" | "mappingsTried">;
+
 /** Which kernel has no image, and what was tried: a sentence without its end and without what to do. */
-export function unmappedText(node: Pick<NodeFacts, "kernel" | "mappingProblem" | "mappingsTried">): string {
+export function unmappedText(node: Unmapped): string {
   const kernel = printable(node.kernel, MAX_REGEXP) || "that the node does not name";
+  if (!node.kernelTaken) {
+    return `KMM 1.1 ends at kernel ${kernel}, because its version has fewer than three parts: the node gets nothing, so that KMM goes on for the others`;
+  }
   if (node.mappingProblem !== undefined) {
     return `No kernel module image can be chosen for kernel ${kernel}, because spec.onload.${node.mappingProblem}`;
   }
   return `No entry of spec.onload.kernelMappings matches kernel ${kernel}${triedText(node.mappingsTried)}`;
+}
+
+/** What a person can do about it. */
+export function unmappedRemedy({ kernelTaken, mappingProblem }: Unmapped): string {
+  if (!kernelTaken) return "give it another kernel, or install KMM 2";
+  return mappingProblem === undefined ? "add one, or correct one" : "correct it";
 }

@@ -190,7 +190,7 @@ export class ReconcilerBed {
       status: {
         conditions: [{ type: "Ready", status: "True" }],
         allocatable: {},
-        nodeInfo: { kernelVersion: "5.1", bootID: "b" },
+        nodeInfo: { kernelVersion: "5.1.0", bootID: "b" },
       },
     } as Node);
   }
