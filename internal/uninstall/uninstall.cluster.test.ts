@@ -361,7 +361,9 @@ test("Helm takes over what kubectl installed and upgrades the CRD; its removal t
     expect((await cluster.onload(namespace))?.metadata.deletionTimestamp).toBeUndefined();
     for (const node of nodes) expect(await cluster.versionOn(node, namespace)).toBe("v1");
     expect(await exists("modules,daemonsets", "-n", namespace)).toBe(true);
-    expect((await onloadctl("status")).stdout).toMatch(/^No operator (acts|found): /);
+    // Its Lease says so once it is given back, or old.
+    const isSaid = async (): Promise<boolean> => /^No operator (acts|found): /.test((await onloadctl("status")).stdout);
+    await poll(isSaid, { what: "The word that nobody acts", timeoutMs: 90_000, intervalMs: 1000 });
 
     // Nothing has to be taken over: the CRD that stayed says whose it is.
     await helm("install", "onload-operator", chart);
