@@ -42,14 +42,17 @@ export function hostOnloadPathProblem(path: string): string | undefined {
 
 /** Why a folder cannot be the one in which the kubelet looks for device plugins, or undefined if it can. */
 export function kubeletDirProblem(path: string): string | undefined {
-  const fits = DEVICE_PLUGIN_FOLDER.test(path) && !DOT_SEGMENTS.test(path) && !CONTROL_CHARACTERS.test(path);
-  return fits && path.length <= MAX_KUBELET_DIR ? undefined : KUBELET_DIR_RULE;
+  return isKubeletFolder(path, DEVICE_PLUGIN_FOLDER) ? undefined : KUBELET_DIR_RULE;
 }
 
 /** Why a folder cannot be the one of the kubelet's PodResources service, or undefined if it can. */
 export function podResourcesDirProblem(path: string): string | undefined {
-  const fits = POD_RESOURCES_FOLDER.test(path) && !DOT_SEGMENTS.test(path) && !CONTROL_CHARACTERS.test(path);
-  return fits && path.length <= MAX_KUBELET_DIR ? undefined : POD_RESOURCES_DIR_RULE;
+  return isKubeletFolder(path, POD_RESOURCES_FOLDER) ? undefined : POD_RESOURCES_DIR_RULE;
+}
+
+function isKubeletFolder(path: string, folder: RegExp): boolean {
+  const isPlain = !DOT_SEGMENTS.test(path) && !CONTROL_CHARACTERS.test(path);
+  return isPlain && folder.test(path) && path.length <= MAX_KUBELET_DIR;
 }
 
 /** What people read where a path is refused. */

@@ -44,6 +44,13 @@ const rules = (...list: Rule[]): { "x-kubernetes-validations": Rule[] } => ({ "x
 const matches = (...expressions: RegExp[]): string =>
   `self.matches(r'${expressions.map(({ source }) => source.replaceAll("\\/", "/")).join("|")}')`;
 
+/** The rule for a folder of the kubelet; see kubeletDirProblem and podResourcesDirProblem. */
+const kubeletFolder = (folder: RegExp, message: string): ReturnType<typeof rules> =>
+  rules({
+    rule: `${matches(folder)} && !${matches(DOT_SEGMENTS)} && !${matches(CONTROL_CHARACTERS)} && size(self) <= ${MAX_KUBELET_DIR}`,
+    message,
+  });
+
 /** A path in a container that can stand in LD_PRELOAD and in a list of mounts. */
 const PLAIN_PATH = `!self.contains(':') && !${matches(CONTROL_CHARACTERS)}`;
 
@@ -298,20 +305,14 @@ const devicePlugin = z
       .meta({
         description:
           "Folder on the node in which the kubelet listens for device plugins (kubelet.sock). Nearly every kubelet has the default, whatever its --root-dir is.",
-        ...rules({
-          rule: `${matches(DEVICE_PLUGIN_FOLDER)} && !${matches(DOT_SEGMENTS)} && !${matches(CONTROL_CHARACTERS)} && size(self) <= ${MAX_KUBELET_DIR}`,
-          message: KUBELET_DIR_RULE,
-        }),
+        ...kubeletFolder(DEVICE_PLUGIN_FOLDER, KUBELET_DIR_RULE),
       }),
     podResourcesDir: text(128)
       .optional()
       .meta({
         description:
           "Folder on the node in which the kubelet tells which pods have which devices: pod-resources in its --root-dir. Left out, it is the one beside kubeletDir.",
-        ...rules({
-          rule: `${matches(POD_RESOURCES_FOLDER)} && !${matches(DOT_SEGMENTS)} && !${matches(CONTROL_CHARACTERS)} && size(self) <= ${MAX_KUBELET_DIR}`,
-          message: POD_RESOURCES_DIR_RULE,
-        }),
+        ...kubeletFolder(POD_RESOURCES_FOLDER, POD_RESOURCES_DIR_RULE),
       }),
     baseMountPath: text()
       .default(PLUGIN_DEFAULTS.baseMountPath)

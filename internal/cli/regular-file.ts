@@ -78,6 +78,7 @@ function checkKind(stats: Stats): void {
 
 /** What something that is no regular file is, in words. */
 export function kindOf(stats: Stats): string {
+  if (stats.isSymbolicLink()) return "symbolic link";
   return stats.isDirectory() ? "folder" : stats.isFIFO() ? "pipe" : stats.isSocket() ? "socket" : "device";
 }
 

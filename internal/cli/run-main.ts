@@ -121,8 +121,8 @@ function childNamed(
   const { subcommands: children = {}, args = {} } = command;
   if (word === undefined || word.startsWith("-") || Object.keys(children).length === 0) return undefined;
   if (Object.hasOwn(children, word)) return children[word];
-  const elsewhere = Object.entries(command.elsewhere ?? {}).find(([known]) => known === word)?.[1];
-  if (elsewhere !== undefined) throw new UsageError(`There is no command "${word}": ${elsewhere}`);
+  const { elsewhere = {} } = command;
+  if (Object.hasOwn(elsewhere, word)) throw new UsageError(`There is no command "${word}": ${elsewhere[word]}`);
   const near = nearest(word, Object.keys(children));
   // A command that takes words of its own may mean this one.
   const takesWords = Object.values(args).some(({ type }) => type === "positional");

@@ -54,6 +54,5 @@ export async function takeLock(path: string): Promise<() => Promise<void>> {
 async function checkFile(path: string): Promise<void> {
   const found = await lstat(path).catch(() => undefined);
   if (found === undefined || found.isFile()) return;
-  const kind = found.isSymbolicLink() ? "symbolic link" : kindOf(found);
-  throw new Error(`Cannot lock ${path}: it is a ${kind}, no regular file; remove it`);
+  throw new Error(`Cannot lock ${path}: it is a ${kindOf(found)}, no regular file; remove it`);
 }

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import type { DeepReadonly, Node, Pod } from "../../api/core.ts";
 import { devicePluginName, PLUGIN_NAME_LABEL } from "../../api/names.ts";
 import { KMM_1, KMM_2 } from "../testing/kmm.ts";
-import { observeNode } from "./node.ts";
+import { observeNode, type ResourceContext } from "./node.ts";
 import { carriesLabels, ownershipOf, claimsOn, ownerOf, type Claim } from "./ownership.ts";
 
 const node = (labels: Record<string, string> = {}): DeepReadonly<Node> => ({
@@ -11,6 +11,18 @@ const node = (labels: Record<string, string> = {}): DeepReadonly<Node> => ({
   metadata: { name: "n", labels },
   status: { conditions: [{ type: "Ready", status: "True" }], nodeInfo: { kernelVersion: "5.14.0", bootID: "b1" } },
 });
+
+/** What surrounds a node of which nothing but itself matters. */
+const CONTEXT: ResourceContext = {
+  key: { namespace: "ns", name: "x" },
+  version: "v1",
+  kmm: KMM_1,
+  claims: [],
+  machineConfigs: [],
+  pools: [],
+  refusals: {},
+  ownNode: undefined,
+};
 
 describe("ownership", () => {
   const claim = (name: string, created: string, changes: Partial<Claim> = {}): Claim => ({
@@ -90,16 +102,7 @@ test("of plugin's pods that go, it is known when the last has to have gone; of o
   const seen = (...plugins: DeepReadonly<Pod>[]) =>
     observeNode(
       { node: node(), plugins, kmmPods: [], nmc: undefined, holders: undefined, failureLogs: new Map() },
-      {
-        key: { namespace: "ns", name: "x" },
-        version: "v1",
-        kmm: KMM_1,
-        claims: [],
-        machineConfigs: [],
-        pools: [],
-        refusals: {},
-        ownNode: undefined,
-      },
+      CONTEXT,
     ).plugin;
   const going = [5, 9, 7].map((minute) => pod({ deletionTimestamp: `2026-01-01T00:0${minute}:00Z` }));
   const created = "2026-01-01T00:10:00Z";
@@ -122,16 +125,7 @@ test("allocatable is read as the API server writes it", () => {
         holders: undefined,
         failureLogs: new Map(),
       },
-      {
-        key: { namespace: "ns", name: "x" },
-        version: "v1",
-        kmm: KMM_1,
-        claims: [],
-        machineConfigs: [],
-        pools: [],
-        refusals: {},
-        ownNode: undefined,
-      },
+      CONTEXT,
     ).allocatable;
   expect(offered("100")).toBe(100);
   expect(offered("1k")).toBe(1000);
@@ -156,16 +150,7 @@ test.each([
       holders: undefined,
       failureLogs: new Map(),
     },
-    {
-      key: { namespace: "ns", name: "x" },
-      version: "v1",
-      kmm: KMM_1,
-      claims: [],
-      machineConfigs: [],
-      pools: [],
-      refusals: {},
-      ownNode: undefined,
-    },
+    CONTEXT,
   );
   expect(seen).toBe(cordoned);
 });

@@ -291,7 +291,7 @@ function withRetry(problem: Problem | undefined, until: number | undefined): Pro
 
 /** The step begins anew in a new attempt. */
 function restartOf({ byTime }: Problem): Renewal {
-  return { cordoned: false, remind: false, ...(byTime ? {} : { retried: true }) };
+  return byTime ? BEGINS_ANEW : { ...BEGINS_ANEW, retried: true };
 }
 
 /** The plan without the steps that take nodes out of service: for when what they would get is not in the cluster. */
