@@ -145,8 +145,19 @@ describe("events", () => {
   });
   test("a step has an event", () => {
     const { step, facts } = planOf(whole("v1"));
-    expect(eventOfStep(step, facts)).toMatchObject({ reason: "PluginRemoved", node: "node-1" });
-    expect(eventOfStep("Wait", facts)).toBeUndefined();
+    expect(eventOfStep(step, facts, false)).toMatchObject({ reason: "PluginRemoved", node: "node-1" });
+    expect(eventOfStep("Wait", facts, false)).toBeUndefined();
+  });
+  const left = { want: undefined };
+  test.each<[why: string, changes: Partial<NodeFacts>, deleting: boolean]>([
+    ["for version v2", {}, false],
+    ["because it no longer has the labels of spec.selector", left, false],
+    ["because the resource is being deleted", left, true],
+    ["because Onload other/one keeps it", { ...left, keptBy: "other/one" }, false],
+  ])("a node that leaves service is told %s", (why, changes, deleting) => {
+    expect(eventOfStep("UnlabelPlugin", whole("v1", { want: "v2", ...changes }), deleting)?.note).toBe(
+      `Node node-1: taken out of service ${why}: stopping device plugin v1`,
+    );
   });
   test("a node that becomes Ready is reported once", () => {
     const plan = planOf(whole("v2"));

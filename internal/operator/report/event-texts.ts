@@ -31,7 +31,10 @@ export interface PreviousNodeState {
 }
 
 /** The event of every step, as reason and text; undefined for steps that have none. */
-const STEP_EVENTS: Record<StepName, ((facts: NodeFacts) => [reason: EventReason, note: string]) | undefined> = {
+const STEP_EVENTS: Record<
+  StepName,
+  ((facts: NodeFacts, deleting: boolean) => [reason: EventReason, note: string]) | undefined
+> = {
   None: undefined,
   Wait: undefined,
   Install: ({ want, sfcManaged }) => [
@@ -41,9 +44,9 @@ const STEP_EVENTS: Record<StepName, ((facts: NodeFacts) => [reason: EventReason,
   LabelSfc: ({ want }) => [EVENT_REASON.ModuleLoading, `loading sfc ${want}`],
   LabelOnload: ({ want }) => [EVENT_REASON.ModuleLoading, `loading onload ${want}`],
   LabelPlugin: ({ want }) => [EVENT_REASON.ModuleReady, `modules ${want} are loaded; starting the device plugin`],
-  UnlabelPlugin: ({ labels }) => [
+  UnlabelPlugin: (facts, deleting) => [
     EVENT_REASON.PluginRemoved,
-    `taken out of service: stopping device plugin ${labels.plugin}`,
+    `taken out of service ${whyOut(facts, deleting)}: stopping device plugin ${facts.labels.plugin}`,
   ],
   Inspect: undefined,
   // Every pod that is evicted has an event of its own.
@@ -61,9 +64,22 @@ const STEP_EVENTS: Record<StepName, ((facts: NodeFacts) => [reason: EventReason,
   ClearMark: undefined,
 };
 
-/** The event of a step that was taken; undefined for steps that have none. */
-export function eventOfStep(step: StepName, facts: NodeFacts): EventText | undefined {
-  const event = STEP_EVENTS[step]?.(facts);
+/** For what a node leaves service. Nodes that lose their labels one after the other are not told apart by anything else. */
+function whyOut({ want, keptBy }: NodeFacts, deleting: boolean): string {
+  if (want !== undefined) return `for version ${want}`;
+  if (deleting) return "because the resource is being deleted";
+  return keptBy === undefined
+    ? "because it no longer has the labels of spec.selector"
+    : `because Onload ${keptBy} keeps it`;
+}
+
+/**
+ * The event of a step that was taken; undefined for steps that have none.
+ *
+ * @param deleting whether the resource is being deleted
+ */
+export function eventOfStep(step: StepName, facts: NodeFacts, deleting: boolean): EventText | undefined {
+  const event = STEP_EVENTS[step]?.(facts, deleting);
   if (!event) return undefined;
   const [reason, note] = event;
   return { type: "Normal", reason, note: `Node ${facts.name}: ${note}`, node: facts.name, ...versionOf(facts) };

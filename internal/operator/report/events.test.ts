@@ -97,7 +97,7 @@ test("the log has one line for each thing that happens, with resource, node and 
   expect(lines.map(({ ts: _, ...line }) => line)).toEqual([
     {
       level: "info",
-      msg: "Node a: taken out of service: stopping device plugin v1",
+      msg: "Node a: taken out of service for version v2: stopping device plugin v1",
       reason: "PluginRemoved",
       ...KEY,
       node: "a",

@@ -68,7 +68,7 @@ export class EventReporter {
     const nodes: PreviousNodes = previous ?? new Map();
     for (const { plan: node, step } of steps) {
       this.#metrics.step(key, step);
-      const text = eventOfStep(step, node.facts);
+      const text = eventOfStep(step, node.facts, onload.metadata.deletionTimestamp !== undefined);
       if (text) this.report(onload, text);
     }
     for (const node of plan.nodes) {
