@@ -351,7 +351,9 @@ describe("one operator", () => {
     await cluster.createOnload(namespace, onloadSpec(pool, "v1", { upgrade: { maxUnavailable: 2 } }));
     await cluster.ready(namespace);
     await cordon(nodes[0]!, true);
-    await cluster.editOnload(namespace, { onload: imagesOf("v2") });
+    await cluster.editOnload(namespace, { onload: imagesOf("v2"), upgrade: { paused: true } });
+    expect(await cluster.differences(namespace, "Paused")).toEqual([]);
+    await cluster.editOnload(namespace, { upgrade: { paused: false } });
     await poll(
       async () =>
         (await cluster.versionOn(nodes[1]!, namespace)) === "v2" &&
@@ -494,6 +496,8 @@ describe("one operator", () => {
       timeoutMs: PATIENCE_MS,
     });
     await cluster.ready(namespace);
+    await label(nodes[2]!, null);
+    expect(await cluster.differences(namespace, "NoMatchingNodes")).toEqual([]);
   });
 
   test("says what is wrong, stays up, and goes on when it is put right", async () => {
@@ -504,10 +508,7 @@ describe("one operator", () => {
     const account = await cluster.condition(namespace, "Degraded", "True", "ServiceAccountMissing");
     expect(account).toContain('"missing" does not exist');
     expect((await cluster.status(namespace))!.problems).toMatchObject([{ node: nodes[0]!, reason: "NoKernelMapping" }]);
-    await poll(async () => (await cluster.events(namespace)).some(({ reason }) => reason === "ServiceAccountMissing"), {
-      what: "The event",
-      timeoutMs: PATIENCE_MS,
-    });
+    expect(await cluster.differences(namespace, "ServiceAccountMissing")).toEqual([]);
     // The API server can evaluate this one, and we cannot.
     spec.onload.kernelMappings[0]!.regexp = "\\p{Letter}|.*";
     await cluster.editOnload(namespace, { serviceAccountName: "onload", onload: spec.onload });

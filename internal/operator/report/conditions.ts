@@ -12,7 +12,7 @@ import { isInBetween, rowOf } from "../rollout/states.ts";
 import { headlineOf } from "./headline.ts";
 
 /** At most so many entries of status.problems. */
-const MAX_PROBLEMS = 10;
+export const MAX_PROBLEMS = 10;
 
 /** What conditions are made from, beside the plan. */
 export interface Situation {

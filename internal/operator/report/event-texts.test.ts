@@ -163,7 +163,6 @@ describe("events", () => {
     const plan = planOf(whole("v2"));
     expect(eventsOfChange(before("StartingPlugin"), plan).map(({ reason }) => reason)).toEqual(["NodeReady"]);
     expect(eventsOfChange(before("Ready"), plan)).toEqual([]);
-    expect(eventsOfChange(undefined, plan)).toEqual([]);
   });
   test("a failure is a warning, reported once however its message changes", () => {
     const plan = planOf(

@@ -6,6 +6,7 @@ import type { DeepReadonly } from "../../api/core.ts";
 import type { OnloadStatus } from "../../api/onload.ts";
 import { CONDITION, EVENT_REASON, REASON, type EventReason } from "../../api/reasons.ts";
 import type { NodeFacts } from "../assess/facts.ts";
+import { MAX_PROBLEMS } from "./conditions.ts";
 import type { NodePlan } from "../rollout/plan.ts";
 import type { NodeState } from "../rollout/states.ts";
 import type { StepName } from "../rollout/steps.ts";
@@ -91,10 +92,28 @@ function versionOf({ want, labels }: NodeFacts): Pick<EventText, "version"> {
   return version === undefined ? {} : { version };
 }
 
-/** Events of what has changed on a node since the last plan; a process's first plan has none. */
-export function eventsOfChange(before: PreviousNodeState | undefined, plan: NodePlan): EventText[] {
+/** What is remembered of a node that joins. */
+export const NEW_NODE: PreviousNodeState = { state: "Absent", since: 0, problem: undefined };
+
+/**
+ * What to go by in a process's first plan of a resource. The process before has told the problems that are in the
+ * status. It has told those too for which there was no room there, because nobody can say that it has not.
+ *
+ * @param status of the resource; of a new one nothing has been told
+ */
+export function beforeProcess(status: unknown, plan: NodePlan): PreviousNodeState {
+  const { observedGeneration = -1, problems = [] } = (status ?? {}) as DeepReadonly<OnloadStatus>;
+  if (observedGeneration < 0) return NEW_NODE;
   const { facts, state, problem } = plan;
-  if (!before) return [];
+  const wasTold =
+    problems.length >= MAX_PROBLEMS ||
+    problems.some(({ node, reason }) => node === facts.name && reason === problem?.reason);
+  return { state, since: 0, problem: wasTold ? problemKey(plan) : undefined };
+}
+
+/** Events of what has changed on a node since the last plan. */
+export function eventsOfChange(before: PreviousNodeState, plan: NodePlan): EventText[] {
+  const { facts, state, problem } = plan;
   const events: EventText[] = [];
   if (state === "Ready" && before.state !== "Ready") {
     events.push({

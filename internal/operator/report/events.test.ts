@@ -11,7 +11,14 @@ import { EventReporter, type PreviousNodes } from "./events.ts";
 import { OperatorMetrics } from "./metrics.ts";
 
 const KEY = { namespace: "ns", name: "o" };
-const ONLOAD: KubeObject = { apiVersion: "onload.amd.com/v1alpha1", kind: "Onload", metadata: { ...KEY, uid: "u" } };
+/** Nothing has been told of this one. */
+const NEW: KubeObject = { apiVersion: "onload.amd.com/v1alpha1", kind: "Onload", metadata: { ...KEY, uid: "u" } };
+/** Another process has looked at this one. */
+const known = (...problems: { node: string; reason: string }[]) => ({
+  ...NEW,
+  status: { observedGeneration: 1, problems },
+});
+const ONLOAD = known();
 
 /** A reporter, what it has told, and the lines of its log. */
 function reporting() {
@@ -29,13 +36,13 @@ function reporting() {
 }
 
 /** What is told of plans of these nodes, one after the other, as `TYPE REASON node`. */
-function toldOf(...plans: NodeFacts[][]): string[][] {
+function toldOf(onload: KubeObject, ...plans: NodeFacts[][]): string[][] {
   const { reporter, told } = reporting();
   let previous: PreviousNodes | undefined;
   return plans.map((nodes) => {
     const plan = planRollout(nodes, policy, NOW);
     previous = reporter.reportPlan(
-      ONLOAD,
+      onload,
       KEY,
       previous,
       plan,
@@ -54,20 +61,53 @@ const failed = (name: string): NodeFacts => {
 };
 const ready = (name: string): NodeFacts => whole("v2", { name });
 
-test("the first plan of a process tells of no node; what changes afterwards is told once", () => {
-  expect(toldOf([ready("a"), failed("b"), loading("c")], [ready("a"), failed("b"), ready("c")], [ready("c")])).toEqual([
+const FAILED_B = { node: "b", reason: "ModuleLoadFailed" };
+
+test("the first plan of a process tells nothing that is in the status; what changes afterwards is told once", () => {
+  const plans = [[ready("a"), failed("b"), loading("c")], [ready("a"), failed("b"), ready("c")], [ready("c")]];
+  expect(toldOf(known(FAILED_B), ...plans)).toEqual([
     [],
     ["Normal NodeReady c"],
     ["Normal NodeCleaned a", "Normal NodeCleaned b"],
   ]);
 });
 
+test("what has happened between two processes is told", () => {
+  const others = ["a", "d"].map((node) => ({ ...FAILED_B, node }));
+  for (const before of [[], others, [{ node: "b", reason: "ImagePullFailed" }]]) {
+    expect(toldOf(known(...before), [ready("a"), failed("b")], [ready("a"), failed("b")])).toEqual([
+      ["Warning ModuleLoadFailed b"],
+      [],
+    ]);
+  }
+});
+
+test("where the status had no room for more, nothing is told twice", () => {
+  const full = Array.from({ length: 10 }, (_, i) => ({ ...FAILED_B, node: `n${i}` }));
+  expect(toldOf(known(...full), [failed("b")])).toEqual([[]]);
+});
+
+test("of a new resource everything is told", () => {
+  const all = ["Normal NodeReady a", "Warning ModuleLoadFailed b"];
+  for (const status of [undefined, { observedGeneration: -1 }]) {
+    const made = status === undefined ? NEW : { ...NEW, status };
+    expect(toldOf(made, [ready("a"), failed("b"), loading("c")], [ready("a"), failed("b")])).toEqual([
+      all,
+      ["Normal NodeCleaned c"],
+    ]);
+  }
+});
+
 test("a node that joins later has changed", () => {
-  expect(toldOf([], [ready("a")], [ready("a")])).toEqual([[], ["Normal NodeReady a"], []]);
+  expect(toldOf(ONLOAD, [], [ready("a")], [ready("a")])).toEqual([[], ["Normal NodeReady a"], []]);
 });
 
 test("a failure is a warning, and told once", () => {
-  expect(toldOf([loading("a")], [failed("a")], [failed("a")])).toEqual([[], ["Warning ModuleLoadFailed a"], []]);
+  expect(toldOf(ONLOAD, [loading("a")], [failed("a")], [failed("a")])).toEqual([
+    [],
+    ["Warning ModuleLoadFailed a"],
+    [],
+  ]);
 });
 
 test.each([

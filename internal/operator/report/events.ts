@@ -16,14 +16,16 @@ import type { RolloutLog } from "./rollout-log.ts";
 import {
   isRemembered,
   remember,
+  beforeProcess,
   eventsOfChange,
   eventOfCleaned,
   eventOfStep,
+  NEW_NODE,
   type PreviousNodeState,
   type EventText,
 } from "./event-texts.ts";
 
-/** What the last plan said of each node, by name: lost with the process, whose first plan then reports no change. */
+/** What the last plan said of each node, by name: lost with the process, whose first plan then goes by the status. */
 export type PreviousNodes = Map<string, PreviousNodeState>;
 
 /** Records events, counts metrics and writes the log, for all resources. */
@@ -79,8 +81,7 @@ export class EventReporter {
       if (old && old.state !== node.state && rowOf(old.state).inBetween) {
         this.#metrics.leftState(old.state, now - old.since);
       }
-      // In a process's first plan of a resource nothing has changed; a node that joins later has.
-      const texts = eventsOfChange(old ?? (previous && NEW_NODE), node);
+      const texts = eventsOfChange(old ?? (previous ? NEW_NODE : beforeProcess(onload.status, node)), node);
       for (const text of texts) this.report(onload, text);
       if (node.problem?.failed && texts.some(({ type }) => type === "Warning")) {
         this.#metrics.nodeFailed(key, node.problem.reason);
@@ -147,5 +148,3 @@ export class EventReporter {
 function keyOf({ metadata }: DeepReadonly<RawOnload>): OnloadKey {
   return { namespace: metadata.namespace ?? "", name: metadata.name };
 }
-
-const NEW_NODE: PreviousNodeState = { state: "Absent", since: 0, problem: undefined };

@@ -15,9 +15,13 @@ import { NODES, PODS } from "../../kube/resource.ts";
 import { FakeKubelet } from "./fake-kubelet.ts";
 import { installAll, installRole, OPERATORS, OPERATORS_GROUP, type OperatorUser } from "./install.ts";
 import { OperatorProcess } from "./operator-process.ts";
+import { toldOtherwise, type ToldEvent } from "./told.ts";
 
 /** Long, because tests share a small machine; nothing waits for it that goes well. */
 export const PATIENCE_MS = 240_000;
+
+/** Events of one moment are sent within this time, also where many wait to be sent. */
+const TOLD_MS = 20_000;
 
 /** Which onloadctl an operator is of. */
 export interface Release {
@@ -82,7 +86,10 @@ export class OperatorCluster implements AsyncDisposable {
   /** Starts an operator and waits until it is ready. */
   async startOperator(args: readonly string[] = [], user = this.user, release: Release = {}): Promise<OperatorProcess> {
     const operator = await this.launchOperator(args, user, release);
-    await poll(() => operator.isReady(), { what: "Readiness of the operator", timeoutMs: PATIENCE_MS });
+    await poll(() => operator.isReady(), {
+      what: "Readiness of the operator",
+      timeoutMs: PATIENCE_MS,
+    });
     return operator;
   }
 
@@ -95,9 +102,22 @@ export class OperatorCluster implements AsyncDisposable {
   async allowLeases(namespace: string): Promise<string[]> {
     const roles = `/apis/rbac.authorization.k8s.io/v1/namespaces/${namespace}`;
     const metadata = { name: "leases" };
-    const rules = [{ apiGroups: ["coordination.k8s.io"], resources: ["leases"], verbs: ["get", "create", "patch"] }];
-    await this.plane.request("POST", `${roles}/roles`, { body: { metadata, rules } });
-    await this.plane.bind({ role: "leases", kind: "Role", subject: OPERATORS_GROUP, namespace });
+    const rules = [
+      {
+        apiGroups: ["coordination.k8s.io"],
+        resources: ["leases"],
+        verbs: ["get", "create", "patch"],
+      },
+    ];
+    await this.plane.request("POST", `${roles}/roles`, {
+      body: { metadata, rules },
+    });
+    await this.plane.bind({
+      role: "leases",
+      kind: "Role",
+      subject: OPERATORS_GROUP,
+      namespace,
+    });
     return ["--leader-elect", `--leader-election-namespace=${namespace}`];
   }
 
@@ -185,7 +205,11 @@ export class OperatorCluster implements AsyncDisposable {
         if (!fits) throw new Error(JSON.stringify(seen));
         return found.message;
       },
-      { what: `${type}=${status}${reason ? ` (${reason})` : ""}`, timeoutMs: PATIENCE_MS, intervalMs: 100 },
+      {
+        what: `${type}=${status}${reason ? ` (${reason})` : ""}`,
+        timeoutMs: PATIENCE_MS,
+        intervalMs: 100,
+      },
     );
   }
 
@@ -230,40 +254,52 @@ export class OperatorCluster implements AsyncDisposable {
       metadata.deletionTimestamp,
       metadata.finalizers,
     ]);
-    return JSON.stringify({ status: await this.status(namespace, name), nodes, pods });
+    return JSON.stringify({
+      status: await this.status(namespace, name),
+      nodes,
+      pods,
+    });
   }
 
   /**
-   * Waits until kubectl shows a reason for a resource, and holds what kubectl prints against `onloadctl status` and `plan`.
+   * Waits until kubectl shows a reason for a resource, and holds what kubectl prints against `onloadctl status`, `plan`,
+   * and the metrics and events of the operator that was started last.
    *
    * @returns what differs; nothing if they say the same
    */
   async differences(namespace: string, reason: string, name = "main"): Promise<string[]> {
-    const look = async (): Promise<string[] | undefined> => {
-      const columns = ["Namespace", "Name", "Version", "Desired", "Ready", "Status", "Message"] as const;
-      const row = await this.#kubectlRow(namespace, name);
-      if (row["STATUS"] !== reason) return undefined;
-      const [status, plan] = await Promise.all(
-        ["status", "plan"].map(async (command) => {
-          const args = [command, name, "-n", namespace, "-o", "json"];
-          return (JSON.parse(await this.onloadctl(args)) as Record<string, unknown>[])[0]!;
-        }),
+    // Commands look a moment later, while time limits run out, and events are sent a moment later.
+    const end = Date.now() + TOLD_MS;
+    let found: string[];
+    do {
+      const row = await poll(
+        async () => {
+          const columns = await this.#kubectlRow(namespace, name);
+          return columns["STATUS"] === reason ? columns : undefined;
+        },
+        { what: `The reason ${reason}`, timeoutMs: PATIENCE_MS },
       );
-      const expected: Record<string, string> = { ...row, NAMESPACE: namespace };
-      return [status!, { ...plan, desired: status!["desired"], ready: status!["ready"] }].flatMap((each) =>
-        columns
-          .map((column) => [column, String(each[column.toLowerCase()]), expected[column.toUpperCase()] ?? ""] as const)
-          .filter(([, ours, theirs]) => ours !== theirs)
-          .map(([column, ours, theirs]) => `${column}: "${ours}", and kubectl: "${theirs}"`),
-      );
-    };
-    // The two commands look a moment later, and time limits run out meanwhile.
-    let found: string[] | undefined;
-    for (let i = 0; i < 3 && found?.length !== 0; i++) {
-      const options = { what: `The reason ${reason}`, timeoutMs: PATIENCE_MS };
-      found = await poll(look, options);
-    }
-    return found ?? [];
+      const [shown, plan, status, metrics, events] = await Promise.all([
+        this.#shown("status", namespace, name),
+        this.#shown("plan", namespace, name),
+        this.status(namespace, name),
+        this.#operators.at(-1)!.metricsText(),
+        this.events(namespace, name),
+      ]);
+      const nodes = (shown["nodes"] as unknown[]).length;
+      found = [
+        ...shownOtherwise(row, namespace, shown),
+        ...shownOtherwise(row, namespace, { ...plan, desired: shown["desired"], ready: shown["ready"] }),
+        ...toldOtherwise({ namespace, name, row, nodes, status, metrics, events }),
+      ];
+    } while (found.length > 0 && Date.now() < end);
+    return found;
+  }
+
+  /** What a command prints of one resource. */
+  async #shown(command: string, namespace: string, name: string): Promise<Record<string, unknown>> {
+    const args = [command, name, "-n", namespace, "-o", "json"];
+    return (JSON.parse(await this.onloadctl(args)) as Record<string, unknown>[])[0]!;
   }
 
   /** The columns of `kubectl get onload -o wide`, by their headings. */
@@ -283,9 +319,9 @@ export class OperatorCluster implements AsyncDisposable {
   }
 
   /** Notes of the events about a resource, oldest first. */
-  async events(namespace: string, name = "main"): Promise<{ reason: string; note: string; type: string }[]> {
+  async events(namespace: string, name = "main"): Promise<(ToldEvent & { type: string })[]> {
     const list = await this.plane.request<{
-      items: { reason: string; note: string; type: string; eventTime: string; regarding: { name: string } }[];
+      items: (ToldEvent & { type: string; regarding: { name: string } })[];
     }>("GET", `/apis/events.k8s.io/v1/namespaces/${namespace}/events`);
     return list.items
       .filter(({ regarding }) => regarding.name === name)
@@ -304,6 +340,20 @@ export class OperatorCluster implements AsyncDisposable {
     this.#kubeletClient.transport.close();
     await this.plane[Symbol.asyncDispose]();
   }
+}
+
+/** What a command shows otherwise than kubectl. */
+function shownOtherwise(
+  row: Readonly<Record<string, string>>,
+  namespace: string,
+  shown: Readonly<Record<string, unknown>>,
+): string[] {
+  const columns = ["Namespace", "Name", "Version", "Desired", "Ready", "Status", "Message"] as const;
+  const expected: Record<string, string> = { ...row, NAMESPACE: namespace };
+  return columns
+    .map((column) => [column, String(shown[column.toLowerCase()]), expected[column.toUpperCase()] ?? ""] as const)
+    .filter(([, ours, theirs]) => ours !== theirs)
+    .map(([column, ours, theirs]) => `${column}: "${ours}", and kubectl: "${theirs}"`);
 }
 
 /** A spec for version `version`, for the nodes that have the label `pool`. */
