@@ -78,7 +78,7 @@ export default defineSubcommand({
       const isSupposed = manifests !== undefined || args.delete;
       const plans = await Promise.all(
         observed.map(async (each): Promise<ResourcePlan> => {
-          const plan = describePlan(each, outlook, isSupposed ? undefined : serving);
+          const plan = describePlan(each, outlook, !isSupposed);
           if (!isSupposed) return plan;
           const accountMissing = await lacksServiceAccount(client, each, manifests?.others ?? [], signal);
           const warnings = consequences(each, plan, accountMissing);

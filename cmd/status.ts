@@ -74,7 +74,7 @@ export default defineSubcommand({
         const now = Date.now();
         const describe = async (): Promise<{ described: ResourceStatus[]; serving: Serving }> => {
           const serving = await session.serving(now, signal);
-          return { described: describeStatus(await session.observe(args.name, now, signal), serving, now), serving };
+          return { described: describeStatus(await session.observe(args.name, now, signal), now), serving };
         };
         // Both at once, and both are waited for: Ctrl-C ends either.
         const [{ described, serving }, accelerated] = await Promise.all([describe(), counts.read(signal)]);

@@ -53,7 +53,7 @@ export function requestCommand(
         printText(`onload.${ONLOAD_GROUP}/${args.name} ${what}${dryRun ? " (dry run)" : ""}\n`);
         // The resource has the change; it does nothing to the nodes as long as nobody acts on it.
         try {
-          const serving = servingOf(await readEvidence(client, signal), Date.now());
+          const serving = servingOf(await readEvidence(client, signal), Date.now(), [namespace]);
           if (isUnserved(serving)) log.warn(servingText(serving).trimEnd());
         } catch {
           // The change is made, whoever acts on it.

@@ -48,7 +48,7 @@ export const FORCE_ANNOTATION = "onload.amd.com/allow-force-drain";
 /** On an Onload resource: which change of spec.selector a person confirms, in the words of the status. */
 export const CONFIRM_ANNOTATION = "onload.amd.com/confirm-generation";
 
-/** On the leader's Lease: `IDENTITY VERSION` of an operator that holds it. If another holds it now, it tells nothing. */
+/** On the leader's Lease: what its holder says of itself; see kube/lease-holder.ts. */
 export const HOLDER_ANNOTATION = `${ONLOAD_GROUP}/holder`;
 
 /** On a pod of the device plugin and on its DaemonSet: the Onload version that its files are of. */

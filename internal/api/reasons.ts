@@ -59,6 +59,8 @@ export const REASON = {
   StepFailed: "StepFailed",
   /** What is known of the cluster may be outdated, because the API server has not answered for a while: nothing is done. */
   CacheOutdated: "CacheOutdated",
+  /** Another operator leads through a Lease of its own and has the resource too: that with the older Lease acts. */
+  AnotherOperator: "AnotherOperator",
   /** The CRD that is installed lacks fields that this operator needs. */
   CrdOutdated: "CrdOutdated",
   /** No image for the device plugin is known. */

@@ -27,7 +27,7 @@ import { kmmFor } from "../operator/kmm/installed.ts";
 import type { Kmm } from "../operator/kmm/kmm.ts";
 import { readOnload } from "../operator/observe/preflight.ts";
 import { readEvidence } from "../operator/view/evidence.ts";
-import { servingOf } from "../operator/view/serving.ts";
+import { rivalsText, servingOf } from "../operator/view/serving.ts";
 import { unknownFieldsText } from "../operator/view/strict.ts";
 import {
   judgeCrds,
@@ -89,10 +89,11 @@ export async function check(
     kmmDeployments(client, signal),
     supposed ? { value: [...supposed] } : readAll<RawOnload>(client, ONLOADS, signal, { namespace }),
   ]);
-  const serving = servingOf(evidence, now);
   const operator = evidence.deployments.items[0]?.metadata.namespace ?? OPERATOR_NAMESPACE;
   const installed = evidence.deployments.items.length > 0;
   const namespaces = "value" in onloads ? onloads.value.flatMap(({ metadata }) => metadata.namespace ?? []) : [];
+  const serving = servingOf(evidence, now, namespaces);
+  const rivals = [...new Set(namespaces.flatMap((each) => rivalsText(evidence, now, each) ?? []))];
   const examined = [...new Set(namespaces)].slice(0, MAX_NAMESPACES);
   const rights = [
     judgeRights(ask, "Your rights to look", {}, TO_LOOK, "failed", VIEWER),
@@ -145,7 +146,7 @@ export async function check(
     ...judgeCrds(crds),
     ...(capabilities ? [judgeKmmOperator(kmmOperators)] : []),
     judgePolicies(policies),
-    judgeServing(serving),
+    judgeServing(serving, rivals),
     ...(await Promise.all(rights)),
   ];
   const resources = await Promise.all(

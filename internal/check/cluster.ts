@@ -103,9 +103,10 @@ export function judgePolicies(read: Read<readonly PolicyBinding[]>): Finding {
   return finding(status === "True" ? "ok" : "warning", message);
 }
 
-/** Whether an operator acts. */
-export function judgeServing(serving: Serving): Finding {
+/** Whether an operator acts. @param rivals what is known of several that act for the same namespaces */
+export function judgeServing(serving: Serving, rivals: readonly string[] = []): Finding {
   const finding = finderOf("Operator");
+  if (rivals.length > 0) return finding("failed", rivals.join("; "));
   const remedy = remedyOf(serving);
   const message = remedy === "" ? serving.message : `${serving.message}; ${remedy}`;
   if (serving.state === "acts") return finding("ok", message);

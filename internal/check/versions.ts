@@ -1,8 +1,8 @@
 /** Which versions of onloadctl and of KMM run in the cluster, and whether they fit to this program. Pure. */
 import type { DeepReadonly, Deployment } from "../api/core.ts";
 import type { KmmCapabilities } from "../api/kmm.ts";
-import { HOLDER_ANNOTATION } from "../api/names.ts";
 import type { Lease } from "../kube/kinds.ts";
+import { holderOf } from "../kube/lease-holder.ts";
 import { parseTime } from "../kube/times.ts";
 import { mainImage } from "../operator/own-image.ts";
 import type { OperatorEvidence } from "../operator/view/serving.ts";
@@ -22,10 +22,8 @@ export function operatorVersion({ leases, deployments }: OperatorEvidence): stri
   );
 }
 
-/** What an annotation says that names the present holder. One that names another was left behind by it. */
-function versionOfHolder({ metadata, spec }: DeepReadonly<Lease>): string | undefined {
-  const [holder, version = ""] = (metadata.annotations?.[HOLDER_ANNOTATION] ?? "").split(" ");
-  return holder !== "" && holder === spec?.holderIdentity ? versionIn(version) : undefined;
+function versionOfHolder(lease: DeepReadonly<Lease>): string | undefined {
+  return versionIn(holderOf(lease)?.version ?? "");
 }
 
 function renewedAt({ spec }: DeepReadonly<Lease>): number {

@@ -31,7 +31,7 @@ export async function readRollouts(client: Client, log: Logger, now: number, sig
   try {
     const observed = await session.observe(undefined, now, signal);
     const serving = await session.serving(now, signal);
-    const described = describeStatus(observed, serving, now);
+    const described = describeStatus(observed, now);
     const found = new Map<string, Rollout>();
     observed.forEach(({ onload, planned }, i) => {
       const { namespace, name, nodes } = described[i]!;

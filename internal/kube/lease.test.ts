@@ -82,14 +82,14 @@ test("one of two candidates leads; when it stops it releases the Lease and the o
   await leadSecond;
 });
 
-test("the Lease tells the version of who holds it, and whose version it is", async () => {
+test("the Lease tells the version of who holds it, its namespaces, and whose they are", async () => {
   await using server = await FakeApiServer.start();
   const clock = new FakeClock();
-  const leadOnce = async (identity: string, version?: string): Promise<void> => {
+  const leadOnce = async (identity: string, version?: string, scope: string[] = []): Promise<void> => {
     const { state, work } = worker();
     const stop = new AbortController();
     const leading = lead(
-      { ...options(server, identity, clock), ...(version === undefined ? {} : { version }) },
+      { ...options(server, identity, clock), ...(version === undefined ? {} : { holder: { version, scope } }) },
       stop.signal,
       work,
     );
@@ -98,12 +98,12 @@ test("the Lease tells the version of who holds it, and whose version it is", asy
     await leading;
   };
   await leadOnce("first", "0.1.0");
-  expect(annotationsOf(server)).toEqual({ "onload.amd.com/holder": "first 0.1.0" });
-  await leadOnce("second", "0.2.0");
-  expect(annotationsOf(server)).toEqual({ "onload.amd.com/holder": "second 0.2.0" });
+  expect(annotationsOf(server)).toEqual({ "onload.amd.com/holder": "first 0.1.0 *" });
+  await leadOnce("second", "0.2.0", ["a", "b"]);
+  expect(annotationsOf(server)).toEqual({ "onload.amd.com/holder": "second 0.2.0 a,b" });
   // One that has no version to tell does not make the other's its own.
   await leadOnce("third");
-  expect(annotationsOf(server)).toEqual({ "onload.amd.com/holder": "second 0.2.0" });
+  expect(annotationsOf(server)).toEqual({ "onload.amd.com/holder": "second 0.2.0 a,b" });
 });
 
 test("a leader that crashed is replaced after the lease's duration, by our own clock and not its", async () => {

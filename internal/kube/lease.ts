@@ -6,6 +6,7 @@ import { sleep, systemClock, type Clock } from "./clock.ts";
 import type { Lease } from "./kinds.ts";
 import { isAlreadyExists, isConflict, isNotFound, LeadershipLostError } from "./errors.ts";
 import type { LeaseFence } from "./lease-fence.ts";
+import { holderText, type LeaseHolder } from "./lease-holder.ts";
 import { microTime } from "./times.ts";
 import { LEASES, type ObjectRef } from "./resource.ts";
 
@@ -15,8 +16,8 @@ export interface LeaderElectionOptions {
   lease: ObjectRef & { namespace: string };
   /** Unique to this process, and without spaces. */
   identity: string;
-  /** The candidate's version, which {@link HOLDER_ANNOTATION} of the Lease tells while it leads. */
-  version?: string;
+  /** What {@link HOLDER_ANNOTATION} of the Lease tells of the candidate while it leads. */
+  holder?: LeaseHolder;
   /** How long a silent leader is left alone. Default 15 s. */
   leaseDurationMs?: number;
   /** A leader that cannot renew for this long gives up. Default 10 s. */
@@ -219,8 +220,8 @@ class Candidate {
 
   /** A leader of another version, which may write none, leaves it as it is: so it names its holder. */
   #annotations(): { annotations?: Record<string, string> } {
-    const { identity, version } = this.#options;
-    return version === undefined ? {} : { annotations: { [HOLDER_ANNOTATION]: `${identity} ${version}` } };
+    const { identity, holder } = this.#options;
+    return holder === undefined ? {} : { annotations: { [HOLDER_ANNOTATION]: holderText(identity, holder) } };
   }
 
   #note(lease: Lease): void {

@@ -1,8 +1,14 @@
 /**
- * A leader that is stopped in the middle of an upgrade and goes on after another took over: it writes nothing more, on a
- * real API server that logs every request. `DEPOSED_ROUNDS` plays more rounds.
+ * Two operators at once, on a real API server that logs every request. A leader that is stopped in the middle of an
+ * upgrade and goes on after another took over writes nothing more; `DEPOSED_ROUNDS` plays more rounds. And of two that
+ * lead through Leases in two namespaces one alone acts, that of the older Lease.
  */
-import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import { afterAll, afterEach, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import { LEASE_NAME, pluginLabel } from "../api/names.ts";
+import type { Node } from "../api/core.ts";
+import { silentLogger } from "../cli/log.ts";
+import { Informer } from "../kube/informer.ts";
+import { NODES as NODE_RESOURCE } from "../kube/resource.ts";
 import type { AuditEvent } from "../testcluster/index.ts";
 import { poll } from "../testcluster/lib/poll.ts";
 import { imagesOf, onloadSpec, OperatorCluster, PATIENCE_MS } from "./testing/operator-cluster.ts";
@@ -20,6 +26,8 @@ beforeAll(async () => {
   cluster = await OperatorCluster.start();
 });
 afterAll(() => cluster[Symbol.asyncDispose]());
+// Whoever of them runs on would be one more operator.
+afterEach(() => cluster.stopOperators());
 
 /** Requests that change something, the Lease's own aside: it is how the one who was deposed finds out. */
 function writesOf(user: string): AuditEvent[] {
@@ -68,4 +76,98 @@ test("it writes nothing, ends, and the other finishes the upgrade", async () => 
   expect(cluster.kubelet.violations).toEqual([]);
   await cluster.deleteOnload(namespace);
   await cluster.gone(namespace);
+});
+
+/** Follows every version of a pool's nodes: how many at once do not serve. */
+async function followOutage(
+  pool: string,
+  namespace: string,
+): Promise<{ most: () => number; stop: () => Promise<void> }> {
+  const stop = new AbortController();
+  const selection = { resource: NODE_RESOURCE, labelSelector: `pool=${pool}` };
+  const seen = new Informer<Node>({ client: cluster.client, log: silentLogger, ...selection });
+  const label = pluginLabel({ namespace, name: "main" });
+  let most = 0;
+  const running = seen.run(stop.signal);
+  await seen.synced(stop.signal);
+  seen.subscribe(() => {
+    const out = [...seen.store.list()].filter(({ metadata }) => metadata.labels?.[label] === undefined);
+    most = Math.max(most, out.length);
+  });
+  return {
+    most: () => most,
+    stop: async () => {
+      stop.abort();
+      await running;
+    },
+  };
+}
+
+test("of two that lead through Leases of two namespaces, that of the older Lease acts alone", async () => {
+  const namespace = await cluster.createNamespace();
+  const [older, younger] = [await cluster.createNamespace(), await cluster.createNamespace()];
+  const start = async (lease: string, user: string): Promise<OperatorProcess> => {
+    const operator = await cluster.startOperator(args.get(lease), users.get(user));
+    await poll(() => operator.leads(), { what: `${user} leading`, timeoutMs: PATIENCE_MS });
+    return operator;
+  };
+  const args = new Map([
+    [older, await cluster.allowLeases(older)],
+    [younger, await cluster.allowLeases(younger)],
+  ]);
+  const names = ["first", "second", "third"];
+  const users = new Map<string, Awaited<ReturnType<typeof cluster.addOperatorUser>>>();
+  for (const name of names) users.set(name, await cluster.addOperatorUser(name));
+  const nodes = await cluster.kubelet.createNodes(4, "rival", { pool: "rival" });
+  const upgrade = async (version: string): Promise<void> =>
+    cluster.editOnload(namespace, { onload: imagesOf(version) });
+  const upgraded = async (version: string): Promise<void> => {
+    await cluster.ready(namespace);
+    for (const node of nodes) expect(await cluster.versionOn(node, namespace)).toBe(version);
+  };
+
+  const first = await start(older, "first");
+  await cluster.createOnload(namespace, onloadSpec("rival", "v0", { upgrade: { maxUnavailable: 1 } }));
+  await cluster.ready(namespace);
+  const outage = await followOutage("rival", namespace);
+  const second = await start(younger, "second");
+  const told = await cluster.condition(namespace, "Degraded", "True", "AnotherOperator");
+  expect(told).toContain(`the younger Lease "${younger}/${LEASE_NAME}"`);
+  const seen = await cluster.onloadctl(["status", "-n", namespace]);
+  expect(seen.replaceAll(/\s+/g, " ")).toContain("2 operators have namespace");
+  await upgrade("v1");
+  await upgraded("v1");
+  expect([outage.most(), writesOf("second")]).toEqual([1, []]);
+
+  // The first one dies in the middle, and its Lease runs out.
+  await upgrade("v2");
+  const isUnderWay = async (): Promise<boolean> => {
+    const versions = await Promise.all(nodes.map((node) => cluster.versionOn(node, namespace)));
+    return versions.includes("v2");
+  };
+  await poll(isUnderWay, { what: "The upgrade being under way", timeoutMs: PATIENCE_MS, intervalMs: 20 });
+  await first.kill();
+  await upgraded("v2");
+  expect(writesOf("second").length).toBeGreaterThan(0);
+  expect(outage.most()).toBe(1);
+
+  // Another takes the older Lease while the younger's holder upgrades.
+  await upgrade("v3");
+  const third = await start(older, "third");
+  const before = writesOf("second").length;
+  await upgraded("v3");
+  expect(outage.most()).toBe(1);
+  await cluster.condition(namespace, "Degraded", "True", "AnotherOperator");
+  // The second writes no more than what it was about when it noticed.
+  const late = writesOf("second").slice(before);
+  expect(late.length).toBeLessThan(5);
+  expect(late.length).toBeLessThan(writesOf("third").length);
+
+  await second.stop();
+  await cluster.condition(namespace, "Degraded", "False");
+  await outage.stop();
+  expect(cluster.kubelet.violations).toEqual([]);
+  await cluster.deleteOnload(namespace);
+  await cluster.gone(namespace);
+  await third.stop();
 });

@@ -12,7 +12,10 @@ import { reviewAccess } from "../kube/access-review.ts";
 import type { Client } from "../kube/client.ts";
 import { systemClock } from "../kube/clock.ts";
 import { EventRecorder } from "../kube/events.ts";
+import { Informer } from "../kube/informer.ts";
+import type { Lease } from "../kube/kinds.ts";
 import { LeaseFence } from "../kube/lease-fence.ts";
+import { LEASES } from "../kube/resource.ts";
 import { createCaches } from "./cache/caches.ts";
 import { NodePods, podWatcher } from "./cache/node-pods.ts";
 import { OutdatedWatch, outdatedText, showOutdated } from "./cache/outdated.ts";
@@ -22,6 +25,7 @@ import { OnloadReconciler } from "./reconcile.ts";
 import { EventReporter } from "./report/events.ts";
 import { RolloutLog } from "./report/rollout-log.ts";
 import { OperatorMetrics } from "./report/metrics.ts";
+import { ALONE, Rivals, trimLease } from "./observe/rivals.ts";
 import { allKeys, isIn, keysOfNodeName, watchAll } from "./watch/watches.ts";
 
 /** Resources of different names are reconciled side by side, so many at most. */
@@ -55,6 +59,7 @@ export async function runOperator(options: OperatorOptions, signal: AbortSignal)
   const { client, metrics, log, namespaces, pod } = options;
   const caches = createCaches(client, namespaces, log);
   const instance = pod.name ?? `onloadctl-${process.pid}`;
+  const identity = `${instance}_${randomUUID()}`;
   const fence = options.leaderElect ? new LeaseFence() : undefined;
   // For everything that writes.
   const writer = fence ? client.fencedBy(fence) : client;
@@ -74,8 +79,8 @@ export async function runOperator(options: OperatorOptions, signal: AbortSignal)
           leaderElection: {
             client,
             lease: { namespace: options.leaseNamespace, name: LEASE_NAME },
-            identity: `${instance}_${randomUUID()}`,
-            version: VERSION,
+            identity,
+            holder: { version: VERSION, scope: namespaces },
             fence,
           },
         }
@@ -107,6 +112,36 @@ export async function runOperator(options: OperatorOptions, signal: AbortSignal)
   const pods = new NodePods(client, podWatcher(client, log), (node) => {
     enqueue(keysOfNodeName(caches, node));
   });
+  const rivals = options.leaderElect
+    ? new Rivals({
+        namespace: options.leaseNamespace,
+        identity,
+        monotonic: () => systemClock.monotonic(),
+        onChange: () => {
+          tellRivals();
+          wakeAll();
+        },
+      })
+    : undefined;
+  let toldRivals = "";
+  const tellRivals = (): void => {
+    const leases = rivals?.others.join(", ") ?? "";
+    if (leases === toldRivals) return;
+    toldRivals = leases;
+    if (leases === "") log.info("No other operator holds a Lease any more");
+    else log.warn("Another operator holds a Lease; what both have is left to the older Lease's", { leases });
+  };
+  const leases = new Informer<Lease>({
+    client,
+    log,
+    resource: LEASES,
+    fieldSelector: `metadata.name=${LEASE_NAME}`,
+    transform: trimLease,
+  });
+  if (rivals) {
+    leases.subscribe((change) => rivals.note(change));
+    manager.addInformer(leases);
+  }
   const reconciler = new OnloadReconciler({
     client: writer,
     caches,
@@ -117,6 +152,7 @@ export async function runOperator(options: OperatorOptions, signal: AbortSignal)
       new RolloutLog(log, () => systemClock.monotonic()),
     ),
     environment,
+    standing: (namespace) => rivals?.standing(namespace) ?? ALONE,
     outdated: () => outdatedText(caches),
     now: () => systemClock.now(),
     monotonic: () => systemClock.monotonic(),

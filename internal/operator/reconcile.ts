@@ -21,7 +21,7 @@ import { decide } from "./pass/decide.ts";
 import type { PassDeps } from "./pass/deps.ts";
 import { gather } from "./pass/gather.ts";
 import { next } from "./pass/next.ts";
-import { report, reportUnreadable } from "./pass/report.ts";
+import { report, reportUntouched } from "./pass/report.ts";
 import { ResourceSession } from "./pass/session.ts";
 
 /** Reconciles Onload resources. Different resources may be reconciled side by side, one resource never twice at once. */
@@ -45,12 +45,19 @@ export class OnloadReconciler {
       this.#forget(key);
       return {};
     }
+    const { yields, problem } = this.#deps.standing(raw.metadata.namespace ?? "");
+    if (yields) {
+      if (problem) return reportUntouched(this.#deps, raw, session, problem, signal);
+      // What is remembered of it here is old once it is ours again.
+      this.#forget(key);
+      return {};
+    }
     const ended = await endWithNamespace(this.#deps, raw, signal);
     if (ended === true) return {};
     const refusal = ended === false ? undefined : ended;
     const gathered = await gather(this.#deps, raw, session, signal);
     if ("unreadable" in gathered) {
-      const result = await reportUnreadable(this.#deps, raw, session, gathered.unreadable, signal);
+      const result = await reportUntouched(this.#deps, raw, session, gathered.unreadable, signal);
       if (refusal) throw refusal;
       return result;
     }

@@ -115,7 +115,7 @@ async function wait(
       refuseNew(observed, known);
       const serving = await session.serving(now, signal);
       await ensureWorker(options, observed[0]!, serving, standIn, signal);
-      const progress = cleaningProgress(describeStatus(observed, serving), await obstacles.of(observed, signal));
+      const progress = cleaningProgress(describeStatus(observed), await obstacles.of(observed, signal));
       position = progress.position;
       text = [...progress.lines, ...hindrances(serving, standIn)].join("\n");
     } catch (error) {

@@ -22,6 +22,8 @@ test.each([
   // It could come back without asking for the Lease.
   [serving("silent", false), "nobody"],
   [serving("unknown"), "nobody"],
+  // One acts for other namespaces, and holds the Lease.
+  [{ ...serving("silent"), elsewhere: true }, "nobody"],
 ] as const)("who cleans the nodes if the operator is %j", (operator, who) => {
   const worker = workerFor(operator);
   expect(worker.who).toBe(who);

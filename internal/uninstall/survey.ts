@@ -56,12 +56,13 @@ export async function survey(
   const namespace = operatorNamespace ?? (await findNamespace(client, kinds, evidence, signal));
   const { ours, others } = await findInstalled(client, kinds, namespace, signal);
   const onloads = await listOrNone(client, signal);
+  const namespaces = onloads.map(({ metadata }) => metadata.namespace ?? "");
   const removesNamespace = ours.some(({ resource }) => resource.kind === NAMESPACES.kind);
   return {
     namespace,
     onloads,
     plans: onloads.length > 0 ? await deletionPlans(client, log, signal) : [],
-    worker: workerFor(servingOf(evidence, Date.now())),
+    worker: workerFor(servingOf(evidence, Date.now(), namespaces)),
     kinds,
     installed: ours,
     others,

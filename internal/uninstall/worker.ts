@@ -1,5 +1,5 @@
 /** Who cleans the nodes: the operator, or this process in its place. Pure. */
-import { isUnserved, type Serving } from "../operator/view/serving.ts";
+import { isUnserved, remedyOf, type Serving } from "../operator/view/serving.ts";
 
 /** Who cleans the nodes. */
 export interface Worker {
@@ -12,6 +12,8 @@ export interface Worker {
 export function workerFor(serving: Serving): Worker {
   if (serving.state === "acts") return { who: "operator", why: serving.message };
   if (!isUnserved(serving)) return { who: "nobody", why: serving.message };
+  // It holds the Lease by which this process would act.
+  if (serving.elsewhere) return { who: "nobody", why: `${serving.message}; ${remedyOf(serving)}` };
   if (serving.elected) return { who: "this", why: serving.message };
   return {
     who: "nobody",

@@ -278,9 +278,14 @@ export const DECIDING_MUTANTS: Mutant[] = [
     "the series of a resource outlive it": ["this.#resources.delete(id);", ""],
   }),
   ...mutantsOf(`${OPERATOR}/view/serving.ts`, [`${OPERATOR}/view/serving.test.ts`], {
-    "an operator that restarts counts as gone": [
-      "leaseDurationSeconds * 1000 + LEASE_MARGIN_MS;",
-      "leaseDurationSeconds * 1000;",
+    "an operator that restarts counts as gone": ["durationOf(lease) + LEASE_MARGIN_MS;", "durationOf(lease);"],
+    "the Lease of an operator of other namespaces counts": [
+      "leases.items.filter((each) => covers(scopeOf(each), namespace))",
+      "leases.items.filter((each) => covers(scopeOf(each), namespace) || true)",
+    ],
+    "an operator of one of the namespaces counts for all": [
+      'const WORST_FIRST: readonly ServingState[] = ["none", "silent", "unknown", "acts"];',
+      'const WORST_FIRST: readonly ServingState[] = ["acts", "none", "silent", "unknown"];',
     ],
     "the Lease of an earlier operator hides one that needs none": [
       "if (unelected) {",
@@ -293,6 +298,26 @@ export const DECIDING_MUTANTS: Mutant[] = [
     "an operator that may come back and asks for no Lease is replaced": [
       "(each) => mayRun(each) && !electsLeader(each));",
       "(each) => !mayRun(each) && !electsLeader(each));",
+    ],
+  }),
+  ...mutantsOf(`${OPERATOR}/observe/rivals.ts`, [`${OPERATOR}/rivals.test.ts`], {
+    "a Lease that somebody makes later stops the operator": [
+      "return keyOf(a) < keyOf(b) ? -1 : 1;",
+      "return keyOf(a) > keyOf(b) ? -1 : 1;",
+    ],
+    "it acts before it knows who acts": ["if (!own) return STANDS_BY;", "if (!own) return ALONE;"],
+    "it acts before the other can have noticed": ["at - heldSince < SETTLE_MS", "at - heldSince < 0"],
+    "a watch that is held up makes others seem gone": [
+      "own.at - at < durationOf(lease)",
+      "this.#options.monotonic() - at < durationOf(lease)",
+    ],
+    "an operator of other namespaces is waited for": [
+      "filter(({ lease }) => covers(scopeOf(lease), namespace))",
+      "filter(({ lease }) => covers(scopeOf(lease), namespace) || true)",
+    ],
+    "one that has ended is waited for": [
+      ".filter(({ lease, at }) => own.at - at < durationOf(lease))",
+      ".filter(({ lease, at }) => own.at - at < durationOf(lease) || true)",
     ],
   }),
   ...mutantsOf(`${OPERATOR}/view/attention.ts`, [`${OPERATOR}/view/attention.test.ts`], {

@@ -51,6 +51,7 @@ export function decide(deps: PassDeps, gathered: Gathered, session: ResourceSess
   // A failure may be over, and a node may be at another step by now.
   const isKnown = outdated === undefined;
   const oldCrd = session.crd.get(`${caches.crds.store.revision}`, () => crdProblem(caches));
+  const { problem: rival } = deps.standing(onload.metadata.namespace ?? "");
   const selector = selectorChange(onload, plan.nodes, planned.policy.maxUnavailable, isKnown);
   const rollback = kmm.installed && isKnown ? beginRollback(onload, plan, now) : undefined;
   return {
@@ -58,6 +59,7 @@ export function decide(deps: PassDeps, gathered: Gathered, session: ResourceSess
     rollback,
     problems: [
       ...(outdated === undefined ? [] : [cacheProblem(outdated)]),
+      ...(rival ? [rival] : []),
       ...(oldCrd ? [oldCrd] : []),
       ...(deleting ? [] : [...problemsOf(gathered, planned), ...selectorProblems(selector)]),
     ],

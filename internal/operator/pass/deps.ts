@@ -4,6 +4,7 @@ import type { ClusterClient } from "../cache/cluster-client.ts";
 import type { NodePods } from "../cache/node-pods.ts";
 import type { OperatorEnvironment } from "../plan.ts";
 import type { EventReporter } from "../report/events.ts";
+import type { Standing } from "../observe/rivals.ts";
 
 export interface PassDeps {
   client: ClusterClient;
@@ -12,6 +13,8 @@ export interface PassDeps {
   reporter: EventReporter;
   /** Read anew in every pass. */
   environment: OperatorEnvironment;
+  /** What to do with the resources of a namespace, as far as other operators are concerned. */
+  standing: (namespace: string) => Standing;
   /** Why the caches may be far behind the API server, on one line; undefined if they are not. */
   outdated: () => string | undefined;
   /** Milliseconds since the epoch. */

@@ -11,7 +11,7 @@ import { statusOf } from "../report/conditions.ts";
 import { headlineOf } from "../report/headline.ts";
 import { protection } from "../report/protection.ts";
 import { eventsOfStatus } from "../report/event-texts.ts";
-import { isTrue, notReadySince, unreadableStatus, writeStatus } from "../report/status.ts";
+import { isTrue, notReadySince, untouchedStatus, writeStatus } from "../report/status.ts";
 import { believed } from "../rollout/believed.ts";
 import { nextLastReady, standingRollback } from "../rollout/rollback.ts";
 import type { PassResults } from "./act.ts";
@@ -110,8 +110,8 @@ async function reportStatus(
   }
 }
 
-/** Reports that a spec cannot be read. */
-export async function reportUnreadable(
+/** Reports why nothing is done for a resource. */
+export async function reportUntouched(
   deps: PassDeps,
   raw: DeepReadonly<RawOnload>,
   session: ResourceSession,
@@ -119,8 +119,8 @@ export async function reportUnreadable(
   signal: AbortSignal,
 ): Promise<Result> {
   const { reporter, now } = deps;
-  reporter.reportUnreadable(onloadKeyOf(raw));
-  const { statusWaitMs, error } = await reportStatus(deps, raw, unreadableStatus(raw, problem, now()), session, signal);
+  reporter.reportUntouched(onloadKeyOf(raw));
+  const { statusWaitMs, error } = await reportStatus(deps, raw, untouchedStatus(raw, problem, now()), session, signal);
   if (error) throw error;
   return statusWaitMs === undefined ? {} : { requeueAfterMs: statusWaitMs };
 }

@@ -101,8 +101,8 @@ export class EventReporter {
     return nodes;
   }
 
-  /** Reports a resource whose spec cannot be read: its nodes are as they were. */
-  reportUnreadable(key: OnloadKey): void {
+  /** Reports a resource for which nothing is done: its nodes are as they were. */
+  reportUntouched(key: OnloadKey): void {
     this.#metrics.unreadable(key);
   }
 

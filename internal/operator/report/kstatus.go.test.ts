@@ -7,7 +7,7 @@ import { REASON } from "../../api/reasons.ts";
 import { tool } from "../../testcluster/tools/index.ts";
 import { NOW } from "../testing/facts.ts";
 import { SITUATIONS, waited, type Waited } from "../testing/situations.ts";
-import { unreadableStatus } from "./status.ts";
+import { untouchedStatus } from "./status.ts";
 
 // The Go compiler is not among what a test is timed for.
 const program = await tool("go-kstatus");
@@ -45,7 +45,7 @@ test("a resource is in progress before the operator has looked at it, and after 
 
 test("a resource whose spec cannot be read has failed", async () => {
   const raw = { apiVersion: "v1", kind: "Onload", metadata: { name: "o", generation: 3 } };
-  const status = unreadableStatus(raw, { reason: REASON.InvalidSpec, message: "m" }, NOW);
+  const status = untouchedStatus(raw, { reason: REASON.InvalidSpec, message: "m" }, NOW);
   expect(await kstatus([{ metadata: raw.metadata, status }])).toEqual([{ status: "Failed", message: "m" }]);
 });
 

@@ -99,22 +99,22 @@ function isUrgent(old: DeepReadonly<OnloadStatus> | undefined, status: OnloadSta
 }
 
 /**
- * The status of a resource whose spec cannot be read. What the last readable spec led to stays, because nothing is
- * touched.
+ * The status of a resource for which nothing can be done, such as one whose spec cannot be read. What was reported of
+ * its nodes before stays, because nothing is touched.
  *
  * @param now milliseconds since the epoch
  */
-export function unreadableStatus(
+export function untouchedStatus(
   { metadata, status }: DeepReadonly<RawOnload>,
-  { message }: ResourceProblem,
+  { reason, message }: ResourceProblem,
   now: number,
 ): OnloadStatus {
   const old = (status ?? {}) as OnloadStatus;
-  const reason = REASON.InvalidSpec;
+  const end = reason === REASON.InvalidSpec ? "the spec is corrected" : "that is resolved";
   const generation = metadata.generation ?? 0;
   const drafts = [
     drafterOf(CONDITION.Ready)("False", reason, message),
-    drafterOf(CONDITION.Progressing)("False", reason, "No node is touched until the spec is corrected"),
+    drafterOf(CONDITION.Progressing)("False", reason, `No node is touched until ${end}`),
     drafterOf(CONDITION.Degraded)("True", reason, message),
   ];
   const all = [...drafts, ...stalledOf(drafts, undefined)];

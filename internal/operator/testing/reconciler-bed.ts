@@ -29,6 +29,7 @@ import { attemptFor } from "../rollout/rollback.ts";
 import { EventReporter } from "../report/events.ts";
 import { RolloutLog } from "../report/rollout-log.ts";
 import { OperatorMetrics } from "../report/metrics.ts";
+import { ALONE } from "../observe/rivals.ts";
 import { MemoryCluster } from "./memory-cluster.ts";
 
 export const KEY = { namespace: "ns", name: "main" };
@@ -58,6 +59,7 @@ export class ReconcilerBed {
   uptime: number | undefined;
   /** Why the caches may be far behind. */
   outdated: string | undefined;
+  standing = ALONE;
   readonly logged: string[] = [];
   readonly log: Logger = createLogger({ write: (line) => void this.logged.push(line) });
   /** What the log says of the rollout itself. */
@@ -99,6 +101,7 @@ export class ReconcilerBed {
         new RolloutLog(this.rolloutLog, () => this.uptime ?? this.now),
       ),
       environment: this.environment,
+      standing: () => this.standing,
       outdated: () => this.outdated,
       now: () => this.now,
       monotonic: () => this.uptime ?? this.now,

@@ -26,7 +26,7 @@ describe("the health of a resource", () => {
     ["its spec cannot be read", resource(ready, {}, "no"), "acts", "degraded"],
     ["it is being deleted", resource(ready, { deletionTimestamp: "t" }), "acts", "waiting"],
   ])("%s", (_when, each, state, health) => {
-    expect(healthOf(each, serving(state))).toBe(health);
+    expect(healthOf({ ...each, serving: serving(state) })).toBe(health);
   });
   test("the worst counts, and exit codes are no others' than those that help lists", () => {
     expect(worstOf(["ready", "degraded", "waiting"])).toBe("degraded");
@@ -49,5 +49,5 @@ test.each<[string, ObservedResource, Serving["state"], boolean]>([
   ["nobody acts, so that its status is old", resource([stalled]), "silent", false],
   ["it is being deleted", resource([stalled], { deletionTimestamp: "t" }), "acts", false],
 ])("whether only a person can help: %s", (_when, each, state, expected) => {
-  expect(needsPerson(each, serving(state))).toBe(expected);
+  expect(needsPerson({ ...each, serving: serving(state) })).toBe(expected);
 });

@@ -3,7 +3,7 @@ import type { DeepReadonly } from "../../api/core.ts";
 import type { OnloadStatus } from "../../api/onload.ts";
 import { CONDITION, REASON } from "../../api/reasons.ts";
 import { isBehind } from "./attention.ts";
-import { isUnserved, type Serving } from "./serving.ts";
+import { isUnserved } from "./serving.ts";
 import type { ObservedResource } from "./session.ts";
 
 /**
@@ -22,7 +22,7 @@ export const EXIT_STALLED = 6;
  * Whether nothing moves and nothing will before a person does something: what its status says of it, and a rollout that
  * is paused.
  */
-export function needsPerson({ raw }: Pick<ObservedResource, "raw">, serving: Serving): boolean {
+export function needsPerson({ raw, serving }: Pick<ObservedResource, "raw" | "serving">): boolean {
   if (isUnserved(serving) || isBehind(raw) || raw.metadata.deletionTimestamp !== undefined) return false;
   const { conditions = [] } = (raw.status ?? {}) as DeepReadonly<OnloadStatus>;
   return conditions.some(
@@ -33,7 +33,7 @@ export function needsPerson({ raw }: Pick<ObservedResource, "raw">, serving: Ser
 }
 
 /** How a resource is. */
-export function healthOf({ raw, problem }: ObservedResource, serving: Serving): Health {
+export function healthOf({ raw, problem, serving }: ObservedResource): Health {
   if (isUnserved(serving)) return "unserved";
   const { conditions = [] } = (raw.status ?? {}) as DeepReadonly<OnloadStatus>;
   const isTrue = (type: string): boolean => conditions.some((each) => each.type === type && each.status === "True");

@@ -12,7 +12,7 @@ import type { RawOnload } from "../cache/caches.ts";
 import { statusOf, type StatusInput } from "../report/conditions.ts";
 import { eventsOfStatus } from "../report/event-texts.ts";
 import { OperatorMetrics } from "../report/metrics.ts";
-import { isTrue, unreadableStatus } from "../report/status.ts";
+import { isTrue, untouchedStatus } from "../report/status.ts";
 import { planRollout, type Policy } from "../rollout/plan.ts";
 import { bare, module, NOW, plugin, policy, stepRecord, whole } from "../testing/facts.ts";
 import { KMM_2 } from "../testing/kmm.ts";
@@ -178,7 +178,7 @@ function moment(situation: Situation): { status: OnloadStatus; observed: Observe
   const live = { onload: undefined, sfc: undefined, daemonSet: undefined };
   const force = { asked: false, mayIn: (): boolean => false };
   const planned = { kmm: KMM_2, effective, live, desired: undefined, policy: rules, force, plan };
-  const common = { problem: undefined, heldBack: undefined, attention: [] };
+  const common = { problem: undefined, heldBack: undefined, attention: [], serving: acts };
   return { status, observed: { raw, onload: { ...onload, status }, planned, ...common } };
 }
 
@@ -202,7 +202,7 @@ test.each(Object.entries(SITUATIONS))("%s: every place says the same", async (_n
 
   for (const serving of [acts, silent]) {
     if (situation.deleting && serving === silent) continue;
-    const [seen] = describeStatus([observed], serving, NOW);
+    const [seen] = describeStatus([{ ...observed, serving }], NOW);
     const { version, status: word, message } = seen!;
     expect({ version, Desired: seen!.desired, Ready: seen!.ready, word, message }).toEqual({
       version: "v2",
@@ -211,11 +211,15 @@ test.each(Object.entries(SITUATIONS))("%s: every place says the same", async (_n
       word: reason,
       message: row["Message"] as string,
     });
-    const plan = describePlan(observed, { holders: new Map(), budgets: [], evictions: NO_ANSWERS }, serving);
+    const plan = describePlan(
+      { ...observed, serving },
+      { holders: new Map(), budgets: [], evictions: NO_ANSWERS },
+      true,
+    );
     expect([plan.version, plan.status, plan.message]).toEqual(["v2", reason, message]);
     expectOnce(planText([plan]), `${reason}: `, message, status);
   }
-  const text = statusText(describeStatus([observed], acts, NOW), acts, false, NOW);
+  const text = statusText(describeStatus([observed], NOW), acts, false, NOW);
   expect(text.split("\n")[1]!.split(/ {2,}/).slice(2, 7)).toEqual(["v2", `${desired}`, `${ready}`, "-", reason]);
 
   expectOnce(text, "trading/onload: ", row["Message"] as string, status);
@@ -257,20 +261,20 @@ test("a resource that no operator has looked at has the headline that the CRD gi
   const schema = onloadCrd().spec.versions[0]!.schema!.openAPIV3Schema!.properties!["status"] as { default: object };
   const raw = { ...observed.raw, status: schema.default };
   const row = kubectlRow(raw);
-  const [seen] = describeStatus([{ ...observed, raw }], acts, NOW);
+  const [seen] = describeStatus([{ ...observed, raw }], NOW);
   expect([seen!.status, seen!.message]).toEqual([row["Status"] as string, row["Message"] as string]);
-  const [old] = describeStatus([{ ...observed, raw: { ...observed.raw, status: undefined } as never }], acts, NOW);
+  const [old] = describeStatus([{ ...observed, raw: { ...observed.raw, status: undefined } as never }], NOW);
   expect([old!.status, old!.message]).toEqual([seen!.status, seen!.message]);
 });
 
 test("a spec that cannot be read is told in every place", () => {
   const { observed } = moment({ says: ["", "", 0, 0] });
   const problem = { reason: REASON.InvalidSpec, message: "spec.selector is empty" };
-  const raw = { ...observed.raw, status: unreadableStatus(observed.raw, problem, NOW) } as unknown as RawOnload;
+  const raw = { ...observed.raw, status: untouchedStatus(observed.raw, problem, NOW) } as unknown as RawOnload;
   const row = kubectlRow(raw);
   expect([row["Status"], row["Message"]]).toEqual(["InvalidSpec", "spec.selector is empty"]);
   const unread = { ...observed, raw, onload: undefined, planned: undefined, problem: problem.message };
-  const [seen] = describeStatus([unread], acts, NOW);
+  const [seen] = describeStatus([unread], NOW);
   expect([seen!.status, seen!.message]).toEqual(["InvalidSpec", "spec.selector is empty"]);
 });
 
@@ -278,7 +282,7 @@ test("while the status is a moment behind, the headline fits the nodes below it"
   const before = moment({ nodes: [whole("v1")], says: ["", "", 0, 0] });
   const after = moment({ nodes: [whole("v2")], says: ["", "", 0, 0] });
   const observed = { ...after.observed, raw: { ...after.observed.raw, status: before.status } as never };
-  expect(describeStatus([observed], acts, NOW)[0]).toMatchObject({ status: "AllNodesReady", ready: 1 });
+  expect(describeStatus([observed], NOW)[0]).toMatchObject({ status: "AllNodesReady", ready: 1 });
   // Nobody brings it further: what was written last stands.
-  expect(describeStatus([observed], silent, NOW)[0]).toMatchObject({ status: "Installing", ready: 0 });
+  expect(describeStatus([{ ...observed, serving: silent }], NOW)[0]).toMatchObject({ status: "Installing", ready: 0 });
 });

@@ -15,7 +15,6 @@ import { PHASES, rowOf, willBeEmptied } from "../rollout/states.ts";
 import { blockingBudgets } from "./budgets.ts";
 import type { EvictionAnswers } from "./evictions.ts";
 import { changeLines, type FieldChange } from "./difference.ts";
-import type { Serving } from "./serving.ts";
 import type { ObservedResource } from "./session.ts";
 import { saidOnce } from "./said-once.ts";
 import { summaryOf } from "./summary.ts";
@@ -82,13 +81,13 @@ export function nodesToEmpty({ plan }: Planned): string[] {
 /**
  * The plan of a resource.
  *
- * @param serving whether an operator acts; undefined for what is only supposed
+ * @param isLive whether the resource is so in the cluster, and not only supposed: then its status counts
  */
-export function describePlan(resource: ObservedResource, outlook: Outlook, serving?: Serving): ResourcePlan {
+export function describePlan(resource: ObservedResource, outlook: Outlook, isLive = false): ResourcePlan {
   const { raw, onload, planned, problem, heldBack, attention } = resource;
   const { namespace = "", name } = raw.metadata;
   const notes = [...attention, ...(problem === undefined ? [] : [problem])];
-  const headline = serving && summaryOf(resource, serving).headline;
+  const headline = isLive ? summaryOf(resource).headline : undefined;
   const about = { namespace, name, status: headline?.reason ?? "", message: headline?.message ?? "", warnings: [] };
   if (!planned || !onload)
     return { ...about, version: "", target: "", maxUnavailable: 0, objects: [], notes, nodes: [] };

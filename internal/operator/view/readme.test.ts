@@ -45,7 +45,7 @@ function observed(nodes: NodeFacts[]): ObservedResource {
   const force = { asked: false, mayIn: (): boolean => false };
   const live = { onload: undefined, sfc: undefined, daemonSet: undefined };
   const planned = { kmm: KMM_2, effective: onload, live, desired: undefined, policy, force, plan };
-  const common = { problem: undefined, heldBack: undefined, attention: [] };
+  const common = { problem: undefined, heldBack: undefined, attention: [], serving: acts };
   return { raw: { ...raw, status } as unknown as RawOnload, onload: { ...onload, status }, planned, ...common };
 }
 
@@ -69,7 +69,7 @@ test("status", () => {
     draining,
     node("compute-2", OLD, { stepRecord: hour, plugin: plugin() }),
   ];
-  const text = statusText(describeStatus([observed(nodes)], acts, NOW), acts, false, NOW);
+  const text = statusText(describeStatus([observed(nodes)], NOW), acts, false, NOW);
   expect(readme).toContain(text);
 });
 

@@ -3,7 +3,7 @@ import { describe, expect, test } from "bun:test";
 import type { Deployment } from "../../api/core.ts";
 import type { Lease } from "../../kube/kinds.ts";
 import { NOW } from "../testing/facts.ts";
-import { isUnserved, remedyOf, servingOf, type OperatorEvidence } from "./serving.ts";
+import { isUnserved, remedyOf, rivalsText, servingOf, type OperatorEvidence } from "./serving.ts";
 
 const SECOND = 1000;
 const HOUR = 3_600_000;
@@ -135,4 +135,83 @@ test("an operator that is scaled to zero is to be scaled, and only that one", ()
   for (const deployments of [[deployment(0)], [zero, deployment(0)], []]) {
     expect(remedyOf(servingOf(seen([lease(HOUR)], deployments), NOW))).not.toContain("scale");
   }
+});
+
+/** A Lease whose holder says which namespaces it has. */
+function scoped(ageMs: number, scope: string, namespace = "ops", changes: Lease["spec"] = {}): Lease {
+  const held = lease(ageMs, changes, namespace);
+  held.metadata.annotations = { "onload.amd.com/holder": `pod-1_uid 1.0.0 ${scope}` };
+  return held;
+}
+
+const ofX = ["operator", "--leader-elect", "--watch-namespaces=x"];
+const NOT_FOR_X = /^No operator acts for namespace "x": .*, but not for that namespace$/;
+
+test.each<[string, OperatorEvidence, string[], string, string | RegExp]>([
+  ["one that has all", seen([scoped(SECOND, "*")], []), ["x", "y"], "acts", "holds Lease"],
+  ["one that has it", seen([scoped(SECOND, "y,x")], []), ["x"], "acts", "holds Lease"],
+  ["one that has another", seen([scoped(SECOND, "y")], []), ["x"], "silent", NOT_FOR_X],
+  ["one that has one of two", seen([scoped(SECOND, "y")], []), ["y", "x"], "silent", NOT_FOR_X],
+  ["one of an earlier version", seen([lease(SECOND)], []), ["x"], "acts", "holds Lease"],
+  [
+    "its own dead, another's alive",
+    seen([scoped(HOUR, "x"), scoped(SECOND, "y", "b")], [deployment(0, ofX)]),
+    ["x"],
+    "silent",
+    'Lease "ops/daabde26.amd.com" was renewed 60m ago',
+  ],
+  [
+    "one for all, dead, and another's alive",
+    seen([scoped(HOUR, "*"), scoped(SECOND, "y", "b")], []),
+    ["x"],
+    "silent",
+    'Lease "ops/daabde26.amd.com" was renewed 60m ago',
+  ],
+  [
+    "another's was released just now",
+    seen([scoped(SECOND, "y", "b", { holderIdentity: "" })], []),
+    ["x"],
+    "silent",
+    "",
+  ],
+  [
+    "a Deployment of another, without a Lease",
+    seen([], [deployment(1, ["operator", "--watch-namespaces", "y"])]),
+    ["x"],
+    "silent",
+    NOT_FOR_X,
+  ],
+  [
+    "a Deployment that has it",
+    seen([], [deployment(1, ["operator", "--watch-namespaces=y,x"])]),
+    ["x"],
+    "acts",
+    "ready",
+  ],
+  ["a Deployment that may have it", seen([], [deployment(1, ["--watch-namespaces=$(NS)"])]), ["x"], "acts", "ready"],
+  ["nothing at all", seen([], []), ["x"], "none", "No operator found"],
+  ["no right", seen([scoped(SECOND, "y")], [], [FORBIDDEN, undefined]), ["x"], "unknown", FORBIDDEN],
+])("for the resources of a namespace there is %s", (_name, evidence, namespaces, state, words) => {
+  const serving = servingOf(evidence, NOW, namespaces);
+  expect(serving.state).toBe(state as never);
+  expect(serving.message).toMatch(words);
+  if (serving.elsewhere) expect(remedyOf(serving)).toContain("--watch-namespaces");
+});
+
+test("an operator of one of the namespaces may come back without the election", () => {
+  const evidence = seen([scoped(HOUR, "x")], [deployment(0, ["operator", "--watch-namespaces=y"])]);
+  expect(servingOf(evidence, NOW, ["x"]).elected).toBe(true);
+  expect(servingOf(evidence, NOW, ["x", "y"]).elected).toBe(false);
+});
+
+test.each<[string, Lease[], string | undefined]>([
+  ["one", [scoped(SECOND, "*")], undefined],
+  ["two of all", [scoped(SECOND, "*"), lease(2 * SECOND, {}, "b")], "2 operators have namespace"],
+  ["one of it and one of another", [scoped(SECOND, "x"), scoped(SECOND, "y", "b")], undefined],
+  ["two, one of which ended", [scoped(SECOND, "*"), lease(16 * SECOND, {}, "b")], undefined],
+  ["two, one of which was released", [scoped(SECOND, "*"), lease(SECOND, { holderIdentity: "" }, "b")], undefined],
+])("that two operators have a namespace is told of %s", (_name, leases, words) => {
+  const text = rivalsText(seen(leases, []), NOW, "x");
+  if (words === undefined) expect(text).toBeUndefined();
+  else expect(text).toStartWith(words);
 });

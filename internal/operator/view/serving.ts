@@ -1,9 +1,12 @@
 /** Whether an operator acts, from its Lease and its Deployment. Pure. */
+import { firstFew } from "../../cli/first-few.ts";
 import { printable } from "../../cli/printable.ts";
 import { formatAge } from "../../cli/table.ts";
 import type { DeepReadonly, Deployment } from "../../api/core.ts";
 import { LEASE_NAME, OPERATOR_SELECTOR } from "../../api/names.ts";
+import { isNamespaceName } from "../../cli/values.ts";
 import type { Lease } from "../../kube/kinds.ts";
+import { covers, scopeOf, type Scope } from "../../kube/lease-holder.ts";
 import { parseTime } from "../../kube/times.ts";
 
 /**
@@ -21,6 +24,8 @@ export interface Serving {
   scaledToZero?: string;
   /** Whether an operator that acts, or that may come back, takes part in the leader election. */
   elected: boolean;
+  /** Operators act, but for other namespaces alone. */
+  elsewhere?: true;
 }
 
 /** What could be read of one kind. */
@@ -48,8 +53,53 @@ const DEFAULT_DURATION_S = 15;
 
 type Age = { lease: DeepReadonly<Lease>; ageMs: number };
 
-/** Whether an operator acts. */
-export function servingOf({ leases, deployments }: OperatorEvidence, now: number): Serving {
+/**
+ * Whether an operator acts.
+ *
+ * @param namespaces of the resources that it is about: the worst that is so of any of them. Empty: whether any operator acts
+ */
+export function servingOf(evidence: OperatorEvidence, now: number, namespaces: Iterable<string> = []): Serving {
+  const all = [...new Set(namespaces)].map((namespace) => servingIn(evidence, now, namespace));
+  const worst = WORST_FIRST.flatMap((state) => all.filter((each) => each.state === state))[0];
+  return worst ? { ...worst, elected: all.every(({ elected }) => elected) } : servingAnywhere(evidence, now);
+}
+
+const WORST_FIRST: readonly ServingState[] = ["none", "silent", "unknown", "acts"];
+
+/** Whether an operator acts for the resources of a namespace. */
+function servingIn(evidence: OperatorEvidence, now: number, namespace: string): Serving {
+  const covering = coveringOnly(evidence, namespace);
+  const serving = servingAnywhere(covering, now);
+  if (serving.state !== "none") return serving;
+  const others = servingAnywhere(evidence, now);
+  if (others.state === "none") return others;
+  const message = `No operator acts for namespace "${namespace}": ${others.message}, but not for that namespace`;
+  return { state: "silent", message, elected: true, elsewhere: true };
+}
+
+function coveringOnly({ leases, deployments }: OperatorEvidence, namespace: string): OperatorEvidence {
+  return {
+    leases: { ...leases, items: leases.items.filter((each) => covers(scopeOf(each), namespace)) },
+    deployments: { ...deployments, items: deployments.items.filter((each) => covers(flagScope(each), namespace)) },
+  };
+}
+
+/**
+ * What a person has to know if two operators act for a namespace; undefined if it is one at most.
+ *
+ * @param now milliseconds since the epoch
+ */
+export function rivalsText(evidence: OperatorEvidence, now: number, namespace: string): string | undefined {
+  const { leases } = coveringOnly(evidence, namespace);
+  const held = leases.items.filter((lease) => holderOf(lease) !== "");
+  // An operator that has ended a moment ago is no second one.
+  const live = held.filter((lease) => ageOf(lease, now).some(({ ageMs }) => Math.abs(ageMs) <= durationOf(lease)));
+  if (live.length < 2) return undefined;
+  const names = firstFew(live, 3, (lease) => `${printable(holderOf(lease), 100)} holds ${nameOf(lease)}`);
+  return `${live.length} operators have namespace "${namespace}": ${names}; only that of the oldest Lease acts, unless another is the original or of an earlier version: remove all but one, or give them different namespaces by --watch-namespaces`;
+}
+
+function servingAnywhere({ leases, deployments }: OperatorEvidence, now: number): Serving {
   const ages = leases.items.flatMap((lease) => ageOf(lease, now)).toSorted((a, b) => a.ageMs - b.ageMs);
   const renewed = ages.filter(isRenewed);
   const held = renewed.find(({ lease }) => holderOf(lease) !== "");
@@ -105,9 +155,14 @@ export function imageText(deployment: DeepReadonly<Deployment>, image: string): 
 }
 
 /** What a person can do if no operator acts; "" if there is nothing to do. */
-export function remedyOf({ state, scaledToZero: deployment }: Pick<Serving, "state" | "scaledToZero">): string {
+export function remedyOf({
+  state,
+  elsewhere,
+  scaledToZero: deployment,
+}: Pick<Serving, "state" | "elsewhere" | "scaledToZero">): string {
   if (state === "none") return "install it, or remove what is left with `onloadctl uninstall`";
   if (state !== "silent") return "";
+  if (elsewhere) return "start one with that namespace in --watch-namespaces, or without that flag";
   if (deployment !== undefined) {
     const [namespace, name] = deployment.split("/");
     return `start it: kubectl scale deployment ${name} -n ${namespace} --replicas=1`;
@@ -121,9 +176,22 @@ export function isUnserved({ state }: Pick<Serving, "state">): boolean {
 }
 
 /** Whether the pods of a Deployment act only while they hold the Lease. */
-export function electsLeader({ spec }: DeepReadonly<Deployment>): boolean {
-  const args = (spec?.template?.spec?.containers ?? []).flatMap((container) => container.args ?? []);
-  return args.some((arg) => /^--?leader-elect(=true)?$/.test(arg));
+export function electsLeader(deployment: DeepReadonly<Deployment>): boolean {
+  return argsOf(deployment).some((arg) => /^--?leader-elect(=true)?$/.test(arg));
+}
+
+/** The namespaces that a Deployment's operator has, by its flag. What cannot be read may be any. */
+function flagScope(deployment: DeepReadonly<Deployment>): Scope {
+  const args = argsOf(deployment);
+  const flag = args.findLastIndex((arg) => /^--watch-namespaces(=|$)/.test(arg));
+  if (flag < 0) return [];
+  const [, value = args[flag + 1] ?? ""] = args[flag]!.split("=");
+  const namespaces = value.split(",").map((each) => each.trim());
+  return namespaces.every(isNamespaceName) ? namespaces : [];
+}
+
+function argsOf({ spec }: DeepReadonly<Deployment>): string[] {
+  return (spec?.template?.spec?.containers ?? []).flatMap((container) => container.args ?? []);
 }
 
 function ageOf(lease: DeepReadonly<Lease>, now: number): Age[] {
@@ -132,8 +200,11 @@ function ageOf(lease: DeepReadonly<Lease>, now: number): Age[] {
 }
 
 function isRenewed({ lease, ageMs }: Age): boolean {
-  const { leaseDurationSeconds = DEFAULT_DURATION_S } = lease.spec ?? {};
-  return Math.abs(ageMs) <= leaseDurationSeconds * 1000 + LEASE_MARGIN_MS;
+  return Math.abs(ageMs) <= durationOf(lease) + LEASE_MARGIN_MS;
+}
+
+function durationOf({ spec }: DeepReadonly<Lease>): number {
+  return (spec?.leaseDurationSeconds ?? DEFAULT_DURATION_S) * 1000;
 }
 
 function holderOf({ spec }: DeepReadonly<Lease>): string {

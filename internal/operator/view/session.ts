@@ -31,7 +31,7 @@ import { attentionOf, changedAt, isBehind } from "./attention.ts";
 import { resourceChanges, type FieldChange } from "./difference.ts";
 import { readEvidence } from "./evidence.ts";
 import { applyPatch, LAST_APPLIED_ANNOTATION } from "./merge.ts";
-import { servingOf, type OperatorEvidence, type Serving, type ServingState } from "./serving.ts";
+import { rivalsText, servingOf, type OperatorEvidence, type Serving, type ServingState } from "./serving.ts";
 
 /** A resource and what the operator would do with it now. */
 export interface ObservedResource {
@@ -45,6 +45,8 @@ export interface ObservedResource {
   heldBack: string | undefined;
   /** What nobody acts on, in words. */
   attention: readonly string[];
+  /** Whether an operator acts for it. */
+  serving: Serving;
 }
 
 /** Whether an operator acts is looked at this often. No event tells that a Lease is not renewed. */
@@ -182,13 +184,18 @@ export class Session {
     });
   }
 
-  /** Whether an operator acts, as it was a moment ago. */
+  /** Whether an operator acts for every resource, as it was a moment ago. */
   async serving(now: number, signal: AbortSignal): Promise<Serving> {
+    const namespaces = this.#resources().map(({ metadata }) => metadata.namespace ?? "");
+    return servingOf(await this.#readEvidence(signal), now, namespaces);
+  }
+
+  async #readEvidence(signal: AbortSignal): Promise<OperatorEvidence> {
     const at = performance.now();
     if (!this.#evidence || at - this.#evidence.at >= EVIDENCE_MS) {
       this.#evidence = { at, found: await readEvidence(this.client, signal) };
     }
-    return servingOf(this.#evidence.found, now);
+    return this.#evidence.found;
   }
 
   /** @throws Error if there is no resource of that name, with where one is or what is near */
@@ -208,19 +215,26 @@ export class Session {
   async observe(name: string | undefined, now: number, signal: AbortSignal): Promise<ObservedResource[]> {
     const all = this.#resources().filter(({ metadata }) => name === undefined || metadata.name === name);
     all.sort((a, b) => sortKey(a).localeCompare(sortKey(b)));
-    const serving = await this.serving(now, signal);
-    return Promise.all(all.map((raw) => this.#observeOne(raw, serving, now, signal)));
+    const evidence = await this.#readEvidence(signal);
+    return Promise.all(all.map((raw) => this.#observeOne(raw, evidence, now, signal)));
   }
 
   async #observeOne(
     raw: DeepReadonly<RawOnload>,
-    serving: Serving,
+    evidence: OperatorEvidence,
     now: number,
     signal: AbortSignal,
   ): Promise<ObservedResource> {
-    const attention = attentionOf(raw, serving, await this.#changedAt(raw, signal), now);
+    const { namespace = "" } = raw.metadata;
+    const serving = servingOf(evidence, now, [namespace]);
+    const rivals = rivalsText(evidence, now, namespace);
+    const attention = [
+      ...(rivals === undefined ? [] : [rivals]),
+      ...attentionOf(raw, serving, await this.#changedAt(raw, signal), now),
+    ];
     const { onload, problem } = readOnload(raw);
-    if (!onload) return { raw, onload, planned: undefined, problem: problem?.message, heldBack: undefined, attention };
+    const known = { raw, problem: problem?.message, attention, serving };
+    if (!onload) return { ...known, onload, planned: undefined, heldBack: undefined };
     const image = await this.#pluginImage(onload, signal);
     let planned = await this.#planInspected(onload, image, now, signal);
     const change = selectorChange(raw, planned.plan.nodes, planned.policy.maxUnavailable, true);
@@ -231,7 +245,7 @@ export class Session {
     const { changed } = await this.#failureLogs.collect(this.client, loaders, now, signal, silent);
     const looked = await this.#lookForRefusals(onload, planned, now, signal);
     if (changed || looked) planned = this.#plan(onload, image, now);
-    return { raw, onload, planned, problem: problem?.message, heldBack: change.heldBack, attention };
+    return { ...known, onload, planned, heldBack: change.heldBack };
   }
 
   /** Gives whether something new is known of why pods are not made. */

@@ -79,16 +79,12 @@ export interface ResourceStatus {
  *
  * @param now milliseconds since the epoch; undefined: reasons tell no times, and are the same as long as nothing changes
  */
-export function describeStatus(
-  observed: readonly ObservedResource[],
-  serving: Serving,
-  now?: number,
-): ResourceStatus[] {
+export function describeStatus(observed: readonly ObservedResource[], now?: number): ResourceStatus[] {
   return observed.map((resource) => {
-    const { raw, planned, problem, attention } = resource;
+    const { raw, planned, problem, attention, serving } = resource;
     const status = raw.status as DeepReadonly<OnloadStatus> | undefined;
     const { namespace = "", name, creationTimestamp = "" } = raw.metadata;
-    const { headline, nodes } = summaryOf(resource, serving);
+    const { headline, nodes } = summaryOf(resource);
     return {
       namespace,
       name,
@@ -98,8 +94,8 @@ export function describeStatus(
       ready: nodes?.ready ?? null,
       status: headline.reason,
       message: problem ?? headline.message,
-      health: healthOf(resource, serving),
-      needsPerson: needsPerson(resource, serving),
+      health: healthOf(resource),
+      needsPerson: needsPerson(resource),
       unprotected: find(status, CONDITION.Protected, "False")?.message ?? "",
       created: creationTimestamp,
       lastReadyVersion: status?.lastReady?.version ?? "",

@@ -7,7 +7,7 @@ import type { ResourceProblem } from "../observe/preflight.ts";
 import { conditionsOf, countNodes, situationOf } from "../report/conditions.ts";
 import { headlineOf } from "../report/headline.ts";
 import { isBehind } from "./attention.ts";
-import { isUnserved, type Serving } from "./serving.ts";
+import { isUnserved } from "./serving.ts";
 import type { ObservedResource } from "./session.ts";
 
 export interface Summary {
@@ -26,7 +26,7 @@ const PLANNED: ReadonlySet<string> = new Set([CONDITION.Ready, CONDITION.Progres
  * What to say of a resource as a whole. The operator writes counts and messages at most once a second; while it acts,
  * those of the present plan are shown, so that they fit the nodes that are shown below them.
  */
-export function summaryOf({ raw, onload, planned }: ObservedResource, serving: Serving): Summary {
+export function summaryOf({ raw, onload, planned, serving }: ObservedResource): Summary {
   const status = raw.status as DeepReadonly<OnloadStatus> | undefined;
   if (raw.metadata.deletionTimestamp !== undefined && isUnserved(serving)) {
     return { headline: ABANDONED, nodes: status?.nodes };

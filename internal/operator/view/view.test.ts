@@ -40,6 +40,7 @@ function observed(nodes: NodeFacts[], changes: Partial<Policy> = {}, status: Onl
     problem: undefined,
     heldBack: undefined,
     attention: [],
+    serving: acts,
     planned: {
       kmm: KMM_2,
       effective: onload,
@@ -118,11 +119,7 @@ test("status shows what runs, what goes on, and why", () => {
       { node: "node-2", step: "Draining", reason: "EvictionBlocked", message: "budget feed holds apps/feed-0" },
     ],
   };
-  const report = describeStatus(
-    [observed([whole("v2"), stuck, whole("v1", { name: "node-3" })], {}, status)],
-    acts,
-    NOW,
-  );
+  const report = describeStatus([observed([whole("v2"), stuck, whole("v1", { name: "node-3" })], {}, status)], NOW);
   expect(statusText(report, acts, false, NOW)).toMatchInlineSnapshot(`
     "NAMESPACE   NAME     VERSION   DESIRED   READY   ACCELERATED   STATUS        AGE
     trading     onload   v2        3         1       -             NodesFailed   2h
@@ -137,7 +134,7 @@ test("status shows what runs, what goes on, and why", () => {
 });
 
 test("status counts pods that are accelerated, as far as nodes have told", () => {
-  const [report] = describeStatus([observed([whole("v2")])], acts, NOW);
+  const [report] = describeStatus([observed([whole("v2")])], NOW);
   const text = (unknownNodes: number): string =>
     statusText([{ ...report!, accelerated: { pods: 2, of: 3, unknownNodes } }], acts, false, NOW);
   expect(text(0)).toMatch(/ACCELERATED[^]* 2\/3 /);
@@ -148,11 +145,11 @@ test("status counts pods that are accelerated, as far as nodes have told", () =>
 test("status says what is not protected, beside what goes on", () => {
   const condition = { lastTransitionTime: "2026-01-01T00:00:00Z", reason: "PoliciesMissing", message: "no policies" };
   const conditions = [{ ...condition, type: "Protected", status: "False" as const }];
-  const text = statusText(describeStatus([observed([whole("v2")], {}, { conditions })], acts, NOW), acts, false, NOW);
+  const text = statusText(describeStatus([observed([whole("v2")], {}, { conditions })], NOW), acts, false, NOW);
   expect(text).toContain("\nNot protected: no policies\n");
   const others = [{ ...condition, type: "Protected", status: "True" as const }];
   expect(
-    statusText(describeStatus([observed([whole("v2")], {}, { conditions: others })], acts, NOW), acts, false, NOW),
+    statusText(describeStatus([observed([whole("v2")], {}, { conditions: others })], NOW), acts, false, NOW),
   ).not.toContain("rotected");
 });
 
@@ -226,22 +223,19 @@ test("status tells from elsewhere why pods are not evicted while there is time y
   const problems = [
     { node: "node-2", step: "Draining", reason: "EvictionBlocked", message: "apps/feed-0 (budget web)" },
   ];
-  const [seen] = describeStatus([observed([draining], {}, { problems })], acts);
+  const [seen] = describeStatus([observed([draining], {}, { problems })]);
   expect(seen!.nodes[0]).toMatchObject({
     state: "Draining",
     why: "EvictionBlocked: apps/feed-0 (budget web)",
     failed: false,
   });
-  const [knows] = describeStatus(
-    [observed([{ ...draining, holders: [factsOfHolder({ refusal: "budget web" })] }])],
-    acts,
-  );
+  const [knows] = describeStatus([observed([{ ...draining, holders: [factsOfHolder({ refusal: "budget web" })] }])]);
   expect(knows!.nodes[0]!.why).toStartWith("EvictionBlocked: Pods still hold amd.com/onload (a/p (budget web)); ");
 });
 
 test("status says of each node that waits for a slot who holds it", () => {
   const nodes = [whole("v1", { name: "node-1", cordoned: true }), whole("v1", { name: "node-2" })];
-  expect(describeStatus([observed(nodes)], acts, NOW)[0]!.nodes.map(({ step, why }) => `${step}: ${why}`)).toEqual([
+  expect(describeStatus([observed(nodes)], NOW)[0]!.nodes.map(({ step, why }) => `${step}: ${why}`)).toEqual([
     "Cordoned: Cordoned: The node is cordoned: it is skipped until uncordoned",
     "NoFreeSlot: The slot is held by node-1 (cordoned)",
   ]);
@@ -319,7 +313,7 @@ describe("what a newcomer sees", () => {
       holders: [held],
       stepRecord: stepRecord("Evict", 21_000),
     });
-    const [seen] = describeStatus([observed([draining])], acts, NOW);
+    const [seen] = describeStatus([observed([draining])], NOW);
     expect(seen!.nodes[0]!.why).toMatch(/^EvictionBlocked: .*feed holds it.* \(21s of 5m\)$/);
   });
 
@@ -344,18 +338,18 @@ describe("what a newcomer sees", () => {
   test("that it is paused, while nodes are installed", () => {
     const resource = observed([bare()]);
     (resource.onload as Onload).spec.upgrade.paused = true;
-    const [seen] = describeStatus([resource], acts, NOW);
+    const [seen] = describeStatus([resource], NOW);
     expect(seen!.attention).toEqual(["Paused: no node with an older version starts (onloadctl resume)"]);
     const paused = observed([whole("v1")], { paused: true });
     (paused.onload as Onload).spec.upgrade.paused = true;
     (paused.raw.status as OnloadStatus).conditions = [
       { type: "Progressing", status: "False", reason: "Paused", message: "m", lastTransitionTime: "" },
     ];
-    expect(describeStatus([paused], acts, NOW)[0]).toMatchObject({ status: "Paused", attention: [] });
+    expect(describeStatus([paused], NOW)[0]).toMatchObject({ status: "Paused", attention: [] });
   });
 
   test("no numbers that nobody has counted, and that no node has failed", () => {
-    const report = describeStatus([observed([])], { ...acts, state: "silent" }, NOW);
+    const report = describeStatus([{ ...observed([]), serving: { ...acts, state: "silent" } }], NOW);
     expect(report[0]).toMatchObject({ desired: null, ready: null });
     const lines = statusLines(report, acts, { wide: false, onlyFailed: true }, NOW).map(({ text }) => text);
     expect(lines[1]).toMatch(/^trading +onload +v2 +- +- +- /);

@@ -12,6 +12,7 @@ import { OnloadReconciler } from "../../reconcile.ts";
 import { EventReporter } from "../../report/events.ts";
 import { RolloutLog } from "../../report/rollout-log.ts";
 import { OperatorMetrics } from "../../report/metrics.ts";
+import { ALONE } from "../../observe/rivals.ts";
 import { describeStatus, type NodeStatus } from "../../view/status-view.ts";
 import { type Api, keyOf } from "./api.ts";
 import { type CacheName, CACHE_NAMES, ModelCaches } from "./caches.ts";
@@ -90,6 +91,7 @@ export class Operator {
         new RolloutLog(silentLogger, () => this.#api.now),
       ),
       environment: ENVIRONMENT,
+      standing: () => ALONE,
       outdated: () => undefined,
       now: () => this.#api.now - this.behindMs,
       monotonic: () => this.#api.now,
@@ -136,8 +138,9 @@ export class Operator {
     const deps = { caches: this.#caches.forOperator, collected, environment: ENVIRONMENT };
     const read = withDefaults(raw as never);
     const planned = planFor(deps, read, now, new PlanMemo());
-    const observed = { raw, onload: read, planned, problem: undefined, heldBack: undefined, attention: [] };
-    return describeStatus([observed], { state: "acts", message: "", elected: true }, now)[0]!.nodes;
+    const serving = { state: "acts", message: "", elected: true } as const;
+    const observed = { raw, onload: read, planned, problem: undefined, heldBack: undefined, attention: [], serving };
+    return describeStatus([observed], now)[0]!.nodes;
   }
 
   /** When the next pass is due by itself. */
