@@ -7,7 +7,7 @@ import type { Client } from "../kube/client.ts";
 import type { Event } from "../kube/kinds.ts";
 import { missingText } from "../kube/missing.ts";
 import { EVENTS, NODES, PODS } from "../kube/resource.ts";
-import { parseTime } from "../kube/times.ts";
+import { lastSeen } from "../kube/event.ts";
 import { holdsOnload } from "../operator/cache/holders.ts";
 import { isFinished } from "../operator/cache/pods.ts";
 import { Environments } from "./environment.ts";
@@ -165,17 +165,14 @@ class Examination {
   async #events({ metadata, status }: Pod): Promise<PodFacts["events"]> {
     // Of one that runs none is of interest.
     if (status?.phase === "Running") return { value: [] };
-    const time = ({ lastTimestamp, series, eventTime }: Event): number =>
-      parseTime(series?.lastObservedTime ?? lastTimestamp ?? eventTime) ?? 0;
     return await read(async () => {
       const { items } = await this.#client.list<Event>(EVENTS, {
         ...(metadata.namespace === undefined ? {} : { namespace: metadata.namespace }),
-        fieldSelector: `involvedObject.kind=Pod,involvedObject.name=${metadata.name},type=Warning`,
+        fieldSelector: `involvedObject.uid=${metadata.uid},type=Warning`,
         atMost: MAX_EVENTS,
         signal: this.#signal,
       });
-      const own = items.filter(({ involvedObject }) => involvedObject?.uid === metadata.uid);
-      return own.sort((a, b) => time(b) - time(a)).map(seenEvent);
+      return items.sort((a, b) => (lastSeen(b) ?? 0) - (lastSeen(a) ?? 0)).map(seenEvent);
     });
   }
 

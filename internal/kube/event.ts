@@ -4,7 +4,7 @@ import type { DeepReadonly, KubeObject } from "../api/core.ts";
 import type { Resource } from "../api/resources.ts";
 import type { Event, ObjectReference } from "./kinds.ts";
 import { apiVersionOf } from "./resource.ts";
-import { microTime, secondTime } from "./times.ts";
+import { microTime, parseTime, secondTime } from "./times.ts";
 
 /** What happened, as `kubectl describe` shows it. */
 export interface EventText {
@@ -35,6 +35,20 @@ export function referenceTo(resource: Resource, object: DeepReadonly<KubeObject>
     ...(resourceVersion ? { resourceVersion } : {}),
   };
 }
+
+/** When an event happened last, in milliseconds since the epoch. Which field has that depends on the client that wrote it. */
+export function lastSeen({
+  series,
+  lastTimestamp,
+  eventTime,
+  firstTimestamp,
+}: DeepReadonly<EventTimes>): number | undefined {
+  const times = [series?.lastObservedTime, lastTimestamp, eventTime, firstTimestamp].map(parseTime);
+  const known = times.filter((time) => time !== undefined);
+  return known.length > 0 ? Math.max(...known) : undefined;
+}
+
+type EventTimes = Pick<Event, "series" | "lastTimestamp" | "eventTime" | "firstTimestamp">;
 
 export type NewEvent = Event & { metadata: { name: string; namespace: string } };
 

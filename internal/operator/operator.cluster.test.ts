@@ -605,6 +605,7 @@ function tellSecretMissing(namespace: string, involvedObject: object): Promise<u
       metadata: { generateName: "secret-" },
       involvedObject,
       type: "Warning",
+      lastTimestamp: new Date().toISOString().replace(/\.\d+/, ""),
       reason: "FailedToRetrieveImagePullSecret",
       message: "Unable to retrieve some image pull secrets (regcred); attempting to pull the image may not succeed.",
     },

@@ -97,6 +97,32 @@ test("without the right to read events it goes on, and says of the pod that ther
   expect(problem()!.message).toContain("KMM has made no pod for it on this node");
 });
 
+test("what was refused before, of a resource of that name that is gone, is not quoted", async () => {
+  putEvent("main-module-x7k2p");
+  bed.now += 18 * 60_000;
+  await bed.settle();
+  await wait(20_000);
+  expect(reads()).toBeGreaterThan(0);
+  expect(problem()).toBeUndefined();
+  // What refuses the pod now is.
+  putEvent("main-module-x7k2p", "no");
+  await wait(20_000);
+  expect(problem()!.message).toStartWith("KMM's pod for onload is refused: DaemonSet main-module-x7k2p: no; ");
+});
+
+test("what was read for one node is not quoted for the next, which came to its step later", async () => {
+  await bed.settle();
+  putEvent("main-module-x7k2p");
+  await wait(4000);
+  expect(problem()).toMatchObject({ reason: "PodRefused" });
+  bed.putLoader("n1", "v1", { phase: "Pending" });
+  bed.now += 10_000;
+  bed.putNode("n2", { onload: "yes" });
+  await bed.settle();
+  await wait(4000);
+  expect(problem()).toBeUndefined();
+});
+
 describe("a device plugin that is refused", () => {
   test("is quoted, and one of a DaemonSet of the same name that is gone is not", async () => {
     await bed.settle();

@@ -320,6 +320,16 @@ export const DECIDING_MUTANTS: Mutant[] = [
       ".filter(({ lease, at }) => own.at - at < durationOf(lease) || true)",
     ],
   }),
+  ...mutantsOf(`${OPERATOR}/observe/refusals.ts`, [`${OPERATOR}/observe/refusals.test.ts`], {
+    "what was said before the pod was awaited is quoted": [
+      "Math.max(awaitedSince - CLOCK_MARGIN_MS, now - MAX_AGE_MS)",
+      "now - MAX_AGE_MS",
+    ],
+    "an event of an object of the same name that is gone is quoted": [
+      "(pluginUid === undefined || uid !== pluginUid)",
+      "pluginUid !== undefined && false",
+    ],
+  }),
   ...mutantsOf(`${OPERATOR}/view/attention.ts`, [`${OPERATOR}/view/attention.test.ts`], {
     "a status of the operator counts as a change of the resource": [
       "managedFields.filter(({ subresource }) => subresource === undefined)",

@@ -8,6 +8,7 @@ import { isPluginOf, oneLine, podFailure } from "../cache/pods.ts";
 import { mayLackSecret, missingSecrets, SECRET_MISSING, secretsKey } from "../cache/pull-login.ts";
 import type { Stores } from "../cache/caches.ts";
 import type { ClusterClient } from "../cache/cluster-client.ts";
+import { lastSeen } from "../../kube/event.ts";
 import type { Event } from "../../kube/kinds.ts";
 import { joinKey } from "../../kube/object.ts";
 import { EVENTS, refOf } from "../../kube/resource.ts";
@@ -16,6 +17,10 @@ import type { NodeObservation } from "./observation.ts";
 import { refusalIn, type SilentPlugins } from "./plugin-logs.ts";
 
 const LINES = 5;
+/** So many events of a pod are looked at. */
+const MAX_EVENTS = 20;
+/** While a Secret is missing the kubelet says so in an event, every five minutes at least (client-go, EventSourceObjectSpamFilter). */
+const MAX_EVENT_AGE_MS = 10 * 60_000;
 /** A device plugin says once why it offers nothing, and other things later. */
 const PLUGIN_LINES = 100;
 /** Logs of more pods are forgotten, those that were wanted least recently first. */
@@ -153,11 +158,13 @@ export class FailureLogs {
     const { items } = await client.list<Event>(EVENTS, {
       namespace,
       fieldSelector: `reason=${SECRET_MISSING},involvedObject.uid=${uid}`,
-      atMost: 1,
+      atMost: MAX_EVENTS,
       timeoutMs: READ_TIMEOUT_MS,
       signal,
     });
-    this.#setOrForget(key, missingSecrets(items[0]?.message));
+    const seen = items.map((event) => ({ event, at: lastSeen(event) ?? -Infinity })).sort((a, b) => b.at - a.at);
+    const present = seen.filter(({ at }) => now - at <= MAX_EVENT_AGE_MS);
+    this.#setOrForget(key, missingSecrets(present[0]?.event.message));
   }
 
   async #collectOne(

@@ -4,6 +4,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Pod } from "../../api/core.ts";
 import type { Event } from "../../kube/kinds.ts";
+import { secondTime } from "../../kube/times.ts";
 import { firstFailure } from "../kmm/module-pods.ts";
 import { moduleFolder } from "../../testcluster/tools/index.ts";
 import { FailureLogs, READ_AGAIN_MS } from "./failure-logs.ts";
@@ -23,11 +24,15 @@ const pod = (names: string[], why: object = waiting): Pod =>
   }) as unknown as Pod;
 
 /** What is said of the pod's failure once its events were read, and what was asked of the API server. */
-async function told(failed: Pod, missing: string[]): Promise<{ message: string | undefined; asked: string[] }> {
+async function told(
+  failed: Pod,
+  missing: string[],
+  times: Partial<Event> = { lastTimestamp: secondTime(0) },
+): Promise<{ message: string | undefined; asked: string[] }> {
   const asked: string[] = [];
   const list = (_resource: unknown, { namespace, fieldSelector }: { namespace: string; fieldSelector: string }) => {
     asked.push(`${namespace} ${fieldSelector}`);
-    const event = { reason, message: format.replace("%s", missing.join(", ")) } as Event;
+    const event = { reason, message: format.replace("%s", missing.join(", ")), ...times } as Event;
     return Promise.resolve({ items: missing.length > 0 ? [event] : [] });
   };
   const logs = new FailureLogs();
@@ -48,6 +53,11 @@ test("it is named beside those that the pod pulls with", async () => {
 
 test("several are, and all are if there are few", async () => {
   expect((await told(pod(["a", "b"]), ["a", "b"])).message).toEndWith('the Secret "a", "b": it is missing there');
+});
+
+test("none is named if the kubelet has not said so for a while: the Secret may have come meanwhile", async () => {
+  const long = { lastTimestamp: secondTime(-11 * 60_000), eventTime: "nonsense" };
+  expect((await told(pod(["regcred"]), ["regcred"], long)).message).toEndWith("has a login for that registry");
 });
 
 test.each<[string, Pod, string[]]>([

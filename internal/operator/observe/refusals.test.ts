@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import type { Event } from "../../kube/kinds.ts";
 import { secondTime } from "../../kube/times.ts";
-import { refusalsIn, type PodRefusals } from "./refusals.ts";
+import { refusalsSince, saidOfPods, type PodRefusals } from "./refusals.ts";
 
 const KEY = { namespace: "ns", name: "main" };
 const NOW = Date.UTC(2026, 0, 1);
@@ -28,7 +28,10 @@ function event({ name = PLUGIN, kind = "DaemonSet", uid = "d", agoMs = 0, messag
     lastTimestamp: secondTime(NOW - agoMs),
   };
 }
-const found = (...events: Event[]): PodRefusals => refusalsIn(events, KEY, "d", NOW);
+const refusals = (events: Event[], awaitedMs: number, uid: string | undefined = "d"): PodRefusals =>
+  refusalsSince(saidOfPods(events, KEY, uid), KEY, NOW - awaitedMs, NOW);
+/** Of pods that are awaited for long. */
+const found = (...events: Event[]): PodRefusals => refusals(events, 60 * MINUTE);
 
 /** As kube-apiserver, GKE and OpenShift put it. */
 const WORDS: [what: string, message: string, remedy: string][] = [
@@ -146,6 +149,21 @@ describe("an event counts", () => {
   test("unless it is about a DaemonSet of the same name that is gone", () => {
     expect(found(event({ uid: "before" }))).toEqual({});
   });
+  test("unless there is no such DaemonSet", () => {
+    expect(refusals([event({})], MINUTE)).toHaveProperty("plugin");
+    expect(refusalsSince(saidOfPods([event({})], KEY, undefined), KEY, NOW - MINUTE, NOW)).toEqual({});
+  });
+  test.each([PLUGIN, "main-module-x7k2p", "main-sfcmod-abcde", "main-module-build-x7k2p"])(
+    "unless it is from before the pod was awaited: %s",
+    (name) => {
+      const before = event({ name, agoMs: 18 * MINUTE });
+      expect(Object.keys(refusals([before], 19 * MINUTE))).toHaveLength(1);
+      expect(refusals([before], 17 * MINUTE)).toEqual({});
+      expect(refusals([before], 10_000)).toEqual({});
+      // Within a second, and as far as clocks agree.
+      expect(Object.keys(refusals([event({ name, agoMs: 12_000 })], 10_000))).toHaveLength(1);
+    },
+  );
   test("as long as the controller may not have tried again since", () => {
     expect(found(event({ agoMs: 16 * MINUTE }))).toHaveProperty("plugin");
     expect(found(event({ agoMs: 21 * MINUTE }))).toEqual({});

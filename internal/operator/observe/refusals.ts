@@ -5,8 +5,8 @@
 import { printable } from "../../cli/printable.ts";
 import { devicePluginName, onloadModuleName, sfcModuleName, type OnloadKey } from "../../api/names.ts";
 import type { DeepReadonly } from "../../api/core.ts";
+import { lastSeen } from "../../kube/event.ts";
 import type { Event } from "../../kube/kinds.ts";
-import { parseTime } from "../../kube/times.ts";
 import { remedyForRefusal } from "./refusal-remedy.ts";
 
 /** Which pods of a resource. */
@@ -20,36 +20,59 @@ export const FAILED_CREATE = "FailedCreate";
 
 /** The controllers of Kubernetes try again after 1,000 s at the latest (client-go, default rate limiter). */
 const MAX_AGE_MS = 20 * 60_000;
+/**
+ * An event may seem so much older than the step that led to it: its time has no fractions of a second, and is of another
+ * machine's clock.
+ */
+const CLOCK_MARGIN_MS = 5000;
 /** Longest text that is quoted, in characters. */
 const MAX_QUOTED = 1000;
 
+/** What was said last of the pods of each purpose, and when, in milliseconds since the epoch. */
+export type SaidOfPods = ReadonlyMap<PodPurpose, { at: number; text: string }>;
+
 /**
- * The refusals of a resource's pods among events of its namespace: the newest of each kind, if it is not too old to be
- * of the last try.
+ * What events of a resource's namespace say last of its pods.
  *
  * @param pluginUid uid of the device plugin's DaemonSet, so that one of the same name that is gone does not count;
- *   undefined if it is not known
- * @param now milliseconds since the epoch
+ *   undefined if there is none. The names of KMM's objects are all that is known of them.
  */
-export function refusalsIn(
+export function saidOfPods(
   events: Iterable<DeepReadonly<Event>>,
   key: OnloadKey,
   pluginUid: string | undefined,
-  now: number,
-): PodRefusals {
+): SaidOfPods {
   const newest = new Map<PodPurpose, { at: number; text: string }>();
   for (const { reason, message, involvedObject = {}, ...times } of events) {
     const { kind = "", name = "", uid } = involvedObject;
     const purpose = purposeOf(name, key);
     if (reason !== FAILED_CREATE || purpose === undefined || !message) continue;
-    if (purpose === "plugin" && pluginUid !== undefined && uid !== pluginUid) continue;
+    if (purpose === "plugin" && (pluginUid === undefined || uid !== pluginUid)) continue;
     const at = lastSeen(times);
-    if (at === undefined || now - at > MAX_AGE_MS || (newest.get(purpose)?.at ?? -Infinity) >= at) continue;
+    if (at === undefined || (newest.get(purpose)?.at ?? -Infinity) >= at) continue;
     newest.set(purpose, { at, text: `${printable(`${kind} ${name}`, 100)}: ${quoted(message)}` });
   }
-  const withRemedies = [...newest].map(([purpose, { text }]): [PodPurpose, string] => [
+  return newest;
+}
+
+/**
+ * The refusals of a resource's pods: what was said since the pod is awaited, if it is not too old to be of the last try.
+ * What was said before may be of another time altogether: a node that comes to a step makes the controllers try at once.
+ *
+ * @param awaitedSince since when a pod is awaited, in milliseconds since the epoch
+ * @param now milliseconds since the epoch
+ */
+export function refusalsSince(
+  said: SaidOfPods,
+  { namespace }: OnloadKey,
+  awaitedSince: number,
+  now: number,
+): PodRefusals {
+  const oldest = Math.max(awaitedSince - CLOCK_MARGIN_MS, now - MAX_AGE_MS);
+  const present = [...said].filter(([, { at }]) => at >= oldest);
+  const withRemedies = present.map(([purpose, { text }]): [PodPurpose, string] => [
     purpose,
-    `${text}; ${remedyForRefusal(text, key.namespace)}`,
+    `${text}; ${remedyForRefusal(text, namespace)}`,
   ]);
   return Object.fromEntries(withRemedies);
 }
@@ -65,15 +88,6 @@ function purposeOf(name: string, key: OnloadKey): PodPurpose | undefined {
   if (module === onloadModuleName(key.name)) return "onload";
   return module === sfcModuleName(key.name) ? "sfc" : undefined;
 }
-
-/** When an event happened last. Which field has that depends on the API and the client that wrote it. */
-function lastSeen({ series, lastTimestamp, eventTime, firstTimestamp }: DeepReadonly<Times>): number | undefined {
-  const times = [series?.lastObservedTime, lastTimestamp, eventTime, firstTimestamp].map(parseTime);
-  const known = times.filter((time) => time !== undefined);
-  return known.length > 0 ? Math.max(...known) : undefined;
-}
-
-type Times = Pick<Event, "series" | "lastTimestamp" | "eventTime" | "firstTimestamp">;
 
 function quoted(message: string): string {
   // client-go's recorder begins so once it has merged several events into one.

@@ -5,7 +5,7 @@ import type { Event } from "../../kube/kinds.ts";
 import { EVENTS } from "../../kube/resource.ts";
 import type { Stores } from "../cache/caches.ts";
 import type { ClusterClient } from "../cache/cluster-client.ts";
-import { FAILED_CREATE, refusalsIn, type PodRefusals } from "./refusals.ts";
+import { FAILED_CREATE, refusalsSince, saidOfPods, type PodRefusals, type SaidOfPods } from "./refusals.ts";
 
 /** A pod that is not there after this time is looked for among the refused ones: as a rule it is made at once. */
 export const GRACE_MS = 3000;
@@ -26,6 +26,7 @@ export interface Looked {
 
 /** Why the pods of one resource are refused. */
 export class RefusedPods {
+  #said: SaidOfPods = new Map();
   #refusals: PodRefusals = {};
   #readAt = -Infinity;
 
@@ -55,7 +56,8 @@ export class RefusedPods {
     if (waited < GRACE_MS) return { changed: this.#set({}), againMs: GRACE_MS - waited };
     const interval = Math.min(Math.max(waited / 4, MIN_INTERVAL_MS), MAX_INTERVAL_MS);
     const rest = this.#readAt + interval - monotonic;
-    if (rest > 0) return { changed: false, againMs: rest };
+    const presentRefusals = (): PodRefusals => refusalsSince(this.#said, key, awaitedSince, now);
+    if (rest > 0) return { changed: this.#set(presentRefusals()), againMs: rest };
     this.#readAt = monotonic;
     try {
       const { items } = await client.list<Event>(EVENTS, {
@@ -67,11 +69,12 @@ export class RefusedPods {
         signal,
       });
       const uid = daemonSets.store.get(joinKey(key.namespace, devicePluginName(key.name)))?.metadata.uid;
-      return { changed: this.#set(refusalsIn(items, key, uid, now)), againMs: interval };
+      this.#said = saidOfPods(items, key, uid);
+      return { changed: this.#set(presentRefusals()), againMs: interval };
     } catch {
       signal.throwIfAborted();
       // The right may be missing, or the API server out of reach: the status goes without it.
-      return { changed: false, againMs: interval };
+      return { changed: this.#set(presentRefusals()), againMs: interval };
     }
   }
 
