@@ -225,6 +225,17 @@ describe("what is a change", () => {
     expect(bytes).toBeLessThan(200_000);
   });
 
+  test("files that together have more than any source, though each has less", async () => {
+    const path = await checkout("large together");
+    for (const name of ["one", "two"]) await writeFile(join(path, name), "x".repeat(600_000));
+    await git(path, "add", ".");
+    await git(path, "commit", "-qm", "large");
+    expect(await isChanged(path, { runner, maxBytes: 2_000_000 })).toBe(false);
+    await expect(isChanged(path, { runner, maxBytes: 1_000_000 })).rejects.toThrow(
+      `Cannot use ${path}: with two its files have more than 976 kB`,
+    );
+  });
+
   test("a list of files longer than any commit's, which is not kept", async () => {
     const entry = Buffer.from(`100644 blob e69de29bb2d1d6434b8b29ae775ad8c2e48c5391\t${"a".repeat(4000)}\0`.repeat(16));
     let bytes = 0;

@@ -68,6 +68,8 @@ export interface GitOptions {
   signal?: AbortSignal | undefined;
   /** Longest run of git, in milliseconds. Default: 30 s. */
   gitMs?: number | undefined;
+  /** Most bytes of all files of a commit. Default: 4 GB. */
+  maxBytes?: number;
 }
 
 /**
@@ -106,9 +108,11 @@ export async function isChanged(path: string, options: GitOptions): Promise<bool
   const command = gitCommand(path, "ls-tree", "-r", "-z", "--full-tree", "HEAD");
   // Git has ended before files are read, which may take longer.
   const files = await telling(path, options, (run) => options.runner.read(command, allEntries, run));
+  const { maxBytes = MAX_SOURCE } = options;
+  const budget = { left: maxBytes, most: maxBytes };
   for (const entry of files) {
     options.signal?.throwIfAborted();
-    if (!(await isSame(path, entry))) return true;
+    if (!(await isSame(path, entry, budget))) return true;
   }
   return false;
 }
@@ -158,8 +162,12 @@ async function* entries(stdout: Readable): AsyncGenerator<string> {
   }
 }
 
-/** Compares a file with its entry of a commit, which reads "MODE TYPE OBJECT<tab>PATH" (git-ls-tree(1)). */
-async function isSame(root: string, entry: string): Promise<boolean> {
+/**
+ * Compares a file with its entry of a commit, which reads "MODE TYPE OBJECT<tab>PATH" (git-ls-tree(1)).
+ *
+ * @param budget bytes that may still be read, of so many: files that are holes, or links to one another, cost nothing to make
+ */
+async function isSame(root: string, entry: string, budget: { left: number; readonly most: number }): Promise<boolean> {
   const [, mode, object, path] = /^(\d+) \w+ ([0-9a-f]+)\t([^]+)$/.exec(entry) ?? [];
   if (mode === undefined || object === undefined || path === undefined) return false;
   // A submodule is a repository of its own.
@@ -168,14 +176,20 @@ async function isSame(root: string, entry: string): Promise<boolean> {
   const found = await lstat(file).catch(() => undefined);
   const kind = found?.isSymbolicLink() ? "120000" : (found?.mode ?? 0) & 0o100 ? "100755" : "100644";
   if (!found || !(found.isFile() || found.isSymbolicLink()) || kind !== mode) return false;
-  if (found.size > MAX_SOURCE)
-    throw new LimitError(`Cannot use ${root}: ${path} has more than ${megabytes(MAX_SOURCE)}`);
+  budget.left -= found.size;
+  if (budget.left < 0)
+    throw new LimitError(`Cannot use ${root}: with ${path} its files have more than ${megabytes(budget.most)}`);
   const hash = createHash(object.length === 64 ? "sha256" : "sha1").update(`blob ${found.size}\0`);
   if (found.isSymbolicLink()) {
     hash.update(await readlink(file, { encoding: "buffer" }));
   } else {
+    let left = found.size;
     await pipeline(await streamRegularFile(file), async (content) => {
-      for await (const chunk of content) hash.update(chunk as Buffer);
+      for await (const chunk of content) {
+        // One that grows while it is read may do so for ever.
+        if ((left -= (chunk as Buffer).length) < 0) break;
+        hash.update(chunk as Buffer);
+      }
     });
   }
   return hash.digest("hex") === object;
