@@ -26,10 +26,15 @@ export function deviceType(uevent: string): string | undefined {
  * no interface that was moved into a pod.
  *
  * @param folder /proc/PID
- * @param reader one of its own: what hangs in a container's folders keeps nothing else from being read
+ * @param tables reads what the kernel says of the namespace, which no container can make slow
+ * @param reader one of the container's own: what hangs in its folders keeps nothing else from being read
  */
-export async function interfacesOf(folder: string, reader: PatientReader): Promise<NetworkInterface[]> {
-  const table = await reader.read(join(folder, "net/dev"), MAX_TABLE);
+export async function interfacesOf(
+  folder: string,
+  tables: PatientReader,
+  reader: PatientReader,
+): Promise<NetworkInterface[]> {
+  const table = await tables.read(join(folder, "net/dev"), MAX_TABLE);
   const names = interfaceNames(table?.bytes.toString("latin1") ?? "");
   const interfaces: NetworkInterface[] = [];
   // One after the other: each may hang.

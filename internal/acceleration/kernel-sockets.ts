@@ -65,9 +65,7 @@ export class KernelSockets {
   }
 
   async #classifyOne({ folder, owners }: SocketNamespace, before: KnownSockets | undefined): Promise<KnownSockets> {
-    const known = this.#isGoodEnough(before, folder, owners)
-      ? before
-      : { ...(await this.#readTables(folder, owners)), looks: 0 };
+    const known = this.#isGoodEnough(before, folder, owners) ? before : await this.#readTables(folder, owners);
     const unknown = new Set<SocketOwner>();
     for (const [inode, containers] of owners) {
       const kind = known.kinds.get(inode);
@@ -91,23 +89,30 @@ export class KernelSockets {
     return inUse(folder).every((count, table) => count !== undefined && count === before.inUse[table]);
   }
 
-  async #readTables(folder: string, owners: SocketNamespace["owners"]): Promise<Omit<KnownSockets, "looks">> {
+  async #readTables(folder: string, owners: SocketNamespace["owners"]): Promise<KnownSockets> {
     const kinds = new Map<string, SocketKind | undefined>([...owners.keys()].map((inode) => [inode, undefined]));
     const left = new Set(owners.keys());
     const counts = inUse(folder);
     let cut = 0;
+    let looks = 0;
     for (const [i, table] of SOCKET_TABLES.entries()) {
       if (left.size === 0) break;
       if (counts[i] === 0) continue;
       const piece = await this.#reader.read(join(folder, "net", table), this.#fileBytes);
-      if (piece === undefined) continue;
+      if (piece === undefined) {
+        // There is no such table, or it did not come in time: then the next look asks again.
+        if (!this.#reader.isSpent) continue;
+        cut++;
+        looks = LOOKS_UNTIL_TABLES;
+        continue;
+      }
       if (piece.cut) cut++;
       findInTable(table, piece.bytes.toString("latin1"), left, (inode, kind) => {
         left.delete(inode);
         kinds.set(inode, kind);
       });
     }
-    return { kinds, cut, inUse: counts };
+    return { kinds, cut, inUse: counts, looks };
   }
 }
 

@@ -6,6 +6,7 @@ import { closeSync, constants, mkdirSync, openSync, statfsSync } from "node:fs";
 import { createServer, connect, type AddressInfo } from "node:net";
 import { join } from "node:path";
 import { isAccelerated, isCut, type ContainerFacts, type LookRequest } from "./facts.ts";
+import { poll } from "../testcluster/lib/poll.ts";
 import { Looker, type LookLimits } from "./look.ts";
 import { cgroupOf, FakeProc, mapsOf, mountsOf, POD, STATIC, tableOf } from "./testing/fake-proc.ts";
 
@@ -150,8 +151,8 @@ describe("later looks", () => {
 });
 
 describe("descriptors of a process that rests", () => {
-  const kernel = [{ kind: "tcp", accelerated: false, count: 1 }];
-  const onload = [{ kind: "tcp", accelerated: true, count: 1 }];
+  const kernel: ContainerFacts["sockets"] = [{ kind: "tcp", accelerated: false, count: 1 }];
+  const onload: ContainerFacts["sockets"] = [{ kind: "tcp", accelerated: true, count: 1 }];
   const net = { tcp: tableOf([{ local: "0B00000A:1F90", inode: 501 }]) };
   let looker: Looker;
   const seen = async (): Promise<object> => (await looker.look(REQUEST)).containers[0]!.sockets;
@@ -345,11 +346,27 @@ describe("bounds", () => {
     expect(facts!.processes.unreadable).toBeGreaterThanOrEqual(3);
     expect(facts!.stacks).toBe(1);
     // Nobody waits for them any more.
-    for (const pid of [71, 72, 73]) {
-      closeSync(openSync(join(proc.root, `${pid}/environ`), constants.O_RDWR | constants.O_NONBLOCK));
-    }
+    for (const pid of [71, 72, 73]) release(pid);
+  });
+
+  test("of time: what has not answered is asked again, however often that was", async () => {
+    proc.add(70, { maps: mapsOf(["/usr/lib64/libc.so.6"]) });
+    proc.remove("70/environ");
+    execFileSync("mkfifo", [join(proc.root, "70/environ")]);
+    const one = looker({}, 50);
+    const seen = async (): Promise<object> => (await one.look(REQUEST)).containers[0]!.processes;
+    for (let look = 0; look < 5; look++) expect(await seen()).toEqual({ unreadable: 1 });
+    release(70);
+    proc.remove("70/environ");
+    proc.write("70/environ", "A=1\0");
+    await poll(async () => "preload_missing" in (await seen()), { what: "What it has to say" });
   });
 });
+
+/** Lets whoever waits for the environment of a process go on. */
+function release(pid: number): void {
+  closeSync(openSync(join(proc.root, `${pid}/environ`), constants.O_RDWR | constants.O_NONBLOCK));
+}
 
 describe("what a container has in the place of its sysfs", () => {
   const INTERFACES = Array.from({ length: 20 }, (_, i) => `net${i}`);

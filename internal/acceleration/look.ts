@@ -22,7 +22,7 @@ import { KernelSockets, type SocketNamespace, type SocketOwner } from "./kernel-
 import { kubeletContainer } from "./mounts.ts";
 import { readLibrary } from "./library.ts";
 import { parseStat, type Library, type ProcessStat } from "./process.ts";
-import { PatientReader, readNames, readShort, type ReaderOptions } from "./read.ts";
+import { HangingThreads, PatientReader, readNames, readShort, type ReaderOptions } from "./read.ts";
 import type { SocketKind } from "./sockets.ts";
 
 /** Bounds of one look, and those of a file that is read. */
@@ -50,8 +50,10 @@ export const LOOK_LIMITS: LookLimits = {
 const SHARE = { processes: 512, descriptors: 8192, bytes: 16 * 1024 * 1024 };
 /** How long others wait for their turn, in milliseconds. */
 const TURN_MS = 5;
-/** Threads that may hang: fewer than there are, by WORKER_RUNTIME. */
-const MOST_HANGING = { files: 2, folders: 1 };
+/** Threads that may hang, each for another container: fewer than there are, by WORKER_RUNTIME. */
+const MOST_HANGING = 12;
+/** How long all containers of a look may keep it waiting for files, each equally, and one of them, in milliseconds. */
+const PATIENCE_MS = { all: 20_000, one: 5000 };
 /** A process is read again until it has been seen this often as the same program: its loader may still be at work. */
 const LOOKS_UNTIL_KEPT = 3;
 /**
@@ -85,6 +87,9 @@ interface KnownDescriptors {
 
 /** What is kept of a container as long as it has processes. */
 interface KnownContainer {
+  /** Of files that the container can make slow: those of its processes, and those in its folders. */
+  reader: PatientReader;
+  folderReader: PatientReader;
   /** Undefined until its mount table names it. */
   key: string | undefined;
   interfaces: NetworkInterface[];
@@ -111,22 +116,14 @@ interface Found extends SocketOwner {
 export class Looker {
   readonly #procDir: string;
   readonly #limits: LookLimits;
-  readonly #reader: PatientReader;
-  readonly #folderReader: PatientReader;
+  readonly #newReader: () => PatientReader;
+  /** Of tables that the kernel makes of itself, which no process can make slow. */
+  readonly #tables: PatientReader;
   readonly #kernelSockets: KernelSockets;
   #programs = new Map<number, KnownProgram>();
   #containers = new Map<string, KnownContainer>();
   /** Of the container that is looked into. */
   #bytesLeft = 0;
-  /** Reads at the cost of that container's bytes. */
-  readonly #counted: Pick<PatientReader, "read" | "mountOf"> = {
-    read: async (path, limit) => {
-      const piece = await this.#reader.read(path, limit);
-      this.#bytesLeft -= piece?.bytes.length ?? 0;
-      return piece;
-    },
-    mountOf: (path) => this.#reader.mountOf(path),
-  };
   #turnEnds = 0;
 
   /** @param procDir the node's /proc, with all of its processes */
@@ -137,9 +134,10 @@ export class Looker {
   ) {
     this.#procDir = procDir;
     this.#limits = { ...LOOK_LIMITS, ...limits };
-    this.#reader = new PatientReader({ ...reading, mostHanging: MOST_HANGING.files });
-    this.#folderReader = new PatientReader({ ...reading, mostHanging: MOST_HANGING.folders });
-    this.#kernelSockets = new KernelSockets(this.#reader, this.#limits.fileBytes);
+    const hanging = new HangingThreads(MOST_HANGING);
+    this.#newReader = () => new PatientReader({ ...reading, hanging });
+    this.#tables = new PatientReader({ ...reading, hanging: new HangingThreads(1) });
+    this.#kernelSockets = new KernelSockets(this.#tables, this.#limits.fileBytes);
   }
 
   /** Looks once. What cannot be read is left out: processes end at any time. */
@@ -180,15 +178,23 @@ export class Looker {
       members.push({ pid, known, place });
     }
     const containers = new Map<string, KnownContainer>();
+    const patienceMs = Math.min(PATIENCE_MS.one, PATIENCE_MS.all / byContainer.size);
     for (const [id, members] of byContainer) {
-      const container = this.#containers.get(id) ?? { key: undefined, interfaces: [], looks: 0 };
-      container.key ??= await this.#nameContainer(members);
+      const container = this.#containers.get(id) ?? this.#newContainer();
+      container.reader.begin(patienceMs);
+      container.folderReader.begin(patienceMs);
+      container.key ??= await this.#nameContainer(container.reader, members);
       containers.set(id, container);
       const found = container.key === undefined ? undefined : wanted.get(container.key);
       for (const member of members) found?.members.push({ ...member, container });
     }
     this.#containers = containers;
     return Math.max(0, pids.length - this.#limits.scanned);
+  }
+
+  #newContainer(): KnownContainer {
+    const [reader, folderReader] = [this.#newReader(), this.#newReader()];
+    return { reader, folderReader, key: undefined, interfaces: [], looks: 0 };
   }
 
   /** The container of a process: that of the look before, if it still runs the same program. */
@@ -211,11 +217,14 @@ export class Looker {
   }
 
   /** Asks the container's first process, which the runtime has started, for the container's name. */
-  async #nameContainer(members: readonly Omit<Member, "container">[]): Promise<string | undefined> {
+  async #nameContainer(
+    reader: PatientReader,
+    members: readonly Omit<Member, "container">[],
+  ): Promise<string | undefined> {
     const podUid = members[0]?.place.podUid;
     const started = members.map(({ pid }) => ({ pid, at: this.#stat(pid)?.startTime ?? Infinity }));
     const first = started.reduce((one, other) => (other.at < one.at ? other : one));
-    const table = await this.#reader.read(this.#path(first.pid, "mountinfo"), this.#limits.fileBytes);
+    const table = await reader.read(this.#path(first.pid, "mountinfo"), this.#limits.fileBytes);
     const said = kubeletContainer(table?.bytes.toString("latin1") ?? "");
     if (said === undefined || (podUid !== undefined && podUid !== said.podUid)) return undefined;
     return containerKey(said.podUid, said.container);
@@ -248,7 +257,11 @@ export class Looker {
     facts.stackIds = [...found.stacks].sort((a, b) => a - b).slice(0, MAX_STACK_IDS);
     if (first === undefined) return;
     if (first.container.looks++ % LOOKS_UNTIL_INTERFACES === 0) {
-      first.container.interfaces = await interfacesOf(this.#path(first.pid), this.#folderReader);
+      first.container.interfaces = await interfacesOf(
+        this.#path(first.pid),
+        this.#tables,
+        first.container.folderReader,
+      );
     }
     facts.interfaces = first.container.interfaces;
   }
@@ -262,7 +275,7 @@ export class Looker {
 
   /** Undefined if the process has ended; "cut" if the container has no more bytes in this look. */
   async #library(
-    { pid, known, place }: Member,
+    { pid, known, place, container: { reader } }: Member,
     programs: Map<number, KnownProgram>,
   ): Promise<Library | "cut" | undefined> {
     const statText = readShort(this.#path(pid, "stat")) ?? "";
@@ -270,15 +283,27 @@ export class Looker {
     if (stat === undefined || hasEnded(stat)) return undefined;
     const same = known?.stat.identity === stat.identity ? known : undefined;
     if (this.#bytesLeft <= 0) return "cut";
-    const library = await readLibrary(this.#path(pid), this.#counted, this.#limits.fileBytes);
+    const library = await readLibrary(this.#path(pid), this.#counted(reader), this.#limits.fileBytes);
     const after = this.#stat(pid);
     if (after === undefined) return undefined;
     // It has begun another program meanwhile: the next look tells.
     if (after.identity !== stat.identity) return "unreadable";
-    // What is mapped once stays so.
-    const looks = library === "mapped" ? LOOKS_UNTIL_KEPT : (same?.looks ?? 0) + 1;
+    // What is mapped once stays so, and what could not be read may be another time.
+    const looks = library === "mapped" ? LOOKS_UNTIL_KEPT : library === "unreadable" ? 0 : (same?.looks ?? 0) + 1;
     programs.set(pid, { statText, stat, library, looks, place, descriptors: same?.descriptors });
     return library;
+  }
+
+  /** Reads at the cost of the container's bytes. */
+  #counted(reader: PatientReader): Pick<PatientReader, "read" | "mountOf"> {
+    return {
+      read: async (path, limit) => {
+        const piece = await reader.read(path, limit);
+        this.#bytesLeft -= piece?.bytes.length ?? 0;
+        return piece;
+      },
+      mountOf: (path) => reader.mountOf(path),
+    };
   }
 
   /** Returns how many descriptors of the bound are used up. */

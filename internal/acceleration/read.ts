@@ -112,31 +112,53 @@ async function readPiece(path: string, limit: number): Promise<Piece> {
   }
 }
 
+/** Counts the threads that hang, whichever reader has them. */
+export class HangingThreads {
+  count = 0;
+  /** As many may hang, so that others are left. */
+  readonly most: number;
+
+  constructor(most: number) {
+    this.most = most;
+  }
+}
+
 /** Bounds of a {@link PatientReader}. */
 export interface ReaderOptions {
-  /** How long a file is waited for, in milliseconds. Default: 1 s. */
+  /** How long one file is waited for, in milliseconds. Default: 1 s. */
   timeoutMs?: number | undefined;
-  /** As many threads may hang, so that others are left. */
-  mostHanging: number;
+  /** Those of all readers. */
+  hanging: HangingThreads;
   /** The number of the file system that is sysfs. */
   sysfs?: number | undefined;
 }
 
 /**
  * Reads files that may keep their reader waiting: those that the kernel takes from a process's memory, which the process
- * may lock or have elsewhere, and those in folders of a container. One that does not answer is given up, and while some
- * hang nothing more is read this way.
+ * may lock or have elsewhere, and those in folders of a container. One that does not answer is given up, and while it
+ * hangs nothing more is read this way. So each container has a reader of its own: it takes the sight of no other.
  */
 export class PatientReader {
   readonly #timeoutMs: number;
-  readonly #mostHanging: number;
+  readonly #threads: HangingThreads;
   readonly #sysfs: number;
-  #hanging = 0;
+  #hangs = false;
+  #leftMs = Infinity;
 
-  constructor({ timeoutMs = 1000, mostHanging, sysfs = SYSFS }: ReaderOptions) {
+  constructor({ timeoutMs = 1000, hanging, sysfs = SYSFS }: ReaderOptions) {
     this.#timeoutMs = timeoutMs;
-    this.#mostHanging = mostHanging;
+    this.#threads = hanging;
     this.#sysfs = sysfs;
+  }
+
+  /** From now on, all files together are waited for so long, in milliseconds: each may be slow, and none too slow. */
+  begin(patienceMs: number): void {
+    this.#leftMs = patienceMs;
+  }
+
+  /** Whether nothing can be read now, because of what was read before. */
+  get isSpent(): boolean {
+    return this.#hangs || this.#leftMs <= 0 || this.#threads.count >= this.#threads.most;
   }
 
   /** The first bytes of a file of the kernel's; undefined if it cannot be read in time. */
@@ -160,25 +182,33 @@ export class PatientReader {
   }
 
   async #inTime<T>(work: () => Promise<T>): Promise<T | undefined> {
-    if (this.#hanging >= this.#mostHanging) return undefined;
+    if (this.isSpent) return undefined;
+    const begun = performance.now();
     let timer: NodeJS.Timeout | undefined;
     let late = false;
     const reading = work()
       .catch(() => undefined)
       .finally(() => {
-        if (late) this.#hanging--;
+        if (!late) return;
+        this.#hangs = false;
+        this.#threads.count--;
       });
     const timeout = new Promise<undefined>((resolve) => {
-      timer = setTimeout(() => {
-        late = true;
-        this.#hanging++;
-        resolve(undefined);
-      }, this.#timeoutMs);
+      timer = setTimeout(
+        () => {
+          late = true;
+          this.#hangs = true;
+          this.#threads.count++;
+          resolve(undefined);
+        },
+        Math.min(this.#timeoutMs, this.#leftMs),
+      );
     });
     try {
       return await Promise.race([reading, timeout]);
     } finally {
       clearTimeout(timer);
+      this.#leftMs -= performance.now() - begun;
     }
   }
 }

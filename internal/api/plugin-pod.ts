@@ -112,9 +112,10 @@ export const PLUGIN_RUNTIME: Readonly<Record<string, string>> = {
 
 /**
  * Environment of the worker, which only looks at a few files each second: nothing is compiled at all. Files are read by
- * threads, of which there would be as many as processors; reading a file of a hostile container may hang three of them.
+ * threads, of which there would be as many as processors; reading files of hostile containers may hang 13 of them. One
+ * is made only when all before it are busy.
  */
-export const WORKER_RUNTIME: Readonly<Record<string, string>> = { BUN_JSC_useJIT: "0", UV_THREADPOOL_SIZE: "8" };
+export const WORKER_RUNTIME: Readonly<Record<string, string>> = { BUN_JSC_useJIT: "0", UV_THREADPOOL_SIZE: "20" };
 
 /**
  * What every container of the pod sets to nothing, unless it has a value of its own for it: the environment of a user
