@@ -8,6 +8,8 @@ import { MAX_STACKS } from "./stack-counters.ts";
 /** Containers to look into: names by the pod's UID. */
 export interface LookRequest {
   pods: { uid: string; containers: string[] }[];
+  /** Whether everything is read again that may have changed. Without it, little is that does not seem to have changed. */
+  anew?: boolean;
 }
 
 /** Asks for counters of stacks, by their numbers. */
@@ -94,10 +96,10 @@ export const MAX_STACK_IDS = 64;
  */
 export function parseRequest(text: string): LookRequest | StackRequest {
   try {
-    const { pods, stacks } = fieldsOf(parseJson(text)) ?? {};
+    const { pods, anew, stacks } = fieldsOf(parseJson(text)) ?? {};
     if (stacks !== undefined) return { stacks: stacksOf(stacks) };
     if (!Array.isArray(pods) || pods.length > MAX_PODS) throw new Error("it has no list of pods");
-    return { pods: pods.map(podOf) };
+    return { pods: pods.map(podOf), anew: anew === true };
   } catch (cause) {
     throw new Error(`The request is malformed: ${(cause as Error).message}`, { cause });
   }

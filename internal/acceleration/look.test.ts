@@ -187,6 +187,18 @@ describe("descriptors of a process that rests", () => {
     proc.add(70, { fds: { 4: "onload:[tcp:2:10]" }, ticks: 7, startTime: 9000, net });
     expect(await seen()).toEqual(onload);
   });
+
+  test("are read at once for somebody who wants to know the present, and so are tables and interfaces", async () => {
+    set({ 4: "onload:[tcp:2:10]" });
+    const anew = async (): Promise<ContainerFacts> => (await looker.look({ ...REQUEST, anew: true })).containers[0]!;
+    expect((await anew()).sockets).toEqual(onload);
+    set({ 3: "socket:[501]" });
+    expect((await anew()).sockets).toEqual(kernel);
+    proc.write("70/net/tcp", tableOf([]));
+    proc.write("70/net/dev", "a\nb\n net1: 1\n");
+    expect(await seen()).toEqual(kernel);
+    expect(await anew()).toMatchObject({ sockets: [], interfaces: [{ name: "net1" }] });
+  });
 });
 
 describe("sockets of the kernel", () => {

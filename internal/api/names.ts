@@ -93,6 +93,8 @@ export const PROTECTING_POLICIES: readonly string[] = [
 export const METRICS_PATH = "/metrics";
 /** Where the device plugin tells programs what it knows of the pods that hold Onload, as JSON. */
 export const ACCELERATION_PATH = "/acceleration";
+/** The query of that path by which it looks at once, if it may, and does not tell what it saw before. */
+export const LOOK_NOW_QUERY = "look=now";
 export const HEALTHZ_PATH = "/healthz";
 export const READYZ_PATH = "/readyz";
 

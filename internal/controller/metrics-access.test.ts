@@ -16,7 +16,7 @@ function build(tokens: Record<string, Access | Error>) {
   }, clock);
   const handler = access.guard(() => ({ status: 200, body: "metrics" }));
   const get = async (token: string | undefined, path = "/metrics"): Promise<number> =>
-    ((await handler({ method: "GET", path, token })) as Answer).status;
+    ((await handler({ method: "GET", path, query: "", token })) as Answer).status;
   return { clock, asked, get };
 }
 

@@ -8,6 +8,7 @@ import { ACCELERATION_PATH, HEALTHZ_PATH, METRICS_PATH, READYZ_PATH } from "../a
 import type { BindAddress } from "../probes/bind-address.ts";
 import { metricsHandler } from "../probes/metrics-handler.ts";
 import type { Handler } from "../probes/server.ts";
+import { accelerationHandler } from "./acceleration-handler.ts";
 import { allocateResponse, containerEdits, refusal, type ContainerEdits } from "./allocation.ts";
 import { removeCdiSpec, writeCdiSpec } from "./cdi.ts";
 import { runHostFileCollector } from "./collect-host-files.ts";
@@ -140,11 +141,7 @@ class DevicePlugin {
         new PodMetrics(this.#metrics.registry),
       ));
       tasks.push(pods.run(signal));
-      paths[ACCELERATION_PATH] = () => ({
-        status: 200,
-        body: pods.text(this.#knowledge()),
-        contentType: "application/json",
-      });
+      paths[ACCELERATION_PATH] = accelerationHandler(pods, () => this.#knowledge());
     }
     serve("metrics", metricsAddress, paths);
     serve("probes", probeAddress, {

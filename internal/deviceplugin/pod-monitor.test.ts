@@ -74,7 +74,7 @@ const NODE = { healthy: true, problems: [], controlPlane: null, nics: [] };
 const readStacks = (): Promise<never> => Promise.reject(new Error("nobody asks"));
 
 /** A monitor with a worker that looks into the test's own /proc, until it is disposed of. */
-function watching({ worker = true, lookIntervalMs = 20, afterAllocationMs = 20 } = {}) {
+function watching({ worker = true, lookIntervalMs = 20, soonMs = 20 } = {}) {
   const registry = new Registry();
   const stop = new AbortController();
   const lookSocket = join(folder, "look/look.sock");
@@ -83,7 +83,7 @@ function watching({ worker = true, lookIntervalMs = 20, afterAllocationMs = 20 }
     podResourcesDir: join(folder, "pod-resources"),
     lookSocket,
     lookIntervalMs,
-    afterAllocationMs,
+    soonMs,
   };
   const monitor = new PodMonitor(config, silentLogger, new PodMetrics(registry));
   const done = [monitor.run(stop.signal)];
@@ -162,6 +162,57 @@ test("an allocation is followed by a look, long before its time", async () => {
   answer = await give(1);
   watch.monitor.allocated();
   await poll(async () => (await watch.series()).length > 0, { what: "The pod's series" });
+});
+
+describe("a look that somebody asks for", () => {
+  const looks = async (watch: { metrics: () => Promise<string> }): Promise<number> =>
+    Number(/pod_looks_total\{result="success"\} (\d+)/.exec(await watch.metrics())?.[1]);
+  const first = async (soonMs: number) => {
+    const answer = await give(1);
+    await kubelet((callback) => callback(null, answer));
+    proc.add(70, { fds: { 3: "onload:[tcp:2:10]" } });
+    const watch = watching({ lookIntervalMs: 3_600_000, soonMs });
+    await poll(async () => (await watch.series()).length > 0, { what: "The first look" });
+    return watch;
+  };
+
+  test("is made at once, and tells of the present", async () => {
+    await using watch = await first(0);
+    // As many descriptors as before, of a process that has had no processor time.
+    proc.remove("70/fd/3");
+    proc.link("70/fd/4", "onload:[tcp:7:1]");
+    await watch.monitor.lookAnew();
+    expect(watch.json().containers).toMatchObject([{ stackIds: [7] }]);
+    expect(await looks(watch)).toBe(2);
+  });
+
+  test("is shared by all who ask meanwhile, and is not made again while it is not paid for", async () => {
+    await using watch = await first(0);
+    await Promise.all(Array.from({ length: 100 }, () => watch.monitor.lookAnew()));
+    for (let i = 0; i < 10; i++) await watch.monitor.lookAnew();
+    expect(await looks(watch)).toBe(2);
+  });
+
+  test("is not made again within some seconds, even if the last one failed", async () => {
+    await using watch = await first(60_000);
+    server!.forceShutdown();
+    for (let i = 0; i < 10; i++) await watch.monitor.lookAnew();
+    expect(await watch.metrics()).toContain('pod_looks_total{result="error"} 1\n');
+  });
+
+  test("is not waited for without a limit", async () => {
+    let silent = false;
+    const answer = await give(1);
+    await kubelet((callback) => (silent ? undefined : callback(null, answer)));
+    proc.add(70);
+    await using watch = watching({ lookIntervalMs: 3_600_000, soonMs: 0 });
+    await poll(async () => (await watch.series()).length > 0, { what: "The first look" });
+    silent = true;
+    const begun = performance.now();
+    await watch.monitor.lookAnew();
+    expect(performance.now() - begun).toBeLessThan(4500);
+    expect(watch.json().containers).toHaveLength(1);
+  });
 });
 
 describe("what was known is kept for a while, and then forgotten", () => {

@@ -18,8 +18,11 @@ export interface PodMonitorConfig {
   lookSocket: string;
   /** Least time between two looks, in milliseconds. */
   lookIntervalMs: number;
-  /** How long after an allocation a look is made sooner, in milliseconds. Default: 5 s. */
-  afterAllocationMs?: number;
+  /**
+   * How long after an allocation a look is made sooner, and least time between two looks that somebody asks for, in
+   * milliseconds. Default: 5 s.
+   */
+  soonMs?: number;
   /** Reads counters of stacks; undefined: nobody wants them. */
   stacks?: Pick<StackMonitor, "looked" | "stacksOf" | "problem"> | undefined;
 }
@@ -39,7 +42,9 @@ const MAX_CONTAINERS = 1000;
 /** A look that took long is followed by a pause of so many times its processor time: less than half a percent. */
 const PAUSE_PER_CPU = 200;
 /** A look follows an allocation after this time, by which the container's program has begun as a rule. */
-const AFTER_ALLOCATION_MS = 5000;
+const SOON_MS = 5000;
+/** Who asks for a look waits so long for it, and is then told what was seen before. A look takes a tenth of a second. */
+const ANSWER_MS = 3000;
 /** The longest pause, whatever the look before has taken. */
 const MAX_PAUSE_MS = 15 * 60_000;
 /** What was found is shown through so many looks that fail, as long as it is true enough. */
@@ -58,11 +63,26 @@ export class PodMonitor {
   #failures = 0;
   #said: string | undefined;
   readonly #allocation = new Wake();
+  /** One look at a time. */
+  #last: Promise<void> = Promise.resolve();
+  /** The look that somebody has asked for, while it is made. */
+  #asked: Promise<void> | undefined;
+  /** When that was, and when the looks so far are paid for, in milliseconds of a clock that never goes back. */
+  #askedAt = -Infinity;
+  #paidAt = 0;
+  /** Whether a look has been asked for since the last one that was due. */
+  #hasBorrowed = false;
+  #signal: AbortSignal | undefined;
 
   constructor(config: PodMonitorConfig, log: Logger, metrics: PodMetrics) {
     this.#config = config;
     this.#log = log;
     this.#metrics = metrics;
+  }
+
+  /** When the last look was made, in milliseconds since the epoch; undefined: none has been. */
+  get lookedAt(): number | undefined {
+    return this.#at;
   }
 
   /**
@@ -98,34 +118,76 @@ export class PodMonitor {
 
   /** Looks until the signal is aborted. Never throws. */
   async run(signal: AbortSignal): Promise<void> {
+    this.#signal = signal;
     const pause = new Wake();
     while (!signal.aborted) {
-      let cpuMs = 0;
+      await this.#look(false, signal);
+      this.#hasBorrowed = false;
+      const { lookIntervalMs, soonMs = SOON_MS } = this.#config;
+      const longest = Math.max(lookIntervalMs, this.#owedMs());
+      const soon = Math.min(Math.max(soonMs, this.#owedMs()), longest);
+      await this.#allocation.wait(longest - soon, signal);
+      await pause.wait(soon, signal);
+      // Somebody may have asked for one meanwhile.
+      await pause.wait(this.#owedMs(), signal);
+    }
+    await this.#last;
+  }
+
+  /**
+   * Looks for somebody who wants to know the present: everything is read anew. Resolves when that is done, or takes too long.
+   *
+   * Whoever asks meanwhile shares the look. Looks that are asked for cost no more than others: each puts the next one off.
+   * While they are not paid for, only one is made between two that are due.
+   */
+  async lookAnew(): Promise<void> {
+    if (this.#asked === undefined && this.#signal?.aborted === false && this.#mayLook()) {
+      this.#askedAt = performance.now();
+      this.#hasBorrowed = true;
+      this.#asked = this.#look(true, this.#signal).finally(() => (this.#asked = undefined));
+    }
+    if (this.#asked === undefined) return;
+    let timer: NodeJS.Timeout | undefined;
+    const enough = new Promise<void>((resolve) => (timer = setTimeout(resolve, ANSWER_MS)));
+    await Promise.race([this.#asked, enough]).finally(() => clearTimeout(timer));
+  }
+
+  #mayLook(): boolean {
+    const { soonMs = SOON_MS } = this.#config;
+    if (performance.now() - this.#askedAt < soonMs) return false;
+    return this.#owedMs() === 0 || !this.#hasBorrowed;
+  }
+
+  /** How long it takes until the looks so far are paid for. */
+  #owedMs(): number {
+    return Math.max(0, this.#paidAt - performance.now());
+  }
+
+  /** Looks when the look before is done. Never throws. */
+  async #look(anew: boolean, signal: AbortSignal): Promise<void> {
+    const look = this.#last.then(async () => {
       try {
-        cpuMs = await this.#look(signal);
+        const cpuMs = await this.#lookOnce(anew, signal);
+        const most = Math.max(MAX_PAUSE_MS, this.#config.lookIntervalMs);
+        this.#paidAt = performance.now() + Math.min(this.#owedMs() + cpuMs * PAUSE_PER_CPU, most);
         this.#succeeded();
       } catch (error) {
-        if (signal.aborted) break;
-        this.#failed(error);
+        if (!signal.aborted) this.#failed(error);
       }
-      const { lookIntervalMs, afterAllocationMs = AFTER_ALLOCATION_MS } = this.#config;
-      const most = Math.max(MAX_PAUSE_MS, lookIntervalMs);
-      const cost = Math.min(cpuMs * PAUSE_PER_CPU, most);
-      const soon = Math.min(Math.max(afterAllocationMs, cost), Math.max(lookIntervalMs, cost));
-      await this.#allocation.wait(Math.max(lookIntervalMs, cost) - soon, signal);
-      await pause.wait(soon, signal);
-    }
+    });
+    this.#last = look;
+    await look;
   }
 
   /** Returns the processor time that it took, in milliseconds. */
-  async #look(signal: AbortSignal): Promise<number> {
+  async #lookOnce(anew: boolean, signal: AbortSignal): Promise<number> {
     const { kubeletDir, podResourcesDir, lookSocket } = this.#config;
     const resources = await listPodResources(podResourcesDir, signal);
     const all = holders(resources, await readCheckpoint(kubeletDir));
     const wanted = all.slice(0, MAX_CONTAINERS);
     const pods = new Map<string, string[]>();
     for (const { podUid, container } of wanted) pods.set(podUid, [...(pods.get(podUid) ?? []), container]);
-    const request = { pods: [...pods].map(([uid, containers]) => ({ uid, containers })) };
+    const request = { pods: [...pods].map(([uid, containers]) => ({ uid, containers })), anew };
     const answer = wanted.length === 0 ? { containers: [], cpuMs: 0 } : await askForLook(lookSocket, request, signal);
     const facts = new Map(answer.containers.map((each) => [containerKey(each.podUid, each.container), each]));
     this.#found = wanted.flatMap((holder) => {

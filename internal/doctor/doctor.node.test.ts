@@ -43,7 +43,7 @@ beforeAll(async () => {
   trader = await cluster.addUser(`${id}-trader`);
   await cluster.bind({ role: "view", subject: { kind: "User", name: trader.name }, namespace: trading });
   plugin = createServer((request, response) => {
-    if (request.url === "/acceleration") serve(response);
+    if (request.url === "/acceleration?look=now") serve(response);
     else response.writeHead(404).end("404 page not found\n");
   });
   state = await RunState.create();

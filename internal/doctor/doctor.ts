@@ -159,7 +159,9 @@ class Examination {
   async #ask(plugins: Read<Map<string, PluginPod>>, node: string): Promise<Asked> {
     if ("problem" in plugins) return { problem: plugins.problem, todo: VIEWER };
     const pod = plugins.value.get(node);
-    return pod === undefined ? "none" : await askPlugin(this.#client, pod, ASK_MS, this.#signal);
+    return pod === undefined
+      ? "none"
+      : await askPlugin(this.#client, pod, { timeoutMs: ASK_MS, anew: true }, this.#signal);
   }
 
   async #events({ metadata, status }: Pod): Promise<PodFacts["events"]> {

@@ -1,5 +1,5 @@
 /** Finds the device plugins of nodes, and asks them what they know, by way of the API server and with the caller's rights. */
-import { ACCELERATION_PATH, OPERATOR_NAME, PLUGIN_NAME_LABEL } from "../api/names.ts";
+import { ACCELERATION_PATH, LOOK_NOW_QUERY, OPERATOR_NAME, PLUGIN_NAME_LABEL } from "../api/names.ts";
 import type { DeepReadonly, Pod } from "../api/core.ts";
 import { DEVICE_PLUGIN_CONTAINER, METRICS_PORT_NAME } from "../api/plugin-pod.ts";
 import { bindCommand } from "../kube/rights-advice.ts";
@@ -15,7 +15,7 @@ import type { Asked } from "./facts.ts";
  * pod could say anything of its node.
  */
 const SELECTOR = `app.kubernetes.io/managed-by=${OPERATOR_NAME},app.kubernetes.io/part-of=onload,app.kubernetes.io/component=device-plugin`;
-/** A plugin answers at once, with what it has found before. */
+/** A plugin that looks for the answer takes no longer than 3 s (pod-monitor.ts). */
 export const ASK_MS = 5000;
 
 /** A device plugin's pod. */
@@ -74,11 +74,18 @@ function proxyPath({ namespace, name }: PluginPod, port: number, path: string): 
   return `/api/v1/namespaces/${encodeURIComponent(namespace)}/pods/${encodeURIComponent(name)}:${port}/proxy${path}`;
 }
 
+/** How a plugin is asked. */
+export interface AskOptions {
+  timeoutMs: number;
+  /** Whether it looks into processes for it, if it may. Otherwise it tells at once what it saw up to 30 s before. */
+  anew: boolean;
+}
+
 /** Asks a plugin. Whatever it does, an answer comes within the time. */
 export async function askPlugin(
   client: Pick<Client, "transport">,
   pod: PluginPod,
-  timeoutMs: number,
+  { timeoutMs, anew }: AskOptions,
   signal: AbortSignal,
 ): Promise<Asked> {
   const who = `device plugin ${pod.namespace}/${pod.name}`;
@@ -92,7 +99,7 @@ export async function askPlugin(
   try {
     text = await client.transport.text({
       method: "GET",
-      path: proxyPath(pod, pod.port, ACCELERATION_PATH),
+      path: `${proxyPath(pod, pod.port, ACCELERATION_PATH)}${anew ? `?${LOOK_NOW_QUERY}` : ""}`,
       action: `ask ${who}`,
       timeoutMs,
       noRetry: true,

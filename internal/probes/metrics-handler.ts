@@ -8,6 +8,8 @@ export interface MetricsSource {
   readonly contentType: string;
   /** All metrics in Prometheus' text format. */
   metrics(): Promise<string>;
+  /** A text of another version is not shown; left out: there is one. */
+  version?: () => unknown;
 }
 
 /**
@@ -17,11 +19,12 @@ export interface MetricsSource {
  * @param now milliseconds of a clock that never goes back
  */
 export function metricsHandler(source: MetricsSource, now: () => number = () => performance.now()): Handler {
-  let latest: { begunAt: number; answer: Promise<Answer> } | undefined;
+  let latest: { begunAt: number; version: unknown; answer: Promise<Answer> } | undefined;
   return () => {
-    if (latest !== undefined && now() - latest.begunAt < MAX_AGE_MS) return latest.answer;
+    const version = source.version?.();
+    if (latest !== undefined && latest.version === version && now() - latest.begunAt < MAX_AGE_MS) return latest.answer;
     const answer = source.metrics().then((body) => ({ status: 200, body, contentType: source.contentType }));
-    latest = { begunAt: now(), answer };
+    latest = { begunAt: now(), version, answer };
     return answer;
   };
 }

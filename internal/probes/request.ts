@@ -9,6 +9,8 @@ export interface Request {
   method: string;
   /** Without the query. */
   path: string;
+  /** What follows the question mark, as it was sent; "" if there is none. */
+  query: string;
   /** The token of the header `Authorization: Bearer TOKEN`. */
   token: string | undefined;
 }
@@ -43,7 +45,8 @@ export function parseHead(head: string): Request | Refusal {
   if (method === undefined || target === undefined) return 400;
   const headers = head.slice(0, head.indexOf("\r\n\r\n") + 2);
   const [, token] = /\r\nauthorization:[ \t]*bearer +([\w.~+/=-]+)[ \t]*\r\n/i.exec(headers) ?? [];
-  return { method, path: target.split("?", 1)[0]!, token };
+  const path = target.split("?", 1)[0]!;
+  return { method, path, query: target.slice(path.length + 1), token };
 }
 
 function isWhole(head: string): boolean {

@@ -18,7 +18,7 @@ export interface PodStacks {
 }
 
 /**
- * The stacks that a pod has now, as its node's plugin saw them last.
+ * The stacks that a pod has now, as its node's plugin sees them.
  *
  * @param given numbers to take in their place, for which the plugin is not asked; empty: none
  * @throws Error if it has none or that cannot be found out, and what to do
@@ -37,7 +37,7 @@ export async function stacksOf(
   const plugin = node === undefined ? undefined : (await findPluginPods(client, node, signal)).get(node);
   if (plugin === undefined) throw new Error(`${what}: its node has no device plugin; ${why}`);
   if (given.length > 0) return { plugin, ids: [...given] };
-  const asked = await askPlugin(client, plugin, ASK_MS, signal);
+  const asked = await askPlugin(client, plugin, { timeoutMs: ASK_MS, anew: true }, signal);
   if (asked === "none") throw new Error(`${what}: its node has no device plugin; ${why}`);
   if ("problem" in asked) throw new Error(`${what}: ${asked.problem}; ${asked.todo}`);
   const containers = containersOf(pod, asked.value.containers);
