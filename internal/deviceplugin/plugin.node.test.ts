@@ -563,6 +563,63 @@ describe("counters of stacks", () => {
   );
 });
 
+describe("a pod that is accelerated", () => {
+  type Links = Record<string, string>;
+  const doctor = async (): Promise<Links> => {
+    const { stdout } = await onload.onloadctl("doctor", "pod", "holder", "-n", onload.namespace, "-o", "json");
+    const { links } = JSON.parse(stdout) as { links: { link: string; verdict: string; seen: string; todo: string }[] };
+    return Object.fromEntries(links.map(({ link, verdict, seen, todo }) => [link, `${verdict}: ${seen} -> ${todo}`]));
+  };
+  /**
+   * What doctor says once the counters are read, which follows the look that it asks for. The plugin looks no more often than
+   * each five seconds for whoever asks: far sooner than when it would look again by itself.
+   */
+  const doctorOnceSeen = async (stack: number): Promise<Links> =>
+    await poll(
+      async () => {
+        const links = await doctor();
+        const isSeen = links["stacks"]!.startsWith(`ok: 1: ${stack} `) && !links["counters"]!.startsWith("unknown");
+        return isSeen ? links : undefined;
+      },
+      { what: `The counters of stack ${stack}`, timeoutMs: 25_000, intervalMs: 1000 },
+    );
+
+  // Stand-ins: the links of descriptors, and orm_json, which says that all is well in stack 12 and not in stack 3.
+  test(
+    "has links for filters and counters, well and broken",
+    async () => {
+      await onload.startPod("holder");
+      await onload.showDescriptors("holder", ["/dev/null", "onload:[stack:12]", "onload:[tcp:12:1]"]);
+      const well = await doctorOnceSeen(12);
+      expect(well["sockets"]).toStartWith("ok: accelerated: 1 tcp");
+      expect(well["filters"]).toBe("ok: Every socket has found one -> ");
+      expect(well["counters"]).toBe("ok: No drops, enough buffers, a route to every peer -> ");
+      const status = await onload.onloadctl("status", "-n", onload.namespace);
+      expect(status.stdout).toMatch(/ACCELERATED[^]*\n.* 1\/\d /);
+
+      await onload.showDescriptors("holder", [
+        "/dev/null",
+        "onload:[stack:3]",
+        "onload:[udp:3:1]",
+        "onload:[os_sock:3:2]",
+      ]);
+      const broken = await doctorOnceSeen(3);
+      expect(broken["filters"]).toMatch(
+        /^warning: UDP sockets left to the kernel because the NIC had no filter left: 4.* -> All pods of the node share the NIC's filters: see onloadctl stack POD filters/,
+      );
+      expect(broken["counters"]).toMatch(
+        /^warning: Datagrams or connections dropped because the program did not take them in time: 2.* -> Give the program its own processors/,
+      );
+      const series = (await onload.served("/metrics")).split("\n");
+      const of = `{namespace="${onload.namespace}",pod="holder",container="test"`;
+      expect(series).toContain(`onload_pod_accelerated${of}} 1`);
+      expect(series).toContain(`onload_stack_no_filter_total${of},stack="3"} 4`);
+      expect((await onload.onloadctl("stack", "holder", "-n", onload.namespace, "lots")).stdout).toBe("3 lots\n");
+    },
+    LONG,
+  );
+});
+
 describe("Onload's tools", () => {
   test(
     "run on the pod's node, for its stacks, without Onload's library",

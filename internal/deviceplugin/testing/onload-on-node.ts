@@ -318,6 +318,31 @@ export class OnloadOnNode {
     }
   }
 
+  /**
+   * Shows the container onload-worker other descriptors of a pod's process than it has: links as Onload's driver makes them,
+   * which a kernel without it does not. Everything else that it sees of the process is real.
+   *
+   * @param links from descriptor 0 on
+   */
+  async showDescriptors(podName: string, links: readonly string[]): Promise<void> {
+    const pod = await this.waitForPod(podName, "Running");
+    const { pid } = await this.inspect(pod.status.containerStatuses[0].containerID);
+    const worker = await this.containerPid("onload-worker");
+    const folder = `/fd-${pid}`;
+    const inside = `/proc/${worker}/root`;
+    await this.cluster.node.exec([
+      "sh",
+      "-euc",
+      `if [ ! -d ${inside}${folder} ]; then
+        mkdir ${inside}${folder}
+        cp /bin/busybox ${inside}/busybox
+        nsenter --target ${worker} --mount /busybox mount -o bind ${folder} /proc/${pid}/fd
+      fi
+      rm -f ${inside}${folder}/*
+      ${links.map((link, number) => `ln -s '${link}' ${inside}${folder}/${number}`).join("\n")}`,
+    ]);
+  }
+
   /** What the device plugin serves at a path of its port for metrics. */
   async served(path: string): Promise<string> {
     const { hostIP } = (await this.pluginPod()).status;

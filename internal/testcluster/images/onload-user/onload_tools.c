@@ -1,7 +1,7 @@
 /*
  * Stand-in for three of Onload's tools, by the name that it is called by. It refuses to have Onload's library preloaded, as
  * the real onload_stackdump does. onload_stackdump prints a list of stacks, or what it was asked for. orm_json prints two
- * stacks with a few of their counters, in the real one's form, or hangs while there is a file /orm_json-hangs.
+ * stacks with a few of their counters, in the real one's form: in 12 all is well, in 3 not. It hangs while there is a file /orm_json-hangs.
  * onload_tcpdump.bin writes the header of a pcap file, stays until it is interrupted, and writes a packet then.
  */
 #include <signal.h>
@@ -39,8 +39,10 @@ static int orm_json(int argc, char** argv) {
   while (access("/orm_json-hangs", F_OK) == 0) sleep(1);
   if (argc != 4 || strcmp(argv[1], "--dblbuf") != 0) return 1;
   printf("{\"onload_version\":\"stand-in\",\"json\":[");
-  printf("{\"3\":{\"stats\":{\"k_polls\":7,\"retransmits\":5},\"more_stats\":{\"udp_tot_recv_drops_ul\":2}}},");
-  printf("{\"12\":{\"stats\":{\"k_polls\":1,\"retransmits\":0},\"more_stats\":{\"udp_tot_recv_drops_ul\":0}}}]}");
+  printf("{\"3\":{\"stats\":{\"k_polls\":7,\"retransmits\":5,\"udp_bind_no_filter\":4},");
+  printf("\"more_stats\":{\"udp_tot_recv_drops_ul\":2}}},");
+  printf("{\"12\":{\"stats\":{\"k_polls\":1,\"retransmits\":0,\"udp_bind_no_filter\":0},");
+  printf("\"more_stats\":{\"udp_tot_recv_drops_ul\":0}}}]}");
   return 0;
 }
 
