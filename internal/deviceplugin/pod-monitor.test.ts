@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { Server, ServerCredentials, status, type sendUnaryData } from "@grpc/grpc-js";
 import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
+import { createServer } from "node:net";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import Registry from "prom-client/lib/registry.js";
@@ -162,6 +163,32 @@ test("an allocation is followed by a look, long before its time", async () => {
   answer = await give(1);
   watch.monitor.allocated();
   await poll(async () => (await watch.series()).length > 0, { what: "The pod's series" });
+});
+
+test("an allocation is followed by a look although looks are dear, but not by one after the other", async () => {
+  const answer = await give(1);
+  await kubelet((callback) => callback(null, answer));
+  await mkdir(join(folder, "look"));
+  let looks = 0;
+  const worker = createServer((connection) => {
+    connection.on("data", () => {
+      looks++;
+      // After each of these a pause of a quarter of an hour is due.
+      connection.end('{"containers":[],"cpuMs":10000}\n');
+    });
+  });
+  await new Promise<void>((resolve) => worker.listen(join(folder, "look/look.sock"), resolve));
+  try {
+    await using watch = watching({ worker: false, soonMs: 20 });
+    await poll(() => watch.json().lookedAt !== null, { what: "The first look" });
+    watch.monitor.allocated();
+    await poll(() => looks === 2, { what: "The look after an allocation" });
+    watch.monitor.allocated();
+    await watch.monitor.lookAnew();
+    expect(looks).toBe(2);
+  } finally {
+    worker.close();
+  }
 });
 
 describe("a look that somebody asks for", () => {

@@ -70,7 +70,7 @@ export class PodMonitor {
   /** When that was, and when the looks so far are paid for, in milliseconds of a clock that never goes back. */
   #askedAt = -Infinity;
   #paidAt = 0;
-  /** Whether a look has been asked for since the last one that was due. */
+  /** Whether a look was made before those until then were paid for. The next one waits until they are. */
   #hasBorrowed = false;
   #signal: AbortSignal | undefined;
 
@@ -122,14 +122,13 @@ export class PodMonitor {
     const pause = new Wake();
     while (!signal.aborted) {
       await this.#look(false, signal);
-      this.#hasBorrowed = false;
       const { lookIntervalMs, soonMs = SOON_MS } = this.#config;
       const longest = Math.max(lookIntervalMs, this.#owedMs());
-      const soon = Math.min(Math.max(soonMs, this.#owedMs()), longest);
+      const soon = Math.min(Math.max(soonMs, this.#forbiddenMs()), longest);
       await this.#allocation.wait(longest - soon, signal);
       await pause.wait(soon, signal);
       // Somebody may have asked for one meanwhile.
-      await pause.wait(this.#owedMs(), signal);
+      await pause.wait(this.#forbiddenMs(), signal);
     }
     await this.#last;
   }
@@ -138,12 +137,10 @@ export class PodMonitor {
    * Looks for somebody who wants to know the present: everything is read anew. Resolves when that is done, or takes too long.
    *
    * Whoever asks meanwhile shares the look. Looks that are asked for cost no more than others: each puts the next one off.
-   * While they are not paid for, only one is made between two that are due.
    */
   async lookAnew(): Promise<void> {
     if (this.#asked === undefined && this.#signal?.aborted === false && this.#mayLook()) {
       this.#askedAt = performance.now();
-      this.#hasBorrowed = true;
       this.#asked = this.#look(true, this.#signal).finally(() => (this.#asked = undefined));
     }
     if (this.#asked === undefined) return;
@@ -154,8 +151,15 @@ export class PodMonitor {
 
   #mayLook(): boolean {
     const { soonMs = SOON_MS } = this.#config;
-    if (performance.now() - this.#askedAt < soonMs) return false;
-    return this.#owedMs() === 0 || !this.#hasBorrowed;
+    return performance.now() - this.#askedAt >= soonMs && this.#forbiddenMs() === 0;
+  }
+
+  /**
+   * How long no look may be made. One may be before those until then are paid for: a pod that makes looks dear does not keep
+   * the node from seeing a new one soon.
+   */
+  #forbiddenMs(): number {
+    return this.#hasBorrowed ? this.#owedMs() : 0;
   }
 
   /** How long it takes until the looks so far are paid for. */
@@ -166,6 +170,7 @@ export class PodMonitor {
   /** Looks when the look before is done. Never throws. */
   async #look(anew: boolean, signal: AbortSignal): Promise<void> {
     const look = this.#last.then(async () => {
+      this.#hasBorrowed = this.#owedMs() > 0;
       try {
         const cpuMs = await this.#lookOnce(anew, signal);
         const most = Math.max(MAX_PAUSE_MS, this.#config.lookIntervalMs);
