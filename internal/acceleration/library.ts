@@ -11,9 +11,14 @@ type LibraryReader = Pick<PatientReader, "read" | "mountOf">;
  *
  * @param folder /proc/PID
  * @param limit bytes of a file that are read, and an eighth of those of the table of mappings
+ * @param isOld whether it has run this program for some looks
  * @returns undefined if it has ended, or is about to start its program
  */
-export async function readLibrary(folder: string, reader: LibraryReader, limit: number): Promise<Library | undefined> {
+export async function readLibrary(
+  folder: string,
+  reader: LibraryReader,
+  { limit, isOld }: { limit: number; isOld: boolean },
+): Promise<Library | undefined> {
   // Libraries come last, and a process may have 65,530 mappings (vm.max_map_count), of about 100 bytes each.
   const mapped = await reader.read(`${folder}/maps`, 8 * limit);
   const maps = mapped?.bytes.toString("latin1") ?? "";
@@ -29,13 +34,14 @@ export async function readLibrary(folder: string, reader: LibraryReader, limit: 
     environmentCut: environment.cut,
   });
   if (library === undefined) return undefined;
-  return (await isOfContainer(folder, reader, limit)) ? library : undefined;
+  return isOld || (await isOfContainer(folder, reader, limit)) ? library : undefined;
 }
 
 /**
  * Whether a process runs a program from the container's own mounts. A container begins as a process of its runtime,
  * which has the container's groups and mounts already and waits there with the runtime's program and environment; what
- * is executed in a container later begins like that, too.
+ * is executed in a container later begins like that, too. It does not stay so: a process that does is one that has made
+ * mounts of its own, to which the file that it runs does not belong.
  */
 async function isOfContainer(folder: string, reader: LibraryReader, limit: number): Promise<boolean> {
   const mount = await reader.mountOf(`${folder}/exe`);

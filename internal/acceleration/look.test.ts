@@ -150,6 +150,17 @@ describe("later looks", () => {
   });
 });
 
+test("a process with mounts of its own, as a runtime's has before it starts the program, is one of the container if it stays", async () => {
+  const one = looker();
+  const seen = async (): Promise<object> => (await one.look(REQUEST)).containers[0]!.processes;
+  proc.add(70, { maps: mapsOf(["/usr/lib64/libc.so.6"]), fds: { 3: "onload:[tcp:2:10]" } });
+  // On a mount of this machine, which is not in the process's table.
+  proc.link("70/exe", process.execPath);
+  for (let look = 0; look < 3; look++) expect(await seen()).toEqual({});
+  expect(await seen()).toEqual({ not_loaded: 1 });
+  expect((await one.look(REQUEST)).containers[0]!.sockets).toEqual([{ kind: "tcp", accelerated: true, count: 1 }]);
+});
+
 describe("descriptors of a process that rests", () => {
   const kernel: ContainerFacts["sockets"] = [{ kind: "tcp", accelerated: false, count: 1 }];
   const onload: ContainerFacts["sockets"] = [{ kind: "tcp", accelerated: true, count: 1 }];

@@ -286,7 +286,8 @@ export class Looker {
     if (stat === undefined || hasEnded(stat)) return undefined;
     const same = known?.stat.identity === stat.identity ? known : undefined;
     if (this.#bytesLeft <= 0) return "cut";
-    const library = await readLibrary(this.#path(pid), this.#counted(reader), this.#limits.fileBytes);
+    const isOld = (same?.looks ?? 0) >= LOOKS_UNTIL_KEPT;
+    const library = await readLibrary(this.#path(pid), this.#counted(reader), { limit: this.#limits.fileBytes, isOld });
     const after = this.#stat(pid);
     if (after === undefined) return undefined;
     // It has begun another program meanwhile: the next look tells.
