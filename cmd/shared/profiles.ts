@@ -79,7 +79,7 @@ function unknownProfile(name: string, library: Library, from: string): never {
   const names = [...library.keys()].filter((file) => file.endsWith(".opf")).map((file) => profileOfFile(file)!);
   const near = nearest(name, names);
   throw new UsageError(
-    `Unknown profile "${name}" in ${from}${near === undefined ? "" : `: did you mean ${near}?`}; see onloadctl profile list`,
+    `Unknown profile "${name}" in ${from}${near === undefined ? "" : `: did you mean ${near}?`}; see \`onloadctl profile list\``,
   );
 }
 

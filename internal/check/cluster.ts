@@ -89,7 +89,7 @@ export function judgeKmmOperator(read: Read<readonly Deployment[]>): Finding {
   const [{ metadata }] = read.value as [Deployment];
   return finding(
     "failed",
-    `${text}; see kubectl describe deployment ${metadata.name} -n ${metadata.namespace}, and the logs of its pods`,
+    `${text}; see \`kubectl describe deployment ${metadata.name} -n ${metadata.namespace}\`, and the logs of its pods`,
   );
 }
 

@@ -16,7 +16,7 @@ const FILTERS: readonly Trouble[] = [
   {
     counters: ["no_filter"],
     what: "UDP sockets left to the kernel because the NIC had no filter left",
-    todo: "All pods of the node share the NIC's filters: see onloadctl stack POD filters; then let the program open its sockets again",
+    todo: "All pods of the node share the NIC's filters: see `onloadctl stack POD filters`; then let the program open its sockets again",
   },
   {
     counters: ["filter_table_full"],
@@ -29,7 +29,7 @@ const TROUBLES: readonly Trouble[] = [
   {
     counters: ["memory_pressure", "memory_drops", "buffer_allocation_failures"],
     what: "Times without packet buffers, or packets dropped because there were none",
-    todo: "Raise EF_MAX_PACKETS and EF_MAX_RX_PACKETS, and give the pod huge pages; see onloadctl stack POD lots",
+    todo: "Raise EF_MAX_PACKETS and EF_MAX_RX_PACKETS, and give the pod huge pages; see `onloadctl stack POD lots`",
   },
   {
     counters: ["udp_overflow_drops", "syn_drops"],
@@ -39,7 +39,7 @@ const TROUBLES: readonly Trouble[] = [
   {
     counters: ["no_route"],
     what: "TCP segments or connections without an accelerated route",
-    todo: "See the peers with onloadctl stack POD netstat, and the routes in the pod",
+    todo: "See the peers with `onloadctl stack POD netstat`, and the routes in the pod",
   },
   {
     counters: ["neighbour_drops"],
@@ -92,7 +92,7 @@ function unreadOf(
   problem: string | undefined,
 ): [seen: string, todo: string] | undefined {
   if (counters === undefined) {
-    return ["its counters are not read", "Set spec.devicePlugin.stackMetrics, or see onloadctl stack POD filters"];
+    return ["its counters are not read", "Set spec.devicePlugin.stackMetrics, or see `onloadctl stack POD filters`"];
   }
   if (counters.length > 0) return undefined;
   if (problem !== undefined)

@@ -30,7 +30,7 @@ export function interfaceLink({ interfaces, accelerated }: ContainerAnswer, nics
   return link(
     "failed",
     `${text}; none is of a NIC that Onload can use`,
-    "Attach one: see onloadctl manifests sample networks. Onload takes veth only with its module's parameter oo_accelerate_veth",
+    "Attach one: see `onloadctl manifests sample networks`. Onload takes veth only with its module's parameter oo_accelerate_veth",
   );
 }
 
@@ -66,7 +66,7 @@ export function socketsLink({ sockets, cut }: ContainerAnswer, hasLibrary: boole
     return link(
       "warning",
       `accelerated: ${onload}; of the kernel: ${kernel}${rest}`,
-      "Sockets to addresses behind other interfaces are the kernel's: see onloadctl stack POD netstat",
+      "Sockets to addresses behind other interfaces are the kernel's: see `onloadctl stack POD netstat`",
     );
   }
   if (kernel === "" || cut) return link("unknown", `No socket beyond the loopback${rest || " yet"}`);

@@ -38,11 +38,11 @@ function nodeLink({ rollout, node, name, resources, unserved }: NodeFacts): Link
   const seen = `Onload ${onload}: ${status.state}${status.why === "" ? "" : `: ${status.why}`}`;
   if (status.failed) return link("failed", seen, "Correct this, then run onloadctl retry");
   if ("value" in node && node.value?.ready === false) {
-    return link("failed", `The node is not Ready; Onload ${onload}: ${status.state}`, "See kubectl describe node");
+    return link("failed", `The node is not Ready; Onload ${onload}: ${status.state}`, "See `kubectl describe node`");
   }
   if (status.state !== "Ready") {
     if (unserved !== undefined) return link("warning", `${seen}. ${unserved.seen}`, unserved.todo);
-    return link("warning", seen, "Wait; onloadctl help states explains each state");
+    return link("warning", seen, "Wait; `onloadctl help states` explains each state");
   }
   if (status.why !== "") return link("warning", seen);
   return link("ok", `${seen} with version ${status.version}`);
@@ -51,11 +51,11 @@ function nodeLink({ rollout, node, name, resources, unserved }: NodeFacts): Link
 /** What is said if no node can have Onload. @param resources undefined: not even their CRD is there */
 export function noResource(resources: number | undefined): [seen: string, todo: string] {
   if (resources === undefined) {
-    const todo = "Install the operator (onloadctl manifests install --image=IMAGE), and apply an Onload resource";
+    const todo = "Install the operator (`onloadctl manifests install --image=IMAGE`), and apply an Onload resource";
     return ["Onload is not installed in this cluster", todo];
   }
   const seen = `There is no Onload resource in this cluster, so no node offers ${ONLOAD_RESOURCE}`;
-  return [seen, "Apply one: onloadctl manifests sample prints one to start from"];
+  return [seen, "Apply one: `onloadctl manifests sample` prints one to start from"];
 }
 
 function versionsLink({ rollout }: NodeFacts): Link {
@@ -68,7 +68,7 @@ function versionsLink({ rollout }: NodeFacts): Link {
     return link("failed", seen, "Without the module every socket is the kernel's: see onloadctl status");
   }
   if (library === undefined) return link("failed", seen, "See the device plugin's pod");
-  return link("failed", seen, "Onload refuses another version's library: see onloadctl status for the rollout");
+  return link("failed", seen, "Onload refuses another version's library: see `onloadctl status` for the rollout");
 }
 
 function devicesLink({ rollout, node, asked }: NodeFacts): Link {
@@ -82,7 +82,7 @@ function devicesLink({ rollout, node, asked }: NodeFacts): Link {
   const count = node.value?.allocatable ?? 0;
   if (count === 0) {
     const seen = `The node offers no ${ONLOAD_RESOURCE}${why ? `: ${why}` : ""}`;
-    return link("failed", seen, "See onloadctl status and the log of the device plugin's pod");
+    return link("failed", seen, "See `onloadctl status` and the log of the device plugin's pod");
   }
   // The kubelet is told a moment after a device file is lost.
   if (said?.healthy === false) return link("failed", `They are being withdrawn: ${why ?? ""}`);
@@ -92,7 +92,7 @@ function devicesLink({ rollout, node, asked }: NodeFacts): Link {
 function pluginLink({ asked }: NodeFacts, now: number): Link {
   const link = linkOf("plugin");
   if (asked === "none") {
-    return link("failed", "The node has no pod of the device plugin", "See onloadctl status for what it waits for");
+    return link("failed", "The node has no pod of the device plugin", "See `onloadctl status` for what it waits for");
   }
   if ("problem" in asked) return link("unknown", asked.problem, asked.todo);
   const { lookedAt, problem } = asked.value;
@@ -145,7 +145,7 @@ export function podsLink({ asked }: NodeFacts): Link {
   };
   const seen = [...text(true, "accelerated"), ...text(false, "on the kernel"), ...text(undefined, "without sockets")];
   const isWrong = containers.some(({ accelerated }) => accelerated === false);
-  return link(isWrong ? "warning" : "ok", seen.join("; "), isWrong ? "onloadctl doctor pod says why" : "");
+  return link(isWrong ? "warning" : "ok", seen.join("; "), isWrong ? "`onloadctl doctor pod` says why" : "");
 }
 
 /** Names of the node's interfaces that Onload can use, as its plugin says; undefined if it does not. */

@@ -89,7 +89,7 @@ function admittedLink({ pod, events }: PodFacts): Link {
   const wrong = waiting.find(({ reason }) => !ON_THE_WAY.has(reason));
   const shown = wrong ?? waiting[0];
   const why = shown === undefined ? "" : `: ${shown.reason}${shown.message ? `: ${shown.message}` : ""}`;
-  return link(wrong ? "failed" : "warning", `It has not been started${why}`, "See kubectl describe pod");
+  return link(wrong ? "failed" : "warning", `It has not been started${why}`, "See `kubectl describe pod`");
 }
 
 /** What the kubelet says of a container that waits for its turn (pkg/kubelet/kubelet_pods.go). Else something is wrong. */

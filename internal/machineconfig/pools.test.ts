@@ -65,7 +65,7 @@ test("a pool that is degraded changes no node, and its own words say why", () =>
     degraded('Node node-1 is reporting: "unexpected on-disk state"\u001b[2J'),
   ]);
   expect(reachOf(config("worker"), [stuck])).toMatch(
-    /^MachineConfigPool worker is degraded, so that its nodes may not change: Node node-1 is reporting: "unexpected on-disk state".*; see oc describe machineconfigpool worker$/,
+    /^MachineConfigPool worker is degraded, so that its nodes may not change: Node node-1 is reporting: "unexpected on-disk state".*; see `oc describe machineconfigpool worker`$/,
   );
   expect(reachOf(config("worker"), [stuck])).not.toContain("\u001b");
   expect(reachOf(config("worker"), [poolThat("worker", {}, [{ ...degraded(""), status: "False" }])])).toBeUndefined();

@@ -59,7 +59,7 @@ function stopOf(pools: readonly MachineConfigPool[]): string | undefined {
     if (degraded === undefined) continue;
     const message = printable(degraded.message ?? "", MAX_MESSAGE);
     const name = names([pool]);
-    return `MachineConfigPool ${name} is degraded, so that its nodes may not change${message === "" ? "" : `: ${message}`}; see oc describe machineconfigpool ${name}`;
+    return `MachineConfigPool ${name} is degraded, so that its nodes may not change${message === "" ? "" : `: ${message}`}; see \`oc describe machineconfigpool ${name}\``;
   }
   return undefined;
 }

@@ -79,7 +79,7 @@ function refuseIfDeleted(onload: Resource, verb: string): void {
   if (!isDeleted(onload)) return;
   const { namespace, name } = onload.metadata;
   throw new Error(
-    `Cannot ${verb} Onload "${namespace}/${name}": it is being deleted, and its nodes are cleaned whatever it says; onloadctl status ${name} -n ${namespace} says what is left`,
+    `Cannot ${verb} Onload "${namespace}/${name}": it is being deleted, and its nodes are cleaned whatever it says; \`onloadctl status ${name} -n ${namespace}\` says what is left`,
   );
 }
 

@@ -30,7 +30,7 @@ export async function stacksOf(
   signal: AbortSignal,
 ): Promise<PodStacks> {
   const what = `Cannot find the stacks of pod "${name}"`;
-  const why = `onloadctl doctor pod ${name} -n ${namespace} says why`;
+  const why = `\`onloadctl doctor pod ${name} -n ${namespace}\` says why`;
   const pod = await client.get<Pod>(PODS, { namespace, name }, { signal });
   if (!pod) throw new Error(await missingText(client, { what: "pod", resource: PODS, name, namespace }, signal));
   const node = pod.spec?.nodeName;

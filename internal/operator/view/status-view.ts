@@ -270,7 +270,7 @@ export function statusLines(
     lines.push(...resource.attention.flatMap((each) => said(each, "yellow")));
     const { unknownNodes = 0 } = resource.accelerated ?? {};
     if (unknownNodes > 0)
-      lines.push(...said(`Accelerated: ${counted(unknownNodes, "node")} did not say (onloadctl doctor node)`));
+      lines.push(...said(`Accelerated: ${counted(unknownNodes, "node")} did not say (\`onloadctl doctor node\`)`));
     if (resource.unprotected !== "") lines.push(...said(`Not protected: ${resource.unprotected}`));
     if (resource.nodes.length === 0 && onlyFailed) lines.push({ text: "No node has failed" });
     if (resource.nodes.length > 0) lines.push(...nodeLines(resource.nodes, wide, columns, age));
