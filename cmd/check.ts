@@ -24,7 +24,8 @@ export default defineSubcommand({
       type: "string",
       alias: "f",
       valueHint: "FILE",
-      description: "Check the Onload resources in this file as if they were applied; - reads standard input",
+      description:
+        "Check the Onload resources in this file as if they were applied, by a dry run of the API server; - reads standard input",
     },
     images: {
       type: "boolean",

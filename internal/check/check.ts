@@ -1,4 +1,5 @@
 /** Reads what `onloadctl check` judges, with the rights of whoever asks. Nothing is written. */
+import { printable } from "../cli/printable.ts";
 import type { DeepReadonly, KubeObject, Node, Pod, PolicyBinding } from "../api/core.ts";
 import { kmmCapabilities, type ModuleImagesConfig } from "../api/kmm.ts";
 import {
@@ -12,6 +13,8 @@ import { MODULE_IMAGES_CONFIGS, ONLOADS, SECURITY_CONTEXT_CONSTRAINTS, type Reso
 import type { Onload } from "../api/onload.ts";
 import { isAllowed } from "../kube/access-review.ts";
 import type { Client } from "../kube/client.ts";
+import { ApiError, isForbidden, isNotFound } from "../kube/errors.ts";
+import { refusalText } from "../kube/refusal-text.ts";
 import { bindCommand } from "../kube/rights-advice.ts";
 import {
   NAMESPACES,
@@ -29,6 +32,7 @@ import { readOnload } from "../operator/observe/preflight.ts";
 import { readEvidence } from "../operator/view/evidence.ts";
 import { rivalsText, servingOf } from "../operator/view/serving.ts";
 import { unknownFieldsText } from "../operator/view/strict.ts";
+import { refusedFields, suppose } from "../operator/view/suppose.ts";
 import {
   judgeCrds,
   judgeKmmOperator,
@@ -37,7 +41,7 @@ import {
   judgeVersion,
   type ServerVersion,
 } from "./cluster.ts";
-import { finderOf, type Finding } from "./findings.ts";
+import { finderOf, type Finder, type Finding } from "./findings.ts";
 import { kmmDeployments } from "./kmm.ts";
 import { read, readAll, readCrds, type Read } from "./read.ts";
 import { accountOf, imagesOf, judgeResource, type ResourceFacts } from "./resource.ts";
@@ -171,12 +175,23 @@ interface Context {
   signal: AbortSignal;
 }
 
-async function checkResource(context: Context, raw: RawOnload): Promise<Checked> {
+async function checkResource(context: Context, given: RawOnload): Promise<Checked> {
   const { client, nodes, kmm, signal } = context;
-  const { namespace = "", name } = raw.metadata;
-  const { onload, problem } = readOnload(raw);
+  const { namespace = "", name } = given.metadata;
   const spec = finderOf(`${namespace}/${name}: spec`);
-  if (!onload) return { findings: [spec("failed", problem?.message ?? "It cannot be read")], images: [] };
+  const { raw, judged } = context.isSupposed
+    ? await asApplied(context, given, spec)
+    : { raw: given, judged: undefined };
+  const { onload, problem } = readOnload(raw);
+  const wrong: Finding[] = judged ? [judged] : [];
+  if (judged?.result !== "failed") {
+    // Fields of a resource of the cluster that this program does not know, a newer CRD knows.
+    const fields = judged?.result === "unknown" ? unknownFieldsText(raw.spec) : undefined;
+    for (const text of [problem?.message, fields]) if (text !== undefined) wrong.push(spec("failed", text));
+  }
+  if (!onload) {
+    return { findings: wrong.length > 0 ? wrong : [spec("failed", "It cannot be read")], images: [] };
+  }
   const one = (resource: Resource, ref: { namespace?: string; name: string }): Promise<Read<KubeObject | undefined>> =>
     read(() => client.get<KubeObject>(resource, ref, { signal }));
   const [account, constraints, secrets, itsNamespace, images] = await Promise.all([
@@ -188,10 +203,34 @@ async function checkResource(context: Context, raw: RawOnload): Promise<Checked>
   ]);
   const known = { account, secrets, namespace: itsNamespace, images };
   const facts: ResourceFacts = { onload, nodes, kmm, ...known, ...(constraints ? { constraints } : {}) };
-  // Of a resource of the cluster, the API server has dropped them: what is there, a newer CRD knows.
-  const fields = context.isSupposed ? unknownFieldsText(raw.spec) : undefined;
-  const wrong = [problem?.message, fields].flatMap((text) => (text === undefined ? [] : [spec("failed", text)]));
   return { findings: [...wrong, ...judgeResource(facts)], images: imagesOf(facts) };
+}
+
+/**
+ * A resource as it would be if it were applied, and what the API server says of it. It says nothing if the caller may not
+ * apply it, or if its namespace or its kind are not there yet, which are findings of their own.
+ */
+async function asApplied(
+  { client, ask, signal }: Context,
+  given: RawOnload,
+  finding: Finder,
+): Promise<{ raw: RawOnload; judged: Finding }> {
+  try {
+    const { applied } = await suppose(client, given, signal);
+    return { raw: applied, judged: finding("ok", "The API server accepts it") };
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error;
+    const [detail, reason] = [error.detail, refusalText(error)];
+    const isUnasked = isNotFound(error) || (isForbidden(error) && !(await mayDeploy(ask)));
+    const judged = isUnasked
+      ? finding("unknown", `The API server does not say whether it would accept it. ${reason}`)
+      : finding("failed", `The API server refuses it: ${refusedFields(error) ?? printable(detail, 1000)}`);
+    return { raw: given, judged };
+  }
+}
+
+async function mayDeploy(ask: Ask): Promise<boolean> {
+  return (await Promise.all(TO_DEPLOY.map((right) => ask({}, right)))).every(Boolean);
 }
 
 function constraintsOf(

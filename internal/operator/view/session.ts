@@ -5,10 +5,9 @@ import type { DaemonSet, DeepReadonly, Pod } from "../../api/core.ts";
 import { devicePluginName, onloadKeyOf, OPERATOR_SELECTOR } from "../../api/names.ts";
 import { DEVICE_PLUGIN_CONTAINER } from "../../api/plugin-pod.ts";
 import type { Onload } from "../../api/onload.ts";
-import type { WriteOptions } from "../../kube/call-options.ts";
 import type { Client } from "../../kube/client.ts";
 import { sleep } from "../../kube/clock.ts";
-import { ApiError, isForbidden, isNotFound } from "../../kube/errors.ts";
+import { isForbidden, isNotFound } from "../../kube/errors.ts";
 import { missingText } from "../../kube/missing.ts";
 import { ONLOADS, type Resource } from "../../api/resources.ts";
 import { DAEMON_SETS, PODS, refOf } from "../../kube/resource.ts";
@@ -26,12 +25,11 @@ import { selectorsOf } from "../observe/selectors.ts";
 import { podAwaitedSince } from "../rollout/failure.ts";
 import { selectorChange, type SelectorChange } from "../rollout/selector-change.ts";
 import { noneText } from "./none-text.ts";
-import { fieldsText } from "./strict.ts";
 import { attentionOf, changedAt, isBehind } from "./attention.ts";
 import { resourceChanges, type FieldChange } from "./difference.ts";
 import { readEvidence } from "./evidence.ts";
-import { applyPatch, LAST_APPLIED_ANNOTATION } from "./merge.ts";
 import { rivalsText, servingOf, type OperatorEvidence, type Serving, type ServingState } from "./serving.ts";
+import { refusedFields, suppose } from "./suppose.ts";
 
 /** A resource and what the operator would do with it now. */
 export interface ObservedResource {
@@ -145,28 +143,11 @@ export class Session {
    * @throws ApiError with the server's words if it would refuse the resource
    */
   async suppose(manifest: RawOnload, signal: AbortSignal): Promise<FieldChange[]> {
-    const live = await this.client.get<RawOnload>(ONLOADS, refOf(manifest), { signal });
-    let applied: RawOnload;
-    try {
-      applied = await this.#applied(live, manifest, { dryRun: true, strict: true, signal });
-    } catch (error) {
+    const { live, applied } = await suppose(this.client, manifest, signal).catch((error: unknown) => {
       throw inShort(error, manifest);
-    }
+    });
     this.#instead = [...this.#instead.filter((each) => objectKey(each) !== objectKey(applied)), applied];
     return resourceChanges(live, applied);
-  }
-
-  /** As `kubectl apply` would do it: by its own patch, or by server-side apply if that made the resource. */
-  async #applied(live: RawOnload | undefined, manifest: RawOnload, options: WriteOptions): Promise<RawOnload> {
-    if (!live) return this.client.create<RawOnload>(ONLOADS, manifest, options);
-    const { annotations = {}, managedFields = [] } = live.metadata;
-    const manager = managedFields.find(
-      ({ operation, subresource }) => operation === "Apply" && subresource === undefined,
-    );
-    if (manager?.manager !== undefined && annotations[LAST_APPLIED_ANNOTATION] === undefined) {
-      return this.client.apply<RawOnload>(ONLOADS, manifest, { ...options, fieldManager: manager.manager });
-    }
-    return this.client.mergePatch<RawOnload>(ONLOADS, refOf(manifest), applyPatch(live, manifest), options);
   }
 
   /**
@@ -337,9 +318,8 @@ export class Session {
   }
 }
 
-/** A refusal for fields that the server does not know, which it hides behind the whole resource. */
 function inShort(error: unknown, manifest: RawOnload): unknown {
-  const fields = error instanceof ApiError ? fieldsText(error.detail) : undefined;
+  const fields = refusedFields(error);
   return fields === undefined ? error : new Error(`Cannot plan for Onload "${objectKey(manifest)}": ${fields}`);
 }
 

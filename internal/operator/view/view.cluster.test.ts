@@ -526,6 +526,47 @@ test("check says which pull secrets are missing, and is given nothing of what is
   });
 });
 
+test("check judges a file as the API server does, and stores nothing", async () => {
+  const file = join(folder, "judged.yaml");
+  const specOf = async (content: object, kubeconfig = cluster.kubeconfigPath): Promise<string[]> => {
+    await writeFile(file, stringify(content));
+    const { stdout } = await onloadctl(["check", "-f", file, "-o", "json"], kubeconfig);
+    const findings = JSON.parse(stdout) as { what: string; result: string; message: string }[];
+    return findings.flatMap(({ what, result, message }) => (what.endsWith(": spec") ? [`${result}: ${message}`] : []));
+  };
+  expect(await specOf(onload("v1"))).toEqual(["ok: The API server accepts it"]);
+  // A rule of CEL, the form of a value, and a name that the server alone looks at.
+  const both = onload("v1", { devicePlugin: { setPreload: true, mountOnload: true } });
+  const [refused, ...more] = await specOf(both);
+  expect(more).toEqual([]);
+  const kubectl = await run([await tool("kubectl"), "apply", "--dry-run=server", "-f", "-"], {
+    env: { KUBECONFIG: cluster.kubeconfigPath },
+    input: stringify(both),
+    allowFailure: true,
+  });
+  expect(kubectl.stderr).toContain("mountOnload");
+  expect(refused).toMatch(/^failed: The API server refuses it: .*mountOnload/);
+  expect(await specOf(onload("v1", { upgrade: { maxUnavailabel: 1 } }))).toEqual([
+    'failed: The API server refuses it: unknown field "spec.upgrade.maxUnavailabel": did you mean maxUnavailable?',
+  ]);
+  const named = { ...onload("v1"), metadata: { name: "Sample", namespace } };
+  expect(await specOf(named)).toEqual([expect.stringMatching(/^failed: .*Sample.*RFC 1123/)]);
+  // Who may not apply it is told what this program knows of it.
+  const viewer = await cluster.addUser(`${id}-looker`);
+  await cluster.apply(await readFile(ROLES, "utf8"));
+  const bound = await cluster.bind({ role: VIEWER_ROLE, subject: { kind: "User", name: viewer.name } });
+  try {
+    expect(await specOf(onload("v1", { upgrade: { maxUnavailabel: 1 } }), viewer.kubeconfigPath)).toEqual([
+      expect.stringMatching(/^unknown: The API server does not say .*Not allowed: patch onloads\.onload\.amd\.com$/),
+      'failed: unknown field "spec.upgrade.maxUnavailabel": did you mean maxUnavailable?',
+    ]);
+  } finally {
+    await cluster.request("DELETE", `${RBAC}/clusterrolebindings/${bound}`);
+  }
+  const elsewhere = { ...onload("v1"), metadata: { name: "sample", namespace: `${id}-nowhere` } };
+  expect(await specOf(elsewhere)).toEqual([expect.stringMatching(/^unknown: .*-nowhere" not found/)]);
+});
+
 test("kubectl, status and plan say the same of every situation, as the API server gives it", async () => {
   const theirs = await cluster.createNamespace();
   const admin = cluster.kubeconfigPath;
