@@ -32,7 +32,7 @@ const TOLD = ["Ready", "Degraded"];
 /** What metrics and events say otherwise than the API server; nothing if they say the same. */
 export function toldOtherwise({ namespace, name, row, nodes, status, metrics, events }: Told): string[] {
   const wrong: string[] = [];
-  const expect = (what: string, ours: unknown, theirs: unknown): void => {
+  const expect = (what: string, ours: string | number | undefined, theirs: string | number | undefined): void => {
     if (String(ours) !== String(theirs)) wrong.push(`${what}: "${ours}", and the API server: "${theirs}"`);
   };
   const series = seriesOf(metrics, {
