@@ -139,7 +139,14 @@ describe("one operator", () => {
     await enforce("baseline");
     const plugins = await cluster.client.list<Pod>(PODS, { namespace, labelSelector: "onload.amd.com/name" });
     for (const { metadata } of plugins.items) await cluster.client.delete(PODS, { namespace, name: metadata.name });
-    const secured = await cluster.condition(namespace, "Degraded", "True", "NodesNotReady");
+    // What the quota has refused a few seconds ago is quoted until something else is.
+    const secured = await poll(
+      async () => {
+        const message = await cluster.condition(namespace, "Degraded", "True", "NodesNotReady");
+        return message.includes("exceeded quota") ? undefined : message;
+      },
+      { what: "What refuses the plugin's pod now", timeoutMs: PATIENCE_MS },
+    );
     expect(secured).toContain("The device plugin's pod is refused: DaemonSet main-onload-device-plugin-ds: pods");
     expect(secured).toMatch(/violates PodSecurity "baseline:latest": .*enforce=privileged/);
     await enforce(null);
