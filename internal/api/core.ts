@@ -206,7 +206,10 @@ export interface DaemonSet extends KubeObject {
 /** A Deployment, as far as it is read. */
 export interface Deployment extends KubeObject {
   kind: "Deployment";
-  spec?: { replicas?: number; template?: { spec?: { containers?: (Container & { args?: string[] })[] } } };
+  spec?: {
+    replicas?: number;
+    template?: { spec?: { serviceAccountName?: string; containers?: (Container & { args?: string[] })[] } };
+  };
   /** `replicas` are the pods that there are; a pod that is ending is none of them. */
   status?: { replicas?: number; readyReplicas?: number };
 }

@@ -1,13 +1,14 @@
 /** What `onloadctl check` says of what it has read. */
 import { describe, expect, test } from "bun:test";
-import type { Node } from "../api/core.ts";
+import type { Deployment, Node } from "../api/core.ts";
 import { onloadCrd } from "../api/crd.ts";
 import { withDefaults } from "../api/onload.ts";
 import { KMM_1, KMM_2 } from "../operator/testing/kmm.ts";
 import { judgeCrds, judgeKmmOperator, judgePolicies, judgeServing, judgeVersion } from "./cluster.ts";
 import { findingsText, isFine, type Finding, type Result } from "./findings.ts";
 import { imagesOf, judgeResource, type ResourceFacts } from "./resource.ts";
-import { judgeRights, toExamine, TO_LOOK, type Ask } from "./rights.ts";
+import { installedOperators, rightsToOperate, type InstalledOperator } from "./operator-rights.ts";
+import { judgeRights, toExamine, TO_LOOK, type Ask, type Right } from "./rights.ts";
 import { usableConstraints } from "./security-context.ts";
 
 const shown = ({ result, message }: Finding): string => `${result}: ${message}`;
@@ -144,6 +145,41 @@ describe("rights", () => {
   });
   test("nobody may ask", async () => {
     expect((await judged(() => Promise.reject(new Error("Forbidden")))).result).toBe("unknown");
+  });
+});
+
+describe("what the operator needs", () => {
+  const texts = (operator: InstalledOperator): string[] =>
+    rightsToOperate(operator).map((right) => JSON.stringify(right));
+  const operator = { namespace: "trading", account: "x", securesMetrics: false };
+  test("is what the manifests give to its ServiceAccount, and nothing of people's roles", () => {
+    const rights = texts(operator);
+    const has = (right: Right): void => expect(rights).toContain(JSON.stringify(right));
+    has({ verb: "patch", group: "", resource: "nodes" });
+    has({ verb: "create", group: "", resource: "pods", subresource: "eviction" });
+    has({ verb: "watch", group: "coordination.k8s.io", resource: "leases", name: "daabde26.amd.com" });
+    has({ verb: "patch", group: "coordination.k8s.io", resource: "leases", namespace: "trading" });
+    expect(rights.filter((each) => each.includes('deploy"') || each.includes("tokenreviews"))).toEqual([]);
+    expect(texts({ ...operator, securesMetrics: true }).filter((each) => each.includes("tokenreviews"))).toHaveLength(
+      1,
+    );
+  });
+  test("it needs by the ServiceAccount of its Deployment", () => {
+    const deployment = (namespace: string, spec: object): Deployment => ({
+      kind: "Deployment",
+      metadata: { namespace, name: "d" },
+      spec: { template: { spec } },
+    });
+    const args = ["operator", "--metrics-secure"];
+    const found = [
+      deployment("a", { serviceAccountName: "x" }),
+      deployment("a", { containers: [{ name: "c", args }] }),
+    ];
+    expect(installedOperators([...found, found[0]!])).toEqual([
+      { namespace: "a", account: "x", securesMetrics: false },
+      { namespace: "a", account: "onload-operator-controller-manager", securesMetrics: true },
+    ]);
+    expect(installedOperators([])).toEqual([]);
   });
 });
 

@@ -1,16 +1,10 @@
 /** Reads what `onloadctl check` judges, with the rights of whoever asks. Nothing is written. */
-import { printable } from "../cli/printable.ts";
 import type { DeepReadonly, KubeObject, Node, Pod, PolicyBinding } from "../api/core.ts";
 import { kmmCapabilities, type ModuleImagesConfig } from "../api/kmm.ts";
-import {
-  KMM_IMAGE_OWNER_LABEL,
-  onloadModuleName,
-  OPERATOR_NAMESPACE,
-  sfcModuleName,
-  type OnloadKey,
-} from "../api/names.ts";
+import { KMM_IMAGE_OWNER_LABEL, onloadModuleName, sfcModuleName, type OnloadKey } from "../api/names.ts";
 import { MODULE_IMAGES_CONFIGS, ONLOADS, SECURITY_CONTEXT_CONSTRAINTS, type Resource } from "../api/resources.ts";
 import type { Onload } from "../api/onload.ts";
+import { printable } from "../cli/printable.ts";
 import { isAllowed } from "../kube/access-review.ts";
 import type { Client } from "../kube/client.ts";
 import { ApiError, isForbidden, isNotFound } from "../kube/errors.ts";
@@ -42,10 +36,11 @@ import {
   type ServerVersion,
 } from "./cluster.ts";
 import { finderOf, type Finder, type Finding } from "./findings.ts";
+import { installedOperators, rightsToOperate, type InstalledOperator } from "./operator-rights.ts";
 import { kmmDeployments } from "./kmm.ts";
 import { read, readAll, readCrds, type Read } from "./read.ts";
 import { accountOf, imagesOf, judgeResource, type ResourceFacts } from "./resource.ts";
-import { judgeRights, toExamine, TO_DEPLOY, TO_LOOK, TO_LOOK_CLOSER, TO_OPERATE, type Ask } from "./rights.ts";
+import { judgeRights, toExamine, TO_DEPLOY, TO_LOOK, TO_LOOK_CLOSER, type Ask } from "./rights.ts";
 import { subjectOf, usableConstraints, type SecurityContextConstraints } from "./security-context.ts";
 
 /** What came of a check. */
@@ -55,8 +50,8 @@ export interface Checked {
   images: string[];
 }
 
-/** The ServiceAccount that `manifests install` makes. */
-const OPERATOR_ACCOUNT = "onload-operator-controller-manager";
+/** Operators of so many ServiceAccounts are looked at. */
+const MAX_OPERATORS = 3;
 /** OpenShift alone has it. */
 const SCC_CRD = "securitycontextconstraints.security.openshift.io";
 /** So many Secrets of a resource are looked at. */
@@ -93,8 +88,7 @@ export async function check(
     kmmDeployments(client, signal),
     supposed ? { value: [...supposed] } : readAll<RawOnload>(client, ONLOADS, signal, { namespace }),
   ]);
-  const operator = evidence.deployments.items[0]?.metadata.namespace ?? OPERATOR_NAMESPACE;
-  const installed = evidence.deployments.items.length > 0;
+  const operators = installedOperators(evidence.deployments.items).slice(0, MAX_OPERATORS);
   const namespaces = "value" in onloads ? onloads.value.flatMap(({ metadata }) => metadata.namespace ?? []) : [];
   const serving = servingOf(evidence, now, namespaces);
   const rivals = [...new Set(namespaces.flatMap((each) => rivalsText(evidence, now, each) ?? []))];
@@ -122,18 +116,7 @@ export async function check(
           ),
         ]
       : []),
-    ...(installed
-      ? [
-          judgeRights(
-            ask,
-            "The operator's rights",
-            subjectOf(operator, OPERATOR_ACCOUNT),
-            TO_OPERATE,
-            "failed",
-            "install the operator again: onloadctl manifests install --image=IMAGE | kubectl apply --server-side --force-conflicts -f -",
-          ),
-        ]
-      : []),
+    ...operators.map((operator) => operatorsRights(ask, operator)),
   ];
   const capabilities = "value" in crds ? kmmCapabilities(crds.value) : undefined;
   const context: Context = {
@@ -161,6 +144,20 @@ export async function check(
     findings: [...findings, ...resources.flatMap((each) => each.findings)],
     images: [...new Set(resources.flatMap((each) => each.images))],
   };
+}
+
+async function operatorsRights(ask: Ask, operator: InstalledOperator): Promise<Finding> {
+  const { namespace, account } = operator;
+  const finding = await judgeRights(
+    ask,
+    "The operator's rights",
+    subjectOf(namespace, account),
+    rightsToOperate(operator),
+    "failed",
+    `ServiceAccount "${printable(`${namespace}/${account}`, 150)}" needs them; install the operator again: onloadctl manifests install --image=IMAGE | kubectl apply --server-side --force-conflicts -f -`,
+  );
+  if (finding.result !== "unknown") return finding;
+  return { ...finding, message: `${finding.message}; an administrator can run this check` };
 }
 
 /** What is the same for all resources. */

@@ -1,5 +1,6 @@
 /** Rights: which are needed for what, and what the API server says of them. */
 import { KMM_GROUP, ONLOAD_GROUP } from "../api/names.ts";
+import { firstFew } from "../cli/first-few.ts";
 import { ApiError } from "../kube/errors.ts";
 import { refusalText } from "../kube/refusal-text.ts";
 import { finderOf, type Finding } from "./findings.ts";
@@ -14,6 +15,9 @@ export interface Right {
   /** undefined: in all namespaces, or of the cluster. */
   namespace?: string;
 }
+
+/** So many missing rights are named. */
+const MAX_NAMED = 12;
 
 /** Who asks. */
 export interface Subject {
@@ -58,19 +62,10 @@ export function toExamine(namespaces: readonly string[]): Right[] {
   return namespaces.map((namespace) => ({ verb: "get", group: "", resource: "pods", subresource: "proxy", namespace }));
 }
 
-/** What the operator's ServiceAccount needs for its steps (internal/manifests/rbac/manager-role.yaml). */
-export const TO_OPERATE: readonly Right[] = [
-  { verb: "patch", group: "", resource: "nodes" },
-  { verb: "create", group: "", resource: "pods", subresource: "eviction" },
-  { verb: "patch", group: ONLOAD_GROUP, resource: "onloads", subresource: "status" },
-  { verb: "patch", group: KMM_GROUP, resource: "modules" },
-  { verb: "patch", group: "apps", resource: "daemonsets" },
-];
-
-/** `list nodes`, `patch onloads.onload.amd.com/status`, `get pods/proxy in namespace a`. */
-export function rightText({ verb, group, resource, subresource, namespace }: Right): string {
+/** `list nodes`, `patch onloads.onload.amd.com/status`, `get pods/proxy in namespace a`, `list leases x`. */
+function rightText({ verb, group, resource, subresource, name, namespace }: Right): string {
   const of = `${resource}${group === "" ? "" : `.${group}`}${subresource === undefined ? "" : `/${subresource}`}`;
-  return `${verb} ${of}${namespace === undefined ? "" : ` in namespace ${namespace}`}`;
+  return `${verb} ${of}${name === undefined ? "" : ` ${name}`}${namespace === undefined ? "" : ` in namespace ${namespace}`}`;
 }
 
 /**
@@ -92,7 +87,7 @@ export async function judgeRights(
     const answers = await Promise.all(rights.map(async (right) => ({ right, may: await ask(subject, right) })));
     const missing = answers.filter(({ may }) => !may).map(({ right }) => rightText(right));
     if (missing.length === 0) return finding("ok", "All that is needed");
-    return finding(lacking, `Not allowed: ${missing.join(", ")}; ${remedy}`);
+    return finding(lacking, `Not allowed: ${firstFew(missing, MAX_NAMED)}; ${remedy}`);
   } catch (error) {
     return finding("unknown", error instanceof ApiError ? refusalText(error) : (error as Error).message);
   }

@@ -9,6 +9,7 @@ import {
   type ControlPlane,
 } from "../testcluster/index.ts";
 import { builtExecutable } from "../testcluster/lib/built.ts";
+import { run } from "../testcluster/lib/command.ts";
 import { checkout } from "../testcluster/lib/paths.ts";
 import { poll } from "../testcluster/lib/poll.ts";
 import { freePorts } from "../testcluster/lib/ports.ts";
@@ -164,6 +165,60 @@ test("a missing rule is noticed, told with the rule's name, and recovered from o
   await plane.request("PATCH", role, { contentType: "merge", body: { rules } });
   await ready("1");
   await operator.stop();
+}, 180_000);
+
+test("check names the rights of a rule that the operator's ServiceAccount lacks", async () => {
+  // Found by its labels, it names the ServiceAccount; its pods are this test's processes.
+  await plane.apply(
+    parseAllDocuments(render("default", { secureMetrics: true }))
+      .filter((document) => document.get("kind") === "Deployment")
+      .map((document) => {
+        document.setIn(["spec", "replicas"], 0);
+        return document.toString();
+      })
+      .join("---\n"),
+  );
+  const finding = async (config = plane.kubeconfigPath): Promise<{ result: string; message: string }> => {
+    const { stdout } = await run([await builtExecutable(), "check", "-o", "json"], {
+      env: { KUBECONFIG: config },
+      allowFailure: true,
+    });
+    const found = JSON.parse(stdout) as { what: string; result: string; message: string }[];
+    return found.find(({ what }) => what === "The operator's rights")!;
+  };
+  expect(await finding()).toMatchObject({ result: "ok" });
+  const paths = [
+    "clusterroles/onload-operator-manager-role",
+    "clusterroles/onload-operator-metrics-auth-role",
+    `namespaces/${SYSTEM}/roles/onload-operator-leader-election-role`,
+  ].map((path) => `/apis/rbac.authorization.k8s.io/v1/${path}`);
+  for (const path of paths) {
+    const { rules } = await plane.request<Manifest>("GET", path);
+    for (const rule of new Set([rules[0]!, rules.at(-1)!])) {
+      const body = { rules: rules.filter((each) => each !== rule) };
+      await plane.request("PATCH", path, { contentType: "merge", body });
+      const [resource = "", subresource] = rule.resources[0]!.split("/");
+      const group = rule.apiGroups[0] === "" ? "" : `.${rule.apiGroups[0]}`;
+      const lacking = `${rule.verbs[0]} ${resource}${group}${subresource === undefined ? "" : `/${subresource}`}`;
+      const names = rule.resources.length * rule.verbs.length;
+      await poll(
+        async () => {
+          const { result, message } = await finding();
+          const named = /Not allowed: (.*?); ServiceAccount/.exec(message)?.[1] ?? "";
+          return result === "failed" && named.startsWith(lacking) && named.split(", ").length === names;
+        },
+        { what: `The finding that it may not ${lacking}`, timeoutMs: 30_000, intervalMs: 100 },
+      );
+      await plane.request("PATCH", path, { contentType: "merge", body: { rules } });
+    }
+  }
+  await poll(async () => (await finding()).result === "ok", { what: "All rights being back" });
+  const viewer = await plane.addUser("viewer");
+  await plane.bind({ role: "onload-operator-onload-viewer-role", subject: { kind: "User", name: viewer.name } });
+  await poll(async () => (await finding(viewer.kubeconfigPath))?.result === "unknown", { what: "The viewer's rights" });
+  expect((await finding(viewer.kubeconfigPath)).message).toBe(
+    "Not allowed: create subjectaccessreviews.authorization.k8s.io; an administrator can run this check",
+  );
 }, 180_000);
 
 test("metrics by TLS are for those only who may get them, as the API server says", async () => {
