@@ -9,7 +9,7 @@ const record: fc.Arbitrary<FailureRecord> = fc.record({
   version: short,
   attempt: short,
   reason: fc.constantFrom(...Object.values(NODE_REASON)),
-  message: fc.string({ unit: "binary", maxLength: 3000 }),
+  message: fc.string({ unit: "binary", maxLength: 6000 }),
   since: fc.integer({ min: 0, max: Date.UTC(2100, 0, 1) }),
 });
 
@@ -19,7 +19,7 @@ describe("failure records", () => {
       fc.property(record, (written) => {
         const read = parseFailureRecord(formatFailureRecord(written))!;
         expect(read).toEqual({ ...written, message: read.message });
-        expect(read.message.length).toBeLessThanOrEqual(500);
+        expect(read.message.length).toBeLessThanOrEqual(2000);
         // eslint-disable-next-line no-control-regex
         expect(read.message).not.toMatch(/[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202e]/);
         expect(parseFailureRecord(formatFailureRecord(read))).toEqual(read);
@@ -41,14 +41,14 @@ describe("failure records", () => {
     JSON.stringify({ ...good, since, reason: "Whatever" }),
     JSON.stringify({ ...good, since, attempt: 1 }),
     JSON.stringify({ ...good, since, version: "x".repeat(129) }),
-    JSON.stringify({ ...good, since, message: "x".repeat(10_000) }),
+    JSON.stringify({ ...good, since, message: "x".repeat(20_000) }),
     "[".repeat(100_000),
   ])("that are garbled are none: %#", (text) => {
     expect(parseFailureRecord(text)).toBeUndefined();
   });
   test("that a person has changed within the form are read with bounds", () => {
-    const text = JSON.stringify({ ...good, since, message: `a\n\u001b[31m${"x".repeat(1000)}`, more: 1 });
+    const text = JSON.stringify({ ...good, since, message: `a\n\u001b[31m${"x".repeat(3000)}`, more: 1 });
     expect(parseFailureRecord(text)!.message).toStartWith("a [31mx");
-    expect(parseFailureRecord(text)!.message).toHaveLength(500);
+    expect(parseFailureRecord(text)!.message).toHaveLength(2000);
   });
 });

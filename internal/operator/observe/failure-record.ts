@@ -25,11 +25,12 @@ export function failureRecordAnnotation(key: OnloadKey): string {
   return `${pluginLabel(key)}.failure`;
 }
 
-const MAX_MESSAGE_CHARACTERS = 500;
+/** More than what is quoted of a pod, with the remedy that stands behind it. */
+const MAX_MESSAGE_CHARACTERS = 2000;
 /** Of the other texts. */
 const MAX_CHARACTERS = 128;
 /** Longer than any record of ours, however its signs are escaped. */
-const MAX_RECORD_CHARACTERS = 8192;
+const MAX_RECORD_CHARACTERS = 16_384;
 
 /** The annotation's value for a failure record, of bounded length. */
 export function formatFailureRecord(record: FailureRecord): string {

@@ -2,7 +2,8 @@ import { describe, expect, test } from "bun:test";
 import { NODE_REASON } from "../../api/reasons.ts";
 import { bare, holder, module, NOW, plugin, policy, stepRecord, whole } from "../testing/facts.ts";
 import type { NodeFacts } from "../assess/facts.ts";
-import { deadlineOf, forceAt, problemOf, type NodeAtStep, type Problem } from "./failure.ts";
+import { formatFailureRecord, parseFailureRecord } from "../observe/failure-record.ts";
+import { deadlineOf, forceAt, problemOf, withRemedy, type NodeAtStep, type Problem } from "./failure.ts";
 import { stateOf } from "./state-of.ts";
 import { stepFor } from "./states.ts";
 
@@ -149,4 +150,13 @@ describe("standing problems are no failures", () => {
   ] as const)("%s", (reason, node) => {
     expect(problem(node)).toMatchObject({ reason, failed: false });
   });
+});
+
+test("a failure on record keeps the remedy behind the longest message that the kubelet and modprobe give", () => {
+  const quoted = `Required key not available ${"x".repeat(253)}: ${"y".repeat(63)}: ${"z".repeat(600)}`;
+  for (const reason of Object.values(NODE_REASON)) {
+    const { message } = withRemedy({ reason, message: quoted });
+    const written = { state: "LoadingOnload", version: "v2", attempt: "1", reason, message, since: 0 };
+    expect(parseFailureRecord(formatFailureRecord(written))).toEqual(written);
+  }
 });
