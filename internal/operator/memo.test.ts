@@ -155,11 +155,12 @@ class Cluster {
     this.modules.set({ apiVersion: "kmm.sigs.x-k8s.io/v1beta1", kind: "Module", metadata, spec, count } as never);
   }
 
-  plan(memo: PlanMemo): unknown {
+  plan(memo: PlanMemo, isSupposed = false): unknown {
     const { stores: caches, refusals, podRefusals, unanswered, failureLogs, holders } = this;
     const pods = { holders: (node: string) => holders.get(node) };
     const collected = { pods, refusals, podRefusals, unanswered, failureLogs };
-    const environment = { ownNode: "n1", pluginImage: "plugin:1", ownImage: undefined, forceEverywhere: false };
+    const own = { ownNode: "n1", pluginImage: "plugin:1", ownImage: undefined };
+    const environment = { ...own, forceEverywhere: false, isSupposed };
     const { plan, desired, policy, effective } = planFor(
       { caches, collected, environment },
       this.onload,
@@ -313,4 +314,11 @@ test("nothing that counts has changed: the plan is the same object", () => {
   expect(planOf()).toBe(planOf());
   cluster.pod("kmmPods", "n1", "v1", false);
   expect(planOf()).not.toBe(first);
+});
+
+test("what is only supposed waits for no controller to see it", () => {
+  const cluster = new Cluster();
+  const seen = (isSupposed: boolean): unknown => cluster.plan(new PlanMemo(), isSupposed);
+  expect(seen(false)).toMatchObject({ policy: { templateSeen: false } });
+  expect(seen(true)).toMatchObject({ policy: { templateSeen: true } });
 });

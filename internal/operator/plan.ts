@@ -51,6 +51,8 @@ export interface OperatorEnvironment {
   ownImage: string | undefined;
   /** Whether spec.upgrade.drain.force reaches pods of every namespace. */
   forceEverywhere: boolean;
+  /** The resource is only supposed: its objects are taken as if they were applied, and seen by Kubernetes' controllers. */
+  isSupposed?: boolean;
 }
 
 export interface PlanDeps {
@@ -128,7 +130,9 @@ export function planFor(deps: PlanDeps, onload: DeepReadonly<Onload>, now: numbe
   const facts = assessAll(observations, wanted, memo);
 
   // 4. Roll out: a state and a step for each node.
-  const templateSeen = desired?.template !== undefined && hasSeenTemplate(live.daemonSet, version, desired.template);
+  const templateSeen =
+    desired?.template !== undefined &&
+    (environment.isSupposed === true || hasSeenTemplate(live.daemonSet, version, desired.template));
   const policy = policyFor(onload, facts, {
     attempt: memo.attempt.get(attemptRevision(onload), () => attemptFor(onload)),
     pauseKnown: keepsPaused(caches),

@@ -291,7 +291,14 @@ export class Session {
       unanswered: [],
       failureLogs: this.#failureLogs,
     };
-    const environment = { ownNode: this.#ownNode, pluginImage, ownImage: undefined, forceEverywhere: false };
+    const isSupposed = this.#instead.some((each) => objectKey(each) === objectKey(onload));
+    const environment = {
+      ownNode: this.#ownNode,
+      pluginImage,
+      ownImage: undefined,
+      forceEverywhere: false,
+      isSupposed,
+    };
     return planFor({ caches: this.#stores(), collected, environment }, onload, now, new PlanMemo());
   }
 
