@@ -25,6 +25,8 @@ export const REASON = {
   NoMatchingNodes: "NoMatchingNodes",
   /** Nodes that had no Onload are getting it. */
   Installing: "Installing",
+  /** Nodes without the labels of spec.selector are being cleaned, and no other node is worked on. */
+  LettingGo: "LettingGo",
   /** Nodes go from one version to another. */
   Upgrading: "Upgrading",
   /** Nodes go back to the last version that was fully Ready. */

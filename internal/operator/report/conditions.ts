@@ -224,6 +224,8 @@ function progressing(plan: RolloutPlan, { desired, ready: done }: NodeCounts, si
     return draft("True", REASON.Deleting, `${counted(plan.nodes.length, "node")} still to be cleaned${waits}`);
   }
   if (moving.length > 0) {
+    const isLeaving = moving.every(({ facts }) => facts.want === undefined);
+    if (isLeaving) return draft("True", REASON.LettingGo, `${counted(moving.length, "node")} let go${now}`);
     const reason = situation.rollback ? REASON.RollingBack : situation.upgrading ? REASON.Upgrading : REASON.Installing;
     return draft("True", reason, `${readyText(done, desired, situation.version)}${now}`);
   }

@@ -43,6 +43,10 @@ interface Situation {
   says: [reason: string, words: string, desired: number, ready: number];
 }
 
+/** A node without the labels of spec.selector, whose pods are gone. */
+const leaving = (name: string): NodeFacts =>
+  bare({ name, want: undefined, labels: none, onload: module(), stepRecord: stepRecord() });
+
 const SITUATIONS: Record<string, Situation> = {
   "all is well": { nodes: [whole("v2")], says: ["AllNodesReady", "1 of 1 node is ready with version v2", 1, 1] },
   "no node matches": { says: ["NoMatchingNodes", "No node has the labels of spec.selector", 0, 0] },
@@ -117,6 +121,14 @@ const SITUATIONS: Record<string, Situation> = {
     nodes: [whole("v1", { want: undefined })],
     deleting: true,
     says: ["Deleting", "1 node still to be cleaned", 0, 0],
+  },
+  "the only node is let go": {
+    nodes: [leaving("n1")],
+    says: ["LettingGo", "1 node let go; now: n1 UnloadingOnload", 0, 0],
+  },
+  "one node is let go, and the others stay": {
+    nodes: [whole("v2", { name: "n1" }), leaving("n2")],
+    says: ["LettingGo", "1 node let go; now: n2 UnloadingOnload", 1, 1],
   },
   "a plugin is replaced": {
     nodes: [whole("v2", { plugin: { ...plugin(), current: false } })],
@@ -252,7 +264,7 @@ test.each(Object.entries(SITUATIONS))("%s: every place says the same", async (_n
   expect(told).toEqual([
     `onload_operator_onload_status{onload_namespace="trading",onload_name="onload",status="${reason}"} 1`,
   ]);
-  const fine = ["AllNodesReady", "Installing", "Upgrading", "Paused", "NoMatchingNodes", "Deleting"];
+  const fine = ["AllNodesReady", "Installing", "LettingGo", "Upgrading", "Paused", "NoMatchingNodes", "Deleting"];
   if (fine.includes(reason)) expect(await value("onload_operator_degraded")).toBe(0);
 });
 

@@ -107,9 +107,11 @@ export function describeStatus(observed: readonly ObservedResource[], now?: numb
 }
 
 /** What a person may wait for, and nothing else says it: nodes that are being installed go on. */
-function pausedText({ onload }: ObservedResource, reason: string): string[] {
+function pausedText({ raw: { metadata }, onload }: ObservedResource, reason: string): string[] {
   return onload?.spec.upgrade.paused === true && reason !== REASON.Paused && !onload.metadata.deletionTimestamp
-    ? ["Paused: no node with an older version starts (onloadctl resume)"]
+    ? [
+        `Paused: no node with an older version starts; to go on: onloadctl resume ${metadata.name} -n ${metadata.namespace}`,
+      ]
     : [];
 }
 
@@ -301,7 +303,7 @@ function nodeLines(
   const head = ["Node", "Version", "State", "Step", "Since", ...(wide ? ["Kernel"] : []), "Why"];
   const rows = nodes.map((node) => [
     node.node,
-    node.wanted === node.version || node.wanted === "" ? node.version : `${node.version || "none"} -> ${node.wanted}`,
+    node.wanted === node.version ? node.version : `${node.version || "none"} -> ${node.wanted || "none"}`,
     node.failed ? `Failed (${node.state})` : node.state,
     node.step === "None" ? "-" : node.step,
     age(node.since) || "-",

@@ -339,7 +339,9 @@ describe("what a newcomer sees", () => {
     const resource = observed([bare()]);
     (resource.onload as Onload).spec.upgrade.paused = true;
     const [seen] = describeStatus([resource], NOW);
-    expect(seen!.attention).toEqual(["Paused: no node with an older version starts (onloadctl resume)"]);
+    expect(seen!.attention).toEqual([
+      "Paused: no node with an older version starts; to go on: onloadctl resume onload -n trading",
+    ]);
     const paused = observed([whole("v1")], { paused: true });
     (paused.onload as Onload).spec.upgrade.paused = true;
     (paused.raw.status as OnloadStatus).conditions = [
