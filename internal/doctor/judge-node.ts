@@ -38,7 +38,11 @@ function nodeLink({ rollout, node, name, resources, unserved }: NodeFacts): Link
   const seen = `Onload ${onload}: ${status.state}${status.why === "" ? "" : `: ${status.why}`}`;
   if (status.failed) return link("failed", seen, "Correct this, then run onloadctl retry");
   if ("value" in node && node.value?.ready === false) {
-    return link("failed", `The node is not Ready; Onload ${onload}: ${status.state}`, "See `kubectl describe node`");
+    return link(
+      "failed",
+      `The node is not Ready; Onload ${onload}: ${status.state}`,
+      `See \`kubectl describe node ${name}\``,
+    );
   }
   if (status.state !== "Ready") {
     if (unserved !== undefined) return link("warning", `${seen}. ${unserved.seen}`, unserved.todo);

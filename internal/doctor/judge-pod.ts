@@ -8,7 +8,7 @@ import { holdsOnload, MIRROR_ANNOTATION } from "../operator/cache/holders.ts";
 import { isFinished } from "../operator/cache/pods.ts";
 import { checkSettings } from "../profiles/check.ts";
 import type { ContainerAnswer } from "./answer.ts";
-import type { NodeFacts, PodFacts } from "./facts.ts";
+import type { NodeFacts, PodFacts, SeenEvent } from "./facts.ts";
 import { candidatesLink } from "./judge-candidates.ts";
 import { countersLink, filtersLink } from "./judge-counters.ts";
 import { libraryLink } from "./judge-library.ts";
@@ -86,14 +86,23 @@ function admittedLink({ pod, events }: PodFacts): Link {
   }
   if (phase === "Running") return link("ok", "It runs");
   const waiting = statuses.flatMap(({ state }) => (state?.waiting?.reason === undefined ? [] : [state.waiting]));
-  const wrong = waiting.find(({ reason }) => !ON_THE_WAY.has(reason));
+  // What keeps the kubelet from making the pod at all is said of no container.
+  const wrong = waiting.find(({ reason }) => !ON_THE_WAY.has(reason)) ?? newestWarning(events);
   const shown = wrong ?? waiting[0];
   const why = shown === undefined ? "" : `: ${shown.reason}${shown.message ? `: ${shown.message}` : ""}`;
-  return link(wrong ? "failed" : "warning", `It has not been started${why}`, "See `kubectl describe pod`");
+  return link(
+    wrong ? "failed" : "warning",
+    `It has not been started${why}`,
+    `See \`kubectl describe pod ${pod.metadata.name} -n ${pod.metadata.namespace}\``,
+  );
 }
 
 /** What the kubelet says of a container that waits for its turn (pkg/kubelet/kubelet_pods.go). Else something is wrong. */
 const ON_THE_WAY: ReadonlySet<string | undefined> = new Set(["ContainerCreating", "PodInitializing"]);
+
+function newestWarning(events: PodFacts["events"]): SeenEvent | undefined {
+  return "value" in events ? events.value.find(({ reason }) => reason !== "FailedScheduling") : undefined;
+}
 
 function eventText(events: PodFacts["events"], wanted: string): string {
   const found = "value" in events ? events.value.find(({ reason }) => reason === wanted) : undefined;

@@ -200,6 +200,27 @@ const CASES: [string, LinkName, PodFacts, string | RegExp][] = [
     podFacts({ pod: podObject({ phase: "Pending" }) }),
     /^warning: It has not been started ->/,
   ],
+  [
+    "its node's runtime cannot make it",
+    "admitted",
+    podFacts({
+      pod: podObject({
+        phase: "Pending",
+        containerStatuses: [{ name: "app", state: { waiting: { reason: "ContainerCreating" } } }],
+      }),
+      events: { value: [{ reason: "FailedCreatePodSandBox", message: "runtime does not support user namespaces" }] },
+    }),
+    /^failed: It has not been started: FailedCreatePodSandBox: runtime does not support user namespaces ->/,
+  ],
+  [
+    "it was hard to schedule, and is being started",
+    "admitted",
+    podFacts({
+      pod: podObject({ phase: "Pending" }),
+      events: { value: [{ reason: "FailedScheduling", message: "0/1 nodes are available" }] },
+    }),
+    /^warning: It has not been started ->/,
+  ],
   ["no such node", "node", podFacts({ node: nodeFacts({ node: { value: undefined } }) }), /^failed: There is no node/],
   [
     "resources may not be read",
