@@ -173,7 +173,7 @@ test("an allocation is followed by a look although looks are dear, but not by on
   const worker = createServer((connection) => {
     connection.on("data", () => {
       looks++;
-      // After each of these a pause of a quarter of an hour is due.
+      // After each of these a pause of two minutes is due.
       connection.end('{"containers":[],"cpuMs":10000}\n');
     });
   });

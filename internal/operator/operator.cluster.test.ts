@@ -153,6 +153,16 @@ describe("one operator", () => {
     await cluster.ready(namespace);
   });
 
+  test("a ServiceAccount that was misspelt at first is corrected without another version", async () => {
+    await setUp(2);
+    await cluster.createOnload(namespace, onloadSpec(pool, "v1", { serviceAccountName: "misspelt" }));
+    const refused = async (): Promise<boolean> =>
+      (await cluster.status(namespace))?.problems?.[0]?.message.includes("KMM's pod for onload is refused") ?? false;
+    await poll(refused, { what: "The refusal of KMM's pod", timeoutMs: PATIENCE_MS });
+    await cluster.editOnload(namespace, { serviceAccountName: "onload" });
+    await cluster.ready(namespace);
+  });
+
   test("installs on every node with one PATCH each, and leaves nothing behind", async () => {
     const nodes = await setUp(4);
     const before = cluster.requests().length;

@@ -274,6 +274,15 @@ describe("what is in use", () => {
     // It was loaded from an image that KMM does not need any more.
     expect(isInUse(true, { labelledReady: true })).toBe(true);
   });
+  test("a module whose pod is not there and is refused does not count, so that what refuses it can be corrected", () => {
+    const node = bare({ labels: { plugin: "v2", onload: "v2", sfc: undefined }, refusals: { onload: "no account" } });
+    const isInUse = (changes: object = {}, refusals: object = node.refusals) =>
+      modulesInUse([{ ...node, refusals, onload: { ...noModule, ...changes } }], "v2").loaded[0]?.onload;
+    expect(isInUse()).toBe(false);
+    expect(isInUse({}, { sfc: "no account", plugin: "no account" })).toBe(true);
+    // On this node it may be loaded all the same: the refusal is one of another node.
+    for (const seen of [{ present: true }, { labelledReady: true }, { ready: "v2" }]) expect(isInUse(seen)).toBe(true);
+  });
   test("sfc does not come to an onload that is asked for without it", () => {
     const labels = { plugin: "v1", onload: "v1", sfc: undefined };
     const heldBack = (changes: object): string[] => {

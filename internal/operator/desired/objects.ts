@@ -66,9 +66,10 @@ function mayBeInUseSoon(
   isMissing: IsMissing,
 ): boolean {
   if (mayBeInUse(node, module, version)) return true;
-  // KMM has not begun on a node that it may skip or cannot reach.
+  // KMM has not begun on a node that it may skip or cannot reach, nor where its pod is not there and is refused.
   const isReached = node.ready && !node.cordoned;
-  return isReached && isAsked(node, module, version) && !isMissing(module, node.kernel);
+  const isRefused = node.refusals[module] !== undefined;
+  return isReached && !isRefused && isAsked(node, module, version) && !isMissing(module, node.kernel);
 }
 
 function isAsked(node: LoadedModules, module: "onload" | "sfc", version: Version): boolean {
@@ -86,7 +87,7 @@ function isOnloadAlone(node: LoadedModules, version: Version): boolean {
 /** What of a node tells which modules are in use there. */
 type LoadedModules = Pick<
   NodeObservation,
-  "kernel" | "want" | "ready" | "cordoned" | "labels" | "loadLabels" | "onload" | "sfc"
+  "kernel" | "want" | "ready" | "cordoned" | "labels" | "loadLabels" | "onload" | "sfc" | "refusals"
 > & { sfcAtBoot?: string | undefined };
 
 /** Finds out what is in use from what is seen of the nodes. */
