@@ -335,7 +335,7 @@ async function expectDoctor(): Promise<void> {
   expect((await onload.onloadctl("status", "-n", onload.namespace)).stdout).toMatch(/ACCELERATED[^]*\n.* 0\/7 /);
   const stack = await onload.onloadctl("stack", "quiet", "-n", onload.namespace);
   expect(stack.code).toBe(1);
-  expect(stack.stderr).toContain("it has none, as far as its node has seen; onloadctl doctor pod quiet");
+  expect(stack.stderr).toContain("it has none, as far as its node has seen; `onloadctl doctor pod quiet");
 }
 
 describe("a pod that is not simple", () => {
