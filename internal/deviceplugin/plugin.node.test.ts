@@ -605,7 +605,7 @@ describe("a pod that is accelerated", () => {
       ]);
       const broken = await doctorOnceSeen(3);
       expect(broken["filters"]).toMatch(
-        /^warning: UDP sockets left to the kernel because the NIC had no filter left: 4.* -> All pods of the node share the NIC's filters: see onloadctl stack POD filters/,
+        /^warning: UDP sockets left to the kernel because the NIC had no filter left: 4.* -> All pods of the node share the NIC's filters: see `onloadctl stack POD filters`/,
       );
       expect(broken["counters"]).toMatch(
         /^warning: Datagrams or connections dropped because the program did not take them in time: 2.* -> Give the program its own processors/,
