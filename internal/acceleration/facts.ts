@@ -9,7 +9,7 @@ import { MAX_STACKS } from "./stack-counters.ts";
 export interface LookRequest {
   pods: { uid: string; containers: string[] }[];
   /** Whether everything is read again that may have changed. Without it, little is that does not seem to have changed. */
-  anew?: boolean;
+  fresh?: boolean;
 }
 
 /** Asks for counters of stacks, by their numbers. */
@@ -96,10 +96,10 @@ export const MAX_STACK_IDS = 64;
  */
 export function parseRequest(text: string): LookRequest | StackRequest {
   try {
-    const { pods, anew, stacks } = fieldsOf(parseJson(text)) ?? {};
+    const { pods, fresh, stacks } = fieldsOf(parseJson(text)) ?? {};
     if (stacks !== undefined) return { stacks: stacksOf(stacks) };
     if (!Array.isArray(pods) || pods.length > MAX_PODS) throw new Error("it has no list of pods");
-    return { pods: pods.map(podOf), anew: anew === true };
+    return { pods: pods.map(podOf), fresh: fresh === true };
   } catch (cause) {
     throw new Error(`The request is malformed: ${(cause as Error).message}`, { cause });
   }

@@ -57,10 +57,10 @@ export class KernelSockets {
    * @param namespaces by their name. Pods may share one, such as the node's, whose tables are long.
    * @param anew whether all tables are read, whatever seems to be known
    */
-  async classify(namespaces: ReadonlyMap<string, SocketNamespace>, anew: boolean): Promise<void> {
+  async classify(namespaces: ReadonlyMap<string, SocketNamespace>, fresh: boolean): Promise<void> {
     const known = new Map<string, KnownSockets>();
     for (const [name, namespace] of namespaces) {
-      known.set(name, await this.#classifyOne(namespace, anew ? undefined : this.#known.get(name)));
+      known.set(name, await this.#classifyOne(namespace, fresh ? undefined : this.#known.get(name)));
     }
     this.#known = known;
   }

@@ -201,14 +201,14 @@ describe("descriptors of a process that rests", () => {
 
   test("are read at once for somebody who wants to know the present, and so are tables and interfaces", async () => {
     set({ 4: "onload:[tcp:2:10]" });
-    const anew = async (): Promise<ContainerFacts> => (await looker.look({ ...REQUEST, anew: true })).containers[0]!;
-    expect((await anew()).sockets).toEqual(onload);
+    const fresh = async (): Promise<ContainerFacts> => (await looker.look({ ...REQUEST, fresh: true })).containers[0]!;
+    expect((await fresh()).sockets).toEqual(onload);
     set({ 3: "socket:[501]" });
-    expect((await anew()).sockets).toEqual(kernel);
+    expect((await fresh()).sockets).toEqual(kernel);
     proc.write("70/net/tcp", tableOf([]));
     proc.write("70/net/dev", "a\nb\n net1: 1\n");
     expect(await seen()).toEqual(kernel);
-    expect(await anew()).toMatchObject({ sockets: [], interfaces: [{ name: "net1" }] });
+    expect(await fresh()).toMatchObject({ sockets: [], interfaces: [{ name: "net1" }] });
   });
 });
 

@@ -125,7 +125,7 @@ export class Looker {
   /** Of the container that is looked into. */
   #bytesLeft = 0;
   /** Whether nothing is good enough because it was read a few looks ago. */
-  #anew = false;
+  #fresh = false;
   #turnEnds = 0;
 
   /** @param procDir the node's /proc, with all of its processes */
@@ -145,7 +145,7 @@ export class Looker {
   /** Looks once. What cannot be read is left out: processes end at any time. */
   async look(request: LookRequest): Promise<LookAnswer> {
     const before = process.cpuUsage();
-    this.#anew = request.anew ?? false;
+    this.#fresh = request.fresh ?? false;
     const wanted = new Map<string, Found>();
     for (const { uid, containers } of request.pods) {
       for (const container of containers) wanted.set(containerKey(uid, container), newFound(uid, container));
@@ -156,7 +156,7 @@ export class Looker {
     const namespaces = new Map<string, SocketNamespace<Found>>();
     for (const found of wanted.values()) await this.#lookInto(found, wanted.size, programs, namespaces);
     this.#programs = programs;
-    await this.#kernelSockets.classify(namespaces, this.#anew);
+    await this.#kernelSockets.classify(namespaces, this.#fresh);
     for (const found of wanted.values()) {
       found.facts.sockets = countSockets(found);
       found.facts.cut.processes += unseen;
@@ -259,7 +259,7 @@ export class Looker {
     facts.stacks = found.stacks.size;
     facts.stackIds = [...found.stacks].sort((a, b) => a - b).slice(0, MAX_STACK_IDS);
     if (first === undefined) return;
-    if (this.#anew || first.container.looks++ % LOOKS_UNTIL_INTERFACES === 0) {
+    if (this.#fresh || first.container.looks++ % LOOKS_UNTIL_INTERFACES === 0) {
       first.container.interfaces = await interfacesOf(
         this.#path(first.pid),
         this.#tables,
@@ -325,7 +325,7 @@ export class Looker {
     const known = program?.descriptors;
     const ticks = program?.stat.ticks;
     const rested =
-      !this.#anew && known !== undefined && known.ticks === ticks && ++known.looks < LOOKS_UNTIL_DESCRIPTORS;
+      !this.#fresh && known !== undefined && known.ticks === ticks && ++known.looks < LOOKS_UNTIL_DESCRIPTORS;
     const read = readDescriptors(this.#path(pid), limit, rested ? known.of : undefined);
     if (read.cut) found.facts.cut.descriptors++;
     if (program !== undefined && read !== known?.of) {

@@ -172,11 +172,11 @@ export class PodMonitor {
   }
 
   /** Looks when the look before is done. Never throws. */
-  async #look(anew: boolean, signal: AbortSignal): Promise<void> {
+  async #look(fresh: boolean, signal: AbortSignal): Promise<void> {
     const look = this.#last.then(async () => {
       this.#hasBorrowed = this.#owedMs() > 0;
       try {
-        const cpuMs = await this.#lookOnce(anew, signal);
+        const cpuMs = await this.#lookOnce(fresh, signal);
         const most = Math.max(MAX_PAUSE_MS, this.#config.lookIntervalMs);
         this.#paidAt = performance.now() + Math.min(this.#owedMs() + cpuMs * PAUSE_PER_CPU, most);
         this.#succeeded();
@@ -189,14 +189,14 @@ export class PodMonitor {
   }
 
   /** Returns the processor time that it took, in milliseconds. */
-  async #lookOnce(anew: boolean, signal: AbortSignal): Promise<number> {
+  async #lookOnce(fresh: boolean, signal: AbortSignal): Promise<number> {
     const { kubeletDir, podResourcesDir, lookSocket } = this.#config;
     const resources = await listPodResources(podResourcesDir, signal);
     const all = holders(resources, await readCheckpoint(kubeletDir));
     const wanted = all.slice(0, MAX_CONTAINERS);
     const pods = new Map<string, string[]>();
     for (const { podUid, container } of wanted) pods.set(podUid, [...(pods.get(podUid) ?? []), container]);
-    const request = { pods: [...pods].map(([uid, containers]) => ({ uid, containers })), anew };
+    const request = { pods: [...pods].map(([uid, containers]) => ({ uid, containers })), fresh };
     const answer = wanted.length === 0 ? { containers: [], cpuMs: 0 } : await askForLook(lookSocket, request, signal);
     const facts = new Map(answer.containers.map((each) => [containerKey(each.podUid, each.container), each]));
     this.#found = wanted.flatMap((holder) => {

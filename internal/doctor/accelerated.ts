@@ -78,7 +78,7 @@ export class AccelerationCounts {
         if (left <= 0) return;
         // Who may not ask one of a namespace may not ask the others.
         if (forbidden.has(plugin.namespace)) continue;
-        const asked = await askPlugin(this.#client, plugin, { timeoutMs: left, anew: false }, signal);
+        const asked = await askPlugin(this.#client, plugin, { timeoutMs: left, fresh: false }, signal);
         if (asked !== "none" && "problem" in asked && isForbidden(asked.cause)) forbidden.add(plugin.namespace);
         answers.set(plugin, asked);
       }

@@ -161,7 +161,7 @@ class Examination {
     const pod = plugins.value.get(node);
     return pod === undefined
       ? "none"
-      : await askPlugin(this.#client, pod, { timeoutMs: ASK_MS, anew: true }, this.#signal);
+      : await askPlugin(this.#client, pod, { timeoutMs: ASK_MS, fresh: true }, this.#signal);
   }
 
   async #events({ metadata, status }: Pod): Promise<PodFacts["events"]> {

@@ -78,14 +78,14 @@ function proxyPath({ namespace, name }: PluginPod, port: number, path: string): 
 export interface AskOptions {
   timeoutMs: number;
   /** Whether it looks into processes for it, if it may. Otherwise it tells at once what it saw up to 30 s before. */
-  anew: boolean;
+  fresh: boolean;
 }
 
 /** Asks a plugin. Whatever it does, an answer comes within the time. */
 export async function askPlugin(
   client: Pick<Client, "transport">,
   pod: PluginPod,
-  { timeoutMs, anew }: AskOptions,
+  { timeoutMs, fresh }: AskOptions,
   signal: AbortSignal,
 ): Promise<Asked> {
   const who = `device plugin ${pod.namespace}/${pod.name}`;
@@ -99,7 +99,7 @@ export async function askPlugin(
   try {
     text = await client.transport.text({
       method: "GET",
-      path: `${proxyPath(pod, pod.port, ACCELERATION_PATH)}${anew ? `?${LOOK_NOW_QUERY}` : ""}`,
+      path: `${proxyPath(pod, pod.port, ACCELERATION_PATH)}${fresh ? `?${LOOK_NOW_QUERY}` : ""}`,
       action: `ask ${who}`,
       timeoutMs,
       noRetry: true,

@@ -37,7 +37,7 @@ export async function stacksOf(
   const plugin = node === undefined ? undefined : (await findPluginPods(client, node, signal)).get(node);
   if (plugin === undefined) throw new Error(`${what}: its node has no device plugin; ${why}`);
   if (given.length > 0) return { plugin, ids: [...given] };
-  const asked = await askPlugin(client, plugin, { timeoutMs: ASK_MS, anew: true }, signal);
+  const asked = await askPlugin(client, plugin, { timeoutMs: ASK_MS, fresh: true }, signal);
   if (asked === "none") throw new Error(`${what}: its node has no device plugin; ${why}`);
   if ("problem" in asked) throw new Error(`${what}: ${asked.problem}; ${asked.todo}`);
   const containers = containersOf(pod, asked.value.containers);
