@@ -51,7 +51,7 @@ describe("a request", () => {
     const deleted = resource({ upgrade: { paused: true } }, { lastReady: { version: "v1", time: "", onload: old } });
     deleted.metadata.deletionTimestamp = "2026-01-01T00:00:00Z";
     const why =
-      'Onload "ns/o": it is being deleted, and its nodes are cleaned whatever it says; onloadctl status o -n ns';
+      'Onload "ns/o": it is being deleted, and its nodes are cleaned whatever it says; `onloadctl status o -n ns` says what is left';
     expect(() => pause(deleted)).toThrow(`Cannot pause ${why}`);
     expect(() => resume(deleted)).toThrow(`Cannot resume ${why}`);
     expect(() => rollback(deleted)).toThrow(`Cannot roll back ${why}`);

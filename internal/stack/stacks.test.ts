@@ -53,7 +53,7 @@ test.each<[string, string | undefined, number, string]>([
     "it has none",
     answerOf([]),
     200,
-    "it has none, as far as its node has seen; onloadctl doctor pod trader-0 -n trading",
+    "it has none, as far as its node has seen; `onloadctl doctor pod trader-0 -n trading",
   ],
   ["the plugin does not know it", answerOf(), 200, "it has none, as far as its node has seen"],
   [
@@ -62,7 +62,7 @@ test.each<[string, string | undefined, number, string]>([
     200,
     "older version, which does not tell; upgrade the operator",
   ],
-  ["there is no plugin", undefined, 200, "its node has no device plugin; onloadctl doctor pod"],
+  ["there is no plugin", undefined, 200, "its node has no device plugin; `onloadctl doctor pod"],
   [
     "the plugin may not be asked",
     '{"kind":"Status","message":"no"}',
