@@ -68,8 +68,8 @@ describe("the next pass comes", () => {
 
 test.each([
   [0, 0],
-  [0.3, 3],
-  [2, 20],
+  [0.5, 2],
+  [2, 8],
   [50, 100],
   // A clock that was set back.
   [-5000, 0],
