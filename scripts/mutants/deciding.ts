@@ -90,6 +90,11 @@ export const DECIDING_MUTANTS: Mutant[] = [
       "nodes.find((node) => mayBeInUse(node, module, version))",
       "nodes.find((node) => node.want !== undefined && mayBeInUse(node, module, version))",
     ],
+    "what refuses a module's pod cannot be corrected": ["isReached && !isRefused &&", "isReached &&"],
+    "a module that is loaded is not held back if another node's pod is refused": [
+      "if (mayBeInUse(node, module, version)) return true;",
+      "if (node.refusals[module] === undefined && mayBeInUse(node, module, version)) return true;",
+    ],
     "the image of a module that failed cannot be corrected": [
       "=== version && node[module].failure === undefined",
       "=== version",

@@ -185,8 +185,12 @@ export const OPERATOR_MUTANTS: Mutant[] = [
     ],
     "changes of nodes are not told": ["for (const text of texts) this.report(onload, text);", ""],
     "the first plan of a process tells of every node": [
-      "eventsOfChange(old ?? (previous && NEW_NODE), node)",
-      "eventsOfChange(old ?? NEW_NODE, node)",
+      "(previous ? NEW_NODE : beforeProcess(onload.status, node))",
+      "NEW_NODE",
+    ],
+    "the first plan of a process tells of no node": [
+      "eventsOfChange(old ?? (previous ? NEW_NODE : beforeProcess(onload.status, node)), node)",
+      "old || previous ? eventsOfChange(old ?? NEW_NODE, node) : []",
     ],
     "a node that is clean is not told": ["this.report(onload, eventOfCleaned(name));", ""],
   }),
