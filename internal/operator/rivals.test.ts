@@ -137,6 +137,35 @@ test("a watch that is held up makes nobody seem gone", () => {
   expect(sight.get()).toBe("yields");
 });
 
+test("what a held-up watch brings at last makes nobody seem gone, in whichever order it comes", () => {
+  const sight = beside({ age: 200, scope: [] }, 20);
+  const before = sight.changes;
+  sight.pass(120);
+  for (let i = 0; i < 10; i++) {
+    sight.lease("mine", ME, 100, { scope: [] });
+    expect(sight.get()).toBe("yields");
+    sight.lease("other", OTHER, 200, { scope: [] });
+    expect(sight.get()).toBe("yields");
+  }
+  expect(sight.changes).toBe(before);
+  // It has ended all the same if no renewal follows.
+  sight.pass(16, () => sight.lease("mine", ME, 100, { scope: [] }));
+  expect(sight.get()).toBe("acts");
+});
+
+test("a Lease that is said to hold for a second is not taken for gone between two renewals", () => {
+  const sight = beside({ age: 200, scope: [], duration: 1 }, 20);
+  const before = sight.changes;
+  sight.pass(
+    20,
+    () => sight.lease("mine", ME, 100, { scope: [] }),
+    () => sight.lease("other", OTHER, 200, { scope: [], duration: 1 }),
+  );
+  sight.pass(3, () => sight.lease("mine", ME, 100, { scope: [] }));
+  expect(sight.get()).toBe("yields");
+  expect(sight.changes).toBe(before);
+});
+
 test("the next one wakes up when the older ends, is released or goes, and not with every renewal", () => {
   for (const end of [
     (sight: Sight): void => sight.pass(16, () => sight.lease("mine", ME, 100, { scope: [] })),

@@ -316,6 +316,11 @@ export const DECIDING_MUTANTS: Mutant[] = [
       "own.at - at < durationOf(lease)",
       "this.#options.monotonic() - at < durationOf(lease)",
     ],
+    "what a held-up watch brings at last makes others seem gone": [
+      "Math.min(now - this.#countedAt, MAX_STEP_MS)",
+      "now - this.#countedAt",
+    ],
+    "a Lease of a second seems gone between two renewals": ["Math.max(durationMs, MIN_DURATION_MS)", "durationMs"],
     "an operator of other namespaces is waited for": [
       "filter(({ lease }) => covers(scopeOf(lease), namespace))",
       "filter(({ lease }) => covers(scopeOf(lease), namespace) || true)",

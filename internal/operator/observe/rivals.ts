@@ -33,10 +33,15 @@ const STANDS_BY: Standing = { yields: true, problem: undefined };
 const SETTLE_MS = 10_000;
 /** A Lease holds for no longer than this without a renewal, whatever is written in it. */
 const MAX_DURATION_MS = 300_000;
-/** Duration of a Lease that does not say (client-go's default, and ours). */
-const DEFAULT_DURATION_MS = 15_000;
+/** Duration of a Lease that does not say (client-go's default, and ours), and of one that says less. */
+const MIN_DURATION_MS = 15_000;
+/**
+ * From one change of a Lease to the next, so much time counts at most. What a watch that was held up brings comes all at
+ * once, and one after the other: a first renewal of ours is no sign that others have not renewed theirs. We renew more often.
+ */
+const MAX_STEP_MS = 5000;
 
-/** A Lease, and what was seen of it, by the monotonic clock: no wall clocks are compared. */
+/** A Lease, and what was seen of it, by the time that counts: no wall clocks are compared. */
 interface Seen {
   lease: DeepReadonly<Lease>;
   /** When its present holder was first seen. */
@@ -62,18 +67,24 @@ export class Rivals {
   readonly #options: RivalsOptions;
   readonly #own: string;
   readonly #seen = new Map<string, Seen>();
+  /** The time that counts, and when it was counted last, both in milliseconds; see {@link MAX_STEP_MS}. */
+  #time = 0;
+  #countedAt: number;
   #told = "";
 
   constructor(options: RivalsOptions) {
     this.#options = options;
     this.#own = joinKey(options.namespace, LEASE_NAME);
+    this.#countedAt = options.monotonic();
   }
 
   /** Takes in a change of a Lease of the operators' name. Changes come in the order in which the API server made them. */
   note({ key, current }: Change<Lease>): void {
     const before = this.#seen.get(key);
     const now = this.#options.monotonic();
-    if (current) this.#seen.set(key, seenAgain(before, current, now));
+    this.#time += Math.min(now - this.#countedAt, MAX_STEP_MS);
+    this.#countedAt = now;
+    if (current) this.#seen.set(key, seenAgain(before, current, this.#time));
     else this.#seen.delete(key);
     const told = this.#digest();
     if (told === this.#told) return;
@@ -163,8 +174,8 @@ function compareAge({ metadata: a }: DeepReadonly<Lease>, { metadata: b }: DeepR
 }
 
 function durationOf({ spec }: DeepReadonly<Lease>): number {
-  const seconds = spec?.leaseDurationSeconds;
-  return seconds === undefined ? DEFAULT_DURATION_MS : Math.min(seconds * 1000, MAX_DURATION_MS);
+  const durationMs = (spec?.leaseDurationSeconds ?? 0) * 1000;
+  return Math.min(Math.max(durationMs, MIN_DURATION_MS), MAX_DURATION_MS);
 }
 
 function holderName({ spec }: DeepReadonly<Lease>): string {
