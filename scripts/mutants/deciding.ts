@@ -91,6 +91,7 @@ export const DECIDING_MUTANTS: Mutant[] = [
       "nodes.find((node) => node.want !== undefined && mayBeInUse(node, module, version))",
     ],
     "what refuses a module's pod cannot be corrected": ["isReached && !isRefused &&", "isReached &&"],
+    "a module of a node that serves does not count": ["!== undefined && !isServing", "!== undefined"],
     "a module that is loaded is not held back if another node's pod is refused": [
       "if (mayBeInUse(node, module, version)) return true;",
       "if (node.refusals[module] === undefined && mayBeInUse(node, module, version)) return true;",

@@ -7,7 +7,7 @@ import { desiredModules } from "./modules.ts";
 import { desiredObjects, modulesInUse, type LoadedNode, type ModulesInUse } from "./objects.ts";
 import type { LiveObjects } from "../observe/cluster.ts";
 import type { LoadLabelFacts } from "../kmm/kmm.ts";
-import { bare, module, noLoadLabel, noModule, whole } from "../testing/facts.ts";
+import { bare, holder, module, noLoadLabel, noModule, whole } from "../testing/facts.ts";
 import { KMM_1, KMM_2 } from "../testing/kmm.ts";
 
 type Mapping = OnloadSpecInput["onload"]["kernelMappings"][number];
@@ -282,6 +282,16 @@ describe("what is in use", () => {
     expect(isInUse({}, { sfc: "no account", plugin: "no account" })).toBe(true);
     // On this node it may be loaded all the same: the refusal is one of another node.
     for (const seen of [{ present: true }, { labelledReady: true }, { ready: "v2" }]) expect(isInUse(seen)).toBe(true);
+  });
+  test("a module of a node that serves counts although its pod has gone and the next one is refused", () => {
+    const labels = { plugin: "v2", onload: "v2", sfc: "v2" };
+    const refusals = { onload: "quota", sfc: "quota" };
+    const inUseOn = (changes: object) => modulesInUse([bare({ labels, refusals, ...changes })], "v2").loaded[0];
+    expect(inUseOn({})).toBeUndefined();
+    for (const serving of [{ allocatable: 100 }, { holders: [holder()] }]) {
+      expect(inUseOn(serving)).toMatchObject({ onload: true, sfc: true });
+    }
+    expect(inUseOn({ holders: [] })).toBeUndefined();
   });
   test("sfc does not come to an onload that is asked for without it", () => {
     const labels = { plugin: "v1", onload: "v1", sfc: undefined };

@@ -66,9 +66,11 @@ function mayBeInUseSoon(
   isMissing: IsMissing,
 ): boolean {
   if (mayBeInUse(node, module, version)) return true;
-  // KMM has not begun on a node that it may skip or cannot reach, nor where its pod is not there and is refused.
+  // KMM has not begun on a node that it may skip or cannot reach, nor where its pod is not there and is refused. A node
+  // that serves had its pod, whose end unloads nothing while pods use the module.
   const isReached = node.ready && !node.cordoned;
-  const isRefused = node.refusals[module] !== undefined;
+  const isServing = node.allocatable > 0 || (node.holders?.length ?? 0) > 0;
+  const isRefused = node.refusals[module] !== undefined && !isServing;
   return isReached && !isRefused && isAsked(node, module, version) && !isMissing(module, node.kernel);
 }
 
@@ -87,7 +89,17 @@ function isOnloadAlone(node: LoadedModules, version: Version): boolean {
 /** What of a node tells which modules are in use there. */
 type LoadedModules = Pick<
   NodeObservation,
-  "kernel" | "want" | "ready" | "cordoned" | "labels" | "loadLabels" | "onload" | "sfc" | "refusals"
+  | "kernel"
+  | "want"
+  | "ready"
+  | "cordoned"
+  | "labels"
+  | "loadLabels"
+  | "onload"
+  | "sfc"
+  | "refusals"
+  | "allocatable"
+  | "holders"
 > & { sfcAtBoot?: string | undefined };
 
 /** Finds out what is in use from what is seen of the nodes. */
