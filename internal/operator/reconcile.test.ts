@@ -678,6 +678,35 @@ describe("status", () => {
     expect(writes()).toBe(1);
   });
 
+  test("that another writer changes back is written once a second, and not at once", async () => {
+    const bed = await serving("n1");
+    bed.standing = { yields: false, problem: { reason: "AnotherOperator", message: "Another operator acts too" } };
+    bed.now += 5000;
+    await bed.settle();
+    const rewrite = (): void =>
+      bed.cluster.edit<RawOnload>(ONLOADS, KEY, (onload) => {
+        const { conditions = [] } = onload.status as OnloadStatus;
+        const others = conditions.filter(({ type }) => type !== "Degraded");
+        const degraded = { ...conditions[0]!, type: "Degraded", status: "False" as const, reason: "AsExpected" };
+        onload.status = { ...(onload.status as object), conditions: [...others, degraded] };
+      });
+    bed.cluster.take();
+    let writes = 0;
+    for (let i = 0; i < 100; i++) {
+      rewrite();
+      await bed.reconcile();
+      writes += bed.cluster.take().filter((call) => call.startsWith("apply onloads/status")).length;
+      bed.now += 50;
+    }
+    expect(writes).toBeGreaterThanOrEqual(4);
+    expect(writes).toBeLessThanOrEqual(6);
+    // It has the last word once the other one is gone.
+    rewrite();
+    bed.now += 1000;
+    await bed.settle();
+    expect(bed.condition("Degraded")).toBe("Degraded=True AnotherOperator: Another operator acts too");
+  });
+
   test("is not written again while the watch is behind", async () => {
     const bed = await serving("n1");
     bed.putOnload({}, { generation: 5 });

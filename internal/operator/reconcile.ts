@@ -23,6 +23,7 @@ import { gather } from "./pass/gather.ts";
 import { next } from "./pass/next.ts";
 import { report, reportUntouched } from "./pass/report.ts";
 import { ResourceSession } from "./pass/session.ts";
+import { isContested } from "./report/status.ts";
 
 /** Reconciles Onload resources. Different resources may be reconciled side by side, one resource never twice at once. */
 export class OnloadReconciler {
@@ -47,7 +48,10 @@ export class OnloadReconciler {
     }
     const { yields, problem } = this.#deps.standing(raw.metadata.namespace ?? "");
     if (yields) {
-      if (problem) return reportUntouched(this.#deps, raw, session, problem, signal);
+      if (problem) {
+        // An operator of an earlier version tells nothing of itself, and writes a status: of the two, that is the true one.
+        return isContested(session, raw) ? {} : reportUntouched(this.#deps, raw, session, problem, signal);
+      }
       // What is remembered of it here is old once it is ours again.
       this.#forget(key);
       return {};

@@ -1,8 +1,10 @@
 /** Which of several operators has a resource, from what they see of one another's Leases. */
 import { describe, expect, test } from "bun:test";
 import { holderText } from "../kube/lease-holder.ts";
+import { ONLOADS } from "../api/resources.ts";
 import type { Lease } from "../kube/kinds.ts";
-import { ReconcilerBed } from "./testing/reconciler-bed.ts";
+import type { RawOnload } from "./cache/caches.ts";
+import { KEY, ReconcilerBed } from "./testing/reconciler-bed.ts";
 import { ALONE, Rivals } from "./observe/rivals.ts";
 
 const SECOND = 1000;
@@ -217,6 +219,24 @@ describe("a resource that another operator has", () => {
     await bed.settle();
     expect(bed.condition("Degraded")).not.toContain("AnotherOperator");
     expect(bed.cluster.calls.some(({ what }) => what === "nodes")).toBe(true);
+  });
+
+  test("has the status of an operator that acts and tells nothing of itself, as an earlier version", async () => {
+    const bed = new ReconcilerBed();
+    bed.putOnload();
+    bed.putServingNode("n1");
+    await bed.settle();
+    const theirs = structuredClone(bed.onload!.status);
+    bed.standing = { yields: true, problem };
+    await bed.settle();
+    expect(bed.condition("Degraded")).toContain("AnotherOperator");
+    bed.cluster.edit<RawOnload>(ONLOADS, KEY, (onload) => void (onload.status = theirs));
+    bed.cluster.take();
+    for (let i = 0; i < 5; i++) {
+      bed.now += 10_000;
+      await bed.reconcile();
+    }
+    expect(bed.cluster.take()).toEqual([]);
   });
 
   test("goes on with the older one, whose status says that there are two", async () => {

@@ -159,21 +159,28 @@ export const OPERATOR_MUTANTS: Mutant[] = [
     ],
     "nothing is remembered from pass to pass": ["this.#sessions.set(key, session);", ""],
   }),
+  ...mutantsOf(`${OPERATOR}/reconcile.ts`, [`${OPERATOR}/rivals.test.ts`], {
+    "who stands by answers the status of the operator that acts": ["isContested(session, raw) ? {} : ", ""],
+  }),
   ...mutantsOf(`${OPERATOR}/report/status.ts`, UNIT, {
     "a status is written by its name alone": [
       "const body = { metadata: { ...refOf(onload), resourceVersion: current?.resourceVersion }, status };",
       "const body = { metadata: refOf(onload), status };",
     ],
     "conditions wait as counts do": [
-      "if (waitMs > 0 && !isUrgent(old, status)) return waitMs;",
+      "if (waitMs > 0 && (isContested(memory, onload) || !isUrgent(old, status))) return waitMs;",
       "if (waitMs > 0) return waitMs;",
+    ],
+    "two writers answer each other at once": [
+      "(isContested(memory, onload) || !isUrgent(old, status))",
+      "!isUrgent(old, status)",
     ],
     "a status is written although nothing has changed": [
       "if (isDeepStrictEqual(old, JSON.parse(JSON.stringify(status)))) return undefined;",
       "",
     ],
     "a status that waits is forgotten": [
-      "if (waitMs > 0 && !isUrgent(old, status)) return waitMs;",
+      "if (waitMs > 0 && (isContested(memory, onload) || !isUrgent(old, status))) return waitMs;",
       "if (waitMs > 0 && !isUrgent(old, status)) return undefined;",
     ],
   }),

@@ -10,9 +10,10 @@ import { RefusedPods } from "../observe/refused-pods.ts";
 import { ServiceAccountCheck, type ReadOnload, type ResourceProblem } from "../observe/preflight.ts";
 import { PlanMemo } from "../plan.ts";
 import type { PreviousNodes } from "../report/events.ts";
+import type { WrittenStatus } from "../report/status.ts";
 
 /** What the operator's process remembers of one Onload resource. None of it is state: it can be lost at any time. */
-export class ResourceSession {
+export class ResourceSession implements WrittenStatus {
   /** A resource that is deleted and made again has another uid, and another session. */
   readonly uid: string | undefined;
   readonly read = new Memo<ReadOnload>();
@@ -33,8 +34,8 @@ export class ResourceSession {
   previousNodes: PreviousNodes | undefined;
   /** Whether steps fail. */
   readonly failing = new Persistence();
-  /** Milliseconds of a clock that does not go back. */
   statusWrittenAt: number | undefined;
+  conditionsWritten: readonly string[] | undefined;
 
   constructor(uid: string | undefined) {
     this.uid = uid;

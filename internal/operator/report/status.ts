@@ -21,6 +21,14 @@ const INTERVAL_MS = 1000;
 const MAX_CONDITION = 32_768;
 const MAX_PROBLEM = 4096;
 
+/** What is remembered of the status that was written last. */
+export interface WrittenStatus {
+  /** When, in milliseconds of a clock that does not go back. */
+  statusWrittenAt: number | undefined;
+  /** What its conditions said, without their messages. */
+  conditionsWritten?: readonly string[] | undefined;
+}
+
 /** What writing a status needs. */
 export interface StatusWriter {
   client: Pick<ClusterClient, "apply">;
@@ -32,12 +40,12 @@ export interface StatusWriter {
 /**
  * Writes the status if it differs from the cached one.
  *
- * @param memory of the resource: when its status was written last
+ * @param memory of the resource
  * @returns milliseconds after which to try again, if the change can wait
  */
 export async function writeStatus(
   { client, caches, monotonic }: StatusWriter,
-  memory: { statusWrittenAt: number | undefined },
+  memory: WrittenStatus,
   onload: DeepReadonly<RawOnload>,
   wanted: OnloadStatus,
   signal: AbortSignal,
@@ -46,7 +54,8 @@ export async function writeStatus(
   const old = onload.status as DeepReadonly<OnloadStatus> | undefined;
   if (isDeepStrictEqual(old, JSON.parse(JSON.stringify(status)))) return undefined;
   const waitMs = (memory.statusWrittenAt ?? -Infinity) + INTERVAL_MS - monotonic();
-  if (waitMs > 0 && !isUrgent(old, status)) return waitMs;
+  // Two writers that do not agree, such as operators of two versions, would answer each other without an end.
+  if (waitMs > 0 && (isContested(memory, onload) || !isUrgent(old, status))) return waitMs;
   // A resource that was deleted and made again since must not get it, nor one whose spec has changed since: what holds of
   // a selector is decided on the spec that there is. The API server ignores a uid beside a status, but not a version. The
   // pass itself may have changed the resource: its cache knows that version.
@@ -59,6 +68,7 @@ export async function writeStatus(
       signal,
     });
     memory.statusWrittenAt = monotonic();
+    memory.conditionsWritten = summaryOf(status.conditions);
     caches.onloads.observe(answer);
     return undefined;
   } catch (error) {
@@ -66,6 +76,12 @@ export async function writeStatus(
     // It is gone, was changed, or is another one by now, and the cache does not know yet.
     return INTERVAL_MS;
   }
+}
+
+/** Whether somebody else has written conditions since we did. */
+export function isContested({ conditionsWritten }: WrittenStatus, { status }: DeepReadonly<RawOnload>): boolean {
+  const { conditions } = (status ?? {}) as DeepReadonly<OnloadStatus>;
+  return conditionsWritten !== undefined && !isDeepStrictEqual(conditionsWritten, summaryOf(conditions));
 }
 
 /** Messages quote logs, nodes and servers, and people read them on terminals. */
@@ -86,16 +102,18 @@ function withSafeMessages(status: OnloadStatus): OnloadStatus {
 /** What decides or what people wait for: conditions, the selector, the rollback, and the version to go back to. */
 function isUrgent(old: DeepReadonly<OnloadStatus> | undefined, status: OnloadStatus): boolean {
   if (!old) return true;
-  const summary = (conditions: DeepReadonly<OnloadStatus>["conditions"]): string[] =>
-    (conditions ?? []).map(({ type, status: value, reason }) => `${type} ${value} ${reason}`);
   return (
     old.observedGeneration !== status.observedGeneration ||
-    !isDeepStrictEqual(summary(old.conditions), summary(status.conditions)) ||
+    !isDeepStrictEqual(summaryOf(old.conditions), summaryOf(status.conditions)) ||
     !isDeepStrictEqual(old.selector, status.selector) ||
     !isDeepStrictEqual(old.selectorHeldBack, status.selectorHeldBack) ||
     !isDeepStrictEqual(old.rollback, status.rollback) ||
     !isDeepStrictEqual(old.lastReady, status.lastReady)
   );
+}
+
+function summaryOf(conditions: DeepReadonly<OnloadStatus>["conditions"]): string[] {
+  return (conditions ?? []).map(({ type, status, reason }) => `${type} ${status} ${reason}`);
 }
 
 /**
