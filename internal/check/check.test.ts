@@ -3,12 +3,14 @@ import { describe, expect, test } from "bun:test";
 import type { Deployment, Node } from "../api/core.ts";
 import { onloadCrd } from "../api/crd.ts";
 import { withDefaults } from "../api/onload.ts";
+import type { RawOnload } from "../operator/cache/caches.ts";
 import { KMM_1, KMM_2 } from "../operator/testing/kmm.ts";
+import { suppose } from "../operator/view/suppose.ts";
 import { judgeCrds, judgeKmmOperator, judgePolicies, judgeServing, judgeVersion } from "./cluster.ts";
 import { findingsText, isFine, type Finding, type Result } from "./findings.ts";
 import { imagesOf, judgeResource, type ResourceFacts } from "./resource.ts";
 import { installedOperators, rightsToOperate, type InstalledOperator } from "./operator-rights.ts";
-import { judgeRights, toExamine, TO_LOOK, type Ask, type Right } from "./rights.ts";
+import { judgeRights, toExamine, TO_DEPLOY, TO_LOOK, type Ask, type Right } from "./rights.ts";
 import { usableConstraints } from "./security-context.ts";
 
 const shown = ({ result, message }: Finding): string => `${result}: ${message}`;
@@ -148,17 +150,41 @@ describe("rights", () => {
   });
 });
 
+test("whoever may deploy may do all that it takes to ask what the API server says of a file", async () => {
+  const verbs = new Set<string>();
+  for (const live of [undefined, applied(), applied("Apply")]) {
+    const answer = (verb: string) => () => {
+      verbs.add(verb);
+      return Promise.resolve((verb === "get" ? live : applied()) as never);
+    };
+    const client = {
+      get: answer("get"),
+      create: answer("create"),
+      apply: answer("patch"),
+      mergePatch: answer("patch"),
+    };
+    await suppose(client, applied(), new AbortController().signal);
+  }
+  expect(TO_DEPLOY.map(({ verb }) => verb)).toEqual(expect.arrayContaining([...verbs]));
+
+  function applied(operation = "Update"): RawOnload {
+    const managedFields = [{ manager: "somebody", operation }];
+    return { kind: "Onload", metadata: { namespace: "ns", name: "main", managedFields }, spec: {} } as never;
+  }
+});
+
 describe("what the operator needs", () => {
   const texts = (operator: InstalledOperator): string[] =>
     rightsToOperate(operator).map((right) => JSON.stringify(right));
-  const operator = { namespace: "trading", account: "x", securesMetrics: false };
+  const operator = { namespace: "trading", account: "x", leaseNamespace: "leases", securesMetrics: false };
   test("is what the manifests give to its ServiceAccount, and nothing of people's roles", () => {
     const rights = texts(operator);
     const has = (right: Right): void => expect(rights).toContain(JSON.stringify(right));
     has({ verb: "patch", group: "", resource: "nodes" });
     has({ verb: "create", group: "", resource: "pods", subresource: "eviction" });
     has({ verb: "watch", group: "coordination.k8s.io", resource: "leases", name: "daabde26.amd.com" });
-    has({ verb: "patch", group: "coordination.k8s.io", resource: "leases", namespace: "trading" });
+    has({ verb: "patch", group: "coordination.k8s.io", resource: "leases", namespace: "leases" });
+    expect(rights.filter((each) => each.includes('"namespace":"trading"'))).toEqual([]);
     expect(rights.filter((each) => each.includes('deploy"') || each.includes("tokenreviews"))).toEqual([]);
     expect(texts({ ...operator, securesMetrics: true }).filter((each) => each.includes("tokenreviews"))).toHaveLength(
       1,
@@ -170,14 +196,14 @@ describe("what the operator needs", () => {
       metadata: { namespace, name: "d" },
       spec: { template: { spec } },
     });
-    const args = ["operator", "--metrics-secure"];
+    const args = ["operator", "--metrics-secure", "--leader-election-namespace=b"];
     const found = [
       deployment("a", { serviceAccountName: "x" }),
       deployment("a", { containers: [{ name: "c", args }] }),
     ];
     expect(installedOperators([...found, found[0]!])).toEqual([
-      { namespace: "a", account: "x", securesMetrics: false },
-      { namespace: "a", account: "onload-operator-controller-manager", securesMetrics: true },
+      { namespace: "a", account: "x", leaseNamespace: "a", securesMetrics: false },
+      { namespace: "a", account: "onload-operator-controller-manager", leaseNamespace: "b", securesMetrics: true },
     ]);
     expect(installedOperators([])).toEqual([]);
   });

@@ -2,6 +2,7 @@
 import type { DeepReadonly, Deployment, KubeObject } from "../api/core.ts";
 import { parseYaml } from "../cli/yaml.ts";
 import { render } from "../manifests/render.ts";
+import { flagOf } from "../operator/view/serving.ts";
 import type { Right } from "./rights.ts";
 
 /** The ServiceAccount that `manifests install` makes. */
@@ -26,23 +27,26 @@ export interface InstalledOperator {
   namespace: string;
   /** The ServiceAccount of its pods. */
   account: string;
+  /** Where its Lease is. */
+  leaseNamespace: string;
   /** Whether it asks whose token a client of its metrics has sent. */
   securesMetrics: boolean;
 }
 
 /** The operators that Deployments run, each ServiceAccount once. */
 export function installedOperators(deployments: readonly DeepReadonly<Deployment>[]): InstalledOperator[] {
-  const all = deployments.map(({ metadata, spec }): [string, InstalledOperator] => {
-    const { serviceAccountName = OPERATOR_ACCOUNT, containers = [] } = spec?.template?.spec ?? {};
-    const { namespace = "" } = metadata;
+  const all = deployments.map((deployment): [string, InstalledOperator] => {
+    const { serviceAccountName: account = OPERATOR_ACCOUNT, containers = [] } = deployment.spec?.template?.spec ?? {};
+    const { namespace = "" } = deployment.metadata;
+    const leaseNamespace = flagOf(deployment, "leader-election-namespace") || namespace;
     const securesMetrics = containers.some(({ args }) => args?.some((arg) => /^--metrics-secure(=true)?$/.test(arg)));
-    return [`${namespace}/${serviceAccountName}`, { namespace, account: serviceAccountName, securesMetrics }];
+    return [`${namespace}/${account}`, { namespace, account, leaseNamespace, securesMetrics }];
   });
   return [...new Map(all).values()];
 }
 
 /** Every right that the manifests give to an operator. */
-export function rightsToOperate({ namespace, securesMetrics }: InstalledOperator): Right[] {
+export function rightsToOperate({ namespace, leaseNamespace, securesMetrics }: InstalledOperator): Right[] {
   const trees = ["rbac", ...(securesMetrics ? ["secure-metrics"] : [])];
   const manifests = trees.flatMap((tree) => parseYaml(render(tree, { namespace })) as Manifest[]);
   const roleOf = (ref: Manifest["roleRef"]): Manifest | undefined =>
@@ -50,7 +54,8 @@ export function rightsToOperate({ namespace, securesMetrics }: InstalledOperator
   return manifests
     .filter(({ subjects }) => subjects?.some(({ name }) => name === OPERATOR_ACCOUNT))
     .flatMap(({ metadata, roleRef }) =>
-      (roleOf(roleRef)?.rules ?? []).flatMap((rule) => rightsOf(rule, metadata.namespace)),
+      // The one Role is that of the Lease.
+      (roleOf(roleRef)?.rules ?? []).flatMap((rule) => rightsOf(rule, metadata.namespace && leaseNamespace)),
     );
 }
 

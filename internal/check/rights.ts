@@ -50,8 +50,9 @@ export const TO_LOOK_CLOSER: readonly Right[] = [
   list("admissionregistration.k8s.io", "validatingadmissionpolicybindings"),
 ];
 
-/** What one needs to write Onload resources; the policy onload-operator-deploy asks for `deploy`. */
+/** What one needs to apply Onload resources; the policy onload-operator-deploy asks for `deploy`. */
 export const TO_DEPLOY: readonly Right[] = [
+  { verb: "get", group: ONLOAD_GROUP, resource: "onloads" },
   { verb: "deploy", group: ONLOAD_GROUP, resource: "onloads" },
   { verb: "create", group: ONLOAD_GROUP, resource: "onloads" },
   { verb: "patch", group: ONLOAD_GROUP, resource: "onloads" },

@@ -182,12 +182,17 @@ export function electsLeader(deployment: DeepReadonly<Deployment>): boolean {
 
 /** The namespaces that a Deployment's operator has, by its flag. What cannot be read may be any. */
 function flagScope(deployment: DeepReadonly<Deployment>): Scope {
-  const args = argsOf(deployment);
-  const flag = args.findLastIndex((arg) => /^--watch-namespaces(=|$)/.test(arg));
-  if (flag < 0) return [];
-  const [, value = args[flag + 1] ?? ""] = args[flag]!.split("=");
-  const namespaces = value.split(",").map((each) => each.trim());
+  const namespaces = (flagOf(deployment, "watch-namespaces") ?? "").split(",").map((each) => each.trim());
   return namespaces.every(isNamespaceName) ? namespaces : [];
+}
+
+/** The value of a flag of a Deployment's operator, as it is written there; undefined if it is not given. */
+export function flagOf(deployment: DeepReadonly<Deployment>, name: string): string | undefined {
+  const args = argsOf(deployment);
+  const flag = `--${name}`;
+  const at = args.findLastIndex((arg) => arg === flag || arg.startsWith(`${flag}=`));
+  const arg = args[at];
+  return arg === flag ? (args[at + 1] ?? "") : arg?.slice(flag.length + 1);
 }
 
 function argsOf({ spec }: DeepReadonly<Deployment>): string[] {
