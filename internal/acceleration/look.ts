@@ -50,7 +50,7 @@ export const LOOK_LIMITS: LookLimits = {
 const SHARE = { processes: 512, descriptors: 8192, bytes: 16 * 1024 * 1024 };
 /** How long others wait for their turn, in milliseconds. */
 const TURN_MS = 5;
-/** Threads that may hang, each for another container: fewer than there are, by WORKER_RUNTIME. */
+/** Threads that may hang, of one container two at most: fewer than there are, by WORKER_RUNTIME. */
 const MOST_HANGING = 12;
 /** How long all containers of a look may keep it waiting for files, each equally, and one of them, in milliseconds. */
 const PATIENCE_MS = { all: 20_000, one: 5000 };
