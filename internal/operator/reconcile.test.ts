@@ -683,13 +683,14 @@ describe("status", () => {
     bed.standing = { yields: false, problem: { reason: "AnotherOperator", message: "Another operator acts too" } };
     bed.now += 5000;
     await bed.settle();
-    const rewrite = (): void =>
+    const rewrite = (): void => {
       bed.cluster.edit<RawOnload>(ONLOADS, KEY, (onload) => {
         const { conditions = [] } = onload.status as OnloadStatus;
         const others = conditions.filter(({ type }) => type !== "Degraded");
         const degraded = { ...conditions[0]!, type: "Degraded", status: "False" as const, reason: "AsExpected" };
         onload.status = { ...(onload.status as object), conditions: [...others, degraded] };
       });
+    };
     bed.cluster.take();
     let writes = 0;
     for (let i = 0; i < 100; i++) {
