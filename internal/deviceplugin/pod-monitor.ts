@@ -47,8 +47,8 @@ const SOON_MS = 5000;
 const ANSWER_MS = 3000;
 /**
  * The longest pause, whatever the looks before have taken: one pod that makes looks dear does not keep the others from
- * being seen, nor does the first look after a start, which reads every process anew. The dearest looks cost two percent of
- * a core then.
+ * being seen, nor does the first look after a start, which reads every process anew. The dearest looks cost some percent
+ * of a core then.
  */
 const MAX_PAUSE_MS = 2 * 60_000;
 /** What was found is shown through so many looks that fail, as long as it is true enough. */
