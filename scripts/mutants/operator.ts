@@ -289,7 +289,7 @@ export const OPERATOR_MUTANTS: Mutant[] = [
     ],
     "a start without a slot does not count for the next": ["busy++;\n    return free;", "return free;"],
   }),
-  ...mutantsOf(`${OPERATOR}/rollout/policy.ts`, [MODEL], {
+  ...mutantsOf(`${OPERATOR}/rollout/policy.ts`, [`${OPERATOR}/rollout/policy.test.ts`, MODEL], {
     "nodes that an upgrade has out are none of those of which a percentage is meant": [
       " || node.stepRecord !== undefined",
       "",
