@@ -25,15 +25,14 @@ function release(): void {
   closeSync(openSync(pipe, constants.O_RDWR | constants.O_NONBLOCK));
 }
 
+const impatient = (hanging: HangingThreads): PatientReader => new PatientReader({ timeoutMs: 50, hanging });
+
 const textOf = async (reader: PatientReader): Promise<string | undefined> =>
   (await reader.read(file, 100))?.bytes.toString();
 
 test("while a file hangs, its reader reads nothing more, and other readers do", async () => {
   const hanging = new HangingThreads(2);
-  const [one, other] = [1, 2].map(() => new PatientReader({ timeoutMs: 50, hanging })) as [
-    PatientReader,
-    PatientReader,
-  ];
+  const [one, other] = [impatient(hanging), impatient(hanging)];
   expect(await one.read(pipe, 100)).toBeUndefined();
   expect(await textOf(one)).toBeUndefined();
   expect(await textOf(other)).toBe("text");
@@ -44,10 +43,7 @@ test("while a file hangs, its reader reads nothing more, and other readers do", 
 
 test("no more threads hang than may, of whatever readers", async () => {
   const hanging = new HangingThreads(1);
-  const [one, other] = [1, 2].map(() => new PatientReader({ timeoutMs: 50, hanging })) as [
-    PatientReader,
-    PatientReader,
-  ];
+  const [one, other] = [impatient(hanging), impatient(hanging)];
   expect(await one.read(pipe, 100)).toBeUndefined();
   expect(await textOf(other)).toBeUndefined();
 });

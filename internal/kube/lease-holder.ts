@@ -28,8 +28,13 @@ export function holderText(identity: string, { version, scope }: LeaseHolder): s
  * @returns undefined if nothing tells it
  */
 export function holderOf(lease: DeepReadonly<Lease>): LeaseHolder | undefined {
-  const { spec } = lease;
-  return spec?.holderIdentity ? lastHolder(lease, spec.holderIdentity) : undefined;
+  const identity = identityOf(lease);
+  return identity === "" ? undefined : lastHolder(lease, identity);
+}
+
+/** Who holds a Lease; "" if nobody does. */
+export function identityOf({ spec }: DeepReadonly<Lease>): string {
+  return spec?.holderIdentity ?? "";
 }
 
 /**
@@ -37,7 +42,7 @@ export function holderOf(lease: DeepReadonly<Lease>): LeaseHolder | undefined {
  * not say it, as those of earlier versions and the original operator, has all.
  */
 export function scopeOf(lease: DeepReadonly<Lease>): Scope {
-  return lastHolder(lease, lease.spec?.holderIdentity || undefined)?.scope ?? ALL;
+  return lastHolder(lease, identityOf(lease) || undefined)?.scope ?? ALL;
 }
 
 /** Whether a holder has the resources of a namespace. */

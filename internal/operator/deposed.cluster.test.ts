@@ -4,14 +4,11 @@
  * lead through Leases in two namespaces one alone acts, that of the older Lease.
  */
 import { afterAll, afterEach, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
-import { LEASE_NAME, pluginLabel } from "../api/names.ts";
-import type { Node } from "../api/core.ts";
-import { silentLogger } from "../cli/log.ts";
-import { Informer } from "../kube/informer.ts";
-import { NODES as NODE_RESOURCE } from "../kube/resource.ts";
+import { LEASE_NAME } from "../api/names.ts";
 import type { AuditEvent } from "../testcluster/index.ts";
 import { poll } from "../testcluster/lib/poll.ts";
 import { imagesOf, onloadSpec, OperatorCluster, PATIENCE_MS } from "./testing/operator-cluster.ts";
+import { watchOutage } from "./testing/outage.ts";
 import type { OperatorProcess } from "./testing/operator-process.ts";
 
 const ROUNDS = Number(process.env["DEPOSED_ROUNDS"] ?? 3);
@@ -78,31 +75,6 @@ test("it writes nothing, ends, and the other finishes the upgrade", async () => 
   await cluster.gone(namespace);
 });
 
-/** Follows every version of a pool's nodes: how many at once do not serve. */
-async function followOutage(
-  pool: string,
-  namespace: string,
-): Promise<{ most: () => number; stop: () => Promise<void> }> {
-  const stop = new AbortController();
-  const selection = { resource: NODE_RESOURCE, labelSelector: `pool=${pool}` };
-  const seen = new Informer<Node>({ client: cluster.client, log: silentLogger, ...selection });
-  const label = pluginLabel({ namespace, name: "main" });
-  let most = 0;
-  const running = seen.run(stop.signal);
-  await seen.synced(stop.signal);
-  seen.subscribe(() => {
-    const out = [...seen.store.list()].filter(({ metadata }) => metadata.labels?.[label] === undefined);
-    most = Math.max(most, out.length);
-  });
-  return {
-    most: () => most,
-    stop: async () => {
-      stop.abort();
-      await running;
-    },
-  };
-}
-
 test("of two that lead through Leases of two namespaces, that of the older Lease acts alone", async () => {
   const namespace = await cluster.createNamespace();
   const [older, younger] = [await cluster.createNamespace(), await cluster.createNamespace()];
@@ -129,7 +101,7 @@ test("of two that lead through Leases of two namespaces, that of the older Lease
   const first = await start(older, "first");
   await cluster.createOnload(namespace, onloadSpec("rival", "v0", { upgrade: { maxUnavailable: 1 } }));
   await cluster.ready(namespace);
-  const outage = await followOutage("rival", namespace);
+  const outage = await watchOutage(cluster.client, "rival", { namespace, name: "main" });
   const second = await start(younger, "second");
   const told = await cluster.condition(namespace, "Degraded", "True", "AnotherOperator");
   expect(told).toContain(`the younger Lease "${younger}/${LEASE_NAME}"`);

@@ -1,7 +1,7 @@
 /** The operator as a process against a real API server, real controllers and KMM 1.1.0; only the kubelets are played. */
 import { afterAll, afterEach, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { poll } from "../testcluster/lib/poll.ts";
-import type { DaemonSet, KubeObject, Node, OwnerReference, Pod } from "../api/core.ts";
+import type { DaemonSet, KubeObject, OwnerReference, Pod } from "../api/core.ts";
 import { loadLabel } from "./kmm/load-label.ts";
 import {
   FINALIZER,
@@ -13,11 +13,10 @@ import {
   pluginLabel,
   RETRY_ANNOTATION,
 } from "../api/names.ts";
-import { silentLogger } from "../cli/log.ts";
-import { Informer } from "../kube/informer.ts";
 import { MODULES, ONLOADS } from "../api/resources.ts";
 import { CONFIG_MAPS, DAEMON_SETS, NAMESPACES, NODES, PODS } from "../kube/resource.ts";
 import { imagesOf, onloadSpec, OperatorCluster, PATIENCE_MS } from "./testing/operator-cluster.ts";
+import { watchOutage } from "./testing/outage.ts";
 
 setDefaultTimeout(600_000);
 
@@ -72,32 +71,6 @@ async function controller(name: string): Promise<OwnerReference> {
     metadata: { name, namespace },
   });
   return { apiVersion: "v1", kind: "ConfigMap", name, uid: map.metadata.uid!, controller: true };
-}
-
-/** Follows how many nodes of the pool are not serving, from now on. */
-function watchOutage(): { most: () => number; stop: () => Promise<void> } {
-  const stop = new AbortController();
-  const informer = new Informer<Node>({
-    client: cluster.client,
-    resource: NODES,
-    labelSelector: `pool=${pool}`,
-    log: silentLogger,
-  });
-  let most = 0;
-  const key = pluginLabel({ namespace, name: "main" });
-  informer.subscribe(() => {
-    if (!informer.hasSynced) return;
-    const out = [...informer.store.list()].filter((node) => !node.metadata.labels?.[key]);
-    most = Math.max(most, out.length);
-  });
-  const running = informer.run(stop.signal);
-  return {
-    most: () => most,
-    async stop() {
-      stop.abort();
-      await running;
-    },
-  };
 }
 
 describe("one operator", () => {
@@ -207,7 +180,7 @@ describe("one operator", () => {
     await cluster.plane.request("POST", `/apis/policy/v1/namespaces/${namespace}/poddisruptionbudgets`, {
       body: { metadata: { name: "keep-it" }, spec: { minAvailable: 1, selector: { matchLabels: { app: "held" } } } },
     });
-    const outage = watchOutage();
+    const outage = await watchOutage(cluster.client, pool, { namespace, name: "main" });
     await cluster.editOnload(namespace, { onload: imagesOf("v2"), upgrade: { drain: { timeoutSeconds: 3 } } });
     const why = await cluster.condition(namespace, "Degraded", "True", "NodesFailed");
     expect(why).toContain(`Node "${nodes[1]}" failed at Draining`);
@@ -304,7 +277,7 @@ describe("one operator", () => {
     };
     await cluster.createOnload(namespace, onloadSpec(pool, "v1", { imagePullSecrets: [{ name: "regcred" }] }));
     await cluster.ready(namespace);
-    const outage = watchOutage();
+    const outage = await watchOutage(cluster.client, pool, { namespace, name: "main" });
     await cluster.editOnload(namespace, { onload: imagesOf("bad") });
     const why = await cluster.condition(namespace, "Degraded", "True", "NodesFailed");
     expect(why).toContain(`Node "${nodes[0]}" failed at LoadingOnload`);
@@ -340,7 +313,7 @@ describe("one operator", () => {
     };
     await cluster.createOnload(namespace, onloadSpec(pool, "v1", { upgrade: { onFailure: "Rollback" } }));
     await cluster.ready(namespace);
-    const outage = watchOutage();
+    const outage = await watchOutage(cluster.client, pool, { namespace, name: "main" });
     await cluster.editOnload(namespace, { onload: imagesOf("v2") });
     expect(await cluster.condition(namespace, "Ready", "False", "RolledBack")).toContain("version v1");
     for (const node of nodes) expect(await cluster.versionOn(node, namespace)).toBe("v1");

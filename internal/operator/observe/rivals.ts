@@ -8,7 +8,7 @@ import type { DeepReadonly } from "../../api/core.ts";
 import { REASON } from "../../api/reasons.ts";
 import { printable } from "../../cli/printable.ts";
 import type { Lease } from "../../kube/kinds.ts";
-import { covers, holderOf, scopeOf } from "../../kube/lease-holder.ts";
+import { covers, holderOf, identityOf, scopeOf } from "../../kube/lease-holder.ts";
 import { joinKey, objectKey } from "../../kube/object.ts";
 import type { Change } from "../../kube/store.ts";
 import type { ResourceProblem } from "./preflight.ts";
@@ -126,7 +126,7 @@ export class Rivals {
    */
   #others(own: Seen): Seen[] {
     return [...this.#seen.values()]
-      .filter((each) => each !== own && (each.lease.spec?.holderIdentity ?? "") !== "")
+      .filter((each) => each !== own && identityOf(each.lease) !== "")
       .filter(({ lease, at }) => own.at - at < durationOf(lease))
       .sort((a, b) => compareAge(a.lease, b.lease));
   }
@@ -178,8 +178,8 @@ function durationOf({ spec }: DeepReadonly<Lease>): number {
   return Math.min(Math.max(durationMs, MIN_DURATION_MS), MAX_DURATION_MS);
 }
 
-function holderName({ spec }: DeepReadonly<Lease>): string {
-  return printable(spec?.holderIdentity ?? "", 100);
+function holderName(lease: DeepReadonly<Lease>): string {
+  return printable(identityOf(lease), 100);
 }
 
 function problemOf(lease: DeepReadonly<Lease>, isOlder: boolean): ResourceProblem {

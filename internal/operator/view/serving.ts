@@ -6,7 +6,7 @@ import type { DeepReadonly, Deployment } from "../../api/core.ts";
 import { LEASE_NAME, OPERATOR_SELECTOR } from "../../api/names.ts";
 import { isNamespaceName } from "../../cli/values.ts";
 import type { Lease } from "../../kube/kinds.ts";
-import { covers, scopeOf, type Scope } from "../../kube/lease-holder.ts";
+import { covers, identityOf, scopeOf, type Scope } from "../../kube/lease-holder.ts";
 import { parseTime } from "../../kube/times.ts";
 
 /**
@@ -91,18 +91,18 @@ function coveringOnly({ leases, deployments }: OperatorEvidence, namespace: stri
  */
 export function rivalsText(evidence: OperatorEvidence, now: number, namespace: string): string | undefined {
   const { leases } = coveringOnly(evidence, namespace);
-  const held = leases.items.filter((lease) => holderOf(lease) !== "");
+  const held = leases.items.filter((lease) => identityOf(lease) !== "");
   // An operator that has ended a moment ago is no second one.
   const live = held.filter((lease) => ageOf(lease, now).some(({ ageMs }) => Math.abs(ageMs) <= durationOf(lease)));
   if (live.length < 2) return undefined;
-  const names = firstFew(live, 3, (lease) => `${printable(holderOf(lease), 100)} holds ${nameOf(lease)}`);
+  const names = firstFew(live, 3, (lease) => `${printable(identityOf(lease), 100)} holds ${nameOf(lease)}`);
   return `${live.length} operators have namespace "${namespace}": ${names}; only that of the oldest Lease acts, unless another is the original or of an earlier version: remove all but one, or give them different namespaces by --watch-namespaces`;
 }
 
 function servingAnywhere({ leases, deployments }: OperatorEvidence, now: number): Serving {
   const ages = leases.items.flatMap((lease) => ageOf(lease, now)).toSorted((a, b) => a.ageMs - b.ageMs);
   const renewed = ages.filter(isRenewed);
-  const held = renewed.find(({ lease }) => holderOf(lease) !== "");
+  const held = renewed.find(({ lease }) => identityOf(lease) !== "");
   if (held) return { state: "acts", message: `The operator holds ${nameOf(held.lease)}`, elected: true };
   // An operator that restarts, or another replica, takes it in a moment.
   const [released] = renewed;
@@ -212,16 +212,12 @@ function durationOf({ spec }: DeepReadonly<Lease>): number {
   return (spec?.leaseDurationSeconds ?? DEFAULT_DURATION_S) * 1000;
 }
 
-function holderOf({ spec }: DeepReadonly<Lease>): string {
-  return spec?.holderIdentity ?? "";
-}
-
 function nameOf({ metadata }: DeepReadonly<Lease>): string {
   return `Lease "${metadata.namespace}/${metadata.name}"`;
 }
 
 function lastSeen({ lease, ageMs }: Age): string {
-  const holder = printable(holderOf(lease), 100);
+  const holder = printable(identityOf(lease), 100);
   const ago = `${formatAge(ageMs)} ago`;
   return holder === ""
     ? `${nameOf(lease)} was released ${ago} and nobody has taken it`
