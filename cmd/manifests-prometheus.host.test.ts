@@ -173,7 +173,7 @@ const SITUATIONS: Situation[] = [
   },
   {
     alert: "OnloadNotReady",
-    happens: (metrics) => metrics.operator.unreadable(trading),
+    happens: (metrics) => metrics.operator.untouched(trading, "InvalidSpec"),
     firesAfter: 60,
     goesAfter: 1,
     fires: [

@@ -214,6 +214,7 @@ describe("a resource that another operator has", () => {
     bed.standing = { yields: true, problem };
     await bed.settle();
     expect(bed.condition("Degraded")).toBe(`Degraded=True AnotherOperator: ${problem.message}`);
+    expect(await bed.metric("onload_operator_onload_status", { status: "AnotherOperator" })).toEqual([1]);
     expect(bed.cluster.calls.filter(({ what }) => !what.startsWith("onloads"))).toEqual([]);
     bed.standing = ALONE;
     await bed.settle();

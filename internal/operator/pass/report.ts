@@ -119,7 +119,7 @@ export async function reportUntouched(
   signal: AbortSignal,
 ): Promise<Result> {
   const { reporter, now } = deps;
-  reporter.reportUntouched(onloadKeyOf(raw));
+  reporter.reportUntouched(onloadKeyOf(raw), problem.reason);
   const { statusWaitMs, error } = await reportStatus(deps, raw, untouchedStatus(raw, problem, now()), session, signal);
   if (error) throw error;
   return statusWaitMs === undefined ? {} : { requeueAfterMs: statusWaitMs };

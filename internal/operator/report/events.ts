@@ -101,9 +101,9 @@ export class EventReporter {
     return nodes;
   }
 
-  /** Reports a resource for which nothing is done: its nodes are as they were. */
-  reportUntouched(key: OnloadKey): void {
-    this.#metrics.unreadable(key);
+  /** Reports a resource for which nothing is done, and the reason: its nodes are as they were. */
+  reportUntouched(key: OnloadKey, reason: string): void {
+    this.#metrics.untouched(key, reason);
   }
 
   /** Reports what came of an eviction. */

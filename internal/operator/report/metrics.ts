@@ -1,6 +1,5 @@
 /** The operator's own metrics, beside those of the reconcile engine. */
 import { Counter, Gauge, Histogram, type Registry } from "prom-client";
-import { REASON } from "../../api/reasons.ts";
 import { namespacedName } from "../../kube/object.ts";
 import type { NodePlan } from "../rollout/plan.ts";
 import { NODE_STATES, type NodeState } from "../rollout/states.ts";
@@ -150,9 +149,9 @@ export class OperatorMetrics {
     Object.assign(this.#seriesOf(key), { nodes, conditions });
   }
 
-  /** The resource's spec cannot be read. */
-  unreadable(key: Key): void {
-    this.#seriesOf(key).conditions = { ready: false, degraded: true, status: REASON.InvalidSpec };
+  /** Nothing is done for the resource. @param status the reason, which kubectl shows as STATUS */
+  untouched(key: Key, status: string): void {
+    this.#seriesOf(key).conditions = { ready: false, degraded: true, status };
   }
 
   #seriesOf(key: Key): ResourceSeries {
