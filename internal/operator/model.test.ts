@@ -669,6 +669,22 @@ const FOUND: [what: string, history: History][] = [
       deleteAtEnd: false,
     },
   ],
+  [
+    "the Module of sfc does not lose a node that the Module of onload keeps because it could not be applied",
+    {
+      setup: { kmm: 2, sfc: true, kernels: ["5.14.0-427.18.1.el9_4.x86_64+rt"], resources: 1 },
+      begin: "installed",
+      commands: [
+        { do: "kernels", resource: 0, regexp: "^4\\.", version: "v1" },
+        { do: "reboot", node: 0, kernel: MODERN },
+        { do: "sfc", resource: 0, to: true, version: "v3" },
+        { do: "actAll", rounds: 1 },
+        { do: "actAll", rounds: 3 },
+        { do: "reconcile", resource: 0, behind: ["nodes"], holders: false, faults: [{ call: 0, kind: "before" }] },
+      ],
+      deleteAtEnd: false,
+    },
+  ],
 ];
 
 test.each(FOUND)("%s", async (_what, history) => {

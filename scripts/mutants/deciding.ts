@@ -198,6 +198,10 @@ export const DECIDING_MUTANTS: Mutant[] = [
       "if (!live && resource === MODULES &&",
       "if (live === null &&",
     ],
+    "the Module of sfc is applied although that of onload could not be": [
+      "    await one(MODULES, modules, onload, live.onload);\n    await one(MODULES, modules, sfc, live.sfc);\n",
+      "    await Promise.all([one(MODULES, modules, onload, live.onload), one(MODULES, modules, sfc, live.sfc)]);\n",
+    ],
     "a Module is deleted under pods that the cache has not seen": [
       "if (resource === MODULES) await requireUnloaded(applier, live, signal);",
       "",

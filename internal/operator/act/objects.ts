@@ -90,7 +90,8 @@ export interface ObjectResults {
 }
 
 /**
- * Applies all objects of an Onload resource, side by side. The failure of one does not stop the others.
+ * Applies all objects of an Onload resource. The failure of one does not stop the others, but for sfc: KMM unloads it from
+ * a node that its Module loses, whatever rests on it there. So the Module of sfc never loses a node that onload's has kept.
  *
  * @param drop what of `live` is to be deleted
  * @throws the signal's reason when it aborts
@@ -112,10 +113,13 @@ export async function applyObjects(
     const answer = desired && (await applyObject(applier, resource, desired, current, signal));
     if (answer) cache.observe(answer);
   };
+  const both = async (): Promise<void> => {
+    await one(MODULES, modules, onload, live.onload);
+    await one(MODULES, modules, sfc, live.sfc);
+  };
   return resultsOf(
     [
-      one(MODULES, modules, onload, live.onload),
-      one(MODULES, modules, sfc, live.sfc),
+      both(),
       one(DAEMON_SETS, daemonSets, daemonSet, live.daemonSet),
       ...(drop.sfc ? [removeObject(applier, MODULES, live.sfc, signal)] : []),
     ],
