@@ -11,18 +11,22 @@ interface GateRow {
   says: string;
   /** The reason to give if it stays closed; left out if a person's wish, or another problem, explains it. */
   reason?: NodeReason;
+  /** Set if it opens only when a person does something or the node changes; the others open as the rollout goes on. */
+  stays?: true;
   /** What a node waits for, as a sentence without its end. `slots`: see slotText. */
   text: (node: NodeFacts, slots: string) => string;
 }
 
 const GATES = {
-  Paused: { says: "spec.upgrade.paused is true", text: () => "spec.upgrade.paused is true" },
+  Paused: { says: "spec.upgrade.paused is true", stays: true, text: () => "spec.upgrade.paused is true" },
   PauseUnknown: {
     says: "The CRD is outdated, so that the API server drops spec.upgrade.paused: the condition Degraded says what to do",
+    stays: true,
     text: () => "The API server drops spec.upgrade.paused; see the resource's condition Degraded",
   },
   Halted: {
     says: "Another node has failed: no further node starts until that is resolved",
+    stays: true,
     text: () => "Another node has failed; no further node starts until that is resolved",
   },
   NoFreeSlot: {
@@ -32,16 +36,19 @@ const GATES = {
   },
   NotConfirmed: {
     says: "More serving nodes would be let go than spec.upgrade.maxUnavailable allows: a person has to confirm that",
+    stays: true,
     text: () => "A person has to confirm that so many nodes are let go; see the resource's condition Degraded",
   },
-  NodeNotReady: { says: "The node is not Ready", text: () => "The node is not Ready" },
+  NodeNotReady: { says: "The node is not Ready", stays: true, text: () => "The node is not Ready" },
   NoKernelMapping: {
     says: "No entry of spec.onload.kernelMappings is for the node's kernel",
+    stays: true,
     text: unmappedText,
   },
-  Cordoned: { says: "A person has cordoned the node", text: () => "The node is cordoned" },
+  Cordoned: { says: "A person has cordoned the node", stays: true, text: () => "The node is cordoned" },
   Tainted: {
     says: "The node has a taint that KMM or the device plugin does not tolerate; WHY names it",
+    stays: true,
     text: (node) => {
       const taint = anyTaint(node.taints);
       return taint ? taintText(taint) : "The node has a taint";

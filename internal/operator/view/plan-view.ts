@@ -7,7 +7,7 @@ import { holderOf, type Force } from "../cache/holders.ts";
 import type { Planned } from "../plan.ts";
 import type { NodeFacts } from "../assess/facts.ts";
 import type { Problem } from "../rollout/failure.ts";
-import type { Gate } from "../rollout/gates.ts";
+import { gateRowOf } from "../rollout/gates.ts";
 import type { NodePlan } from "../rollout/plan.ts";
 import { startOrder } from "../rollout/slots.ts";
 import { isWhole } from "../rollout/state-of.ts";
@@ -153,16 +153,6 @@ function stepsOf({ state, facts }: NodePlan, pods: number): string[] {
   });
 }
 
-/** Gates that stay closed until a person does something. What only the operator knows, such as its image, opens others. */
-const STAYS: ReadonlySet<Gate> = new Set([
-  "Paused",
-  "PauseUnknown",
-  "Halted",
-  "Cordoned",
-  "NodeNotReady",
-  "NoKernelMapping",
-]);
-
 /** Whether pods use Onload on the node, or could: labels alone do not say so, because a node may be on its way up. */
 function serves(facts: NodeFacts, pods: readonly unknown[]): boolean {
   const { onload, plugin, allocatable } = facts;
@@ -185,7 +175,7 @@ function describeNode(turn: number, plan: NodePlan, outlook: Outlook, force: For
     steps: stepsOf(plan, pods.length),
     evict: pods.map(({ metadata }) => `${metadata.namespace}/${metadata.name}`),
     blockedBy: [...blockedBy, ...missingImages(facts, problem)],
-    leavesService: serves(facts, pods) && rowOf(state).phase === "stop plugin" && !(gate && STAYS.has(gate)),
+    leavesService: serves(facts, pods) && rowOf(state).phase === "stop plugin" && !(gate && gateRowOf(gate).stays),
   };
 }
 

@@ -330,6 +330,25 @@ describe("what a newcomer sees", () => {
     expect(serving.nodes.map(({ leavesService }) => leavesService)).toEqual([true]);
   });
 
+  test.each([
+    [
+      "a taint",
+      whole("v1", { taints: { kmm: { text: "dedicated=x:NoSchedule", passing: false }, plugin: undefined } }),
+      {},
+    ],
+    ["a confirmation", whole("v1", { want: undefined, holders: [factsOfHolder()] }), { letsGo: false }],
+    ["its node", whole("v1", { ready: false }), {}],
+    ["an uncordon", whole("v1", { cordoned: true }), {}],
+    ["a mapping", whole("v1", { mapped: false }), {}],
+    ["a resume", whole("v1"), { paused: true }],
+  ] as [string, NodeFacts, Partial<Policy>][])("a node that waits for %s stays in service", (_, node, changes) => {
+    const nodes = ["n1", "n2"].map((name) => ({ ...node, name }));
+    const plan = describePlan(observed(nodes, changes), nothing);
+    expect(plan.nodes.map(({ leavesService }) => leavesService)).toEqual([false, false]);
+    const free = describePlan(observed([whole("v1")]), nothing);
+    expect(free.nodes.map(({ leavesService }) => leavesService)).toEqual([true]);
+  });
+
   test("a node that gets the version that its labels name shows it once", () => {
     const text = planText([describePlan(observed([whole("v2", { ...unready, stepRecord: stepRecord() })]), nothing)]);
     expect(text).toMatch(/^now +node-1 +v2 +/m);
