@@ -685,6 +685,22 @@ const FOUND: [what: string, history: History][] = [
       deleteAtEnd: false,
     },
   ],
+  [
+    "a labelled node whose kernel gets a mapping is served, whatever is held back for nodes of another kernel",
+    {
+      setup: { kmm: 1, sfc: true, kernels: [MODERN, "6.1.0+"], resources: 1 },
+      begin: "bare",
+      commands: [
+        { do: "reconcile", resource: 0, behind: [], holders: false, faults: [] },
+        { do: "actAll", rounds: 2 },
+        { do: "kernels", resource: 0, regexp: "^5\\.", version: "v1" },
+        { do: "image", resource: 0, revision: 2 },
+        { do: "reconcile", resource: 0, behind: [], holders: false, faults: [] },
+        { do: "image", resource: 0, revision: 1 },
+      ],
+      deleteAtEnd: false,
+    },
+  ],
 ];
 
 test.each(FOUND)("%s", async (_what, history) => {

@@ -49,6 +49,10 @@ export const DECIDING_MUTANTS: Mutant[] = [
       "was.mapping.containerImage === want.mapping.containerImage &&",
     ],
     "any image is the same": ["imageWas === imageWanted &&", ""],
+    "a labelled node without a mapping waits for what is held back for others": [
+      "...(inUse.idleKernels ?? []), ...unmapped].some(",
+      "...(inUse.idleKernels ?? [])].some(",
+    ],
   }),
   ...mutantsOf(`${OPERATOR}/observe/cluster.ts`, [MEMO, NODES, RECONCILE, MODEL], {
     "a log that has changed does not reach what is remembered": ["      logsRevision,\n", ""],

@@ -56,7 +56,9 @@ export function holdBack(desired: Module, inUse: ModuleInUse, kmm: KmmReloads): 
   const changed = isSame ? [] : kernels.filter((kernel) => !sameMapping(before, desired, kernel, kmm));
   const podFields = kmm.reloadsForPodFields ? podChanges(before, desired) : [];
   const apply = structuredClone(desired);
-  const isAwaited = [...(inUse.idleKernels ?? [])].some(
+  // From a Module without a mapping for its kernel a node has nothing, whatever its labels ask for.
+  const unmapped = kernels.filter((kernel) => !mayMap(before, kernel));
+  const isAwaited = [...(inUse.idleKernels ?? []), ...unmapped].some(
     (kernel) => mappingFor(desired, kernel) && !isServedAlike(before, desired, kernel, kmm),
   );
   const { kernelMappings } = isAwaited || changed.length === 0 ? apply.spec.moduleLoader.container : was;
