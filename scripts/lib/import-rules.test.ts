@@ -225,6 +225,15 @@ describe("packages and runtimes stay where they belong", () => {
     expect(problems({ ...allowed, "internal/cli/yaml.ts": text, "internal/manifests/a.ts": text })).toEqual([]);
   });
 
+  test("what judges the operator takes nothing from it", () => {
+    const model = "internal/operator/testing/model";
+    const text = imports("../../rollout/slots.ts", "./world.ts", "../../../kube/store.ts");
+    expect(problems({ [`${model}/judge.ts`]: text })).toEqual([
+      `${model}/judge.ts: what judges the operator must not import what it judges (internal/operator/rollout/slots.ts)`,
+    ]);
+    expect(problems({ [`${model}/operator.ts`]: text })).toEqual([]);
+  });
+
   test.each([
     'import { readFile } from "node:fs/promises";\n',
     'import { existsSync, readFileSync } from "node:fs";\n',

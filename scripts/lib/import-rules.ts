@@ -47,6 +47,10 @@ const STAGES = [
   ["reconcile.ts", "operator.ts"],
 ];
 
+/** The model of a cluster in which the operator is judged, and its only files that know the operator: they run it. */
+const MODEL = "internal/operator/testing/model/";
+const MODEL_RUNNERS: readonly string[] = ["caches.ts", "client.ts", "operator.ts"];
+
 /** Packages that only these layers may load in production. */
 const PACKAGE_OWNERS: Record<string, readonly string[]> = {
   "@grpc/grpc-js": ["deviceplugin", "proto"],
@@ -169,6 +173,8 @@ function pathProblem(file: string, path: string): string | undefined {
 }
 
 function stageProblem(file: string, path: string): string | undefined {
+  if (file.startsWith(MODEL) && !MODEL_RUNNERS.includes(file.slice(MODEL.length)) && !path.startsWith(MODEL))
+    return `what judges the operator must not import what it judges (${path})`;
   if (isOperatorTesting(file) || isOperatorTesting(path)) return undefined;
   if (stageOf(path) <= stageOf(file)) return undefined;
   return `stage ${STAGES[stageOf(file)]?.join(", ")} must not import ${path}, which is a later stage`;

@@ -65,6 +65,8 @@ export const CACHE_NAMES = Object.keys(CACHES) as CacheName[];
 /** One cache. */
 class Cache {
   readonly store: Store<KubeObject>;
+  /** The same objects untouched by the operator's own code, which is judged by what it could have seen. */
+  readonly whole = new Map<string, KubeObject>();
   readonly #options: CacheOptions;
   readonly #api: Api;
   readonly #behind = new Set<string>();
@@ -87,16 +89,17 @@ class Cache {
   sync(): boolean {
     let changed = this.#observed;
     this.#observed = false;
-    const { kind, holds, trim } = this.#options;
+    const { kind, holds } = this.#options;
     for (const key of this.#behind) {
       const object = this.#api.get(kind, key) as Stored | undefined;
       const cached = this.store.get(key);
       if (object && (!holds || holds(object))) {
         if (cached?.metadata.resourceVersion === object.metadata.resourceVersion) continue;
-        this.store.set(trim(object as never));
+        this.#set(object);
         changed = true;
       } else if (cached) {
         this.store.delete(key);
+        this.whole.delete(key);
         changed = true;
       }
     }
@@ -109,8 +112,13 @@ class Cache {
     const cached = this.store.get(keyOf(object));
     if (!cached || cached.metadata.uid !== object.metadata.uid) return;
     if (Number(object.metadata.resourceVersion) <= Number(cached.metadata.resourceVersion)) return;
-    this.store.set(this.#options.trim(object as never));
+    this.#set(object);
     this.#observed = true;
+  }
+
+  #set(object: KubeObject): void {
+    this.store.set(this.#options.trim(object as never));
+    this.whole.set(keyOf(object), object);
   }
 }
 
@@ -124,6 +132,11 @@ export class ModelCaches {
 
   get forOperator(): ReconcilerCaches {
     return this.#caches as unknown as ReconcilerCaches;
+  }
+
+  /** What the operator could have seen in a cache, without what its own code makes of it. */
+  seen<T extends KubeObject>(name: CacheName): T[] {
+    return [...this.#caches[name].whole.values()] as T[];
   }
 
   note(kind: Kind, key: string): void {

@@ -4,6 +4,7 @@ import type { Node } from "../../../api/core.ts";
 import { matches } from "./api.ts";
 import type { Cluster } from "./cluster.ts";
 import { mappingOf } from "./images.ts";
+import { poolOf } from "./judge.ts";
 import { mayBeOut } from "./limits.ts";
 import {
   CONFIRM,
@@ -90,6 +91,7 @@ function judgeStatus(cluster: Cluster, onload: OnloadObject): string[] {
   found.push(...judgeHeldSelector(cluster, onload, status), ...judgeLost(cluster, onload, status));
   if (onload.metadata.deletionTimestamp !== undefined) return [...found, ...judgeLeaving(cluster, onload, status)];
   found.push(...judgeUnwanted(cluster, onload, status, wanted));
+  const pool = poolOf(key, onload, onloadsOf(cluster.world.api), cluster.world.api.list("nodes")).length;
   const lacking = missing.filter(({ what }) => what !== OLD_TEMPLATE);
   if (ready?.status === "True" && (lacking.length > 0 || wanted.length === 0)) {
     found.push(
@@ -102,13 +104,17 @@ function judgeStatus(cluster: Cluster, onload: OnloadObject): string[] {
   found.push(...judgeRows(cluster, onload, missing));
   const degraded = conditionOf(status, "Degraded");
   for (const { node, what } of missing) {
-    const why = isPersonsWish(onload, node, key, wanted);
-    if (why) continue;
+    if (isPersonsWish(onload, node, key, wanted, pool)) continue;
     const problem = status.problems?.find((each) => each.node === node.metadata.name);
     if (degraded?.status !== "True") {
       found.push(`${name}: ${node.metadata.name} lacks ${what} for ever, and Degraded is False (${degraded?.message})`);
-    } else if ((problem?.message ?? degraded.message).length < 10) {
-      found.push(`${name}: ${node.metadata.name} lacks ${what}, and nothing says why`);
+    } else if (
+      !/^[A-Z]\w+$/.test(problem?.reason ?? degraded.reason) ||
+      !/\S; [a-z]{2}/.test(problem?.message ?? degraded.message)
+    ) {
+      found.push(
+        `${name}: ${node.metadata.name} lacks ${what}, and nothing says why and what to do: ${JSON.stringify(problem ?? degraded)}`,
+      );
     }
   }
   return found;
@@ -184,17 +190,21 @@ function judgeLeaving(cluster: Cluster, onload: OnloadObject, status: Status): s
   ];
 }
 
-function conditionOf({ conditions }: Status, type: string): { status: string; message: string } | undefined {
+function conditionOf(
+  { conditions }: Status,
+  type: string,
+): { status: string; reason: string; message: string } | undefined {
   return conditions?.find((each) => each.type === type);
 }
 
 /** Whether a person has it so: paused, cordoned, a machine that is off. */
-function isPersonsWish(onload: OnloadObject, node: Node, key: Key, wanted: Node[]): boolean {
+function isPersonsWish(onload: OnloadObject, node: Node, key: Key, wanted: Node[], pool: number): boolean {
   if (!isNodeReady(node) || node.spec?.unschedulable) return true;
   const whole = pluginLabel(key) in (node.metadata.labels ?? {});
   if (onload.spec.upgrade.paused && whole) return true;
   // Those that a person holds may hold all slots.
-  return whole && wanted.some((each) => !isNodeReady(each) || each.spec?.unschedulable === true);
+  const held = wanted.filter((each) => !isNodeReady(each) || each.spec?.unschedulable === true).length;
+  return whole && held > 0 && held >= mayBeOut(onload.spec.upgrade.maxUnavailable, pool);
 }
 
 function hasOwn(node: Node, key: Key): boolean {

@@ -428,7 +428,7 @@ function isWhole({ metadata: { labels = {} } }: DeepReadonly<Node>, { namespace,
  * The nodes of which a percentage may be out: those that a resource is to serve, those that it still serves, and those that
  * it has begun to leave.
  */
-function poolOf(
+export function poolOf(
   key: Key,
   onload: DeepReadonly<OnloadObject>,
   onloads: readonly DeepReadonly<OnloadObject>[],

@@ -1,6 +1,6 @@
 /** The operator's process: the real reconciler with its memory, which a crash takes away. */
 import { Registry } from "prom-client";
-import type { DeepReadonly, Pod } from "../../../api/core.ts";
+import type { DeepReadonly, Node, Pod } from "../../../api/core.ts";
 import { withDefaults } from "../../../api/onload.ts";
 import { silentLogger } from "../../../cli/log.ts";
 import { Store } from "../../../kube/store.ts";
@@ -163,12 +163,12 @@ export class Operator {
     if (this.#isBusy(key)) return;
     this.#woken.delete(key);
     this.#due.delete(key);
-    const { onloads, nodes, namespaces } = this.#caches.forOperator;
+    const namespace = this.#caches.seen("namespaces").find(({ metadata }) => metadata.name === APPS);
     const seen = {
-      onloads: [...onloads.store.list()] as unknown as OnloadObject[],
-      nodes: [...nodes.store.list()],
+      onloads: this.#caches.seen<OnloadObject>("onloads"),
+      nodes: this.#caches.seen<Node>("nodes"),
       podsOn: this.#knownPods(),
-      consents: namespaces.store.get(APPS)?.metadata.annotations?.[CONSENT] === "true",
+      consents: namespace?.metadata.annotations?.[CONSENT] === "true",
     };
     const pass = new Pass(key, seen, faults);
     this.#client.begin(pass);
