@@ -8,7 +8,7 @@ import { failedPods, type Collected } from "../observe/failure-logs.ts";
 import { silentPlugins } from "../observe/plugin-logs.ts";
 import type { Looked } from "../observe/refused-pods.ts";
 import type { Planned } from "../plan.ts";
-import { podAwaitedSince } from "../rollout/failure.ts";
+import { podAwaitedSince } from "../rollout/deadlines.ts";
 import { withoutStarts, type RolloutPlan } from "../rollout/plan.ts";
 import type { Decision } from "./decide.ts";
 import type { PassDeps } from "./deps.ts";

@@ -31,15 +31,10 @@ function startOf({ plugin }: NodeFacts): { whom: string; to: string; detail: str
 }
 
 function detailOf(facts: NodeFacts, state: NodeState): string {
+  const { loads, unloads } = rowOf(state);
+  if (loads !== undefined) return moduleText(facts, loads);
+  if (unloads !== undefined) return facts[unloads].progress ?? "";
   switch (state) {
-    case "LoadingSfc":
-      return moduleText(facts, "sfc");
-    case "LoadingOnload":
-      return moduleText(facts, "onload");
-    case "UnloadingSfc":
-      return facts.sfc.progress ?? "";
-    case "UnloadingOnload":
-      return facts.onload.progress ?? "";
     case "StoppingPlugin":
       return facts.plugin.progress ?? "";
     case "Draining":

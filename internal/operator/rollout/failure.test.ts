@@ -3,7 +3,8 @@ import { NODE_REASON } from "../../api/reasons.ts";
 import { bare, holder, module, NOW, plugin, policy, stepRecord, whole } from "../testing/facts.ts";
 import type { NodeFacts } from "../assess/facts.ts";
 import { formatFailureRecord, parseFailureRecord } from "../observe/failure-record.ts";
-import { deadlineOf, forceAt, problemOf, withRemedy, type NodeAtStep, type Problem } from "./failure.ts";
+import { deadlineOf, forceAt, type NodeAtStep } from "./deadlines.ts";
+import { problemOf, withRemedy, type Problem } from "./failure.ts";
 import { stateOf } from "./state-of.ts";
 import { stepFor } from "./states.ts";
 

@@ -5,19 +5,9 @@ import type { Failure, NodeFacts } from "../assess/facts.ts";
 import { passingIf, taintAgainst, taintText } from "./taint.ts";
 import { missingPod, refusalText } from "./awaited-pod.ts";
 import { moduleRemedy } from "./module-remedy.ts";
+import { backBy, deadlineOf, limitOf, sfcBackBy, waitingSince, type Limits, type NodeAtStep } from "./deadlines.ts";
 import { awaitedIn, rowOf, type Awaited, type NodeState } from "./states.ts";
-import type { StepName } from "./steps.ts";
 import { unmappedRemedy, unmappedText } from "./unmapped.ts";
-
-/** How long a step may take. */
-export interface Limits {
-  /** Milliseconds for every step but eviction. */
-  step: number;
-  /** Milliseconds for evicting the pods of a node. */
-  drain: number;
-  /** Whether pods that are still there then are deleted; they have a step's time more to go. */
-  force: boolean;
-}
 
 /** What is wrong on a node, ready for status.problems. */
 export interface Problem {
@@ -60,87 +50,6 @@ const REMEDY: Record<NodeReason, string | undefined> = {
   PluginNotReady: "see the logs of the device plugin's pod",
   NotAllocatable: "see the logs of the device plugin's pod and of the kubelet",
 };
-
-/** A node, its state, and what is done there now. */
-export interface NodeAtStep {
-  facts: NodeFacts;
-  state: NodeState;
-  step: StepName;
-}
-
-/** Since when the node waits for what its state awaits, in milliseconds since the epoch. */
-export function waitingSince(node: NodeFacts, state: NodeState): number | undefined {
-  const { stepRecord, readySince } = node;
-  const awaited = awaitedIn(state);
-  if (!awaited) return stepRecord?.since;
-  if (awaited.limit === "drain") {
-    // A cordon takes no time; once it is over, the record is written anew.
-    return stepRecord?.step === "Evict" && !stepRecord.cordoned ? stepRecord.since : undefined;
-  }
-  // A node that was done and is not any more (a reboot, a crash) waits since that happened, not since our last step.
-  const times = [stepRecord?.since, readySince, awaited.since?.(node)].filter((time) => time !== undefined);
-  return times.length > 0 ? Math.max(...times) : undefined;
-}
-
-/** Since when a pod is awaited that is not there, in milliseconds since the epoch; undefined if none is. */
-export function podAwaitedSince(nodes: readonly (NodeAtStep & { gate?: unknown })[]): number | undefined {
-  const times = nodes.flatMap(({ facts, state, gate }) =>
-    gate !== undefined || missingPod(facts, state) === undefined ? [] : (waitingSince(facts, state) ?? []),
-  );
-  return times.length > 0 ? times.reduce((a, b) => Math.min(a, b)) : undefined;
-}
-
-/** When what the node waits for must have happened, in milliseconds since the epoch; undefined if nothing is timed. */
-export function deadlineOf({ facts, state, step }: NodeAtStep, limits: Limits): number | undefined {
-  if (rowOf(state).serves && !facts.ready) return backBy(facts, limits);
-  if (state === "SfcMissing") return sfcBackBy(facts, limits);
-  const awaited = awaitedIn(state);
-  if (!awaited || !isWaiting(step)) return undefined;
-  const since = waitingSince(facts, state);
-  return since === undefined ? undefined : since + limitOf(awaited, limits, facts);
-}
-
-/** Whether something is awaited while a step is taken. */
-export function isWaiting(step: StepName): boolean {
-  return step === "Wait" || step === "Evict";
-}
-
-/** When pods that are still there are to be deleted, in milliseconds since the epoch; undefined if they are not. */
-export function forceAt(node: NodeFacts, state: NodeState, limits: Limits): number | undefined {
-  if (awaitedIn(state)?.limit !== "drain" || !limits.force) return undefined;
-  const since = waitingSince(node, state);
-  return since === undefined ? undefined : since + limits.drain;
-}
-
-/** KMM and the kubelet try again what has failed after five minutes at the latest. */
-const RETRY_MS = 330_000;
-
-/**
- * Until when a failure may be from before a retry, in milliseconds since the epoch; undefined if it is not. What is
- * reported of a pod that was made since the retry is news. If nothing is reported, the step has its time.
- *
- * @param isReported whether a failure is reported now, and is not only on record
- */
-export function retriedUntil(
-  { facts, state }: NodeAtStep,
-  isReported: boolean,
-  limits: Limits,
-  now: number,
-): number | undefined {
-  const { stepRecord } = facts;
-  if (!stepRecord?.retried) return undefined;
-  const since = awaitedIn(state)?.since?.(facts);
-  if (isReported && since !== undefined && since > stepRecord.since) return undefined;
-  const until = stepRecord.since + (isReported ? RETRY_MS : limits.step);
-  return now < until ? until : undefined;
-}
-
-function limitOf({ limit }: Awaited, limits: Limits, { holders }: NodeFacts): number {
-  if (limit === "step") return limits.step;
-  // Where force reaches nobody, there is nothing more to wait for.
-  const isForced = limits.force && (holders === undefined || holders.some(({ forceable }) => forceable));
-  return isForced ? limits.drain + limits.step : limits.drain;
-}
 
 /** What is wrong on the node, if anything. */
 export function problemOf(node: NodeAtStep, limits: Limits, now: number): Problem | undefined {
@@ -188,19 +97,6 @@ function withSeverity(
   if (standing.reason !== NODE_REASON.NodeNotReady) return problem;
   const comesBack = now < backBy(facts, limits);
   return { ...problem, since: facts.readySince, ...(comesBack ? { passing: true } : {}) };
-}
-
-/** Until when a node that is not Ready may come back by itself, in milliseconds since the epoch. */
-function backBy({ readySince }: NodeFacts, limits: Limits): number {
-  return readySince === undefined ? -Infinity : readySince + limits.step;
-}
-
-/**
- * Until when sfc may be loaded again by what is there of it, in milliseconds since the epoch; undefined if nothing is.
- * After a restart of the kubelet the pod of one module is Ready before that of the other.
- */
-function sfcBackBy({ sfc }: NodeFacts, limits: Limits): number | undefined {
-  return sfc.present && sfc.failure === undefined && sfc.since !== undefined ? sfc.since + limits.step : undefined;
 }
 
 /** Known at once, and yet no failure before the step's time is over: what refuses a pod may be back in a moment. */
@@ -275,21 +171,11 @@ function reportedFailure(node: NodeFacts, state: NodeState): Failure | undefined
 }
 
 function failureAt(node: NodeFacts, state: NodeState): Failure | undefined {
-  if (rowOf(state).serves === "older") return node.onload.failure ?? pluginFailure(node);
-  switch (state) {
-    case "LoadingSfc":
-      return node.sfc.failure ?? imageFailure(node);
-    case "UnloadingSfc":
-      return unloadFailure(node.sfc);
-    case "LoadingOnload":
-      return node.onload.failure ?? imageFailure(node);
-    case "UnloadingOnload":
-      return unloadFailure(node.onload);
-    case "StartingPlugin":
-      return pluginFailure(node);
-    default:
-      return undefined;
-  }
+  const { serves, loads, unloads } = rowOf(state);
+  if (serves === "older") return node.onload.failure ?? pluginFailure(node);
+  if (loads !== undefined) return node[loads].failure ?? imageFailure(node);
+  if (unloads !== undefined) return unloadFailure(node[unloads]);
+  return state === "StartingPlugin" ? pluginFailure(node) : undefined;
 }
 
 /** What could not be loaded is no failure while it is unloaded: KMM takes the pod that failed away. */
@@ -359,17 +245,18 @@ function timeoutReason(node: NodeFacts, state: NodeState, { reason }: Awaited): 
 }
 
 /** Where the step stands when its time is over. */
-function progressText({ onload, sfc, plugin }: NodeFacts, state: NodeState): string {
+function progressText(node: NodeFacts, state: NodeState): string {
+  const { loads, unloads } = rowOf(state);
   // A pod that was to load a module and cannot pull its image outlives the wish for it in some versions of KMM 2.
-  const unloads = { UnloadingOnload: onload, UnloadingSfc: sfc }[state as string];
-  const { loads } = rowOf(state);
-  const module = loads === undefined ? unloads : { onload, sfc }[loads];
-  const text = state === "StartingPlugin" ? (plugin.refusal ?? plugin.progress) : module?.progress;
+  const module = loads ?? unloads;
+  const { refusal, progress } = node.plugin;
+  const ofModule = module && node[module].progress;
+  const text = state === "StartingPlugin" ? (refusal ?? progress) : ofModule;
   return text === undefined ? "" : `: ${text}`;
 }
 
 function imageText({ missingImages }: NodeFacts, state: NodeState): string {
-  if ((state !== "LoadingSfc" && state !== "LoadingOnload") || missingImages.length === 0) return "";
+  if (rowOf(state).loads === undefined || missingImages.length === 0) return "";
   return ` (it still pulls or builds ${missingImages.map(({ image }) => image).join(", ")})`;
 }
 

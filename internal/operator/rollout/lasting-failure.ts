@@ -6,7 +6,8 @@
 import { NODE_REASON } from "../../api/reasons.ts";
 import type { NodeFacts } from "../assess/facts.ts";
 import type { FailureRecord } from "../observe/failure-record.ts";
-import type { NodeAtStep, Problem } from "./failure.ts";
+import type { NodeAtStep } from "./deadlines.ts";
+import type { Problem } from "./failure.ts";
 import { PHASES, rowOf, STATES, type NodeState } from "./states.ts";
 
 /** What is wrong on a node in the end, and the new failure record: null removes it, undefined leaves it as it is. */

@@ -7,13 +7,12 @@ import {
   deadlineOf,
   forceAt,
   isWaiting,
-  problemOf,
   retriedUntil,
   waitingSince,
   type Limits,
   type NodeAtStep,
-  type Problem,
-} from "./failure.ts";
+} from "./deadlines.ts";
+import { problemOf, type Problem } from "./failure.ts";
 import { lastFailure, type FailureDraft } from "./lasting-failure.ts";
 import { sortByNodeName } from "./node-order.ts";
 import { awaitedText } from "./awaited.ts";

@@ -73,6 +73,8 @@ interface CommonColumns {
   broken?: true;
   /** The module that KMM loads meanwhile. */
   loads?: "onload" | "sfc";
+  /** The module that KMM unloads meanwhile. */
+  unloads?: "onload" | "sfc";
   /**
    * Whether a node that is to run a version stays as it is while it is cordoned and KMM skips cordoned nodes, or while it
    * has a taint that KMM or the device plugin does not tolerate.
@@ -293,6 +295,7 @@ export const STATES = {
     step: "Wait",
     phase: "unload onload",
     inBetween: true,
+    unloads: "onload",
     awaits: {
       whom: "KMM",
       to: "to unload onload",
@@ -313,6 +316,7 @@ export const STATES = {
     step: "Wait",
     phase: "unload sfc",
     inBetween: true,
+    unloads: "sfc",
     awaits: {
       whom: "KMM",
       to: "to unload sfc",

@@ -22,7 +22,7 @@ import { RefusedPods } from "../observe/refused-pods.ts";
 import { planFor, PlanMemo, type Planned } from "../plan.ts";
 import { readOnload } from "../observe/preflight.ts";
 import { selectorsOf } from "../observe/selectors.ts";
-import { podAwaitedSince } from "../rollout/failure.ts";
+import { podAwaitedSince } from "../rollout/deadlines.ts";
 import { selectorChange, type SelectorChange } from "../rollout/selector-change.ts";
 import { noneText } from "./none-text.ts";
 import { attentionOf, changedAt, isBehind } from "./attention.ts";

@@ -9,7 +9,7 @@ import { brokenLine } from "../../cli/wrap.ts";
 import type { DeepReadonly } from "../../api/core.ts";
 import type { NodeProblem, OnloadStatus } from "../../api/onload.ts";
 import { CONDITION, REASON } from "../../api/reasons.ts";
-import { waitingSince } from "../rollout/failure.ts";
+import { waitingSince } from "../rollout/deadlines.ts";
 import type { NodePlan } from "../rollout/plan.ts";
 import { healthOf, needsPerson, type Health } from "./health.ts";
 import { isUnserved, remedyOf, type Serving, type ServingState } from "./serving.ts";
