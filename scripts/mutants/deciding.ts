@@ -248,7 +248,7 @@ export const DECIDING_MUTANTS: Mutant[] = [
   ),
   ...mutantsOf(`${OPERATOR}/pass/next.ts`, [`${OPERATOR}/pass/next.test.ts`, NODES, RECONCILE], {
     "pods that stay are not asked again": [
-      'if (plan.nodes.some(({ state }) => state === "Draining")) times.push(EVICTION_RETRY_MS);',
+      'if (plan.nodes.some(({ step }) => step === "Evict")) times.push(EVICTION_RETRY_MS);',
       "",
     ],
     "a plan's own time is not kept": [

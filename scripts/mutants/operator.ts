@@ -184,12 +184,11 @@ export const OPERATOR_MUTANTS: Mutant[] = [
       "if (waitMs > 0 && !isUrgent(old, status)) return undefined;",
     ],
   }),
+  ...mutantsOf(`${OPERATOR}/report/event-texts.ts`, [`${OPERATOR}/report/events.test.ts`, ...UNIT], {
+    "a pod that was gone is told as evicted": ['if (result === "gone") return undefined;', ""],
+    "an eviction that was refused is told as done": ['if (result === "evicted" || result === "deleted")', "if (true)"],
+  }),
   ...mutantsOf(`${OPERATOR}/report/events.ts`, [`${OPERATOR}/report/events.test.ts`, ...UNIT], {
-    "a pod that was gone is told as evicted": ['if (result === "gone") return;', ""],
-    "an eviction that was refused is told as done": [
-      'const done = result === "evicted" || result === "deleted";',
-      "const done = true;",
-    ],
     "changes of nodes are not told": ["for (const text of texts) this.report(onload, text);", ""],
     "the first plan of a process tells of every node": [
       "(previous ? NEW_NODE : beforeProcess(onload.status, node))",

@@ -96,7 +96,8 @@ function keptFor(
     const { mapping } = chooseMapping(before, kernel);
     // KMM may have evaluated what we cannot: then nothing is to change.
     if (!mapping) return structuredClone(before.spec.moduleLoader.container.kernelMappings) as KernelMapping[];
-    // Where no other is for the kernel, it stands where keepMappings puts it: the Module does not change when nodes fail.
+    // A mapping that no other shadows stands at the end, where keepMappings would put it too. So the Module stays the same
+    // when a node fails, and its kernel is kept by the one instead of by the other.
     (mayMap(desired, kernel) ? first : last).push(literalMapping(mapping, kernel));
   }
   return [...first, ...(structuredClone(mappings) as KernelMapping[]), ...last];

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { REASON } from "../../api/reasons.ts";
 import { nextPass, restAfter, type PassOutcome } from "./next.ts";
-import type { NodeState } from "../rollout/states.ts";
+import type { StepName } from "../rollout/steps.ts";
 
 const NOW = Date.UTC(2026, 0, 1);
 
@@ -19,8 +19,8 @@ function outcome(changes: Partial<PassOutcome> = {}): PassOutcome {
     ...changes,
   };
 }
-const plan = (changes: { states?: NodeState[]; wakeAt?: number }): Partial<PassOutcome> => ({
-  plan: { nodes: (changes.states ?? []).map((state) => ({ state })), wakeAt: changes.wakeAt, halted: false } as never,
+const plan = (changes: { steps?: StepName[]; wakeAt?: number }): Partial<PassOutcome> => ({
+  plan: { nodes: (changes.steps ?? []).map((step) => ({ step })), wakeAt: changes.wakeAt, halted: false } as never,
 });
 
 describe("the next pass comes", () => {
@@ -41,12 +41,13 @@ describe("the next pass comes", () => {
       outcome({ problems: [{ reason: REASON.KmmNotInstalled }] }),
       undefined,
     ],
-    ["when pods may be asked again", outcome(plan({ states: ["Ready", "Draining"] })), 5000],
+    ["when pods may be asked again", outcome(plan({ steps: ["None", "Evict"] })), 5000],
+    ["with the next event when nobody is asked", outcome(plan({ steps: ["None", "Wait"] })), undefined],
     ["just after the plan's own time", outcome(plan({ wakeAt: NOW + 250 })), 251],
     ["soon for a time that is over", outcome(plan({ wakeAt: NOW - 250 })), 1],
     [
       "at the first of several times",
-      outcome({ ...plan({ states: ["Draining"], wakeAt: NOW + 60_000 }), statusWaitMs: 700 }),
+      outcome({ ...plan({ steps: ["Evict"], wakeAt: NOW + 60_000 }), statusWaitMs: 700 }),
       700,
     ],
     ["after a growing delay when all that is left has failed", outcome({ failed: true }), undefined],
@@ -58,7 +59,7 @@ describe("the next pass comes", () => {
     ],
     [
       "in time for what is due when something else has failed",
-      outcome({ failed: true, ...plan({ states: ["Draining"] }) }),
+      outcome({ failed: true, ...plan({ steps: ["Evict"] }) }),
       5000,
     ],
   ])("%s", (_name, of, ms) => {

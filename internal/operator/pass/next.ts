@@ -67,7 +67,7 @@ export function nextPass(outcome: PassOutcome, now: number): number | undefined 
   if (logs.againMs !== undefined) times.push(logs.againMs);
   if (statusWaitMs !== undefined) times.push(statusWaitMs);
   if (problems.some(({ reason }) => SILENT.has(reason))) times.push(PROBLEM_MS);
-  if (plan.nodes.some(({ state }) => state === "Draining")) times.push(EVICTION_RETRY_MS);
+  if (plan.nodes.some(({ step }) => step === "Evict")) times.push(EVICTION_RETRY_MS);
   if (plan.stalled === "unnoted") times.push(NOTED_MS);
   if (plan.wakeAt !== undefined) times.push(Math.max(1, plan.wakeAt - now + 1));
   if (times.length === 0) return undefined;

@@ -4,8 +4,9 @@
  */
 import type { DeepReadonly } from "../../api/core.ts";
 import type { OnloadStatus } from "../../api/onload.ts";
-import { CONDITION, EVENT_REASON, REASON, type EventReason } from "../../api/reasons.ts";
-import type { NodeFacts } from "../assess/facts.ts";
+import { CONDITION, EVENT_REASON, NODE_REASON, REASON, type EventReason } from "../../api/reasons.ts";
+import type { EvictionResult } from "../act/evict.ts";
+import type { Holder, NodeFacts } from "../assess/facts.ts";
 import { MAX_PROBLEMS } from "./conditions.ts";
 import type { NodePlan } from "../rollout/plan.ts";
 import type { NodeState } from "../rollout/states.ts";
@@ -171,6 +172,22 @@ export function eventsOfStatus(
   after: DeepReadonly<OnloadStatus>,
 ): EventText[] {
   return [...upgradeEvents(before, after), ...rollbackEvents(before, after), ...conditionEvents(before, after)];
+}
+
+/** What came of an eviction; undefined if nobody was evicted: the pod's end has another cause. */
+export function eventOfEviction(
+  node: string,
+  { namespace, name }: Pick<Holder, "namespace" | "name">,
+  result: EvictionResult,
+  message: string,
+): EventText | undefined {
+  if (result === "gone") return undefined;
+  const pod = `${namespace}/${name}`;
+  const why = message === "" ? "" : `: ${message}`;
+  if (result === "evicted" || result === "deleted")
+    return { ...normal(EVENT_REASON.PodEvicted, `Node ${node}: ${result} pod ${pod}${why}`), node };
+  const note = `Node ${node}: could not evict pod ${pod}${why}`;
+  return { type: "Warning", reason: NODE_REASON.EvictionBlocked, note, node };
 }
 
 /** An upgrade begins when nodes are to leave the version that was Ready everywhere, and ends when another one is. */

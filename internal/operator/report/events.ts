@@ -1,7 +1,6 @@
 /** Reports a rollout: Events about the Onload resource, and metrics. */
 import type { DeepReadonly } from "../../api/core.ts";
 import type { OnloadKey } from "../../api/names.ts";
-import { EVENT_REASON, NODE_REASON } from "../../api/reasons.ts";
 import { referenceTo, type EventSink } from "../../kube/event.ts";
 import { ONLOADS } from "../../api/resources.ts";
 import { NODES, PODS } from "../../kube/resource.ts";
@@ -19,6 +18,7 @@ import {
   beforeProcess,
   eventsOfChange,
   eventOfCleaned,
+  eventOfEviction,
   eventOfStep,
   NEW_NODE,
   type PreviousNodeState,
@@ -115,14 +115,9 @@ export class EventReporter {
     message: string,
   ): void {
     this.#metrics.evicted(keyOf(onload), result);
-    // Nobody was evicted: the pod's end has another cause.
-    if (result === "gone") return;
-    const done = result === "evicted" || result === "deleted";
-    const what = done ? `${result} pod` : `could not evict pod`;
-    const why = message === "" ? "" : `: ${message}`;
-    const type = done ? "Normal" : "Warning";
-    const reason = done ? EVENT_REASON.PodEvicted : NODE_REASON.EvictionBlocked;
-    const note = `Node ${node}: ${what} ${pod.namespace}/${pod.name}${why}`;
+    const event = eventOfEviction(node, pod, result, message);
+    if (!event) return;
+    const { type, reason, note } = event;
     this.#events.record(referenceTo(ONLOADS, onload), {
       type,
       reason,
@@ -130,7 +125,7 @@ export class EventReporter {
       related: { apiVersion: "v1", kind: PODS.kind, namespace: pod.namespace, name: pod.name, uid: pod.uid },
     });
     // A pod is asked every few seconds, and each time the answer may count other pods.
-    this.#log.tell(onload, { type, reason, note, node }, `${pod.uid} ${result}`);
+    this.#log.tell(onload, event, `${pod.uid} ${result}`);
   }
 
   /** Reports how long it took until every node was done. */

@@ -1,11 +1,11 @@
 /** For whom and for what a node waits, as a person reads it; since when and for how long follows from the plan. Pure. */
 import { firstFew } from "../../cli/first-few.ts";
-import type { NodeFacts } from "../assess/facts.ts";
+import type { Holder, NodeFacts } from "../assess/facts.ts";
 import { rowOf, type NodeState } from "./states.ts";
 import type { StepName } from "./steps.ts";
 
-/** Most pods that are named. */
-const MAX_NAMED = 3;
+/** So many pods are named. */
+export const MAX_NAMED = 3;
 
 /**
  * `Waits for KMM to load onload: pod "x": container y is made`; "" where nothing is awaited. It has no times in it, so that
@@ -51,11 +51,15 @@ function moduleText({ missingImages, ...facts }: NodeFacts, module: "onload" | "
   return [...looks, progress ?? (present ? "" : "it has made no pod yet")].filter((text) => text !== "").join("; ");
 }
 
+/** A pod that keeps a node from being unloaded, and what is known of why it is still there. */
+export function holderText({ namespace, name, refusal, terminating }: Holder, isAsked: boolean): string {
+  const why = refusal ?? (terminating ? "is ending" : isAsked ? "is asked to leave" : undefined);
+  return `${namespace}/${name}${why === undefined ? "" : ` (${why})`}`;
+}
+
 /** Each pod, and who refuses that it leaves. */
 function holdersText({ holders = [], allocatable }: NodeFacts): string {
-  const pods = firstFew(holders, MAX_NAMED, ({ namespace, name, refusal, terminating }) => {
-    const why = refusal ?? (terminating ? "is ending" : allocatable > 0 ? "" : "is asked to leave");
-    return `${namespace}/${name}${why === "" ? "" : ` (${why})`}`;
-  });
-  return allocatable > 0 ? `${pods}; they are asked once the kubelet offers no more amd.com/onload` : pods;
+  const isAsked = allocatable === 0;
+  const pods = firstFew(holders, MAX_NAMED, (holder) => holderText(holder, isAsked));
+  return isAsked ? pods : `${pods}; they are asked once the kubelet offers no more amd.com/onload`;
 }

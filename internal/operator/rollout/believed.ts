@@ -1,7 +1,7 @@
 /**
  * Times that were written by a wall clock, as far as they can be believed: records of ours, and what KMM, the kubelet and
- * the API server wrote. People and NTP set such clocks. It costs a step no more than a new beginning: its time neither runs
- * out at once, nor is it longer than the clocks are apart.
+ * the API server wrote. People and NTP set such clocks. A step whose time cannot be believed begins again: it does not time
+ * out at once, and it lasts longer by no more than the clocks are apart.
  */
 import type { NodeFacts } from "../assess/facts.ts";
 

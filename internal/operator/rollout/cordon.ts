@@ -30,10 +30,14 @@ interface CordonPolicy extends Attempt {
 }
 
 /** Why a node stays as it is. */
-export type Keeper = "Cordoned" | "Tainted";
+export type HoldReason = "Cordoned" | "Tainted";
 
 /** Why the node stays as it is; undefined if it goes on. */
-export function keptBy(facts: NodeFacts, state: NodeState, { kmmSkipsCordoned }: CordonPolicy): Keeper | undefined {
+export function holdReason(
+  facts: NodeFacts,
+  state: NodeState,
+  { kmmSkipsCordoned }: CordonPolicy,
+): HoldReason | undefined {
   const { want, cordoned, taints, plugin } = facts;
   if (want === undefined) return undefined;
   const stays = rowOf(state).staysIfCordoned === true;
@@ -79,7 +83,7 @@ function sfcRenewal(facts: NodeFacts, state: NodeState, policy: CordonPolicy): R
 /** Nothing is done while the node is kept, so that time must not count. */
 function waitRenewal(facts: NodeFacts, state: NodeState, policy: CordonPolicy): Renewal | undefined {
   const isNoted = facts.stepRecord?.cordoned === true;
-  if (keptBy(facts, state, policy)) return isNoted ? undefined : { cordoned: true, remind: false };
+  if (holdReason(facts, state, policy)) return isNoted ? undefined : { cordoned: true, remind: false };
   return isNoted ? { cordoned: false, remind: false } : undefined;
 }
 
@@ -87,13 +91,13 @@ function waitRenewal(facts: NodeFacts, state: NodeState, policy: CordonPolicy): 
 function loadRenewal(facts: NodeFacts, state: NodeState, policy: CordonPolicy): Renewal | undefined {
   if (!policy.kmmSkipsCordoned || facts.want === undefined || !isOverlooked(facts, state)) return undefined;
   const { stepRecord } = facts;
-  if (keptBy(facts, state, policy)) return stepRecord?.cordoned ? undefined : { cordoned: true, remind: false };
+  if (holdReason(facts, state, policy)) return stepRecord?.cordoned ? undefined : { cordoned: true, remind: false };
   const isRetried = stepRecord !== undefined && !isPresentAttempt(stepRecord.attempt, policy);
   return stepRecord?.cordoned || isRetried ? { cordoned: false, remind: true } : undefined;
 }
 
 /** The problem of a node that stays as it is. */
-export function keptProblem({ taints }: NodeFacts, keeper: Keeper, since: number | undefined): Problem {
+export function keptProblem({ taints }: NodeFacts, keeper: HoldReason, since: number | undefined): Problem {
   const taint = anyTaint(taints);
   if (keeper === "Tainted" && taint) {
     return { reason: NODE_REASON.Tainted, message: taintText(taint), since, failed: false, ...passingIf(taint) };

@@ -3,6 +3,7 @@ import { firstFew } from "../../cli/first-few.ts";
 import { NODE_REASON, type NodeReason } from "../../api/reasons.ts";
 import type { Failure, NodeFacts } from "../assess/facts.ts";
 import { passingIf, taintAgainst, taintText } from "./taint.ts";
+import { holderText, MAX_NAMED } from "./awaited.ts";
 import { missingPod, refusalText } from "./awaited-pod.ts";
 import { moduleRemedy } from "./module-remedy.ts";
 import { backBy, deadlineOf, limitOf, sfcBackBy, waitingSince, type Limits, type NodeAtStep } from "./deadlines.ts";
@@ -69,7 +70,7 @@ export function problemOf(node: NodeAtStep, limits: Limits, now: number): Proble
 /** Who keeps a node from what it waits for, as soon as that is known: the step still has its time. */
 function refusal(facts: NodeFacts, state: NodeState, since: number | undefined): Problem | undefined {
   if (state === "Draining" && facts.holders?.some((holder) => holder.refusal !== undefined)) {
-    const message = `Pods still hold amd.com/onload${holderText(facts, state)}`;
+    const message = `Pods still hold amd.com/onload${holdersText(facts, state)}`;
     return { ...withRemedy({ reason: NODE_REASON.EvictionBlocked, message }), since, failed: false, passing: true };
   }
   const { refusal: why } = facts.plugin;
@@ -225,7 +226,7 @@ function timeout(node: NodeFacts, state: NodeState, awaited: Awaited, limits: Li
   }
   return withRemedy({
     reason,
-    message: `${what}${imageText(node, state)}${holderText(node, state)} after ${seconds} s${progressText(node, state)}`,
+    message: `${what}${imageText(node, state)}${holdersText(node, state)} after ${seconds} s${progressText(node, state)}`,
   });
 }
 
@@ -260,13 +261,7 @@ function imageText({ missingImages }: NodeFacts, state: NodeState): string {
   return ` (it still pulls or builds ${missingImages.map(({ image }) => image).join(", ")})`;
 }
 
-function holderText(node: NodeFacts, state: NodeState): string {
+function holdersText(node: NodeFacts, state: NodeState): string {
   if (state !== "Draining" || !node.holders) return "";
-  const names = firstFew(
-    node.holders,
-    3,
-    ({ namespace, name, refusal, terminating }) =>
-      `${namespace}/${name} (${refusal ?? (terminating ? "terminating" : "asked to leave")})`,
-  );
-  return ` (${names})`;
+  return ` (${firstFew(node.holders, MAX_NAMED, (holder) => holderText(holder, true))})`;
 }

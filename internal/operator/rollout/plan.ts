@@ -2,7 +2,7 @@
 import type { NodeFacts } from "../assess/facts.ts";
 import { isPresentAttempt, type Attempt } from "../observe/step-record.ts";
 import { believed, withBelievedTimes, type Present } from "./believed.ts";
-import { keptBy, keptProblem, renewalFor, type Keeper, type Renewal } from "./cordon.ts";
+import { holdReason, keptProblem, renewalFor, type HoldReason, type Renewal } from "./cordon.ts";
 import {
   deadlineOf,
   forceAt,
@@ -28,7 +28,7 @@ export interface Policy extends Attempt {
   /** Most nodes that may be out at once; see resolveMaxUnavailable. */
   maxUnavailable: number;
   /** See SlotPolicy. */
-  letsGo: boolean;
+  letGoConfirmed: boolean;
   /** See SlotPolicy. */
   unanswered: readonly string[];
   paused: boolean;
@@ -194,12 +194,13 @@ function isRedated({ facts, step }: Pick<NodePlan, "facts" | "step">, observed: 
 }
 
 /**
- * From when on a node whose plugin's pod is gone or ending, and whose kubelet still offers devices, has served until now, in
- * milliseconds since the epoch: then it waits for the next pod from now on, and not since our last step. That is written
- * down while the kubelet has not noticed yet, because nothing tells later when the pod went. undefined: it is none of those.
- * A pod that ends and never has ended may be offered for ever: its time counts once.
+ * When the step record of a node is renewed because the node has served until then, in milliseconds since the epoch. The
+ * pod of its plugin is gone or ending, and the kubelet still offers devices. So the node's wait for the next pod begins now,
+ * and not with our last step. It is written down while the kubelet still offers them: nothing tells later when the pod went.
+ *
+ * @returns undefined if the node is not in that situation. A pod that never ends renews the record once.
  */
-function servedFrom({ stepRecord, plugin, ready, allocatable }: NodeFacts, state: NodeState): number | undefined {
+function renewWaitAt({ stepRecord, plugin, ready, allocatable }: NodeFacts, state: NodeState): number | undefined {
   const isCounted = stepRecord !== undefined && plugin.goneBy !== undefined && stepRecord.since >= plugin.goneBy;
   const offers = ready && allocatable > 0 && plugin.since === undefined && !isCounted;
   // A step that has just been taken is why the pod goes.
@@ -212,9 +213,9 @@ function planNode(observed: NodeFacts, policy: Policy, time: Present): NodePlan 
   const { now } = time;
   const facts = withBelievedTimes(observed, time);
   const state = stateOf(facts);
-  const renewsAt = servedFrom(facts, state);
+  const renewsAt = renewWaitAt(facts, state);
   const hasServed = renewsAt !== undefined && now >= renewsAt;
-  const kept = keptBy(facts, state, policy);
+  const kept = holdReason(facts, state, policy);
   const offered = kept ? undefined : offeredUntil(facts, state);
   const waits = (offered !== undefined && now < offered) || (state === "ModuleReady" && !policy.templateSeen);
   const at: NodeAtStep = { facts, state, step: kept ? "None" : waits ? "Wait" : stepFor(state, facts) };
@@ -261,14 +262,17 @@ function presentProblem(
   at: NodeAtStep,
   limits: Limits,
   now: number,
-  kept: Keeper | undefined,
+  kept: HoldReason | undefined,
   since: number | undefined,
 ): Problem | undefined {
   const problem = problemOf(at, limits, now);
   return kept && (!problem || problem.passing) ? keptProblem(at.facts, kept, since) : problem;
 }
 
-function waitingOf({ facts, state, step }: NodeAtStep, kept: Keeper | undefined): Pick<NodePlan, "gate" | "waitsFor"> {
+function waitingOf(
+  { facts, state, step }: NodeAtStep,
+  kept: HoldReason | undefined,
+): Pick<NodePlan, "gate" | "waitsFor"> {
   if (kept) return { gate: kept, waitsFor: gateText(kept, facts, "") };
   return { gate: undefined, waitsFor: awaitedText(facts, state, step) };
 }

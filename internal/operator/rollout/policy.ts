@@ -24,7 +24,7 @@ export function policyFor(
   ).length;
   return {
     maxUnavailable: resolveMaxUnavailable(maxUnavailable, total),
-    letsGo: onload.metadata.deletionTimestamp !== undefined || isConfirmed(onload, onload.spec.selector),
+    letGoConfirmed: onload.metadata.deletionTimestamp !== undefined || isConfirmed(onload, onload.spec.selector),
     paused,
     limits: { step: stepTimeoutSeconds * 1000, drain: drain.timeoutSeconds * 1000, force: drain.force },
     formerAttempt: formerAttemptFor(onload),

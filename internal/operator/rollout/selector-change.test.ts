@@ -45,7 +45,7 @@ function advised(resource: Resource): Record<string, string> {
 test("nodes that have lost their labels are let go once the advised annotation is set", () => {
   const { attempt, pauseKnown, templateSeen, pluginImageKnown, kmmSkipsCordoned, clockSetAt, unanswered } = policy;
   const lost = ["n1", "n2"].map((name) => whole("v1", { name, want: undefined, holders: [holder()] }));
-  const letsGo = (annotations: Record<string, string>, deletionTimestamp?: string): boolean => {
+  const letGoConfirmed = (annotations: Record<string, string>, deletionTimestamp?: string): boolean => {
     const { metadata } = changed({ annotations });
     const raw = { metadata: { ...metadata, ...(deletionTimestamp ? { deletionTimestamp } : {}) }, spec: onloadSpec };
     return policyFor(raw as never, lost, {
@@ -56,9 +56,9 @@ test("nodes that have lost their labels are let go once the advised annotation i
       kmmSkipsCordoned,
       clockSetAt,
       unanswered,
-    }).letsGo;
+    }).letGoConfirmed;
   };
-  const plan = planRollout(lost, { ...policy, letsGo: false }, NOW);
+  const plan = planRollout(lost, { ...policy, letGoConfirmed: false }, NOW);
   expect(plan.nodes.map(({ step, gate }) => [step, gate])).toEqual([
     ["None", "NotConfirmed"],
     ["None", "NotConfirmed"],
@@ -68,9 +68,9 @@ test("nodes that have lost their labels are let go once the advised annotation i
   expect(selector).toEqual(HELD);
   expect(heldBack).toStartWith("2 nodes that serve pods have lost the labels of spec.selector (n1, n2)");
   const [, name, value] = /(onload\.amd\.com\/\S+)=(\S+) --overwrite$/.exec(heldBack ?? "") ?? [];
-  expect(letsGo({})).toBe(false);
-  expect(letsGo({ [name!]: value! })).toBe(true);
-  expect(letsGo({}, "2026-01-01T00:00:00Z")).toBe(true);
+  expect(letGoConfirmed({})).toBe(false);
+  expect(letGoConfirmed({ [name!]: value! })).toBe(true);
+  expect(letGoConfirmed({}, "2026-01-01T00:00:00Z")).toBe(true);
 });
 
 test("a change that lets go of too many nodes holds once the advised annotation is set, keys in any order", () => {

@@ -74,9 +74,10 @@ function servingText(count: number, others: boolean): string {
 }
 
 /**
- * Nodes that count against maxUnavailable. Those that are out for the moment count too. And a change that was held back does
- * not come to hold because pods have left meanwhile: an upgrade evicts them from one node after the other, and they may be
- * long in coming back. Then every node counts that it lets go.
+ * Nodes that count against maxUnavailable: those that serve, and those that are out for the moment.
+ *
+ * Once a change is held back, every node counts that it lets go. Otherwise it would come to hold by itself: an upgrade evicts
+ * the pods of one node after the other, and they may not be back for long.
  */
 function countedNodes(
   nodes: readonly NodePlan[],

@@ -46,8 +46,8 @@ test.each([
 });
 
 test("a node that an upgrade has out is kept where it is while a person has to confirm that labels were lost", () => {
-  const step = (nodes: NodeFacts[], letsGo: boolean) => {
-    const [first] = planRollout(nodes, { ...policy, letsGo }, NOW).nodes;
+  const step = (nodes: NodeFacts[], letGoConfirmed: boolean) => {
+    const [first] = planRollout(nodes, { ...policy, letGoConfirmed }, NOW).nodes;
     return [first!.step, first!.gate];
   };
   const serving = letGo("n2", [POD]);
@@ -78,23 +78,23 @@ describe("slots", () => {
     "nodes that are let go, with pods": [[letGo("n1", [POD]), letGo("n2", [POD]), letGo("n3", [POD])], {}, ["n1"]],
     "more nodes that serve pods have lost their labels than may be out": [
       [letGo("n1", [POD]), letGo("n2", [POD]), letGo("n3", [])],
-      { letsGo: false },
+      { letGoConfirmed: false },
       ["n3"],
     ],
-    "one that an upgrade has out counts too": [[interrupted("n1"), letGo("n2", [POD])], { letsGo: false }, []],
+    "one that an upgrade has out counts too": [[interrupted("n1"), letGo("n2", [POD])], { letGoConfirmed: false }, []],
     "one that an upgrade has out, while it is not known whether pods would lose anything": [
       [interrupted("n1"), letGo("n2", undefined)],
-      { letsGo: false },
+      { letGoConfirmed: false },
       [],
     ],
     "one that was let go before does not count": [
       [interrupted("n1", { stepRecord: { ...stepRecord("UnlabelOnload"), letGo: true } }), letGo("n2", [POD])],
-      { letsGo: false },
+      { letGoConfirmed: false },
       ["n2"],
     ],
     "nodes that an upgrade has out, and nobody loses anything": [
       [interrupted("n1"), interrupted("n2"), letGo("n3", [])],
-      { letsGo: false },
+      { letGoConfirmed: false },
       ["n3"],
     ],
     "a node whose last PATCH was not answered holds the slot, and gets it again": [
@@ -117,7 +117,7 @@ describe("slots", () => {
     ],
     "as many as may be out": [
       [letGo("n1", [POD]), letGo("n2", [POD]), letGo("n3", [POD], { ready: false })],
-      { letsGo: false, maxUnavailable: 2 },
+      { letGoConfirmed: false, maxUnavailable: 2 },
       ["n1", "n2"],
     ],
     "nodes that are let go, without pods": [

@@ -15,7 +15,7 @@ export interface SlotPolicy extends GatePolicy {
   /** Most nodes that may be out at once, at least 1. */
   maxUnavailable: number;
   /** Whether even more nodes than that may be let go, one after the other. */
-  letsGo: boolean;
+  letGoConfirmed: boolean;
   /** Nodes of which it is not known whether the last PATCH was made. They count as out. */
   unanswered: readonly string[];
 }
@@ -117,7 +117,7 @@ export function grantSlots(nodes: readonly Assessed[], policy: SlotPolicy): Slot
   // Labels that many nodes lose at once are a mistake, of a person or of what labels nodes by their hardware.
   const losing = nodes.filter(losesPods).length;
   const interrupted = nodes.filter(isInterrupted);
-  const isMistaken = !policy.letsGo && losing > 0 && losing + interrupted.length > maxUnavailable;
+  const isMistaken = !policy.letGoConfirmed && losing > 0 && losing + interrupted.length > maxUnavailable;
   let looks = MAX_INSPECTIONS;
   // Nodes that are out and wait for a slot themselves do not keep one another from it.
   let busy = out.filter(isBusy).length;
@@ -156,7 +156,7 @@ export function grantSlots(nodes: readonly Assessed[], policy: SlotPolicy): Slot
     holders.push(node);
     return "Start";
   };
-  const unknown = policy.letsGo ? 0 : nodes.filter(mayLosePods).length;
+  const unknown = policy.letGoConfirmed ? 0 : nodes.filter(mayLosePods).length;
   const isUndecided = unknown > 0 && losing + unknown + interrupted.length > maxUnavailable;
   if (isMistaken || isUndecided)
     for (const { facts } of interrupted) grants.set(facts.name, isMistaken ? "NotConfirmed" : "Inspect");

@@ -15,7 +15,7 @@ export function taintAgainst({ taints, want }: NodeFacts, state: NodeState): Tai
   return state === "PluginOutdated" ? of(taints, "plugin") : undefined;
 }
 
-/** The taint that keeps a node that is in between from what is next; see {@link keptBy}. */
+/** The taint that keeps a node that is in between from what is next; see {@link holdReason}. */
 export function anyTaint(taints: BlockingTaints): TaintAgainst | undefined {
   return of(taints, "kmm") ?? of(taints, "plugin");
 }

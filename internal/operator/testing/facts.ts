@@ -106,7 +106,7 @@ export function whole(version: Version, changes: Partial<NodeFacts> = {}): NodeF
 
 export const policy: Policy = {
   maxUnavailable: 1,
-  letsGo: true,
+  letGoConfirmed: true,
   unanswered: [],
   paused: false,
   pauseKnown: true,

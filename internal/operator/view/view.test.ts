@@ -336,7 +336,7 @@ describe("what a newcomer sees", () => {
       whole("v1", { taints: { kmm: { text: "dedicated=x:NoSchedule", passing: false }, plugin: undefined } }),
       {},
     ],
-    ["a confirmation", whole("v1", { want: undefined, holders: [factsOfHolder()] }), { letsGo: false }],
+    ["a confirmation", whole("v1", { want: undefined, holders: [factsOfHolder()] }), { letGoConfirmed: false }],
     ["its node", whole("v1", { ready: false }), {}],
     ["an uncordon", whole("v1", { cordoned: true }), {}],
     ["a mapping", whole("v1", { mapped: false }), {}],
