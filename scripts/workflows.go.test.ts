@@ -18,7 +18,11 @@ const actionlint = await tool("actionlint");
 const files = [...new Glob(".github/workflows/*").scanSync({ cwd: checkout, dot: true })].toSorted();
 
 test("actionlint has nothing to say", async () => {
-  expect(files).toEqual([".github/workflows/release.yaml", ".github/workflows/test.yaml"]);
+  expect(files).toEqual([
+    ".github/workflows/nightly.yaml",
+    ".github/workflows/release.yaml",
+    ".github/workflows/test.yaml",
+  ]);
   const lint = [actionlint, "-no-color", "-shellcheck=", "-pyflakes="];
   expect((await run([...lint, ...files], { cwd: checkout, allowFailure: true })).stdout).toBe("");
   const wrong = "on: push\njobs:\n  a:\n    runs-on: ubuntu-24.04\n    steps:\n      - run: echo ${{ githup.ref }}\n";
