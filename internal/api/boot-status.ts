@@ -4,6 +4,7 @@
  */
 import { parseJson } from "../cli/json.ts";
 import type { DeepReadonly } from "./core.ts";
+import { PART_OF_LABEL } from "./names.ts";
 import { machineConfigsOf, type MachineConfigPool, type PooledNode } from "./machine-config-pool.ts";
 
 /** The status file on the node: one JSON object, see {@link BootStatus}. Absent if no boot service has ever run. */
@@ -95,7 +96,7 @@ export interface BootMachineConfig {
 /** Label of a MachineConfig: the role of the nodes that it is for. */
 export const MACHINE_CONFIG_ROLE_LABEL = "machineconfiguration.openshift.io/role";
 /** Selects the MachineConfigs of the sfc boot service, ours and the original's. */
-export const SFC_MACHINE_CONFIG_LABELS = { "app.kubernetes.io/part-of": "onload" } as const;
+export const SFC_MACHINE_CONFIG_LABELS = { [PART_OF_LABEL]: "onload" } as const;
 
 /**
  * The MachineConfig by which the boot service owns sfc on a node, if there is one: no Module of KMM may then manage

@@ -57,6 +57,13 @@ export const VERSION_LABEL = `${ONLOAD_GROUP}/version`;
 /** On a pod of the device plugin: the name of its DaemonSet. Part of the DaemonSet's selector, as in the original. */
 export const PLUGIN_NAME_LABEL = `${ONLOAD_GROUP}/name`;
 
+/** Kubernetes' recommended label for the program that manages an object. */
+export const MANAGED_BY_LABEL = "app.kubernetes.io/managed-by";
+/** Kubernetes' recommended label for the application that an object belongs to: `onload` for all of ours. */
+export const PART_OF_LABEL = "app.kubernetes.io/part-of";
+/** Kubernetes' recommended label for the purpose of an object within its application. */
+export const COMPONENT_LABEL = "app.kubernetes.io/component";
+
 /**
  * The operator's name: value of app.kubernetes.io/managed-by on what it makes, which the original's selectors rely on,
  * and component of its events.
@@ -67,7 +74,7 @@ export const OPERATOR_NAME = "onload-operator";
 export const LEASE_NAME = "daabde26.amd.com";
 
 /** Labels of the operator's Deployment and pods, in our manifests as in the original's, as a selector. */
-export const OPERATOR_SELECTOR = "app.kubernetes.io/part-of=onload,control-plane=controller-manager";
+export const OPERATOR_SELECTOR = `${PART_OF_LABEL}=onload,control-plane=controller-manager`;
 
 /** Namespace of the operator in the manifests, unless a person chooses another. */
 export const OPERATOR_NAMESPACE = "onload-operator-system";
@@ -182,10 +189,10 @@ export type Component = "module" | "device-plugin";
 /** Labels of every object that the operator makes for an Onload resource. */
 export function objectLabels({ namespace, name }: OnloadKey, component: Component): Record<string, string> {
   return {
-    "app.kubernetes.io/managed-by": OPERATOR_NAME,
-    "app.kubernetes.io/part-of": "onload",
+    [MANAGED_BY_LABEL]: OPERATOR_NAME,
+    [PART_OF_LABEL]: "onload",
     "app.kubernetes.io/instance": `onload-${namespace}-${name}`,
-    "app.kubernetes.io/component": component,
+    [COMPONENT_LABEL]: component,
   };
 }
 

@@ -1,5 +1,13 @@
 /** Finds the device plugins of nodes, and asks them what they know, by way of the API server and with the caller's rights. */
-import { ACCELERATION_PATH, LOOK_NOW_QUERY, OPERATOR_NAME, PLUGIN_NAME_LABEL } from "../api/names.ts";
+import {
+  ACCELERATION_PATH,
+  COMPONENT_LABEL,
+  LOOK_NOW_QUERY,
+  MANAGED_BY_LABEL,
+  OPERATOR_NAME,
+  PART_OF_LABEL,
+  PLUGIN_NAME_LABEL,
+} from "../api/names.ts";
 import type { DeepReadonly, Pod } from "../api/core.ts";
 import { DEVICE_PLUGIN_CONTAINER, METRICS_PORT_NAME } from "../api/plugin-pod.ts";
 import { bindCommand } from "../kube/rights-advice.ts";
@@ -14,7 +22,7 @@ import type { Asked } from "./facts.ts";
  * Every device plugin, of whatever Onload resource. Admission policies keep everybody else from making pods with these labels: such a
  * pod could say anything of its node.
  */
-const SELECTOR = `app.kubernetes.io/managed-by=${OPERATOR_NAME},app.kubernetes.io/part-of=onload,app.kubernetes.io/component=device-plugin`;
+const SELECTOR = `${MANAGED_BY_LABEL}=${OPERATOR_NAME},${PART_OF_LABEL}=onload,${COMPONENT_LABEL}=device-plugin`;
 /** A plugin that looks for the answer takes no longer than 3 s (pod-monitor.ts). */
 export const ASK_MS = 5000;
 

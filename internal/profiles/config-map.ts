@@ -1,4 +1,5 @@
 import { Document, isMap, isScalar } from "yaml";
+import { PART_OF_LABEL } from "../api/names.ts";
 import { documentText } from "../cli/yaml.ts";
 import type { ProfileSetting } from "./evaluate.ts";
 import { isOnloadVariable } from "./names.ts";
@@ -25,7 +26,7 @@ export function profileConfigMap({ name, namespace, profiles, settings }: Config
     metadata: {
       name,
       ...(namespace === undefined ? {} : { namespace }),
-      labels: { "app.kubernetes.io/part-of": "onload" },
+      labels: { [PART_OF_LABEL]: "onload" },
     },
     data: Object.fromEntries(onloadSettings(settings).map((setting) => [setting.name, setting.value])),
   });

@@ -1,7 +1,7 @@
 /** What `onloadctl manifests` has installed, in the order in which it can be removed. */
 import { parseAllDocuments } from "yaml";
 import type { DeepReadonly, KubeObject } from "../api/core.ts";
-import { LEASE_NAME } from "../api/names.ts";
+import { LEASE_NAME, PART_OF_LABEL } from "../api/names.ts";
 import { printable } from "../cli/printable.ts";
 import type { Client } from "../kube/client.ts";
 import type { ServedKind } from "../kube/discovery.ts";
@@ -23,8 +23,6 @@ export interface LiveObject {
   terminating: boolean;
 }
 
-/** Label of every object of the manifests but the CRD. */
-const PART_OF = "app.kubernetes.io/part-of";
 /** Label of every object that the Operator Lifecycle Manager makes again when it is deleted: its ClusterServiceVersion. */
 const OLM_OWNER = "olm.owner";
 
@@ -98,7 +96,7 @@ export function whyForeign({ kind, metadata: { labels = {} } }: DeepReadonly<Kub
   if (csv !== undefined) {
     return `of the Operator Lifecycle Manager: delete its Subscription and its ClusterServiceVersion ${printable(csv, 100)} when no Onload resource is left`;
   }
-  return labels[PART_OF] === "onload" ? undefined : "which has not the label of the manifests";
+  return labels[PART_OF_LABEL] === "onload" ? undefined : "which has not the label of the manifests";
 }
 
 /** How a message names an object. */

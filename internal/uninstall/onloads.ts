@@ -1,6 +1,6 @@
 /** What there is of Onload resources. */
 import type { KubeObject } from "../api/core.ts";
-import { devicePluginName, onloadModuleName, OPERATOR_NAME, sfcModuleName } from "../api/names.ts";
+import { devicePluginName, MANAGED_BY_LABEL, onloadModuleName, OPERATOR_NAME, sfcModuleName } from "../api/names.ts";
 import { MODULES, ONLOADS, type Resource } from "../api/resources.ts";
 import type { ListAllOptions } from "../kube/call-options.ts";
 import type { Client } from "../kube/client.ts";
@@ -18,7 +18,7 @@ export async function listOrNone(client: Client, signal: AbortSignal): Promise<R
  * Their nodes still have labels and drivers.
  */
 export async function leftovers(client: Client, onloads: readonly RawOnload[], signal: AbortSignal): Promise<string[]> {
-  const labelSelector = `app.kubernetes.io/managed-by=${OPERATOR_NAME}`;
+  const labelSelector = `${MANAGED_BY_LABEL}=${OPERATOR_NAME}`;
   const ofOnloads = new Set(
     onloads.flatMap(({ metadata: { namespace, name } }) =>
       [onloadModuleName(name), sfcModuleName(name), devicePluginName(name)].map((each) => `${namespace}/${each}`),

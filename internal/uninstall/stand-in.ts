@@ -1,6 +1,6 @@
 /** The operator's own engine in this process, for nodes that nobody else would clean. */
 import type { KubeObject } from "../api/core.ts";
-import { LEASE_NAME } from "../api/names.ts";
+import { LEASE_NAME, PART_OF_LABEL } from "../api/names.ts";
 import { errorText } from "../cli/errors.ts";
 import type { Logger } from "../cli/log.ts";
 import { ControllerMetrics } from "../controller/metrics.ts";
@@ -88,7 +88,7 @@ export async function leaseNamespace(client: Client, namespace: string, signal: 
   const found = await client.get<KubeObject>(NAMESPACES, { name: namespace }, { signal });
   if (found?.metadata.deletionTimestamp) return FALLBACK_NAMESPACE;
   if (found) return namespace;
-  const metadata = { name: namespace, labels: { "app.kubernetes.io/part-of": "onload" } };
+  const metadata = { name: namespace, labels: { [PART_OF_LABEL]: "onload" } };
   try {
     await client.create<KubeObject>(NAMESPACES, { metadata }, { signal });
   } catch (error) {

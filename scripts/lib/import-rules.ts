@@ -22,7 +22,7 @@ const LAYERS: Record<string, readonly string[]> = {
   controlplane: ["acceleration", "api"],
   licenses: [],
   images: ["licenses", "api"],
-  profiles: ["images"],
+  profiles: ["images", "api"],
   machineconfig: ["kube", "api"],
   testcluster: [],
 };

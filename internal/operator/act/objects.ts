@@ -9,7 +9,7 @@
 import { asError } from "../../cli/errors.ts";
 import type { DeepReadonly, KubeObject, Pod } from "../../api/core.ts";
 import type { ClusterClient } from "../cache/cluster-client.ts";
-import { KMM_MODULE_NAME_LABEL, KMM_ROLE_LABEL, OPERATOR_NAME } from "../../api/names.ts";
+import { KMM_MODULE_NAME_LABEL, KMM_ROLE_LABEL, MANAGED_BY_LABEL, OPERATOR_NAME } from "../../api/names.ts";
 import { isConflict } from "../../kube/errors.ts";
 import { MODULES, type Resource } from "../../api/resources.ts";
 import { DAEMON_SETS, PODS, refOf } from "../../kube/resource.ts";
@@ -157,7 +157,7 @@ async function resultsOf(work: Promise<void>[], signal: AbortSignal): Promise<Ob
 
 /** Whether an object was made for an Onload resource, by us or by the original operator, which set owners. */
 function isOurs({ metadata: { labels, ownerReferences = [] } }: DeepReadonly<KubeObject>): boolean {
-  return labels?.["app.kubernetes.io/managed-by"] === OPERATOR_NAME || ownerReferences.some(isByOnload);
+  return labels?.[MANAGED_BY_LABEL] === OPERATOR_NAME || ownerReferences.some(isByOnload);
 }
 
 /** Deletes an object, if it is there, and not somebody else's of that name. */

@@ -4,7 +4,13 @@ import { SFC_MACHINE_CONFIG_LABELS } from "../../api/boot-status.ts";
 import type { CustomResourceDefinition, DaemonSet, KubeObject, Node, Pod, PolicyBinding } from "../../api/core.ts";
 import type { MachineConfigPool } from "../../api/machine-config-pool.ts";
 import type { Module, ModuleImagesConfig, NodeModulesConfig } from "../../api/kmm.ts";
-import { KMM_IMAGE_OWNER_LABEL, KMM_MODULE_NAME_LABEL, PLUGIN_NAME_LABEL } from "../../api/names.ts";
+import {
+  COMPONENT_LABEL,
+  KMM_IMAGE_OWNER_LABEL,
+  KMM_MODULE_NAME_LABEL,
+  PART_OF_LABEL,
+  PLUGIN_NAME_LABEL,
+} from "../../api/names.ts";
 import type { Client } from "../../kube/client.ts";
 import { Informer, type InformerOptions } from "../../kube/informer.ts";
 import { joinKey } from "../../kube/object.ts";
@@ -120,7 +126,7 @@ export function createCaches(
     daemonSets: new Informer<DaemonSet>({
       ...ours,
       resource: DAEMON_SETS,
-      labelSelector: "app.kubernetes.io/part-of=onload,app.kubernetes.io/component=device-plugin",
+      labelSelector: `${PART_OF_LABEL}=onload,${COMPONENT_LABEL}=device-plugin`,
       transform: trimDaemonSet,
     }),
     modules: new Informer<Module>({ ...ours, resource: MODULES, transform: trimModule }),
@@ -161,7 +167,7 @@ export function createCaches(
     policyBindings: new Informer<PolicyBinding>({
       ...common,
       resource: VALIDATING_ADMISSION_POLICY_BINDINGS,
-      labelSelector: "app.kubernetes.io/part-of=onload",
+      labelSelector: `${PART_OF_LABEL}=onload`,
       transform: trimPolicyBinding,
       absentRetryMs: ABSENT_RETRY_MS,
     }),
