@@ -46,6 +46,7 @@ function commandOf(kmm: KmmVersion): fc.Arbitrary<Command> {
     { weight: 1, arbitrary: fc.record({ do: of("clock"), behind: fc.constantFrom(10, 100, 350) }) },
     { weight: 4, arbitrary: fc.record({ do: of("schedule"), node, what: fc.constantFrom(...WORKLOADS) }) },
     { weight: 3, arbitrary: fc.record({ do: fc.constantFrom("cordon", "down", "lose", "pool"), node }) },
+    { weight: 1, arbitrary: fc.record({ do: of("taint"), node }) },
     { weight: 1, arbitrary: fc.record({ do: of("reboot"), node, kernel: fc.constantFrom(...KERNELS[kmm]) }) },
     { weight: 3, arbitrary: fc.record({ do: of("version"), resource, to: fc.constantFrom("v1", "v2", "v3") }) },
     { weight: 2, arbitrary: fc.record({ do: of("image"), resource, revision: fc.integer({ min: 1, max: 2 }) }) },

@@ -2,7 +2,7 @@
 import { isDeepStrictEqual } from "node:util";
 import type { DaemonSet, DeepReadonly, KubeObject, Node, Pod } from "../../../api/core.ts";
 import { isFinished, keyOf, matches } from "./api.ts";
-import { isNodeReady, type World } from "./world.ts";
+import { isNodeReady, isTainted, type World } from "./world.ts";
 
 interface Template {
   nodeSelector?: Record<string, string>;
@@ -61,7 +61,13 @@ export class DaemonSets {
     }
     for (const daemonSet of this.#seen.values()) {
       const live = api.get("daemonsets", keyOf(daemonSet));
-      if (!live || live.metadata.uid !== daemonSet.metadata.uid || !isNodeReady(node) || !selects(daemonSet, node))
+      if (
+        !live ||
+        live.metadata.uid !== daemonSet.metadata.uid ||
+        !isNodeReady(node) ||
+        isTainted(node) ||
+        !selects(daemonSet, node)
+      )
         continue;
       const owned = api.podsOn(name).some((pod) => isOwned(pod, daemonSet) && !isFinished(pod));
       if (!owned) acted = this.#make(daemonSet, name);

@@ -1,9 +1,9 @@
 /**
  * After a failure no node that serves is taken down, until what failed has got further, the spec has changed, a retry was
- * asked for, or a rollback has given the nodes another version to run. Whether it got further is read from the world alone: a kubelet that words a failure otherwise, or a
- * container that is just being started again, is no progress.
+ * asked for, or a rollback has given the nodes another version to run. Whether it got further is read from the world alone:
+ * a kubelet that words a failure otherwise, or a container that is just being started again, is no progress.
  */
-import type { DeepReadonly } from "../../../api/core.ts";
+import type { DeepReadonly, Node } from "../../../api/core.ts";
 import { keyOf, matches } from "./api.ts";
 import { moduleName, ownLabels, PLUGIN_NAME, RETRY } from "./names.ts";
 import { keyFrom, type OnloadObject } from "./resources.ts";
@@ -41,6 +41,8 @@ export class Halts {
       known?.attempt === attempt ? known : { attempt, failed: new Map<string, { step: string; look: string }>() };
     // The failed ones come first.
     for (const { node, step } of problems.slice(0, nodes?.failed ?? 0)) {
+      // A person has taken it out of the rollout: the selector that holds from now on leaves it out.
+      if (!isSelected(onload, this.#world.api.get("nodes", node))) continue;
       if (!halt.failed.has(node)) halt.failed.set(node, { step, look: this.#look(onload, node) });
     }
     this.#halts.set(uid, halt);
@@ -84,9 +86,9 @@ export class Halts {
     return JSON.stringify([
       node.metadata.uid,
       isNodeReady(node),
-      node.spec?.unschedulable ?? false,
+      node.spec,
       amountOf(node),
-      matches(onload.spec.selector, node.metadata.labels ?? {}),
+      isSelected(onload, node),
       labels,
       [machine.boot, machine.kernel, machine.loaded],
       plugins,
@@ -97,6 +99,11 @@ export class Halts {
       this.#world.holdersOn(name).map(keyOf),
     ]);
   }
+}
+
+/** Whether the selector that holds selects a node: another one in the spec may be held back. */
+function isSelected({ spec, status }: DeepReadonly<OnloadObject>, node: DeepReadonly<Node> | undefined): boolean {
+  return node !== undefined && matches(status?.selector ?? spec.selector, node.metadata.labels ?? {});
 }
 
 /** A rollback brings the nodes that have been upgraded back, under whatever has failed. */

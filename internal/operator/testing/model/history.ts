@@ -16,7 +16,7 @@ import {
   type Spec,
   type Workload,
 } from "./resources.ts";
-import type { Machine } from "./world.ts";
+import { isTainted, type Machine } from "./world.ts";
 
 export type Command =
   | { do: "act"; node: number; actor: number }
@@ -29,7 +29,7 @@ export type Command =
   /** The operator's clock is set back, to be so many seconds behind all others, unless it is already. */
   | { do: "clock"; behind: number }
   | { do: "schedule"; node: number; what: Workload }
-  | { do: "cordon" | "down" | "lose" | "pool"; node: number }
+  | { do: "cordon" | "taint" | "down" | "lose" | "pool"; node: number }
   | { do: "reboot"; node: number; kernel: string }
   | { do: "version"; resource: number; to: string }
   | { do: "image"; resource: number; revision: number }
@@ -144,6 +144,8 @@ class Run {
     switch (command.do) {
       case "schedule":
         return this.#schedule(machine, command.what);
+      case "taint":
+        return world.taint(name, !isTainted(world.api.get("nodes", name)!));
       case "cordon":
         return world.cordon(name, !world.api.get("nodes", name)?.spec?.unschedulable);
       case "down":
@@ -260,6 +262,7 @@ class Run {
     for (const machine of world.machines.values()) {
       if (!machine.up) world.setUp(machine, true);
       world.cordon(machine.name, false);
+      world.taint(machine.name, false);
     }
     for (const key of cluster.keys) {
       editSpec(world.api, keyText(key), ({ upgrade, onload }) => {

@@ -27,7 +27,7 @@ import {
   versionLabel,
 } from "./names.ts";
 import { changeOf, isStatic, keeps, onloadsOf, type OnloadObject, serves } from "./resources.ts";
-import { asksForOnload, isNodeReady, type World } from "./world.ts";
+import { asksForOnload, isNodeReady, isTainted, type World } from "./world.ts";
 
 type Labels = Record<string, string | null>;
 
@@ -113,7 +113,9 @@ export class Judge {
     const onload = resourceIn(seen, key);
     if (!node || !onload) return;
     this.#judgeVersions(key, name, labels, onload);
-    if (Object.keys(labels).length > 0) this.#judgeInterrupted(key, name, onload, seen);
+    // A node that was out already is let go by a record alone.
+    const isLetGo = annotations[`${pluginLabel(key)}.step`]?.endsWith(" letGo") === true;
+    if (Object.keys(labels).length > 0 || isLetGo) this.#judgeInterrupted(key, name, onload, seen);
     if (labels[pluginLabel(key)] === null) this.#judgeStart(key, name, onload, seen);
     for (const driver of ["onload", "sfc"] as const) {
       if (takesOff(node.metadata.labels ?? {}, labels, key, driver)) this.#judgeUnload(key, name, driver);
@@ -166,6 +168,7 @@ export class Judge {
     const { paused } = onload.spec.upgrade;
     if (paused) this.#violate(key, `${name} is taken down while paused`);
     if (seen.spec?.unschedulable) this.#violate(key, `${name} is taken down while a person has it cordoned`);
+    if (isTainted(seen)) this.#violate(key, `${name} is taken down while it has a taint`);
     if (!isNodeReady(seen)) this.#violate(key, `${name} is taken down while it is not Ready`);
     this.#judgeLimit(key, name, onload, pass);
     const failed = this.#halts.standing(onload);

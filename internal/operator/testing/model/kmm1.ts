@@ -20,7 +20,7 @@ import {
   versionLabel,
   parseKey,
 } from "./names.ts";
-import { isNodeReady, type World } from "./world.ts";
+import { isNodeReady, isTainted, type World } from "./world.ts";
 
 export class Kmm1 {
   readonly #world: World;
@@ -254,7 +254,7 @@ export function modulesIn(labels: Readonly<Record<string, string>>): Set<string>
 
 /** KMM 1.1 leaves out nodes with any taint NoSchedule: that of a cordon, and that of a node which is not Ready. */
 function isSchedulable(node: DeepReadonly<Node>): boolean {
-  return !node.spec?.unschedulable && isNodeReady(node);
+  return !node.spec?.unschedulable && !isTainted(node) && isNodeReady(node);
 }
 
 function isTarget(module: DeepReadonly<Module>, node: DeepReadonly<Node>): boolean {

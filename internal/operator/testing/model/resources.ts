@@ -3,7 +3,7 @@ import type { CustomResourceDefinition, DeepReadonly, KubeObject, Node, Pod } fr
 import { type Api, isFinished, keyOf, matches, type Stored } from "./api.ts";
 import { offers } from "./kubelet.ts";
 import { type Key, ownLabels, pluginLabel, RESOURCE } from "./names.ts";
-import { amountOf, isNodeReady, type Machine, type World } from "./world.ts";
+import { amountOf, isNodeReady, isTainted, type Machine, type World } from "./world.ts";
 
 /** spec of an Onload resource, as far as histories edit it. */
 export interface Spec {
@@ -180,7 +180,7 @@ export type Workload = (typeof WORKLOADS)[number];
 /** A pod is placed where the API shows the resource, and admitted where the plugin has it. */
 export function schedule(world: World, machine: Machine, what: Workload, serial: number): void {
   const node = world.api.get("nodes", machine.name);
-  if (!node || !isNodeReady(node) || node.spec?.unschedulable || amountOf(node) === "0") return;
+  if (!node || !isNodeReady(node) || node.spec?.unschedulable || isTainted(node) || amountOf(node) === "0") return;
   if (
     !offers(world, machine) ||
     world.api.podsOn(machine.name).filter(({ metadata }) => metadata.namespace === "apps").length >= 3

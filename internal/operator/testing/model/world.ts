@@ -100,6 +100,14 @@ export class World {
     });
   }
 
+  /** Of effect NoSchedule: pods that are there stay. */
+  taint(name: string, tainted: boolean): void {
+    this.api.update("nodes", name, (node) => {
+      const { taints: _, ...spec } = node.spec ?? {};
+      return { ...node, spec: tainted ? { ...spec, taints: [TAINT] } : spec };
+    });
+  }
+
   setLabels(name: string, labels: Record<string, string | null>): void {
     if (this.api.get("nodes", name)) this.api.mergePatch("nodes", name, { metadata: { labels } });
   }
@@ -207,6 +215,13 @@ export function asksForOnload({ spec }: DeepReadonly<Pod>): boolean {
 
 export function amountOf(node: DeepReadonly<Node>): string {
   return String(node.status?.allocatable?.[RESOURCE] ?? "0");
+}
+
+/** A node for other pods, as a person taints it. Nothing but KMM 2 tolerates it here. */
+const TAINT = { key: "dedicated", value: "other", effect: "NoSchedule" } as const;
+
+export function isTainted({ spec }: DeepReadonly<Node>): boolean {
+  return (spec?.taints ?? []).length > 0;
 }
 
 export function isNodeReady(node: DeepReadonly<Node>): boolean {
