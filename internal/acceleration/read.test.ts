@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, test } from "bun:test";
+import { afterEach, beforeEach, expect, spyOn, test } from "bun:test";
 import { execFileSync } from "node:child_process";
 import { closeSync, constants, mkdtempSync, openSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -57,4 +57,28 @@ test("all files together have a time, and the next ones another", async () => {
   release();
   await poll(() => !reader.isSpent || reader.begin(1000), { what: "Another time" });
   expect(await textOf(reader)).toBe("text");
+});
+
+test("of a file that comes in many pieces each is read once, up to the bound", async () => {
+  const reader = new PatientReader({ hanging: new HangingThreads(1) });
+  const writer = Bun.spawn(["sh", "-c", 'for i in $(seq 3000); do printf "%064d" $i; done > "$1"', "sh", pipe]);
+  const text = Array.from({ length: 3000 }, (_, i) => String(i + 1).padStart(64, "0")).join("");
+  const bound = 150_000;
+  expect(await reader.read(pipe, bound)).toEqual({ bytes: Buffer.from(text.slice(0, bound)), cut: true });
+  writer.kill();
+  await writer.exited;
+});
+
+test("a table that the kernel gives page by page takes no more memory than its own", async () => {
+  const reader = new PatientReader({ hanging: new HangingThreads(1) });
+  const allocate = spyOn(Buffer, "alloc");
+  try {
+    // The longest one that every process has.
+    const piece = await reader.read("/proc/self/smaps", 1024 * 1024);
+    const taken = allocate.mock.calls.reduce((sum, [size]) => sum + size, 0);
+    expect(piece!.bytes.length).toBeGreaterThan(16 * 1024);
+    expect(taken - piece!.bytes.length).toBeLessThanOrEqual(64 * 1024);
+  } finally {
+    allocate.mockRestore();
+  }
 });

@@ -10,7 +10,7 @@ export interface Piece {
   cut: boolean;
 }
 
-/** The kernel gives no more than a page of such files at once. */
+/** Memory that is taken at once for what is read. */
 const STEP = 64 * 1024;
 const buffer = Buffer.alloc(STEP);
 
@@ -95,18 +95,28 @@ async function readUevent(path: string, limit: number, sysfs: number): Promise<P
   }
 }
 
-/** Reads the beginning of a file. Another thread waits for what may be slow. */
+/**
+ * Reads the beginning of a file. Another thread waits for what may be slow. The kernel gives a page of a table at once, so
+ * that a long one comes in thousands of pieces, which share their memory.
+ */
 async function readPiece(path: string, limit: number): Promise<Piece> {
   const file = await open(path, "r");
   try {
-    const pieces: Buffer[] = [];
-    for (let length = 0; length < limit;) {
-      const { bytesRead, buffer: piece } = await file.read(Buffer.alloc(Math.min(STEP, limit - length)), 0);
-      if (bytesRead === 0) return { bytes: Buffer.concat(pieces), cut: false };
-      pieces.push(piece.subarray(0, bytesRead));
+    const full: Buffer[] = [];
+    let last = Buffer.alloc(Math.min(STEP, limit));
+    let [length, used] = [0, 0];
+    while (length < limit) {
+      if (used === last.length) {
+        full.push(last);
+        last = Buffer.alloc(STEP);
+        used = 0;
+      }
+      const { bytesRead } = await file.read(last, used, Math.min(last.length - used, limit - length));
+      used += bytesRead;
       length += bytesRead;
+      if (bytesRead === 0) break;
     }
-    return { bytes: Buffer.concat(pieces), cut: true };
+    return { bytes: Buffer.concat([...full, last.subarray(0, used)]), cut: length >= limit };
   } finally {
     await file.close();
   }
