@@ -161,6 +161,15 @@ test("a process with mounts of its own, as a runtime's has before it starts the 
   expect((await one.look(REQUEST)).containers[0]!.sockets).toEqual([{ kind: "tcp", accelerated: true, count: 1 }]);
 });
 
+test("such a process of which not everything can be read is seen in every look after that", async () => {
+  const one = looker({ fileBytes: 20_000 });
+  proc.add(70, { maps: mapsOf(["/usr/lib64/libc.so.6"]), environ: "X=1\0".repeat(10_000), fds: { 3: "onload:[tcp:2:10]" } });
+  proc.link("70/exe", process.execPath);
+  const seen: object[] = [];
+  for (let look = 0; look < 8; look++) seen.push((await one.look(REQUEST)).containers[0]!.processes);
+  expect(seen).toEqual([...Array<object>(3).fill({}), ...Array<object>(5).fill({ unreadable: 1 })]);
+});
+
 describe("descriptors of a process that rests", () => {
   const kernel: ContainerFacts["sockets"] = [{ kind: "tcp", accelerated: false, count: 1 }];
   const onload: ContainerFacts["sockets"] = [{ kind: "tcp", accelerated: true, count: 1 }];

@@ -272,6 +272,8 @@ export class Looker {
   /** What is known of a process whose program has been seen often enough. */
   #knownLibrary({ pid, known }: Member, programs: Map<number, KnownProgram>): Library | undefined {
     if (known === undefined || known.looks < LOOKS_UNTIL_KEPT || hasEnded(known.stat)) return undefined;
+    // It may be read another time.
+    if (known.library === "unreadable") return undefined;
     programs.set(pid, known);
     return known.library;
   }
@@ -292,8 +294,8 @@ export class Looker {
     if (after === undefined) return undefined;
     // It has begun another program meanwhile: the next look tells.
     if (after.identity !== stat.identity) return "unreadable";
-    // What is mapped once stays so, and what could not be read may be another time.
-    const looks = library === "mapped" ? LOOKS_UNTIL_KEPT : library === "unreadable" ? 0 : (same?.looks ?? 0) + 1;
+    // What is mapped once stays so.
+    const looks = library === "mapped" ? LOOKS_UNTIL_KEPT : (same?.looks ?? 0) + 1;
     programs.set(pid, { statText, stat, library, looks, place, descriptors: same?.descriptors });
     return library;
   }
