@@ -1,5 +1,6 @@
 /** Which of the kernel's sockets that processes hold are of the network, by the tables of their network namespaces. */
 import { join } from "node:path";
+import type { Allowance } from "./allowance.ts";
 import type { ContainerFacts } from "./facts.ts";
 import { readShort, type PatientReader } from "./read.ts";
 import { findInTable, SOCKET_TABLES, socketsInUse, type SocketKind } from "./sockets.ts";
@@ -18,6 +19,7 @@ export interface SocketOwner {
   facts: ContainerFacts;
   /** Kind by inode, of the kernel's sockets that are of the network. */
   kernel: Map<string, SocketKind>;
+  allowance: Allowance;
 }
 
 /** Sockets of the kernel in one network namespace, of whatever family. */
@@ -52,42 +54,63 @@ export class KernelSockets {
   }
 
   /**
-   * Tells each owner of its sockets, and of tables that were cut.
+   * Tells each owner of its sockets, and of tables that were cut. Tables are read at the cost of those who have opened
+   * sockets, or of any owner if nobody has.
    *
    * @param namespaces by their name. Pods may share one, such as the node's, whose tables are long.
-   * @param anew whether all tables are read, whatever seems to be known
+   * @param fresh whether all tables are read, whatever seems to be known
    */
   async classify(namespaces: ReadonlyMap<string, SocketNamespace>, fresh: boolean): Promise<void> {
     const known = new Map<string, KnownSockets>();
     for (const [name, namespace] of namespaces) {
-      known.set(name, await this.#classifyOne(namespace, fresh ? undefined : this.#known.get(name)));
+      known.set(name, await this.#classifyOne(namespace, this.#known.get(name), fresh));
     }
     this.#known = known;
   }
 
-  async #classifyOne({ folder, owners }: SocketNamespace, before: KnownSockets | undefined): Promise<KnownSockets> {
-    const known = this.#isGoodEnough(before, folder, owners) ? before : await this.#readTables(folder, owners);
-    const unknown = new Set<SocketOwner>();
+  async #classifyOne(
+    { folder, owners }: SocketNamespace,
+    before: KnownSockets | undefined,
+    fresh: boolean,
+  ): Promise<KnownSockets> {
+    const payer = this.#readers(before, folder, owners, fresh).find(({ allowance }) => !allowance.isSpent);
+    const known = (await payer?.allowance.pay(() => this.#readTables(folder, owners))) ??
+      before ?? {
+        kinds: new Map<string, SocketKind | undefined>(),
+        cut: SOCKET_TABLES.length,
+        inUse: [],
+        looks: LOOKS_UNTIL_TABLES,
+      };
+    const unknown = new Map<SocketOwner, number>();
     for (const [inode, containers] of owners) {
       const kind = known.kinds.get(inode);
+      const cut = known.kinds.has(inode) ? known.cut : SOCKET_TABLES.length;
       for (const found of containers) {
-        if (kind === undefined) unknown.add(found);
+        if (kind === undefined) unknown.set(found, Math.max(cut, unknown.get(found) ?? 0));
         else found.kernel.set(inode, kind);
       }
     }
-    for (const { facts } of unknown) facts.cut.tables += known.cut;
+    for (const [{ facts }, cut] of unknown) facts.cut.tables += cut;
     return known;
   }
 
-  #isGoodEnough(
+  /** For whom the tables are to be read; empty: what is known is good enough. */
+  #readers(
     before: KnownSockets | undefined,
     folder: string,
     owners: SocketNamespace["owners"],
-  ): before is KnownSockets {
-    if (before === undefined || ++before.looks >= LOOKS_UNTIL_TABLES) return false;
-    if ([...owners.keys()].some((inode) => !before.kinds.has(inode))) return false;
-    if (before.looks % LOOKS_UNTIL_ASKED !== 0) return true;
-    return inUse(folder).every((count, table) => count !== undefined && count === before.inUse[table]);
+    fresh: boolean,
+  ): SocketOwner[] {
+    const all = (): SocketOwner[] => [...new Set([...owners.values()].flatMap((each) => [...each]))];
+    if (before === undefined || fresh) return all();
+    before.looks++;
+    // Whoever has opened one. Without an allowance, it does not keep others from being seen as they are.
+    const opened = [...owners].filter(([inode]) => !before.kinds.has(inode)).flatMap(([, each]) => [...each]);
+    if (opened.some(({ allowance }) => !allowance.isSpent)) return opened;
+    if (before.looks >= LOOKS_UNTIL_TABLES) return all();
+    if (before.looks % LOOKS_UNTIL_ASKED !== 0) return [];
+    const isSame = inUse(folder).every((count, table) => count !== undefined && count === before.inUse[table]);
+    return isSame ? [] : all();
   }
 
   async #readTables(folder: string, owners: SocketNamespace["owners"]): Promise<KnownSockets> {

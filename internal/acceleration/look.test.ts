@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { execFileSync, spawn } from "node:child_process";
 import { createSocket } from "node:dgram";
 import { once } from "node:events";
-import { closeSync, constants, mkdirSync, openSync, statfsSync } from "node:fs";
+import { closeSync, constants, mkdirSync, openSync, readFileSync, statfsSync } from "node:fs";
 import { createServer, connect, type AddressInfo } from "node:net";
 import { join } from "node:path";
 import { isAccelerated, isCut, type ContainerFacts, type LookRequest } from "./facts.ts";
@@ -163,11 +163,15 @@ test("a process with mounts of its own, as a runtime's has before it starts the 
 
 test("such a process of which not everything can be read is seen in every look after that", async () => {
   const one = looker({ fileBytes: 20_000 });
-  proc.add(70, { maps: mapsOf(["/usr/lib64/libc.so.6"]), environ: "X=1\0".repeat(10_000), fds: { 3: "onload:[tcp:2:10]" } });
+  proc.add(70, {
+    maps: mapsOf(["/usr/lib64/libc.so.6"]),
+    environ: "X=1\0".repeat(10_000),
+    fds: { 3: "onload:[tcp:2:10]" },
+  });
   proc.link("70/exe", process.execPath);
-  const seen: object[] = [];
-  for (let look = 0; look < 8; look++) seen.push((await one.look(REQUEST)).containers[0]!.processes);
-  expect(seen).toEqual([...Array<object>(3).fill({}), ...Array<object>(5).fill({ unreadable: 1 })]);
+  for (let look = 0; look < 8; look++) {
+    expect((await one.look(REQUEST)).containers[0]!.processes).toEqual(look < 3 ? {} : { unreadable: 1 });
+  }
 });
 
 describe("descriptors of a process that rests", () => {
@@ -394,6 +398,95 @@ describe("bounds", () => {
     await poll(async () => "preload_missing" in (await seen()), { what: "What it has to say" });
   });
 });
+
+describe("a container that is dear to look into, again and again", () => {
+  const local = "0B00000A:1F90";
+  const PODS = { pods: [{ uid: POD, containers: ["app", "sidecar"] }] };
+  /** One for which each program, and each namespace's tables, take 60 ms of the processor. */
+  const dear = (): Looker => {
+    let ms = 0;
+    return new Looker(proc.root, {}, { cpuMs: () => (ms += 60) });
+  };
+  const addSidecar = (inode: number, namespace?: string): void =>
+    proc.add(70, {
+      cgroup: cgroupOf(POD, SIDECAR),
+      mountinfo: mountsOf(POD, "sidecar"),
+      fds: { 3: `socket:[${inode}]` },
+      net: { tcp: tableOf([{ local, inode }]) },
+      ...(namespace === undefined ? {} : { namespace }),
+    });
+  const sidecarHas = { processes: { mapped: 1 }, sockets: [{ kind: "tcp", accelerated: false, count: 1 }] } as const;
+
+  test("with new programs: few of them are read then, it is said, and others are seen as before", async () => {
+    addSidecar(501);
+    const one = dear();
+    let read = 0;
+    for (let look = 0; look < 40; look++) {
+      for (let pid = 100; pid < 110; pid++) {
+        if (look > 0) proc.remove(pid);
+        proc.add(pid, { startTime: 5000 + 100 * look + pid, namespace: "net:[1]" });
+      }
+      const [app, sidecar] = (await one.look(PODS)).containers as [ContainerFacts, ContainerFacts];
+      expect(sidecar).toMatchObject({ ...sidecarHas, cut: { processes: 0, descriptors: 0, tables: 0 } });
+      expect((app.processes.mapped ?? 0) + app.cut.processes).toBe(10);
+      if (look === 0) expect(app.processes).toEqual({ mapped: 10 });
+      if (look >= 10) read += app.processes.mapped ?? 0;
+    }
+    // Each look adds 100 ms.
+    expect(read).toBeLessThanOrEqual((30 * 100) / 60 + 1);
+    expect(read).toBeGreaterThanOrEqual((30 * 100) / 60 - 1);
+    // When it rests, all are seen after a while.
+    let left = 10;
+    for (let look = 0; look < 20 && left > 0; look++) left = (await one.look(PODS)).containers[0]!.cut.processes;
+    expect(left).toBe(0);
+  });
+
+  test("with new sockets in namespaces of its own: tables are read of few of them, and it is said", async () => {
+    addSidecar(501, "net:[99]");
+    const one = dear();
+    let seen: ContainerFacts | undefined;
+    for (let look = 0; look < 20; look++) {
+      for (let pid = 100; pid < 150; pid++) {
+        const inode = 1000 * look + pid;
+        if (look === 0) proc.add(pid, { namespace: `net:[${pid}]` });
+        else proc.remove(`${pid}/fd/3`);
+        proc.link(`${pid}/fd/3`, `socket:[${inode}]`);
+        // Otherwise it rests.
+        proc.write(`${pid}/stat`, statOf(pid).replace(/^((?:\S+ ){13})\d+/, `$1${look}`));
+        proc.write(`${pid}/net/tcp`, tableOf([{ local, inode }]));
+      }
+      const [app, sidecar] = (await one.look(PODS)).containers as [ContainerFacts, ContainerFacts];
+      expect(sidecar).toMatchObject(sidecarHas);
+      seen = app;
+    }
+    const told = seen!.sockets[0]?.count ?? 0;
+    expect(told).toBeLessThan(5);
+    expect(told + seen!.cut.tables / 4 + seen!.cut.processes).toBe(50);
+    expect(seen!.cut.tables).toBeGreaterThan(0);
+  });
+
+  test("with new sockets in the node's own namespace: others there are seen as they are", async () => {
+    const one = dear();
+    const rows = (...inodes: number[]): string => tableOf(inodes.map((inode) => ({ local, inode })));
+    addSidecar(501);
+    proc.add(100, { net: {} });
+    const sockets = async (): Promise<ContainerFacts["sockets"]> => (await one.look(PODS)).containers[1]!.sockets;
+    for (let look = 0; look < 60; look++) {
+      proc.remove("100/fd");
+      proc.link("100/fd/3", `socket:[${1000 + look}]`);
+      proc.write("100/stat", statOf(100).replace(/^((?:\S+ ){13})\d+/, `$1${look}`));
+      for (const pid of [70, 100]) proc.write(`${pid}/net/tcp`, rows(501, 502, 1000 + look));
+      expect(await sockets()).toEqual([{ kind: "tcp", accelerated: false, count: 1 }]);
+    }
+    proc.link("70/fd/4", "socket:[502]");
+    proc.write("70/stat", statOf(70).replace(/^((?:\S+ ){13})\d+/, "$199"));
+    expect(await sockets()).toEqual([{ kind: "tcp", accelerated: false, count: 2 }]);
+  });
+});
+
+function statOf(pid: number): string {
+  return readFileSync(join(proc.root, `${pid}/stat`), "utf8");
+}
 
 /** Lets whoever waits for the environment of a process go on. */
 function release(pid: number): void {

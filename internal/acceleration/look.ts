@@ -3,9 +3,10 @@
  * written, no system call of a process is stopped, and the bounds hold whatever the processes do.
  *
  * All containers of a look share its bounds equally, so that one with very many processes or descriptors takes nothing
- * from the others.
+ * from the others. What is dear to read of one is bounded over many looks, too (allowance.ts).
  */
 import { setImmediate as nextTurn } from "node:timers/promises";
+import { Allowance, allowanceOf, processorTime } from "./allowance.ts";
 import { membership, plainUid, type Membership } from "./cgroup.ts";
 import {
   containerKey,
@@ -122,6 +123,9 @@ export class Looker {
   readonly #kernelSockets: KernelSockets;
   #programs = new Map<number, KnownProgram>();
   #containers = new Map<string, KnownContainer>();
+  /** By the name of a container, which it keeps when it is started again. */
+  #allowances = new Map<string, Allowance>();
+  readonly #cpuMs: () => number;
   /** Of the container that is looked into. */
   #bytesLeft = 0;
   /** Whether nothing is good enough because it was read a few looks ago. */
@@ -132,8 +136,9 @@ export class Looker {
   constructor(
     procDir: string,
     limits: Partial<LookLimits> = {},
-    reading: Pick<ReaderOptions, "timeoutMs" | "sysfs"> = {},
+    { cpuMs = processorTime, ...reading }: Pick<ReaderOptions, "timeoutMs" | "sysfs"> & { cpuMs?: () => number } = {},
   ) {
+    this.#cpuMs = cpuMs;
     this.#procDir = procDir;
     this.#limits = { ...LOOK_LIMITS, ...limits };
     const hanging = new HangingThreads(MOST_HANGING);
@@ -144,12 +149,17 @@ export class Looker {
 
   /** Looks once. What cannot be read is left out: processes end at any time. */
   async look(request: LookRequest): Promise<LookAnswer> {
-    const before = process.cpuUsage();
+    const before = processorTime();
     this.#fresh = request.fresh ?? false;
     const wanted = new Map<string, Found>();
     for (const { uid, containers } of request.pods) {
-      for (const container of containers) wanted.set(containerKey(uid, container), newFound(uid, container));
+      for (const container of containers) {
+        const key = containerKey(uid, container);
+        wanted.set(key, newFound(uid, container, this.#allowances.get(key) ?? new Allowance(this.#cpuMs)));
+      }
     }
+    for (const { allowance } of wanted.values()) allowance.add(allowanceOf(wanted.size));
+    this.#allowances = new Map([...wanted].map(([key, { allowance }]) => [key, allowance]));
     const uids = new Set(request.pods.map(({ uid }) => plainUid(uid)));
     const unseen = wanted.size > 0 ? await this.#findProcesses(uids, wanted) : 0;
     const programs = new Map<number, KnownProgram>();
@@ -161,8 +171,7 @@ export class Looker {
       found.facts.sockets = countSockets(found);
       found.facts.cut.processes += unseen;
     }
-    const { user, system } = process.cpuUsage(before);
-    return { containers: [...wanted.values()].map(({ facts }) => facts), cpuMs: (user + system) / 1000 };
+    return { containers: [...wanted.values()].map(({ facts }) => facts), cpuMs: processorTime() - before };
   }
 
   /**
@@ -249,7 +258,7 @@ export class Looker {
     let first: Member | undefined;
     for (const member of members) {
       if (this.#isTurnOver()) await this.#nextTurn();
-      const library = this.#knownLibrary(member, programs) ?? (await this.#library(member, programs));
+      const library = this.#knownLibrary(member, programs) ?? (await this.#library(member, programs, found.allowance));
       if (library === "cut") facts.cut.processes++;
       if (library === undefined || library === "cut") continue;
       facts.processes[library] = (facts.processes[library] ?? 0) + 1;
@@ -278,18 +287,21 @@ export class Looker {
     return known.library;
   }
 
-  /** Undefined if the process has ended; "cut" if the container has no more bytes in this look. */
+  /** Undefined if the process has ended; "cut" if nothing more is read of the container in this look. */
   async #library(
     { pid, known, place, container: { reader } }: Member,
     programs: Map<number, KnownProgram>,
+    allowance: Allowance,
   ): Promise<Library | "cut" | undefined> {
     const statText = readShort(this.#path(pid, "stat")) ?? "";
     const stat = parseStat(statText);
     if (stat === undefined || hasEnded(stat)) return undefined;
     const same = known?.stat.identity === stat.identity ? known : undefined;
-    if (this.#bytesLeft <= 0) return "cut";
+    if (this.#bytesLeft <= 0 || allowance.isSpent) return "cut";
     const isOld = (same?.looks ?? 0) >= LOOKS_UNTIL_KEPT;
-    const library = await readLibrary(this.#path(pid), this.#counted(reader), { limit: this.#limits.fileBytes, isOld });
+    const library = await allowance.pay(() =>
+      readLibrary(this.#path(pid), this.#counted(reader), { limit: this.#limits.fileBytes, isOld }),
+    );
     const after = this.#stat(pid);
     if (after === undefined) return undefined;
     // It has begun another program meanwhile: the next look tells.
@@ -392,7 +404,7 @@ function countSockets({ accelerated, kernel }: Found): ContainerFacts["sockets"]
   return [...counts].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, entry]) => entry);
 }
 
-function newFound(podUid: string, container: string): Found {
+function newFound(podUid: string, container: string, allowance: Allowance): Found {
   return {
     facts: {
       podUid,
@@ -408,5 +420,6 @@ function newFound(podUid: string, container: string): Found {
     stacks: new Set(),
     accelerated: new Map(),
     kernel: new Map(),
+    allowance,
   };
 }
