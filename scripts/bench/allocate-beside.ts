@@ -74,8 +74,8 @@ export async function allocateTimes(
   }
 }
 
-/** The kubelet's service that tells which pods have which devices. */
-async function serveList(folder: string, uids: readonly string[]): Promise<Server> {
+/** The kubelet's service that tells which pods have which devices: each has one, in a container called app. */
+export async function serveList(folder: string, uids: readonly string[]): Promise<Server> {
   const podResources = uids.map((_, i) => ({
     name: `pod-${i}`,
     namespace: "trading",
@@ -90,7 +90,8 @@ async function serveList(folder: string, uids: readonly string[]): Promise<Serve
   return server;
 }
 
-async function writeCheckpoint(folder: string, uids: readonly string[]): Promise<void> {
+/** The kubelet's checkpoint of the same pods, in which are their UIDs. */
+export async function writeCheckpoint(folder: string, uids: readonly string[]): Promise<void> {
   const entries = uids.map((PodUID, i) => ({
     PodUID,
     ContainerName: "app",

@@ -9,10 +9,14 @@
  */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
+import { serveLooks } from "../../internal/acceleration/serve.ts";
+import { cgroupOf, FakeProc, mountsOf } from "../../internal/acceleration/testing/fake-proc.ts";
+import { ACCELERATION_PATH, LOOK_NOW_QUERY } from "../../internal/api/names.ts";
 import { executableCommand, PLUGIN_RUNTIME } from "../../internal/api/plugin-pod.ts";
+import { createLogger } from "../../internal/cli/log.ts";
 import { formatTable } from "../../internal/cli/table.ts";
 import { FakeHost } from "../../internal/deviceplugin/testing/host.ts";
 import { startControlPlane } from "../../internal/testcluster/index.ts";
@@ -20,12 +24,15 @@ import { builtExecutable } from "../../internal/testcluster/lib/built.ts";
 import { run } from "../../internal/testcluster/lib/command.ts";
 import { poll } from "../../internal/testcluster/lib/poll.ts";
 import { freePorts } from "../../internal/testcluster/lib/ports.ts";
+import { serveList, writeCheckpoint } from "./allocate-beside.ts";
 import { runtimeOptions } from "./operators.ts";
 import { cpuSeconds, memoryMb, peakMb } from "./process.ts";
 
 const MEGABYTES = process.argv.includes("--quick") ? 14 : 140;
 const CONNECTIONS = 1000;
 const MAX_SECONDS = 60;
+/** Pods that are looked into, of one container each. */
+const PODS = 100;
 const PROBE_TIMEOUT_MS = 5000;
 /** The resident memory at its highest, as a multiple of that of the idle process, and the slowest probe. */
 const LIMIT = { growth: 1.5, probeMs: 1000 };
@@ -99,6 +106,41 @@ async function flood({ name, pid, port, path, healthPort }: Target): Promise<{ r
   };
 }
 
+/**
+ * Looks for the plugin into the containers of pods, which are files here: only what the plugin takes is measured.
+ * Returns the flags by which it finds them.
+ */
+async function lookInto(host: FakeHost, proc: FakeProc, signal: AbortSignal): Promise<string[]> {
+  const uids = Array.from({ length: PODS }, (_, pod) => `00000000-0000-0000-0000-${String(pod).padStart(12, "0")}`);
+  for (const [pod, uid] of uids.entries()) {
+    proc.add(1000 + pod, {
+      cgroup: cgroupOf(uid, String(pod).padStart(64, "0")),
+      mountinfo: mountsOf(uid),
+      fds: { 3: "onload:[tcp:2:10]", 4: "onload:[udp:2:11]" },
+    });
+  }
+  const [resources, socket] = [join(host.root, "pod-resources"), join(host.root, "look/look.sock")];
+  mkdirSync(resources);
+  const list = await serveList(resources, uids);
+  signal.addEventListener("abort", () => list.forceShutdown());
+  await writeCheckpoint(host.kubeletDir, uids);
+  const readStacks = (): never => {
+    throw new Error("Nobody asks for counters");
+  };
+  void serveLooks({ socket, procDir: proc.root, readStacks }, createLogger({ level: "error" }), signal);
+  return [`--look-socket=${socket}`, `--pod-resources-dir=${resources}`];
+}
+
+/** Waits until the plugin knows of the containers of all pods. */
+async function seesPods(port: number): Promise<void> {
+  const seen = async (): Promise<boolean> => {
+    const answer = await fetch(`http://127.0.0.1:${port}${ACCELERATION_PATH}`);
+    const { containers } = (await answer.json()) as { containers: { accelerated: boolean | null }[] };
+    return containers.length === PODS && containers.every(({ accelerated }) => accelerated === true);
+  };
+  await poll(seen, { what: "A look into all containers", timeoutMs: 60_000 });
+}
+
 /** Waits until a process answers its probe. */
 async function answering(healthPort: number): Promise<void> {
   await poll(async () => (await probe(healthPort)) < Infinity, { what: "An answer of /healthz", timeoutMs: 60_000 });
@@ -115,6 +157,8 @@ function start(command: readonly string[], env: Readonly<Record<string, string>>
 }
 
 const host = await FakeHost.ready();
+const end = new AbortController();
+using proc = new FakeProc();
 try {
   {
     const [port = 0, healthPort = 0] = await freePorts(2);
@@ -128,9 +172,13 @@ try {
       `--metrics-bind-address=127.0.0.1:${port}`,
       `--health-probe-bind-address=127.0.0.1:${healthPort}`,
       "--log-level=error",
+      ...(await lookInto(host, proc, end.signal)),
     ];
     const pid = start([...executableCommand(folder), ...args], PLUGIN_RUNTIME);
     await answering(healthPort);
+    await seesPods(port);
+    const looks = `${ACCELERATION_PATH}?${LOOK_NOW_QUERY}`;
+    results.push(await flood({ name: "device plugin, looks", pid, port, path: looks, healthPort }));
     results.push(await flood({ name: "device plugin, metrics", pid, port, path: "/metrics", healthPort }));
     results.push(await flood({ name: "device plugin, probes", pid, port: healthPort, path: "/healthz", healthPort }));
   }
@@ -154,6 +202,7 @@ try {
   }
 } finally {
   for (const child of started) child.kill("SIGTERM");
+  end.abort();
   await host.remove();
 }
 const limits = [`growth < ${LIMIT.growth}`, "cpu", "probe before", `slowest < ${LIMIT.probeMs} ms`];
