@@ -5,26 +5,18 @@
  * All containers of a look share its bounds equally, so that one with very many processes or descriptors takes nothing
  * from the others. What is dear to read of one is bounded over many looks, too (allowance.ts).
  */
-import { setImmediate as nextTurn } from "node:timers/promises";
 import { Allowance, allowanceOf, processorTime } from "./allowance.ts";
-import { membership, plainUid, type Membership } from "./cgroup.ts";
-import {
-  containerKey,
-  isAcceleratedKind,
-  MAX_STACK_IDS,
-  type ContainerFacts,
-  type LookAnswer,
-  type LookRequest,
-  type NetworkInterface,
-} from "./facts.ts";
-import { readDescriptors, type Descriptors } from "./descriptors.ts";
+import { plainUid } from "./cgroup.ts";
+import { readDescriptors } from "./descriptors.ts";
+import { containerKey, MAX_STACK_IDS, type LookAnswer, type LookRequest } from "./facts.ts";
+import { countSockets, newFound, type Found } from "./found.ts";
 import { interfacesOf } from "./interfaces.ts";
-import { KernelSockets, type SocketNamespace, type SocketOwner } from "./kernel-sockets.ts";
-import { kubeletContainer } from "./mounts.ts";
+import { KernelSockets, type SocketNamespace } from "./kernel-sockets.ts";
 import { readLibrary } from "./library.ts";
+import { Members, type KnownProgram, type Member } from "./members.ts";
 import { parseStat, type Library, type ProcessStat } from "./process.ts";
-import { HangingThreads, PatientReader, readNames, readShort, type ReaderOptions } from "./read.ts";
-import type { SocketKind } from "./sockets.ts";
+import { HangingThreads, PatientReader, readShort, type ReaderOptions } from "./read.ts";
+import { Turn } from "./turn.ts";
 
 /** Bounds of one look, and those of a file that is read. */
 export interface LookLimits {
@@ -49,12 +41,8 @@ export const LOOK_LIMITS: LookLimits = {
 };
 /** At most what one container gets, however few there are. */
 const SHARE = { processes: 512, descriptors: 8192, bytes: 16 * 1024 * 1024 };
-/** How long others wait for their turn, in milliseconds. */
-const TURN_MS = 5;
 /** Threads that may hang, of one container two at most: fewer than there are, by WORKER_RUNTIME. */
 const MOST_HANGING = 12;
-/** How long all containers of a look may keep it waiting for files, each equally, and one of them, in milliseconds. */
-const PATIENCE_MS = { all: 20_000, one: 5000 };
 /** A process is read again until it has been seen this often as the same program: its loader may still be at work. */
 const LOOKS_UNTIL_KEPT = 3;
 /**
@@ -65,64 +53,15 @@ const LOOKS_UNTIL_DESCRIPTORS = 5;
 /** After so many looks interfaces are asked for again. */
 const LOOKS_UNTIL_INTERFACES = 10;
 
-/** What is kept of a process as long as it runs the same program. */
-interface KnownProgram {
-  /** /proc/PID/stat as it was last, and what it says: it stays as it is while the process rests. */
-  statText: string;
-  stat: ProcessStat;
-  library: Library | undefined;
-  looks: number;
-  /** The container that it is in: only who has rights over the node could move it. */
-  place: Membership;
-  descriptors: KnownDescriptors | undefined;
-}
-
-/** What was read of a process's descriptors, and when. */
-interface KnownDescriptors {
-  of: Descriptors;
-  /** Processor time that the process had had by then. */
-  ticks: number;
-  /** For how many looks it has been good enough. */
-  looks: number;
-}
-
-/** What is kept of a container as long as it has processes. */
-interface KnownContainer {
-  /** Of files that the container can make slow: those of its processes, and those in its folders. */
-  reader: PatientReader;
-  folderReader: PatientReader;
-  /** Undefined until its mount table names it. */
-  key: string | undefined;
-  interfaces: NetworkInterface[];
-  looks: number;
-}
-
-/** A process of a container. */
-interface Member {
-  pid: number;
-  /** What is kept of its program; undefined if it has begun another one. */
-  known: KnownProgram | undefined;
-  place: Membership;
-  container: KnownContainer;
-}
-
-interface Found extends SocketOwner {
-  members: Member[];
-  stacks: Set<number>;
-  /** Kind by a socket's own id. */
-  accelerated: Map<string, SocketKind>;
-}
-
 /** Looks, and remembers what need not be read again. One look at a time. */
 export class Looker {
   readonly #procDir: string;
   readonly #limits: LookLimits;
-  readonly #newReader: () => PatientReader;
   /** Of tables that the kernel makes of itself, which no process can make slow. */
   readonly #tables: PatientReader;
   readonly #kernelSockets: KernelSockets;
+  readonly #members: Members;
   #programs = new Map<number, KnownProgram>();
-  #containers = new Map<string, KnownContainer>();
   /** By the name of a container, which it keeps when it is started again. */
   #allowances = new Map<string, Allowance>();
   readonly #cpuMs: () => number;
@@ -130,7 +69,7 @@ export class Looker {
   #bytesLeft = 0;
   /** Whether nothing is good enough because it was read a few looks ago. */
   #fresh = false;
-  #turnEnds = 0;
+  readonly #turn = new Turn();
 
   /** @param procDir the node's /proc, with all of its processes */
   constructor(
@@ -142,7 +81,8 @@ export class Looker {
     this.#procDir = procDir;
     this.#limits = { ...LOOK_LIMITS, ...limits };
     const hanging = new HangingThreads(MOST_HANGING);
-    this.#newReader = () => new PatientReader({ ...reading, hanging });
+    const newReader = (): PatientReader => new PatientReader({ ...reading, hanging });
+    this.#members = new Members(procDir, this.#limits, newReader, this.#turn);
     this.#tables = new PatientReader({ ...reading, hanging: new HangingThreads(1) });
     this.#kernelSockets = new KernelSockets(this.#tables, this.#limits.fileBytes);
   }
@@ -161,7 +101,8 @@ export class Looker {
     for (const { allowance } of wanted.values()) allowance.add(allowanceOf(wanted.size));
     this.#allowances = new Map([...wanted].map(([key, { allowance }]) => [key, allowance]));
     const uids = new Set(request.pods.map(({ uid }) => plainUid(uid)));
-    const unseen = wanted.size > 0 ? await this.#findProcesses(uids, wanted) : 0;
+    const { members, unseen } = await this.#members.find(uids, this.#programs);
+    for (const [key, found] of wanted) found.members = members.get(key) ?? [];
     const programs = new Map<number, KnownProgram>();
     const namespaces = new Map<string, SocketNamespace<Found>>();
     for (const found of wanted.values()) await this.#lookInto(found, wanted.size, programs, namespaces);
@@ -172,74 +113,6 @@ export class Looker {
       found.facts.cut.processes += unseen;
     }
     return { containers: [...wanted.values()].map(({ facts }) => facts), cpuMs: processorTime() - before };
-  }
-
-  /**
-   * Sorts the node's processes into the containers that are asked for. Returns how many were not looked at, which may be of
-   * any.
-   */
-  async #findProcesses(uids: ReadonlySet<string>, wanted: ReadonlyMap<string, Found>): Promise<number> {
-    const pids = (readNames(this.#procDir) ?? []).map(Number).filter((pid) => pid > 0);
-    const byContainer = new Map<string, Omit<Member, "container">[]>();
-    for (const pid of pids.slice(0, this.#limits.scanned)) {
-      if (this.#isTurnOver()) await this.#nextTurn();
-      const { known, place } = this.#place(pid);
-      if (place === undefined || (place.podUid !== undefined && !uids.has(place.podUid))) continue;
-      const members = byContainer.get(place.containerId) ?? [];
-      byContainer.set(place.containerId, members);
-      members.push({ pid, known, place });
-    }
-    const containers = new Map<string, KnownContainer>();
-    const patienceMs = Math.min(PATIENCE_MS.one, PATIENCE_MS.all / byContainer.size);
-    for (const [id, members] of byContainer) {
-      const container = this.#containers.get(id) ?? this.#newContainer();
-      container.reader.begin(patienceMs);
-      container.folderReader.begin(patienceMs);
-      container.key ??= await this.#nameContainer(container.reader, members);
-      containers.set(id, container);
-      const found = container.key === undefined ? undefined : wanted.get(container.key);
-      for (const member of members) found?.members.push({ ...member, container });
-    }
-    this.#containers = containers;
-    return Math.max(0, pids.length - this.#limits.scanned);
-  }
-
-  #newContainer(): KnownContainer {
-    const [reader, folderReader] = [this.#newReader(), this.#newReader()];
-    return { reader, folderReader, key: undefined, interfaces: [], looks: 0 };
-  }
-
-  /** The container of a process: that of the look before, if it still runs the same program. */
-  #place(pid: number): { known: KnownProgram | undefined; place: Membership | undefined } {
-    const known = this.#programs.get(pid);
-    if (known !== undefined && this.#isSame(pid, known)) return { known, place: known.place };
-    const text = readShort(this.#path(pid, "cgroup"));
-    return { known: undefined, place: text === undefined ? undefined : membership(text) };
-  }
-
-  /** Whether a process runs the program that it ran; then what its stat says is new. */
-  #isSame(pid: number, known: KnownProgram): boolean {
-    const text = readShort(this.#path(pid, "stat"));
-    if (text === known.statText) return true;
-    const stat = text === undefined ? undefined : parseStat(text);
-    if (text === undefined || stat?.identity !== known.stat.identity) return false;
-    known.statText = text;
-    known.stat = stat;
-    return true;
-  }
-
-  /** Asks the container's first process, which the runtime has started, for the container's name. */
-  async #nameContainer(
-    reader: PatientReader,
-    members: readonly Omit<Member, "container">[],
-  ): Promise<string | undefined> {
-    const podUid = members[0]?.place.podUid;
-    const started = members.map(({ pid }) => ({ pid, at: this.#stat(pid)?.startTime ?? Infinity }));
-    const first = started.reduce((one, other) => (other.at < one.at ? other : one));
-    const table = await reader.read(this.#path(first.pid, "mountinfo"), this.#limits.fileBytes);
-    const said = kubeletContainer(table?.bytes.toString("latin1") ?? "");
-    if (said === undefined || (podUid !== undefined && podUid !== said.podUid)) return undefined;
-    return containerKey(said.podUid, said.container);
   }
 
   async #lookInto(
@@ -257,7 +130,7 @@ export class Looker {
     this.#bytesLeft = share("bytes");
     let first: Member | undefined;
     for (const member of members) {
-      if (this.#isTurnOver()) await this.#nextTurn();
+      if (this.#turn.isOver) await this.#turn.next();
       const library = this.#knownLibrary(member, programs) ?? (await this.#library(member, programs, found.allowance));
       if (library === "cut") facts.cut.processes++;
       if (library === undefined || library === "cut") continue;
@@ -374,52 +247,9 @@ export class Looker {
   #path(pid: number, name?: string): string {
     return name === undefined ? `${this.#procDir}/${pid}` : `${this.#procDir}/${pid}/${name}`;
   }
-
-  #isTurnOver(): boolean {
-    return performance.now() >= this.#turnEnds;
-  }
-
-  /** Lets others go on. */
-  async #nextTurn(): Promise<void> {
-    await nextTurn();
-    this.#turnEnds = performance.now() + TURN_MS;
-  }
 }
 
 /** Whether a process has ended, and only its parent has not been told yet. */
 function hasEnded({ state }: ProcessStat): boolean {
   return state === "Z" || state === "X";
-}
-
-function countSockets({ accelerated, kernel }: Found): ContainerFacts["sockets"] {
-  const counts = new Map<string, ContainerFacts["sockets"][number]>();
-  const count = (kind: SocketKind, accelerates: boolean): void => {
-    const key = `${accelerates ? 0 : 1} ${kind}`;
-    const entry = counts.get(key) ?? { kind, accelerated: accelerates, count: 0 };
-    counts.set(key, entry);
-    entry.count++;
-  };
-  for (const kind of accelerated.values()) count(kind, isAcceleratedKind(kind));
-  for (const kind of kernel.values()) count(kind, false);
-  return [...counts].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, entry]) => entry);
-}
-
-function newFound(podUid: string, container: string, allowance: Allowance): Found {
-  return {
-    facts: {
-      podUid,
-      container,
-      processes: {},
-      stacks: 0,
-      stackIds: [],
-      sockets: [],
-      interfaces: [],
-      cut: { processes: 0, descriptors: 0, tables: 0 },
-    },
-    members: [],
-    stacks: new Set(),
-    accelerated: new Map(),
-    kernel: new Map(),
-    allowance,
-  };
 }
