@@ -589,11 +589,7 @@ describe("a process of this machine", () => {
       const { containers } = await looker.look(REQUEST);
       return containers[0]!.sockets.find(({ kind }) => kind === "loopback")?.count ?? 0;
     };
-    proc.write(`${shell.pid}/cgroup`, cgroupOf());
-    proc.write(`${shell.pid}/mountinfo`, mountsOf());
-    for (const name of ["stat", "status", "auxv", "maps", "environ", "fd", "ns", "net", "root"]) {
-      proc.link(`${shell.pid}/${name}`, `/proc/${shell.pid}/${name}`);
-    }
+    linkReal(shell.pid!);
     const looker = new Looker(proc.root);
     const tcp = `/dev/tcp/127.0.0.1/${port}`;
     expect(await told("true")).toBe(0);
@@ -608,6 +604,34 @@ describe("a process of this machine", () => {
   });
 });
 
+test("a process with files, folders and a name like Onload's sockets has none of them", async () => {
+  const folder = join(proc.root, "odd");
+  mkdirSync(join(folder, "onload:[udp:1:3]"), { recursive: true });
+  const open = [
+    'exec 3<>"onload:[tcp:1:1]" 4<>$\'x\\nonload:[tcp:1:2]\' 5<"onload:[udp:1:3]" 6<>"socket:[1]"',
+    'rm "onload:[tcp:1:1]"',
+    "printf 'a) S 1\\nonload:[tcp:1:4' >/proc/$$/comm",
+    "echo",
+    "read -r _",
+  ].join("; ");
+  const shell = spawn("bash", ["-c", open], { cwd: folder, stdio: ["pipe", "pipe", "inherit"] });
+  await once(shell.stdout, "data");
+  linkReal(shell.pid!);
+  const facts = await look();
+  expect(facts).toMatchObject({ processes: { preload_missing: 1 }, stacks: 0, sockets: [] });
+  expect(isAccelerated(facts)).toBeUndefined();
+  shell.kill();
+});
+
+/** Puts a process of this machine into the container. */
+function linkReal(pid: number): void {
+  proc.write(`${pid}/cgroup`, cgroupOf());
+  proc.write(`${pid}/mountinfo`, mountsOf());
+  for (const name of ["stat", "status", "auxv", "maps", "environ", "fd", "ns", "net", "root"]) {
+    proc.link(`${pid}/${name}`, `/proc/${pid}/${name}`);
+  }
+}
+
 describe("this process", () => {
   test("has the sockets that it opened, by its real /proc", async () => {
     const server = createServer().listen(0, "127.0.0.1");
@@ -615,11 +639,7 @@ describe("this process", () => {
     await Promise.all([once(server, "listening"), once(udp, "listening")]);
     const client = connect((server.address() as AddressInfo).port, "127.0.0.1");
     await Promise.all([once(client, "connect"), once(server, "connection")]);
-    proc.write(`${process.pid}/cgroup`, cgroupOf());
-    proc.write(`${process.pid}/mountinfo`, mountsOf());
-    for (const name of ["stat", "status", "auxv", "maps", "environ", "fd", "ns", "net", "root"]) {
-      proc.link(`${process.pid}/${name}`, `/proc/${process.pid}/${name}`);
-    }
+    linkReal(process.pid);
     const facts = await look();
     const count = (kind: string): number => facts.sockets.find((socket) => socket.kind === kind)?.count ?? 0;
     expect(facts.processes).toEqual({ preload_missing: 1 });
