@@ -167,8 +167,12 @@ const WRITERS: { [name: string]: { of: unknown; draw: (value: never) => string }
   },
   "the progress of uninstall": {
     of: resource,
-    draw: (value: ResourceStatus) =>
-      shown(cleaningProgress([value], new Map([[value.nodes[0]!.node, [value.message]]])).lines.join("\n")),
+    draw: (value: ResourceStatus) => {
+      const obstacles = [{ pod: value.message, why: value.message, needsForce: true }];
+      const force = { asked: false, mayIn: () => false };
+      const found = new Map([[value.nodes[0]!.node, { obstacles, force }]]);
+      return shown(cleaningProgress([value], found).lines.join("\n"));
+    },
   },
   "an error with its causes": {
     of: ["Cannot a", "b", "c"],

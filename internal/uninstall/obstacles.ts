@@ -3,14 +3,21 @@ import type { PodDisruptionBudget } from "../api/core.ts";
 import { isForbidden } from "../kube/errors.ts";
 import { POD_DISRUPTION_BUDGETS } from "../kube/resource.ts";
 import { NO_ANSWERS } from "../operator/view/evictions.ts";
-import { evictionObstacles } from "../operator/view/plan-view.ts";
+import type { Force } from "../operator/cache/holders.ts";
+import { evictionObstacles, type Obstacle } from "../operator/view/obstacles.ts";
 import type { ObservedResource, Session } from "../operator/view/session.ts";
 
 /** Budgets are read this often. */
 const READ_MS = 5000;
 
-/** By node, why its pods are not evicted. */
-export type ObstaclesByNode = ReadonlyMap<string, readonly string[]>;
+/** Why the pods of a node are not evicted, and how far force reaches there. */
+export interface NodeObstacles {
+  obstacles: readonly Obstacle[];
+  force: Force;
+}
+
+/** By node. */
+export type ObstaclesByNode = ReadonlyMap<string, NodeObstacles>;
 
 export class Obstacles {
   readonly #session: Session;
@@ -26,7 +33,7 @@ export class Obstacles {
    * @throws ApiError, ConnectionError
    */
   async of(observed: readonly ObservedResource[], signal: AbortSignal): Promise<ObstaclesByNode> {
-    const found = new Map<string, readonly string[]>();
+    const found = new Map<string, NodeObstacles>();
     for (const { planned } of observed) {
       if (!planned) continue;
       for (const { state, facts } of planned.plan.nodes) {
@@ -34,7 +41,9 @@ export class Obstacles {
         const known = this.#session.pods.holders(facts.name);
         const pods = known ?? (await this.#session.pods.inspect(facts.name, signal));
         const budgets = pods.length > 0 ? await this.#read(signal) : [];
-        found.set(facts.name, evictionObstacles(pods, { budgets, evictions: NO_ANSWERS }, planned.force));
+        const { force } = planned;
+        const obstacles = evictionObstacles(pods, { budgets, evictions: NO_ANSWERS }, force);
+        found.set(facts.name, { obstacles, force });
       }
     }
     return found;

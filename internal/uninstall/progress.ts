@@ -2,7 +2,8 @@
 import { counted } from "../cli/counted.ts";
 import { REASON } from "../api/reasons.ts";
 import { printable } from "../cli/printable.ts";
-import type { ObstaclesByNode } from "./obstacles.ts";
+import { obstacleTexts } from "../operator/view/obstacles.ts";
+import type { NodeObstacles, ObstaclesByNode } from "./obstacles.ts";
 import type { NodeStatus, ResourceStatus } from "../operator/view/status-view.ts";
 
 /** So many nodes of a resource are named; the others are counted. */
@@ -39,7 +40,7 @@ function textOf({ nodes, status, message }: ResourceStatus, obstacles: Obstacles
   }
   // Nodes that are worked on come first, then those that only wait.
   const order = nodes.toSorted((a, b) => weight(a) - weight(b));
-  const named = order.slice(0, NAMED).map((each) => nodeText(each, obstacles.get(each.node) ?? []));
+  const named = order.slice(0, NAMED).map((each) => nodeText(each, obstacles.get(each.node)));
   const more = nodes.length > NAMED ? [`and ${nodes.length - NAMED} more`] : [];
   return `${counted(nodes.length, "node")} to clean: ${[...named, ...more].join("; ")}`;
 }
@@ -49,8 +50,9 @@ function weight({ failed, step }: NodeStatus): number {
   return step === "NoFreeSlot" || step === "None" ? 2 : 1;
 }
 
-function nodeText({ node, state, step, why }: NodeStatus, obstacles: readonly string[]): string {
+function nodeText({ node, state, step, why }: NodeStatus, found: NodeObstacles | undefined): string {
   const doing = step === "None" ? state : `${state}, ${step}`;
-  const reasons = [why, ...obstacles.filter((each) => !why.includes(each))].filter((each) => each !== "");
+  const obstacles = found ? obstacleTexts(found.obstacles, found.force, why) : [];
+  const reasons = [why, ...obstacles].filter((each) => each !== "");
   return [`${node} (${doing})`, ...(reasons.length > 0 ? [printable(reasons.join(", "))] : [])].join(" ");
 }

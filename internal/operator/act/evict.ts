@@ -105,10 +105,10 @@ async function evictOne(
     // Another pod has the name by now.
     const gone = force && isConflict(error);
     const refused = isTooManyRequests(error);
+    const text = refused ? budgetText(error) : errorText(error);
     const unforced = isLate && !force ? `; ${forceRemedy({ asked: true })}` : "";
-    const text = `${refused ? budgetText(error) : errorText(error)}${unforced}`;
     evictions.asked(pod.uid, monotonic(), gone ? undefined : text);
-    onEviction(node, pod, gone ? "gone" : refused ? "refused" : "failed", gone ? "" : text);
+    onEviction(node, pod, gone ? "gone" : refused ? "refused" : "failed", gone ? "" : `${text}${unforced}`);
   }
 }
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import type { DeepReadonly, Pod } from "../../api/core.ts";
-import { holderOf, holdsOnload, type Force } from "./holders.ts";
+import { forceRemedy, holderOf, holdsOnload, type Force } from "./holders.ts";
 
 type Deep = DeepReadonly<Pod>;
 const pod = (part: object): Deep =>
@@ -50,7 +50,8 @@ describe("who holds amd.com/onload", () => {
     expect(holder.refusal === undefined).toBe(evictable);
   });
   test.each([unforced, elsewhere])("what is missing for force is said", (force) => {
-    expect(holderOf(pod({ spec }), force)!.refusal).toContain(`${ALLOW}=true`);
+    expect(forceRemedy(force)).toContain(`${ALLOW}=true`);
+    expect(forceRemedy(force).includes("set spec.upgrade.drain.force")).toBe(!force.asked);
   });
   test.each(["Succeeded", "Failed"])("a pod that has %s holds nothing", (phase) => {
     expect(holderOf(pod({ spec, status: { phase } }), forced)).toBeUndefined();

@@ -65,7 +65,7 @@ function mayForce(pod: DeepReadonly<Pod>, { asked, mayIn }: Force): boolean {
   return asked && (agreesToForce(pod) || mayIn(pod.metadata.namespace ?? ""));
 }
 
-/** What to do so that force reaches a pod. */
+/** What to do so that force reaches a pod; it is not part of the refusal, so that it is said once for all pods. */
 export function forceRemedy({ asked }: Pick<Force, "asked">): string {
   const consent = `set annotation ${FORCE_ANNOTATION}=true on the pod or its namespace`;
   return asked ? `${consent} to let drain.force delete it` : `set spec.upgrade.drain.force and ${consent}`;
@@ -75,7 +75,7 @@ export function forceRemedy({ asked }: Pick<Force, "asked">): string {
 export function holderOf(pod: DeepReadonly<Pod>, force: Force): Holder | undefined {
   if (isFinished(pod) || !holdsOnload(pod)) return undefined;
   const forceable = mayForce(pod, force);
-  const refusal = mirrorText(pod) ?? (forceable ? undefined : protection(pod, force));
+  const refusal = mirrorText(pod) ?? (forceable ? undefined : protection(pod));
   return {
     namespace: pod.metadata.namespace ?? "",
     name: pod.metadata.name,
@@ -88,10 +88,10 @@ export function holderOf(pod: DeepReadonly<Pod>, force: Force): Holder | undefin
 }
 
 /** Why a pod is not to be evicted without force: no controller would recreate it elsewhere. */
-function protection(pod: DeepReadonly<Pod>, force: Force): string | undefined {
+function protection(pod: DeepReadonly<Pod>): string | undefined {
   const owner = pod.metadata.ownerReferences?.find(({ controller }) => controller);
-  if (!owner) return `no controller would recreate it: delete it, or ${forceRemedy(force)}`;
-  if (owner.kind === "DaemonSet") return `belongs to DaemonSet ${owner.name}: delete it, or ${forceRemedy(force)}`;
+  if (!owner) return "no controller would recreate it";
+  if (owner.kind === "DaemonSet") return `belongs to DaemonSet ${owner.name}`;
   return undefined;
 }
 

@@ -51,8 +51,8 @@ test.each<[string, NodeFacts, string]>([
     whole("v2", { allocatable: 0, stepRecord: stepRecord() }),
     "Waits for the kubelet to offer amd.com/onload: the device plugin is Ready",
   ],
-  ["pods that end", draining({ holders: [holder({ terminating: true })] }), "is ending"],
-  ["pods that were asked", draining({}), "Waits for pods that hold amd.com/onload to leave: a/p (is asked to leave)"],
+  ["pods that end", draining({ holders: [holder({ terminating: true })] }), "ending"],
+  ["pods that were asked", draining({}), "Waits for pods that hold amd.com/onload to leave: a/p (asked to leave)"],
   ["a node that is not Ready", draining({ ready: false }), "Waits for the node to be Ready again"],
 ])("%s", (_whom, facts, text) => {
   expect(planOf(facts).waitsFor).toContain(text);

@@ -5,7 +5,7 @@ import { rowOf, type NodeState } from "./states.ts";
 import type { StepName } from "./steps.ts";
 
 /** So many pods are named. */
-export const MAX_NAMED = 3;
+const MAX_NAMED = 3;
 
 /**
  * `Waits for KMM to load onload: pod "x": container y is made`; "" where nothing is awaited. It has no times in it, so that
@@ -38,7 +38,7 @@ function detailOf(facts: NodeFacts, state: NodeState): string {
     case "StoppingPlugin":
       return facts.plugin.progress ?? "";
     case "Draining":
-      return holdersText(facts);
+      return drainText(facts);
     default:
       return "";
   }
@@ -51,15 +51,19 @@ function moduleText({ missingImages, ...facts }: NodeFacts, module: "onload" | "
   return [...looks, progress ?? (present ? "" : "it has made no pod yet")].filter((text) => text !== "").join("; ");
 }
 
-/** A pod that keeps a node from being unloaded, and what is known of why it is still there. */
-export function holderText({ namespace, name, refusal, terminating }: Holder, isAsked: boolean): string {
-  const why = refusal ?? (terminating ? "is ending" : isAsked ? "is asked to leave" : undefined);
-  return `${namespace}/${name}${why === undefined ? "" : ` (${why})`}`;
+/** Pods that keep a node from being unloaded, and what is known of why they are still there: each reason once. */
+export function holdersText(holders: readonly Holder[], isAsked: boolean): string {
+  const whyThere = ({ refusal, terminating }: Holder): string =>
+    refusal ?? (terminating ? "ending" : isAsked ? "asked to leave" : "");
+  const groups = [...Map.groupBy(holders, whyThere)].map(([why, pods]) => {
+    const names = firstFew(pods, MAX_NAMED, ({ namespace, name }) => `${namespace}/${name}`);
+    return `${names}${why === "" ? "" : ` (${why})`}`;
+  });
+  return firstFew(groups, MAX_NAMED);
 }
 
-/** Each pod, and who refuses that it leaves. */
-function holdersText({ holders = [], allocatable }: NodeFacts): string {
+function drainText({ holders = [], allocatable }: NodeFacts): string {
   const isAsked = allocatable === 0;
-  const pods = firstFew(holders, MAX_NAMED, (holder) => holderText(holder, isAsked));
+  const pods = holdersText(holders, isAsked);
   return isAsked ? pods : `${pods}; they are asked once the kubelet offers no more amd.com/onload`;
 }

@@ -1,9 +1,9 @@
 /** When a node has failed: a step that takes too long, or what KMM and the kubelet report. */
-import { firstFew } from "../../cli/first-few.ts";
 import { NODE_REASON, type NodeReason } from "../../api/reasons.ts";
 import type { Failure, NodeFacts } from "../assess/facts.ts";
+import { forceRemedy } from "../cache/holders.ts";
 import { passingIf, taintAgainst, taintText } from "./taint.ts";
-import { holderText, MAX_NAMED } from "./awaited.ts";
+import { holdersText } from "./awaited.ts";
 import { missingPod, refusalText } from "./awaited-pod.ts";
 import { moduleRemedy } from "./module-remedy.ts";
 import { backBy, deadlineOf, limitOf, sfcBackBy, waitingSince, type Limits, type NodeAtStep } from "./deadlines.ts";
@@ -44,7 +44,8 @@ const REMEDY: Record<NodeReason, string | undefined> = {
   ModuleLoadFailed: "see the kernel log of the node and the module-loader or worker pod of KMM",
   ModuleImageMissing: "build and push the image, or correct spec.onload.kernelMappings",
   ImagePullFailed: "push the image, or correct it in the spec",
-  EvictionBlocked: "delete the pods, relax the budget, or set spec.upgrade.drain.force",
+  // It depends on the pods; see drainRemedy.
+  EvictionBlocked: undefined,
   NoFreeSlot: "bring those nodes back into service, or raise spec.upgrade.maxUnavailable",
   NodeNotReady: "bring the node back, or delete its Node object",
   PodRefused: undefined,
@@ -63,15 +64,15 @@ export function problemOf(node: NodeAtStep, limits: Limits, now: number): Proble
   const awaited = awaitedIn(state);
   const deadline = deadlineOf(node, limits);
   if (!awaited || deadline === undefined || now < deadline)
-    return refusal(facts, state, since) ?? refusedPod(facts, state, since) ?? sfcConflict(facts);
+    return refusal(facts, state, since, limits) ?? refusedPod(facts, state, since) ?? sfcConflict(facts);
   return { ...timeout(facts, state, awaited, limits), since, failed: true, byTime: true };
 }
 
 /** Who keeps a node from what it waits for, as soon as that is known: the step still has its time. */
-function refusal(facts: NodeFacts, state: NodeState, since: number | undefined): Problem | undefined {
+function refusal(facts: NodeFacts, state: NodeState, since: number | undefined, limits: Limits): Problem | undefined {
   if (state === "Draining" && facts.holders?.some((holder) => holder.refusal !== undefined)) {
-    const message = `Pods still hold amd.com/onload${holdersText(facts, state)}`;
-    return { ...withRemedy({ reason: NODE_REASON.EvictionBlocked, message }), since, failed: false, passing: true };
+    const message = `Pods still hold amd.com/onload${holderText(facts, state)}; ${drainRemedy(facts, limits)}`;
+    return { reason: NODE_REASON.EvictionBlocked, message, since, failed: false, passing: true };
   }
   const { refusal: why } = facts.plugin;
   if (state !== "StartingPlugin" || !facts.ready || why === undefined) return undefined;
@@ -224,10 +225,9 @@ function timeout(node: NodeFacts, state: NodeState, awaited: Awaited, limits: Li
   if (node.ready && missing !== undefined) {
     return { reason, message: `${what}${imageText(node, state)} after ${seconds} s, ${NO_POD[missing]}` };
   }
-  return withRemedy({
-    reason,
-    message: `${what}${imageText(node, state)}${holdersText(node, state)} after ${seconds} s${progressText(node, state)}`,
-  });
+  const message = `${what}${imageText(node, state)}${holderText(node, state)} after ${seconds} s${progressText(node, state)}`;
+  if (reason === NODE_REASON.EvictionBlocked) return { reason, message: `${message}; ${drainRemedy(node, limits)}` };
+  return withRemedy({ reason, message });
 }
 
 const KMM_MADE_NONE =
@@ -256,12 +256,18 @@ function progressText(node: NodeFacts, state: NodeState): string {
   return text === undefined ? "" : `: ${text}`;
 }
 
+/** What a person can do about pods that do not leave. */
+function drainRemedy({ holders = [] }: NodeFacts, { force }: Limits): string {
+  const budget = holders.length === 0 || holders.some(({ evictable }) => evictable) ? ", relax the budget" : "";
+  return `delete the pods${budget}, or ${forceRemedy({ asked: force })}`;
+}
+
 function imageText({ missingImages }: NodeFacts, state: NodeState): string {
   if (rowOf(state).loads === undefined || missingImages.length === 0) return "";
   return ` (it still pulls or builds ${missingImages.map(({ image }) => image).join(", ")})`;
 }
 
-function holdersText(node: NodeFacts, state: NodeState): string {
+function holderText(node: NodeFacts, state: NodeState): string {
   if (state !== "Draining" || !node.holders) return "";
-  return ` (${firstFew(node.holders, MAX_NAMED, (holder) => holderText(holder, true))})`;
+  return ` (${holdersText(node.holders, true)})`;
 }

@@ -2,8 +2,9 @@
 import { printable } from "../../cli/printable.ts";
 import { formatTableWithNotes } from "../../cli/table-with-notes.ts";
 import { brokenLine } from "../../cli/wrap.ts";
-import type { DeepReadonly, Pod, PodDisruptionBudget } from "../../api/core.ts";
-import { holderOf, type Force } from "../cache/holders.ts";
+import type { DeepReadonly, Pod } from "../../api/core.ts";
+import type { OnloadStatus } from "../../api/onload.ts";
+import type { Force } from "../cache/holders.ts";
 import type { Planned } from "../plan.ts";
 import type { NodeFacts } from "../assess/facts.ts";
 import type { Problem } from "../rollout/failure.ts";
@@ -12,22 +13,18 @@ import type { NodePlan } from "../rollout/plan.ts";
 import { startOrder } from "../rollout/slots.ts";
 import { isWhole } from "../rollout/state-of.ts";
 import { PHASES, rowOf, willBeEmptied } from "../rollout/states.ts";
-import { blockingBudgets } from "./budgets.ts";
-import type { EvictionAnswers } from "./evictions.ts";
+import { evictionObstacles, obstacleTexts, type Refusers } from "./obstacles.ts";
 import { changeLines, type FieldChange } from "./difference.ts";
+import { toldOf, type Reported } from "./reported.ts";
 import type { ObservedResource } from "./session.ts";
 import { saidOnce } from "./said-once.ts";
 import { summaryOf } from "./summary.ts";
 import { noneText } from "./none-text.ts";
 
 /** What is known beside the caches. */
-export interface Outlook {
+export interface Outlook extends Refusers {
   /** Pods that hold amd.com/onload, by node: of the nodes that would be emptied. */
   holders: ReadonlyMap<string, readonly DeepReadonly<Pod>[]>;
-  /** Of pods about which the API server could not be asked. */
-  budgets: readonly DeepReadonly<PodDisruptionBudget>[];
-  /** What the API server says of evictions. */
-  evictions: EvictionAnswers;
 }
 
 /** One node in the order of the rollout. */
@@ -87,6 +84,7 @@ export function describePlan(resource: ObservedResource, outlook: Outlook, isLiv
   const { raw, onload, planned, problem, heldBack, attention } = resource;
   const { namespace = "", name } = raw.metadata;
   const notes = [...attention, ...(problem === undefined ? [] : [problem])];
+  const reported = isLive ? ((raw.status as DeepReadonly<OnloadStatus> | undefined)?.problems ?? []) : [];
   const headline = isLive ? summaryOf(resource).headline : undefined;
   const about = { namespace, name, status: headline?.reason ?? "", message: headline?.message ?? "", warnings: [] };
   if (!planned || !onload)
@@ -108,7 +106,7 @@ export function describePlan(resource: ObservedResource, outlook: Outlook, isLiv
     maxUnavailable: policy.maxUnavailable,
     objects: objectChanges(planned),
     notes,
-    nodes: order(planned).map(([turn, node]) => describeNode(turn, node, outlook, planned.force)),
+    nodes: order(planned).map(([turn, node]) => describeNode(turn, node, outlook, planned.force, reported)),
   };
 }
 
@@ -160,11 +158,11 @@ function serves(facts: NodeFacts, pods: readonly unknown[]): boolean {
   return isWhole(facts) && (isLoaded || plugin.ready || allocatable > 0 || pods.length > 0);
 }
 
-function describeNode(turn: number, plan: NodePlan, outlook: Outlook, force: Force): PlannedNode {
+function describeNode(turn: number, plan: NodePlan, outlook: Outlook, force: Force, reported: Reported): PlannedNode {
   const { facts, state, step, gate, problem } = plan;
   const pods = outlook.holders.get(facts.name) ?? [];
-  const blockedBy = problem ? [`${problem.reason}: ${problem.message}`] : [];
-  blockedBy.push(...evictionObstacles(pods, outlook, force));
+  const said = problem ? `${problem.reason}: ${toldOf(plan, reported)?.message ?? problem.message}` : "";
+  const obstacles = obstacleTexts(evictionObstacles(pods, outlook, force), force, said);
   return {
     turn,
     node: facts.name,
@@ -174,25 +172,9 @@ function describeNode(turn: number, plan: NodePlan, outlook: Outlook, force: For
     next: gate ?? step,
     steps: stepsOf(plan, pods.length),
     evict: pods.map(({ metadata }) => `${metadata.namespace}/${metadata.name}`),
-    blockedBy: [...blockedBy, ...missingImages(facts, problem)],
+    blockedBy: [...(said === "" ? [] : [said]), ...obstacles, ...missingImages(facts, problem)],
     leavesService: serves(facts, pods) && rowOf(state).phase === "stop plugin" && !(gate && gateRowOf(gate).stays),
   };
-}
-
-/** Why pods would not be evicted. */
-export function evictionObstacles(
-  pods: readonly DeepReadonly<Pod>[],
-  { budgets, evictions }: Pick<Outlook, "budgets" | "evictions">,
-  force: Force,
-): string[] {
-  return pods.flatMap((pod) => {
-    const holder = holderOf(pod, force);
-    const id = `${pod.metadata.namespace}/${pod.metadata.name}`;
-    if (holder?.refusal !== undefined) return [`pod ${id}: ${holder.refusal}`];
-    const answer = evictions.refusals.get(pod.metadata.uid ?? "");
-    if (answer !== undefined) return answer === "" ? [] : [`pod ${id}: ${answer}`];
-    return blockingBudgets(pod, budgets).map((budget) => `pod ${id}: ${budget}`);
-  });
 }
 
 /** Images that KMM has not found, but for those whose pull has failed: that is the node's problem already. */
@@ -235,6 +217,12 @@ function headlineText({ message, nodes }: ResourcePlan): string {
   );
 }
 
+/** Notes without what the headline or a row of the table has word by word. */
+function untoldNotes({ message, notes, nodes }: ResourcePlan): string[] {
+  const told = [message, ...nodes.flatMap(({ blockedBy }) => blockedBy)];
+  return notes.filter((note) => !told.some((text) => text.includes(note.replace(/^Held back: /, ""))));
+}
+
 /**
  * As text for people.
  *
@@ -249,7 +237,7 @@ export function planText(plans: readonly ResourcePlan[], none = noneText(undefin
         `${plan.namespace}/${plan.name}: version ${versionText(plan)}, at most ${plan.maxUnavailable} of its nodes out of service at once`,
         ...(plan.status === "" ? [] : [`${plan.status}: ${headlineText(plan)}`]),
         ...plan.warnings.map((text) => `Warning: ${text}`),
-        ...plan.notes,
+        ...untoldNotes(plan),
         ...(plan.changes
           ? plan.changes.length > 0
             ? changeLines(plan.changes)

@@ -7,12 +7,13 @@ import { formatAge } from "../../cli/table.ts";
 import { fitTable, type FittedTable } from "../../cli/table-with-notes.ts";
 import { brokenLine } from "../../cli/wrap.ts";
 import type { DeepReadonly } from "../../api/core.ts";
-import type { NodeProblem, OnloadStatus } from "../../api/onload.ts";
+import type { OnloadStatus } from "../../api/onload.ts";
 import { CONDITION, REASON } from "../../api/reasons.ts";
 import { waitingSince } from "../rollout/deadlines.ts";
 import type { NodePlan } from "../rollout/plan.ts";
 import { healthOf, needsPerson, type Health } from "./health.ts";
 import { isUnserved, remedyOf, type Serving, type ServingState } from "./serving.ts";
+import { toldOf, type Reported } from "./reported.ts";
 import type { ObservedResource } from "./session.ts";
 import { noneText } from "./none-text.ts";
 import { saidOnce } from "./said-once.ts";
@@ -143,15 +144,9 @@ function describeNode(plan: NodePlan, reported: Reported, serving: Serving, now:
   };
 }
 
-/** status.problems. */
-type Reported = readonly DeepReadonly<NodeProblem>[];
-
 function whyOf(plan: NodePlan, reported: Reported, serving: Serving, now: number | undefined): string {
-  const { problem, facts, state } = plan;
-  // The operator asked for evictions and knows why they were refused: its own words say more.
-  const told = reported.find(
-    ({ node, step, reason }) => node === facts.name && step === state && (!problem || reason === problem.reason),
-  );
+  const { problem } = plan;
+  const told = toldOf(plan, reported);
   if (problem) {
     // What may pass by itself has a limit, after which the node has failed.
     const times = problem.passing ? timesOf(plan, now) : "";

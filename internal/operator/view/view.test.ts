@@ -182,7 +182,7 @@ test("plan lists nodes in their order, with pods and what holds them", () => {
     TURN   NODE       VERSION      STEPS                                                               EVICTS        BLOCKED BY
     now    new        none -> v2   load onload, start plugin                                           -             -
     now    a          v1 -> v2     stop plugin, evict pods, unload onload, load onload, start plugin   apps/feed-0   pod apps/feed-0: budget feed allows no disruption now
-    1      b          v1 -> v2     stop plugin, evict pods, unload onload, load onload, start plugin   apps/alone    pod apps/alone: no controller would recreate it: delete it, or set spec.upgrade.drain.force and set annotation onload.amd.com/allow-force-drain=true on the pod or its namespace
+    1      b          v1 -> v2     stop plugin, evict pods, unload onload, load onload, start plugin   apps/alone    pod apps/alone: no controller would recreate it; delete it, or set spec.upgrade.drain.force and set annotation onload.amd.com/allow-force-drain=true on the pod or its namespace
     1      c          v1 -> v2     stop plugin, unload onload, load onload, start plugin               -             -
     -      cordoned   v1 -> v2     stop plugin, unload onload, load onload, start plugin               -             Cordoned: The node is cordoned: it is skipped until uncordoned
     "
