@@ -1,6 +1,6 @@
 /** The compiled executable as its users start it. */
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import packageJson from "../package.json" with { type: "json" };
@@ -94,13 +94,43 @@ test.each([
   expect(await call(...args)).toEqual({ code: 2, stdout: "", stderr });
 });
 
-test("a full device is an error on one line, and a reader that has seen enough is none", async () => {
-  const shell = (script: string) => run(["bash", "-c", script], { cwd: folder, allowFailure: true });
-  expect(await shell(`${onloadctl} manifests crd > /dev/full`)).toEqual({
-    code: 1,
-    stdout: "",
-    stderr: "Cannot write the output: no space left on device\n",
+const shell = (script: string) => run(["bash", "-c", script], { cwd: folder, allowFailure: true });
+
+describe.each([
+  "--help",
+  "--version",
+  "help states",
+  "version --client",
+  "licenses",
+  "completion bash",
+  "__complete st",
+  "manifests crd",
+  "manifests sample",
+  "manifests install --image=r/i:1 --kubernetes-version=1.30",
+  "profile list --profile-dir=profiles",
+  "profile show a --profile-dir=profiles",
+  "profile convert a --profile-dir=profiles",
+  "gen-machineconfig --module-image=r/i:1 --log-level=error",
+])("onloadctl %s", (command) => {
+  beforeAll(async () => {
+    await mkdir(join(folder, "profiles"), { recursive: true });
+    await writeFile(join(folder, "profiles", "a.opf"), "onload_set EF_POLL_USEC 1\n");
   });
+  test("writes, and an output that is full or closed is an error on one line", async () => {
+    expect(await shell(`${onloadctl} ${command}`)).toMatchObject({ code: 0, stdout: expect.stringMatching(/\S/) });
+    for (const [where, why] of [
+      ["/dev/full", "no space left on device"],
+      ["&-", "standard output is closed"],
+    ] as const) {
+      const { code, stderr } = await shell(`${onloadctl} ${command} >${where}`);
+      expect([where, code, stderr]).toEqual([where, 1, `Cannot write the output: ${why}\n`]);
+    }
+    expect(await shell(`${onloadctl} ${command} >/dev/null`)).toMatchObject({ code: 0, stderr: "" });
+  });
+});
+
+test("a command that writes nothing needs no output, and a reader that has seen enough is no error", async () => {
+  expect(await shell(`${onloadctl} manifests helm --output=chart --image=r/i:1 >&-`)).toMatchObject({ code: 0 });
   const piped = await shell(`set -o pipefail; ${onloadctl} manifests crd | head -1`);
   expect(piped).toMatchObject({ stdout: "---\n", stderr: "" });
 });

@@ -2,6 +2,7 @@
  * The only writer to the terminal. Texts are made safe here, whatever they are made of; colours and movements of the
  * cursor exist only as methods of {@link Terminal}.
  */
+import { closedAtStart } from "./closed-at-start.ts";
 import { counted } from "./counted.ts";
 import { escapeControls, printableLines } from "./printable.ts";
 
@@ -50,15 +51,26 @@ export class Terminal {
   #onDrained: () => void = () => undefined;
 
   readonly #isDispensable: boolean;
+  readonly #isClosed: () => boolean;
+  #isUsed = false;
 
-  /** @param options.isDispensable what does not come out is no failure: a daemon goes on without its log */
-  constructor(stream: Stream, { isDispensable = false }: { isDispensable?: boolean } = {}) {
+  /**
+   * @param options.isDispensable what does not come out is no failure: a daemon goes on without its log
+   * @param options.isClosed asked once, before the first text: whether there is nothing to write to
+   */
+  constructor(
+    stream: Stream,
+    { isDispensable = false, isClosed = () => false }: { isDispensable?: boolean; isClosed?: () => boolean } = {},
+  ) {
     this.#stream = stream;
     this.#isDispensable = isDispensable;
+    this.#isClosed = isClosed;
   }
 
   /** @throws OutputError if an earlier text has not come out */
   #send(text: string | Uint8Array): void {
+    if (!this.#isUsed && this.#isClosed()) this.#failure = new Error("standard output is closed");
+    this.#isUsed = true;
     this.#check();
     this.#pending++;
     this.#stream.write(text, (error) => {
@@ -166,7 +178,7 @@ function fit(lines: readonly Line[], rows: number, columns: number): Line[] {
 const ELLIPSIS = "\u2026";
 
 /** Standard output, for views that are drawn anew. */
-export const standardOutput = new Terminal(process.stdout);
+export const standardOutput = new Terminal(process.stdout, { isClosed: () => closedAtStart(1) });
 /** Standard error: everything that is no data. */
 export const standardError = new Terminal(process.stderr, { isDispensable: true });
 

@@ -20,7 +20,11 @@ afterEach(() => {
 
 function screen(isTTY: boolean, columns = 12, rows = 5): { terminal: Terminal; written: string[] } {
   const written: string[] = [];
-  const stream = { isTTY, rows, columns, write: (text: string) => void written.push(text) };
+  const write = (text: string, done: () => void): void => {
+    written.push(text);
+    done();
+  };
+  const stream = { isTTY, rows, columns, write };
   return { terminal: new Terminal(stream), written };
 }
 
@@ -206,4 +210,11 @@ describe("a status", () => {
     process.env["NO_COLOR"] = "1";
     expect(shownAt(140).replace("\u001b[H\u001b[J", "")).not.toContain("\u001b");
   });
+});
+
+test("it ends when nothing can be written, and not only once something has changed", async () => {
+  const full = new Terminal({ write: (_, done) => queueMicrotask(() => done?.(new Error("no space left"))) });
+  const draw = (): Promise<readonly Line[]> => Promise.resolve(linesOf("a"));
+  const drawing = drawLive(full, { draw, subscribe: () => undefined }, new AbortController().signal);
+  await expect(drawing).rejects.toThrow("Cannot write the output: no space left");
 });

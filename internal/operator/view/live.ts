@@ -28,7 +28,8 @@ export interface LiveView {
 /**
  * Draws until the signal aborts. While the API server is away, what was seen last stays, marked as old.
  *
- * @throws whatever `draw` throws but for an outage; that too if nothing has been shown yet
+ * @throws whatever `draw` throws but for an outage; that too if nothing has been shown yet; OutputError if nothing can
+ *   be written
  */
 export async function drawLive(screen: Terminal, view: LiveView, signal: AbortSignal): Promise<void> {
   const state = new Shown(screen, view);
@@ -43,6 +44,8 @@ export async function drawLive(screen: Terminal, view: LiveView, signal: AbortSi
     if (stale) {
       stale = false;
       if (!(await look(view, state, signal))) stale = true;
+      // Nothing else would tell that the output is full, or that its reader is gone, before something changes.
+      await screen.drained();
     }
     if (signal.aborted) break;
     await new Promise<void>((resolve) => {

@@ -453,6 +453,22 @@ test("who may not read is told at once what is missing", async () => {
   expect(stderr).toContain("cannot list resource");
 });
 
+test.each(["status", "status -o json", "status -w", "plan", "check", "version", "images list", "doctor"])(
+  "%s ends with an error if its output is full or closed",
+  async (command) => {
+    const program = await builtExecutable();
+    const write = (to: string): Promise<CommandResult> =>
+      run(["bash", "-c", `exec ${program} ${command} >${to}`], {
+        env: { KUBECONFIG: cluster.kubeconfigPath },
+        allowFailure: true,
+      });
+    const [full, closed] = await Promise.all([write("/dev/full"), write("&-")]);
+    expect([full.code, closed.code]).toEqual([1, 1]);
+    expect(full.stderr).toEndWith("Cannot write the output: no space left on device\n");
+    expect(closed.stderr).toEndWith("Cannot write the output: standard output is closed\n");
+  },
+);
+
 test("images are listed with what needs them, and how to mirror them", async () => {
   const further = ["--image", "registry.example/trading/onloadctl:0.1.0"];
   const listed = await onloadctl(["images", "list", "-n", namespace, "-o", "yaml", ...further], cluster.kubeconfigPath);
