@@ -3,11 +3,12 @@ import { UsageError } from "../internal/cli/errors.ts";
 import { printData, printJson, printText, screenColumns } from "../internal/cli/output.ts";
 import { yamlText } from "../internal/cli/yaml.ts";
 import { objectKey } from "../internal/kube/object.ts";
-import { consequences, lacksServiceAccount } from "../internal/operator/view/consequences.ts";
+import { accountState, consequences } from "../internal/operator/view/consequences.ts";
 import type { FieldChange } from "../internal/operator/view/difference.ts";
 import { readManifests } from "../internal/operator/view/manifests.ts";
 import { lookAhead } from "../internal/operator/view/outlook.ts";
 import { describePlan, planText, type ResourcePlan } from "../internal/operator/view/plan-view.ts";
+import { NOT_TRIED, tryPodsOf } from "../internal/operator/view/pod-trial.ts";
 import { Session } from "../internal/operator/view/session.ts";
 import { servingText } from "../internal/operator/view/status-view.ts";
 import { readDocuments } from "./shared/documents.ts";
@@ -17,7 +18,7 @@ import { connectAsPerson } from "./shared/connect.ts";
 export default defineSubcommand({
   summary: "Show what the operator would do next; changes nothing",
   description:
-    "Shows the nodes in the order of their upgrade, the pods that would be evicted, the budgets that would refuse an eviction, and module images that KMM (2.4 and later) does not find for a kernel. With --filename it plans as if the file were applied; the API server checks every field of its Onload resources, and stores nothing. With --delete it plans as if the resource were deleted. With either of them, the exit code is 3 if nodes that serve would be taken out of service.",
+    "Shows the nodes in the order of their upgrade, the pods that would be evicted, the budgets that would refuse an eviction, and module images that KMM (2.4 and later) does not find for a kernel. With --filename it plans as if the file were applied; the API server checks every field of its Onload resources, says whether it would take their pods, and stores nothing. With --delete it plans as if the resource were deleted. With either of them, the exit code is 3 if nodes that serve would be taken out of service.",
   args: {
     ...resourceArgs,
     filename: {
@@ -80,9 +81,16 @@ export default defineSubcommand({
         observed.map(async (each): Promise<ResourcePlan> => {
           const plan = describePlan(each, outlook, !isSupposed);
           if (!isSupposed) return plan;
-          const accountMissing = await lacksServiceAccount(client, each, manifests?.others ?? [], signal);
-          const warnings = consequences(each, plan, accountMissing);
-          return { ...plan, warnings, ...(args.diff ? { changes: changes.get(objectKey(each.raw)) ?? [] } : {}) };
+          const account = await accountState(client, each, manifests?.others ?? [], signal);
+          const trial = manifests ? await tryPodsOf(client, each, account !== "there", signal) : NOT_TRIED;
+          const warnings = consequences(each, plan, account === "missing", trial.refusals);
+          const notes = [...plan.notes, ...(trial.gap === undefined ? [] : [trial.gap])];
+          return {
+            ...plan,
+            warnings,
+            notes,
+            ...(args.diff ? { changes: changes.get(objectKey(each.raw)) ?? [] } : {}),
+          };
         }),
       );
       if (args.output === "json") printJson(plans);

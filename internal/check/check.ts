@@ -25,6 +25,7 @@ import type { Kmm } from "../operator/kmm/kmm.ts";
 import { readOnload } from "../operator/observe/preflight.ts";
 import { readEvidence } from "../operator/view/evidence.ts";
 import { rivalsText, servingOf } from "../operator/view/serving.ts";
+import { tryPods, type PodTrial } from "../operator/view/pod-trial.ts";
 import { unknownFieldsText } from "../operator/view/strict.ts";
 import { refusedFields, suppose } from "../operator/view/suppose.ts";
 import {
@@ -176,9 +177,9 @@ async function checkResource(context: Context, given: RawOnload): Promise<Checke
   const { client, nodes, kmm, signal } = context;
   const { namespace = "", name } = given.metadata;
   const spec = finderOf(`${namespace}/${name}: spec`);
-  const { raw, judged } = context.isSupposed
+  const { raw, judged, isNew } = context.isSupposed
     ? await asApplied(context, given, spec)
-    : { raw: given, judged: undefined };
+    : { raw: given, judged: undefined, isNew: false };
   const { onload, problem } = readOnload(raw);
   const wrong: Finding[] = judged ? [judged] : [];
   if (judged?.result !== "failed") {
@@ -198,7 +199,9 @@ async function checkResource(context: Context, given: RawOnload): Promise<Checke
     one(NAMESPACES, { name: namespace }),
     kmm.tellsImages ? imagesKnown(client, { namespace, name }, signal) : undefined,
   ]);
-  const known = { account, secrets, namespace: itsNamespace, images };
+  // The pods of a resource that is applied have been tried by their controllers, and the status quotes what refuses them.
+  const pods = context.isSupposed ? await podsOf(context, onload, account, isNew) : undefined;
+  const known = { account, secrets, namespace: itsNamespace, images, ...(pods ? { pods } : {}) };
   const facts: ResourceFacts = { onload, nodes, kmm, ...known, ...(constraints ? { constraints } : {}) };
   return { findings: [...wrong, ...judgeResource(facts)], images: imagesOf(facts) };
 }
@@ -211,10 +214,10 @@ async function asApplied(
   { client, ask, signal }: Context,
   given: RawOnload,
   finding: Finder,
-): Promise<{ raw: RawOnload; judged: Finding }> {
+): Promise<{ raw: RawOnload; judged: Finding; isNew: boolean }> {
   try {
-    const { applied } = await suppose(client, given, signal);
-    return { raw: applied, judged: finding("ok", "The API server accepts it") };
+    const { live, applied } = await suppose(client, given, signal);
+    return { raw: applied, judged: finding("ok", "The API server accepts it"), isNew: live === undefined };
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
     const [detail, reason] = [error.detail, refusalText(error)];
@@ -222,12 +225,28 @@ async function asApplied(
     const judged = isUnasked
       ? finding("unknown", `The API server does not say whether it would accept it. ${reason}`)
       : finding("failed", `The API server refuses it: ${refusedFields(error) ?? printable(detail, 1000)}`);
-    return { raw: given, judged };
+    return { raw: given, judged, isNew: false };
   }
 }
 
 async function mayDeploy(ask: Ask): Promise<boolean> {
   return (await Promise.all(TO_DEPLOY.map((right) => ask({}, right)))).every(Boolean);
+}
+
+/** What the API server says of the pods of a resource that is not applied; undefined if its namespace is not there. */
+async function podsOf(
+  { client, kmm, signal }: Context,
+  onload: DeepReadonly<Onload>,
+  account: Read<KubeObject | undefined>,
+  isNew: boolean,
+): Promise<PodTrial | undefined> {
+  const withoutAccount = "value" in account && account.value === undefined;
+  try {
+    return await tryPods(client, onload, { kmm, withoutAccount, hasAll: !isNew }, signal);
+  } catch (error) {
+    if (isNotFound(error)) return undefined;
+    throw error;
+  }
 }
 
 function constraintsOf(

@@ -9,6 +9,7 @@ import type { Kmm } from "../operator/kmm/kmm.ts";
 import { chooseMapping, expressionsOf, imageFor } from "../operator/kmm/module-config.ts";
 import { selects } from "../operator/observe/ownership.ts";
 import { triedText } from "../operator/rollout/unmapped.ts";
+import type { PodTrial } from "../operator/view/pod-trial.ts";
 import type { Read } from "./read.ts";
 import { finderOf, type Finding, type Finder } from "./findings.ts";
 
@@ -29,6 +30,8 @@ export interface ResourceFacts {
   constraints?: Read<string | undefined>;
   /** Whether each Secret of spec.imagePullSecrets is there, by its name. */
   secrets?: ReadonlyMap<string, Read<boolean>>;
+  /** What the API server says of its pods, if it was asked. */
+  pods?: PodTrial;
   /** undefined if KMM does not say (before 2.4), or the Module is not there yet. */
   images: { onload: ModuleImages; sfc: ModuleImages } | undefined;
   kmm: Kmm;
@@ -42,6 +45,7 @@ export function judgeResource(facts: ResourceFacts): Finding[] {
     judgeAccount(facts, finder("ServiceAccount")),
     ...judgeConstraints(facts, finder("SCC")),
     judgeNamespace(facts, finder("namespace")),
+    ...judgePods(facts, finder("pods")),
     ...judgeSecrets(facts, finder("pull secrets")),
     ...judgeNodes(facts, finder),
   ];
@@ -89,12 +93,27 @@ function judgeNamespace({ namespace, onload }: ResourceFacts, finding: Finder): 
   const name = onload.metadata.namespace ?? "";
   if (!namespace.value) return finding("failed", `"${name}" does not exist; create it`);
   if (namespace.value.metadata.deletionTimestamp !== undefined) return finding("failed", `"${name}" is being deleted`);
-  const level = namespace.value.metadata.labels?.[POD_SECURITY];
+  const level = levelOf(namespace.value);
   if (level === undefined || level === "privileged") return finding("ok", `"${name}" admits privileged pods`);
   return finding(
     "failed",
     `"${name}" enforces Pod Security "${level}", which refuses the pods: kubectl label namespace ${name} ${POD_SECURITY}=privileged --overwrite`,
   );
+}
+
+function judgePods({ pods, namespace }: ResourceFacts, finding: Finder): Finding[] {
+  if (!pods) return [];
+  // What the namespace's label says has a finding of its own.
+  const isTold = "value" in namespace && levelOf(namespace.value) !== undefined;
+  const refusals = pods.refusals.filter((text) => !(isTold && text.includes("violates PodSecurity")));
+  if (refusals.length > 0) return refusals.map((text) => finding("failed", text));
+  if (pods.gap !== undefined) return [finding("unknown", pods.gap)];
+  return pods.refusals.length > 0 ? [] : [finding("ok", "The API server would take them")];
+}
+
+/** The level of Pod Security that a namespace enforces by its label. */
+function levelOf(namespace: KubeObject | undefined): string | undefined {
+  return namespace?.metadata.labels?.[POD_SECURITY];
 }
 
 function judgeNodes(facts: ResourceFacts, finder: (what: string) => Finder): Finding[] {

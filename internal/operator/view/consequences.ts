@@ -15,12 +15,14 @@ const MAX_NAMES = 5;
 /**
  * What a change does that its author may not expect.
  *
- * @param accountMissing see {@link lacksServiceAccount}
+ * @param accountMissing see {@link accountState}
+ * @param refusals see {@link tryPods}
  */
 export function consequences(
   { raw, onload, planned }: ObservedResource,
   plan: Pick<ResourcePlan, "nodes">,
   accountMissing: boolean,
+  refusals: readonly string[] = [],
 ): string[] {
   const found: string[] = [];
   const nodes = planned?.plan.nodes.map(({ facts }) => facts) ?? [];
@@ -42,6 +44,7 @@ export function consequences(
         `ServiceAccount "${onload.spec.serviceAccountName}" does not exist in namespace "${raw.metadata.namespace}": no pod can start until it is there and may run privileged pods`,
       );
     }
+    found.push(...refusals);
   }
   const out = plan.nodes.filter(({ leavesService }) => leavesService);
   if (out.length > 0) {
@@ -52,30 +55,32 @@ export function consequences(
   return found;
 }
 
+/** missing: it does not exist. made: the same file makes it. Who may not read it is told nothing: there. */
+export type AccountState = "there" | "missing" | "made";
+
 /**
- * Whether a resource's ServiceAccount does not exist, and is not made by the same file either. Who may not read it is
- * told nothing.
+ * Whether a resource's ServiceAccount exists.
  *
  * @throws ConnectionError when no answer comes
  */
-export async function lacksServiceAccount(
+export async function accountState(
   client: Pick<Client, "get">,
   { onload }: ObservedResource,
   others: readonly DeepReadonly<KubeObject>[],
   signal: AbortSignal,
-): Promise<boolean> {
+): Promise<AccountState> {
   const name = onload?.spec.serviceAccountName;
-  if (!onload || !name || onload.metadata.deletionTimestamp) return false;
+  if (!onload || !name || onload.metadata.deletionTimestamp) return "there";
   const namespace = onload.metadata.namespace ?? "";
   const isMade = others.some(
     ({ kind, metadata }) =>
       kind === SERVICE_ACCOUNTS.kind && metadata.name === name && metadata.namespace === namespace,
   );
-  if (isMade) return false;
+  if (isMade) return "made";
   try {
-    return (await client.get(SERVICE_ACCOUNTS, { namespace, name }, { signal })) === undefined;
+    return (await client.get(SERVICE_ACCOUNTS, { namespace, name }, { signal })) === undefined ? "missing" : "there";
   } catch (error) {
-    if (error instanceof ApiError) return false;
+    if (error instanceof ApiError) return "there";
     throw error;
   }
 }

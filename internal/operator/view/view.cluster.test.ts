@@ -423,6 +423,66 @@ test("several documents and Lists are planned for together, and what a file lack
   ]);
 });
 
+test("what would refuse the pods is said before a file is applied, by plan and by check", async () => {
+  const theirs = await cluster.createNamespace();
+  const file = join(folder, "refused.yaml");
+  const spec = (onload("v1", { serviceAccountName: "nosuch", selector: { [id]: "nothing" } }) as { spec: object }).spec;
+  const content = stringify({ ...onload("v1"), metadata: { name: "new", namespace: theirs }, spec });
+  await writeFile(file, content);
+  const plan = async (kubeconfig = cluster.kubeconfigPath): Promise<{ warnings: string[]; notes: string[] }> =>
+    JSON.parse((await onloadctl(["plan", "-f", file, "-o", "json"], kubeconfig)).stdout)[0];
+  const check = async (kubeconfig = cluster.kubeconfigPath): Promise<string[]> => {
+    const { stdout } = await onloadctl(["check", "-f", file, "-o", "json"], kubeconfig);
+    const found = JSON.parse(stdout) as { what: string; result: string; message: string }[];
+    return found.flatMap(({ what, result, message }) => (what.endsWith(": pods") ? [`${result}: ${message}`] : []));
+  };
+  const warned = async (...words: RegExp[]): Promise<void> => {
+    const { warnings } = await plan();
+    const refusals = warnings.filter((text) => text.startsWith("The API server would refuse"));
+    expect(refusals).toEqual(words.map((each) => expect.stringMatching(each)));
+    expect(await check()).toEqual(
+      words.length === 0 ? ["ok: The API server would take them"] : refusals.map((text) => `failed: ${text}`),
+    );
+  };
+  await warned();
+  const quotas = `/api/v1/namespaces/${theirs}/resourcequotas`;
+  const quota = await cluster.request("POST", quotas, {
+    body: { metadata: { name: "none" }, spec: { hard: { pods: "0" } } },
+  });
+  expect(quota.metadata.name).toBe("none");
+  // The controller of quotas, or the API server itself, counts what is there first.
+  await poll(async () => (await cluster.request("GET", `${quotas}/none`)).status?.used?.pods === "0", {
+    what: "the quota",
+  });
+  await warned(/the device plugin's pod: pods "new-.*exceeded quota: none.*; raise that ResourceQuota/);
+  await cluster.request("DELETE", `${quotas}/none`);
+  // It would be taken for a pod of KMM alone.
+  await cluster.request("POST", quotas, {
+    body: { metadata: { name: "limits" }, spec: { hard: { "limits.memory": "10Gi" } } },
+  });
+  await poll(async () => (await cluster.request("GET", `${quotas}/limits`)).status?.used?.["limits.memory"] === "0", {
+    what: "the quota",
+  });
+  await warned(/KMM's pod that loads modules: .*must specify limits.memory for: module-loader; /);
+  await cluster.request("DELETE", `${quotas}/limits`);
+  const labels = { "pod-security.kubernetes.io/enforce": "baseline" };
+  await cluster.request("PATCH", `/api/v1/namespaces/${theirs}`, {
+    contentType: "merge",
+    body: { metadata: { labels } },
+  });
+  const refused = (await plan()).warnings.filter((text) => text.includes("violates PodSecurity"));
+  expect(refused).toEqual([expect.stringContaining("kubectl label --overwrite namespace")]);
+  // check says it of the namespace.
+  expect(await check()).toEqual([]);
+  // Who may not create pods is told so.
+  const right = `could not be tried, as a dry run, without the right to create pods in namespace "${theirs}"`;
+  const { notes, warnings } = await plan(reader.kubeconfigPath);
+  expect(notes).toEqual([expect.stringContaining(right)]);
+  expect(warnings.join()).not.toContain("refuse");
+  expect(await check(reader.kubeconfigPath)).toEqual([expect.stringMatching(/^unknown: .*right to create pods/)]);
+  expect((await cluster.request("GET", `/api/v1/namespaces/${theirs}/pods`)).items).toEqual([]);
+});
+
 test("a selector that lets go of a node is told, and a deletion", async () => {
   const file = stringify(onload("v1", { selector: { [id]: "other" }, upgrade: { maxUnavailable: 3 } }));
   const let3Go = await onloadctl(["plan", "-f", "-"], reader.kubeconfigPath, file);
@@ -693,7 +753,8 @@ test("pause, resume and retry change what they say", async () => {
 });
 
 test("status, plan and check wrote nothing", async () => {
-  const dry = (uri: string): boolean => uri.includes("dryRun=All");
+  // What a person may do is asked by creating a review, which is stored nowhere.
+  const dry = (uri: string): boolean => uri.includes("dryRun=All") || uri.endsWith("/selfsubjectaccessreviews");
   const writes = cluster
     .auditEvents(reader.name)
     .filter(({ verb, requestURI }) => !["get", "list", "watch"].includes(verb) && !dry(requestURI));

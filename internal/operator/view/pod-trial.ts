@@ -1,0 +1,163 @@
+/**
+ * Asks the API server whether it would take the pods of a resource: quotas, Pod Security, SCCs, policies and webhooks, and
+ * what the pods name. Each is created as a dry run, with the rights of whoever asks.
+ */
+import { printable } from "../../cli/printable.ts";
+import type { DeepReadonly, KubeObject } from "../../api/core.ts";
+import { devicePluginName, onloadModuleName } from "../../api/names.ts";
+import type { Onload } from "../../api/onload.ts";
+import type { Client } from "../../kube/client.ts";
+import { ApiError, isForbidden, isNotFound } from "../../kube/errors.ts";
+import { PODS } from "../../kube/resource.ts";
+import { refusedRight } from "../../kube/rights-advice.ts";
+import { desiredDaemonSet } from "../desired/daemonset.ts";
+import type { Kmm } from "../kmm/kmm.ts";
+import { remedyForRefusal } from "../observe/refusal-remedy.ts";
+import type { ObservedResource } from "./session.ts";
+
+/** Longest refusal that is quoted, in characters. */
+const MAX_QUOTED = 1000;
+
+/** What the API server says of the pods. */
+export interface PodTrial {
+  /** Why it would refuse pods, and what to do, each as a sentence without its end; none if it would take them. */
+  refusals: string[];
+  /** Why it could not be asked, as a sentence; undefined if it could. */
+  gap?: string;
+}
+
+/** What of the pods is known already. */
+export interface TrialOptions {
+  kmm: Kmm;
+  /** The ServiceAccount is not there, which is said elsewhere: another takes its place, so that more comes to light. */
+  withoutAccount: boolean;
+  /** Whether nodes have these pods already: then there is room for them in every quota. */
+  hasAll: boolean;
+}
+
+/** Nothing was asked. */
+export const NOT_TRIED: PodTrial = { refusals: [] };
+
+/**
+ * Tries the pods of a resource that is only supposed, if they would be made.
+ *
+ * @throws ConnectionError when no answer comes
+ */
+export async function tryPodsOf(
+  client: Pick<Client, "create">,
+  { onload, planned }: Pick<ObservedResource, "onload" | "planned">,
+  withoutAccount: boolean,
+  signal: AbortSignal,
+): Promise<PodTrial> {
+  if (!onload || !planned || onload.metadata.deletionTimestamp !== undefined) return NOT_TRIED;
+  const wanted = planned.plan.nodes.map(({ facts }) => facts).filter(({ want }) => want !== undefined);
+  const hasAll = wanted.length > 0 && wanted.every(({ plugin, onload: module }) => plugin.present && module.present);
+  return tryPods(client, onload, { kmm: planned.kmm, withoutAccount, hasAll }, signal);
+}
+
+/** A pod, as far as it is changed here. */
+type TrialPod = KubeObject & { spec: { serviceAccountName?: string; priorityClassName?: string } };
+
+/**
+ * Tries the pods of a resource.
+ *
+ * @throws ConnectionError when no answer comes; ApiError if the namespace is not there
+ */
+export async function tryPods(
+  client: Pick<Client, "create">,
+  onload: DeepReadonly<Onload>,
+  options: TrialOptions,
+  signal: AbortSignal,
+): Promise<PodTrial> {
+  const { namespace = "" } = onload.metadata;
+  const found = new Map<string, string>();
+  for (const [what, pod] of [
+    ["the device plugin's pod", pluginPod(onload)],
+    ["KMM's pod that loads modules", loaderPod(onload, options.kmm)],
+  ] as const) {
+    if (options.withoutAccount) pod.spec.serviceAccountName = "default";
+    const refusals = await refusalsOf(client, pod, signal);
+    if (refusals === undefined) {
+      const gap = `Whether the API server takes its pods could not be tried, as a dry run, without the right to create pods in namespace "${namespace}"`;
+      return { refusals: [...found.values()], gap };
+    }
+    for (const text of refusals) {
+      const remedy = remedyForRefusal(text, namespace);
+      if (options.hasAll && /exceeded quota/i.test(text)) continue;
+      // What is to be done for one pod helps the other.
+      if (!found.has(remedy)) found.set(remedy, `The API server would refuse ${what}: ${text}; ${remedy}`);
+    }
+  }
+  return { refusals: [...found.values()] };
+}
+
+/**
+ * Why a pod would be refused: what it names is looked at first, so that it is tried again with what every cluster has.
+ *
+ * @returns undefined if whoever asks may not create pods there
+ */
+async function refusalsOf(
+  client: Pick<Client, "create">,
+  pod: TrialPod,
+  signal: AbortSignal,
+): Promise<string[] | undefined> {
+  const found: string[] = [];
+  for (;;) {
+    try {
+      await client.create(PODS, pod, { dryRun: true, signal });
+      return found;
+    } catch (error) {
+      if (isNotFound(error) || !(error instanceof ApiError)) throw error;
+      if (isForbidden(error) && refusedRight(error.detail) !== undefined) return undefined;
+      const text = printable(error.detail, MAX_QUOTED);
+      found.push(text);
+      if (/service ?account/i.test(text) && pod.spec.serviceAccountName !== "default") {
+        pod.spec.serviceAccountName = "default";
+      } else if (text.includes("PriorityClass") && pod.spec.priorityClassName !== undefined) {
+        delete pod.spec.priorityClassName;
+      } else return found;
+    }
+  }
+}
+
+/** As the DaemonSet would make it. Which image it has is the operator's affair, and matters to no quota. */
+function pluginPod(onload: DeepReadonly<Onload>): TrialPod {
+  const { namespace = "", name } = onload.metadata;
+  const image = onload.spec.devicePlugin.devicePluginImage || onload.spec.onload.userImage;
+  const { metadata, spec } = desiredDaemonSet(onload, image).spec.template;
+  return {
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: { ...metadata, namespace, name: devicePluginName(name) },
+    spec: { ...(spec as TrialPod["spec"]) },
+  };
+}
+
+/**
+ * As KMM makes its pods, as far as admission looks at them: the loaders of 1.1 may only load modules, the workers of 2.x
+ * are privileged.
+ */
+function loaderPod({ metadata: { namespace = "", name }, spec }: DeepReadonly<Onload>, kmm: Kmm): TrialPod {
+  const isWorker = kmm.installed && !kmm.reloadsForPodFields;
+  const securityContext = isWorker
+    ? { privileged: true, runAsUser: 0 }
+    : {
+        allowPrivilegeEscalation: false,
+        capabilities: { add: ["SYS_MODULE"] },
+        runAsUser: 0,
+        seLinuxOptions: { type: "spc_t" },
+      };
+  const modules = { name: "modules", mountPath: "/lib/modules", readOnly: true };
+  const pod = {
+    serviceAccountName: spec.serviceAccountName || "default",
+    priorityClassName: "system-node-critical",
+    containers: [{ name: "module-loader", image: spec.onload.userImage, securityContext, volumeMounts: [modules] }],
+    volumes: [{ name: modules.name, hostPath: { path: modules.mountPath, type: "Directory" } }],
+  };
+  return {
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: { namespace, name: onloadModuleName(name) },
+    spec: pod,
+  };
+}
