@@ -154,7 +154,10 @@ describe("a profile is refused with file, line and reason", () => {
     "octal numbers": ["onload_set EF_X $((010))\n", "my.opf:1: an expression has"],
     "a division by 0": ["onload_set EF_X $((1/0))\n", "my.opf:1: an expression divides by 0"],
     "a number that no shell has": ["onload_set EF_X $((9223372036854775807+1))\n", "beyond the numbers of a shell"],
-    "an import of nothing": ["onload_import none\n", 'my.opf:1: it imports "none", which is not among the profiles'],
+    "an import of nothing": [
+      "onload_import none\n",
+      'my.opf:1: it imports "none", which is not among the profiles; give Onload\'s with --profile-dir',
+    ],
     "an import by path": [
       "onload_import ../../etc/passwd\n",
       'my.opf:1: "../../etc/passwd" is not the name of a profile',

@@ -224,7 +224,8 @@ class Evaluation {
     const name = this.#expand(first, { split: true });
     if (!isProfileName(name)) this.#refuse(line, `"${name.slice(0, 100)}" is not the name of a profile in the folder`);
     const file = [`${name}${PROFILE_ENDING}`, `${name}${FRAGMENT_ENDING}`].find((each) => this.#library.has(each));
-    if (file === undefined) this.#refuse(line, `it imports "${name}", which is not among the profiles`);
+    if (file === undefined)
+      this.#refuse(line, `it imports "${name}", which is not among the profiles; give Onload's with --profile-dir`);
     if (this.#files.includes(file)) this.#refuse(line, `it imports itself: ${[...this.#files, file].join(" -> ")}`);
     if (this.#files.length >= MAX_IMPORTS_DEEP)
       this.#refuse(line, `more than ${MAX_IMPORTS_DEEP} imports in each other`);
