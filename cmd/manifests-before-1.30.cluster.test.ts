@@ -4,6 +4,13 @@
  */
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { join } from "node:path";
+import { HOLDER_ANNOTATION, LEASE_NAME } from "../internal/api/names.ts";
+import { sleep } from "../internal/kube/clock.ts";
+import { connect } from "../internal/kube/connect.ts";
+import type { Lease } from "../internal/kube/kinds.ts";
+import { holderText } from "../internal/kube/lease-holder.ts";
+import { LEASES } from "../internal/kube/resource.ts";
+import { microTime } from "../internal/kube/times.ts";
 import { onloadSpec, OperatorCluster, PATIENCE_MS } from "../internal/operator/testing/operator-cluster.ts";
 import { serviceAccountUser } from "../internal/testcluster/index.ts";
 import { builtExecutable } from "../internal/testcluster/lib/built.ts";
@@ -24,6 +31,32 @@ afterAll(() => cluster[Symbol.asyncDispose]());
 async function onloadctl(...args: string[]): Promise<CommandResult> {
   const env = { KUBECONFIG: cluster.plane.kubeconfigPath, NO_COLOR: "1" };
   return run([await builtExecutable(), ...args], { env, allowFailure: true });
+}
+
+/**
+ * The admin of a namespace makes an operator's Lease there, and renews it, as if an operator of this version held it.
+ *
+ * @returns ends it
+ */
+async function pretendToOperate(namespace: string): Promise<() => Promise<void>> {
+  const user = await cluster.plane.addUser("tenant");
+  await cluster.plane.bind({ role: "admin", subject: { kind: "User", name: "tenant" }, namespace });
+  const client = await connect({ kubeconfig: user.kubeconfigPath });
+  const ref = { namespace, name: LEASE_NAME };
+  const annotations = { [HOLDER_ANNOTATION]: holderText("tenant_1", { version: "1.0.0", scope: [] }) };
+  const now = (): object => ({ holderIdentity: "tenant_1", renewTime: microTime(Date.now()) });
+  await client.create<Lease>(LEASES, { metadata: { ...ref, annotations }, spec: now() });
+  const stop = new AbortController();
+  const renewing = (async () => {
+    while (!stop.signal.aborted) {
+      await client.mergePatch<Lease>(LEASES, ref, { spec: now() });
+      await sleep(2000, stop.signal).catch(() => undefined);
+    }
+  })();
+  return async () => {
+    stop.abort();
+    await renewing;
+  };
 }
 
 test("is found out from the cluster: everything applies, what is not enforced is said, and uninstall leaves nothing", async () => {
@@ -48,6 +81,8 @@ test("is found out from the cluster: everything applies, what is not enforced is
   await expect(plane.apply(newest.stdout)).rejects.toThrow('no matches for kind "ValidatingAdmissionPolicy"');
   await plane.apply(stdout);
 
+  const tenants = await cluster.createNamespace();
+  const endPretence = await pretendToOperate(tenants);
   const name = "onload-operator-controller-manager";
   const kubeconfigPath = await plane.serviceAccountKubeconfig(OPS, name);
   const user = { name: serviceAccountUser(OPS, name), kubeconfigPath };
@@ -56,6 +91,8 @@ test("is found out from the cluster: everything applies, what is not enforced is
   const [node = ""] = await cluster.kubelet.createNodes(1, "old", { pool: "old" });
   await cluster.createOnload(namespace, onloadSpec("old", "v1"));
   await cluster.ready(namespace);
+  // The tenant's Lease is the older one. It is not an operator's: none has rights there.
+  await endPretence();
   const told = await cluster.condition(namespace, "Protected", "False", "PoliciesMissing");
   expect(told).toContain("on Kubernetes 1.30 and later run");
   const status = await onloadctl("status");

@@ -73,6 +73,9 @@ export const OPERATOR_NAME = "onload-operator";
 /** Name of the operator's Lease: that of the original operator, so that of the two only one acts. */
 export const LEASE_NAME = "daabde26.amd.com";
 
+/** The operator's ServiceAccount, in our manifests as in the original's, whatever its namespace is. */
+export const OPERATOR_SERVICE_ACCOUNT = "onload-operator-controller-manager";
+
 /** Labels of the operator's Deployment and pods, in our manifests as in the original's, as a selector. */
 export const OPERATOR_SELECTOR = `${PART_OF_LABEL}=onload,control-plane=controller-manager`;
 
@@ -95,6 +98,9 @@ export const PROTECTING_POLICIES: readonly string[] = [
   "own-objects",
   "crd-deletion",
 ].map((name) => `${OPERATOR_NAME}-${name}`);
+
+/** The admission policy by which nobody but operators and who may install them writes a Lease of an operator, and its binding. */
+export const PRESENCE_POLICY = `${OPERATOR_NAME}-presence`;
 
 /** Paths of metrics and probes, of the operator and of the device plugin. */
 export const METRICS_PATH = "/metrics";

@@ -53,6 +53,11 @@ test("objects that were there before and changes after reach the controller, and
   expect(seen).toEqual(["a", "b"]);
   expect(await get(manager.ports.health, "/healthz")).toEqual({ status: 200, body: "ok" });
   expect(await get(manager.ports.health, "/readyz?verbose")).toEqual({ status: 200, body: "ok" });
+  let note: string | undefined;
+  manager.addReadyNote(() => note);
+  expect((await get(manager.ports.health, "/readyz")).body).toBe("ok");
+  note = "Another operator acts";
+  expect(await get(manager.ports.health, "/readyz")).toEqual({ status: 200, body: "ok\nAnother operator acts" });
   expect((await get(manager.ports.health, "/nothing")).status).toBe(404);
   const { body } = await get(manager.ports.metrics, "/metrics");
   expect(body).toContain('controller_runtime_reconcile_total{controller="node",result="success"} 2');

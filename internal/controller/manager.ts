@@ -66,6 +66,7 @@ export class Manager {
   readonly #runnables: Runnable[] = [];
   readonly #controllers: Controller[] = [];
   readonly #checks = new Map<string, () => string | undefined>();
+  readonly #notes: (() => string | undefined)[] = [];
   #metricsServer: ProbeServer | undefined;
   #healthServer: ProbeServer | undefined;
 
@@ -97,6 +98,11 @@ export class Manager {
   /** Part of /readyz: `check` gives what is not ready yet, or undefined. */
   addReadyCheck(name: string, check: () => string | undefined): void {
     this.#checks.set(name, check);
+  }
+
+  /** Part of what /readyz says while everything is ready; undefined: nothing. */
+  addReadyNote(note: () => string | undefined): void {
+    this.#notes.push(note);
   }
 
   /**
@@ -184,6 +190,7 @@ export class Manager {
         unready.push(`${name}: ${errorText(error)}`);
       }
     }
-    return unready.length === 0 ? "ok" : { status: 500, body: `${unready.join("\n")}\n` };
+    if (unready.length > 0) return { status: 500, body: `${unready.join("\n")}\n` };
+    return ["ok", ...this.#notes.flatMap((note) => note() ?? [])].join("\n");
   }
 }

@@ -2,7 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { VERSION } from "../cli/version.ts";
 import type { Logger } from "../cli/log.ts";
-import { LEASE_NAME, OPERATOR_NAME } from "../api/names.ts";
+import { LEASE_NAME, OPERATOR_NAME, PRESENCE_POLICY } from "../api/names.ts";
 import { Controller } from "../controller/controller.ts";
 import { Manager, type ManagerOptions, type MetricsSecurity } from "../controller/manager.ts";
 import { MetricsAccess } from "../controller/metrics-access.ts";
@@ -25,6 +25,8 @@ import { OnloadReconciler } from "./reconcile.ts";
 import { EventReporter } from "./report/events.ts";
 import { RolloutLog } from "./report/rollout-log.ts";
 import { OperatorMetrics } from "./report/metrics.ts";
+import { isInForce } from "./report/protection.ts";
+import { mayOperate, OperatorAccounts } from "./observe/operator-accounts.ts";
 import { ALONE, Rivals, trimLease } from "./observe/rivals.ts";
 import { allKeys, isIn, keysOfNodeName, watchAll } from "./watch/watches.ts";
 
@@ -32,6 +34,10 @@ import { allKeys, isIn, keysOfNodeName, watchAll } from "./watch/watches.ts";
 const MAX_CONCURRENT_RECONCILES = 4;
 /** A rollout that cannot go on is looked at again after this time at the latest. */
 const MAX_BACKOFF_MS = 60_000;
+
+/** Said to people, of Leases of others. */
+const RIVALS_REMEDY =
+  "The older Lease's operator has the resources of namespaces that both have; remove one of the two, or give them different namespaces by --watch-namespaces";
 
 export interface OperatorOptions extends Pick<ManagerOptions, "metricsAddress" | "healthProbeAddress"> {
   client: Client;
@@ -117,6 +123,7 @@ export async function runOperator(options: OperatorOptions, signal: AbortSignal)
         namespace: options.leaseNamespace,
         identity,
         monotonic: () => systemClock.monotonic(),
+        mayOperateIn: (namespace) => accounts.mayOperateIn(namespace),
         onChange: () => {
           tellRivals();
           wakeAll();
@@ -129,8 +136,17 @@ export async function runOperator(options: OperatorOptions, signal: AbortSignal)
     if (leases === toldRivals) return;
     toldRivals = leases;
     if (leases === "") log.info("No other operator holds a Lease any more");
-    else log.warn("Another operator holds a Lease; what both have is left to the older Lease's", { leases });
+    else log.warn(`Another operator holds a Lease. ${RIVALS_REMEDY}`, { leases });
   };
+  const accounts: OperatorAccounts = new OperatorAccounts({
+    namespaces: () => rivals?.namespaces ?? [],
+    isGuarded: () => isInForce(caches, PRESENCE_POLICY),
+    ask: (namespace, stop) => mayOperate(client.transport, namespace, stop),
+    onChange: (namespace, may) => {
+      if (!may) log.warn("No operator may run in the namespace of a Lease, so that it is not heeded", { namespace });
+      rivals?.look();
+    },
+  });
   const leases = new Informer<Lease>({
     client,
     log,
@@ -141,7 +157,10 @@ export async function runOperator(options: OperatorOptions, signal: AbortSignal)
   if (rivals) {
     leases.subscribe((change) => rivals.note(change));
     manager.addInformer(leases);
+    manager.addRunnable(accounts);
+    manager.addReadyNote(() => (toldRivals === "" ? undefined : `Another operator: ${toldRivals}. ${RIVALS_REMEDY}`));
   }
+  const followed = rivals ? { ...caches, leases } : caches;
   const reconciler = new OnloadReconciler({
     client: writer,
     caches,
@@ -153,7 +172,7 @@ export async function runOperator(options: OperatorOptions, signal: AbortSignal)
     ),
     environment,
     standing: (namespace) => rivals?.standing(namespace) ?? ALONE,
-    outdated: () => outdatedText(caches),
+    outdated: () => outdatedText(followed),
     now: () => systemClock.now(),
     monotonic: () => systemClock.monotonic(),
   });
@@ -173,8 +192,8 @@ export async function runOperator(options: OperatorOptions, signal: AbortSignal)
     if (!current) pods.forget(key);
   });
   manager.addController(controller);
-  manager.addRunnable(new OutdatedWatch(caches, wakeAll));
-  showOutdated(metrics.registry, caches);
+  manager.addRunnable(new OutdatedWatch(followed, wakeAll));
+  showOutdated(metrics.registry, followed);
 
   // Known before the first plan if the API server answers, and else as soon as it does.
   if (options.pluginImage === undefined) {

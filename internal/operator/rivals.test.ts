@@ -15,10 +15,13 @@ const OTHER = "pod-other_2";
 class Sight {
   now = 0;
   changes = 0;
+  /** Namespaces in which no operator may run. */
+  readonly forged = new Set<string>();
   readonly rivals = new Rivals({
     namespace: "mine",
     identity: ME,
     monotonic: () => this.now,
+    mayOperateIn: (namespace) => !this.forged.has(namespace),
     onChange: () => void this.changes++,
   });
   #writes = 0;
@@ -88,7 +91,7 @@ describe("beside another Lease", () => {
       { age: 50, scope: [] },
       10,
       true,
-      'acts: Another operator acts too: pod-other_2 holds the younger Lease "other/daabde26.amd.com"; remove one of the two, or give them different namespaces by --watch-namespaces',
+      'acts: Another operator acts too: pod-other_2 holds the younger Lease "other/daabde26.amd.com" and has all namespaces; remove one of the two, or give them different namespaces by --watch-namespaces',
     ],
     ["a younger one that ended", { age: 50, scope: [] }, 10, false, "acts"],
     [
@@ -96,7 +99,7 @@ describe("beside another Lease", () => {
       { age: 200 },
       60,
       true,
-      'yields: Nothing is done, because another operator acts: pod-other_2 holds the older Lease "other/daabde26.amd.com"; remove one of the two, or give them different namespaces by --watch-namespaces',
+      'yields: Nothing is done, because another operator acts: pod-other_2 holds the older Lease "other/daabde26.amd.com" and does not say which namespaces it has, so that it counts as having all; update that one, or remove one of the two',
     ],
     ["an older one of which that is not sure yet", { age: 200 }, 0, true, "yields"],
     ["one made in the same second in a later namespace", { age: 100, scope: [] }, 0, true, "yields"],
@@ -186,6 +189,21 @@ test("the next one wakes up when the older ends, is released or goes, and not wi
     expect(sight.changes).toBeGreaterThan(before);
     expect(sight.get()).toBe("acts");
   }
+});
+
+test("a Lease in a namespace where no operator may run is nobody's", () => {
+  const sight = beside({ age: 200, scope: [] }, 20);
+  expect(sight.rivals.others).toEqual(["other/daabde26.amd.com of pod-other_2 (older, has all namespaces)"]);
+  expect(sight.get()).toBe("yields");
+  const before = sight.changes;
+  sight.forged.add("other");
+  sight.rivals.look();
+  expect([sight.get(), sight.changes]).toEqual(["acts", before + 1]);
+  expect(sight.rivals.others).toEqual([]);
+  expect(sight.rivals.namespaces).toEqual(["other"]);
+  sight.forged.clear();
+  sight.rivals.look();
+  expect(sight.get()).toBe("yields");
 });
 
 test("a holder's name cannot reach into a status", () => {

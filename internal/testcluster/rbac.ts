@@ -37,7 +37,8 @@ interface Rule {
 export async function bind(client: Client, binding: Binding): Promise<string> {
   const { role, kind = "ClusterRole", subject, namespace } = binding;
   const scope = namespace === undefined ? API : `${API}/namespaces/${namespace}`;
-  const name = `test-${subject.name}-${role}`.replaceAll(/[^a-zA-Z0-9.-]/g, "-");
+  const account = subject.kind === "ServiceAccount" ? `${subject.namespace}-` : "";
+  const name = `test-${account}${subject.name}-${role}`.replaceAll(/[^a-zA-Z0-9.-]/g, "-");
   await client.request("POST", `${scope}/${namespace === undefined ? "clusterrolebindings" : "rolebindings"}`, {
     body: {
       metadata: { name },

@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { Registry } from "prom-client";
 import { silentLogger } from "../../cli/log.ts";
+import { LEASES } from "../../kube/resource.ts";
 import { FakeApiServer } from "../../kube/testing/fake-api-server.ts";
 import { FakeClock } from "../../kube/testing/fake-clock.ts";
 import { createCaches } from "./caches.ts";
@@ -43,4 +44,17 @@ test("what wakes the operator, and what a scrape sees, is that some cache became
   expect([woken, outdatedText(caches), await shown()]).toEqual([2, undefined, []]);
   stop.abort();
   await running;
+});
+
+test("without the Leases of others an operator does not know whether it is alone", async () => {
+  await using server = await FakeApiServer.start();
+  const outdated = "Cannot follow leases: no answer for 120 s";
+  const followed: Aging = {
+    ...createCaches(server.client(), [], silentLogger),
+    leases: { resource: LEASES, outdated },
+  };
+  expect(outdatedText(followed)).toBe(outdated);
+  const registry = new Registry();
+  showOutdated(registry, followed);
+  expect(await registry.metrics()).toContain('onload_operator_cache_outdated{cache="leases",resource="leases"} 1');
 });

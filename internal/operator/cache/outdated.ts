@@ -1,10 +1,14 @@
 /** Whether what the caches know may be far behind the API server. */
 import { Gauge, type Registry } from "prom-client";
 import { sleep, systemClock, type Clock } from "../../kube/clock.ts";
+import type { Informer } from "../../kube/informer.ts";
+import type { Lease } from "../../kube/kinds.ts";
 import type { Caches } from "./caches.ts";
 
-/** Caches by name, as far as their age is concerned. */
-export type Aging = { readonly [K in keyof Caches]: Pick<Caches[K], "resource" | "outdated"> };
+/** What is followed, by name, as far as its age is concerned: the caches, and the Leases of operators. */
+export type Aging = { readonly [K in keyof Caches]: Pick<Caches[K], "resource" | "outdated"> } & {
+  readonly leases?: Pick<Informer<Lease>, "resource" | "outdated">;
+};
 
 /** How often it is looked whether a cache has become outdated: no event tells. */
 const LOOK_MS = 10_000;

@@ -6,6 +6,7 @@
 import { LEASE_NAME } from "../../api/names.ts";
 import type { DeepReadonly } from "../../api/core.ts";
 import { REASON } from "../../api/reasons.ts";
+import { firstFew } from "../../cli/first-few.ts";
 import { printable } from "../../cli/printable.ts";
 import type { Lease } from "../../kube/kinds.ts";
 import { covers, holderOf, identityOf, scopeOf } from "../../kube/lease-holder.ts";
@@ -58,6 +59,8 @@ export interface RivalsOptions {
   identity: string;
   /** Milliseconds of a clock that does not go back. */
   monotonic: () => number;
+  /** Whether an operator may run in a namespace; a Lease in another one is nobody's. */
+  mayOperateIn: (namespace: string) => boolean;
   /** Called when a {@link Rivals.standing} may have changed. */
   onChange: () => void;
 }
@@ -86,16 +89,31 @@ export class Rivals {
     this.#countedAt = now;
     if (current) this.#seen.set(key, seenAgain(before, current, this.#time));
     else this.#seen.delete(key);
+    this.look();
+  }
+
+  /** Tells of what has changed, also of what is thought of a namespace. */
+  look(): void {
     const told = this.#digest();
     if (told === this.#told) return;
     this.#told = told;
     this.#options.onChange();
   }
 
-  /** The Leases of others, for a log: `NAMESPACE/NAME of HOLDER`. */
+  /** The namespaces of the Leases of others, whether an operator may run there or not. */
+  get namespaces(): string[] {
+    const held = [...this.#seen].filter(([key, { lease }]) => key !== this.#own && identityOf(lease) !== "");
+    return held.map(([, { lease }]) => lease.metadata.namespace ?? "");
+  }
+
+  /** The Leases of others, for people: `NAMESPACE/NAME of HOLDER (older, has all namespaces)`. */
   get others(): string[] {
     const own = this.#mine();
-    return own ? this.#others(own).map(({ lease }) => `${objectKey(lease)} of ${holderName(lease)}`) : [];
+    if (!own) return [];
+    return this.#others(own).map(({ lease }) => {
+      const age = compareAge(lease, own.lease) < 0 ? "older" : "younger";
+      return `${objectKey(lease)} of ${holderName(lease)} (${age}, ${scopeText(lease)})`;
+    });
   }
 
   /** What to do with the resources of a namespace now. */
@@ -127,6 +145,7 @@ export class Rivals {
   #others(own: Seen): Seen[] {
     return [...this.#seen.values()]
       .filter((each) => each !== own && identityOf(each.lease) !== "")
+      .filter(({ lease }) => this.#options.mayOperateIn(lease.metadata.namespace ?? ""))
       .filter(({ lease, at }) => own.at - at < durationOf(lease))
       .sort((a, b) => compareAge(a.lease, b.lease));
   }
@@ -182,11 +201,22 @@ function holderName(lease: DeepReadonly<Lease>): string {
   return printable(identityOf(lease), 100);
 }
 
+/** Which namespaces the holder of a Lease has. */
+function scopeText(lease: DeepReadonly<Lease>): string {
+  if (holderOf(lease) === undefined) return "does not say which namespaces it has, so that it counts as having all";
+  const scope = scopeOf(lease);
+  return scope.length === 0 ? "has all namespaces" : `has ${firstFew(scope, 3, (name) => name)}`;
+}
+
 function problemOf(lease: DeepReadonly<Lease>, isOlder: boolean): ResourceProblem {
   const begin = isOlder ? "Nothing is done, because another operator acts" : "Another operator acts too";
   const which = isOlder ? "the older" : "the younger";
+  const remedy =
+    holderOf(lease) === undefined
+      ? "update that one, or remove one of the two"
+      : "remove one of the two, or give them different namespaces by --watch-namespaces";
   return {
     reason: REASON.AnotherOperator,
-    message: `${begin}: ${holderName(lease)} holds ${which} Lease "${objectKey(lease)}"; remove one of the two, or give them different namespaces by --watch-namespaces`,
+    message: `${begin}: ${holderName(lease)} holds ${which} Lease "${objectKey(lease)}" and ${scopeText(lease)}; ${remedy}`,
   };
 }

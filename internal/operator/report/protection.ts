@@ -23,6 +23,11 @@ export function protection({ policyBindings }: Pick<Stores, "policyBindings">): 
   );
 }
 
+/** Whether a policy of ours keeps people from what it forbids. */
+export function isInForce({ policyBindings }: Pick<Stores, "policyBindings">, name: string): boolean {
+  return stateOf(policyBindings.store.get(name), name).fault === undefined;
+}
+
 /** What is wrong with a policy's binding; a policy that warns or audits only, or somewhere only, keeps nobody from anything. */
 function stateOf(
   binding: DeepReadonly<PolicyBinding> | undefined,

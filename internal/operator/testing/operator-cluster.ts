@@ -6,7 +6,7 @@ import { freePorts } from "../../testcluster/lib/ports.ts";
 import { run } from "../../testcluster/lib/command.ts";
 import { poll } from "../../testcluster/lib/poll.ts";
 import type { Node, Pod } from "../../api/core.ts";
-import { pluginLabel } from "../../api/names.ts";
+import { OPERATOR_SERVICE_ACCOUNT, pluginLabel } from "../../api/names.ts";
 import type { Onload, OnloadSpecInput, OnloadStatus } from "../../api/onload.ts";
 import type { Client } from "../../kube/client.ts";
 import { connect } from "../../kube/connect.ts";
@@ -117,6 +117,11 @@ export class OperatorCluster implements AsyncDisposable {
       kind: "Role",
       subject: OPERATORS_GROUP,
       namespace,
+    });
+    // Where no operator's ServiceAccount has its role, no Lease counts.
+    await this.plane.bind({
+      role: "onload-operator-manager-role",
+      subject: { kind: "ServiceAccount", name: OPERATOR_SERVICE_ACCOUNT, namespace },
     });
     return ["--leader-elect", `--leader-election-namespace=${namespace}`];
   }

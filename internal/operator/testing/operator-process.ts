@@ -53,6 +53,10 @@ export class OperatorProcess {
     return answer?.ok ?? false;
   }
 
+  async readyText(): Promise<string> {
+    return (await fetch(`${this.health}/readyz`)).text();
+  }
+
   async metricsText(): Promise<string> {
     return (await fetch(this.metrics)).text();
   }
