@@ -17,6 +17,7 @@ import { splitKey } from "../kube/object.ts";
 import { endWithNamespace } from "./act/ending-namespace.ts";
 import type { RawOnload } from "./cache/caches.ts";
 import { act } from "./pass/act.ts";
+import { checkedClient } from "./pass/checked-client.ts";
 import { decide } from "./pass/decide.ts";
 import type { PassDeps } from "./pass/deps.ts";
 import { gather } from "./pass/gather.ts";
@@ -24,6 +25,48 @@ import { next } from "./pass/next.ts";
 import { report, reportUntouched } from "./pass/report.ts";
 import { ResourceSession } from "./pass/session.ts";
 import { isContested } from "./report/status.ts";
+
+/** Whether it is still ours to act on a resource. A pass may take minutes, and another operator may appear meanwhile. */
+class Turn {
+  readonly #yields: () => boolean;
+  isOver = false;
+
+  constructor(yields: () => boolean) {
+    this.#yields = yields;
+  }
+
+  /** @throws Error if it is another operator's turn, from then on */
+  check(): void {
+    this.isOver ||= this.#yields();
+    if (this.isOver) throw new Error("Cannot write: another operator acts");
+  }
+}
+
+/** What is done for a resource that is ours. */
+async function pass(
+  deps: PassDeps,
+  raw: DeepReadonly<RawOnload>,
+  session: ResourceSession,
+  turn: Turn,
+  signal: AbortSignal,
+  log: Logger,
+): Promise<Result> {
+  const ended = await endWithNamespace(deps, raw, signal);
+  if (ended === true) return {};
+  const refusal = ended === false ? undefined : ended;
+  const gathered = await gather(deps, raw, session, signal);
+  if ("unreadable" in gathered) {
+    const result = await reportUntouched(deps, raw, session, gathered.unreadable, signal);
+    if (refusal) throw refusal;
+    return result;
+  }
+  const decision = decide(deps, gathered, session);
+  const results = await act(deps, gathered, decision, session, signal, refusal);
+  // What was refused for that reason is nothing to report.
+  if (turn.isOver) turn.check();
+  const reported = await report(deps, gathered, decision, results, session, signal);
+  return next(deps, decision, results, reported, log);
+}
 
 /** Reconciles Onload resources. Different resources may be reconciled side by side, one resource never twice at once. */
 export class OnloadReconciler {
@@ -56,19 +99,16 @@ export class OnloadReconciler {
       this.#forget(key);
       return {};
     }
-    const ended = await endWithNamespace(this.#deps, raw, signal);
-    if (ended === true) return {};
-    const refusal = ended === false ? undefined : ended;
-    const gathered = await gather(this.#deps, raw, session, signal);
-    if ("unreadable" in gathered) {
-      const result = await reportUntouched(this.#deps, raw, session, gathered.unreadable, signal);
-      if (refusal) throw refusal;
-      return result;
+    const turn = new Turn(() => this.#deps.standing(raw.metadata.namespace ?? "").yields);
+    const client = checkedClient(this.#deps.client, () => turn.check());
+    try {
+      return await pass({ ...this.#deps, client }, raw, session, turn, signal, log);
+    } catch (error) {
+      if (signal.aborted || !turn.isOver) throw error;
+      log.info("Ended a pass because another operator acts");
+      this.#forget(key);
+      return {};
     }
-    const decision = decide(this.#deps, gathered, session);
-    const results = await act(this.#deps, gathered, decision, session, signal, refusal);
-    const reported = await report(this.#deps, gathered, decision, results, session, signal);
-    return next(this.#deps, decision, results, reported, log);
   }
 
   #session(key: string, { metadata: { uid } }: DeepReadonly<RawOnload>): ResourceSession {

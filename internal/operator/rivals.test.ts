@@ -225,6 +225,34 @@ describe("a resource that another operator has", () => {
     expect(bed.cluster.calls).toEqual([]);
   });
 
+  test("is left alone from the moment that an older one is seen, also in the middle of a pass", async () => {
+    const bed = new ReconcilerBed();
+    bed.putOnload();
+    for (const name of ["n1", "n2", "n3"]) bed.putServingNode(name, "v0");
+    await bed.settle();
+    const upgrade = async (): Promise<string[]> => {
+      const version = bed.cluster.version;
+      bed.upgrade(`v${version}`);
+      bed.cluster.take();
+      await bed.settle();
+      return bed.cluster.take().filter((call) => !/^(get|list|podLog)/.test(call));
+    };
+    const whole = await upgrade();
+    expect(whole.length).toBeGreaterThan(2);
+    let writes = 0;
+    bed.cluster.before = ({ verb }) => {
+      if (/^(get|list|podLog)$/.test(verb)) return;
+      // The first write is on its way when the other is seen.
+      if (++writes === 1) bed.standing = { yields: true, problem: undefined };
+    };
+    expect(await upgrade()).toHaveLength(1);
+    expect(JSON.stringify(bed.events)).not.toContain("another operator");
+    expect(bed.logged.join()).toContain("another operator acts");
+    bed.standing = ALONE;
+    await bed.settle();
+    expect(writes).toBeGreaterThan(2);
+  });
+
   test("says so if the other does not, and is taken up once that one is gone", async () => {
     const bed = new ReconcilerBed();
     bed.putOnload();
