@@ -368,6 +368,20 @@ describe("drivers are not unloaded under pods", () => {
     const annotations = Object.fromEntries(Array.from({ length: 20_000 }, (_, i) => [`a${i}`, ""]));
     const why = await refusal(made.agent.mergePatch<Node>(NODES, { name }, { metadata: { annotations } } as never));
     expect(why).toContain("annotations, and may have 500");
+    for (const [kind, key] of [
+      ["annotations", "a"],
+      ["labels", "l"],
+    ] as const) {
+      const of = (count: number): object =>
+        Object.fromEntries(Array.from({ length: count }, (_, i) => [`${key}${i}`, ""]));
+      const create = (count: number): Promise<unknown> =>
+        cluster.client.create<Node>(NODES, { metadata: { name: "huge", [kind]: of(count) } } as never, {
+          dryRun: true,
+        });
+      expect(await refusal(create(501))).toContain(`${kind}, and may have 500`);
+      // The API server adds some labels.
+      expect(await refusal(create(490))).toBe("");
+    }
     expect(Object.keys((await cluster.node(name)).metadata.annotations ?? {}).length).toBeLessThan(100);
   });
 
