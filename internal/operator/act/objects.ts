@@ -25,6 +25,10 @@ interface Applied {
   body: string;
   uid: string | undefined;
   generation: number | undefined;
+  /** Milliseconds of a clock that does not go back. */
+  at: number;
+  /** How often in a row it was applied because somebody had changed it. */
+  repeats: number;
 }
 
 /** What was applied last for one resource, by plural and name. It is lost with the process, which then applies again. */
@@ -35,6 +39,31 @@ export interface Applier {
   client: Pick<ClusterClient, "get" | "list" | "apply" | "mergePatch" | "delete">;
   caches: Pick<ReconcilerCaches, "modules" | "daemonSets" | "nodes">;
   applied: AppliedObjects;
+  /** Milliseconds of a clock that does not go back. */
+  monotonic: () => number;
+}
+
+/** An object that somebody has changed is applied again no sooner than this: a webhook or controller may change it each time. */
+const SAME_APPLY_MS = 1000;
+/** After this time without a change, the next one is the first. */
+const QUIET_MS = 60_000;
+/** So often in a row somebody may change an object before a person is told. */
+const MOST_REPEATS = 5;
+
+/** An object is not applied yet again. */
+class HeldError extends Error {
+  override name = "HeldError";
+  readonly waitMs: number;
+  /** Whether a person has to know. */
+  readonly lasts: boolean;
+
+  constructor({ kind, metadata }: KubeObject, waitMs: number, repeats: number) {
+    super(
+      `Cannot keep ${kind} "${metadata.name}" as it should be: somebody changes its labels, owners or spec each time`,
+    );
+    this.waitMs = waitMs;
+    this.lasts = repeats > MOST_REPEATS;
+  }
 }
 
 /** A cache does not have an object yet that is in the cluster. */
@@ -50,9 +79,10 @@ class BehindError extends Error {
  *
  * @param live the object as the cache has it
  * @returns the object as the API server answered; undefined if nothing was sent
+ * @throws HeldError if somebody changes it again and again
  */
 async function applyObject<T extends KubeObject>(
-  { client, applied }: Applier,
+  { client, applied, monotonic }: Applier,
   resource: Resource,
   desired: T,
   live: DeepReadonly<T> | undefined,
@@ -64,6 +94,12 @@ async function applyObject<T extends KubeObject>(
   if (before && live && before.body === body && isUntouched(before, desired, live)) {
     before.desired = desired;
     return undefined;
+  }
+  const now = monotonic();
+  const isRepeat = before && live && before.body === body && now - before.at < QUIET_MS;
+  const repeats = isRepeat ? before.repeats + 1 : 0;
+  if (isRepeat && before.at + SAME_APPLY_MS > now) {
+    throw new HeldError(desired, before.at + SAME_APPLY_MS - now, repeats);
   }
   if (!live && resource === MODULES && (await client.get(resource, refOf(desired), { signal }))) {
     throw new BehindError(
@@ -77,7 +113,15 @@ async function applyObject<T extends KubeObject>(
     await client.mergePatch<T>(resource, refOf(answer), { metadata }, { resourceVersion, signal });
     answer = await client.apply<T>(resource, desired as DeepReadonly<T>, { signal });
   }
-  applied.set(id, { desired, body, uid: answer.metadata.uid, generation: answer.metadata.generation });
+  applied.set(id, {
+    desired,
+    body,
+    uid: answer.metadata.uid,
+    generation: answer.metadata.generation,
+    at: now,
+    repeats,
+  });
+  if (repeats > MOST_REPEATS) throw new HeldError(desired, SAME_APPLY_MS, repeats);
   return answer;
 }
 
@@ -87,6 +131,8 @@ export interface ObjectResults {
   errors: Error[];
   /** What was not done because the object is not as the cache has it: the cache will say. */
   overtaken: Error[];
+  /** Milliseconds until an object that is not as it should be may be applied again; undefined if none waits for that. */
+  heldMs: number | undefined;
 }
 
 /**
@@ -149,9 +195,11 @@ async function resultsOf(work: Promise<void>[], signal: AbortSignal): Promise<Ob
   signal.throwIfAborted();
   const thrown = settled.flatMap((each) => (each.status === "rejected" ? [asError(each.reason)] : []));
   const isOvertaken = (error: Error): boolean => error instanceof BehindError || isConflict(error);
+  const held = thrown.filter((each) => each instanceof HeldError);
   return {
-    errors: thrown.filter((each) => !isOvertaken(each)),
+    errors: thrown.filter((each) => !isOvertaken(each) && (!(each instanceof HeldError) || each.lasts)),
     overtaken: thrown.filter(isOvertaken),
+    heldMs: held.length > 0 ? Math.min(...held.map(({ waitMs }) => waitMs)) : undefined,
   };
 }
 

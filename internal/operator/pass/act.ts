@@ -41,7 +41,7 @@ export interface PassResults extends WorkResults {
 }
 
 const NO_STEPS: StepResults = { steps: [], errors: [], overtaken: [], again: undefined, heldMs: undefined };
-const NO_OBJECTS: ObjectResults = { errors: [], overtaken: [] };
+const NO_OBJECTS: ObjectResults = { errors: [], overtaken: [], heldMs: undefined };
 const NO_FINALIZER = { errors: [], overtaken: [] };
 
 function workOf(
@@ -57,7 +57,7 @@ function workOf(
     unapplied: objects.errors,
     overtaken: [...finalizer.overtaken, ...objects.overtaken, ...overtaken],
     again,
-    heldMs,
+    heldMs: earlier(heldMs, objects.heldMs),
     released: false,
   };
 }
@@ -178,6 +178,10 @@ async function applyDesired(
   return applyObjects({ ...deps, applied }, desired, live, { sfc: !desired.sfc && unused }, signal);
 }
 
-function isComplete({ errors, overtaken }: ObjectResults): boolean {
-  return errors.length === 0 && overtaken.length === 0;
+function isComplete({ errors, overtaken, heldMs }: ObjectResults): boolean {
+  return errors.length === 0 && overtaken.length === 0 && heldMs === undefined;
+}
+
+function earlier(a: number | undefined, b: number | undefined): number | undefined {
+  return a === undefined || b === undefined ? (a ?? b) : Math.min(a, b);
 }
