@@ -22,6 +22,13 @@ import { watchEvents, type WatchEvent, type WatchOptions } from "./watch.ts";
 
 /** A list that goes on for longer has no end. */
 const MAX_PAGES = 2000;
+/** Longest page of several objects, in bytes: it is in memory more than once while it is read. */
+const MAX_PAGE_BYTES = 16 * 1024 * 1024;
+
+interface ListedPage<T> {
+  items?: T[] | null;
+  metadata: { resourceVersion: string; continue?: string };
+}
 
 /**
  * Calls to the API server, on raw JSON objects: fields that we do not know survive.
@@ -113,32 +120,48 @@ export class Client {
    * @throws ApiError Expired when the server forgets that version between two pages
    */
   async *pages<T extends KubeObject>(resource: Resource, options: ListOptions = {}): AsyncGenerator<Page<T>> {
-    const { pageSize = 100 } = options;
+    let { pageSize = 100 } = options;
     let token = "";
     let pages = 0;
-    do {
+    for (;;) {
       if (++pages > MAX_PAGES) {
         const reason = `it has more than ${MAX_PAGES} pages of ${resource.plural}`;
         throw new ConnectionError(`list ${resource.plural}`, this.transport.config.server, "EFBIG", reason);
       }
-      const query = selectionQuery(options);
-      if (pageSize > 0) query.set("limit", String(pageSize));
-      if (token !== "") query.set("continue", token);
-      const page = await this.transport.json<{
-        items?: T[] | null;
-        metadata: { resourceVersion: string; continue?: string };
-      }>(
-        {
-          method: "GET",
-          path: withQuery(collectionPath(resource, options.namespace), query),
-          action: `list ${resource.plural}`,
-          ...requestOptions(options),
-        },
-        isListOf(resource),
-      );
+      let page: ListedPage<T>;
+      try {
+        page = await this.#page<T>(resource, options, pageSize, token);
+      } catch (error) {
+        if (pageSize <= 1 || !(error instanceof ConnectionError) || error.code !== "EFBIG") throw error;
+        // Somebody has made objects as large as may be: fewer of them are held at once.
+        pageSize = Math.ceil(pageSize / 4);
+        continue;
+      }
       token = page.metadata.continue ?? "";
       yield { items: page.items ?? [], resourceVersion: page.metadata.resourceVersion };
-    } while (token !== "");
+      if (token === "") return;
+    }
+  }
+
+  #page<T extends KubeObject>(
+    resource: Resource,
+    options: ListOptions,
+    pageSize: number,
+    token: string,
+  ): Promise<ListedPage<T>> {
+    const query = selectionQuery(options);
+    if (pageSize > 0) query.set("limit", String(pageSize));
+    if (token !== "") query.set("continue", token);
+    return this.transport.json<ListedPage<T>>(
+      {
+        method: "GET",
+        path: withQuery(collectionPath(resource, options.namespace), query),
+        action: `list ${resource.plural}`,
+        ...(pageSize > 1 ? { maxBytes: MAX_PAGE_BYTES } : {}),
+        ...requestOptions(options),
+      },
+      isListOf(resource),
+    );
   }
 
   /** Changes of a selection since a resource version; see {@link watchEvents}. */

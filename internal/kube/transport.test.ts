@@ -459,6 +459,13 @@ describe("a server that never stops", () => {
     );
   });
 
+  test("is asked for in smaller pages, if it is large because of its objects", async () => {
+    await using server = await FakeApiServer.start();
+    for (let i = 0; i < 30; i++) server.put("/api/v1/nodes", { metadata: { name: `n${i}` } });
+    server.fail("GET", /limit=(100|25)\b/, Infinity, (response) => response.end(" ".repeat(17 * 1024 * 1024)));
+    expect((await server.client().list(NODES)).items).toHaveLength(30);
+  });
+
   test("is cut off in the pages of a list", async () => {
     await using server = await FakeApiServer.start();
     let page = 0;

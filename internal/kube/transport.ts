@@ -29,6 +29,8 @@ export interface ApiRequest {
    */
   timeoutMs?: number | undefined;
   signal?: AbortSignal | undefined;
+  /** Longest answer, in bytes; a longer one ends the call with code EFBIG. Default 64 MiB. */
+  maxBytes?: number | undefined;
   /** Called right before each attempt is sent. If it throws LeadershipLostError, the call ends so, and nothing is sent. */
   beforeSend?: (() => void) | undefined;
   /** Leaves answers 429 and 5xx to the caller. Otherwise the request is sent again if the server says when. */
@@ -122,7 +124,7 @@ export class Transport {
     const leave = request.urgent ? undefined : await this.#places.enter(request.signal);
     try {
       return await this.#retrying(request, (limits) =>
-        this.#attempt(request, limits, (answer) => answer.text(MAX_ANSWER_BYTES)),
+        this.#attempt(request, limits, (answer) => answer.text(request.maxBytes ?? MAX_ANSWER_BYTES)),
       );
     } finally {
       leave?.();

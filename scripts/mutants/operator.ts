@@ -246,7 +246,7 @@ export const OPERATOR_MUTANTS: Mutant[] = [
     "a node's cordon is not kept": ['...only("spec", cordonOf(node)),', ""],
     "a node's boot is not kept": ['...only("bootID", nodeInfo?.bootID) ', ""],
     "what fails in a pod is not kept": ["containerStatuses: containers(status?.containerStatuses),", ""],
-    "by which labels a pod was placed is not kept": ['...only("nodeSelector", pod.spec?.nodeSelector),', ""],
+    "by which labels a pod was placed is not kept": ['...only("nodeSelector", first(pod.spec?.nodeSelector)),', ""],
     "whether the DaemonSet was seen is not kept": [
       'status: { ...only("observedGeneration", daemonSet.status?.observedGeneration) },',
       "status: {},",

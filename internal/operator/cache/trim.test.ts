@@ -97,3 +97,28 @@ test("of a DaemonSet: whether its controller has seen the template, and its tole
   expect(status?.observedGeneration).toBe(3);
   expect(JSON.stringify(trimDaemonSet(daemonSet))).not.toMatch(/large|numberReady|managedFields/);
 });
+
+test("of a pod as large as the API server takes, which anybody may make, little is kept", () => {
+  const many = (count: number, of: (i: number) => string): Record<string, string> =>
+    Object.fromEntries(Array.from({ length: count }, (_, i) => [of(i), "x".repeat(60)]));
+  const loader = (i: number): string => `beta.kmm.node.kubernetes.io/version-module-loader.ns${i}.m`;
+  const containers = Array.from({ length: 500 }, (_, i) => ({ name: `c${i}`, image: "x".repeat(2000) }));
+  const waiting = { name: "c0", state: { waiting: { reason: "ContainerCreating" } } };
+  const pod = {
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: {
+      ...identity,
+      labels: { ...many(8000, (i) => `l${i}`), ...many(2000, loader), "kmm.node.kubernetes.io/module.name": "m" },
+      annotations: { [TEMPLATE_ANNOTATION]: "x".repeat(250_000), other: "y".repeat(10_000) },
+    },
+    spec: {
+      containers,
+      nodeSelector: many(5000, (i) => `s${i}`),
+      imagePullSecrets: Array.from({ length: 5000 }, (_, i) => ({ name: `secret-${i}` })),
+    },
+    status: { phase: "Pending", containerStatuses: [waiting] },
+  } as unknown as Pod;
+  expect(JSON.stringify(pod).length).toBeGreaterThan(2_000_000);
+  expect(JSON.stringify(trimPodWithImages(pod)).length).toBeLessThan(150_000);
+});

@@ -20,10 +20,17 @@ import type { Module, NodeModulesConfig } from "../../api/kmm.ts";
 import {
   FORCE_ANNOTATION,
   KMM_GROUP,
+  KMM_IMAGE_OWNER_LABEL,
+  KMM_MODULE_NAME_LABEL,
+  KMM_ROLE_LABEL,
+  KMM_WORKER_ACTION_LABEL,
+  kmm1ModuleLoaderLabel,
   NOT_READY_TAINTS,
   ONLOAD_GROUP,
   ONLOAD_RESOURCE,
+  PLUGIN_NAME_LABEL,
   TEMPLATE_ANNOTATION,
+  VERSION_LABEL,
 } from "../../api/names.ts";
 
 type Meta = Node["metadata"];
@@ -94,10 +101,33 @@ function ourAnnotations(node: Node): Record<string, string> {
   );
 }
 
-/** A pod of the plugin or of KMM: its labels, and what the kubelet says of it. */
+/** Labels of pods that are read. */
+const READ_LABELS: ReadonlySet<string> = new Set([
+  PLUGIN_NAME_LABEL,
+  VERSION_LABEL,
+  KMM_MODULE_NAME_LABEL,
+  KMM_ROLE_LABEL,
+  KMM_WORKER_ACTION_LABEL,
+  KMM_IMAGE_OWNER_LABEL,
+]);
+/** How much of each is kept of a pod. Anybody may make pods with such labels, as large as the API server takes. */
+const MOST_ITEMS = 100;
+const MOST_IMAGE = 1000;
+
+function podLabels({ metadata: { labels = {} } }: Pod): Record<string, string> {
+  const loader = kmm1ModuleLoaderLabel("", "").replace(/[.]*$/, ".");
+  const read = Object.entries(labels).filter(([name]) => READ_LABELS.has(name) || name.startsWith(loader));
+  return Object.fromEntries(read.slice(0, MOST_ITEMS));
+}
+
+function first(entries: Readonly<Record<string, string>> | undefined): Record<string, string> | undefined {
+  return entries && Object.fromEntries(Object.entries(entries).slice(0, MOST_ITEMS));
+}
+
+/** A pod of the plugin or of KMM: the labels that are read, and what the kubelet says of it. */
 export function trimPod(pod: Pod): Pod {
   const { metadata, status } = pod;
-  const template = metadata.annotations?.[TEMPLATE_ANNOTATION];
+  const template = metadata.annotations?.[TEMPLATE_ANNOTATION]?.slice(0, MOST_IMAGE);
   const conditions = status?.conditions ?? [];
   const ready = conditions.find(({ type }) => type === "Ready");
   const unscheduled = conditions.find((each) => each.type === "PodScheduled" && each.status === "False");
@@ -106,14 +136,14 @@ export function trimPod(pod: Pod): Pod {
     ...kind(pod),
     metadata: {
       ...identity(metadata),
-      labels: metadata.labels ?? {},
+      labels: podLabels(pod),
       ...only("creationTimestamp", metadata.creationTimestamp),
       ...(template === undefined ? {} : { annotations: { [TEMPLATE_ANNOTATION]: template } }),
     },
     spec: {
       ...only("nodeName", nodeName),
-      ...only("nodeSelector", pod.spec?.nodeSelector),
-      ...only("imagePullSecrets", isPending(pod) ? pod.spec?.imagePullSecrets : undefined),
+      ...only("nodeSelector", first(pod.spec?.nodeSelector)),
+      ...only("imagePullSecrets", isPending(pod) ? pod.spec?.imagePullSecrets?.slice(0, MOST_ITEMS) : undefined),
     },
     status: {
       ...only("phase", status?.phase),
@@ -141,7 +171,9 @@ function targetNode({ spec }: Pod): string | undefined {
 
 /** A pod by which KMM loads a module or looks for an image: also which image. */
 export function trimPodWithImages(pod: Pod): Pod {
-  const containers = (pod.spec?.containers ?? []).map(({ name, image }) => ({ name, ...only("image", image) }));
+  const containers = (pod.spec?.containers ?? [])
+    .slice(0, MOST_ITEMS)
+    .map(({ name, image }) => ({ name, ...only("image", image?.slice(0, MOST_IMAGE)) }));
   const trimmed = trimPod(pod);
   return { ...trimmed, spec: { ...trimmed.spec, containers } };
 }

@@ -3,7 +3,7 @@
  * within one leader election, one alone acts: that whose Lease is the oldest object. When it was made nobody can write
  * into a Lease, so that no Lease that somebody makes later stops an operator that is there.
  */
-import { LEASE_NAME } from "../../api/names.ts";
+import { HOLDER_ANNOTATION, LEASE_NAME } from "../../api/names.ts";
 import type { DeepReadonly } from "../../api/core.ts";
 import { REASON } from "../../api/reasons.ts";
 import { firstFew } from "../../cli/first-few.ts";
@@ -32,6 +32,8 @@ const STANDS_BY: Standing = { yields: true, problem: undefined };
  * second, and what it is about then is done.
  */
 const SETTLE_MS = 10_000;
+/** A holder whose text is longer is taken for one that says nothing of itself. */
+const MAX_HOLDER = 20_000;
 /** A Lease holds for no longer than this without a renewal, whatever is written in it. */
 const MAX_DURATION_MS = 300_000;
 /** Duration of a Lease that does not say (client-go's default, and ours), and of one that says less. */
@@ -168,8 +170,12 @@ export class Rivals {
 
 /** What is kept of a Lease. */
 export function trimLease({ apiVersion, kind, metadata, spec }: Lease): Lease {
-  const { managedFields: _, ...rest } = metadata;
-  return { apiVersion, kind, metadata: rest, spec } as Lease;
+  const { name, namespace, uid, resourceVersion, creationTimestamp } = metadata;
+  const holder = metadata.annotations?.[HOLDER_ANNOTATION];
+  const annotations =
+    holder === undefined || holder.length > MAX_HOLDER ? {} : { annotations: { [HOLDER_ANNOTATION]: holder } };
+  const kept = { name, namespace, uid, resourceVersion, creationTimestamp, ...annotations };
+  return { apiVersion, kind, metadata: kept, spec } as Lease;
 }
 
 function seenAgain(before: Seen | undefined, lease: DeepReadonly<Lease>, now: number): Seen {
