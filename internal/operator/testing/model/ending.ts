@@ -102,22 +102,21 @@ function judgeStatus(cluster: Cluster, onload: OnloadObject): string[] {
     found.push(`${name} is not Ready (${ready?.message}), and every node has all`);
   }
   found.push(...judgeRows(cluster, onload, missing));
-  const degraded = conditionOf(status, "Degraded");
   for (const { node, what } of missing) {
     if (isPersonsWish(onload, node, key, wanted, pool)) continue;
-    const problem = status.problems?.find((each) => each.node === node.metadata.name);
-    if (degraded?.status !== "True") {
-      found.push(`${name}: ${node.metadata.name} lacks ${what} for ever, and Degraded is False (${degraded?.message})`);
-    } else if (
-      !/^[A-Z]\w+$/.test(problem?.reason ?? degraded.reason) ||
-      !/\S; [a-z]{2}/.test(problem?.message ?? degraded.message)
-    ) {
-      found.push(
-        `${name}: ${node.metadata.name} lacks ${what}, and nothing says why and what to do: ${JSON.stringify(problem ?? degraded)}`,
-      );
-    }
+    found.push(...judgeProblem(name, status, node.metadata.name, what));
   }
   return found;
+}
+
+/** A node that lacks something without a person having wished so makes the resource degraded, and the status says why and what to do. */
+function judgeProblem(name: string, status: Status, node: string, what: string): string[] {
+  const degraded = conditionOf(status, "Degraded");
+  if (degraded?.status !== "True")
+    return [`${name}: ${node} lacks ${what} for ever, and Degraded is False (${degraded?.message})`];
+  const { reason, message } = status.problems?.find((each) => each.node === node) ?? degraded;
+  if (/^[A-Z]\w+$/.test(reason) && /\S; [a-z]{2}/.test(message)) return [];
+  return [`${name}: ${node} lacks ${what}, and nothing says why and what to do: ${reason}: ${message}`];
 }
 
 /** Whatever a node lacks, and for whatever reason, a person is told what it waits for. */
