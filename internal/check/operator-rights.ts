@@ -1,12 +1,10 @@
 /** The rights that the operator needs: those that the manifests give to its ServiceAccount. Pure. */
+import { OPERATOR_SERVICE_ACCOUNT } from "../api/names.ts";
 import type { DeepReadonly, Deployment, KubeObject } from "../api/core.ts";
 import { parseYaml } from "../cli/yaml.ts";
 import { render } from "../manifests/render.ts";
 import { flagOf } from "../operator/view/serving.ts";
 import type { Right } from "./rights.ts";
-
-/** The ServiceAccount that `manifests install` makes. */
-const OPERATOR_ACCOUNT = "onload-operator-controller-manager";
 
 interface Rule {
   apiGroups: string[];
@@ -36,7 +34,8 @@ export interface InstalledOperator {
 /** The operators that Deployments run, each ServiceAccount once. */
 export function installedOperators(deployments: readonly DeepReadonly<Deployment>[]): InstalledOperator[] {
   const all = deployments.map((deployment): [string, InstalledOperator] => {
-    const { serviceAccountName: account = OPERATOR_ACCOUNT, containers = [] } = deployment.spec?.template?.spec ?? {};
+    const { serviceAccountName: account = OPERATOR_SERVICE_ACCOUNT, containers = [] } =
+      deployment.spec?.template?.spec ?? {};
     const { namespace = "" } = deployment.metadata;
     const leaseNamespace = flagOf(deployment, "leader-election-namespace") || namespace;
     const securesMetrics = containers.some(({ args }) => args?.some((arg) => /^--metrics-secure(=true)?$/.test(arg)));
@@ -52,7 +51,7 @@ export function rightsToOperate({ namespace, leaseNamespace, securesMetrics }: I
   const roleOf = (ref: Manifest["roleRef"]): Manifest | undefined =>
     manifests.find(({ kind, metadata }) => kind === ref?.kind && metadata.name === ref?.name);
   return manifests
-    .filter(({ subjects }) => subjects?.some(({ name }) => name === OPERATOR_ACCOUNT))
+    .filter(({ subjects }) => subjects?.some(({ name }) => name === OPERATOR_SERVICE_ACCOUNT))
     .flatMap(({ metadata, roleRef }) =>
       // The one Role is that of the Lease.
       (roleOf(roleRef)?.rules ?? []).flatMap((rule) => rightsOf(rule, metadata.namespace && leaseNamespace)),
