@@ -26,7 +26,7 @@ export default defineSubcommand({
   summary: "Run the device plugin that offers amd.com/onload to the kubelet",
   description:
     "Runs on every node with Onload, as root, in the DaemonSet that the operator makes. Devices are healthy while the " +
-    "device files of the kernel module, Onload's libraries and a NIC are there. SIGTERM gives the resource back.",
+    "device files of the kernel module, Onload's libraries and a NIC are there. On SIGTERM it withdraws the resource.",
   args: {
     ...commonArgs,
     [FLAG.maxPods]: {
@@ -128,7 +128,7 @@ export default defineSubcommand({
       type: "string",
       valueHint: "TIME",
       default: "5m",
-      description: "How long the kubelet may be away before /healthz reports failure",
+      description: "How long the kubelet may be unreachable before /healthz reports a failure",
     },
   },
   examples: [

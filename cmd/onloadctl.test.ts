@@ -16,6 +16,7 @@ const COMMANDS = [
   "manifests",
   "gen-machineconfig",
   "status",
+  "wait",
   "plan",
   "pause",
   "resume",
@@ -80,7 +81,6 @@ describe.each(COMMANDS)("%s", (command) => {
 
 test.each([
   [["statu"], 'Unknown command "statu": did you mean status?\n'],
-  [["wait"], 'There is no command "wait": see onloadctl status --wait\n'],
   [
     ["install"],
     'There is no command "install": see onloadctl manifests install, which prints what kubectl apply installs\n',

@@ -85,6 +85,8 @@ export default defineSubcommand({
           const trial = manifests ? await tryPodsOf(client, each, account !== "there", signal) : NOT_TRIED;
           const warnings = consequences(each, plan, account === "missing", trial.refusals);
           const notes = [...plan.notes, ...(trial.gap === undefined ? [] : [trial.gap])];
+          if (manifests && plan.nodes.length > 0)
+            notes.push("No registry was asked whether it has the images: `onloadctl check -f FILE --images` does that");
           return {
             ...plan,
             warnings,

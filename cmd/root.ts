@@ -24,7 +24,6 @@ export const root: Subcommand = {
     states: "see onloadctl help states",
     upgrade:
       "change spec.onload.version and the images of the Onload resource; onloadctl plan -f FILE says beforehand what that does",
-    wait: "see onloadctl status --wait",
     watch: "see onloadctl status --watch",
   },
   names: async (...asked) => (await import("./shared/names.ts")).namesOf(...asked),
@@ -52,6 +51,10 @@ export const root: Subcommand = {
     status: {
       summary: "Show what each Onload resource and node is doing, and why",
       load: async () => (await import("./status.ts")).default,
+    },
+    wait: {
+      summary: "Wait until Onload resources are Ready, or only a person can help",
+      load: async () => (await import("./wait.ts")).default,
     },
     plan: {
       summary: "Show what the operator would do next; changes nothing",

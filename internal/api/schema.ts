@@ -438,7 +438,7 @@ export const onloadSpec = z
       }),
     serviceAccountName: text(253).meta({
       description:
-        "ServiceAccount of the pods that load modules and run the device plugin. It must exist in the same namespace and may run privileged pods.",
+        "ServiceAccount of the pods that load modules and run the device plugin. It must exist in the same namespace and be allowed to run privileged pods.",
       ...rules({
         rule: `self == '' || ${matches(OBJECT_NAME)}`,
         message: "serviceAccountName must be the name of a ServiceAccount: lower-case letters, digits, '-' and '.'",

@@ -4,7 +4,16 @@ import { join } from "node:path";
 import { checkout } from "../testcluster/lib/paths.ts";
 
 /** `X is no Y` for `X is not a Y`, and words that were plain a hundred years ago. */
-const STUMBLES = [/(?<!\bthere )\b(?:is|are) no (?!longer\b)/i, /\banew\b/i, /\bcannot be had\b/i, /\bfor want of\b/i];
+const STUMBLES = [
+  /\bmust exist\b.*\band may\b/i,
+  /\bgives? the resource back\b/i,
+  /\bmay be away\b/i,
+  /\bbelongs? into\b/i,
+  /(?<!\bthere )\b(?:is|are) no (?!longer\b)/i,
+  /\banew\b/i,
+  /\bcannot be had\b/i,
+  /\bfor want of\b/i,
+];
 
 test("no text has a turn of phrase that makes a reader stumble", async () => {
   const found: string[] = [];

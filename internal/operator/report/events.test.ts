@@ -26,9 +26,11 @@ function reporting() {
   const time = { now: NOW };
   const log = createLogger({ format: "json", write: (line) => void lines.push(JSON.parse(line)) });
   const told: { type: string; reason: string; note: string }[] = [];
+  const registry = new Registry();
   const sink = { record: (_: unknown, event: { type: string; reason: string; note: string }) => void told.push(event) };
   return {
-    reporter: new EventReporter(sink, new OperatorMetrics(new Registry(), "1"), new RolloutLog(log, () => time.now)),
+    reporter: new EventReporter(sink, new OperatorMetrics(registry, "1"), new RolloutLog(log, () => time.now)),
+    registry,
     told,
     lines,
     time,
@@ -201,4 +203,23 @@ test("a thousand failures that alternate do not flood the log", () => {
   const text = { type: "Warning", reason: "ApplyFailed", note: "Degraded is True: refused" } as const;
   for (let i = 0; i < 1000; i++) reporter.report(ONLOAD, text);
   expect(lines).toHaveLength(1);
+});
+
+test("a state in which nothing is left to do has no duration, however long a node is in it", async () => {
+  const { reporter, registry } = reporting();
+  let previous: PreviousNodes | undefined;
+  const hour = 3_600_000;
+  for (const [nodes, at] of [
+    [[loading("n1")], NOW],
+    [[whole("v2", { name: "n1" })], NOW + 5000],
+    [[whole("v1", { name: "n1" })], NOW + hour],
+  ] as const) {
+    const flags = { ready: true, degraded: false, status: "AllNodesReady" };
+    previous = reporter.reportPlan(ONLOAD, KEY, previous, planRollout(nodes, policy, at), [], flags, at);
+  }
+  const { values } = (await registry.getSingleMetric("onload_operator_step_duration_seconds")!.get()) as {
+    values: { metricName?: string; labels: { state?: string }; value: number }[];
+  };
+  const sums = values.filter(({ metricName }) => metricName?.endsWith("_sum"));
+  expect(sums.map(({ labels, value }) => [labels.state, value])).toEqual([["LoadingOnload", 5]]);
 });

@@ -41,7 +41,7 @@ export function consequences(
     }
     if (accountMissing) {
       found.push(
-        `ServiceAccount "${onload.spec.serviceAccountName}" does not exist in namespace "${raw.metadata.namespace}": no pod can start until it is there and may run privileged pods`,
+        `ServiceAccount "${onload.spec.serviceAccountName}" does not exist in namespace "${raw.metadata.namespace}": no pod can start until it is there and is allowed to run privileged pods`,
       );
     }
     found.push(...refusals);

@@ -416,7 +416,7 @@ test("several documents and Lists are planned for together, and what a file lack
       "first",
       [
         unmatched,
-        `ServiceAccount "nosuch" does not exist in namespace "${namespace}": no pod can start until it is there and may run privileged pods`,
+        `ServiceAccount "nosuch" does not exist in namespace "${namespace}": no pod can start until it is there and is allowed to run privileged pods`,
       ],
     ],
     ["second", [unmatched]],
@@ -477,7 +477,7 @@ test("what would refuse the pods is said before a file is applied, by plan and b
   // Who may not create pods is told so.
   const right = `could not be tried, as a dry run, without the right to create pods in namespace "${theirs}"`;
   const { notes, warnings } = await plan(reader.kubeconfigPath);
-  expect(notes).toEqual([expect.stringContaining(right)]);
+  expect(notes).toContainEqual(expect.stringContaining(right));
   expect(warnings.join()).not.toContain("refuse");
   expect(await check(reader.kubeconfigPath)).toEqual([expect.stringMatching(/^unknown: .*right to create pods/)]);
   expect((await cluster.request("GET", `/api/v1/namespaces/${theirs}/pods`)).items).toEqual([]);

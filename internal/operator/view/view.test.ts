@@ -299,7 +299,7 @@ describe("what a person is told before a change is applied", () => {
   test("nodes that another resource keeps, and a ServiceAccount that does not exist", () => {
     expect(told([bare({ want: undefined, keptBy: "other/onload" })], true)).toEqual([
       "Onload other/onload keeps node node-1, because it has it or is older",
-      'ServiceAccount "onload" does not exist in namespace "trading": no pod can start until it is there and may run privileged pods',
+      'ServiceAccount "onload" does not exist in namespace "trading": no pod can start until it is there and is allowed to run privileged pods',
     ]);
   });
 });
