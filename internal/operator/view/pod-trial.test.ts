@@ -96,6 +96,13 @@ test("who may not create pods is told so, and an outage is one", async () => {
   );
 });
 
+test("a webhook with side effects, which is not asked in a dry run, refuses nothing", async () => {
+  const message = 'admission webhook "pods.example.com" does not support dry run';
+  const { refusals, gap } = await trial(() => new ApiError("create pods x", 400, { reason: "BadRequest", message }));
+  expect(refusals).toEqual([]);
+  expect(gap).toBe(`Whether the API server takes its pods could not be tried, as a dry run: ${message}`);
+});
+
 test("a text of the API server moves no cursor and has an end", async () => {
   const { refusals } = await trial(() => forbidden(`denied \u001b[2J${"x".repeat(1e6)}`));
   expect(refusals[0]).not.toMatch(/[\p{Cc}\p{Cf}]/u);

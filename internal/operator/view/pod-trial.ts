@@ -76,46 +76,50 @@ export async function tryPods(
     ["KMM's pod that loads modules", loaderPod(onload, options.kmm)],
   ] as const) {
     if (options.withoutAccount) pod.spec.serviceAccountName = "default";
-    const refusals = await refusalsOf(client, pod, signal);
-    if (refusals === undefined) {
-      const gap = `Whether the API server takes its pods could not be tried, as a dry run, without the right to create pods in namespace "${namespace}"`;
-      return { refusals: [...found.values()], gap };
-    }
+    const { refusals, untried } = await refusalsOf(client, pod, signal);
     for (const text of refusals) {
       const remedy = remedyForRefusal(text, namespace);
       if (options.hasAll && /exceeded quota/i.test(text)) continue;
       // What is to be done for one pod helps the other.
       if (!found.has(remedy)) found.set(remedy, `The API server would refuse ${what}: ${text}; ${remedy}`);
     }
+    if (untried !== undefined) {
+      const gap = `Whether the API server takes its pods could not be tried, as a dry run${untried}`;
+      return { refusals: [...found.values()], gap };
+    }
   }
   return { refusals: [...found.values()] };
 }
 
-/**
- * Why a pod would be refused: what it names is looked at first, so that it is tried again with what every cluster has.
- *
- * @returns undefined if whoever asks may not create pods there
- */
-async function refusalsOf(
-  client: Pick<Client, "create">,
-  pod: TrialPod,
-  signal: AbortSignal,
-): Promise<string[] | undefined> {
-  const found: string[] = [];
+/** What came of a try. */
+interface Tried {
+  refusals: string[];
+  /** Why the API server did not say more, as the end of a sentence; undefined if it did. */
+  untried?: string;
+}
+
+/** Why a pod would be refused: what it names is looked at first, so that it is tried again with what every cluster has. */
+async function refusalsOf(client: Pick<Client, "create">, pod: TrialPod, signal: AbortSignal): Promise<Tried> {
+  const refusals: string[] = [];
   for (;;) {
     try {
       await client.create(PODS, pod, { dryRun: true, signal });
-      return found;
+      return { refusals };
     } catch (error) {
       if (isNotFound(error) || !(error instanceof ApiError)) throw error;
-      if (isForbidden(error) && refusedRight(error.detail) !== undefined) return undefined;
+      if (isForbidden(error) && refusedRight(error.detail) !== undefined) {
+        const { namespace = "" } = pod.metadata;
+        return { refusals, untried: `, without the right to create pods in namespace "${namespace}"` };
+      }
       const text = printable(error.detail, MAX_QUOTED);
-      found.push(text);
+      // It has side effects, so that it is not called. What it would say is not known (apiserver, webhook/errors).
+      if (/does not support dry run/.test(text)) return { refusals, untried: `: ${text}` };
+      refusals.push(text);
       if (/service ?account/i.test(text) && pod.spec.serviceAccountName !== "default") {
         pod.spec.serviceAccountName = "default";
       } else if (text.includes("PriorityClass") && pod.spec.priorityClassName !== undefined) {
         delete pod.spec.priorityClassName;
-      } else return found;
+      } else return { refusals };
     }
   }
 }
