@@ -17,12 +17,15 @@ import {
   RETRY_ANNOTATION,
 } from "../api/names.ts";
 import { MODULES, ONLOADS } from "../api/resources.ts";
+import { withDefaults, type Onload } from "../api/onload.ts";
 import type { Client } from "../kube/client.ts";
 import type { Lease } from "../kube/kinds.ts";
 import { collectionPath, DAEMON_SETS, DEPLOYMENTS, LEASES, NAMESPACES, NODES, PODS } from "../kube/resource.ts";
 import { poll } from "../testcluster/lib/poll.ts";
+import { KMM_2 } from "./testing/kmm.ts";
 import { imagesOf, onloadSpec, PATIENCE_MS, type OperatorCluster } from "./testing/operator-cluster.ts";
 import { ProtectedCluster, refusal } from "./testing/protected-cluster.ts";
+import { tryPods } from "./view/pod-trial.ts";
 
 setDefaultTimeout(600_000);
 
@@ -90,6 +93,10 @@ describe("who may deploy Onload", () => {
     await made.create(made.deployer, "main");
     await cluster.ready(namespace);
     expect(await cluster.condition(namespace, "Protected", "True", "PoliciesInstalled")).toContain("may deploy Onload");
+    // No policy takes the pods that are tried for a resource for pods that somebody makes.
+    const onload = withDefaults((await cluster.client.get<Onload>(ONLOADS, ref()))!);
+    const options = { kmm: KMM_2, withoutAccount: false, hasAll: true };
+    expect(await tryPods(cluster.client, onload, options, AbortSignal.timeout(60_000))).toEqual({ refusals: [] });
   });
 
   const attacks: Record<string, () => Promise<unknown>> = {

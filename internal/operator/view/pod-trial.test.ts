@@ -1,4 +1,6 @@
 import { expect, test } from "bun:test";
+import { join } from "node:path";
+import { parseAllDocuments } from "yaml";
 import type { KubeObject } from "../../api/core.ts";
 import { withDefaults } from "../../api/onload.ts";
 import { ApiError, ConnectionError } from "../../kube/errors.ts";
@@ -101,6 +103,17 @@ test("a webhook with side effects, which is not asked in a dry run, refuses noth
   const { refusals, gap } = await trial(() => new ApiError("create pods x", 400, { reason: "BadRequest", message }));
   expect(refusals).toEqual([]);
   expect(gap).toBe(`Whether the API server takes its pods could not be tried, as a dry run: ${message}`);
+});
+
+test("no pod is one that our own admission policies let only the operator and Kubernetes make", async () => {
+  const file = join(import.meta.dir, "../../manifests/admission/objects.yaml");
+  const [policy] = parseAllDocuments(await Bun.file(file).text());
+  const { matchLabels } = policy!.toJS().spec.matchConstraints.objectSelector as { matchLabels: object };
+  expect(Object.keys(matchLabels).length).toBeGreaterThan(0);
+  for (const { metadata } of (await trial(() => undefined)).pods) {
+    const has = Object.entries(matchLabels).filter(([label, value]) => metadata.labels?.[label] === value);
+    expect(has.length).toBeLessThan(Object.keys(matchLabels).length);
+  }
 });
 
 test("a text of the API server moves no cursor and has an end", async () => {

@@ -4,7 +4,7 @@
  */
 import { printable } from "../../cli/printable.ts";
 import type { DeepReadonly, KubeObject } from "../../api/core.ts";
-import { devicePluginName, onloadModuleName } from "../../api/names.ts";
+import { devicePluginName, MANAGED_BY_LABEL, onloadModuleName } from "../../api/names.ts";
 import type { Onload } from "../../api/onload.ts";
 import type { Client } from "../../kube/client.ts";
 import { ApiError, isForbidden, isNotFound } from "../../kube/errors.ts";
@@ -124,15 +124,19 @@ async function refusalsOf(client: Pick<Client, "create">, pod: TrialPod, signal:
   }
 }
 
-/** As the DaemonSet would make it. Which image it has is the operator's affair, and matters to no quota. */
+/**
+ * As the DaemonSet would make it. Which image it has is the operator's affair, and matters to no quota. It has not the label
+ * by which our admission policies know what only the operator and Kubernetes itself make: whoever asks is neither.
+ */
 function pluginPod(onload: DeepReadonly<Onload>): TrialPod {
   const { namespace = "", name } = onload.metadata;
   const image = onload.spec.devicePlugin.devicePluginImage || onload.spec.onload.userImage;
   const { metadata, spec } = desiredDaemonSet(onload, image).spec.template;
+  const { [MANAGED_BY_LABEL]: _, ...labels } = metadata.labels ?? {};
   return {
     apiVersion: "v1",
     kind: "Pod",
-    metadata: { ...metadata, namespace, name: devicePluginName(name) },
+    metadata: { ...metadata, labels, namespace, name: devicePluginName(name) },
     spec: { ...(spec as TrialPod["spec"]) },
   };
 }
