@@ -103,7 +103,9 @@ test("of a pod as large as the API server takes, which anybody may make, little 
     Object.fromEntries(Array.from({ length: count }, (_, i) => [of(i), "x".repeat(60)]));
   const loader = (i: number): string => `beta.kmm.node.kubernetes.io/version-module-loader.ns${i}.m`;
   const containers = Array.from({ length: 500 }, (_, i) => ({ name: `c${i}`, image: "x".repeat(2000) }));
-  const waiting = { name: "c0", state: { waiting: { reason: "ContainerCreating" } } };
+  const large = "x".repeat(200_000);
+  // A kubelet says of an image that it cannot read which one that is.
+  const waiting = { name: "c0", state: { waiting: { reason: "InvalidImageName", message: large.slice(0, 2000) } } };
   const pod = {
     apiVersion: "v1",
     kind: "Pod",
@@ -115,10 +117,34 @@ test("of a pod as large as the API server takes, which anybody may make, little 
     spec: {
       containers,
       nodeSelector: many(5000, (i) => `s${i}`),
-      imagePullSecrets: Array.from({ length: 5000 }, (_, i) => ({ name: `secret-${i}` })),
+      imagePullSecrets: Array.from({ length: 5000 }, (_, i) => ({ name: `secret-${i}${i === 0 ? large : ""}` })),
     },
-    status: { phase: "Pending", containerStatuses: [waiting] },
+    status: { phase: "Pending", message: large, containerStatuses: Array.from({ length: 500 }, () => waiting) },
   } as unknown as Pod;
   expect(JSON.stringify(pod).length).toBeGreaterThan(2_000_000);
-  expect(JSON.stringify(trimPodWithImages(pod)).length).toBeLessThan(150_000);
+  expect(JSON.stringify(trimPodWithImages(pod)).length).toBeLessThan(400_000);
+});
+
+test("of a DaemonSet as large as that, too", () => {
+  const many = Object.fromEntries(Array.from({ length: 9000 }, (_, i) => [`l${i}`, "x".repeat(60)]));
+  const ours = { apiVersion: "onload.amd.com/v1alpha1", kind: "Onload", name: "main", uid: "1" };
+  const owners = [...Array.from({ length: 5000 }, (_, i) => ({ ...ours, apiVersion: "v1", name: `o${i}` })), ours];
+  const metadata = {
+    labels: { ...many, [VERSION_LABEL]: "v1" },
+    annotations: { ...many, [TEMPLATE_ANNOTATION]: "abc" },
+  };
+  const tolerations = Array.from({ length: 9000 }, (_, i) => ({ key: `k${i}`, operator: "Exists" }));
+  const daemonSet = {
+    metadata: { ...identity, ...metadata, ownerReferences: owners, finalizers: Object.keys(many) },
+    spec: { selector: { matchLabels: many }, template: { metadata, spec: { tolerations } } },
+  } as unknown as DaemonSet;
+  const kept = trimDaemonSet(daemonSet);
+  expect(JSON.stringify(daemonSet).length).toBeGreaterThan(2_000_000);
+  expect(JSON.stringify(kept).length).toBeLessThan(50_000);
+  expect(kept.metadata.labels).toEqual({ [VERSION_LABEL]: "v1" });
+  expect(kept.metadata.ownerReferences).toEqual([ours]);
+  expect(kept.spec.template.metadata).toEqual({
+    labels: { [VERSION_LABEL]: "v1" },
+    annotations: { [TEMPLATE_ANNOTATION]: "abc" },
+  });
 });

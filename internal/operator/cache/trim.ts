@@ -26,6 +26,7 @@ import {
   KMM_WORKER_ACTION_LABEL,
   kmm1ModuleLoaderLabel,
   NOT_READY_TAINTS,
+  objectLabels,
   ONLOAD_GROUP,
   ONLOAD_RESOURCE,
   PLUGIN_NAME_LABEL,
@@ -112,7 +113,11 @@ const READ_LABELS: ReadonlySet<string> = new Set([
 ]);
 /** How much of each is kept of a pod. Anybody may make pods with such labels, as large as the API server takes. */
 const MOST_ITEMS = 100;
+const MOST_TOLERATIONS = 200;
 const MOST_IMAGE = 1000;
+const MOST_SECRET_NAME = 253;
+/** Of a longer message this many characters at each end are kept: what a hook has printed is at the end. */
+const MESSAGE_END = 10_000;
 
 function podLabels({ metadata: { labels = {} } }: Pod): Record<string, string> {
   const loader = kmm1ModuleLoaderLabel("", "").replace(/[.]*$/, ".");
@@ -143,17 +148,27 @@ export function trimPod(pod: Pod): Pod {
     spec: {
       ...only("nodeName", nodeName),
       ...only("nodeSelector", first(pod.spec?.nodeSelector)),
-      ...only("imagePullSecrets", isPending(pod) ? pod.spec?.imagePullSecrets?.slice(0, MOST_ITEMS) : undefined),
+      ...only("imagePullSecrets", isPending(pod) ? pullSecrets(pod) : undefined),
     },
     status: {
       ...only("phase", status?.phase),
       ...only("reason", status?.reason),
-      ...only("message", status?.message),
+      ...only("message", brief(status?.message)),
       conditions: [ready, unscheduled].filter((each) => each !== undefined),
       containerStatuses: containers(status?.containerStatuses),
       initContainerStatuses: containers(status?.initContainerStatuses),
     },
   };
+}
+
+function pullSecrets({ spec }: Pod): { name?: string }[] | undefined {
+  return spec?.imagePullSecrets?.slice(0, MOST_ITEMS).map(({ name }) => only("name", name?.slice(0, MOST_SECRET_NAME)));
+}
+
+/** The kubelet's messages name what they are about, such as an image, whose name may be as long as one likes. */
+function brief(message: string | undefined): string | undefined {
+  if (message === undefined || message.length <= 2 * MESSAGE_END) return message;
+  return `${message.slice(0, MESSAGE_END)} ... ${message.slice(-MESSAGE_END)}`;
 }
 
 /** Only such a pod may have an image that cannot be pulled. */
@@ -185,12 +200,23 @@ function containers(statuses: Statuses | undefined): Statuses {
   const notable = (statuses ?? []).filter(
     ({ state, lastState }) => state?.waiting ?? state?.terminated ?? lastState?.terminated,
   );
-  return notable.map(({ name, state, lastState, restartCount }) => ({
+  return notable.slice(0, MOST_ITEMS).map(({ name, state, lastState, restartCount }) => ({
     name,
     ...only("restartCount", restartCount),
-    ...only("state", state),
-    ...only("lastState", lastState),
+    ...only("state", briefState(state)),
+    ...only("lastState", briefState(lastState)),
   }));
+}
+
+function briefState(state: Statuses[number]["state"]): Statuses[number]["state"] {
+  const { waiting, terminated } = state ?? {};
+  return (
+    state && {
+      ...state,
+      ...(waiting ? { waiting: { ...waiting, ...only("message", brief(waiting.message)) } } : {}),
+      ...(terminated ? { terminated: { ...terminated, ...only("message", brief(terminated.message)) } } : {}),
+    }
+  );
 }
 
 /** Without the record of who set which field, which is larger than the rest, and without KMM's counts. */
@@ -198,23 +224,43 @@ export function trimModule(module: Module): Module {
   return { ...kind(module), metadata: withoutManagedFields(module.metadata), spec: module.spec };
 }
 
-/** The template is compared by a digest; the API server's copy of it is not needed. */
+/** Labels of a DaemonSet that are read. */
+const DAEMON_SET_LABELS: readonly string[] = [
+  ...Object.keys(objectLabels({ namespace: "", name: "" }, "device-plugin")),
+  VERSION_LABEL,
+];
+
+/**
+ * The template is compared by a digest; the API server's copy of it is not needed. Anybody may make DaemonSets with our
+ * labels, too.
+ */
 export function trimDaemonSet(daemonSet: DaemonSet): DaemonSet {
   const { metadata, spec } = daemonSet;
   const { labels, annotations } = spec.template.metadata;
   const { tolerations } = spec.template.spec as { tolerations?: Toleration[] };
+  const owners = metadata.ownerReferences?.filter(({ apiVersion }) => apiVersion.startsWith(`${ONLOAD_GROUP}/`));
   return {
     ...kind(daemonSet),
-    metadata: withoutManagedFields(metadata),
+    metadata: {
+      ...identity(metadata),
+      ...only("generation", metadata.generation),
+      labels: pick(metadata.labels, DAEMON_SET_LABELS),
+      ...(owners?.length ? { ownerReferences: owners.slice(0, MOST_ITEMS) } : {}),
+    },
     spec: {
-      ...spec,
+      selector: { matchLabels: pick(spec.selector?.matchLabels, [PLUGIN_NAME_LABEL]) },
       template: {
-        metadata: { labels, ...only("annotations", annotations) },
-        spec: { ...only("tolerations", tolerations) },
+        metadata: { labels: pick(labels, [VERSION_LABEL]), annotations: pick(annotations, [TEMPLATE_ANNOTATION]) },
+        spec: { ...only("tolerations", tolerations?.slice(0, MOST_TOLERATIONS)) },
       },
     },
     status: { ...only("observedGeneration", daemonSet.status?.observedGeneration) },
   };
+}
+
+/** The entries of these keys. */
+function pick(entries: Readonly<Record<string, string>> | undefined, keys: readonly string[]): Record<string, string> {
+  return Object.fromEntries(keys.flatMap((key) => (entries?.[key] === undefined ? [] : [[key, entries[key]]])));
 }
 
 /** A NodeModulesConfig of KMM 2: all of it but the metadata that nobody reads. */
