@@ -5,7 +5,7 @@ import { ONLOADS } from "../api/resources.ts";
 import type { Lease } from "../kube/kinds.ts";
 import type { RawOnload } from "./cache/caches.ts";
 import { KEY, ReconcilerBed } from "./testing/reconciler-bed.ts";
-import { ALONE, Rivals } from "./observe/rivals.ts";
+import { ALONE, Rivals, trimLease } from "./observe/rivals.ts";
 
 const SECOND = 1000;
 const ME = "pod-me_1";
@@ -204,6 +204,11 @@ test("a Lease in a namespace where no operator may run is nobody's", () => {
   sight.forged.clear();
   sight.rivals.look();
   expect(sight.get()).toBe("yields");
+});
+
+test("of a Lease as large as the API server takes, which anybody may make, little is kept", () => {
+  const large = { metadata: { name: "x" }, spec: { holderIdentity: "x".repeat(1e6), strategy: "y".repeat(1e5) } };
+  expect(JSON.stringify(trimLease(large as never)).length).toBeLessThan(2000);
 });
 
 test("a holder's name cannot reach into a status", () => {

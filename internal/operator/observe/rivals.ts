@@ -34,6 +34,8 @@ const STANDS_BY: Standing = { yields: true, problem: undefined };
 const SETTLE_MS = 10_000;
 /** A holder whose text is longer is taken for one that says nothing of itself. */
 const MAX_HOLDER = 20_000;
+/** So much of a holder's name is kept. */
+const MAX_IDENTITY = 1000;
 /** A Lease holds for no longer than this without a renewal, whatever is written in it. */
 const MAX_DURATION_MS = 300_000;
 /** Duration of a Lease that does not say (client-go's default, and ours), and of one that says less. */
@@ -175,7 +177,9 @@ export function trimLease({ apiVersion, kind, metadata, spec }: Lease): Lease {
   const annotations =
     holder === undefined || holder.length > MAX_HOLDER ? {} : { annotations: { [HOLDER_ANNOTATION]: holder } };
   const kept = { name, namespace, uid, resourceVersion, creationTimestamp, ...annotations };
-  return { apiVersion, kind, metadata: kept, spec } as Lease;
+  const { holderIdentity, leaseDurationSeconds, renewTime } = spec ?? {};
+  const read = { holderIdentity: holderIdentity?.slice(0, MAX_IDENTITY), leaseDurationSeconds, renewTime };
+  return { apiVersion, kind, metadata: kept, spec: read } as Lease;
 }
 
 function seenAgain(before: Seen | undefined, lease: DeepReadonly<Lease>, now: number): Seen {
