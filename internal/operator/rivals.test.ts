@@ -206,6 +206,10 @@ test("a Lease in a namespace where no operator may run is nobody's", () => {
   expect(sight.get()).toBe("yields");
 });
 
+test("a namespace is not forgotten while nobody holds the Lease there: whoever made it could hold it again and again", () => {
+  expect(beside({ age: 200, holder: "" }, 0).rivals.namespaces).toEqual(["other"]);
+});
+
 test("of a Lease as large as the API server takes, which anybody may make, little is kept", () => {
   const large = { metadata: { name: "x" }, spec: { holderIdentity: "x".repeat(1e6), strategy: "y".repeat(1e5) } };
   expect(JSON.stringify(trimLease(large as never)).length).toBeLessThan(2000);

@@ -104,10 +104,13 @@ export class Rivals {
     this.#options.onChange();
   }
 
-  /** The namespaces of the Leases of others, whether an operator may run there or not. */
+  /**
+   * The namespaces of the Leases of others, whether an operator may run there or not, and whether anybody holds them now: who
+   * lets a Lease go and takes it again is no news.
+   */
   get namespaces(): string[] {
-    const held = [...this.#seen].filter(([key, { lease }]) => key !== this.#own && identityOf(lease) !== "");
-    return held.map(([, { lease }]) => lease.metadata.namespace ?? "");
+    const others = [...this.#seen].filter(([key]) => key !== this.#own);
+    return others.map(([, { lease }]) => lease.metadata.namespace ?? "");
   }
 
   /** The Leases of others, for people: `NAMESPACE/NAME of HOLDER (older, has all namespaces)`. */
