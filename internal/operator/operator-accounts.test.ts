@@ -58,6 +58,21 @@ test("an operator may run wherever the API server does not say that it may not",
   await end();
 });
 
+test("what was known before a policy was in force is old once it is not any more", async () => {
+  const { accounts, state, told, end, look } = begin(["ops"], () => false);
+  await look();
+  expect(accounts.mayOperateIn("ops")).toBe(false);
+  state.guarded = true;
+  await look();
+  // An operator is installed there meanwhile.
+  state.guarded = false;
+  state.answer = () => true;
+  expect(accounts.mayOperateIn("ops")).toBe(true);
+  await look();
+  expect([accounts.mayOperateIn("ops"), told]).toEqual([true, ["ops false"]]);
+  await end();
+});
+
 test("nothing is known of a namespace at first, also if the operator may not ask", async () => {
   const { accounts, told, end, look } = begin(["a"], () => new Error("forbidden"));
   await look();

@@ -43,7 +43,12 @@ export class OperatorAccounts {
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       await sleep(LOOK_MS, signal, this.#options.clock ?? systemClock).catch(() => undefined);
-      if (signal.aborted || this.#options.isGuarded()) continue;
+      if (signal.aborted) return;
+      if (this.#options.isGuarded()) {
+        // An answer from before would be old when it counts again, and no operator may be overlooked.
+        this.#answers.clear();
+        continue;
+      }
       await Promise.all(this.#next().map((namespace) => this.#look(namespace, signal)));
     }
   }
