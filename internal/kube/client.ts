@@ -120,7 +120,8 @@ export class Client {
    * @throws ApiError Expired when the server forgets that version between two pages
    */
   async *pages<T extends KubeObject>(resource: Resource, options: ListOptions = {}): AsyncGenerator<Page<T>> {
-    let { pageSize = 100 } = options;
+    const { pageSize: mostItems = 100 } = options;
+    let pageSize = mostItems;
     let token = "";
     let pages = 0;
     for (;;) {
@@ -140,6 +141,8 @@ export class Client {
       token = page.metadata.continue ?? "";
       yield { items: page.items ?? [], resourceVersion: page.metadata.resourceVersion };
       if (token === "") return;
+      // Large objects are seldom everywhere, and a list of many small pages has no end in time.
+      pageSize = Math.min(mostItems, pageSize * 2);
     }
   }
 

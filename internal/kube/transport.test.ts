@@ -466,6 +466,16 @@ describe("a server that never stops", () => {
     expect((await server.client().list(NODES)).items).toHaveLength(30);
   });
 
+  test("is asked for in larger pages again after them: a list of many objects comes to its end", async () => {
+    await using server = await FakeApiServer.start();
+    for (let i = 0; i < 250; i++) server.put("/api/v1/nodes", { metadata: { name: `n${i}` } });
+    server.fail("GET", /limit=(100|25|7|2)\b/, 4, (response) => response.end(" ".repeat(17 * 1024 * 1024)));
+    const client = server.client({ qps: 100_000, burst: 100_000 });
+    expect((await client.list(NODES)).items).toHaveLength(250);
+    // Four are too large, and the others have 1, 2, 4 and so on.
+    expect(server.requests.length).toBeLessThan(4 + 12);
+  });
+
   test("is cut off in the pages of a list", async () => {
     await using server = await FakeApiServer.start();
     let page = 0;
