@@ -95,3 +95,23 @@ test("what somebody changes now and then is mended within a second, and nobody n
     expect(bed.condition("Degraded")).not.toContain("ApplyFailed");
   }
 });
+
+test("a controller that deletes one each time makes no loop either, and a person is told", async () => {
+  const { bed, live } = await behindWebhook(() => undefined);
+  await live(MINUTE);
+  bed.cluster.take();
+  const ref = { namespace: "ns", name: "main-onload-device-plugin-ds" };
+  let applied = 0;
+  for (let i = 0; i < 200; i++) {
+    await bed.cluster.delete(DAEMON_SETS, ref).catch(() => undefined);
+    await live(50);
+    applied += bed.cluster.take().filter((call) => call === `apply daemonsets ${ref.name}`).length;
+  }
+  expect(applied).toBeGreaterThan(5);
+  expect(applied).toBeLessThan(12);
+  expect(bed.condition("Degraded")).toContain(
+    `Cannot keep DaemonSet "${ref.name}" as it should be: somebody deletes it`,
+  );
+  await live(2 * MINUTE);
+  expect(bed.condition("Degraded")).not.toContain("ApplyFailed");
+});

@@ -27,7 +27,7 @@ interface Applied {
   generation: number | undefined;
   /** Milliseconds of a clock that does not go back. */
   at: number;
-  /** How often in a row it was applied because somebody had changed it. */
+  /** How often in a row it was applied because somebody had changed or deleted it. */
   repeats: number;
 }
 
@@ -43,11 +43,11 @@ export interface Applier {
   monotonic: () => number;
 }
 
-/** An object that somebody has changed is applied again no sooner than this: a webhook or controller may change it each time. */
+/** An object that somebody has changed or deleted is applied again no sooner than this: a webhook or controller may do so each time. */
 const SAME_APPLY_MS = 1000;
 /** After this time without a change, the next one is the first. */
 const QUIET_MS = 60_000;
-/** So often in a row somebody may change an object before a person is told. */
+/** So often in a row somebody may change or delete an object before a person is told. */
 const MOST_REPEATS = 5;
 
 /** An object is not applied yet again. */
@@ -59,7 +59,7 @@ class HeldError extends Error {
 
   constructor({ kind, metadata }: KubeObject, waitMs: number, repeats: number) {
     super(
-      `Cannot keep ${kind} "${metadata.name}" as it should be: somebody changes its labels, owners or spec each time`,
+      `Cannot keep ${kind} "${metadata.name}" as it should be: somebody deletes it, or changes its labels, owners or spec, each time`,
     );
     this.waitMs = waitMs;
     this.lasts = repeats > MOST_REPEATS;
@@ -96,7 +96,7 @@ async function applyObject<T extends KubeObject>(
     return undefined;
   }
   const now = monotonic();
-  const isRepeat = before && live && before.body === body && now - before.at < QUIET_MS;
+  const isRepeat = before !== undefined && before.body === body && now - before.at < QUIET_MS;
   const repeats = isRepeat ? before.repeats + 1 : 0;
   if (isRepeat && before.at + SAME_APPLY_MS > now) {
     throw new HeldError(desired, before.at + SAME_APPLY_MS - now, repeats);
