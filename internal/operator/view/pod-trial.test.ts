@@ -105,6 +105,14 @@ test("a webhook with side effects, which is not asked in a dry run, refuses noth
   expect(gap).toBe(`Whether the API server takes its pods could not be tried, as a dry run: ${message}`);
 });
 
+test.each([429, 503, 504])("a server that answers %i says nothing of the pods", async (status) => {
+  const { refusals, gap } = await trial(() => new ApiError("create pods x", status, { message: "too busy" }));
+  expect([refusals, gap]).toEqual([
+    [],
+    "Whether the API server takes its pods could not be tried, as a dry run: too busy",
+  ]);
+});
+
 test("no pod is one that our own admission policies let only the operator and Kubernetes make", async () => {
   const file = join(import.meta.dir, "../../manifests/admission/objects.yaml");
   const [policy] = parseAllDocuments(await Bun.file(file).text());

@@ -18,6 +18,9 @@ import type { ObservedResource } from "./session.ts";
 /** Longest refusal that is quoted, in characters. */
 const MAX_QUOTED = 1000;
 
+/** Answers of a server that has too much to do. They say nothing of the pod. */
+const PASSING: ReadonlySet<number> = new Set([429, 503, 504]);
+
 /** What the API server says of the pods. */
 export interface PodTrial {
   /** Why it would refuse pods, and what to do, each as a sentence without its end; none if it would take them. */
@@ -113,7 +116,7 @@ async function refusalsOf(client: Pick<Client, "create">, pod: TrialPod, signal:
       }
       const text = printable(error.detail, MAX_QUOTED);
       // It has side effects, so that it is not called. What it would say is not known (apiserver, webhook/errors).
-      if (/does not support dry run/.test(text)) return { refusals, untried: `: ${text}` };
+      if (/does not support dry run/.test(text) || PASSING.has(error.status)) return { refusals, untried: `: ${text}` };
       refusals.push(text);
       if (/service ?account/i.test(text) && pod.spec.serviceAccountName !== "default") {
         pod.spec.serviceAccountName = "default";
