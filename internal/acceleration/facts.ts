@@ -75,7 +75,7 @@ export function isAccelerated({ sockets, cut }: ContainerFacts): boolean | undef
   return sockets.some(({ kind }) => kind !== "loopback") ? false : undefined;
 }
 
-/** Kinds whose sockets Onload accelerates; of the kernel are those that it handed over. */
+/** Kinds whose sockets Onload accelerates; an `os_sock` is the kernel's. */
 export function isAcceleratedKind(kind: SocketKind): boolean {
   return kind !== "os_sock" && kind !== "loopback";
 }

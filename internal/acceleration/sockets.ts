@@ -9,8 +9,11 @@ export type Descriptor =
   | { type: "kernel"; inode: string };
 
 /**
- * Kinds of Onload's endpoints. `os_sock` was handed over to the kernel; `moved` is accelerated in another stack.
- * The last two are pipes, and no sockets.
+ * Kinds of Onload's endpoints; pipes are no sockets. `moved` is accelerated in another stack.
+ *
+ * A socket that Onload hands over to the kernel becomes `socket:[N]`, because Onload puts the kernel's socket into the
+ * place of its own in the table of descriptors (driver/linux_onload/ossock_calls.c: efab_tcp_helper_handover). `os_sock`
+ * is the kernel's too: a descriptor that still has Onload's file, such as a copy, or one that epoll waits for.
  */
 type OnloadKind = "tcp" | "tcp_listen" | "udp" | "os_sock" | "moved" | "pipe";
 

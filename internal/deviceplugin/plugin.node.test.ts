@@ -555,12 +555,8 @@ describe("a pod that is accelerated", () => {
       const status = await onload.onloadctl("status", "-n", onload.namespace);
       expect(status.stdout).toMatch(/ACCELERATED[^]*\n.* 1\/\d /);
 
-      await onload.showDescriptors("holder", [
-        "/dev/null",
-        "onload:[stack:3]",
-        "onload:[udp:3:1]",
-        "onload:[os_sock:3:2]",
-      ]);
+      // The kernel's sockets, to which Onload's own are changed, are told by tables that no link of a file can be in.
+      await onload.showDescriptors("holder", ["/dev/null", "onload:[stack:3]", "onload:[udp:3:1]"]);
       const broken = await doctorOnceSeen(3);
       expect(broken["filters"]).toMatch(
         /^warning: UDP sockets left to the kernel because the NIC had no filter left: 4.* -> All pods of the node share the NIC's filters: see `onloadctl stack POD filters`/,

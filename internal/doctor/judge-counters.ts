@@ -1,5 +1,6 @@
 /** The links that Onload's own counters tell of: filters in the NIC, and what goes wrong in a stack. Pure. */
 import type { ContainerAnswer, StackAnswer } from "./answer.ts";
+import { socketsText } from "./judge-network.ts";
 import { linkOf, type Link } from "./links.ts";
 
 /** A thread that polls for ten milliseconds before it sleeps is woken a hundred times a second at most. */
@@ -51,16 +52,19 @@ const TROUBLES: readonly Trouble[] = [
 /** Whether the sockets have found a filter by which the NIC gives them their packets. */
 export function filtersLink(container: ContainerAnswer, problem: string | undefined): Link {
   const link = linkOf("filters");
-  const { counters, sockets, stacks } = container;
+  const { counters, stacks } = container;
   if (stacks === 0) return link("unknown", "No stack, so no filter");
   const unread = unreadOf(container, problem);
   if (unread !== undefined) {
-    // A socket that gets no filter is the kernel's from then on.
-    if (!sockets.some(({ kind, count }) => kind === "os_sock" && count > 0)) {
-      return link("ok", "No socket was handed over to the kernel");
-    }
-    const [seen, todo] = unread;
-    return link("unknown", `Sockets were handed over to the kernel, for a filter or another reason; ${seen}`, todo);
+    // A socket that gets no filter is the kernel's from then on, and looks like any other of the kernel.
+    const kernel = socketsText(container, false);
+    if (kernel === "" && !container.cut) return link("ok", "No socket beyond the loopback is the kernel's");
+    const [why, todo] = unread;
+    const seen =
+      kernel === ""
+        ? "Not everything was looked at"
+        : `Sockets are the kernel's (${kernel}), for a filter or for another reason`;
+    return link("unknown", `${seen}; ${why}`, todo);
   }
   return judged(link, FILTERS, counters!, "Every socket has found one");
 }

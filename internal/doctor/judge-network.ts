@@ -52,14 +52,10 @@ export function stacksLink({ stacks, stackIds, sockets, processes }: ContainerAn
 }
 
 /** @param hasLibrary whether any process has Onload's library */
-export function socketsLink({ sockets, cut }: ContainerAnswer, hasLibrary: boolean): Link {
+export function socketsLink(container: ContainerAnswer, hasLibrary: boolean): Link {
   const link = linkOf("sockets");
-  const text = (accelerated: boolean): string =>
-    sockets
-      .filter((each) => each.accelerated === accelerated && each.kind !== "loopback" && each.count > 0)
-      .map(({ kind, count }) => `${count} ${kind}`)
-      .join(", ");
-  const [onload, kernel] = [text(true), text(false)];
+  const { cut } = container;
+  const [onload, kernel] = [socketsText(container, true), socketsText(container, false)];
   const rest = cut ? " (not everything was looked at)" : "";
   if (onload !== "" && kernel === "") return link("ok", `accelerated: ${onload}${rest}`);
   if (onload !== "") {
@@ -77,4 +73,12 @@ export function socketsLink({ sockets, cut }: ContainerAnswer, hasLibrary: boole
       ? "Bind or route them by an interface that Onload can use; EF_NO_FAIL=0 makes Onload fail instead of falling back"
       : "See library",
   );
+}
+
+/** Sockets beyond the loopback that are accelerated, or those that are not: "4 tcp, 1 udp", or "". */
+export function socketsText({ sockets }: ContainerAnswer, accelerated: boolean): string {
+  return sockets
+    .filter((each) => each.accelerated === accelerated && each.kind !== "loopback" && each.count > 0)
+    .map(({ kind, count }) => `${count} ${kind}`)
+    .join(", ");
 }

@@ -30,6 +30,10 @@ const kernel = {
   sockets: [{ kind: "tcp", accelerated: false, count: 2 }],
 };
 
+function tcp(count: number) {
+  return { kind: "tcp", accelerated: true, count };
+}
+
 test("a chain without a fault, in order", () => {
   const links = podLinks(podFacts(), NOW);
   expect(links.map(({ link, verdict, seen }) => `${link} ${verdict}: ${seen}`)).toEqual([
@@ -45,7 +49,7 @@ test("a chain without a fault, in order", () => {
     "interface ok: net1 (sfc)",
     "stacks ok: 1: 3",
     "sockets ok: accelerated: 4 tcp",
-    "filters ok: No socket was handed over to the kernel",
+    "filters ok: No socket beyond the loopback is the kernel's",
     "settings ok: No EF_ variables",
   ]);
   expect(worstLink(links)).toBeUndefined();
@@ -59,16 +63,33 @@ function stack(values: Record<string, number>, grown: Record<string, number> = {
 /** What is different, the link, and how what is said of it begins, or what it has in it. */
 const CASES: [string, LinkName, PodFacts, string | RegExp][] = [
   [
-    "nothing is handed over, and counters are not read",
+    "no socket is the kernel's, and counters are not read",
     "filters",
-    podFacts(),
-    "ok: No socket was handed over to the kernel",
+    podFacts({ node: running({ sockets: [tcp(4), { kind: "loopback", accelerated: false, count: 3 }] }) }),
+    "ok: No socket beyond the loopback is the kernel's",
   ],
   [
-    "sockets are handed over, and counters are not read",
+    "sockets are the kernel's, as Onload leaves those without a filter, and counters are not read",
     "filters",
-    podFacts({ node: running({ sockets: [{ kind: "os_sock", accelerated: false, count: 1 }] }) }),
-    /^unknown: Sockets were handed over .* its counters are not read -> Set spec.devicePlugin.stackMetrics/,
+    podFacts({ node: running({ sockets: [tcp(1), { kind: "udp", accelerated: false, count: 5 }] }) }),
+    /^unknown: Sockets are the kernel's \(5 udp\), for a filter or for another reason; its counters are not read -> Set spec.devicePlugin.stackMetrics/,
+  ],
+  [
+    "a socket is the kernel's that descriptors still name as Onload's, and counters cannot be read",
+    "filters",
+    podFacts({
+      node: answering({
+        countersProblem: "orm_json: no such file",
+        containers: [container({ sockets: [tcp(1), { kind: "os_sock", accelerated: false, count: 1 }], counters: [] })],
+      }),
+    }),
+    /^unknown: Sockets are the kernel's \(1 os_sock\).*orm_json: no such file -> See the log/,
+  ],
+  [
+    "not every socket was looked at, and counters are not read",
+    "filters",
+    podFacts({ node: running({ sockets: [tcp(1)], cut: true }) }),
+    /^unknown: Not everything was looked at; its counters are not read -> Set spec/,
   ],
   ["there is no stack", "filters", podFacts({ node: running(kernel) }), "unknown: No stack, so no filter"],
   ["counters are not wanted", "counters", podFacts(), "none"],
