@@ -1,5 +1,6 @@
 /** The links of a container from its interfaces to its sockets. Pure. */
 import { ONLOAD_DRIVERS } from "../api/names.ts";
+import { counted } from "../cli/counted.ts";
 import { firstFew } from "../cli/first-few.ts";
 import type { ContainerAnswer } from "./answer.ts";
 import { linkOf, type Link } from "./links.ts";
@@ -35,13 +36,20 @@ export function interfaceLink({ interfaces, accelerated }: ContainerAnswer, nics
 }
 
 /** @param hasLibrary whether any process has Onload's library */
-export function stacksLink({ stacks, stackIds, sockets, processes }: ContainerAnswer, hasLibrary: boolean): Link {
+export function stacksLink(container: ContainerAnswer, hasLibrary: boolean): Link {
+  const { stacks, stackIds, sockets, processes, cut } = container;
   const link = linkOf("stacks");
   if (stacks > 0) {
     const ids = stackIds === undefined ? "" : `: ${firstFew(stackIds, MAX_NAMED)}`;
     return link("ok", `${stacks}${ids}`);
   }
   if (Object.values(processes).every((count) => count === 0)) return link("unknown", "None: no process was seen yet");
+  const unreadable = processes["unreadable"] ?? 0;
+  if (!hasLibrary && unreadable > 0) {
+    const text = counted(unreadable, "process", "processes");
+    return link("unknown", `None seen: ${text} cannot be looked into`, "See library");
+  }
+  if (cut) return link("unknown", "None seen: not everything was looked at", "Ask again in 30 s");
   if (!hasLibrary) return link("failed", "None, because no process has Onload's library");
   if (!sockets.some(({ kind }) => kind !== "loopback")) return link("unknown", "None: no socket has been opened yet");
   return link(

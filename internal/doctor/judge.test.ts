@@ -492,6 +492,36 @@ const CASES: [string, LinkName, PodFacts, string | RegExp][] = [
     "failed: None, because no process has Onload's library",
   ],
   [
+    "processes that cannot be looked into",
+    "stacks",
+    podFacts({ node: running({ ...kernel, processes: { unreadable: 2 }, sockets: [] }) }),
+    "unknown: None seen: 2 processes cannot be looked into -> See library",
+  ],
+  [
+    "processes without library, and one that cannot be looked into",
+    "stacks",
+    podFacts({ node: running({ ...kernel, processes: { static: 1, unreadable: 1 } }) }),
+    "unknown: None seen: 1 process cannot be looked into -> See library",
+  ],
+  [
+    "processes without library, and some that were not looked at",
+    "stacks",
+    podFacts({ node: running({ ...kernel, processes: { static: 1 }, cut: true }) }),
+    "unknown: None seen: not everything was looked at -> Ask again in 30 s",
+  ],
+  [
+    "no stack with the library, and not everything was looked at",
+    "stacks",
+    podFacts({ node: running({ ...kernel, cut: true }) }),
+    "unknown: None seen: not everything was looked at -> Ask again in 30 s",
+  ],
+  [
+    "only sockets of the kernel, of a process that cannot be looked into",
+    "sockets",
+    podFacts({ node: running({ ...kernel, processes: { unreadable: 1 } }) }),
+    "failed: all of the kernel: 2 tcp -> See library",
+  ],
+  [
     "no process, of whose stacks nothing is known",
     "stacks",
     podFacts({ node: running({ ...kernel, processes: {} }) }),
