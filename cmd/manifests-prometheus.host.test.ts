@@ -133,6 +133,7 @@ const KERNEL_ONLY: LookedInto = {
     stackIds: [],
     sockets: [{ kind: "tcp", accelerated: false, count: 2 }],
     interfaces: [],
+    interfacesCut: false,
     cut: { processes: 0, descriptors: 0, tables: 0 },
   },
 };

@@ -39,6 +39,8 @@ export interface ContainerFacts {
   /** Sockets, each counted once whichever processes share it. */
   sockets: { kind: SocketKind; accelerated: boolean; count: number }[];
   interfaces: NetworkInterface[];
+  /** Whether there are more interfaces, as in a node's own network. It says nothing of sockets. */
+  interfacesCut: boolean;
   /** What was not looked at, for the bounds of a look. */
   cut: Cut;
 }

@@ -24,6 +24,7 @@ export function newFound(podUid: string, container: string, allowance: Allowance
       stackIds: [],
       sockets: [],
       interfaces: [],
+      interfacesCut: false,
       cut: { processes: 0, descriptors: 0, tables: 0 },
     },
     members: [],

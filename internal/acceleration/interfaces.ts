@@ -6,14 +6,20 @@ import type { PatientReader } from "./read.ts";
 const MAX_INTERFACES = 32;
 const MAX_TABLE = 64 * 1024;
 
+/** The interfaces of a network namespace, or the first of them. */
+export interface Interfaces {
+  list: NetworkInterface[];
+  /** Whether there are more. */
+  cut: boolean;
+}
+
 /** Names in /proc/PID/net/dev, without the loopback. The kernel lets no name have a slash, a colon or a space. */
 export function interfaceNames(text: string): string[] {
   return text
     .split("\n")
     .slice(2)
     .map((line) => line.slice(0, line.indexOf(":")).trim())
-    .filter((name) => name !== "" && name !== "lo" && name !== "." && name !== ".." && !name.includes("/"))
-    .slice(0, MAX_INTERFACES);
+    .filter((name) => name !== "" && name !== "lo" && name !== "." && name !== ".." && !name.includes("/"));
 }
 
 /** What /sys/class/net/NAME/uevent says of an interface without hardware; undefined if it says nothing. */
@@ -29,20 +35,16 @@ export function deviceType(uevent: string): string | undefined {
  * @param tables reads what the kernel says of the namespace, which no container can make slow
  * @param reader one of the container's own: what hangs in its folders keeps nothing else from being read
  */
-export async function interfacesOf(
-  folder: string,
-  tables: PatientReader,
-  reader: PatientReader,
-): Promise<NetworkInterface[]> {
+export async function interfacesOf(folder: string, tables: PatientReader, reader: PatientReader): Promise<Interfaces> {
   const table = await tables.read(join(folder, "net/dev"), MAX_TABLE);
   const names = interfaceNames(table?.bytes.toString("latin1") ?? "");
-  const interfaces: NetworkInterface[] = [];
+  const list: NetworkInterface[] = [];
   // One after the other: each may hang.
-  for (const name of names) {
+  for (const name of names.slice(0, MAX_INTERFACES)) {
     const driver = await driverOf(join(folder, "root/sys/class/net", name), reader);
-    interfaces.push({ name: shown(name), driver: driver === undefined ? undefined : shown(driver) });
+    list.push({ name: shown(name), driver: driver === undefined ? undefined : shown(driver) });
   }
-  return interfaces;
+  return { list, cut: names.length > list.length || table?.cut === true };
 }
 
 async function driverOf(device: string, reader: PatientReader): Promise<string | undefined> {

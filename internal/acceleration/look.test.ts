@@ -78,6 +78,7 @@ describe("a look at a container", () => {
         { name: "eth0", driver: "macvlan" },
         { name: "net1", driver: "sfc" },
       ],
+      interfacesCut: false,
       cut: { processes: 0, descriptors: 0, tables: 0 },
     });
   });
@@ -285,6 +286,25 @@ describe("sockets of the kernel", () => {
 });
 
 describe("bounds", () => {
+  test("of interfaces: the first are read, and it is said", async () => {
+    const dev = (count: number): string =>
+      `Inter-|   Receive\n face |bytes\n    lo: 1\n${Array.from({ length: count }, (_, i) => `  net${i}: 1\n`).join("")}`;
+    proc.add(70, { net: { dev: dev(32) }, drivers: { net31: "sfc" } });
+    const all = await look();
+    expect(all.interfaces).toHaveLength(32);
+    expect(all.interfaces[31]).toEqual({ name: "net31", driver: "sfc" });
+    expect(all.interfacesCut).toBe(false);
+    proc.write("70/net/dev", dev(33));
+    const first = await look();
+    expect(first.interfaces).toEqual(all.interfaces);
+    expect(first.interfacesCut).toBe(true);
+    // It says nothing of sockets.
+    expect(isCut(first)).toBe(false);
+    // A table that is cut has names that nobody has seen.
+    proc.write("70/net/dev", `${dev(1)}  net1: ${"1".repeat(64 * 1024)}\n`);
+    expect((await look()).interfacesCut).toBe(true);
+  });
+
   test("of descriptors: the first are read, and it is said", async () => {
     const fds = Object.fromEntries(Array.from({ length: 300 }, (_, i) => [i, `onload:[tcp:1:${i}]`]));
     proc.add(70, { fds, fdSize: 1_048_576 });
@@ -563,6 +583,7 @@ describe("whether it is accelerated", () => {
     stackIds: [1],
     sockets,
     interfaces: [],
+    interfacesCut: false,
     cut: { processes, descriptors: 0, tables: 0 },
   });
   const kernel = { kind: "tcp", accelerated: false, count: 9 } as const;

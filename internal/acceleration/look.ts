@@ -148,7 +148,8 @@ export class Looker {
         first.container.folderReader,
       );
     }
-    facts.interfaces = first.container.interfaces;
+    facts.interfaces = first.container.interfaces.list;
+    facts.interfacesCut = first.container.interfaces.cut;
   }
 
   /** What is known of a process whose program has been seen often enough. */

@@ -1,7 +1,8 @@
 /** Which processes of the node are in which container. */
 import { membership, type Membership } from "./cgroup.ts";
 import type { Descriptors } from "./descriptors.ts";
-import { containerKey, type NetworkInterface } from "./facts.ts";
+import { containerKey } from "./facts.ts";
+import type { Interfaces } from "./interfaces.ts";
 import { kubeletContainer } from "./mounts.ts";
 import { parseStat, type Library, type ProcessStat } from "./process.ts";
 import { readNames, readShort, type PatientReader } from "./read.ts";
@@ -38,7 +39,7 @@ export interface KnownContainer {
   folderReader: PatientReader;
   /** Undefined until its mount table names it. */
   key: string | undefined;
-  interfaces: NetworkInterface[];
+  interfaces: Interfaces;
   looks: number;
 }
 
@@ -113,7 +114,7 @@ export class Members {
 
   #newContainer(): KnownContainer {
     const [reader, folderReader] = [this.#newReader(), this.#newReader()];
-    return { reader, folderReader, key: undefined, interfaces: [], looks: 0 };
+    return { reader, folderReader, key: undefined, interfaces: { list: [], cut: false }, looks: 0 };
   }
 
   /** The container of a process: that of the look before, if it still runs the same program. */

@@ -104,6 +104,7 @@ export class PodMonitor {
       stackIds: facts.stackIds,
       sockets: facts.sockets,
       interfaces: facts.interfaces,
+      interfacesCut: facts.interfacesCut,
       cut: facts.cut,
       // Null if nobody reads them.
       counters: stacks?.stacksOf(holder) ?? null,

@@ -27,6 +27,7 @@ function container(number: number, ...stackIds: number[]): LookedInto {
     stackIds,
     sockets: [],
     interfaces: [],
+    interfacesCut: false,
     cut: { processes: 0, descriptors: 0, tables: 0 },
   };
   return { holder: { namespace: "trading", pod: `pod-${number}`, container: "app", podUid }, facts };

@@ -22,6 +22,7 @@ test("an answer is read as the device plugin writes it", () => {
         stackIds: [3, 4],
         sockets: [{ kind: "tcp", accelerated: true, count: 2 }],
         interfaces: [{ name: "eth0", driver: "virtual" }, { name: "net1" }],
+        interfacesCut: true,
         cut: { processes: 0, descriptors: 1, tables: 0 },
         counters: [
           { id: 3, values: { wakeups: 900, odd: 1 }, recent: { seconds: 30.5, grown: { wakeups: 9, odd: 1 } } },
@@ -52,6 +53,7 @@ test("an answer is read as the device plugin writes it", () => {
           { name: "eth0", driver: "virtual" },
           { name: "net1", driver: undefined },
         ],
+        interfacesCut: true,
         cut: true,
         counters: [
           { id: 3, values: { wakeups: 900 }, recent: { seconds: 30.5, grown: { wakeups: 9 } } },
@@ -65,7 +67,13 @@ test("an answer is read as the device plugin writes it", () => {
 test("an answer of an older version lacks stacks' numbers and what the node is like", () => {
   const { node, containers } = parseAnswer(JSON.stringify({ lookedAt: null, containers: [CONTAINER] }));
   expect(node).toBeUndefined();
-  expect(containers[0]).toMatchObject({ stackIds: undefined, stacks: 0, processes: {}, counters: undefined });
+  expect(containers[0]).toMatchObject({
+    stackIds: undefined,
+    interfacesCut: false,
+    stacks: 0,
+    processes: {},
+    counters: undefined,
+  });
 });
 
 test("what is no answer is refused", () => {

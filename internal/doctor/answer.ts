@@ -20,6 +20,8 @@ export interface ContainerAnswer {
   stackIds: number[] | undefined;
   sockets: { kind: string; accelerated: boolean; count: number }[];
   interfaces: { name: string; driver: string | undefined }[];
+  /** Whether there are more. Plugins before this field do not say it. */
+  interfacesCut: boolean;
   cut: boolean;
   /** Undefined if the plugin reads none: spec.devicePlugin.stackMetrics. */
   counters: StackAnswer[] | undefined;
@@ -127,6 +129,7 @@ function containerOf(fields: Fields | undefined): ContainerAnswer | undefined {
       const { name, driver } = fieldsOf(each) ?? {};
       return { name: wordOf(name) ?? "?", driver: wordOf(driver) };
     }),
+    interfacesCut: fields["interfacesCut"] === true,
     cut: cutOf(fieldsOf(cut)),
     counters: Array.isArray(counters) ? listOf(counters).flatMap((each) => stackOf(fieldsOf(each)) ?? []) : undefined,
   };

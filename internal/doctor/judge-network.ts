@@ -7,10 +7,22 @@ import { linkOf, type Link } from "./links.ts";
 
 /** Types of interfaces that Onload accelerates if what is below them is a NIC of its own. */
 const STACKED: ReadonlySet<string> = new Set(["macvlan", "ipvlan", "vlan", "bond"]);
+/** Types of interfaces that are no NICs. Of veth, tun and others it is "virtual". */
+const NO_NICS: ReadonlySet<string> = new Set([
+  "virtual",
+  "bridge",
+  "vxlan",
+  "geneve",
+  "wireguard",
+  "ppp",
+  "wlan",
+  "wwan",
+]);
 const MAX_NAMED = 8;
 
 /** @param nics names of the node's interfaces that Onload can use; undefined if they are not known */
-export function interfaceLink({ interfaces, accelerated }: ContainerAnswer, nics: readonly string[] | undefined): Link {
+export function interfaceLink(container: ContainerAnswer, nics: readonly string[] | undefined): Link {
+  const { interfaces, interfacesCut, accelerated } = container;
   const link = linkOf("interface");
   const text = firstFew(interfaces, MAX_NAMED, ({ name, driver }) => `${name} (${driver ?? "driver unknown"})`);
   if (accelerated === true) return link("ok", text === "" ? "Sockets are accelerated" : text);
@@ -18,9 +30,9 @@ export function interfaceLink({ interfaces, accelerated }: ContainerAnswer, nics
   const of = (kinds: ReadonlySet<string>): string[] =>
     interfaces.flatMap(({ name, driver }) => (driver !== undefined && kinds.has(driver) ? [name] : []));
   if (of(ONLOAD_DRIVERS).length > 0) return link("ok", text);
+  const known = nics === undefined || nics.length === 0 ? "" : `: ${firstFew(nics, MAX_NAMED)}`;
   const [stacked] = of(STACKED);
   if (stacked !== undefined) {
-    const known = nics === undefined || nics.length === 0 ? "" : `: ${firstFew(nics, MAX_NAMED)}`;
     return link(
       "unknown",
       `${text}; on which NIC ${stacked} lies cannot be seen from the pod`,
@@ -28,6 +40,19 @@ export function interfaceLink({ interfaces, accelerated }: ContainerAnswer, nics
     );
   }
   if (interfaces.some(({ driver }) => driver === undefined)) return link("unknown", text);
+  const other = interfaces.find(({ driver }) => !NO_NICS.has(driver!));
+  if (other !== undefined) {
+    // Onload takes a NIC of any driver that was registered, and reading the file tells nothing (linux_resource/sysfs.c).
+    return link(
+      "unknown",
+      `${text}; whether Onload has ${other.name} by AF_XDP cannot be seen`,
+      "If its name was not written to /sys/module/sfc_resource/afxdp/register on the node, attach a NIC that Onload can use: see `onloadctl manifests sample networks`",
+    );
+  }
+  if (interfacesCut) {
+    const todo = known === "" ? "" : `The node's interfaces that Onload can use${known}`;
+    return link("unknown", `${text}; not all were looked at`, todo);
+  }
   return link(
     "failed",
     `${text}; none is of a NIC that Onload can use`,

@@ -467,6 +467,50 @@ const CASES: [string, LinkName, PodFacts, string | RegExp][] = [
     /^failed: eth0 \(virtual\); none is of a NIC.*sample networks/,
   ],
   [
+    "a node's own network with more interfaces than are looked at",
+    "interface",
+    podFacts({
+      node: running({ ...kernel, interfaces: [{ name: "veth0", driver: "virtual" }], interfacesCut: true }),
+    }),
+    "unknown: veth0 (virtual); not all were looked at -> The node's interfaces that Onload can use: ens1f0",
+  ],
+  [
+    "a NIC of Onload's drivers among more interfaces than are looked at",
+    "interface",
+    podFacts({ node: running({ ...kernel, interfaces: [{ name: "net1", driver: "sfc" }], interfacesCut: true }) }),
+    "ok: net1 (sfc)",
+  ],
+  [
+    "a NIC of another driver, before its first socket",
+    "interface",
+    podFacts({
+      node: running({
+        ...kernel,
+        accelerated: undefined,
+        sockets: [],
+        interfaces: [
+          { name: "eth0", driver: "virtual" },
+          { name: "net1", driver: "mlx5_core" },
+        ],
+      }),
+    }),
+    /^unknown: eth0 \(virtual\), net1 \(mlx5_core\); whether Onload has net1 by AF_XDP cannot be seen -> .*sfc_resource\/afxdp\/register.*sample networks/,
+  ],
+  [
+    "a bridge and the like, which are no NICs",
+    "interface",
+    podFacts({
+      node: running({
+        ...kernel,
+        interfaces: [
+          { name: "br0", driver: "bridge" },
+          { name: "vx", driver: "vxlan" },
+        ],
+      }),
+    }),
+    /^failed: br0 \(bridge\), vx \(vxlan\); none is of a NIC/,
+  ],
+  [
     "veth that is accelerated",
     "interface",
     podFacts({ node: running({ interfaces: [{ name: "eth0", driver: "virtual" }] }) }),

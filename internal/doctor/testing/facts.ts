@@ -18,6 +18,7 @@ export function container(changes: Partial<ContainerAnswer> = {}): ContainerAnsw
     stackIds: [3],
     sockets: [{ kind: "tcp", accelerated: true, count: 4 }],
     interfaces: [{ name: "net1", driver: "sfc" }],
+    interfacesCut: false,
     cut: false,
     counters: undefined,
     ...changes,
