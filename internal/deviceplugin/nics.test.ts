@@ -23,6 +23,12 @@ const rows: [string, FakeNic, "usable" | "known" | "ignored"][] = [
   ["one newer than this program", { address: "0000:05:00.0", vendor: "1924", device: "0d03" }, "usable"],
   ["X2 given to a virtual machine", { address: "0000:06:00.0", device: "0a03", driver: "vfio-pci" }, "known"],
   ["X2 before its driver is loaded", { address: "0000:07:00.0", device: "0b03", driver: undefined }, "known"],
+  [
+    "EF100 with its own driver",
+    { address: "0000:0b:00.0", vendor: "10ee", device: "0100", driver: "sfc_ef100" },
+    "ignored",
+  ],
+  ["EF100 without a driver", { address: "0000:0b:00.1", vendor: "10ee", device: "1100", driver: undefined }, "ignored"],
   ["another vendor's", { address: "0000:08:00.0", vendor: "15b3", device: "1017", driver: "mlx5_core" }, "ignored"],
   ["another AMD device", { address: "0000:09:00.0", vendor: "1022", device: "1480", driver: undefined }, "ignored"],
 ];

@@ -19,16 +19,15 @@ export interface Nic {
 }
 
 /**
- * Functions that Onload's own drivers claim: efx_pci_table and ef100_pci_table of sfc, and the X3 of driver_object.c,
- * in the sources of Onload 9.2.
+ * Functions that Onload's own drivers claim: efx_pci_table of sfc, and the X3 of driver_object.c, in the sources of
+ * Onload 9.2. EF100 is not among them: Onload 9.0 and later do not build its driver, sfc_ef100, and 8.1 names no NIC of it
+ * that it supports.
  */
 const KNOWN_IDS: ReadonlySet<string> = new Set([
   ...["0903", "1903", "0923", "1923"].map((id) => `1924:${id}`), // SFC9120, SFC9140 (physical, virtual function)
   ...["0a03", "1a03", "0b03", "1b03"].map((id) => `1924:${id}`), // SFC9220, SFC9250 (X2)
   ...["0c03", "1c03", "2c03", "3c03"].map((id) => `1924:${id}`), // X4
   "1022:1190", // X4 ANA
-  "10ee:0100", // EF100
-  "10ee:1100",
   "10ee:5084", // X3
 ]);
 
