@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { execFileSync, spawn } from "node:child_process";
 import { createSocket } from "node:dgram";
 import { once } from "node:events";
-import { closeSync, constants, mkdirSync, openSync, readFileSync, statfsSync } from "node:fs";
+import { closeSync, constants, mkdirSync, openSync, readdirSync, readFileSync, statfsSync } from "node:fs";
 import { createServer, connect, type AddressInfo } from "node:net";
 import { join } from "node:path";
 import { isAccelerated, isCut, type ContainerFacts, type LookRequest } from "./facts.ts";
@@ -623,6 +623,34 @@ describe("a process of this machine", () => {
     shell.kill();
     server.close();
   });
+});
+
+test("a process with as many descriptors as it may have is read up to the bound, and that is said", async () => {
+  const server = createServer().listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const tcp = `/dev/tcp/127.0.0.1/${(server.address() as AddressInfo).port}`;
+  // Bash itself needs a few. The sockets are the last descriptor that is read, and the first that is not.
+  const open = [
+    'most=$(ulimit -Hn); [ "$most" != unlimited ] && [ "$most" -lt 20000 ] || most=20000; ulimit -n "$most"',
+    'for ((fd = 10; fd < most - 50; fd++)); do eval "exec $fd</dev/null"; done',
+    `exec 8191<>${tcp} 8192<>${tcp}`,
+    "echo; read -r _",
+  ].join("\n");
+  const shell = spawn("bash", ["-c", open], { stdio: ["pipe", "pipe", "inherit"] });
+  try {
+    await once(shell.stdout, "data");
+    linkReal(shell.pid!);
+    // Else this machine allows too few to reach the bound.
+    expect(readdirSync(`/proc/${shell.pid}/fd`).length).toBeGreaterThan(8192 + 500);
+    const facts = await look();
+    expect(facts.sockets).toEqual([{ kind: "loopback", accelerated: false, count: 1 }]);
+    expect(facts.cut).toEqual({ processes: 0, descriptors: 1, tables: 0 });
+    // What was not read may be accelerated.
+    expect(isAccelerated(facts)).toBeUndefined();
+  } finally {
+    shell.kill();
+    server.close();
+  }
 });
 
 test("a process with files, folders and a name like Onload's sockets has none of them", async () => {
