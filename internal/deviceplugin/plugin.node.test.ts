@@ -311,7 +311,9 @@ async function expectDoctor(): Promise<void> {
   for (const name of ["requested", "scheduled", "admitted", "node", "versions", "devices", "plugin", "control plane"]) {
     expect([name, linkOf("kernel", name)]).toEqual([name, expect.stringMatching(/^ok: /)]);
   }
-  expect(linkOf("kernel", "versions")).toBe(`ok: Kernel module ${VERSION}, library ${VERSION}`);
+  expect(linkOf("kernel", "versions")).toBe(
+    `ok: Kernel module ${VERSION}, library ${VERSION}, by the labels of the node and of its plugin's pod`,
+  );
   expect(linkOf("kernel", "library")).toBe("ok: 1 of 1 process has Onload's library");
   expect(linkOf("kernel", "interface")).toStartWith("failed: eth0 (virtual); none is of a NIC");
   expect(linkOf("kernel", "stacks")).toBe("failed: None, although there are sockets");

@@ -66,7 +66,7 @@ function versionsLink({ rollout }: NodeFacts): Link {
   const link = linkOf("versions");
   if ("problem" in rollout) return link("unknown", "Not known without the Onload resource", VIEWER);
   const { module, library } = rollout.value ?? {};
-  const seen = `Kernel module ${module ?? "not loaded"}, library ${library ?? "not installed"}`;
+  const seen = `Kernel module ${module ?? "not loaded"}, library ${library ?? "not installed"}, by the labels of the node and of its plugin's pod`;
   if (module !== undefined && module === library) return link("ok", seen);
   if (module === undefined) {
     return link("failed", seen, "Without the module every socket is the kernel's: see onloadctl status");

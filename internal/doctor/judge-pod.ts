@@ -182,6 +182,9 @@ function merged(name: LinkName, containers: readonly ContainerAnswer[], links: r
   return linkOf(name)(worstVerdict(links.map(({ verdict }) => verdict)), seen, todo);
 }
 
+/** What is no part of the pod: its image, a script that starts the program, and a profile of `onload -p`. */
+const ELSEWHERE = "those that its image or a script sets are not read";
+
 /** EF_ variables that Onload does not know or that make no sense together. */
 function settingsLink(all: readonly ContainerSettings[]): Link {
   const link = linkOf("settings");
@@ -195,6 +198,8 @@ function settingsLink(all: readonly ContainerSettings[]): Link {
     const seen = [firstFew(problems, MAX_NAMED), notRead].filter((text) => text !== "").join("; ");
     return link("warning", seen, "Correct them: Onload uses other values instead");
   }
-  if (notRead !== "") return link("unknown", `${counted(count, "EF_ variable")}, nothing wrong; ${notRead}`);
-  return link("ok", count === 0 ? "No EF_ variables" : `${counted(count, "EF_ variable")}, nothing wrong`);
+  const had = `${count === 0 ? "No EF_ variables" : counted(count, "EF_ variable")} in the pod's spec`;
+  const seen = count === 0 ? had : `${had}, nothing wrong`;
+  if (notRead !== "") return link("unknown", `${seen}; ${notRead}`);
+  return link("ok", `${seen}; ${ELSEWHERE}`);
 }

@@ -41,7 +41,7 @@ test("a chain without a fault, in order", () => {
     "scheduled ok: To node worker-1",
     "admitted ok: It runs",
     "node ok: Onload onload-runtime/onload: Ready with version 9.2.0",
-    "versions ok: Kernel module 9.2.0, library 9.2.0",
+    "versions ok: Kernel module 9.2.0, library 9.2.0, by the labels of the node and of its plugin's pod",
     "devices ok: 100 amd.com/onload allocatable",
     "plugin ok: It looked into processes 12s ago",
     "control plane ok: The kernel can start onload_cp_server",
@@ -50,7 +50,7 @@ test("a chain without a fault, in order", () => {
     "stacks ok: 1: 3",
     "sockets ok: accelerated: 4 tcp",
     "filters ok: No socket beyond the loopback is the kernel's",
-    "settings ok: No EF_ variables",
+    "settings ok: No EF_ variables in the pod's spec; those that its image or a script sets are not read",
   ]);
   expect(worstLink(links)).toBeUndefined();
 });
@@ -308,19 +308,19 @@ const CASES: [string, LinkName, PodFacts, string | RegExp][] = [
     "no module",
     "versions",
     podFacts({ node: nodeFacts({ rollout: { value: rollout({ module: undefined }) } }) }),
-    /^failed: Kernel module not loaded, library 9.2.0/,
+    /^failed: Kernel module not loaded, library 9.2.0, by the labels of the node and of its plugin's pod/,
   ],
   [
     "no library",
     "versions",
     podFacts({ node: nodeFacts({ rollout: { value: rollout({ library: undefined }) } }) }),
-    /^failed: Kernel module 9.2.0, library not installed/,
+    /^failed: Kernel module 9.2.0, library not installed, by the labels of the node and of its plugin's pod/,
   ],
   [
     "two versions",
     "versions",
     podFacts({ node: nodeFacts({ rollout: { value: rollout({ module: "9.1.0" }) } }) }),
-    /^failed: Kernel module 9.1.0, library 9.2.0 -> Onload refuses/,
+    /^failed: Kernel module 9.1.0, library 9.2.0, by the labels of the node and of its plugin's pod -> Onload refuses/,
   ],
   ["unknown versions", "versions", podFacts({ node: nodeFacts({ rollout: { problem: "x" } }) }), /^unknown/],
   [
@@ -646,13 +646,13 @@ const CASES: [string, LinkName, PodFacts, string | RegExp][] = [
     "settings that cannot be read",
     "settings",
     podFacts({ settings: [{ container: "app", settings: { EF_POLL_USEC: "1" }, unread: ['Secret "s"'] }] }),
-    'unknown: 1 EF_ variable, nothing wrong; not read: Secret "s"',
+    'unknown: 1 EF_ variable in the pod\'s spec, nothing wrong; not read: Secret "s"',
   ],
   [
     "settings without a fault",
     "settings",
     podFacts({ settings: [{ container: "app", settings: { EF_POLL_USEC: "1" }, unread: [] }] }),
-    "ok: 1 EF_ variable, nothing wrong",
+    "ok: 1 EF_ variable in the pod's spec, nothing wrong; those that its image or a script sets are not read",
   ],
 ];
 describe("a link", () => {
