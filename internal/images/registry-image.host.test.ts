@@ -158,7 +158,7 @@ async function found(
   }: RegistryOptions & { engine?: "podman" | "buildah"; limitMs?: number } = {},
 ): Promise<RegistryImage> {
   const store = new LocalStore({ ...engineCommands(engine, true), env }, processRunner);
-  return await registryImage(tag, store, options, undefined, limitMs);
+  return await registryImage(tag, store, options, undefined, { limitMs });
 }
 
 /** Asks the registry without an engine. */
@@ -264,6 +264,23 @@ describe("a registry with a CA of its own in certs.d and a login for a namespace
       kind: "unknown",
       reason: expect.stringContaining("unauthorized"),
     });
+  }, 60_000);
+
+  test("a mirror that is down does not answer for the registry, to which pushes go", async () => {
+    const [down = 0] = await freePorts(1);
+    const file = join(home, ".config/containers/registries.conf");
+    const mirror = `[[registry.mirror]]\nlocation = "127.0.0.1:${down}/mirror"\n`;
+    await writeFile(file, `[[registry]]\nlocation = "${registry}"\n${mirror}`);
+    await login({ [registry]: "wrong" });
+    try {
+      const answer = await found(`${registry}/t/x:1`, engines().empty);
+      expect(answer).toMatchObject({ kind: "unknown", reason: expect.stringMatching(/: unauthorized\b/) });
+      await login({ [registry]: "secret" });
+      expect(await found(`${registry}/t/x:2`, engines().empty)).toEqual({ kind: "absent" });
+      await run(["podman", "push", `${registry}/t/x:1`], { env: engines().podman });
+    } finally {
+      await rm(file);
+    }
   }, 60_000);
 
   test("an unknown CA is said at once", async () => {

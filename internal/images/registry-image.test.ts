@@ -20,15 +20,25 @@ function inspected({ id, digests }: Known): string {
   return JSON.stringify([{ Id: id, Architecture: "amd64", Os: "linux", Size: 1, Digest: OWN, RepoDigests: names }]);
 }
 
-/** Asks through a podman that has `here` under the name, and fetches `there` or fails with a text. */
-async function ask(there: Known | string, here?: Known): Promise<{ found: RegistryImage; tagged: string[] }> {
+interface Asked {
+  found: RegistryImage;
+  tagged: string[];
+  /** How often an image was fetched. */
+  pulls: number;
+}
+
+/** Asks through a podman that has `here` under the name, and fetches `there` or fails with a text, first with `first`. */
+async function ask(there: Known | string, here?: Known, first?: string): Promise<Asked> {
   let now = here;
+  let pulls = 0;
   const tagged: string[] = [];
   const runner: Runner = {
     async run([, verb, ...rest], given) {
       if (verb === "pull") {
         // A step, which may take longer than the answer to a question.
         expect(given?.onLine).toBeDefined();
+        pulls++;
+        if (first !== undefined && pulls === 1) return { code: 125, stdout: "", output: first };
         if (typeof there === "string") return { code: 125, stdout: "", output: there };
         now = there;
       }
@@ -39,7 +49,9 @@ async function ask(there: Known | string, here?: Known): Promise<{ found: Regist
     },
     read: () => Promise.reject(new Error("nothing is read")),
   };
-  return { found: await registryImage(TAG, new LocalStore(engineCommands("podman", true), runner), {}), tagged };
+  const store = new LocalStore(engineCommands("podman", true), runner);
+  const found = await registryImage(TAG, store, {}, undefined, { retryAfterMs: 0 });
+  return { found, tagged, pulls };
 }
 
 const source = `Error: initializing source docker://${TAG}: `;
@@ -66,9 +78,44 @@ describe("what does not stop a push, because that may be allowed or work", () =>
     `${source}reading manifest 1 in r.example/t/x: received unexpected HTTP status: 503 Service Unavailable`,
     `${source}Get "/v2/t/x/manifests/1": stopped after 10 redirects`,
     "Error: initializing image from source: invalid character '<' looking for beginning of value",
-    'Error: reading blob sha256:0: Get "https://storage.example/b": dial tcp 192.0.2.1:443: i/o timeout',
+    `${source}unable to retrieve auth token: invalid username/password: unauthorized: incorrect username or password`,
+    `${source}pinging container registry other.example: Get "https://other.example/v2/": x509: certificate signed by unknown authority`,
     "Error response from daemon: pull access denied for r.example/t/x, repository does not exist or may require 'docker login'",
   ])("%s", async (text) => expect((await ask(text)).found).toEqual({ kind: "unknown", reason: text }));
+
+  // As podman 4.3 says it of r.example with a mirror. Pushes go past mirrors.
+  test.each([
+    'pinging container registry m.example: Get "http://m.example/v2/": dial tcp 127.0.0.1:1: connect: connection refused',
+    'pinging container registry m.example: Get "https://m.example/v2/": x509: certificate signed by unknown authority',
+    "unable to retrieve auth token: invalid username/password: unauthorized: incorrect username or password",
+    "reading manifest 1 in m.example/t/x: manifest unknown",
+  ])("what a mirror says: %s", async (text) => {
+    const own = `${TAG}: reading manifest 1 in r.example/t/x: unauthorized`;
+    const { found, pulls } = await ask(`${source}(Mirrors also failed: [m.example/t/x:1: ${text}]): ${own}`);
+    expect(found).toEqual({ kind: "unknown", reason: `${source}${own}` });
+    expect(pulls).toBe(1);
+  });
+
+  const ping = `${source}pinging container registry r.example: Get "https://r.example/v2/": `;
+  const unanswered = [
+    `${ping}dial tcp: lookup r.example on 192.0.2.53:53: no such host`,
+    `${ping}dial tcp: lookup r.example on 192.0.2.53:53: read udp 192.0.2.1:4->192.0.2.53:53: i/o timeout`,
+    `${ping}dial tcp 192.0.2.1:443: connect: connection refused`,
+    `${ping}read tcp 192.0.2.1:51236->192.0.2.2:443: read: connection reset by peer`,
+    `${ping}net/http: TLS handshake timeout`,
+    `${ping}EOF`,
+    'Error response from daemon: Get "https://r.example/v2/": dial tcp: lookup r.example: no such host',
+    'Error response from daemon: Get "https://r.example/v2/": net/http: request canceled while waiting for connection (Client.Timeout exceeded while awaiting headers)',
+    'Error: reading blob sha256:0: Get "https://storage.example/b": dial tcp 192.0.2.1:443: i/o timeout',
+  ];
+  test.each(unanswered)("no answer, twice: %s", async (text) => {
+    const { found, pulls } = await ask(text);
+    expect(found).toEqual({ kind: "unknown", reason: `it could not be asked: ${text}` });
+    expect(pulls).toBe(2);
+  });
+  test.each(unanswered)("no answer, once: %s", async (text) => {
+    expect((await ask({ id: "x", digests: [ONE] }, undefined, text)).found).toMatchObject({ image: { id: "x" } });
+  });
 
   test("an answer that takes too long", async () => {
     const runner: Runner = {
@@ -81,7 +128,7 @@ describe("what does not stop a push, because that may be allowed or work", () =>
       read: () => Promise.reject(new Error("nothing is read")),
     };
     const store = new LocalStore(engineCommands("podman", true), runner);
-    expect(await registryImage(TAG, store, {}, undefined, 5)).toEqual({
+    expect(await registryImage(TAG, store, {}, undefined, { limitMs: 5 })).toEqual({
       kind: "unknown",
       reason: "podman has no answer within 1 min",
     });
@@ -91,10 +138,6 @@ describe("what does not stop a push, because that may be allowed or work", () =>
 describe("what no push can overcome is said before anything is built", () => {
   test.each([
     [
-      `${source}pinging container registry r.example: Get "https://r.example/v2/": dial tcp: lookup r.example: no such host`,
-      "the network or the registry cannot be reached",
-    ],
-    [
       `${source}pinging container registry r.example: Get "https://r.example/v2/": tls: failed to verify certificate: x509: certificate signed by unknown authority`,
       "the registry's certificate is not trusted here",
     ],
@@ -103,7 +146,15 @@ describe("what no push can overcome is said before anything is built", () => {
       "the registry has no TLS",
     ],
     [
-      `${source}unable to retrieve auth token: invalid username/password: unauthorized: authentication required`,
+      `Error: initializing source docker://${TAG}: (Mirrors also failed: [m.example/t/x:1: manifest unknown]): ${TAG}: pinging container registry r.example: Get "https://r.example/v2/": x509: certificate signed by unknown authority`,
+      "the registry's certificate is not trusted here",
+    ],
+    [
+      'Error response from daemon: failed to resolve reference "r.example/t/x:1": failed to do request: Head "https://r.example/v2/t/x/manifests/1": tls: failed to verify certificate: x509: certificate signed by unknown authority',
+      "the registry's certificate is not trusted here",
+    ],
+    [
+      'Error response from daemon: Get "https://r.example/v2/": unauthorized: incorrect username or password',
       "the registry refuses the login",
     ],
   ])("%s", async (text, cause) => {

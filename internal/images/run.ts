@@ -234,7 +234,7 @@ async function decide(
     const found = await registryImage(planned.tag, store, reach(registry, planned.tag), signal);
     if (found.kind === "unknown") {
       progress.note(
-        `Warning: cannot tell what the registry has under ${planned.tag} (${found.reason}); it will be replaced`,
+        `Warning: cannot tell what the registry has under ${planned.tag} (${found.reason}); the push will tell, and replaces what is there`,
       );
     }
     const decision = decidePush(planned, found, force);
