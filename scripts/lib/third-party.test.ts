@@ -8,7 +8,23 @@ const STANDARD = {
   "Apache-2.0": "Apache text",
   "BSD-3-Clause": "BSD text",
 };
-const BUN = { version: "1.0.0", license: "---\ntitle: x\n---\nBun's words" };
+const BUN = {
+  version: "1.0.0",
+  license: [
+    "---\ntitle: x\n---\nBun's words",
+    "## Linked libraries",
+    "| Library | License |",
+    "| ------- | ------- |",
+    "| [`lib-a`](https://a.example/) | [several licenses](https://a.example/LICENSE) |",
+    "| [`lib-b`](https://b.example/) 78 | BSD 2-Clause |",
+    "| [`lib-c`](https://c.example/) (on Windows) | MIT |",
+    "| A fork of [`lib-d`](https://d.example/) | Apache 2.0 licensed |",
+    "| [`lib-e`](https://e.example/) (on Linux and Windows) | [public domain](https://e.example/) |",
+    "## Polyfills",
+    "| [`f`](https://f.example/) | MIT |",
+  ].join("\n"),
+  libraries: { "lib-a": "A's authors", "lib-b": "B's authors" },
+};
 const one = (more: Partial<Bundled>): Bundled => ({
   name: "a",
   version: "1.2.3",
@@ -29,6 +45,17 @@ test("each package is there with its version, licence and texts, and so is Bun w
   for (const part of ["Bun 1.0.0", "Bun's words", "LGPL text", "LGPL 2.1 text", "MIT text"])
     expect(text).toContain(part);
   expect(text).not.toContain("title: x");
+  for (const part of [
+    "lib-a, a library that Bun links\n\nA's authors",
+    "lib-b, a library that Bun links\n\nB's authors",
+  ])
+    expect(text).toContain(part);
+});
+
+test("a library that Bun links has a text of its own, if its licence asks for one", () => {
+  expect(() => notices([], STANDARD, { ...BUN, libraries: { "lib-a": "A's authors" } })).toThrow(
+    "Cannot bundle Bun: there is no licence text of lib-b, which it links",
+  );
 });
 
 test("a package without a text gets the standard one, with its copyright", () => {

@@ -24,6 +24,8 @@ const COPYRIGHTS: Record<string, string> = {
     "Copyright Tim Perry and Steven Sanderson. It contains xz-embedded of Lasse Collin and Igor Pavlov, which is in the\n" +
     "public domain, and walloc, Copyright (c) 2020 Igalia, S.L.",
 };
+/** Terms of libraries that are printed once for all, or that ask for nothing. */
+const WITHOUT_AUTHORS = /Apache 2\.0|LGPL|public domain/;
 const RULE = "=".repeat(80);
 
 /** The packages that the bundler puts into the executable, by name. */
@@ -59,13 +61,13 @@ async function readPackage(folder: string): Promise<Bundled> {
  * The notices, as one text.
  *
  * @param standard texts of licences by their SPDX identifier, for packages without one
- * @param bun what Bun says of its own licence and of what it links
- * @throws Error naming a package whose licence is not known here, or has no text
+ * @param bun what Bun says of its own licence and of what it links, and the texts of these libraries by name
+ * @throws Error naming a package whose licence is not known here, or a package or library without a text
  */
 export function notices(
   packages: readonly Bundled[],
   standard: Readonly<Record<string, string>>,
-  bun: { version: string; license: string },
+  bun: { version: string; license: string; libraries: Readonly<Record<string, string>> },
 ): string {
   const parts = packages.map((each) => {
     const ids = licensesOf(each.license);
@@ -84,8 +86,22 @@ export function notices(
     `LGPL-2.0, the licence of JavaScriptCore and WebKit\n\n${tidy(standard["LGPL-2.0"]!)}`,
     `LGPL-2.1, the licence of tinycc\n\n${tidy(standard["LGPL-2.1"]!)}`,
     `Apache-2.0, the licence of several libraries that Bun links\n\n${tidy(standard["Apache-2.0"]!)}`,
+    ...linkedLibraries(bun.license).map((name) => {
+      const text = bun.libraries[name];
+      if (text === undefined) throw new Error(`Cannot bundle Bun: there is no licence text of ${name}, which it links`);
+      return `${name}, a library that Bun links\n\n${tidy(text)}`;
+    }),
   ];
   return `${[...runtime, ...parts].join(`\n\n${RULE}\n`)}\n`;
+}
+
+/** What Bun says that it links on our platforms and whose licence asks for a text of its own: most name their authors. */
+export function linkedLibraries(license: string): string[] {
+  const table = /^## Linked libraries\n[\s\S]*?(?=^## |(?![\s\S]))/m.exec(license)?.[0] ?? "";
+  const rows = [...table.matchAll(/^\| *([^|\n]*\[`?([^`\]\n]+)`?\][^|\n]*?) *\|([^\n]*)\|$/gm)];
+  return rows
+    .filter(([, where = "", , terms = ""]) => !where.endsWith("(on Windows)") && !WITHOUT_AUTHORS.test(terms))
+    .map(([, , name = ""]) => name);
 }
 
 /** The identifiers in an expression of identifiers, AND and OR. */
@@ -123,9 +139,8 @@ function tidy(text: string): string {
 /** The generated file's text. */
 export async function thirdPartyNotices(checkout: string): Promise<string> {
   const folder = join(checkout, "scripts/lib/licenses");
-  const names = (await readdir(folder)).toSorted();
-  const texts = await Promise.all(names.map((name) => readFile(join(folder, name), "utf8")));
-  const standard = Object.fromEntries(names.map((name, i) => [name.replace(/\.txt$/, ""), texts[i]!]));
+  const standard = await readTexts(folder);
+  const libraries = await readTexts(join(folder, "bun"));
   // Bun's documentation is part of its types, which have the same version.
   const types = join(checkout, "node_modules/bun-types");
   const { version } = JSON.parse(await readFile(join(types, "package.json"), "utf8")) as { version: string };
@@ -135,5 +150,12 @@ export async function thirdPartyNotices(checkout: string): Promise<string> {
   if (version !== engines.bun)
     throw new Error(`Cannot tell Bun's licences: bun-types is ${version}, Bun ${engines.bun}`);
   const license = await readFile(join(types, "docs/project/license.mdx"), "utf8");
-  return notices(await bundledPackages(checkout), standard, { version, license });
+  return notices(await bundledPackages(checkout), standard, { version, license, libraries });
+}
+
+/** The texts of a folder, by file name without its extension. */
+async function readTexts(folder: string): Promise<Record<string, string>> {
+  const names = (await readdir(folder)).filter((name) => name.endsWith(".txt")).toSorted();
+  const texts = await Promise.all(names.map((name) => readFile(join(folder, name), "utf8")));
+  return Object.fromEntries(names.map((name, i) => [name.replace(/\.txt$/, ""), texts[i]!]));
 }
