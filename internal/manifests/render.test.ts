@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { parseAllDocuments } from "yaml";
 import { FILES } from "./files.gen.ts";
 import { PROTECTING_POLICIES } from "../api/names.ts";
+import { BUN_VARIABLES, LOADER_VARIABLES } from "../api/runtime-variables.ts";
 import { render, type RenderOptions } from "./render.ts";
 
 interface Rendered {
@@ -39,6 +40,21 @@ describe("render", () => {
     ]);
     const [pod] = objects(render("samples/pod", { image: "other:1" }));
     expect(JSON.stringify(pod)).not.toContain("other:1");
+  });
+
+  test.each(["default", "before-1.30"])("%s bounds each container, and no image's environment loads code", (tree) => {
+    const all = parseAllDocuments(render(tree)).map((document) => document.toJS());
+    const workloads = all.filter(({ kind }) => kind === "Deployment" || kind === "DaemonSet");
+    expect(workloads.length).toBeGreaterThan(0);
+    for (const { spec } of workloads) {
+      const { initContainers = [], containers } = spec.template.spec;
+      for (const { env, resources } of [...initContainers, ...containers]) {
+        // Without a value it is empty.
+        for (const name of [...BUN_VARIABLES, ...LOADER_VARIABLES]) expect(env).toContainEqual({ name });
+        expect(resources.limits).toEqual({ memory: "256Mi" });
+        expect(resources.requests).toEqual({ cpu: expect.any(String), memory: expect.any(String) });
+      }
+    }
   });
 
   test("has a tree without what Kubernetes before 1.30 does not know, and with all the rest in the same order", () => {
