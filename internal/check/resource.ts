@@ -8,6 +8,7 @@ import { missingImages, type ModuleImages } from "../operator/kmm/images.ts";
 import type { Kmm } from "../operator/kmm/kmm.ts";
 import { chooseMapping, expressionsOf, imageFor } from "../operator/kmm/module-config.ts";
 import { selects } from "../operator/observe/ownership.ts";
+import { causeOfRefusal } from "../operator/observe/refusal-remedy.ts";
 import { triedText } from "../operator/rollout/unmapped.ts";
 import type { PodTrial } from "../operator/view/pod-trial.ts";
 import type { Read } from "./read.ts";
@@ -105,7 +106,7 @@ function judgePods({ pods, namespace }: ResourceFacts, finding: Finder): Finding
   if (!pods) return [];
   // What the namespace's label says has a finding of its own.
   const isTold = "value" in namespace && levelOf(namespace.value) !== undefined;
-  const refusals = pods.refusals.filter((text) => !(isTold && text.includes("violates PodSecurity")));
+  const refusals = pods.refusals.filter((text) => !(isTold && causeOfRefusal(text) === "podSecurity"));
   if (refusals.length > 0) return refusals.map((text) => finding("failed", text));
   if (pods.gap !== undefined) return [finding("unknown", pods.gap)];
   return pods.refusals.length > 0 ? [] : [finding("ok", "The API server would take them")];

@@ -1,61 +1,94 @@
 /** What a person can do about a pod that the API server refuses. Pure. */
 
-/** What refuses pods, by the words of Kubernetes and OpenShift, and what to do; the first that fits counts. */
-const REMEDIES: readonly (readonly [RegExp, (namespace: string) => string])[] = [
-  [
-    /exceeded quota|must specify .* for:|status unknown for quota/i,
-    (namespace) => `raise that ResourceQuota of namespace "${namespace}", or remove it`,
-  ],
-  [
+interface Refusal {
+  /** The words of Kubernetes' or OpenShift's own code: no more than these, because names and policies have any words. */
+  words: RegExp;
+  remedy: (namespace: string) => string;
+}
+
+const REFUSALS = {
+  policy: {
+    words:
+      /admission webhook "[^"]*" denied the request|policy '[^']*' (?:with binding '[^']*' )?denied request|denied by policy|image policy webhook backend denied|rejected by webhook backend/i,
+    remedy: (namespace) => `make that policy admit the privileged pods of namespace "${namespace}"`,
+  },
+  webhook: {
+    words: /failed calling webhook|conversion webhook for/,
+    remedy: () => "bring that webhook's service back, or make its configuration leave the namespace out",
+  },
+  right: {
+    words: /User "[^"]*" cannot create resource/,
+    remedy: (namespace) =>
+      `let that user create pods in namespace "${namespace}"; what binds Kubernetes' own controllers is made again when the API server starts`,
+  },
+  quota: {
+    words: /exceeded quota: |failed quota: |status unknown for quota: /,
+    remedy: (namespace) => `raise that ResourceQuota of namespace "${namespace}", or remove it`,
+  },
+  quotaOfScope: {
     // Where a priority class may be used only under a quota, as GKE does with system-node-critical.
-    /insufficient quota to match these scopes/i,
-    (namespace) =>
+    words: /insufficient quota to match these scopes: /,
+    remedy: (namespace) =>
       `create a ResourceQuota in namespace "${namespace}" whose scopeSelector names that PriorityClass and that has room for the pods`,
-  ],
-  [
-    /violates PodSecurity/i,
-    (namespace) =>
+  },
+  podSecurity: {
+    words: /violates PodSecurity "/,
+    remedy: (namespace) =>
       `allow privileged pods there: kubectl label --overwrite namespace ${namespace} pod-security.kubernetes.io/enforce=privileged`,
-  ],
-  [
-    /security context constraint/i,
-    () =>
+  },
+  scc: {
+    words: /unable to validate against any security context constraint/,
+    remedy: () =>
       "let spec.serviceAccountName use the SCC privileged: run `onloadctl manifests openshift | kubectl apply -f -`, and bind that ClusterRole to the ServiceAccount",
-  ],
-  [
-    /PriorityClass/,
-    () => "create that PriorityClass; those named system-* are the API server's own, which makes them when it starts",
-  ],
-  [/service ?account/i, () => "create that ServiceAccount, or correct spec.serviceAccountName"],
-  [
-    /failed calling webhook|conversion webhook/i,
-    () => "bring that webhook's service back, or make its configuration leave the namespace out",
-  ],
-  [
-    /webhook|ValidatingAdmissionPolicy|denied/i,
-    (namespace) => `make that policy admit the privileged pods of namespace "${namespace}"`,
-  ],
-  [
-    // The admission plugins PodNodeSelector and PodTolerationRestriction; OpenShift has one of its own for projects.
-    /node label selector/i,
-    (namespace) =>
+  },
+  priorityClass: {
+    words: /no PriorityClass with name /,
+    remedy: () =>
+      "create that PriorityClass; those named system-* are the API server's own, which makes them when it starts",
+  },
+  account: {
+    words: /error looking up service account |serviceaccount "[^"]*" not found/,
+    remedy: () => "create that ServiceAccount, or correct spec.serviceAccountName",
+  },
+  nodeSelector: {
+    // The admission plugin PodNodeSelector; OpenShift has one of its own for projects.
+    words: /pod node label selector (?:labels )?conflict/,
+    remedy: (namespace) =>
       `let that selector fit the nodes of spec.selector, or take it away: kubectl annotate --overwrite namespace ${namespace} scheduler.alpha.kubernetes.io/node-selector= (on OpenShift openshift.io/node-selector=)`,
-  ],
-  [
-    /tolerations .* whitelist/i,
-    (namespace) =>
+  },
+  tolerations: {
+    // The admission plugin PodTolerationRestriction.
+    words: /pod tolerations .{0,80}conflict with its \S+ whitelist/,
+    remedy: (namespace) =>
       `let the tolerations that namespace "${namespace}" admits have those of a DaemonSet and of spec.tolerations: its annotation scheduler.alpha.kubernetes.io/tolerationsWhitelist`,
-  ],
-  [
-    /because it is being terminated/i,
-    (namespace) =>
+  },
+  namespaceEnds: {
+    words: /because it is being terminated/,
+    remedy: (namespace) =>
       `delete the Onload resources in namespace "${namespace}", and make them again once the namespace is back`,
-  ],
-  [
-    /(?:minimum|maximum) .* usage per|limit to request ratio/i,
-    () => "correct that LimitRange, or spec.devicePlugin.resources",
-  ],
-];
+  },
+  limits: {
+    words: /(?:minimum|maximum) \S+ usage per |max limit to request ratio per /,
+    remedy: () => "correct that LimitRange, or spec.devicePlugin.resources",
+  },
+} satisfies Record<string, Refusal>;
+
+/** What refuses pods. */
+export type RefusalCause = keyof typeof REFUSALS;
+
+/**
+ * What refuses a pod; undefined if it is something else.
+ *
+ * @param text what the API server says
+ */
+export function causeOfRefusal(text: string): RefusalCause | undefined {
+  const found = Object.entries(REFUSALS).flatMap(([cause, { words }]) => {
+    const at = words.exec(text)?.index;
+    return at === undefined ? [] : { cause: cause as RefusalCause, at };
+  });
+  // What a policy or webhook says stands behind the API server's own words.
+  return found.toSorted((a, b) => a.at - b.at)[0]?.cause;
+}
 
 /**
  * What to do about a refusal.
@@ -64,6 +97,6 @@ const REMEDIES: readonly (readonly [RegExp, (namespace: string) => string])[] = 
  * @param namespace of the pod
  */
 export function remedyForRefusal(text: string, namespace: string): string {
-  const found = REMEDIES.find(([words]) => words.test(text));
-  return found ? found[1](namespace) : "see what refuses it in the API server";
+  const cause = causeOfRefusal(text);
+  return cause === undefined ? "see what refuses it in the API server" : REFUSALS[cause].remedy(namespace);
 }

@@ -110,6 +110,62 @@ const WORDS: [what: string, message: string, remedy: string][] = [
     "pods \"x\" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'b' denied request: privileged containers are not allowed",
     "make that policy admit",
   ],
+  // What a policy says may have the words of any other refusal.
+  [
+    "Gatekeeper, of a ServiceAccount's token",
+    'admission webhook "validation.gatekeeper.sh" denied the request: [psp-automount-serviceaccount-token-pod] Automounting service account token is disallowed, pod: x',
+    "make that policy admit",
+  ],
+  [
+    "Kyverno, of a PriorityClass",
+    'admission webhook "validate.kyverno.svc-fail" denied the request: resource Pod/ns/x was blocked due to the following policies restrict-priority: PriorityClass must be one of: low, high',
+    "make that policy admit",
+  ],
+  [
+    "Kyverno, of a quota and Pod Security",
+    'admission webhook "validate.kyverno.svc-fail" denied the request: exceeded quota: a team has two; violates PodSecurity "baseline:latest"',
+    "make that policy admit",
+  ],
+  [
+    "a policy, of a ServiceAccount",
+    "pods \"x\" is forbidden: ValidatingAdmissionPolicy 'p' with binding 'b' denied request: the serviceaccount of a pod must not be privileged by a security context constraint",
+    "make that policy admit",
+  ],
+  [
+    "a MutatingAdmissionPolicy, of a PriorityClass",
+    "pods \"x\" is forbidden: policy 'p' with binding 'b' denied request: expression failed: no PriorityClass",
+    "make that policy admit",
+  ],
+  [
+    "a policy of images",
+    'pods "x" is forbidden: image policy webhook backend denied one or more images: no service account of that registry',
+    "make that policy admit",
+  ],
+  [
+    "a webhook that cannot be called, of a ServiceAccount",
+    'Internal error occurred: failed calling webhook "w.example.com": failed to call webhook: serviceaccount "w" not found',
+    "bring that webhook's service back",
+  ],
+  [
+    "a right that is missing",
+    'pods is forbidden: User "system:serviceaccount:kube-system:daemon-set-controller" cannot create resource "pods" in API group "" in the namespace "ns"',
+    'let that user create pods in namespace "ns"',
+  ],
+  [
+    "a quota of what a ServiceAccount's pods may use",
+    'pods "x" is forbidden: exceeded quota: no-priorityclass-service-account, requested: pods=1, used: pods=0, limited: pods=0',
+    "raise that ResourceQuota",
+  ],
+  [
+    "a priority that a PriorityClass does not give",
+    'pods "x" is forbidden: the integer value of priority (1) must not be provided in pod spec; priority admission controller computed 0 from the given PriorityClass name',
+    "see what refuses it",
+  ],
+  [
+    "a Secret that a ServiceAccount does not refer to",
+    'pods "x" is forbidden: imagePullSecrets[0].name="s" is not allowed because service account sa does not reference that imagePullSecret',
+    "see what refuses it",
+  ],
   ["something else", "the server is on fire", "see what refuses it"],
 ];
 

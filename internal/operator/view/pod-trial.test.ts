@@ -85,6 +85,14 @@ test("a quota that is used up by the pods that are there refuses none", async ()
   expect((await trial(() => forbidden(QUOTA))).refusals).toHaveLength(1);
 });
 
+test("a policy that speaks of quotas and ServiceAccounts is neither", async () => {
+  const policy =
+    'admission webhook "p" denied the request: exceeded quota: no service account, no PriorityClass with name x';
+  const { refusals, pods } = await trial(() => forbidden(policy), { hasAll: true });
+  expect(refusals).toEqual([expect.stringContaining("make that policy admit")]);
+  expect(pods).toHaveLength(2);
+});
+
 test("who may not create pods is told so, and an outage is one", async () => {
   const noRight = 'pods is forbidden: User "u" cannot create resource "pods" in API group "" in the namespace "ns"';
   const { refusals, gap, pods } = await trial(() => forbidden(noRight));

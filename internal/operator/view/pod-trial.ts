@@ -12,7 +12,7 @@ import { PODS } from "../../kube/resource.ts";
 import { refusedRight } from "../../kube/rights-advice.ts";
 import { desiredDaemonSet } from "../desired/daemonset.ts";
 import type { Kmm } from "../kmm/kmm.ts";
-import { remedyForRefusal } from "../observe/refusal-remedy.ts";
+import { causeOfRefusal, remedyForRefusal } from "../observe/refusal-remedy.ts";
 import type { ObservedResource } from "./session.ts";
 
 /** Longest refusal that is quoted, in characters. */
@@ -82,7 +82,7 @@ export async function tryPods(
     const { refusals, untried } = await refusalsOf(client, pod, signal);
     for (const text of refusals) {
       const remedy = remedyForRefusal(text, namespace);
-      if (options.hasAll && /exceeded quota/i.test(text)) continue;
+      if (options.hasAll && causeOfRefusal(text) === "quota") continue;
       // What is to be done for one pod helps the other.
       if (!found.has(remedy)) found.set(remedy, `The API server would refuse ${what}: ${text}; ${remedy}`);
     }
@@ -118,9 +118,10 @@ async function refusalsOf(client: Pick<Client, "create">, pod: TrialPod, signal:
       // It has side effects, so that it is not called. What it would say is not known (apiserver, webhook/errors).
       if (/does not support dry run/.test(text) || PASSING.has(error.status)) return { refusals, untried: `: ${text}` };
       refusals.push(text);
-      if (/service ?account/i.test(text) && pod.spec.serviceAccountName !== "default") {
+      const cause = causeOfRefusal(text);
+      if (cause === "account" && pod.spec.serviceAccountName !== "default") {
         pod.spec.serviceAccountName = "default";
-      } else if (text.includes("PriorityClass") && pod.spec.priorityClassName !== undefined) {
+      } else if (cause === "priorityClass" && pod.spec.priorityClassName !== undefined) {
         delete pod.spec.priorityClassName;
       } else return { refusals };
     }
