@@ -7,6 +7,7 @@ import { yamlText } from "../internal/cli/yaml.ts";
 import { clusterVersions, type KmmVersion, type OperatorVersion } from "../internal/check/cluster-versions.ts";
 import { skewText } from "../internal/check/versions.ts";
 import { isRightMissing, missingRights } from "../internal/kube/rights-advice.ts";
+import type { Serving } from "../internal/operator/view/serving.ts";
 import { servingText } from "../internal/operator/view/status-view.ts";
 import { connectWithoutAdvice } from "./shared/connect.ts";
 
@@ -86,16 +87,19 @@ async function lookAtCluster(
 
 /** What the caller may not read, said once. */
 function rightsText({ serving }: OperatorVersion, { problem = "" }: KmmVersion): string {
-  const refused = [serving.message, problem].filter(isRightMissing);
+  const refused = [...(isUnreadable(serving) ? [serving.message] : []), problem].filter(isRightMissing);
   return missingRights(refused)
     .map((text) => `${printable(text, Infinity)}\n`)
     .join("");
 }
 
+/** Whether the caller lacks a right; an operator's pods may lack one, too. */
+function isUnreadable({ state, message }: Serving): boolean {
+  return state === "unknown" && isRightMissing(message);
+}
+
 function operatorText({ version, images, serving }: OperatorVersion): string {
-  const said = isRightMissing(serving.message)
-    ? "Whether an operator acts is unknown\n"
-    : servingText(serving, screenColumns());
+  const said = isUnreadable(serving) ? "Whether an operator acts is unknown\n" : servingText(serving, screenColumns());
   const acts = said === "" ? `${serving.message}\n` : said;
   return (version === undefined && images.length === 0 ? "" : line("Operator", version, images)) + acts;
 }

@@ -211,7 +211,11 @@ export interface Deployment extends KubeObject {
     template?: { spec?: { serviceAccountName?: string; containers?: (Container & { args?: string[] })[] } };
   };
   /** `replicas` are the pods that there are; a pod that is ending is none of them. */
-  status?: { replicas?: number; readyReplicas?: number };
+  status?: {
+    replicas?: number;
+    readyReplicas?: number;
+    conditions?: { type: string; status: string; reason?: string; message?: string }[];
+  };
 }
 
 /** A PodDisruptionBudget, as far as it is read to say which budget holds a pod back. */

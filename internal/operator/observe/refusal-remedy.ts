@@ -91,7 +91,7 @@ export function causeOfRefusal(text: string): RefusalCause | undefined {
 }
 
 /**
- * What to do about a refusal.
+ * What to do about a pod of Onload that is refused.
  *
  * @param text what the API server says
  * @param namespace of the pod
@@ -99,4 +99,31 @@ export function causeOfRefusal(text: string): RefusalCause | undefined {
 export function remedyForRefusal(text: string, namespace: string): string {
   const cause = causeOfRefusal(text);
   return cause === undefined ? "see what refuses it in the API server" : REFUSALS[cause].remedy(namespace);
+}
+
+/**
+ * What to do about a pod of an operator that is refused: it needs no privileges, and names what was installed with it.
+ *
+ * @param text what the API server says
+ * @param deployment whose pod it is
+ */
+export function remedyForOperator(text: string, deployment: { namespace: string; name: string }): string {
+  const { namespace, name } = deployment;
+  switch (causeOfRefusal(text)) {
+    case "policy":
+      return `make that policy admit the pods of Deployment "${namespace}/${name}"`;
+    case "podSecurity":
+    case "scc":
+    case "account":
+      return "install it again: its Deployment and ServiceAccount are not as they were installed";
+    case "namespaceEnds":
+      return "install it again once the namespace is back";
+    case "nodeSelector":
+    case "tolerations":
+      return `correct those annotations of namespace "${namespace}"`;
+    case "limits":
+      return `correct that LimitRange of namespace "${namespace}"`;
+    default:
+      return remedyForRefusal(text, namespace);
+  }
 }

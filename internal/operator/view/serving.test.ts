@@ -137,6 +137,67 @@ test("an operator that is scaled to zero is to be scaled, and only that one", ()
   }
 });
 
+/** A Deployment whose ReplicaSet may make no pod. */
+function refused(message: string): Deployment {
+  const status = {
+    replicas: 0,
+    conditions: [{ type: "ReplicaFailure", status: "True", reason: "FailedCreate", message }],
+  };
+  return { ...deployment(0), status };
+}
+
+test.each([
+  [
+    'pods "manager-x" is forbidden: exceeded quota: none, requested: pods=1, used: pods=0, limited: pods=0',
+    'raise that ResourceQuota of namespace "ops", or remove it',
+  ],
+  [
+    'admission webhook "validate.kyverno.svc-fail" denied the request: no such registry',
+    'make that policy admit the pods of Deployment "ops/manager"',
+  ],
+  [
+    'pods "manager-x" is forbidden: violates PodSecurity "restricted:latest": runAsNonRoot != true',
+    "install it again: its Deployment and ServiceAccount are not as they were installed",
+  ],
+  [
+    'pods "manager-x" is forbidden: error looking up service account ops/a: serviceaccount "a" not found',
+    "install it again: its Deployment and ServiceAccount are not as they were installed",
+  ],
+  [
+    'pods "manager-x" is forbidden: maximum memory usage per Container is 32Mi, but limit is 256Mi',
+    'correct that LimitRange of namespace "ops"',
+  ],
+  ["the server is on fire", "see what refuses it in the API server"],
+])("an operator whose pods are refused has none to look at: %s", (message, remedy) => {
+  for (const leases of [[], [lease(HOUR)]]) {
+    const serving = servingOf(seen(leases, [refused(message)]), NOW);
+    expect(serving.state).toBe("silent");
+    expect(serving.message).toEndWith(
+      `Deployment "ops/manager" has no ready replica, because its pods are refused: ${message}`,
+    );
+    expect(remedyOf(serving)).toBe(remedy);
+    const inNamespace = servingOf(seen(leases, [refused(message)]), NOW, ["x"]);
+    expect(remedyOf(inNamespace)).toBe(remedy);
+  }
+});
+
+test("what refused a pod counts only while it lasts, and if there is no pod to look at", () => {
+  const last = refused("exceeded quota: q");
+  const over = { ...last, status: { replicas: 0, conditions: [{ ...last.status!.conditions![0]!, status: "False" }] } };
+  const beside = { ...last, status: { ...last.status, replicas: 1 } };
+  for (const each of [over, beside]) {
+    const serving = servingOf(seen([], [each]), NOW);
+    expect(serving.message).toEndWith("has no ready replica");
+    expect(remedyOf(serving)).toContain("kubectl logs");
+  }
+});
+
+test("a refusal cannot reach into the terminal", () => {
+  const { message } = servingOf(seen([], [refused(`\u001b[2J\n${"x".repeat(100_000)}`)]), NOW);
+  expect(message).not.toMatch(/[\p{Cc}\p{Cf}]/u);
+  expect(message.length).toBeLessThan(1200);
+});
+
 /** A Lease whose holder says which namespaces it has. */
 function scoped(ageMs: number, scope: string, namespace = "ops", changes: Lease["spec"] = {}): Lease {
   const held = lease(ageMs, changes, namespace);

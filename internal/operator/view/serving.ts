@@ -8,6 +8,7 @@ import { isNamespaceName } from "../../cli/values.ts";
 import type { Lease } from "../../kube/kinds.ts";
 import { covers, identityOf, scopeOf, type Scope } from "../../kube/lease-holder.ts";
 import { parseTime } from "../../kube/times.ts";
+import { remedyForOperator } from "../observe/refusal-remedy.ts";
 
 /**
  * acts: somebody holds the Lease, or serves without one. silent: there was an operator, and it does not act. none: there
@@ -22,6 +23,8 @@ export interface Serving {
   message: string;
   /** The Deployment that is scaled to zero, if that is why nobody acts: NAMESPACE/NAME. */
   scaledToZero?: string;
+  /** What to do about the refusal of the Deployment's pods, if that is why nobody acts. */
+  refusalRemedy?: string;
   /** Whether an operator that acts, or that may come back, takes part in the leader election. */
   elected: boolean;
   /** Operators act, but for other namespaces alone. */
@@ -50,6 +53,8 @@ export interface OperatorEvidence {
 export const LEASE_MARGIN_MS = 45_000;
 /** Duration of a Lease that does not say (client-go's default, and ours). */
 const DEFAULT_DURATION_S = 15;
+/** Longest refusal that is quoted, in characters. */
+const MAX_QUOTED = 1000;
 
 type Age = { lease: DeepReadonly<Lease>; ageMs: number };
 
@@ -120,11 +125,10 @@ function servingAnywhere({ leases, deployments }: OperatorEvidence, now: number)
     const message = `${nameOf(last.lease)} was renewed ${formatAge(-last.ageMs)} in the future: compare the clock of this machine with the operator's`;
     return { state: "unknown", message, elected };
   }
-  const zero = scaledToZero(deployments);
-  const scaled = zero === undefined ? {} : { scaledToZero: zero };
+  const why = whyNotRunning(deployments);
   if (last) {
     const message = `No operator acts: ${lastSeen(last)}; ${deploymentText(deployments)}`;
-    return { state: "silent", message, elected, ...scaled };
+    return { state: "silent", message, elected, ...why };
   }
   if (leases.problem !== undefined) {
     return { state: "unknown", message: `Whether an operator acts is unknown: ${leases.problem}`, elected };
@@ -132,7 +136,7 @@ function servingAnywhere({ leases, deployments }: OperatorEvidence, now: number)
   const ready = deployments.items.find((each) => readyReplicas(each) > 0);
   if (ready) return { state: "acts", message: `${deploymentName(ready)} is ready`, elected: true };
   if (deployments.items.length > 0) {
-    return { state: "silent", message: `No operator acts: ${deploymentText(deployments)}`, elected, ...scaled };
+    return { state: "silent", message: `No operator acts: ${deploymentText(deployments)}`, elected, ...why };
   }
   if (deployments.problem !== undefined) {
     return { state: "unknown", message: `Whether an operator acts is unknown: ${deployments.problem}`, elected };
@@ -159,7 +163,8 @@ export function remedyOf({
   state,
   elsewhere,
   scaledToZero: deployment,
-}: Pick<Serving, "state" | "elsewhere" | "scaledToZero">): string {
+  refusalRemedy,
+}: Pick<Serving, "state" | "elsewhere" | "scaledToZero" | "refusalRemedy">): string {
   if (state === "none") return "install it, or remove what is left with `onloadctl uninstall`";
   if (state !== "silent") return "";
   if (elsewhere) return "start one with that namespace in --watch-namespaces, or without that flag";
@@ -167,6 +172,7 @@ export function remedyOf({
     const [namespace, name] = deployment.split("/");
     return `start it: kubectl scale deployment ${name} -n ${namespace} --replicas=1`;
   }
+  if (refusalRemedy !== undefined) return refusalRemedy;
   return "see `kubectl describe` and `kubectl logs` of its pods, or install it again; to remove Onload, run `onloadctl uninstall`";
 }
 
@@ -224,11 +230,21 @@ function lastSeen({ lease, ageMs }: Age): string {
     : `${nameOf(lease)} was renewed ${ago}, by ${holder}`;
 }
 
-/** The Deployment that somebody has scaled to zero, if no other one may run. */
-function scaledToZero({ items }: Found<Deployment>): string | undefined {
+/** Why no pod of a Deployment runs, as far as a person can do something about it. */
+function whyNotRunning({ items }: Found<Deployment>): Pick<Serving, "scaledToZero" | "refusalRemedy"> {
   const [first] = items;
-  if (!first || items.some(mayRun)) return undefined;
-  return `${first.metadata.namespace}/${first.metadata.name}`;
+  if (!first) return {};
+  const { namespace = "", name } = first.metadata;
+  if (!items.some(mayRun)) return { scaledToZero: `${namespace}/${name}` };
+  const refusal = refusalOf(first);
+  return refusal === undefined ? {} : { refusalRemedy: remedyForOperator(refusal, { namespace, name }) };
+}
+
+/** Why the API server takes no pod of a Deployment that has none, as its ReplicaSet was told; printable. */
+function refusalOf({ spec, status }: DeepReadonly<Deployment>): string | undefined {
+  if (spec?.replicas === 0 || (status?.replicas ?? 0) > 0) return undefined;
+  const found = status?.conditions?.find((each) => each.type === "ReplicaFailure" && each.status === "True");
+  return found && printable(found.message ?? "", MAX_QUOTED);
 }
 
 function deploymentText({ items, problem }: Found<Deployment>): string {
@@ -236,9 +252,10 @@ function deploymentText({ items, problem }: Found<Deployment>): string {
   if (!first) return problem === undefined ? "its Deployment is gone" : "its Deployment cannot be read";
   const ready = items.find((each) => readyReplicas(each) > 0);
   if (ready) return `${deploymentName(ready)} is ready, but does not renew the Lease`;
-  return first.spec?.replicas === 0
-    ? `${deploymentName(first)} is scaled to zero`
-    : `${deploymentName(first)} has no ready replica`;
+  if (first.spec?.replicas === 0) return `${deploymentName(first)} is scaled to zero`;
+  const refusal = refusalOf(first);
+  const why = refusal === undefined ? "" : `, because its pods are refused: ${refusal}`;
+  return `${deploymentName(first)} has no ready replica${why}`;
 }
 
 function deploymentName({ metadata }: DeepReadonly<Deployment>): string {
