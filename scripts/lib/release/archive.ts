@@ -27,7 +27,7 @@ export interface ArchiveFolder {
 export type ArchiveEntry = ArchiveFile | ArchiveLink | ArchiveFolder;
 
 /**
- * A tar of entries in the order of their names. All are root's, and as old as the release.
+ * A tar of entries in the order of their names. All are root's, and of the same age.
  *
  * @param time of every entry, in seconds since 1970
  */

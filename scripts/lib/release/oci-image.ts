@@ -31,11 +31,14 @@ interface Descriptor {
 const MANIFEST = "application/vnd.oci.image.manifest.v1+json";
 const INDEX = "application/vnd.oci.image.index.v1+json";
 
+/** Time of what is in a layer: that of the commit would give the same files another digest at every commit. */
+const LAYER_TIME = 0;
+
 /**
  * The archive of images for several platforms, with one index over them.
  *
  * @param options.name with a tag, under which the archive has the index
- * @param options.time of everything in it, in seconds since 1970
+ * @param options.time of the images, in seconds since 1970; no layer depends on it
  * @param options.annotations of the index
  */
 export async function ociArchive(
@@ -52,7 +55,7 @@ export async function ociArchive(
 
   const manifests = await Promise.all(
     images.map(async ({ architecture, layers, config }) => {
-      const tars = await Promise.all(layers.map((layer) => plainTar(withFolders(layer), time)));
+      const tars = await Promise.all(layers.map((layer) => plainTar(withFolders(layer), LAYER_TIME)));
       const compressed = await Promise.all(tars.map(zipped));
       const platform = { architecture, os: "linux" };
       const manifest = {
