@@ -20,7 +20,8 @@ import { serviceAccountUser } from "../internal/testcluster/index.ts";
 import { tool } from "../internal/testcluster/tools/index.ts";
 import { OPS, WAYS, type Setting } from "./lib/release/testing/ways.ts";
 
-const VERSION = "0.0.0-test";
+// Above every version that the clone may have a tag of.
+const VERSION = "999.0.0-test";
 const REPOSITORY = "registry.example.com/trading/onloadctl";
 const IMAGES = `onloadctl-image-${VERSION}.oci.tar`;
 const CHART = `onload-operator-${VERSION}.tgz`;

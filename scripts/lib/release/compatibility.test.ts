@@ -21,6 +21,10 @@ test.each([
   ["0.2.3", "1.0.0", LESS, true],
   ["0.9.0", "0.10.0-rc.1", LESS, true],
   ["1.2.3", "0.3.0", LESS, false],
+  ["0.2.0", "0.1.0", SAME, false],
+  ["0.2.0", "0.2.0", SAME, false],
+  ["0.2.0", "0.2.0-rc.1", MORE, false],
+  ["0.9.0", "0.10.0", SAME, true],
 ])("%s to %s: %j: %p", (from, to, text, allowed) => {
   const problem = compatibilityProblem({ version: from, text: BEFORE }, { version: to, text });
   expect(problem === undefined).toBe(allowed);
@@ -31,6 +35,9 @@ test("the refusal names what has gone, and the version that allows for it", () =
     compatibilityProblem({ version: from, text: BEFORE }, { version: to, text: LESS });
   expect(refuse("1.2.3", "1.2.4")).toMatch(/^Cannot release 1\.2\.4 after 1\.2\.3: .*needs 2\.0\.0: command a --b$/);
   expect(refuse("0.2.3", "0.2.4")).toMatch(/needs 0\.3\.0: /);
+  expect(refuse("0.2.0", "0.1.0")).toBe(
+    "Cannot release 0.1.0 after 0.2.0: a release has a version above that of the one before",
+  );
   const many = Array.from({ length: 25 }, (_, i) => `metric m${i} gauge`).join("\n");
   expect(compatibilityProblem({ version: "1.0.0", text: many }, { version: "1.0.1", text: "" })).toMatch(
     /metric m9 gauge; and 15 more$/,

@@ -1,4 +1,7 @@
-/** Whether a version keeps its word: what is stable goes with a new major version only, before 1.0.0 with a minor one. */
+/**
+ * Whether a version keeps its word: it is above the one before, and what is stable goes with a new major version only, before
+ * 1.0.0 with a minor one.
+ */
 
 /** What is compared: a version, and the text of interface.gen.txt that belongs to it. */
 export interface Released {
@@ -18,9 +21,13 @@ export function linesOnlyIn(text: string, other: string): string[] {
 /**
  * Why a version may not follow another.
  *
+ * @param before a full release, no candidate
  * @returns undefined if it may
  */
 export function compatibilityProblem(before: Released, after: Released): string | undefined {
+  if (Bun.semver.order(after.version, before.version) <= 0) {
+    return `Cannot release ${after.version} after ${before.version}: a release has a version above that of the one before`;
+  }
   const gone = linesOnlyIn(before.text, after.text);
   if (gone.length === 0) return undefined;
   const [from, to] = [before, after].map(({ version }) => version.split(".").map((part) => Number.parseInt(part, 10)));

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, test } from "bun:test";
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -90,4 +90,55 @@ test("of a release before there was the list, nothing is known", async () => {
   await git("tag", "v1.0.0");
   await commit("two", ["command b"]);
   expect((await made("1.0.1")).notes).not.toContain("command b");
+});
+
+describe("after candidates", () => {
+  beforeEach(async () => {
+    await commit("zero", ["command a", "command b"]);
+    await git("tag", "v0.9.0");
+    await commit("one", ["command a", "command b", "command c"]);
+    await git("tag", "v1.0.0-rc.1");
+  });
+
+  test("a release is compared with the full release before", async () => {
+    await commit("two", ["command a", "command d"]);
+    await git("tag", "v1.0.0-rc.2");
+    await git("tag", "v1.0.0-rc.10");
+    await commit("three");
+    // What only a candidate had may go.
+    const { notes } = await made("1.0.0");
+    expect(notes).toContain("Gone or changed:\n\n- `command b`\n");
+    expect(notes).toContain("Changes since v0.9.0:\n\n- one\n- two\n- three\n");
+    await git("tag", "v1.0.0");
+    await commit("four");
+    const later = await made("1.0.1");
+    expect(later.notes).toContain("Changes since v1.0.0:\n\n- four\n");
+    const titles = later.changelog.match(/^(?:# onloadctl|Changes since) \S+/gm);
+    expect(titles).toEqual([
+      "# onloadctl 1.0.1",
+      "Changes since v1.0.0:",
+      "# onloadctl 1.0.0",
+      "Changes since v0.9.0:",
+      "# onloadctl 1.0.0-rc.10",
+      "Changes since v0.9.0:",
+      "# onloadctl 1.0.0-rc.2",
+      "Changes since v0.9.0:",
+      "# onloadctl 1.0.0-rc.1",
+      "Changes since v0.9.0:",
+      "# onloadctl 0.9.0",
+    ]);
+  });
+
+  test("a version that is not above the full release before is refused", async () => {
+    await commit("two");
+    await expect(made("0.9.0")).rejects.toThrow("Cannot release 0.9.0 after 0.9.0: a release has a version above");
+    await expect(made("0.8.0")).rejects.toThrow("Cannot release 0.8.0 after 0.9.0");
+  });
+
+  test("a tag that is no version is no release", async () => {
+    await git("tag", "v2");
+    await git("tag", "v2.0-old");
+    await commit("two");
+    expect((await made("1.0.0")).changelog).not.toContain("onloadctl 2");
+  });
 });

@@ -1,4 +1,5 @@
 /** What a release says of its changes, from the commits and from interface.gen.txt. */
+import { isSemanticVersion } from "../../../internal/cli/version.ts";
 import { output, run } from "../../../internal/testcluster/lib/command.ts";
 import { compatibilityProblem, linesOnlyIn, type Released } from "./compatibility.ts";
 
@@ -16,9 +17,11 @@ export interface Candidate {
 
 /**
  * The changes of this release since the one before, and then those of all before it, in Markdown. Changes are the commits'
- * first lines; what people rely on is told apart, by what has gone or changed and what is new.
+ * first lines; what people rely on is told apart, by what has gone or changed and what is new. All are told since the last
+ * full release: who installs one need not have seen its candidates.
  *
- * @throws Error if people rely on what has gone, and the version does not allow for that
+ * @throws Error if the version is not above that of the full release before, or people rely on what has gone and the
+ *   version does not allow for that
  */
 export async function releaseNotes({
   checkout,
@@ -30,10 +33,11 @@ export async function releaseNotes({
     releaseOf(checkout, version, commit),
     ...tags.map((tag) => releaseOf(checkout, tag.slice(1), tag)),
   ]);
-  const [candidate, before] = releases;
-  const problem = before && compatibilityProblem(before, candidate!);
+  const fullBefore = (index: number): Release | undefined => releases.slice(index + 1).find(isFull);
+  const before = fullBefore(0);
+  const problem = before && compatibilityProblem(before, releases[0]!);
   if (problem !== undefined) throw new Error(problem);
-  const [notes, ...older] = await Promise.all(releases.map((each, i) => section(checkout, each, releases[i + 1])));
+  const [notes, ...older] = await Promise.all(releases.map((each, i) => section(checkout, each, fullBefore(i))));
   return { notes: notes!, changelog: [notes!, ...older].join("\n") };
 }
 
@@ -48,12 +52,18 @@ async function releaseOf(checkout: string, version: string, at: string): Promise
   return { version, at, text: code === 0 ? stdout : "" };
 }
 
-/** Tags of releases whose commit is an ancestor, the newest first. */
+function isFull({ version }: Released): boolean {
+  return !version.includes("-");
+}
+
+/** Tags of releases whose commit is an ancestor, the highest version first. Git's own order obeys its user's configuration. */
 async function tagsBefore(checkout: string, commit: string): Promise<string[]> {
-  const list = ["tag", "--list", TAGS, "--sort=-committerdate", "--sort=-version:refname", "--merged", `${commit}^`];
+  const list = ["tag", "--list", TAGS, "--merged", `${commit}^`];
   const { code, stdout } = await run(["git", "-C", checkout, ...list], { allowFailure: true });
   // A first commit has none before it.
-  return code === 0 ? stdout.split("\n").filter((tag) => tag !== "") : [];
+  if (code !== 0) return [];
+  const tags = stdout.split("\n").filter((tag) => isSemanticVersion(tag.slice(1)));
+  return tags.toSorted((a, b) => Bun.semver.order(b.slice(1), a.slice(1)));
 }
 
 async function section(checkout: string, release: Release, before: Release | undefined): Promise<string> {
