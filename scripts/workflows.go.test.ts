@@ -1,4 +1,7 @@
-/** The workflows of GitHub, by actionlint and by our own rules: they do nothing that nobody can do without them. */
+/**
+ * The workflows of GitHub, by actionlint and by our own rules: they call our scripts, and beside them only what is listed here, so that
+ * nothing is done there that nobody can do without them.
+ */
 import { expect, test } from "bun:test";
 import { Glob } from "bun";
 import { readFile } from "node:fs/promises";
@@ -11,6 +14,57 @@ import { tool } from "../internal/testcluster/tools/index.ts";
 interface Workflow {
   permissions: Record<string, string>;
   jobs: Record<string, { "timeout-minutes"?: number; steps: { uses?: string; run?: string }[] }>;
+}
+
+const PUBLISHES = "The release's files and images go where the workflow runs, with its logins.";
+const C_LIBRARY = "The machine is Ubuntu, and Debian's package of the C library is to be had on Debian.";
+
+/** How each command begins that a workflow may call, without what is quoted; and why. */
+const ALLOWED: Record<string, Record<string, string>> = {
+  "nightly.yaml": { "./scripts/test unit": "Ours." },
+  "release.yaml": {
+    "echo '' >> ''": "Later steps know the version and the image's name from the environment.",
+    "sed -n '' scripts/lib/release/c-library.ts": C_LIBRARY,
+    "mkdir -p ''": C_LIBRARY,
+    "docker run --rm --volume='' --workdir=/packages debian:12 sh -ec ''": C_LIBRARY,
+    "dpkg --add-architecture arm64": C_LIBRARY,
+    "apt-get update": C_LIBRARY,
+    "apt-get download libc6:amd64=$version libc6:arm64=$version": C_LIBRARY,
+    "install -m 600 /dev/stdin ''": "The key is a secret, and the script reads it from a file.",
+    "./scripts/release ''": "Ours.",
+    "skopeo login ''": PUBLISHES,
+    "helm registry login ''": PUBLISHES,
+    "skopeo copy --all '' ''": PUBLISHES,
+    "helm push '' ''": PUBLISHES,
+    "gh release create ''": PUBLISHES,
+  },
+  "test.yaml": {
+    "sed -n '' scripts/lib/release/c-library.ts": C_LIBRARY,
+    "mkdir -p ''": C_LIBRARY,
+    "docker run --rm --volume='' --workdir=/packages debian:12 sh -ec ''": C_LIBRARY,
+    "dpkg --add-architecture arm64": C_LIBRARY,
+    "apt-get update": C_LIBRARY,
+    "apt-get download libc6:amd64=$version libc6:arm64=$version": C_LIBRARY,
+    "sudo --preserve-env=PATH,ONLOADCTL_CACHE ./scripts/test": "Ours; tests on a real node need root.",
+  },
+};
+
+/** Commands of a script, with '' for what is quoted. What is quoted and has several lines is a script too, as for `sh -c`. */
+function commandsOf(script: string): string[] {
+  const inner: string[] = [];
+  const bare = script.replaceAll(/'[^']*'|"([^"]*)"/g, (_, text?: string) => {
+    const isScript = text?.includes("\n") === true;
+    const substituted = text?.includes("`") ? [text] : (text?.match(/\$\([^]*/g) ?? []);
+    inner.push(...(isScript ? [text] : substituted));
+    return "''";
+  });
+  const lines = bare.split(/\n|\$\(|[`;&|()]/).map((line) => line.trim().replace(/^\w+=(?=\s|$)/, ""));
+  return [...lines.filter((line) => line !== "" && !line.startsWith("#")), ...inner.flatMap(commandsOf)];
+}
+
+/** Commands of a script that are not on a list. */
+function othersThan(allowed: readonly string[], script: string): string[] {
+  return commandsOf(script).filter((line) => !allowed.some((each) => line === each || line.startsWith(`${each} `)));
 }
 
 // The Go compiler is not among what a test is timed for.
@@ -48,4 +102,31 @@ test.each(files)("%s pins its actions, has limits, and calls our scripts", async
     for (const { uses } of steps.filter((step) => step.uses !== undefined)) expect(uses).toMatch(/@[0-9a-f]{40}$/);
     expect(steps.map((step) => step.run ?? "").join("\n")).toMatch(/\.\/scripts\/(?:test|release)\b/);
   }
+});
+
+test.each(files)("%s calls nothing but what is allowed, and all of that", async (file) => {
+  const { jobs } = parse(await readFile(join(checkout, file), "utf8")) as Workflow;
+  const allowed = Object.keys(ALLOWED[file.slice(file.lastIndexOf("/") + 1)]!);
+  const scripts = Object.values(jobs).flatMap(({ steps }) => steps.flatMap((step) => step.run ?? []));
+  expect(scripts.flatMap((script) => othersThan(allowed, script))).toEqual([]);
+  const called = scripts.flatMap(commandsOf);
+  expect(allowed.filter((each) => !called.some((line) => line.startsWith(each)))).toEqual([]);
+});
+
+test.each([
+  ["a line", "a b\ncurl x"],
+  ["after another", "a b; curl x"],
+  ["if another succeeds", "a b && curl x"],
+  ["of a pipe", "a b | curl x"],
+  ["in parentheses", "(curl x)"],
+  ["whose output is a word", "a b $(curl x)"],
+  ["whose output is quoted", 'a b "$(curl x)"'],
+  ["in backticks", "a b `curl x`"],
+  ["in quoted backticks", 'a b "`curl x`"'],
+  ["whose output a variable is", "v=$(curl x)"],
+  ["of a script in a script", 'a b "\n  curl x"'],
+  ["like an allowed one", "a bc"],
+])("a command %s is noticed", (_, script) => {
+  expect(othersThan(["a b"], script)).not.toEqual([]);
+  expect(othersThan(["a b", "curl x", "a bc"], script)).toEqual([]);
 });
