@@ -216,14 +216,15 @@ for (const engine of ["podman", "buildah"] as const) {
           join(folder, `${engine}-sbom`),
         );
         expect(result).toMatchObject({ code: 0 });
+        const named = await Promise.all(tags.map(async (tag) => `${tag}@${(await remoteImage(tag))?.digest}`));
         expect(parse(result.stdout)).toEqual({
           spec: {
             onload: {
-              kernelMappings: [{ regexp: `^${kernel.replaceAll(".", "\\.")}$`, kernelModuleImage: tags[2], sfc: {} }],
-              userImage: tags[1],
+              kernelMappings: [{ regexp: `^${kernel.replaceAll(".", "\\.")}$`, kernelModuleImage: named[2], sfc: {} }],
+              userImage: named[1],
               version: "9.1.0",
             },
-            devicePlugin: { devicePluginImage: tags[3] },
+            devicePlugin: { devicePluginImage: named[3] },
           },
         });
         for (const tag of tags)

@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import { parse } from "yaml";
+import { IMAGE, MODULE_IMAGE } from "../api/references.ts";
 import { onloadSpec } from "../api/schema.ts";
 import { DOCKERFILES } from "./dockerfile.ts";
 import { dockerfileConfigMap, onloadSnippet, type BuiltImage } from "./snippet.ts";
@@ -26,6 +27,25 @@ test("the snippet names every image, and the sfc driver where there is one", () 
   devicePlugin:
     devicePluginImage: r/onloadctl:0.1.0
 `);
+});
+
+test("what was pushed is named by its digest too, as the API server takes it", () => {
+  const digest = (digit: string): string => `sha256:${digit.repeat(64)}`;
+  const pushed = images.map((image, index) => ({ ...image, digest: digest(`${index}`) }));
+  const { spec } = parse(onloadSnippet(pushed, "9.1.0")) as any;
+  const named = [
+    ...spec.onload.kernelMappings.map((mapping: any) => mapping.kernelModuleImage),
+    spec.onload.userImage,
+    spec.devicePlugin.devicePluginImage,
+  ];
+  expect(named).toEqual([
+    `r/onload-module:9.1.0-6.1.0-42-amd64@${digest("2")}`,
+    `r/onload-module:9.1.0-5.14.0_rt@${digest("3")}`,
+    `r/onload-user:9.1.0@${digest("1")}`,
+    `r/onloadctl:0.1.0@${digest("4")}`,
+  ]);
+  for (const name of named) expect(name).toMatch(IMAGE);
+  for (const name of named) expect(name).toMatch(MODULE_IMAGE);
 });
 
 test("the mapping of every kernel matches it for KMM, which cuts one trailing + of its version first", () => {

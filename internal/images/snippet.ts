@@ -9,26 +9,31 @@ export interface BuiltImage {
   kernel?: string | undefined;
   /** Name and tag. */
   tag: string;
+  /** Digest in the registry; undefined if it was not pushed. */
+  digest?: string | undefined;
   /** Whether a module image also has the sfc driver. */
   sfc?: boolean;
 }
 
 /**
- * The part of an Onload resource that names the images, as YAML. Parts that were not built are left out.
+ * The part of an Onload resource that names the images, as YAML. Parts that were not built are left out. What was pushed
+ * has its digest beside the tag: whatever the tag names later, nodes run what was checked.
  *
  * @param version of Onload, which becomes spec.onload.version
  */
 export function onloadSnippet(images: readonly BuiltImage[], version: string | undefined): string {
   const mappings = images
     .filter(({ part }) => part === "module")
-    .map(({ kernel = "", tag, sfc }) => ({
+    .map(({ kernel = "", sfc, ...image }) => ({
       // A trailing "+" would match nothing: KMM cuts it first.
       regexp: `^${kernelName(kernel).replace(/[.*+?^${}()|[\]\\]/g, "\\$&")}$`,
-      kernelModuleImage: tag,
+      kernelModuleImage: reference(image),
       ...(sfc ? { sfc: {} } : {}),
     }));
-  const userImage = images.find(({ part }) => part === "user")?.tag;
-  const plugin = images.find(({ part }) => part === "onloadctl")?.tag;
+  const [userImage, plugin] = (["user", "onloadctl"] as const).map((wanted) => {
+    const image = images.find(({ part }) => part === wanted);
+    return image && reference(image);
+  });
   const onload = {
     ...(mappings.length > 0 ? { kernelMappings: mappings } : {}),
     ...(userImage === undefined ? {} : { userImage }),
@@ -47,6 +52,10 @@ export function onloadSnippet(images: readonly BuiltImage[], version: string | u
     node.comment = " Leave out if a MachineConfig loads the sfc driver at boot";
   });
   return documentText(document, { lineWidth: 0 });
+}
+
+function reference({ tag, digest }: Pick<BuiltImage, "tag" | "digest">): string {
+  return digest === undefined ? tag : `${tag}@${digest}`;
 }
 
 /** A ConfigMap with the Dockerfile, for module builds inside the cluster (spec.onload.kernelMappings[].build). */
