@@ -9,7 +9,7 @@ import { RE2JS, RE2JSSyntaxException } from "re2js";
 import { MAX_REGEXP_CHARACTERS, programBound } from "./regexp-size.ts";
 
 /** Linux knows no longer release than 64 characters. A node can say anything. */
-const MAX_KERNEL_CHARACTERS = 256;
+export const MAX_KERNEL_CHARACTERS = 256;
 /** Of one expression. They bound the time for a character of the text, to about 0.2 ms. */
 const MAX_INSTRUCTIONS = 2000;
 /** Of all compiled expressions that are kept, about 10 MB. The one that was not used for longest goes first. */

@@ -13,13 +13,16 @@ const HOLD_BACK = [`${OPERATOR}/desired/hold-back.test.ts`, `${OPERATOR}/desired
 export const DECIDING_MUTANTS: Mutant[] = [
   ...mutantsOf("internal/api/kernel-mapping.ts", ["internal/api/kernel-mapping.test.ts"], {
     "an empty expression matches every kernel": [
-      "if (mapping.regexp && matches",
-      "if (mapping.regexp !== undefined && matches",
+      "if (!mapping.regexp) continue;",
+      "if (mapping.regexp === undefined) continue;",
     ],
     "the mapping behind one that cannot be evaluated is taken": [
       "return { mapping: undefined, problem: `",
       "continue;\n      return { mapping: undefined, problem: `",
     ],
+    "a list of any size is evaluated": ["if (instructions > MAX_INSTRUCTIONS)", "if (instructions < 0)"],
+    "a list is evaluated anew for each node": ["if (known) return known;", ""],
+    "one kernel's mapping is given for another": ["byKernel.get(kernel)", "[...byKernel.values()][0]"],
     "the plus at the end of a kernel version counts": ["= kernelName(kernelVersion);", "= kernelVersion;"],
   }),
   ...mutantsOf(
