@@ -1,5 +1,4 @@
 import type { IncomingMessage } from "node:http";
-import type { Clock } from "./clock.ts";
 import { Pieces } from "./pieces.ts";
 
 export interface WholeOptions {
@@ -35,13 +34,8 @@ export function readAll(incoming: IncomingMessage, { maxBytes, failure, fail }: 
 }
 
 export interface StreamOptions {
-  /** Longest time without a byte; then the stream fails with code ESILENT. */
-  silenceMs: number;
-  clock: Clock;
   /** Why the request was ended, if it was. */
   failure: () => unknown;
-  /** Ends the request. */
-  fail: (error: unknown) => void;
   /** Called once the stream is over. */
   settle: () => void;
 }
@@ -49,23 +43,15 @@ export interface StreamOptions {
 /** The body as it comes. */
 export async function* readChunks(
   incoming: IncomingMessage,
-  { silenceMs, clock, failure, fail, settle }: StreamOptions,
+  { failure, settle }: StreamOptions,
 ): AsyncGenerator<Uint8Array> {
-  const onSilence = (): void =>
-    fail(Object.assign(new Error(`the stream was silent for ${silenceMs / 1000} s`), { code: "ESILENT" }));
-  let cancel = clock.after(silenceMs, onSilence);
   try {
-    for await (const chunk of incoming) {
-      cancel();
-      yield chunk as Uint8Array;
-      cancel = clock.after(silenceMs, onSilence);
-    }
+    for await (const chunk of incoming) yield chunk as Uint8Array;
     if (failure() !== undefined) throw failure();
     if (!incoming.complete) throw cutOff();
   } catch (error) {
     throw failure() ?? error;
   } finally {
-    cancel();
     settle();
     incoming.destroy();
   }

@@ -33,7 +33,7 @@ export interface Answer {
   header(name: string): string | undefined;
   /** The whole answer. Rejects if it has more bytes than that. */
   text(maxBytes: number): Promise<string>;
-  chunks(silenceMs: number): AsyncIterable<Uint8Array>;
+  chunks(): AsyncIterable<Uint8Array>;
   /** The connection, if the server changes to the protocol that was asked for (status 101). It is the caller's to close. */
   upgraded?: Upgraded;
 }
@@ -155,7 +155,7 @@ export class Connections {
         status: incoming.statusCode ?? 0,
         header: (name) => [incoming.headers[name] ?? []].flat()[0],
         text: async () => "",
-        chunks: () => readChunks(incoming, { silenceMs: 0, clock, failure: () => failure, fail, settle }),
+        chunks: () => readChunks(incoming, { failure: () => failure, settle }),
         upgraded: { socket, head },
       });
     });
@@ -173,9 +173,9 @@ export class Connections {
         status: incoming.statusCode ?? 0,
         header: (name) => [incoming.headers[name] ?? []].flat()[0],
         text: (maxBytes) => readAll(incoming, { maxBytes, failure: () => failure, fail }).finally(settle),
-        chunks: (silenceMs) => {
+        chunks: () => {
           cancelTimeout();
-          return readChunks(incoming, { silenceMs, clock, failure: () => failure, fail, settle });
+          return readChunks(incoming, { failure: () => failure, settle });
         },
       });
     });

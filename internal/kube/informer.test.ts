@@ -410,6 +410,22 @@ test("a half-open watch is noticed by its silence", async () => {
   await stop();
 });
 
+test("a watch that sends nothing but empty lines is silent", async () => {
+  await using server = await FakeApiServer.start();
+  const { informer, until, stop } = follow(server);
+  await until(() => informer.hasSynced);
+  await eventually(() => server.watchers === 1);
+  const dripping = setInterval(() => server.drip(), 1);
+  try {
+    server.deafenWatches();
+    server.put(PATH, { metadata: { name: "a" } });
+    await until(() => informer.store.size === 1);
+  } finally {
+    clearInterval(dripping);
+  }
+  await stop();
+});
+
 test("a resource that the server does not know is absent, and comes by itself", async () => {
   await using server = await FakeApiServer.start();
   server.setAbsent(PATH, true);

@@ -3,11 +3,10 @@ import type { Logger } from "../cli/log.ts";
 import { Backoff } from "./backoff.ts";
 import type { Client } from "./client.ts";
 import { sleep, systemClock, type Clock } from "./clock.ts";
-import { ApiError, ConnectionError, isExpired, isNotFound } from "./errors.ts";
+import { ApiError, isExpired, isNotFound } from "./errors.ts";
 import type { KubeObject } from "../api/core.ts";
 import type { Resource } from "../api/resources.ts";
 import type { Selection } from "./selection.ts";
-import { DEFAULT_SILENCE_MS } from "./watch.ts";
 
 /** Where a {@link Reflector} puts what it sees. */
 export interface Sink<T extends KubeObject> {
@@ -30,7 +29,10 @@ export interface ReflectorOptions<T extends KubeObject> extends Selection {
   /** Applied before an object is kept: return only the parts that are read. Keep `metadata.resourceVersion`. */
   transform?: ((object: T) => T) | undefined;
   pageSize?: number | undefined;
-  /** After this time without an event or a bookmark the selection is listed again. Default 90 s. */
+  /**
+   * After this time without an event or a bookmark the selection is listed again. Default 90 s; a bookmark comes about
+   * every minute.
+   */
   silenceMs?: number | undefined;
   /** How long to wait before asking again for a resource that the server does not know. Default 2 s. */
   absentRetryMs?: number | undefined;
@@ -39,6 +41,7 @@ export interface ReflectorOptions<T extends KubeObject> extends Selection {
   random?: (() => number) | undefined;
 }
 
+const DEFAULT_SILENCE_MS = 90_000;
 // A server that ends watches faster than this has a problem: do not hammer it.
 const SHORT_WATCH_MS = 1000;
 // After this many failures of the watch in a row, the resource version itself is suspect.
@@ -119,25 +122,43 @@ export class Reflector<T extends KubeObject> {
   async #watch(signal: AbortSignal): Promise<number> {
     const { client, resource, sink, transform, namespace, labelSelector, fieldSelector } = this.#options;
     const started = this.#clock.monotonic();
+    const silence = new AbortController();
+    let cancel = (): void => undefined;
+    const listen = (): void => {
+      cancel();
+      cancel = this.#clock.after(this.#silenceMs, () => silence.abort());
+    };
     const events = client.watch<T>(resource, {
       namespace,
       labelSelector,
       fieldSelector,
       resourceVersion: this.#version,
-      signal,
+      signal: AbortSignal.any([signal, silence.signal]),
       // Spread, so that many watches do not end at once.
       timeoutSeconds: Math.round(300 * (1 + this.#random())),
-      silenceMs: this.#silenceMs,
-      onOpen: () => this.#works("open watch"),
+      onOpen: () => {
+        this.#works("open watch");
+        listen();
+      },
     });
-    for await (const { type, object } of events) {
-      if (type === "DELETED") sink.remove(object);
-      else if (type !== "BOOKMARK") sink.set(transform ? transform(object) : object);
-      // Not before: an object that could not be taken in is asked for again.
-      this.#took(object.metadata.resourceVersion ?? this.#version, "event");
-      this.#backoff.reset();
+    try {
+      for await (const { type, object } of events) {
+        if (type === "DELETED") sink.remove(object);
+        else if (type !== "BOOKMARK") sink.set(transform ? transform(object) : object);
+        // Not before: an object that could not be taken in is asked for again.
+        this.#took(object.metadata.resourceVersion ?? this.#version, "event");
+        this.#backoff.reset();
+        // Bytes that are no event tell nothing: a proxy may keep the connection open with empty lines.
+        listen();
+      }
+    } catch (error) {
+      if (!silence.signal.aborted) throw error;
+    } finally {
+      cancel();
     }
-    if (this.#clock.monotonic() - this.#heardAt >= this.#silenceMs) return this.#onSilence();
+    // Watches that the server ends one after the other may be silent together.
+    const isSilent = silence.signal.aborted || this.#clock.monotonic() - this.#heardAt >= this.#silenceMs;
+    if (isSilent) return this.#onSilence();
     if (this.#clock.monotonic() - started < SHORT_WATCH_MS) return this.#backoff.next();
     this.#backoff.reset();
     return 0;
@@ -165,9 +186,6 @@ export class Reflector<T extends KubeObject> {
       this.#options.sink.absent();
       this.#heard();
       return (this.#options.absentRetryMs ?? 2000) * (1 + 0.2 * this.#random());
-    }
-    if (error instanceof ConnectionError && error.code === "ESILENT") {
-      return this.#onSilence();
     }
     if (isExpired(error)) {
       this.#log.debug("Listing again: the resource version expired", { resourceVersion: this.#version });

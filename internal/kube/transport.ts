@@ -133,13 +133,11 @@ export class Transport {
 
   /**
    * Sends a request whose answer has no end, and gives its bytes as they come. The stream throws ConnectionError when
-   * the connection breaks, and ends when the server ends it.
-   *
-   * @param silenceMs longest time without a byte; afterwards the connection is taken for dead
+   * the connection breaks, and ends when the server ends it. A silent one ends with the request's signal alone.
    */
-  async stream(request: ApiRequest, silenceMs: number): Promise<AsyncIterable<Uint8Array>> {
+  async stream(request: ApiRequest): Promise<AsyncIterable<Uint8Array>> {
     return this.#retrying(request, (limits) =>
-      this.#attempt(request, { ...limits, stream: true }, async (answer) => this.#chunks(request, answer, silenceMs)),
+      this.#attempt(request, { ...limits, stream: true }, async (answer) => this.#chunks(request, answer)),
     );
   }
 
@@ -165,9 +163,9 @@ export class Transport {
     this.#connections.close();
   }
 
-  async *#chunks(request: ApiRequest, answer: Answer, silenceMs: number): AsyncGenerator<Uint8Array> {
+  async *#chunks(request: ApiRequest, answer: Answer): AsyncGenerator<Uint8Array> {
     try {
-      yield* answer.chunks(silenceMs);
+      yield* answer.chunks();
     } catch (error) {
       throw this.#explain(request, error);
     }

@@ -19,19 +19,15 @@ export interface WatchOptions extends Selection {
   signal?: AbortSignal | undefined;
   /** The server ends the watch after this time. */
   timeoutSeconds?: number;
-  /** See {@link Transport.stream}. Default 90 s; the server sends a bookmark about every minute. */
-  silenceMs?: number;
   /** Called once the server has accepted the watch. */
   onOpen?: () => void;
 }
-
-export const DEFAULT_SILENCE_MS = 90_000;
 
 /**
  * Watches a selection. Ends when the server ends the watch.
  *
  * @throws ApiError when the server refuses or ends it with an error (Expired: list again), ConnectionError when the
- *   connection breaks or is silent, the signal's reason when that aborts
+ *   connection breaks, the signal's reason when that aborts
  */
 export async function* watchEvents<T extends KubeObject>(
   transport: Transport,
@@ -44,15 +40,12 @@ export async function* watchEvents<T extends KubeObject>(
   query.set("allowWatchBookmarks", "true");
   query.set("resourceVersion", options.resourceVersion);
   if (options.timeoutSeconds) query.set("timeoutSeconds", String(options.timeoutSeconds));
-  const stream = await transport.stream(
-    {
-      method: "GET",
-      path: `${collectionPath(resource, options.namespace)}?${query.toString()}`,
-      action,
-      signal: options.signal,
-    },
-    options.silenceMs ?? DEFAULT_SILENCE_MS,
-  );
+  const stream = await transport.stream({
+    method: "GET",
+    path: `${collectionPath(resource, options.namespace)}?${query.toString()}`,
+    action,
+    signal: options.signal,
+  });
   options.onOpen?.();
   const broken = (reason: string): Error => new ConnectionError(action, transport.config.server, "EPROTO", reason);
   try {

@@ -58,6 +58,10 @@ export const KUBE_MUTANTS: Mutant[] = [
   }),
   ...mutantsOf(`${KUBE}/reflector.ts`, [`${KUBE}/informer.test.ts`], {
     "a quiet server is a problem": ["if (isHeldBack)", "if (this.#silent)"],
+    "a watch may be silent as long as it is open": [
+      "cancel = this.#clock.after(this.#silenceMs, () => silence.abort());",
+      "",
+    ],
   }),
   ...mutantsOf(`${KUBE}/lease.ts`, [`${KUBE}/lease.test.ts`], {
     "a leader that cannot renew goes on": ["let cancel = waitToGiveUp();", "let cancel = (): void => undefined;"],

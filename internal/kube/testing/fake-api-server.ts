@@ -141,6 +141,11 @@ export class FakeApiServer implements AsyncDisposable {
     for (const watcher of this.#watchers) watcher.deaf = true;
   }
 
+  /** Sends every watch an empty line, even one that hears nothing else. */
+  drip(): void {
+    for (const { response } of this.#watchers) response.write("\n");
+  }
+
   /** Sends every watch a bookmark. */
   bookmark(): void {
     for (const { response, deaf } of this.#watchers) {
