@@ -223,6 +223,12 @@ const node = (
   },
 });
 
+/** A node that the resource does not select. */
+const linux = (name: string, kernel: string): Node => {
+  const other = node(name, { kernel });
+  return { ...other, metadata: { name, labels: { "kubernetes.io/os": "linux" } } };
+};
+
 const onload = withDefaults({
   apiVersion: "onload.amd.com/v1alpha1",
   kind: "Onload",
@@ -335,6 +341,30 @@ describe("a resource", () => {
       { nodes: { value: [node("n1"), node("n2", { kernel: "6.1.0" })] } },
       "kernels",
       /^failed: .*matches kernel 6\.1\.0 \(regexp \^5\\\.\); add one/,
+    ],
+    [
+      "a kernel of too few parts, which KMM 1.1 does not get",
+      { nodes: { value: [node("n1"), node("n2", { kernel: "5.1" })] } },
+      "kernels",
+      /^failed: KMM gives up for all nodes at kernel 5\.1, because its version has fewer than three parts; give/,
+    ],
+    [
+      "a kernel that is no value of a label",
+      { nodes: { value: [node("n1", { kernel: "5.14.0+deb13-amd64" })] } },
+      "kernels",
+      /^failed: KMM 1\.1 cannot label a node of kernel 5\.14\.0\+deb13-amd64.*; install KMM 2\.1\.1 or later$/,
+    ],
+    [
+      "a kernel of too few parts on a node of nobody's, which KMM 2 looks at too",
+      { kmm: KMM_2, nodes: { value: [node("n1"), linux("n2", "5.1")] } },
+      "kernels",
+      /^failed: KMM gives up for all nodes at kernel 5\.1, .*kernelMappings matches it \(n2\); give .*, or correct the regexp/,
+    ],
+    [
+      "such a kernel that no mapping matches",
+      { kmm: KMM_2, nodes: { value: [node("n1"), linux("n2", "6.1")] } },
+      "kernels",
+      /^ok: /,
     ],
     [
       "an image that KMM does not find",

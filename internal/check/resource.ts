@@ -5,8 +5,9 @@ import type { DeepReadonly, KubeObject, Node } from "../api/core.ts";
 import type { Onload } from "../api/onload.ts";
 import { desiredModules } from "../operator/desired/modules.ts";
 import { missingImages, type ModuleImages } from "../operator/kmm/images.ts";
-import type { Kmm } from "../operator/kmm/kmm.ts";
+import type { Kmm, SelectorInUse } from "../operator/kmm/kmm.ts";
 import { chooseMapping, expressionsOf, imageFor } from "../operator/kmm/module-config.ts";
+import { kernelStop, refusedNodes } from "../operator/kmm/refused-kernel.ts";
 import { selects } from "../operator/observe/ownership.ts";
 import { causeOfRefusal } from "../operator/observe/refusal-remedy.ts";
 import { triedText } from "../operator/rollout/unmapped.ts";
@@ -19,6 +20,7 @@ const ARCHITECTURES: readonly string[] = ["amd64", "arm64"];
 /** Label by which a namespace says which pods it takes (Pod Security Admission). */
 const POD_SECURITY = "pod-security.kubernetes.io/enforce";
 const MAX_NAMED = 5;
+const NOT_IN_USE: SelectorInUse = { live: undefined, loaded: false, loadedBy: undefined, unlabelled: false };
 
 /** What was read of one resource. */
 export interface ResourceFacts {
@@ -128,7 +130,7 @@ function judgeNodes(facts: ResourceFacts, finder: (what: string) => Finder): Fin
       ? nodes("ok", `${counted(selected.length, "is", "are")} selected`)
       : nodes("warning", `${counted(selected.length, "is", "are")} selected; cordoned or not Ready: ${namesOf(out)}`),
     judgeArchitectures(selected, architectures),
-    judgeKernels(facts, selected, kernels),
+    judgeKernels(facts, selected, facts.nodes.value, kernels),
     judgeImages(facts, selected, finder("module images")),
   ];
 }
@@ -140,9 +142,19 @@ function judgeArchitectures(nodes: readonly Node[], finding: Finder): Finding {
   return finding("failed", `There are images for ${ARCHITECTURES.join(" and ")} only, not for ${namesOf(others)}`);
 }
 
-function judgeKernels({ onload, kmm }: ResourceFacts, nodes: readonly Node[], finding: Finder): Finding {
+/** @param all nodes of the cluster: KMM can give up at one that the resource does not select */
+function judgeKernels(
+  { onload, kmm }: ResourceFacts,
+  nodes: readonly Node[],
+  all: readonly Node[],
+  finding: Finder,
+): Finding {
   const { onload: module } = desiredModules(onload, kmm);
   const kernels = kernelsOf(nodes);
+  const selector = kmm.selectorFor(module, NOT_IN_USE);
+  const stop = kernelStop(refusedNodes(all, kmm), [{ ...module, spec: { ...module.spec, selector } }]);
+  const refused = stop ?? kernels.map((kernel) => kmm.refusesKernel(kernel)).find((refusal) => refusal !== undefined);
+  if (refused) return finding("failed", `${refused.why}; ${refused.remedy}`);
   const choices = kernels.map((kernel) => ({ kernel, ...chooseMapping(module, kernel) }));
   const wrong = choices.find(({ problem }) => problem !== undefined);
   if (wrong) return finding("failed", `spec.onload.${wrong.problem}; correct it`);

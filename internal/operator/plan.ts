@@ -20,8 +20,9 @@ import {
   type ModulesInUse,
 } from "./desired/objects.ts";
 import { missingImages } from "./kmm/images.ts";
+import { kernelStop, refusedNodes, type RefusedNode } from "./kmm/refused-kernel.ts";
 import { isOfVersion } from "./kmm/module-spec.ts";
-import type { Kmm } from "./kmm/kmm.ts";
+import type { KernelRefusal, Kmm } from "./kmm/kmm.ts";
 import { Memo, NodeMemo, Revision } from "./memo.ts";
 import {
   observeClaims,
@@ -71,6 +72,8 @@ export interface Planned {
   live: LiveObjects;
   /** What is to be in the cluster; undefined if KMM is not installed or the resource is being deleted. */
   desired: DesiredObjects | undefined;
+  /** Why no Module may be applied: KMM would give up for all nodes. */
+  stop?: KernelRefusal | undefined;
   policy: Policy;
   /** How far spec.upgrade.drain.force reaches. */
   force: Force;
@@ -80,6 +83,7 @@ export interface Planned {
 /** What one resource's plans keep from one to the next. */
 export class PlanMemo {
   readonly kmm = new Memo<Kmm>();
+  readonly refused = new Memo<RefusedNode[]>();
   readonly context = new Revision();
   readonly nodes = new NodeMemo();
   readonly inUse = new Memo<ModulesInUse>(isDeepStrictEqual);
@@ -116,6 +120,11 @@ export function planFor(deps: PlanDeps, onload: DeepReadonly<Onload>, now: numbe
       ? desire(environment, effective, kmm, live, observations, images, memo)
       : undefined;
 
+  const refused = memo.refused.get(`${memo.kmm.revision} ${caches.nodes.store.revision}`, () =>
+    refusedNodes(caches.nodes.store.list(), kmm),
+  );
+  const stop = desired && kernelStop(refused, [desired.applied.onload, desired.applied.sfc]);
+
   // 3. Assess: what the desired objects mean for each node.
   const modules = desired ?? (kmm.installed ? live : desiredModules(effective, kmm));
   const wanted: Wanted = {
@@ -124,6 +133,7 @@ export function planFor(deps: PlanDeps, onload: DeepReadonly<Onload>, now: numbe
     modules,
     liveSfc: live.sfc,
     images,
+    stop,
     tolerations: effective.spec.tolerations ?? [],
     template: desired?.template,
   };
@@ -147,7 +157,7 @@ export function planFor(deps: PlanDeps, onload: DeepReadonly<Onload>, now: numbe
     () => planRollout(facts, policy, now),
     ({ wakeAt }) => wakeAt !== undefined && now >= wakeAt,
   );
-  return { kmm, effective, live, desired, policy, force, plan };
+  return { kmm, effective, live, desired, stop, policy, force, plan };
 }
 
 /** Changes with all that an attempt is made of: the spec, whose changes the API server counts, the rest as it is. */
@@ -195,10 +205,10 @@ function desire(
 }
 
 function assessAll(observations: readonly NodeObservation[], wanted: Wanted, memo: PlanMemo): NodeFacts[] {
-  const { version, modules, liveSfc, images, tolerations, template } = wanted;
+  const { version, modules, liveSfc, images, stop, tolerations, template } = wanted;
   const specs = [modules.onload, modules.sfc, liveSfc].map((module) => module?.spec);
   const revision = memo.wanted.of(
-    `${memo.kmm.revision} ${JSON.stringify([version, specs, images, tolerations, template])}`,
+    `${memo.kmm.revision} ${JSON.stringify([version, specs, images, stop, tolerations, template])}`,
   );
   return observations.map((observation) => memo.nodes.facts(observation, revision, (each) => assess(each, wanted)));
 }

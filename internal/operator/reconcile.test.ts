@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import type { DaemonSet, Node, Pod } from "../api/core.ts";
+import type { CustomResourceDefinition, DaemonSet, Node, Pod } from "../api/core.ts";
 import type { Module } from "../api/kmm.ts";
 import {
   FINALIZER,
@@ -10,7 +10,7 @@ import {
   sfcModuleName,
 } from "../api/names.ts";
 import { MODULES, ONLOADS } from "../api/resources.ts";
-import { DAEMON_SETS, NAMESPACES, NODES, PODS } from "../kube/resource.ts";
+import { CUSTOM_RESOURCE_DEFINITIONS, DAEMON_SETS, NAMESPACES, NODES, PODS } from "../kube/resource.ts";
 import type { OnloadStatus } from "../api/onload.ts";
 import type { RawOnload } from "./cache/caches.ts";
 import { refusal, type Call } from "./testing/memory-cluster.ts";
@@ -247,6 +247,75 @@ test("no node is taken out of service while its pods could not be made again, be
   bed.now += 10_000;
   await bed.settle();
   expect(bed.labels("n1")).not.toHaveProperty([pluginLabel(KEY)]);
+});
+
+describe("a kernel at which KMM gives up for all nodes, on a node of nobody's", () => {
+  /** With KMM 2 a Module selects every Linux node. */
+  function bedOfKmm2(): ReconcilerBed {
+    const bed = new ReconcilerBed();
+    bed.cluster.put<CustomResourceDefinition>(CUSTOM_RESOURCE_DEFINITIONS, {
+      apiVersion: "apiextensions.k8s.io/v1",
+      kind: "CustomResourceDefinition",
+      metadata: { name: "nodemodulesconfigs.kmm.sigs.x-k8s.io" },
+      spec: {
+        group: "kmm.sigs.x-k8s.io",
+        scope: "Cluster",
+        names: { kind: "NodeModulesConfig", plural: "nodemodulesconfigs" },
+        versions: [{ name: "v1beta1", served: true, storage: true }],
+      },
+    } as CustomResourceDefinition);
+    return bed;
+  }
+  const putStranger = (bed: ReconcilerBed, kernelVersion: string): void =>
+    void bed.cluster.put<Node>(NODES, {
+      apiVersion: "v1",
+      kind: "Node",
+      metadata: { name: "stranger", labels: { "kubernetes.io/os": "linux" } },
+      status: { nodeInfo: { kernelVersion } },
+    } as unknown as Node);
+
+  test("keeps the Module from being made, and nodes from being begun, until it is gone", async () => {
+    const bed = bedOfKmm2();
+    putStranger(bed, "6.1");
+    bed.putNode("n1");
+    bed.putOnload();
+    await bed.settle();
+    expect(bed.condition("Degraded")).toMatch(
+      /^Degraded=True KernelRefused: No node is begun .* at kernel 6\.1, .* \(stranger\); give the node another kernel, or/,
+    );
+    expect(bed.module).toBeUndefined();
+    expect(bed.labels("n1")).toEqual({ onload: "yes" });
+    putStranger(bed, "6.1.0");
+    await bed.settle();
+    expect(bed.module).toBeDefined();
+    expect(bed.labels("n1")).toHaveProperty([onloadModuleLabel(KEY)]);
+    expect(bed.condition("Degraded")).not.toContain("KernelRefused");
+  });
+
+  test("keeps a Module of another version from being applied, and nodes in service", async () => {
+    const bed = bedOfKmm2();
+    bed.putOnload();
+    await bed.settle();
+    bed.seeTemplate();
+    bed.putServingNode("n1");
+    putStranger(bed, "6.1");
+    bed.upgrade("v2");
+    await bed.settle();
+    expect(bed.module?.spec.moduleLoader.container.version).toBe("v1");
+    expect(bed.labels("n1")).toMatchObject({ [pluginLabel(KEY)]: "v1", [onloadModuleLabel(KEY)]: "v1" });
+    expect(bed.condition("Degraded")).toContain("KernelRefused");
+  });
+
+  test("does not matter while no mapping matches it", async () => {
+    const bed = bedOfKmm2();
+    putStranger(bed, "6.1");
+    const { userImage, version } = imagesOf("v1");
+    const kernelMappings = [{ regexp: "^5\\.", kernelModuleImage: "registry/module" }];
+    bed.putOnload({ onload: { userImage, version, kernelMappings } });
+    await bed.settle();
+    expect(bed.module).toBeDefined();
+    expect(bed.condition("Degraded")).not.toContain("KernelRefused");
+  });
 });
 
 describe("the logs of failed pods", () => {

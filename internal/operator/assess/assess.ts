@@ -2,7 +2,7 @@
 import type { DeepReadonly } from "../../api/core.ts";
 import type { Module } from "../../api/kmm.ts";
 import { missingImages, type ModuleImages } from "../kmm/images.ts";
-import type { Kmm, LoadLabelObservation, Version } from "../kmm/kmm.ts";
+import type { KernelRefusal, Kmm, LoadLabelObservation, Version } from "../kmm/kmm.ts";
 import { requiresLoadLabel } from "../kmm/load-label.ts";
 import { chooseMapping, expressionsOf, mappingFor, mayMap } from "../kmm/module-config.ts";
 import { isOfVersion } from "../kmm/module-spec.ts";
@@ -21,6 +21,8 @@ export interface Wanted {
   liveSfc: DeepReadonly<Module> | undefined;
   /** What KMM knows of the Modules' images; undefined if it does not say. */
   images: { onload: ModuleImages; sfc: ModuleImages } | undefined;
+  /** Why KMM gives up for all nodes; see kernelStop. */
+  stop?: KernelRefusal | undefined;
   /** spec.tolerations. */
   tolerations: readonly AnyToleration[];
   /** Digest of the DaemonSet's template; undefined if the DaemonSet is not known. */
@@ -33,14 +35,14 @@ export function assess(observation: NodeObservation, wanted: Wanted): NodeFacts 
   const { sfcAtBoot, plugin, taints, ...seen } = observation;
   const { kernel } = seen;
   const { mapping, problem } = chooseMapping(modules.onload, kernel);
-  const kernelTaken = kmm.takesKernel(kernel);
+  const kernelRefused = wanted.stop ?? kmm.refusesKernel(kernel);
   const sfcMapped = mappingFor(modules.sfc, kernel) !== undefined;
   // sfc is never replaced under the node's own traffic: there, onload is loaded on top of the sfc that the boot brought.
   const sfcManaged = sfcMapped && sfcAtBoot === undefined;
   return {
     ...seen,
-    kernelTaken,
-    mapped: mapping !== undefined && kernelTaken,
+    kernelRefused,
+    mapped: mapping !== undefined && !kernelRefused,
     mappingProblem: problem,
     mappingsTried: mapping === undefined && problem === undefined ? expressionsOf(modules.onload) : [],
     missingImages: missingImages(

@@ -5,7 +5,7 @@
  */
 import type { BlockingTaints } from "./taints.ts";
 import type { MissingImage } from "../kmm/images.ts";
-import type { LoadLabelFacts, Version } from "../kmm/kmm.ts";
+import type { KernelRefusal, LoadLabelFacts, Version } from "../kmm/kmm.ts";
 import type { NodeObservation, PluginObservation } from "../observe/observation.ts";
 
 export type { Holder } from "../cache/holders.ts";
@@ -13,8 +13,8 @@ export type { Failure, LoadLabelFacts, Version } from "../kmm/kmm.ts";
 
 /** One node, seen from one Onload resource. */
 export interface NodeFacts extends Omit<NodeObservation, "sfcAtBoot" | "plugin" | "loadLabels" | "taints"> {
-  /** Whether KMM goes on if a node of this kernel gets a Module. */
-  kernelTaken: boolean;
+  /** Why KMM can load nothing here: it cannot take this node's kernel, or gives up at that of another one. */
+  kernelRefused: KernelRefusal | undefined;
   /** Whether a kernel mapping gives the node's kernel an image, and KMM takes it. */
   mapped: boolean;
   /** Why it cannot be told which mapping is for that kernel; see ChosenMapping. */

@@ -26,7 +26,7 @@ function onload(kernelMappings: Mapping[], version = "v1", changes: object = {})
 const nothing: LiveObjects = { onload: undefined, sfc: undefined, daemonSet: undefined };
 const mapping = (changes: Partial<Mapping> = {}): Mapping => ({ regexp: ".*", kernelModuleImage: "m:1", ...changes });
 const loaded = (changes: Partial<LoadedNode> = {}): LoadedNode => ({
-  kernel: "5.14",
+  kernel: "5.14.0",
   onload: true,
   sfc: false,
   ...changes,
@@ -50,7 +50,7 @@ describe("what would reload drivers in place waits for a new version", () => {
       inUse(loaded()),
       "i:1",
     );
-    expect(desired.heldBack).toEqual(["spec.onload.kernelMappings (kernel 5.14: m:1 to m:2)"]);
+    expect(desired.heldBack).toEqual(["spec.onload.kernelMappings (kernel 5.14.0: m:1 to m:2)"]);
     expect(JSON.stringify(desired.onload)).not.toContain("m:2");
   });
   test("another image of a new version does not", () => {
@@ -76,7 +76,7 @@ describe("what would reload drivers in place waits for a new version", () => {
   });
   test("sfc under a loaded onload", () => {
     const desired = desiredObjects(onload([mapping({ sfc: {} })]), KMM_2, live(before), inUse(loaded()), "i:1");
-    expect(desired.heldBack).toEqual(["spec.onload.kernelMappings (sfc for kernel 5.14)"]);
+    expect(desired.heldBack).toEqual(["spec.onload.kernelMappings (sfc for kernel 5.14.0)"]);
     expect(desired.sfc).toBeUndefined();
   });
   test("sfc for one more kernel keeps the Module of the others", () => {
@@ -86,10 +86,10 @@ describe("what would reload drivers in place waits for a new version", () => {
       all,
       KMM_2,
       live(some),
-      inUse(loaded(), loaded({ kernel: "6.1", sfc: true })),
+      inUse(loaded(), loaded({ kernel: "6.1.0", sfc: true })),
       "i:1",
     );
-    expect(desired.heldBack).toEqual(["spec.onload.kernelMappings (sfc for kernel 5.14)"]);
+    expect(desired.heldBack).toEqual(["spec.onload.kernelMappings (sfc for kernel 5.14.0)"]);
     expect(desired.sfc!.spec.moduleLoader.container.kernelMappings.map(({ regexp }) => regexp)).toEqual(["^6"]);
   });
   test("the selectors by which they were loaded stay", () => {
@@ -139,7 +139,7 @@ describe("what would reload drivers in place waits for a new version", () => {
     const desired = (...nodes: LoadedNode[]) => desiredObjects(again, KMM_2, between, inUse(...nodes), "i:1");
     test("the Module in the cluster stays, and the node's image is named", () => {
       const { onload: main, heldBack } = desired(loaded({ onloadImage: "m:2" }), loaded({ onloadImage: "m:1" }));
-      expect(heldBack).toEqual(["spec.onload.kernelMappings (kernel 5.14: m:1 to m:2)"]);
+      expect(heldBack).toEqual(["spec.onload.kernelMappings (kernel 5.14.0: m:1 to m:2)"]);
       expect(main.spec).toEqual(between.onload!.spec as never);
     });
     test("but not if they have the same image, or it is not known, or the Module is there already", () => {
@@ -175,9 +175,9 @@ describe("kernels that a new version has no mapping for", () => {
   const before = onload([mapping({ sfc: {} })]);
   const after = onload([mapping({ regexp: "^6", kernelModuleImage: "m:2", sfc: {} })], "v2");
   const use = (...nodes: Parameters<typeof modulesInUse>[0]) => modulesInUse(nodes, "v2");
-  const old = (changes: object = {}) => whole("v1", { kernel: "5.14+", ...changes });
+  const old = (changes: object = {}) => whole("v1", { kernel: "5.14.0+", ...changes });
   const mappings = (module: Module | undefined) => module?.spec.moduleLoader.container.kernelMappings;
-  const kept = { literal: "5.14", containerImage: "m:1" };
+  const kept = { literal: "5.14.0", containerImage: "m:1" };
   test("keep their mapping as long as a node has the version before, and it brings no node to the new one", () => {
     const desired = desiredObjects(after, KMM_2, live(before), use(old({ sfc: module("v1") })), "i:1");
     const own = { regexp: "^6", containerImage: "m:2" };
@@ -196,7 +196,7 @@ describe("kernels that a new version has no mapping for", () => {
     expect(mappings(desired.sfc)).not.toContainEqual(kept);
   });
   test("have none kept for what is bare, or loads the new version, or has a mapping", () => {
-    const nodes = [bare({ kernel: "5.14" }), whole("v2", { kernel: "5.14" }), whole("v1", { kernel: "6.1" })];
+    const nodes = [bare({ kernel: "5.14.0" }), whole("v2", { kernel: "5.14.0" }), whole("v1", { kernel: "6.1.0" })];
     const { applied } = desiredObjects(after, KMM_2, live(before), use(...nodes), "i:1");
     expect(mappings(applied.onload)).toHaveLength(1);
   });

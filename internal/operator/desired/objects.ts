@@ -180,9 +180,10 @@ export function desiredObjects(
   onload: DeepReadonly<Onload>,
   kmm: Kmm,
   live: LiveObjects,
-  { loaded, others, kernels: all, plugin, selectors }: ModulesInUse,
+  inUse: ModulesInUse,
   image: string | undefined,
 ): DesiredObjects {
+  const { loaded, others, kernels: all, plugin, selectors } = withoutRefused(inUse, kmm);
   const withSfc = keepSfc(onload, loaded);
   const desired = desiredModules(withSfc, kmm);
   const last = lastReadyModules(onload, kmm);
@@ -224,6 +225,17 @@ export function desiredObjects(
     sfc: sfcModule && keepMappings(sfcModule, live.sfc, others.sfc),
   };
   return { onload: main.apply, sfc: sfcModule, applied, daemonSet, template, heldBack };
+}
+
+/** What is in use without kernels that KMM cannot take: nothing is loaded there, so that no mapping is kept for them. */
+function withoutRefused({ loaded, others, kernels, ...rest }: ModulesInUse, kmm: Kmm): ModulesInUse {
+  const isTaken = (kernel: string): boolean => kmm.refusesKernel(kernel) === undefined;
+  return {
+    ...rest,
+    loaded: loaded.filter(({ kernel }) => isTaken(kernel)),
+    others: { onload: others.onload.filter(isTaken), sfc: others.sfc.filter(isTaken) },
+    kernels: kernels.filter(isTaken),
+  };
 }
 
 /**

@@ -91,6 +91,16 @@ export interface SelectorInUse {
   unlabelled: boolean;
 }
 
+/** Why KMM cannot take a kernel version. */
+export interface KernelRefusal {
+  /** What is wrong: a sentence without its end. */
+  why: string;
+  /** What a person can do about it. */
+  remedy: string;
+  /** Nothing can be loaded on any node because of it, whatever that node's own kernel is. */
+  stopsAll?: true;
+}
+
 /** Kernel Module Management, as far as it is installed. */
 export interface Kmm {
   /** Whether there is a KMM at all. Without one nothing can be loaded, but nodes can be cleaned. */
@@ -119,8 +129,8 @@ export interface Kmm {
   selectorFor(module: Module, inUse: SelectorInUse): Record<string, string>;
   /** Whether changes of a Module's serviceAccountName and imageRepoSecret reload what is loaded. */
   readonly reloadsForPodFields: boolean;
-  /** Whether KMM goes on if a node of this kernel version gets a Module. KMM 1.1's program ends at some. */
-  takesKernel(kernelVersion: string): boolean;
+  /** Why KMM does not go on if a Module is for a node of this kernel version; undefined if it does. */
+  refusesKernel(kernelVersion: string): KernelRefusal | undefined;
   /** A kernel version as KMM puts it into the names of images. */
   kernelInImageNames(kernelVersion: string): string;
 }

@@ -12,6 +12,7 @@ import {
 } from "../../api/names.ts";
 import { isReady, progressOf } from "../cache/pods.ts";
 import type {
+  KernelRefusal,
   Kmm,
   KmmNodeInputs,
   LoadLabelFacts,
@@ -23,6 +24,7 @@ import type {
 } from "./kmm.ts";
 import { loadLabel, loadLabelOn, loadLabelSelector, OFF, ON, withoutLoadLabel } from "./load-label.ts";
 import { firstFailure, newest, podsOf } from "./module-pods.ts";
+import { refusedAsLabel, refusedForParts } from "./refused-kernel.ts";
 import { EVERY_LINUX_NODE, keptSelector, optionsOf, inTreeRemovalOf } from "./module-spec.ts";
 
 const KMM_PREFIX = /^(beta\.)?kmm\.node\.kubernetes\.io\//;
@@ -119,9 +121,8 @@ export class Kmm1 implements Kmm {
     return loadLabelSelector(module.metadata.namespace ?? "", module.metadata.name);
   }
 
-  /** It takes the first three parts without a look at how many there are (v1.1.0, internal/utils/replaceStrings.go). */
-  takesKernel(kernelVersion: string): boolean {
-    return kernelVersion.split(/[.,-]/).length >= 3;
+  refusesKernel(kernelVersion: string): KernelRefusal | undefined {
+    return refusedForParts(kernelVersion, this.kernelInImageNames(kernelVersion)) ?? refusedAsLabel(kernelVersion);
   }
 
   /** Only one trailing `+` is cut (v1.1.0, controllers/module_reconciler.go). */
@@ -139,8 +140,8 @@ export class NoKmm extends Kmm1 {
     super({ tolerations: false, pluralInTree: false, nodeModulesConfig: false, moduleImagesConfig: false });
   }
 
-  override takesKernel(): boolean {
-    return true;
+  override refusesKernel(): undefined {
+    return undefined;
   }
 
   override observeModule(ref: ModuleRef, inputs: KmmNodeInputs): ModuleReading {

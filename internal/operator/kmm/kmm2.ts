@@ -11,6 +11,7 @@ import {
 } from "../../api/names.ts";
 import { progressOf } from "../cache/pods.ts";
 import type {
+  KernelRefusal,
   Kmm,
   KmmNodeInputs,
   LoadLabelFacts,
@@ -22,6 +23,7 @@ import type {
 } from "./kmm.ts";
 import { loadLabelOn, withoutLoadLabel } from "./load-label.ts";
 import { firstFailure, newest, podsOf } from "./module-pods.ts";
+import { refusedForParts } from "./refused-kernel.ts";
 import { EVERY_LINUX_NODE, keptSelector, optionsOf, inTreeRemovalOf } from "./module-spec.ts";
 
 /** KMM 2.x: worker pods load and unload, and a NodeModulesConfig says what is loaded. */
@@ -106,8 +108,8 @@ export class Kmm2 implements Kmm {
     return keptSelector(module, inUse) ?? EVERY_LINUX_NODE;
   }
 
-  takesKernel(): boolean {
-    return true;
+  refusesKernel(kernelVersion: string): KernelRefusal | undefined {
+    return refusedForParts(kernelVersion, this.kernelInImageNames(kernelVersion));
   }
 
   /**

@@ -46,11 +46,3 @@ test.each<[string, Partial<SelectorInUse>, Record<string, string>]>([
 ])("KMM 2, %s", (_name, inUse, expected) => {
   expect(KMM_2.selectorFor(module("2"), { ...nothing, ...inUse })).toEqual(expected);
 });
-
-test.each(["", "6", "6.1", "6.1+", "6_1_0"])("KMM 1.1 gets no node of kernel %p, at which it would end", (kernel) => {
-  expect([KMM_1.takesKernel(kernel), KMM_2.takesKernel(kernel)]).toEqual([false, true]);
-});
-
-test.each(["6.1.0", "6.1-rt", "5.14.0-427.el9.x86_64", "6.1,3"])("KMM 1.1 takes kernel %p", (kernel) => {
-  expect(KMM_1.takesKernel(kernel)).toBe(true);
-});

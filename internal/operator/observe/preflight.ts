@@ -9,6 +9,7 @@ import { REASON, type Reason } from "../../api/reasons.ts";
 import type { ClusterClient } from "../cache/cluster-client.ts";
 import { SERVICE_ACCOUNTS } from "../../kube/resource.ts";
 import type { RawOnload } from "../cache/caches.ts";
+import type { KernelRefusal } from "../kmm/kmm.ts";
 import { selectorsOf } from "./selectors.ts";
 
 /** Something about the whole resource that needs a person. */
@@ -85,6 +86,12 @@ export const NO_IMAGE: ResourceProblem = {
 export function cacheProblem(outdated: string): ResourceProblem {
   const message = `Nothing is done, because what is known of the cluster may be outdated: ${outdated}; see the API server, what lies between it and the operator, and the operator's rights`;
   return { reason: REASON.CacheOutdated, message };
+}
+
+/** The problem of a node at whose kernel KMM would give up for all nodes. */
+export function kernelProblem({ why, remedy }: KernelRefusal): ResourceProblem {
+  const message = `No node is begun and no Module changed, because ${why}; ${remedy}`;
+  return { reason: REASON.KernelRefused, message };
 }
 
 /** The problem of changes that wait for another spec.onload.version; none if there are no such changes. */

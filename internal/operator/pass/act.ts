@@ -168,11 +168,11 @@ async function stepNodes(
 
 async function applyDesired(
   deps: PassDeps,
-  { desired, live, plan }: Planned,
+  { desired, live, plan, stop }: Planned,
   { applied }: ResourceSession,
   signal: AbortSignal,
 ): Promise<ObjectResults> {
-  if (!desired) return NO_OBJECTS;
+  if (!desired || stop) return NO_OBJECTS;
   // KMM unloads a Module that goes: it must be on no node any more.
   const unused = plan.nodes.every(({ facts }) => facts.labels.sfc === undefined && !facts.sfc.present);
   return applyObjects({ ...deps, applied }, desired, live, { sfc: !desired.sfc && unused }, signal);

@@ -1,7 +1,14 @@
 /** Stage 2 of a pass: the plan, and what may be done of it. */
 import type { SeenNodes } from "../act/nodes.ts";
 import { crdProblem } from "../observe/crd.ts";
-import { cacheProblem, heldBackProblems, KMM_MISSING, NO_IMAGE, type ResourceProblem } from "../observe/preflight.ts";
+import {
+  cacheProblem,
+  heldBackProblems,
+  kernelProblem,
+  KMM_MISSING,
+  NO_IMAGE,
+  type ResourceProblem,
+} from "../observe/preflight.ts";
 import { REASON } from "../../api/reasons.ts";
 import { planFor, type Planned } from "../plan.ts";
 import { isDue } from "../rollout/patch.ts";
@@ -76,11 +83,12 @@ export function decide(deps: PassDeps, gathered: Gathered, session: ResourceSess
 }
 
 /** What is wrong with the whole resource, worst first. */
-function problemsOf({ invalid, account }: Gathered, { kmm, desired }: Planned): ResourceProblem[] {
+function problemsOf({ invalid, account }: Gathered, { kmm, desired, stop }: Planned): ResourceProblem[] {
   const first = invalid ? [invalid] : [];
   if (!kmm.installed) return [...first, KMM_MISSING];
   return [
     ...first,
+    ...(stop ? [kernelProblem(stop)] : []),
     ...(desired?.daemonSet ? [] : [NO_IMAGE]),
     ...(account ? [account] : []),
     ...heldBackProblems(desired?.heldBack ?? []),

@@ -186,6 +186,7 @@ function isWaiting(node: NodePlan): boolean {
 /** Reasons of Degraded that stay until a person does something about the resource itself. */
 const STALLING: ReadonlySet<Reason> = new Set<Reason>([
   REASON.InvalidSpec,
+  REASON.KernelRefused,
   REASON.ChangeHeldBack,
   REASON.NodesFailed,
   REASON.RolledBack,

@@ -116,15 +116,16 @@ test("a kernel without a mapping is named, with what it was compared with", () =
 });
 
 test("a kernel at which KMM would end gets nothing, whatever mappings there are", () => {
-  for (const node of [
-    bare({ kernel: "6.1", mapped: false, kernelTaken: false }),
-    whole("v1", { kernel: "6.1", mapped: false, kernelTaken: false }),
-  ]) {
+  const kernelRefused = { why: "KMM gives up at kernel 6.1", remedy: "give the node another kernel" };
+  for (const node of [bare({ mapped: false, kernelRefused }), whole("v1", { mapped: false, kernelRefused })]) {
     expect(problem(node)).toMatchObject({
       reason: "NoKernelMapping",
-      message:
-        "KMM 1.1 ends at kernel 6.1, because its version has fewer than three parts: the node gets nothing, so that KMM goes on for the others; give it another kernel, or install KMM 2",
+      message: "KMM gives up at kernel 6.1: the node gets nothing; give the node another kernel",
     });
+    const stopped = { ...node, kernelRefused: { ...kernelRefused, stopsAll: true as const } };
+    expect(problem(stopped)?.message).toBe(
+      "KMM gives up at kernel 6.1: no node is begun; give the node another kernel",
+    );
   }
 });
 

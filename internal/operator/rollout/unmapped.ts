@@ -13,14 +13,15 @@ export function triedText(regexps: readonly string[]): string {
   return ` (regexp ${firstFew(regexps, MAX_NAMED, (each) => printable(each, MAX_REGEXP))})`;
 }
 
-type Unmapped = Pick<NodeFacts, "kernel" | "kernelTaken" | "mappingProblem" | "mappingsTried">;
+type Unmapped = Pick<NodeFacts, "kernel" | "kernelRefused" | "mappingProblem" | "mappingsTried">;
 
 /** Which kernel has no image, and what was tried: a sentence without its end and without what to do. */
 export function unmappedText(node: Unmapped): string {
-  const kernel = printable(node.kernel, MAX_REGEXP) || "that the node does not name";
-  if (!node.kernelTaken) {
-    return `KMM 1.1 ends at kernel ${kernel}, because its version has fewer than three parts: the node gets nothing, so that KMM goes on for the others`;
+  const { kernelRefused } = node;
+  if (kernelRefused) {
+    return `${kernelRefused.why}: ${kernelRefused.stopsAll ? "no node is begun" : "the node gets nothing"}`;
   }
+  const kernel = printable(node.kernel, MAX_REGEXP) || "that the node does not name";
   if (node.mappingProblem !== undefined) {
     return `No kernel module image can be chosen for kernel ${kernel}, because spec.onload.${node.mappingProblem}`;
   }
@@ -28,7 +29,7 @@ export function unmappedText(node: Unmapped): string {
 }
 
 /** What a person can do about it. */
-export function unmappedRemedy({ kernelTaken, mappingProblem }: Unmapped): string {
-  if (!kernelTaken) return "give it another kernel, or install KMM 2";
+export function unmappedRemedy({ kernelRefused, mappingProblem }: Unmapped): string {
+  if (kernelRefused) return kernelRefused.remedy;
   return mappingProblem === undefined ? "add one, or correct one" : "correct it";
 }

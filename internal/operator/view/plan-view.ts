@@ -5,6 +5,7 @@ import { brokenLine } from "../../cli/wrap.ts";
 import type { DeepReadonly, Pod } from "../../api/core.ts";
 import type { OnloadStatus } from "../../api/onload.ts";
 import type { Force } from "../cache/holders.ts";
+import { kernelProblem } from "../observe/preflight.ts";
 import type { Planned } from "../plan.ts";
 import type { NodeFacts } from "../assess/facts.ts";
 import type { Problem } from "../rollout/failure.ts";
@@ -89,9 +90,9 @@ export function describePlan(resource: ObservedResource, outlook: Outlook, isLiv
   const about = { namespace, name, status: headline?.reason ?? "", message: headline?.message ?? "", warnings: [] };
   if (!planned || !onload)
     return { ...about, version: "", target: "", maxUnavailable: 0, objects: [], notes, nodes: [] };
-  const { effective, desired, policy, plan, kmm } = planned;
+  const { effective, policy, plan, kmm } = planned;
   if (!kmm.installed) notes.push("KMM is not installed: the operator waits for it");
-  for (const change of desired?.heldBack ?? []) notes.push(`Held back until spec.onload.version changes: ${change}`);
+  notes.push(...objectNotes(planned));
   if (heldBack !== undefined) notes.push(`Held back: ${heldBack}`);
   if (policy.paused && raw.metadata.deletionTimestamp === undefined)
     notes.push("Paused: no node with an older version starts");
@@ -188,8 +189,14 @@ function missingImages({ missingImages: missing, kernel }: NodeFacts, problem: P
     );
 }
 
-function objectChanges({ desired, live }: Planned): string[] {
-  if (!desired) return [];
+/** Why objects are not changed as the resource asks. */
+function objectNotes({ desired, stop }: Planned): string[] {
+  const held = (desired?.heldBack ?? []).map((change) => `Held back until spec.onload.version changes: ${change}`);
+  return stop ? [kernelProblem(stop).message, ...held] : held;
+}
+
+function objectChanges({ desired, live, stop }: Planned): string[] {
+  if (!desired || stop) return [];
   const changes: string[] = [];
   for (const [wanted, is] of [
     [desired.applied.onload, live.onload],

@@ -7,14 +7,17 @@ import type { Module } from "../../../api/kmm.ts";
  * becomes `_`, and the parts of the kernel version are taken from the result.
  *
  * @returns undefined if no kernel mapping matches
+ * @throws Error for a kernel of fewer than three parts: KMM ends the whole reconcile of the Module then
  */
 export function imageName(module: DeepReadonly<Module>, kernel: string): string | undefined {
   const mapping = module.spec.moduleLoader.container.kernelMappings.find(
     ({ literal, regexp }) => literal === kernel || (regexp !== undefined && new RegExp(regexp).test(kernel)),
   );
+  if (!mapping) return undefined;
   let tag = "";
   for (const char of kernel) tag += /[A-Za-z0-9._-]/.test(char) ? char : "_";
-  const [major = "", minor = "", patch = ""] = tag.split(/[.,-]/);
+  const [major = "", minor = "", patch] = tag.split(/[.,-]/);
+  if (patch === undefined) throw new Error(`invalid kernel version ${tag}`);
   const values = new Map([
     ["KERNEL_FULL_VERSION", tag],
     ["KERNEL_VERSION", tag],
@@ -25,10 +28,10 @@ export function imageName(module: DeepReadonly<Module>, kernel: string): string 
     ["MOD_NAME", module.metadata.name],
     ["MOD_NAMESPACE", module.metadata.namespace ?? ""],
   ]);
-  let image = mapping?.containerImage;
-  for (const [name, value] of values) image = image?.replaceAll(`\${${name}}`, value);
+  let image = mapping.containerImage;
+  for (const [name, value] of values) image = image.replaceAll(`\${${name}}`, value);
   for (const name of [...values.keys()].toSorted((a, b) => b.length - a.length)) {
-    image = image?.replaceAll(`$${name}`, values.get(name)!);
+    image = image.replaceAll(`$${name}`, values.get(name)!);
   }
   return image;
 }

@@ -27,7 +27,7 @@ function own(module: DeepReadonly<Module>, view: View): Write[] {
     );
     return has && !used ? patch(finalizers.filter((each) => each !== FINALIZER)) : [];
   }
-  return [...(has ? [] : patch([...finalizers, FINALIZER])), ...imagesOf(module, view)];
+  return [...(has ? [] : patch([...finalizers, FINALIZER])), ...(givesUp(module, view) ? [] : imagesOf(module, view))];
 }
 
 function imagesOf(module: DeepReadonly<Module>, view: View): Write[] {
@@ -52,6 +52,21 @@ function imagesOf(module: DeepReadonly<Module>, view: View): Write[] {
   const metadata = { ...ref, ownerReferences: [owner] };
   const object = { apiVersion: KMM_API_VERSION, kind: "ModuleImagesConfig", metadata, spec };
   return [{ verb: "create", resource: MODULE_IMAGES_CONFIGS, object }];
+}
+
+/**
+ * Whether the reconcile of the Module ends before any node is looked at (v2.6.0, internal/controllers/module_reconciler.go,
+ * handleMIC): a kernel that the Module has a mapping for has too few parts.
+ */
+function givesUp(module: DeepReadonly<Module>, view: View): boolean {
+  return targets(module, view).some((node) => {
+    try {
+      imageName(module, kernelOf(node));
+      return false;
+    } catch {
+      return true;
+    }
+  });
 }
 
 function targets(module: DeepReadonly<Module>, view: View): DeepReadonly<Node>[] {
@@ -88,6 +103,7 @@ function change(
   view: View,
 ): DeepReadonly<Entry>[] {
   const without = modules.filter((entry) => !isOf(entry, module));
+  if (module.metadata.deletionTimestamp === undefined && givesUp(module, view)) return modules;
   const image = imageName(module, kernelOf(node));
   if (module.metadata.deletionTimestamp !== undefined || !targets(module, view).includes(node)) return without;
   const label = node.metadata.labels?.[workerLabel(refOf(module))];

@@ -22,13 +22,14 @@ export function mappingOf(module: DeepReadonly<Module>, kernel: string): Mapping
  * The image for a kernel. KMM 2.1.1 and later put `_` for every character that the tag of an image cannot hold
  * (internal/kernel, NormalizeVersion); before, the kernel's version is taken as it is.
  *
- * @returns undefined if no mapping matches
+ * @returns undefined if no mapping matches, or the kernel has too few parts; see {@link givesUpAt}
  */
 export function imageOf(module: DeepReadonly<Module>, kernel: string, kmm: 1 | 2): string | undefined {
   const mapping = mappingOf(module, kernel);
+  if (!mapping || givesUpAt(module, kernel, kmm)) return undefined;
   const trimmed = kernel.endsWith("+") ? kernel.slice(0, -1) : kernel;
   const version = kmm === 2 ? trimmed.replaceAll(/[^A-Za-z0-9_.-]/g, "_") : trimmed;
-  const [x = "", y = "", z = ""] = version.split(/[.-]/);
+  const [x, y, z] = version.split(/[.,-]/);
   const values: Record<string, string> = {
     KERNEL_FULL_VERSION: version,
     KERNEL_VERSION: version,
@@ -36,5 +37,18 @@ export function imageOf(module: DeepReadonly<Module>, kernel: string, kmm: 1 | 2
     MOD_NAME: module.metadata.name,
     MOD_NAMESPACE: module.metadata.namespace ?? "",
   };
-  return mapping?.containerImage.replaceAll(/\$\{(\w+)\}/g, (_, name: string) => values[name] ?? "");
+  return mapping.containerImage.replaceAll(/\$\{(\w+)\}/g, (_, name: string) => values[name] ?? "");
+}
+
+/**
+ * Whether KMM gives up, for all nodes, at a node of a kernel: it takes the first three parts of the version of each kernel
+ * that the Module has a mapping for, and 1.1 makes a label of it (internal/utils/replaceStrings.go,
+ * internal/daemonset/daemonset.go).
+ */
+export function givesUpAt(module: DeepReadonly<Module>, kernel: string, kmm: 1 | 2): boolean {
+  if (!mappingOf(module, kernel)) return false;
+  const trimmed = kernel.endsWith("+") ? kernel.slice(0, -1) : kernel;
+  const parts = trimmed.replaceAll(kmm === 1 ? /[^.,-]/g : /[^.-]/g, "").length + 1;
+  if (parts < 3) return true;
+  return kmm === 1 && (trimmed.length > 63 || !/^[A-Za-z0-9][\w.-]*[A-Za-z0-9]$/.test(trimmed));
 }

@@ -7,7 +7,7 @@ import type { DaemonSet, DeepReadonly, Node } from "../../../api/core.ts";
 import type { Module } from "../../../api/kmm.ts";
 import { isFinished, keyOf, type Kind, matches, type Stored } from "./api.ts";
 import { isOwned, selects } from "./daemonsets.ts";
-import { imageOf, kernelOf } from "./images.ts";
+import { givesUpAt, imageOf, kernelOf } from "./images.ts";
 import { isReady, LOADS, type Loads, loadsOf } from "./kubelet.ts";
 import {
   devicePluginLabel,
@@ -64,11 +64,15 @@ export class Kmm1 {
   #reconcileModule(module: Module): boolean {
     const { api } = this.#world;
     const nodes = api.list("nodes").filter((node) => isTarget(module, node));
+    // Its program ends, and so it does again whenever it has been started.
+    if (nodes.some((node) => givesUpAt(module, kernelOf(node), 1))) {
+      return false;
+    }
     const kernels = new Map<string, string>();
     for (const node of nodes) {
       const kernel = kernelOf(node);
       const image = imageOf(module, kernel, 1);
-      if (image !== undefined) kernels.set(kernelText(kernel), image);
+      if (image !== undefined) kernels.set(kernel, image);
     }
     let acted = false;
     for (const [kernel, image] of kernels) acted = this.#handle(module, kernel, image) || acted;
@@ -259,11 +263,6 @@ function isSchedulable(node: DeepReadonly<Node>): boolean {
 
 function isTarget(module: DeepReadonly<Module>, node: DeepReadonly<Node>): boolean {
   return matches(module.spec.selector, node.metadata.labels ?? {}) && isSchedulable(node);
-}
-
-/** As a label. */
-function kernelText(kernel: string): string {
-  return kernel.replaceAll("+", "_");
 }
 
 function kernelOfSet({ metadata }: DaemonSet): string {

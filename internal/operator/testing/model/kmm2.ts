@@ -7,7 +7,7 @@ import { isDeepStrictEqual } from "node:util";
 import type { Node, Pod } from "../../../api/core.ts";
 import type { Module, NodeModule, NodeModulesConfig } from "../../../api/kmm.ts";
 import { isFinished, keyOf, matches } from "./api.ts";
-import { imageOf, kernelOf } from "./images.ts";
+import { givesUpAt, imageOf, kernelOf } from "./images.ts";
 import { type Loads, LOADS } from "./kubelet.ts";
 import { modulesIn } from "./kmm1.ts";
 import {
@@ -71,6 +71,7 @@ export class Kmm2 {
     }
     const tolerated = module.spec.tolerations?.some((each) => each.operator === "Exists" && !each.key && !each.effect);
     if (!tolerated) this.#world.violate(`Module ${key} does not tolerate every taint: a cordon would unload it`);
+    if (this.#givesUp(module)) return acted;
     const images = new Map<string, string>();
     for (const node of api.list("nodes")) {
       const image = matches(module.spec.selector, node.metadata.labels ?? {})
@@ -92,6 +93,14 @@ export class Kmm2 {
     if (isDeepStrictEqual(config.spec, spec)) return acted;
     api.update("moduleimagesconfigs", key, (old) => ({ ...old, spec }));
     return true;
+  }
+
+  /** An error at one node ends the reconcile of the Module before any NodeModulesConfig is written. */
+  #givesUp(module: Module): boolean {
+    const nodes = this.#world.api.list("nodes");
+    return nodes.some(
+      (node) => matches(module.spec.selector, node.metadata.labels ?? {}) && givesUpAt(module, kernelOf(node), 2),
+    );
   }
 
   /** An image that has no state is pulled, however long that takes. */
@@ -164,6 +173,7 @@ export class Kmm2 {
     const { namespace = "", name, deletionTimestamp } = module.metadata;
     const labels = node.metadata.labels ?? {};
     const { container } = module.spec.moduleLoader;
+    if (deletionTimestamp === undefined && this.#givesUp(module)) return modules;
     const image = imageOf(module, kernelOf(node), 2);
     const label = labels[workerLabel(namespace, name)];
     const without = modules.filter((each) => !isOf(each, module));
