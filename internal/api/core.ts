@@ -257,6 +257,36 @@ export interface JsonSchema {
   [keyword: string]: unknown;
 }
 
+/** A ValidatingAdmissionPolicy, as far as it says what is refused. */
+export interface AdmissionPolicy extends KubeObject {
+  spec?: {
+    failurePolicy?: string;
+    paramKind?: object;
+    matchConstraints?: PolicyMatch;
+    matchConditions?: { name?: string; expression?: string }[];
+    variables?: { name?: string; expression?: string }[];
+    validations?: { expression?: string }[];
+  };
+}
+
+/** Which requests a policy is asked about. */
+export interface PolicyMatch {
+  resourceRules?: PolicyRule[];
+  excludeResourceRules?: PolicyRule[];
+  namespaceSelector?: object;
+  objectSelector?: object;
+  matchPolicy?: string;
+}
+
+export interface PolicyRule {
+  apiGroups?: string[];
+  apiVersions?: string[];
+  operations?: string[];
+  resources?: string[];
+  resourceNames?: string[];
+  scope?: string;
+}
+
 /** The binding of a ValidatingAdmissionPolicy, as far as it says whether the policy is in force everywhere. */
 export interface PolicyBinding extends KubeObject {
   spec?: {

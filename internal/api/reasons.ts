@@ -71,6 +71,8 @@ export const REASON = {
   NoDevicePluginImage: "NoDevicePluginImage",
   /** Every admission policy is in force. */
   PoliciesInstalled: "PoliciesInstalled",
+  /** An admission policy refuses something else than this version's does: another version's, or one that was edited. */
+  PoliciesDiffer: "PoliciesDiffer",
   /** At least one admission policy is not installed, or the cluster is too old for them. */
   PoliciesMissing: "PoliciesMissing",
 } as const;

@@ -121,7 +121,7 @@ describe("the SCC that a ServiceAccount may use", () => {
 });
 
 test("policies and the operator", () => {
-  expect(judgePolicies({ value: [] })).toMatchObject({ result: "warning" });
+  expect(judgePolicies({ value: [] }, { value: [] })).toMatchObject({ result: "warning" });
   const serving = (state: "acts" | "silent" | "none" | "unknown"): Result =>
     judgeServing({ state, message: "m", elected: true }).result;
   expect((["acts", "none", "silent", "unknown"] as const).map(serving)).toEqual(["ok", "warning", "failed", "unknown"]);

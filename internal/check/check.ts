@@ -1,5 +1,5 @@
 /** Reads what `onloadctl check` judges, with the rights of whoever asks. Nothing is written. */
-import type { DeepReadonly, KubeObject, Node, Pod, PolicyBinding } from "../api/core.ts";
+import type { AdmissionPolicy, DeepReadonly, KubeObject, Node, Pod, PolicyBinding } from "../api/core.ts";
 import { kmmCapabilities, type ModuleImagesConfig } from "../api/kmm.ts";
 import { KMM_IMAGE_OWNER_LABEL, onloadModuleName, sfcModuleName, type OnloadKey } from "../api/names.ts";
 import { MODULE_IMAGES_CONFIGS, ONLOADS, SECURITY_CONTEXT_CONSTRAINTS, type Resource } from "../api/resources.ts";
@@ -16,6 +16,7 @@ import {
   PODS,
   SECRETS,
   SERVICE_ACCOUNTS,
+  VALIDATING_ADMISSION_POLICIES,
   VALIDATING_ADMISSION_POLICY_BINDINGS,
 } from "../kube/resource.ts";
 import type { RawOnload } from "../operator/cache/caches.ts";
@@ -78,11 +79,12 @@ export async function check(
   signal: AbortSignal,
 ): Promise<Checked> {
   const ask = asker(client, signal);
-  const [version, crds, policies, nodes, evidence, kmmOperators, onloads] = await Promise.all([
+  const [version, crds, policies, bindings, nodes, evidence, kmmOperators, onloads] = await Promise.all([
     read(() =>
       client.transport.json<ServerVersion>({ method: "GET", path: "/version", action: "get /version", signal }),
     ),
     readCrds(client, signal),
+    readAll<AdmissionPolicy>(client, VALIDATING_ADMISSION_POLICIES, signal),
     readAll<PolicyBinding>(client, VALIDATING_ADMISSION_POLICY_BINDINGS, signal),
     readAll<Node>(client, NODES, signal),
     readEvidence(client, signal),
@@ -133,7 +135,7 @@ export async function check(
     judgeVersion(version),
     ...judgeCrds(crds),
     ...(capabilities ? [judgeKmmOperator(kmmOperators)] : []),
-    judgePolicies(policies),
+    judgePolicies(policies, bindings),
     judgeServing(serving, rivals),
     ...(await Promise.all(rights)),
   ];

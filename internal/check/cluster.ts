@@ -1,6 +1,13 @@
 /** What is judged of a cluster, whatever Onload resources there are. Pure. */
 import { counted } from "../cli/counted.ts";
-import type { CustomResourceDefinition, DeepReadonly, Deployment, PolicyBinding } from "../api/core.ts";
+import type {
+  AdmissionPolicy,
+  CustomResourceDefinition,
+  DeepReadonly,
+  Deployment,
+  KubeObject,
+  PolicyBinding,
+} from "../api/core.ts";
 import { kmmCapabilities } from "../api/kmm.ts";
 import { ONLOAD_GROUP, ONLOAD_PLURAL } from "../api/names.ts";
 import { firstFew } from "../cli/first-few.ts";
@@ -94,13 +101,24 @@ export function judgeKmmOperator(read: Read<readonly Deployment[]>): Finding {
 }
 
 /** The admission policies. */
-export function judgePolicies(read: Read<readonly PolicyBinding[]>): Finding {
+export function judgePolicies(
+  policies: Read<readonly AdmissionPolicy[]>,
+  bindings: Read<readonly PolicyBinding[]>,
+): Finding {
   const finding = finderOf("Admission policies");
-  if ("problem" in read) return finding("unknown", read.problem);
-  const store = new Store<PolicyBinding>();
-  for (const binding of read.value) store.set(binding as DeepReadonly<PolicyBinding>);
-  const { status, message } = protection({ policyBindings: { store } });
+  if ("problem" in policies) return finding("unknown", policies.problem);
+  if ("problem" in bindings) return finding("unknown", bindings.problem);
+  const { status, message } = protection({
+    policies: storeOf(policies.value),
+    policyBindings: storeOf(bindings.value),
+  });
   return finding(status === "True" ? "ok" : "warning", message);
+}
+
+function storeOf<T extends KubeObject>(objects: readonly T[]): { store: Store<T> } {
+  const store = new Store<T>();
+  for (const object of objects) store.set(object as DeepReadonly<T>);
+  return { store };
 }
 
 /** Whether an operator acts. @param rivals what is known of several that act for the same namespaces */

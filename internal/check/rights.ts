@@ -47,6 +47,7 @@ export const TO_LOOK_CLOSER: readonly Right[] = [
   list("coordination.k8s.io", "leases"),
   list("apps", "deployments"),
   { verb: "get", group: "", resource: "pods", subresource: "log" },
+  list("admissionregistration.k8s.io", "validatingadmissionpolicies"),
   list("admissionregistration.k8s.io", "validatingadmissionpolicybindings"),
 ];
 

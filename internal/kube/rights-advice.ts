@@ -35,7 +35,7 @@ const VIEWED: Readonly<Record<string, readonly string[]>> = {
   [KMM_GROUP]: ["modules", "nodemodulesconfigs", "moduleimagesconfigs"],
   "machineconfiguration.openshift.io": ["machineconfigs", "machineconfigpools"],
   "apiextensions.k8s.io": ["customresourcedefinitions"],
-  "admissionregistration.k8s.io": ["validatingadmissionpolicybindings"],
+  "admissionregistration.k8s.io": ["validatingadmissionpolicies", "validatingadmissionpolicybindings"],
 };
 
 /** Of these it can do one thing only. */

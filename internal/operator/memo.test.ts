@@ -75,6 +75,7 @@ class Cluster {
       machineConfigPools: store(new Store<KubeObject>()),
       namespaces: store(new Store<KubeObject>()),
       policyBindings: store(new Store<KubeObject>()),
+      policies: store(new Store<KubeObject>()),
     };
     this.crds.set({
       apiVersion: "apiextensions.k8s.io/v1",

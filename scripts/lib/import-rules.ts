@@ -12,7 +12,7 @@ const LAYERS: Record<string, readonly string[]> = {
   probes: [],
   controller: ["probes", "kube", "api"],
   manifests: ["api"],
-  operator: ["controller", "kube", "api"],
+  operator: ["controller", "manifests", "kube", "api"],
   check: ["operator", "manifests", "kube", "api"],
   doctor: ["check", "operator", "profiles", "acceleration", "kube", "api"],
   stack: ["doctor", "kube", "api"],

@@ -1,7 +1,15 @@
 /** What the operator follows on the API server. */
 import type { Logger } from "../../cli/log.ts";
 import { SFC_MACHINE_CONFIG_LABELS } from "../../api/boot-status.ts";
-import type { CustomResourceDefinition, DaemonSet, KubeObject, Node, Pod, PolicyBinding } from "../../api/core.ts";
+import type {
+  AdmissionPolicy,
+  CustomResourceDefinition,
+  DaemonSet,
+  KubeObject,
+  Node,
+  Pod,
+  PolicyBinding,
+} from "../../api/core.ts";
 import type { MachineConfigPool } from "../../api/machine-config-pool.ts";
 import type { Module, ModuleImagesConfig, NodeModulesConfig } from "../../api/kmm.ts";
 import {
@@ -28,9 +36,11 @@ import {
   NAMESPACES,
   NODES,
   PODS,
+  VALIDATING_ADMISSION_POLICIES,
   VALIDATING_ADMISSION_POLICY_BINDINGS,
 } from "../../kube/resource.ts";
 import {
+  trimAdmissionPolicy,
   trimCrd,
   trimDaemonSet,
   trimModule,
@@ -75,6 +85,8 @@ export interface Caches {
   namespaces: Informer<KubeObject>;
   /** Kubernetes 1.30 and later: bindings of our admission policies, which have the names of their policies. */
   policyBindings: Informer<PolicyBinding>;
+  /** These policies. */
+  policies: Informer<AdmissionPolicy>;
 }
 
 /** What reading needs of the caches. */
@@ -169,6 +181,13 @@ export function createCaches(
       resource: VALIDATING_ADMISSION_POLICY_BINDINGS,
       labelSelector: `${PART_OF_LABEL}=onload`,
       transform: trimPolicyBinding,
+      absentRetryMs: ABSENT_RETRY_MS,
+    }),
+    policies: new Informer<AdmissionPolicy>({
+      ...common,
+      resource: VALIDATING_ADMISSION_POLICIES,
+      labelSelector: `${PART_OF_LABEL}=onload`,
+      transform: trimAdmissionPolicy,
       absentRetryMs: ABSENT_RETRY_MS,
     }),
   };

@@ -1,5 +1,6 @@
 /** What of the objects is kept in memory: only what is read, because a cluster has many and large ones. */
 import type {
+  AdmissionPolicy,
   CustomResourceDefinition,
   DaemonSet,
   JsonSchema,
@@ -74,6 +75,26 @@ export function trimPolicyBinding(binding: PolicyBinding): PolicyBinding {
       ...only("policyName", policyName),
       ...only("validationActions", validationActions),
       ...only("matchResources", matchResources),
+    },
+  };
+}
+
+/** A policy: what it refuses, but not in which words. */
+export function trimAdmissionPolicy(policy: AdmissionPolicy): AdmissionPolicy {
+  const { failurePolicy, paramKind, matchConstraints, matchConditions, variables, validations } = policy.spec ?? {};
+  return {
+    ...kind(policy),
+    metadata: identity(policy.metadata),
+    spec: {
+      ...only("failurePolicy", failurePolicy),
+      ...only("paramKind", paramKind),
+      ...only("matchConstraints", matchConstraints),
+      ...only("matchConditions", matchConditions),
+      ...only("variables", variables),
+      ...only(
+        "validations",
+        validations?.map(({ expression }) => only("expression", expression)),
+      ),
     },
   };
 }

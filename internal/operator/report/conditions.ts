@@ -99,7 +99,7 @@ function stalledSince({ stalled }: RolloutPlan, { status }: DeepReadonly<Onload>
 export type ConditionDraft = Omit<Condition, "lastTransitionTime" | "type"> & { type: ConditionType; reason: Reason };
 
 /** Makes drafts of one condition. */
-type Drafter = (status: "True" | "False", reason: Reason, message: string) => ConditionDraft;
+type Drafter = (status: ConditionDraft["status"], reason: Reason, message: string) => ConditionDraft;
 
 /** Makes drafts of conditions of one type. */
 export function drafterOf(type: ConditionType): Drafter {

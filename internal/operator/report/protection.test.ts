@@ -1,19 +1,46 @@
 import { expect, test } from "bun:test";
-import type { PolicyBinding } from "../../api/core.ts";
-import { PROTECTING_POLICIES } from "../../api/names.ts";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { parseAllDocuments } from "yaml";
+import type { AdmissionPolicy, PolicyBinding } from "../../api/core.ts";
+import { PRESENCE_POLICY, PROTECTING_POLICIES } from "../../api/names.ts";
 import { Store } from "../../kube/store.ts";
 import { eventsOfStatus } from "./event-texts.ts";
-import { protection } from "./protection.ts";
+import { isInForce, protection } from "./protection.ts";
 
-/** The condition, if these bindings are in the cluster, each as it is shipped but for what `changed` says. */
-function of(names: readonly string[], changed: Record<string, object> = {}): ReturnType<typeof protection> {
-  const store = new Store<PolicyBinding>();
+type Edit = (spec: NonNullable<AdmissionPolicy["spec"]>) => void;
+type Policies = Parameters<typeof protection>[0];
+
+/** A policy as the API server gives it: what its manifest leaves out is filled in. */
+function served(name: string): AdmissionPolicy {
+  const folder = join(import.meta.dirname, "../../manifests/admission");
+  const file = readFileSync(join(folder, `${name.replace("onload-operator-", "")}.yaml`), "utf8");
+  const policy = parseAllDocuments(file)[0]!.toJS() as AdmissionPolicy;
+  const match = policy.spec!.matchConstraints!;
+  policy.spec!.matchConstraints = { matchPolicy: "Equivalent", namespaceSelector: {}, objectSelector: {}, ...match };
+  for (const rule of match.resourceRules!) rule.scope ??= "*";
+  return policy;
+}
+
+/** These policies with their bindings, each as it is shipped but for how bindings and policies are changed. */
+function installed(
+  names: readonly string[],
+  changed: Record<string, object> = {},
+  edits: Record<string, Edit> = {},
+): Policies {
+  const [policies, policyBindings] = [new Store<AdmissionPolicy>(), new Store<PolicyBinding>()];
   for (const name of names) {
     const spec = { policyName: name, validationActions: ["Deny"], ...changed[name] };
-    store.set({ apiVersion: "", kind: "", metadata: { name }, spec });
+    policyBindings.set({ apiVersion: "", kind: "", metadata: { name }, spec });
+    const policy = served(name);
+    edits[name]?.(policy.spec!);
+    policies.set(policy);
   }
-  return protection({ policyBindings: { store } });
+  return { policies: { store: policies }, policyBindings: { store: policyBindings } };
 }
+
+/** The condition, if these are in the cluster. */
+const of = (...args: Parameters<typeof installed>): ReturnType<typeof protection> => protection(installed(...args));
 
 test("all policies: protected", () => {
   expect(of([...PROTECTING_POLICIES, "onload-operator-name-length"])).toMatchObject({
@@ -50,6 +77,78 @@ test.each([
 test("a policy that warns too is in force", () => {
   const spec = { validationActions: ["Warn", "Deny"], paramRef: { selector: {} } };
   expect(of(PROTECTING_POLICIES, { "onload-operator-deploy": spec }).status).toBe("True");
+});
+
+test("a binding without its policy keeps nobody from anything, nor does a policy without its binding", () => {
+  for (const [kind, fault] of [
+    ["policies", "not installed"],
+    ["policyBindings", "not bound"],
+  ] as const) {
+    const stores = { ...installed(PROTECTING_POLICIES), [kind]: { store: new Store() } };
+    expect(protection(stores).status).toBe("False");
+    expect(isInForce(stores, PROTECTING_POLICIES[0]!)).toBe(false);
+    const lacking = { ...installed(PROTECTING_POLICIES), [kind]: installed(PROTECTING_POLICIES.slice(1))[kind] };
+    const { status, message } = protection(lacking);
+    expect(status).toBe("False");
+    expect(message).toContain(`not in force (${PROTECTING_POLICIES[0]}: ${fault}): whoever may`);
+  }
+});
+
+const isOperator: Edit = ({ variables = [] }) => {
+  const variable = variables.find(({ name }) => name === "isOperator")!;
+  variable.expression = `(${variable.expression}) || request.userInfo.username == "admin"`;
+};
+test.each<[string, string, Edit]>([
+  ["failurePolicy", "deploy", (spec) => (spec.failurePolicy = "Ignore")],
+  ["validations", "drivers", (spec) => (spec.validations![0]!.expression = "true")],
+  ["validations", "drivers", (spec) => spec.validations!.pop()],
+  ["matchConditions", "drivers", (spec) => (spec.matchConditions = [{ name: "never", expression: "false" }])],
+  ["variables", "deploy", (spec) => (spec.variables![0]!.expression = "true")],
+  ["paramKind", "drivers", (spec) => delete spec.paramKind],
+  ["matchConstraints", "objects", (spec) => spec.matchConstraints!.resourceRules!.pop()],
+  ["matchConstraints", "objects", (spec) => (spec.matchConstraints!.namespaceSelector = { matchLabels: { a: "b" } })],
+  ["matchConstraints", "objects", (spec) => (spec.matchConstraints!.resourceRules![0]!.resourceNames = ["a"])],
+  [
+    "matchConstraints",
+    "objects",
+    (spec) => (spec.matchConstraints!.excludeResourceRules = spec.matchConstraints!.resourceRules!),
+  ],
+])("a policy of another version, or that was edited in its %s (%s), is told as such", (part, short, edit) => {
+  const name = `onload-operator-${short}`;
+  const stores = installed(PROTECTING_POLICIES, {}, { [name]: edit });
+  const { status, reason, message } = protection(stores);
+  expect([status, reason]).toEqual(["Unknown", "PoliciesDiffer"]);
+  expect(message).toContain(`(${name}: not this version's in ${part}): `);
+  expect(message).toEndWith("run: onloadctl manifests admission | kubectl apply --server-side --force-conflicts -f -");
+  expect(isInForce(stores, name)).toBe(false);
+});
+
+test.each(["objects", "node-labels", "deploy"])(
+  "who was taken for the operator by %s, and still is, is told",
+  (short) => {
+    const name = `onload-operator-${short}`;
+    const { status, message } = of(PROTECTING_POLICIES, {}, { [name]: isOperator });
+    expect(status).toBe("Unknown");
+    expect(message).toContain(`(${name}: admits a further user as the operator): `);
+    const more: Edit = (spec) => {
+      isOperator(spec);
+      spec.validations!.pop();
+    };
+    expect(of(PROTECTING_POLICIES, {}, { [name]: more }).message).toContain("in variables, validations");
+  },
+);
+
+test("a fault is told with what else differs", () => {
+  const changed = { "onload-operator-deploy": { validationActions: ["Warn"] } };
+  const { status, message } = of(PROTECTING_POLICIES, changed, { "onload-operator-objects": isOperator });
+  expect(status).toBe("False");
+  expect(message).toContain("onload-operator-deploy: does not deny, onload-operator-objects: admits a further user");
+});
+
+test("the policy of Leases is in force only as this version has it", () => {
+  expect(isInForce(installed([PRESENCE_POLICY]), PRESENCE_POLICY)).toBe(true);
+  const edited = installed([PRESENCE_POLICY], {}, { [PRESENCE_POLICY]: (spec) => (spec.validations = []) });
+  expect(isInForce(edited, PRESENCE_POLICY)).toBe(false);
 });
 
 test("is told once as an event: a warning if policies are missing, nothing if all is well from the start", () => {

@@ -4,44 +4,64 @@ import { PROTECTING_POLICIES } from "../../api/names.ts";
 import { CONDITION, REASON } from "../../api/reasons.ts";
 import type { Stores } from "../cache/caches.ts";
 import { drafterOf, type ConditionDraft } from "./conditions.ts";
+import { policyDifference } from "./policy-difference.ts";
 
-/** The condition, from the bindings of policies that are in the cluster. */
-export function protection({ policyBindings }: Pick<Stores, "policyBindings">): ConditionDraft {
+type PolicyStores = Pick<Stores, "policies" | "policyBindings">;
+
+const REMEDY = "onloadctl manifests admission | kubectl apply --server-side --force-conflicts -f -";
+
+/** The condition, from the policies and their bindings that are in the cluster. */
+export function protection(stores: PolicyStores): ConditionDraft {
   const draft = drafterOf(CONDITION.Protected);
-  const states = PROTECTING_POLICIES.map((name) => ({ name, ...stateOf(policyBindings.store.get(name), name) }));
-  const wrong = states.filter(({ fault }) => fault !== undefined);
+  const states = PROTECTING_POLICIES.map((name) => ({ name, ...stateOf(stores, name) }));
+  const wrong = states.filter(({ fault, difference }) => fault ?? difference);
   if (wrong.length === 0) {
     return draft("True", REASON.PoliciesInstalled, "Only those who may deploy Onload can take nodes out of service");
   }
+  const list = wrong.map(({ name, fault, difference }) => `${name}: ${fault ?? difference}`).join(", ");
+  if (wrong.every(({ fault }) => fault === undefined)) {
+    // Another version's protect as that version does, and nothing tells these from policies that somebody has edited.
+    return draft(
+      "Unknown",
+      REASON.PoliciesDiffer,
+      `Admission policies are in force, but not as in this version's manifests (${list}): whether only those who may deploy Onload can take nodes out of service depends on what was changed; for this version's run: ${REMEDY}`,
+    );
+  }
   const isAnyThere = states.some(({ isThere }) => isThere);
-  const which = isAnyThere ? ` (${wrong.map(({ name, fault }) => `${name}: ${fault}`).join(", ")})` : "";
-  const remedy = "onloadctl manifests admission | kubectl apply --server-side --force-conflicts -f -";
+  const which = isAnyThere ? ` (${list})` : "";
   return draft(
     "False",
     REASON.PoliciesMissing,
-    `Admission policies are not ${isAnyThere ? "in force" : "installed"}${which}: whoever may write Onload resources, or delete objects in their namespaces, can unload drivers on all nodes; on Kubernetes 1.30 and later run: ${remedy}`,
+    `Admission policies are not ${isAnyThere ? "in force" : "installed"}${which}: whoever may write Onload resources, or delete objects in their namespaces, can unload drivers on all nodes; on Kubernetes 1.30 and later run: ${REMEDY}`,
   );
 }
 
-/** Whether a policy of ours keeps people from what it forbids. */
-export function isInForce({ policyBindings }: Pick<Stores, "policyBindings">, name: string): boolean {
-  return stateOf(policyBindings.store.get(name), name).fault === undefined;
+/** Whether a policy of ours keeps people from what it forbids, as it is in this version. */
+export function isInForce(stores: PolicyStores, name: string): boolean {
+  const { fault, difference } = stateOf(stores, name);
+  return fault === undefined && difference === undefined;
+}
+
+interface PolicyState {
+  isThere: boolean;
+  /** Why it keeps nobody from anything. */
+  fault?: string | undefined;
+  /** In what it is not this version's. */
+  difference?: string | undefined;
+}
+
+function stateOf({ policies, policyBindings }: PolicyStores, name: string): PolicyState {
+  const policy = policies.store.get(name);
+  const binding = policyBindings.store.get(name);
+  if (!policy) return { isThere: binding !== undefined, fault: "not installed" };
+  return { isThere: true, fault: faultOf(binding, name), difference: policyDifference(policy) };
 }
 
 /** What is wrong with a policy's binding; a policy that warns or audits only, or somewhere only, keeps nobody from anything. */
-function stateOf(
-  binding: DeepReadonly<PolicyBinding> | undefined,
-  name: string,
-): { isThere: boolean; fault: string | undefined } {
-  if (!binding) return { isThere: false, fault: "not installed" };
+function faultOf(binding: DeepReadonly<PolicyBinding> | undefined, name: string): string | undefined {
+  if (!binding) return "not bound";
   const { policyName, validationActions = [], matchResources } = binding.spec ?? {};
-  const fault =
-    policyName !== name
-      ? "bound to another policy"
-      : !validationActions.includes("Deny")
-        ? "does not deny"
-        : matchResources
-          ? "limited to some objects"
-          : undefined;
-  return { isThere: true, fault };
+  if (policyName !== name) return "bound to another policy";
+  if (!validationActions.includes("Deny")) return "does not deny";
+  return matchResources ? "limited to some objects" : undefined;
 }

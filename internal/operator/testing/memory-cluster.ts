@@ -65,6 +65,7 @@ export class MemoryCluster implements ClusterClient {
       crds: plain(),
       namespaces: plain(),
       policyBindings: plain(),
+      policies: plain(),
     };
     const cache = ([name, store]: [string, Store<KubeObject>]): [string, object] => {
       const observe = (object: KubeObject): void => {
@@ -312,6 +313,8 @@ function cachesOf({ plural }: Resource, { metadata: { labels = {} } }: KubeObjec
       return ["namespaces"];
     case "validatingadmissionpolicybindings":
       return ["policyBindings"];
+    case "validatingadmissionpolicies":
+      return ["policies"];
     case "onloads":
     case "nodes":
     case "modules":

@@ -342,6 +342,7 @@ const DISPENSABLE: ReadonlySet<keyof Caches> = new Set([
   "moduleImagesConfigs",
   "namespaces",
   "policyBindings",
+  "policies",
 ]);
 
 /**

@@ -97,7 +97,8 @@ export function describeStatus(observed: readonly ObservedResource[], now?: numb
       message: problem ?? headline.message,
       health: healthOf(resource),
       needsPerson: needsPerson(resource),
-      unprotected: find(status, CONDITION.Protected, "False")?.message ?? "",
+      unprotected:
+        (find(status, CONDITION.Protected, "False") ?? find(status, CONDITION.Protected, "Unknown"))?.message ?? "",
       created: creationTimestamp,
       lastReadyVersion: status?.lastReady?.version ?? "",
       operator: { state: serving.state, message: serving.message },

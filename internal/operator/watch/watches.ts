@@ -62,6 +62,7 @@ export function watchAll(watcher: Watcher, caches: Caches, isOurs: (key: string)
     return group.endsWith(KMM_GROUP) || group === ONLOAD_GROUP ? all() : [];
   });
   controller.watch(caches.policyBindings, all);
+  controller.watch(caches.policies, all);
 }
 
 /** Whether a change touches neither what a watch needs of an object nor the object's end. */

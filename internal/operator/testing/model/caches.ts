@@ -59,6 +59,7 @@ const CACHES: Record<CacheName, CacheOptions> = {
   crds: { kind: "customresourcedefinitions", trim: trimCrd as never },
   // No namespace ends in the model, and it has no admission.
   policyBindings: { kind: "serviceaccounts", holds: () => false, trim: bare },
+  policies: { kind: "serviceaccounts", holds: () => false, trim: bare },
 };
 export const CACHE_NAMES = Object.keys(CACHES) as CacheName[];
 
