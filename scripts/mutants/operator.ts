@@ -68,6 +68,8 @@ export const OPERATOR_MUTANTS: Mutant[] = [
   }),
   ...mutantsOf(`${OPERATOR}/report/protection.ts`, [`${OPERATOR}/report/protection.test.ts`], {
     "one policy is enough": ["wrong.length === 0", "wrong.length < PROTECTING_POLICIES.length"],
+    "a binding without its policy is enough": ["if (!policy) return", "if (!policy && !binding) return"],
+    "what a policy refuses is not looked at": ["policyDifference(policy) }", "undefined }"],
   }),
   ...mutantsOf(`${OPERATOR}/act/evict.ts`, UNIT, {
     "pods are always deleted by force": [
