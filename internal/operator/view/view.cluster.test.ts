@@ -495,6 +495,40 @@ test("a selector that lets go of a node is told, and a deletion", async () => {
   expect(deleted.stdout).toMatch(/Warning: \d nodes? that serves? (is|are) taken out of service/);
 });
 
+test("a plan for one namespace knows who has the nodes in others, or says that it does not", async () => {
+  const other = await cluster.createNamespace();
+  const metadata = { name: "late", namespace: other };
+  const path = `/apis/onload.amd.com/v1alpha1/namespaces/${other}/onloads`;
+  // The older one, in the namespace of this file, has the nodes.
+  await cluster.request("POST", path, { body: { ...onload("v2"), metadata } });
+  const owner = `Onload "${namespace}/sample" selects this node too and keeps it`;
+  const unseen = "Onload resources of other namespaces cannot be read";
+  const everywhere = await onloadctl(["plan", "late", "-n", other]);
+  expect(everywhere.stdout).toContain(owner);
+  expect(everywhere.stderr).not.toContain(unseen);
+  const local = await cluster.addUser(`${id}-local`);
+  const { rules } = await cluster.request("GET", `${RBAC}/clusterroles/${id}`);
+  const role = `${id}-local`;
+  const others = rules.filter((rule: { resources: string[] }) => !rule.resources.includes("onloads"));
+  await cluster.request("POST", `${RBAC}/clusterroles`, { body: { metadata: { name: role }, rules: others } });
+  const subject = { kind: "User", name: local.name } as const;
+  const bound = await cluster.bind({ role, subject });
+  await cluster.bind({ role: id, subject, namespace: other });
+  // The API server takes a moment until new bindings count.
+  const here = await poll(
+    async () => {
+      const result = await onloadctl(["plan", "late", "-n", other], local.kubeconfigPath);
+      return result.stdout === "" ? undefined : result;
+    },
+    { what: "The rights in one namespace" },
+  );
+  expect(here.stdout).not.toContain(owner);
+  expect(here.stderr).toContain(unseen);
+  await cluster.request("DELETE", `${path}/late`);
+  await cluster.request("DELETE", `${RBAC}/clusterroles/${role}`);
+  await cluster.request("DELETE", `${RBAC}/clusterrolebindings/${bound}`);
+});
+
 test.each([
   [["plan", "-f", "/no/such/file"], 2, "Cannot read /no/such/file"],
   [["plan", "sample", "-f", "x"], 2, "are mutually exclusive"],
