@@ -392,6 +392,37 @@ describe("drivers are not unloaded under pods", () => {
     expect(Object.keys((await cluster.node(name)).metadata.annotations ?? {}).length).toBeLessThan(100);
   });
 
+  // Beyond its budget an expression fails, and the policy of nodes then refuses nothing.
+  test.each([
+    ["like those of KMM", "beta.kmm.node.kubernetes.io/version-worker-pod.other.", "-module"],
+    ["as long as they may be", `${["a", "b", "c"].map((each) => each.repeat(63)).join(".")}.${"d".repeat(61)}/`, ""],
+  ])("nor by nearly as many labels and annotations as a node may have, %s", async (_, start, end) => {
+    const name = made.nodes[0]!;
+    const { labels = {}, annotations = {} } = (await cluster.node(name)).metadata;
+    const width = 63 - start.slice(start.indexOf("/") + 1).length - end.length;
+    const fill = (others: object, value: string | null): Record<string, string | null> =>
+      Object.fromEntries(
+        Array.from({ length: 490 - Object.keys(others).length }, (__, i) => [
+          `${start}${`k${i}`.padEnd(width, "x")}${end}`,
+          value,
+        ]),
+      );
+    const set = (value: string | null): Promise<unknown> =>
+      cluster.client.mergePatch<Node>(NODES, { name }, {
+        metadata: { labels: fill(labels, value), annotations: fill(annotations, value) },
+      } as never);
+    await set("v");
+    const { metadata } = await cluster.node(name);
+    expect([metadata.labels, metadata.annotations].map((each) => Object.keys(each ?? {}).length)).toEqual([490, 490]);
+    for (const attack of ["take the latch of a Module from a node", "end module-loader pods by a taint"]) {
+      expect(await refusal(attacks[attack]!(cluster.client))).toMatch(/under running pods/);
+    }
+    // The operator's own work is judged, too.
+    const note = { metadata: { annotations: { [`${pluginLabel(ref())}.failure`]: "x" } } } as never;
+    expect(await refusal(made.thief.mergePatch<Node>(NODES, { name }, note, { dryRun: true }))).toBe("");
+    await set(null);
+  });
+
   test("nor by the label of a Module whose name KMM 1.1 takes for that of ours", async () => {
     const [, start = "", end = ""] = /^(.+)-(.+)$/.exec(namespace)!;
     const name = onloadModuleName("main");
@@ -493,6 +524,31 @@ describe("drivers are not unloaded under pods", () => {
       what: "The policy to be enforced again",
       timeoutMs: PATIENCE_MS,
     });
+  });
+
+  test("a policy that takes somebody else for the operator is told, and one that is gone", async () => {
+    const policies = "/apis/admissionregistration.k8s.io/v1/validatingadmissionpolicies";
+    const deploy = `${policies}/onload-operator-deploy`;
+    const { spec } = await cluster.plane.request("GET", deploy);
+    const set = (variables: unknown): Promise<unknown> =>
+      cluster.plane.request("PATCH", deploy, { contentType: "merge", body: { spec: { variables } } });
+    const wider = spec.variables.map((each: { name: string; expression: string }) =>
+      each.name === "isOperator"
+        ? { ...each, expression: `(${each.expression}) || request.userInfo.username == "nobody"` }
+        : each,
+    );
+    await set(wider);
+    const why = await cluster.condition(namespace, "Protected", "Unknown", "PoliciesDiffer");
+    expect(why).toContain("onload-operator-deploy: admits a further user");
+    await set(spec.variables);
+    await cluster.condition(namespace, "Protected", "True");
+    const gone = `${policies}/onload-operator-crd-deletion`;
+    const whole = await cluster.plane.request("GET", gone);
+    await cluster.plane.request("DELETE", gone);
+    expect(await cluster.condition(namespace, "Protected", "False")).toContain("crd-deletion: not installed");
+    const { name, labels } = whole.metadata;
+    await cluster.plane.request("POST", policies, { body: { ...whole, metadata: { name, labels } } });
+    await cluster.condition(namespace, "Protected", "True");
   });
 
   test("pods of other Modules are no matter of these policies", async () => {
