@@ -60,7 +60,7 @@ test("no program is larger than its bound", () => {
       }
       expect(programBound(expression)).toBeGreaterThanOrEqual(program.programSize());
     }),
-    { numRuns: 1000 },
+    { numRuns: 1000, examples: [["()()*|"], ["()*()*()*|()"]] },
   );
 });
 

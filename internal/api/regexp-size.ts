@@ -32,7 +32,8 @@ export function programBound(expression: string): number {
     let end = at + 1;
     if (char === "(") {
       outer.push(group);
-      group = { before: 2, last: 0 };
+      // Its two ends, and what stands for nothing if it is empty.
+      group = { before: 3, last: 0 };
     } else if (char === ")") {
       const size = group.before + group.last;
       group = outer.pop() ?? { before: 0, last: 0 };
