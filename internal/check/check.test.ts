@@ -243,6 +243,13 @@ const onload = withDefaults({
     },
   },
 });
+/** The same, whose modules KMM builds. */
+function built(secrets: readonly string[]): typeof onload {
+  const [mapping] = onload.spec.onload.kernelMappings;
+  const kernelMappings = [{ ...mapping!, build: { dockerfileConfigMap: { name: "d" } } }];
+  const imagePullSecrets = secrets.map((name) => ({ name }));
+  return { ...onload, spec: { ...onload.spec, imagePullSecrets, onload: { ...onload.spec.onload, kernelMappings } } };
+}
 const object = (metadata: object = {}): never => ({ metadata: { name: "x", ...metadata } }) as never;
 const fine: ResourceFacts = {
   onload,
@@ -298,6 +305,14 @@ describe("a resource", () => {
       /^failed: .*: oc adm policy add-scc-to-user privileged -z sa -n ns$/,
     ],
     ["an SCC that cannot be asked for", { constraints: { problem: "Forbidden" } }, "SCC", /^unknown: Forbidden/],
+    [
+      "a build in OpenShift with a pull secret",
+      { onload: built(["a", "b"]), constraints: { value: "privileged" } },
+      "builds",
+      /^warning: OpenShift's builder has no logins .*: Secret "a" must have a login for every registry/,
+    ],
+    ["such a build elsewhere", { onload: built(["a"]) }, "builds", /^nothing$/],
+    ["one without a pull secret", { onload: built([]), constraints: { value: "privileged" } }, "builds", /^nothing$/],
     ["no pull secret", { secrets: new Map() }, "pull secrets", /^nothing$/],
     [
       "pull secrets",

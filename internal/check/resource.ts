@@ -50,6 +50,7 @@ export function judgeResource(facts: ResourceFacts): Finding[] {
     judgeNamespace(facts, finder("namespace")),
     ...judgePods(facts, finder("pods")),
     ...judgeSecrets(facts, finder("pull secrets")),
+    ...judgeBuildLogins(facts, finder("builds")),
     ...judgeNodes(facts, finder),
   ];
 }
@@ -89,6 +90,20 @@ function judgeSecrets({ onload, secrets }: ResourceFacts, finding: Finder): Find
   if (problem) return [finding("unknown", problem.problem)];
   const names = firstFew([...secrets.keys()], MAX_NAMED, (name) => `"${name}"`);
   return [finding("ok", `${names} in ${inNamespace}${all.length > 1 ? "; KMM takes the first alone" : ""}`)];
+}
+
+/** On OpenShift, the Secret that KMM gives a build takes the place of the logins that the builder has by itself. */
+function judgeBuildLogins({ onload, constraints }: ResourceFacts, finding: Finder): Finding[] {
+  const [secret] = onload.spec.imagePullSecrets ?? [];
+  const isBuilt = onload.spec.onload.kernelMappings.some(({ build }) => build !== undefined);
+  if (!constraints || !secret || !isBuilt) return [];
+  const has = "a login for every registry that they use, the cluster's own and that of the Driver Toolkit included";
+  return [
+    finding(
+      "warning",
+      `OpenShift's builder has no logins of its own while spec.imagePullSecrets is set: Secret "${secret.name}" must have ${has}`,
+    ),
+  ];
 }
 
 function judgeNamespace({ namespace, onload }: ResourceFacts, finding: Finder): Finding {
