@@ -225,6 +225,11 @@ describe("drivers are not unloaded under pods", () => {
     "edit the Module": (client) =>
       client.mergePatch(MODULES, { namespace, name: onloadModuleName("main") }, { spec: { selector: { no: "node" } } }),
     "delete our DaemonSet": (client) => client.delete(DAEMON_SETS, { namespace, name: devicePluginName("main") }),
+    "restart our DaemonSet, as kubectl rollout does": (client) => {
+      const annotations = { "kubectl.kubernetes.io/restartedAt": new Date().toISOString() };
+      const patch = { spec: { template: { metadata: { annotations } } } };
+      return client.mergePatch(DAEMON_SETS, { namespace, name: devicePluginName("main") }, patch);
+    },
     "delete KMM's DaemonSet": async (client) => client.delete(DAEMON_SETS, await daemonSet()),
     "edit KMM's DaemonSet": async (client) =>
       client.mergePatch<DaemonSet>(DAEMON_SETS, await daemonSet(), {

@@ -220,6 +220,17 @@ describe("one operator", () => {
     const metadata = { annotations: { [FORCE_ANNOTATION]: "true" } };
     await cluster.client.mergePatch(NAMESPACES, { name: namespace }, { metadata });
     await cluster.ready(namespace);
+    // Who administers the operator may agree for all namespaces.
+    const without = { metadata: { annotations: { [FORCE_ANNOTATION]: null } } };
+    await cluster.client.mergePatch(NAMESPACES, { name: namespace }, without);
+    await createHolder("bare-too", nodes[0]!, false);
+    await cluster.stopOperators();
+    await cluster.startOperator(["--allow-force-drain"]);
+    await cluster.editOnload(namespace, { onload: imagesOf("v3") });
+    await cluster.ready(namespace);
+    expect(await cluster.versionOn(nodes[0]!, namespace)).toBe("v3");
+    await cluster.stopOperators();
+    await cluster.startOperator();
     expect(cluster.kubelet.violations).toEqual([]);
   });
 
