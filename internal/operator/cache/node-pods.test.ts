@@ -41,6 +41,12 @@ test("pods that have ended are in nobody's way, and the node is not watched for 
   expect([...watched]).toEqual([]);
 });
 
+test("their labels are kept, because disruption budgets go by them", async () => {
+  const { pods } = looking([pod("app", "Running", { app: "feed" })]);
+  const [found] = await pods.inspect("n1", signal);
+  expect(found?.metadata.labels).toEqual({ app: "feed" });
+});
+
 test("pods that end while the node is watched are in nobody's way either", async () => {
   const items = [pod("app", "Running"), pod("other", "Running")];
   const { pods, watched } = looking(items);

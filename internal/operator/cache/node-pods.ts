@@ -58,12 +58,14 @@ function trimHolder(pod: Pod): Pod {
     };
     return { apiVersion: "v1", kind: "Pod", metadata };
   }
-  const { annotations, ownerReferences } = pod.metadata;
+  const { labels, annotations, ownerReferences } = pod.metadata;
   const trimmed = trimPod(pod);
   return {
     ...trimmed,
     metadata: {
       ...trimmed.metadata,
+      // Disruption budgets go by them.
+      ...(labels ? { labels } : {}),
       ...(annotations ? { annotations } : {}),
       ...(ownerReferences ? { ownerReferences } : {}),
     },
