@@ -17,19 +17,23 @@ interface Workflow {
 }
 
 const PUBLISHES = "The release's files and images go where the workflow runs, with its logins.";
-const C_LIBRARY = "The machine is Ubuntu, and Debian's package of the C library is to be had on Debian.";
+const UBUNTU = "The machine is Ubuntu, and Debian's package of the C library is to be had on Debian.";
+/** By which the release's tests and the release get that package. */
+const C_LIBRARY = {
+  "sed -n '' scripts/lib/release/c-library.ts": UBUNTU,
+  "mkdir -p ''": UBUNTU,
+  "docker run --rm --volume='' --workdir=/packages debian:12 sh -ec ''": UBUNTU,
+  "dpkg --add-architecture arm64": UBUNTU,
+  "apt-get update": UBUNTU,
+  "apt-get download libc6:amd64=$version libc6:arm64=$version": UBUNTU,
+};
 
 /** How each command begins that a workflow may call, without what is quoted; and why. */
 const ALLOWED: Record<string, Record<string, string>> = {
   "nightly.yaml": { "./scripts/test unit": "Ours." },
   "release.yaml": {
     "echo '' >> ''": "Later steps know the version and the image's name from the environment.",
-    "sed -n '' scripts/lib/release/c-library.ts": C_LIBRARY,
-    "mkdir -p ''": C_LIBRARY,
-    "docker run --rm --volume='' --workdir=/packages debian:12 sh -ec ''": C_LIBRARY,
-    "dpkg --add-architecture arm64": C_LIBRARY,
-    "apt-get update": C_LIBRARY,
-    "apt-get download libc6:amd64=$version libc6:arm64=$version": C_LIBRARY,
+    ...C_LIBRARY,
     "install -m 600 /dev/stdin ''": "The key is a secret, and the script reads it from a file.",
     "./scripts/release ''": "Ours.",
     "skopeo login ''": PUBLISHES,
@@ -39,12 +43,7 @@ const ALLOWED: Record<string, Record<string, string>> = {
     "gh release create ''": PUBLISHES,
   },
   "test.yaml": {
-    "sed -n '' scripts/lib/release/c-library.ts": C_LIBRARY,
-    "mkdir -p ''": C_LIBRARY,
-    "docker run --rm --volume='' --workdir=/packages debian:12 sh -ec ''": C_LIBRARY,
-    "dpkg --add-architecture arm64": C_LIBRARY,
-    "apt-get update": C_LIBRARY,
-    "apt-get download libc6:amd64=$version libc6:arm64=$version": C_LIBRARY,
+    ...C_LIBRARY,
     "sudo --preserve-env=PATH,ONLOADCTL_CACHE ./scripts/test": "Ours; tests on a real node need root.",
   },
 };

@@ -4,6 +4,7 @@
  */
 import { parseJson } from "../cli/json.ts";
 import type { DeepReadonly } from "./core.ts";
+import { hasLabels } from "./label-selector.ts";
 import { PART_OF_LABEL } from "./names.ts";
 import { machineConfigsOf, type MachineConfigPool, type PooledNode } from "./machine-config-pool.ts";
 
@@ -111,9 +112,7 @@ export function sfcMachineConfigOf<T extends BootMachineConfig>(
   machineConfigs: readonly T[],
   pools: readonly DeepReadonly<MachineConfigPool>[],
 ): T | undefined {
-  const ours = machineConfigs.filter(({ metadata: { labels = {} } }) =>
-    Object.entries(SFC_MACHINE_CONFIG_LABELS).every(([label, value]) => labels[label] === value),
-  );
+  const ours = machineConfigs.filter(({ metadata: { labels = {} } }) => hasLabels(SFC_MACHINE_CONFIG_LABELS, labels));
   if (ours.length === 0) return undefined;
   if (pools.length > 0) {
     const names = machineConfigsOf(node, pools);

@@ -6,8 +6,15 @@ export function selects(
   labels: Readonly<Record<string, string>>,
 ): boolean {
   if (!selector) return false;
-  const exact = Object.entries(selector.matchLabels ?? {}).every(([key, value]) => labels[key] === value);
-  return exact && (selector.matchExpressions ?? []).every((each) => matches(each, labels));
+  return (
+    hasLabels(selector.matchLabels ?? {}, labels) &&
+    (selector.matchExpressions ?? []).every((each) => matches(each, labels))
+  );
+}
+
+/** Whether an object has all of some labels, each with that value: a nodeSelector, and the selectors of Onload and of Modules. */
+export function hasLabels(wanted: Readonly<Record<string, string>>, labels: Readonly<Record<string, string>>): boolean {
+  return Object.entries(wanted).every(([key, value]) => labels[key] === value);
 }
 
 function matches(

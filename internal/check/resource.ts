@@ -8,7 +8,7 @@ import { missingImages, type ModuleImages } from "../operator/kmm/images.ts";
 import type { Kmm, SelectorInUse } from "../operator/kmm/kmm.ts";
 import { chooseMapping, expressionsOf, imageFor } from "../operator/kmm/module-config.ts";
 import { kernelStop, refusedNodes } from "../operator/kmm/refused-kernel.ts";
-import { selects } from "../operator/observe/ownership.ts";
+import { hasLabels } from "../api/label-selector.ts";
 import { causeOfRefusal } from "../operator/observe/refusal-remedy.ts";
 import { triedText } from "../operator/rollout/unmapped.ts";
 import type { PodTrial } from "../operator/view/pod-trial.ts";
@@ -219,7 +219,7 @@ export function imagesOf({ onload, nodes, kmm }: Pick<ResourceFacts, "onload" | 
 
 /** The nodes that a resource selects. */
 export function selectedOf({ spec }: DeepReadonly<Onload>, nodes: readonly Node[]): Node[] {
-  return nodes.filter(({ metadata }) => selects(spec.selector, metadata.labels ?? {}));
+  return nodes.filter(({ metadata }) => hasLabels(spec.selector, metadata.labels ?? {}));
 }
 
 /** The kernel versions of nodes, each once, in order. */

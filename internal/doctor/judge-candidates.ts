@@ -1,4 +1,5 @@
 /** The link of a pod that no node has taken: which nodes could. Pure. */
+import { hasLabels } from "../api/label-selector.ts";
 import type { DeepReadonly, Pod } from "../api/core.ts";
 import { ONLOAD_RESOURCE } from "../api/names.ts";
 import { firstFew } from "../cli/first-few.ts";
@@ -44,7 +45,7 @@ function judge(pod: DeepReadonly<Pod>, selected: readonly Candidate[]): Link {
 }
 
 function allows({ spec }: DeepReadonly<Pod>, { labels }: Candidate): boolean {
-  return Object.entries(spec?.nodeSelector ?? {}).every(([key, value]) => labels[key] === value);
+  return hasLabels(spec?.nodeSelector ?? {}, labels);
 }
 
 function noneText(pod: DeepReadonly<Pod>, nodes: readonly Candidate[]): [seen: string, todo: string] {

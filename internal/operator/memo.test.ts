@@ -18,6 +18,7 @@ import {
 import { withDefaults, type Onload } from "../api/onload.ts";
 import { Store } from "../kube/store.ts";
 import type { RawOnload, Stores } from "./cache/caches.ts";
+import { kmmCrd } from "./testing/reconciler-bed.ts";
 import { planFor, PlanMemo } from "./plan.ts";
 import type { PodRefusals } from "./observe/refusals.ts";
 import { formatStepRecord, stepRecordAnnotation } from "./observe/step-record.ts";
@@ -77,17 +78,7 @@ class Cluster {
       policyBindings: store(new Store<KubeObject>()),
       policies: store(new Store<KubeObject>()),
     };
-    this.crds.set({
-      apiVersion: "apiextensions.k8s.io/v1",
-      kind: "CustomResourceDefinition",
-      metadata: { name: "modules.kmm.sigs.x-k8s.io" },
-      spec: {
-        group: "kmm.sigs.x-k8s.io",
-        scope: "Namespaced",
-        names: { kind: "Module", plural: "modules" },
-        versions: [{ name: "v1beta1", served: true, storage: true }],
-      },
-    } as CustomResourceDefinition);
+    this.crds.set(kmmCrd("Module", "Namespaced"));
   }
 
   node(name: string, { selected, version, loadValue, ready, kernel, marked }: NodeShape): void {

@@ -14,7 +14,16 @@ import { CUSTOM_RESOURCE_DEFINITIONS, DAEMON_SETS, NAMESPACES, NODES, PODS } fro
 import type { OnloadStatus } from "../api/onload.ts";
 import type { RawOnload } from "./cache/caches.ts";
 import { refusal, type Call } from "./testing/memory-cluster.ts";
-import { crashing, imagesOf, KEY, LABELS, MODULE_REF, PLUGIN_REF, ReconcilerBed } from "./testing/reconciler-bed.ts";
+import {
+  crashing,
+  imagesOf,
+  KEY,
+  kmmCrd,
+  LABELS,
+  MODULE_REF,
+  PLUGIN_REF,
+  ReconcilerBed,
+} from "./testing/reconciler-bed.ts";
 
 /** A bed with a resource that is applied, and nodes that serve version v1. */
 async function serving(...nodes: string[]): Promise<ReconcilerBed> {
@@ -253,17 +262,7 @@ describe("a kernel at which KMM gives up for all nodes, on a node of nobody's", 
   /** With KMM 2 a Module selects every Linux node. */
   function bedOfKmm2(): ReconcilerBed {
     const bed = new ReconcilerBed();
-    bed.cluster.put<CustomResourceDefinition>(CUSTOM_RESOURCE_DEFINITIONS, {
-      apiVersion: "apiextensions.k8s.io/v1",
-      kind: "CustomResourceDefinition",
-      metadata: { name: "nodemodulesconfigs.kmm.sigs.x-k8s.io" },
-      spec: {
-        group: "kmm.sigs.x-k8s.io",
-        scope: "Cluster",
-        names: { kind: "NodeModulesConfig", plural: "nodemodulesconfigs" },
-        versions: [{ name: "v1beta1", served: true, storage: true }],
-      },
-    } as CustomResourceDefinition);
+    bed.cluster.put<CustomResourceDefinition>(CUSTOM_RESOURCE_DEFINITIONS, kmmCrd("NodeModulesConfig", "Cluster"));
     return bed;
   }
   const putStranger = (bed: ReconcilerBed, kernelVersion: string): void =>

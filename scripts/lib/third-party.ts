@@ -96,7 +96,7 @@ export function notices(
 }
 
 /** What Bun says that it links on our platforms and whose licence asks for a text of its own: most name their authors. */
-export function linkedLibraries(license: string): string[] {
+function linkedLibraries(license: string): string[] {
   const table = /^## Linked libraries\n[\s\S]*?(?=^## |(?![\s\S]))/m.exec(license)?.[0] ?? "";
   const rows = [...table.matchAll(/^\| *([^|\n]*\[`?([^`\]\n]+)`?\][^|\n]*?) *\|([^\n]*)\|$/gm)];
   return rows

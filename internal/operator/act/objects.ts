@@ -10,6 +10,7 @@ import { asError } from "../../cli/errors.ts";
 import type { DeepReadonly, KubeObject, Pod } from "../../api/core.ts";
 import type { ClusterClient } from "../cache/cluster-client.ts";
 import { KMM_MODULE_NAME_LABEL, KMM_ROLE_LABEL, MANAGED_BY_LABEL, OPERATOR_NAME } from "../../api/names.ts";
+import { hasLabels } from "../../api/label-selector.ts";
 import { isConflict } from "../../kube/errors.ts";
 import { MODULES, type Resource } from "../../api/resources.ts";
 import { DAEMON_SETS, PODS, refOf } from "../../kube/resource.ts";
@@ -43,7 +44,7 @@ export interface Applier {
   monotonic: () => number;
 }
 
-/** An object that somebody has changed or deleted is applied again no sooner than this: a webhook or controller may do so each time. */
+/** An object that somebody has changed or deleted is applied again no sooner: a webhook or controller may do so each time. */
 const SAME_APPLY_MS = 1000;
 /** After this time without a change, the next one is the first. */
 const QUIET_MS = 60_000;
@@ -268,7 +269,7 @@ function isUntouched(before: Applied, desired: KubeObject, live: DeepReadonly<Ku
   return (
     uid === before.uid &&
     generation === before.generation &&
-    Object.entries(desired.metadata.labels ?? {}).every(([key, value]) => labels[key] === value) &&
+    hasLabels(desired.metadata.labels ?? {}, labels) &&
     !ownerReferences.some(isByOnload)
   );
 }

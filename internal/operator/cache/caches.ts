@@ -107,6 +107,7 @@ export function createCaches(
 ): Caches {
   const common = { client, log };
   const ours = { ...common, namespaces };
+  const admission = { ...common, labelSelector: `${PART_OF_LABEL}=onload`, absentRetryMs: ABSENT_RETRY_MS };
   const onNode = { node: (pod: { spec?: { nodeName?: string } }) => (pod.spec?.nodeName ? [pod.spec.nodeName] : []) };
   const pods = (labelSelector: string, transform: (pod: Pod) => Pod): Informer<Pod, "node"> =>
     new Informer<Pod, "node">({
@@ -177,18 +178,14 @@ export function createCaches(
     }),
     namespaces: new Informer<KubeObject>({ ...common, resource: NAMESPACES, transform: trimNamespace }),
     policyBindings: new Informer<PolicyBinding>({
-      ...common,
+      ...admission,
       resource: VALIDATING_ADMISSION_POLICY_BINDINGS,
-      labelSelector: `${PART_OF_LABEL}=onload`,
       transform: trimPolicyBinding,
-      absentRetryMs: ABSENT_RETRY_MS,
     }),
     policies: new Informer<AdmissionPolicy>({
-      ...common,
+      ...admission,
       resource: VALIDATING_ADMISSION_POLICIES,
-      labelSelector: `${PART_OF_LABEL}=onload`,
       transform: trimAdmissionPolicy,
-      absentRetryMs: ABSENT_RETRY_MS,
     }),
   };
 }

@@ -4,6 +4,7 @@ import { printable } from "../../cli/printable.ts";
 import type { DeepReadonly, Node } from "../../api/core.ts";
 import { kernelName } from "../../api/kernel-tag.ts";
 import type { Module } from "../../api/kmm.ts";
+import { hasLabels } from "../../api/label-selector.ts";
 import { LABEL_VALUE } from "../../api/references.ts";
 import type { KernelRefusal, Kmm } from "./kmm.ts";
 import { mappingFor } from "./module-config.ts";
@@ -87,8 +88,7 @@ export function kernelStop(
 
 function targets(module: DeepReadonly<Module>, node: DeepReadonly<Node>): boolean {
   const { labels = {} } = node.metadata;
-  const selected = Object.entries(module.spec.selector).every(([label, value]) => labels[label] === value);
-  return selected && mappingFor(module, kernelOf(node)) !== undefined;
+  return hasLabels(module.spec.selector, labels) && mappingFor(module, kernelOf(node)) !== undefined;
 }
 
 function kernelOf({ status }: DeepReadonly<Node>): string {

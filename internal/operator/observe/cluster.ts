@@ -12,7 +12,8 @@ import type { Kmm } from "../kmm/kmm.ts";
 import { concerns, observeNode, type ResourceContext } from "./node.ts";
 import type { PodRefusals } from "./refusals.ts";
 import type { NodeObservation } from "./observation.ts";
-import { ownerOf, selects, type Claim } from "./ownership.ts";
+import { hasLabels } from "../../api/label-selector.ts";
+import { ownerOf, type Claim } from "./ownership.ts";
 import { selectorsOf, type NodeSelector } from "./selectors.ts";
 
 /** The KMM that is installed, as its CRDs tell. */
@@ -151,7 +152,7 @@ export function observeNodes(
     ];
     // Holders have no revision: why an eviction was refused changes without an event.
     const observation = memo.observation(name, holders ? undefined : revisions, () => {
-      if (!concerns(node, owner, claim !== undefined && selects(claim.selector, labels))) return undefined;
+      if (!concerns(node, owner, claim !== undefined && hasLabels(claim.selector, labels))) return undefined;
       const inputs = {
         node,
         plugins: plugins.store.byIndex("node", name),

@@ -2,6 +2,7 @@
  * Which Onload resource a node belongs to. Whoever has it keeps it, until its own selector or its deletion lets it go. Age
  * decides only about a node that nobody has.
  */
+import { hasLabels } from "../../api/label-selector.ts";
 import type { DeepReadonly, Node } from "../../api/core.ts";
 import {
   onloadModuleLabel,
@@ -33,17 +34,12 @@ export interface Claim extends Owner {
   deleting: boolean;
 }
 
-/** Whether a node has all labels of a selector. */
-export function selects(selector: Readonly<Record<string, string>>, labels: Readonly<Record<string, string>>): boolean {
-  return Object.entries(selector).every(([key, value]) => labels[key] === value);
-}
-
 /** The claims on a node, the one that keeps it first. Resources that are being deleted claim nothing. */
 export function claimsOn(node: DeepReadonly<Node>, claims: readonly Claim[]): Claim[] {
   const labels = node.metadata.labels ?? {};
   const has = (claim: Claim): number => Number(isTouched(node, claim));
   return claims
-    .filter(({ deleting, selector }) => !deleting && selects(selector, labels))
+    .filter(({ deleting, selector }) => !deleting && hasLabels(selector, labels))
     .sort((a, b) => has(b) - has(a) || older(a, b));
 }
 
@@ -67,7 +63,7 @@ export function ownershipOf(
 
 /** Whether a node that a claim keeps would not be selected any more if the change of its selector held. */
 function isLetGo({ nextSelector }: Claim, { metadata }: DeepReadonly<Node>): boolean {
-  return nextSelector !== undefined && !selects(nextSelector, metadata.labels ?? {});
+  return nextSelector !== undefined && !hasLabels(nextSelector, metadata.labels ?? {});
 }
 
 /**

@@ -86,9 +86,12 @@ interface CommonColumns {
 interface WaitingColumns extends CommonColumns {
   step: "Wait" | "Evict" | "LabelPlugin" | "ClearMark";
   awaits: Awaited;
+  waits?: undefined;
 }
 
 interface ActingColumns extends CommonColumns {
+  /** What has to happen elsewhere, for as long as it takes, before there is a step: a sentence without its end. */
+  waits?: string;
   step: Exclude<StepName, WaitingColumns["step"]>;
   awaits?: undefined;
 }
@@ -105,22 +108,26 @@ export const STATES = {
   Blocked: {
     says: "The node is selected, and another Onload resource has to leave it first",
     step: "None",
+    waits: "Waits until the other resource has left: its own status says how far it is",
     phase: "load sfc",
     keepsHolders: true,
   },
   Cordoned: {
     says: "The node was cordoned before it got Onload: it is skipped until it is uncordoned",
     step: "None",
+    waits: "Waits for whoever has cordoned the node",
     phase: "load sfc",
   },
   Tainted: {
     says: "The node had a taint that KMM or the device plugin does not tolerate before it got Onload: it is skipped",
     step: "None",
+    waits: "Waits for whoever has tainted the node, or for a toleration",
     phase: "load sfc",
   },
   Unmapped: {
     says: "No entry of spec.onload.kernelMappings is for the node's kernel",
     step: "None",
+    waits: "Waits for a mapping in spec.onload.kernelMappings, or another kernel",
     phase: "load sfc",
   },
   New: {
@@ -211,6 +218,7 @@ export const STATES = {
   SfcMissing: {
     says: "Onload is loaded, and KMM has unloaded sfc under it",
     step: "None",
+    waits: "Waits for KMM to load it again. If that takes longer than a step may, reboot the node",
     serves: "wanted",
     broken: true,
   },

@@ -68,7 +68,7 @@ export class ReconcilerBed {
   #reconciler: OnloadReconciler;
 
   constructor() {
-    this.cluster.put<CustomResourceDefinition>(CUSTOM_RESOURCE_DEFINITIONS, MODULE_CRD);
+    this.cluster.put<CustomResourceDefinition>(CUSTOM_RESOURCE_DEFINITIONS, kmmCrd("Module", "Namespaced"));
     this.cluster.put(SERVICE_ACCOUNTS, {
       apiVersion: "v1",
       kind: "ServiceAccount",
@@ -304,14 +304,14 @@ export function imagesOf(version: string): OnloadSpecInput["onload"] {
   return { kernelMappings, userImage: `registry/user:${version}`, version };
 }
 
-const MODULE_CRD = {
-  apiVersion: "apiextensions.k8s.io/v1",
-  kind: "CustomResourceDefinition",
-  metadata: { name: "modules.kmm.sigs.x-k8s.io" },
-  spec: {
-    group: "kmm.sigs.x-k8s.io",
-    scope: "Namespaced",
-    names: { kind: "Module", plural: "modules" },
-    versions: [{ name: "v1beta1", served: true, storage: true }],
-  },
-} as CustomResourceDefinition;
+/** A CRD of KMM, as far as the operator reads it. */
+export function kmmCrd(kind: string, scope: "Cluster" | "Namespaced"): CustomResourceDefinition {
+  const plural = `${kind.toLowerCase()}s`;
+  const group = "kmm.sigs.x-k8s.io";
+  return {
+    apiVersion: "apiextensions.k8s.io/v1",
+    kind: "CustomResourceDefinition",
+    metadata: { name: `${plural}.${group}` },
+    spec: { group, scope, names: { kind, plural }, versions: [{ name: "v1beta1", served: true, storage: true }] },
+  } as CustomResourceDefinition;
+}

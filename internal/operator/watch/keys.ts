@@ -13,7 +13,8 @@ import {
 import { joinKey, namespacedName } from "../../kube/object.ts";
 import type { Change } from "../../kube/store.ts";
 import { concerns } from "../observe/node.ts";
-import { selects, type Claim } from "../observe/ownership.ts";
+import { hasLabels } from "../../api/label-selector.ts";
+import type { Claim } from "../observe/ownership.ts";
 
 /** Resources that select a node, or have left something on it, before or after a change. */
 export function keysOfNode(change: Change<Node>, claims: readonly Claim[]): string[] {
@@ -21,7 +22,7 @@ export function keysOfNode(change: Change<Node>, claims: readonly Claim[]): stri
   const versions = [change.old, change.current].filter((node) => node !== undefined);
   return claims
     .filter((claim) =>
-      versions.some((node) => concerns(node, claim, selects(claim.selector, node.metadata.labels ?? {}))),
+      versions.some((node) => concerns(node, claim, hasLabels(claim.selector, node.metadata.labels ?? {}))),
     )
     .map(namespacedName);
 }
