@@ -6,7 +6,7 @@ import { worstLink } from "./links.ts";
 import { NOW, podFacts, podObject, rollout } from "./testing/facts.ts";
 
 const bad = {
-  state: "LoadingOnload",
+  state: "LoadingOnload" as const,
   version: "9.2.0",
   wanted: "9.2.0",
   why: "ModuleLoadFailed: modprobe: no such device",

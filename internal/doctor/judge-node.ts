@@ -3,6 +3,7 @@ import { ONLOAD_DRIVERS, ONLOAD_RESOURCE } from "../api/names.ts";
 import { firstFew } from "../cli/first-few.ts";
 import { formatAge } from "../cli/table.ts";
 import { bindCommand } from "../kube/rights-advice.ts";
+import { rowOf } from "../operator/rollout/states.ts";
 import type { NodeFacts } from "./facts.ts";
 import { linkOf, type Link } from "./links.ts";
 
@@ -44,7 +45,7 @@ function nodeLink({ rollout, node, name, resources, unserved }: NodeFacts): Link
       `See \`kubectl describe node ${name}\``,
     );
   }
-  if (status.state !== "Ready") {
+  if (!rowOf(status.state).complete) {
     if (unserved !== undefined) return link("warning", `${seen}. ${unserved.seen}`, unserved.todo);
     return link("warning", seen, "Wait; `onloadctl help states` explains each state");
   }

@@ -22,7 +22,7 @@ function linkIn(name: LinkName, facts: PodFacts): string {
   return link === undefined ? "none" : `${link.verdict}: ${link.seen}${link.todo === "" ? "" : ` -> ${link.todo}`}`;
 }
 
-const READY = { state: "Ready", version: "9.2.0", wanted: "9.2.0", why: "", failed: false };
+const READY = { state: "Ready" as const, version: "9.2.0", wanted: "9.2.0", why: "", failed: false };
 const kernel = {
   stacks: 0,
   stackIds: [],

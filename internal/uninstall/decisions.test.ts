@@ -139,13 +139,13 @@ describe("progress", () => {
     const waiting = Array.from({ length: 6 }, (_, i) => node(`w${i}`));
     const draining = node("d", { state: "Draining", step: "Evict", why: "EvictionBlocked: \u001b[31mbudget\nfeed" });
     const force = { asked: false, mayIn: () => false };
-    const failed = node("f", { state: "Failed (UnloadingOnload)", step: "Wait", failed: true });
+    const failed = node("f", { state: "UnloadingOnload", step: "Wait", failed: true });
     const { lines } = cleaningProgress(
       [resource([...waiting, draining, failed])],
       new Map([["d", { obstacles: [{ pod: "a/b", why: "budget feed", needsForce: false }], force }]]),
     );
     expect(lines).toEqual([
-      "trading/onload: 8 nodes to clean: f (Failed (UnloadingOnload), Wait); d (Draining, Evict) EvictionBlocked: [31mbudget feed, pod a/b: budget feed; w0 (Leaving, NoFreeSlot); w1 (Leaving, NoFreeSlot); w2 (Leaving, NoFreeSlot); and 3 more",
+      "trading/onload: 8 nodes to clean: f (UnloadingOnload, Wait); d (Draining, Evict) EvictionBlocked: [31mbudget feed, pod a/b: budget feed; w0 (Leaving, NoFreeSlot); w1 (Leaving, NoFreeSlot); w2 (Leaving, NoFreeSlot); and 3 more",
     ]);
   });
 

@@ -4,6 +4,7 @@ import { isForbidden } from "../kube/errors.ts";
 import { POD_DISRUPTION_BUDGETS } from "../kube/resource.ts";
 import { NO_ANSWERS } from "../operator/view/evictions.ts";
 import type { Force } from "../operator/cache/holders.ts";
+import { rowOf } from "../operator/rollout/states.ts";
 import { evictionObstacles, type Obstacle } from "../operator/view/obstacles.ts";
 import type { ObservedResource, Session } from "../operator/view/session.ts";
 
@@ -37,7 +38,7 @@ export class Obstacles {
     for (const { planned } of observed) {
       if (!planned) continue;
       for (const { state, facts } of planned.plan.nodes) {
-        if (state !== "Draining") continue;
+        if (!rowOf(state).drains) continue;
         const known = this.#session.pods.holders(facts.name);
         const pods = known ?? (await this.#session.pods.inspect(facts.name, signal));
         const budgets = pods.length > 0 ? await this.#read(signal) : [];

@@ -8,6 +8,7 @@ const MEMO = `${OPERATOR}/memo.test.ts`;
 const RECONCILE = `${OPERATOR}/reconcile.test.ts`;
 const NODES = `${OPERATOR}/reconcile-nodes.test.ts`;
 const STATES = `${ROLLOUT}/states.test.ts`;
+const COLUMNS = ["awaited", "cordon", "failure", "slots", "taint"].map((name) => `${ROLLOUT}/${name}.test.ts`);
 const HOLD_BACK = [`${OPERATOR}/desired/hold-back.test.ts`, `${OPERATOR}/desired/objects.test.ts`, MODEL];
 
 export const DECIDING_MUTANTS: Mutant[] = [
@@ -64,6 +65,18 @@ export const DECIDING_MUTANTS: Mutant[] = [
       "holdersOn(name, label in labels ? undefined : plugin, collected, force)",
       "holdersOn(name, undefined, collected, force)",
     ],
+  }),
+  ...mutantsOf(`${ROLLOUT}/states.ts`, COLUMNS, {
+    "a node on which the plugin starts is not known for it": ['    plugin: "starts",\n', ""],
+    "a node on which the plugin stops is not known for it": ['    plugin: "stops",\n', ""],
+    "a node that is drained is not known for it": ["    drains: true,\n", ""],
+    "that sfc is gone under onload is not known": ['    lacks: "sfc",\n', ""],
+    "a node on which nothing is left to do is not known for it": ["    complete: true,\n", ""],
+    "a node of others concerns everybody": ["    absent: true,\n", ""],
+    "a node that another resource keeps is out of service": ['    obstacle: "resource",\n', ""],
+    "a node that is cordoned before anything is begun has no problem": ['    obstacle: "cordon",\n', ""],
+    "a node that is tainted before anything is begun has no problem": ['    obstacle: "taint",\n', ""],
+    "a node without a mapping has no problem": ['    obstacle: "kernel",\n', ""],
   }),
   ...mutantsOf(`${OPERATOR}/memo.ts`, [MEMO, MODEL], {
     "a plan outlives the nodes that it was made for": ["      if (facts) this.#revision++;\n    }", "    }"],
@@ -153,7 +166,7 @@ export const DECIDING_MUTANTS: Mutant[] = [
       "return undefined;",
     ],
     "the plugin is started from whatever template there is": [
-      ' || (state === "ModuleReady" && !policy.templateSeen)',
+      ' || (rowOf(state).step === "LabelPlugin" && !policy.templateSeen)',
       "",
     ],
     "no plan is made when a time is over": [

@@ -15,7 +15,7 @@ import type { NodePods } from "../cache/node-pods.ts";
 import { isPluginOf, isTerminating } from "../cache/pods.ts";
 import { isDue, nodePatch, takesStep, type NodePatch } from "../rollout/patch.ts";
 import type { NodePlan, RolloutPlan } from "../rollout/plan.ts";
-import { keepsHolders } from "../rollout/states.ts";
+import { keepsHolders, rowOf } from "../rollout/states.ts";
 import type { StepName } from "../rollout/steps.ts";
 
 /** What taking steps needs. */
@@ -105,7 +105,7 @@ async function takeStep(
   const { name } = plan.facts;
   if (plan.step === "Inspect") {
     inspected.add(name);
-    await pods.inspect(name, signal, plan.state !== "Inspecting");
+    await pods.inspect(name, signal, rowOf(plan.state).step !== "Inspect");
     results.again ??= "now";
     return;
   }

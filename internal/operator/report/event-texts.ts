@@ -9,7 +9,7 @@ import type { EvictionResult } from "../act/evict.ts";
 import type { Holder, NodeFacts } from "../assess/facts.ts";
 import { MAX_PROBLEMS } from "./conditions.ts";
 import type { NodePlan } from "../rollout/plan.ts";
-import type { NodeState } from "../rollout/states.ts";
+import { rowOf, type NodeState } from "../rollout/states.ts";
 import type { StepName } from "../rollout/steps.ts";
 
 /** One event about the Onload resource. */
@@ -116,7 +116,7 @@ export function beforeProcess(status: unknown, plan: NodePlan): PreviousNodeStat
 export function eventsOfChange(before: PreviousNodeState, plan: NodePlan): EventText[] {
   const { facts, state, problem } = plan;
   const events: EventText[] = [];
-  if (state === "Ready" && before.state !== "Ready") {
+  if (rowOf(state).complete && !rowOf(before.state).complete) {
     events.push({
       type: "Normal",
       reason: EVENT_REASON.NodeReady,

@@ -5,10 +5,10 @@ import { rowOf, type NodeState } from "./states.ts";
 
 /** What the pod is for that a state awaits and that nobody has made; undefined if none is missing. */
 export function missingPod(facts: NodeFacts, state: NodeState): PodPurpose | undefined {
-  const { loads, unloads } = rowOf(state);
+  const { loads, unloads, plugin } = rowOf(state);
   const module = loads ?? unloads;
   if (module !== undefined) return facts[module].lacksPod ? module : undefined;
-  return state === "StartingPlugin" && !facts.plugin.present ? "plugin" : undefined;
+  return plugin === "starts" && !facts.plugin.present ? "plugin" : undefined;
 }
 
 /** Why that pod is refused, as a sentence without its end; undefined if nothing says so. */

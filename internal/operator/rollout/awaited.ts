@@ -13,11 +13,10 @@ const MAX_NAMED = 3;
  */
 export function awaitedText(facts: NodeFacts, state: NodeState, step: StepName): string {
   if (step !== "Wait" && step !== "Evict") return "";
-  const { awaits } = rowOf(state);
+  const { awaits, plugin } = rowOf(state);
   if (!awaits) return "";
   if (!facts.ready) return "Waits for the node to be Ready again: its kubelet does nothing meanwhile";
-  const { whom, to, detail } =
-    state === "StartingPlugin" ? startOf(facts) : { ...awaits, detail: detailOf(facts, state) };
+  const { whom, to, detail } = plugin === "starts" ? startOf(facts) : { ...awaits, detail: detailOf(facts, state) };
   return `Waits for ${whom} ${to}${detail === "" ? "" : `: ${detail}`}`;
 }
 
@@ -31,17 +30,11 @@ function startOf({ plugin }: NodeFacts): { whom: string; to: string; detail: str
 }
 
 function detailOf(facts: NodeFacts, state: NodeState): string {
-  const { loads, unloads } = rowOf(state);
+  const { loads, unloads, plugin, drains } = rowOf(state);
   if (loads !== undefined) return moduleText(facts, loads);
   if (unloads !== undefined) return facts[unloads].progress ?? "";
-  switch (state) {
-    case "StoppingPlugin":
-      return facts.plugin.progress ?? "";
-    case "Draining":
-      return drainText(facts);
-    default:
-      return "";
-  }
+  if (plugin === "stops") return facts.plugin.progress ?? "";
+  return drains ? drainText(facts) : "";
 }
 
 function moduleText({ missingImages, ...facts }: NodeFacts, module: "onload" | "sfc"): string {

@@ -10,7 +10,7 @@ import { NODE_REASON } from "../../api/reasons.ts";
 import type { NodeFacts } from "../assess/facts.ts";
 import { isPresentAttempt, type Attempt } from "../observe/step-record.ts";
 import type { Problem } from "./failure.ts";
-import { awaitedIn, rowOf, type NodeState } from "./states.ts";
+import { rowOf, type NodeState } from "./states.ts";
 import { anyTaint, passingIf, taintText } from "./taint.ts";
 
 /** The step record is written anew without a step. */
@@ -40,13 +40,14 @@ export function holdReason(
 ): HoldReason | undefined {
   const { want, cordoned, taints, plugin } = facts;
   if (want === undefined) return undefined;
-  const stays = rowOf(state).staysIfCordoned === true;
+  const row = rowOf(state);
+  const stays = row.staysIfCordoned === true;
   const overlooked = isOverlooked(facts, state);
   if (kmmSkipsCordoned && cordoned && (stays || overlooked)) return "Cordoned";
   const isTainted =
     (stays && anyTaint(taints) !== undefined) ||
     (overlooked && taints.kmm !== undefined) ||
-    (state === "StartingPlugin" && !plugin.present && taints.plugin !== undefined);
+    (row.plugin === "starts" && !plugin.present && taints.plugin !== undefined);
   return isTainted ? "Tainted" : undefined;
 }
 
@@ -58,8 +59,9 @@ function isOverlooked(facts: NodeFacts, state: NodeState): boolean {
 
 /** What to note on a node that is kept, or is so no more. At most one patch per change. */
 export function renewalFor(facts: NodeFacts, state: NodeState, policy: CordonPolicy): Renewal | undefined {
-  const drains = awaitedIn(state)?.limit === "drain" && facts.stepRecord?.step === "Evict";
-  const waits = state === "StartingPlugin" && !facts.plugin.present;
+  const row = rowOf(state);
+  const drains = row.drains && facts.stepRecord?.step === "Evict";
+  const waits = row.plugin === "starts" && !facts.plugin.present;
   if (drains || waits) return waitRenewal(facts, state, policy);
   return loadRenewal(facts, state, policy) ?? sfcRenewal(facts, state, policy);
 }
@@ -72,9 +74,10 @@ function sfcRenewal(facts: NodeFacts, state: NodeState, policy: CordonPolicy): R
   const { ready, cordoned, taints, want, labels, sfc, sfcManaged, reminded, stepRecord } = facts;
   if (!sfcManaged) return undefined;
   // A reminder that has done its work goes: only a change of it wakes KMM the next time.
-  if (state === "Ready" && reminded) return { cordoned: false, remind: false, forget: true };
+  const { complete, lacks, loads } = rowOf(state);
+  if (complete && reminded) return { cordoned: false, remind: false, forget: true };
   const isLost = labels.sfc === want && labels.onload === want && !sfc.present;
-  if (!policy.kmmSkipsCordoned || !isLost || (state !== "SfcMissing" && state !== "LoadingOnload")) return undefined;
+  if (!policy.kmmSkipsCordoned || !isLost || (lacks !== "sfc" && loads !== "onload")) return undefined;
   if (!ready || cordoned || taints.kmm !== undefined) return undefined;
   const isRetried = stepRecord !== undefined && !isPresentAttempt(stepRecord.attempt, policy);
   return !reminded || isRetried ? { cordoned: false, remind: true } : undefined;

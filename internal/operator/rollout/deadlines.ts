@@ -46,7 +46,7 @@ export function podAwaitedSince(nodes: readonly (NodeAtStep & { gate?: unknown }
 /** When what the node waits for must have happened, in milliseconds since the epoch; undefined if nothing is timed. */
 export function deadlineOf({ facts, state, step }: NodeAtStep, limits: Limits): number | undefined {
   if (rowOf(state).serves && !facts.ready) return backBy(facts, limits);
-  if (state === "SfcMissing") return sfcBackBy(facts, limits);
+  if (rowOf(state).lacks) return sfcBackBy(facts, limits);
   const awaited = awaitedIn(state);
   if (!awaited || !isWaiting(step)) return undefined;
   const since = waitingSince(facts, state);

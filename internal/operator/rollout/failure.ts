@@ -70,12 +70,13 @@ export function problemOf(node: NodeAtStep, limits: Limits, now: number): Proble
 
 /** Who keeps a node from what it waits for, as soon as that is known: the step still has its time. */
 function refusal(facts: NodeFacts, state: NodeState, since: number | undefined, limits: Limits): Problem | undefined {
-  if (state === "Draining" && facts.holders?.some((holder) => holder.refusal !== undefined)) {
+  const row = rowOf(state);
+  if (row.drains && facts.holders?.some((holder) => holder.refusal !== undefined)) {
     const message = `Pods still hold amd.com/onload${holderText(facts, state)}; ${drainRemedy(facts, limits)}`;
     return { reason: NODE_REASON.EvictionBlocked, message, since, failed: false, passing: true };
   }
   const { refusal: why } = facts.plugin;
-  if (state !== "StartingPlugin" || !facts.ready || why === undefined) return undefined;
+  if (row.plugin !== "starts" || !facts.ready || why === undefined) return undefined;
   const message = `The device plugin offers no amd.com/onload: ${why}`;
   return { ...withRemedy({ reason: NODE_REASON.NotAllocatable, message }), since, failed: false };
 }
@@ -126,20 +127,20 @@ function sfcConflict({ want, sfcConflict: machineConfig }: NodeFacts): Problem |
 
 /** What keeps the node from starting or from counting as ready, without anything having failed. */
 function standingProblem(node: NodeFacts, state: NodeState): Failure | undefined {
-  if (node.keptBy !== undefined && state === "Absent") {
+  const { absent, obstacle, serves, lacks } = rowOf(state);
+  if (node.keptBy !== undefined && absent) {
     return {
       reason: NODE_REASON.SelectedByOther,
       message: `Onload "${node.keptBy}" selects this node too and keeps it; change one of the selectors`,
     };
   }
-  if (state === "Blocked") {
+  if (obstacle === "resource") {
     return {
       reason: NODE_REASON.SelectedByOther,
       message: `Waits for Onload "${node.blockedBy}" to leave this node; see its status for what keeps it`,
     };
   }
-  const { serves } = rowOf(state);
-  if (state === "Unmapped" || (serves === "older" && !node.mapped)) {
+  if (obstacle === "kernel" || (serves === "older" && !node.mapped)) {
     return {
       reason: NODE_REASON.NoKernelMapping,
       message: `${unmappedText(node)}; ${unmappedRemedy(node)}`,
@@ -148,8 +149,8 @@ function standingProblem(node: NodeFacts, state: NodeState): Failure | undefined
   if (!node.ready && serves) {
     return withRemedy({ reason: NODE_REASON.NodeNotReady, message: "The node is not Ready" });
   }
-  if (state === "SfcMissing") return withRemedy({ reason: NODE_REASON.SfcMissing, message: sfcMissingText(node) });
-  if (state === "Cordoned" || (serves === "older" && node.cordoned)) {
+  if (lacks) return withRemedy({ reason: NODE_REASON.SfcMissing, message: sfcMissingText(node) });
+  if (obstacle === "cordon" || (serves === "older" && node.cordoned)) {
     return { reason: NODE_REASON.Cordoned, message: "The node is cordoned: it is skipped until uncordoned" };
   }
   const taint = taintAgainst(node, state);
@@ -173,11 +174,11 @@ function reportedFailure(node: NodeFacts, state: NodeState): Failure | undefined
 }
 
 function failureAt(node: NodeFacts, state: NodeState): Failure | undefined {
-  const { serves, loads, unloads } = rowOf(state);
+  const { serves, loads, unloads, plugin } = rowOf(state);
   if (serves === "older") return node.onload.failure ?? pluginFailure(node);
   if (loads !== undefined) return node[loads].failure ?? imageFailure(node);
   if (unloads !== undefined) return unloadFailure(node[unloads]);
-  return state === "StartingPlugin" ? pluginFailure(node) : undefined;
+  return plugin === "starts" ? pluginFailure(node) : undefined;
 }
 
 /** What could not be loaded is no failure while it is unloaded: KMM takes the pod that failed away. */
@@ -242,17 +243,17 @@ const NO_POD = {
 
 function timeoutReason(node: NodeFacts, state: NodeState, { reason }: Awaited): NodeReason {
   if (!node.ready) return NODE_REASON.NodeNotReady;
-  return state === "StartingPlugin" && node.plugin.ready ? NODE_REASON.NotAllocatable : reason;
+  return rowOf(state).plugin === "starts" && node.plugin.ready ? NODE_REASON.NotAllocatable : reason;
 }
 
 /** Where the step stands when its time is over. */
 function progressText(node: NodeFacts, state: NodeState): string {
-  const { loads, unloads } = rowOf(state);
+  const { loads, unloads, plugin } = rowOf(state);
   // A pod that was to load a module and cannot pull its image outlives the wish for it in some versions of KMM 2.
   const module = loads ?? unloads;
   const { refusal, progress } = node.plugin;
   const ofModule = module && node[module].progress;
-  const text = state === "StartingPlugin" ? (refusal ?? progress) : ofModule;
+  const text = plugin === "starts" ? (refusal ?? progress) : ofModule;
   return text === undefined ? "" : `: ${text}`;
 }
 
@@ -268,6 +269,6 @@ function imageText({ missingImages }: NodeFacts, state: NodeState): string {
 }
 
 function holderText(node: NodeFacts, state: NodeState): string {
-  if (state !== "Draining" || !node.holders) return "";
+  if (!rowOf(state).drains || !node.holders) return "";
   return ` (${holdersText(node.holders, true)})`;
 }

@@ -20,7 +20,7 @@ import { gateText, type Gate } from "./gates.ts";
 import { grantSlots, MAX_INSPECTIONS, slotText } from "./slots.ts";
 import { stalledNodes, stallProblem } from "./stall.ts";
 import { hasLoadLabel, isWhole, stateOf } from "./state-of.ts";
-import { awaitedIn, rowOf, stepFor, type NodeState } from "./states.ts";
+import { rowOf, stepFor, type NodeState } from "./states.ts";
 import type { StepName } from "./steps.ts";
 
 /** What the resource says about how to roll out. */
@@ -91,7 +91,7 @@ export function planRollout(nodes: readonly NodeFacts[], policy: Policy, now: nu
   const present = { now, clockSetAt: policy.clockSetAt };
   const stalledSince = isBelieved(policy.stalledSince, present) ? policy.stalledSince : undefined;
   const all = nodes.map((facts) => planNode(facts, policy, present));
-  const concerned = all.filter(({ state, facts }) => state !== "Absent" || facts.keptBy !== undefined);
+  const concerned = all.filter(({ state, facts }) => !rowOf(state).absent || facts.keptBy !== undefined);
   const plans = sortByNodeName(concerned, ({ facts }) => facts.name);
   const halted = plans.some(({ problem }) => problem?.failed);
   const slots = grantSlots(plans, { ...policy, halted });
@@ -151,8 +151,8 @@ function judgeStall(
 
 /** Whether a node that is to run no version unloads, or is about to. A draining node does not count: pods may take long. */
 function isLeaving({ facts, state, problem }: NodePlan): boolean {
-  const { phase, needsSlot } = rowOf(state);
-  const unloads = phase !== undefined && !needsSlot && awaitedIn(state)?.limit !== "drain";
+  const { phase, needsSlot, drains } = rowOf(state);
+  const unloads = phase !== undefined && !needsSlot && !drains;
   return facts.want === undefined && !problem?.failed && unloads;
 }
 
@@ -184,7 +184,7 @@ const LAST_OFFER_MS = 30_000;
 
 /** Until when pods are not evicted because the kubelet still offers amd.com/onload, in milliseconds since the epoch. */
 function offeredUntil({ allocatable, ready, stepRecord }: NodeFacts, state: NodeState): number | undefined {
-  const waits = state === "Draining" && allocatable > 0 && ready && stepRecord?.step === "UnlabelPlugin";
+  const waits = rowOf(state).drains && allocatable > 0 && ready && stepRecord?.step === "UnlabelPlugin";
   return waits ? stepRecord.since + LAST_OFFER_MS : undefined;
 }
 
@@ -204,7 +204,7 @@ function renewWaitAt({ stepRecord, plugin, ready, allocatable }: NodeFacts, stat
   const isCounted = stepRecord !== undefined && plugin.goneBy !== undefined && stepRecord.since >= plugin.goneBy;
   const offers = ready && allocatable > 0 && plugin.since === undefined && !isCounted;
   // A step that has just been taken is why the pod goes.
-  return state === "StartingPlugin" && offers && stepRecord ? stepRecord.since + LAST_OFFER_MS : undefined;
+  return rowOf(state).plugin === "starts" && offers && stepRecord ? stepRecord.since + LAST_OFFER_MS : undefined;
 }
 
 /** What follows for a node from its own facts, whatever the others do. */
@@ -217,7 +217,8 @@ function planNode(observed: NodeFacts, policy: Policy, time: Present): NodePlan 
   const hasServed = renewsAt !== undefined && now >= renewsAt;
   const kept = holdReason(facts, state, policy);
   const offered = kept ? undefined : offeredUntil(facts, state);
-  const waits = (offered !== undefined && now < offered) || (state === "ModuleReady" && !policy.templateSeen);
+  const waits =
+    (offered !== undefined && now < offered) || (rowOf(state).step === "LabelPlugin" && !policy.templateSeen);
   const at: NodeAtStep = { facts, state, step: kept ? "None" : waits ? "Wait" : stepFor(state, facts) };
   const since = waitingSince(facts, state) ?? facts.stepRecord?.since;
   const found = presentProblem(at, limits, now, kept, since);

@@ -58,7 +58,8 @@ export function isAvailable({ facts, state, problem }: Assessed): boolean {
 
 /** A node that this resource has not touched and cannot: it will never be done, and must not hold a slot for ever. */
 function canNeverRun({ facts, state }: Assessed): boolean {
-  return state === "Blocked" || state === "Tainted" || (state === "Unmapped" && facts.stepRecord === undefined);
+  const { obstacle } = rowOf(state);
+  return obstacle === "resource" || obstacle === "taint" || (obstacle === "kernel" && facts.stepRecord === undefined);
 }
 
 /** Whether the module is loaded and the plugin's pod is ready, whichever version they are. */
@@ -84,17 +85,17 @@ function isOut(node: Assessed): boolean {
 
 /** Whether pods are made to leave a node that is let go. One that is not Ready has lost them already. */
 function isBeingEmptied({ facts, state }: Assessed): boolean {
-  return facts.ready && state !== "Unwanted" && willBeEmptied(state);
+  return facts.ready && rowOf(state).serves !== "unwanted" && willBeEmptied(state);
 }
 
 /** Whether pods would lose Onload if a node that still serves them were let go. */
 function losesPods({ facts, state }: Assessed): boolean {
-  return state === "Unwanted" && facts.ready && facts.holders !== undefined && facts.holders.length > 0;
+  return rowOf(state).serves === "unwanted" && facts.ready && facts.holders !== undefined && facts.holders.length > 0;
 }
 
 /** Whether it is not known yet if pods would. */
 function mayLosePods({ facts, state }: Assessed): boolean {
-  return state === "Unwanted" && facts.ready && facts.holders === undefined;
+  return rowOf(state).serves === "unwanted" && facts.ready && facts.holders === undefined;
 }
 
 /**
@@ -132,7 +133,7 @@ export function grantSlots(nodes: readonly Assessed[], policy: SlotPolicy): Slot
     return holders.filter((each) => each !== node).length < maxUnavailable ? "Start" : "NoFreeSlot";
   };
   const grant = (node: Assessed): Grant => {
-    if (node.state === "Unwanted") return letGo(node);
+    if (rowOf(node.state).serves === "unwanted") return letGo(node);
     const gate = gateOf(node, policy);
     if (gate) return gate;
     if (isUnanswered(node)) return again(node);

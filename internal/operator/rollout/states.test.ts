@@ -1,4 +1,6 @@
 import { describe, expect, test } from "bun:test";
+import { join } from "node:path";
+import { Glob } from "bun";
 import { NODE_REASON } from "../../api/reasons.ts";
 import {
   bare,
@@ -23,6 +25,7 @@ const loadLabel = (value: "on" | "off" | undefined): LoadLabelFacts => ({
   required: true,
   effective: value === "on",
 });
+const ROOT = join(import.meta.dir, "../../..");
 const none = { plugin: undefined, onload: undefined, sfc: undefined };
 
 const LOAD_FAILURE = { reason: NODE_REASON.ModuleLoadFailed, message: "Unknown symbol" };
@@ -323,6 +326,18 @@ describe("the plugin label waits until the DaemonSet controller has seen the new
 });
 
 describe("rows", () => {
+  test("are asked what a state means: nobody else goes by a state's name", async () => {
+    const byName = new RegExp(`\\bstate\\)? [!=]== "(${NODE_STATES.join("|")})"|\\bcase "(${NODE_STATES.join("|")})"`);
+    expect(byName.test('if (plan.state !== "Draining") return;')).toBeTrue();
+    const found: string[] = [];
+    const sources = new Glob("{cmd,internal}/**/*.ts");
+    for await (const file of sources.scan({ cwd: ROOT })) {
+      if (/\.test\.ts$|\/testing\/|operator\/rollout\/state(s|-of)\.ts$/.test(file)) continue;
+      const lines = (await Bun.file(join(ROOT, file)).text()).split("\n");
+      found.push(...lines.filter((line) => byName.test(line)).map((line) => `${file}: ${line.trim()}`));
+    }
+    expect(found).toEqual([]);
+  });
   test("a state that waits, or whose step may be put off, must say for what and how long", () => {
     const awaits = {
       whom: "nobody",

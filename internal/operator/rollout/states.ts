@@ -71,6 +71,18 @@ interface CommonColumns {
   keepsHolders?: true;
   /** Whether pods cannot rely on what serves here: it counts neither as done nor as available. */
   broken?: true;
+  /** Nothing of this resource is on the node, and nothing is to be. */
+  absent?: true;
+  /** What keeps the node from being begun with, as long as it lasts. */
+  obstacle?: "resource" | "cordon" | "taint" | "kernel";
+  /** Nothing is left to do: pods can use the wanted version. */
+  complete?: true;
+  /** The module that is gone from under what serves. */
+  lacks?: "sfc";
+  /** What the device plugin's pod does meanwhile. */
+  plugin?: "starts" | "stops";
+  /** Pods that hold amd.com/onload are evicted meanwhile. */
+  drains?: true;
   /** The module that KMM loads meanwhile. */
   loads?: "onload" | "sfc";
   /** The module that KMM unloads meanwhile. */
@@ -103,12 +115,14 @@ export const STATES = {
   Absent: {
     says: "The node is not selected, and has nothing of Onload",
     step: "None",
+    absent: true,
     keepsHolders: true,
   },
   Blocked: {
     says: "The node is selected, and another Onload resource has to leave it first",
     step: "None",
     waits: "Waits until the other resource has left: its own status says how far it is",
+    obstacle: "resource",
     phase: "load sfc",
     keepsHolders: true,
   },
@@ -116,18 +130,21 @@ export const STATES = {
     says: "The node was cordoned before it got Onload: it is skipped until it is uncordoned",
     step: "None",
     waits: "Waits for whoever has cordoned the node",
+    obstacle: "cordon",
     phase: "load sfc",
   },
   Tainted: {
     says: "The node had a taint that KMM or the device plugin does not tolerate before it got Onload: it is skipped",
     step: "None",
     waits: "Waits for whoever has tainted the node, or for a toleration",
+    obstacle: "taint",
     phase: "load sfc",
   },
   Unmapped: {
     says: "No entry of spec.onload.kernelMappings is for the node's kernel",
     step: "None",
     waits: "Waits for a mapping in spec.onload.kernelMappings, or another kernel",
+    obstacle: "kernel",
     phase: "load sfc",
   },
   New: {
@@ -206,6 +223,7 @@ export const STATES = {
     step: "Wait",
     phase: "start plugin",
     inBetween: true,
+    plugin: "starts",
     awaits: {
       whom: "the device plugin",
       to: "to offer amd.com/onload",
@@ -221,11 +239,13 @@ export const STATES = {
     waits: "Waits for KMM to load it again. If that takes longer than a step may, reboot the node",
     serves: "wanted",
     broken: true,
+    lacks: "sfc",
   },
   Ready: {
     says: "Modules and device plugin run: pods can use amd.com/onload",
     step: "None",
     serves: "wanted",
+    complete: true,
   },
   PluginOutdated: {
     says: "The device plugin's pod is of an older template: it is replaced when a slot is free",
@@ -260,6 +280,7 @@ export const STATES = {
     step: "Wait",
     phase: "stop plugin",
     inBetween: true,
+    plugin: "stops",
     awaits: {
       whom: "the kubelet",
       to: "to end the device plugin's pod",
@@ -280,6 +301,7 @@ export const STATES = {
     step: "Evict",
     phase: "evict pods",
     inBetween: true,
+    drains: true,
     staysIfCordoned: true,
     keepsHolders: true,
     awaits: {

@@ -36,10 +36,20 @@ const status: ResourceStatus = hostile({
   lastReadyVersion: "a",
   operator: { state: "acts", message: "a" },
   attention: ["a"],
-  nodes: [
-    { node: "a", version: "a", wanted: "b", state: "a", step: "a", since: "", why: "a", failed: true, kernel: "a" },
-  ],
+  nodes: [],
 });
+// A state is none of the texts that come from outside.
+const node = hostile({
+  node: "a",
+  version: "a",
+  wanted: "b",
+  step: "a",
+  since: "",
+  why: "a",
+  failed: true,
+  kernel: "a",
+});
+status.nodes = [{ ...node, state: "Ready" }];
 const plan: ResourcePlan = hostile({
   namespace: "a",
   name: "a",

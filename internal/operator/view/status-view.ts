@@ -11,6 +11,7 @@ import type { OnloadStatus } from "../../api/onload.ts";
 import { CONDITION, REASON } from "../../api/reasons.ts";
 import { waitingSince } from "../rollout/deadlines.ts";
 import type { NodePlan } from "../rollout/plan.ts";
+import { rowOf, type NodeState } from "../rollout/states.ts";
 import { healthOf, needsPerson, type Health } from "./health.ts";
 import { isUnserved, remedyOf, type Serving, type ServingState } from "./serving.ts";
 import { toldOf, type Reported } from "./reported.ts";
@@ -26,7 +27,7 @@ export interface NodeStatus {
   version: string;
   /** Version that it is to run; "" if none. */
   wanted: string;
-  state: string;
+  state: NodeState;
   /** What the operator does about it. */
   step: string;
   /** RFC 3339; "" if nothing says since when. */
@@ -138,7 +139,7 @@ function describeNode(plan: NodePlan, reported: Reported, serving: Serving, now:
     wanted: facts.want ?? "",
     state,
     step: gate ?? step,
-    since: since === undefined || state === "Ready" ? "" : new Date(since).toISOString(),
+    since: since === undefined || rowOf(state).complete ? "" : new Date(since).toISOString(),
     why: whyOf(plan, reported, serving, now),
     failed: problem?.failed ?? false,
     kernel: facts.kernel,
@@ -307,7 +308,7 @@ function nodeLines(
     node.why || "-",
   ]);
   const colourOf = ({ failed, state, why }: NodeStatus): Colour =>
-    failed ? "red" : state === "Ready" && why === "" ? "green" : "yellow";
+    failed ? "red" : rowOf(state).complete && why === "" ? "green" : "yellow";
   return tableLines(fitTable(head, rows, 1, columns), (row) => colourOf(nodes[row]!));
 }
 
