@@ -10,7 +10,7 @@ import { parse, parseAllDocuments } from "yaml";
 import { run, type CommandResult } from "../internal/testcluster/lib/command.ts";
 import { tool } from "../internal/testcluster/tools/index.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(120_000);
 
 // The Go compiler is not among what a test is timed for.
 const program = await tool("helm");

@@ -165,7 +165,7 @@ async function runFiles(kind: Kind, files: readonly string[], options: RunOption
   const code = await runBun(
     [
       "test",
-      "--timeout=30000",
+      "--timeout=120000",
       "--reporter=junit",
       `--reporter-outfile=${report}`,
       ...files.map((file) => `./${file}`),

@@ -47,7 +47,7 @@ afterAll(async () => {
   }
   await unmountBelow(folder);
   await rm(folder, { recursive: true, force: true });
-}, 60_000);
+});
 
 /** Starts docker-registry; `auth` is a line of an htpasswd file. Returns its address. */
 async function startRegistry(name: string, auth?: string, tls?: { key: string; certificate: string }): Promise<string> {
@@ -285,7 +285,7 @@ for (const engine of ["podman", "buildah"] as const) {
       const sections = await run(["readelf", "-S", join(modules, "onload.ko")]);
       expect(sections.stdout).not.toContain(".debug_info");
       expect(await readFile(join(root, "licenses/LICENSE"), "utf8")).toContain("stand-in");
-    }, 60_000);
+    });
 
     test("verifies what it built, and refuses what is for another kernel", async () => {
       const good = await buildImages(env, "verify", ...tags.slice(1), "--engine", engine);
@@ -294,7 +294,7 @@ for (const engine of ["podman", "buildah"] as const) {
       const bad = await buildImages(env, "verify", tags[2]!, "--engine", engine, "--kernel", "6.1.0-0-other");
       expect(bad.code).toBe(1);
       expect(bad.stdout).toContain(`FAILED  kernel        ${kernel}, asked for 6.1.0-0-other`);
-    }, 60_000);
+    });
   });
 }
 
@@ -469,7 +469,7 @@ describe("bad input ends in one line, exit code 1, and no name", () => {
     } finally {
       await run(["umount", small]);
     }
-  }, 60_000);
+  });
 
   test("a registry that cannot be reached: the push is what fails", async () => {
     const name = "nowhere.invalid/x/onload-source:9.1.0";

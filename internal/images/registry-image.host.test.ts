@@ -101,7 +101,7 @@ afterAll(async () => {
   await serving?.exited;
   await unmountBelow(folder);
   await rm(folder, { recursive: true, force: true });
-}, 60_000);
+});
 
 async function listen(server: Server): Promise<Server> {
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
@@ -214,7 +214,7 @@ describe("skopeo", () => {
     expect(manifests).toHaveLength(2);
     for (const each of manifests) expect(await digest(`/v2/mirror/t/list/manifests/${each.digest}`)).toBe(each.digest);
     expect(await digestOf(list, access(), deps())).toEqual({ digest: await digest("/v2/t/list/manifests/1") });
-  }, 60_000);
+  });
 
   test("says which image it could not copy", async () => {
     const copies = mirrorPlan([`${registry}/t/none:1`], `${registry}/mirror`, access());
@@ -222,7 +222,7 @@ describe("skopeo", () => {
       `Cannot copy ${registry}/t/none:1 to ${registry}/mirror/t/none:1: `,
     );
     expect(await digestOf(`${registry}/t/none:1`, access(), deps())).toHaveProperty("problem");
-  }, 60_000);
+  });
 });
 
 describe("a registry with a CA of its own in certs.d and a login for a namespace", () => {
@@ -232,11 +232,11 @@ describe("a registry with a CA of its own in certs.d and a login for a namespace
       const digest = `sha256:${createHash("sha256").update(manifest).digest("hex")}`;
       const image = await found(`${registry}/t/x:1`, engines()[engine], { engine });
       expect(image).toMatchObject({ kind: "image", image: { labels: { "made.for": "test" } }, digest });
-    }, 60_000);
+    });
 
     test(`${engine} finds that there is none`, async () => {
       expect(await found(`${registry}/t/x:2`, engines()[engine], { engine })).toEqual({ kind: "absent" });
-    }, 60_000);
+    });
   }
 
   test("through a proxy that alone knows its name", async () => {
@@ -245,7 +245,7 @@ describe("a registry with a CA of its own in certs.d and a login for a namespace
     const env = { ...engines().empty, HTTPS_PROXY: `http://127.0.0.1:${(proxy.address() as AddressInfo).port}` };
     expect(await found(`${NAME}:${port}/t/x:1`, env)).toMatchObject({ kind: "image" });
     expect(proxied).toContain(`${NAME}:${port}`);
-  }, 60_000);
+  });
 
   test("another image under the name here keeps the name", async () => {
     const env = engines().podman;
@@ -255,7 +255,7 @@ describe("a registry with a CA of its own in certs.d and a login for a namespace
     const id = (await run(["podman", ...build], { env })).stdout.trim();
     expect(await found(tag, env)).toMatchObject({ kind: "image", image: { labels: { "made.for": "test" } } });
     expect((await run(["podman", "image", "inspect", "--format", "{{.Id}}", tag], { env })).stdout.trim()).toBe(id);
-  }, 60_000);
+  });
 
   // Whether it is the password, or a right that only reading needs, registries do not say.
   test("a refused login costs a warning", async () => {
@@ -264,7 +264,7 @@ describe("a registry with a CA of its own in certs.d and a login for a namespace
       kind: "unknown",
       reason: expect.stringContaining("unauthorized"),
     });
-  }, 60_000);
+  });
 
   test("a mirror that is down does not answer for the registry, to which pushes go", async () => {
     const [down = 0] = await freePorts(1);
@@ -281,14 +281,14 @@ describe("a registry with a CA of its own in certs.d and a login for a namespace
     } finally {
       await rm(file);
     }
-  }, 60_000);
+  });
 
   test("an unknown CA is said at once", async () => {
     await rm(join(home, ".config/containers/certs.d", registry), { recursive: true });
     await expect(found(`${registry}/t/x:1`, engines().empty)).rejects.toThrow(
       `Cannot push ${registry}/t/x:1: the registry's certificate is not trusted here`,
     );
-  }, 60_000);
+  });
 });
 
 /** Answers by what the repository is called. */
@@ -328,7 +328,7 @@ describe("a server that is no good registry costs a warning, within the time lim
         const host = `127.0.0.1:${(hostile.address() as AddressInfo).port}`;
         const image = await found(`${host}/${what}/x:1`, engines().empty, { engine, insecure: true });
         expect(image).toMatchObject({ kind: "unknown", reason: expect.stringMatching(/\S/) });
-      }, 60_000);
+      });
     }
   }
 
@@ -336,5 +336,5 @@ describe("a server that is no good registry costs a warning, within the time lim
     const host = `127.0.0.1:${(hostile.address() as AddressInfo).port}`;
     const image = await found(`${host}/silent/x:1`, engines().empty, { insecure: true, limitMs: 3000 });
     expect(image).toEqual({ kind: "unknown", reason: "podman has no answer within 1 min" });
-  }, 60_000);
+  });
 });

@@ -173,7 +173,7 @@ describe("with docker", () => {
     expect(await readdir(folder)).toContain("cleared");
     expect(verbs(docker)).not.toContain("tag");
     expect(verbs(docker)).toContain("rmi");
-  }, 30_000);
+  });
 
   test("a pull that hangs ends in time, and one that prints much is no answer", async () => {
     const docker = new Docker();
@@ -190,7 +190,7 @@ describe("with docker", () => {
     await expect(buildImages(unknown, { ...inner, stepMs: 60_000 })).rejects.toThrow(
       "Cannot find elsewhere: docker pulled it and does not know it",
     );
-  }, 30_000);
+  });
 
   test("an abort leaves no name and frees the lock", async () => {
     const stop = new AbortController();

@@ -62,7 +62,7 @@ for (const shell of ["dash", "bash"]) {
       const calls = fc.sample(fc.array(words, { maxLength: 6 }), 40);
       const script = calls.map((call) => shellLine(["stub", ...call])).join("\n");
       expect(await recorded(shell, `set -eu\nwork=wrong\n${script}\n`)).toEqual(calls);
-    }, 30_000);
+    });
 
     test("puts the value of a variable where a reference is, unchanged and as one word", async () => {
       const pairs = fc.sample(fc.tuple(words, words), 20);
@@ -74,7 +74,7 @@ for (const shell of ["dash", "bash"]) {
       expect(await recorded(shell, `set -eu\n${lines.join("\n")}\n`)).toEqual(
         pairs.map(([value, around]) => [`${around}${value}.${around}`]),
       );
-    }, 30_000);
+    });
 
     test("writes files unchanged", async () => {
       const texts = [

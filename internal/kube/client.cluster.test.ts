@@ -76,7 +76,7 @@ test("a hundred calls over mutual TLS take one connection, and 300 patches at on
   const page = await through.list(CONFIG_MAPS, { namespace, labelSelector: "version=1", pageSize: 70 });
   expect(page.items.length).toBe(300);
   through.transport.close();
-}, 60_000);
+});
 
 test("an informer follows a selection, and pages its first list", async () => {
   const informer = new Informer<ConfigMap, "colour">({
@@ -132,7 +132,7 @@ test("a connection that goes silent is noticed by watches and by calls", async (
   stop.abort();
   await running;
   through.transport.close();
-}, 20_000);
+});
 
 test("server-side apply: conflicts without force, ownership with it, and fields left out go", async () => {
   const ref = { namespace, name: "ssa" };
@@ -254,7 +254,7 @@ test("a kind whose CRD comes, goes and comes again is followed without a restart
   }
   stop.abort();
   await running;
-}, 60_000);
+});
 
 test("refusals and failures are one clear line", async () => {
   const user = await cluster.addUser(`nobody-${namespace}`);

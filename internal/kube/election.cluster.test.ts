@@ -81,7 +81,7 @@ test("leadership goes from one candidate to the next: at once when released, aft
   expect(performance.now() - crashed).toBeGreaterThanOrEqual(2900);
   stopThird.abort();
   await leadThird;
-}, 30_000);
+});
 
 test("events are accepted by the API server, aggregated, and shown by kubectl describe", async () => {
   const recorder = new EventRecorder({ client, component: "onload-operator", instance: "pod-1", log: silentLogger });
@@ -113,7 +113,7 @@ test("events are accepted by the API server, aggregated, and shown by kubectl de
   const other = await cluster.kubectl(["describe", "configmap", "subject", "-n", namespace]);
   expect(other).toMatch(/Normal\s+Checked\s+.*onload-operator.*All is well/);
   await client.delete(NODES, { name: nodeName });
-}, 30_000);
+});
 
 test("a series that goes on is patched, and begun anew when its event has expired", async () => {
   const recorder = new EventRecorder({
@@ -156,4 +156,4 @@ test("a series that goes on is patched, and begun anew when its event has expire
   again.abort();
   await recorder.run(again.signal);
   expect((await events()).map(({ series }) => series?.count)).toEqual([4]);
-}, 30_000);
+});

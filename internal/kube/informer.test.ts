@@ -138,7 +138,7 @@ test("the store equals the server after any order of events, disconnects and 410
     }),
     { numRuns: 60 },
   );
-}, 60_000);
+});
 
 test("a resumed watch does not list again, and an expired one does", async () => {
   await using server = await FakeApiServer.start();

@@ -78,4 +78,4 @@ test("a watch whose version etcd has compacted lists again", async () => {
   })();
   await expect(watching).rejects.toMatchObject({ name: "ApiError", status: 410, reason: "Expired" });
   client.transport.close();
-}, 60_000);
+});

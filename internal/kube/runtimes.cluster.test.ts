@@ -49,7 +49,7 @@ function expectSeen({ seen }: { seen: string[] }): void {
 test("the same sources work under Deno", async () => {
   const deno = join(import.meta.dir, "..", "..", "node_modules", ".bin", "deno");
   expectSeen(await run([deno, "run", "-A", probe]));
-}, 60_000);
+});
 
 test("a compiled executable works with mutual TLS, and takes nothing from a hostile working folder", async () => {
   const out = join(folder, "probe");
@@ -74,4 +74,4 @@ test("a compiled executable works with mutual TLS, and takes nothing from a host
   await writeFile(join(folder, "evil.ts"), "throw new Error('the working folder was believed');\n");
   await writeFile(join(folder, ".env"), "KUBECONFIG=/nonexistent\n");
   expectSeen(await run([out]));
-}, 60_000);
+});

@@ -13,7 +13,7 @@ import { writeRendered } from "./output.ts";
 import { render } from "./render.ts";
 import { IGNITION_SPECS } from "./versions.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(120_000);
 
 const TEN_MINUTES = 600_000;
 let butane: string;

@@ -5,7 +5,7 @@ import { checkInputs } from "./inputs.ts";
 import { machineConfig } from "./machine-config.ts";
 import { builtExecutable } from "../testcluster/lib/built.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(120_000);
 
 const IMAGE = "registry.example.com/onload-module:v9.0-${KERNEL_FULL_VERSION}";
 const COLLECTION = "/apis/machineconfiguration.openshift.io/v1/machineconfigs";

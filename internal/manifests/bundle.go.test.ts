@@ -7,7 +7,7 @@ import { output } from "../testcluster/lib/command.ts";
 import { tool } from "../testcluster/tools/index.ts";
 import { bundle } from "./bundle.ts";
 
-setDefaultTimeout(60_000);
+setDefaultTimeout(120_000);
 
 // The Go compiler is not among what a test is timed for.
 const program = await tool("go-olm");

@@ -20,7 +20,7 @@ test("a user without rights is refused, and the audit log has each of its reques
   await get.catch(() => {});
   const events = cluster.auditEvents(name);
   expect(events.map(({ verb, responseStatus }) => [verb, responseStatus?.code])).toEqual([["list", 403]]);
-}, 30_000);
+});
 
 test("an API server that was killed comes back with its data, and history that was compacted is gone", async () => {
   await using plane = await startControlPlane({ controllerManager: false, scheduler: false });
@@ -101,4 +101,4 @@ test("nothing is left of a run that was killed", async () => {
     }
   });
   expect(running.map(Number).filter((pid) => identify(pid) !== undefined)).toEqual([]);
-}, 60_000);
+});
