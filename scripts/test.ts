@@ -204,6 +204,8 @@ async function runBun(
     cwd: checkout,
     env: { ...process.env, ...env },
     stdio: ["ignore", output, output],
+    // Ctrl-C on a terminal reaches it anyway; a signal to this process alone does not.
+    signal: stop.signal,
   });
   if (output !== 2) closeSync(output);
   const code = await child.exited;
