@@ -8,7 +8,8 @@ import { KMM_1, KMM_2 } from "../operator/testing/kmm.ts";
 import { suppose } from "../operator/view/suppose.ts";
 import { judgeCrds, judgeKmmOperator, judgePolicies, judgeServing, judgeVersion } from "./cluster.ts";
 import { findingsText, isFine, type Finding, type Result } from "./findings.ts";
-import { imagesOf, judgeResource, type ResourceFacts } from "./resource.ts";
+import { judgeResource, type ResourceFacts } from "./resource.ts";
+import { usesOf } from "./uses.ts";
 import { installedOperators, rightsToOperate, type InstalledOperator } from "./operator-rights.ts";
 import { judgeRights, toExamine, TO_DEPLOY, TO_LOOK, type Ask, type Right } from "./rights.ts";
 import { usableConstraints } from "./security-context.ts";
@@ -397,7 +398,9 @@ describe("a resource", () => {
     expect(of(changes, what)).toMatch(text);
   });
   test("needs these images", () => {
-    expect(imagesOf(fine)).toEqual(["r/user:1", "r/module:1-5.14.0-1.x86_64"]);
+    const nodes = "value" in fine.nodes ? fine.nodes.value : [];
+    const images = usesOf(fine.onload, nodes, fine.kmm).map(({ image }) => image);
+    expect(images).toEqual([undefined, "r/user:1", "r/module:1-5.14.0-1.x86_64"]);
   });
 });
 

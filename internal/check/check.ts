@@ -41,7 +41,8 @@ import { finderOf, type Finder, type Finding } from "./findings.ts";
 import { installedOperators, rightsToOperate, type InstalledOperator } from "./operator-rights.ts";
 import { kmmDeployments } from "./kmm.ts";
 import { read, readAll, readCrds, type Read } from "./read.ts";
-import { accountOf, imagesOf, judgeResource, type ResourceFacts } from "./resource.ts";
+import { accountOf, judgeResource, type ResourceFacts } from "./resource.ts";
+import { usesOf } from "./uses.ts";
 import { judgeRights, toExamine, TO_DEPLOY, TO_LOOK, TO_LOOK_CLOSER, type Ask } from "./rights.ts";
 import { subjectOf, usableConstraints, type SecurityContextConstraints } from "./security-context.ts";
 
@@ -205,7 +206,8 @@ async function checkResource(context: Context, given: RawOnload): Promise<Checke
   const pods = context.isSupposed ? await podsOf(context, onload, account, isNew) : undefined;
   const known = { account, secrets, namespace: itsNamespace, images, ...(pods ? { pods } : {}) };
   const facts: ResourceFacts = { onload, nodes, kmm, ...known, ...(constraints ? { constraints } : {}) };
-  return { findings: [...wrong, ...judgeResource(facts)], images: imagesOf(facts) };
+  const uses = usesOf(onload, "problem" in nodes ? [] : nodes.value, kmm);
+  return { findings: [...wrong, ...judgeResource(facts)], images: uses.flatMap(({ image }) => image ?? []) };
 }
 
 /**

@@ -1,22 +1,18 @@
 /** Every image that Onload and KMM need in a cluster, such as one without a way to the registries of others. */
 import type { CustomResourceDefinition, DeepReadonly, Deployment, Node } from "../api/core.ts";
 import { kmmCapabilities } from "../api/kmm.ts";
-import type { Onload } from "../api/onload.ts";
 import { ONLOADS } from "../api/resources.ts";
 import type { Client } from "../kube/client.ts";
 import { objectKey } from "../kube/object.ts";
 import { missingRights } from "../kube/rights-advice.ts";
 import { DEPLOYMENTS, NODES } from "../kube/resource.ts";
 import type { RawOnload } from "../operator/cache/caches.ts";
-import { desiredModules } from "../operator/desired/modules.ts";
 import { kmmFor } from "../operator/kmm/installed.ts";
-import type { Kmm } from "../operator/kmm/kmm.ts";
-import { imageFor, mappingFor } from "../operator/kmm/module-config.ts";
 import { readOnload } from "../operator/observe/preflight.ts";
 import { readEvidence } from "../operator/view/evidence.ts";
 import { kmmDeployments } from "./kmm.ts";
 import { readAll, readCrds, type Read } from "./read.ts";
-import { kernelsOf, selectedOf } from "./resource.ts";
+import { usesOf, type Use } from "./uses.ts";
 
 /** An image, and what needs it. */
 export interface NeededImage {
@@ -33,9 +29,6 @@ export interface NeededImages {
   /** What could not be read, so that images may be missing. */
   problems: string[];
 }
-
-/** One use of an image. */
-type Use = { image: string | undefined; use: string; isBuilt?: boolean };
 
 /** What is read of the cluster. */
 interface Seen {
@@ -101,21 +94,6 @@ export function collect(seen: Seen, further: readonly string[] = []): NeededImag
     ...of(seen.kmm).flatMap((deployment) => imagesIn(deployment, "KMM")),
   ];
   return { images: merge(uses), problems: missingRights(problems) };
-}
-
-/** The images of an Onload resource: its own, and those of modules for the kernels of its nodes. */
-function usesOf(onload: DeepReadonly<Onload>, nodes: readonly Node[], kmm: Kmm): Use[] {
-  const key = objectKey(onload);
-  const { onload: module } = desiredModules(onload, kmm);
-  return [
-    { image: onload.spec.devicePlugin.devicePluginImage, use: `${key}: device plugin` },
-    { image: onload.spec.onload.userImage, use: `${key}: user image` },
-    ...kernelsOf(selectedOf(onload, nodes)).map((kernel) => ({
-      image: imageFor(module, kernel, kmm),
-      use: `${key}: module for ${kernel}`,
-      isBuilt: mappingFor(module, kernel)?.build !== undefined,
-    })),
-  ];
 }
 
 /** Images of the containers, and those that KMM is told by variables: its workers', and those of builds and signatures. */

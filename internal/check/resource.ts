@@ -208,15 +208,6 @@ function judgeImages({ onload, kmm, images }: ResourceFacts, nodes: readonly Nod
     : finding("failed", `KMM does not find ${names}: ${first.why}; build and push them`);
 }
 
-/** Every image that a resource needs on its nodes. */
-export function imagesOf({ onload, nodes, kmm }: Pick<ResourceFacts, "onload" | "nodes" | "kmm">): string[] {
-  const { onload: module } = desiredModules(onload, kmm);
-  const selected = selectedOf(onload, "problem" in nodes ? [] : nodes.value);
-  const modules = kernelsOf(selected).flatMap((kernel) => imageFor(module, kernel, kmm) ?? []);
-  const { devicePluginImage } = onload.spec.devicePlugin;
-  return [...new Set([onload.spec.onload.userImage, ...(devicePluginImage ? [devicePluginImage] : []), ...modules])];
-}
-
 /** The nodes that a resource selects. */
 export function selectedOf({ spec }: DeepReadonly<Onload>, nodes: readonly Node[]): Node[] {
   return nodes.filter(({ metadata }) => hasLabels(spec.selector, metadata.labels ?? {}));
