@@ -225,7 +225,7 @@ test("nothing moves for too long: it ends with the reason, and leaves the operat
   });
   const { code, stderr } = await onloadctl("uninstall", "--yes", "--timeout=20s");
   expect(code).toBe(1);
-  expect(stderr).toMatch(/Cannot clean the nodes: nothing has moved for 2\ds: /);
+  expect(stderr).toMatch(/Cannot clean the nodes: nothing has moved for [2-9]\ds: /);
   expect(stderr).toContain(`${nodes[0]}`);
   expect(stderr).toContain("keep");
   expect(await exists("deployment", "-n", OPS)).toBe(true);
