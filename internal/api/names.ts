@@ -50,6 +50,8 @@ export const CONFIRM_ANNOTATION = "onload.amd.com/confirm-generation";
 
 /** On the leader's Lease: what its holder says of itself; see kube/lease-holder.ts. */
 export const HOLDER_ANNOTATION = `${ONLOAD_GROUP}/holder`;
+/** On the leader's Lease: until when nobody had led for long, the last time; see kube/lease-absence.ts. */
+export const ABSENCE_ANNOTATION = `${ONLOAD_GROUP}/nobody-led-until`;
 
 /** On a pod of the device plugin and on its DaemonSet: the Onload version that its files are of. */
 export const VERSION_LABEL = `${ONLOAD_GROUP}/version`;

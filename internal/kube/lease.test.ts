@@ -106,6 +106,54 @@ test("the Lease tells the version of who holds it, its namespaces, and whose the
   expect(annotationsOf(server)).toEqual({ "onload.amd.com/holder": "second 0.2.0 a,b" });
 });
 
+test("that nobody led for long is written into the Lease by who takes it, and told to all who follow", async () => {
+  await using server = await FakeApiServer.start();
+  const clock = new FakeClock();
+  const renewTime = new Date(clock.now() - 3_600_000).toISOString().replace("Z", "000Z");
+  const spec = { holderIdentity: "", leaseDurationSeconds: 1, renewTime, leaseTransitions: 0 };
+  server.put(PATH, { metadata: { name: "leader", namespace: "ns" }, spec });
+  const leadOnce = async (identity: string): Promise<number[]> => {
+    const { state, work } = worker();
+    const stop = new AbortController();
+    const told: number[] = [];
+    const onAbsence = (until: number): void => void told.push(until);
+    const leading = lead({ ...options(server, identity, clock), onAbsence }, stop.signal, work);
+    await pass(clock, () => state.running);
+    stop.abort();
+    await leading;
+    return told;
+  };
+  const taken = clock.now();
+  const [until = NaN] = await leadOnce("first");
+  expect(until).toBeGreaterThanOrEqual(taken);
+  expect(annotationsOf(server)).toEqual({ "onload.amd.com/nobody-led-until": new Date(until).toISOString() });
+  // The first may have ended before it did anything; and a pause as between two starts is no absence.
+  for (const identity of ["second", "third"]) {
+    await clock.advance(330_000);
+    expect(await leadOnce(identity)).toEqual([until]);
+  }
+});
+
+test("a Lease that was renewed not long ago, or does not tell when, tells of no absence", async () => {
+  await using server = await FakeApiServer.start();
+  const clock = new FakeClock();
+  const told: number[] = [];
+  const leadOnce = async (identity: string): Promise<void> => {
+    const { state, work } = worker();
+    const stop = new AbortController();
+    const onAbsence = (until: number): void => void told.push(until);
+    const leading = lead({ ...options(server, identity, clock), onAbsence }, stop.signal, work);
+    await pass(clock, () => state.running);
+    stop.abort();
+    await leading;
+  };
+  // It makes the Lease.
+  await leadOnce("first");
+  await clock.advance(330_000);
+  await leadOnce("second");
+  expect([told, annotationsOf(server)]).toEqual([[], undefined]);
+});
+
 test("a leader that crashed is replaced after the lease's duration, by our own clock and not its", async () => {
   await using server = await FakeApiServer.start();
   const clock = new FakeClock();

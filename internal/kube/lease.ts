@@ -1,13 +1,14 @@
 import { errorText } from "../cli/errors.ts";
 import type { Logger } from "../cli/log.ts";
-import { HOLDER_ANNOTATION } from "../api/names.ts";
+import { ABSENCE_ANNOTATION, HOLDER_ANNOTATION } from "../api/names.ts";
 import type { Client } from "./client.ts";
 import { sleep, systemClock, type Clock } from "./clock.ts";
 import type { Lease } from "./kinds.ts";
 import { isAlreadyExists, isConflict, isNotFound, LeadershipLostError } from "./errors.ts";
+import { longAbsence } from "./lease-absence.ts";
 import type { LeaseFence } from "./lease-fence.ts";
 import { holderText, type LeaseHolder } from "./lease-holder.ts";
-import { microTime } from "./times.ts";
+import { microTime, parseTime } from "./times.ts";
 import { LEASES, type ObjectRef } from "./resource.ts";
 
 export interface LeaderElectionOptions {
@@ -29,6 +30,8 @@ export interface LeaderElectionOptions {
   random?: () => number;
   /** Kept open while we surely lead. The client of the Lease itself must not be behind it. */
   fence?: LeaseFence;
+  /** Called before we lead if nobody had done so for long, the last time until then; see {@link longAbsence}. */
+  onAbsence?: (until: number) => void;
   /** Called with true when we lead and with false when no longer. */
   onChange?: (leading: boolean) => void;
 }
@@ -52,6 +55,8 @@ export async function lead(
   const candidate = new Candidate(options);
   await candidate.acquire(signal);
   const { log, onChange } = options;
+  const absence = candidate.absence;
+  if (absence !== undefined) options.onAbsence?.(absence);
   log.info("Became the leader", { lease: options.lease.name, identity: options.identity });
   onChange?.(true);
   const lost = new AbortController();
@@ -97,6 +102,11 @@ class Candidate {
       // Jitter as in client-go, so that candidates do not collide for ever.
       await sleep(this.#retryMs * (1 + 1.2 * random()), signal, this.#clock);
     }
+  }
+
+  /** Until when nobody had led for long, as the Lease tells it; undefined if it tells nothing. */
+  get absence(): number | undefined {
+    return parseTime(this.#seen?.lease.metadata.annotations?.[ABSENCE_ANNOTATION]);
   }
 
   /** Renews until `finished` aborts; aborts `lost` when that fails for too long. Never throws. */
@@ -189,21 +199,23 @@ class Candidate {
   }
 
   async #take(from: Lease, signal: AbortSignal): Promise<boolean> {
-    const { client, lease: ref, identity } = this.#options;
-    const now = microTime(this.#clock.now());
-    const takeover =
-      from.spec?.holderIdentity === identity
-        ? {}
-        : { acquireTime: now, leaseTransitions: (from.spec?.leaseTransitions ?? 0) + 1 };
+    const { client, lease: ref, identity, log } = this.#options;
+    const wallTime = this.#clock.now();
+    const now = microTime(wallTime);
+    const isTaken = from.spec?.holderIdentity !== identity;
+    const takeover = isTaken ? { acquireTime: now, leaseTransitions: (from.spec?.leaseTransitions ?? 0) + 1 } : {};
+    // The renewal makes the last leader's time forgotten, so that both are one PATCH.
+    const absence = isTaken ? longAbsence(from, wallTime) : undefined;
     const began = this.#clock.monotonic();
     const written = await client.mergePatch<Lease>(
       LEASES,
       ref,
-      { metadata: this.#annotations(), spec: { ...this.#mine(now), ...takeover } },
+      { metadata: this.#annotations(absence), spec: { ...this.#mine(now), ...takeover } },
       { resourceVersion: from.metadata.resourceVersion, signal, timeoutMs: this.#deadlineMs / 2, urgent: true },
     );
     this.#note(written);
     this.#renewed(began);
+    if (absence !== undefined) log.info("Nobody had led for long", { renewed: from.spec?.renewTime });
     return true;
   }
 
@@ -219,9 +231,13 @@ class Candidate {
   }
 
   /** A leader of another version, which may write none, leaves it as it is: so it names its holder. */
-  #annotations(): { annotations?: Record<string, string> } {
+  #annotations(absence?: number): { annotations?: Record<string, string> } {
     const { identity, holder } = this.#options;
-    return holder === undefined ? {} : { annotations: { [HOLDER_ANNOTATION]: holderText(identity, holder) } };
+    const annotations = {
+      ...(holder === undefined ? {} : { [HOLDER_ANNOTATION]: holderText(identity, holder) }),
+      ...(absence === undefined ? {} : { [ABSENCE_ANNOTATION]: new Date(absence).toISOString() }),
+    };
+    return Object.keys(annotations).length > 0 ? { annotations } : {};
   }
 
   #note(lease: Lease): void {

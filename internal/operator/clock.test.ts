@@ -48,7 +48,7 @@ describe.each([
 ])("an hour %s", (_name, stepMs) => {
   test.each([
     ["in the same process", false],
-    // That the clock was set forward while no process ran is nothing that a new one can see.
+    // That the clock was set forward while no process ran is told by the Lease alone, see below.
     ...(stepMs < 0 ? [["and the operator starts anew", true] as const] : []),
   ] as const)("gives a running step its time again, and no more, %s", async (_what, restarts) => {
     const bed = await loading();
@@ -135,6 +135,67 @@ describe.each([
       await bed.settle();
     }
     expect(bed.cluster.take().filter((call) => call.includes("nodes"))).toEqual(["mergePatch nodes n1"]);
+  });
+});
+
+describe("no operator had acted for an hour, or so it seems", () => {
+  test("a running step has its time again, and no more, however often the operator starts anew", async () => {
+    const bed = await loading();
+    pass(bed, 10_000);
+    await bed.settle();
+    bed.now += HOUR_MS;
+    bed.absence = bed.now;
+    bed.restart();
+    await bed.settle();
+    expect(hasFailed(bed)).toBe(false);
+    const { since } = recordOf(bed)!;
+    expect(since).toBe(bed.now);
+    for (let i = 0; i < 3; i++) {
+      pass(bed, STEP_MS / 3 - 1000);
+      bed.restart();
+      await bed.settle();
+      expect([hasFailed(bed), recordOf(bed)?.since]).toEqual([false, since]);
+    }
+    pass(bed, 3000);
+    bed.restart();
+    await bed.settle();
+    expect(hasFailed(bed)).toBe(true);
+  });
+
+  test("a step that has failed stays so, and none begins a rollback", async () => {
+    const bed = await loading();
+    pass(bed, STEP_MS);
+    await bed.settle();
+    expect(hasFailed(bed)).toBe(true);
+    bed.now += HOUR_MS;
+    bed.absence = bed.now;
+    bed.restart();
+    await bed.settle();
+    expect(hasFailed(bed)).toBe(true);
+  });
+
+  test("a node that went away meanwhile has the time of a step to come back", async () => {
+    const bed = await loading();
+    bed.putServingNode("n2", "v2");
+    bed.cluster.edit<Node>(NODES, { name: "n2" }, (node) => {
+      const lastTransitionTime = new Date(bed.now).toISOString();
+      node.status!.conditions = [{ type: "Ready", status: "Unknown", lastTransitionTime }];
+    });
+    await bed.settle();
+    bed.now += HOUR_MS;
+    bed.absence = bed.now;
+    bed.restart();
+    await bed.settle();
+    expect(hasFailed(bed)).toBe(false);
+  });
+
+  test("a clock that was wrong then makes nothing wait until it is so late again", async () => {
+    const bed = await loading();
+    bed.absence = bed.now + HOUR_MS;
+    bed.restart();
+    pass(bed, STEP_MS);
+    await bed.settle();
+    expect(hasFailed(bed)).toBe(true);
   });
 });
 

@@ -70,6 +70,7 @@ export async function runOperator(options: OperatorOptions, signal: AbortSignal)
   // For everything that writes.
   const writer = fence ? client.fencedBy(fence) : client;
   const events = new EventRecorder({ client: writer, component: OPERATOR_NAME, instance, log });
+  let absence: number | undefined;
   const manager = new Manager({
     log,
     metrics,
@@ -88,6 +89,7 @@ export async function runOperator(options: OperatorOptions, signal: AbortSignal)
             identity,
             holder: { version: VERSION, scope: namespaces },
             fence,
+            onAbsence: (until) => void (absence = until),
           },
         }
       : {}),
@@ -173,6 +175,7 @@ export async function runOperator(options: OperatorOptions, signal: AbortSignal)
     environment,
     standing: (namespace) => rivals?.standing(namespace) ?? ALONE,
     outdated: () => outdatedText(followed),
+    absence: () => absence,
     now: () => systemClock.now(),
     monotonic: () => systemClock.monotonic(),
   });

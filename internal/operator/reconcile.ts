@@ -115,7 +115,7 @@ export class OnloadReconciler {
     const known = this.#sessions.get(key);
     if (known && known.uid === uid) return known;
     this.#forget(key);
-    const session = new ResourceSession(uid);
+    const session = new ResourceSession(uid, this.#deps.absence());
     this.#sessions.set(key, session);
     return session;
   }

@@ -5,6 +5,11 @@ export class ClockWatch {
   #offset: number | undefined;
   #setAt: number | undefined;
 
+  /** @param absence when the clock may have been set unseen, in milliseconds since the epoch, because nobody looked */
+  constructor(absence?: number) {
+    this.#setAt = absence;
+  }
+
   /**
    * @param now milliseconds since the epoch
    * @param monotonic milliseconds of a clock that does not go back
@@ -12,6 +17,8 @@ export class ClockWatch {
    */
   look(now: number, monotonic: number): number | undefined {
     const offset = now - monotonic;
+    // A clock that was right then is wrong now, or the other way round: nothing follows from it.
+    if (this.#offset === undefined && (this.#setAt ?? now) > now) this.#setAt = undefined;
     if (Math.abs(offset - (this.#offset ?? offset)) > CLOCK_TOLERANCE_MS) this.#setAt = now;
     this.#offset = offset;
     return this.#setAt;

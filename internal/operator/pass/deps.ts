@@ -17,6 +17,8 @@ export interface PassDeps {
   standing: (namespace: string) => Standing;
   /** Why the caches may be far behind the API server, on one line; undefined if they are not. */
   outdated: () => string | undefined;
+  /** Until when no operator had acted for long, in milliseconds since the epoch; undefined if nothing tells of it. */
+  absence: () => number | undefined;
   /** Milliseconds since the epoch. */
   now: () => number;
   /** Milliseconds of a clock that does not go back, for intervals. */

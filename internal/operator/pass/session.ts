@@ -21,7 +21,7 @@ export class ResourceSession implements WrittenStatus {
   readonly crd = new Memo<ResourceProblem | undefined>();
   readonly account = new ServiceAccountCheck();
   readonly plan = new PlanMemo();
-  readonly clock = new ClockWatch();
+  readonly clock: ClockWatch;
   readonly applied: AppliedObjects = new Map();
   readonly evictions = new EvictionLog();
   readonly patches = new PatchGuard();
@@ -37,7 +37,9 @@ export class ResourceSession implements WrittenStatus {
   statusWrittenAt: number | undefined;
   conditionsWritten: readonly string[] | undefined;
 
-  constructor(uid: string | undefined) {
+  /** @param absence see ClockWatch */
+  constructor(uid: string | undefined, absence: number | undefined) {
     this.uid = uid;
+    this.clock = new ClockWatch(absence);
   }
 }

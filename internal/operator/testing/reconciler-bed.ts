@@ -57,6 +57,8 @@ export class ReconcilerBed {
   now = START;
   /** Milliseconds of the clock that does not go back; undefined: `now`. */
   uptime: number | undefined;
+  /** Until when no operator had acted for long. */
+  absence: number | undefined;
   /** Why the caches may be far behind. */
   outdated: string | undefined;
   standing = ALONE;
@@ -103,6 +105,7 @@ export class ReconcilerBed {
       environment: this.environment,
       standing: () => this.standing,
       outdated: () => this.outdated,
+      absence: () => this.absence,
       now: () => this.now,
       monotonic: () => this.uptime ?? this.now,
     });

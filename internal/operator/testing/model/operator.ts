@@ -93,6 +93,7 @@ export class Operator {
       environment: ENVIRONMENT,
       standing: () => ALONE,
       outdated: () => undefined,
+      absence: () => undefined,
       now: () => this.#api.now - this.behindMs,
       monotonic: () => this.#api.now,
     });
