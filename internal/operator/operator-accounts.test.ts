@@ -4,11 +4,11 @@ import { FakeClock } from "../kube/testing/fake-clock.ts";
 import { mayOperate, OperatorAccounts } from "./observe/operator-accounts.ts";
 
 /** Asks for five looks; gives what was asked in each, and what was told. */
-function begin(namespaces: string[], answer: (namespace: string) => boolean | Error) {
+function begin(older: string[], answer: (namespace: string) => boolean | Error, younger: string[] = []) {
   const clock = new FakeClock();
   const asked: string[] = [];
   const told: string[] = [];
-  const state = { guarded: false, namespaces, answer };
+  const state = { guarded: false, namespaces: { older, younger }, answer };
   const accounts = new OperatorAccounts({
     namespaces: () => state.namespaces,
     isGuarded: () => state.guarded,
@@ -80,19 +80,49 @@ test("nothing is known of a namespace at first, also if the operator may not ask
   await end();
 });
 
-test("however many Leases there are, few are asked about at once, and each in its turn", async () => {
-  const all = Array.from({ length: 50 }, (_, i) => `n${i}`);
-  const { accounts, asked, state, end, look } = begin(all, () => false);
-  for (const before of [0, 20, 40, 60, 80]) {
+const many = (count: number, prefix: string): string[] => Array.from({ length: count }, (_, i) => `${prefix}${i}`);
+
+test("a hundred Leases that somebody has made are judged at once, and from then on few questions are asked", async () => {
+  const { accounts, asked, state, end, look } = begin(many(100, "n"), () => false);
+  await look();
+  expect([new Set(asked).size, asked.length]).toEqual([100, 100]);
+  expect(many(100, "n").some((namespace) => accounts.mayOperateIn(namespace))).toBe(false);
+  for (const before of [100, 120, 140, 160, 180]) {
     await look();
     expect(asked.length).toBe(before + 20);
   }
-  expect(new Set(asked.slice(0, 50)).size).toBe(50);
-  expect(new Set(asked.slice(50)).size).toBe(50);
+  // Each in its turn.
+  expect(new Set(asked.slice(100)).size).toBe(100);
   // What is of no account any more is forgotten.
-  state.namespaces = [];
+  state.namespaces = { older: [], younger: [] };
   await look();
-  expect([accounts.mayOperateIn("n1"), asked.length]).toEqual([true, 100]);
+  expect([accounts.mayOperateIn("n1"), asked.length]).toEqual([true, 200]);
+  await end();
+});
+
+test("older Leases are asked about first, the oldest of them first, and younger ones have their turn", async () => {
+  const { asked, end, look } = begin(many(300, "old"), () => false, many(300, "young"));
+  await look();
+  expect(asked.splice(0)).toEqual([...many(10, "old"), ...many(10, "young"), ...many(90, "old").slice(10)]);
+  for (let i = 0; i < 3; i++) {
+    await look();
+    const kinds = asked.splice(0).map((namespace) => namespace.replace(/\d+/, ""));
+    expect(kinds).toEqual([...Array<string>(10).fill("old"), ...Array<string>(10).fill("young")]);
+  }
+  await end();
+});
+
+test("Leases that somebody makes and deletes again and again do not keep an older one from being looked at anew", async () => {
+  const { accounts, asked, state, end, look } = begin(["ops"], () => false);
+  for (let i = 0; i < 10; i++) {
+    state.namespaces = { older: ["ops"], younger: many(200, `round${i}-`) };
+    await look();
+  }
+  expect(asked.filter((namespace) => namespace === "ops")).toHaveLength(10);
+  // An operator is installed there.
+  state.answer = (namespace) => namespace === "ops";
+  await look();
+  expect(accounts.mayOperateIn("ops")).toBe(true);
   await end();
 });
 

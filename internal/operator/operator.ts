@@ -141,7 +141,7 @@ export async function runOperator(options: OperatorOptions, signal: AbortSignal)
     else log.warn(`Another operator holds a Lease. ${RIVALS_REMEDY}`, { leases });
   };
   const accounts: OperatorAccounts = new OperatorAccounts({
-    namespaces: () => rivals?.namespaces ?? [],
+    namespaces: () => rivals?.namespaces ?? { older: [], younger: [] },
     isGuarded: () => isInForce(caches, PRESENCE_POLICY),
     ask: (namespace, stop) => mayOperate(client.transport, namespace, stop),
     onChange: (namespace, may) => {

@@ -200,14 +200,23 @@ test("a Lease in a namespace where no operator may run is nobody's", () => {
   sight.rivals.look();
   expect([sight.get(), sight.changes]).toEqual(["acts", before + 1]);
   expect(sight.rivals.others).toEqual([]);
-  expect(sight.rivals.namespaces).toEqual(["other"]);
+  expect(sight.rivals.namespaces).toEqual({ older: ["other"], younger: [] });
   sight.forged.clear();
   sight.rivals.look();
   expect(sight.get()).toBe("yields");
 });
 
 test("a namespace is not forgotten while nobody holds the Lease there: whoever made it could hold it again and again", () => {
-  expect(beside({ age: 200, holder: "" }, 0).rivals.namespaces).toEqual(["other"]);
+  expect(beside({ age: 200, holder: "" }, 0).rivals.namespaces).toEqual({ older: ["other"], younger: [] });
+});
+
+test("the namespaces of older Leases, whose operators would have everything, are told apart, the oldest first", () => {
+  const sight = new Sight();
+  for (const age of [50, 200, 150, 90, 400]) sight.lease(`n${age}`, OTHER, age);
+  // As long as ours is not known, any of them may be older.
+  expect(sight.rivals.namespaces).toEqual({ older: ["n400", "n200", "n150", "n90", "n50"], younger: [] });
+  sight.lease("mine", "another-replica_1", 100);
+  expect(sight.rivals.namespaces).toEqual({ older: ["n400", "n200", "n150"], younger: ["n90", "n50"] });
 });
 
 test("of a Lease as large as the API server takes, which anybody may make, little is kept", () => {

@@ -6,15 +6,28 @@ import { OPERATOR_SERVICE_ACCOUNT } from "../../api/names.ts";
 import { ONLOADS } from "../../api/resources.ts";
 import { isAllowed } from "../../kube/access-review.ts";
 import { sleep, systemClock, type Clock } from "../../kube/clock.ts";
+import { TokenBucket } from "../../kube/rate-limit.ts";
 import type { Transport } from "../../kube/transport.ts";
 
-/** How often namespaces are asked about, and how many of them at once: anybody may make them, and rights come and go. */
+/** How often namespaces are asked about: rights come and go. */
 const LOOK_MS = 5000;
-const MOST_AT_ONCE = 20;
+/** Anybody may make Leases: so many questions at once after a pause, and so many a second. */
+const BURST = 100;
+const PER_SECOND = 4;
+/** So many of older Leases, and as many of younger ones, have their turn in each look, however many there are of the others. */
+const SHARE = (PER_SECOND * LOOK_MS) / 1000 / 2;
+
+/** Namespaces of Leases, each kind beginning with the oldest Lease. */
+export interface LeaseNamespaces {
+  /** Their operators would have what is ours. */
+  older: readonly string[];
+  /** Their operators would leave it to us. */
+  younger: readonly string[];
+}
 
 export interface OperatorAccountsOptions {
   /** Which namespaces matter now. */
-  namespaces: () => readonly string[];
+  namespaces: () => LeaseNamespaces;
   /** Whether something else keeps the admins of namespaces from making such a Lease. Then whoever holds one may. */
   isGuarded: () => boolean;
   /** Whether an operator may run in a namespace, as the API server says; see {@link mayOperate}. */
@@ -29,9 +42,13 @@ export class OperatorAccounts {
   readonly #options: OperatorAccountsOptions;
   /** The answers, those that were asked for the longest time ago first. */
   readonly #answers = new Map<string, boolean>();
+  readonly #clock: Clock;
+  readonly #questions: TokenBucket;
 
   constructor(options: OperatorAccountsOptions) {
     this.#options = options;
+    this.#clock = options.clock ?? systemClock;
+    this.#questions = new TokenBucket(PER_SECOND, BURST, this.#clock);
   }
 
   /** Whether an operator may run in a namespace. So it is held until the API server says that none may. */
@@ -42,7 +59,7 @@ export class OperatorAccounts {
   /** Runs until the signal aborts; never throws. */
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
-      await sleep(LOOK_MS, signal, this.#options.clock ?? systemClock).catch(() => undefined);
+      await sleep(LOOK_MS, signal, this.#clock).catch(() => undefined);
       if (signal.aborted) return;
       if (this.#options.isGuarded()) {
         // An answer from before would be old when it counts again, and no operator may be overlooked.
@@ -53,12 +70,21 @@ export class OperatorAccounts {
     }
   }
 
-  /** Those that were never asked about come first. */
+  /** Those whose answer matters most come first. */
   #next(): string[] {
-    const wanted = new Set(this.#options.namespaces());
+    const { older, younger } = this.#options.namespaces();
+    const wanted = new Set([...older, ...younger]);
     for (const namespace of this.#answers.keys()) if (!wanted.has(namespace)) this.#answers.delete(namespace);
-    const unknown = [...wanted].filter((namespace) => !this.#answers.has(namespace));
-    return [...unknown, ...this.#answers.keys()].slice(0, MOST_AT_ONCE);
+    const [first, second] = [this.#inTurn(older), this.#inTurn(younger)];
+    const line = [first.slice(0, SHARE), second.slice(0, SHARE), first.slice(SHARE), second.slice(SHARE)].flat();
+    return line.filter(() => this.#questions.tryTake());
+  }
+
+  /** Those that were never asked about come first, then those that were asked about for the longest time ago. */
+  #inTurn(namespaces: readonly string[]): string[] {
+    const wanted = new Set(namespaces);
+    const unknown = namespaces.filter((namespace) => !this.#answers.has(namespace));
+    return [...unknown, ...[...this.#answers.keys()].filter((namespace) => wanted.has(namespace))];
   }
 
   async #look(namespace: string, signal: AbortSignal): Promise<void> {

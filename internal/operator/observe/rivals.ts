@@ -12,6 +12,7 @@ import type { Lease } from "../../kube/kinds.ts";
 import { covers, holderOf, identityOf, scopeOf } from "../../kube/lease-holder.ts";
 import { joinKey, objectKey } from "../../kube/object.ts";
 import type { Change } from "../../kube/store.ts";
+import type { LeaseNamespaces } from "./operator-accounts.ts";
 import type { ResourceProblem } from "./preflight.ts";
 
 /** What an operator does with the resources of a namespace. */
@@ -108,9 +109,16 @@ export class Rivals {
    * The namespaces of the Leases of others, whether an operator may run there or not, and whether anybody holds them now: who
    * lets a Lease go and takes it again is no news.
    */
-  get namespaces(): string[] {
-    const others = [...this.#seen].filter(([key]) => key !== this.#own);
-    return others.map(([, { lease }]) => lease.metadata.namespace ?? "");
+  get namespaces(): LeaseNamespaces {
+    const own = this.#seen.get(this.#own)?.lease;
+    const others = [...this.#seen.values()].map(({ lease }) => lease).filter((lease) => lease !== own);
+    others.sort(compareAge);
+    const isOlder = (lease: DeepReadonly<Lease>): boolean => own === undefined || compareAge(lease, own) < 0;
+    const namespaceOf = ({ metadata }: DeepReadonly<Lease>): string => metadata.namespace ?? "";
+    return {
+      older: others.filter(isOlder).map(namespaceOf),
+      younger: others.filter((lease) => !isOlder(lease)).map(namespaceOf),
+    };
   }
 
   /** The Leases of others, for people: `NAMESPACE/NAME of HOLDER (older, has all namespaces)`. */
