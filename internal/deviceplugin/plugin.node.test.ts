@@ -516,6 +516,96 @@ describe("whether a pod is accelerated", () => {
   );
 });
 
+describe("the sample sfnettest", () => {
+  const name = (end: string) => `onload-sfnettest-${end}`;
+  const registry = "registry.example.com";
+  const mirror = `/etc/containerd/certs.d/${registry}`;
+
+  /** The network of the sample's pods as `manifests sample networks` has it, as far as this node can make it. */
+  async function applyNetwork(): Promise<void> {
+    const config = {
+      cniVersion: "0.3.1",
+      name: "ipvlan-sf0",
+      // The node has no sf0 and no whereabouts, and its kernel perhaps no ipvlan.
+      type: "macvlan",
+      master: "eth0",
+      mode: "bridge",
+      ipam: { type: "host-local", ranges: [[{ subnet: "198.19.0.0/16" }]] },
+    };
+    await plane().apply(
+      JSON.stringify({
+        apiVersion: "k8s.cni.cncf.io/v1",
+        kind: "NetworkAttachmentDefinition",
+        metadata: { name: "ipvlan-sf0", namespace: onload.namespace },
+        spec: { config: JSON.stringify(config) },
+      }),
+    );
+  }
+
+  // Stand-in: the image, whose sfnt-pingpong measures as the original does.
+  test(
+    "measures between its pods as it is printed, and doctor answers for the client",
+    async () => {
+      await onload.cluster.images.sfnettest();
+      const hosts = `[host."http://${node().registry}"]\ncapabilities = ["pull", "resolve"]\n`;
+      await node().exec(["sh", "-euc", 'mkdir -p "$1"; printf %s "$2" >"$1/hosts.toml"', "sh", mirror, hosts]);
+      await applyNetwork();
+      try {
+        await onload.shell(`onloadctl manifests sample sfnettest | kubectl apply -n ${onload.namespace} -f -`);
+        const server = await onload.waitForPod(name("server"), "Running");
+        // The client is for another node. This is the only one, and who binds it to that bypasses the scheduler.
+        await poll(
+          async () =>
+            (await plane().kubectl(["describe", "pod", "-n", onload.namespace, name("client")])).includes(
+              "didn't match pod anti-affinity rules",
+            ),
+          { what: "The scheduler's reason for the client" },
+        );
+        await plane().request("POST", `/api/v1/namespaces/${onload.namespace}/pods/${name("client")}/binding`, {
+          body: { metadata: { name: name("client") }, target: { kind: "Node", name: node().name } },
+        });
+        await onload.waitForPod(name("client"), "Running");
+        const networks = JSON.parse(server.metadata.annotations["k8s.v1.cni.cncf.io/network-status"]);
+        const address = networks.find((each: { name: string }) => each.name.endsWith("/ipvlan-sf0")).ips[0];
+        const measured = await plane().kubectl([
+          "exec",
+          "-n",
+          onload.namespace,
+          name("client"),
+          "--",
+          "sfnt-pingpong",
+          "udp",
+          address,
+        ]);
+        expect(measured).toMatch(/^#\tsize\tmean\tmin\tmedian\tmax\t%ile\titer\n\t64(?:\t\d+){5}\t1000\n$/);
+        const { stdout } = await onload.onloadctl(
+          "doctor",
+          "pod",
+          name("client"),
+          "-n",
+          onload.namespace,
+          "-o",
+          "json",
+        );
+        type Link = { link: string; verdict: string; seen: string };
+        const { links } = JSON.parse(stdout) as { links: Link[] };
+        const said = Object.fromEntries(links.map(({ link, verdict, seen }) => [link, `${verdict}: ${seen}`]));
+        expect(said["requested"]).toBe("ok: sfnettest: 1");
+        expect(said["scheduled"]).toBe(`ok: To node ${node().name}`);
+        expect(said["library"]).toBe("ok: 2 of 2 processes have Onload's library");
+        expect(said["interface"]).toMatch(/^unknown: .*net1 \(macvlan\).*; on which NIC net1 lies cannot be seen/);
+        expect(said["stacks"]).toBe("unknown: None: no socket has been opened yet");
+        expect(said["settings"]).toMatch(/^ok: 3 EF_ variables in the pod's spec, nothing wrong/);
+      } finally {
+        const pods = ["pod", "-n", onload.namespace, name("server"), name("client"), "--ignore-not-found"];
+        await plane().kubectl(["delete", ...pods, "--timeout=60s"]);
+        await node().exec(["rm", "-r", mirror]);
+      }
+    },
+    LONG,
+  );
+});
+
 /** Programs of that name on the node. */
 async function running(name: string): Promise<number> {
   return Number((await node().exec(["sh", "-c", `pgrep -c -f '^${name}' || true`])).stdout.trim());

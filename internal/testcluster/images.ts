@@ -181,6 +181,17 @@ export class ImageBuilder {
     return await this.build("test-variants:latest", context, { BASE_IMAGE: await this.base() });
   }
 
+  /** The stand-in for the image of sfnettest, with the shell and the sleep of the sample's client. */
+  async sfnettest(): Promise<string> {
+    await requirePackages(["gcc", "libc6-dev"]);
+    const context = this.#context("sfnettest");
+    await run(["gcc", "-O2", join(context, "sfnt-pingpong.c"), "-o", join(context, "sfnt-pingpong")]);
+    // Debian's, which need only the C library.
+    copyFileSync("/bin/dash", join(context, "sh"));
+    copyFileSync("/bin/sleep", join(context, "sleep"));
+    return await this.build("sfnettest:1.6.0", context, { BASE_IMAGE: await this.base() });
+  }
+
   async #buildBase(): Promise<string> {
     const context = this.#context("base");
     // The libraries that a program compiled by Bun needs. The path of the loader is the same on all systems of one
