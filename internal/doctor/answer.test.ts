@@ -23,7 +23,7 @@ test("an answer is read as the device plugin writes it", () => {
         sockets: [{ kind: "tcp", accelerated: true, count: 2 }],
         interfaces: [{ name: "eth0", driver: "virtual" }, { name: "net1" }],
         interfacesCut: true,
-        cut: { processes: 0, descriptors: 1, tables: 0 },
+        cut: { processes: 2, descriptors: 1, tables: 0 },
         counters: [
           { id: 3, values: { wakeups: 900, odd: 1 }, recent: { seconds: 30.5, grown: { wakeups: 9, odd: 1 } } },
           { id: 4, values: { no_route: 1 } },
@@ -55,6 +55,7 @@ test("an answer is read as the device plugin writes it", () => {
         ],
         interfacesCut: true,
         cut: true,
+        processesCut: 2,
         counters: [
           { id: 3, values: { wakeups: 900 }, recent: { seconds: 30.5, grown: { wakeups: 9 } } },
           { id: 4, values: { no_route: 1 }, recent: undefined },

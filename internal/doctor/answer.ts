@@ -23,6 +23,8 @@ export interface ContainerAnswer {
   /** Whether there are more. Plugins before this field do not say it. */
   interfacesCut: boolean;
   cut: boolean;
+  /** Processes that were not looked into. */
+  processesCut: number;
   /** Undefined if the plugin reads none: spec.devicePlugin.stackMetrics. */
   counters: StackAnswer[] | undefined;
 }
@@ -131,6 +133,7 @@ function containerOf(fields: Fields | undefined): ContainerAnswer | undefined {
     }),
     interfacesCut: fields["interfacesCut"] === true,
     cut: cutOf(fieldsOf(cut)),
+    processesCut: countOf(fieldsOf(cut)?.["processes"]),
     counters: Array.isArray(counters) ? listOf(counters).flatMap((each) => stackOf(fieldsOf(each)) ?? []) : undefined,
   };
 }

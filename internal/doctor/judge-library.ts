@@ -43,24 +43,31 @@ function forCount(seen: string, count: number): string {
   return count === 1 ? seen.replace(/^\w+/, (verb) => OF_ONE[verb] ?? verb) : seen;
 }
 
+const AGAIN = "Ask again in 30 s";
+
 /** With setPreload: false nothing sets the variable, and the onload script does. */
 const BY_SCRIPT = "Start the program by the onload script, because spec.devicePlugin.setPreload is false";
 
 /** @param setPreload undefined if it is not known */
-export function libraryLink({ processes }: ContainerAnswer, setPreload: boolean | undefined): Link {
+export function libraryLink({ processes, processesCut }: ContainerAnswer, setPreload: boolean | undefined): Link {
   const link = linkOf("library");
   const all = sum(Object.values(processes));
   const mapped = processes["mapped"] ?? 0;
-  if (all === 0) return link("unknown", "No process of the container was seen yet", "Ask again in 30 s");
+  const rest = processesCut === 0 ? [] : [`${counted(processesCut, "was", "were")} not looked into`];
+  if (all === 0) {
+    const none = `No process of the container was seen${rest.length === 0 ? " yet" : ""}`;
+    return link("unknown", [none, ...rest].join("; "), AGAIN);
+  }
   const others = Object.entries(processes).filter(([library, count]) => library !== "mapped" && count > 0);
   const have = `${mapped} of ${counted(all, "process has", "processes have")} Onload's library`;
-  if (others.length === 0) return link("ok", have);
-  const seen = [have, ...others.map(([library, count]) => `${count} ${forCount(reasonOf(library).seen, count)}`)].join(
-    "; ",
-  );
+  const why = others.map(([library, count]) => `${count} ${forCount(reasonOf(library).seen, count)}`);
+  const seen = [have, ...why, ...rest].join("; ");
+  if (others.length === 0) return link("ok", seen);
   const todo = [...new Set(others.map(([library]) => todoOf(library, setPreload)))].filter((each) => each !== "");
   if (mapped > 0) return link("warning", seen, todo.join("; "));
-  const isKnown = others.some(([library]) => library !== "unreadable");
+  if (rest.length > 0) todo.push(AGAIN);
+  // One that was not looked into may have it.
+  const isKnown = rest.length === 0 && (processes["unreadable"] ?? 0) === 0;
   return link(isKnown ? "failed" : "unknown", seen, todo.join("; "));
 }
 

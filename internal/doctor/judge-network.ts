@@ -98,7 +98,8 @@ export function socketsLink(container: ContainerAnswer, hasLibrary: boolean): Li
       "Sockets to addresses behind other interfaces are the kernel's: see `onloadctl stack POD netstat`",
     );
   }
-  if (kernel === "" || cut) return link("unknown", `No socket beyond the loopback${rest || " yet"}`);
+  if (kernel === "") return link("unknown", `No socket beyond the loopback${rest || " yet"}`);
+  if (cut) return link("unknown", `of the kernel: ${kernel}${rest}`, "Ask again in 30 s");
   return link(
     "failed",
     `all of the kernel: ${kernel}`,

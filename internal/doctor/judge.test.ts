@@ -448,6 +448,30 @@ const CASES: [string, LinkName, PodFacts, string | RegExp][] = [
     /^unknown: .*cannot be looked into/,
   ],
   [
+    "a static program beside one that cannot be looked into, which may have it",
+    "library",
+    podFacts({ node: running({ processes: { static: 1, unreadable: 1 } }) }),
+    /^unknown: 0 of 2 .*; 1 is linked statically.*; 1 cannot be looked into/,
+  ],
+  [
+    "a static program beside some that were not looked into",
+    "library",
+    podFacts({ node: running({ processes: { static: 1 }, cut: true, processesCut: 20 }) }),
+    /^unknown: 0 of 1 .*; 1 is linked statically.*; 20 were not looked into -> .*; Ask again/,
+  ],
+  [
+    "the library beside some that were not looked into",
+    "library",
+    podFacts({ node: running({ processes: { mapped: 1 }, cut: true, processesCut: 1 }) }),
+    "ok: 1 of 1 process has Onload's library; 1 was not looked into",
+  ],
+  [
+    "nothing but processes that were not looked into",
+    "library",
+    podFacts({ node: running({ processes: {}, cut: true, processesCut: 3 }) }),
+    /^unknown: No process of the container was seen; 3 were not looked into/,
+  ],
+  [
     "a later version's word",
     "library",
     podFacts({ node: running({ processes: { constructor: 1 } }) }),
@@ -615,7 +639,7 @@ const CASES: [string, LinkName, PodFacts, string | RegExp][] = [
     "not all was looked at",
     "sockets",
     podFacts({ node: running({ ...kernel, cut: true }) }),
-    /^unknown: .*not everything/,
+    "unknown: of the kernel: 2 tcp (not everything was looked at) -> Ask again in 30 s",
   ],
   [
     "it was not asked",

@@ -20,6 +20,7 @@ export function container(changes: Partial<ContainerAnswer> = {}): ContainerAnsw
     interfaces: [{ name: "net1", driver: "sfc" }],
     interfacesCut: false,
     cut: false,
+    processesCut: 0,
     counters: undefined,
     ...changes,
   };
