@@ -3,7 +3,13 @@ import { ProbeServer, type Answer, type Handler } from "../probes/server.ts";
 import { accelerationHandler } from "./acceleration-handler.ts";
 import type { NodeKnowledge } from "./pod-monitor.ts";
 
-const NODE: NodeKnowledge = { healthy: true, problems: [], controlPlane: null, nics: [] };
+const NODE: NodeKnowledge = {
+  healthy: true,
+  problems: [],
+  controlPlane: null,
+  module: { version: null, acceleratesVeth: null },
+  nics: [],
+};
 
 /** A node that has been looked at so often; a look makes its text another one. */
 function fake() {

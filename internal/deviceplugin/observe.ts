@@ -5,6 +5,7 @@ import { controlPlaneProblem } from "./control-plane-problem.ts";
 import { deviceProblem } from "./device-files.ts";
 import { isInconclusive } from "./inconclusive.ts";
 import { findInstallation, SCRIPT, type Installation } from "./installation.ts";
+import { readLoadedModule, type LoadedModule } from "./loaded-module.ts";
 import { isUsable, scanNics, type Nic } from "./nics.ts";
 
 type ObserveConfig = Pick<PluginConfig, "hostRoot" | "hostOnloadPath" | "mountOnload" | "needNic" | "procDir">;
@@ -18,6 +19,8 @@ export interface NodeView {
   problems: string[];
   /** That of them which is about onload_cp_server. */
   controlPlane?: string | undefined;
+  /** Undefined before the first look. */
+  module?: LoadedModule | undefined;
 }
 
 /**
@@ -56,7 +59,7 @@ export async function observeNode(config: ObserveConfig, before?: NodeView): Pro
   // It explains the other problems, and is none by itself.
   const boot = problems.length > 0 ? bootProblem(await readBootStatus(config)) : undefined;
   if (boot !== undefined) problems.push(boot);
-  return { nics, installation, problems, controlPlane };
+  return { nics, installation, problems, controlPlane, module: await readLoadedModule(onHost(config, SYS_DIR)) };
 }
 
 async function lookForNics(config: ObserveConfig, problems: string[]): Promise<Nic[]> {

@@ -312,7 +312,7 @@ async function expectDoctor(): Promise<void> {
     expect([name, linkOf("kernel", name)]).toEqual([name, expect.stringMatching(/^ok: /)]);
   }
   expect(linkOf("kernel", "versions")).toBe(
-    `ok: Kernel module ${VERSION}, library ${VERSION}, by the labels of the node and of its plugin's pod`,
+    `ok: Kernel module ${VERSION}, library ${VERSION}, by the labels of the node and of its plugin's pod; the loaded module calls itself ${VERSION}`,
   );
   expect(linkOf("kernel", "library")).toBe("ok: 1 of 1 process has Onload's library");
   expect(linkOf("kernel", "interface")).toStartWith("failed: eth0 (virtual); none is of a NIC");

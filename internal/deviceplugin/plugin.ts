@@ -232,11 +232,12 @@ class DevicePlugin {
 
   /** For programs that ask whether pods are accelerated. */
   #knowledge(): NodeKnowledge {
-    const { nics, problems, controlPlane } = this.#view;
+    const { nics, problems, controlPlane, module } = this.#view;
     return {
       healthy: this.#health.healthy,
       problems,
       controlPlane: controlPlane ?? null,
+      module: { version: module?.version ?? null, acceleratesVeth: module?.acceleratesVeth ?? null },
       nics: nics.map(({ address, driver, interfaces }) => ({ address, driver: driver ?? null, interfaces })),
     };
   }

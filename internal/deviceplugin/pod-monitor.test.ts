@@ -70,7 +70,13 @@ async function give(count: number): Promise<ListPodResourcesResponse> {
   };
 }
 
-const NODE = { healthy: true, problems: [], controlPlane: null, nics: [] };
+const NODE = {
+  healthy: true,
+  problems: [],
+  controlPlane: null,
+  module: { version: null, acceleratesVeth: null },
+  nics: [],
+};
 
 const readStacks = (): Promise<never> => Promise.reject(new Error("nobody asks"));
 

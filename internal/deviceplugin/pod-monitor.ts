@@ -34,6 +34,8 @@ export interface NodeKnowledge {
   problems: readonly string[];
   /** Why the kernel cannot start onload_cp_server; null if it can. */
   controlPlane: string | null;
+  /** What the onload module that is loaded says of itself; null: it does not. */
+  module: { version: string | null; acceleratesVeth: boolean | null };
   nics: readonly { address: string; driver: string | null; interfaces: readonly string[] }[];
 }
 

@@ -11,6 +11,7 @@ test("an answer is read as the device plugin writes it", () => {
       healthy: false,
       problems: ["No NIC"],
       controlPlane: "no crictl",
+      module: { version: "9.2.0.1", acceleratesVeth: true },
       nics: [{ address: "0000:3b:00.0", driver: null, interfaces: ["ens1"] }],
     },
     containers: [
@@ -39,6 +40,7 @@ test("an answer is read as the device plugin writes it", () => {
       healthy: false,
       problems: ["No NIC"],
       controlPlane: "no crictl",
+      module: { version: "9.2.0.1", acceleratesVeth: true },
       nics: [{ address: "0000:3b:00.0", driver: undefined, interfaces: ["ens1"] }],
     },
     containers: [
@@ -86,7 +88,12 @@ test("hostile answers have a bound, and no characters that a terminal obeys", ()
   const evil = "\u001b[2J\u202Ex";
   const hostile = {
     problem: evil + "y".repeat(100_000),
-    node: { problems: many(evil), nics: many({ address: evil, interfaces: many(evil) }), healthy: "yes" },
+    node: {
+      module: { version: evil + "y".repeat(1000), acceleratesVeth: "Y" },
+      problems: many(evil),
+      nics: many({ address: evil, interfaces: many(evil) }),
+      healthy: "yes",
+    },
     containers: Array.from({ length: 1100 }, () => ({
       ...CONTAINER,
       pod: evil,
@@ -111,6 +118,8 @@ test("hostile answers have a bound, and no characters that a terminal obeys", ()
   expect(Object.values(first!.processes)).toEqual(Object.values(first!.processes).map(() => 0));
   expect(first!.sockets).toHaveLength(64);
   expect(first!.counters).toEqual(many({ id: 1, values: {}, recent: undefined }, 50));
+  expect(found.node!.module.acceleratesVeth).toBeUndefined();
+  expect(found.node!.module.version!.length).toBeLessThanOrEqual(500);
   expect(found.problem!.length).toBeLessThanOrEqual(500);
   expect(JSON.stringify({ ...found, containers: found.containers.slice(0, 5) })).not.toMatch(/\\u001b|\u202e/i);
 });

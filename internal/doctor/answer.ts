@@ -43,6 +43,8 @@ export interface PluginNode {
   problems: string[];
   /** Why the kernel cannot start onload_cp_server; undefined if it can. */
   controlPlane: string | undefined;
+  /** What the onload module that is loaded says of itself; undefined: it does not, or the plugin is of an older version. */
+  module: { version: string | undefined; acceleratesVeth: boolean | undefined };
   nics: { address: string; driver: string | undefined; interfaces: string[] }[];
 }
 
@@ -83,10 +85,15 @@ export function parseAnswer(text: string): NodeAnswer {
 
 function nodeOf(fields: Fields | undefined): PluginNode | undefined {
   if (!fields) return undefined;
+  const { version, acceleratesVeth } = fieldsOf(fields["module"]) ?? {};
   return {
     healthy: fields["healthy"] === true,
     problems: listOf(fields["problems"]).flatMap((each) => textOf(each) ?? []),
     controlPlane: textOf(fields["controlPlane"]),
+    module: {
+      version: textOf(version),
+      acceleratesVeth: typeof acceleratesVeth === "boolean" ? acceleratesVeth : undefined,
+    },
     nics: listOf(fields["nics"]).map((each) => {
       const { address, driver, interfaces } = fieldsOf(each) ?? {};
       return {

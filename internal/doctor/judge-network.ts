@@ -1,5 +1,6 @@
 /** The links of a container from its interfaces to its sockets. Pure. */
 import { ONLOAD_DRIVERS } from "../api/names.ts";
+import { ACCELERATE_VETH_PARAMETER } from "../api/server-parameters.ts";
 import { counted } from "../cli/counted.ts";
 import { firstFew } from "../cli/first-few.ts";
 import type { ContainerAnswer } from "./answer.ts";
@@ -20,8 +21,14 @@ const NO_NICS: ReadonlySet<string> = new Set([
 ]);
 const MAX_NAMED = 8;
 
-/** @param nics names of the node's interfaces that Onload can use; undefined if they are not known */
-export function interfaceLink(container: ContainerAnswer, nics: readonly string[] | undefined): Link {
+/** What of a node decides which interfaces Onload takes. Undefined: it is not known. */
+export interface NodeInterfaces {
+  /** Names of the node's interfaces that Onload can use. */
+  nics: readonly string[] | undefined;
+  acceleratesVeth: boolean | undefined;
+}
+
+export function interfaceLink(container: ContainerAnswer, { nics, acceleratesVeth }: NodeInterfaces): Link {
   const { interfaces, interfacesCut, accelerated } = container;
   const link = linkOf("interface");
   const text = firstFew(interfaces, MAX_NAMED, ({ name, driver }) => `${name} (${driver ?? "driver unknown"})`);
@@ -49,6 +56,15 @@ export function interfaceLink(container: ContainerAnswer, nics: readonly string[
       "If its name was not written to /sys/module/sfc_resource/afxdp/register on the node, attach a NIC that Onload can use: see `onloadctl manifests sample networks`",
     );
   }
+  const [veth] = of(new Set(["virtual"]));
+  if (acceleratesVeth === true && veth !== undefined) {
+    // The kernel says of no interface that it is a veth, nor where its other end is (linux_onload/cplane.c).
+    return link(
+      "unknown",
+      `${text}; ${ACCELERATE_VETH_PARAMETER} is set, by which Onload takes ${veth} if it is a veth whose other end is in the node's own network`,
+      `What goes over it must leave the node by an interface that Onload can use${known}`,
+    );
+  }
   if (interfacesCut) {
     const todo = known === "" ? "" : `The node's interfaces that Onload can use${known}`;
     return link("unknown", `${text}; not all were looked at`, todo);
@@ -56,7 +72,7 @@ export function interfaceLink(container: ContainerAnswer, nics: readonly string[
   return link(
     "failed",
     `${text}; none is of a NIC that Onload can use`,
-    "Attach one: see `onloadctl manifests sample networks`. Onload takes veth only with its module's parameter oo_accelerate_veth",
+    `Attach one: see \`onloadctl manifests sample networks\`. Onload takes veth only with its module's parameter ${ACCELERATE_VETH_PARAMETER}${acceleratesVeth === false ? ", which is off" : ""}`,
   );
 }
 

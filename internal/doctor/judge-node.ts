@@ -63,17 +63,39 @@ export function noResource(resources: number | undefined): [seen: string, todo: 
   return [seen, "Apply one: `onloadctl manifests sample` prints one to start from"];
 }
 
-function versionsLink({ rollout }: NodeFacts): Link {
+function versionsLink({ rollout, asked }: NodeFacts): Link {
   const link = linkOf("versions");
-  if ("problem" in rollout) return link("unknown", "Not known without the Onload resource", VIEWER);
+  const own = typeof asked === "object" && "value" in asked ? asked.value.node?.module.version : undefined;
+  const loaded = own === undefined ? "" : `; the loaded module calls itself ${own}`;
+  if ("problem" in rollout) return link("unknown", `Not known without the Onload resource${loaded}`, VIEWER);
   const { module, library } = rollout.value ?? {};
-  const seen = `Kernel module ${module ?? "not loaded"}, library ${library ?? "not installed"}, by the labels of the node and of its plugin's pod`;
+  const seen = `Kernel module ${module ?? "not loaded"}, library ${library ?? "not installed"}, by the labels of the node and of its plugin's pod${loaded}`;
+  if (
+    own !== undefined &&
+    library !== undefined &&
+    (module === undefined || (module === library && areDifferent(own, module)))
+  ) {
+    return link(
+      "warning",
+      seen,
+      "KMM has not loaded it, or could not unload one of before: unload it, and see onloadctl status",
+    );
+  }
   if (module !== undefined && module === library) return link("ok", seen);
   if (module === undefined) {
     return link("failed", seen, "Without the module every socket is the kernel's: see onloadctl status");
   }
   if (library === undefined) return link("failed", seen, "See the device plugin's pod");
   return link("failed", seen, "Onload refuses another version's library: see `onloadctl status` for the rollout");
+}
+
+/**
+ * Whether two versions surely differ: both begin with numbers, and none has more of the other's. A module of a release is
+ * 9.2.0.1 if the resource says 9.2.0; one of a checkout has no such version, and a resource may have a word of its own.
+ */
+function areDifferent(one: string, other: string): boolean {
+  const [a, b] = [one, other].map((version) => /^\d+(?:\.\d+)+/.exec(version)?.[0].split("."));
+  return a !== undefined && b !== undefined && a.some((part, i) => i < b.length && part !== b[i]);
 }
 
 function devicesLink({ rollout, node, asked }: NodeFacts): Link {

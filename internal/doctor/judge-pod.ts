@@ -129,13 +129,13 @@ function processLinks(pod: DeepReadonly<Pod>, node: NodeFacts): Link[] {
       ? unknown("The node has not looked into the pod since it was started", "Ask again in 30 s")
       : unknown("The kubelet has given the pod no device, as far as the device plugin knows", NO_DEVICE);
   }
-  const nics = nicNames(node);
+  const interfaces = { nics: nicNames(node), acceleratesVeth: asked.value.node?.module.acceleratesVeth };
   const setPreload = "value" in rollout ? rollout.value?.setPreload : undefined;
   const links = found.map((container) => {
     const hasLibrary = (container.processes["mapped"] ?? 0) > 0;
     return [
       libraryLink(container, setPreload),
-      interfaceLink(container, nics),
+      interfaceLink(container, interfaces),
       stacksLink(container, hasLibrary),
       socketsLink(container, hasLibrary),
       filtersLink(container, asked.value.countersProblem),

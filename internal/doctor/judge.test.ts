@@ -41,7 +41,7 @@ test("a chain without a fault, in order", () => {
     "scheduled ok: To node worker-1",
     "admitted ok: It runs",
     "node ok: Onload onload-runtime/onload: Ready with version 9.2.0",
-    "versions ok: Kernel module 9.2.0, library 9.2.0, by the labels of the node and of its plugin's pod",
+    "versions ok: Kernel module 9.2.0, library 9.2.0, by the labels of the node and of its plugin's pod; the loaded module calls itself 9.2.0.1",
     "devices ok: 100 amd.com/onload allocatable",
     "plugin ok: It looked into processes 12s ago",
     "control plane ok: The kernel can start onload_cp_server",
@@ -307,8 +307,13 @@ const CASES: [string, LinkName, PodFacts, string | RegExp][] = [
   [
     "no module",
     "versions",
-    podFacts({ node: nodeFacts({ rollout: { value: rollout({ module: undefined }) } }) }),
-    /^failed: Kernel module not loaded, library 9.2.0, by the labels of the node and of its plugin's pod/,
+    podFacts({
+      node: {
+        ...answering({ node: { ...answer().node!, module: { version: undefined, acceleratesVeth: undefined } } }),
+        rollout: { value: rollout({ module: undefined }) },
+      },
+    }),
+    /^failed: Kernel module not loaded, library 9.2.0, by the labels of the node and of its plugin's pod -> /,
   ],
   [
     "no library",
@@ -320,8 +325,28 @@ const CASES: [string, LinkName, PodFacts, string | RegExp][] = [
     "two versions",
     "versions",
     podFacts({ node: nodeFacts({ rollout: { value: rollout({ module: "9.1.0" }) } }) }),
-    /^failed: Kernel module 9.1.0, library 9.2.0, by the labels of the node and of its plugin's pod -> Onload refuses/,
+    /^failed: Kernel module 9.1.0, library 9.2.0, by the labels of the node and of its plugin's pod; .* -> Onload refuses/,
   ],
+  [
+    "the module that is loaded is another one than the label says",
+    "versions",
+    podFacts({
+      node: answering({ node: { ...answer().node!, module: { version: "9.1.0.50", acceleratesVeth: false } } }),
+    }),
+    /^warning: Kernel module 9.2.0, library 9.2.0, .*; the loaded module calls itself 9.1.0.50 -> KMM has not loaded it/,
+  ],
+  [
+    "a module is loaded that has no label",
+    "versions",
+    podFacts({ node: nodeFacts({ rollout: { value: rollout({ module: undefined }) } }) }),
+    /^warning: Kernel module not loaded, library 9.2.0, .*; the loaded module calls itself 9.2.0.1 -> /,
+  ],
+  ...["9.2.0", "9.2", "ef17681 2025-11-01 master"].map((version): (typeof CASES)[number] => [
+    `the loaded module says no other version than the label: ${version}`,
+    "versions",
+    podFacts({ node: answering({ node: { ...answer().node!, module: { version, acceleratesVeth: false } } }) }),
+    `ok: Kernel module 9.2.0, library 9.2.0, by the labels of the node and of its plugin's pod; the loaded module calls itself ${version}`,
+  ]),
   ["unknown versions", "versions", podFacts({ node: nodeFacts({ rollout: { problem: "x" } }) }), /^unknown/],
   [
     "no devices",
@@ -488,7 +513,29 @@ const CASES: [string, LinkName, PodFacts, string | RegExp][] = [
     "only veth",
     "interface",
     podFacts({ node: running({ ...kernel, interfaces: [{ name: "eth0", driver: "virtual" }] }) }),
-    /^failed: eth0 \(virtual\); none is of a NIC.*sample networks/,
+    /^failed: eth0 \(virtual\); none is of a NIC.*sample networks.* oo_accelerate_veth, which is off$/,
+  ],
+  [
+    "only veth, and the module accelerates it",
+    "interface",
+    podFacts({
+      node: answering({
+        node: { ...answer().node!, module: { version: undefined, acceleratesVeth: true } },
+        containers: [container({ ...kernel, interfaces: [{ name: "eth0", driver: "virtual" }] })],
+      }),
+    }),
+    /^unknown: eth0 \(virtual\); oo_accelerate_veth is set, .* takes eth0 if it is a veth .* -> .* leave the node by .*: ens1f0$/,
+  ],
+  [
+    "only a bridge, and the module accelerates veth",
+    "interface",
+    podFacts({
+      node: answering({
+        node: { ...answer().node!, module: { version: undefined, acceleratesVeth: true } },
+        containers: [container({ ...kernel, interfaces: [{ name: "br0", driver: "bridge" }] })],
+      }),
+    }),
+    /^failed: br0 \(bridge\); none is of a NIC/,
   ],
   [
     "a node's own network with more interfaces than are looked at",

@@ -35,6 +35,7 @@ export function answer(changes: Partial<NodeAnswer> = {}): NodeAnswer {
       healthy: true,
       problems: [],
       controlPlane: undefined,
+      module: { version: "9.2.0.1", acceleratesVeth: false },
       nics: [{ address: "0000:3b:00.0", driver: "sfc", interfaces: ["ens1f0"] }],
     },
     containers: [container()],
