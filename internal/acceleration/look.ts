@@ -141,15 +141,18 @@ export class Looker {
     facts.stacks = found.stacks.size;
     facts.stackIds = [...found.stacks].sort((a, b) => a - b).slice(0, MAX_STACK_IDS);
     if (first === undefined) return;
-    if (this.#fresh || first.container.looks++ % LOOKS_UNTIL_INTERFACES === 0) {
-      first.container.interfaces = await interfacesOf(
-        this.#path(first.pid),
-        this.#tables,
-        first.container.folderReader,
+    const { container } = first;
+    const isDue = this.#fresh || container.looksUntilInterfaces <= 0;
+    // A container may have a network of its own with any number of them.
+    if (isDue && !found.allowance.isSpent) {
+      container.interfaces = await found.allowance.pay(() =>
+        interfacesOf(this.#path(first.pid), this.#tables, container.folderReader),
       );
+      container.looksUntilInterfaces = LOOKS_UNTIL_INTERFACES;
     }
-    facts.interfaces = first.container.interfaces.list;
-    facts.interfacesCut = first.container.interfaces.cut;
+    container.looksUntilInterfaces--;
+    facts.interfaces = container.interfaces.list;
+    facts.interfacesCut = container.interfaces.cut;
   }
 
   /** What is known of a process whose program has been seen often enough. */

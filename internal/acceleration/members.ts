@@ -40,7 +40,8 @@ export interface KnownContainer {
   /** Undefined until its mount table names it. */
   key: string | undefined;
   interfaces: Interfaces;
-  looks: number;
+  /** After so many looks they are read again. */
+  looksUntilInterfaces: number;
 }
 
 /** A process of a container. */
@@ -114,7 +115,7 @@ export class Members {
 
   #newContainer(): KnownContainer {
     const [reader, folderReader] = [this.#newReader(), this.#newReader()];
-    return { reader, folderReader, key: undefined, interfaces: { list: [], cut: false }, looks: 0 };
+    return { reader, folderReader, key: undefined, interfaces: { list: [], cut: false }, looksUntilInterfaces: 0 };
   }
 
   /** The container of a process: that of the look before, if it still runs the same program. */

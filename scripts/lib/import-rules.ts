@@ -17,7 +17,7 @@ const LAYERS: Record<string, readonly string[]> = {
   doctor: ["check", "operator", "profiles", "acceleration", "kube", "api"],
   stack: ["doctor", "kube", "api"],
   uninstall: ["operator", "manifests", "controller", "kube", "api"],
-  acceleration: [],
+  acceleration: ["api"],
   deviceplugin: ["acceleration", "probes", "api", "proto"],
   controlplane: ["acceleration", "api"],
   licenses: [],
