@@ -112,6 +112,7 @@ export class Plugin {
       sockets: [{ kind: "tcp", accelerated, count: 2 }],
       interfaces: [],
       interfacesCut: false,
+      settings: null,
       cut: { processes: 0, descriptors: 0, tables: 0 },
     };
     this.#pods.show([{ holder: { ...this.holder, podUid: "u" }, facts }], 0);

@@ -2,6 +2,7 @@
 import { fieldsOf, parseJson } from "../cli/json.ts";
 import { plainUid } from "./cgroup.ts";
 import type { Library } from "./process.ts";
+import type { ProcessSettings } from "./settings.ts";
 import type { SocketKind } from "./sockets.ts";
 import { MAX_STACKS } from "./stack-counters.ts";
 
@@ -41,6 +42,8 @@ export interface ContainerFacts {
   interfaces: NetworkInterface[];
   /** Whether there are more interfaces, as in a node's own network. It says nothing of sockets. */
   interfacesCut: boolean;
+  /** EF_ variables of that process with the library that has most of them; null: no process with the library was seen. */
+  settings: ProcessSettings | null;
   /** What was not looked at, for the bounds of a look. */
   cut: Cut;
 }

@@ -25,6 +25,7 @@ export function newFound(podUid: string, container: string, allowance: Allowance
       sockets: [],
       interfaces: [],
       interfacesCut: false,
+      settings: null,
       cut: { processes: 0, descriptors: 0, tables: 0 },
     },
     members: [],

@@ -2,6 +2,7 @@
 import { hasMount } from "./mounts.ts";
 import { hasOnload, libraryOf, type Library } from "./process.ts";
 import type { PatientReader } from "./read.ts";
+import { settingsIn, type ProcessSettings } from "./settings.ts";
 
 /** What of a reader is needed. */
 type LibraryReader = Pick<PatientReader, "read" | "mountOf">;
@@ -35,6 +36,15 @@ export async function readLibrary(
   });
   if (library === undefined) return undefined;
   return isOld || (await isOfContainer(folder, reader, limit)) ? library : undefined;
+}
+
+/** Variables that come later than this are not read. */
+const MAX_ENVIRONMENT = 128 * 1024;
+
+/** The EF_ variables that a process was started with; undefined if they cannot be read. */
+export async function readSettings(folder: string, reader: LibraryReader): Promise<ProcessSettings | undefined> {
+  const environment = await reader.read(`${folder}/environ`, MAX_ENVIRONMENT);
+  return environment === undefined ? undefined : settingsIn(environment.bytes);
 }
 
 /**

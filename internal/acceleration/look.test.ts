@@ -79,8 +79,24 @@ describe("a look at a container", () => {
         { name: "eth0", driver: "macvlan" },
       ],
       interfacesCut: false,
+      settings: {},
       cut: { processes: 0, descriptors: 0, tables: 0 },
     });
+  });
+
+  test("has the EF_ variables of that process with the library that has most, read once", async () => {
+    proc.add(70);
+    proc.add(71, { environ: "EF_POLL_USEC=100000\0EF_NAME=secret\0" });
+    proc.add(72, { environ: "EF_A=1\0EF_B=1\0EF_C=1\0", maps: mapsOf([]) });
+    const one = looker();
+    const settings = { EF_POLL_USEC: "100000", EF_NAME: null };
+    for (let look = 0; look < 5; look++) {
+      expect((await one.look(REQUEST)).containers[0]!.settings).toEqual(settings);
+      proc.write("71/environ", "EF_OTHER=1\0");
+    }
+    proc.remove(70);
+    proc.remove(71);
+    expect((await one.look(REQUEST)).containers[0]!.settings).toBeNull();
   });
 
   test("counts a socket that processes share once", async () => {
@@ -599,6 +615,7 @@ describe("whether it is accelerated", () => {
     sockets,
     interfaces: [],
     interfacesCut: false,
+    settings: null,
     cut: { processes, descriptors: 0, tables: 0 },
   });
   const kernel = { kind: "tcp", accelerated: false, count: 9 } as const;

@@ -12,10 +12,11 @@ import { containerKey, MAX_STACK_IDS, type LookAnswer, type LookRequest } from "
 import { countSockets, newFound, type Found } from "./found.ts";
 import { interfacesOf } from "./interfaces.ts";
 import { KernelSockets, type SocketNamespace } from "./kernel-sockets.ts";
-import { readLibrary } from "./library.ts";
+import { readLibrary, readSettings } from "./library.ts";
 import { Members, type KnownProgram, type Member } from "./members.ts";
 import { parseStat, type Library, type ProcessStat } from "./process.ts";
 import { HangingThreads, PatientReader, readShort, type ReaderOptions } from "./read.ts";
+import type { ProcessSettings } from "./settings.ts";
 import { Turn } from "./turn.ts";
 
 /** Bounds of one look, and those of a file that is read. */
@@ -135,6 +136,8 @@ export class Looker {
       if (library === "cut") facts.cut.processes++;
       if (library === undefined || library === "cut") continue;
       facts.processes[library] = (facts.processes[library] ?? 0) + 1;
+      const { settings = null } = programs.get(member.pid) ?? {};
+      if (settings !== null && countOf(settings) > countOf(facts.settings)) facts.settings = settings;
       first ??= member;
       descriptors -= this.#lookAtDescriptors(member, descriptors, found, { programs, namespaces });
     }
@@ -176,16 +179,18 @@ export class Looker {
     const same = known?.stat.identity === stat.identity ? known : undefined;
     if (this.#bytesLeft <= 0 || allowance.isSpent) return "cut";
     const isOld = (same?.looks ?? 0) >= LOOKS_UNTIL_KEPT;
-    const library = await allowance.pay(() =>
-      readLibrary(this.#path(pid), this.#counted(reader), { limit: this.#limits.fileBytes, isOld }),
-    );
+    const [library, settings] = await allowance.pay(async () => {
+      const counted = this.#counted(reader);
+      const read = await readLibrary(this.#path(pid), counted, { limit: this.#limits.fileBytes, isOld });
+      return [read, read === "mapped" ? await readSettings(this.#path(pid), counted) : undefined] as const;
+    });
     const after = this.#stat(pid);
     if (after === undefined) return undefined;
     // It has begun another program meanwhile: the next look tells.
     if (after.identity !== stat.identity) return "unreadable";
     // What is mapped once stays so.
     const looks = library === "mapped" ? LOOKS_UNTIL_KEPT : (same?.looks ?? 0) + 1;
-    programs.set(pid, { statText, stat, library, looks, place, descriptors: same?.descriptors });
+    programs.set(pid, { statText, stat, library, looks, settings, place, descriptors: same?.descriptors });
     return library;
   }
 
@@ -251,6 +256,11 @@ export class Looker {
   #path(pid: number, name?: string): string {
     return name === undefined ? `${this.#procDir}/${pid}` : `${this.#procDir}/${pid}/${name}`;
   }
+}
+
+/** Without a process there are fewer than with one that has none. */
+function countOf(settings: ProcessSettings | null): number {
+  return settings === null ? -1 : Object.keys(settings).length;
 }
 
 /** Whether a process has ended, and only its parent has not been told yet. */

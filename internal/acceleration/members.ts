@@ -6,6 +6,7 @@ import type { Interfaces } from "./interfaces.ts";
 import { kubeletContainer } from "./mounts.ts";
 import { parseStat, type Library, type ProcessStat } from "./process.ts";
 import { readNames, readShort, type PatientReader } from "./read.ts";
+import type { ProcessSettings } from "./settings.ts";
 import type { Turn } from "./turn.ts";
 
 /** How long all containers of a look may keep it waiting for files, each equally, and one of them, in milliseconds. */
@@ -18,6 +19,8 @@ export interface KnownProgram {
   stat: ProcessStat;
   library: Library | undefined;
   looks: number;
+  /** Undefined if it has not Onload's library, or they could not be read. */
+  settings: ProcessSettings | undefined;
   /** The container that it is in: only who has rights over the node could move it. */
   place: Membership;
   descriptors: KnownDescriptors | undefined;

@@ -595,7 +595,7 @@ describe("the sample sfnettest", () => {
         expect(said["library"]).toBe("ok: 2 of 2 processes have Onload's library");
         expect(said["interface"]).toMatch(/^unknown: .*net1 \(macvlan\).*; on which NIC net1 lies cannot be seen/);
         expect(said["stacks"]).toBe("unknown: None: no socket has been opened yet");
-        expect(said["settings"]).toMatch(/^ok: 3 EF_ variables in the pod's spec, nothing wrong/);
+        expect(said["settings"]).toMatch(/^ok: 3 EF_ variables in the environment of its process, nothing wrong$/);
       } finally {
         const pods = ["pod", "-n", onload.namespace, name("server"), name("client"), "--ignore-not-found"];
         await plane().kubectl(["delete", ...pods, "--timeout=60s"]);

@@ -107,6 +107,7 @@ export class PodMonitor {
       sockets: facts.sockets,
       interfaces: facts.interfaces,
       interfacesCut: facts.interfacesCut,
+      settings: facts.settings,
       cut: facts.cut,
       // Null if nobody reads them.
       counters: stacks?.stacksOf(holder) ?? null,

@@ -28,6 +28,7 @@ function container(number: number, ...stackIds: number[]): LookedInto {
     sockets: [],
     interfaces: [],
     interfacesCut: false,
+    settings: null,
     cut: { processes: 0, descriptors: 0, tables: 0 },
   };
   return { holder: { namespace: "trading", pod: `pod-${number}`, container: "app", podUid }, facts };

@@ -24,6 +24,7 @@ test("an answer is read as the device plugin writes it", () => {
         sockets: [{ kind: "tcp", accelerated: true, count: 2 }],
         interfaces: [{ name: "eth0", driver: "virtual" }, { name: "net1" }],
         interfacesCut: true,
+        settings: { EF_POLL_USEC: "100000", EF_NAME: null },
         cut: { processes: 2, descriptors: 1, tables: 0 },
         counters: [
           { id: 3, values: { wakeups: 900, odd: 1 }, recent: { seconds: 30.5, grown: { wakeups: 9, odd: 1 } } },
@@ -56,6 +57,7 @@ test("an answer is read as the device plugin writes it", () => {
           { name: "net1", driver: undefined },
         ],
         interfacesCut: true,
+        settings: { EF_POLL_USEC: "100000", EF_NAME: null },
         cut: true,
         processesCut: 2,
         counters: [
@@ -73,6 +75,7 @@ test("an answer of an older version lacks stacks' numbers and what the node is l
   expect(containers[0]).toMatchObject({
     stackIds: undefined,
     interfacesCut: false,
+    settings: undefined,
     stacks: 0,
     processes: {},
     counters: undefined,
@@ -102,6 +105,13 @@ test("hostile answers have a bound, and no characters that a terminal obeys", ()
       stackIds: many(evil),
       sockets: many({ kind: evil, count: 1e99 }),
       interfaces: many({ name: evil, driver: { a: 1 } }),
+      settings: {
+        [`EF_${evil}`]: "1",
+        HOME: "1",
+        EF_A: evil,
+        EF_B: 1,
+        ...Object.fromEntries(many(0).map((_, i) => [`EF_X${i}`, "1"])),
+      },
       counters: [
         ...many(
           { id: 1, values: { [evil]: 1, wakeups: 1e99, __proto__: 1 }, recent: { seconds: -1, grown: evil } },
@@ -117,6 +127,12 @@ test("hostile answers have a bound, and no characters that a terminal obeys", ()
   expect(first).toMatchObject({ stacks: 0, stackIds: [] });
   expect(Object.values(first!.processes)).toEqual(Object.values(first!.processes).map(() => 0));
   expect(first!.sockets).toHaveLength(64);
+  expect(Object.entries(first!.settings!).slice(0, 3)).toEqual([
+    ["EF_A", null],
+    ["EF_B", null],
+    ["EF_X0", "1"],
+  ]);
+  expect(Object.keys(first!.settings!)).toHaveLength(64);
   expect(first!.counters).toEqual(many({ id: 1, values: {}, recent: undefined }, 50));
   expect(found.node!.module.acceleratesVeth).toBeUndefined();
   expect(found.node!.module.version!.length).toBeLessThanOrEqual(500);

@@ -1,5 +1,6 @@
 /** Reads what a device plugin says at /acceleration. A pod with the plugin's labels may say anything, so all of it is bounded. */
 import { shown, type ContainerFacts } from "../acceleration/facts.ts";
+import { isSettingName, isSettingNumber, type ProcessSettings } from "../acceleration/settings.ts";
 import { STACK_COUNTERS } from "../acceleration/stack-counters.ts";
 import { fieldsOf, parseJson } from "../cli/json.ts";
 import { printable } from "../cli/printable.ts";
@@ -22,6 +23,8 @@ export interface ContainerAnswer {
   interfaces: { name: string; driver: string | undefined }[];
   /** Whether there are more. Plugins before this field do not say it. */
   interfacesCut: boolean;
+  /** EF_ variables of a process with the library; null for a value that is no number. Undefined if they are not known. */
+  settings: ProcessSettings | undefined;
   cut: boolean;
   /** Processes that were not looked into. */
   processesCut: number;
@@ -139,10 +142,19 @@ function containerOf(fields: Fields | undefined): ContainerAnswer | undefined {
       return { name: wordOf(name) ?? "?", driver: wordOf(driver) };
     }),
     interfacesCut: fields["interfacesCut"] === true,
+    settings: settingsIn(fieldsOf(fields["settings"])),
     cut: cutOf(fieldsOf(cut)),
     processesCut: countOf(fieldsOf(cut)?.["processes"]),
     counters: Array.isArray(counters) ? listOf(counters).flatMap((each) => stackOf(fieldsOf(each)) ?? []) : undefined,
   };
+}
+
+function settingsIn(fields: Fields | undefined): ProcessSettings | undefined {
+  if (fields === undefined) return undefined;
+  const known = Object.entries(fields).filter(([name]) => isSettingName(name));
+  const number = (value: unknown): string | null =>
+    typeof value === "string" && isSettingNumber(value) ? value : null;
+  return Object.fromEntries(known.slice(0, MAX_ITEMS).map(([name, value]) => [name, number(value)]));
 }
 
 function stackOf(fields: Fields | undefined): StackAnswer | undefined {

@@ -6,7 +6,8 @@ import { firstFew } from "../cli/first-few.ts";
 import { parseTime } from "../kube/times.ts";
 import { holdsOnload, MIRROR_ANNOTATION } from "../operator/cache/holders.ts";
 import { isFinished } from "../operator/cache/pods.ts";
-import { checkSettings } from "../profiles/check.ts";
+import type { ProcessSettings } from "../acceleration/settings.ts";
+import { checkNames, checkSettings } from "../profiles/check.ts";
 import type { ContainerAnswer } from "./answer.ts";
 import type { NodeFacts, PodFacts, SeenEvent } from "./facts.ts";
 import { candidatesLink } from "./judge-candidates.ts";
@@ -15,7 +16,7 @@ import { libraryLink } from "./judge-library.ts";
 import { interfaceLink, socketsLink, stacksLink } from "./judge-network.ts";
 import { nicNames, nodeLinks, NOT_REACHED } from "./judge-node.ts";
 import { linkOf, worstVerdict, type Link, type LinkName } from "./links.ts";
-import type { ContainerSettings } from "./settings.ts";
+import { asProcessHas, type ContainerSettings } from "./settings.ts";
 
 const MAX_NAMED = 5;
 
@@ -28,7 +29,9 @@ export function podLinks(facts: PodFacts, now: number): Link[] {
   const { pod, node } = facts;
   const requested = requestedLink(pod);
   if (requested.verdict === "failed") return [requested];
-  const settings = settingsLink(facts.settings);
+  const settings = settingsLink(
+    facts.settings.map((each) => asProcessHas(each, processSettings(facts, each.container))),
+  );
   const scheduled = scheduledLink(facts);
   // What the nodes lack is why the scheduler has none.
   if (node === undefined) return [requested, candidatesLink(facts), scheduled, settings];
@@ -182,24 +185,37 @@ function merged(name: LinkName, containers: readonly ContainerAnswer[], links: r
   return linkOf(name)(worstVerdict(links.map(({ verdict }) => verdict)), seen, todo);
 }
 
+/** The EF_ variables of a process of a container, as its node sees them; undefined if it does not. */
+function processSettings({ pod, node }: PodFacts, container: string): ProcessSettings | undefined {
+  const asked = node?.asked;
+  if (asked === undefined || asked === "none" || "problem" in asked || isFinished(pod)) return undefined;
+  return containersOf(pod, asked.value.containers).find((each) => each.container === container)?.settings;
+}
+
 /** What is no part of the pod: its image, a script that starts the program, and a profile of `onload -p`. */
-const ELSEWHERE = "those that its image or a script sets are not read";
+const ELSEWHERE = "those that its image or a script sets are not known before a process has them";
 
 /** EF_ variables that Onload does not know or that make no sense together. */
 function settingsLink(all: readonly ContainerSettings[]): Link {
   const link = linkOf("settings");
-  const problems = all.flatMap(({ container, settings }) =>
-    checkSettings(settings).map(({ name, message }) => `${all.length > 1 ? `${container}: ` : ""}${name}: ${message}`),
+  const problems = all.flatMap(({ container, settings, withoutValue = [] }) =>
+    [...checkSettings(settings), ...checkNames(withoutValue)].map(
+      ({ name, message }) => `${all.length > 1 ? `${container}: ` : ""}${name}: ${message}`,
+    ),
   );
   const unread = [...new Set(all.flatMap((each) => each.unread))];
   const notRead = unread.length === 0 ? "" : `not read: ${firstFew(unread, MAX_NAMED)}`;
-  const count = all.reduce((total, { settings }) => total + Object.keys(settings).length, 0);
+  const hidden = all.flatMap(({ withoutValue = [] }) => withoutValue);
+  const count = all.reduce((total, { settings }) => total + Object.keys(settings).length, hidden.length);
+  const isOfProcesses = all.length > 0 && all.every(({ withoutValue }) => withoutValue !== undefined);
   if (problems.length > 0) {
     const seen = [firstFew(problems, MAX_NAMED), notRead].filter((text) => text !== "").join("; ");
     return link("warning", seen, "Correct them: Onload uses other values instead");
   }
-  const had = `${count === 0 ? "No EF_ variables" : counted(count, "EF_ variable")} in the pod's spec`;
+  const where = isOfProcesses ? "in the environment of its process" : "in the pod's spec";
+  const had = `${count === 0 ? "No EF_ variables" : counted(count, "EF_ variable")} ${where}`;
   const seen = count === 0 ? had : `${had}, nothing wrong`;
   if (notRead !== "") return link("unknown", `${seen}; ${notRead}`);
-  return link("ok", `${seen}; ${ELSEWHERE}`);
+  if (hidden.length > 0) return link("ok", `${seen}; without the values of ${firstFew(hidden, MAX_NAMED)}`);
+  return link("ok", isOfProcesses ? seen : `${seen}; ${ELSEWHERE}`);
 }

@@ -50,7 +50,7 @@ test("a chain without a fault, in order", () => {
     "stacks ok: 1: 3",
     "sockets ok: accelerated: 4 tcp",
     "filters ok: No socket beyond the loopback is the kernel's",
-    "settings ok: No EF_ variables in the pod's spec; those that its image or a script sets are not read",
+    "settings ok: No EF_ variables in the pod's spec; those that its image or a script sets are not known before a process has them",
   ]);
   expect(worstLink(links)).toBeUndefined();
 });
@@ -723,7 +723,22 @@ const CASES: [string, LinkName, PodFacts, string | RegExp][] = [
     "settings without a fault",
     "settings",
     podFacts({ settings: [{ container: "app", settings: { EF_POLL_USEC: "1" }, unread: [] }] }),
-    "ok: 1 EF_ variable in the pod's spec, nothing wrong; those that its image or a script sets are not read",
+    "ok: 1 EF_ variable in the pod's spec, nothing wrong; those that its image or a script sets are not known before a process has them",
+  ],
+  [
+    "settings that a process has, and not those of the spec",
+    "settings",
+    podFacts({
+      settings: [{ container: "app", settings: { EF_POL_USEC: "1", EF_NAME: "a" }, unread: ['Secret "s"'] }],
+      node: running({ settings: { EF_POLL_USEC: "100000", EF_NAME: null, EF_SCALABLE_FILTERS: null } }),
+    }),
+    "ok: 3 EF_ variables in the environment of its process, nothing wrong; without the values of EF_SCALABLE_FILTERS",
+  ],
+  [
+    "settings of a process that make no sense",
+    "settings",
+    podFacts({ node: running({ settings: { EF_INT_DRIVEN: "7", EF_POL_USEC: null } }) }),
+    /^warning: EF_INT_DRIVEN: it cannot be "7".*EF_POL_USEC: Onload does not know it: did you mean EF_POLL_USEC\? -> Correct/,
   ],
 ];
 describe("a link", () => {

@@ -1,6 +1,7 @@
 /** The EF_ variables that a container's spec gives it. Pure. */
 import type { Container, DeepReadonly } from "../api/core.ts";
 import type { Read } from "../check/read.ts";
+import type { ProcessSettings } from "../acceleration/settings.ts";
 import { isOnloadVariable } from "../profiles/names.ts";
 
 /** What is known of a container's EF_ variables. */
@@ -9,6 +10,26 @@ export interface ContainerSettings {
   settings: Record<string, string>;
   /** What may give others or other values, and was not read: `Secret "a"`. */
   unread: string[];
+  /** If it is what a process has: those whose values are not known. */
+  withoutValue?: string[];
+}
+
+/**
+ * The same as a process of the container has them, which knows what its image and its scripts have set, too.
+ *
+ * @param known values that are no numbers are those of the spec, if it has any
+ * @param process undefined if nothing is known of it
+ */
+export function asProcessHas(known: ContainerSettings, process: ProcessSettings | undefined): ContainerSettings {
+  if (process === undefined) return known;
+  const values = Object.entries(process).map(([name, value]) => [name, value ?? known.settings[name]] as const);
+  const unread = values.filter(([, value]) => value === undefined).map(([name]) => name);
+  return {
+    container: known.container,
+    settings: Object.fromEntries(values.filter((each): each is [string, string] => each[1] !== undefined)),
+    unread: [],
+    withoutValue: unread,
+  };
 }
 
 /** The data of a ConfigMap; undefined if there is none of that name. */

@@ -33,14 +33,24 @@ export function checkSettings(settings: Settings): SettingProblem[] {
   return [...alone, ...contradictions(settings)];
 }
 
+/** What is wrong with names of which the values are not known. */
+export function checkNames(names: readonly string[]): SettingProblem[] {
+  return names.flatMap((name) => {
+    const message = REPLACED.get(name) ?? (OPTIONS.has(name) ? undefined : unknown(name));
+    return message === undefined ? [] : [{ name, message }];
+  });
+}
+
+function unknown(name: string): string {
+  const near = nearest(name, [...OPTIONS.keys()]);
+  return `Onload does not know it${near === undefined ? "" : `: did you mean ${near}?`}`;
+}
+
 function problemAlone(name: string, value: string): string | undefined {
   const replaced = REPLACED.get(name);
   if (replaced !== undefined) return replaced;
   const form = OPTIONS.get(name);
-  if (form === undefined) {
-    const near = nearest(name, [...OPTIONS.keys()]);
-    return `Onload does not know it${near === undefined ? "" : `: did you mean ${near}?`}`;
-  }
+  if (form === undefined) return unknown(name);
   if (form.kind === "unread") return "Onload lists it, and reads it nowhere: take it out";
   const wrong = formProblem(form, value);
   return wrong === undefined ? undefined : `it cannot be "${value}": ${wrong}`;

@@ -19,6 +19,7 @@ export function container(changes: Partial<ContainerAnswer> = {}): ContainerAnsw
     sockets: [{ kind: "tcp", accelerated: true, count: 4 }],
     interfaces: [{ name: "net1", driver: "sfc" }],
     interfacesCut: false,
+    settings: undefined,
     cut: false,
     processesCut: 0,
     counters: undefined,
