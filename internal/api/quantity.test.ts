@@ -19,14 +19,36 @@ test.each([
   ["-1", -1],
   [".5", 0.5],
   ["1.", 1],
+  ["9".repeat(50), 2 ** 63],
+  ["1e400", 2 ** 63],
+  ["0e400", 0],
+  ["1e-400", 1e-9],
+  ["-1n", -1e-9],
   [7, 7],
+  [1e30, 2 ** 63],
 ] as const)("%p", (text, amount) => {
   expect(parseQuantity(text)).toBe(amount);
 });
 
-test.each(["", "k", "1K", "1kk", "1 k", "0x10", "NaN", "Infinity", "1e", "--1", "1,5", " 1", "1\n", "9".repeat(50)])(
-  "%p is no quantity",
-  (text) => {
-    expect(parseQuantity(text)).toBeUndefined();
-  },
-);
+test.each([
+  "",
+  "-",
+  ".",
+  "k",
+  "K",
+  "1K",
+  "1kk",
+  "1 k",
+  "0x10",
+  "NaN",
+  "Infinity",
+  "1e",
+  "--1",
+  "1,5",
+  " 1",
+  "1\n",
+  "1.2.3",
+  NaN,
+])("%p is no quantity", (text) => {
+  expect(parseQuantity(text)).toBeUndefined();
+});

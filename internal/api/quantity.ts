@@ -19,19 +19,23 @@ const FACTORS: Readonly<Record<string, number>> = {
   Ei: 2 ** 60,
 };
 
+/** Kubernetes keeps no larger amount. */
+const MAX = 2 ** 63;
+/** Kubernetes rounds every amount but zero up to it. */
+const MIN = 1e-9;
+
 /**
  * The amount that a quantity stands for. The API server writes amounts in their shortest form: 1000 devices are `1k`.
- * The grammar is that of k8s.io/apimachinery, pkg/api/resource.
+ * What is taken is what k8s.io/apimachinery, pkg/api/resource, takes, but for texts without a digit before the suffix: it
+ * takes some of them for zero and refuses others.
  *
- * @returns undefined if the text is no quantity
+ * @returns between -2^63 and 2^63; undefined if the text is no quantity
  */
 export function parseQuantity(quantity: string | number): number | undefined {
-  if (typeof quantity === "number") return Number.isFinite(quantity) ? quantity : undefined;
-  const match = /^([+-]?(?:\d{1,40}(?:\.\d{0,40})?|\.\d{1,40}))(?:[eE]([+-]?\d{1,3})|([numkMGTPE]|[KMGTPE]i)?)$/.exec(
-    quantity,
-  );
+  const match = /^([+-]?)(\d+(?:\.\d*)?|\.\d+)(?:[eE]([+-]?\d+)|([numkMGTPE]|[KMGTPE]i)?)$/.exec(String(quantity));
   if (!match) return undefined;
-  const [, number = "", exponent, suffix = ""] = match;
-  const value = exponent === undefined ? Number(number) * FACTORS[suffix]! : Number(`${number}e${exponent}`);
-  return Number.isFinite(value) ? value : undefined;
+  const [, sign, digits = "", exponent = "0", suffix = ""] = match;
+  const size = Number(`${digits}e${exponent}`) * FACTORS[suffix]!;
+  const bounded = /[1-9]/.test(digits) ? Math.min(Math.max(size, MIN), MAX) : 0;
+  return sign === "-" && bounded > 0 ? -bounded : bounded;
 }

@@ -61,9 +61,8 @@ const IMAGE_FORM = "an image such as registry.example.com/onload:1.0, in lower c
 const imageRules = (field: string): ReturnType<typeof rules> =>
   rules({ rule: `self == '' || ${matches(IMAGE)}`, message: `${field} must be ${IMAGE_FORM}` });
 
-/** The API server's own pattern of a quantity such as 100m or 64Mi. Its pods take none below zero. */
-const QUANTITY =
-  "^\\+?(([0-9]+(\\.[0-9]*)?)|(\\.[0-9]+))(([KMGTPE]i)|[numkMGTPE]|([eE](\\+|-)?(([0-9]+(\\.[0-9]*)?)|(\\.[0-9]+))))?$";
+/** A quantity such as 100m or 64Mi, not below zero: what the API server then takes in a pod. */
+const QUANTITY = "^\\+?([0-9]+(\\.[0-9]*)?|\\.[0-9]+)([KMGTPE]i|[numkMGTPE]|[eE][+-]?0*[0-9]{1,3})?$";
 
 const intOrString = z.union([z.int(), z.string()]);
 

@@ -84,6 +84,7 @@ export const catalogue = {
   pause: { family: "pause", package: "." },
   "kubelet-client": { family: "kubelet-client", package: "." },
   "go-regexp": { family: "go-regexp", package: "." },
+  "go-quantity": { family: "go-quantity", package: "." },
   "go-httpproxy": { family: "go-httpproxy", package: "." },
   "go-lua": { family: "go-lua", package: "." },
   "go-kstatus": { family: "go-kstatus", package: "." },
