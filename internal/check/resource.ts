@@ -7,7 +7,7 @@ import { desiredModules } from "../operator/desired/modules.ts";
 import { missingImages, type ModuleImages } from "../operator/kmm/images.ts";
 import type { Kmm, SelectorInUse } from "../operator/kmm/kmm.ts";
 import { chooseMapping, expressionsOf, imageFor } from "../operator/kmm/module-config.ts";
-import { kernelStop, refusedNodes } from "../operator/kmm/refused-kernel.ts";
+import { kernelStop, refusalAt, refusedNodes } from "../operator/kmm/refused-kernel.ts";
 import { hasLabels } from "../api/label-selector.ts";
 import { causeOfRefusal } from "../operator/observe/refusal-remedy.ts";
 import { triedText } from "../operator/rollout/unmapped.ts";
@@ -168,7 +168,8 @@ function judgeKernels(
   const kernels = kernelsOf(nodes);
   const selector = kmm.selectorFor(module, NOT_IN_USE);
   const stop = kernelStop(refusedNodes(all, kmm), [{ ...module, spec: { ...module.spec, selector } }]);
-  const refused = stop ?? kernels.map((kernel) => kmm.refusesKernel(kernel)).find((refusal) => refusal !== undefined);
+  const refused =
+    stop ?? kernels.map((kernel) => refusalAt(kernel, module, kmm)).find((refusal) => refusal !== undefined);
   if (refused) return finding("failed", `${refused.why}; ${refused.remedy}`);
   const choices = kernels.map((kernel) => ({ kernel, ...chooseMapping(module, kernel) }));
   const wrong = choices.find(({ problem }) => problem !== undefined);

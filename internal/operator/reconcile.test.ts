@@ -305,6 +305,22 @@ describe("a kernel at which KMM gives up for all nodes, on a node of nobody's", 
     expect(bed.condition("Degraded")).toContain("KernelRefused");
   });
 
+  test("is not one for which KMM 2.0 has no image's name: there, only its own node gets nothing", async () => {
+    const bed = bedOfKmm2();
+    bed.putNode("n1");
+    bed.putNode("rt");
+    bed.cluster.edit<Node>(NODES, { name: "rt" }, ({ status }) => (status!.nodeInfo!.kernelVersion = "5.14.0-1+rt"));
+    const { userImage, version } = imagesOf("v1");
+    const kernelMappings = [{ regexp: "^5", kernelModuleImage: "r/m:1-${KERNEL_FULL_VERSION}" }];
+    bed.putOnload({ onload: { userImage, version, kernelMappings } });
+    await bed.settle();
+    expect(bed.labels("n1")).toHaveProperty([onloadModuleLabel(KEY)]);
+    expect(bed.labels("rt")).toEqual({ onload: "yes" });
+    expect(JSON.stringify(bed.onload!.status)).toContain(
+      "KMM would ask for r/m:1-5.14.0-1+rt at kernel 5.14.0-1+rt, which cannot be the name of an image: the node gets nothing; install KMM 2.1.1 or later, or",
+    );
+  });
+
   test("does not matter while no mapping matches it", async () => {
     const bed = bedOfKmm2();
     putStranger(bed, "6.1");

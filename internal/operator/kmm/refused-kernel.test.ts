@@ -3,7 +3,7 @@ import type { Node } from "../../api/core.ts";
 import type { Module } from "../../api/kmm.ts";
 import { KMM_1, KMM_2, NO_KMM } from "../testing/kmm.ts";
 import { kmmFor } from "./installed.ts";
-import { kernelStop, refusedNodes } from "./refused-kernel.ts";
+import { kernelStop, refusalAt, refusedNodes } from "./refused-kernel.ts";
 
 const KMM_2_0 = kmmFor({ tolerations: false, pluralInTree: false, nodeModulesConfig: true, moduleImagesConfig: false });
 const PARTS = /^KMM gives up for all nodes at .*, because its version has fewer than three parts$/;
@@ -40,6 +40,51 @@ test.each<[string, RegExp | undefined, RegExp | undefined, RegExp | undefined]>(
       expect(refusal?.remedy).toBe(why === LABEL ? "install KMM 2.1.1 or later" : "give the node another kernel");
   }
   expect(NO_KMM.refusesKernel(kernel)).toBeUndefined();
+});
+
+const RT = "5.14.0-427.18.1.el9_4.x86_64+rt";
+const moduleOf = (containerImage: string): Module =>
+  ({
+    metadata: { name: "m", namespace: "ns" },
+    spec: { moduleLoader: { container: { kernelMappings: [{ regexp: ".", containerImage }] } } },
+  }) as unknown as Module;
+
+test.each<[string, string, [zero: string | undefined, six: string | undefined]]>([
+  [RT, "r/m:1-${KERNEL_FULL_VERSION}", [`r/m:1-${RT}`, undefined]],
+  ["6.1.0~rc1", "r/m:$KERNEL_FULL_VERSION", ["r/m:6.1.0~rc1", undefined]],
+  ["6.1.0-é", "r/m:${KERNEL_FULL_VERSION}", ["r/m:6.1.0-é", undefined]],
+  // What is no variable of the kernel's name does not matter, nor does one trailing +.
+  [RT, "r/m:1-${KERNEL_XYZ}", [undefined, undefined]],
+  [RT, "r/m:1", [undefined, undefined]],
+  ["5.14.0-427.18.1.el9_4.x86_64+", "r/m:${KERNEL_FULL_VERSION}", [undefined, undefined]],
+  ["6.1.0-23-amd64", "r/m:${KERNEL_FULL_VERSION}", [undefined, undefined]],
+  ["6.1.0", "r/m:${KERNEL_FULL_VERSION:-x y}", [undefined, undefined]],
+  // A tag has 128 characters at most, and begins with neither of these.
+  [
+    "6.1.0",
+    `r/m:${"x".repeat(127)}-\${KERNEL_FULL_VERSION}`,
+    [`r/m:${"x".repeat(127)}-6.1.0`, `r/m:${"x".repeat(127)}-6.1.0`],
+  ],
+  ["-6.1.0-x", "r/m:${KERNEL_FULL_VERSION}", ["r/m:-6.1.0-x", "r/m:-6.1.0-x"]],
+])("kernel %p with the image %p, at KMM 2.0 and 2.6", (kernel, image, names) => {
+  for (const [i, kmm] of [KMM_2_0, KMM_2].entries()) {
+    const refusal = refusalAt(kernel, moduleOf(image), kmm);
+    const name = names[i];
+    if (name === undefined) expect(refusal).toBeUndefined();
+    else
+      expect(refusal?.why).toBe(`KMM would ask for ${name} at kernel ${kernel}, which cannot be the name of an image`);
+  }
+});
+
+test("what to do about a name that is none depends on KMM", () => {
+  expect(refusalAt(RT, moduleOf("r/m:${KERNEL_FULL_VERSION}"), KMM_2_0)?.remedy).toBe(
+    "install KMM 2.1.1 or later, or put a mapping for this kernel alone before the others, whose image has 5.14.0-427.18.1.el9_4.x86_64_rt and no variable",
+  );
+  expect(refusalAt("-6.1.0-x", moduleOf("r/m:${KERNEL_FULL_VERSION}"), KMM_2)?.remedy).toBe(
+    "put a mapping for this kernel alone before the others, whose image has no variable",
+  );
+  expect(refusalAt(RT, moduleOf("r/m:${KERNEL_FULL_VERSION}"), KMM_1)?.why).toMatch(LABEL);
+  expect(refusalAt(RT, undefined, KMM_2_0)).toBeUndefined();
 });
 
 test("a kernel that KMM refuses is printed without what a terminal would take for a command", () => {

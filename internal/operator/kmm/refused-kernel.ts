@@ -2,16 +2,17 @@
 import { firstFew } from "../../cli/first-few.ts";
 import { printable } from "../../cli/printable.ts";
 import type { DeepReadonly, Node } from "../../api/core.ts";
-import { kernelName } from "../../api/kernel-tag.ts";
+import { kernelName, kernelTag } from "../../api/kernel-tag.ts";
 import type { Module } from "../../api/kmm.ts";
 import { hasLabels } from "../../api/label-selector.ts";
-import { LABEL_VALUE } from "../../api/references.ts";
+import { IMAGE, LABEL_VALUE } from "../../api/references.ts";
 import type { KernelRefusal, Kmm } from "./kmm.ts";
-import { mappingFor } from "./module-config.ts";
+import { imageFor, mappingFor } from "./module-config.ts";
 
 /** So much of a kernel's version is shown; `uname` gives 64 characters at most. */
 const MAX_KERNEL = 100;
 const MAX_NAMED = 5;
+const MAX_IMAGE = 300;
 const OTHER_KERNEL = "give the node another kernel";
 
 /**
@@ -37,6 +38,34 @@ export function refusedAsLabel(kernelVersion: string): KernelRefusal | undefined
   if (LABEL_VALUE.test(kernelName(kernelVersion))) return undefined;
   const why = `KMM 1.1 cannot label a node of ${kernelText(kernelVersion)}, because a label's value cannot be so`;
   return { why, remedy: "install KMM 2.1.1 or later" };
+}
+
+/** Why a Module gives a node of a kernel nothing although it has a mapping for it; undefined if it gives it an image. */
+export function refusalAt(
+  kernelVersion: string,
+  module: DeepReadonly<Module> | undefined,
+  kmm: Pick<Kmm, "refusesKernel" | "kernelInImageNames">,
+): KernelRefusal | undefined {
+  return kmm.refusesKernel(kernelVersion) ?? (module && refusedAsImage(kernelVersion, module, kmm));
+}
+
+/**
+ * KMM before 2.1.1 puts all of a kernel's version but one trailing `+` into the names of images as it is (v2.0.2,
+ * internal/module/kernelmapper.go), and its worker ends at a name that is none. Other nodes go on.
+ */
+function refusedAsImage(
+  kernelVersion: string,
+  module: DeepReadonly<Module>,
+  kmm: Pick<Kmm, "kernelInImageNames">,
+): KernelRefusal | undefined {
+  const image = imageFor(module, kernelVersion, kmm);
+  // What a variable that is left would become is KMM's to say.
+  if (image === undefined || image.includes("$") || IMAGE.test(image)) return undefined;
+  const why = `KMM would ask for ${printable(image, MAX_IMAGE)} at ${kernelText(kernelVersion)}, which cannot be the name of an image`;
+  const tag = kernelTag(kernelVersion);
+  const mapping = "put a mapping for this kernel alone before the others, whose image has";
+  if (kmm.kernelInImageNames(kernelVersion) === tag) return { why, remedy: `${mapping} no variable` };
+  return { why, remedy: `install KMM 2.1.1 or later, or ${mapping} ${tag} and no variable` };
 }
 
 function kernelText(kernelVersion: string): string {
