@@ -101,6 +101,36 @@ export const DECIDING_MUTANTS: Mutant[] = [
       "what was loaded before a reboot counts": ["loaded !== undefined && sameBoot &&", "loaded !== undefined &&"],
     },
   ),
+  ...mutantsOf(`${OPERATOR}/kmm/refused-kernel.ts`, [`${OPERATOR}/kmm/refused-kernel.test.ts`, RECONCILE], {
+    "KMM takes kernels of two parts": [".length >= 3) return", ".length >= 2) return"],
+    "KMM 1.1 can label a node of every kernel": ["if (LABEL_VALUE.test(kernelName(kernelVersion)))", "if (true)"],
+    "the plus at the end of a kernel version is part of the label": [
+      "LABEL_VALUE.test(kernelName(kernelVersion))",
+      "LABEL_VALUE.test(kernelVersion)",
+    ],
+    "an image may have any name": ['image.includes("$") || IMAGE.test(image)', "true"],
+    "a variable that is left spoils an image's name": ['image.includes("$") || ', ""],
+    "KMM looks at nodes that the Module does not select": ["hasLabels(module.spec.selector, labels) && ", ""],
+    "KMM takes the parts of kernels that no mapping matches": [
+      " && mappingFor(module, kernelOf(node)) !== undefined",
+      "",
+    ],
+    "what stops all is said of one node": ["    stopsAll: true,\n", ""],
+  }),
+  ...mutantsOf(`${OPERATOR}/kmm/regexp-stop.ts`, [`${OPERATOR}/kmm/regexp-stop.test.ts`, RECONCILE], {
+    "an expression stops every KMM": ["if (!kmm.tellsImages) return undefined;", ""],
+    "an expression is read for nodes that the Module does not select": [
+      "if (!module || !hasLabels(module.spec.selector, metadata.labels ?? {})) continue;",
+      "if (!module) continue;",
+    ],
+    "a version that is no kernel's stops all": ["if (kernel.length > MAX_KERNEL_CHARACTERS) continue;", ""],
+  }),
+  ...mutantsOf(`${OPERATOR}/plan.ts`, [RECONCILE], {
+    "an expression that stops KMM is not looked for": [
+      "kernelStop(refused, modules) ??\n    ",
+      "kernelStop(refused, modules) && ",
+    ],
+  }),
   ...mutantsOf(`${OPERATOR}/desired/objects.ts`, HOLD_BACK, {
     "Modules change under nodes that are to lose them": [
       "const { kernel, labels } = node;",

@@ -68,6 +68,14 @@ export const SITUATIONS: Record<string, Situation> = {
     nodes: [bare({ mapped: false })],
     says: ["NodesNotReady", "No entry of spec.onload.kernelMappings", 1, 0],
   },
+  "KMM gives up for all nodes at a kernel": {
+    nodes: [
+      bare({ mapped: false, kernelRefused: { why: "KMM gives up", remedy: "give it another", stopsAll: true } }),
+      whole("v1", { name: "n1" }),
+    ],
+    input: { problems: [{ reason: REASON.KernelRefused, message: "No node is begun, because KMM gives up" }] },
+    says: ["KernelRefused", "No node is begun, because KMM gives up", 2, 0],
+  },
   "a node has failed, and others wait": {
     nodes: [loading("n1", 601_000), whole("v1", { name: "n2" })],
     says: ["NodesFailed", 'Node "n1" failed at LoadingOnload', 2, 0],

@@ -74,6 +74,8 @@ const rollback = {
 };
 const problem = (reason: ResourceProblem["reason"]): ResourceProblem => ({ reason, message: "m" });
 
+const REFUSED = { why: "KMM gives up", remedy: "give the node another kernel", stopsAll: true } as const;
+
 /** By situation: the verdict of kstatus, and that of Argo CD. */
 export const SITUATIONS: [what: string, given: Given, kstatus: Kstatus, health: Health][] = [
   ["every node is ready", {}, "Current", "Healthy"],
@@ -132,6 +134,18 @@ export const SITUATIONS: [what: string, given: Given, kstatus: Kstatus, health: 
   ["it is back at the version before", { rollback }, "Failed", "Degraded"],
   ["a change is held back", { problems: [problem(REASON.ChangeHeldBack)] }, "Failed", "Degraded"],
   ["the spec cannot work", { nodes: [], problems: [problem(REASON.InvalidSpec)] }, "Failed", "Degraded"],
+  [
+    "KMM gives up for all nodes at a kernel, and no node is begun",
+    { nodes: [bare({ mapped: false, kernelRefused: REFUSED })], problems: [problem(REASON.KernelRefused)] },
+    "Failed",
+    "Degraded",
+  ],
+  [
+    "KMM gives up for all nodes at a kernel, and every node is ready",
+    { problems: [problem(REASON.KernelRefused)] },
+    "Failed",
+    "Degraded",
+  ],
   ["KMM may come yet", { nodes: [], problems: [problem(REASON.KmmNotInstalled)] }, "InProgress", "Degraded"],
   [
     "the ServiceAccount may come yet",
