@@ -49,7 +49,7 @@ export const REASON = {
   KmmNotInstalled: "KmmNotInstalled",
   /** The spec cannot work; the message says which field and what to do. */
   InvalidSpec: "InvalidSpec",
-  /** A kernel mapping is for a node's kernel at which KMM gives up for all nodes. */
+  /** A kernel mapping is for a node's kernel at which KMM gives up for all nodes, or cannot be evaluated for it. */
   KernelRefused: "KernelRefused",
   /** A change would reload modules in place; it waits for a new spec.onload.version. */
   ChangeHeldBack: "ChangeHeldBack",

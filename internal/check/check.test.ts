@@ -251,6 +251,11 @@ function built(secrets: readonly string[]): typeof onload {
   const imagePullSecrets = secrets.map((name) => ({ name }));
   return { ...onload, spec: { ...onload.spec, imagePullSecrets, onload: { ...onload.spec.onload, kernelMappings } } };
 }
+/** The same, with one more mapping. */
+function withMapping(regexp: string): typeof onload {
+  const kernelMappings = [...onload.spec.onload.kernelMappings, { regexp, kernelModuleImage: "r/module:1" }];
+  return { ...onload, spec: { ...onload.spec, onload: { ...onload.spec.onload, kernelMappings } } };
+}
 const object = (metadata: object = {}): never => ({ metadata: { name: "x", ...metadata } }) as never;
 const fine: ResourceFacts = {
   onload,
@@ -375,6 +380,16 @@ describe("a resource", () => {
       { kmm: KMM_2, nodes: { value: [node("n1"), linux("n2", "5.1")] } },
       "kernels",
       /^failed: KMM gives up for all nodes at kernel 5\.1, .*kernelMappings matches it \(n2\); give .*, or correct the regexp/,
+    ],
+    [
+      "an expression that cannot be evaluated for a node of nobody's, which KMM 2.4 looks at too",
+      {
+        kmm: KMM_2,
+        nodes: { value: [node("n1"), linux("n2", "6.1.0")] },
+        onload: withMapping("(6"),
+      },
+      "kernels",
+      /^failed: KMM gives up for all nodes at the kernel of n2, because .*\[1\]\.regexp cannot be evaluated: .*; correct it$/,
     ],
     [
       "such a kernel that no mapping matches",

@@ -8,6 +8,7 @@ import { missingImages, type ModuleImages } from "../operator/kmm/images.ts";
 import type { Kmm, SelectorInUse } from "../operator/kmm/kmm.ts";
 import { chooseMapping, expressionsOf, imageFor } from "../operator/kmm/module-config.ts";
 import { kernelStop, refusalAt, refusedNodes } from "../operator/kmm/refused-kernel.ts";
+import { regexpStop } from "../operator/kmm/regexp-stop.ts";
 import { hasLabels } from "../api/label-selector.ts";
 import { causeOfRefusal } from "../operator/observe/refusal-remedy.ts";
 import { triedText } from "../operator/rollout/unmapped.ts";
@@ -167,7 +168,8 @@ function judgeKernels(
   const { onload: module } = desiredModules(onload, kmm);
   const kernels = kernelsOf(nodes);
   const selector = kmm.selectorFor(module, NOT_IN_USE);
-  const stop = kernelStop(refusedNodes(all, kmm), [{ ...module, spec: { ...module.spec, selector } }]);
+  const applied = [{ ...module, spec: { ...module.spec, selector } }];
+  const stop = kernelStop(refusedNodes(all, kmm), applied) ?? regexpStop(all, applied, kmm);
   const refused =
     stop ?? kernels.map((kernel) => refusalAt(kernel, module, kmm)).find((refusal) => refusal !== undefined);
   if (refused) return finding("failed", `${refused.why}; ${refused.remedy}`);

@@ -21,6 +21,7 @@ import {
 } from "./desired/objects.ts";
 import { missingImages } from "./kmm/images.ts";
 import { kernelStop, refusedNodes, type RefusedNode } from "./kmm/refused-kernel.ts";
+import { regexpStop } from "./kmm/regexp-stop.ts";
 import { isOfVersion } from "./kmm/module-spec.ts";
 import type { KernelRefusal, Kmm } from "./kmm/kmm.ts";
 import { Memo, NodeMemo, Revision } from "./memo.ts";
@@ -84,6 +85,7 @@ export interface Planned {
 export class PlanMemo {
   readonly kmm = new Memo<Kmm>();
   readonly refused = new Memo<RefusedNode[]>();
+  readonly regexpStop = new Memo<KernelRefusal | undefined>();
   readonly context = new Revision();
   readonly nodes = new NodeMemo();
   readonly inUse = new Memo<ModulesInUse>(isDeepStrictEqual);
@@ -120,10 +122,7 @@ export function planFor(deps: PlanDeps, onload: DeepReadonly<Onload>, now: numbe
       ? desire(environment, effective, kmm, live, observations, images, memo)
       : undefined;
 
-  const refused = memo.refused.get(`${memo.kmm.revision} ${caches.nodes.store.revision}`, () =>
-    refusedNodes(caches.nodes.store.list(), kmm),
-  );
-  const stop = desired && kernelStop(refused, [desired.applied.onload, desired.applied.sfc]);
+  const stop = desired && stopFor(desired, caches, kmm, memo);
 
   // 3. Assess: what the desired objects mean for each node.
   const modules = desired ?? (kmm.installed ? live : desiredModules(effective, kmm));
@@ -202,6 +201,18 @@ function desire(
   const plugin = JSON.stringify([image, live.daemonSet?.spec.template.spec]);
   const inputs = `${memo.kmm.revision} ${memo.inUse.revision} ${plugin} ${modules} ${resource}`;
   return memo.desired.get(inputs, () => desiredObjects(effective, kmm, live, inUse, image));
+}
+
+/** Why KMM would give up for all nodes, with the Modules as they are to be applied. */
+function stopFor({ applied }: DesiredObjects, caches: Stores, kmm: Kmm, memo: PlanMemo): KernelRefusal | undefined {
+  const modules = [applied.onload, applied.sfc];
+  const nodes = caches.nodes.store;
+  const seen = `${memo.kmm.revision} ${nodes.revision}`;
+  const refused = memo.refused.get(seen, () => refusedNodes(nodes.list(), kmm));
+  return (
+    kernelStop(refused, modules) ??
+    memo.regexpStop.get(`${seen} ${memo.desired.revision}`, () => regexpStop(nodes.list(), modules, kmm))
+  );
 }
 
 function assessAll(observations: readonly NodeObservation[], wanted: Wanted, memo: PlanMemo): NodeFacts[] {

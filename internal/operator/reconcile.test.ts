@@ -305,6 +305,26 @@ describe("a kernel at which KMM gives up for all nodes, on a node of nobody's", 
     expect(bed.condition("Degraded")).toContain("KernelRefused");
   });
 
+  test("is one for which a mapping cannot be evaluated, with KMM 2.4 and later", async () => {
+    const bed = bedOfKmm2();
+    putStranger(bed, "6.1.0");
+    bed.putNode("n1");
+    const { userImage, version } = imagesOf("v1");
+    const kernelMappings = ["^5", "(6"].map((regexp) => ({ regexp, kernelModuleImage: "r/m:1" }));
+    bed.putOnload({ onload: { userImage, version, kernelMappings } });
+    bed.cluster.put<CustomResourceDefinition>(CUSTOM_RESOURCE_DEFINITIONS, kmmCrd("ModuleImagesConfig", "Namespaced"));
+    await bed.settle();
+    expect(bed.condition("Degraded")).toMatch(
+      /^Degraded=True KernelRefused: No node is begun .* at the kernel of stranger, because spec\.onload\.kernelMappings\[1\]\.regexp cannot be evaluated: .*; correct it$/,
+    );
+    expect(bed.module).toBeUndefined();
+    expect(bed.labels("n1")).toEqual({ onload: "yes" });
+    putStranger(bed, "5.14.0");
+    await bed.settle();
+    expect(bed.labels("n1")).toHaveProperty([onloadModuleLabel(KEY)]);
+    expect(bed.condition("Degraded")).not.toContain("KernelRefused");
+  });
+
   test("is not one for which KMM 2.0 has no image's name: there, only its own node gets nothing", async () => {
     const bed = bedOfKmm2();
     bed.putNode("n1");

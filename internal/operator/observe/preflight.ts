@@ -88,7 +88,7 @@ export function cacheProblem(outdated: string): ResourceProblem {
   return { reason: REASON.CacheOutdated, message };
 }
 
-/** The problem of a node at whose kernel KMM would give up for all nodes. */
+/** The problem of a node at whose kernel, with these mappings, KMM would give up for all nodes. */
 export function kernelProblem({ why, remedy }: KernelRefusal): ResourceProblem {
   const message = `No node is begun and no Module changed, because ${why}; ${remedy}`;
   return { reason: REASON.KernelRefused, message };

@@ -56,7 +56,7 @@ function imagesOf(module: DeepReadonly<Module>, view: View): Write[] {
 
 /**
  * Whether the reconcile of the Module ends before any node is looked at (v2.6.0, internal/controllers/module_reconciler.go,
- * handleMIC): a kernel that the Module has a mapping for has too few parts.
+ * handleMIC): a kernel that the Module has a mapping for has too few parts, or an expression does not parse.
  */
 function givesUp(module: DeepReadonly<Module>, view: View): boolean {
   return targets(module, view).some((node) => {
