@@ -36,7 +36,7 @@ export interface ClusterVersions {
 
 /** Reads it. @throws ConnectionError if the API server does not answer */
 export async function clusterVersions(
-  client: Pick<Client, "list">,
+  client: Pick<Client, "list" | "get" | "transport">,
   now: number,
   signal: AbortSignal,
 ): Promise<ClusterVersions> {

@@ -1,23 +1,35 @@
 /** Reads what tells whether an operator acts, with the rights of whoever asks. */
-import type { Deployment, KubeObject } from "../../api/core.ts";
-import { LEASE_NAME, OPERATOR_NAMESPACE, OPERATOR_SELECTOR } from "../../api/names.ts";
+import type { AdmissionPolicy, DeepReadonly, Deployment, KubeObject, PolicyBinding } from "../../api/core.ts";
+import { LEASE_NAME, OPERATOR_NAMESPACE, OPERATOR_SELECTOR, PRESENCE_POLICY } from "../../api/names.ts";
 import type { Resource } from "../../api/resources.ts";
 import type { Client } from "../../kube/client.ts";
 import { ApiError } from "../../kube/errors.ts";
 import type { Lease } from "../../kube/kinds.ts";
-import { DEPLOYMENTS, LEASES } from "../../kube/resource.ts";
+import {
+  DEPLOYMENTS,
+  LEASES,
+  VALIDATING_ADMISSION_POLICIES,
+  VALIDATING_ADMISSION_POLICY_BINDINGS,
+} from "../../kube/resource.ts";
 import type { Selection } from "../../kube/selection.ts";
+import { Store } from "../../kube/store.ts";
+import { mayOperate } from "../observe/operator-accounts.ts";
+import { isInForce } from "../report/protection.ts";
 import { printable } from "../../cli/printable.ts";
 import type { Found, OperatorEvidence } from "./serving.ts";
 
+/** Of so many namespaces it is asked whether an operator may run there. */
+const MOST_ASKED = 1000;
+
 /**
- * Reads Leases and Deployments of operators in all namespaces, and if that is refused, in one.
+ * Reads Leases and Deployments of operators in all namespaces, and if that is refused, in one; and whether they can be
+ * those of operators.
  *
  * @param namespace the one
  * @throws ConnectionError if the API server does not answer; what it refuses is in the result
  */
 export async function readEvidence(
-  client: Pick<Client, "list">,
+  client: Pick<Client, "list" | "get" | "transport">,
   signal: AbortSignal,
   namespace: string = OPERATOR_NAMESPACE,
 ): Promise<OperatorEvidence> {
@@ -25,7 +37,54 @@ export async function readEvidence(
     find<Lease>(client, LEASES, { fieldSelector: `metadata.name=${LEASE_NAME}` }, namespace, signal),
     find<Deployment>(client, DEPLOYMENTS, { labelSelector: OPERATOR_SELECTOR }, namespace, signal),
   ]);
-  return { leases, deployments };
+  const all = [...leases.items, ...deployments.items].map(({ metadata }) => metadata.namespace ?? "");
+  return { leases, deployments, ...(await findBarred(client, [...new Set(all)], signal)) };
+}
+
+/**
+ * In which namespaces no operator may run. As for the operator itself, that matters only where no admission policy keeps
+ * others from making such objects.
+ */
+async function findBarred(
+  client: Pick<Client, "get" | "transport">,
+  namespaces: readonly string[],
+  signal: AbortSignal,
+): Promise<Pick<OperatorEvidence, "barred" | "doubt">> {
+  const barred = new Set<string>();
+  let doubt = namespaces.length > MOST_ASKED ? `there are such objects in ${namespaces.length} namespaces` : undefined;
+  await Promise.all(
+    namespaces.slice(0, MOST_ASKED).map(async (namespace) => {
+      try {
+        if (!(await mayOperate(client.transport, namespace, signal))) barred.add(namespace);
+      } catch (error) {
+        doubt = refusal(error);
+      }
+    }),
+  );
+  const isCertain = barred.size === 0 && doubt === undefined;
+  return isCertain || (await isGuarded(client, signal)) ? {} : { barred, doubt };
+}
+
+/** Whether the policy is in force by which only operators, and who may install one, make such objects. */
+async function isGuarded(client: Pick<Client, "get">, signal: AbortSignal): Promise<boolean> {
+  const ref = { name: PRESENCE_POLICY };
+  try {
+    const [policy, binding] = await Promise.all([
+      client.get<AdmissionPolicy>(VALIDATING_ADMISSION_POLICIES, ref, { signal }),
+      client.get<PolicyBinding>(VALIDATING_ADMISSION_POLICY_BINDINGS, ref, { signal }),
+    ]);
+    const stores = { policies: storeOf(policy), policyBindings: storeOf(binding) };
+    return isInForce(stores, PRESENCE_POLICY);
+  } catch (error) {
+    refusal(error);
+    return false;
+  }
+}
+
+function storeOf<T extends KubeObject>(object: T | undefined): { store: Store<T> } {
+  const store = new Store<T>();
+  if (object) store.set(object as DeepReadonly<T>);
+  return { store };
 }
 
 async function find<T extends KubeObject>(

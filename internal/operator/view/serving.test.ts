@@ -111,6 +111,59 @@ describe("an operator", () => {
   });
 });
 
+const barred = new Set(["tenant"]);
+const unsure = { doubt: "Cannot create subjectaccessreviews.authorization.k8s.io: forbidden" };
+const notCounted =
+  '"tenant/daabde26.amd.com" does not count, because ServiceAccount "onload-operator-controller-manager" of that namespace may not do an operator\'s work';
+
+test.each<[string, OperatorEvidence, string, string]>([
+  ["a Lease", { ...seen([lease(SECOND, {}, "tenant")], []), barred }, "none", notCounted],
+  [
+    "one that was released",
+    { ...seen([lease(SECOND, { holderIdentity: "" }, "tenant")], []), barred },
+    "none",
+    notCounted,
+  ],
+  ["one of tomorrow", { ...seen([lease(-24 * HOUR, {}, "tenant")], []), barred }, "none", notCounted],
+  [
+    "one beside the true one, which is old",
+    { ...seen([lease(HOUR), lease(SECOND, {}, "tenant")], []), barred },
+    "silent",
+    notCounted,
+  ],
+  [
+    "one beside the true one",
+    { ...seen([lease(3 * SECOND), lease(SECOND, {}, "tenant")], []), barred },
+    "acts",
+    "ops/",
+  ],
+  [
+    "a Deployment",
+    { ...seen([], [deployment(1, plain)]), barred: new Set(["ops"]) },
+    "silent",
+    '"ops/manager" does not count',
+  ],
+  [
+    "a Deployment of one with a Lease",
+    { ...seen([], [deployment(1)]), barred: new Set(["ops"]) },
+    "silent",
+    '"ops/manager" does not count',
+  ],
+  [
+    "a Lease of which nobody knows",
+    { ...seen([lease(SECOND)], []), ...unsure },
+    "acts",
+    "unless somebody else made that: Cannot create",
+  ],
+])("that somebody else has made, where anybody can: %s", (_name, evidence, state, words) => {
+  for (const namespaces of [[], ["x"]]) {
+    const serving = servingOf(evidence, NOW, namespaces);
+    expect(serving.state).toBe(state as never);
+    expect(serving.message).toContain(words);
+  }
+  expect(rivalsText(evidence, NOW, "x")).toBeUndefined();
+});
+
 test("a holder's name cannot reach into the terminal", () => {
   const { message } = servingOf(seen([lease(HOUR, { holderIdentity: `\u001b[2J\n${"x".repeat(500)}` })], []), NOW);
   expect(message).not.toMatch(/\p{Cc}/u);

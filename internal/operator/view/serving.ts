@@ -3,7 +3,7 @@ import { firstFew } from "../../cli/first-few.ts";
 import { printable } from "../../cli/printable.ts";
 import { formatAge } from "../../cli/table.ts";
 import type { DeepReadonly, Deployment } from "../../api/core.ts";
-import { LEASE_NAME, OPERATOR_SELECTOR } from "../../api/names.ts";
+import { LEASE_NAME, OPERATOR_SELECTOR, OPERATOR_SERVICE_ACCOUNT } from "../../api/names.ts";
 import { isNamespaceName } from "../../cli/values.ts";
 import type { Lease } from "../../kube/kinds.ts";
 import { covers, identityOf, scopeOf, type Scope } from "../../kube/lease-holder.ts";
@@ -44,6 +44,10 @@ export interface OperatorEvidence {
   leases: Found<Lease>;
   /** Deployments with the operator's labels. */
   deployments: Found<Deployment>;
+  /** Namespaces of those in which no operator may run: what says there that one acts was made by somebody else. */
+  barred?: ReadonlySet<string>;
+  /** Why that is not known of the others; undefined if it is, or if nobody else can make such objects. */
+  doubt?: string | undefined;
 }
 
 /**
@@ -82,8 +86,10 @@ function servingIn(evidence: OperatorEvidence, now: number, namespace: string): 
   return { state: "silent", message, elected: true, elsewhere: true };
 }
 
-function coveringOnly({ leases, deployments }: OperatorEvidence, namespace: string): OperatorEvidence {
+function coveringOnly(evidence: OperatorEvidence, namespace: string): OperatorEvidence {
+  const { leases, deployments } = evidence;
   return {
+    ...evidence,
     leases: { ...leases, items: leases.items.filter((each) => covers(scopeOf(each), namespace)) },
     deployments: { ...deployments, items: deployments.items.filter((each) => covers(flagScope(each), namespace)) },
   };
@@ -96,7 +102,7 @@ function coveringOnly({ leases, deployments }: OperatorEvidence, namespace: stri
  */
 export function rivalsText(evidence: OperatorEvidence, now: number, namespace: string): string | undefined {
   const { leases } = coveringOnly(evidence, namespace);
-  const held = leases.items.filter((lease) => identityOf(lease) !== "");
+  const held = leases.items.filter((lease) => identityOf(lease) !== "" && mayBeTrue(lease, evidence));
   // An operator that has ended a moment ago is no second one.
   const live = held.filter((lease) => ageOf(lease, now).some(({ ageMs }) => Math.abs(ageMs) <= durationOf(lease)));
   if (live.length < 2) return undefined;
@@ -104,8 +110,35 @@ export function rivalsText(evidence: OperatorEvidence, now: number, namespace: s
   return `${live.length} operators have namespace "${namespace}": ${names}; only that of the oldest Lease acts, unless another is the original or of an earlier version: remove all but one, or give them different namespaces by --watch-namespaces`;
 }
 
-function servingAnywhere({ leases, deployments }: OperatorEvidence, now: number): Serving {
-  const ages = leases.items.flatMap((lease) => ageOf(lease, now)).toSorted((a, b) => a.ageMs - b.ageMs);
+/** Whether an operator acts for any namespace. */
+function servingAnywhere(evidence: OperatorEvidence, now: number): Serving {
+  const serving = judge(evidence, now);
+  const { message, state } = serving;
+  if (state === "acts") {
+    const { doubt } = evidence;
+    return doubt === undefined
+      ? serving
+      : { ...serving, message: `${message}, unless somebody else made that: ${doubt}` };
+  }
+  const { leases, deployments } = evidence;
+  const [forged] = [...leases.items, ...deployments.items].filter((each) => !mayBeTrue(each, evidence));
+  if (!forged) return serving;
+  const { namespace, name } = forged.metadata;
+  const why = `ServiceAccount "${OPERATOR_SERVICE_ACCOUNT}" of that namespace may not do an operator's work`;
+  return { ...serving, message: `${message}; "${namespace}/${name}" does not count, because ${why}` };
+}
+
+/** Whether an object can be an operator's. */
+function mayBeTrue({ metadata }: DeepReadonly<Lease | Deployment>, { barred }: OperatorEvidence): boolean {
+  return barred?.has(metadata.namespace ?? "") !== true;
+}
+
+function judge(evidence: OperatorEvidence, now: number): Serving {
+  const { leases, deployments } = evidence;
+  const ages = leases.items
+    .filter((each) => mayBeTrue(each, evidence))
+    .flatMap((lease) => ageOf(lease, now))
+    .toSorted((a, b) => a.ageMs - b.ageMs);
   const renewed = ages.filter(isRenewed);
   const held = renewed.find(({ lease }) => identityOf(lease) !== "");
   if (held) return { state: "acts", message: `The operator holds ${nameOf(held.lease)}`, elected: true };
@@ -115,7 +148,8 @@ function servingAnywhere({ leases, deployments }: OperatorEvidence, now: number)
     return { state: "acts", message: `${nameOf(released.lease)} was released just now`, elected: true };
   }
   // It renews no Lease, so that an old one is that of an operator before it.
-  const unelected = deployments.items.find((each) => readyReplicas(each) > 0 && !electsLeader(each));
+  const runs = deployments.items.filter((each) => readyReplicas(each) > 0 && mayBeTrue(each, evidence));
+  const unelected = runs.find((each) => !electsLeader(each));
   if (unelected) {
     return { state: "acts", message: `${deploymentName(unelected)} is ready, without a Lease`, elected: false };
   }
@@ -133,7 +167,7 @@ function servingAnywhere({ leases, deployments }: OperatorEvidence, now: number)
   if (leases.problem !== undefined) {
     return { state: "unknown", message: `Whether an operator acts is unknown: ${leases.problem}`, elected };
   }
-  const ready = deployments.items.find((each) => readyReplicas(each) > 0);
+  const [ready] = runs;
   if (ready) return { state: "acts", message: `${deploymentName(ready)} is ready`, elected: true };
   if (deployments.items.length > 0) {
     return { state: "silent", message: `No operator acts: ${deploymentText(deployments)}`, elected, ...why };
