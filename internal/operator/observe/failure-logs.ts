@@ -99,20 +99,22 @@ export class FailureLogs {
    * Reads the logs of those pods that have failed since they were read last, and of plugins that offer nothing, side by
    * side.
    *
-   * @param now milliseconds of any clock that does not go back
+   * @param now milliseconds since the epoch, as events have it
+   * @param monotonic milliseconds of a clock that is never set
    * @throws the signal's reason when it aborts
    */
   async collect(
     client: Pick<ClusterClient, "podLog" | "list">,
     pods: readonly DeepReadonly<Pod>[],
     now: number,
+    monotonic: number,
     signal: AbortSignal,
     silent: SilentPlugins = { pods: [], againMs: undefined },
   ): Promise<Collected> {
     const before = this.#revision;
     const reads = await Promise.allSettled([
-      ...pods.map((pod) => this.#collectOne(client, pod, now, signal)),
-      ...silent.pods.map((pod) => this.#collectRefusal(client, pod, now, signal)),
+      ...pods.map((pod) => this.#collectOne(client, pod, now, monotonic, signal)),
+      ...silent.pods.map((pod) => this.#collectRefusal(client, pod, monotonic, signal)),
     ]);
     signal.throwIfAborted();
     for (const oldest of this.#reads.keys()) {
@@ -131,13 +133,13 @@ export class FailureLogs {
   async #collectRefusal(
     client: Pick<ClusterClient, "podLog">,
     pod: DeepReadonly<Pod>,
-    now: number,
+    monotonic: number,
     signal: AbortSignal,
   ): Promise<void> {
     const uid = pod.metadata.uid ?? "";
     const read = this.#readOf(uid);
-    if (now < read.notBefore) return;
-    read.notBefore = now + READ_AGAIN_MS;
+    if (monotonic < read.notBefore) return;
+    read.notBefore = monotonic + READ_AGAIN_MS;
     const options = { container: DEVICE_PLUGIN_CONTAINER, tailLines: PLUGIN_LINES, signal, timeoutMs: READ_TIMEOUT_MS };
     const refusal = refusalIn((await client.podLog(refOf(pod), options)) ?? "");
     this.#setOrForget(uid, refusal);
@@ -148,13 +150,14 @@ export class FailureLogs {
     client: Pick<ClusterClient, "list">,
     pod: DeepReadonly<Pod>,
     now: number,
+    monotonic: number,
     signal: AbortSignal,
   ): Promise<void> {
     const { namespace, uid = "" } = pod.metadata;
     const key = secretsKey(uid);
     const read = this.#readOf(key);
-    if (now < read.notBefore) return;
-    read.notBefore = now + READ_AGAIN_MS;
+    if (monotonic < read.notBefore) return;
+    read.notBefore = monotonic + READ_AGAIN_MS;
     const { items } = await client.list<Event>(EVENTS, {
       namespace,
       fieldSelector: `reason=${SECRET_MISSING},involvedObject.uid=${uid}`,
@@ -171,10 +174,12 @@ export class FailureLogs {
     client: Pick<ClusterClient, "podLog" | "list">,
     pod: DeepReadonly<Pod>,
     now: number,
+    monotonic: number,
     signal: AbortSignal,
   ): Promise<void> {
     const failure = podFailure(pod);
-    if (failure?.kind === "image" && mayLackSecret(pod)) return this.#collectSecrets(client, pod, now, signal);
+    if (failure?.kind === "image" && mayLackSecret(pod))
+      return this.#collectSecrets(client, pod, now, monotonic, signal);
     if (failure?.kind !== "run" || failure.container === "") return;
     const uid = pod.metadata.uid ?? "";
     const read = this.#readOf(uid);
@@ -184,7 +189,7 @@ export class FailureLogs {
       return;
     }
     const restarts = restartsOf(pod);
-    if (read.restarts === restarts || now < read.notBefore) return;
+    if (read.restarts === restarts || monotonic < read.notBefore) return;
     const { container } = failure;
     const options = { container, previous: restarts > 0, tailLines: LINES, signal, timeoutMs: READ_TIMEOUT_MS };
     try {
@@ -193,7 +198,7 @@ export class FailureLogs {
       if (text !== "") this.#set(uid, text);
     } catch (error) {
       // The status goes without it for now.
-      read.notBefore = now + READ_AGAIN_MS;
+      read.notBefore = monotonic + READ_AGAIN_MS;
       throw error;
     }
   }

@@ -14,6 +14,9 @@ const source = await readFile(join(folder, "pkg/kubelet/kubelet_pods.go"), "utf8
 const [, reason = "", format = ""] = /"(FailedToRetrieveImagePullSecret)", "([^"]*)", strings\.Join/.exec(source) ?? [];
 
 const signal = new AbortController().signal;
+const NOW = Date.UTC(2026, 0, 1);
+/** Of a process that has run for as long. */
+const STARTED = 5000;
 const waiting = { reason: "ImagePullBackOff", message: "Back-off pulling image: 401 Unauthorized" };
 const pod = (names: string[], why: object = waiting): Pod =>
   ({
@@ -27,7 +30,7 @@ const pod = (names: string[], why: object = waiting): Pod =>
 async function told(
   failed: Pod,
   missing: string[],
-  times: Partial<Event> = { lastTimestamp: secondTime(0) },
+  times: Partial<Event> = { lastTimestamp: secondTime(NOW) },
 ): Promise<{ message: string | undefined; asked: string[] }> {
   const asked: string[] = [];
   const list = (_resource: unknown, { namespace, fieldSelector }: { namespace: string; fieldSelector: string }) => {
@@ -36,7 +39,8 @@ async function told(
     return Promise.resolve({ items: missing.length > 0 ? [event] : [] });
   };
   const logs = new FailureLogs();
-  for (const now of [0, 1, READ_AGAIN_MS]) await logs.collect({ list } as never, [failed], now, signal);
+  for (const since of [0, 1, READ_AGAIN_MS])
+    await logs.collect({ list } as never, [failed], NOW + since, STARTED + since, signal);
   return { message: firstFailure([failed], logs.logs)?.message, asked };
 }
 
@@ -56,7 +60,7 @@ test("several are, and all are if there are few", async () => {
 });
 
 test("none is named if the kubelet has not said so for a while: the Secret may have come meanwhile", async () => {
-  const long = { lastTimestamp: secondTime(-11 * 60_000), eventTime: "nonsense" };
+  const long = { lastTimestamp: secondTime(NOW - 11 * 60_000), eventTime: "nonsense" };
   expect((await told(pod(["regcred"]), ["regcred"], long)).message).toEndWith("has a login for that registry");
 });
 
@@ -76,16 +80,18 @@ test.each<[string, Pod]>([
 
 test("it is told no longer once its event is gone, and never as the end of a log", async () => {
   const failed = pod(["regcred"]);
-  const event = { reason, message: format.replace("%s", "regcred") } as Event;
+  const lastTimestamp = secondTime(NOW);
+  const event = { reason, message: format.replace("%s", "regcred"), lastTimestamp } as Event;
   let items = [event];
   const client = { list: () => Promise.resolve({ items }) } as never;
   const logs = new FailureLogs();
-  await logs.collect(client, [failed], 0, signal);
+  await logs.collect(client, [failed], NOW, STARTED, signal);
+  expect(firstFailure([failed], logs.logs)?.message).toEndWith("it is missing there");
   const ran = pod(["regcred"], { reason: "CrashLoopBackOff", message: "back-off" });
   expect(firstFailure([ran], logs.logs)?.message).not.toContain("Secret");
   // Of a plugin that is ready by now, what its log tells is asked for by the pod's uid.
   expect(logs.logs.get("u")).toBeUndefined();
   items = [];
-  await logs.collect(client, [failed], READ_AGAIN_MS, signal);
+  await logs.collect(client, [failed], NOW + READ_AGAIN_MS, STARTED + READ_AGAIN_MS, signal);
   expect(firstFailure([failed], logs.logs)?.message).toEndWith("has a login for that registry");
 });

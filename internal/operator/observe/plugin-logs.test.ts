@@ -71,7 +71,8 @@ describe("a plugin is asked", () => {
     let reads = 0;
     const client = { podLog: () => (reads++, Promise.resolve(text)) } as never;
     const signal = new AbortController().signal;
-    const collect = (now: number) => logs.collect(client, [], now, signal, { pods: [pod()], againMs: undefined });
+    const collect = (monotonic: number) =>
+      logs.collect(client, [], NOW, monotonic, signal, { pods: [pod()], againMs: undefined });
     expect(await collect(0)).toEqual({ changed: true, failed: false, againMs: READ_AGAIN_MS });
     expect(logs.logs.get("u")).toBe("No NIC");
     await collect(READ_AGAIN_MS - 1);

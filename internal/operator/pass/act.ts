@@ -87,7 +87,7 @@ export async function act(
     refusal
       ? workOf(plan, { ...NO_STEPS, errors: [refusal] }, NO_OBJECTS)
       : work(deps, gathered, decision, session, signal),
-    session.failureLogs.collect(client, pods, monotonic(), signal, silent),
+    session.failureLogs.collect(client, pods, now, monotonic(), signal, silent),
     session.refusedPods.look(client, caches, gathered.key, awaited, now, monotonic(), signal),
   ]);
   signal.throwIfAborted();

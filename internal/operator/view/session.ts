@@ -223,7 +223,8 @@ export class Session {
     const nodes = planned.plan.nodes.map(({ facts }) => facts);
     const loaders = failedPods(nodes, onloadKeyOf(onload), this.caches);
     const silent = silentPlugins(nodes, onloadKeyOf(onload), this.caches, now);
-    const { changed } = await this.#failureLogs.collect(this.client, loaders, now, signal, silent);
+    const monotonic = performance.now();
+    const { changed } = await this.#failureLogs.collect(this.client, loaders, now, monotonic, signal, silent);
     const looked = await this.#lookForRefusals(onload, planned, now, signal);
     if (changed || looked) planned = this.#plan(onload, image, now);
     return { ...known, onload, planned, heldBack: change.heldBack };
