@@ -10,10 +10,13 @@ export interface WholeOptions {
   fail: (error: unknown) => void;
 }
 
+const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
+
 /** The whole body as text. Rejects with `failure()`, if there is one, when the connection ends before the body does. */
 export function readAll(incoming: IncomingMessage, { maxBytes, failure, fail }: WholeOptions): Promise<string> {
   return new Promise((resolve, reject) => {
     const body = new Pieces();
+    let isOver = false;
     incoming.on("data", (chunk: Buffer) => {
       body.push(chunk);
       if (body.size <= maxBytes) return;
@@ -25,11 +28,14 @@ export function readAll(incoming: IncomingMessage, { maxBytes, failure, fail }: 
     incoming.on("end", () => {
       // Bun ends the body of a request that was given up, too.
       if (failure() !== undefined || !incoming.complete) reject(failure() ?? cutOff());
-      else resolve(body.take().toString("utf8"));
+      else resolve(utf8.decode(body.take()));
+      isOver = true;
     });
     incoming.on("error", (error) => reject(failure() ?? error));
-    // After "end" this does nothing.
-    incoming.on("close", () => reject(failure() ?? cutOff()));
+    // An error is dear to make, and after "end" it would change nothing.
+    incoming.on("close", () => {
+      if (!isOver) reject(failure() ?? cutOff());
+    });
   });
 }
 
