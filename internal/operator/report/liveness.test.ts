@@ -58,7 +58,11 @@ const loadLabel = fc.record({
 const usually = <T>(value: T, other: T): fc.Arbitrary<T> =>
   fc.oneof({ weight: 5, arbitrary: fc.constant(value) }, { weight: 1, arbitrary: fc.constant(other) });
 
-const taint = usually(undefined, { text: "dedicated:NoSchedule", passing: false });
+const taint = fc.oneof(
+  { weight: 8, arbitrary: fc.constant(undefined) },
+  { weight: 1, arbitrary: fc.constant({ text: "dedicated:NoSchedule", passing: false }) },
+  { weight: 1, arbitrary: fc.constant({ text: "node.kubernetes.io/disk-pressure:NoSchedule", passing: true }) },
+);
 
 const node: fc.Arbitrary<NodeFacts> = fc
   .record({

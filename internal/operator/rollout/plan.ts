@@ -145,7 +145,11 @@ function judgeStall(
 ): number | undefined {
   if (stalledSince === undefined) return undefined;
   const end = stalledSince + limits.step;
-  if (now >= end) for (const plan of stalled) plan.problem ??= stallProblem(plan, slots, stalledSince, limits.step);
+  if (now >= end)
+    for (const plan of stalled) {
+      const problem = stallProblem(plan, slots, stalledSince, limits.step);
+      if (problem) plan.problem = problem;
+    }
   return end;
 }
 
