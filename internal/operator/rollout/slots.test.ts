@@ -260,6 +260,15 @@ describe("who holds the slots is said", () => {
       { maxUnavailable: 2 },
       "The 2 slots are held by n1 (cordoned), n2 (not Ready), n3 (cordoned) and 1 more",
     ],
+    [
+      "one that somebody can give back, among many that are out of service and wait for it",
+      [
+        ...["a", "b", "c", "d"].map((name) => old(name, { plugin: plugin(false) })),
+        old("n57", { cordoned: true, plugin: plugin(false) }),
+      ],
+      {},
+      "The slot is held by n57 (cordoned), a (out of service), b (out of service) and 2 more",
+    ],
   ])("%s", (_what, nodes, changes, text) => {
     expect(slots(nodes, changes)).toBe(text);
   });

@@ -197,7 +197,9 @@ export function startOrder<T extends Assessed>(nodes: readonly T[]): T[] {
 /** `The slot is held by node-1 (cordoned)`: who holds the slots, and why. */
 export function slotText({ holders }: Pick<Slots, "holders">, maxUnavailable: number): string {
   const what = maxUnavailable === 1 ? "The slot is held by" : `The ${maxUnavailable} slots are held by`;
-  return `${what} ${firstFew(holders, 3, (node) => `${node.facts.name} (${whyOut(node)})`)}`;
+  // Those that hold one from nodes that are out as well keep everybody; of the others it is enough to say how many.
+  const first = holders.toSorted((a, b) => Number(isBusy(b)) - Number(isBusy(a)));
+  return `${what} ${firstFew(first, 3, (node) => `${node.facts.name} (${whyOut(node)})`)}`;
 }
 
 function whyOut(node: Assessed): string {

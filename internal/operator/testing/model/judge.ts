@@ -364,6 +364,8 @@ export class Judge {
     const onload = resourceIn(seen, key);
     if (!onload || !serves(this.#world, name, key)) return;
     if (onload.spec.upgrade.paused) this.#violate(key, `the plugin on ${name} is replaced while paused`);
+    const failed = this.#halts.standing(onload);
+    if (failed.length > 0) this.#violate(key, `the plugin on ${name} is replaced after ${failed.join(", ")} failed`);
     this.#judgeLimit(key, name, onload, seen);
   }
 
