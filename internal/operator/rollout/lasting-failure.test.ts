@@ -93,6 +93,29 @@ describe("a failure that comes and goes", () => {
     expect(node.plan).toMatchObject({ state: "Ready", problem: undefined });
     expect(node.patches).toEqual(["failure", "failure"]);
   });
+  test("is over once the plugin that ended again and again has run for a minute, and not at each of its starts", () => {
+    const labels = { ...none, plugin: "v2", onload: "v2" };
+    const crashing = { reason: NODE_REASON.PluginNotReady, message: "Pod p: container c: exit code 1" };
+    const ended = { labels, onload: module("v2"), plugin: { ...plugin(false), failure: crashing } };
+    const runs = (since: number) => ({ ...ended, plugin: { ...plugin(), since }, allocatable: 100 });
+    const node = new Node().see(ended);
+    for (const start of [10_000, 60_000, 160_000]) {
+      node.see(runs(NOW + start), {}, NOW + start + 20_000);
+      expect(node.plan).toMatchObject({
+        state: "Ready",
+        problem: { reason: "PluginNotReady", failed: true, since: NOW },
+      });
+      const other = whole("v1", { name: "n2" });
+      const facts = [{ ...node.plan.facts, name: "n1" }, other];
+      const { halted, nodes, wakeAt } = planRollout(facts, { ...policy, maxUnavailable: 2 }, NOW + start + 20_000);
+      expect([halted, nodes[1]!.gate, wakeAt]).toEqual([true, "Halted", NOW + start + 60_000]);
+      node.see(ended, {}, NOW + start + 30_000);
+    }
+    expect(node.patches).toEqual(["failure"]);
+    node.see(runs(NOW + 300_000), {}, NOW + 360_000);
+    expect(node.plan).toMatchObject({ state: "Ready", problem: undefined });
+    expect(node.noted).toBeUndefined();
+  });
   test("is not over when the node falls back to an earlier step of the same attempt", () => {
     const labels = { ...none, plugin: "v2", onload: "v2" };
     const broken = { ...plugin(false), failure: { reason: NODE_REASON.ImagePullFailed, message: "m" } };

@@ -23,16 +23,21 @@ export type FailureDraft = Omit<FailureRecord, "since"> & { since: number | unde
  * Puts together what is wrong now and the failure that is on record.
  *
  * @param problem what is wrong now
+ * @param now milliseconds since the epoch
  */
-export function lastFailure(node: NodeAtStep, problem: Problem | undefined, attempt: string): Lasting {
+export function lastFailure(node: NodeAtStep, problem: Problem | undefined, attempt: string, now: number): Lasting {
   const { facts, state } = node;
-  const record = lastingRecord(node, attempt);
+  const steadyAt = steadyFrom(node, now);
+  const record = lastingRecord(node, attempt, steadyAt !== undefined);
   if (!record) {
     if (problem?.failed) return { problem, record: recordOf(facts, state, problem, attempt) };
     return { problem, record: facts.failureRecord ? null : undefined };
   }
   const { reason, message, since } = record;
-  if (!problem?.failed) return { problem: { reason, message, since, failed: true }, record: undefined };
+  if (!problem?.failed) {
+    const lasts = { reason, message, since, failed: true };
+    return { problem: steadyAt === undefined ? lasts : { ...lasts, retriedUntil: steadyAt }, record: undefined };
+  }
   if (problem.reason === reason) return { problem: { ...problem, since }, record: undefined };
   // That time has run out says less than what was reported before; another report says more.
   if (problem.byTime) return { problem: { ...problem, reason, message, since }, record: undefined };
@@ -48,14 +53,35 @@ function recordOf(
   return { state, version: want, attempt, reason, message, since };
 }
 
-/** The failure that is on record, if it still holds. */
-function lastingRecord({ facts, state, step }: NodeAtStep, attempt: string): FailureRecord | undefined {
+/** A plugin that has ended again and again counts as mended once it has been Ready for so long. */
+const STEADY_MS = 60_000;
+
+/**
+ * When a plugin that has failed counts as mended, in milliseconds since the epoch; undefined if it does, or has not failed.
+ * One that runs for some seconds between two crashes would lift the halt each time, and the next node would be taken down.
+ */
+function steadyFrom({ facts, state }: NodeAtStep, now: number): number | undefined {
+  const { since } = facts.plugin;
+  if (facts.failureRecord?.reason !== NODE_REASON.PluginNotReady || !rowOf(state).complete) return undefined;
+  return since !== undefined && now < since + STEADY_MS ? since + STEADY_MS : undefined;
+}
+
+/**
+ * The failure that is on record, if it still holds.
+ *
+ * @param isUnsteady whether what failed runs, and not for long enough
+ */
+function lastingRecord(
+  { facts, state, step }: NodeAtStep,
+  attempt: string,
+  isUnsteady: boolean,
+): FailureRecord | undefined {
   const record = facts.failureRecord;
   if (!record || record.attempt !== attempt || record.version !== (facts.want ?? "")) return undefined;
   if (record.reason === NODE_REASON.NodeNotReady && facts.ready) return undefined;
   // Its step was put off, and is not any more.
   const isTaken = record.state === state && rowOf(state).step === "LabelPlugin" && step !== "Wait";
-  return isTaken || isPast(record.state, state) ? undefined : record;
+  return isTaken || (isPast(record.state, state) && !isUnsteady) ? undefined : record;
 }
 
 /** Whether a node in state `to` has come further than `from`, or is no longer in between. */

@@ -230,7 +230,7 @@ function planNode(observed: NodeFacts, policy: Policy, time: Present): NodePlan 
   const restart = present?.failed && isSeenBefore(facts, policy) ? restartOf(present) : undefined;
   const begins = hasServed || isRedated(at, observed) ? BEGINS_ANEW : undefined;
   const renewal = renewalOf(at, policy, restart, begins);
-  const { problem, record } = lastFailure(at, restart && present?.byTime ? undefined : present, attempt);
+  const { problem, record } = lastFailure(at, restart && present?.byTime ? undefined : present, attempt, now);
   return {
     ...at,
     problem: withRetry(problem, restart ? now : retriedUntil(at, isReported(present), limits, now)),
