@@ -30,6 +30,9 @@ interface ListedPage<T> {
   metadata: { resourceVersion: string; continue?: string };
 }
 
+/** Throws LeadershipLostError while a process must not write; {@link LeaseFence} is one. */
+export type Fence = Pick<LeaseFence, "check">;
+
 /**
  * Calls to the API server, on raw JSON objects: fields that we do not know survive.
  *
@@ -37,17 +40,17 @@ interface ListedPage<T> {
  */
 export class Client {
   readonly transport: Transport;
-  readonly #fence: Pick<LeaseFence, "check"> | undefined;
+  readonly #fences: readonly Fence[];
 
-  /** @param fence asked right before each write is sent */
-  constructor(transport: Transport, fence?: Pick<LeaseFence, "check">) {
+  /** @param fences asked right before each write is sent */
+  constructor(transport: Transport, fences: readonly Fence[] = []) {
     this.transport = transport;
-    this.#fence = fence;
+    this.#fences = fences;
   }
 
-  /** The same client, with writes that fail with LeadershipLostError unless a Lease is surely ours. */
-  fencedBy(fence: Pick<LeaseFence, "check">): Client {
-    return new Client(this.transport, fence);
+  /** The same client, with writes that also fail with what the fence throws: it is asked right before each is sent. */
+  fencedBy(fence: Fence): Client {
+    return new Client(this.transport, [...this.#fences, fence]);
   }
 
   /** Namespace of the kubeconfig's context or of our pod. */
@@ -328,8 +331,11 @@ export class Client {
 
   /** Every call that changes anything. */
   #write<T extends object>(request: ApiRequest, isExpected: (answer: Answered) => boolean): Promise<T> {
-    const fence = this.#fence;
-    return this.transport.json<T>({ ...request, beforeSend: fence && (() => fence.check()) }, isExpected);
+    const fences = this.#fences;
+    const beforeSend = (): void => {
+      for (const fence of fences) fence.check();
+    };
+    return this.transport.json<T>(fences.length > 0 ? { ...request, beforeSend } : request, isExpected);
   }
 }
 

@@ -397,6 +397,39 @@ test("the fence is asked when the connection is there: a process may be stopped 
   expect(server.connections).toBe(1);
 });
 
+test("every fence is asked before every attempt, also after the server had it wait, and what one throws ends the call", async () => {
+  await using server = await FakeApiServer.start();
+  server.put("/api/v1/nodes", { metadata: { name: "n" } });
+  const clock = new FakeClock();
+  const asked: string[] = [];
+  let isOver = false;
+  const first = { check: () => void asked.push("first") };
+  const second = {
+    check: () => {
+      asked.push("second");
+      if (isOver) throw new LeadershipLostError("Cannot write: another acts");
+    },
+  };
+  const client = server.client({ clock }).fencedBy(first).fencedBy(second);
+  await client.mergePatch(NODES, { name: "n" }, {});
+  expect(asked.splice(0)).toEqual(["first", "second"]);
+  server.fail("PATCH", /nodes/, 1, (response) => {
+    response.setHeader("retry-after", "5");
+    sendStatus(response, 429, "TooManyRequests", "busy");
+  });
+  const before = server.requests.length;
+  const late = client.mergePatch(NODES, { name: "n" }, {}).catch((error: unknown) => error);
+  await pass(clock, () => server.requests.length > before, 1);
+  // The other appears while the call waits.
+  isOver = true;
+  let ended: unknown;
+  void late.then((error) => (ended = error));
+  await pass(clock, () => ended !== undefined);
+  expect(ended).toBeInstanceOf(LeadershipLostError);
+  expect(asked).toEqual(["first", "second", "first", "second"]);
+  expect(server.requests.length).toBe(before + 1);
+});
+
 test("a write of a leader goes through, and one that had to wait past the deadline is not sent again", async () => {
   await using server = await FakeApiServer.start();
   const { clock, fenced, leading, stop } = await fencedLeader(server);

@@ -13,11 +13,12 @@
 import type { Logger } from "../cli/log.ts";
 import type { DeepReadonly } from "../api/core.ts";
 import type { Result } from "../controller/controller.ts";
+import { LeadershipLostError } from "../kube/errors.ts";
 import { splitKey } from "../kube/object.ts";
 import { endWithNamespace } from "./act/ending-namespace.ts";
 import type { RawOnload } from "./cache/caches.ts";
+import type { FencedClient } from "./cache/cluster-client.ts";
 import { act } from "./pass/act.ts";
-import { checkedClient } from "./pass/checked-client.ts";
 import { decide } from "./pass/decide.ts";
 import type { PassDeps } from "./pass/deps.ts";
 import { gather } from "./pass/gather.ts";
@@ -35,10 +36,10 @@ class Turn {
     this.#yields = yields;
   }
 
-  /** @throws Error if it is another operator's turn, from then on */
+  /** @throws LeadershipLostError if it is another operator's turn, from then on */
   check(): void {
     this.isOver ||= this.#yields();
-    if (this.isOver) throw new Error("Cannot write: another operator acts");
+    if (this.isOver) throw new LeadershipLostError("Cannot write: another operator acts");
   }
 }
 
@@ -68,12 +69,16 @@ async function pass(
   return next(deps, decision, results, reported, log);
 }
 
+export interface ReconcilerDeps extends PassDeps {
+  client: FencedClient;
+}
+
 /** Reconciles Onload resources. Different resources may be reconciled side by side, one resource never twice at once. */
 export class OnloadReconciler {
-  readonly #deps: PassDeps;
+  readonly #deps: ReconcilerDeps;
   readonly #sessions = new Map<string, ResourceSession>();
 
-  constructor(deps: PassDeps) {
+  constructor(deps: ReconcilerDeps) {
     this.#deps = deps;
   }
 
@@ -100,7 +105,7 @@ export class OnloadReconciler {
       return {};
     }
     const turn = new Turn(() => this.#deps.standing(raw.metadata.namespace ?? "").yields);
-    const client = checkedClient(this.#deps.client, () => turn.check());
+    const client = this.#deps.client.fencedBy(turn);
     try {
       return await pass({ ...this.#deps, client }, raw, session, turn, signal, log);
     } catch (error) {

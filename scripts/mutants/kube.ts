@@ -51,7 +51,8 @@ export const KUBE_MUTANTS: Mutant[] = [
     ],
   }),
   ...mutantsOf(`${KUBE}/client.ts`, [`${KUBE}/lease.test.ts`], {
-    "writes pass no fence": ["beforeSend: fence && (() => fence.check())", "beforeSend: undefined"],
+    "writes pass no fence": ["{ ...request, beforeSend }", "request"],
+    "a second fence takes the place of the first": ["[...this.#fences, fence]", "[fence]"],
   }),
   ...mutantsOf(`${KUBE}/informer.ts`, [`${KUBE}/informer.test.ts`], {
     "silence is no sign of age": ["some((at) => at <= since)", "some(() => false)"],

@@ -11,7 +11,9 @@ import { refOf, type ObjectRef } from "../../kube/resource.ts";
 import { mergePatch } from "../../kube/testing/merge-patch.ts";
 import { Store, type Change } from "../../kube/store.ts";
 import type { ReconcilerCaches } from "../cache/caches.ts";
-import type { ClusterClient } from "../cache/cluster-client.ts";
+import type { Fence } from "../../kube/client.ts";
+import type { ClusterClient, FencedClient } from "../cache/cluster-client.ts";
+import { checkedClient } from "./checked-client.ts";
 
 /** One call to the API server. */
 export interface Call {
@@ -25,7 +27,7 @@ export interface Call {
 
 type Stores = { [K in keyof ReconcilerCaches]: Store<KubeObject> };
 
-export class MemoryCluster implements ClusterClient {
+export class MemoryCluster implements FencedClient {
   readonly caches: ReconcilerCaches;
   readonly calls: Call[] = [];
   /** Called before each call: may throw what the call is to fail with, or take its time. */
@@ -142,6 +144,10 @@ export class MemoryCluster implements ClusterClient {
   /** Calls since the last time this was asked, as "verb what name". */
   take(): string[] {
     return this.calls.splice(0).map(({ verb, what, name }) => `${verb} ${what}${name ? ` ${name}` : ""}`);
+  }
+
+  fencedBy(fence: Fence): ClusterClient {
+    return checkedClient(this, fence);
   }
 
   async get<T extends KubeObject>(resource: Resource, ref: ObjectRef, options = {}): Promise<T | undefined> {

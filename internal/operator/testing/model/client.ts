@@ -1,6 +1,8 @@
 /** The operator's calls, answered by an {@link Api} in memory, with failures, delays and crashes as a history asks for them. */
 import type { DeepReadonly, KubeObject, Node, Pod } from "../../../api/core.ts";
-import type { ClusterClient } from "../../cache/cluster-client.ts";
+import type { Fence } from "../../../kube/client.ts";
+import type { ClusterClient, FencedClient } from "../../cache/cluster-client.ts";
+import { checkedClient } from "../checked-client.ts";
 import type { Page } from "../../../kube/call-options.ts";
 import { ApiError, ConnectionError } from "../../../kube/errors.ts";
 import type { OnloadObject } from "./resources.ts";
@@ -100,7 +102,7 @@ interface Ref {
   name: string;
 }
 
-export class ModelClient implements ClusterClient {
+export class ModelClient implements FencedClient {
   readonly #api: Api;
   readonly #hooks: ClientHooks;
   readonly #passes = new Map<AbortSignal, Pass>();
@@ -128,6 +130,10 @@ export class ModelClient implements ClusterClient {
   /** Lets a delayed call go. */
   release(index: number): void {
     for (const go of this.#delayed.splice(index % Math.max(1, this.#delayed.length), 1)) go();
+  }
+
+  fencedBy(fence: Fence): ClusterClient {
+    return checkedClient(this, fence);
   }
 
   async get<T extends KubeObject>(
