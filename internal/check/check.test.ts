@@ -77,6 +77,19 @@ describe("KMM's operator", () => {
     expect(told()).toMatch(/^unknown: No Deployment is called/);
     expect(shown(judgeKmmOperator({ problem: "Forbidden" }))).toBe("unknown: Forbidden");
   });
+  test("may have no pod", () => {
+    const message =
+      'pods "kmm-operator-controller-x" is forbidden: exceeded quota: none, requested: pods=1, used: pods=0';
+    const conditions = [{ type: "ReplicaFailure", status: "True", reason: "FailedCreate", message }];
+    const refused = {
+      ...(deployment("kmm-operator-controller", 0) as object),
+      status: { replicas: 0, conditions },
+    } as never;
+    expect(told(refused)).toBe(
+      `failed: The pods of KMM's Deployment "kmm/kmm-operator-controller" are refused: ${message}; raise that ResourceQuota of namespace "kmm", or remove it`,
+    );
+    expect(told(refused, deployment("kmm-operator-controller-manager", 1))).toMatch(/^ok: /);
+  });
   test("runs twice, as after an upgrade from 1.1 beside which it was installed", () => {
     const both = [deployment("kmm-operator-controller", 1), deployment("kmm-operator-controller-manager", 1)];
     expect(told(...both)).toMatch(/^failed: .*only one KMM may run/);

@@ -15,9 +15,9 @@ import { Store } from "../kube/store.ts";
 import { FIRST_MINOR_WITH_POLICIES, OLDEST_MINOR } from "../manifests/kubernetes-version.ts";
 import { crdProblem } from "../operator/observe/crd.ts";
 import { protection } from "../operator/report/protection.ts";
+import { KMM_DEPLOYMENTS, kmmRefusal } from "../operator/view/kmm-operator.ts";
 import { remedyOf, type Serving } from "../operator/view/serving.ts";
 import { finderOf, type Finding } from "./findings.ts";
-import { KMM_DEPLOYMENTS } from "./kmm.ts";
 import type { Read } from "./read.ts";
 import { kmmSeries } from "./versions.ts";
 
@@ -93,6 +93,8 @@ export function judgeKmmOperator(read: Read<readonly Deployment[]>): Finding {
   const ready = read.value.filter(isReady);
   if (ready.length > 1) return finding("failed", `${text}; only one KMM may run: they undo each other's work`);
   if (ready.length === 1) return finding("ok", text);
+  const refusal = kmmRefusal(read.value);
+  if (refusal !== undefined) return finding("failed", refusal);
   const [{ metadata }] = read.value as [Deployment];
   return finding(
     "failed",

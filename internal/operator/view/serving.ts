@@ -9,6 +9,7 @@ import type { Lease } from "../../kube/kinds.ts";
 import { covers, identityOf, scopeOf, type Scope } from "../../kube/lease-holder.ts";
 import { parseTime } from "../../kube/times.ts";
 import { remedyForOperator } from "../observe/refusal-remedy.ts";
+import { replicaFailure } from "./replica-failure.ts";
 
 /**
  * acts: somebody holds the Lease, or serves without one. silent: there was an operator, and it does not act. none: there
@@ -57,8 +58,6 @@ export interface OperatorEvidence {
 export const LEASE_MARGIN_MS = 45_000;
 /** Duration of a Lease that does not say (client-go's default, and ours). */
 const DEFAULT_DURATION_S = 15;
-/** Longest refusal that is quoted, in characters. */
-const MAX_QUOTED = 1000;
 
 type Age = { lease: DeepReadonly<Lease>; ageMs: number };
 
@@ -270,15 +269,8 @@ function whyNotRunning({ items }: Found<Deployment>): Pick<Serving, "scaledToZer
   if (!first) return {};
   const { namespace = "", name } = first.metadata;
   if (!items.some(mayRun)) return { scaledToZero: `${namespace}/${name}` };
-  const refusal = refusalOf(first);
+  const refusal = replicaFailure(first);
   return refusal === undefined ? {} : { refusalRemedy: remedyForOperator(refusal, { namespace, name }) };
-}
-
-/** Why the API server takes no pod of a Deployment that has none, as its ReplicaSet was told; printable. */
-function refusalOf({ spec, status }: DeepReadonly<Deployment>): string | undefined {
-  if (spec?.replicas === 0 || (status?.replicas ?? 0) > 0) return undefined;
-  const found = status?.conditions?.find((each) => each.type === "ReplicaFailure" && each.status === "True");
-  return found && printable(found.message ?? "", MAX_QUOTED);
 }
 
 function deploymentText({ items, problem }: Found<Deployment>): string {
@@ -287,7 +279,7 @@ function deploymentText({ items, problem }: Found<Deployment>): string {
   const ready = items.find((each) => readyReplicas(each) > 0);
   if (ready) return `${deploymentName(ready)} is ready, but does not renew the Lease`;
   if (first.spec?.replicas === 0) return `${deploymentName(first)} is scaled to zero`;
-  const refusal = refusalOf(first);
+  const refusal = replicaFailure(first);
   const why = refusal === undefined ? "" : `, because its pods are refused: ${refusal}`;
   return `${deploymentName(first)} has no ready replica${why}`;
 }

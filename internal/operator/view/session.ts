@@ -7,7 +7,7 @@ import { DEVICE_PLUGIN_CONTAINER } from "../../api/plugin-pod.ts";
 import type { Onload } from "../../api/onload.ts";
 import type { Client } from "../../kube/client.ts";
 import { sleep } from "../../kube/clock.ts";
-import { isForbidden, isNotFound } from "../../kube/errors.ts";
+import { ApiError, isForbidden, isNotFound } from "../../kube/errors.ts";
 import { missingText } from "../../kube/missing.ts";
 import { ONLOADS, type Resource } from "../../api/resources.ts";
 import { DAEMON_SETS, PODS, refOf } from "../../kube/resource.ts";
@@ -22,12 +22,15 @@ import { RefusedPods } from "../observe/refused-pods.ts";
 import { planFor, PlanMemo, type Planned } from "../plan.ts";
 import { readOnload } from "../observe/preflight.ts";
 import { selectorsOf } from "../observe/selectors.ts";
+import { missingPod } from "../rollout/awaited-pod.ts";
 import { podAwaitedSince } from "../rollout/deadlines.ts";
+import type { RolloutPlan } from "../rollout/plan.ts";
 import { selectorChange, type SelectorChange } from "../rollout/selector-change.ts";
 import { noneText } from "./none-text.ts";
 import { attentionOf, changedAt, isBehind } from "./attention.ts";
 import { resourceChanges, type FieldChange } from "./difference.ts";
 import { readEvidence } from "./evidence.ts";
+import { kmmDeployments, kmmRefusal } from "./kmm-operator.ts";
 import { rivalsText, servingOf, type OperatorEvidence, type Serving, type ServingState } from "./serving.ts";
 import { refusedFields, suppose } from "./suppose.ts";
 
@@ -63,6 +66,7 @@ export class Session {
   #ownNode: string | undefined;
   #instead: readonly RawOnload[] = [];
   #evidence: { at: number; found: OperatorEvidence } | undefined;
+  #kmmRefusal: { at: number; text: string | undefined } | undefined;
   readonly #running: Promise<unknown>;
 
   private constructor(
@@ -227,7 +231,22 @@ export class Session {
     const { changed } = await this.#failureLogs.collect(this.client, loaders, now, monotonic, signal, silent);
     const looked = await this.#lookForRefusals(onload, planned, now, signal);
     if (changed || looked) planned = this.#plan(onload, image, now);
-    return { ...known, onload, planned, heldBack: change.heldBack };
+    const kmm = awaitsKmm(planned.plan) ? await this.#readKmmRefusal(signal) : undefined;
+    const noted = kmm === undefined ? attention : [...attention, kmm];
+    return { ...known, onload, planned, heldBack: change.heldBack, attention: noted };
+  }
+
+  /** Why KMM's operator has no pod; undefined too if its Deployments may not be read. */
+  async #readKmmRefusal(signal: AbortSignal): Promise<string | undefined> {
+    const at = performance.now();
+    if (!this.#kmmRefusal || at - this.#kmmRefusal.at >= EVIDENCE_MS) {
+      const deployments = await kmmDeployments(this.client, signal).catch((error: unknown) => {
+        if (error instanceof ApiError) return [];
+        throw error;
+      });
+      this.#kmmRefusal = { at, text: kmmRefusal(deployments) };
+    }
+    return this.#kmmRefusal.text;
   }
 
   /** Gives whether something new is known of why pods are not made. */
@@ -417,4 +436,12 @@ async function mayRead(
     if (isNotFound(error)) return false;
     throw error;
   }
+}
+
+/** Whether a node waits for a pod that KMM has to see to and that is not there. */
+function awaitsKmm({ nodes }: RolloutPlan): boolean {
+  return nodes.some(({ facts, state }) => {
+    const missing = missingPod(facts, state);
+    return missing !== undefined && missing !== "plugin";
+  });
 }
