@@ -153,7 +153,7 @@ test("an exec plugin that fails says so on one line, naming the command", async 
   await chmod(plugin, 0o755);
   const { credentials } = await loadKubeconfig([await file(kubeconfig({ exec: { command: plugin } }))]);
   await expect(credentials.identity()).rejects.toThrow(
-    `exec plugin "${plugin}" failed: it ends with 1; run it in a terminal to see why`,
+    `exec plugin "${plugin}" failed: it ends with 1; kubectl with the same kubeconfig shows what it says`,
   );
 });
 

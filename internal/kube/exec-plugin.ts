@@ -122,7 +122,7 @@ function run(command: string, exec: ExecConfig, info: string, timeoutMs: number)
     clearTimeout(killTimer);
     process.off("exit", endAtOnce);
     if (code === 0) resolve(Buffer.concat(pieces).toString("utf8"));
-    else reject(new Error(`it ends with ${code ?? signal}; run it in a terminal to see why`));
+    else reject(new Error(`it ends with ${code ?? signal}; kubectl with the same kubeconfig shows what it says`));
   });
   return promise;
 }
