@@ -35,6 +35,7 @@ describe("prints YAML, and nothing but YAML, on standard output", () => {
     "a sample of its own": [["sample", "in-cluster-build"], "ConfigMap"],
     prometheus: [["prometheus"], "PrometheusRule"],
     openshift: [["openshift"], "ClusterRole"],
+    "openshift for a ServiceAccount": [["openshift", "-n", "trading", "--service-account=onload"], "RoleBinding"],
   };
   for (const [name, [args, kind]] of Object.entries(cases)) {
     test(name, async () => {
@@ -168,6 +169,14 @@ describe("bad input is one line and exit code 2", () => {
     "a namespace that is none": [
       ["install", IMAGE, "--namespace=No_Such"],
       'Flag --namespace cannot be "No_Such": use at most',
+    ],
+    "a ServiceAccount of no namespace": [
+      ["openshift", "--service-account=onload"],
+      "Flag --service-account needs -n, the namespace of the Onload resource\n",
+    ],
+    "a ServiceAccount that has no such name": [
+      ["openshift", "-n", "trading", "--service-account=a: b"],
+      'Flag --service-account cannot be "a: b": give the name of a ServiceAccount, such as onload\n',
     ],
     "a version of OpenShift for one of Kubernetes": [
       ["install", IMAGE, "--kubernetes-version=4.14.12"],

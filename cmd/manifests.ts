@@ -36,7 +36,7 @@ export default defineSubcommand({
       load: async () => (await import("./manifests-prometheus.ts")).default,
     },
     openshift: {
-      summary: "Print the role that lets a ServiceAccount use OpenShift's privileged SCC",
+      summary: "Print the roles that let a ServiceAccount use OpenShift's privileged SCC",
       load: async () => (await import("./manifests-openshift.ts")).default,
     },
     helm: {

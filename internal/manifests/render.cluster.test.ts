@@ -3,7 +3,9 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { dirname, join, relative } from "node:path";
 import { parseAllDocuments } from "yaml";
-import { RequestError, sharedControlPlane, type Cluster } from "../testcluster/index.ts";
+import { RequestError, serviceAccountUser, sharedControlPlane, type Cluster } from "../testcluster/index.ts";
+import { builtExecutable } from "../testcluster/lib/built.ts";
+import { run } from "../testcluster/lib/command.ts";
 import { poll } from "../testcluster/lib/poll.ts";
 import { FILES } from "./files.gen.ts";
 import { render, type RenderOptions } from "./render.ts";
@@ -156,6 +158,30 @@ describe("the API server takes", () => {
       { what: "the samples being accepted" },
     );
     await cluster.kubectl(["delete", "namespace", "onload-runtime", "--wait=false"]);
+  });
+
+  test("what lets a ServiceAccount use OpenShift's privileged SCC, and no other", async () => {
+    const namespace = await cluster.createNamespace("m");
+    const mayUse = async (account: string, where = namespace): Promise<boolean> => {
+      const scc = { group: "security.openshift.io", resource: "securitycontextconstraints", name: "privileged" };
+      const { status } = await cluster.request("POST", "/apis/authorization.k8s.io/v1/subjectaccessreviews", {
+        body: {
+          spec: {
+            user: serviceAccountUser(namespace, account),
+            resourceAttributes: { ...scc, verb: "use", namespace: where },
+          },
+        },
+      });
+      return status.allowed;
+    };
+    for (const flags of [[], ["--service-account=trader.eu"]]) {
+      const command = [await builtExecutable(), "manifests", "openshift", "-n", namespace, ...flags];
+      const { stdout: input } = await run(command);
+      await cluster.kubectl(["apply", "--validate=strict", "-f", "-"], { input });
+    }
+    await poll(async () => (await mayUse("onload-operator-sa")) && (await mayUse("trader.eu")), { what: "The rights" });
+    expect(await mayUse("default")).toBe(false);
+    expect(await mayUse("trader.eu", "default")).toBe(false);
   });
 
   test("the samples of the PTP daemon, strictly", async () => {

@@ -38,8 +38,8 @@ const REFUSALS = {
   },
   scc: {
     words: /unable to validate against any security context constraint/,
-    remedy: () =>
-      "let spec.serviceAccountName use the SCC privileged: run `onloadctl manifests openshift | kubectl apply -f -`, and bind that ClusterRole to the ServiceAccount",
+    remedy: (namespace) =>
+      `let the ServiceAccount NAME of spec.serviceAccountName use the SCC privileged: onloadctl manifests openshift -n ${namespace} --service-account=NAME | kubectl apply -f -`,
   },
   priorityClass: {
     words: /no PriorityClass with name /,

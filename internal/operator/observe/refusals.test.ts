@@ -58,7 +58,7 @@ const WORDS: [what: string, message: string, remedy: string][] = [
   [
     "an SCC",
     'pods "x" is forbidden: unable to validate against any security context constraint: [provider "anyuid": Forbidden: not usable by user or serviceaccount]',
-    "onloadctl manifests openshift",
+    "onloadctl manifests openshift -n ns --service-account=NAME | kubectl apply -f -",
   ],
   [
     "no PriorityClass",
