@@ -16,7 +16,7 @@ const PATIENCE_MS = 30_000;
 const MAX_COMMAND_LINE = 8 * 1024 * 1024;
 
 export default defineSubcommand({
-  summary: "Point the kernel module at the onload_cp_server of this container",
+  summary: "Let the kernel start Onload's control plane server (onload_cp_server) in this container",
   description:
     "Runs in a container of the user image. The kernel module then starts Onload's control plane server through the " +
     "node's crictl, inside this container. SIGTERM puts the module's former settings back.",

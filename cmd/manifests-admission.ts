@@ -5,10 +5,13 @@ import { render } from "../internal/manifests/render.ts";
 export default defineSubcommand({
   summary: "Print the admission policies alone",
   description:
-    "They are part of `manifests install`. An OLM bundle cannot contain them, and a cluster that was older than Kubernetes 1.30 lacks them.",
+    "With these policies the API server refuses what would take nodes with Onload out of service, or take their drivers away, by people and programs that may not do that. `manifests install` prints them too. Apply them by themselves where they are missing: with an OLM bundle, which cannot contain them, and after an upgrade from a Kubernetes before 1.30.",
   args: { ...commonArgs },
   examples: [
-    { run: "onloadctl manifests admission | kubectl apply --server-side -f -", does: "Install or update the policies" },
+    {
+      run: "onloadctl manifests admission | kubectl apply --server-side --force-conflicts -f -",
+      does: "Install or update the policies",
+    },
   ],
   async run() {
     printData(render("admission"));

@@ -12,7 +12,7 @@ import { runOperator } from "../internal/operator/operator.ts";
 export default defineSubcommand({
   summary: "Run the operator that rolls Onload out to nodes",
   description:
-    "Brings every node that an Onload resource selects to the version of that resource, one step at a time: modules through KMM, the device plugin by a DaemonSet. Environment: DEVICE_PLUGIN_IMG, POD_NAME, POD_NAMESPACE, NODE_NAME.",
+    "Brings every node that an Onload resource selects to the version of that resource, one step at a time: modules through KMM, the device plugin by a DaemonSet.\n\nIt reads these variables of its environment: DEVICE_PLUGIN_IMG, the image of the device plugin where a resource names none; POD_NAME and POD_NAMESPACE, its own pod; NODE_NAME, the node that it runs on, which is upgraded last.",
   args: {
     "metrics-bind-address": {
       type: "string",
@@ -29,7 +29,7 @@ export default defineSubcommand({
     "metrics-cert-path": {
       type: "string",
       valueHint: "FOLDER",
-      description: "Folder of tls.crt and tls.key for --metrics-secure (default: a certificate that signs itself)",
+      description: "Folder of tls.crt and tls.key for --metrics-secure (default: a self-signed certificate)",
     },
     "health-probe-bind-address": {
       type: "string",

@@ -18,7 +18,7 @@ import { connectAsPerson } from "./shared/connect.ts";
 export default defineSubcommand({
   summary: "Show what the operator would do next; changes nothing",
   description:
-    "Shows the nodes in the order of their upgrade, the pods that would be evicted, the budgets that would refuse an eviction, and module images that KMM (2.4 and later) does not find for a kernel. With --filename it plans as if the file were applied; the API server checks every field of its Onload resources, says whether it would take their pods, and stores nothing. With --delete it plans as if the resource were deleted. With either of them, the exit code is 3 if nodes that serve would be taken out of service.",
+    "Shows the nodes in the order of their upgrade, the pods that would be evicted, the PodDisruptionBudgets that would refuse an eviction, and module images that KMM (2.4 and later) does not find for a kernel. With --filename it plans as if the file were applied; the API server checks every field of its Onload resources, says whether it would take their pods, and stores nothing. With --delete it plans as if the resource were deleted. With either of them, the exit code is 3 if nodes that serve would be taken out of service.",
   args: {
     ...resourceArgs,
     filename: {

@@ -119,7 +119,7 @@ export const root: Subcommand = {
       load: async () => (await import("./device-plugin.ts")).default,
     },
     "control-plane": {
-      summary: "Point the kernel module at the onload_cp_server of this container",
+      summary: "Let the kernel start Onload's control plane server (onload_cp_server) in this container",
       inPods: true,
       load: async () => (await import("./control-plane.ts")).default,
     },

@@ -11,7 +11,7 @@ import { connectAsPerson } from "./shared/connect.ts";
 
 export default defineSubcommand({
   summary: "Show the Onload stacks of a pod, by onload_stackdump on its node",
-  description: `Runs onload_stackdump in the container onload-worker of the device plugin on the pod's node, for the pod's stacks only. Views that change a stack are not offered. Ctrl-C ends the program there too.\n\nViews: ${VIEWS.join(", ")}.\n\nIt needs the ClusterRoles onload-operator-onload-doctor-role and onload-operator-onload-stack-role in the namespace of the Onload resource. The latter makes its owner root on these nodes.`,
+  description: `Runs onload_stackdump in the container onload-worker of the device plugin on the pod's node, for the pod's stacks only. Views that change a stack are not offered. Ctrl-C ends the program there too.\n\nViews: ${VIEWS.join(", ")}.\n\nIt needs the ClusterRoles onload-operator-onload-doctor-role and onload-operator-onload-stack-role in the namespace of the Onload resource. Whoever has the second is root on these nodes.`,
   args: {
     ...podArgs,
     ...stackArgs,

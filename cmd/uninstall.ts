@@ -19,7 +19,7 @@ export default defineSubcommand({
       type: "string",
       valueHint: "DURATION",
       default: "15m",
-      description: "Give up when nothing has moved for so long; the nodes stay as they are then",
+      description: "Give up when nothing has moved for this long; nodes then stay as they are",
     },
     "operator-namespace": {
       type: "string",

@@ -9,7 +9,12 @@ import { writing } from "../../internal/cli/writing.ts";
 
 /** Flags of the subcommands that print namespaced manifests. */
 export const manifestArgs = {
-  namespace: { type: "string", alias: "n", valueHint: "NS", description: "Namespace instead of that of the manifests" },
+  namespace: {
+    type: "string",
+    alias: "n",
+    valueHint: "NS",
+    description: "Namespace to put the objects into, in place of their own",
+  },
 } as const satisfies Args;
 
 /**

@@ -75,7 +75,7 @@ function secureMetrics(document: Document): void {
     const endpoint = ["spec", "endpoints", 0];
     document.setIn([...endpoint, "scheme"], "https");
     document.setIn([...endpoint, "bearerTokenFile"], "/var/run/secrets/kubernetes.io/serviceaccount/token");
-    // The certificate signs itself unless the operator is given one.
+    // The certificate is self-signed unless the operator is given one.
     document.setIn([...endpoint, "tlsConfig"], document.createNode({ insecureSkipVerify: true }));
   }
 }
