@@ -64,8 +64,14 @@ test("Onload comes without KMM's sfc, and the resource says why", async () => {
   expect(problems).toEqual([expect.objectContaining({ node, reason: "SfcLoadedAtBoot" })]);
   expect((await cluster.node(node)).metadata.labels).not.toHaveProperty(sfcModuleLabel({ namespace, name: "main" }));
 
+  // There are no MachineConfigPools here.
+  for (const command of ["status", "plan"]) {
+    expect(await cluster.onloadctl([command, "-n", namespace])).toMatch(/is a guess, by the role .*\s"99-sfc"/);
+  }
+
   // The message asks for this change.
   await cluster.editOnload(namespace, { onload: { kernelMappings: images.kernelMappings } });
   await cluster.condition(namespace, "Degraded", "False");
   await cluster.ready(namespace);
+  expect(await cluster.onloadctl(["status", "-n", namespace])).not.toContain("guess");
 });

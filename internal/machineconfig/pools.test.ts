@@ -1,8 +1,9 @@
 import { expect, test } from "bun:test";
 import type { MachineConfigPool } from "../api/machine-config-pool.ts";
+import { ApiError } from "../kube/errors.ts";
 import { checkInputs } from "./inputs.ts";
 import { machineConfig } from "./machine-config.ts";
-import { reachOf } from "./pools.ts";
+import { reachOf, reachProblem } from "./pools.ts";
 
 const ROLE = "machineconfiguration.openshift.io/role";
 const config = (role: string) =>
@@ -69,4 +70,14 @@ test("a pool that is degraded changes no node, and its own words say why", () =>
   );
   expect(reachOf(config("worker"), [stuck])).not.toContain("\u001b");
   expect(reachOf(config("worker"), [poolThat("worker", {}, [{ ...degraded(""), status: "False" }])])).toBeUndefined();
+});
+
+test.each([
+  [404, "The cluster has no MachineConfigPools, so that it cannot be said whether a node gets it"],
+  [403, undefined],
+])("of a cluster that answers %i for the pools it is not said that all is well", async (status, words) => {
+  const client = { list: () => Promise.reject(new ApiError("list machineconfigpools", status, {})) };
+  const problem = reachProblem(client as never, config("worker"), AbortSignal.timeout(60_000));
+  if (words === undefined) await expect(problem).rejects.toThrow("Cannot list machineconfigpools");
+  else expect(await problem).toStartWith(words);
 });

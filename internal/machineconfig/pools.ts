@@ -12,9 +12,12 @@ import type { MachineConfig } from "./machine-config.ts";
 const MAX_NAMED = 10;
 const MAX_MESSAGE = 300;
 
+const NO_POOLS =
+  "The cluster has no MachineConfigPools, so that it cannot be said whether a node gets it: with a hosted control plane (HyperShift), put the MachineConfig into a ConfigMap that spec.config of the NodePool names";
+
 /**
- * Why a MachineConfig reaches no node, or not all of its own, as a sentence; undefined if it does, or if the cluster has no
- * pools.
+ * Why a MachineConfig reaches no node, or not all of its own, or why that is unknown, as a sentence; undefined if it reaches
+ * them.
  *
  * @throws Error if the pools cannot be read
  */
@@ -27,7 +30,7 @@ export async function reachProblem(
     const { items } = await client.list<MachineConfigPool>(MACHINE_CONFIG_POOLS, { signal });
     return reachOf(config, items);
   } catch (error) {
-    if (isNotFound(error)) return undefined;
+    if (isNotFound(error)) return NO_POOLS;
     throw error;
   }
 }

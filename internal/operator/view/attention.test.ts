@@ -1,7 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import type { ObjectMeta } from "../../api/core.ts";
 import { NOW } from "../testing/facts.ts";
-import { attentionOf, changedAt, isBehind } from "./attention.ts";
+import type { Onload } from "../../api/onload.ts";
+import { attentionOf, changedAt, isBehind, sfcGuess } from "./attention.ts";
 
 const at = (agoMs: number): string => new Date(NOW - agoMs).toISOString();
 const MINUTE = 60_000;
@@ -60,4 +61,21 @@ test("a change of the status is no change of the resource", () => {
   expect(changedAt({ name: "a" })).toBeUndefined();
   expect(isBehind(resource({}))).toBe(false);
   expect(isBehind(resource({ generation: 3 }))).toBe(true);
+});
+
+describe("which nodes load sfc at boot", () => {
+  const managing = (sfc?: object): Onload => ({ spec: { onload: { kernelMappings: [{}, { sfc }] } } }) as never;
+  const config = { metadata: { name: "99-sfc", labels: {} } };
+
+  test("is a guess where no pool can be read, and the MachineConfigs are named", () => {
+    expect(sfcGuess(managing({}), [config], 0)).toMatch(/is a guess, by .* "99-sfc": the MachineConfigPools/);
+  });
+
+  test.each([
+    ["the pools tell it", managing({}), [config], 2],
+    ["no node does", managing({}), [], 0],
+    ["the resource does not manage sfc", managing(), [config], 0],
+  ] as const)("is not mentioned where %s", (_why, onload, configs, pools) => {
+    expect(sfcGuess(onload, configs, pools)).toBeUndefined();
+  });
 });

@@ -1,8 +1,11 @@
 /** What of a resource nobody acts on, in words. Pure. */
+import { firstFew } from "../../cli/first-few.ts";
+import { printable } from "../../cli/printable.ts";
 import { formatAge } from "../../cli/table.ts";
+import type { BootMachineConfig } from "../../api/boot-status.ts";
 import type { DeepReadonly, KubeObject } from "../../api/core.ts";
 import { FINALIZER } from "../../api/names.ts";
-import type { OnloadStatus } from "../../api/onload.ts";
+import type { Onload, OnloadStatus } from "../../api/onload.ts";
 import { parseTime } from "../../kube/times.ts";
 import { isUnserved, type Serving } from "./serving.ts";
 
@@ -57,4 +60,21 @@ export function attentionOf(
     `No operator has looked at its generation ${metadata.generation} for ${formatAge(now - changed)} (${status}): ${advice}`,
   );
   return lines;
+}
+
+/**
+ * Says so if it is a guess on which nodes sfc is left to the node itself. It matters only for a resource that manages sfc.
+ *
+ * @param machineConfigs those of the sfc boot service
+ * @param pools how many MachineConfigPools could be read
+ */
+export function sfcGuess(
+  { spec }: DeepReadonly<Onload>,
+  machineConfigs: readonly DeepReadonly<BootMachineConfig>[],
+  pools: number,
+): string | undefined {
+  if (machineConfigs.length === 0 || pools > 0) return undefined;
+  if (!spec.onload.kernelMappings.some(({ sfc }) => sfc !== undefined)) return undefined;
+  const names = firstFew(machineConfigs, 3, ({ metadata }) => `"${printable(metadata.name, 100)}"`);
+  return `Which nodes load sfc at boot is a guess, by the role in the labels of MachineConfig ${names}: the MachineConfigPools, which decide it, do not exist or you may not list them`;
 }

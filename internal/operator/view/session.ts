@@ -27,7 +27,7 @@ import { podAwaitedSince } from "../rollout/deadlines.ts";
 import type { RolloutPlan } from "../rollout/plan.ts";
 import { selectorChange, type SelectorChange } from "../rollout/selector-change.ts";
 import { noneText } from "./none-text.ts";
-import { attentionOf, changedAt, isBehind } from "./attention.ts";
+import { attentionOf, changedAt, isBehind, sfcGuess } from "./attention.ts";
 import { resourceChanges, type FieldChange } from "./difference.ts";
 import { readEvidence } from "./evidence.ts";
 import { kmmDeployments, kmmRefusal } from "./kmm-operator.ts";
@@ -218,6 +218,10 @@ export class Session {
       ...attentionOf(raw, serving, await this.#changedAt(raw, signal), now),
     ];
     const { onload, problem } = readOnload(raw);
+    const { machineConfigs, machineConfigPools } = this.#stores();
+    const guess =
+      onload && sfcGuess(onload, [...machineConfigs.store.list()], [...machineConfigPools.store.list()].length);
+    if (guess !== undefined) attention.push(guess);
     const known = { raw, problem: problem?.message, attention, serving };
     if (!onload) return { ...known, onload, planned: undefined, heldBack: undefined };
     const image = await this.#pluginImage(onload, signal);
