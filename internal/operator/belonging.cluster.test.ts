@@ -104,6 +104,7 @@ test("a typo in spec.selector takes no node, and a confirmed change takes one af
   await cluster.editOnload(namespace, { selector: { pool: `${pool}-typo` } });
   const why = await cluster.condition(namespace, "Degraded", "True", "ChangeHeldBack");
   expect(why).toContain("spec.selector lets go of 4 nodes that serve pods");
+  expect(await cluster.differences(namespace, "ChangeHeldBack")).toEqual([]);
   const [, annotation] = /(onload\.amd\.com\/confirm-generation=\S+)/.exec(why)!;
   expect(await allServed()).toBe(true);
   expect(await traders()).toHaveLength(4);
@@ -193,6 +194,7 @@ test("labels that all nodes lose take one node at most, and those that are confi
     timeoutMs: PATIENCE_MS,
   });
   await cluster.condition(namespace, "Progressing", "False");
+  expect(await cluster.differences(namespace, "ChangeHeldBack")).toEqual([]);
   expect((await traders()).length).toBeGreaterThanOrEqual(3);
   await label(pool);
   await poll(allServed, { what: "All nodes in service", timeoutMs: PATIENCE_MS });

@@ -21,6 +21,7 @@ test("without KMM it says so, and goes on by itself when KMM comes", async () =>
   await cluster.createOnload(namespace, onloadSpec("late", "v1"));
   const why = await cluster.condition(namespace, "Degraded", "True", "KmmNotInstalled");
   expect(why).toContain("install KMM");
+  expect(await cluster.differences(namespace, "KmmNotInstalled")).toEqual([]);
   expect(await cluster.traces(node!)).toEqual([]);
   expect((await cluster.status(namespace))!.problems).toEqual([]);
   await cluster.installKmm();

@@ -162,7 +162,8 @@ describe("one operator", () => {
       "manifests admission",
     );
     const story = (await cluster.events(namespace))
-      .filter(({ note }) => note.includes(nodes[0]!))
+      // How far the resource is may name it too.
+      .filter(({ reason, note }) => note.includes(nodes[0]!) && reason !== "Installing")
       .map(({ reason }) => reason);
     expect(story).toEqual(["NodeLabelled", "NodeReady"]);
 
@@ -181,7 +182,12 @@ describe("one operator", () => {
       body: { metadata: { name: "keep-it" }, spec: { minAvailable: 1, selector: { matchLabels: { app: "held" } } } },
     });
     const outage = await watchOutage(cluster.client, pool, { namespace, name: "main" });
-    await cluster.editOnload(namespace, { onload: imagesOf("v2"), upgrade: { drain: { timeoutSeconds: 3 } } });
+    await cluster.editOnload(namespace, { onload: imagesOf("v2") });
+    const drains = async (): Promise<boolean> =>
+      (await cluster.condition(namespace, "Progressing", "True", "Upgrading")).includes(`${nodes[1]} Draining`);
+    await poll(drains, { what: "The drain that the budget holds", timeoutMs: PATIENCE_MS });
+    expect(await cluster.differences(namespace, "Upgrading")).toEqual([]);
+    await cluster.editOnload(namespace, { upgrade: { drain: { timeoutSeconds: 3 } } });
     const why = await cluster.condition(namespace, "Degraded", "True", "NodesFailed");
     expect(why).toContain(`Node "${nodes[1]}" failed at Draining`);
     expect(why).toContain(`${namespace}/held`);
@@ -236,7 +242,7 @@ describe("one operator", () => {
 
   test("deleted in the foreground, as GitOps tools do, it takes no driver from under a pod", async () => {
     const nodes = await setUp(2);
-    await cluster.createOnload(namespace, onloadSpec(pool, "v1", { upgrade: { drain: { timeoutSeconds: 2 } } }));
+    await cluster.createOnload(namespace, onloadSpec(pool, "v1"));
     await cluster.ready(namespace);
     await createHolder("held", nodes[1]!);
     const budgets = `/apis/policy/v1/namespaces/${namespace}/poddisruptionbudgets`;
@@ -261,6 +267,8 @@ describe("one operator", () => {
       what: "The garbage collector",
       timeoutMs: PATIENCE_MS,
     });
+    expect(await cluster.differences(namespace, "Deleting")).toEqual([]);
+    await cluster.editOnload(namespace, { upgrade: { drain: { timeoutSeconds: 2 } } });
     expect(await cluster.condition(namespace, "Degraded", "True", "NodesFailed")).toContain("keep-it");
     const module = await cluster.client.get(MODULES, { namespace, name: onloadModuleName("main") });
     expect(module).toBeDefined();
@@ -479,14 +487,22 @@ describe("one operator", () => {
     const label = (node: string, value: string | null) =>
       cluster.client.mergePatch(NODES, { name: node }, { metadata: { labels: { pool: value } } });
     await label(nodes[2]!, null);
+    cluster.kubelet.fate = () => "pending";
     await cluster.createOnload(namespace, onloadSpec(pool, "v1"));
+    expect(await cluster.differences(namespace, "Installing")).toEqual([]);
+    cluster.kubelet.fate = () => "ready";
+    cluster.kubelet.review();
     await cluster.ready(namespace);
     await label(nodes[2]!, pool);
     await poll(async () => (await cluster.status(namespace))?.nodes?.ready === 3, {
       what: "Three nodes",
       timeoutMs: PATIENCE_MS,
     });
+    cluster.kubelet.mayGo = () => false;
     await label(nodes[0]!, null);
+    expect(await cluster.differences(namespace, "LettingGo")).toEqual([]);
+    cluster.kubelet.mayGo = () => true;
+    cluster.kubelet.review();
     await poll(async () => (await cluster.traces(nodes[0]!)).length === 0, {
       what: "A clean node",
       timeoutMs: PATIENCE_MS,
@@ -510,6 +526,10 @@ describe("one operator", () => {
     expect(account).toContain('"missing" does not exist');
     expect((await cluster.status(namespace))!.problems).toMatchObject([{ node: nodes[0]!, reason: "NoKernelMapping" }]);
     expect(await cluster.differences(namespace, "ServiceAccountMissing")).toEqual([]);
+    // Without the admission policies the API server takes it.
+    await cluster.editOnload(namespace, { selector: { "no key!": "x" } });
+    expect(await cluster.differences(namespace, "InvalidSpec")).toEqual([]);
+    await cluster.editOnload(namespace, { selector: { "no key!": null } });
     // The API server can evaluate this one, and we cannot.
     spec.onload.kernelMappings[0]!.regexp = "\\p{Letter}|.*";
     await cluster.editOnload(namespace, { serviceAccountName: "onload", onload: spec.onload });
@@ -567,6 +587,7 @@ describe("one operator", () => {
     );
     await cluster.editOnload(namespace, { onload: imagesOf("refused") });
     expect(await cluster.condition(namespace, "Degraded", "True", "ApplyFailed")).toContain("main-module");
+    expect(await cluster.differences(namespace, "ApplyFailed")).toEqual([]);
     for (const node of nodes) expect(await cluster.versionOn(node, namespace)).toBe("v1");
     await cluster.editOnload(namespace, { onload: imagesOf("v2") });
     await cluster.ready(namespace);

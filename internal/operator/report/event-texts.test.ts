@@ -201,6 +201,8 @@ describe("events", () => {
     ["a first problem", [], [condition("Degraded", "True", "KmmNotInstalled")], ["Warning KmmNotInstalled"]],
     ["the first of the others is no news", [], [condition("Degraded", "False", "AsExpected")], []],
     ["the same again", [condition("Ready", "True", "A")], [condition("Ready", "True", "A")], []],
+    ["what begins at once", [], [condition("Progressing", "True", "Installing")], ["Normal Installing"]],
+    ["that nothing begins", [], [condition("Progressing", "False", "AsExpected")], []],
     ["another reason", [condition("Ready", "False", "A")], [condition("Ready", "False", "B")], ["Normal B"]],
   ])("%s", (_name, old, now, expected) => {
     expect(

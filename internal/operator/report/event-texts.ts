@@ -240,7 +240,9 @@ function conditionEvents(
     const bad =
       (condition.type === CONDITION.Degraded && condition.status === "True") ||
       (condition.type === CONDITION.Protected && condition.status === "False");
-    if (!old && condition.type !== CONDITION.Ready && !bad) return [];
+    // That nothing is under way, or nothing wrong, is told only if it was otherwise before.
+    const begins = condition.type === CONDITION.Progressing && condition.status === "True";
+    if (!old && condition.type !== CONDITION.Ready && !bad && !begins) return [];
     const note = `${condition.type} is ${condition.status}: ${condition.message}`;
     return [{ type: bad ? "Warning" : "Normal", reason: condition.reason, note }];
   });

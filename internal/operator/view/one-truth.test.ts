@@ -12,7 +12,7 @@ import { eventsOfStatus } from "../report/event-texts.ts";
 import { OperatorMetrics } from "../report/metrics.ts";
 import { isTrue, untouchedStatus } from "../report/status.ts";
 import { NOW, whole } from "../testing/facts.ts";
-import { acts, moment, SITUATIONS } from "../testing/moments.ts";
+import { acts, moment, SITUATIONS, type Situation } from "../testing/moments.ts";
 import { NO_ANSWERS } from "./evictions.ts";
 import { describePlan, planText } from "./plan-view.ts";
 import type { Serving } from "./serving.ts";
@@ -125,6 +125,23 @@ test("a spec that cannot be read is told in every place", () => {
   const unread = { ...observed, raw, onload: undefined, planned: undefined, problem: problem.message };
   const [seen] = describeStatus([unread], NOW);
   expect([seen!.status, seen!.message]).toEqual(["InvalidSpec", "spec.selector is empty"]);
+  expect(seen!.attention).toEqual([]);
+});
+
+test("a spec that cannot work has kubectl's message, and its own only until the operator has told it", () => {
+  const message = "spec.selector has a wrong key";
+  const invalid = { reason: REASON.InvalidSpec, message };
+  const missing = { reason: REASON.ServiceAccountMissing, message: "create it" };
+  const says: Situation["says"] = ["InvalidSpec", "spec.selector has a wrong key. create it", 0, 0];
+  const { observed } = moment({ input: { problems: [invalid, missing] }, says });
+  const row = kubectlRow(observed.raw);
+  const [seen] = describeStatus([{ ...observed, problem: message }], NOW);
+  expect([seen!.status, seen!.message]).toEqual([row["Status"] as string, row["Message"] as string]);
+  expect(seen!.message).toContain("create it");
+  expect(seen!.attention).toEqual([]);
+  const before = { ...observed.raw, status: undefined } as never;
+  const [early] = describeStatus([{ ...observed, raw: before, problem: message }], NOW);
+  expect(early!.attention).toEqual([message]);
 });
 
 test("while the status is a moment behind, the headline fits the nodes below it", () => {

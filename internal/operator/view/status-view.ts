@@ -95,7 +95,7 @@ export function describeStatus(observed: readonly ObservedResource[], now?: numb
       desired: nodes?.desired ?? null,
       ready: nodes?.ready ?? null,
       status: headline.reason,
-      message: problem ?? headline.message,
+      message: headline.message,
       health: healthOf(resource),
       needsPerson: needsPerson(resource),
       unprotected:
@@ -103,7 +103,11 @@ export function describeStatus(observed: readonly ObservedResource[], now?: numb
       created: creationTimestamp,
       lastReadyVersion: status?.lastReady?.version ?? "",
       operator: { state: serving.state, message: serving.message },
-      attention: [...attention, ...pausedText(resource, headline.reason)],
+      attention: [
+        ...(problem === undefined || headline.message.includes(problem) ? [] : [problem]),
+        ...attention,
+        ...pausedText(resource, headline.reason),
+      ],
       nodes: planned?.plan.nodes.map((node) => describeNode(node, status?.problems ?? [], serving, now)) ?? [],
     };
   });
