@@ -1,6 +1,6 @@
 /** Which of the kernel's sockets that processes hold are of the network, by the tables of their network namespaces. */
 import { join } from "node:path";
-import type { Allowance } from "./allowance.ts";
+import { payTogether, type Allowance } from "./allowance.ts";
 import type { ContainerFacts } from "./facts.ts";
 import { readShort, type PatientReader } from "./read.ts";
 import { findInTable, SOCKET_TABLES, socketsInUse, type SocketKind } from "./sockets.ts";
@@ -54,8 +54,8 @@ export class KernelSockets {
   }
 
   /**
-   * Tells each owner of its sockets, and of tables that were cut. Tables are read at the cost of those who have opened
-   * sockets, or of any owner if nobody has.
+   * Tells each owner of its sockets, and of tables that were cut. Tables are read once, at the cost of those who have opened
+   * sockets, or of all owners if nobody has, in equal parts.
    *
    * @param namespaces by their name. Pods may share one, such as the node's, whose tables are long.
    * @param fresh whether all tables are read, whatever seems to be known
@@ -73,14 +73,11 @@ export class KernelSockets {
     before: KnownSockets | undefined,
     fresh: boolean,
   ): Promise<KnownSockets> {
-    const payer = this.#readers(before, folder, owners, fresh).find(({ allowance }) => !allowance.isSpent);
-    const known = (await payer?.allowance.pay(() => this.#readTables(folder, owners))) ??
-      before ?? {
-        kinds: new Map<string, SocketKind | undefined>(),
-        cut: SOCKET_TABLES.length,
-        inUse: [],
-        looks: LOOKS_UNTIL_TABLES,
-      };
+    const payers = [...new Set(this.#readers(before, folder, owners, fresh).map(({ allowance }) => allowance))];
+    const none = { kinds: new Map(), cut: SOCKET_TABLES.length, inUse: [], looks: LOOKS_UNTIL_TABLES };
+    const known = payers.some(({ isSpent }) => !isSpent)
+      ? await payTogether(payers, () => this.#readTables(folder, owners))
+      : (before ?? none);
     const unknown = new Map<SocketOwner, number>();
     for (const [inode, containers] of owners) {
       const kind = known.kinds.get(inode);

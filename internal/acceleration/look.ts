@@ -5,7 +5,7 @@
  * All containers of a look share its bounds equally, so that one with very many processes or descriptors takes nothing
  * from the others. What is dear to read of one is bounded over many looks, too (allowance.ts).
  */
-import { Allowance, allowanceOf, processorTime } from "./allowance.ts";
+import { Allowance, NodeAllowance, processorTime } from "./allowance.ts";
 import { plainUid } from "./cgroup.ts";
 import { readDescriptors } from "./descriptors.ts";
 import { containerKey, MAX_STACK_IDS, type LookAnswer, type LookRequest } from "./facts.ts";
@@ -66,6 +66,7 @@ export class Looker {
   /** By the name of a container, which it keeps when it is started again. */
   #allowances = new Map<string, Allowance>();
   readonly #cpuMs: () => number;
+  readonly #node = new NodeAllowance();
   /** Of the container that is looked into. */
   #bytesLeft = 0;
   /** Whether nothing is good enough because it was read a few looks ago. */
@@ -83,7 +84,8 @@ export class Looker {
     this.#limits = { ...LOOK_LIMITS, ...limits };
     const hanging = new HangingThreads(MOST_HANGING);
     const newReader = (): PatientReader => new PatientReader({ ...reading, hanging });
-    this.#members = new Members(procDir, this.#limits, newReader, this.#turn);
+    const newAllowance = (): Allowance => new Allowance(this.#node, cpuMs);
+    this.#members = new Members(procDir, this.#limits, { newReader, newAllowance }, this.#turn);
     this.#tables = new PatientReader({ ...reading, hanging: new HangingThreads(1) });
     this.#kernelSockets = new KernelSockets(this.#tables, this.#limits.fileBytes);
   }
@@ -96,13 +98,14 @@ export class Looker {
     for (const { uid, containers } of request.pods) {
       for (const container of containers) {
         const key = containerKey(uid, container);
-        wanted.set(key, newFound(uid, container, this.#allowances.get(key) ?? new Allowance(this.#cpuMs)));
+        wanted.set(key, newFound(uid, container, this.#allowances.get(key) ?? new Allowance(this.#node, this.#cpuMs)));
       }
     }
-    for (const { allowance } of wanted.values()) allowance.add(allowanceOf(wanted.size));
+    const part = this.#node.begin(wanted.size);
+    for (const { allowance } of wanted.values()) allowance.begin(part);
     this.#allowances = new Map([...wanted].map(([key, { allowance }]) => [key, allowance]));
     const uids = new Set(request.pods.map(({ uid }) => plainUid(uid)));
-    const { members, unseen } = await this.#members.find(uids, this.#programs);
+    const { members, unseen } = await this.#members.find(uids, this.#programs, part);
     for (const [key, found] of wanted) found.members = members.get(key) ?? [];
     const programs = new Map<number, KnownProgram>();
     const namespaces = new Map<string, SocketNamespace<Found>>();

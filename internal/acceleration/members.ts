@@ -1,4 +1,5 @@
 /** Which processes of the node are in which container. */
+import type { Allowance } from "./allowance.ts";
 import { membership, type Membership } from "./cgroup.ts";
 import type { Descriptors } from "./descriptors.ts";
 import { containerKey } from "./facts.ts";
@@ -42,6 +43,8 @@ export interface KnownContainer {
   folderReader: PatientReader;
   /** Undefined until its mount table names it. */
   key: string | undefined;
+  /** What it may cost to ask for that. */
+  naming: Allowance;
   interfaces: Interfaces;
   /** After so many looks they are read again. */
   looksUntilInterfaces: number;
@@ -60,7 +63,7 @@ export interface Member {
 export class Members {
   readonly #procDir: string;
   readonly #limits: { scanned: number; fileBytes: number };
-  readonly #newReader: () => PatientReader;
+  readonly #makes: { newReader: () => PatientReader; newAllowance: () => Allowance };
   readonly #turn: Turn;
   #containers = new Map<string, KnownContainer>();
 
@@ -68,12 +71,12 @@ export class Members {
   constructor(
     procDir: string,
     limits: { scanned: number; fileBytes: number },
-    newReader: () => PatientReader,
+    makes: { newReader: () => PatientReader; newAllowance: () => Allowance },
     turn: Turn,
   ) {
     this.#procDir = procDir;
     this.#limits = limits;
-    this.#newReader = newReader;
+    this.#makes = makes;
     this.#turn = turn;
   }
 
@@ -82,11 +85,13 @@ export class Members {
    *
    * @param uids of the pods that are asked for, as {@link plainUid} writes them
    * @param programs what is known of processes by their number
+   * @param part what each container may cost until it has a name
    * @returns members by the key of the container (facts.ts), and how many processes were not looked at, which may be of any
    */
   async find(
     uids: ReadonlySet<string>,
     programs: ReadonlyMap<number, KnownProgram>,
+    part: Parameters<Allowance["begin"]>[0],
   ): Promise<{ members: Map<string, Member[]>; unseen: number }> {
     const pids = (readNames(this.#procDir) ?? []).map(Number).filter((pid) => pid > 0);
     const byContainer = new Map<string, Omit<Member, "container">[]>();
@@ -105,7 +110,10 @@ export class Members {
       const container = this.#containers.get(id) ?? this.#newContainer();
       container.reader.begin(patienceMs);
       container.folderReader.begin(patienceMs);
-      container.key ??= await this.#nameContainer(container.reader, processes);
+      container.naming.begin(part);
+      if (container.key === undefined && !container.naming.isSpent) {
+        container.key = await container.naming.pay(() => this.#nameContainer(container.reader, processes));
+      }
       containers.set(id, container);
       if (container.key === undefined) continue;
       // A container that was started again may have processes of both times.
@@ -117,8 +125,16 @@ export class Members {
   }
 
   #newContainer(): KnownContainer {
-    const [reader, folderReader] = [this.#newReader(), this.#newReader()];
-    return { reader, folderReader, key: undefined, interfaces: { list: [], cut: false }, looksUntilInterfaces: 0 };
+    const { newReader, newAllowance } = this.#makes;
+    const [reader, folderReader] = [newReader(), newReader()];
+    return {
+      reader,
+      folderReader,
+      key: undefined,
+      naming: newAllowance(),
+      interfaces: { list: [], cut: false },
+      looksUntilInterfaces: 0,
+    };
   }
 
   /** The container of a process: that of the look before, if it still runs the same program. */
