@@ -97,8 +97,9 @@ const RULES: readonly Rule[] = [
     remedy: "check the name, the port, DNS and the proxy",
   },
   {
-    pattern: /initializing source docker:\/\/\S+: (.{1,300})/i,
-    cause: ([, reason = ""]) => `a base image cannot be pulled: ${reason}`,
+    // Skopeo has it in quotes.
+    pattern: /initializing source docker:\/\/\S+: (.{1,300}?)"?$/im,
+    cause: ([, reason = ""]) => `an image cannot be pulled: ${reason}`,
     remedy: "see what is wrong with the registry, or pull the image by hand",
   },
   // Dnf prints its notice on every unsubscribed machine, and most of what it installs there needs no subscription.

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { digestOf, mirrorPlan, mirrorScript } from "./mirror.ts";
+import { digestOf, mirror, mirrorPlan, mirrorScript } from "./mirror.ts";
 import type { Runner } from "./runner.ts";
 
 const DIGEST = `sha256:${"0".repeat(64)}`;
@@ -43,6 +43,37 @@ test("registries that may lack TLS, and logins", () => {
     "skopeo copy --all --preserve-digests --retry-times=3 '--authfile=/a b.json' --src-tls-verify=false --dest-tls-verify=false docker://r.example/x:1 docker://127.0.0.1:5000/x:1\n",
   );
   expect(mirrorScript(mirrorPlan(["r.example/x:1"], TO, {}))).not.toContain("tls-verify");
+});
+
+describe("a copy that fails is named with its reason", () => {
+  const copy = async (run: () => Promise<unknown>): Promise<string> => {
+    const step = { line: () => undefined, end: () => undefined };
+    const deps = { runner: { run }, progress: { begin: () => step }, signal: new AbortController().signal };
+    const copies = mirrorPlan(["r.example/x:1"], TO, {});
+    return await mirror(copies, deps as unknown as Parameters<typeof mirror>[1]).then(
+      () => "",
+      (error: Error) => error.message,
+    );
+  };
+  const failing = (output: string) => copy(() => Promise.resolve({ code: 1, stdout: "", output }));
+  const start = `Cannot copy r.example/x:1 to ${TO}/x:1: `;
+
+  test("as skopeo says it, and no image is called a base", async () => {
+    const said = 'level=fatal msg="initializing source docker://r.example/x:1: reading manifest 1: denied: no"';
+    const text = await failing(said);
+    expect(text).toStartWith(`${start}an image cannot be pulled: reading manifest 1: denied: no; see`);
+  });
+
+  test("in one line of ours if the cause is known", async () => {
+    expect(await failing("dial tcp: lookup r.example: no such host")).toStartWith(
+      `${start}the network or the registry cannot be reached; check`,
+    );
+  });
+
+  test("if it does not end", async () => {
+    const text = await copy(() => Promise.reject(new Error("Cannot run skopeo copy: it has not ended within 20 s")));
+    expect(text).toBe(`${start}it has not ended within 20 s`);
+  });
 });
 
 describe("a digest", () => {

@@ -92,7 +92,9 @@ export async function mirror(copies: readonly Copy[], { runner, progress, signal
           ...(stepMs === undefined ? {} : { timeoutMs: stepMs }),
         })
         .catch((error: unknown) => {
-          throw asMissing(error) ?? error;
+          signal?.throwIfAborted();
+          const reason = errorText(error).replace(/^Cannot run skopeo copy: /, "");
+          throw asMissing(error) ?? new Error(`Cannot copy ${from} to ${to}: ${reason}`, { cause: error });
         });
       if (code !== 0) throw new Error(`Cannot copy ${from} to ${to}: ${reasonIn(output)}`);
       ok = true;
