@@ -234,6 +234,14 @@ test("Helm takes the chart from a registry (OCI) as it was put there, and it ins
   expect({ name, version, appVersion }).toEqual({ name: "onload-operator", version: VERSION, appVersion: VERSION });
 });
 
+test("the bundle's image is one that every node unpacks, not an index that names amd64 only", async () => {
+  const archive = `oci-archive:${join(files, `onload-operator-bundle-${VERSION}.oci.tar`)}`;
+  const manifest = JSON.parse(await output(["skopeo", "inspect", "--raw", archive]));
+  expect(manifest.mediaType).toBe("application/vnd.oci.image.manifest.v1+json");
+  const { config } = JSON.parse(await output(["skopeo", "inspect", "--config", archive]));
+  expect(config.Labels["operators.operatorframework.io.bundle.package.v1"]).toBe("onload-operator");
+});
+
 describe("downloaded, verified and pushed by the commands of README", () => {
   const downloads = (): string => join(folder, "downloads");
   beforeAll(async () => {

@@ -51,12 +51,13 @@ export async function onloadctlImage(
   return await ociArchive(await Promise.all(images), {
     name: `onloadctl:${facts.version}`,
     time: facts.time,
-    annotations: Labels,
+    index: Labels,
   });
 }
 
 /**
- * The bundle's image, which its Dockerfile would make. It has no programs, so that one for amd64 serves all.
+ * The bundle's image, which its Dockerfile would make. It has no programs, so that one for amd64 serves all. It has no
+ * index: OLM runs the image on any node, and the runtime of a node for arm64 refuses an index that does not name arm64.
  *
  * @param files of the bundle, by their paths
  */
@@ -68,7 +69,6 @@ export async function bundleImage(files: Readonly<Record<string, string>>, facts
   return await ociArchive([{ architecture: "amd64", layers: [layer], config: { Labels } }], {
     name: `onload-operator-bundle:${facts.version}`,
     time: facts.time,
-    annotations: Labels,
   });
 }
 

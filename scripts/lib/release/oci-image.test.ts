@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
+import { createHash } from "node:crypto";
 import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -13,6 +14,30 @@ afterAll(() => rm(folder, { recursive: true }));
 
 const YEAR = 365 * 86_400;
 
+/** The archive of one image as skopeo knows it: its manifest, and its configuration. */
+async function seen(name: string, index?: Record<string, string>): Promise<{ manifest: object; config: object }> {
+  const layers = [[{ name: "manifests/a.yaml", content: "a" }]];
+  const image = { architecture: "amd64", layers, config: { Labels: { package: "a" } } } as const;
+  const { content, digest } = await ociArchive([image], { name: "a:1", time: YEAR, ...(index && { index }) });
+  const archive = join(folder, `${name}.oci.tar`);
+  await writeFile(archive, content);
+  const inspect = async (how: string): Promise<string> =>
+    (await run(["skopeo", "inspect", how, `oci-archive:${archive}`])).stdout;
+  const manifest = await inspect("--raw");
+  expect(digest).toBe(`sha256:${createHash("sha256").update(manifest).digest("hex")}`);
+  return { manifest: JSON.parse(manifest), config: JSON.parse(await inspect("--config")) };
+}
+
+test("an image without an index is found under the archive's name itself, whatever node pulls it", async () => {
+  const { manifest, config } = await seen("single");
+  expect(manifest).toMatchObject({ mediaType: "application/vnd.oci.image.manifest.v1+json", layers: [{}] });
+  expect(config).toMatchObject({ config: { Labels: { package: "a" } } });
+  expect((await seen("index", { a: "b" })).manifest).toMatchObject({
+    mediaType: "application/vnd.oci.image.index.v1+json",
+    annotations: { a: "b" },
+  });
+});
+
 /** Digests of the layers of an image with a base and a program, the lowest first, as tar finds them in the archive. */
 async function layersOf(name: string, program: string, time: number): Promise<string[]> {
   const { content } = await ociArchive(
@@ -26,7 +51,7 @@ async function layersOf(name: string, program: string, time: number): Promise<st
         config: { Labels: { revision: name } },
       },
     ],
-    { name: "a:1", time, annotations: {} },
+    { name: "a:1", time, index: {} },
   );
   const tree = join(folder, name);
   await mkdir(tree);

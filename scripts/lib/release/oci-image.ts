@@ -16,7 +16,7 @@ export interface ImageParts {
 export interface OciArchive {
   /** A tar of the layout, `oci-archive:` for skopeo and podman. */
   readonly content: Buffer;
-  /** What a registry knows the index by, sha256:… */
+  /** What a registry knows the index by, or the only image if there is no index: sha256:… */
   readonly digest: string;
   /** The same of each image. */
   readonly digests: ReadonlyMap<Architecture, string>;
@@ -35,15 +35,15 @@ const INDEX = "application/vnd.oci.image.index.v1+json";
 const LAYER_TIME = 0;
 
 /**
- * The archive of images for several platforms, with one index over them.
+ * The archive of images for several platforms, with one index over them; or of one image for whatever pulls it, without an index.
  *
- * @param options.name with a tag, under which the archive has the index
+ * @param options.name with a tag, under which the archive has the index or the image
  * @param options.time of the images, in seconds since 1970; no layer depends on it
- * @param options.annotations of the index
+ * @param options.index its annotations; without it there is one image only
  */
 export async function ociArchive(
   images: readonly ImageParts[],
-  { name, time, annotations }: { name: string; time: number; annotations: Readonly<Record<string, string>> },
+  { name, time, index }: { name: string; time: number; index?: Readonly<Record<string, string>> },
 ): Promise<OciArchive> {
   const blobs = new Map<string, Uint8Array>();
   const put = (mediaType: string, content: Uint8Array): Descriptor => {
@@ -73,11 +73,16 @@ export async function ociArchive(
       return { ...putJson(MANIFEST, manifest), platform };
     }),
   );
-  const index = putJson(INDEX, { schemaVersion: 2, mediaType: INDEX, manifests, annotations });
+  if (index === undefined && manifests.length !== 1)
+    throw new Error(`Cannot put ${manifests.length} images into ${name}: no index`);
+  const top =
+    index === undefined
+      ? manifests[0]!
+      : putJson(INDEX, { schemaVersion: 2, mediaType: INDEX, manifests, annotations: index });
   const layout = {
     schemaVersion: 2,
     mediaType: INDEX,
-    manifests: [{ ...index, annotations: { "org.opencontainers.image.ref.name": name } }],
+    manifests: [{ ...top, annotations: { "org.opencontainers.image.ref.name": name } }],
   };
   const files = [
     { name: "oci-layout", content: JSON.stringify({ imageLayoutVersion: "1.0.0" }) },
@@ -85,7 +90,7 @@ export async function ociArchive(
     ...[...blobs].map(([digest, content]) => ({ name: `blobs/sha256/${digest.slice(7)}`, content })),
   ];
   const digests = new Map(manifests.map(({ platform, digest }) => [platform.architecture, digest]));
-  return { content: await plainTar(files, time), digest: index.digest, digests };
+  return { content: await plainTar(files, time), digest: top.digest, digests };
 }
 
 function digestOf(content: Uint8Array): string {
