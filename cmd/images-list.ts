@@ -11,7 +11,7 @@ import { outputArg } from "./shared/resources.ts";
 export default defineSubcommand({
   summary: "List every image that Onload needs in the cluster",
   description:
-    "Exit code 1 if something could not be read, so that images may be missing. Images that KMM builds in the cluster are marked.",
+    "Exit code 1 if images may be missing, because something could not be read or KMM is not installed. Images that KMM builds in the cluster are marked.",
   args: {
     ...imagesArgs,
     digests: {
@@ -43,10 +43,7 @@ export default defineSubcommand({
     }
     if (args.output === "json") printJson(list);
     else if (args.output === "yaml") printData(yamlText(list));
-    else if (list.length === 0) {
-      if (problems.length === 0)
-        printText("No image is needed: there is no Onload resource, no operator and no operator of KMM\n");
-    } else {
+    else if (list.length > 0) {
       const head = ["image", ...(args.digests ? ["digest"] : []), "for"];
       printText(formatTableWithNotes(head, list.map(row(args.digests)), 1, screenColumns()));
     }

@@ -208,7 +208,13 @@ export interface Deployment extends KubeObject {
   kind: "Deployment";
   spec?: {
     replicas?: number;
-    template?: { spec?: { serviceAccountName?: string; containers?: (Container & { args?: string[] })[] } };
+    template?: {
+      spec?: {
+        serviceAccountName?: string;
+        initContainers?: Container[];
+        containers?: (Container & { args?: string[] })[];
+      };
+    };
   };
   /** `replicas` are the pods that there are; a pod that is ending is none of them. */
   status?: {

@@ -1,13 +1,14 @@
 import { expect, test } from "bun:test";
 import type { Deployment, Node } from "../api/core.ts";
 import type { RawOnload } from "../operator/cache/caches.ts";
-import { collect } from "./images.ts";
+import { FakeApiServer } from "../kube/testing/fake-api-server.ts";
+import { collect, neededImages } from "./images.ts";
 
-function deployment(namespace: string, name: string, containers: object[]): Deployment {
+function deployment(namespace: string, name: string, containers: object[], initContainers?: object[]): Deployment {
   return {
     kind: "Deployment",
     metadata: { namespace, name },
-    spec: { template: { spec: { containers } } },
+    spec: { template: { spec: { containers, ...(initContainers && { initContainers }) } } },
   } as Deployment;
 }
 
@@ -64,7 +65,7 @@ test("of the operator, of resources by the kernels of their nodes, and of KMM, e
       },
       crds: { value: [] },
       operators: { value: [deployment("ops", "manager", [{ name: "manager", image: "r/onloadctl:1" }])] },
-      kmm: { value: KMM },
+      kmm: [{ value: KMM }],
     },
     ["r/onloadctl:2"],
   );
@@ -86,13 +87,56 @@ test("of the operator, of resources by the kernels of their nodes, and of KMM, e
   expect(images[3]!.uses).toEqual(["ns/a: module for 5.14.0-1", "ns/b: module for 5.14.0-1"]);
 });
 
+test("of the operator, what it is told to run as the device plugin, and what runs before its containers, too", () => {
+  const env = [
+    { name: "DEVICE_PLUGIN_IMG", value: "r/plugin:1" },
+    { name: "DEVICE_PLUGIN_IMG_NOTE", value: "r/none:1" },
+  ];
+  const before = { name: "wait", image: "r/wait:1", env: [{ name: "RELATED_IMAGE_X", value: "r/x:1" }] };
+  const operator = deployment("ops", "manager", [{ name: "manager", image: "r/onloadctl:1", env }], [before]);
+  const none = { value: [] };
+  const { images } = collect({
+    onloads: none,
+    nodes: none,
+    crds: none,
+    operators: { value: [operator] },
+    kmm: [{ value: KMM }],
+  });
+  expect(images.slice(0, 4)).toEqual([
+    { image: "r/wait:1", uses: ["operator: container wait of manager"], isBuilt: false },
+    { image: "r/onloadctl:1", uses: ["operator: container manager of manager"], isBuilt: false },
+    { image: "r/x:1", uses: ["operator: RELATED_IMAGE_X of manager"], isBuilt: false },
+    { image: "r/plugin:1", uses: ["operator: DEVICE_PLUGIN_IMG of manager"], isBuilt: false },
+  ]);
+  expect(images.map(({ image }) => image)).not.toContain("r/none:1");
+});
+
 test("what could not be read is said", () => {
   const problem = "Cannot list nodes: forbidden";
   const seen = { onloads: { value: [onload("a", { selector: 1 })] }, crds: { value: [] }, operators: { value: [] } };
-  const { problems } = collect({ ...seen, nodes: { problem }, kmm: { problem } });
+  const { problems } = collect({ ...seen, nodes: { problem }, kmm: [{ problem }] });
   expect(problems[0]).toBe(problem);
   expect(problems[1]).toContain("ns/a: ");
   expect(problems).toHaveLength(2);
+});
+
+test("without KMM the list is not whole, which is said", () => {
+  const none = { value: [] };
+  const { problems } = collect({ onloads: none, nodes: none, crds: none, operators: none, kmm: [none] });
+  expect(problems).toEqual(["KMM is not installed: its images are not in the list"]);
+});
+
+test("of KMM's namespace that cannot be listed, its operator is known all the same, and the rest is said", async () => {
+  await using server = await FakeApiServer.start();
+  server.put("/apis/apps/v1/deployments", KMM[0] as never);
+  server.fail("GET", /^\/apis\/apps\/v1\/namespaces\/kmm\/deployments/, Infinity, (response) => {
+    response.writeHead(403, { "content-type": "application/json" });
+    response.end(JSON.stringify({ kind: "Status", code: 403, reason: "Forbidden", message: "not in this namespace" }));
+  });
+  const signal = AbortSignal.timeout(20_000);
+  const { images, problems } = await neededImages(server.client(), [], undefined, [], signal);
+  expect(problems).toEqual([expect.stringContaining("not in this namespace")]);
+  expect(images[0]).toMatchObject({ image: "r/kmm:v2.4.1" });
 });
 
 test("rights that are missing are said once, with the command that gives them", () => {
@@ -104,7 +148,7 @@ test("rights that are missing are said once, with the command that gives them", 
     crds: refused("customresourcedefinitions", "apiextensions.k8s.io"),
     operators: refused("deployments", "apps"),
     nodes: refused("nodes"),
-    kmm: refused("deployments", "apps"),
+    kmm: [refused("deployments", "apps")],
   });
   expect(problems).toHaveLength(1);
   expect(problems[0]).toEndWith(

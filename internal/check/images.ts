@@ -36,8 +36,8 @@ interface Seen {
   nodes: Read<readonly Node[]>;
   crds: Read<readonly CustomResourceDefinition[]>;
   operators: Read<readonly Deployment[]>;
-  /** Every Deployment in the namespaces of KMM's operator. */
-  kmm: Read<readonly Deployment[]>;
+  /** The Deployments of KMM's operator, and then all of each of their namespaces. */
+  kmm: readonly [Read<readonly Deployment[]>, ...Read<readonly Deployment[]>[]];
 }
 
 /**
@@ -58,13 +58,11 @@ export async function neededImages(
 ): Promise<NeededImages> {
   const [evidence, kmm, crds, nodes, onloads] = await Promise.all([
     readEvidence(client, signal),
-    kmmDeployments(client, signal).then(async (found) => {
-      if ("problem" in found) return found;
-      const namespaces = [...new Set(found.value.map(({ metadata }) => metadata.namespace ?? ""))];
-      const lists = await Promise.all(
-        namespaces.map((each) => readAll<Deployment>(client, DEPLOYMENTS, signal, { namespace: each })),
-      );
-      return { value: lists.flatMap((each) => ("value" in each ? each.value : [])) };
+    kmmDeployments(client, signal).then(async (found): Promise<Seen["kmm"]> => {
+      const own = "value" in found ? found.value : [];
+      const namespaces = [...new Set(own.map(({ metadata }) => metadata.namespace ?? ""))];
+      const lists = namespaces.map((each) => readAll<Deployment>(client, DEPLOYMENTS, signal, { namespace: each }));
+      return [found, ...(await Promise.all(lists))];
     }),
     readCrds(client, signal),
     readAll<Node>(client, NODES, signal),
@@ -79,9 +77,13 @@ export async function neededImages(
 export function collect(seen: Seen, further: readonly string[] = []): NeededImages {
   const of = <T>(found: Read<readonly T[]>): readonly T[] => ("value" in found ? found.value : []);
   const kind = kmmFor(kmmCapabilities(of(seen.crds)));
-  const problems = [seen.operators, seen.kmm, seen.crds, seen.nodes, seen.onloads].flatMap((found) =>
+  const problems = [seen.operators, ...seen.kmm, seen.crds, seen.nodes, seen.onloads].flatMap((found) =>
     "problem" in found ? [found.refusal ?? found.problem] : [],
   );
+  const [kmmItself] = seen.kmm;
+  if ("value" in kmmItself && kmmItself.value.length === 0) {
+    problems.push("KMM is not installed: its images are not in the list");
+  }
   const resources = of(seen.onloads).flatMap((raw) => {
     const { onload, problem } = readOnload(raw);
     if (!onload) problems.push(`${objectKey(raw)}: ${problem?.message ?? "it cannot be read"}`);
@@ -91,15 +93,19 @@ export function collect(seen: Seen, further: readonly string[] = []): NeededImag
     ...further.map((image) => ({ image, use: "named with --image" })),
     ...of(seen.operators).flatMap((deployment) => imagesIn(deployment, "operator")),
     ...resources,
-    ...of(seen.kmm).flatMap((deployment) => imagesIn(deployment, "KMM")),
+    ...seen.kmm.flatMap(of).flatMap((deployment) => imagesIn(deployment, "KMM")),
   ];
   return { images: merge(uses), problems: missingRights(problems) };
 }
 
-/** Images of the containers, and those that KMM is told by variables: its workers', and those of builds and signatures. */
+/** Variables by which KMM is told images: its workers', and those of builds and signatures. And the operator: the device plugin's. */
+const TOLD = /^(?:DEVICE_PLUGIN_IMG$|RELATED_IMAGES?_)/;
+
+/** Images of the containers, and those that these are told by variables. */
 function imagesIn({ metadata, spec }: DeepReadonly<Deployment>, whose: string): Use[] {
-  const containers = spec?.template?.spec?.containers ?? [];
-  const related = containers.flatMap(({ env = [] }) => env.filter(({ name }) => /^RELATED_IMAGES?_/.test(name)));
+  const pod = spec?.template?.spec;
+  const containers = [...(pod?.initContainers ?? []), ...(pod?.containers ?? [])];
+  const related = containers.flatMap(({ env = [] }) => env.filter(({ name }) => TOLD.test(name)));
   return [
     ...containers.map(({ name, image }) => ({ image, use: `${whose}: container ${name} of ${metadata.name}` })),
     ...related.map(({ name, value }) => ({ image: value, use: `${whose}: ${name} of ${metadata.name}` })),

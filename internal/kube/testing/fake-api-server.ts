@@ -210,6 +210,9 @@ export class FakeApiServer implements AsyncDisposable {
       sendStatus(response, 404, "NotFound", "the server could not find the requested resource");
     } else if (collection.at(-1) === "eviction") {
       this.#answerObject("DELETE", collection.slice(0, -2).join("/"), collection.at(-2)!, undefined, response);
+    } else if (method === "POST" && collection.at(-1)!.endsWith("accessreviews")) {
+      // Nobody is refused anything but by a fault.
+      sendJson(response, 201, { ...body, status: { allowed: true } });
     } else if (method === "POST" && body) {
       if (this.#objects.has(`${url.pathname}/${body.metadata.name}`))
         sendStatus(response, 409, "AlreadyExists", "it exists");
@@ -319,7 +322,14 @@ export class FakeApiServer implements AsyncDisposable {
   }
 }
 
-const KINDS: Record<string, string> = { nodes: "Node", pods: "Pod", leases: "Lease", events: "Event" };
+const KINDS: Record<string, string> = {
+  nodes: "Node",
+  pods: "Pod",
+  leases: "Lease",
+  events: "Event",
+  deployments: "Deployment",
+  customresourcedefinitions: "CustomResourceDefinition",
+};
 
 function kindOf(collection: string): string {
   return KINDS[collection.split("/").at(-1)!] ?? "Thing";
