@@ -13,7 +13,7 @@ import { OperatorCluster, PATIENCE_MS } from "../internal/operator/testing/opera
 import { output, run } from "../internal/testcluster/lib/command.ts";
 import { requirePackages } from "../internal/testcluster/lib/debian.ts";
 import { unmountBelow } from "../internal/testcluster/lib/mounts.ts";
-import { checkout } from "../internal/testcluster/lib/paths.ts";
+import { cacheFolder, checkout } from "../internal/testcluster/lib/paths.ts";
 import { poll } from "../internal/testcluster/lib/poll.ts";
 import { freePorts } from "../internal/testcluster/lib/ports.ts";
 import { serviceAccountUser } from "../internal/testcluster/index.ts";
@@ -176,7 +176,42 @@ test("openssl verifies the provenance, which names every file with its digest", 
   expect(digests.get("onloadctl-image")).toBe(image.split("@sha256:")[1]!);
   expect(digests.has("onload-operator-bundle")).toBe(true);
   expect(digests.size).toBe(others.length + 2);
-  expect(predicate.buildDefinition.externalParameters).toEqual({ version: VERSION });
+  const { externalParameters, resolvedDependencies } = predicate.buildDefinition;
+  expect(externalParameters).toEqual({
+    version: VERSION,
+    platforms: ["linux-x64", "linux-arm64", "darwin-x64", "darwin-arm64"],
+    image: REPOSITORY,
+    url: "https://downloads.example.com/v0",
+  });
+
+  const git = async (...args: string[]): Promise<string> => (await run(["git", "-C", checkout, ...args])).stdout;
+  const ofFile = async (file: string): Promise<{ sha256: string }> => ({
+    sha256: (await output(["sha256sum", file])).slice(0, 64),
+  });
+  const bun = process.versions.bun;
+  const base = async (name: string): Promise<object> => ({
+    uri: `pkg:generic/${name}@${bun}`,
+    digest: await ofFile(join(await output([process.execPath, "pm", "cache"]), `${name}-v${bun}`)),
+  });
+  const debian = async (architecture: string): Promise<object> => {
+    const [version = ""] = /(?<=version: ")[^"]+/.exec(await git("show", "HEAD:scripts/lib/release/c-library.ts"))!;
+    return {
+      uri: `pkg:deb/debian/libc6@${encodeURIComponent(version)}?arch=${architecture}`,
+      digest: await ofFile(join(cacheFolder, "debian", `libc6_${version}_${architecture}.deb`)),
+    };
+  };
+  const lock = createHash("sha256").update(await git("show", "HEAD:bun.lock"));
+  expect(resolvedDependencies).toEqual([
+    { name: "source", digest: { gitCommit: (await git("rev-parse", "HEAD")).trim() } },
+    { name: "bun.lock", digest: { sha256: lock.digest("hex") } },
+    { name: "bun", uri: `pkg:npm/bun@${bun}`, digest: await ofFile(process.execPath) },
+    await base("bun-linux-x64-baseline"),
+    await base("bun-linux-aarch64"),
+    await base("bun-darwin-x64-baseline"),
+    await base("bun-darwin-aarch64"),
+    await debian("amd64"),
+    await debian("arm64"),
+  ]);
 });
 
 test("krew finds an archive with the digest that is said, for each platform", async () => {

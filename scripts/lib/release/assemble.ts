@@ -17,6 +17,7 @@ import { render } from "../../../internal/manifests/render.ts";
 import { checkout } from "../../../internal/testcluster/lib/paths.ts";
 import { bundledPackages } from "../third-party.ts";
 import { tarball, type ArchiveFile } from "./archive.ts";
+import { baseExecutable, downloadFolder } from "./base-executables.ts";
 import { billOfMaterials } from "./bill-of-materials.ts";
 import { C_LIBRARY, type Architecture } from "./c-library.ts";
 import { bundleImage, onloadctlImage } from "./images.ts";
@@ -69,11 +70,15 @@ const packages = await bundledPackages(checkout);
 const bun = process.versions.bun!;
 const archives = new Map<Platform, string>();
 const executables = new Map<Architecture, Uint8Array>();
-/** Digests of the images' indexes, and of what was put into the images. */
+/** Digests of the images, of what was put into them, and of what the executables were made of. */
 const images = new Map<string, string>();
 const debian = new Map<string, string>();
+const baseExecutables = new Map<string, string>();
+const downloads = await downloadFolder();
 for (const platform of platforms.filter(isPlatform)) {
   const executable = await readFile(join(checkout, builtFile(platform)));
+  const base = await baseExecutable(platform, downloads);
+  baseExecutables.set(base.uri, base.sha256);
   const architecture = ARCHITECTURES[platform];
   if (architecture !== undefined) executables.set(architecture, executable);
   const archive = `onloadctl-${VERSION}-${platform}.tar.gz`;
@@ -128,12 +133,12 @@ await write(
 );
 for (const name of NOTES) await write(name, await readFile(join(checkout, name)));
 if (url !== "") {
-  const downloads = [...archives].map(([platform, archive]) => ({
+  const uris = [...archives].map(([platform, archive]) => ({
     platform,
     uri: `${url.replace(/\/+$/, "")}/${archive}`,
     sha256: written.get(archive)!,
   }));
-  await write("onload.yaml", krewManifest({ version: VERSION, downloads }));
+  await write("onload.yaml", krewManifest({ version: VERSION, downloads: uris }));
 }
 
 const statement = provenance({
@@ -141,7 +146,9 @@ const statement = provenance({
   files: written,
   commit,
   lock: sha256Of(await readFile(join(checkout, "bun.lock"))),
-  bun,
+  bun: { version: bun, sha256: sha256Of(await readFile(process.execPath)) },
+  baseExecutables,
+  parameters: { platforms, ...(image !== "" && { image }), ...(url !== "" && { url }) },
   date,
   images,
   packages: debian,
