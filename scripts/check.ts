@@ -7,6 +7,7 @@ const CHECKS: [string, string[]][] = [
   ["types under Deno", ["deno", "check", "--quiet", "cmd/onloadctl.ts"]],
   ["import direction", ["bun", "scripts/check-imports.ts"]],
   ["generated files", ["bun", "scripts/generate.ts", "--check"]],
+  ["mutants that fit the code", ["bun", "scripts/mutants.ts", "--list"]],
 ];
 
 let failed = 0;

@@ -101,6 +101,15 @@ export interface KernelRefusal {
   stopsAll?: true;
 }
 
+/** The part of a container's securityContext by which a pod of KMM may be refused. */
+export interface LoaderSecurity {
+  privileged?: true;
+  allowPrivilegeEscalation?: false;
+  capabilities?: { add: string[] };
+  runAsUser: number;
+  seLinuxOptions?: { type: string };
+}
+
 /** Kernel Module Management, as far as it is installed. */
 export interface Kmm {
   /** Whether there is a KMM at all. Without one nothing can be loaded, but nodes can be cleaned. */
@@ -129,6 +138,8 @@ export interface Kmm {
   selectorFor(module: Module, inUse: SelectorInUse): Record<string, string>;
   /** Whether changes of a Module's serviceAccountName and imageRepoSecret reload what is loaded. */
   readonly reloadsForPodFields: boolean;
+  /** What the container in which KMM loads a module may do, as far as admission looks at it. */
+  readonly loaderSecurity: LoaderSecurity;
   /** Why KMM does not go on if a Module is for a node of this kernel version; undefined if it does. */
   refusesKernel(kernelVersion: string): KernelRefusal | undefined;
   /** A kernel version as KMM puts it into the names of images. */

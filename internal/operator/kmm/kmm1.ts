@@ -21,6 +21,7 @@ import type {
   NodeLabels,
   SelectorInUse,
   Version,
+  LoaderSecurity,
 } from "./kmm.ts";
 import { loadLabel, loadLabelOn, loadLabelSelector, OFF, ON, withoutLoadLabel } from "./load-label.ts";
 import { firstFailure, newest, podsOf } from "./module-pods.ts";
@@ -42,6 +43,13 @@ export class Kmm1 implements Kmm {
   readonly toleratesTaints: boolean = false;
   /** Both fields are in the template of the module-loader pods. */
   readonly reloadsForPodFields = true;
+  /** Its loaders may load modules, and nothing else. */
+  readonly loaderSecurity: LoaderSecurity = {
+    allowPrivilegeEscalation: false,
+    capabilities: { add: ["SYS_MODULE"] },
+    runAsUser: 0,
+    seLinuxOptions: { type: "spc_t" },
+  };
   readonly #capabilities: KmmCapabilities;
 
   constructor(capabilities: KmmCapabilities) {

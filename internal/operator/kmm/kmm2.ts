@@ -20,6 +20,7 @@ import type {
   NodeLabels,
   SelectorInUse,
   Version,
+  LoaderSecurity,
 } from "./kmm.ts";
 import { loadLabelOn, withoutLoadLabel } from "./load-label.ts";
 import { firstFailure, newest, podsOf } from "./module-pods.ts";
@@ -35,6 +36,7 @@ export class Kmm2 implements Kmm {
   readonly toleratesTaints: boolean;
   /** Neither field is in the configuration that KMM 2.x compares. */
   readonly reloadsForPodFields = false;
+  readonly loaderSecurity: LoaderSecurity = { privileged: true, runAsUser: 0 };
   readonly #capabilities: KmmCapabilities;
 
   constructor(capabilities: KmmCapabilities) {

@@ -358,8 +358,12 @@ describe("rows", () => {
       { says: "s", step: "LabelPlugin" },
       // @ts-expect-error: its plan may put it off for ever
       { says: "s", step: "ClearMark" },
+      { says: "s", step: "None", complete: true },
+      { says: "s", step: "None", waits: "Waits for somebody" },
+      // @ts-expect-error: nothing is done, and nobody knows why
+      { says: "s", step: "None" },
     ];
-    expect(rows).toHaveLength(7);
+    expect(rows).toHaveLength(10);
   });
   test("every state that waits is told of with whom, for what, and its limit", () => {
     for (const state of NODE_STATES) {

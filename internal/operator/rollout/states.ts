@@ -101,15 +101,30 @@ interface WaitingColumns extends CommonColumns {
   waits?: undefined;
 }
 
-interface ActingColumns extends CommonColumns {
+/** A state that lasts for as long as something else does: status says what, and for whom the node waits. */
+interface KeptColumns extends CommonColumns {
   /** What has to happen elsewhere, for as long as it takes, before there is a step: a sentence without its end. */
-  waits?: string;
-  step: Exclude<StepName, WaitingColumns["step"]>;
+  waits: string;
+  step: "None";
+  awaits?: undefined;
+}
+
+/** A state in which there is nothing left to do. */
+type RestingColumns = CommonColumns &
+  ({ complete: true } | { absent: true }) & {
+    step: "None";
+    waits?: undefined;
+    awaits?: undefined;
+  };
+
+interface ActingColumns extends CommonColumns {
+  step: Exclude<StepName, WaitingColumns["step"] | "None">;
+  waits?: undefined;
   awaits?: undefined;
 }
 
 /** One state. */
-export type StateRow = WaitingColumns | ActingColumns;
+export type StateRow = WaitingColumns | KeptColumns | RestingColumns | ActingColumns;
 
 export const STATES = {
   Absent: {

@@ -145,20 +145,9 @@ function pluginPod(onload: DeepReadonly<Onload>): TrialPod {
   };
 }
 
-/**
- * As KMM makes its pods, as far as admission looks at them: the loaders of 1.1 may only load modules, the workers of 2.x
- * are privileged.
- */
+/** As KMM makes its pods, as far as admission looks at them. */
 function loaderPod({ metadata: { namespace = "", name }, spec }: DeepReadonly<Onload>, kmm: Kmm): TrialPod {
-  const isWorker = kmm.installed && !kmm.reloadsForPodFields;
-  const securityContext = isWorker
-    ? { privileged: true, runAsUser: 0 }
-    : {
-        allowPrivilegeEscalation: false,
-        capabilities: { add: ["SYS_MODULE"] },
-        runAsUser: 0,
-        seLinuxOptions: { type: "spc_t" },
-      };
+  const securityContext = kmm.loaderSecurity;
   const modules = { name: "modules", mountPath: "/lib/modules", readOnly: true };
   const pod = {
     serviceAccountName: spec.serviceAccountName || "default",
