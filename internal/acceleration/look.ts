@@ -43,7 +43,7 @@ export const LOOK_LIMITS: LookLimits = {
 /** At most what one container gets, however few there are. */
 const SHARE = { processes: 512, descriptors: 8192, bytes: 16 * 1024 * 1024 };
 /** Threads that may hang, of one container two at most: fewer than there are, by WORKER_RUNTIME. */
-const MOST_HANGING = 12;
+const MAX_HANGING = 12;
 /** A process is read again until it has been seen this often as the same program: its loader may still be at work. */
 const LOOKS_UNTIL_KEPT = 3;
 /**
@@ -82,7 +82,7 @@ export class Looker {
     this.#cpuMs = cpuMs;
     this.#procDir = procDir;
     this.#limits = { ...LOOK_LIMITS, ...limits };
-    const hanging = new HangingThreads(MOST_HANGING);
+    const hanging = new HangingThreads(MAX_HANGING);
     const newReader = (): PatientReader => new PatientReader({ ...reading, hanging });
     const newAllowance = (): Allowance => new Allowance(this.#node, cpuMs);
     this.#members = new Members(procDir, this.#limits, { newReader, newAllowance }, this.#turn);

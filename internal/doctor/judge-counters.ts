@@ -7,13 +7,13 @@ import { linkOf, type Link } from "./links.ts";
 const WAKEUPS_PER_SECOND = 100;
 
 /** How counters are called here, and what to do if they are not 0. */
-interface Trouble {
+interface CounterProblem {
   counters: readonly string[];
   what: string;
   todo: string;
 }
 
-const FILTERS: readonly Trouble[] = [
+const FILTERS: readonly CounterProblem[] = [
   {
     counters: ["no_filter"],
     what: "UDP sockets left to the kernel because the NIC had no filter left",
@@ -26,7 +26,7 @@ const FILTERS: readonly Trouble[] = [
   },
 ];
 
-const TROUBLES: readonly Trouble[] = [
+const PROBLEMS: readonly CounterProblem[] = [
   {
     counters: ["memory_pressure", "memory_drops", "buffer_allocation_failures"],
     what: "Times without packet buffers, or packets dropped because there were none",
@@ -77,7 +77,7 @@ export function countersLink(container: ContainerAnswer, problem: string | undef
   if (stacks === 0) return link("unknown", "No stack, so no counters");
   const unread = unreadOf(container, problem);
   if (unread !== undefined) return link("unknown", ...unread);
-  const found = judged(link, TROUBLES, counters, "No drops, enough buffers, a route to every peer");
+  const found = judged(link, PROBLEMS, counters, "No drops, enough buffers, a route to every peer");
   const woken = counters.map(({ recent }) => (recent?.grown["wakeups"] ?? 0) / (recent?.seconds ?? 1));
   const most = Math.max(0, ...woken);
   if (most <= WAKEUPS_PER_SECOND) return found;
@@ -106,11 +106,11 @@ function unreadOf(
 
 function judged(
   link: ReturnType<typeof linkOf>,
-  troubles: readonly Trouble[],
+  problems: readonly CounterProblem[],
   stacks: readonly StackAnswer[],
   well: string,
 ): Link {
-  const found = troubles.flatMap(({ counters, what, todo }) => {
+  const found = problems.flatMap(({ counters, what, todo }) => {
     const sum = (of: (stack: StackAnswer) => Readonly<Record<string, number>>): number =>
       stacks.reduce((total, stack) => total + counters.reduce((all, name) => all + (of(stack)[name] ?? 0), 0), 0);
     const total = sum(({ values }) => values);

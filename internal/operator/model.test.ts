@@ -3,7 +3,7 @@
  * done, calls that come late, crashes, caches that lag behind, edits, bad versions, reboots, lost nodes, budgets. See
  * testing/model for what surrounds it and what it is judged by.
  *
- * Without further ado the histories are the same each time, so that a pass is a pass. `MODEL_RUNS=10000` plays so many
+ * By default the histories are the same each time, so that a pass is a pass. `MODEL_RUNS=10000` plays so many
  * others, and a failure prints the seed and the path of its history; `MODEL_SEED` plays those of that seed.
  */
 import { describe, expect, test } from "bun:test";

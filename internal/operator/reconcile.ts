@@ -97,7 +97,7 @@ export class OnloadReconciler {
     const { yields, problem } = this.#deps.standing(raw.metadata.namespace ?? "");
     if (yields) {
       if (problem) {
-        // An operator of an earlier version tells nothing of itself, and writes a status: of the two, that is the true one.
+        // An earlier version does not identify itself in its Lease, but it writes the status. Of the two, its status is right.
         return isContested(session, raw) ? {} : reportUntouched(this.#deps, raw, session, problem, signal);
       }
       // What is remembered of it here is old once it is ours again.

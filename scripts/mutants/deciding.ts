@@ -165,12 +165,17 @@ export const DECIDING_MUTANTS: Mutant[] = [
   }),
   ...mutantsOf(`${ROLLOUT}/lasting-failure.ts`, [`${ROLLOUT}/lasting-failure.test.ts`, MODEL], {
     "a failure is over as soon as it is not reported": [
-      "return { problem: { reason, message, since, failed: true }, record: undefined };",
-      "return { problem, record: null };",
+      "    const lasts = { reason, message, since, failed: true };\n",
+      "    const lasts = undefined;\n",
     ],
     "a failure is never over": [
-      "return isTaken || isPast(record.state, state) ? undefined : record;",
+      "return isTaken || (isPast(record.state, state) && !isUnsteady) ? undefined : record;",
       "return record;",
+    ],
+    "a plugin that runs between two crashes lifts the halt": [" && !isUnsteady", ""],
+    "a plugin that has failed is never mended": [
+      "since !== undefined && now < since + STEADY_MS ?",
+      "since !== undefined ?",
     ],
     "a failure outlasts another attempt": ["record.attempt !== attempt || ", ""],
     "a failure outlasts another version": [' || record.version !== (facts.want ?? "")', ""],

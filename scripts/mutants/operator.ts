@@ -204,8 +204,8 @@ export const OPERATOR_MUTANTS: Mutant[] = [
   }),
   ...mutantsOf(`${OPERATOR}/observe/failure-logs.ts`, UNIT, {
     "a pod's log is read once and never again": [
-      "if (read.restarts === restarts || now < read.notBefore) return;",
-      "if (read.restarts !== undefined || now < read.notBefore) return;",
+      "if (read.restarts === restarts || monotonic < read.notBefore) return;",
+      "if (read.restarts !== undefined || monotonic < read.notBefore) return;",
     ],
     "a new text changes no revision": [
       "this.#logs.set(uid, text);\n    this.#revision++;",

@@ -117,7 +117,7 @@ async function takeStep(
       return;
     }
   }
-  // A node that starts because nobody holds anything there is looked at once more: nobody follows an empty list.
+  // If no pod held the resource, the node's pods are listed once more before it starts: such a node is not watched.
   if (plan.step === "UnlabelPlugin" && plan.facts.holders?.length === 0) {
     inspected.add(name);
     const left = await pods.inspect(name, signal, true);
@@ -165,7 +165,7 @@ async function patchNode(
   options: { resourceVersion?: string | undefined; signal: AbortSignal },
 ): Promise<number | undefined> {
   const { name } = plan.facts;
-  // Its records say when it is made. At no time at all it says only what it does.
+  // The records in a patch contain its time. With time 0, patches that do the same are equal texts.
   const what = JSON.stringify(nodePatch(plan, key, kmm, attempt, 0));
   const version = caches.nodes.store.get(name)?.metadata.resourceVersion ?? "";
   const hold = patches.holds(name, what, version, monotonic());

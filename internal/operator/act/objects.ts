@@ -49,7 +49,7 @@ const SAME_APPLY_MS = 1000;
 /** After this time without a change, the next one is the first. */
 const QUIET_MS = 60_000;
 /** So often in a row somebody may change or delete an object before a person is told. */
-const MOST_REPEATS = 5;
+const MAX_REPEATS = 5;
 
 /** An object is not applied yet again. */
 class HeldError extends Error {
@@ -63,7 +63,7 @@ class HeldError extends Error {
       `Cannot keep ${kind} "${metadata.name}" as it should be: somebody deletes it, or changes its labels, owners or spec, each time`,
     );
     this.waitMs = waitMs;
-    this.lasts = repeats > MOST_REPEATS;
+    this.lasts = repeats > MAX_REPEATS;
   }
 }
 
@@ -122,7 +122,7 @@ async function applyObject<T extends KubeObject>(
     at: now,
     repeats,
   });
-  if (repeats > MOST_REPEATS) throw new HeldError(desired, SAME_APPLY_MS, repeats);
+  if (repeats > MAX_REPEATS) throw new HeldError(desired, SAME_APPLY_MS, repeats);
   return answer;
 }
 

@@ -133,27 +133,27 @@ const READ_LABELS: ReadonlySet<string> = new Set([
   KMM_IMAGE_OWNER_LABEL,
 ]);
 /** How much of each is kept of a pod. Anybody may make pods with such labels, as large as the API server takes. */
-const MOST_ITEMS = 100;
-const MOST_TOLERATIONS = 200;
-const MOST_IMAGE = 1000;
-const MOST_SECRET_NAME = 253;
+const MAX_ITEMS = 100;
+const MAX_TOLERATIONS = 200;
+const MAX_IMAGE = 1000;
+const MAX_SECRET_NAME = 253;
 /** Of a longer message this many characters at each end are kept: what a hook has printed is at the end. */
 const MESSAGE_END = 10_000;
 
 function podLabels({ metadata: { labels = {} } }: Pod): Record<string, string> {
   const loader = kmm1ModuleLoaderLabel("", "").replace(/[.]*$/, ".");
   const read = Object.entries(labels).filter(([name]) => READ_LABELS.has(name) || name.startsWith(loader));
-  return Object.fromEntries(read.slice(0, MOST_ITEMS));
+  return Object.fromEntries(read.slice(0, MAX_ITEMS));
 }
 
 function first(entries: Readonly<Record<string, string>> | undefined): Record<string, string> | undefined {
-  return entries && Object.fromEntries(Object.entries(entries).slice(0, MOST_ITEMS));
+  return entries && Object.fromEntries(Object.entries(entries).slice(0, MAX_ITEMS));
 }
 
 /** A pod of the plugin or of KMM: the labels that are read, and what the kubelet says of it. */
 export function trimPod(pod: Pod): Pod {
   const { metadata, status } = pod;
-  const template = metadata.annotations?.[TEMPLATE_ANNOTATION]?.slice(0, MOST_IMAGE);
+  const template = metadata.annotations?.[TEMPLATE_ANNOTATION]?.slice(0, MAX_IMAGE);
   const conditions = status?.conditions ?? [];
   const ready = conditions.find(({ type }) => type === "Ready");
   const unscheduled = conditions.find((each) => each.type === "PodScheduled" && each.status === "False");
@@ -183,7 +183,7 @@ export function trimPod(pod: Pod): Pod {
 }
 
 function pullSecrets({ spec }: Pod): { name?: string }[] | undefined {
-  return spec?.imagePullSecrets?.slice(0, MOST_ITEMS).map(({ name }) => only("name", name?.slice(0, MOST_SECRET_NAME)));
+  return spec?.imagePullSecrets?.slice(0, MAX_ITEMS).map(({ name }) => only("name", name?.slice(0, MAX_SECRET_NAME)));
 }
 
 /** The kubelet's messages name what they are about, such as an image, whose name may be as long as one likes. */
@@ -208,8 +208,8 @@ function targetNode({ spec }: Pod): string | undefined {
 /** A pod by which KMM loads a module or looks for an image: also which image. */
 export function trimPodWithImages(pod: Pod): Pod {
   const containers = (pod.spec?.containers ?? [])
-    .slice(0, MOST_ITEMS)
-    .map(({ name, image }) => ({ name, ...only("image", image?.slice(0, MOST_IMAGE)) }));
+    .slice(0, MAX_ITEMS)
+    .map(({ name, image }) => ({ name, ...only("image", image?.slice(0, MAX_IMAGE)) }));
   const trimmed = trimPod(pod);
   return { ...trimmed, spec: { ...trimmed.spec, containers } };
 }
@@ -221,7 +221,7 @@ function containers(statuses: Statuses | undefined): Statuses {
   const notable = (statuses ?? []).filter(
     ({ state, lastState }) => state?.waiting ?? state?.terminated ?? lastState?.terminated,
   );
-  return notable.slice(0, MOST_ITEMS).map(({ name, state, lastState, restartCount }) => ({
+  return notable.slice(0, MAX_ITEMS).map(({ name, state, lastState, restartCount }) => ({
     name,
     ...only("restartCount", restartCount),
     ...only("state", briefState(state)),
@@ -266,13 +266,13 @@ export function trimDaemonSet(daemonSet: DaemonSet): DaemonSet {
       ...identity(metadata),
       ...only("generation", metadata.generation),
       labels: pick(metadata.labels, DAEMON_SET_LABELS),
-      ...(owners?.length ? { ownerReferences: owners.slice(0, MOST_ITEMS) } : {}),
+      ...(owners?.length ? { ownerReferences: owners.slice(0, MAX_ITEMS) } : {}),
     },
     spec: {
       selector: { matchLabels: pick(spec.selector?.matchLabels, [PLUGIN_NAME_LABEL]) },
       template: {
         metadata: { labels: pick(labels, [VERSION_LABEL]), annotations: pick(annotations, [TEMPLATE_ANNOTATION]) },
-        spec: { ...only("tolerations", tolerations?.slice(0, MOST_TOLERATIONS)) },
+        spec: { ...only("tolerations", tolerations?.slice(0, MAX_TOLERATIONS)) },
       },
     },
     status: { ...only("observedGeneration", daemonSet.status?.observedGeneration) },

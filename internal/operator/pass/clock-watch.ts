@@ -17,7 +17,7 @@ export class ClockWatch {
    */
   look(now: number, monotonic: number): number | undefined {
     const offset = now - monotonic;
-    // A clock that was right then is wrong now, or the other way round: nothing follows from it.
+    // A time in the future was written by another clock: nothing follows from it.
     if (this.#offset === undefined && (this.#setAt ?? now) > now) this.#setAt = undefined;
     if (Math.abs(offset - (this.#offset ?? offset)) > CLOCK_TOLERANCE_MS) this.#setAt = now;
     this.#offset = offset;

@@ -21,9 +21,9 @@ const FAILED_MS = 1000;
 /** Once the status says since when nothing moves, the plan says when to look again. */
 const NOTED_MS = 1000;
 /**
- * After a plan that took 1 ms, the events of the next 4 ms are handled by one further plan. A step waits for the rest after
- * the echo of the step before, so that a longer one adds up over the nodes of an upgrade: with ten times the plan, 100 nodes
- * took a quarter more.
+ * After a plan that took 1 ms, the events of the next 4 ms are handled by one further plan. Each step causes an event, and
+ * the next step has to wait for the plan of that event. With a pause of ten times the plan, an upgrade of 100 nodes took a
+ * quarter longer.
  */
 const REST_FACTOR = 4;
 const MAX_REST_MS = 100;

@@ -97,8 +97,8 @@ function versionOf({ want, labels }: NodeFacts): Pick<EventText, "version"> {
 export const NEW_NODE: PreviousNodeState = { state: "Absent", since: 0, problem: undefined };
 
 /**
- * What to go by in a process's first plan of a resource. The process before has told the problems that are in the
- * status. It has told those too for which there was no room there, because nobody can say that it has not.
+ * What to go by in a process's first plan of a resource. The process before has reported the problems that are in the
+ * status. Problems that did not fit into the status are treated as reported, because nothing shows otherwise.
  *
  * @param status of the resource; of a new one nothing has been told
  */

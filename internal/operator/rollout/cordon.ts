@@ -73,7 +73,7 @@ export function renewalFor(facts: NodeFacts, state: NodeState, policy: CordonPol
 function sfcRenewal(facts: NodeFacts, state: NodeState, policy: CordonPolicy): Renewal | undefined {
   const { ready, cordoned, taints, want, labels, sfc, sfcManaged, reminded, stepRecord } = facts;
   if (!sfcManaged) return undefined;
-  // A reminder that has done its work goes: only a change of it wakes KMM the next time.
+  // The reminder is removed once KMM has reacted. KMM reacts only to a change of it.
   const { complete, lacks, loads } = rowOf(state);
   if (complete && reminded) return { cordoned: false, remind: false, forget: true };
   const isLost = labels.sfc === want && labels.onload === want && !sfc.present;

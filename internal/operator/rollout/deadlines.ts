@@ -69,8 +69,8 @@ export function forceAt(node: NodeFacts, state: NodeState, limits: Limits): numb
 const RETRY_MS = 330_000;
 
 /**
- * Until when a failure may be from before a retry, in milliseconds since the epoch; undefined if it is not. What is
- * reported of a pod that was made since the retry is news. If nothing is reported, the step has its time.
+ * Until when a failure may be from before a retry, in milliseconds since the epoch; undefined if it is not. A
+ * failure of a pod that was made since the retry is a new one. If nothing is reported, the step has its time.
  *
  * @param isReported whether a failure is reported now, and is not only on record
  */

@@ -192,15 +192,15 @@ function offeredUntil({ allocatable, ready, stepRecord }: NodeFacts, state: Node
   return waits ? stepRecord.since + LAST_OFFER_MS : undefined;
 }
 
-/** Whether a step gets its time again: written anew, a record that cannot be believed holds for the next process too. */
+/** Whether a step gets its time again. A record whose time cannot be believed is written anew, so that the next process uses the new time too. */
 function isRedated({ facts, step }: Pick<NodePlan, "facts" | "step">, observed: NodeFacts): boolean {
   return isWaiting(step) && facts.stepRecord?.since !== observed.stepRecord?.since;
 }
 
 /**
- * When the step record of a node is renewed because the node has served until then, in milliseconds since the epoch. The
- * pod of its plugin is gone or ending, and the kubelet still offers devices. So the node's wait for the next pod begins now,
- * and not with our last step. It is written down while the kubelet still offers them: nothing tells later when the pod went.
+ * When the step record of a node is renewed because the node has served until then, in milliseconds since the epoch. If
+ * the plugin's pod ends on a node that still offers devices, the wait for the next pod starts now, and not at our last
+ * step. The time is recorded at once, because it cannot be found out later.
  *
  * @returns undefined if the node is not in that situation. A pod that never ends renews the record once.
  */

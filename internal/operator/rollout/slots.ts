@@ -120,7 +120,7 @@ export function grantSlots(nodes: readonly Assessed[], policy: SlotPolicy): Slot
   const interrupted = nodes.filter(isInterrupted);
   const isMistaken = !policy.letGoConfirmed && losing > 0 && losing + interrupted.length > maxUnavailable;
   let looks = MAX_INSPECTIONS;
-  // Nodes that are out and wait for a slot themselves do not keep one another from it.
+  // Nodes that are out only because they wait for a slot do not count against one another.
   let busy = out.filter(isBusy).length;
   const grants = new Map<string, Grant>();
   const start = (node: Assessed): Grant => {

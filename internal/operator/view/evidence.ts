@@ -19,7 +19,7 @@ import { printable } from "../../cli/printable.ts";
 import type { Found, OperatorEvidence } from "./serving.ts";
 
 /** Of so many namespaces it is asked whether an operator may run there. */
-const MOST_ASKED = 1000;
+const MAX_ASKED = 1000;
 
 /**
  * Reads Leases and Deployments of operators in all namespaces, and if that is refused, in one; and whether they can be
@@ -51,9 +51,9 @@ async function findBarred(
   signal: AbortSignal,
 ): Promise<Pick<OperatorEvidence, "barred" | "doubt">> {
   const barred = new Set<string>();
-  let doubt = namespaces.length > MOST_ASKED ? `there are such objects in ${namespaces.length} namespaces` : undefined;
+  let doubt = namespaces.length > MAX_ASKED ? `there are such objects in ${namespaces.length} namespaces` : undefined;
   await Promise.all(
-    namespaces.slice(0, MOST_ASKED).map(async (namespace) => {
+    namespaces.slice(0, MAX_ASKED).map(async (namespace) => {
       try {
         if (!(await mayOperate(client.transport, namespace, signal))) barred.add(namespace);
       } catch (error) {
