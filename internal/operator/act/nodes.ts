@@ -182,7 +182,26 @@ async function patchNode(
   }
   patches.taken(name, answer.metadata.resourceVersion ?? "", monotonic());
   caches.nodes.observe(answer);
-  return undefined;
+  const undone = undoneOf(patch, answer);
+  if (undone === undefined) return undefined;
+  const error = new Error(
+    `Cannot patch node "${name}": it was taken, but without the change of ${undone}; ${UNDONE_BY}`,
+  );
+  patches.refused(name, what, error);
+  throw error;
+}
+
+/** Nothing else can come between a PATCH and its answer. */
+const UNDONE_BY = "an admission webhook or policy that changes nodes takes it back: exclude the operator from it";
+
+/** What of a PATCH is not in the node as the API server has stored it, in words; undefined if all is. */
+function undoneOf({ metadata: { labels = {}, annotations } }: NodePatch, { metadata }: Node): string | undefined {
+  const differs = (asked: Record<string, string | null>, stored: Record<string, string> = {}) =>
+    Object.keys(asked).find((key) => (stored[key] ?? null) !== asked[key]);
+  const label = differs(labels, metadata.labels);
+  if (label !== undefined) return `label ${label}`;
+  const annotation = differs(annotations, metadata.annotations);
+  return annotation === undefined ? undefined : `annotation ${annotation}`;
 }
 
 async function deletePlugin(

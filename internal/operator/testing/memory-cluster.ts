@@ -36,6 +36,8 @@ export class MemoryCluster implements FencedClient {
   onChange: (cache: keyof ReconcilerCaches, change: Change<KubeObject>) => void = () => undefined;
   /** While true, the caches learn nothing but what the operator tells them. */
   behind = false;
+  /** What an admission webhook makes of what the operator patches. */
+  mutate: (object: KubeObject) => KubeObject = (object) => object;
   /** Why evictions are refused. */
   budget: string | undefined;
   /** By the pods' names. */
@@ -189,7 +191,7 @@ export class MemoryCluster implements FencedClient {
     if (resourceVersion !== undefined && resourceVersion !== old.metadata.resourceVersion) {
       throw refusal(`patch ${resource.plural} ${ref.name}`, 409, "Conflict");
     }
-    const made = mergePatch(old, patch) as unknown as T;
+    const made = this.mutate(mergePatch(old, patch) as unknown as T) as T;
     if (made.metadata.deletionTimestamp && (made.metadata.finalizers ?? []).length === 0) {
       this.remove(resource, ref);
       return made;
