@@ -66,6 +66,24 @@ const FOUND: [what: string, history: History][] = [
     },
   ],
   [
+    "no node is taken down while KMM gives up at the kernel of another",
+    {
+      setup: { kmm: 2, sfc: false, kernels: [MODERN, MODERN, MODERN], resources: 1 },
+      begin: "installed",
+      commands: [
+        { do: "maxUnavailable", resource: 0, to: 2 },
+        { do: "pause", resource: 0, to: true },
+        // Meanwhile KMM finds the images: where they are missing, no node is taken down either.
+        { do: "version", resource: 0, to: "v2" },
+        { do: "quiet" },
+        { do: "reboot", node: 0, kernel: "6.1" },
+        { do: "pause", resource: 0, to: false },
+        { do: "quiet" },
+      ],
+      deleteAtEnd: false,
+    },
+  ],
+  [
     "a Module is not deleted while pods that the cache does not have yet have it loaded",
     {
       setup: { kmm: 1, sfc: true, kernels: [MODERN], resources: 1 },

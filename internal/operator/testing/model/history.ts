@@ -3,6 +3,7 @@ import { type CacheName, CACHE_NAMES } from "./caches.ts";
 import type { Fault } from "./client.ts";
 import { Cluster, POOLS, type Setup } from "./cluster.ts";
 import { judgeEnd, judgeQuiet } from "./ending.ts";
+import { hasThreeParts } from "./images.ts";
 import { APPS, CONFIRM, CONSENT, type Key, keyText, RETRY } from "./names.ts";
 import {
   changeOf,
@@ -261,6 +262,7 @@ class Run {
     endProtected(world);
     for (const machine of world.machines.values()) {
       if (!machine.up) world.setUp(machine, true);
+      if (!hasThreeParts(machine.kernel)) cluster.reboot(machine, "6.1.0");
       world.cordon(machine.name, false);
       world.taint(machine.name, false);
     }

@@ -52,3 +52,8 @@ export function givesUpAt(module: DeepReadonly<Module>, kernel: string, kmm: 1 |
   if (parts < 3) return true;
   return kmm === 1 && (trimmed.length > 63 || !/^[A-Za-z0-9][\w.-]*[A-Za-z0-9]$/.test(trimmed));
 }
+
+/** Whether a kernel's version is such as every distribution gives, of three parts at least. */
+export function hasThreeParts(kernel: string): boolean {
+  return (kernel.match(/[.,-]/g) ?? []).length >= 2;
+}

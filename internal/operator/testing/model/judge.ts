@@ -7,6 +7,7 @@ import type { DeepReadonly, Node, Pod } from "../../../api/core.ts";
 import { isFinished, keyOf, matches, type Stored } from "./api.ts";
 import type { Call, Seen } from "./client.ts";
 import { Halts } from "./halts.ts";
+import { hasThreeParts } from "./images.ts";
 import { isOut, mayBeOut } from "./limits.ts";
 import {
   CONFIRM,
@@ -171,6 +172,10 @@ export class Judge {
     if (isTainted(seen)) this.#violate(key, `${name} is taken down while it has a taint`);
     if (!isNodeReady(seen)) this.#violate(key, `${name} is taken down while it is not Ready`);
     this.#judgeLimit(key, name, onload, pass);
+    const stopping = stopsKmm2(onload, nodes);
+    // Without a rollback the Module has the mappings of the spec.
+    if (stopping && !onload.status?.rollback && this.#world.api.list("nodemodulesconfigs").length > 0)
+      this.#violate(key, `${name} is taken down, and KMM gives up at ${stopping.metadata.name}`);
     const failed = this.#halts.standing(onload);
     if (failed.length > 0) this.#violate(key, `${name} is taken down after ${failed.join(", ")} failed`);
   }
@@ -473,4 +478,16 @@ function takesOff(
   return (
     before && (off || loads.some((label) => patch[label] !== undefined && patch[label] !== now[label] && label in now))
   );
+}
+
+/**
+ * A node at whose kernel KMM 2 gives up for all nodes: its version has fewer than three parts, and a mapping matches it.
+ * Every node of the model is a Linux node, which a Module for KMM 2 selects.
+ */
+function stopsKmm2({ spec }: DeepReadonly<OnloadObject>, nodes: Seen["nodes"]): DeepReadonly<Node> | undefined {
+  return nodes.find(({ status }) => {
+    const kernel = status?.nodeInfo?.kernelVersion ?? "";
+    if (hasThreeParts(kernel)) return false;
+    return spec.onload.kernelMappings.some(({ regexp }) => new RegExp(regexp).test(kernel));
+  });
 }
