@@ -41,6 +41,18 @@ function pax(records: Record<string, string>, type = "x"): Buffer {
 function sized(name: string, size: number, content: Buffer): Buffer {
   return Buffer.concat([header(name, size), pad(content)]);
 }
+/** The header of a sparse file in GNU's old format: four empty pieces, and a mark that there are more. */
+function sparseHeader(name: string): Buffer {
+  const block = header(name, 0, "S");
+  for (let at = 386; at < 386 + 8 * 12; at += 12) block.write("00000000000\0", at, "latin1");
+  block.write("1", 482, "latin1");
+  block.write("ustar  \0", 257, "latin1");
+  block.write("00000000000\0", 483, "latin1");
+  block.write("        ", 148, "latin1");
+  const sum = block.reduce((total, byte) => total + byte, 0);
+  block.write(`${sum.toString(8).padStart(6, "0")}\0 `, 148, "latin1");
+  return block;
+}
 const hidden = (): Buffer => entry("../hidden", "evil");
 
 const good = [dir("o/"), entry("o/README", "r"), dir("o/scripts/"), entry("o/scripts/onload_build", "b")];
@@ -126,6 +138,12 @@ const ARCHIVES: Record<string, Buffer[]> = {
   "a device": [...good, entry("o/dev", "", "3")],
   "a pipe": [...good, entry("o/pipe", "", "6")],
   "a sparse file of GNU": [...good, entry("o/sparse", "x", "S")],
+  // GNU tar reads its map on in the next block, which is a file's header to others.
+  "a sparse file of GNU whose map hides an entry": [
+    ...good,
+    sparseHeader("o/sparse"),
+    entry("o/a", entry("o/unseen", "evil")),
+  ],
   "a dump of a folder of GNU": [...good, entry("o/dump/", "Ya\0\0", "D")],
   "a volume's label": [entry("label", "", "V"), ...good],
   "the rest of another volume": [entry("o/rest", "x", "M"), ...good],

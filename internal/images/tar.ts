@@ -80,7 +80,7 @@ export async function eachEntry(
 }
 
 /** The size of an entry. The parser would wait for ever for the content of one whose size is no number. */
-function checkedSize({ name, linkname, size, pax }: Headers & { pax?: object }): number {
+function checkedSize({ name, linkname, size, type, pax }: Headers & { pax?: object }): number {
   const shown = name.length > 100 ? `${name.slice(0, 100)}...` : name;
   if (Buffer.byteLength(name) > MAX_NAME || Buffer.byteLength(linkname ?? "") > MAX_NAME) {
     throw new LimitError(`the name or link of its entry "${shown}" has more than ${MAX_NAME} bytes`);
@@ -90,6 +90,8 @@ function checkedSize({ name, linkname, size, pax }: Headers & { pax?: object }):
   if (Object.keys(pax ?? {}).some((key) => key.startsWith("GNU.sparse."))) {
     throw new LimitError(`its entry "${shown}" is sparse, which is not supported`);
   }
+  // Others read on after what the parser takes for its end: of GNU's old sparse files, entries that are never seen here.
+  if (type === null) throw new LimitError(`its entry "${shown}" is of a kind that no engine and no release has`);
   return size!;
 }
 
