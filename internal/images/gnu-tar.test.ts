@@ -144,6 +144,46 @@ const ARCHIVES: Record<string, Buffer[]> = {
     sparseHeader("o/sparse"),
     entry("o/a", entry("o/unseen", "evil")),
   ],
+  "a file whose name ends in a slash, which has content": [...good, header("o/f/", 512), header("o/unseen", 0)],
+  "a folder by its extended header, which has content": [
+    ...good,
+    pax({ path: "o/f/" }),
+    header("o/f", 512),
+    header("o/unseen", 0),
+  ],
+  "a link that has content by its extended header": [
+    ...good,
+    pax({ size: "512" }),
+    header("o/l", 0, "2", "README"),
+    header("o/unseen", 0),
+  ],
+  "a hard link that has content by its extended header": [
+    ...good,
+    pax({ size: "512" }),
+    header("o/h", 0, "1", "o/README"),
+    header("o/unseen", 0),
+  ],
+  "a name with a zero byte": [...good, pax({ path: "o/a\0b" }), entry("o/b", "x")],
+  "a global header's size, by which content becomes entries": [
+    pax({ size: "0" }, "g"),
+    ...good.slice(0, 1),
+    header("o/f", 512),
+    header("o/unseen", 0),
+  ],
+  "a global header's size, and another global header after it": [
+    pax({ size: "0" }, "g"),
+    pax({ comment: "0123" }, "g"),
+    ...good.slice(0, 1),
+    header("o/f", 512),
+    header("o/unseen", 0),
+  ],
+  "a global header's name": [
+    ...good,
+    pax({ path: "o/g" }, "g"),
+    pax({ path: "o/x" }),
+    entry("o/c", "x"),
+    entry("o/d", "x"),
+  ],
   "a dump of a folder of GNU": [...good, entry("o/dump/", "Ya\0\0", "D")],
   "a volume's label": [entry("label", "", "V"), ...good],
   "the rest of another volume": [entry("o/rest", "x", "M"), ...good],
@@ -208,7 +248,13 @@ describe("GNU tar unpacks what we have taken, and nothing beside it", () => {
   });
 
   test("which are those that real releases are like, and others", () => {
-    for (const name of ["a usual one", "one whose names begin with ./", "a long name", "an entry twice"])
+    for (const name of [
+      "a usual one",
+      "a global header's comment",
+      "one whose names begin with ./",
+      "a long name",
+      "an entry twice",
+    ])
       expect(taken).toContain(name);
   });
 });

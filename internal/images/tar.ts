@@ -33,6 +33,7 @@ export async function eachEntry(
   options: EntryOptions = {},
 ): Promise<void> {
   const parser = extract();
+  const odd = watchGlobals(parser);
   let stopped = false;
   let entries = 0;
   let last = "";
@@ -58,6 +59,7 @@ export async function eachEntry(
       const { header } = entry;
       try {
         const size = checkedSize(header);
+        for (const key of odd) throw new LimitError(`it has a global header with "${key.slice(0, 100)}"`);
         last = header.name.slice(0, 200);
         between = -size;
         if (++entries > MAX_ENTRIES)
@@ -77,6 +79,25 @@ export async function eachEntry(
   if (stopped) return;
   options.signal?.throwIfAborted();
   for (const result of results) if (result.status === "rejected") throw refusal ?? result.reason;
+}
+
+/**
+ * What headers of the whole archive say beyond a comment, such as git's. Sizes and names in them count for every entry that
+ * follows, and the parser does not take them so.
+ *
+ * @returns a set that keeps growing
+ */
+function watchGlobals(parser: object): ReadonlySet<string> {
+  const seen = new Set<string>();
+  let last: object | null = null;
+  Object.defineProperty(parser, "_paxGlobal", {
+    get: () => last,
+    set: (value: object | null) => {
+      last = value;
+      for (const key of Object.keys(value ?? {})) if (key !== "comment") seen.add(key);
+    },
+  });
+  return seen;
 }
 
 /** The size of an entry. The parser would wait for ever for the content of one whose size is no number. */

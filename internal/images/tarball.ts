@@ -65,7 +65,7 @@ export async function readTarball(path: string, signal?: AbortSignal, wanted?: W
     await eachEntry(
       file.pipe(createGunzip({ chunkSize: 256 * 1024 })).on("error", () => undefined),
       async (header, content) => {
-        problem = escapes.problem(header) ?? oddName(header.name);
+        problem = escapes.problem(header) ?? oddName(header.name) ?? oddContent(header);
         if (problem !== undefined) return false;
         entries++;
         if (header.name.startsWith("./") || header.name === ".") dotted++;
@@ -123,6 +123,15 @@ export async function readTarball(path: string, signal?: AbortSignal, wanted?: W
 function oddName(name: string): string | undefined {
   const plain = name.replace(/^\.(\/|$)/, "").replace(/\/$/, "");
   return plain === clean(name) ? undefined : `its entry "${name}" has an odd name; pack it again`;
+}
+
+/** What is read in another way by others, so that they would find entries where we find content. */
+function oddContent({ name, linkname, type, size }: Headers): string | undefined {
+  if (`${name}${linkname ?? ""}`.includes("\0")) return `its entry "${name}" has a name with a zero byte`;
+  const isFile = (type ?? "file") === "file" || type === "contiguous-file";
+  // GNU tar takes a file whose name ends in a slash for a folder, and gives a link or a folder no content.
+  if ((size ?? 0) === 0 || (isFile && !name.endsWith("/"))) return undefined;
+  return `its entry "${name}" has content, and is no file`;
 }
 
 /**
