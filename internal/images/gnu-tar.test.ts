@@ -184,6 +184,17 @@ const ARCHIVES: Record<string, Buffer[]> = {
     entry("o/c", "x"),
     entry("o/d", "x"),
   ],
+  "an extended header with a blank before its size": [
+    ...good,
+    entry("PaxHeaders/x", " 11 size=0\n", "x"),
+    header("o/f", 512),
+    header("o/unseen", 0),
+  ],
+  "an extended header with a name twice": [
+    ...good,
+    entry("PaxHeaders/x", "13 path=o/aa\n13 path=o/bb\n", "x"),
+    entry("o/c", "x"),
+  ],
   "a dump of a folder of GNU": [...good, entry("o/dump/", "Ya\0\0", "D")],
   "a volume's label": [entry("label", "", "V"), ...good],
   "the rest of another volume": [entry("o/rest", "x", "M"), ...good],

@@ -18,6 +18,8 @@ interface EntryOptions {
   /** The stream that `tar` is piped from. Its errors end the reading too. */
   source?: Readable;
   signal?: AbortSignal | undefined;
+  /** Whether extended headers that are not written as everybody reads them are refused. Images may have binary ones. */
+  strict?: boolean;
 }
 
 /**
@@ -33,7 +35,7 @@ export async function eachEntry(
   options: EntryOptions = {},
 ): Promise<void> {
   const parser = extract();
-  const odd = watchGlobals(parser);
+  const odd = watchHeaders(parser, options.strict ?? false);
   let stopped = false;
   let entries = 0;
   let last = "";
@@ -59,7 +61,7 @@ export async function eachEntry(
       const { header } = entry;
       try {
         const size = checkedSize(header);
-        for (const key of odd) throw new LimitError(`it has a global header with "${key.slice(0, 100)}"`);
+        for (const what of odd) throw new LimitError(`it has ${what}; pack it again`);
         last = header.name.slice(0, 200);
         between = -size;
         if (++entries > MAX_ENTRIES)
@@ -81,23 +83,45 @@ export async function eachEntry(
   for (const result of results) if (result.status === "rejected") throw refusal ?? result.reason;
 }
 
+type Records = Record<string, string>;
+
 /**
- * What headers of the whole archive say beyond a comment, such as git's. Sizes and names in them count for every entry that
- * follows, and the parser does not take them so.
+ * What extended headers have that the parser takes otherwise than others do. Those of the whole archive may have a comment,
+ * such as git's: their sizes and names would count for every entry that follows. Of others the parser leaves out what it
+ * does not understand, so that a size that another reader knows changes where the next entry begins.
  *
- * @returns a set that keeps growing
+ * @returns what is wrong, in words; the set keeps growing
  */
-function watchGlobals(parser: object): ReadonlySet<string> {
-  const seen = new Set<string>();
-  let last: object | null = null;
+function watchHeaders(parser: object, strict: boolean): ReadonlySet<string> {
+  const found = new Set<string>();
+  let [all, own]: (Records | null)[] = [null, null];
   Object.defineProperty(parser, "_paxGlobal", {
-    get: () => last,
-    set: (value: object | null) => {
-      last = value;
-      for (const key of Object.keys(value ?? {})) if (key !== "comment") seen.add(key);
+    get: () => all,
+    set: (value: Records | null) => {
+      all = value;
+      const key = Object.keys(value ?? {}).find((each) => each !== "comment");
+      if (key !== undefined) found.add(`a global header with "${key.slice(0, 100)}"`);
     },
   });
-  return seen;
+  Object.defineProperty(parser, "_pax", {
+    get: () => own,
+    set: (value: Records | null) => {
+      own = value;
+      if (value === null || !strict) return;
+      const { size } = (parser as { _header: Headers })._header;
+      const records = Object.entries(value).filter(([key, text]) => all?.[key] !== text);
+      const written = records.reduce((sum, record) => sum + recordLength(record), 0);
+      if (written !== size) found.add("an extended header that is not written as usual");
+    },
+  });
+  return found;
+}
+
+/** The length of "LENGTH KEY=VALUE\n", which counts its own digits. */
+function recordLength([key, value]: [string, string]): number {
+  const rest = Buffer.byteLength(key) + Buffer.byteLength(value) + 3;
+  const digits = String(rest + String(rest).length).length;
+  return rest + digits;
 }
 
 /** The size of an entry. The parser would wait for ever for the content of one whose size is no number. */

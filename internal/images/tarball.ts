@@ -91,7 +91,7 @@ export async function readTarball(path: string, signal?: AbortSignal, wanted?: W
         }
         return undefined;
       },
-      { source: file, signal },
+      { source: file, signal, strict: true },
     );
   } catch (error) {
     signal?.throwIfAborted();
