@@ -138,6 +138,26 @@ describe.each([
   });
 });
 
+test.each([
+  ["taken away", undefined],
+  ["garbled", "yesterday"],
+])("a step whose record somebody has %s has its time from then, and no more", async (_name, value) => {
+  const bed = await loading();
+  pass(bed, 10_000);
+  bed.cluster.edit<Node>(NODES, { name: "n1" }, ({ metadata: { annotations = {} } }) => {
+    if (value === undefined) delete annotations[stepRecordAnnotation(KEY)];
+    else annotations[stepRecordAnnotation(KEY)] = value;
+  });
+  await bed.settle();
+  expect(recordOf(bed)?.since).toBe(bed.now);
+  pass(bed, STEP_MS - 1);
+  await bed.settle();
+  expect(hasFailed(bed)).toBe(false);
+  pass(bed, 1);
+  await bed.settle();
+  expect(hasFailed(bed)).toBe(true);
+});
+
 describe("no operator had acted for an hour, or so it seems", () => {
   test("a running step has its time again, and no more, however often the operator starts anew", async () => {
     const bed = await loading();

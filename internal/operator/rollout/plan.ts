@@ -192,9 +192,16 @@ function offeredUntil({ allocatable, ready, stepRecord }: NodeFacts, state: Node
   return waits ? stepRecord.since + LAST_OFFER_MS : undefined;
 }
 
-/** Whether a step gets its time again. A record whose time cannot be believed is written anew, so that the next process uses the new time too. */
-function isRedated({ facts, step }: Pick<NodePlan, "facts" | "step">, observed: NodeFacts): boolean {
-  return isWaiting(step) && facts.stepRecord?.since !== observed.stepRecord?.since;
+/**
+ * Whether a step gets its time, or gets it again. A record whose time cannot be believed is written anew, so that the next
+ * process uses the new time too. If there is no record, or somebody has garbled it, one is written unless something else
+ * tells how long the node has waited.
+ */
+function isRedated({ facts, state, step }: NodeAtStep, observed: NodeFacts): boolean {
+  if (!isWaiting(step)) return false;
+  if (observed.stepRecord === undefined) return waitingSince(facts, state) === undefined;
+  return facts.stepRecord?.since !== observed.stepRecord.since;
+}
 }
 
 /**
