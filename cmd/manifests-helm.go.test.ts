@@ -91,6 +91,7 @@ describe("the objects are those that onloadctl prints", () => {
   const set = (...values: string[]): string[] => values.map((value) => `--set=${value}`);
   const cases: Record<string, [flags: string[], commands: string[][], without?: RegExp]> = {
     "as they are": [[], [newest]],
+    "with the registry's login": [set("imagePullSecrets[0].name=mirror"), [[...newest, "--image-pull-secret=mirror"]]],
     "in another namespace": [["--namespace=trading"], [[...newest, "--namespace=trading"]]],
     "in a namespace whose name is a number": [["--namespace=0123"], [[...newest, "--namespace=0123"]]],
     "with the namespace": [set("namespace.create=true"), [newest], /^$/],

@@ -3,7 +3,7 @@ import { namespaceFlag } from "../internal/cli/values.ts";
 import { printData } from "../internal/cli/output.ts";
 import { render } from "../internal/manifests/render.ts";
 import { kubernetesVersionArgs, takesPolicies } from "./shared/kubernetes-version.ts";
-import { imageFlag, manifestArgs } from "./shared/manifests.ts";
+import { imageFlag, manifestArgs, secretFlag } from "./shared/manifests.ts";
 
 export default defineSubcommand({
   summary: "Print the CRD, namespace, RBAC, admission policies and Deployment of the operator",
@@ -15,6 +15,11 @@ export default defineSubcommand({
       valueHint: "IMAGE",
       required: true,
       description: "Image of onloadctl with its tag or digest, as `build-images all --push` prints it",
+    },
+    "image-pull-secret": {
+      type: "string",
+      valueHint: "NAME",
+      description: "Secret with the login by which nodes pull that image, in the operator's namespace",
     },
     "no-admission-policies": {
       type: "boolean",
@@ -44,6 +49,7 @@ export default defineSubcommand({
     const options = {
       image: imageFlag("image", args.image),
       namespace: namespaceFlag("namespace", args.namespace),
+      imagePullSecret: secretFlag("image-pull-secret", args["image-pull-secret"]),
       secureMetrics,
     };
     const policies = !args["no-admission-policies"] && (await takesPolicies(context));

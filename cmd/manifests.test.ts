@@ -166,6 +166,10 @@ describe("bad input is one line and exit code 2", () => {
       'Flag --image cannot be "registry/x"y:1": it is no',
     ],
     "an image with a digest that is none": [["install", "--image=r/x@sha256:12"], "Flag --image cannot be"],
+    "a Secret that is none": [
+      ["install", IMAGE, "--image-pull-secret=My_Login"],
+      'Flag --image-pull-secret cannot be "My_Login": give the name of a Secret, such as my-registry\n',
+    ],
     "a namespace that is none": [
       ["install", IMAGE, "--namespace=No_Such"],
       'Flag --namespace cannot be "No_Such": use at most',

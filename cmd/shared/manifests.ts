@@ -1,6 +1,6 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { IMAGE } from "../../internal/api/references.ts";
+import { IMAGE, MAX_OBJECT_NAME, OBJECT_NAME } from "../../internal/api/references.ts";
 import type { Args } from "../../internal/cli/command.ts";
 import { UsageError } from "../../internal/cli/errors.ts";
 import type { Logger } from "../../internal/cli/log.ts";
@@ -38,6 +38,16 @@ export function imageFlag(name: string, value: string): string {
   throw new UsageError(
     `Flag --${name} cannot be "${value}": ${hasTag ? "it is not an image reference, such as registry.example.com/onloadctl:0.1.0" : "give an image with its tag or digest"}`,
   );
+}
+
+/**
+ * A flag's value as the name of a Secret.
+ *
+ * @throws UsageError naming the flag
+ */
+export function secretFlag(name: string, value: string | undefined): string | undefined {
+  if (value === undefined || (OBJECT_NAME.test(value) && value.length <= MAX_OBJECT_NAME)) return value;
+  throw new UsageError(`Flag --${name} cannot be "${value}": give the name of a Secret, such as my-registry`);
 }
 
 /** Writes files by their path below a folder, and tells of each. */

@@ -48,6 +48,8 @@ export const MAX_LABEL_KEY = 253 + 1 + 63;
 /** The name of a Secret, ConfigMap or ServiceAccount. */
 // oxlint-disable-next-line no-restricted-globals -- It is made of the constants above.
 export const OBJECT_NAME = new RegExp(`^${DNS_SUBDOMAIN}$`);
+/** The longest of these. */
+export const MAX_OBJECT_NAME = 253;
 
 /** An IPv4 address, or an IPv6 address in brackets. Which groups an IPv6 address has is only roughly checked. */
 export const SERVER_ADDRESS = (() => {

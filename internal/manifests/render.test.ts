@@ -42,6 +42,13 @@ describe("render", () => {
     expect(JSON.stringify(pod)).not.toContain("other:1");
   });
 
+  test("a pull secret is in the operator's pods, and nothing else changes", () => {
+    const plain = objects(render("default"));
+    const deployment = plain.find(({ kind }) => kind === "Deployment");
+    Object.assign(deployment!.spec!.template!.spec, { imagePullSecrets: [{ name: "mirror" }] });
+    expect(objects(render("default", { imagePullSecret: "mirror" }))).toEqual(plain);
+  });
+
   test.each(["default", "before-1.30"])("%s bounds each container, and no image's environment loads code", (tree) => {
     const all = parseAllDocuments(render(tree)).map((document) => document.toJS());
     const workloads = all.filter(({ kind }) => kind === "Deployment" || kind === "DaemonSet");

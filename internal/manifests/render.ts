@@ -8,6 +8,8 @@ export interface RenderOptions {
   namespace?: string | undefined;
   /** Image of onloadctl in place of {@link IMAGE_NAME}, with its tag or digest. */
   image?: string | undefined;
+  /** Secret with the registry's login, in the operator's namespace. */
+  imagePullSecret?: string | undefined;
   /** Metrics of the operator by TLS, for those only who may get them: its flag, and its scrape. */
   secureMetrics?: boolean;
 }
@@ -26,6 +28,7 @@ export function render(folder: string, options: RenderOptions = {}): string {
     .map((document) => {
       setNamespace(document, options.namespace);
       setImage(document, options.image);
+      setImagePullSecret(document, options.imagePullSecret);
       if (options.secureMetrics) secureMetrics(document);
       // A limit for the width would break long lines in the middle of CEL rules.
       return document.toString({ lineWidth: 0, directives: false, flowCollectionPadding: false }).trimEnd();
@@ -64,6 +67,12 @@ function setImage(document: Document, image: string | undefined): void {
       document.setIn([...containers, index, "image"], image);
     }
   }
+}
+
+/** In the Deployment, not the ServiceAccount: only pods that are made later get what is added to that. */
+function setImagePullSecret(document: Document, name: string | undefined): void {
+  if (name === undefined || document.get("kind") !== "Deployment") return;
+  document.setIn(["spec", "template", "spec", "imagePullSecrets"], document.createNode([{ name }]));
 }
 
 /** The operator's flag, and what Prometheus must do to match. */
