@@ -13,8 +13,19 @@ import { tool } from "../internal/testcluster/tools/index.ts";
 
 interface Workflow {
   permissions: Record<string, string>;
-  jobs: Record<string, { "timeout-minutes"?: number; steps: { uses?: string; run?: string }[] }>;
+  jobs: Record<string, Job>;
 }
+
+/** One with steps, or one that is another workflow of ours. */
+interface Job {
+  uses?: string;
+  needs?: string;
+  "timeout-minutes"?: number;
+  steps?: { uses?: string; run?: string; env?: Record<string, string> }[];
+}
+
+/** The scripts of a job. */
+const scriptsOf = ({ steps = [] }: Job): string[] => steps.flatMap(({ run }) => run ?? []);
 
 const PUBLISHES = "The release's files and images go where the workflow runs, with its logins.";
 const UBUNTU = "The machine is Ubuntu, and Debian's package of the C library is to be had on Debian.";
@@ -84,11 +95,21 @@ test("actionlint has nothing to say", async () => {
 
 test("the release's workflow pushes the images and the chart before it publishes what names them", async () => {
   const { jobs } = parse(await readFile(join(checkout, ".github/workflows/release.yaml"), "utf8")) as Workflow;
-  const lines = jobs["release"]!.steps.flatMap(({ run }) => run?.split("\n") ?? []);
+  const lines = scriptsOf(jobs["release"]!).flatMap((script) => script.split("\n"));
   const commands = ["./scripts/release", "skopeo copy", "skopeo copy", "helm push", "gh release create"];
   const found = lines.flatMap((line) => commands.find((each) => line.trim().startsWith(each)) ?? []);
   expect(found).toEqual(commands);
   expect(lines.find((line) => line.includes("./scripts/release"))).toContain('--image="$IMAGE"');
+});
+
+test("a release waits for the tests of its commit, makes no tag, and a candidate does not become the latest", async () => {
+  const { jobs } = parse(await readFile(join(checkout, ".github/workflows/release.yaml"), "utf8")) as Workflow;
+  expect(jobs["release"]!.needs).toBe("test");
+  expect(jobs["test"]).toEqual({ uses: "./.github/workflows/test.yaml" });
+  const publish = jobs["release"]!.steps!.filter(({ run }) => run?.includes("gh release create"));
+  expect(publish).toHaveLength(1);
+  expect(publish[0]!.run).toContain(' --verify-tag --prerelease="$PRERELEASE" ');
+  expect(publish[0]!.env!["PRERELEASE"]).toBe("${{ contains(github.ref_name, '-') }}");
 });
 
 test.each(files)("%s pins its actions, has limits, and calls our scripts", async (file) => {
@@ -96,17 +117,22 @@ test.each(files)("%s pins its actions, has limits, and calls our scripts", async
   // Only a release writes: its files, and what it pushes.
   const pushes = file.endsWith("/release.yaml");
   expect(permissions).toEqual(pushes ? { contents: "write", packages: "write" } : { contents: "read" });
-  for (const { steps, "timeout-minutes": minutes } of Object.values(jobs)) {
-    expect(minutes).toBeLessThanOrEqual(90);
-    for (const { uses } of steps.filter((step) => step.uses !== undefined)) expect(uses).toMatch(/@[0-9a-f]{40}$/);
-    expect(steps.map((step) => step.run ?? "").join("\n")).toMatch(/\.\/scripts\/(?:test|release)\b/);
+  for (const job of Object.values(jobs)) {
+    // Another workflow of ours has its own limits, actions and scripts.
+    if (job.uses !== undefined) {
+      expect(files).toContain(job.uses.replace(/^\.\//, ""));
+      continue;
+    }
+    expect(job["timeout-minutes"]).toBeLessThanOrEqual(90);
+    for (const { uses } of job.steps ?? []) if (uses !== undefined) expect(uses).toMatch(/@[0-9a-f]{40}$/);
+    expect(scriptsOf(job).join("\n")).toMatch(/\.\/scripts\/(?:test|release)\b/);
   }
 });
 
 test.each(files)("%s calls nothing but what is allowed, and all of that", async (file) => {
   const { jobs } = parse(await readFile(join(checkout, file), "utf8")) as Workflow;
   const allowed = Object.keys(ALLOWED[file.slice(file.lastIndexOf("/") + 1)]!);
-  const scripts = Object.values(jobs).flatMap(({ steps }) => steps.flatMap((step) => step.run ?? []));
+  const scripts = Object.values(jobs).flatMap(scriptsOf);
   expect(scripts.flatMap((script) => othersThan(allowed, script))).toEqual([]);
   const called = scripts.flatMap(commandsOf);
   expect(allowed.filter((each) => !called.some((line) => line.startsWith(each)))).toEqual([]);
