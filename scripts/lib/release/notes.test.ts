@@ -77,6 +77,27 @@ test("a commit that was released already is not its own predecessor", async () =
   expect((await made("0.1.0")).notes).toBe(`# onloadctl 0.1.0\n\nCommit ${id}.\n`);
 });
 
+test("a hotfix that was released from a branch is known once it is merged back", async () => {
+  await commit("one", ["command a"]);
+  await git("tag", "v1.0.0");
+  const main = await git("rev-parse", "--abbrev-ref", "HEAD");
+  await git("checkout", "-q", "-b", "hotfix");
+  await commit("fix");
+  await git("tag", "v1.0.1");
+  await git("checkout", "-q", main);
+  await commit("two");
+  await git("merge", "-q", "--no-ff", "-m", "merge", "hotfix");
+  await expect(made("1.0.1")).rejects.toThrow("Cannot release 1.0.1 after 1.0.1");
+  const { notes, changelog } = await made("1.0.2");
+  expect(notes).toContain("Changes since v1.0.1:");
+  expect(notes).not.toContain("- fix\n");
+  expect(changelog.match(/^# onloadctl \S+/gm)).toEqual([
+    "# onloadctl 1.0.2",
+    "# onloadctl 1.0.1",
+    "# onloadctl 1.0.0",
+  ]);
+});
+
 test("what people rely on does not go with a version that says it stays", async () => {
   await commit("one", ["command a"]);
   await git("tag", "v1.0.0");

@@ -56,13 +56,16 @@ function isFull({ version }: Released): boolean {
   return !version.includes("-");
 }
 
-/** Tags of releases whose commit is an ancestor, the highest version first. Git's own order obeys its user's configuration. */
+/**
+ * Tags of releases whose commit is an ancestor, by any parent of a merge, the highest version first. Git's own order obeys
+ * its user's configuration.
+ */
 async function tagsBefore(checkout: string, commit: string): Promise<string[]> {
-  const list = ["tag", "--list", TAGS, "--merged", `${commit}^`];
-  const { code, stdout } = await run(["git", "-C", checkout, ...list], { allowFailure: true });
-  // A first commit has none before it.
-  if (code !== 0) return [];
-  const tags = stdout.split("\n").filter((tag) => isSemanticVersion(tag.slice(1)));
+  // What contains the commit is its own tag: it may have been released already.
+  const list = ["tag", "--list", TAGS, "--merged", commit, "--no-contains", commit];
+  const tags = (await output(["git", "-C", checkout, ...list]))
+    .split("\n")
+    .filter((tag) => isSemanticVersion(tag.slice(1)));
   return tags.toSorted((a, b) => Bun.semver.order(b.slice(1), a.slice(1)));
 }
 
