@@ -17,6 +17,7 @@ const program = await tool("helm");
 
 const IMAGE = "registry.example.com:5000/trading/onloadctl:0.1.0";
 const DIGEST = `sha256:${"0".repeat(64)}`;
+const LONG_DIGEST = `sha512:${"0".repeat(128)}`;
 const OPS = "onload-operator-system";
 
 interface Rendered {
@@ -132,6 +133,10 @@ describe("the objects are those that onloadctl prints", () => {
     "with an image by its digest": [
       set("image.repository=mirror/onloadctl", "image.tag=", `image.digest=${DIGEST}`),
       [["install", "--kubernetes-version=1.30", `--image=mirror/onloadctl@${DIGEST}`]],
+    ],
+    "with an image by a digest of another kind": [
+      set("image.repository=mirror/onloadctl", "image.tag=", `image.digest=${LONG_DIGEST}`),
+      [["install", "--kubernetes-version=1.30", `--image=mirror/onloadctl@${LONG_DIGEST}`]],
     ],
     "with an image by tag and digest": [
       set(`image.digest=${DIGEST}`),

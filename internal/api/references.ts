@@ -6,7 +6,8 @@
 
 const HOST_PART = "[a-zA-Z0-9](?:[a-zA-Z0-9-]*[a-zA-Z0-9])?";
 const REGISTRY = `(?:${HOST_PART}(?:[.]${HOST_PART})*|\\[[a-fA-F0-9:]+\\])(?::[0-9]+)?`;
-const DIGEST = "@(?:sha256:[a-f0-9]{64}|sha384:[a-f0-9]{96}|sha512:[a-f0-9]{128})";
+/** The digest of an image, as a part of other expressions. */
+export const DIGEST = "(?:sha256:[a-f0-9]{64}|sha384:[a-f0-9]{96}|sha512:[a-f0-9]{128})";
 
 /** A part of an image's path. */
 function pathPart(letter: string): string {
@@ -18,7 +19,7 @@ function imageReference(letter: string, tagCharacter: string): RegExp {
   const part = pathPart(letter);
   const tag = `:(?:${tagCharacter})(?:${tagCharacter}|[.-]){0,127}`;
   // oxlint-disable-next-line no-restricted-globals -- It is made of the constants above.
-  return new RegExp(`^(?:${REGISTRY}/)?${part}(?:/${part})*(?:${tag})?(?:${DIGEST})?$`);
+  return new RegExp(`^(?:${REGISTRY}/)?${part}(?:/${part})*(?:${tag})?(?:@${DIGEST})?$`);
 }
 
 /** A variable that KMM fills in, such as ${KERNEL_FULL_VERSION}. It can have a default, and what a shell can do with it. */

@@ -3,12 +3,14 @@ import { digestOf, mirror, mirrorPlan, mirrorScript } from "./mirror.ts";
 import type { Runner } from "./runner.ts";
 
 const DIGEST = `sha256:${"0".repeat(64)}`;
+const LONG = `sha512:${"0".repeat(128)}`;
 const TO = "mirror.example:5000/onload";
 
 test.each([
   ["r.example/trading/onloadctl:1.0", "r.example/trading/onloadctl:1.0", `${TO}/trading/onloadctl:1.0`],
   ["r.example:443/x", "r.example:443/x", `${TO}/x`],
   [`r.example/x:1@${DIGEST}`, `r.example/x@${DIGEST}`, `${TO}/x@${DIGEST}`],
+  [`r.example/x@${LONG}`, `r.example/x@${LONG}`, `${TO}/x@${LONG}`],
   ["busybox:1", "docker.io/library/busybox:1", `${TO}/library/busybox:1`],
   ["docker.io/busybox", "docker.io/library/busybox", `${TO}/library/busybox`],
   ["trading/app:1", "docker.io/trading/app:1", `${TO}/trading/app:1`],

@@ -1,4 +1,5 @@
 /** Copies images from registry to registry, by skopeo: all platforms, with their digests as they are. */
+import { DIGEST } from "../api/references.ts";
 import { errorText } from "../cli/errors.ts";
 import { reach, registryOf, type RegistryAccess } from "./access.ts";
 import { diagnose, lastLines } from "./diagnose.ts";
@@ -15,7 +16,11 @@ export interface Copy {
 /** The registry of names without one, as containerd and CRI-O take them. */
 const DEFAULT_REGISTRY = "docker.io";
 /** A name as registries take it: path, then tag, digest or both. */
-const NAME = /^([a-z0-9][a-z0-9._/-]{0,254})(:[\w][\w.-]{0,127})?(@sha256:[0-9a-f]{64})?$/;
+// oxlint-disable-next-line no-restricted-globals -- It is made of a constant.
+const NAME = new RegExp(`^([a-z0-9][a-z0-9._/-]{0,254})(:[\\w][\\w.-]{0,127})?(@${DIGEST})?$`);
+
+// oxlint-disable-next-line no-restricted-globals -- The same.
+const ONE_DIGEST = new RegExp(`^${DIGEST}$`);
 
 /**
  * How to copy images. Each keeps its path, tag and digest behind the other registry's name.
@@ -118,7 +123,7 @@ export async function digestOf(
     const command = ["skopeo", "inspect", "--no-tags", format, ...flags, `docker://${name}`];
     const { code, stdout, output } = await runner.run(command, { signal });
     if (code !== 0) return { problem: reasonIn(output) };
-    const digest = /^sha256:[0-9a-f]{64}$/.exec(stdout.trim())?.[0];
+    const digest = ONE_DIGEST.exec(stdout.trim())?.[0];
     return digest === undefined ? { problem: "skopeo prints no digest" } : { digest };
   } catch (error) {
     signal?.throwIfAborted();

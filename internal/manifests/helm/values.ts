@@ -1,6 +1,7 @@
 /** What can be set in the Helm chart: one schema, from which values.yaml and values.schema.json are made. */
 import { Document, Pair, Scalar, YAMLMap } from "yaml";
 import type { JsonSchema } from "../../api/core.ts";
+import { DIGEST } from "../../api/references.ts";
 import type { Deployment } from "../render.ts";
 
 /** A value of the chart. Without a default it is in the schema alone. */
@@ -32,7 +33,7 @@ export function valuesSchema(deployment: Deployment, image: string): Value {
       tag: text("Without tag and digest it is the version of this chart's onloadctl", tag),
       digest: {
         ...text("Such as sha256:…; it decides, whatever the tag is", digest),
-        pattern: "^(sha256:[0-9a-f]{64})?$",
+        pattern: `^(${DIGEST})?$`,
       },
       pullPolicy: { ...text("Empty: as Kubernetes chooses by the tag", ""), enum: ["", ...PULL_POLICIES] },
     }),
