@@ -19,6 +19,12 @@ export default defineSubcommand({
   ],
   async run({ args, log }) {
     const version = versionFlag("bundle-version", args["bundle-version"]);
-    await writeFiles(args.output, bundle({ image: imageFlag("image", args.image), version }), "bundle", log);
+    const image = imageFlag("image", args.image);
+    if (!image.includes("@")) {
+      log.warn(
+        "The bundle names its image by a tag, so that it is not for a disconnected cluster: give --image=IMAGE@sha256:… for that",
+      );
+    }
+    await writeFiles(args.output, bundle({ image, version }), "bundle", log);
   },
 });

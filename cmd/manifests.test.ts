@@ -127,6 +127,15 @@ test("bundle writes its files and tells of them on standard error", async () => 
   expect((await readdir(join(folder, "b"))).sort()).toEqual(["bundle.Dockerfile", "manifests", "metadata", "tests"]);
 });
 
+test("a bundle whose image has no digest is written with a warning, and one with a digest without", async () => {
+  const byTag = await call("bundle", "--output=by-tag", "--image=r:5000/onloadctl:1");
+  expect({ code: byTag.code, stdout: byTag.stdout }).toEqual({ code: 0, stdout: "" });
+  expect(byTag.stderr).toContain("The bundle names its image by a tag, so that it is not for a disconnected cluster");
+  const byDigest = await call("bundle", "--output=by-digest", `--image=r/onloadctl:1@sha256:${"0".repeat(64)}`);
+  expect(byDigest.code).toBe(0);
+  expect(byDigest.stderr).not.toContain("disconnected");
+});
+
 test("helm writes a chart, with an image or without, and tells of its files on standard error", async () => {
   const { code, stdout } = await call("helm", "--output=h", "--image=r:5000/onloadctl:1", "--chart-version=1.2.3");
   expect({ code, stdout }).toEqual({ code: 0, stdout: "" });

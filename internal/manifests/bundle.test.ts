@@ -57,6 +57,20 @@ describe("bundle", () => {
     expect(csv.metadata.annotations["olm.skipRange"]).toBe("<1.2.3");
   });
 
+  test("of an image by tag and digest names the digest alone, which mirrors take", () => {
+    const both = { image: "registry.example.com:5000/onloadctl:1.2.3@sha256:0123", version: "1.2.3" };
+    const one = { ...both, image: "registry.example.com:5000/onloadctl@sha256:0123" };
+    expect(bundle(both)).toEqual(bundle(one));
+    expect(JSON.stringify(bundle(both))).not.toContain("onloadctl:1.2.3");
+  });
+
+  test("is for disconnected clusters only if it names the image by digest", () => {
+    const said = (image: string): string =>
+      parse(bundle({ image, version: "1.2.3" })["manifests/onload-operator.clusterserviceversion.yaml"]!).metadata
+        .annotations["features.operators.openshift.io/disconnected"];
+    expect([said(image), said("registry.example.com:5000/onloadctl:1.2.3")]).toEqual(["true", "false"]);
+  });
+
   test("is for every cluster that the operator runs on", () => {
     expect(csv.spec.minKubeVersion).toBe("1.25.0");
     // A single version is the oldest one of OpenShift: 4.12 has Kubernetes 1.25.

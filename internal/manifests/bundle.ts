@@ -1,5 +1,6 @@
 /** The OLM bundle: the same manifests in the form that the Operator Lifecycle Manager installs from. */
 import { parse, parseAllDocuments, stringify } from "yaml";
+import { imageParts } from "./helm/values.ts";
 import { FILES } from "./files.gen.ts";
 import { render } from "./render.ts";
 
@@ -20,7 +21,10 @@ interface Csv extends Resource {
  * @param image onloadctl's image; by digest if the bundle has to work in a disconnected cluster
  * @param version of the bundle, a semver such as 0.1.0
  */
-export function bundle({ image, version }: { image: string; version: string }): Record<string, string> {
+export function bundle({ image: given, version }: { image: string; version: string }): Record<string, string> {
+  const { repository, digest } = imageParts(given);
+  // What mirrors the images of bundles fails at a tag beside a digest.
+  const image = digest === "" ? given : `${repository}@${digest}`;
   const all = parseAllDocuments(render("default", { image })).map((document) => document.toJS() as Resource);
   const crd = all.find(({ kind }) => kind === "CustomResourceDefinition")!;
   const roles = all.filter(({ kind, metadata }) => kind === "ClusterRole" && metadata.name.includes("-onload-"));
@@ -48,6 +52,8 @@ function csv(all: Resource[], image: string, version: string): Csv {
   out.metadata.name = `onload-operator.v${version}`;
   Object.assign(out.metadata.annotations, {
     containerImage: image,
+    // By a tag, nodes would ask the registry itself: OpenShift's mirrors stand in for digests.
+    "features.operators.openshift.io/disconnected": String(image.includes("@")),
     "alm-examples": JSON.stringify(sample, null, 2),
     // OLM upgrades from every older version at once: each operator takes over what any of them has left.
     "olm.skipRange": `<${version}`,
