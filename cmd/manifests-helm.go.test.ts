@@ -22,7 +22,7 @@ const OPS = "onload-operator-system";
 
 interface Rendered {
   kind: string;
-  metadata: { name: string; namespace?: string };
+  metadata: { name: string; namespace?: string; labels?: Record<string, string> };
 }
 type Objects = Record<string, Rendered>;
 
@@ -147,6 +147,14 @@ describe("the objects are those that onloadctl prints", () => {
     expect(await rendered(...flags)).toEqual(await printed(commands, without));
   });
 
+  test("but for labels by which a Prometheus takes monitors and rules", async () => {
+    const wanted = await printed([newest, ["prometheus"]]);
+    const taken = Object.values(wanted).filter(({ kind }) => /^(ServiceMonitor|PodMonitor|PrometheusRule)$/.test(kind));
+    expect(taken).toHaveLength(3);
+    for (const { metadata } of taken) metadata.labels = { ...metadata.labels, release: "kps" };
+    expect(await rendered(...set("prometheus.enabled=true", "prometheus.labels.release=kps"))).toEqual(wanted);
+  });
+
   test("and the CRD, which an upgrade brings up to date, is kept when the release is removed", async () => {
     const kept = Object.values(await rendered("--set=prometheus.enabled=true")).filter((object) =>
       JSON.stringify(object).includes('"helm.sh/resource-policy":"keep"'),
@@ -217,6 +225,7 @@ describe("is refused", () => {
     ["a secret without its name", "imagePullSecrets[0].secret=x", "missing property 'name'"],
     ["an environment variable without a name", "extraEnv[0].value=x", "missing property 'name'"],
     ["a label by which the operator is found", "podLabels.control-plane=x", "control-plane"],
+    ["a label that monitors have already", "prometheus.labels.control-plane=x", "control-plane"],
     ["a digest that is none", "image.digest=0.1.0", "does not match pattern"],
     ["a pull policy that is none", "image.pullPolicy=Sometimes", "value must be one of"],
   ])("%s", async (_, value, message) => {

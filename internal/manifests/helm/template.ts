@@ -31,6 +31,9 @@ const ADDITIONS: readonly [value: string, path: readonly (string | number)[]][] 
   ["podAnnotations", ["spec", "template", "metadata", "annotations"]],
 ];
 
+/** What a Prometheus of the Prometheus operator takes by its labels. */
+const MONITORING: readonly unknown[] = ["ServiceMonitor", "PodMonitor", "PrometheusRule"];
+
 /** The value that says whether the namespace is among the objects. */
 const NAMESPACE_CONDITION = ".Values.namespace.create";
 
@@ -53,6 +56,9 @@ export function template(tree: string, condition: string | undefined, schema: Va
 
 /** Puts marks where values belong. */
 function withMarks(document: Document.Parsed): Document.Parsed {
+  if (MONITORING.includes(document.get("kind"))) {
+    document.setIn(["metadata", "labels", "HELM-TEMPLATE-more-prometheus.labels"], null);
+  }
   if (document.get("kind") !== "Deployment") return document;
   for (const [value, path] of FIELDS) document.setIn(path, `HELM-TEMPLATE-field-${value}`);
   for (const [value, path] of ADDITIONS) {

@@ -1,6 +1,7 @@
 /** What can be set in the Helm chart: one schema, from which values.yaml and values.schema.json are made. */
 import { Document, Pair, Scalar, YAMLMap } from "yaml";
 import type { JsonSchema } from "../../api/core.ts";
+import { PART_OF_LABEL } from "../../api/names.ts";
 import { DIGEST } from "../../api/references.ts";
 import type { Deployment } from "../render.ts";
 
@@ -80,6 +81,10 @@ export function valuesSchema(deployment: Deployment, image: string): Value {
     }),
     prometheus: object("For clusters with the Prometheus operator", {
       enabled: flag("Install monitors, alert rules and a Grafana dashboard", false),
+      labels: entries(
+        "Labels by which your Prometheus takes monitors and rules, such as release: NAME for a kube-prometheus-stack",
+        MONITORING_LABELS,
+      ),
     }),
     openshift: object("For OpenShift", {
       enabled: flag("Install the ClusterRole by which a ServiceAccount may use the privileged SCC", false),
@@ -92,6 +97,9 @@ export function valuesSchema(deployment: Deployment, image: string): Value {
     }),
   });
 }
+
+/** Labels that monitors and rules have already. */
+const MONITORING_LABELS = { [PART_OF_LABEL]: "onload", "control-plane": "controller-manager" };
 
 const PULL_POLICIES = ["Always", "IfNotPresent", "Never"];
 
