@@ -108,4 +108,4 @@ export default defineSubcommand({
 });
 
 /** Exit code if what is planned for would take nodes out of service that serve. */
-const EXIT_TAKES_OUT = 3;
+export const EXIT_TAKES_OUT = 3;

@@ -5,11 +5,12 @@
  */
 import { Registry } from "prom-client";
 import { parse } from "yaml";
+import { EXIT_TAKES_OUT } from "../../cmd/plan.ts";
 import { root } from "../../cmd/root.ts";
 import { onloadCrd } from "../../internal/api/crd.ts";
 import * as names from "../../internal/api/names.ts";
-import type { Subcommand } from "../../internal/cli/command.ts";
-import { flagForm, positionalForm } from "../../internal/cli/usage.ts";
+import type { Arg, Subcommand } from "../../internal/cli/command.ts";
+import { positionalForm } from "../../internal/cli/usage.ts";
 import { ControllerMetrics } from "../../internal/controller/metrics.ts";
 import { PluginMetrics } from "../../internal/deviceplugin/metrics.ts";
 import { PodMetrics } from "../../internal/deviceplugin/pod-metrics.ts";
@@ -17,6 +18,8 @@ import { StackMetrics } from "../../internal/deviceplugin/stack-metrics.ts";
 import { FILES } from "../../internal/manifests/files.gen.ts";
 import { chartSchema } from "../../internal/manifests/helm/chart.ts";
 import { showOutdated } from "../../internal/operator/cache/outdated.ts";
+import { loadLabel } from "../../internal/operator/kmm/load-label.ts";
+import { reminderLabel } from "../../internal/operator/kmm/reminder.ts";
 import { OperatorMetrics } from "../../internal/operator/report/metrics.ts";
 import { EXIT_CODES, EXIT_STALLED } from "../../internal/operator/view/health.ts";
 
@@ -33,15 +36,38 @@ export async function interfaceText(): Promise<string> {
     ...fieldsOf(chartSchema("") as Schema)
       .filter((line) => !line.startsWith(".resources object default"))
       .map((line) => `chart value ${line}`),
-    ...Object.entries(EXIT_CODES).map(([health, code]) => `exit code of status ${code} ${health}`),
-    `exit code of status ${EXIT_STALLED} needs a person`,
+    ...["status", "wait"].flatMap((command) => [
+      ...Object.entries(EXIT_CODES).map(([health, code]) => `exit code of ${command} ${code} ${health}`),
+      `exit code of ${command} ${EXIT_STALLED} needs a person`,
+    ]),
+    `exit code of plan ${EXIT_TAKES_OUT} nodes would be taken out`,
     ...metrics(),
     ...alerts(),
     ...Object.values(names)
       .filter((value) => typeof value === "string" && /amd\.com\//.test(value))
       .map((name) => `name ${name as string}`),
+    ...madeNames(),
   ];
   return `${HEAD}${[...new Set(lines)].toSorted().join("\n")}\n`;
+}
+
+/** Names and labels whose form is made in code. */
+function madeNames(): string[] {
+  const key = { namespace: "NAMESPACE", name: "NAME" };
+  const modules = [names.onloadModuleName(key.name), names.sfcModuleName(key.name)];
+  const labels = [
+    names.pluginLabel(key),
+    reminderLabel(key),
+    ...modules.map((module) => loadLabel(key.namespace, module)),
+  ];
+  const objectLabels = (["module", "device-plugin"] as const).flatMap((component) =>
+    Object.entries(names.objectLabels(key, component)).map(([label, value]) => `${label}=${value}`),
+  );
+  return [
+    ...labels.map((label) => `name ${label}`),
+    ...[...modules, names.devicePluginName(key.name)].map((name) => `name of an object ${name}`),
+    ...objectLabels.map((label) => `label of an object ${label}`),
+  ];
 }
 
 function fields(): string[] {
@@ -53,6 +79,7 @@ function fields(): string[] {
 
 interface Schema {
   type?: string;
+  required?: string[];
   enum?: unknown[];
   default?: unknown;
   properties?: Record<string, Schema>;
@@ -60,30 +87,43 @@ interface Schema {
   additionalProperties?: Schema | boolean;
 }
 
-/** Fields with their type, default and values. */
+/** Fields with their type, default and values, and those that must be given. What a status has nobody gives. */
 function fieldsOf(schema: Schema, path = ""): string[] {
+  const required = path.startsWith(".status") ? [] : (schema.required ?? []);
   const parts = Object.entries(schema.properties ?? {}).map(([name, child]): [string, Schema] => [
     `${path}.${name}`,
     child,
   ]);
   if (schema.items) parts.push([`${path}[]`, schema.items]);
   if (typeof schema.additionalProperties === "object") parts.push([`${path}.*`, schema.additionalProperties]);
-  return parts.flatMap(([at, child]) => {
+  const fields = parts.flatMap(([at, child]) => {
     const line = `${at} ${child.type ?? "any"}`;
     const values = (child.enum ?? []).map((value) => `${line} ${JSON.stringify(value)}`);
     const fixed = child.default === undefined ? [] : [`${line} default ${JSON.stringify(child.default)}`];
     return [line, ...values, ...fixed, ...fieldsOf(child, at)];
   });
+  return [...fields, ...required.map((name) => `${path}.${name} required`)];
 }
 
 async function commands(command: Subcommand, words: readonly string[]): Promise<string[]> {
-  const args = Object.entries(command.args ?? {}).map((arg) =>
-    arg[1].type === "positional" ? positionalForm(arg) : flagForm(arg).replace(/=[^,]*/, ""),
-  );
+  const args = Object.entries(command.args ?? {}).flatMap(argument);
   const name = `command ${words.join(" ")}`;
   const children = Object.entries(command.subcommands ?? {}).filter(([, { hidden }]) => hidden !== true);
   const below = children.map(async ([word, child]) => commands(await child.load(), [...words, word]));
   return [name, ...args.map((arg) => `${name} ${arg}`), ...(await Promise.all(below)).flat()];
+}
+
+/** An argument, and each value of one that takes only some. */
+function argument([name, arg]: [string, Arg]): string[] {
+  if (arg.type === "positional") return [positionalForm([name, arg])];
+  const form = `--${name}${arg.alias === undefined ? "" : `, -${arg.alias}`}`;
+  const values = arg.type === "enum" ? (arg.options ?? []) : [];
+  return [
+    form,
+    ...values.map((value) => `${form} ${value}`),
+    ...(arg.implied === undefined ? [] : [`${form} without a value`]),
+    ...(arg.required === true ? [`${form} required`] : []),
+  ];
 }
 
 function metrics(): string[] {

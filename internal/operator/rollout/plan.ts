@@ -202,7 +202,6 @@ function isRedated({ facts, state, step }: NodeAtStep, observed: NodeFacts): boo
   if (observed.stepRecord === undefined) return waitingSince(facts, state) === undefined;
   return facts.stepRecord?.since !== observed.stepRecord.since;
 }
-}
 
 /**
  * When the step record of a node is renewed because the node has served until then, in milliseconds since the epoch. If

@@ -30,6 +30,28 @@ test.each([
   expect(problem === undefined).toBe(allowed);
 });
 
+const ASKS = `resource g/v .spec object
+resource g/v .spec.a string
+resource g/v .spec.a required
+resource g/v .spec.b[] object
+command a --b, -c
+`;
+test.each([
+  ["nothing more", ASKS, true],
+  ["less", ASKS.replace("resource g/v .spec.a required\n", ""), true],
+  ["a new field", `${ASKS}resource g/v .spec.c required\n`, false],
+  ["a field of an item", `${ASKS}resource g/v .spec.b[].d required\n`, false],
+  ["a flag with a short form", `${ASKS}command a --b, -c required\n`, false],
+  ["a field of a new part", `${ASKS}resource g/v .spec.e object\nresource g/v .spec.e.f required\n`, true],
+  ["a flag of a new command", `${ASKS}command d\ncommand d --e required\n`, true],
+])("what must be given is %s", (_, text, allowed) => {
+  const problem = compatibilityProblem({ version: "1.0.0", text: ASKS }, { version: "1.1.0", text });
+  expect(problem === undefined).toBe(allowed);
+  // Where there are no such lines, nothing is known.
+  const before = ASKS.replace("resource g/v .spec.a required\n", "");
+  expect(compatibilityProblem({ version: "1.0.0", text: before }, { version: "1.1.0", text })).toBeUndefined();
+});
+
 test("the refusal names what has gone, and the version that allows for it", () => {
   const refuse = (from: string, to: string): string | undefined =>
     compatibilityProblem({ version: from, text: BEFORE }, { version: to, text: LESS });

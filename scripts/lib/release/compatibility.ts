@@ -12,6 +12,20 @@ export interface Released {
 /** Lines that are named in a refusal. */
 const SHOWN = 10;
 
+/** A field or flag that must be given: that ends the line, and what it is part of begins it. */
+const REQUIRED = /^(.*?)(?: ?\.[^.\s]+| --\S+(?: -\w)?) required$/;
+
+/** What must be given now and had not to be, of what there was. What must not be given any more harms nobody. */
+function newlyRequired(before: Released, after: Released): string[] {
+  const known = before.text.split("\n");
+  // A release before there were such lines tells nothing.
+  if (!known.some((line) => REQUIRED.test(line))) return [];
+  return linesOnlyIn(after.text, before.text).filter((line) => {
+    const whole = REQUIRED.exec(line)?.[1];
+    return whole !== undefined && known.some((each) => each === whole || each.startsWith(`${whole} `));
+  });
+}
+
 /** Lines of a text of interface.gen.txt that another lacks. */
 export function linesOnlyIn(text: string, other: string): string[] {
   const known = new Set(other.split("\n"));
@@ -28,7 +42,10 @@ export function compatibilityProblem(before: Released, after: Released): string 
   if (Bun.semver.order(after.version, before.version) <= 0) {
     return `Cannot release ${after.version} after ${before.version}: a release has a version above that of the one before`;
   }
-  const gone = linesOnlyIn(before.text, after.text);
+  const gone = [
+    ...linesOnlyIn(before.text, after.text).filter((line) => !REQUIRED.test(line)),
+    ...newlyRequired(before, after),
+  ];
   if (gone.length === 0) return undefined;
   const [from, to] = [before, after].map(({ version }) => version.split(".").map((part) => Number.parseInt(part, 10)));
   const [[major = 0, minor = 0], [newMajor = 0, newMinor = 0]] = [from!, to!];
