@@ -14,9 +14,12 @@ import {
   RETRY_ANNOTATION,
 } from "../api/names.ts";
 import { MODULES, ONLOADS } from "../api/resources.ts";
-import { CONFIG_MAPS, DAEMON_SETS, NAMESPACES, NODES, PODS } from "../kube/resource.ts";
+import { silentLogger } from "../cli/log.ts";
+import type { OnloadStatus } from "../api/onload.ts";
+import { CONFIG_MAPS, DAEMON_SETS, DEPLOYMENTS, NAMESPACES, NODES, PODS } from "../kube/resource.ts";
 import { imagesOf, onloadSpec, OperatorCluster, PATIENCE_MS } from "./testing/operator-cluster.ts";
 import { watchOutage } from "./testing/outage.ts";
+import { Session } from "./view/session.ts";
 
 setDefaultTimeout(600_000);
 
@@ -40,6 +43,43 @@ async function setUp(nodes: number): Promise<string[]> {
   namespace = await cluster.createNamespace();
   pool = `p${crypto.randomUUID().slice(0, 8)}`;
   return cluster.kubelet.createNodes(nodes, pool, { pool });
+}
+
+/** Lets the namespace have so many pods; gives what ends that. */
+async function createQuota(pods: number): Promise<() => Promise<unknown>> {
+  const quotas = `/api/v1/namespaces/${namespace}/resourcequotas`;
+  const name = "limited";
+  await cluster.plane.request("POST", quotas, { body: { metadata: { name }, spec: { hard: { pods: `${pods}` } } } });
+  const isCounted = async (): Promise<boolean> =>
+    (await cluster.plane.request<{ status?: { hard?: object } }>("GET", `${quotas}/${name}`)).status?.hard !==
+    undefined;
+  await poll(isCounted, { what: "The quota in force", timeoutMs: PATIENCE_MS });
+  return () => cluster.plane.request("DELETE", `${quotas}/${name}`);
+}
+
+/** What `onloadctl status` says to a person if a Deployment such as KMM's has no pod in the namespace either. */
+async function toldOfKmm(): Promise<readonly string[]> {
+  const name = "kmm-operator-controller";
+  const labels = { app: name };
+  const template = { metadata: { labels }, spec: { containers: [{ name: "manager", image: "r/kmm:v2.6.0" }] } };
+  await cluster.client.create<KubeObject>(DEPLOYMENTS, {
+    apiVersion: "apps/v1",
+    kind: "Deployment",
+    metadata: { namespace, name },
+    spec: { selector: { matchLabels: labels }, template },
+  } as KubeObject);
+  const { signal } = new AbortController();
+  const session = await Session.open(cluster.client, namespace, silentLogger, signal);
+  const look = async (): Promise<readonly string[] | undefined> => {
+    const [seen] = await session.observe(undefined, Date.now(), signal);
+    return seen!.attention.length > 0 ? seen!.attention : undefined;
+  };
+  try {
+    return await poll(look, { what: "What refuses KMM's own pods", timeoutMs: PATIENCE_MS, intervalMs: 500 });
+  } finally {
+    await session.close();
+    await cluster.client.delete(DEPLOYMENTS, { namespace, name });
+  }
 }
 
 /** A pod bound to a node that holds amd.com/onload. Its controller, if it has one, makes no other. */
@@ -79,19 +119,37 @@ describe("one operator", () => {
   });
   afterAll(() => cluster.stopOperators());
 
+  test("a quota with room for some of the pods holds up only the node whose pod it refuses", async () => {
+    const nodes = await setUp(2);
+    // A node has one pod of KMM and one device plugin.
+    const endQuota = await createQuota(3);
+    await cluster.createOnload(namespace, onloadSpec(pool, "v1"));
+    const halfDone = async (): Promise<OnloadStatus | undefined> => {
+      const status = await cluster.status(namespace);
+      return status?.nodes?.ready === 1 && status.problems?.length === 1 ? status : undefined;
+    };
+    const status = (await poll(halfDone, { what: "One node Ready, and one told", timeoutMs: PATIENCE_MS }))!;
+    expect(nodes).toContain(status.problems![0]!.node);
+    expect(status.problems).toMatchObject([
+      {
+        reason: "PodRefused",
+        message: expect.stringMatching(
+          new RegExp(`is refused: .*exceeded quota: limited.*; raise that ResourceQuota of namespace "${namespace}"`),
+        ),
+      },
+    ]);
+    await endQuota();
+    await cluster.ready(namespace);
+    expect((await cluster.status(namespace))!.nodes).toMatchObject({ ready: 2, failed: 0 });
+  });
+
   test("quotes at once what refuses a pod, and goes on when nothing does any more", async () => {
     const [node] = (await setUp(1)) as [string];
-    const quotas = `/api/v1/namespaces/${namespace}/resourcequotas`;
-    await cluster.plane.request("POST", quotas, {
-      body: { metadata: { name: "none" }, spec: { hard: { pods: "0" } } },
-    });
-    const counted = async (): Promise<boolean> =>
-      (await cluster.plane.request<{ status?: { hard?: object } }>("GET", `${quotas}/none`)).status?.hard !== undefined;
-    await poll(counted, { what: "The quota in force", timeoutMs: PATIENCE_MS });
+    const endQuota = await createQuota(0);
     await cluster.createOnload(namespace, onloadSpec(pool, "v1"));
     const quoted = await cluster.condition(namespace, "Degraded", "True", "NodesNotReady");
     // That of the device plugin may be refused first.
-    expect(quoted).toMatch(/ is refused: DaemonSet main-.*exceeded quota: none/);
+    expect(quoted).toMatch(/ is refused: DaemonSet main-.*exceeded quota: limited/);
     expect(quoted).toContain(`raise that ResourceQuota of namespace "${namespace}"`);
     expect((await cluster.status(namespace))!.problems).toMatchObject([{ node, reason: "PodRefused" }]);
     expect((await cluster.events(namespace)).map(({ reason }) => reason)).toContain("PodRefused");
@@ -100,7 +158,12 @@ describe("one operator", () => {
         "KMM's pod for onload is refused: DaemonSet main-module-",
       );
     await poll(ofKmm, { what: "What refuses KMM's pod", timeoutMs: PATIENCE_MS, intervalMs: 500 });
-    await cluster.plane.request("DELETE", `${quotas}/none`);
+    expect(await toldOfKmm()).toEqual([
+      expect.stringMatching(
+        /^The pods of KMM's Deployment ".*\/kmm-operator-controller" are refused: .*exceeded quota: limited.*; raise that ResourceQuota/,
+      ),
+    ]);
+    await endQuota();
     await cluster.ready(namespace);
 
     const enforce = (level: string | null): Promise<unknown> =>
@@ -461,6 +524,48 @@ describe("one operator", () => {
     await label(pool);
     await cluster.ready(namespace);
     expect(writes().slice(before)).toEqual(["patch"]);
+  });
+
+  test("has nothing that a person's prune selects, and copies no label of the resource", async () => {
+    await setUp(1);
+    const labels = { team: "traders", "app.kubernetes.io/instance": "desk" };
+    const metadata = (name: string): object => ({ namespace, name, labels });
+    const onload = {
+      apiVersion: "onload.amd.com/v1alpha1",
+      kind: "Onload",
+      metadata: metadata("main"),
+      spec: onloadSpec(pool, "v1"),
+    };
+    const settings = { apiVersion: "v1", kind: "ConfigMap", metadata: metadata("settings") };
+    const kinds = ["core/v1/ConfigMap", "apps/v1/DaemonSet", "kmm.sigs.x-k8s.io/v1beta1/Module"];
+    const apply = async (items: object[], ...selection: string[]): Promise<string[]> => {
+      const allowed = kinds.map((kind) => `--prune-allowlist=${kind}`);
+      const args = ["apply", "--prune", ...selection, ...allowed, "-n", namespace, "-f", "-"];
+      const said = await cluster.plane.kubectl(args, {
+        input: JSON.stringify({ apiVersion: "v1", kind: "List", items }),
+      });
+      return said.split("\n").filter((line) => line.endsWith(" pruned"));
+    };
+    const owned = async (): Promise<KubeObject[]> => {
+      const lists = [DAEMON_SETS, MODULES].map((kind) => cluster.client.list<KubeObject>(kind, { namespace }));
+      return (await Promise.all(lists)).flatMap(({ items }) => items);
+    };
+    const uids = async (): Promise<unknown[]> => (await owned()).map(({ metadata: { uid } }) => uid).toSorted();
+    await apply([onload, settings], "--selector=team=traders");
+    await cluster.ready(namespace);
+    const before = await uids();
+    expect(before.length).toBeGreaterThan(2);
+    for (const text of (await owned()).map((each) => JSON.stringify(each))) {
+      expect(text).not.toContain("traders");
+      expect(text).not.toContain('"desk"');
+      expect(text).not.toContain("last-applied-configuration");
+    }
+    // kubectl takes only what it has applied itself.
+    for (const selection of ["--selector=team=traders", "--selector=app.kubernetes.io/instance=desk", "--all"]) {
+      await apply([onload, settings], selection);
+      expect(await apply([onload], selection)).toEqual(["configmap/settings pruned"]);
+      expect(await uids()).toEqual(before);
+    }
   });
 
   test("gives a node to the older of two resources, and says so on the other", async () => {
