@@ -30,7 +30,8 @@ test("what runs in a pod is a service, and nothing that people run on a desk", a
 test("a command of the desk writes plain words without a terminal, and JSON only if asked", async () => {
   const folder = await mkdtemp(join(tmpdir(), "onloadctl-log-"));
   try {
-    const bundle = ["manifests", "bundle", `--output=${folder}`, "--image=registry.example.com/onloadctl:1"];
+    const image = `registry.example.com/onloadctl@sha256:${"a".repeat(64)}`;
+    const bundle = ["manifests", "bundle", `--output=${folder}`, `--image=${image}`];
     const plain = await run([process.execPath, ENTRY, ...bundle]);
     expect(plain.stderr).toMatch(/^\d\d:\d\d:\d\d INFO {2}Wrote a file of the bundle {2}file=/);
     expect(plain.stderr).not.toContain("{");

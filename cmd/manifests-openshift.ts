@@ -1,3 +1,4 @@
+import { PART_OF_LABEL } from "../internal/api/names.ts";
 import { commonArgs, defineSubcommand } from "../internal/cli/command.ts";
 import { UsageError } from "../internal/cli/errors.ts";
 import { namespaceFlag } from "../internal/cli/values.ts";
@@ -52,7 +53,7 @@ function bindingOf(namespace: string, account = "onload-operator-sa"): object {
     metadata: {
       name: `${ROLE}-${account}`,
       namespace,
-      labels: { "app.kubernetes.io/part-of": "onload" },
+      labels: { [PART_OF_LABEL]: "onload" },
     },
     roleRef: { apiGroup: "rbac.authorization.k8s.io", kind: "ClusterRole", name: ROLE },
     subjects: [{ kind: "ServiceAccount", name: account, namespace }],

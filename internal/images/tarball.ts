@@ -131,7 +131,7 @@ function oddContent({ name, linkname, type, size }: Headers): string | undefined
   const isFile = (type ?? "file") === "file" || type === "contiguous-file";
   // GNU tar takes a file whose name ends in a slash for a folder, and gives a link or a folder no content.
   if ((size ?? 0) === 0 || (isFile && !name.endsWith("/"))) return undefined;
-  return `its entry "${name}" has content, and is no file`;
+  return `its entry "${name}" has content, and only files may have some`;
 }
 
 /**

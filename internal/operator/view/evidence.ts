@@ -15,6 +15,7 @@ import type { Selection } from "../../kube/selection.ts";
 import { Store } from "../../kube/store.ts";
 import { mayOperate } from "../observe/operator-accounts.ts";
 import { isInForce } from "../report/protection.ts";
+import { counted } from "../../cli/counted.ts";
 import { printable } from "../../cli/printable.ts";
 import type { Found, OperatorEvidence } from "./serving.ts";
 
@@ -51,7 +52,8 @@ async function findBarred(
   signal: AbortSignal,
 ): Promise<Pick<OperatorEvidence, "barred" | "doubt">> {
   const barred = new Set<string>();
-  let doubt = namespaces.length > MAX_ASKED ? `there are such objects in ${namespaces.length} namespaces` : undefined;
+  let doubt =
+    namespaces.length > MAX_ASKED ? `there are such objects in ${counted(namespaces.length, "namespace")}` : undefined;
   await Promise.all(
     namespaces.slice(0, MAX_ASKED).map(async (namespace) => {
       try {
