@@ -28,7 +28,7 @@ import { readEvidence } from "../operator/view/evidence.ts";
 import { rivalsText, servingOf } from "../operator/view/serving.ts";
 import { tryPods, type PodTrial } from "../operator/view/pod-trial.ts";
 import { unknownFieldsText } from "../operator/view/strict.ts";
-import { refusedFields, suppose } from "../operator/view/suppose.ts";
+import { refusedBecause, suppose } from "../operator/view/suppose.ts";
 import {
   judgeCrds,
   judgeKmmOperator,
@@ -228,7 +228,7 @@ async function asApplied(
     const isUnasked = isNotFound(error) || (isForbidden(error) && !(await mayDeploy(ask)));
     const judged = isUnasked
       ? finding("unknown", `The API server does not say whether it would accept it. ${reason}`)
-      : finding("failed", `The API server refuses it: ${refusedFields(error) ?? printable(detail, 1000)}`);
+      : finding("failed", `The API server refuses it: ${refusedBecause(error, given) ?? printable(detail, 1000)}`);
     return { raw: given, judged, isNew: false };
   }
 }

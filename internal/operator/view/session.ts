@@ -32,7 +32,7 @@ import { resourceChanges, type FieldChange } from "./difference.ts";
 import { readEvidence } from "./evidence.ts";
 import { kmmDeployments, kmmRefusal } from "./kmm-operator.ts";
 import { rivalsText, servingOf, type OperatorEvidence, type Serving, type ServingState } from "./serving.ts";
-import { refusedFields, suppose } from "./suppose.ts";
+import { refusedBecause, suppose } from "./suppose.ts";
 
 /** A resource and what the operator would do with it now. */
 export interface ObservedResource {
@@ -350,8 +350,8 @@ export class Session {
 }
 
 function inShort(error: unknown, manifest: RawOnload): unknown {
-  const fields = refusedFields(error);
-  return fields === undefined ? error : new Error(`Cannot plan for Onload "${objectKey(manifest)}": ${fields}`);
+  const why = refusedBecause(error, manifest);
+  return why === undefined ? error : new Error(`Cannot plan for Onload "${objectKey(manifest)}": ${why}`);
 }
 
 function sortKey({ metadata }: DeepReadonly<RawOnload>): string {

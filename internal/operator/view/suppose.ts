@@ -1,7 +1,7 @@
 /** What applying a file would make of an Onload resource, by the API server's own word: a dry run. */
 import type { WriteOptions } from "../../kube/call-options.ts";
 import type { Client } from "../../kube/client.ts";
-import { ApiError } from "../../kube/errors.ts";
+import { ApiError, isConflict } from "../../kube/errors.ts";
 import { ONLOADS } from "../../api/resources.ts";
 import { refOf } from "../../kube/resource.ts";
 import type { RawOnload } from "../cache/caches.ts";
@@ -48,7 +48,15 @@ async function applied(
   return client.mergePatch<RawOnload>(ONLOADS, refOf(manifest), applyPatch(live, manifest), options);
 }
 
-/** A refusal for fields that the server does not know, which it hides behind the whole resource; undefined if it is another. */
-export function refusedFields(error: unknown): string | undefined {
+/**
+ * Why the server refuses what a file has, where its own words do not help: it hides fields that it does not know behind the
+ * whole resource, and says nothing of the file's line at a conflict.
+ *
+ * @returns undefined if it is another error
+ */
+export function refusedBecause(error: unknown, { metadata }: RawOnload): string | undefined {
+  if (isConflict(error) && metadata.resourceVersion !== undefined) {
+    return "the file has the metadata.resourceVersion of an earlier state, so that kubectl apply would be refused too: take that line out";
+  }
   return error instanceof ApiError ? fieldsText(error.detail) : undefined;
 }

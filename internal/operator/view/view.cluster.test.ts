@@ -263,6 +263,22 @@ test("a file that the API server would refuse is refused with its words", async 
   expect(stderr.trim().split("\n")).toHaveLength(1);
 });
 
+test("a file that was got from a cluster at an earlier time is refused as kubectl refuses it, and what to do is said", async () => {
+  const file = join(folder, "earlier.yaml");
+  const earlier = onload("v3") as any;
+  earlier.metadata.resourceVersion = "1";
+  await writeFile(file, stringify(earlier));
+  const kubectl = await run([await tool("kubectl"), "apply", "--dry-run=server", "-f", file], {
+    env: { KUBECONFIG: cluster.kubeconfigPath },
+    allowFailure: true,
+  });
+  expect(kubectl.stderr).toContain("the object has been modified");
+  const { code, stdout, stderr } = await onloadctl(["plan", "-f", file]);
+  expect({ code, stdout }).toEqual({ code: 1, stdout: "" });
+  expect(stderr).toContain("the metadata.resourceVersion of an earlier state");
+  expect(stderr).toContain("take that line out");
+});
+
 /** The values of an object by their paths. */
 function leaves(value: unknown, path = ""): [string, unknown][] {
   if (typeof value !== "object" || value === null || Object.keys(value).length === 0) return [[path, value]];
