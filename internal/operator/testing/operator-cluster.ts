@@ -33,6 +33,8 @@ export interface Release {
   executable?: string;
   /** The image, which is the device plugin's too. */
   image?: string;
+  /** The operator's own pod, as its Deployment names it to it. It then finds out the image by itself. */
+  pod?: { namespace: string; name: string };
 }
 
 export class OperatorCluster implements AsyncDisposable {
@@ -133,7 +135,7 @@ export class OperatorCluster implements AsyncDisposable {
   async launchOperator(
     args: readonly string[] = [],
     user = this.user,
-    { executable, image = "registry/onloadctl:1" }: Release = {},
+    { executable, image = "registry/onloadctl:1", pod }: Release = {},
   ): Promise<OperatorProcess> {
     const ports = (await freePorts(2)) as [number, number];
     const logFile = join(this.plane.folder, `operator-${this.#operators.length}.log`);
@@ -142,7 +144,7 @@ export class OperatorCluster implements AsyncDisposable {
       executable: executable ?? (await builtExecutable()),
       args,
       logFile,
-      env: { DEVICE_PLUGIN_IMG: image },
+      env: pod ? { POD_NAMESPACE: pod.namespace, POD_NAME: pod.name } : { DEVICE_PLUGIN_IMG: image },
     };
     const operator = OperatorProcess.start(options, ports);
     this.#operators.push(operator);
