@@ -43,6 +43,7 @@ export class OperatorCluster implements AsyncDisposable {
   readonly kubelet: FakeKubelet;
   readonly user: OperatorUser;
   readonly #kubeletClient: Client;
+  #standInBound: Promise<unknown> | undefined;
   #operators: OperatorProcess[] = [];
   #kmm = false;
 
@@ -315,6 +316,12 @@ export class OperatorCluster implements AsyncDisposable {
    */
   async #tellThatItActs(): Promise<void> {
     const spec = { holderIdentity: "operator", leaseDurationSeconds: 60, renewTime: microTime(Date.now()) };
+    // Where no operator's ServiceAccount has its role, no Lease counts.
+    this.#standInBound ??= this.plane.bind({
+      role: "onload-operator-manager-role",
+      subject: { kind: "ServiceAccount", name: OPERATOR_SERVICE_ACCOUNT, namespace: STAND_IN_LEASE.namespace },
+    });
+    await this.#standInBound;
     const found = await this.client.get<Lease>(LEASES, STAND_IN_LEASE);
     if (found) await this.client.mergePatch<Lease>(LEASES, STAND_IN_LEASE, { spec });
     else await this.client.create<Lease>(LEASES, { metadata: STAND_IN_LEASE, spec });
