@@ -51,6 +51,15 @@ test.each<[string, NodeFacts, string]>([
     whole("v2", { allocatable: 0, stepRecord: stepRecord() }),
     "Waits for the kubelet to offer amd.com/onload: the device plugin is Ready",
   ],
+  [
+    "the plugin's pod that ends",
+    whole("v1", {
+      labels: { ...none, onload: "v1" },
+      plugin: { ...plugin(false), progress: "pod ns/y is ending" },
+      stepRecord: stepRecord("UnlabelPlugin"),
+    }),
+    "Waits for the kubelet to end the device plugin's pod: pod ns/y is ending",
+  ],
   ["pods that end", draining({ holders: [holder({ terminating: true })] }), "ending"],
   ["pods that were asked", draining({}), "Waits for pods that hold amd.com/onload to leave: a/p (asked to leave)"],
   ["a node that is not Ready", draining({ ready: false }), "Waits for the node to be Ready again"],
