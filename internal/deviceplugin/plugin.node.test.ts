@@ -45,25 +45,24 @@ async function expectInsufficient(pod: string): Promise<void> {
   );
 }
 
+/** The network of the samples. The node has no sf0 and no whereabouts, and its kernel perhaps no ipvlan. */
+async function applyNetwork(ipam: object): Promise<void> {
+  const config = { cniVersion: "0.3.1", name: "ipvlan-sf0", type: "macvlan", master: "eth0", mode: "bridge", ipam };
+  await plane().apply(
+    JSON.stringify({
+      apiVersion: "k8s.cni.cncf.io/v1",
+      kind: "NetworkAttachmentDefinition",
+      metadata: { name: "ipvlan-sf0", namespace: onload.namespace },
+      spec: { config: JSON.stringify(config) },
+    }),
+  );
+}
+
 describe("the pod of the original's readme", () => {
   test(
     "has device files, LD_PRELOAD and libraries, without privilege, on a Multus network",
     async () => {
-      const config = {
-        cniVersion: "0.3.1",
-        type: "macvlan",
-        master: "eth0",
-        mode: "bridge",
-        ipam: { type: "static", addresses: [{ address: "192.0.2.44/24" }] },
-      };
-      await plane().apply(
-        JSON.stringify({
-          apiVersion: "k8s.cni.cncf.io/v1",
-          kind: "NetworkAttachmentDefinition",
-          metadata: { name: "ipvlan-sf0", namespace: onload.namespace },
-          spec: { config: JSON.stringify(config) },
-        }),
-      );
+      await applyNetwork({ type: "static", addresses: [{ address: "192.0.2.44/24" }] });
       await onload.startPod("test", {
         command: ["/test"],
         annotations: { "k8s.v1.cni.cncf.io/networks": "ipvlan-sf0" },
@@ -522,26 +521,6 @@ describe("the sample sfnettest", () => {
   const mirror = `/etc/containerd/certs.d/${registry}`;
 
   /** The network of the sample's pods as `manifests sample networks` has it, as far as this node can make it. */
-  async function applyNetwork(): Promise<void> {
-    const config = {
-      cniVersion: "0.3.1",
-      name: "ipvlan-sf0",
-      // The node has no sf0 and no whereabouts, and its kernel perhaps no ipvlan.
-      type: "macvlan",
-      master: "eth0",
-      mode: "bridge",
-      ipam: { type: "host-local", ranges: [[{ subnet: "198.19.0.0/16" }]] },
-    };
-    await plane().apply(
-      JSON.stringify({
-        apiVersion: "k8s.cni.cncf.io/v1",
-        kind: "NetworkAttachmentDefinition",
-        metadata: { name: "ipvlan-sf0", namespace: onload.namespace },
-        spec: { config: JSON.stringify(config) },
-      }),
-    );
-  }
-
   // Stand-in: the image, whose sfnt-pingpong measures as the original does.
   test(
     "measures between its pods as it is printed, and doctor answers for the client",
@@ -549,7 +528,7 @@ describe("the sample sfnettest", () => {
       await onload.cluster.images.sfnettest();
       const hosts = `[host."http://${node().registry}"]\ncapabilities = ["pull", "resolve"]\n`;
       await node().exec(["sh", "-euc", 'mkdir -p "$1"; printf %s "$2" >"$1/hosts.toml"', "sh", mirror, hosts]);
-      await applyNetwork();
+      await applyNetwork({ type: "host-local", ranges: [[{ subnet: "198.19.0.0/16" }]] });
       try {
         await onload.shell(`onloadctl manifests sample sfnettest | kubectl apply -n ${onload.namespace} -f -`);
         const server = await onload.waitForPod(name("server"), "Running");

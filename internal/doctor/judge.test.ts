@@ -34,6 +34,14 @@ function tcp(count: number) {
   return { kind: "tcp", accelerated: true, count };
 }
 
+/** A pod with one interface, on a node whose module accelerates veth. */
+function onVethNode(networkInterface: { name: string; driver: string }): PodFacts {
+  const node = { ...answer().node!, module: { version: undefined, acceleratesVeth: true } };
+  return podFacts({
+    node: answering({ node, containers: [container({ ...kernel, interfaces: [networkInterface] })] }),
+  });
+}
+
 test("a chain without a fault, in order", () => {
   const links = podLinks(podFacts(), NOW);
   expect(links.map(({ link, verdict, seen }) => `${link} ${verdict}: ${seen}`)).toEqual([
@@ -518,23 +526,13 @@ const CASES: [string, LinkName, PodFacts, string | RegExp][] = [
   [
     "only veth, and the module accelerates it",
     "interface",
-    podFacts({
-      node: answering({
-        node: { ...answer().node!, module: { version: undefined, acceleratesVeth: true } },
-        containers: [container({ ...kernel, interfaces: [{ name: "eth0", driver: "virtual" }] })],
-      }),
-    }),
+    onVethNode({ name: "eth0", driver: "virtual" }),
     /^unknown: eth0 \(virtual\); oo_accelerate_veth is set, .* takes eth0 if it is a veth .* -> .* leave the node by .*: ens1f0$/,
   ],
   [
     "only a bridge, and the module accelerates veth",
     "interface",
-    podFacts({
-      node: answering({
-        node: { ...answer().node!, module: { version: undefined, acceleratesVeth: true } },
-        containers: [container({ ...kernel, interfaces: [{ name: "br0", driver: "bridge" }] })],
-      }),
-    }),
+    onVethNode({ name: "br0", driver: "bridge" }),
     /^failed: br0 \(bridge\); none is of a NIC/,
   ],
   [
