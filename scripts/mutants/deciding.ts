@@ -120,7 +120,7 @@ export const DECIDING_MUTANTS: Mutant[] = [
   ...mutantsOf(`${OPERATOR}/kmm/regexp-stop.ts`, [`${OPERATOR}/kmm/regexp-stop.test.ts`, RECONCILE], {
     "an expression stops every KMM": ["if (!kmm.tellsImages) return undefined;", ""],
     "an expression is read for nodes that the Module does not select": [
-      "if (!module || !hasLabels(module.spec.selector, metadata.labels ?? {})) continue;",
+      "if (!module || !hasLabels(module.spec.selector, labels)) continue;",
       "if (!module) continue;",
     ],
     "a version that is no kernel's stops all": ["if (kernel.length > MAX_KERNEL_CHARACTERS) continue;", ""],

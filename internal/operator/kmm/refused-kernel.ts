@@ -120,6 +120,7 @@ function targets(module: DeepReadonly<Module>, node: DeepReadonly<Node>): boolea
   return hasLabels(module.spec.selector, labels) && mappingFor(module, kernelOf(node)) !== undefined;
 }
 
-function kernelOf({ status }: DeepReadonly<Node>): string {
+/** The version of a node's kernel; "" if the node does not tell it. */
+export function kernelOf({ status }: DeepReadonly<Node>): string {
   return status?.nodeInfo?.kernelVersion ?? "";
 }

@@ -6,6 +6,7 @@ import type { Module } from "../../api/kmm.ts";
 import { hasLabels } from "../../api/label-selector.ts";
 import type { KernelRefusal, Kmm } from "./kmm.ts";
 import { chooseMapping } from "./module-config.ts";
+import { kernelOf } from "./refused-kernel.ts";
 
 const MAX_NAMED = 5;
 
@@ -25,15 +26,18 @@ export function regexpStop(
 ): KernelRefusal | undefined {
   if (!kmm.tellsImages) return undefined;
   const needed = new Map<string, string[]>();
-  for (const { metadata, status } of nodes) {
-    const kernel = status?.nodeInfo?.kernelVersion ?? "";
+  for (const node of nodes) {
+    const { name, labels = {} } = node.metadata;
+    const kernel = kernelOf(node);
     // At a version that is no kernel's, the expressions are not to blame.
     if (kernel.length > MAX_KERNEL_CHARACTERS) continue;
     for (const module of modules) {
-      if (!module || !hasLabels(module.spec.selector, metadata.labels ?? {})) continue;
+      if (!module || !hasLabels(module.spec.selector, labels)) continue;
       const { problem } = chooseMapping(module, kernel);
       if (problem === undefined) continue;
-      needed.set(problem, [...(needed.get(problem) ?? []), metadata.name]);
+      const names = needed.get(problem);
+      if (names) names.push(name);
+      else needed.set(problem, [name]);
       break;
     }
   }

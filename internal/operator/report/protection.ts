@@ -1,11 +1,13 @@
 /** The condition Protected: whether the admission policies are in force that keep nodes from other people's mistakes. */
-import type { DeepReadonly, PolicyBinding } from "../../api/core.ts";
+import type { AdmissionPolicy, DeepReadonly, PolicyBinding } from "../../api/core.ts";
 import { PROTECTING_POLICIES } from "../../api/names.ts";
 import { CONDITION, REASON } from "../../api/reasons.ts";
 import type { Stores } from "../cache/caches.ts";
 import { drafterOf, type ConditionDraft } from "./conditions.ts";
 import { policyDifference } from "./policy-difference.ts";
 
+type Policy = DeepReadonly<AdmissionPolicy>;
+type Binding = DeepReadonly<PolicyBinding>;
 type PolicyStores = Pick<Stores, "policies" | "policyBindings">;
 
 const REMEDY = "onloadctl manifests admission | kubectl apply --server-side --force-conflicts -f -";
@@ -38,8 +40,12 @@ export function protection(stores: PolicyStores): ConditionDraft {
 
 /** Whether a policy of ours keeps people from what it forbids, as it is in this version. */
 export function isInForce(stores: PolicyStores, name: string): boolean {
-  const { fault, difference } = stateOf(stores, name);
-  return fault === undefined && difference === undefined;
+  return isSound(stateOf(stores, name));
+}
+
+/** The same of a policy and its binding that were read from the cluster; undefined: it is not there. */
+export function isPolicyInForce(policy: Policy | undefined, binding: Binding | undefined, name: string): boolean {
+  return isSound(policyState(policy, binding, name));
 }
 
 interface PolicyState {
@@ -50,15 +56,21 @@ interface PolicyState {
   difference?: string | undefined;
 }
 
+function isSound({ fault, difference }: PolicyState): boolean {
+  return fault === undefined && difference === undefined;
+}
+
 function stateOf({ policies, policyBindings }: PolicyStores, name: string): PolicyState {
-  const policy = policies.store.get(name);
-  const binding = policyBindings.store.get(name);
+  return policyState(policies.store.get(name), policyBindings.store.get(name), name);
+}
+
+function policyState(policy: Policy | undefined, binding: Binding | undefined, name: string): PolicyState {
   if (!policy) return { isThere: binding !== undefined, fault: "not installed" };
   return { isThere: true, fault: faultOf(binding, name), difference: policyDifference(policy) };
 }
 
 /** What is wrong with a policy's binding; a policy that warns or audits only, or somewhere only, keeps nobody from anything. */
-function faultOf(binding: DeepReadonly<PolicyBinding> | undefined, name: string): string | undefined {
+function faultOf(binding: Binding | undefined, name: string): string | undefined {
   if (!binding) return "not bound";
   const { policyName, validationActions = [], matchResources } = binding.spec ?? {};
   if (policyName !== name) return "bound to another policy";

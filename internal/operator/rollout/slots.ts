@@ -53,7 +53,7 @@ export function resolveMaxUnavailable(value: number | string, total: number): nu
 export function isAvailable({ facts, state, problem }: Assessed): boolean {
   if (!facts.ready || facts.cordoned || problem?.failed) return false;
   const row = rowOf(state);
-  return row.serves !== undefined && !row.broken && serves(facts);
+  return row.serves !== undefined && !row.lacks && serves(facts);
 }
 
 /** A node that this resource has not touched and cannot: it will never be done, and must not hold a slot for ever. */
@@ -72,7 +72,7 @@ export function isDone({ state, facts }: Pick<Assessed, "state" | "facts">): boo
   const { version } = facts.plugin;
   const isOther = version !== undefined && version !== facts.want;
   const row = rowOf(state);
-  return row.serves === "wanted" && !row.broken && facts.ready && serves(facts) && !isOther;
+  return row.serves === "wanted" && !row.lacks && facts.ready && serves(facts) && !isOther;
 }
 
 /** So many nodes at most are looked at at once, to see whether pods there hold amd.com/onload. */

@@ -69,15 +69,13 @@ interface CommonColumns {
    * if the node is another resource's, which may need it.
    */
   keepsHolders?: true;
-  /** Whether pods cannot rely on what serves here: it counts neither as done nor as available. */
-  broken?: true;
   /** Nothing of this resource is on the node, and nothing is to be. */
   absent?: true;
   /** What keeps the node from being begun with, as long as it lasts. */
   obstacle?: "resource" | "cordon" | "taint" | "kernel";
   /** Nothing is left to do: pods can use the wanted version. */
   complete?: true;
-  /** The module that is gone from under what serves. */
+  /** The module that is gone from under what serves: no pod can rely on that, so that it is neither done nor available. */
   lacks?: "sfc";
   /** What the device plugin's pod does meanwhile. */
   plugin?: "starts" | "stops";
@@ -253,7 +251,6 @@ export const STATES = {
     step: "None",
     waits: "Waits for KMM to load it again. If that takes longer than a step may, reboot the node",
     serves: "wanted",
-    broken: true,
     lacks: "sfc",
   },
   Ready: {

@@ -1,5 +1,5 @@
 /** Reads what tells whether an operator acts, with the rights of whoever asks. */
-import type { AdmissionPolicy, DeepReadonly, Deployment, KubeObject, PolicyBinding } from "../../api/core.ts";
+import type { AdmissionPolicy, Deployment, KubeObject, PolicyBinding } from "../../api/core.ts";
 import { LEASE_NAME, OPERATOR_NAMESPACE, OPERATOR_SELECTOR, PRESENCE_POLICY } from "../../api/names.ts";
 import type { Resource } from "../../api/resources.ts";
 import type { Client } from "../../kube/client.ts";
@@ -12,9 +12,8 @@ import {
   VALIDATING_ADMISSION_POLICY_BINDINGS,
 } from "../../kube/resource.ts";
 import type { Selection } from "../../kube/selection.ts";
-import { Store } from "../../kube/store.ts";
 import { mayOperate } from "../observe/operator-accounts.ts";
-import { isInForce } from "../report/protection.ts";
+import { isPolicyInForce } from "../report/protection.ts";
 import { counted } from "../../cli/counted.ts";
 import { printable } from "../../cli/printable.ts";
 import type { Found, OperatorEvidence } from "./serving.ts";
@@ -75,18 +74,11 @@ async function isGuarded(client: Pick<Client, "get">, signal: AbortSignal): Prom
       client.get<AdmissionPolicy>(VALIDATING_ADMISSION_POLICIES, ref, { signal }),
       client.get<PolicyBinding>(VALIDATING_ADMISSION_POLICY_BINDINGS, ref, { signal }),
     ]);
-    const stores = { policies: storeOf(policy), policyBindings: storeOf(binding) };
-    return isInForce(stores, PRESENCE_POLICY);
+    return isPolicyInForce(policy, binding, PRESENCE_POLICY);
   } catch (error) {
     refusal(error);
     return false;
   }
-}
-
-function storeOf<T extends KubeObject>(object: T | undefined): { store: Store<T> } {
-  const store = new Store<T>();
-  if (object) store.set(object as DeepReadonly<T>);
-  return { store };
 }
 
 async function find<T extends KubeObject>(
