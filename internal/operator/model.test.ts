@@ -719,6 +719,21 @@ const FOUND: [what: string, history: History][] = [
       deleteAtEnd: false,
     },
   ],
+  [
+    "a plugin that comes anew where KMM has stopped brings the files of the version that the nodes have",
+    {
+      setup: { kmm: 1, sfc: false, kernels: [MODERN, MODERN], resources: 1 },
+      begin: "installed",
+      commands: [
+        { do: "kernels", resource: 0, regexp: "^4\\.", version: "v1" },
+        { do: "reboot", node: 0, kernel: "6.1" },
+        { do: "sfc", resource: 0, to: false, version: "v3" },
+        { do: "reconcile", resource: 0, behind: [], holders: false, faults: [] },
+        { do: "version", resource: 0, to: "v1" },
+      ],
+      deleteAtEnd: false,
+    },
+  ],
 ];
 
 test.each(FOUND)("%s", async (_what, history) => {

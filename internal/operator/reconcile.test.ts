@@ -301,7 +301,26 @@ describe("a kernel at which KMM gives up for all nodes, on a node of nobody's", 
     bed.upgrade("v2");
     await bed.settle();
     expect(bed.module?.spec.moduleLoader.container.version).toBe("v1");
+    expect(bed.daemonSet?.spec.template.metadata.labels).toMatchObject({ "onload.amd.com/version": "v1" });
     expect(bed.labels("n1")).toMatchObject({ [pluginLabel(KEY)]: "v1", [onloadModuleLabel(KEY)]: "v1" });
+    expect(bed.condition("Degraded")).toContain("KernelRefused");
+  });
+
+  test("lets the plugin be what the nodes have, when an upgrade that could not begin is taken back", async () => {
+    const bed = bedOfKmm2();
+    // Objects are written, and no node is begun.
+    bed.putOnload({ upgrade: { paused: true } });
+    await bed.settle();
+    bed.seeTemplate();
+    bed.putServingNode("n1");
+    bed.upgrade("v2");
+    await bed.settle();
+    expect(bed.daemonSet?.spec.template.metadata.labels).toMatchObject({ "onload.amd.com/version": "v2" });
+    putStranger(bed, "6.1");
+    bed.upgrade("v1");
+    await bed.settle();
+    expect(bed.daemonSet?.spec.template.metadata.labels).toMatchObject({ "onload.amd.com/version": "v1" });
+    expect(bed.module?.spec.moduleLoader.container.version).toBe("v2");
     expect(bed.condition("Degraded")).toContain("KernelRefused");
   });
 

@@ -130,6 +130,14 @@ export const OPERATOR_MUTANTS: Mutant[] = [
       "const allowed = planned.plan;",
     ],
     "labels always come before objects": ['if (firstOf(allowed) === "labels") {', "if (firstOf(allowed)) {"],
+    "a plugin of another version comes to nodes where KMM has stopped": [
+      "labels.plugin === undefined || labels.plugin === version",
+      "labels.plugin !== version || labels.plugin === version",
+    ],
+    "a plugin that the nodes have does not come back where KMM has stopped": [
+      "return mayServeAll(daemonSet, plan)",
+      "return !mayServeAll(daemonSet, plan)",
+    ],
     "steps are taken although the spec cannot work": [
       "if (!works) return workOf",
       "if (!works && deleting) return workOf",

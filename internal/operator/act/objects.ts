@@ -136,8 +136,14 @@ export interface ObjectResults {
   heldMs: number | undefined;
 }
 
+/** What is to be applied of a resource's objects. */
+export interface ObjectsToApply {
+  applied: Partial<DesiredObjects["applied"]>;
+  daemonSet: DesiredObjects["daemonSet"];
+}
+
 /**
- * Applies all objects of an Onload resource. The failure of one does not stop the others, but for sfc: KMM unloads it from
+ * Applies objects of an Onload resource. The failure of one does not stop the others, but for sfc: KMM unloads it from
  * a node that its Module loses, whatever rests on it there. So the Module of sfc never loses a node that onload's has kept.
  *
  * @param drop what of `live` is to be deleted
@@ -145,7 +151,7 @@ export interface ObjectResults {
  */
 export async function applyObjects(
   applier: Applier,
-  { applied: { onload, sfc }, daemonSet }: DesiredObjects,
+  { applied: { onload, sfc }, daemonSet }: ObjectsToApply,
   live: LiveObjects,
   drop: { sfc: boolean },
   signal: AbortSignal,

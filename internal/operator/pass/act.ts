@@ -1,5 +1,6 @@
 /** Stage 3 of a pass: objects are applied and steps taken, and the logs of what failed are read meanwhile. */
-import type { DeepReadonly } from "../../api/core.ts";
+import type { DaemonSet, DeepReadonly } from "../../api/core.ts";
+import { VERSION_LABEL } from "../../api/names.ts";
 import { addFinalizer, removeFinalizer, type FinalizerResult } from "../act/finalizer.ts";
 import { takeSteps, type Again, type StepResults } from "../act/nodes.ts";
 import { applyObjects, removeObjects, type ObjectResults } from "../act/objects.ts";
@@ -172,10 +173,25 @@ async function applyDesired(
   { applied }: ResourceSession,
   signal: AbortSignal,
 ): Promise<ObjectResults> {
-  if (!desired || stop) return NO_OBJECTS;
+  if (!desired) return NO_OBJECTS;
+  if (stop) {
+    const { daemonSet } = desired;
+    return mayServeAll(daemonSet, plan)
+      ? applyObjects({ ...deps, applied }, { applied: {}, daemonSet }, live, { sfc: false }, signal)
+      : NO_OBJECTS;
+  }
   // KMM unloads a Module that goes: it must be on no node any more.
   const unused = plan.nodes.every(({ facts }) => facts.labels.sfc === undefined && !facts.sfc.present);
   return applyObjects({ ...deps, applied }, desired, live, { sfc: !desired.sfc && unused }, signal);
+}
+
+/**
+ * Whether every node that has the plugin runs the version of a DaemonSet. Where KMM has stopped, a node of another version
+ * keeps that version's module, and a plugin that comes anew there, as after a crash, must bring that version's files.
+ */
+function mayServeAll(daemonSet: DeepReadonly<DaemonSet> | undefined, { nodes }: RolloutPlan): boolean {
+  const version = daemonSet?.spec.template.metadata.labels[VERSION_LABEL];
+  return nodes.every(({ facts: { labels } }) => labels.plugin === undefined || labels.plugin === version);
 }
 
 function isComplete({ errors, overtaken, heldMs }: ObjectResults): boolean {

@@ -251,6 +251,10 @@ export class ReconcilerBed {
     return this.cluster.object<Module>(MODULES, MODULE_REF);
   }
 
+  get daemonSet(): DaemonSet | undefined {
+    return this.cluster.object<DaemonSet>(DAEMON_SETS, PLUGIN_REF);
+  }
+
   labels(node: string): Record<string, string> {
     return this.cluster.object<Node>(NODES, { name: node })?.metadata.labels ?? {};
   }
