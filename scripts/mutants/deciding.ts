@@ -70,7 +70,9 @@ export const DECIDING_MUTANTS: Mutant[] = [
     "a node on which the plugin starts is not known for it": ['    plugin: "starts",\n', ""],
     "a node on which the plugin stops is not known for it": ['    plugin: "stops",\n', ""],
     "a node that is drained is not known for it": ["    drains: true,\n", ""],
-    "that sfc is gone under onload is not known": ['    lacks: "sfc",\n', ""],
+    "a state that waits for the template is not known for it": ["    needsTemplate: true,\n", "", STATES],
+    "a node whose plugin is to be replaced is not known for it": ['    plugin: "is replaced",\n', ""],
+    "that sfc is gone under onload is not known": ['    lacks: { module: "sfc", limit: "step" },\n', ""],
     "a node on which nothing is left to do is not known for it": ["    complete: true,\n", ""],
     "a node of others concerns everybody": ["    absent: true,\n", ""],
     "a node that another resource keeps is out of service": ['    obstacle: "resource",\n', ""],
@@ -201,7 +203,7 @@ export const DECIDING_MUTANTS: Mutant[] = [
       "return undefined;",
     ],
     "the plugin is started from whatever template there is": [
-      ' || (rowOf(state).step === "LabelPlugin" && !policy.templateSeen)',
+      " || (rowOf(state).needsTemplate === true && !policy.templateSeen)",
       "",
     ],
     "no plan is made when a time is over": [

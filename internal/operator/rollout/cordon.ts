@@ -77,7 +77,7 @@ function sfcRenewal(facts: NodeFacts, state: NodeState, policy: CordonPolicy): R
   const { complete, lacks, loads } = rowOf(state);
   if (complete && reminded) return { cordoned: false, remind: false, forget: true };
   const isLost = labels.sfc === want && labels.onload === want && !sfc.present;
-  if (!policy.kmmSkipsCordoned || !isLost || (lacks !== "sfc" && loads !== "onload")) return undefined;
+  if (!policy.kmmSkipsCordoned || !isLost || (lacks?.module !== "sfc" && loads !== "onload")) return undefined;
   if (!ready || cordoned || taints.kmm !== undefined) return undefined;
   const isRetried = stepRecord !== undefined && !isPresentAttempt(stepRecord.attempt, policy);
   return !reminded || isRetried ? { cordoned: false, remind: true } : undefined;

@@ -46,7 +46,7 @@ export function podAwaitedSince(nodes: readonly (NodeAtStep & { gate?: unknown }
 /** When what the node waits for must have happened, in milliseconds since the epoch; undefined if nothing is timed. */
 export function deadlineOf({ facts, state, step }: NodeAtStep, limits: Limits): number | undefined {
   if (rowOf(state).serves && !facts.ready) return backBy(facts, limits);
-  if (rowOf(state).lacks) return sfcBackBy(facts, limits);
+  if (rowOf(state).lacks) return lackingUntil(facts, state, limits);
   const awaited = awaitedIn(state);
   if (!awaited || !isWaiting(step)) return undefined;
   const since = waitingSince(facts, state);
@@ -102,9 +102,12 @@ export function backBy({ readySince }: NodeFacts, limits: Limits): number {
 }
 
 /**
- * Until when sfc may be loaded again by what is there of it, in milliseconds since the epoch; undefined if nothing is.
- * After a restart of the kubelet the pod of one module is Ready before that of the other.
+ * Until when the module that a node lacks may be loaded again by what is there of it, in milliseconds since the epoch;
+ * undefined if nothing is. After a restart of the kubelet the pod of one module is Ready before that of the other.
  */
-export function sfcBackBy({ sfc }: NodeFacts, limits: Limits): number | undefined {
-  return sfc.present && sfc.failure === undefined && sfc.since !== undefined ? sfc.since + limits.step : undefined;
+export function lackingUntil(facts: NodeFacts, state: NodeState, limits: Limits): number | undefined {
+  const { lacks } = rowOf(state);
+  if (!lacks) return undefined;
+  const { present, failure, since } = facts[lacks.module];
+  return present && failure === undefined && since !== undefined ? since + limits[lacks.limit] : undefined;
 }

@@ -6,7 +6,7 @@ import { passingIf, taintAgainst, taintText } from "./taint.ts";
 import { holdersText } from "./awaited.ts";
 import { missingPod, refusalText } from "./awaited-pod.ts";
 import { moduleRemedy } from "./module-remedy.ts";
-import { backBy, deadlineOf, limitOf, sfcBackBy, waitingSince, type Limits, type NodeAtStep } from "./deadlines.ts";
+import { backBy, deadlineOf, limitOf, lackingUntil, waitingSince, type Limits, type NodeAtStep } from "./deadlines.ts";
 import { awaitedIn, rowOf, type Awaited, type NodeState } from "./states.ts";
 import { unmappedRemedy, unmappedText } from "./unmapped.ts";
 
@@ -93,7 +93,7 @@ function withSeverity(
   const problem = { ...standing, since, failed: false };
   if (standing.reason === NODE_REASON.Cordoned) return { ...problem, passing: true };
   if (standing.reason === NODE_REASON.SfcMissing) {
-    const isLoading = now < (sfcBackBy(facts, limits) ?? -Infinity);
+    const isLoading = now < (lackingUntil(facts, state, limits) ?? -Infinity);
     return { ...problem, ...(isLoading ? { passing: true } : {}) };
   }
   if (standing.reason === NODE_REASON.Tainted) return { ...problem, ...passingIf(taintAgainst(facts, state)) };

@@ -80,7 +80,7 @@ function lastingRecord(
   if (!record || record.attempt !== attempt || record.version !== (facts.want ?? "")) return undefined;
   if (record.reason === NODE_REASON.NodeNotReady && facts.ready) return undefined;
   // Its step was put off, and is not any more.
-  const isTaken = record.state === state && rowOf(state).step === "LabelPlugin" && step !== "Wait";
+  const isTaken = record.state === state && rowOf(state).needsTemplate === true && step !== "Wait";
   return isTaken || (isPast(record.state, state) && !isUnsteady) ? undefined : record;
 }
 

@@ -228,7 +228,7 @@ function planNode(observed: NodeFacts, policy: Policy, time: Present): NodePlan 
   const kept = holdReason(facts, state, policy);
   const offered = kept ? undefined : offeredUntil(facts, state);
   const waits =
-    (offered !== undefined && now < offered) || (rowOf(state).step === "LabelPlugin" && !policy.templateSeen);
+    (offered !== undefined && now < offered) || (rowOf(state).needsTemplate === true && !policy.templateSeen);
   const at: NodeAtStep = { facts, state, step: kept ? "None" : waits ? "Wait" : stepFor(state, facts) };
   const since = waitingSince(facts, state) ?? facts.stepRecord?.since;
   const found = presentProblem(at, limits, now, kept, since);

@@ -327,8 +327,11 @@ describe("the plugin label waits until the DaemonSet controller has seen the new
 
 describe("rows", () => {
   test("are asked what a state means: nobody else goes by a state's name", async () => {
-    const byName = new RegExp(`\\bstate\\)? [!=]== "(${NODE_STATES.join("|")})"|\\bcase "(${NODE_STATES.join("|")})"`);
+    const states = NODE_STATES.join("|");
+    // The step of one state alone is another name for that state.
+    const byName = new RegExp(`\\bstate\\)? [!=]== "(${states})"|\\bcase "(${states})"|rowOf\\(\\w+\\)\\.step [!=]==`);
     expect(byName.test('if (plan.state !== "Draining") return;')).toBeTrue();
+    expect(byName.test('if (rowOf(state).step === "LabelPlugin") return;')).toBeTrue();
     const found: string[] = [];
     const sources = new Glob("{cmd,internal}/**/*.ts");
     for await (const file of sources.scan({ cwd: ROOT })) {
@@ -359,11 +362,15 @@ describe("rows", () => {
       // @ts-expect-error: its plan may put it off for ever
       { says: "s", step: "ClearMark" },
       { says: "s", step: "None", complete: true },
+      { says: "s", step: "None", waits: "Waits for somebody", obstacle: "cordon" },
+      // @ts-expect-error: lasts for ever, whatever happens
       { says: "s", step: "None", waits: "Waits for somebody" },
+      // @ts-expect-error: is lacking for ever
+      { says: "s", step: "None", waits: "Waits for somebody", lacks: { module: "sfc" } },
       // @ts-expect-error: nothing is done, and nobody knows why
       { says: "s", step: "None" },
     ];
-    expect(rows).toHaveLength(10);
+    expect(rows).toHaveLength(12);
   });
   test("every state that waits is told of with whom, for what, and its limit", () => {
     for (const state of NODE_STATES) {

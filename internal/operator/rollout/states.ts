@@ -75,10 +75,15 @@ interface CommonColumns {
   obstacle?: "resource" | "cordon" | "taint" | "kernel";
   /** Nothing is left to do: pods can use the wanted version. */
   complete?: true;
-  /** The module that is gone from under what serves: no pod can rely on that, so that it is neither done nor available. */
-  lacks?: "sfc";
+  /**
+   * The module that is gone from under what serves, and how long what is left of it may take to load it again. No pod can
+   * rely on such a node, so that it is neither done nor available.
+   */
+  lacks?: { module: "sfc"; limit: "step" };
   /** What the device plugin's pod does meanwhile. */
-  plugin?: "starts" | "stops";
+  plugin?: "starts" | "stops" | "is replaced";
+  /** The step is put off until the DaemonSet controller has seen the present template of the device plugin. */
+  needsTemplate?: true;
   /** Pods that hold amd.com/onload are evicted meanwhile. */
   drains?: true;
   /** The module that KMM loads meanwhile. */
@@ -100,12 +105,13 @@ interface WaitingColumns extends CommonColumns {
 }
 
 /** A state that lasts for as long as something else does: status says what, and for whom the node waits. */
-interface KeptColumns extends CommonColumns {
-  /** What has to happen elsewhere, for as long as it takes, before there is a step: a sentence without its end. */
-  waits: string;
-  step: "None";
-  awaits?: undefined;
-}
+type KeptColumns = CommonColumns &
+  ({ obstacle: NonNullable<CommonColumns["obstacle"]> } | { lacks: NonNullable<CommonColumns["lacks"]> }) & {
+    /** What has to happen elsewhere, for as long as it takes, before there is a step: a sentence without its end. */
+    waits: string;
+    step: "None";
+    awaits?: undefined;
+  };
 
 /** A state in which there is nothing left to do. */
 type RestingColumns = CommonColumns &
@@ -222,6 +228,7 @@ export const STATES = {
     step: "LabelPlugin",
     phase: "start plugin",
     inBetween: true,
+    needsTemplate: true,
     awaits: {
       whom: "the DaemonSet controller",
       to: "to see the present template of the device plugin",
@@ -251,7 +258,7 @@ export const STATES = {
     step: "None",
     waits: "Waits for KMM to load it again. If that takes longer than a step may, reboot the node",
     serves: "wanted",
-    lacks: "sfc",
+    lacks: { module: "sfc", limit: "step" },
   },
   Ready: {
     says: "Modules and device plugin run: pods can use amd.com/onload",
@@ -263,6 +270,7 @@ export const STATES = {
     says: "The device plugin's pod is of an older template: it is replaced when a slot is free",
     step: "ReplacePlugin",
     needsSlot: true,
+    plugin: "is replaced",
     serves: "wanted",
   },
   Outdated: {

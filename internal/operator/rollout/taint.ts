@@ -11,9 +11,9 @@ export interface TaintAgainst extends BlockingTaint {
 /** The taint because of which a node is not begun with; undefined if there is none, or if the node has no way to go. */
 export function taintAgainst({ taints, want }: NodeFacts, state: NodeState): TaintAgainst | undefined {
   if (want === undefined) return undefined;
-  const { obstacle, serves, step } = rowOf(state);
+  const { obstacle, serves, plugin } = rowOf(state);
   if (obstacle === "taint" || serves === "older") return anyTaint(taints);
-  return step === "ReplacePlugin" ? of(taints, "plugin") : undefined;
+  return plugin === "is replaced" ? of(taints, "plugin") : undefined;
 }
 
 /** The taint that keeps a node that is in between from what is next; see {@link holdReason}. */
