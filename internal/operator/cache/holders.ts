@@ -28,7 +28,12 @@ export function holdsOnload(pod: DeepReadonly<Pod>): boolean {
     ...(pod.spec?.containers ?? []),
     ...(pod.spec?.initContainers ?? []),
   ];
-  return containers.some(({ resources }) => amount(resources?.limits) > 0 || amount(resources?.requests) > 0);
+  return containers.some(asksForOnload);
+}
+
+/** Whether a container asks for amd.com/onload. */
+export function asksForOnload({ resources }: DeepReadonly<Container>): boolean {
+  return amount(resources?.limits) > 0 || amount(resources?.requests) > 0;
 }
 
 /**

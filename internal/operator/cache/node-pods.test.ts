@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import type { Pod } from "../../api/core.ts";
-import { ONLOAD_RESOURCE, PLUGIN_NAME_LABEL } from "../../api/names.ts";
+import { FORCE_ANNOTATION, ONLOAD_RESOURCE, PLUGIN_NAME_LABEL } from "../../api/names.ts";
+import { holderOf, MIRROR_ANNOTATION } from "./holders.ts";
 import { MAX_WATCHES_OF_WAITING, NodePods } from "./node-pods.ts";
 
 const pod = (name: string, phase: string, labels: Record<string, string> = {}): Pod =>
@@ -16,7 +17,9 @@ const pod = (name: string, phase: string, labels: Record<string, string> = {}): 
 function looking(items: Pod[]): { pods: NodePods; watched: Set<string> } {
   const watched = new Set<string>();
   const pods = new NodePods(
-    { list: async () => ({ items, resourceVersion: "1" }) as never },
+    {
+      list: async (_, options) => ({ items: items.map(options!.transform as never), resourceVersion: "1" }) as never,
+    },
     (node) => {
       watched.add(node);
       return {
@@ -45,6 +48,63 @@ test("their labels are kept, because disruption budgets go by them", async () =>
   const { pods } = looking([pod("app", "Running", { app: "feed" })]);
   const [found] = await pods.inspect("n1", signal);
   expect(found?.metadata.labels).toEqual({ app: "feed" });
+});
+
+test("of pods as large as the API server takes, which anybody may put onto a node, little is kept", async () => {
+  const large = "x".repeat(200_000);
+  const many = (count: number): Record<string, string> =>
+    Object.fromEntries(Array.from({ length: count }, (_, i) => [`key${i}`, "x".repeat(60)]));
+  const grown = ({ metadata, spec, status }: Pod): Pod => {
+    const owners = Array.from({ length: 1000 }, (_, i) => ({
+      apiVersion: "v1",
+      kind: "ConfigMap",
+      name: `o${i}`,
+      uid: "u",
+    }));
+    const controller = { apiVersion: "apps/v1", kind: "ReplicaSet", name: "app", uid: "u", controller: true };
+    const annotations = { ...many(1000), [FORCE_ANNOTATION]: "true", large };
+    const [container] = spec!.containers!;
+    const holding = { ...container!, env: [{ name: "A", value: large }] };
+    const others = Array.from({ length: 2000 }, (_, i) => ({ name: `c${i}`, image: large.slice(0, 100) }));
+    return {
+      ...({ apiVersion: "v1", kind: "Pod" } as const),
+      metadata: {
+        ...metadata,
+        labels: { ...metadata.labels, ...many(5000) },
+        annotations,
+        ownerReferences: [...owners, controller],
+      },
+      spec: { ...spec, containers: [...others, holding] },
+      status: { ...status, message: large },
+    };
+  };
+  const app = grown(pod("app", "Running"));
+  const other = grown(pod("other", "Succeeded", { [PLUGIN_NAME_LABEL]: "a-plugin" }));
+  expect(JSON.stringify(app).length).toBeGreaterThan(1_000_000);
+  const kept: unknown[] = [];
+  const pods = new NodePods(
+    {
+      list: async (_, options) => {
+        kept.push(...[app, other].map(options!.transform as never));
+        return { items: kept, resourceVersion: "1" } as never;
+      },
+    },
+    () => ({ hasSynced: false, store: { list: () => [] }, stop: () => undefined, ended: Promise.resolve() }),
+    () => undefined,
+  );
+  const [found] = await pods.inspect("n1", signal);
+  expect(JSON.stringify(kept[0]).length).toBeLessThan(50_000);
+  expect(JSON.stringify(kept[1]).length).toBeLessThan(500);
+  expect(pods.holders("n1", "ns/a-plugin")).toBeUndefined();
+  // What is decided on it is the same.
+  for (const asked of [true, false]) {
+    const force = { asked, mayIn: () => false };
+    expect(holderOf(found!, force)).toEqual(holderOf(app, force));
+  }
+  const mirror = { ...app, metadata: { ...app.metadata, annotations: { [MIRROR_ANNOTATION]: "x" } } };
+  await expect(looking([mirror]).pods.inspect("n1", signal)).resolves.toMatchObject([
+    { metadata: { annotations: { [MIRROR_ANNOTATION]: "x" } } },
+  ]);
 });
 
 test("pods that end while the node is watched are in nobody's way either", async () => {

@@ -3,16 +3,15 @@
  * does not grow with the pods of the cluster. A node with such pods is watched until it is done.
  */
 import type { Logger } from "../../cli/log.ts";
-import type { DeepReadonly, Pod } from "../../api/core.ts";
-import { PLUGIN_NAME_LABEL } from "../../api/names.ts";
+import type { Container, DeepReadonly, Pod } from "../../api/core.ts";
+import { FORCE_ANNOTATION, ONLOAD_RESOURCE, PLUGIN_NAME_LABEL } from "../../api/names.ts";
 import type { Client } from "../../kube/client.ts";
 import type { Store } from "../../kube/store.ts";
 import type { ClusterClient } from "./cluster-client.ts";
 import { Informer } from "../../kube/informer.ts";
 import { PODS } from "../../kube/resource.ts";
-import { holdsOnload } from "./holders.ts";
+import { asksForOnload, holdsOnload, MIRROR_ANNOTATION } from "./holders.ts";
 import { isFinished } from "./pods.ts";
-import { trimPod } from "./trim.ts";
 
 /**
  * Nodes that only wait for their turn are watched up to this number: each watch is a connection to the API server, and a
@@ -46,31 +45,58 @@ function isHolder(pod: DeepReadonly<Pod>): boolean {
   return holdsOnload(pod) && !isFinished(pod);
 }
 
-/** Keeps what the decision on an eviction needs of pods that hold amd.com/onload, and next to nothing of other pods. */
-function trimHolder(pod: Pod): Pod {
-  const { name, namespace, uid, resourceVersion } = pod.metadata;
+/** Labels that are kept of a pod: no pod of an honest person has so many. */
+const MAX_LABELS = 500;
+
+/**
+ * Keeps what the decision on an eviction needs of pods that hold amd.com/onload, and next to nothing of other pods: anybody
+ * may put pods onto a node by its name, as many and as large as the API server takes. It can be applied again.
+ */
+export function trimHolder(pod: Pod): Pod {
+  const { name, namespace, uid, resourceVersion, deletionTimestamp, labels = {} } = pod.metadata;
+  const identity = { name, namespace, uid, resourceVersion, deletionTimestamp };
+  const typed = { apiVersion: "v1", kind: "Pod" } as const;
   if (!isHolder(pod)) {
-    const metadata = {
-      name,
-      ...(namespace ? { namespace } : {}),
-      uid: uid ?? "",
-      resourceVersion: resourceVersion ?? "",
-    };
-    return { apiVersion: "v1", kind: "Pod", metadata };
+    const plugin = labels[PLUGIN_NAME_LABEL];
+    const mine = plugin === undefined ? {} : { labels: { [PLUGIN_NAME_LABEL]: plugin } };
+    return { ...typed, metadata: { ...defined(identity), ...mine } };
   }
-  const { labels, annotations, ownerReferences } = pod.metadata;
-  const trimmed = trimPod(pod);
+  const { annotations = {}, ownerReferences } = pod.metadata;
+  const { containers = [], initContainers = [], nodeName } = pod.spec ?? {};
+  const owner = ownerReferences?.find(({ controller }) => controller);
+  const holding = [...containers, ...initContainers].find(asksForOnload);
   return {
-    ...trimmed,
+    ...typed,
     metadata: {
-      ...trimmed.metadata,
+      ...defined(identity),
       // Disruption budgets go by them.
-      ...(labels ? { labels } : {}),
-      ...(annotations ? { annotations } : {}),
-      ...(ownerReferences ? { ownerReferences } : {}),
+      labels: Object.fromEntries(Object.entries(labels).slice(0, MAX_LABELS)),
+      annotations: Object.fromEntries(READ_ANNOTATIONS.flatMap((key) => entryOf(annotations, key))),
+      ...(owner ? { ownerReferences: [owner] } : {}),
     },
-    spec: { ...pod.spec },
+    spec: { ...defined({ nodeName }), ...(holding ? { containers: [onloadOf(holding)] } : {}) },
+    // Without what its containers are at, it counts as one that has not ended, which it is.
+    status: defined({ phase: pod.status?.phase }),
   };
+}
+
+const READ_ANNOTATIONS = [FORCE_ANNOTATION, MIRROR_ANNOTATION];
+
+/** A container, with what it asks for of amd.com/onload alone. */
+function onloadOf({ name, resources }: Container): Container {
+  const of = (list: Readonly<Record<string, string | number>> | undefined) =>
+    Object.fromEntries(entryOf(list ?? {}, ONLOAD_RESOURCE));
+  return { name, resources: { limits: of(resources?.limits), requests: of(resources?.requests) } };
+}
+
+function entryOf<V>(record: Readonly<Record<string, V>>, key: string): [string, V][] {
+  const value = record[key];
+  return value === undefined ? [] : [[key, value]];
+}
+
+/** An object without the fields that are undefined. */
+function defined<T extends object>(object: T): { [K in keyof T]: Exclude<T[K], undefined> } {
+  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as never;
 }
 
 /** Watches the pods of single nodes on the API server. */
@@ -136,12 +162,13 @@ export class NodePods {
    * @returns those pods
    */
   async inspect(node: string, signal: AbortSignal, waits = false): Promise<DeepReadonly<Pod>[]> {
-    const { items } = await this.#client.list<Pod>(PODS, { fieldSelector: onNode(node), signal });
+    const options = { fieldSelector: onNode(node), transform: trimHolder, signal };
+    const { items } = await this.#client.list<Pod>(PODS, options);
     const plugins = items.flatMap(({ metadata: { namespace, labels } }) => {
       const name = labels?.[PLUGIN_NAME_LABEL];
       return name === undefined ? [] : [`${namespace}/${name}`];
     });
-    const listed = items.filter(isHolder).map(trimHolder);
+    const listed = items.filter(isHolder);
     const known = this.#inspections.get(node)?.watch;
     const follow = listed.length > 0 && (!waits || this.#watches < MAX_WATCHES_OF_WAITING);
     const watch = known ?? (follow ? this.#watch(node, () => this.#onChange(node)) : undefined);
