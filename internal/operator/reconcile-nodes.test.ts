@@ -466,14 +466,42 @@ describe("the same PATCH of a node is not sent twice within a second", () => {
     expect(bed.condition("Degraded")).toStartWith("Degraded=True StepFailed");
   });
 
-  test("but at once if somebody else has changed the node meanwhile", async () => {
+  test("if somebody takes it back at once each time, which is told after some times", async () => {
     const bed = await bedFor();
     bed.putNode("n1");
+    const takeBack = (): void => {
+      if (!(ONLOAD in bed.labels("n1"))) return;
+      bed.cluster.edit<Node>(NODES, { name: "n1" }, ({ metadata }) => {
+        metadata.labels = { onload: "yes" };
+        metadata.annotations = {};
+      });
+    };
+    expect(await patchesInASecond(bed, takeBack)).toBe(1);
+    for (let i = 0; i < 20; i++) expect(await patchesInASecond(bed, takeBack)).toBeLessThanOrEqual(1);
+    const why = bed.condition("Degraded");
+    expect(why).toStartWith("Degraded=True StepFailed");
+    expect(why).toContain(
+      'Cannot keep label onload.amd.com/ns.main of node "n1" as it should be: somebody takes the change back',
+    );
+    // Left alone, it goes on by itself.
+    for (let i = 0; i < 3; i++) await patchesInASecond(bed);
+    expect(bed.labels("n1")[ONLOAD]).toBe("v2");
+    expect(bed.condition("Degraded")).toStartWith("Degraded=False");
+  });
+
+  test("but at once if it was refused and somebody else has changed the node meanwhile", async () => {
+    const bed = await bedFor();
+    bed.putNode("n1");
+    bed.cluster.before = ({ verb, what }) => {
+      if (verb !== "mergePatch" || what !== "nodes") return;
+      bed.cluster.before = () => undefined;
+      bed.cluster.edit<Node>(NODES, { name: "n1" }, ({ metadata }) => {
+        metadata.annotations = { "example.com/note": "x" };
+      });
+      throw refusal("patch the node", 409, "Conflict");
+    };
     await bed.reconcile();
-    bed.cluster.edit<Node>(NODES, { name: "n1" }, ({ metadata }) => {
-      metadata.labels = { onload: "yes" };
-      metadata.annotations = {};
-    });
+    expect(bed.labels("n1")).not.toHaveProperty([ONLOAD]);
     await bed.reconcile();
     expect(bed.labels("n1")[ONLOAD]).toBe("v2");
   });

@@ -50,9 +50,11 @@ export const OPERATOR_MUTANTS: Mutant[] = [
       "now >= sent.at) return",
     ],
     "a node that somebody else changes waits": [
-      'if (isNewerVersion(version, this.#known.get(node)?.version ?? "")) return undefined;',
+      'if (!sent.taken && isNewerVersion(version, this.#known.get(node)?.version ?? "")) return undefined;',
       "",
     ],
+    "what is taken back is sent again at once": ["if (!sent.taken && isNewer", "if (isNewer"],
+    "nobody is told that it is taken back each time": ["sent.repeats > MAX_REPEATS", "sent.repeats > 1e9"],
     "our own changes count as somebody else's": [
       "version: isNewerVersion(version, before) ? version : before",
       "version: before",

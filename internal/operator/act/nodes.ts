@@ -180,12 +180,14 @@ async function patchNode(
     patches.refused(name, what, error);
     throw error;
   }
-  patches.taken(name, answer.metadata.resourceVersion ?? "", monotonic());
+  const isTakenBack = patches.taken(name, what, answer.metadata.resourceVersion ?? "", monotonic());
   caches.nodes.observe(answer);
   const undone = undoneOf(patch, answer);
-  if (undone === undefined) return undefined;
+  if (undone === undefined && !isTakenBack) return undefined;
   const error = new Error(
-    `Cannot patch node "${name}": it was taken, but without the change of ${undone}; ${UNDONE_BY}`,
+    undone === undefined
+      ? `Cannot keep ${changesOf(patch)} of node "${name}" as it should be: somebody takes the change back each time; find out who changes labels and annotations of nodes, and exclude those of Onload from it`
+      : `Cannot patch node "${name}": it was taken, but without the change of ${undone}; ${UNDONE_BY}`,
   );
   patches.refused(name, what, error);
   throw error;
@@ -193,6 +195,12 @@ async function patchNode(
 
 /** Nothing else can come between a PATCH and its answer. */
 const UNDONE_BY = "an admission webhook or policy that changes nodes takes it back: exclude the operator from it";
+
+/** The first of what a PATCH changes, in words. */
+function changesOf({ metadata: { labels = {}, annotations } }: NodePatch): string {
+  const [label] = Object.keys(labels);
+  return label === undefined ? `annotation ${Object.keys(annotations)[0]}` : `label ${label}`;
+}
 
 /** What of a PATCH is not in the node as the API server has stored it, in words; undefined if all is. */
 function undoneOf({ metadata: { labels = {}, annotations } }: NodePatch, { metadata }: Node): string | undefined {

@@ -5,7 +5,7 @@ import { PatchGuard, SAME_PATCH_MS } from "./patch-guard.ts";
 function guard(taken?: string): PatchGuard {
   const made = new PatchGuard();
   made.sends("n1", "a", "100", 0);
-  if (taken !== undefined) made.taken("n1", taken, 10);
+  if (taken !== undefined) made.taken("n1", "a", taken, 10);
   return made;
 }
 
@@ -14,8 +14,9 @@ test.each([
   ["the same, and the cache has not seen it", guard("102"), "n1", "a", "100", 300, 700],
   ["the same, and the cache has seen it", guard("102"), "n1", "a", "102", 300, 700],
   ["the same, and the cache has seen a change before it", guard("102"), "n1", "a", "101", 300, 700],
-  ["the same, and somebody has changed the node since", guard("102"), "n1", "a", "103", 300, undefined],
-  ["the same, and the version has a digit more", guard("999"), "n1", "a", "1000", 300, undefined],
+  ["the same, and somebody has taken it back since", guard("102"), "n1", "a", "103", 300, 700],
+  ["the same, not taken, and somebody has changed the node since", guard(), "n1", "a", "103", 300, undefined],
+  ["the same, not taken, and the version has a digit more", guard(), "n1", "a", "1000", 300, undefined],
   ["the same after a second", guard("102"), "n1", "a", "102", SAME_PATCH_MS, undefined],
   ["another", guard("102"), "n1", "b", "102", 300, undefined],
   ["the same to another node", guard("102"), "n2", "a", "100", 300, undefined],
@@ -29,10 +30,31 @@ test.each([
 test("two that undo each other are held both", () => {
   const made = guard("102");
   made.sends("n1", "b", "102", 20);
-  made.taken("n1", "103", 30);
+  made.taken("n1", "b", "103", 30);
   expect(made.holds("n1", "a", "103", 40)?.waitMs).toBe(960);
   expect(made.holds("n1", "b", "103", 40)?.waitMs).toBe(980);
+  expect(made.holds("n1", "a", "104", 40)?.waitMs).toBe(960);
+});
+
+test("our own changes of a node are nobody else's", () => {
+  const made = guard();
+  made.sends("n1", "b", "100", 20);
+  made.taken("n1", "b", "103", 30);
+  expect(made.holds("n1", "a", "103", 40)?.waitMs).toBe(960);
   expect(made.holds("n1", "a", "104", 40)).toBeUndefined();
+});
+
+test("that somebody takes a PATCH back each time is told after some times, and no more once it has stayed", () => {
+  const made = new PatchGuard();
+  const told: boolean[] = [];
+  const send = (at: number): void => {
+    made.sends("n1", "a", String(at), at);
+    told.push(made.taken("n1", "a", String(at + 1), at));
+  };
+  for (let i = 0; i < 8; i++) send(i * SAME_PATCH_MS);
+  expect(told).toEqual([false, false, false, false, false, false, true, true]);
+  send(60_000);
+  expect(told.at(-1)).toBe(false);
 });
 
 test("a refusal is told again while it is held, and not after", () => {
@@ -45,11 +67,11 @@ test("a refusal is told again while it is held, and not after", () => {
   expect(made.holds("n1", "a", "100", 1001)).toEqual({ waitMs: 999, error: undefined });
 });
 
-test("only a second is remembered", () => {
+test("only two seconds are remembered", () => {
   const made = new PatchGuard();
   for (let now = 0; now < 100_000; now += 10) {
     made.sends(`n${now}`, "a", "1", now);
-    made.taken(`n${now}`, "2", now);
-    expect(made.size).toBeLessThanOrEqual(202);
+    made.taken(`n${now}`, "a", "2", now);
+    expect(made.size).toBeLessThanOrEqual(402);
   }
 });

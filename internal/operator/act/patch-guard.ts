@@ -4,7 +4,10 @@
  */
 import { isNewerVersion } from "../../kube/object.ts";
 
-/** The same PATCH is sent to a node no sooner than this after the last time, if nobody else has changed the node. */
+/**
+ * The same PATCH is sent to a node no sooner than this after the last time. One that was not taken is sent as soon as
+ * somebody else has changed the node, for it may be taken then.
+ */
 export const SAME_PATCH_MS = 1000;
 
 interface Sent {
@@ -12,7 +15,16 @@ interface Sent {
   at: number;
   /** What the API server refused it with. */
   error: unknown;
+  /** The API server has taken it. */
+  taken: boolean;
+  /** How often in a row it was sent because somebody had taken it back at once. */
+  repeats: number;
 }
+
+/** So often in a row somebody may take a PATCH back before a person is told. */
+const MAX_REPEATS = 5;
+/** So long a PATCH is remembered: the next one of its kind within this time repeats it. */
+const MEMORY_MS = 2 * SAME_PATCH_MS;
 
 /** Why a PATCH is not sent now. */
 export interface Hold {
@@ -22,7 +34,7 @@ export interface Hold {
   error: unknown;
 }
 
-/** What was sent to nodes within the last second. */
+/** What was sent to nodes within the last two seconds. */
 export class PatchGuard {
   /** By node and PATCH, the newest at the end. */
   readonly #sent = new Map<string, Sent>();
@@ -43,7 +55,7 @@ export class PatchGuard {
   holds(node: string, patch: string, version: string, now: number): Hold | undefined {
     const sent = this.#sent.get(keyOf(node, patch));
     if (!sent || now - sent.at >= SAME_PATCH_MS) return undefined;
-    if (isNewerVersion(version, this.#known.get(node)?.version ?? "")) return undefined;
+    if (!sent.taken && isNewerVersion(version, this.#known.get(node)?.version ?? "")) return undefined;
     return { waitMs: sent.at + SAME_PATCH_MS - now, error: sent.error };
   }
 
@@ -52,14 +64,24 @@ export class PatchGuard {
     forgetOld(this.#sent, now);
     forgetOld(this.#known, now);
     const key = keyOf(node, patch);
+    const before = this.#sent.get(key);
     this.#sent.delete(key);
-    this.#sent.set(key, { at: now, error: undefined });
+    const repeats = before?.taken ? before.repeats + 1 : 0;
+    this.#sent.set(key, { at: now, error: undefined, taken: false, repeats });
     this.#knows(node, version, now);
   }
 
-  /** The API server has taken it; @param version the node's resource version since */
-  taken(node: string, version: string, now: number): void {
+  /**
+   * The API server has taken it.
+   *
+   * @param version the node's resource version since
+   * @returns whether somebody takes it back each time, so that a person has to know
+   */
+  taken(node: string, patch: string, version: string, now: number): boolean {
     this.#knows(node, version, now);
+    const sent = this.#sent.get(keyOf(node, patch));
+    if (sent) sent.taken = true;
+    return sent !== undefined && sent.repeats > MAX_REPEATS;
   }
 
   /** The API server, or the way there, has refused it. */
@@ -81,7 +103,7 @@ function keyOf(node: string, patch: string): string {
 
 function forgetOld(map: Map<string, { at: number }>, now: number): void {
   for (const [key, { at }] of map) {
-    if (now - at < SAME_PATCH_MS) return;
+    if (now - at < MEMORY_MS) return;
     map.delete(key);
   }
 }
