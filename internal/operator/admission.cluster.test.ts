@@ -571,6 +571,15 @@ describe("drivers are not unloaded under pods", () => {
   test("not even who may deploy can take the finalizer away, unless it is said to be meant", async () => {
     const why = await refusal(made.edit(made.deployer, { metadata: { finalizers: null } }));
     expect(why).toContain("the operator takes the finalizer onload.amd.com/node-cleanup away when the nodes are clean");
+    // kubectl replace writes what is in a file, and no more.
+    const { apiVersion, kind, metadata, spec } = (await cluster.onload(namespace))!;
+    const file = { apiVersion, kind, metadata: { namespace, name: metadata.name }, spec };
+    const { resourceVersion } = metadata;
+    const replaced = made.deployer.replace(ONLOADS, {
+      ...file,
+      metadata: { ...file.metadata, resourceVersion },
+    } as never);
+    expect(await refusal(replaced)).toContain("To change the resource, use `kubectl apply`: `kubectl replace`");
   });
 
   test("a node's other labels are no matter of these policies", async () => {
