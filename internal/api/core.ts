@@ -173,6 +173,8 @@ export interface Pod extends KubeObject {
     initContainers?: Container[];
     terminationGracePeriodSeconds?: number;
     priorityClassName?: string;
+    /** Absent: the node's default runtime. */
+    runtimeClassName?: string;
     imagePullSecrets?: { name?: string }[];
     serviceAccountName?: string;
   };

@@ -9,7 +9,8 @@ import { isFinished } from "../operator/cache/pods.ts";
 import type { ProcessSettings } from "../acceleration/settings.ts";
 import { checkNames, checkSettings } from "../profiles/check.ts";
 import type { ContainerAnswer } from "./answer.ts";
-import type { NodeFacts, PodFacts, SeenEvent } from "./facts.ts";
+import type { NodeFacts, PodFacts } from "./facts.ts";
+import { admittedLink, stoppedContainers } from "./judge-admitted.ts";
 import { candidatesLink } from "./judge-candidates.ts";
 import { countersLink, filtersLink } from "./judge-counters.ts";
 import { libraryLink } from "./judge-library.ts";
@@ -35,13 +36,26 @@ export function podLinks(facts: PodFacts, now: number): Link[] {
   const scheduled = scheduledLink(facts);
   // What the nodes lack is why the scheduler has none.
   if (node === undefined) return [requested, candidatesLink(facts), scheduled, settings];
-  return [requested, scheduled, admittedLink(facts), ...nodeLinks(node, now), ...processLinks(pod, node), settings];
+  return [
+    requested,
+    scheduled,
+    admittedLink(facts, lastingHolders(pod)),
+    ...nodeLinks(node, now),
+    ...processLinks(pod, node),
+    settings,
+  ];
 }
 
 /** Containers that ask for Onload. */
 export function holdingContainers({ spec }: DeepReadonly<Pod>): DeepReadonly<Container>[] {
   const all = [...(spec?.containers ?? []), ...(spec?.initContainers ?? [])];
   return all.filter((container) => holdsOnload({ spec: { containers: [container] } } as unknown as DeepReadonly<Pod>));
+}
+
+/** Those of them that run as long as the pod does. */
+function lastingHolders(pod: DeepReadonly<Pod>): DeepReadonly<Container>[] {
+  const initial = new Set(pod.spec?.initContainers?.filter((each) => each.restartPolicy !== "Always"));
+  return holdingContainers(pod).filter((container) => !initial.has(container));
 }
 
 function requestedLink(pod: DeepReadonly<Pod>): Link {
@@ -72,51 +86,13 @@ function scheduledLink({ pod, events }: PodFacts): Link {
   return link("failed", `Not to any node: ${why}`, todo);
 }
 
-function admittedLink({ pod, events }: PodFacts): Link {
-  const link = linkOf("admitted");
-  const { phase, reason, message, containerStatuses = [], initContainerStatuses = [] } = pod.status ?? {};
-  const statuses = [...initContainerStatuses, ...containerStatuses];
-  if (phase === "Failed" && reason !== undefined && !statuses.some(({ containerID }) => containerID)) {
-    const todo = "Delete this pod; its controller then creates another. The link devices says what is wrong now";
-    return link("failed", `The kubelet refused it: ${reason}: ${message ?? eventText(events, reason)}`, todo);
-  }
-  if (isFinished(pod)) {
-    return link(
-      "warning",
-      `It has ended${phase === undefined ? "" : ` (${phase})`}`,
-      "Only what runs can be looked into",
-    );
-  }
-  if (phase === "Running") return link("ok", "It runs");
-  const waiting = statuses.flatMap(({ state }) => (state?.waiting?.reason === undefined ? [] : [state.waiting]));
-  // What keeps the kubelet from making the pod at all is said of no container.
-  const wrong = waiting.find(({ reason }) => !ON_THE_WAY.has(reason)) ?? newestWarning(events);
-  const shown = wrong ?? waiting[0];
-  const why = shown === undefined ? "" : `: ${shown.reason}${shown.message ? `: ${shown.message}` : ""}`;
-  return link(
-    wrong ? "failed" : "warning",
-    `It has not been started${why}`,
-    `See \`kubectl describe pod ${pod.metadata.name} -n ${pod.metadata.namespace}\``,
-  );
-}
-
-/** What the kubelet says of a container that waits for its turn (pkg/kubelet/kubelet_pods.go). Else something is wrong. */
-const ON_THE_WAY: ReadonlySet<string | undefined> = new Set(["ContainerCreating", "PodInitializing"]);
-
-function newestWarning(events: PodFacts["events"]): SeenEvent | undefined {
-  return "value" in events ? events.value.find(({ reason }) => reason !== "FailedScheduling") : undefined;
-}
-
-function eventText(events: PodFacts["events"], wanted: string): string {
-  const found = "value" in events ? events.value.find(({ reason }) => reason === wanted) : undefined;
-  return found?.message ?? "";
-}
-
 const PROCESS_LINKS: readonly LinkName[] = ["library", "interface", "stacks", "sockets", "filters"];
 
 /** A kubelet that has lost its checkpoint starts pods without their devices until the plugin is back. */
 const NO_DEVICE =
   "Delete the pod, so that its controller creates another: the kubelet may have started it without its device; or see the log of the container device-plugin";
+
+const INIT_ONLY = "Only init containers ask for it, of which the kubelet tells no device plugin";
 
 /** What is to be seen of the pod's processes. */
 function processLinks(pod: DeepReadonly<Pod>, node: NodeFacts): Link[] {
@@ -125,7 +101,10 @@ function processLinks(pod: DeepReadonly<Pod>, node: NodeFacts): Link[] {
   if (isFinished(pod)) return unknown("The pod has ended");
   if (asked === "none" || "problem" in asked) return unknown(NOT_REACHED);
   const found = containersOf(pod, asked.value.containers);
+  const lasting = lastingHolders(pod);
   if (found.length === 0) {
+    // pkg/kubelet/apis/podresources/server_v1.go leaves them out, while they run, too.
+    if (lasting.length === 0) return unknown(INIT_ONLY);
     const started = parseTime(pod.metadata.creationTimestamp) ?? 0;
     const isYoung = asked.value.lookedAt === undefined || asked.value.lookedAt < started + YOUNG_MS;
     return isYoung
@@ -134,7 +113,13 @@ function processLinks(pod: DeepReadonly<Pod>, node: NodeFacts): Link[] {
   }
   const interfaces = { nics: nicNames(node), acceleratesVeth: asked.value.node?.module.acceleratesVeth };
   const setPreload = "value" in rollout ? rollout.value?.setPreload : undefined;
+  const stopped = new Set(stoppedContainers(pod, lasting).map(({ name }) => name));
+  const { runtimeClassName } = pod.spec ?? {};
   const links = found.map((container) => {
+    if (Object.values(container.processes).every((count) => count === 0) && container.processesCut === 0) {
+      if (stopped.has(container.container)) return unknown("It does not run", "See admitted");
+      if (runtimeClassName !== undefined) return unknown(...sandboxText(runtimeClassName));
+    }
     const hasLibrary = (container.processes["mapped"] ?? 0) > 0;
     return [
       libraryLink(container, setPreload),
@@ -157,6 +142,14 @@ function processLinks(pod: DeepReadonly<Pod>, node: NodeFacts): Link[] {
       having.map(({ link }) => link),
     );
   });
+}
+
+/** Only the RuntimeClass and the node's runtime know, and people may not read the one, nor anybody here the other. */
+function sandboxText(runtimeClass: string): [seen: string, todo: string] {
+  return [
+    `None of its processes is on the node: the runtime class "${runtimeClass}" may run them on a kernel of their own, which has no Onload`,
+    "Ask again in 30 s; if it stays so, use a runtime class that runs programs on the node's kernel",
+  ];
 }
 
 /** The containers of a pod among those of a node. The kubelet knows a static pod by another UID than the API server. */

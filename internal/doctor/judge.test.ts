@@ -204,7 +204,7 @@ const CASES: [string, LinkName, PodFacts, string | RegExp][] = [
     "the kubelet refuses",
     "admitted",
     podFacts({ pod: podObject({ phase: "Failed", reason: "UnexpectedAdmissionError", message: "none left" }) }),
-    /^failed: The kubelet refused it: UnexpectedAdmissionError: none left -> Delete this pod; its controller/,
+    /^failed: The kubelet did not run it: UnexpectedAdmissionError: none left -> Delete this pod; its controller/,
   ],
   [
     "it has ended",
