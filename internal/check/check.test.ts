@@ -225,7 +225,7 @@ describe("what the operator needs", () => {
 
 const node = (
   name: string,
-  changes: { arch?: string; kernel?: string; ready?: boolean; cordoned?: boolean } = {},
+  changes: { arch?: string; kernel?: string; system?: string; ready?: boolean; cordoned?: boolean } = {},
 ): Node => ({
   apiVersion: "v1",
   kind: "Node",
@@ -233,7 +233,11 @@ const node = (
   spec: changes.cordoned ? { unschedulable: true } : {},
   status: {
     conditions: [{ type: "Ready", status: changes.ready === false ? "False" : "True" }],
-    nodeInfo: { architecture: changes.arch ?? "amd64", kernelVersion: changes.kernel ?? "5.14.0-1.x86_64" },
+    nodeInfo: {
+      architecture: changes.arch ?? "amd64",
+      kernelVersion: changes.kernel ?? "5.14.0-1.x86_64",
+      operatingSystem: changes.system ?? "linux",
+    },
   },
 });
 
@@ -369,6 +373,18 @@ describe("a resource", () => {
       { nodes: { value: [node("n1", { arch: "s390x" })] } },
       "architectures",
       /^failed: .*n1 \(s390x\)/,
+    ],
+    [
+      "another operating system",
+      { nodes: { value: [node("n1"), node("w1", { system: "windows", kernel: "10.0.17763.2114" })] } },
+      "architectures",
+      /^failed: Onload is for Linux, not for w1 \(amd64\); correct spec.selector/,
+    ],
+    [
+      "the kernel of another operating system, which needs no mapping",
+      { nodes: { value: [node("n1"), node("w1", { system: "windows", kernel: "10.0.17763.2114" })] } },
+      "kernels",
+      /^ok: Every kernel has a mapping: 5\.14\.0-1\.x86_64$/,
     ],
     [
       "a kernel without a mapping",

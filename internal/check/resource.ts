@@ -7,7 +7,7 @@ import { desiredModules } from "../operator/desired/modules.ts";
 import { missingImages, type ModuleImages } from "../operator/kmm/images.ts";
 import type { Kmm, SelectorInUse } from "../operator/kmm/kmm.ts";
 import { chooseMapping, expressionsOf, imageFor } from "../operator/kmm/module-config.ts";
-import { kernelStop, refusalAt, refusedNodes } from "../operator/kmm/refused-kernel.ts";
+import { kernelStop, refusalAt, refusedNodes, refusedSystem } from "../operator/kmm/refused-kernel.ts";
 import { regexpStop } from "../operator/kmm/regexp-stop.ts";
 import { hasLabels } from "../api/label-selector.ts";
 import { causeOfRefusal } from "../operator/observe/refusal-remedy.ts";
@@ -152,6 +152,13 @@ function judgeNodes(facts: ResourceFacts, finder: (what: string) => Finder): Fin
 }
 
 function judgeArchitectures(nodes: readonly Node[], finding: Finder): Finding {
+  const foreign = nodes.filter((node) => !runsLinux(node));
+  if (foreign.length > 0) {
+    return finding(
+      "failed",
+      `Onload is for Linux, not for ${namesOf(foreign)}; correct spec.selector, or their labels`,
+    );
+  }
   const all = new Set(nodes.map(({ status }) => status?.nodeInfo?.architecture ?? "unknown"));
   const others = nodes.filter(({ status }) => !ARCHITECTURES.includes(status?.nodeInfo?.architecture ?? ""));
   if (others.length === 0) return finding("ok", [...all].join(", "));
@@ -216,9 +223,13 @@ export function selectedOf({ spec }: DeepReadonly<Onload>, nodes: readonly Node[
   return nodes.filter(({ metadata }) => hasLabels(spec.selector, metadata.labels ?? {}));
 }
 
-/** The kernel versions of nodes, each once, in order. */
+/** The kernel versions of Linux nodes, each once, in order. */
 export function kernelsOf(nodes: readonly Node[]): string[] {
-  return [...new Set(nodes.map(({ status }) => status?.nodeInfo?.kernelVersion ?? ""))].toSorted();
+  return [...new Set(nodes.filter(runsLinux).map(({ status }) => status?.nodeInfo?.kernelVersion ?? ""))].toSorted();
+}
+
+function runsLinux({ status }: Node): boolean {
+  return refusedSystem(status?.nodeInfo?.operatingSystem) === undefined;
 }
 
 function isReady({ status }: Node): boolean {

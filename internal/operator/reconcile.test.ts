@@ -258,6 +258,25 @@ test("no node is taken out of service while its pods could not be made again, be
   expect(bed.labels("n1")).not.toHaveProperty([pluginLabel(KEY)]);
 });
 
+test("a node of another operating system is not begun, and keeps no other waiting", async () => {
+  const bed = new ReconcilerBed();
+  bed.putNode("a-windows");
+  bed.putNode("n1");
+  for (const [name, operatingSystem] of [
+    ["a-windows", "windows"],
+    ["n1", "linux"],
+  ] as const) {
+    bed.cluster.edit<Node>(NODES, { name }, (node) => (node.status!.nodeInfo!.operatingSystem = operatingSystem));
+  }
+  bed.putOnload();
+  await bed.settle();
+  expect(bed.labels("a-windows")).toEqual({ onload: "yes" });
+  expect(bed.labels("n1")).toHaveProperty([onloadModuleLabel(KEY)]);
+  expect(bed.condition("Degraded")).toMatch(
+    /^Degraded=True NodesNotReady: Node "a-windows": Onload is for Linux, and the node runs windows: the node gets nothing; correct spec\.selector/,
+  );
+});
+
 describe("a kernel at which KMM gives up for all nodes, on a node of nobody's", () => {
   /** With KMM 2 a Module selects every Linux node. */
   function bedOfKmm2(): ReconcilerBed {

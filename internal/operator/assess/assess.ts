@@ -6,7 +6,7 @@ import type { KernelRefusal, Kmm, LoadLabelObservation, Version } from "../kmm/k
 import { requiresLoadLabel } from "../kmm/load-label.ts";
 import { chooseMapping, expressionsOf, mappingFor, mayMap } from "../kmm/module-config.ts";
 import { isOfVersion } from "../kmm/module-spec.ts";
-import { refusalAt } from "../kmm/refused-kernel.ts";
+import { refusalAt, refusedSystem } from "../kmm/refused-kernel.ts";
 import type { NodeObservation, PluginObservation } from "../observe/observation.ts";
 import type { LoadLabelFacts, NodeFacts, PluginFacts } from "./facts.ts";
 import { blockingTaints, type AnyToleration } from "./taints.ts";
@@ -36,7 +36,7 @@ export function assess(observation: NodeObservation, wanted: Wanted): NodeFacts 
   const { sfcAtBoot, plugin, taints, ...seen } = observation;
   const { kernel } = seen;
   const { mapping, problem } = chooseMapping(modules.onload, kernel);
-  const kernelRefused = wanted.stop ?? refusalAt(kernel, modules.onload, kmm);
+  const kernelRefused = wanted.stop ?? refusedSystem(seen.operatingSystem) ?? refusalAt(kernel, modules.onload, kmm);
   const sfcMapped = mappingFor(modules.sfc, kernel) !== undefined;
   // sfc is never replaced under the node's own traffic: there, onload is loaded on top of the sfc that the boot brought.
   const sfcManaged = sfcMapped && sfcAtBoot === undefined;

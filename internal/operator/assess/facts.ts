@@ -13,7 +13,7 @@ export type { Failure, LoadLabelFacts, Version } from "../kmm/kmm.ts";
 
 /** One node, seen from one Onload resource. */
 export interface NodeFacts extends Omit<NodeObservation, "sfcAtBoot" | "plugin" | "loadLabels" | "taints"> {
-  /** Why KMM can load nothing here: it cannot take this node's kernel, or gives up at that of another one. */
+  /** Why KMM can load nothing here: it cannot take this node's kernel, gives up at that of another one, or it is no Linux. */
   kernelRefused: KernelRefusal | undefined;
   /** Whether a kernel mapping gives the node's kernel an image, and KMM takes it. */
   mapped: boolean;

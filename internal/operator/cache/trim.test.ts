@@ -34,7 +34,7 @@ test("of a node: labels, our annotations, cordon, Ready, amd.com/onload, kernel 
         { ...ready, lastHeartbeatTime: "later" },
       ],
       allocatable: { cpu: "4", [ONLOAD_RESOURCE]: "100" },
-      nodeInfo: { kernelVersion: "5.14", bootID: "b1", osImage: "RHEL" },
+      nodeInfo: { kernelVersion: "5.14", bootID: "b1", osImage: "RHEL", operatingSystem: "linux" },
       images: [{ names: ["large"] }],
     },
   } as unknown as Node;
@@ -46,7 +46,7 @@ test("of a node: labels, our annotations, cordon, Ready, amd.com/onload, kernel 
     status: {
       conditions: [ready],
       allocatable: { [ONLOAD_RESOURCE]: "100" },
-      nodeInfo: { kernelVersion: "5.14", bootID: "b1" },
+      nodeInfo: { kernelVersion: "5.14", bootID: "b1", operatingSystem: "linux" },
     },
   } as unknown as Node);
   expect(trimNode({ ...node, spec: {} } as Node).spec).toBeUndefined();

@@ -53,7 +53,11 @@ export function trimNode(node: Node): Node {
         ? [{ type: "Ready", status: ready.status, ...only("lastTransitionTime", ready.lastTransitionTime) }]
         : [],
       ...(amount === undefined ? {} : { allocatable: { [ONLOAD_RESOURCE]: amount } }),
-      nodeInfo: { ...only("kernelVersion", nodeInfo?.kernelVersion), ...only("bootID", nodeInfo?.bootID) },
+      nodeInfo: {
+        ...only("kernelVersion", nodeInfo?.kernelVersion),
+        ...only("bootID", nodeInfo?.bootID),
+        ...only("operatingSystem", nodeInfo?.operatingSystem),
+      },
     },
   };
 }

@@ -11,6 +11,7 @@ import { imageFor, mappingFor } from "./module-config.ts";
 
 /** So much of a kernel's version is shown; `uname` gives 64 characters at most. */
 const MAX_KERNEL = 100;
+const MAX_NAME = 30;
 const MAX_NAMED = 5;
 const MAX_IMAGE = 300;
 const OTHER_KERNEL = "give the node another kernel";
@@ -38,6 +39,16 @@ export function refusedAsLabel(kernelVersion: string): KernelRefusal | undefined
   if (LABEL_VALUE.test(kernelName(kernelVersion))) return undefined;
   const why = `KMM 1.1 cannot label a node of ${kernelText(kernelVersion)}, because a label's value cannot be so`;
   return { why, remedy: "install KMM 2.1.1 or later" };
+}
+
+/**
+ * A node of another operating system may have the labels of spec.selector, as a worker has. An expression may match its
+ * version, but no KMM loads anything there.
+ */
+export function refusedSystem(operatingSystem: string | undefined): KernelRefusal | undefined {
+  if (operatingSystem === undefined || operatingSystem === "" || operatingSystem === "linux") return undefined;
+  const why = `Onload is for Linux, and the node runs ${printable(operatingSystem, MAX_NAME)}`;
+  return { why, remedy: "correct spec.selector, or the node's labels" };
 }
 
 /** Why a Module gives a node of a kernel nothing although it has a mapping for it; undefined if it gives it an image. */

@@ -72,6 +72,7 @@ export function observeNode(inputs: NodeInputs, resource: ResourceContext): Node
     taints: keepingTaints(node),
     want: owned ? resource.version : undefined,
     kernel: node.status?.nodeInfo?.kernelVersion ?? "",
+    operatingSystem: node.status?.nodeInfo?.operatingSystem,
     labels: { plugin: labels[pluginLabel(key)], onload: onload.labelled, sfc: sfc.labelled },
     loadLabels: { onload: onload.loadLabel, sfc: sfc.loadLabel },
     onload: onload.module,

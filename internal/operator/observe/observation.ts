@@ -21,6 +21,8 @@ export interface NodeObservation {
   want: Version | undefined;
   /** The node's kernel version, as `uname -r` prints it. */
   kernel: string;
+  /** As the kubelet says it: "linux"; undefined if it does not. */
+  operatingSystem: string | undefined;
   /** Our three labels. A module whose load label is off counts as not labelled. */
   labels: { plugin: Version | undefined; onload: Version | undefined; sfc: Version | undefined };
   loadLabels: { onload: LoadLabelObservation; sfc: LoadLabelObservation };

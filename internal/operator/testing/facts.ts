@@ -64,6 +64,7 @@ export function bare(changes: Partial<NodeFacts> = {}): NodeFacts {
     taints: { kmm: undefined, plugin: undefined },
     want: "v2",
     kernel: "6.1.0",
+    operatingSystem: "linux",
     kernelRefused: undefined,
     mapped: true,
     mappingProblem: undefined,
