@@ -32,6 +32,20 @@ describe("matchKernels", () => {
     expect(() => matchKernels([{ image: "dtk:416", kernel }], [`${kernel}+rt`])).toThrow("Cannot build for kernel");
   });
 
+  test("a toolkit for arm64 has the headers of the kernel with pages of 64 kB, and does not name it", () => {
+    for (const kernel of ["5.14.0-284.41.1.el9_2.aarch64", "6.12.0-55.9.1.el10_0.aarch64"]) {
+      const toolkit = { image: "dtk:arm64", kernel };
+      expect(matchKernels([toolkit], [`${kernel}+64k`, kernel])).toEqual([
+        { version: `${kernel}+64k`, builder: "dtk:arm64" },
+        { version: kernel, builder: "dtk:arm64" },
+      ]);
+      for (const other of ["+64k-debug", "+rt", "+rt-64k"]) {
+        expect(() => matchKernels([toolkit], [kernel + other])).toThrow("Cannot build for kernel");
+      }
+    }
+    expect(() => matchKernels([el9], [`${el9.kernel}+64k`])).toThrow("Cannot build for kernel");
+  });
+
   test("a toolkit for another kernel is refused", () => {
     expect(() => matchKernels([el9], ["6.1.0"])).toThrow(
       "Cannot build for kernel 6.1.0: the Driver Toolkit dtk:414 is for 5.14.0-284.x86_64 and 5.14.0-284.rt14.x86_64",

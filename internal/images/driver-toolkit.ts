@@ -66,6 +66,14 @@ export function parseToolkit(text: string): DriverToolkit {
 }
 
 /**
+ * Names of a kernel that is not real-time. Toolkits for arm64 have the packages kernel-64k-* of the same version, too (since
+ * openshift/driver-toolkit#140), and no name of them; uname -r adds `+64k`.
+ */
+function namesOf(version: string): string[] {
+  return version.endsWith(".aarch64") ? [version, `${version}+64k`] : [version];
+}
+
+/**
  * Names of a real-time kernel. Since RHEL 9.3 it is built from the same package as the other, and uname -r adds `+rt`, which
  * the Driver Toolkits before openshift/driver-toolkit#154 leave out.
  */
@@ -99,7 +107,8 @@ export function matchKernels(
   return wanted.map((version) => {
     const found = toolkits.find(
       ({ kernel, realTimeKernel }) =>
-        kernel === version || (realTimeKernel !== undefined && realTimeNames(realTimeKernel).includes(version)),
+        namesOf(kernel).includes(version) ||
+        (realTimeKernel !== undefined && realTimeNames(realTimeKernel).includes(version)),
     );
     if (found) return { version, builder: found.image };
     const have = toolkits.map(
