@@ -165,8 +165,8 @@ class Examination {
   }
 
   async #events({ metadata, status }: Pod): Promise<PodFacts["events"]> {
-    // Of one that runs none is of interest.
-    if (status?.phase === "Running") return { value: [] };
+    // Of one that runs none is of interest. A controller may have made hundreds that the kubelet refused.
+    if (status?.phase === "Running" || (status?.phase === "Failed" && status.message)) return { value: [] };
     return await read(async () => {
       const { items } = await this.#client.list<Event>(EVENTS, {
         ...(metadata.namespace === undefined ? {} : { namespace: metadata.namespace }),
