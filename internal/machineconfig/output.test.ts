@@ -1,5 +1,6 @@
+import { execFileSync } from "node:child_process";
 import { afterEach, beforeEach, expect, test } from "bun:test";
-import { mkdtemp, readdir, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { lstat, mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { UsageError } from "../cli/errors.ts";
@@ -49,7 +50,22 @@ test.each([
   expect(await readdir(folder)).toEqual([]);
 });
 
-test("a folder is no file, even with force", async () => {
-  const error = await failure(writeRendered(folder, { text: "", files: [] }, true));
-  expect(String(error)).toContain("give the name of a file");
+test.each(["x.bu", "a.sh"])("what is no regular file is not replaced, even with force: %s", async (name) => {
+  const path = join(folder, name);
+  const kinds: [string, () => unknown][] = [
+    ["folder", () => mkdir(path)],
+    ["pipe", () => execFileSync("mkfifo", [path])],
+    // Such as /dev/stdout, which every program of the machine opens by its name.
+    ["symbolic link", () => symlink("somewhere", path)],
+  ];
+  for (const [kind, make] of kinds) {
+    await make();
+    const before = await lstat(path);
+    expect(await failure(writeRendered(join(folder, "x.bu"), rendered, true))).toEqual(
+      new UsageError(`Cannot write ${path}: it is a ${kind}, no regular file; give another name`),
+    );
+    expect(await readdir(folder)).toEqual([name]);
+    expect((await lstat(path)).ino).toBe(before.ino);
+    await rm(path, { recursive: true });
+  }
 });

@@ -1,7 +1,8 @@
 import { randomBytes } from "node:crypto";
-import { access, link, open, rename, rm } from "node:fs/promises";
+import { link, lstat, open, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { UsageError } from "../cli/errors.ts";
+import { kindOf } from "../cli/regular-file.ts";
 import { writeError } from "../cli/writing.ts";
 import type { Rendered } from "./render.ts";
 
@@ -15,8 +16,8 @@ interface Output {
  * Writes a rendered text to `file`, and the files that it refers to beside it. Each file is written completely or not at
  * all. The text is written last, so its files exist if it does.
  *
- * @param force replace files that exist
- * @throws UsageError if one exists and `force` is not set; nothing is written then
+ * @param force replace regular files that exist
+ * @throws UsageError if one exists and `force` is not set, or is no regular file; nothing is written then
  */
 export async function writeRendered(file: string, { text, files }: Rendered, force: boolean): Promise<void> {
   const outputs: Output[] = [
@@ -25,17 +26,18 @@ export async function writeRendered(file: string, { text, files }: Rendered, for
   ];
   const clash = outputs.find(({ path }, i) => outputs.findIndex((other) => other.path === path) !== i);
   if (clash) throw new UsageError(`Flag --output cannot be "${file}": a script beside it has that name`);
-  if (!force) for (const { path } of outputs) await refuseExisting(path);
+  for (const { path } of outputs) await refuseExisting(path, force);
   for (const output of outputs) await writeWhole(output, force);
 }
 
-async function refuseExisting(path: string): Promise<void> {
-  try {
-    await access(path);
-  } catch {
-    return;
+/** A device or a link such as /dev/null and /dev/stdout is never replaced: the whole machine would miss it. */
+async function refuseExisting(path: string, force: boolean): Promise<void> {
+  const found = await lstat(path).catch(() => undefined);
+  if (found === undefined) return;
+  if (!found.isFile()) {
+    throw new UsageError(`Cannot write ${path}: it is a ${kindOf(found)}, no regular file; give another name`);
   }
-  throw exists(path);
+  if (!force) throw exists(path);
 }
 
 async function writeWhole({ path, contents, mode }: Output, force: boolean): Promise<void> {
@@ -55,7 +57,7 @@ async function writeWhole({ path, contents, mode }: Output, force: boolean): Pro
     const { code } = error as NodeJS.ErrnoException;
     if (code === "EEXIST") throw exists(path);
     if (code === "ENOENT") throw new UsageError(`Cannot write ${path}: there is no folder ${dirname(path)}`);
-    if (code === "EISDIR" || code === "ENOTDIR") throw new UsageError(`Cannot write ${path}: give the name of a file`);
+    if (code === "ENOTDIR") throw new UsageError(`Cannot write ${path}: give the name of a file`);
     throw writeError(path, "--output", error);
   } finally {
     await rm(temporary, { force: true });
