@@ -155,6 +155,11 @@ test("helm writes a chart, with an image or without, and tells of its files on s
   expect(await repository("without")).toBe("");
 });
 
+test.each(["2026_11_30", "on"])("a tag that Helm would read as something else is quoted: %s", async (tag) => {
+  await call("helm", "--output=h", `--image=r/onloadctl:${tag}`);
+  expect(await Bun.file(join(folder, "h/values.yaml")).text()).toContain(`\n  tag: "${tag}"\n`);
+});
+
 describe("bad input is one line and exit code 2", () => {
   const cases: Record<string, [string[], string]> = {
     "an unknown part": [["instal"], 'Unknown command "instal": did you mean install?\n'],

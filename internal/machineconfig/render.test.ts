@@ -39,6 +39,14 @@ test("the text is plain and by itself valid in YAML 1.1 and 1.2", () => {
   expect(parse(text, { version: "1.1" })).toEqual(parse(text, { version: "1.2" }));
 });
 
+test.each(["no", "0o17", "0b1", "1e3"])("names that kubectl would read as something else are quoted: %s", (name) => {
+  for (const format of ["machineconfig", "butane"] as const) {
+    const { text } = render({ ...inputs("4.14.0"), name, role: name }, format);
+    expect(text).toContain(`\n  name: "${name}"\n`);
+    expect(text).toContain(`\n    machineconfiguration.openshift.io/role: "${name}"\n`);
+  }
+});
+
 test("the image reaches both units as it was given", () => {
   const config = JSON.parse(render(inputs("4.14.0"), "ignition").text);
   const lines = config.systemd.units.flatMap((unit: { contents?: string }) =>

@@ -1,5 +1,6 @@
 import { basename } from "node:path";
 import { Document, isMap, isScalar, isSeq, Scalar } from "yaml";
+import { documentText } from "../cli/yaml.ts";
 import { BOOT_FILES, bootUnits } from "./boot-service.ts";
 import { ignitionConfig } from "./ignition.ts";
 import type { Inputs } from "./inputs.ts";
@@ -64,5 +65,5 @@ function yaml(value: object, inputs: Inputs, unitsPath: string[]): string {
     const why = isScalar(name) ? reasons.get(String(name.value)) : undefined;
     if (why) unit.commentBefore = why.replaceAll(/^/gm, " ");
   }
-  return document.toString({ lineWidth: 0 });
+  return documentText(document, { lineWidth: 0 });
 }

@@ -164,6 +164,17 @@ describe("render", () => {
     for (const { subjects = [] } of all) for (const { namespace } of subjects) expect(namespace).toBe("trading");
   });
 
+  test.each(["no", "on", "y", "1e3", "0x1f", "0o17", "123", "null"])(
+    "namespaces that kubectl would read as something else are quoted: %s",
+    (namespace) => {
+      const lines = render("default", { namespace, imagePullSecret: namespace }).split("\n");
+      const values = lines.flatMap((line) => /^(?:- |  )*(?:namespace|imagePullSecrets): (.+)$/.exec(line)?.[1] ?? []);
+      expect(new Set(values)).toEqual(new Set([`"${namespace}"`]));
+      expect(lines).toContain(`  name: "${namespace}"`);
+      expect(lines).toContain(`        - name: "${namespace}"`);
+    },
+  );
+
   test("keeps comments and long rules as they are", () => {
     const lines = render("default")
       .split("\n")

@@ -1,5 +1,6 @@
 import { posix } from "node:path";
 import { parse, parseAllDocuments, type Document } from "yaml";
+import { documentText } from "../cli/yaml.ts";
 import { FILES } from "./files.gen.ts";
 
 /** The values of a tree that can be set. */
@@ -31,7 +32,7 @@ export function render(folder: string, options: RenderOptions = {}): string {
       setImagePullSecret(document, options.imagePullSecret);
       if (options.secureMetrics) secureMetrics(document);
       // A limit for the width would break long lines in the middle of CEL rules.
-      return document.toString({ lineWidth: 0, directives: false, flowCollectionPadding: false }).trimEnd();
+      return documentText(document, { lineWidth: 0, directives: false, flowCollectionPadding: false }).trimEnd();
     })
     .map((text) => `---\n${text}\n`)
     .join("");

@@ -3,6 +3,7 @@ import { Document, Pair, Scalar, YAMLMap } from "yaml";
 import type { JsonSchema } from "../../api/core.ts";
 import { PART_OF_LABEL } from "../../api/names.ts";
 import { DIGEST } from "../../api/references.ts";
+import { documentText } from "../../cli/yaml.ts";
 import type { Deployment } from "../render.ts";
 
 /** A value of the chart. Without a default it is in the schema alone. */
@@ -112,7 +113,7 @@ export function schemaFile(schema: Value): string {
 export function valuesFile(schema: Value): string {
   const document = new Document();
   document.contents = defaults(document, schema) as typeof document.contents;
-  return document.toString({ lineWidth: 0, flowCollectionPadding: false });
+  return documentText(document, { lineWidth: 0, flowCollectionPadding: false });
 }
 
 function defaults(document: Document, { properties = {} }: Value): YAMLMap {
