@@ -79,6 +79,9 @@ function run(command: string, exec: ExecConfig, info: string, timeoutMs: number)
   const env: NodeJS.ProcessEnv = { ...process.env };
   for (const { name, value } of exec.env ?? []) env[name] = value;
   env["KUBERNETES_EXEC_INFO"] = info;
+  // Said here, because the runtime quotes what it cannot pass on.
+  if (`${command}${(exec.args ?? []).join("")}${Object.values(env).join("")}`.includes("\0"))
+    throw new Error("its command, an argument or a variable has a NUL character");
   const child = spawn(command, exec.args ?? [], { env, detached: true, stdio: ["ignore", "pipe", "ignore"] });
   const end = (signal: NodeJS.Signals): void => {
     try {

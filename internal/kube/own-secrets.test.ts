@@ -210,6 +210,17 @@ describe("an exec plugin", () => {
     expect(message).not.toContain(SECRET);
   });
 
+  test.each([{ args: [`${SECRET}\0`] }, { env: [{ name: "LOGIN", value: `${SECRET}\0` }] }])(
+    "that cannot be given %j is told without it",
+    async (more) => {
+      const exec = { command: await script("exit 1"), ...more };
+      const plugin = execPlugin(exec, { name: "x", server: "https://x", skipTLSVerify: false }, noPem);
+      const message = await messageOf(plugin(false));
+      expect(message).toContain("failed: its command, an argument or a variable has a NUL character");
+      expect(message).not.toContain(SECRET);
+    },
+  );
+
   test("that is not there is told with its hint, made safe", async () => {
     const exec = { command: join(root, "none"), installHint: "get it\u001b[2J" };
     const plugin = execPlugin(exec, { name: "x", server: "https://x", skipTLSVerify: false }, noPem);
