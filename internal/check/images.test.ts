@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import type { Deployment, Node } from "../api/core.ts";
+import type { CustomResourceDefinition, Deployment, Node } from "../api/core.ts";
 import type { RawOnload } from "../operator/cache/caches.ts";
 import { FakeApiServer } from "../kube/testing/fake-api-server.ts";
 import { collect, neededImages } from "./images.ts";
@@ -124,6 +124,24 @@ test("without KMM the list is not whole, which is said", () => {
   const none = { value: [] };
   const { problems } = collect({ onloads: none, nodes: none, crds: none, operators: none, kmm: [none] });
   expect(problems).toEqual(["KMM is not installed: its images are not in the list"]);
+});
+
+test("KMM whose CRDs are there, but no Deployment of a known name, is not called missing", () => {
+  const none = { value: [] };
+  const versions = [{ name: "v1beta1", served: true }];
+  const crd = { metadata: { name: "modules" }, spec: { group: "kmm.sigs.x-k8s.io", names: { kind: "Module" }, versions } };
+  const crds = { value: [crd as unknown as CustomResourceDefinition] };
+  const { problems } = collect({ onloads: none, nodes: none, crds, operators: none, kmm: [none] });
+  expect(problems).toHaveLength(1);
+  expect(problems[0]).toMatch(/^No Deployment is called .*: images of KMM are not in the list$/);
+});
+
+test("whether KMM is installed is not told where CRDs cannot be read", () => {
+  const none = { value: [] };
+  const problem = "Cannot list customresourcedefinitions: forbidden";
+  const { problems } = collect({ onloads: none, nodes: none, crds: { problem }, operators: none, kmm: [none] });
+  expect(problems.join()).not.toContain("KMM is not installed");
+  expect(problems.join()).toContain("No Deployment is called");
 });
 
 test("of KMM's namespace that cannot be listed, its operator is known all the same, and the rest is said", async () => {

@@ -10,6 +10,7 @@ import type { RawOnload } from "../operator/cache/caches.ts";
 import { kmmFor } from "../operator/kmm/installed.ts";
 import { readOnload } from "../operator/observe/preflight.ts";
 import { readEvidence } from "../operator/view/evidence.ts";
+import { KMM_DEPLOYMENTS } from "../operator/view/kmm-operator.ts";
 import { kmmDeployments } from "./kmm.ts";
 import { readAll, readCrds, type Read } from "./read.ts";
 import { usesOf, type Use } from "./uses.ts";
@@ -76,13 +77,18 @@ export async function neededImages(
 /** What all that was read needs. Pure. */
 export function collect(seen: Seen, further: readonly string[] = []): NeededImages {
   const of = <T>(found: Read<readonly T[]>): readonly T[] => ("value" in found ? found.value : []);
-  const kind = kmmFor(kmmCapabilities(of(seen.crds)));
+  const installed = kmmCapabilities(of(seen.crds));
+  const kind = kmmFor(installed);
   const problems = [seen.operators, ...seen.kmm, seen.crds, seen.nodes, seen.onloads].flatMap((found) =>
     "problem" in found ? [found.refusal ?? found.problem] : [],
   );
   const [kmmItself] = seen.kmm;
   if ("value" in kmmItself && kmmItself.value.length === 0) {
-    problems.push("KMM is not installed: its images are not in the list");
+    problems.push(
+      "value" in seen.crds && !installed
+        ? "KMM is not installed: its images are not in the list"
+        : `No Deployment is called ${KMM_DEPLOYMENTS.join(" or ")}: images of KMM are not in the list`,
+    );
   }
   const resources = of(seen.onloads).flatMap((raw) => {
     const { onload, problem } = readOnload(raw);

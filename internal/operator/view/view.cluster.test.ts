@@ -579,7 +579,8 @@ test.each(["status", "status -o json", "status -w", "plan", "check", "version", 
   },
 );
 
-const WITHOUT_KMM = "Images may be missing: KMM is not installed: its images are not in the list";
+const WITHOUT_KMM =
+  "Images may be missing: No Deployment is called kmm-operator-controller-manager or kmm-operator-controller";
 
 test("images are listed with what needs them, and how to mirror them", async () => {
   const further = ["--image", "registry.example/trading/onloadctl:0.1.0"];
