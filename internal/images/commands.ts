@@ -102,6 +102,9 @@ export function dryRunScript(plan: Plan, request: Request, options: DryRunOption
     "#!/bin/sh",
     "set -eu",
     assignOutput("work", ["mktemp", "-d"]),
+    // A shell may end by a signal without what is to be done at its end.
+    `trap 'rm -rf "$work"' EXIT`,
+    "trap 'exit 1' HUP INT TERM",
     shellLine(["mkdir", `${work.root}/empty`]),
   ];
   for (const [name, value] of Object.entries(engine.env)) lines.push(`export ${name}=${shellWord(value)}`);
