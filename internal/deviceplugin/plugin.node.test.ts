@@ -368,6 +368,16 @@ describe("a pod that is not simple", () => {
       const { status } = await onload.waitForPod("musl", "Failed");
       expect(status.containerStatuses[0].state.terminated.exitCode).toBe(127);
       expect(await logOf("musl")).toMatch(/^Error relocating .*libonload\.so: \w+: symbol not found/m);
+      const again = { image, command: ["/test-musl", "--stay"], restartPolicy: "Always" as const };
+      await onload.startPod("musl-again", again);
+      // The kubelet calls it Running.
+      await poll(
+        async () => {
+          const { stdout } = await onload.onloadctl("doctor", "pod", "musl-again", "-n", onload.namespace);
+          return /admitted +failed +test does not run: .*exit code 127 \(Error\) .*musl/.test(stdout) || undefined;
+        },
+        { what: "doctor's word on a container that ends again and again", intervalMs: 1000 },
+      );
       const env = [{ name: "LD_PRELOAD", value: "" }];
       await onload.startPod("musl-without", { image, env, command: ["/test-musl", "--stay"] });
       await onload.waitForPod("musl-without", "Running");

@@ -26,6 +26,8 @@ export interface PodOptions {
   onNode?: boolean;
   /** false: the pod has a user namespace of its own. */
   hostUsers?: boolean;
+  /** Default: its container is not started again. */
+  restartPolicy?: "Always";
 }
 
 /** The operator in its pod on the real node, and an Onload resource in a namespace of its own. */
@@ -149,14 +151,14 @@ export class OnloadOnNode {
 
   /** Starts a pod of the test application under the restricted policy; see internal/testcluster/images/app. */
   async startPod(name: string, options: PodOptions = {}): Promise<void> {
-    const { annotations = {}, onNode = false, hostUsers } = options;
+    const { annotations = {}, onNode = false, hostUsers, restartPolicy = "Never" } = options;
     const node = onNode ? { nodeName: this.cluster.node.name } : {};
     await this.cluster.plane.request("POST", `/api/v1/namespaces/${this.namespace}/pods`, {
       body: {
         metadata: { name, annotations, labels: { test: "app" } },
         spec: {
           ...this.#podSpec(options),
-          restartPolicy: "Never",
+          restartPolicy,
           ...node,
           ...(hostUsers === false ? { hostUsers } : {}),
         },
