@@ -9,6 +9,7 @@ import { errorText } from "../cli/errors.ts";
 import { poll } from "../testcluster/lib/poll.ts";
 import { Client } from "./client.ts";
 import { execPlugin } from "./exec-plugin.ts";
+import type { ExecConfig } from "./kubeconfig-parts.ts";
 import { loadKubeconfig } from "./kubeconfig.ts";
 import { NODES } from "./resource.ts";
 import { Transport } from "./transport.ts";
@@ -210,7 +211,7 @@ describe("an exec plugin", () => {
     expect(message).not.toContain(SECRET);
   });
 
-  test.each([{ args: [`${SECRET}\0`] }, { env: [{ name: "LOGIN", value: `${SECRET}\0` }] }])(
+  test.each<ExecConfig>([{ args: [`${SECRET}\0`] }, { env: [{ name: "LOGIN", value: `${SECRET}\0` }] }])(
     "that cannot be given %j is told without it",
     async (more) => {
       const exec = { command: await script("exit 1"), ...more };
