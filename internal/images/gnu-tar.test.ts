@@ -98,6 +98,9 @@ const ARCHIVES: Record<string, Buffer[]> = {
     symlink("o/l", "a"),
     entry("o/l/x", "x"),
   ],
+  // GNU tar takes it for a file, and leaves the next entry its own name.
+  "a long name of an old kind": [...good, entry("o/unseen", "o/seen\0", "N"), entry("o/real", "x")],
+  "a long name of an old kind at the end": [...good, entry("o/unseen", "o/seen\0", "N")],
   "a long name and an extended header": [
     ...good,
     entry("././@LongLink", "../evil\0", "L"),

@@ -56,12 +56,15 @@ export async function eachEntry(
   }
   options.source?.on("error", (error) => tar.destroy(error));
   const feeding = pipeline(tar, metered, parser, options.signal ? { signal: options.signal } : {});
+  const refuseOdd = (): void => {
+    for (const what of odd) throw new LimitError(`it has ${what}; pack it again`);
+  };
   const reading = (async () => {
     for await (const entry of parser) {
       const { header } = entry;
       try {
         const size = checkedSize(header);
-        for (const what of odd) throw new LimitError(`it has ${what}; pack it again`);
+        refuseOdd();
         last = header.name.slice(0, 200);
         between = -size;
         if (++entries > MAX_ENTRIES)
@@ -76,6 +79,7 @@ export async function eachEntry(
       }
       entry.resume();
     }
+    refuseOdd();
   })();
   const results = await Promise.allSettled([feeding, reading]);
   if (stopped) return;
@@ -85,16 +89,34 @@ export async function eachEntry(
 
 type Records = Record<string, string>;
 
+/** The type of a header: its place, and GNU's old kind of long names. */
+const TYPE_AT = 156;
+const OLD_LONG_NAME = "N".charCodeAt(0);
+
 /**
  * What extended headers have that the parser takes otherwise than others do. Those of the whole archive may have a comment,
  * such as git's: their sizes and names would count for every entry that follows. Of others the parser leaves out what it
- * does not understand, so that a size that another reader knows changes where the next entry begins.
+ * does not understand, so that a size that another reader knows changes where the next entry begins. GNU tar takes a long
+ * name of the old kind for a file, and the engines do not know it: the parser alone gives it to the next entry.
  *
  * @returns what is wrong, in words; the set keeps growing
  */
 function watchHeaders(parser: object, strict: boolean): ReadonlySet<string> {
   const found = new Set<string>();
   let [all, own]: (Records | null)[] = [null, null];
+  const { _buffer: buffer } = parser as { _buffer: { shift: (size: number) => Buffer } };
+  const shift = buffer.shift.bind(buffer);
+  let last: Buffer | undefined;
+  buffer.shift = (size) => (last = shift(size));
+  let current: Headers | null = null;
+  Object.defineProperty(parser, "_header", {
+    get: () => current,
+    // Set right after its block was taken.
+    set: (value: Headers | null) => {
+      current = value;
+      if (value !== null && last?.[TYPE_AT] === OLD_LONG_NAME) found.add("a long name of an old kind");
+    },
+  });
   Object.defineProperty(parser, "_paxGlobal", {
     get: () => all,
     set: (value: Records | null) => {
