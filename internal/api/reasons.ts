@@ -134,6 +134,8 @@ export const EVENT_REASON = {
   RollbackStarted: "RollbackStarted",
   /** Every selected node runs the former version again. */
   RollbackFinished: "RollbackFinished",
+  /** The API server refuses the status, so that it says how things were. */
+  StatusNotWritten: "StatusNotWritten",
 } as const;
 
 export type ConditionType = (typeof CONDITION)[keyof typeof CONDITION];

@@ -187,6 +187,42 @@ describe("nothing outlives a pass", () => {
     }
   });
 
+  test("that the status cannot be written is told once by an event, and again if it happens again", async () => {
+    const bed = new ReconcilerBed();
+    bed.putOnload();
+    await bed.settle();
+    const told = (): string[] =>
+      bed.events.filter(({ reason }) => reason === "StatusNotWritten").map(({ note }) => note);
+    let version = 1;
+    const passes = async (seconds: number): Promise<void> => {
+      bed.upgrade(`v${++version}`);
+      for (let i = 0; i < seconds; i++) {
+        bed.now += 1000;
+        await bed.reconcile().catch(() => undefined);
+      }
+    };
+    const refuse = (): void => {
+      bed.cluster.before = ({ what }) => {
+        if (what === "onloads/status") throw refusal("apply the status", 403, "Forbidden");
+      };
+    };
+    refuse();
+    await passes(9);
+    expect(told()).toEqual([]);
+    await passes(60);
+    expect(told()).toHaveLength(1);
+    expect(told()[0]).toStartWith(
+      "The status says how things were, because it cannot be written: Cannot apply the status",
+    );
+    bed.cluster.before = () => undefined;
+    await passes(5);
+    refuse();
+    await passes(9);
+    expect(told()).toHaveLength(1);
+    await passes(60);
+    expect(told()).toHaveLength(2);
+  });
+
   test("being asked to stop ends a pass only when its calls have ended", async () => {
     const bed = new ReconcilerBed();
     bed.putOnload();

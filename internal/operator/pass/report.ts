@@ -10,7 +10,7 @@ import type { ResourceProblem } from "../observe/preflight.ts";
 import { statusOf } from "../report/conditions.ts";
 import { headlineOf } from "../report/headline.ts";
 import { protection } from "../report/protection.ts";
-import { eventsOfStatus } from "../report/event-texts.ts";
+import { eventOfStaleStatus, eventsOfStatus } from "../report/event-texts.ts";
 import { isTrue, notReadySince, untouchedStatus, writeStatus } from "../report/status.ts";
 import { believed } from "../rollout/believed.ts";
 import { nextLastReady, standingRollback } from "../rollout/rollback.ts";
@@ -101,11 +101,18 @@ async function reportStatus(
   try {
     const statusWaitMs = await writeStatus(deps, session, raw, status, signal);
     if (statusWaitMs !== undefined) return { statusWaitMs, error: undefined };
+    session.statusFailing.persists(false, deps.monotonic());
+    session.statusFailureTold = false;
     const old = raw.status as DeepReadonly<OnloadStatus> | undefined;
     for (const text of eventsOfStatus(old, status)) reporter.report(raw, text);
     return { statusWaitMs, error: undefined };
   } catch (error) {
     signal.throwIfAborted();
+    // Nothing else tells a person who looks at the resource.
+    if (session.statusFailing.persists(true, deps.monotonic()) && !session.statusFailureTold) {
+      session.statusFailureTold = true;
+      reporter.report(raw, eventOfStaleStatus(`${errorText(error)}; ${REMEDY}`));
+    }
     return { statusWaitMs: undefined, error: asError(error) };
   }
 }

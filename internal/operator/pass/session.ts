@@ -34,6 +34,9 @@ export class ResourceSession implements WrittenStatus {
   previousNodes: PreviousNodes | undefined;
   /** Whether steps fail. */
   readonly failing = new Persistence();
+  /** Whether the status cannot be written, and whether that was told. */
+  readonly statusFailing = new Persistence();
+  statusFailureTold = false;
   statusWrittenAt: number | undefined;
   conditionsWritten: readonly string[] | undefined;
 

@@ -174,6 +174,12 @@ export function eventsOfStatus(
   return [...upgradeEvents(before, after), ...rollbackEvents(before, after), ...conditionEvents(before, after)];
 }
 
+/** The status has been refused for some time. @param why what the API server says */
+export function eventOfStaleStatus(why: string): EventText {
+  const note = `The status says how things were, because it cannot be written: ${why}`;
+  return { type: "Warning", reason: EVENT_REASON.StatusNotWritten, note };
+}
+
 /** What came of an eviction; undefined if nobody was evicted: the pod's end has another cause. */
 export function eventOfEviction(
   node: string,
