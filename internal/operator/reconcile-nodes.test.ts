@@ -100,6 +100,19 @@ describe("pods that hold amd.com/onload", () => {
     expect(await bed.metric("onload_operator_evictions_total", { result: "failed" })).toEqual([1]);
   });
 
+  test("that somebody makes again on the same node at once are asked every five seconds, too", async () => {
+    const bed = await draining({}, "app");
+    bed.cluster.budget = undefined;
+    let made = 0;
+    for (let i = 0; i < 400; i++) {
+      bed.now += 50;
+      if (bed.holders().length === 0) bed.putHolder(`again-${made++}`, "n1");
+      await bed.reconcile();
+    }
+    expect(evictions(bed).length).toBe(4);
+    expect(bed.events.filter(({ reason }) => reason === "PodEvicted").length).toBe(4);
+  });
+
   test.each([
     ["evicted", {}, 0],
     ["deleted", { force: true }, 400_000],

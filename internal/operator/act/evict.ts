@@ -9,7 +9,10 @@ import type { Holder } from "../assess/facts.ts";
 import { forceRemedy } from "../cache/holders.ts";
 import type { NodePlan } from "../rollout/plan.ts";
 
-/** After an answer, a pod is asked again no sooner than this, as by `kubectl drain`. */
+/**
+ * After an answer, a pod is asked again no sooner than this, as by `kubectl drain`, and so is any other pod of its node: who
+ * makes pods by the node's name makes the next one at once, and would otherwise be answered as fast.
+ */
 export const EVICTION_RETRY_MS = 5000;
 /** Answers of more pods are forgotten, the oldest first. */
 const MAX_PODS = 4096;
@@ -27,6 +30,8 @@ export type EvictionObserver = (node: string, pod: Holder, result: EvictionResul
 export class EvictionLog {
   readonly #refusals = new Map<string, string>();
   readonly #askedAt = new Map<string, number>();
+  /** By node. */
+  readonly #roundAt = new Map<string, number>();
 
   /** By the pods' uid. */
   get refusals(): ReadonlyMap<string, string> {
@@ -36,6 +41,18 @@ export class EvictionLog {
   /** @param now milliseconds of a clock that does not go back */
   mayAsk(uid: string, now: number): boolean {
     return now - (this.#askedAt.get(uid) ?? -Infinity) >= EVICTION_RETRY_MS;
+  }
+
+  /**
+   * Whether it is time to ask pods of a node. If it is, the next time is no sooner than EVICTION_RETRY_MS after.
+   *
+   * @param now milliseconds of a clock that does not go back
+   */
+  beginsRound(node: string, now: number): boolean {
+    for (const [other, at] of this.#roundAt) if (now - at >= EVICTION_RETRY_MS) this.#roundAt.delete(other);
+    if (this.#roundAt.has(node)) return false;
+    this.#roundAt.set(node, now);
+    return true;
   }
 
   asked(uid: string, now: number, refusal: string | undefined): void {
@@ -74,6 +91,7 @@ export async function evictHolders(
   const due = (facts.holders ?? []).filter(
     (pod) => pod.evictable && !pod.terminating && evictor.evictions.mayAsk(pod.uid, now),
   );
+  if (due.length === 0 || !evictor.evictions.beginsRound(facts.name, now)) return;
   await Promise.allSettled(due.map((pod) => evictOne(evictor, onload, facts.name, pod, isLate, signal)));
   signal.throwIfAborted();
 }
