@@ -129,7 +129,10 @@ test("without KMM the list is not whole, which is said", () => {
 test("KMM whose CRDs are there, but no Deployment of a known name, is not called missing", () => {
   const none = { value: [] };
   const versions = [{ name: "v1beta1", served: true }];
-  const crd = { metadata: { name: "modules" }, spec: { group: "kmm.sigs.x-k8s.io", names: { kind: "Module" }, versions } };
+  const crd = {
+    metadata: { name: "modules" },
+    spec: { group: "kmm.sigs.x-k8s.io", names: { kind: "Module" }, versions },
+  };
   const crds = { value: [crd as unknown as CustomResourceDefinition] };
   const { problems } = collect({ onloads: none, nodes: none, crds, operators: none, kmm: [none] });
   expect(problems).toHaveLength(1);
