@@ -240,7 +240,11 @@ function progressing(plan: RolloutPlan, { desired, ready: done }: NodeCounts, si
     return draft("False", REASON.NodesNotReady, `${counted(waiting.length, "node")} still to be let go: ${why}`);
   const what = wanted.every(({ state }) => rowOf(state).needsSlot) ? "still to be upgraded" : "not ready";
   const held = `${counted(wanted.length, "node")} ${what}`;
-  if (situation.paused) return draft("False", REASON.Paused, `${held}: spec.upgrade.paused is true`);
+  if (situation.paused) {
+    const { namespace, name } = situation.key;
+    const remedy = `to go on: onloadctl resume ${name} -n ${namespace}`;
+    return draft("False", REASON.Paused, `${held}: spec.upgrade.paused is true; ${remedy}`);
+  }
   if (plan.halted)
     return draft(
       "False",

@@ -53,7 +53,7 @@ export const SITUATIONS: Record<string, Situation> = {
   paused: {
     nodes: [whole("v1", { name: "n1" })],
     policy: { paused: true },
-    says: ["Paused", "spec.upgrade.paused is true", 1, 0],
+    says: ["Paused", "spec.upgrade.paused is true; to go on: onloadctl resume ", 1, 0],
   },
   "a new node is cordoned": { nodes: [bare({ cordoned: true })], says: ["NodesNotReady", "1 Cordoned", 1, 0] },
   "an upgraded node is not Ready": {

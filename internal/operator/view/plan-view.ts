@@ -4,6 +4,7 @@ import { formatTableWithNotes } from "../../cli/table-with-notes.ts";
 import { brokenLine } from "../../cli/wrap.ts";
 import type { DeepReadonly, Pod } from "../../api/core.ts";
 import type { OnloadStatus } from "../../api/onload.ts";
+import { REASON } from "../../api/reasons.ts";
 import type { Force } from "../cache/holders.ts";
 import { kernelProblem } from "../observe/preflight.ts";
 import type { Planned } from "../plan.ts";
@@ -94,7 +95,7 @@ export function describePlan(resource: ObservedResource, outlook: Outlook, isLiv
   if (!kmm.installed) notes.push("KMM is not installed: the operator waits for it");
   notes.push(...objectNotes(planned));
   if (heldBack !== undefined) notes.push(`Held back: ${heldBack}`);
-  if (policy.paused && raw.metadata.deletionTimestamp === undefined)
+  if (policy.paused && headline?.reason !== REASON.Paused && raw.metadata.deletionTimestamp === undefined)
     notes.push("Paused: no node with an older version starts");
   if (plan.halted) notes.push("Halted: a node has failed, so no further node starts");
   notes.push(...awaitedBy(plan.nodes));

@@ -249,6 +249,14 @@ test("a paused or halted rollout says so", () => {
   ]);
 });
 
+test("that a rollout is paused, a plan says once", () => {
+  const paused = observed([whole("v1")], { paused: true });
+  (paused.raw.status as OnloadStatus).conditions = [
+    { type: "Progressing", status: "False", reason: "Paused", message: "m", lastTransitionTime: "" },
+  ];
+  expect(describePlan(paused, nothing, true)).toMatchObject({ status: "Paused", notes: [] });
+});
+
 test("nothing to do is said in words", () => {
   expect(planText([describePlan(observed([whole("v2")]), nothing)])).toBe(
     "trading/onload: version v2, at most 1 of its nodes out of service at once\nNothing to do on any node\n",
