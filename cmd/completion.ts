@@ -6,7 +6,7 @@ import { printData } from "../internal/cli/output.ts";
 export default defineSubcommand({
   summary: "Print the script that completes command lines in a shell",
   description:
-    "Commands, flags and their values are completed, and names of Onload resources, nodes and namespaces, for which the cluster of the command line is asked.\n\nFor `kubectl onload`, which kubectl 1.26 and later complete, link this program into the PATH once more under the name kubectl_complete-onload.",
+    "Commands, flags and their values are completed, and names of Onload resources, nodes, pods, namespaces and contexts, for which the cluster of the command line is asked.\n\nFor `kubectl onload`, which kubectl 1.26 and later complete, link this program into the PATH once more under the name kubectl_complete-onload.",
   args: {
     shell: {
       type: "positional",
@@ -19,7 +19,10 @@ export default defineSubcommand({
   examples: [
     { run: "source <(onloadctl completion bash)", does: "For this bash; put it into ~/.bashrc for every one" },
     { run: "source <(onloadctl completion zsh)", does: "The same for zsh, after compinit" },
-    { run: "onloadctl completion fish > ~/.config/fish/completions/onloadctl.fish", does: "For every fish" },
+    {
+      run: "mkdir -p ~/.config/fish/completions && onloadctl completion fish > ~/.config/fish/completions/onloadctl.fish",
+      does: "For every fish",
+    },
     {
       run: "onloadctl completion powershell | Out-String | Invoke-Expression",
       does: "For this PowerShell; put it into $PROFILE for every one",
