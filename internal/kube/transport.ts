@@ -8,6 +8,7 @@ import type { ClusterConfig, Headers, Identity } from "./credentials.ts";
 import { ApiError, ConnectionError, CredentialsError, LeadershipLostError, type Status } from "./errors.ts";
 import { hideOwnSecrets } from "./own-secrets.ts";
 import { Semaphore, TokenBucket } from "./rate-limit.ts";
+import { unusable } from "./unusable-identity.ts";
 
 /** One HTTP request to the API server. */
 export interface ApiRequest {
@@ -201,8 +202,10 @@ export class Transport {
 
   async #attempt<T>(request: ApiRequest, limits: Limits, read: (answer: Answer) => Promise<T>): Promise<T> {
     let code = "<error>";
+    let identity: Identity | undefined;
     try {
-      const { headers, tls } = await this.#identity(request);
+      identity = await this.#identity(request);
+      const { headers, tls } = identity;
       this.#hide = hideOwnSecrets(headers);
       const body = request.body === undefined ? undefined : JSON.stringify(request.body);
       const answer = await this.#connections.send(
@@ -227,7 +230,7 @@ export class Transport {
         throw this.#apiError(request.action, answer, await answer.text(MAX_ERROR_BYTES));
       return await read(answer);
     } catch (error) {
-      throw this.#explain(request, error);
+      throw this.#explain(request, error, code === "<error>" ? identity : undefined);
     } finally {
       this.#options.onRequest?.({ method: request.method, host: this.#host, code });
     }
@@ -243,9 +246,12 @@ export class Transport {
     }
   }
 
-  #explain(request: ApiRequest, error: unknown): unknown {
+  /** @param unanswered what was used, if nothing was answered */
+  #explain(request: ApiRequest, error: unknown, unanswered?: Identity): unknown {
     if (OURS.some((kind) => error instanceof kind)) return error;
     if (request.signal?.aborted && (error === request.signal.reason || isAbort(error))) return request.signal.reason;
+    const wrong = unanswered && unusable(unanswered);
+    if (wrong !== undefined) return new CredentialsError(request.action, this.config.source, new Error(wrong));
     const { code = "", message = String(error) } = error as Partial<NodeJS.ErrnoException>;
     return this.#broken(request, code, message, error);
   }
