@@ -198,7 +198,7 @@ function judgeImages({ onload, kmm, images }: ResourceFacts, nodes: readonly Nod
   if (!images)
     return finding(
       "unknown",
-      `KMM does not say whether they exist; --images asks the registries. Needed: ${firstFew([...new Set(wanted)], MAX_NAMED)}`,
+      `KMM does not say whether they exist; registries are asked with --images. Needed: ${firstFew([...new Set(wanted)], MAX_NAMED)}`,
     );
   const missing = kernelsOf(nodes).flatMap((kernel) =>
     missingImages(
