@@ -38,10 +38,14 @@ beforeAll(async () => {
 afterAll(() => cluster[Symbol.asyncDispose]());
 
 afterEach(async () => {
-  await removeBudget();
-  await cluster.clear();
-  expect(cluster.kubelet.violations).toEqual([]);
-  await cluster.stopOperators();
+  try {
+    await removeBudget();
+    await cluster.clear();
+    expect(cluster.kubelet.violations).toEqual([]);
+  } finally {
+    // Beside one that was left, the next story's would not act alone.
+    await cluster.stopOperators();
+  }
 });
 
 /** Nodes of a pool of their own, and a namespace. */
@@ -176,7 +180,7 @@ test("a clock that is set by hours in the middle of an upgrade fails no step, an
 test("a server that says to come again in an hour, and gateways that answer in its place, hide no node and evict nobody", async () => {
   const nodes = await setUp(1);
   await using server = await LyingServer.start(cluster.plane, cluster.user);
-  await cluster.startOperator([], server.user);
+  const operator = await cluster.startOperator([], server.user);
   await cluster.createOnload(namespace, onloadSpec(pool, "v1"));
   await cluster.ready(namespace);
 
@@ -214,6 +218,12 @@ test("a server that says to come again in an hour, and gateways that answer in i
   await cluster.editOnload(namespace, { onload: imagesOf("v2") });
   await poll(() => Promise.resolve(told.length >= 3), { what: "Evictions", timeoutMs: PATIENCE_MS });
   expect(told.slice(0, 3)).toEqual([302, 200, 302]);
+  // The pod stays whatever the operator takes these answers for.
+  const evictions = (result: string): RegExp =>
+    new RegExp(`^onload_operator_evictions_total\\{.*result="${result}"\\} [1-9]`, "m");
+  const metrics = await operator.metricsText();
+  expect(metrics).toMatch(evictions("failed"));
+  expect(metrics).not.toMatch(evictions("evicted"));
   expect([(await trader())?.status?.phase, (await trader())?.metadata.deletionTimestamp]).toEqual([
     "Running",
     undefined,
