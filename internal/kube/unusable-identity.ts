@@ -1,6 +1,6 @@
 /** Why this program's own TLS or HTTP refuses an identity, so that no server was asked. */
 import { createSecureContext, type SecureContextOptions } from "node:tls";
-import type { Identity, TlsOptions } from "./credentials.ts";
+import type { Identity } from "./credentials.ts";
 
 /** What no value of an HTTP header may have (RFC 9110, 5.5). */
 const FORBIDDEN = /[^\t\u0020-\u007e\u0080-\u00ff]/;
@@ -21,9 +21,9 @@ export function unusable({ headers, tls }: Identity): string | undefined {
     : undefined;
 }
 
-function isRefused(parts: Pick<TlsOptions, "ca" | "cert" | "key">): boolean {
+function isRefused(parts: Pick<SecureContextOptions, "ca" | "cert" | "key">): boolean {
   try {
-    createSecureContext(parts as SecureContextOptions);
+    createSecureContext(parts);
     return false;
   } catch {
     return true;
