@@ -73,6 +73,8 @@ export const REASON = {
   PoliciesInstalled: "PoliciesInstalled",
   /** An admission policy refuses something else than this version's does: another version's, or one that was edited. */
   PoliciesDiffer: "PoliciesDiffer",
+  /** An annotation lets the policies pass what they would refuse. */
+  DeletionAllowed: "DeletionAllowed",
   /** At least one admission policy is not installed, or the cluster is too old for them. */
   PoliciesMissing: "PoliciesMissing",
 } as const;

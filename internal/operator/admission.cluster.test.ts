@@ -556,6 +556,25 @@ describe("drivers are not unloaded under pods", () => {
     await cluster.condition(namespace, "Protected", "True");
   });
 
+  test("an annotation that opens the way for a deletion is told until it is gone", async () => {
+    const [set] = (await cluster.client.list<DaemonSet>(DAEMON_SETS, { namespace })).items.filter(({ metadata }) =>
+      metadata.name.endsWith("-onload-device-plugin-ds"),
+    );
+    const [node] = made.nodes;
+    for (const [kind, name, ...where] of [
+      ["Namespace", namespace],
+      ["DaemonSet", set!.metadata.name, "-n", namespace],
+      ["Node", node!],
+    ] as const) {
+      await cluster.plane.kubectl(["annotate", kind, name, ...where, "onload.amd.com/allow-deletion=true"]);
+      expect(await cluster.condition(namespace, "Protected", "False", "DeletionAllowed")).toContain(
+        `for ${kind} "${name}": drivers may be unloaded under pods`,
+      );
+      await cluster.plane.kubectl(["annotate", kind, name, ...where, "onload.amd.com/allow-deletion-"]);
+      await cluster.condition(namespace, "Protected", "True");
+    }
+  });
+
   test("pods of other Modules are no matter of these policies", async () => {
     const labels = { [KMM_MODULE_NAME_LABEL]: "gpu", "kmm.node.kubernetes.io/role": "module-loader" };
     const object = {

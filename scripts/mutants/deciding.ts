@@ -326,7 +326,7 @@ export const DECIDING_MUTANTS: Mutant[] = [
       "? [change.key] : [change.key],",
     ],
     "every namespace that comes concerns all resources": [
-      "(namespace) => namespace !== undefined && agreesToForce(namespace)",
+      "(namespace) => namespace?.metadata.annotations ?? {}",
       "(namespace) => namespace?.metadata.annotations",
     ],
     "what KMM says of a node concerns nobody": [

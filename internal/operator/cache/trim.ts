@@ -19,6 +19,7 @@ import {
 } from "../../api/machine-config-pool.ts";
 import type { Module, NodeModulesConfig } from "../../api/kmm.ts";
 import {
+  ALLOW_DELETION_ANNOTATION,
   FORCE_ANNOTATION,
   KMM_GROUP,
   KMM_IMAGE_OWNER_LABEL,
@@ -62,10 +63,9 @@ export function trimNode(node: Node): Node {
   };
 }
 
-/** A namespace: whether its pods may be taken away by force. */
+/** A namespace: whether its pods may be taken away by force, and whether it may be deleted. */
 export function trimNamespace(namespace: KubeObject): KubeObject {
-  const consent = namespace.metadata.annotations?.[FORCE_ANNOTATION];
-  const annotations = consent === undefined ? {} : { [FORCE_ANNOTATION]: consent };
+  const annotations = pick(namespace.metadata.annotations, [FORCE_ANNOTATION, ALLOW_DELETION_ANNOTATION]);
   return { ...kind(namespace), metadata: { ...identity(namespace.metadata), annotations } };
 }
 
@@ -269,6 +269,7 @@ export function trimDaemonSet(daemonSet: DaemonSet): DaemonSet {
     metadata: {
       ...identity(metadata),
       ...only("generation", metadata.generation),
+      ...openWay(metadata),
       labels: pick(metadata.labels, DAEMON_SET_LABELS),
       ...(owners?.length ? { ownerReferences: owners.slice(0, MAX_ITEMS) } : {}),
     },
@@ -281,6 +282,12 @@ export function trimDaemonSet(daemonSet: DaemonSet): DaemonSet {
     },
     status: { ...only("observedGeneration", daemonSet.status?.observedGeneration) },
   };
+}
+
+/** Whether a person has opened the way for the deletion of an object. */
+function openWay({ annotations }: Meta): Pick<Meta, "annotations"> {
+  const allowed = annotations?.[ALLOW_DELETION_ANNOTATION];
+  return allowed === undefined ? {} : { annotations: { [ALLOW_DELETION_ANNOTATION]: allowed } };
 }
 
 /** The entries of these keys. */

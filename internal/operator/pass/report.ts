@@ -1,6 +1,6 @@
 /** Stage 4 of a pass: events, metrics and status of the plan, of what was done and of what went wrong. */
 import { asError, errorText } from "../../cli/errors.ts";
-import type { DeepReadonly } from "../../api/core.ts";
+import type { DeepReadonly, KubeObject } from "../../api/core.ts";
 import { onloadKeyOf } from "../../api/names.ts";
 import type { OnloadStatus } from "../../api/onload.ts";
 import { CONDITION, REASON } from "../../api/reasons.ts";
@@ -48,7 +48,7 @@ export async function report(
     plan,
     problems,
     rollback: begun ?? standingRollback(onload),
-    protection: protection(deps.caches),
+    protection: protection(deps.caches, protectedObjects(deps, raw, planned)),
     lastReady: planned.kmm.installed ? nextLastReady(onload, plan, held, now) : onload.status?.lastReady,
     now,
   });
@@ -68,6 +68,17 @@ export async function report(
     }
   }
   return { problems, statusWaitMs, error };
+}
+
+/** What a person may take out of the policies' protection, as far as the caches know it. */
+function protectedObjects(
+  { caches }: PassDeps,
+  raw: DeepReadonly<RawOnload>,
+  { live, plan }: Decision["planned"],
+): (DeepReadonly<KubeObject> | undefined)[] {
+  const nodes = plan.nodes.map(({ facts }) => caches.nodes.store.get(facts.name));
+  const namespace = caches.namespaces.store.get(raw.metadata.namespace ?? "");
+  return [raw, namespace, live.onload, live.sfc, live.daemonSet, ...nodes];
 }
 
 /** What a person can do about a refusal that lasts. */

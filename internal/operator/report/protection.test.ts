@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseAllDocuments } from "yaml";
-import type { AdmissionPolicy, PolicyBinding } from "../../api/core.ts";
+import type { AdmissionPolicy, KubeObject, PolicyBinding } from "../../api/core.ts";
 import { PRESENCE_POLICY, PROTECTING_POLICIES } from "../../api/names.ts";
 import { Store } from "../../kube/store.ts";
 import { eventsOfStatus } from "./event-texts.ts";
@@ -149,6 +149,22 @@ test("the policy of Leases is in force only as this version has it", () => {
   expect(isInForce(installed([PRESENCE_POLICY]), PRESENCE_POLICY)).toBe(true);
   const edited = installed([PRESENCE_POLICY], {}, { [PRESENCE_POLICY]: (spec) => (spec.validations = []) });
   expect(isInForce(edited, PRESENCE_POLICY)).toBe(false);
+});
+
+test("an annotation that opens the way for deletions is told for as long as it is there", () => {
+  const object = (kind: string, name: string, allowed?: string): KubeObject => ({
+    apiVersion: "v1",
+    kind,
+    metadata: { name, ...(allowed === undefined ? {} : { annotations: { "onload.amd.com/allow-deletion": allowed } }) },
+  });
+  const stores = installed(PROTECTING_POLICIES);
+  const open = [object("Onload", "a"), undefined, object("Namespace", "ns", "true"), object("Node", "n1", "true")];
+  const { status, reason, message } = protection(stores, open);
+  expect([status, reason]).toEqual(["False", "DeletionAllowed"]);
+  expect(message).toContain('for Namespace "ns", Node "n1": drivers may be unloaded under pods; remove the annotation');
+  expect(protection(stores, [object("Node", "n1", "false")])).toMatchObject({ status: "True" });
+  // What is not there keeps nobody from anything, whatever is annotated.
+  expect(protection(installed([]), open)).toMatchObject({ reason: "PoliciesMissing" });
 });
 
 test("is told once as an event: a warning if policies are missing, nothing if all is well from the start", () => {

@@ -1,7 +1,8 @@
 /** The condition Protected: whether the admission policies are in force that keep nodes from other people's mistakes. */
-import type { AdmissionPolicy, DeepReadonly, PolicyBinding } from "../../api/core.ts";
-import { PROTECTING_POLICIES } from "../../api/names.ts";
+import type { AdmissionPolicy, DeepReadonly, KubeObject, PolicyBinding } from "../../api/core.ts";
+import { ALLOW_DELETION_ANNOTATION, PROTECTING_POLICIES } from "../../api/names.ts";
 import { CONDITION, REASON } from "../../api/reasons.ts";
+import { firstFew } from "../../cli/first-few.ts";
 import type { Stores } from "../cache/caches.ts";
 import { drafterOf, type ConditionDraft } from "./conditions.ts";
 import { policyDifference } from "./policy-difference.ts";
@@ -10,14 +11,31 @@ type Policy = DeepReadonly<AdmissionPolicy>;
 type Binding = DeepReadonly<PolicyBinding>;
 type PolicyStores = Pick<Stores, "policies" | "policyBindings">;
 
+/** Objects that are named of many. */
+const MAX_NAMED = 3;
 const REMEDY = "onloadctl manifests admission | kubectl apply --server-side --force-conflicts -f -";
 
-/** The condition, from the policies and their bindings that are in the cluster. */
-export function protection(stores: PolicyStores): ConditionDraft {
+/**
+ * The condition, from the policies and their bindings that are in the cluster.
+ *
+ * @param objects of the resource that the policies protect, itself and its namespace among them
+ */
+export function protection(
+  stores: PolicyStores,
+  objects: Iterable<DeepReadonly<KubeObject> | undefined> = [],
+): ConditionDraft {
   const draft = drafterOf(CONDITION.Protected);
   const states = PROTECTING_POLICIES.map((name) => ({ name, ...stateOf(stores, name) }));
   const wrong = states.filter(({ fault, difference }) => fault ?? difference);
   if (wrong.length === 0) {
+    const open = [...objects].flatMap((object) => (object && isOpen(object) ? [nameOf(object)] : []));
+    if (open.length > 0) {
+      return draft(
+        "False",
+        REASON.DeletionAllowed,
+        `Annotation ${ALLOW_DELETION_ANNOTATION}=true lets the policies pass what they would refuse, for ${firstFew(open, MAX_NAMED)}: drivers may be unloaded under pods; remove the annotation as soon as it has served`,
+      );
+    }
     return draft("True", REASON.PoliciesInstalled, "Only those who may deploy Onload can take nodes out of service");
   }
   const list = wrong.map(({ name, fault, difference }) => `${name}: ${fault ?? difference}`).join(", ");
@@ -36,6 +54,15 @@ export function protection(stores: PolicyStores): ConditionDraft {
     REASON.PoliciesMissing,
     `Admission policies are not ${isAnyThere ? "in force" : "installed"}${which}: whoever may write Onload resources, or delete objects in their namespaces, can unload drivers on all nodes; on Kubernetes 1.30 and later run: ${REMEDY}`,
   );
+}
+
+/** Whether a person has opened the way for what the policies refuse. */
+function isOpen({ metadata }: DeepReadonly<KubeObject>): boolean {
+  return metadata.annotations?.[ALLOW_DELETION_ANNOTATION] === "true";
+}
+
+function nameOf({ kind, metadata }: DeepReadonly<KubeObject>): string {
+  return `${kind} "${metadata.name}"`;
 }
 
 /** Whether a policy of ours keeps people from what it forbids, as it is in this version. */

@@ -143,7 +143,7 @@ test("a node concerns the resources that select it", () => {
   expect(keys()).toEqual(["ns/main"]);
 });
 
-test("a namespace concerns the resources when it is to be deleted, or lets force reach its pods", () => {
+test("a namespace concerns the resources when it is to be deleted, may be, or lets force reach its pods", () => {
   const { cluster, keys } = watched();
   const put = (metadata: object): void => {
     cluster.put(NAMESPACES, { apiVersion: "v1", kind: "Namespace", metadata: { name: "ns", ...metadata } });
@@ -154,6 +154,10 @@ test("a namespace concerns the resources when it is to be deleted, or lets force
   put({ name: "new", annotations: {} });
   expect(keys()).toEqual([]);
   put({ annotations: { "onload.amd.com/allow-force-drain": "true" } });
+  expect(keys()).toEqual(["ns/main"]);
+  put({ annotations: { "onload.amd.com/allow-deletion": "true" } });
+  expect(keys()).toEqual(["ns/main"]);
+  put({ annotations: {} });
   expect(keys()).toEqual(["ns/main"]);
   put({ deletionTimestamp: "2026-01-01T00:00:00Z" });
   expect(keys()).toEqual(["ns/main"]);

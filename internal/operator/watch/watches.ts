@@ -7,7 +7,6 @@ import type { Informer } from "../../kube/informer.ts";
 import { splitKey } from "../../kube/object.ts";
 import type { Change } from "../../kube/store.ts";
 import type { Caches } from "../cache/caches.ts";
-import { agreesToForce } from "../cache/holders.ts";
 import { observeClaims } from "../observe/cluster.ts";
 import { selectorsOf } from "../observe/selectors.ts";
 import { keysOfKmmPod, keysOfNode, keysOfObject, keysOfPlugin, keysOfPullPod } from "./keys.ts";
@@ -55,7 +54,7 @@ export function watchAll(watcher: Watcher, caches: Caches, isOurs: (key: string)
   controller.watch(caches.machineConfigPools, (change) => (isSame(change, poolOf) ? [] : all()));
   // Most namespaces that come and go have no part in any of it.
   controller.watch(caches.namespaces, (change) =>
-    isSame(change, (namespace) => namespace !== undefined && agreesToForce(namespace)) ? [] : all(),
+    isSame(change, (namespace) => namespace?.metadata.annotations ?? {}) ? [] : all(),
   );
   controller.watch(caches.crds, ({ old, current }) => {
     const group = (current ?? old)?.spec.group ?? "";
