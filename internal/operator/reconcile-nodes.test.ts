@@ -113,6 +113,24 @@ describe("pods that hold amd.com/onload", () => {
     expect(bed.events.filter(({ reason }) => reason === "PodEvicted").length).toBe(4);
   });
 
+  test("and whom a budget keeps is asked as often beside them, however long the answer takes", async () => {
+    const bed = await draining({}, "kept");
+    bed.cluster.budget = undefined;
+    bed.cluster.before = ({ verb, name }) => {
+      if (verb !== "evict" || name !== "kept") return;
+      bed.now += 150;
+      throw refusal("evict pod kept", 429, "TooManyRequests");
+    };
+    let made = 0;
+    const end = bed.now + 60_000;
+    while (bed.now < end) {
+      bed.now += 50;
+      if (bed.holders().length === 1) bed.putHolder(`again-${made++}`, "n1");
+      await bed.reconcile();
+    }
+    expect(evictions(bed).filter(({ name }) => name === "kept").length).toBeWithin(11, 14);
+  });
+
   test.each([
     ["evicted", {}, 0],
     ["deleted", { force: true }, 400_000],
@@ -497,9 +515,38 @@ describe("the same PATCH of a node is not sent twice within a second", () => {
       'Cannot keep label onload.amd.com/ns.main of node "n1" as it should be: somebody takes the change back',
     );
     // Left alone, it goes on by itself.
-    for (let i = 0; i < 3; i++) await patchesInASecond(bed);
+    for (let i = 0; i < 12; i++) await patchesInASecond(bed);
     expect(bed.labels("n1")[ONLOAD]).toBe("v2");
     expect(bed.condition("Degraded")).toStartWith("Degraded=False");
+  });
+
+  test("which is told too if passes come only when they are due", async () => {
+    const bed = await bedFor();
+    bed.putNode("n1");
+    let degraded = 0;
+    let failures = 0;
+    bed.cluster.calls.length = 0;
+    for (let end = bed.now + 180_000; bed.now < end;) {
+      // As the controller does: at once for a change, when it was asked to, or after a time that doubles with each failure.
+      const due = await bed.reconcile().then(
+        ({ requeueAfterMs = 60_000 }) => [requeueAfterMs, (failures = 0)][0]!,
+        () => 5 * 2 ** Math.min(failures++, 14),
+      );
+      const isSet = ONLOAD in bed.labels("n1");
+      bed.now += isSet ? 20 : due;
+      if (isSet) {
+        bed.cluster.edit<Node>(NODES, { name: "n1" }, ({ metadata }) => {
+          metadata.labels = { onload: "yes" };
+          metadata.annotations = {};
+        });
+      }
+      if (bed.condition("Degraded").startsWith("Degraded=True StepFailed")) degraded++;
+      else degraded = 0;
+    }
+    expect(degraded).toBeGreaterThan(10);
+    expect(bed.condition("Degraded")).toContain("somebody takes the change back each time");
+    const patches = bed.cluster.calls.filter(({ verb, what }) => verb === "mergePatch" && what === "nodes").length;
+    expect(patches).toBeWithin(15, 40);
   });
 
   test("but at once if it was refused and somebody else has changed the node meanwhile", async () => {

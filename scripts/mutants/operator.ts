@@ -46,15 +46,20 @@ export const OPERATOR_MUTANTS: Mutant[] = [
   }),
   ...mutantsOf(`${OPERATOR}/act/patch-guard.ts`, [`${OPERATOR}/act/patch-guard.test.ts`, NODES], {
     "the same PATCH is sent as often as passes come": [
-      "now - sent.at >= SAME_PATCH_MS) return",
-      "now >= sent.at) return",
+      "if (waitMs <= 0) return undefined;",
+      "if (now >= sent.at) return undefined;",
     ],
     "a node that somebody else changes waits": [
       'if (!sent.taken && isNewerVersion(version, this.#known.get(node)?.version ?? "")) return undefined;',
       "",
     ],
     "what is taken back is sent again at once": ["if (!sent.taken && isNewer", "if (isNewer"],
-    "nobody is told that it is taken back each time": ["sent.repeats > MAX_REPEATS", "sent.repeats > 1e9"],
+    "nobody is told that it is taken back each time": ["return repeats > MAX_REPEATS;", "return repeats > 1e9;"],
+    "what another PATCH of ours has changed counts as taken back": ["&& this.#known.get(node)?.patch === patch", ""],
+    "what is taken back each time is sent as often as before": [
+      "(fought ? FOUGHT_PATCH_MS : SAME_PATCH_MS)",
+      "SAME_PATCH_MS",
+    ],
     "our own changes count as somebody else's": [
       "version: isNewerVersion(version, before) ? version : before",
       "version: before",
@@ -71,6 +76,7 @@ export const OPERATOR_MUTANTS: Mutant[] = [
   ...mutantsOf(`${OPERATOR}/report/protection.ts`, [`${OPERATOR}/report/protection.test.ts`], {
     "one policy is enough": ["wrong.length === 0", "wrong.length < PROTECTING_POLICIES.length"],
     "a binding without its policy is enough": ["if (!policy) return", "if (!policy && !binding) return"],
+    "who opens the way for deletions is not told": ["if (open.length > 0) {", "if (open.length > 1e9) {"],
     "what a policy refuses is not looked at": ["policyDifference(policy) }", "undefined }"],
   }),
   ...mutantsOf(`${OPERATOR}/act/evict.ts`, UNIT, {
@@ -89,8 +95,9 @@ export const OPERATOR_MUTANTS: Mutant[] = [
       "(pod) => pod.evictable && !pod.terminating",
       "(pod) => !pod.terminating",
     ],
-    "a refused eviction is asked for again at once": [">= EVICTION_RETRY_MS;", ">= 0;"],
-    "a refusal is not remembered": ["if (refusal !== undefined) this.#refusals.set(uid, refusal);", ""],
+    "pods that are made again are asked at once": ["if (this.#roundAt.has(node)) return false;", ""],
+    "a refused eviction is asked for again at once": [">= EVICTION_RETRY_MS)", ">= 0)"],
+    "a refusal is not remembered": ["    this.#refusals.set(uid, refusal);\n", ""],
   }),
   ...mutantsOf(`${OPERATOR}/act/finalizer.ts`, UNIT, {
     "the finalizer is not added": [

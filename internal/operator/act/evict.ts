@@ -10,11 +10,11 @@ import { forceRemedy } from "../cache/holders.ts";
 import type { NodePlan } from "../rollout/plan.ts";
 
 /**
- * After an answer, a pod is asked again no sooner than this, as by `kubectl drain`, and so is any other pod of its node: who
- * makes pods by the node's name makes the next one at once, and would otherwise be answered as fast.
+ * The pods of a node are asked together, and again no sooner than this, as by `kubectl drain`. Who makes pods by the node's
+ * name makes the next one at once, and would otherwise be answered as fast.
  */
 export const EVICTION_RETRY_MS = 5000;
-/** Answers of more pods are forgotten, the oldest first. */
+/** Refusals of more pods are forgotten, the oldest first. */
 const MAX_PODS = 4096;
 
 /**
@@ -26,10 +26,9 @@ export type EvictionResult = "evicted" | "deleted" | "gone" | "refused" | "faile
 /** Called after every eviction. */
 export type EvictionObserver = (node: string, pod: Holder, result: EvictionResult, message: string) => void;
 
-/** Why pods were not evicted and when each was asked last. It is lost with the process, which then asks again. */
+/** Why pods were not evicted, and when those of each node were asked last. It is lost with the process, which then asks again. */
 export class EvictionLog {
   readonly #refusals = new Map<string, string>();
-  readonly #askedAt = new Map<string, number>();
   /** By node. */
   readonly #roundAt = new Map<string, number>();
 
@@ -38,13 +37,8 @@ export class EvictionLog {
     return this.#refusals;
   }
 
-  /** @param now milliseconds of a clock that does not go back */
-  mayAsk(uid: string, now: number): boolean {
-    return now - (this.#askedAt.get(uid) ?? -Infinity) >= EVICTION_RETRY_MS;
-  }
-
   /**
-   * Whether it is time to ask pods of a node. If it is, the next time is no sooner than EVICTION_RETRY_MS after.
+   * Whether it is time to ask the pods of a node.
    *
    * @param now milliseconds of a clock that does not go back
    */
@@ -55,13 +49,12 @@ export class EvictionLog {
     return true;
   }
 
-  asked(uid: string, now: number, refusal: string | undefined): void {
-    for (const map of [this.#refusals, this.#askedAt]) {
-      map.delete(uid);
-      for (const oldest of map.keys()) if (map.size >= MAX_PODS) map.delete(oldest);
-    }
-    this.#askedAt.set(uid, now);
-    if (refusal !== undefined) this.#refusals.set(uid, refusal);
+  /** @param refusal undefined if the pod goes */
+  answered(uid: string, refusal: string | undefined): void {
+    this.#refusals.delete(uid);
+    if (refusal === undefined) return;
+    for (const oldest of this.#refusals.keys()) if (this.#refusals.size >= MAX_PODS) this.#refusals.delete(oldest);
+    this.#refusals.set(uid, refusal);
   }
 }
 
@@ -88,16 +81,14 @@ export async function evictHolders(
 ): Promise<void> {
   const now = evictor.monotonic();
   const isLate = forceAt !== undefined && evictor.now >= forceAt;
-  const due = (facts.holders ?? []).filter(
-    (pod) => pod.evictable && !pod.terminating && evictor.evictions.mayAsk(pod.uid, now),
-  );
+  const due = (facts.holders ?? []).filter((pod) => pod.evictable && !pod.terminating);
   if (due.length === 0 || !evictor.evictions.beginsRound(facts.name, now)) return;
   await Promise.allSettled(due.map((pod) => evictOne(evictor, onload, facts.name, pod, isLate, signal)));
   signal.throwIfAborted();
 }
 
 async function evictOne(
-  { client, evictions, onEviction, monotonic }: Evictor,
+  { client, evictions, onEviction }: Evictor,
   onload: DeepReadonly<Onload>,
   node: string,
   pod: Holder,
@@ -116,7 +107,7 @@ async function evictOne(
         ? "deleted"
         : "gone"
       : await client.evict(ref, options);
-    evictions.asked(pod.uid, monotonic(), undefined);
+    evictions.answered(pod.uid, undefined);
     onEviction(node, pod, result, "");
   } catch (error) {
     if (signal.aborted) return;
@@ -125,7 +116,7 @@ async function evictOne(
     const refused = isTooManyRequests(error);
     const text = refused ? budgetText(error) : errorText(error);
     const unforced = isLate && !force ? `; ${forceRemedy({ asked: true })}` : "";
-    evictions.asked(pod.uid, monotonic(), gone ? undefined : text);
+    evictions.answered(pod.uid, gone ? undefined : text);
     onEviction(node, pod, gone ? "gone" : refused ? "refused" : "failed", gone ? "" : `${text}${unforced}`);
   }
 }

@@ -9,7 +9,7 @@ import { isConflict, isNotFound } from "../../kube/errors.ts";
 import { NODES, PODS, refOf } from "../../kube/resource.ts";
 import type { ReconcilerCaches } from "../cache/caches.ts";
 import { evictHolders, type Evictor } from "./evict.ts";
-import type { PatchGuard } from "./patch-guard.ts";
+import type { Hold, PatchGuard } from "./patch-guard.ts";
 import type { UnansweredPatches } from "./unanswered-patches.ts";
 import type { NodePods } from "../cache/node-pods.ts";
 import { isPluginOf, isTerminating } from "../cache/pods.ts";
@@ -136,9 +136,10 @@ async function takeStep(
     }
     // A version label is as bad as a missing one if it is set on stale knowledge: KMM unloads the other version for it.
     const { resourceVersion } = node.metadata;
-    const waitMs = await patchNode(actor, plan, key, patch, { resourceVersion, signal });
-    if (waitMs !== undefined) {
-      results.heldMs = Math.min(waitMs, results.heldMs ?? Infinity);
+    const hold = await patchNode(actor, plan, key, patch, { resourceVersion, signal });
+    if (hold) {
+      results.heldMs = Math.min(hold.waitMs, results.heldMs ?? Infinity);
+      if (hold.error !== undefined) throw hold.error;
       return;
     }
     if (plan.step === "UnlabelPlugin") {
@@ -154,7 +155,7 @@ async function takeStep(
 /**
  * Sends the one PATCH of a step.
  *
- * @returns undefined once it is done, or in how many milliseconds it may be sent again
+ * @returns undefined once it is done, or when it may be sent again
  * @throws what it is refused with, or was when it was just sent
  */
 async function patchNode(
@@ -163,14 +164,14 @@ async function patchNode(
   key: OnloadKey,
   patch: NodePatch,
   options: { resourceVersion?: string | undefined; signal: AbortSignal },
-): Promise<number | undefined> {
+): Promise<Hold | undefined> {
   const { name } = plan.facts;
   // The records in a patch contain its time. With time 0, patches that do the same are equal texts.
   const what = JSON.stringify(nodePatch(plan, key, kmm, attempt, 0));
   const version = caches.nodes.store.get(name)?.metadata.resourceVersion ?? "";
   const hold = patches.holds(name, what, version, monotonic());
-  if (hold?.error !== undefined) throw hold.error;
-  if (hold) return hold.waitMs;
+  if (hold && !hold.fought && hold.error !== undefined) throw hold.error;
+  if (hold) return hold;
   patches.sends(name, what, version, monotonic());
   let answer: Node;
   try {
@@ -180,17 +181,22 @@ async function patchNode(
     patches.refused(name, what, error);
     throw error;
   }
-  const isTakenBack = patches.taken(name, what, answer.metadata.resourceVersion ?? "", monotonic());
+  const waitMs = patches.taken(name, what, answer.metadata.resourceVersion ?? "", monotonic());
   caches.nodes.observe(answer);
   const undone = undoneOf(patch, answer);
-  if (undone === undefined && !isTakenBack) return undefined;
+  if (undone !== undefined) {
+    const error = new Error(
+      `Cannot patch node "${name}": it was taken, but without the change of ${undone}; ${UNDONE_BY}`,
+    );
+    patches.refused(name, what, error);
+    throw error;
+  }
+  if (waitMs === undefined) return undefined;
   const error = new Error(
-    undone === undefined
-      ? `Cannot keep ${changesOf(patch)} of node "${name}" as it should be: somebody takes the change back each time; find out who changes labels and annotations of nodes, and exclude those of Onload from it`
-      : `Cannot patch node "${name}": it was taken, but without the change of ${undone}; ${UNDONE_BY}`,
+    `Cannot keep ${changesOf(patch)} of node "${name}" as it should be: somebody takes the change back each time; find out who changes labels and annotations of nodes, and exclude those of Onload from it`,
   );
   patches.refused(name, what, error);
-  throw error;
+  return { waitMs, error, fought: true };
 }
 
 /** Nothing else can come between a PATCH and its answer. */

@@ -23,7 +23,7 @@ test.each([
   ["the same to a node without a version", guard(""), "n1", "a", "", 300, 700],
 ] as const)("%s", (_, made, node, patch, version, now, waitMs) => {
   expect(made.holds(node, patch, version, now)).toEqual(
-    waitMs === undefined ? undefined : { waitMs, error: undefined },
+    waitMs === undefined ? undefined : { waitMs, error: undefined, fought: false },
   );
 });
 
@@ -44,34 +44,43 @@ test("our own changes of a node are nobody else's", () => {
   expect(made.holds("n1", "a", "104", 40)).toBeUndefined();
 });
 
-test("that somebody takes a PATCH back each time is told after some times, and no more once it has stayed", () => {
+test("that somebody takes a PATCH back each time is told after some times, and it is sent less often then", () => {
   const made = new PatchGuard();
-  const told: boolean[] = [];
-  const send = (at: number): void => {
-    made.sends("n1", "a", String(at), at);
-    told.push(made.taken("n1", "a", String(at + 1), at));
+  const told: (number | undefined)[] = [];
+  const send = (at: number, patch = "a"): void => {
+    made.sends("n1", patch, String(at), at);
+    told.push(made.taken("n1", patch, String(at + 1), at));
   };
   for (let i = 0; i < 8; i++) send(i * SAME_PATCH_MS);
-  expect(told).toEqual([false, false, false, false, false, false, true, true]);
-  send(60_000);
-  expect(told.at(-1)).toBe(false);
+  expect(told).toEqual([...Array(6), 10_000, 10_000]);
+  made.refused("n1", "a", "told");
+  expect(made.holds("n1", "a", "9000", 9000)).toEqual({ waitMs: 8000, error: "told", fought: true });
+  expect(made.holds("n1", "a", "9000", 17_000)).toBeUndefined();
+  // What another PATCH of ours has changed, nobody else has taken back.
+  send(20_000, "b");
+  send(30_000);
+  expect(told.slice(-2)).toEqual([undefined, undefined]);
+  for (let i = 0; i < 8; i++) send(40_000 + i * SAME_PATCH_MS);
+  expect(told.at(-1)).toBe(10_000);
+  send(200_000);
+  expect(told.at(-1)).toBeUndefined();
 });
 
 test("a refusal is told again while it is held, and not after", () => {
   const made = guard();
   const error = new Error("no");
   made.refused("n1", "a", error);
-  expect(made.holds("n1", "a", "100", 999)).toEqual({ waitMs: 1, error });
+  expect(made.holds("n1", "a", "100", 999)).toEqual({ waitMs: 1, error, fought: false });
   expect(made.holds("n1", "a", "100", 1000)).toBeUndefined();
   made.sends("n1", "a", "100", 1000);
-  expect(made.holds("n1", "a", "100", 1001)).toEqual({ waitMs: 999, error: undefined });
+  expect(made.holds("n1", "a", "100", 1001)).toEqual({ waitMs: 999, error: undefined, fought: false });
 });
 
-test("only two seconds are remembered", () => {
+test("only a minute is remembered", () => {
   const made = new PatchGuard();
   for (let now = 0; now < 100_000; now += 10) {
     made.sends(`n${now}`, "a", "1", now);
     made.taken(`n${now}`, "a", "2", now);
-    expect(made.size).toBeLessThanOrEqual(402);
+    expect(made.size).toBeLessThanOrEqual(12_002);
   }
 });

@@ -23,23 +23,27 @@ interface Sent {
 
 /** So often in a row somebody may take a PATCH back before a person is told. */
 const MAX_REPEATS = 5;
+/** A PATCH that somebody takes back each time is sent no sooner than this after the last time. */
+const FOUGHT_PATCH_MS = 10_000;
 /** So long a PATCH is remembered: the next one of its kind within this time repeats it. */
-const MEMORY_MS = 2 * SAME_PATCH_MS;
+const MEMORY_MS = 60_000;
 
 /** Why a PATCH is not sent now. */
 export interface Hold {
+  /** Somebody takes it back each time: `error` says so, and it is sent again after the time. */
+  fought: boolean;
   /** Milliseconds until it may be sent. */
   waitMs: number;
   /** What it was refused with the last time; undefined if it was taken, or has not been answered yet. */
   error: unknown;
 }
 
-/** What was sent to nodes within the last two seconds. */
+/** What was sent to nodes within the last minute. */
 export class PatchGuard {
   /** By node and PATCH, the newest at the end. */
   readonly #sent = new Map<string, Sent>();
-  /** By node: its resource version as far as it is known to us, the newest at the end. */
-  readonly #known = new Map<string, { at: number; version: string }>();
+  /** By node: its resource version as far as it is known to us, and the last PATCH; the newest at the end. */
+  readonly #known = new Map<string, { at: number; version: string; patch: string }>();
 
   /** How many nodes and PATCHes are kept; those that are over are forgotten with the next that is sent. */
   get size(): number {
@@ -54,9 +58,12 @@ export class PatchGuard {
    */
   holds(node: string, patch: string, version: string, now: number): Hold | undefined {
     const sent = this.#sent.get(keyOf(node, patch));
-    if (!sent || now - sent.at >= SAME_PATCH_MS) return undefined;
+    if (!sent) return undefined;
+    const fought = isFought(sent);
+    const waitMs = sent.at + (fought ? FOUGHT_PATCH_MS : SAME_PATCH_MS) - now;
+    if (waitMs <= 0) return undefined;
     if (!sent.taken && isNewerVersion(version, this.#known.get(node)?.version ?? "")) return undefined;
-    return { waitMs: sent.at + SAME_PATCH_MS - now, error: sent.error };
+    return { waitMs, error: sent.error, fought };
   }
 
   /** A PATCH goes out. */
@@ -66,22 +73,23 @@ export class PatchGuard {
     const key = keyOf(node, patch);
     const before = this.#sent.get(key);
     this.#sent.delete(key);
-    const repeats = before?.taken ? before.repeats + 1 : 0;
-    this.#sent.set(key, { at: now, error: undefined, taken: false, repeats });
-    this.#knows(node, version, now);
+    // What another PATCH of ours has changed, nobody else has taken back.
+    const isRepeat = before?.taken === true && this.#known.get(node)?.patch === patch;
+    this.#sent.set(key, { at: now, error: undefined, taken: false, repeats: isRepeat ? before.repeats + 1 : 0 });
+    this.#knows(node, patch, version, now);
   }
 
   /**
    * The API server has taken it.
    *
    * @param version the node's resource version since
-   * @returns whether somebody takes it back each time, so that a person has to know
+   * @returns milliseconds until it may be sent again, if somebody takes it back each time, so that a person has to know
    */
-  taken(node: string, patch: string, version: string, now: number): boolean {
-    this.#knows(node, version, now);
+  taken(node: string, patch: string, version: string, now: number): number | undefined {
+    this.#knows(node, patch, version, now);
     const sent = this.#sent.get(keyOf(node, patch));
     if (sent) sent.taken = true;
-    return sent !== undefined && sent.repeats > MAX_REPEATS;
+    return sent !== undefined && isFought(sent) ? FOUGHT_PATCH_MS : undefined;
   }
 
   /** The API server, or the way there, has refused it. */
@@ -90,11 +98,15 @@ export class PatchGuard {
     if (sent) sent.error = error;
   }
 
-  #knows(node: string, version: string, now: number): void {
+  #knows(node: string, patch: string, version: string, now: number): void {
     const before = this.#known.get(node)?.version ?? "";
     this.#known.delete(node);
-    this.#known.set(node, { at: now, version: isNewerVersion(version, before) ? version : before });
+    this.#known.set(node, { at: now, version: isNewerVersion(version, before) ? version : before, patch });
   }
+}
+
+function isFought({ repeats }: Sent): boolean {
+  return repeats > MAX_REPEATS;
 }
 
 function keyOf(node: string, patch: string): string {
