@@ -136,7 +136,7 @@ export async function check(
     judgeVersion(version),
     ...judgeCrds(crds),
     ...(capabilities ? [judgeKmmOperator(kmmOperators)] : []),
-    judgePolicies(policies, bindings),
+    judgePolicies(policies, bindings, { onloads, nodes, crds }),
     judgeServing(serving, rivals),
     ...(await Promise.all(rights)),
   ];

@@ -11,10 +11,11 @@ import type {
 import { kmmCapabilities } from "../api/kmm.ts";
 import { ONLOAD_GROUP, ONLOAD_PLURAL } from "../api/names.ts";
 import { firstFew } from "../cli/first-few.ts";
+import { CUSTOM_RESOURCE_DEFINITIONS } from "../kube/resource.ts";
 import { Store } from "../kube/store.ts";
 import { FIRST_MINOR_WITH_POLICIES, OLDEST_MINOR } from "../manifests/kubernetes-version.ts";
 import { crdProblem } from "../operator/observe/crd.ts";
-import { protection } from "../operator/report/protection.ts";
+import { PROTECTED_CRDS, protection } from "../operator/report/protection.ts";
 import { KMM_DEPLOYMENTS, kmmRefusal } from "../operator/view/kmm-operator.ts";
 import { remedyOf, type Serving } from "../operator/view/serving.ts";
 import { finderOf, type Finding } from "./findings.ts";
@@ -102,18 +103,23 @@ export function judgeKmmOperator(read: Read<readonly Deployment[]>): Finding {
   );
 }
 
-/** The admission policies. */
+/** The admission policies. @param objects some of what they protect, by what it is */
 export function judgePolicies(
   policies: Read<readonly AdmissionPolicy[]>,
   bindings: Read<readonly PolicyBinding[]>,
+  objects: Record<string, Read<readonly KubeObject[]>> = {},
 ): Finding {
   const finding = finderOf("Admission policies");
   if ("problem" in policies) return finding("unknown", policies.problem);
   if ("problem" in bindings) return finding("unknown", bindings.problem);
-  const { status, message } = protection({
-    policies: storeOf(policies.value),
-    policyBindings: storeOf(bindings.value),
-  });
+  const stores = { policies: storeOf(policies.value), policyBindings: storeOf(bindings.value) };
+  const found = Object.values(objects).flatMap((each) => ("value" in each ? each.value : []));
+  const isOther = ({ kind, metadata }: KubeObject): boolean =>
+    kind === CUSTOM_RESOURCE_DEFINITIONS.kind && !PROTECTED_CRDS.includes(metadata.name);
+  const { status, message } = protection(
+    stores,
+    found.filter((each) => !isOther(each)),
+  );
   return finding(status === "True" ? "ok" : "warning", message);
 }
 

@@ -568,7 +568,7 @@ describe("drivers are not unloaded under pods", () => {
     ] as const) {
       await cluster.plane.kubectl(["annotate", kind, name, ...where, "onload.amd.com/allow-deletion=true"]);
       expect(await cluster.condition(namespace, "Protected", "False", "DeletionAllowed")).toContain(
-        `for ${kind} "${name}": drivers may be unloaded under pods`,
+        `for ${kind} "${name}": who deletes these may take drivers away`,
       );
       await cluster.plane.kubectl(["annotate", kind, name, ...where, "onload.amd.com/allow-deletion-"]);
       await cluster.condition(namespace, "Protected", "True");

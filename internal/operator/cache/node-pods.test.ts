@@ -101,6 +101,17 @@ test("of pods as large as the API server takes, which anybody may put onto a nod
     const force = { asked, mayIn: () => false };
     expect(holderOf(found!, force)).toEqual(holderOf(app, force));
   }
+  // Those few texts that are kept are anybody's, too.
+  const [owner] = app.metadata.ownerReferences!;
+  const wordy = {
+    ...app,
+    metadata: {
+      ...app.metadata,
+      annotations: { [MIRROR_ANNOTATION]: large, [FORCE_ANNOTATION]: large },
+      ownerReferences: [{ ...owner!, kind: large, name: large, uid: large, controller: true }],
+    },
+  };
+  expect(JSON.stringify((await looking([wordy]).pods.inspect("n1", signal))[0]).length).toBeLessThan(50_000);
   const mirror = { ...app, metadata: { ...app.metadata, annotations: { [MIRROR_ANNOTATION]: "x" } } };
   await expect(looking([mirror]).pods.inspect("n1", signal)).resolves.toMatchObject([
     { metadata: { annotations: { [MIRROR_ANNOTATION]: "x" } } },

@@ -3,7 +3,7 @@
  * does not grow with the pods of the cluster. A node with such pods is watched until it is done.
  */
 import type { Logger } from "../../cli/log.ts";
-import type { Container, DeepReadonly, Pod } from "../../api/core.ts";
+import type { Container, DeepReadonly, OwnerReference, Pod } from "../../api/core.ts";
 import { FORCE_ANNOTATION, ONLOAD_RESOURCE, PLUGIN_NAME_LABEL } from "../../api/names.ts";
 import type { Client } from "../../kube/client.ts";
 import type { Store } from "../../kube/store.ts";
@@ -71,13 +71,28 @@ export function trimHolder(pod: Pod): Pod {
       ...defined(identity),
       // Disruption budgets go by them.
       labels: Object.fromEntries(Object.entries(labels).slice(0, MAX_LABELS)),
-      annotations: Object.fromEntries(READ_ANNOTATIONS.flatMap((key) => entryOf(annotations, key))),
-      ...(owner ? { ownerReferences: [owner] } : {}),
+      annotations: Object.fromEntries(
+        READ_ANNOTATIONS.flatMap((key) => entryOf(annotations, key)).map(([key, value]) => [
+          key,
+          value.slice(0, MAX_TEXT),
+        ]),
+      ),
+      ...(owner ? { ownerReferences: [trimOwner(owner)] } : {}),
     },
     spec: { ...defined({ nodeName }), ...(holding ? { containers: [onloadOf(holding)] } : {}) },
     // Without what its containers are at, it counts as one that has not ended, which it is.
     status: defined({ phase: pod.status?.phase }),
   };
+}
+
+/** More of a text that anybody may write is not kept: names have 253 characters at most. */
+const MAX_TEXT = 253;
+
+function trimOwner({ apiVersion, kind, name, uid, controller }: OwnerReference): OwnerReference {
+  const [shortVersion, shortKind, shortName, shortUid] = [apiVersion, kind, name, uid].map((text) =>
+    text.slice(0, MAX_TEXT),
+  );
+  return { apiVersion: shortVersion!, kind: shortKind!, name: shortName!, uid: shortUid!, ...defined({ controller }) };
 }
 
 const READ_ANNOTATIONS = [FORCE_ANNOTATION, MIRROR_ANNOTATION];

@@ -297,7 +297,7 @@ function pick(entries: Readonly<Record<string, string>> | undefined, keys: reado
 
 /** A NodeModulesConfig of KMM 2: all of it but the metadata that nobody reads. */
 export function trimNodeModulesConfig(nmc: NodeModulesConfig): NodeModulesConfig {
-  return { ...nmc, metadata: identity(nmc.metadata) };
+  return { ...nmc, metadata: { ...identity(nmc.metadata), ...openWay(nmc.metadata) } };
 }
 
 /** A CRD's schema, down to which fields there are. */
@@ -307,7 +307,7 @@ export function trimCrd(crd: CustomResourceDefinition): CustomResourceDefinition
   const ours = group.endsWith(KMM_GROUP) || group === ONLOAD_GROUP;
   return {
     ...kind(crd),
-    metadata: identity(crd.metadata),
+    metadata: { ...identity(crd.metadata), ...openWay(crd.metadata) },
     spec: {
       group,
       scope,

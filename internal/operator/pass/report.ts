@@ -5,11 +5,12 @@ import { onloadKeyOf } from "../../api/names.ts";
 import type { OnloadStatus } from "../../api/onload.ts";
 import { CONDITION, REASON } from "../../api/reasons.ts";
 import type { Result } from "../../controller/controller.ts";
+import { ApiError } from "../../kube/errors.ts";
 import type { RawOnload } from "../cache/caches.ts";
 import type { ResourceProblem } from "../observe/preflight.ts";
 import { statusOf } from "../report/conditions.ts";
 import { headlineOf } from "../report/headline.ts";
-import { protection } from "../report/protection.ts";
+import { PROTECTED_CRDS, protection } from "../report/protection.ts";
 import { eventOfStaleStatus, eventsOfStatus } from "../report/event-texts.ts";
 import { isTrue, notReadySince, untouchedStatus, writeStatus } from "../report/status.ts";
 import { believed } from "../rollout/believed.ts";
@@ -76,9 +77,14 @@ function protectedObjects(
   raw: DeepReadonly<RawOnload>,
   { live, plan }: Decision["planned"],
 ): (DeepReadonly<KubeObject> | undefined)[] {
-  const nodes = plan.nodes.map(({ facts }) => caches.nodes.store.get(facts.name));
+  const nodes = plan.nodes.flatMap(({ facts: { name } }) => [
+    caches.nodes.store.get(name),
+    // It has its node's name.
+    caches.nodeModulesConfigs.store.get(name),
+  ]);
+  const crds = PROTECTED_CRDS.map((name) => caches.crds.store.get(name));
   const namespace = caches.namespaces.store.get(raw.metadata.namespace ?? "");
-  return [raw, namespace, live.onload, live.sfc, live.daemonSet, ...nodes];
+  return [raw, namespace, live.onload, live.sfc, live.daemonSet, ...nodes, ...crds];
 }
 
 /** What a person can do about a refusal that lasts. */
@@ -119,8 +125,9 @@ async function reportStatus(
     return { statusWaitMs, error: undefined };
   } catch (error) {
     signal.throwIfAborted();
-    // Nothing else tells a person who looks at the resource.
-    if (session.statusFailing.persists(true, deps.monotonic()) && !session.statusFailureTold) {
+    // Nothing else tells a person who looks at the resource. Without a connection there is nobody to tell it to either.
+    const refused = error instanceof ApiError;
+    if (session.statusFailing.persists(refused, deps.monotonic()) && !session.statusFailureTold) {
       session.statusFailureTold = true;
       reporter.report(raw, eventOfStaleStatus(`${errorText(error)}; ${REMEDY}`));
     }

@@ -161,7 +161,9 @@ test("an annotation that opens the way for deletions is told for as long as it i
   const open = [object("Onload", "a"), undefined, object("Namespace", "ns", "true"), object("Node", "n1", "true")];
   const { status, reason, message } = protection(stores, open);
   expect([status, reason]).toEqual(["False", "DeletionAllowed"]);
-  expect(message).toContain('for Namespace "ns", Node "n1": drivers may be unloaded under pods; remove the annotation');
+  expect(message).toContain(
+    'for Namespace "ns", Node "n1": who deletes these may take drivers away; remove the annotation',
+  );
   expect(protection(stores, [object("Node", "n1", "false")])).toMatchObject({ status: "True" });
   // What is not there keeps nobody from anything, whatever is annotated.
   expect(protection(installed([]), open)).toMatchObject({ reason: "PoliciesMissing" });

@@ -2,6 +2,7 @@
 import type { AdmissionPolicy, DeepReadonly, KubeObject, PolicyBinding } from "../../api/core.ts";
 import { ALLOW_DELETION_ANNOTATION, PROTECTING_POLICIES } from "../../api/names.ts";
 import { CONDITION, REASON } from "../../api/reasons.ts";
+import { MODULES, NODE_MODULES_CONFIGS, ONLOADS } from "../../api/resources.ts";
 import { firstFew } from "../../cli/first-few.ts";
 import type { Stores } from "../cache/caches.ts";
 import { drafterOf, type ConditionDraft } from "./conditions.ts";
@@ -11,6 +12,8 @@ type Policy = DeepReadonly<AdmissionPolicy>;
 type Binding = DeepReadonly<PolicyBinding>;
 type PolicyStores = Pick<Stores, "policies" | "policyBindings">;
 
+/** The CRDs whose deletion would take all drivers away. */
+export const PROTECTED_CRDS = [ONLOADS, MODULES, NODE_MODULES_CONFIGS].map(({ plural, group }) => `${plural}.${group}`);
 /** Objects that are named of many. */
 const MAX_NAMED = 3;
 const REMEDY = "onloadctl manifests admission | kubectl apply --server-side --force-conflicts -f -";
@@ -33,7 +36,7 @@ export function protection(
       return draft(
         "False",
         REASON.DeletionAllowed,
-        `Annotation ${ALLOW_DELETION_ANNOTATION}=true lets the policies pass what they would refuse, for ${firstFew(open, MAX_NAMED)}: drivers may be unloaded under pods; remove the annotation as soon as it has served`,
+        `Annotation ${ALLOW_DELETION_ANNOTATION}=true lets the policies pass what they would refuse, for ${firstFew(open, MAX_NAMED)}: who deletes these may take drivers away; remove the annotation as soon as it has served`,
       );
     }
     return draft("True", REASON.PoliciesInstalled, "Only those who may deploy Onload can take nodes out of service");
