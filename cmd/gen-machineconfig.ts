@@ -34,7 +34,7 @@ const args = {
     valueHint: "FILE",
     description: "Write to FILE; with --format=butane, the scripts that it refers to go beside it",
   },
-  force: { type: "boolean", description: "Replace files that exist" },
+  force: { type: "boolean", description: "Replace regular files that exist" },
   apply: { type: "boolean", description: "Apply the MachineConfig; OpenShift then reboots the nodes one by one" },
   delete: { type: "boolean", description: "Delete the MachineConfig; OpenShift then reboots the nodes one by one" },
   "dry-run": {

@@ -69,6 +69,22 @@ test.each<[string, Pod, string | RegExp]>([
     "warning: app does not run: it ended with exit code 0 (Completed) -> Only what runs can be looked into",
   ],
   [
+    "one of two has done its work, and the other ends again and again",
+    pod(
+      statuses(
+        { name: "warm", containerID: "c://1", state: ended(0, "Completed") },
+        { name: "app", containerID: "c://2", state: { waiting: BACK_OFF }, lastState: ended(1, "Error") },
+      ),
+      {
+        containers: [
+          { name: "warm", ...ASKS },
+          { name: "app", ...ASKS },
+        ],
+      },
+    ),
+    /^failed: warm does not run.*app does not run.* -> See `kubectl logs trader-0 -n trading -c app`$/,
+  ],
+  [
     "another container ends again and again",
     pod(
       statuses(

@@ -71,7 +71,8 @@ function stoppedLink({ metadata }: DeepReadonly<Pod>, stopped: readonly Stopped[
   if (stopped.every(({ waiting, exit }) => waiting === undefined && exit?.code === 0)) {
     return link("warning", seen, ENDED);
   }
-  const logs = `See \`kubectl logs ${metadata.name} -n ${metadata.namespace} -c ${stopped[0]!.name}\``;
+  const bad = stopped.find(({ waiting, exit }) => waiting !== undefined || exit?.code !== 0) ?? stopped[0]!;
+  const logs = `See \`kubectl logs ${metadata.name} -n ${metadata.namespace} -c ${bad.name}\``;
   return link("failed", seen, [logs, ...loaderTodo(stopped)].join("; "));
 }
 

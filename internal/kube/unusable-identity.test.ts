@@ -31,17 +31,17 @@ const CASES: [string, Identity, string | undefined][] = [
   [
     "a text for a certificate authority",
     identity("t", { ca: SECRET }),
-    "the certificate-authority is no certificate in PEM format; correct it, or its file",
+    "the certificate-authority is not a certificate in PEM format; correct it, or its file",
   ],
   [
     "a certificate that is cut",
     identity("t", { cert: CERTIFICATE.slice(0, 300), key: KEY }),
-    "the client-certificate is no certificate in PEM format; correct it, or its file",
+    "the client-certificate is not a certificate in PEM format; correct it, or its file",
   ],
   [
     "bytes for a key",
     identity("t", { cert: CERTIFICATE, key: Buffer.from([1, 2, 3]) }),
-    "the client-key is no private key in PEM format; correct it, or its file",
+    "the client-key is not a private key without a passphrase in PEM format; correct it, or its file",
   ],
   [
     "the key of another certificate",

@@ -13,7 +13,7 @@ export function unusable({ headers, tls }: Identity): string | undefined {
   const { ca, cert, key } = tls;
   if (isRefused({ ca })) return noPem("certificate-authority", "certificate");
   if (isRefused({ cert })) return noPem("client-certificate", "certificate");
-  if (isRefused({ key })) return noPem("client-key", "private key");
+  if (isRefused({ key })) return noPem("client-key", "private key without a passphrase");
   if (isRefused({ cert, key })) return "the client-key is not the one of the client-certificate";
   const values = [headers["authorization"] ?? []].flat();
   return values.some((value) => FORBIDDEN.test(value))
@@ -31,5 +31,5 @@ function isRefused(parts: Pick<SecureContextOptions, "ca" | "cert" | "key">): bo
 }
 
 function noPem(field: string, what: string): string {
-  return `the ${field} is no ${what} in PEM format; correct it, or its file`;
+  return `the ${field} is not a ${what} in PEM format; correct it, or its file`;
 }

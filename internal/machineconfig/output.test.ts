@@ -62,7 +62,9 @@ test.each(["x.bu", "a.sh"])("what is no regular file is not replaced, even with 
     await make();
     const before = await lstat(path);
     expect(await failure(writeRendered(join(folder, "x.bu"), rendered, true))).toEqual(
-      new UsageError(`Cannot write ${path}: it is a ${kind}, no regular file; give another name`),
+      new UsageError(
+        `Cannot write ${path}: it is a ${kind}, no regular file; give another name, or leave --output out to print it`,
+      ),
     );
     expect(await readdir(folder)).toEqual([name]);
     expect((await lstat(path)).ino).toBe(before.ino);

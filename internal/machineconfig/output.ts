@@ -35,7 +35,9 @@ async function refuseExisting(path: string, force: boolean): Promise<void> {
   const found = await lstat(path).catch(() => undefined);
   if (found === undefined) return;
   if (!found.isFile()) {
-    throw new UsageError(`Cannot write ${path}: it is a ${kindOf(found)}, no regular file; give another name`);
+    throw new UsageError(
+      `Cannot write ${path}: it is a ${kindOf(found)}, no regular file; give another name, or leave --output out to print it`,
+    );
   }
   if (!force) throw exists(path);
 }
