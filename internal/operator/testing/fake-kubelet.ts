@@ -27,6 +27,8 @@ export class FakeKubelet {
   readonly #pods: Informer<Pod, "node">;
   readonly #stop = new AbortController();
   readonly #busy = new Set<string>();
+  /** Nodes whose devices are being written. */
+  readonly #writing = new Set<string>();
   readonly #errors: unknown[] = [];
   #running: Promise<void> | undefined;
   #leases: NodeJS.Timeout | undefined;
@@ -174,10 +176,13 @@ export class FakeKubelet {
     );
   }
 
-  /** The device plugin offers its devices while it and the module are there. */
+  /**
+   * The device plugin offers its devices while it and the module are there. One answer is awaited after the other: two
+   * writes at once may come to the API server in the other order.
+   */
   #count(name: string): void {
     const known = this.#nodes.get(name);
-    if (known === undefined) return;
+    if (known === undefined || this.#writing.has(name)) return;
     const pods = this.#on(name).filter(isReady);
     const plugin = pods.some(({ metadata }) => metadata.labels?.[PLUGIN_NAME_LABEL] !== undefined);
     const module = pods.some(({ metadata }) => metadata.labels?.[KMM_MODULE_NAME_LABEL]?.endsWith("-module"));
@@ -188,10 +193,19 @@ export class FakeKubelet {
       allocatable: { [ONLOAD_RESOURCE]: String(amount) },
       capacity: { [ONLOAD_RESOURCE]: String(amount) },
     };
-    void this.#client.mergePatch(NODES, { name }, { status }, { subresource: "status" }).catch(() => {
-      if (this.#nodes.has(name)) this.#nodes.set(name, -1);
-      if (!this.#stop.signal.aborted) setTimeout(() => this.#count(name), 500);
-    });
+    this.#writing.add(name);
+    const written = this.#client.mergePatch(NODES, { name }, { status }, { subresource: "status" });
+    const after = (ms: number): void => {
+      this.#writing.delete(name);
+      if (!this.#stop.signal.aborted) setTimeout(() => this.#count(name), ms);
+    };
+    void written.then(
+      () => after(0),
+      () => {
+        if (this.#nodes.has(name)) this.#nodes.set(name, -1);
+        after(500);
+      },
+    );
   }
 
   #on(node: string): Pod[] {
