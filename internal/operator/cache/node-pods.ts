@@ -12,6 +12,7 @@ import { Informer } from "../../kube/informer.ts";
 import { PODS } from "../../kube/resource.ts";
 import { asksForOnload, holdsOnload, MIRROR_ANNOTATION } from "./holders.ts";
 import { isFinished } from "./pods.ts";
+import { identity, only, pick } from "./trim.ts";
 
 /**
  * Nodes that only wait for their turn are watched up to this number: each watch is a connection to the API server, and a
@@ -53,13 +54,10 @@ const MAX_LABELS = 500;
  * may put pods onto a node by its name, as many and as large as the API server takes. It can be applied again.
  */
 export function trimHolder(pod: Pod): Pod {
-  const { name, namespace, uid, resourceVersion, deletionTimestamp, labels = {} } = pod.metadata;
-  const identity = { name, namespace, uid, resourceVersion, deletionTimestamp };
+  const { labels = {} } = pod.metadata;
   const typed = { apiVersion: "v1", kind: "Pod" } as const;
   if (!isHolder(pod)) {
-    const plugin = labels[PLUGIN_NAME_LABEL];
-    const mine = plugin === undefined ? {} : { labels: { [PLUGIN_NAME_LABEL]: plugin } };
-    return { ...typed, metadata: { ...defined(identity), ...mine } };
+    return { ...typed, metadata: { ...identity(pod.metadata), ...only("labels", pluginLabelOf(labels)) } };
   }
   const { annotations = {}, ownerReferences } = pod.metadata;
   const { containers = [], initContainers = [], nodeName } = pod.spec ?? {};
@@ -68,20 +66,17 @@ export function trimHolder(pod: Pod): Pod {
   return {
     ...typed,
     metadata: {
-      ...defined(identity),
+      ...identity(pod.metadata),
       // Disruption budgets go by them.
       labels: Object.fromEntries(Object.entries(labels).slice(0, MAX_LABELS)),
       annotations: Object.fromEntries(
-        READ_ANNOTATIONS.flatMap((key) => entryOf(annotations, key)).map(([key, value]) => [
-          key,
-          value.slice(0, MAX_TEXT),
-        ]),
+        Object.entries(pick(annotations, READ_ANNOTATIONS)).map(([key, value]) => [key, value.slice(0, MAX_TEXT)]),
       ),
       ...(owner ? { ownerReferences: [trimOwner(owner)] } : {}),
     },
-    spec: { ...defined({ nodeName }), ...(holding ? { containers: [onloadOf(holding)] } : {}) },
+    spec: { ...only("nodeName", nodeName), ...(holding ? { containers: [onloadOf(holding)] } : {}) },
     // Without what its containers are at, it counts as one that has not ended, which it is.
-    status: defined({ phase: pod.status?.phase }),
+    status: only("phase", pod.status?.phase),
   };
 }
 
@@ -92,26 +87,26 @@ function trimOwner({ apiVersion, kind, name, uid, controller }: OwnerReference):
   const [shortVersion, shortKind, shortName, shortUid] = [apiVersion, kind, name, uid].map((text) =>
     text.slice(0, MAX_TEXT),
   );
-  return { apiVersion: shortVersion!, kind: shortKind!, name: shortName!, uid: shortUid!, ...defined({ controller }) };
+  return {
+    apiVersion: shortVersion!,
+    kind: shortKind!,
+    name: shortName!,
+    uid: shortUid!,
+    ...only("controller", controller),
+  };
 }
 
 const READ_ANNOTATIONS = [FORCE_ANNOTATION, MIRROR_ANNOTATION];
 
 /** A container, with what it asks for of amd.com/onload alone. */
 function onloadOf({ name, resources }: Container): Container {
-  const of = (list: Readonly<Record<string, string | number>> | undefined) =>
-    Object.fromEntries(entryOf(list ?? {}, ONLOAD_RESOURCE));
-  return { name, resources: { limits: of(resources?.limits), requests: of(resources?.requests) } };
+  const limits = pick(resources?.limits, [ONLOAD_RESOURCE]);
+  const requests = pick(resources?.requests, [ONLOAD_RESOURCE]);
+  return { name, resources: { limits, requests } };
 }
 
-function entryOf<V>(record: Readonly<Record<string, V>>, key: string): [string, V][] {
-  const value = record[key];
-  return value === undefined ? [] : [[key, value]];
-}
-
-/** An object without the fields that are undefined. */
-function defined<T extends object>(object: T): { [K in keyof T]: Exclude<T[K], undefined> } {
-  return Object.fromEntries(Object.entries(object).filter(([, value]) => value !== undefined)) as never;
+function pluginLabelOf(labels: Readonly<Record<string, string>>): Record<string, string> | undefined {
+  return PLUGIN_NAME_LABEL in labels ? pick(labels, [PLUGIN_NAME_LABEL]) : undefined;
 }
 
 /** Watches the pods of single nodes on the API server. */

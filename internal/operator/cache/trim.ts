@@ -291,7 +291,7 @@ function openWay({ annotations }: Meta): Pick<Meta, "annotations"> {
 }
 
 /** The entries of these keys. */
-function pick(entries: Readonly<Record<string, string>> | undefined, keys: readonly string[]): Record<string, string> {
+export function pick<V>(entries: Readonly<Record<string, V>> | undefined, keys: readonly string[]): Record<string, V> {
   return Object.fromEntries(keys.flatMap((key) => (entries?.[key] === undefined ? [] : [[key, entries[key]]])));
 }
 
@@ -366,7 +366,8 @@ function kind<T extends KubeObject>(object: T): Pick<T, "apiVersion" | "kind"> {
   return { apiVersion: object.apiVersion, kind: object.kind } as Pick<T, "apiVersion" | "kind">;
 }
 
-function identity({ name, namespace, uid, resourceVersion, deletionTimestamp }: Meta): Meta {
+/** Who an object is, and whether it is about to go. */
+export function identity({ name, namespace, uid, resourceVersion, deletionTimestamp }: Meta): Meta {
   return {
     name,
     ...only("namespace", namespace),
@@ -377,6 +378,6 @@ function identity({ name, namespace, uid, resourceVersion, deletionTimestamp }: 
 }
 
 /** `{[key]: value}`, or nothing if there is no value. */
-function only<K extends string, V>(key: K, value: V | undefined): Partial<Record<K, V>> {
+export function only<K extends string, V>(key: K, value: V | undefined): Partial<Record<K, V>> {
   return value === undefined ? {} : ({ [key]: value } as Record<K, V>);
 }
