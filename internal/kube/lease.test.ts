@@ -315,6 +315,66 @@ test("a Lease that is gone needs no release", async () => {
   expect(lines).toEqual([]);
 });
 
+/** A leader that is stopped while the server has its renewal, and has not answered. `stored` stores the Lease as it is then. */
+async function stoppedInRenewal(server: FakeApiServer, stored: (lease: Lease) => Lease["spec"]): Promise<string[]> {
+  const clock = new FakeClock();
+  const lines: string[] = [];
+  const { state, work } = worker();
+  const stop = new AbortController();
+  const log = createLogger({ level: "warn", write: (line) => void lines.push(line) });
+  const leading = lead({ ...options(server, "a", clock), log }, stop.signal, work);
+  await pass(clock, () => state.running);
+  let hasArrived = false;
+  server.fail("PATCH", /leases/, 1, () => {
+    const lease = server.objects(PATH).get("leader")!;
+    server.put(PATH, { ...lease, spec: stored(lease as Lease) });
+    hasArrived = true;
+  });
+  await pass(clock, () => hasArrived);
+  stop.abort();
+  await leading;
+  return lines;
+}
+
+test("a leader that stops while its renewal is on the way releases the Lease that the renewal wrote", async () => {
+  await using server = await FakeApiServer.start();
+  const renewTime = "2026-01-01T00:00:00.000000Z";
+  const lines = await stoppedInRenewal(server, ({ spec }) => ({ ...spec, renewTime }));
+  expect(specOf(server)?.holderIdentity).toBe("");
+  expect(specOf(server)?.renewTime).not.toBe(renewTime);
+  expect(lines).toEqual([]);
+});
+
+test("a leader that stops leaves the Lease to who took it meanwhile", async () => {
+  await using server = await FakeApiServer.start();
+  const lines = await stoppedInRenewal(server, ({ spec }) => ({ ...spec, holderIdentity: "thief" }));
+  expect(specOf(server)?.holderIdentity).toBe("thief");
+  expect(lines).toEqual([]);
+});
+
+test.each([
+  ["PATCH", "takes the Lease"],
+  ["POST", "makes the Lease"],
+])("a candidate that stops while its %s is on the way, which %s, keeps nobody waiting", async (method) => {
+  await using server = await FakeApiServer.start();
+  const clock = new FakeClock();
+  if (method === "PATCH") {
+    const spec = { holderIdentity: "", leaseDurationSeconds: 1, leaseTransitions: 0 };
+    server.put(PATH, { metadata: { name: "leader", namespace: "ns" }, spec });
+  }
+  const stop = new AbortController();
+  server.fail(method, /leases/, 1, () => {
+    const spec = { holderIdentity: "a", leaseDurationSeconds: 15, leaseTransitions: 1 };
+    server.put(PATH, { metadata: { name: "leader", namespace: "ns" }, spec });
+    stop.abort(new Error("stopped"));
+  });
+  const { state, work } = worker();
+  const leading = lead(options(server, "a", clock), stop.signal, work);
+  await expect(leading).rejects.toThrow("stopped");
+  expect(specOf(server)?.holderIdentity).toBe("");
+  expect(state.aborted).toBe(false);
+});
+
 /** A leader with a fenced client at a server that has one node and one pod. */
 async function fencedLeader(server: FakeApiServer) {
   const clock = new FakeClock();

@@ -36,8 +36,11 @@ export interface LeaderElectionOptions {
   onChange?: (leading: boolean) => void;
 }
 
-/** How long the release of the Lease may take: it is part of a shutdown, for which a pod has seconds. */
+/** How long a request of the release of the Lease may take: it is part of a shutdown, for which a pod has seconds. */
 const RELEASE_TIMEOUT_MS = 2000;
+
+/** How often the Lease is read anew because somebody wrote it meanwhile. */
+const RELEASE_ATTEMPTS = 3;
 
 /**
  * Waits until we lead, then runs `work`, renewing the Lease until `work` is done; then releases it, so that the next
@@ -53,7 +56,10 @@ export async function lead(
   work: (signal: AbortSignal) => Promise<void>,
 ): Promise<void> {
   const candidate = new Candidate(options);
-  await candidate.acquire(signal);
+  await candidate.acquire(signal).catch(async (error: unknown) => {
+    if (candidate.isUnsettled) await candidate.release();
+    throw error;
+  });
   const { log, onChange } = options;
   const absence = candidate.absence;
   if (absence !== undefined) options.onAbsence?.(absence);
@@ -87,6 +93,8 @@ class Candidate {
   /** The Lease as last read, and when its content was first seen, by our monotonic clock. No wall clocks are compared. */
   #seen: { lease: Lease; content: string; at: number } | undefined;
   #holder: string | undefined;
+  /** Whether a write that takes or renews the Lease was sent, and was not answered as a success. */
+  #isUnsettled = false;
 
   constructor(options: LeaderElectionOptions) {
     this.#options = options;
@@ -102,6 +110,11 @@ class Candidate {
       // Jitter as in client-go, so that candidates do not collide for ever.
       await sleep(this.#retryMs * (1 + 1.2 * random()), signal, this.#clock);
     }
+  }
+
+  /** Whether the Lease may be ours although we do not know it. */
+  get isUnsettled(): boolean {
+    return this.#isUnsettled;
   }
 
   /** Until when nobody had led for long, as the Lease tells it; undefined if it tells nothing. */
@@ -134,18 +147,28 @@ class Candidate {
     cancel();
   }
 
-  /** Lets the next candidate in at once. If this fails, the candidate waits. */
+  /**
+   * Lets the next candidate in at once. If this fails, the candidate waits. A write whose answer was no longer awaited may
+   * have been stored: then the Lease is newer than we know, and ours all the same.
+   */
   async release(): Promise<void> {
-    const { client, lease, log } = this.#options;
-    const now = microTime(this.#clock.now());
+    const { client, lease, identity, log } = this.#options;
+    const options = { timeoutMs: RELEASE_TIMEOUT_MS, urgent: true };
     try {
-      await client.mergePatch<Lease>(
-        LEASES,
-        lease,
-        { spec: { holderIdentity: "", leaseDurationSeconds: 1, renewTime: now, acquireTime: now } },
-        { resourceVersion: this.#seen?.lease.metadata.resourceVersion, timeoutMs: RELEASE_TIMEOUT_MS, urgent: true },
-      );
-      log.info("Released the leader's Lease", { lease: lease.name });
+      let known = this.#holder === identity ? this.#seen?.lease : await client.get<Lease>(LEASES, lease, options);
+      for (let attempt = 1; known?.spec?.holderIdentity === identity; attempt++) {
+        const now = microTime(this.#clock.now());
+        const spec = { holderIdentity: "", leaseDurationSeconds: 1, renewTime: now, acquireTime: now };
+        const { resourceVersion } = known.metadata;
+        try {
+          await client.mergePatch<Lease>(LEASES, lease, { spec }, { ...options, resourceVersion });
+          log.info("Released the leader's Lease", { lease: lease.name });
+          return;
+        } catch (error) {
+          if (!isConflict(error) || attempt === RELEASE_ATTEMPTS) throw error;
+        }
+        known = await client.get<Lease>(LEASES, lease, options);
+      }
     } catch (error) {
       if (isNotFound(error)) return;
       log.warn("Could not release the leader's Lease", { lease: lease.name, error: errorText(error) });
@@ -182,7 +205,7 @@ class Candidate {
       const now = microTime(this.#clock.now());
       const spec = { ...this.#mine(now), acquireTime: now, leaseTransitions: 0 };
       const metadata = { ...ref, ...this.#annotations() };
-      const began = this.#clock.monotonic();
+      const began = this.#sent();
       this.#note(await client.create<Lease>(LEASES, { metadata, spec }, options));
       this.#renewed(began);
       return true;
@@ -206,7 +229,7 @@ class Candidate {
     const takeover = isTaken ? { acquireTime: now, leaseTransitions: (from.spec?.leaseTransitions ?? 0) + 1 } : {};
     // The renewal makes the last leader's time forgotten, so that both are one PATCH.
     const absence = isTaken ? longAbsence(from, wallTime) : undefined;
-    const began = this.#clock.monotonic();
+    const began = this.#sent();
     const written = await client.mergePatch<Lease>(
       LEASES,
       ref,
@@ -219,8 +242,15 @@ class Candidate {
     return true;
   }
 
+  /** When a write that takes or renews the Lease is sent. */
+  #sent(): number {
+    this.#isUnsettled = true;
+    return this.#clock.monotonic();
+  }
+
   /** @param began when the request was sent: others count from no earlier than its arrival */
   #renewed(began: number): void {
+    this.#isUnsettled = false;
     this.#renewedAt = began;
     this.#options.fence?.open(began + this.#deadlineMs);
   }
