@@ -7,7 +7,7 @@ import { PluginMetrics } from "../../internal/deviceplugin/metrics.ts";
 import { PodMetrics } from "../../internal/deviceplugin/pod-metrics.ts";
 import { StackMetrics } from "../../internal/deviceplugin/stack-metrics.ts";
 import { OperatorMetrics } from "../../internal/operator/report/metrics.ts";
-import type { NodePlan } from "../../internal/operator/rollout/plan.ts";
+import type { NodePlan } from "../../internal/operator/rollout/node-plan.ts";
 
 interface Key {
   namespace: string;

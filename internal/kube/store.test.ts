@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
-import type { KubeObject, Pod } from "../api/core.ts";
-import { Store } from "./store.ts";
+import type { KubeObject } from "../api/core.ts";
+import { REMEMBERED_CHANGES, Store } from "./store.ts";
 
 type Shelf = KubeObject & { on: string[] };
 
@@ -15,7 +15,7 @@ test("an index gives what is there, in the same array as long as none of it chan
     fc.property(fc.array(action, { maxLength: 30 }), (actions) => {
       const store = new Store<Shelf, "on">({ on: ({ on }) => on });
       for (const each of actions) {
-        const before = { x: store.indexRevisionOf("on", "x"), y: store.indexRevisionOf("on", "y") };
+        const before = { x: store.byIndex("on", "x"), y: store.byIndex("on", "y") };
         const change = "set" in each ? store.set(book(each.set, each.on)) : store.delete(each.remove);
         for (const place of ["x", "y"] as const) {
           const now = store.byIndex("on", place);
@@ -25,51 +25,56 @@ test("an index gives what is there, in the same array as long as none of it chan
           );
           expect(now.every((object) => expected.includes(object))).toBeTrue();
           const touched = [change?.old, change?.current].some((object) => object?.on.includes(place));
-          const revision = store.indexRevisionOf("on", place);
-          if (touched) expect(revision).not.toBe(before[place]);
-          else expect(revision).toBe(before[place]);
+          if (!touched) expect(now).toBe(before[place]);
         }
       }
     }),
   );
 });
 
-test("revisions grow with what they stand for, and with nothing else", () => {
-  const store = new Store<Pod, "node">({ node: ({ spec }) => (spec?.nodeName ? [spec.nodeName] : []) });
-  const pod = (name: string, nodeName: string): Pod =>
-    ({ metadata: { name, namespace: "ns" }, spec: { nodeName } }) as unknown as Pod;
-  const revisions = (): number[] => [
-    store.revisionOf("ns/a"),
-    store.revisionOf("ns/b"),
-    store.indexRevisionOf("node", "n1"),
-    store.indexRevisionOf("node", "n2"),
-  ];
-  /** Which of the four have changed since the last call; a number that was there before must not come back. */
-  const seen = [new Set([0]), new Set([0]), new Set([0]), new Set([0])];
-  let last = revisions();
-  const changed = (): boolean[] => {
-    const now = revisions();
-    const which = now.map((each, i) => each !== last[i]);
-    for (const [i, each] of now.entries()) {
-      if (which[i] && each !== 0) expect(seen[i]!.has(each)).toBeFalse();
-      seen[i]!.add(each);
-    }
-    last = now;
-    return which;
-  };
-  expect(last).toEqual([0, 0, 0, 0]);
-  store.set(pod("a", "n1"));
-  expect(changed()).toEqual([true, false, true, false]);
-  store.set(pod("b", "n1"));
-  expect(changed()).toEqual([false, true, true, false]);
-  store.set(pod("b", "n2"));
-  expect(changed()).toEqual([false, true, true, true]);
-  store.delete("ns/a");
-  expect(changed()).toEqual([true, false, true, false]);
-  store.delete("ns/none");
-  expect(changed()).toEqual([false, false, false, false]);
-  store.set(pod("a", "n1"));
-  expect(changed()).toEqual([true, false, true, false]);
+test("what has changed since a revision is told, by key and by each value under which it was or is", () => {
+  fc.assert(
+    fc.property(fc.array(action, { maxLength: 30 }), fc.nat({ max: 30 }), (actions, from) => {
+      const store = new Store<Shelf, "on">({ on: ({ on }) => on });
+      const had = new Map<string, string[]>();
+      const expected = { keys: new Set<string>(), values: new Set<string>() };
+      const start = Math.min(from, actions.length);
+      let revision = store.revision;
+      for (const [i, each] of actions.entries()) {
+        if (i === start) revision = store.revision;
+        const key = "set" in each ? each.set : each.remove;
+        const touched = [...(had.get(key) ?? []), ...("set" in each ? each.on : [])];
+        if (i >= start && ("set" in each || had.has(key))) {
+          expected.keys.add(key);
+          for (const value of touched) expected.values.add(value);
+        }
+        if ("set" in each) had.set(key, each.on);
+        else had.delete(key);
+        if ("set" in each) store.set(book(each.set, each.on));
+        else store.delete(each.remove);
+      }
+      if (start === actions.length) revision = store.revision;
+      expect(store.changedSince(revision)).toEqual(expected.keys);
+      expect(store.changedSince(revision, "on")).toEqual(expected.values);
+    }),
+  );
+});
+
+test("of what has changed too long ago to tell, nothing is told", () => {
+  const store = new Store<Shelf>();
+  const told: number[] = [];
+  for (let i = 0; i < 5 * REMEMBERED_CHANGES; i++) {
+    store.set(book(`b${i}`, []));
+    const last = store.changedSince(i)!;
+    expect([...last]).toEqual([`b${i}`]);
+    let back = 0;
+    while (back <= i && store.changedSince(i - back) !== undefined) back += REMEMBERED_CHANGES / 4;
+    told.push(back);
+    if (i >= REMEMBERED_CHANGES) expect(store.changedSince(i + 1 - REMEMBERED_CHANGES)?.size).toBe(REMEMBERED_CHANGES);
+  }
+  // Its memory is bounded.
+  expect(Math.max(...told)).toBeLessThanOrEqual(2.25 * REMEMBERED_CHANGES);
+  expect(store.changedSince(0)).toBeUndefined();
 });
 
 test("an object that an index cannot read leaves the store as it was", () => {

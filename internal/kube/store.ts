@@ -16,10 +16,13 @@ export interface ReadOnlyStore<T extends KubeObject, I extends string = string> 
   readonly size: number;
   /** Grows with every change of any object. */
   readonly revision: number;
-  /** The {@link revision} at which an object changed last; 0 if it is not there. */
-  revisionOf(key: string): number;
-  /** The {@link revision} at which what `index` has under `value` changed last; 0 if there is nothing. */
-  indexRevisionOf(index: I, value: string): number;
+  /**
+   * The keys of the objects that have come, changed or gone since the store was at a {@link revision}; with an index, the
+   * values under which it had or has them.
+   *
+   * @returns undefined if that is too many changes ago to tell
+   */
+  changedSince(revision: number, index?: I): ReadonlySet<string> | undefined;
   get(key: string): DeepReadonly<T> | undefined;
   keys(): Iterable<string>;
   list(): Iterable<DeepReadonly<T>>;
@@ -30,19 +33,28 @@ export interface ReadOnlyStore<T extends KubeObject, I extends string = string> 
 /** What an index has under one value. */
 interface Bucket<T> {
   keys: Set<string>;
-  /** The store's revision at the last change. */
-  revision: number;
   /** Made when asked for, and dropped with every change. */
   list: readonly DeepReadonly<T>[] | undefined;
 }
 
 const NONE: readonly never[] = [];
 
+/** So many changes are remembered at least: a look at the store that comes later has to look at everything. */
+export const REMEMBERED_CHANGES = 500;
+
+/** What a change has touched. */
+interface Touched {
+  key: string;
+  /** By index, the values under which it had or has the object. */
+  values: ReadonlyMap<string, readonly string[]>;
+}
+
 /** Objects by key, with indexes (client-go: Indexer). */
 export class Store<T extends KubeObject, I extends string = string> implements ReadOnlyStore<T, I> {
   readonly #objects = new Map<string, DeepReadonly<T>>();
-  readonly #revisions = new Map<string, number>();
   #revision = 0;
+  /** The last changes; the newest is that of the present revision. */
+  #changes: Touched[] = [];
   readonly #indexes = new Map<string, { of: IndexFunction<T>; buckets: Map<string, Bucket<T>> }>();
 
   constructor(indexes: Partial<Record<I, IndexFunction<T>>> = {}) {
@@ -59,12 +71,11 @@ export class Store<T extends KubeObject, I extends string = string> implements R
     return this.#revision;
   }
 
-  revisionOf(key: string): number {
-    return this.#revisions.get(key) ?? 0;
-  }
-
-  indexRevisionOf(index: I, value: string): number {
-    return this.#index(index).get(value)?.revision ?? 0;
+  changedSince(revision: number, index?: I): ReadonlySet<string> | undefined {
+    const count = this.#revision - revision;
+    if (count > this.#changes.length) return undefined;
+    const changes = this.#changes.slice(this.#changes.length - count);
+    return new Set(changes.flatMap(({ key, values }) => (index === undefined ? [key] : (values.get(index) ?? NONE))));
   }
 
   get(key: string): DeepReadonly<T> | undefined {
@@ -91,20 +102,19 @@ export class Store<T extends KubeObject, I extends string = string> implements R
     const key = objectKey(object);
     const old = this.#objects.get(key);
     // An index that cannot read the object throws here, before anything has changed.
-    const found = Array.from(this.#indexes.values(), ({ of, buckets }) => ({ values: of(object), buckets }));
-    const revision = ++this.#revision;
-    if (old) this.#unindex(key, old);
+    const found = Array.from(this.#indexes, ([name, { of, buckets }]) => ({ name, values: of(object), buckets }));
+    const touched = new Map(old ? this.#unindex(key, old) : []);
     this.#objects.set(key, object);
-    this.#revisions.set(key, revision);
-    for (const { values, buckets } of found) {
+    for (const { name, values, buckets } of found) {
+      touched.set(name, [...(touched.get(name) ?? NONE), ...values]);
       for (const value of values) {
-        const bucket = buckets.get(value) ?? { keys: new Set(), revision, list: undefined };
+        const bucket = buckets.get(value) ?? { keys: new Set(), list: undefined };
         bucket.keys.add(key);
-        bucket.revision = revision;
         bucket.list = undefined;
         buckets.set(value, bucket);
       }
     }
+    this.#note({ key, values: touched });
     return { key, old, current: object };
   }
 
@@ -112,24 +122,33 @@ export class Store<T extends KubeObject, I extends string = string> implements R
   delete(key: string): Change<T> | undefined {
     const old = this.#objects.get(key);
     if (!old) return undefined;
-    this.#revision++;
-    this.#unindex(key, old);
+    const values = this.#unindex(key, old);
     this.#objects.delete(key);
-    this.#revisions.delete(key);
+    this.#note({ key, values });
     return { key, old, current: undefined };
   }
 
-  #unindex(key: string, object: DeepReadonly<T>): void {
-    for (const { of, buckets } of this.#indexes.values()) {
-      for (const value of of(object)) {
+  #note(change: Touched): void {
+    this.#revision++;
+    this.#changes.push(change);
+    if (this.#changes.length >= 2 * REMEMBERED_CHANGES) this.#changes = this.#changes.slice(-REMEMBERED_CHANGES);
+  }
+
+  /** @returns by index, the values under which it had the object */
+  #unindex(key: string, object: DeepReadonly<T>): ReadonlyMap<string, readonly string[]> {
+    const found = new Map<string, readonly string[]>();
+    for (const [name, { of, buckets }] of this.#indexes) {
+      const values = of(object);
+      found.set(name, values);
+      for (const value of values) {
         const bucket = buckets.get(value);
         if (!bucket) continue;
         bucket.keys.delete(key);
-        bucket.revision = this.#revision;
         bucket.list = undefined;
         if (bucket.keys.size === 0) buckets.delete(value);
       }
     }
+    return found;
   }
 
   #index(name: string): Map<string, Bucket<T>> {

@@ -9,7 +9,8 @@ import type { RawOnload } from "./cache/caches.ts";
 import { parseStepRecord, stepRecordAnnotation } from "./observe/step-record.ts";
 import type { NodeFacts } from "./assess/facts.ts";
 import { ClockWatch } from "./pass/clock-watch.ts";
-import { planRollout, type Policy } from "./rollout/plan.ts";
+import type { Policy } from "./rollout/node-plan.ts";
+import { planRollout } from "./rollout/plan.ts";
 import { noModule, NOW, policy, stepRecord, whole } from "./testing/facts.ts";
 import { imagesOf, KEY, ReconcilerBed } from "./testing/reconciler-bed.ts";
 

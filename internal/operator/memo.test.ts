@@ -149,7 +149,7 @@ class Cluster {
 
   plan(memo: PlanMemo, isSupposed = false): unknown {
     const { stores: caches, refusals, podRefusals, unanswered, failureLogs, holders } = this;
-    const pods = { holders: (node: string) => holders.get(node) };
+    const pods = { holders: (node: string) => holders.get(node), inspected: () => holders.keys() };
     const collected = { pods, refusals, podRefusals, unanswered, failureLogs };
     const own = { ownNode: "n1", pluginImage: "plugin:1", ownImage: undefined };
     const environment = { ...own, forceEverywhere: false, isSupposed };

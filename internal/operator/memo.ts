@@ -4,6 +4,7 @@
  */
 import { isDeepStrictEqual } from "node:util";
 import type { NodeFacts } from "./assess/facts.ts";
+import type { ObservationMemo, Seen } from "./observe/cluster.ts";
 import type { NodeObservation } from "./observe/observation.ts";
 
 /** Keeps the last result, as long as its key stays the same. */
@@ -54,11 +55,7 @@ export class Revision {
   }
 }
 
-/** The revisions of what a node's observation is made from; see {@link NodeMemo.observation}. */
-export type InputRevisions = readonly number[];
-
 interface Entry {
-  inputs: InputRevisions | undefined;
   /** undefined: the node does not concern the resource. */
   observation: NodeObservation | undefined;
   /** The revision of the desired objects that `facts` were made with; 0: none. */
@@ -67,8 +64,11 @@ interface Entry {
 }
 
 /** What is known of the nodes of one Onload resource. */
-export class NodeMemo {
+export class NodeMemo implements ObservationMemo {
   readonly #entries = new Map<string, Entry>();
+  readonly #fleeting = new Set<string>();
+  #seen: Seen | undefined;
+  #list: NodeObservation[] | undefined;
   #revision = 0;
   #observations = 0;
 
@@ -82,29 +82,59 @@ export class NodeMemo {
     return this.#observations;
   }
 
+  /** What the last look at the nodes saw; undefined if there was none, or it was not completed. */
+  get seen(): Seen | undefined {
+    return this.#seen;
+  }
+
+  /** Nodes whose observation may become another although nothing changes that has a revision. */
+  get fleeting(): Iterable<string> {
+    return this.#fleeting;
+  }
+
+  /** A look at the nodes begins. If it is broken off, the next one looks at all of them. */
+  begin(): void {
+    this.#seen = undefined;
+  }
+
+  /** A look at the nodes has been completed. */
+  end(seen: Seen): NodeObservation[] {
+    this.#seen = seen;
+    this.#list ??= [...this.#entries.values()].flatMap(({ observation }) => observation ?? []);
+    return this.#list;
+  }
+
   /**
-   * What is seen of a node.
+   * Keeps what is seen of a node.
    *
-   * @param inputs revisions of everything that `make` reads; undefined: it reads something that has none
-   * @param make gives undefined if the node does not concern the resource
+   * @param observation undefined: the node does not concern the resource
+   * @param isFleeting see {@link fleeting}
    */
-  observation(
-    name: string,
-    inputs: InputRevisions | undefined,
-    make: () => NodeObservation | undefined,
-  ): NodeObservation | undefined {
+  keep(name: string, observation: NodeObservation | undefined, isFleeting: boolean): void {
+    if (isFleeting) this.#fleeting.add(name);
+    else this.#fleeting.delete(name);
     const known = this.#entries.get(name);
-    if (known && inputs && known.inputs && sameRevisions(known.inputs, inputs)) return known.observation;
-    const made = make();
-    if (known && isDeepStrictEqual(known.observation, made)) {
-      known.inputs = inputs;
-      return known.observation;
-    }
-    this.#observations++;
-    if (made === undefined && known?.facts) this.#revision++;
-    const facts = made === undefined ? undefined : known?.facts;
-    this.#entries.set(name, { inputs, observation: made, assessed: 0, facts });
-    return made;
+    if (known && isDeepStrictEqual(known.observation, observation)) return;
+    this.#changes();
+    if (observation === undefined && known?.facts) this.#revision++;
+    const facts = observation === undefined ? undefined : known?.facts;
+    this.#entries.set(name, { observation, assessed: 0, facts });
+  }
+
+  /** A node is gone. */
+  forget(name: string): void {
+    this.#fleeting.delete(name);
+    const known = this.#entries.get(name);
+    if (!known) return;
+    this.#entries.delete(name);
+    this.#changes();
+    if (known.facts) this.#revision++;
+  }
+
+  /** Forgets all nodes that are gone. */
+  retain(nodes: { get(name: string): unknown }): void {
+    // Their number tells nothing: a node may have come where another went.
+    for (const name of this.#entries.keys()) if (nodes.get(name) === undefined) this.forget(name);
   }
 
   /**
@@ -126,18 +156,8 @@ export class NodeMemo {
     return entry.facts!;
   }
 
-  /** Forgets nodes that are gone. */
-  retain(nodes: { get(name: string): unknown }): void {
-    // Their number tells nothing: a node may have come where another went.
-    for (const [name, { facts }] of this.#entries) {
-      if (nodes.get(name) !== undefined) continue;
-      this.#entries.delete(name);
-      this.#observations++;
-      if (facts) this.#revision++;
-    }
+  #changes(): void {
+    this.#observations++;
+    this.#list = undefined;
   }
-}
-
-function sameRevisions(a: InputRevisions, b: InputRevisions): boolean {
-  return a.length === b.length && a.every((each, i) => each === b[i]);
 }

@@ -39,7 +39,8 @@ import { keepsPaused } from "./observe/crd.ts";
 import type { ResourceContext } from "./observe/node.ts";
 import type { NodeObservation } from "./observe/observation.ts";
 import type { NodeFacts } from "./assess/facts.ts";
-import { planRollout, type Policy, type RolloutPlan } from "./rollout/plan.ts";
+import type { Policy } from "./rollout/node-plan.ts";
+import { planRollout, type QuietPlans, type RolloutPlan } from "./rollout/plan.ts";
 import { policyFor } from "./rollout/policy.ts";
 import { attemptFor, effectiveOnload } from "./rollout/rollback.ts";
 
@@ -92,6 +93,7 @@ export class PlanMemo {
   readonly desired = new Memo<DesiredObjects>(isDeepStrictEqual);
   readonly wanted = new Revision();
   readonly attempt = new Memo<string>();
+  readonly quiet = new Memo<QuietPlans>();
   readonly plan = new Memo<RolloutPlan>();
 }
 
@@ -151,9 +153,11 @@ export function planFor(deps: PlanDeps, onload: DeepReadonly<Onload>, now: numbe
     clockSetAt: deps.clockSetAt,
     unanswered: deps.collected.unanswered,
   });
+  const rules = JSON.stringify(policy);
+  const quiet = memo.quiet.get(rules, () => new WeakMap());
   const plan = memo.plan.get(
-    `${memo.nodes.revision} ${JSON.stringify(policy)}`,
-    () => planRollout(facts, policy, now),
+    `${memo.nodes.revision} ${rules}`,
+    () => planRollout(facts, policy, now, quiet),
     ({ wakeAt }) => wakeAt !== undefined && now >= wakeAt,
   );
   return { kmm, effective, live, desired, stop, policy, force, plan };
@@ -173,7 +177,6 @@ function observe(
 ): NodeObservation[] {
   const { kmm: _, ...plain } = context;
   const revision = memo.context.of(`${memo.kmm.revision} ${JSON.stringify(plain)}`);
-  memo.nodes.retain(caches.nodes.store);
   return observeNodes(caches, context, revision, collected, force, memo.nodes);
 }
 

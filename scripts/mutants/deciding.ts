@@ -59,8 +59,32 @@ export const DECIDING_MUTANTS: Mutant[] = [
     ],
   }),
   ...mutantsOf(`${OPERATOR}/observe/cluster.ts`, [MEMO, NODES, RECONCILE, MODEL], {
-    "a log that has changed does not reach what is remembered": ["      logsRevision,\n", ""],
-    "what is the same for all nodes does not reach what is remembered": ["      contextRevision,\n", ""],
+    "a log that has changed does not reach what is remembered": [
+      "`${contextRevision} ${logsRevision}`",
+      "`${contextRevision}`",
+    ],
+    "what is the same for all nodes does not reach what is remembered": [
+      "`${contextRevision} ${logsRevision}`",
+      "`${logsRevision}`",
+    ],
+    "a pod of KMM that changes does not reach what is remembered": [
+      '    kmmPods.store.changedSince(last.kmmPods, "node"),\n',
+      "",
+    ],
+    "a plugin's pod that changes does not reach what is remembered": [
+      '    plugins.store.changedSince(last.plugins, "node"),\n',
+      "",
+    ],
+    "pods that hold amd.com/onload do not reach what is remembered": [
+      "...memo.fleeting, ...collected.pods.inspected()",
+      "...memo.fleeting",
+    ],
+    "pods that are followed no more do not reach what is remembered": [
+      "...memo.fleeting, ...collected.pods.inspected()",
+      "...collected.pods.inspected()",
+    ],
+    "a node that goes stays": ["      else memo.forget(name);\n", ""],
+    "a look that is broken off counts": ["  memo.begin();\n", "  memo.end(seen);\n"],
     "pods that were listed while the plugin was there count": [
       "holdersOn(name, label in labels ? undefined : plugin, collected, force)",
       "holdersOn(name, undefined, collected, force)",
@@ -81,14 +105,18 @@ export const DECIDING_MUTANTS: Mutant[] = [
     "a node without a mapping has no problem": ['    obstacle: "kernel",\n', ""],
   }),
   ...mutantsOf(`${OPERATOR}/memo.ts`, [MEMO, MODEL], {
-    "a plan outlives the nodes that it was made for": ["      if (facts) this.#revision++;\n    }", "    }"],
+    "a plan outlives the nodes that it was made for": ["    if (known.facts) this.#revision++;\n", ""],
     "what is in use outlives the nodes that use it": [
-      "      this.#observations++;\n      if (facts)",
-      "      if (facts)",
+      "    this.#entries.delete(name);\n    this.#changes();",
+      "    this.#entries.delete(name);\n    this.#list = undefined;",
     ],
     "a node that concerns nobody any more stays in the plan": [
-      "if (made === undefined && known?.facts) this.#revision++;",
+      "if (observation === undefined && known?.facts) this.#revision++;",
       "",
+    ],
+    "the list of nodes is made once": [
+      "    this.#observations++;\n    this.#list = undefined;",
+      "    this.#observations++;",
     ],
     "facts do not follow the objects": [
       "if (entry.facts && entry.assessed === wanted) return entry.facts;",
@@ -195,9 +223,27 @@ export const DECIDING_MUTANTS: Mutant[] = [
   ...mutantsOf(`${ROLLOUT}/plan.ts`, [NODES, RECONCILE, STATES, MODEL], {
     "what may not start starts": ["(starts(node) ? held(node) : node)", "node"],
     "a failure halts nothing": [
-      "const halted = plans.some(({ problem }) => problem?.failed);",
+      "const halted = alone.some(({ problem }) => problem?.failed);",
       "const halted = false;",
     ],
+    "no plan is made when a time is over": [
+      "const future = times.filter((at) => at > now);",
+      "const future = [] as number[];",
+    ],
+  }),
+  ...mutantsOf(`${ROLLOUT}/plan.ts`, [`${ROLLOUT}/quiet-plans.test.ts`], {
+    "the plan of a node with a limit is left for later": [
+      "renewal, deadline, renewsAt, force];",
+      "renewal, renewsAt, force];",
+    ],
+    "the plan of a node with a problem is left for later": ["const timed = [problem, ", "const timed = ["],
+    "the plan of a node whose times cannot be believed yet is left for later": [
+      "if (facts === observed && timed",
+      "if (timed",
+    ],
+    "nothing is left for later": ["quiet.set(observed, Object.freeze(plan));", "Object.freeze(plan);"],
+  }),
+  ...mutantsOf(`${ROLLOUT}/node-plan.ts`, [NODES, RECONCILE, STATES, MODEL], {
     "pods are evicted while the node still offers amd.com/onload": [
       "return waits ? stepRecord.since + LAST_OFFER_MS : undefined;",
       "return undefined;",
@@ -205,10 +251,6 @@ export const DECIDING_MUTANTS: Mutant[] = [
     "the plugin is started from whatever template there is": [
       " || (rowOf(state).needsTemplate === true && !policy.templateSeen)",
       "",
-    ],
-    "no plan is made when a time is over": [
-      "const future = times.filter((at) => at !== undefined && at > now) as number[];",
-      "const future = [] as number[];",
     ],
   }),
   ...mutantsOf(`${ROLLOUT}/slots.ts`, [`${ROLLOUT}/slots.test.ts`, MODEL], {
@@ -286,7 +328,7 @@ export const DECIDING_MUTANTS: Mutant[] = [
     "what lies in the future counts": ["if (time > now + CLOCK_TOLERANCE_MS) return now;", ""],
   }),
   ...mutantsOf(
-    `${OPERATOR}/rollout/plan.ts`,
+    `${OPERATOR}/rollout/node-plan.ts`,
     [`${OPERATOR}/clock.test.ts`, `${OPERATOR}/rollout/lost-plugin.test.ts`],
     {
       "a record that cannot be believed stays": [

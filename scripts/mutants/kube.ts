@@ -25,11 +25,13 @@ export const KUBE_MUTANTS: Mutant[] = [
     ],
   }),
   ...mutantsOf(`${KUBE}/store.ts`, [`${KUBE}/store.test.ts`], {
-    "an object that goes changes no revision": ["    this.#revision++;\n    this.#unindex(", "    this.#unindex("],
-    "an object that goes changes no revision of what it was found by": [
-      "        bucket.keys.delete(key);\n        bucket.revision = this.#revision;",
-      "        bucket.keys.delete(key);",
+    "an object that goes is no change": [
+      "    this.#note({ key, values });\n    return { key, old, current: undefined };",
+      "    return { key, old, current: undefined };",
     ],
+    "what an object was found by does not count": ["[...(touched.get(name) ?? NONE), ...values]", "values"],
+    "changes are remembered for ever": ["if (this.#changes.length >= 2 * REMEMBERED_CHANGES)", "if (false)"],
+    "what is forgotten counts as unchanged": ["if (count > this.#changes.length) return undefined;", ""],
   }),
   ...mutantsOf(`${KUBE}/connections.ts`, [`${KUBE}/transport.test.ts`], {
     "connections that do not answer are kept": [
@@ -72,6 +74,18 @@ export const KUBE_MUTANTS: Mutant[] = [
     ],
     "the fence stays open for another's Lease": ["      fence?.close();\n", ""],
     "the fence stays open when the Lease is released": ["    options.fence?.close();\n", ""],
+    "a renewal that was cut off keeps the Lease from its release": [
+      "if (!isConflict(error) || attempt === RELEASE_ATTEMPTS) throw error;",
+      "throw error;",
+    ],
+    "a candidate that stops while it takes the Lease keeps it": [
+      "if (candidate.isUnsettled) await candidate.release();",
+      "",
+    ],
+    "another's Lease is released": [
+      "known?.spec?.holderIdentity === identity; attempt++",
+      "known !== undefined; attempt++",
+    ],
     "a Lease that another holds is taken": ["if (!free && !expired) {", "if (!free && expired) {"],
   }),
   ...mutantsOf("internal/controller/controller.ts", ["internal/controller/controller.test.ts"], {

@@ -7,7 +7,7 @@ import { isConflict, isTooManyRequests, type ApiError } from "../../kube/errors.
 import { PODS } from "../../kube/resource.ts";
 import type { Holder } from "../assess/facts.ts";
 import { forceRemedy } from "../cache/holders.ts";
-import type { NodePlan } from "../rollout/plan.ts";
+import type { NodePlan } from "../rollout/node-plan.ts";
 
 /**
  * The pods of a node are asked together, and again no sooner than this, as by `kubectl drain`. Who makes pods by the node's

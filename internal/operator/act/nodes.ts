@@ -14,7 +14,8 @@ import type { UnansweredPatches } from "./unanswered-patches.ts";
 import type { NodePods } from "../cache/node-pods.ts";
 import { isPluginOf, isTerminating } from "../cache/pods.ts";
 import { isDue, nodePatch, takesStep, type NodePatch } from "../rollout/patch.ts";
-import type { NodePlan, RolloutPlan } from "../rollout/plan.ts";
+import type { NodePlan } from "../rollout/node-plan.ts";
+import type { RolloutPlan } from "../rollout/plan.ts";
 import { keepsHolders, rowOf } from "../rollout/states.ts";
 import type { StepName } from "../rollout/steps.ts";
 

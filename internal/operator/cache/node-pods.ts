@@ -165,6 +165,11 @@ export class NodePods {
     return live?.hasSynced ? [...live.store.list()].filter(isHolder) : inspection.listed;
   }
 
+  /** The nodes that were asked about. */
+  inspected(): Iterable<string> {
+    return this.#inspections.keys();
+  }
+
   /**
    * Lists a node's pods afresh. If some hold amd.com/onload, they are followed from then on.
    *

@@ -119,7 +119,8 @@ export function modulesInUse(
     const onloadImage = onload ? node.onload.image : undefined;
     const sfcImage = sfc ? node.sfc.image : undefined;
     const sfcAtBoot = node.sfcAtBoot !== undefined;
-    const id = [onload, sfc, onloadAlone, sfcAtBoot, kernel, onloadImage, sfcImage].join(" ");
+    const id = `${onload} ${sfc} ${onloadAlone} ${sfcAtBoot} ${kernel} ${onloadImage ?? ""} ${sfcImage ?? ""}`;
+    if (kinds.has(id)) continue;
     const flags = { ...(onloadAlone ? { onloadAlone } : {}), ...(sfcAtBoot ? { sfcAtBoot } : {}) };
     kinds.set(id, { kernel, onload, sfc, onloadImage, sfcImage, ...flags });
   }
@@ -127,7 +128,7 @@ export function modulesInUse(
   return {
     loaded,
     others: { onload: otherKernels(nodes, version, "onload"), sfc: otherKernels(nodes, version, "sfc") },
-    kernels: [...new Set(nodes.filter(({ want }) => want === version).map(({ kernel }) => kernel))].toSorted(),
+    kernels: kernelsOf(nodes, ({ want }) => want === version),
     plugin: nodes.some(({ labels }) => labels.plugin !== undefined),
     selectors: { onload: selectorsOn(nodes, version, "onload"), sfc: selectorsOn(nodes, version, "sfc") },
   };
@@ -135,11 +136,17 @@ export function modulesInUse(
 
 /** Nodes that are to lose the module count too: they are emptied first. */
 function otherKernels(nodes: readonly LoadedModules[], version: Version, module: "onload" | "sfc"): string[] {
-  const others = nodes.filter(({ labels, [module]: { present, labelledReady } }) => {
+  return kernelsOf(nodes, ({ labels, [module]: { present, labelledReady } }) => {
     const label = labels[module];
     return label === undefined ? present || labelledReady : label !== version;
   });
-  return [...new Set(others.map(({ kernel }) => kernel))].toSorted();
+}
+
+/** The kernels of some nodes, in order. */
+function kernelsOf(nodes: readonly LoadedModules[], isOne: (node: LoadedModules) => boolean): string[] {
+  const kernels = new Set<string>();
+  for (const node of nodes) if (isOne(node)) kernels.add(node.kernel);
+  return [...kernels].toSorted();
 }
 
 /** Nodes that are to lose the module count too: it must not be made anew under them before they are drained. */

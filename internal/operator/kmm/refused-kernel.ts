@@ -94,8 +94,12 @@ export interface RefusedNode {
 /** The nodes whose kernels KMM cannot take, whosever they are. */
 export function refusedNodes(nodes: Iterable<DeepReadonly<Node>>, kmm: Pick<Kmm, "refusesKernel">): RefusedNode[] {
   const found: RefusedNode[] = [];
+  // Many nodes have few kernels.
+  const judged = new Map<string, KernelRefusal | undefined>();
   for (const node of nodes) {
-    const refusal = kmm.refusesKernel(kernelOf(node));
+    const kernel = kernelOf(node);
+    if (!judged.has(kernel)) judged.set(kernel, kmm.refusesKernel(kernel));
+    const refusal = judged.get(kernel);
     if (refusal) found.push({ node, refusal });
   }
   return found;

@@ -1,5 +1,5 @@
 /** From the caches to what is seen of every node that concerns one Onload resource. */
-import type { DaemonSet, DeepReadonly } from "../../api/core.ts";
+import type { DaemonSet, DeepReadonly, Node } from "../../api/core.ts";
 import { kmmCapabilities, type Module } from "../../api/kmm.ts";
 import { devicePluginName, onloadModuleName, pluginLabel, sfcModuleName, type OnloadKey } from "../../api/names.ts";
 import { joinKey, namespacedName } from "../../kube/object.ts";
@@ -93,7 +93,7 @@ export function observeImages(
 
 /** What the operator has collected beside the caches. It is no state: it can be lost at any time. */
 export interface CollectedState {
-  pods: Pick<NodePods, "holders">;
+  pods: Pick<NodePods, "holders" | "inspected">;
   /** Why evictions were refused, by the pods' uid. */
   refusals: ReadonlyMap<string, string>;
   /** Why the API server refuses pods of the resource. */
@@ -108,17 +108,30 @@ export interface CollectedState {
   };
 }
 
-/** Keeps observations while the revisions of what they were made from stay the same. */
+/** What was observed of nodes at the last look; see NodeMemo. */
 export interface ObservationMemo {
-  observation(
-    node: string,
-    inputs: readonly number[] | undefined,
-    make: () => NodeObservation | undefined,
-  ): NodeObservation | undefined;
+  readonly seen: Seen | undefined;
+  readonly fleeting: Iterable<string>;
+  begin(): void;
+  keep(node: string, observation: NodeObservation | undefined, isFleeting: boolean): void;
+  forget(node: string): void;
+  retain(nodes: { get(name: string): unknown }): void;
+  end(seen: Seen): NodeObservation[];
+}
+
+/** The revisions of all that observations of nodes are made from. */
+export interface Seen {
+  nodes: number;
+  plugins: number;
+  kmmPods: number;
+  nodeModulesConfigs: number;
+  /** What concerns all nodes. */
+  common: string;
 }
 
 /**
- * What is seen of every node that concerns an Onload resource.
+ * What is seen of every node that concerns an Onload resource. Only nodes of which something has changed since the last look
+ * are looked at: most events concern one node.
  *
  * @param contextRevision grows with every change of `context`
  */
@@ -137,35 +150,60 @@ export function observeNodes(
   const label = pluginLabel(key);
   const plugin = joinKey(key.namespace, devicePluginName(key.name));
   const { logs: failureLogs, revision: logsRevision } = collected.failureLogs;
-  const found: NodeObservation[] = [];
-  for (const node of nodes.store.list()) {
+  const look = (node: DeepReadonly<Node>): void => {
     const { name, labels = {} } = node.metadata;
     // Once the plugin label is off, only a list of the pods that was made after the plugin's pod went counts.
     const holders = holdersOn(name, label in labels ? undefined : plugin, collected, force);
-    const revisions = [
-      nodes.store.revisionOf(name),
-      plugins.store.indexRevisionOf("node", name),
-      kmmPods.store.indexRevisionOf("node", name),
-      nodeModulesConfigs.store.revisionOf(name),
-      logsRevision,
-      contextRevision,
-    ];
-    // Holders have no revision: why an eviction was refused changes without an event.
-    const observation = memo.observation(name, holders ? undefined : revisions, () => {
-      if (!concerns(node, owner, claim !== undefined && hasLabels(claim.selector, labels))) return undefined;
-      const inputs = {
-        node,
-        plugins: plugins.store.byIndex("node", name),
-        kmmPods: kmmPods.store.byIndex("node", name),
-        nmc: nodeModulesConfigs.store.get(name),
-        holders,
-        failureLogs,
-      };
-      return observeNode(inputs, context);
-    });
-    if (observation) found.push(observation);
+    const inputs = {
+      node,
+      plugins: plugins.store.byIndex("node", name),
+      kmmPods: kmmPods.store.byIndex("node", name),
+      nmc: nodeModulesConfigs.store.get(name),
+      holders,
+      failureLogs,
+    };
+    const isOurs = concerns(node, owner, claim !== undefined && hasLabels(claim.selector, labels));
+    // Why an eviction was refused changes without an event.
+    memo.keep(name, isOurs ? observeNode(inputs, context) : undefined, holders !== undefined);
+  };
+  const seen = {
+    nodes: nodes.store.revision,
+    plugins: plugins.store.revision,
+    kmmPods: kmmPods.store.revision,
+    nodeModulesConfigs: nodeModulesConfigs.store.revision,
+    common: `${contextRevision} ${logsRevision}`,
+  };
+  const changed = changedNodes(caches, memo.seen, seen);
+  memo.begin();
+  if (changed) {
+    for (const name of new Set([...changed, ...memo.fleeting, ...collected.pods.inspected()])) {
+      const node = nodes.store.get(name);
+      if (node) look(node);
+      else memo.forget(name);
+    }
+  } else {
+    memo.retain(nodes.store);
+    for (const node of nodes.store.list()) look(node);
   }
-  return found;
+  return memo.end(seen);
+}
+
+/** The nodes of which something has changed since the last look; undefined if it may be any. */
+function changedNodes(
+  { nodes, plugins, kmmPods, nodeModulesConfigs }: Stores,
+  last: Seen | undefined,
+  now: Seen,
+): string[] | undefined {
+  if (last?.common !== now.common) return undefined;
+  const changes = [
+    nodes.store.changedSince(last.nodes),
+    plugins.store.changedSince(last.plugins, "node"),
+    kmmPods.store.changedSince(last.kmmPods, "node"),
+    // Each has its node's name.
+    nodeModulesConfigs.store.changedSince(last.nodeModulesConfigs),
+  ];
+  const known = changes.filter((names) => names !== undefined);
+  return known.length < changes.length ? undefined : known.flatMap((names) => [...names]);
 }
 
 /** The pods on a node that hold amd.com/onload; undefined if they were never listed. */

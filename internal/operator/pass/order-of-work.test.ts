@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { firstOf } from "./order-of-work.ts";
-import { withoutStarts, type NodePlan, type RolloutPlan } from "../rollout/plan.ts";
+import type { NodePlan } from "../rollout/node-plan.ts";
+import { withoutStarts, type RolloutPlan } from "../rollout/plan.ts";
 import type { NodeState } from "../rollout/states.ts";
 import type { StepName } from "../rollout/steps.ts";
 

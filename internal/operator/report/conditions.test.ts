@@ -4,7 +4,8 @@ import type { Onload, OnloadStatus } from "../../api/onload.ts";
 import { REASON } from "../../api/reasons.ts";
 import { bare, stepRecord, module, NOW, plugin, policy, whole } from "../testing/facts.ts";
 import type { NodeFacts } from "../assess/facts.ts";
-import { planRollout, type Policy } from "../rollout/plan.ts";
+import type { Policy } from "../rollout/node-plan.ts";
+import { planRollout } from "../rollout/plan.ts";
 import { attemptFor, beginRollback, effectiveOnload, nextLastReady, standingRollback } from "../rollout/rollback.ts";
 import { statusOf, type StatusInput } from "./conditions.ts";
 

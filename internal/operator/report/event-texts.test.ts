@@ -7,7 +7,8 @@ import { KMM_1, KMM_2, NO_KMM } from "../testing/kmm.ts";
 import type { LoadLabelFacts, NodeFacts } from "../assess/facts.ts";
 import { stepRecordAnnotation } from "../observe/step-record.ts";
 import { nodePatch } from "../rollout/patch.ts";
-import { planRollout, type NodePlan } from "../rollout/plan.ts";
+import type { NodePlan } from "../rollout/node-plan.ts";
+import { planRollout } from "../rollout/plan.ts";
 import { eventOfStep, eventsOfChange, eventsOfStatus, remember, type PreviousNodeState } from "./event-texts.ts";
 
 const none = { plugin: undefined, onload: undefined, sfc: undefined };

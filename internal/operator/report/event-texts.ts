@@ -8,7 +8,7 @@ import { CONDITION, EVENT_REASON, NODE_REASON, REASON, type EventReason } from "
 import type { EvictionResult } from "../act/evict.ts";
 import type { Holder, NodeFacts } from "../assess/facts.ts";
 import { MAX_PROBLEMS } from "./conditions.ts";
-import type { NodePlan } from "../rollout/plan.ts";
+import type { NodePlan } from "../rollout/node-plan.ts";
 import { rowOf, type NodeState } from "../rollout/states.ts";
 import type { StepName } from "../rollout/steps.ts";
 

@@ -1,7 +1,7 @@
 /** The operator's own metrics, beside those of the reconcile engine. */
 import { Counter, Gauge, Histogram, type Registry } from "prom-client";
 import { namespacedName } from "../../kube/object.ts";
-import type { NodePlan } from "../rollout/plan.ts";
+import type { NodePlan } from "../rollout/node-plan.ts";
 import { NODE_STATES, type NodeState } from "../rollout/states.ts";
 
 const STEP_BUCKETS = [0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 600, 1800];

@@ -4,7 +4,8 @@ import { progressOf } from "../cache/pods.ts";
 import { trimPod, trimPodWithImages } from "../cache/trim.ts";
 import type { NodeFacts } from "../assess/facts.ts";
 import { bare, holder, module, NOW, plugin, policy, stepRecord, whole } from "../testing/facts.ts";
-import { planRollout, type NodePlan } from "./plan.ts";
+import type { NodePlan } from "./node-plan.ts";
+import { planRollout } from "./plan.ts";
 
 const none = { plugin: undefined, onload: undefined, sfc: undefined };
 const planOf = (facts: NodeFacts): NodePlan => planRollout([facts], policy, NOW).nodes[0]!;

@@ -7,7 +7,8 @@ import { parseStepRecord, stepRecordAnnotation } from "../observe/step-record.ts
 import { bare, holder, module, noModule, NOW, policy, stepRecord, whole } from "../testing/facts.ts";
 import { KMM_1 } from "../testing/kmm.ts";
 import { isDue, nodePatch, type NodePatch } from "./patch.ts";
-import { planRollout, type NodePlan, type Policy } from "./plan.ts";
+import type { NodePlan, Policy } from "./node-plan.ts";
+import { planRollout } from "./plan.ts";
 import { isAvailable, isDone } from "./slots.ts";
 
 const KEY = { namespace: "ns", name: "o" };

@@ -7,7 +7,8 @@ import { parseStepRecord, stepRecordAnnotation } from "../observe/step-record.ts
 import { bare, module, NOW, plugin, policy, stepRecord, whole } from "../testing/facts.ts";
 import { KMM_1 } from "../testing/kmm.ts";
 import { isDue, nodePatch } from "./patch.ts";
-import { planRollout, type NodePlan, type Policy } from "./plan.ts";
+import type { NodePlan, Policy } from "./node-plan.ts";
+import { planRollout } from "./plan.ts";
 
 const KEY = { namespace: "ns", name: "o" };
 const none = { plugin: undefined, onload: undefined, sfc: undefined };

@@ -5,7 +5,8 @@ import { parseStepRecord, stepRecordAnnotation } from "../observe/step-record.ts
 import { NOW, plugin, policy, stepRecord, whole } from "../testing/facts.ts";
 import { KMM_1 } from "../testing/kmm.ts";
 import { isDue, nodePatch } from "./patch.ts";
-import { planRollout, type NodePlan } from "./plan.ts";
+import type { NodePlan } from "./node-plan.ts";
+import { planRollout } from "./plan.ts";
 
 const KEY = { namespace: "ns", name: "o" };
 const { limits } = policy;

@@ -6,7 +6,7 @@ import { reminderLabel, reminderValue } from "../kmm/reminder.ts";
 import { failureRecordAnnotation, formatFailureRecord } from "../observe/failure-record.ts";
 import { recordAnnotations } from "../observe/records.ts";
 import { formatStepRecord, stepRecordAnnotation } from "../observe/step-record.ts";
-import type { NodePlan } from "./plan.ts";
+import type { NodePlan } from "./node-plan.ts";
 import { rowOf } from "./states.ts";
 import { labelChange, stepRowOf } from "./steps.ts";
 

@@ -2,7 +2,7 @@ import type { DeepReadonly } from "../../api/core.ts";
 import type { Onload } from "../../api/onload.ts";
 import { parseTime } from "../../kube/times.ts";
 import type { NodeFacts } from "../assess/facts.ts";
-import type { Policy } from "./plan.ts";
+import type { Policy } from "./node-plan.ts";
 import { isConfirmed } from "./confirmation.ts";
 import { formerAttemptFor } from "./rollback.ts";
 import { resolveMaxUnavailable } from "./slots.ts";

@@ -9,7 +9,8 @@ import type { Onload, OnloadStatus } from "../../api/onload.ts";
 import { digestOf } from "../observe/digest.ts";
 import { lastReadyOnload } from "../observe/last-ready.ts";
 import { attemptOf, formerAttemptOf } from "../observe/step-record.ts";
-import type { NodePlan, RolloutPlan } from "./plan.ts";
+import type { NodePlan } from "./node-plan.ts";
+import type { RolloutPlan } from "./plan.ts";
 import { isDone } from "./slots.ts";
 
 /** status.rollback. */

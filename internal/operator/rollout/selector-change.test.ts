@@ -1,7 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import type { NodeFacts } from "../assess/facts.ts";
 import { bare, holder, NOW, policy, stepRecord, whole } from "../testing/facts.ts";
-import { planRollout, type NodePlan } from "./plan.ts";
+import type { NodePlan } from "./node-plan.ts";
+import { planRollout } from "./plan.ts";
 import { policyFor } from "./policy.ts";
 import { selectorChange } from "./selector-change.ts";
 

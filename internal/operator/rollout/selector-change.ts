@@ -8,7 +8,7 @@ import { firstFew } from "../../cli/first-few.ts";
 import type { DeepReadonly } from "../../api/core.ts";
 import { selectorsOf, type NodeSelector } from "../observe/selectors.ts";
 import { confirmCommand, isConfirmed, type Confirming } from "./confirmation.ts";
-import type { NodePlan } from "./plan.ts";
+import type { NodePlan } from "./node-plan.ts";
 import { isWhole } from "./state-of.ts";
 
 /** What is known of the selectors of a resource after a plan. */

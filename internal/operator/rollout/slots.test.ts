@@ -2,7 +2,8 @@ import { describe, expect, test } from "bun:test";
 import { NODE_REASON } from "../../api/reasons.ts";
 import { bare, holder, module, NOW, plugin, policy, stepRecord, whole } from "../testing/facts.ts";
 import type { NodeFacts } from "../assess/facts.ts";
-import { planRollout, type Policy } from "./plan.ts";
+import type { Policy } from "./node-plan.ts";
+import { planRollout } from "./plan.ts";
 import { resolveMaxUnavailable } from "./slots.ts";
 
 const none = { plugin: undefined, onload: undefined, sfc: undefined };

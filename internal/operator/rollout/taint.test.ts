@@ -3,7 +3,8 @@ import { describe, expect, test } from "bun:test";
 import type { NodeFacts } from "../assess/facts.ts";
 import { bare, holder, module, noModule, NOW, plugin, policy, stepRecord, whole } from "../testing/facts.ts";
 import { isDue } from "./patch.ts";
-import { planRollout, type NodePlan, type Policy } from "./plan.ts";
+import type { NodePlan, Policy } from "./node-plan.ts";
+import { planRollout } from "./plan.ts";
 
 const none = { plugin: undefined, onload: undefined, sfc: undefined };
 const dedicated = { text: "dedicated=trading:NoSchedule", passing: false };

@@ -3,7 +3,7 @@ import type { LoadLabelFacts, NodeFacts, PluginFacts, Version } from "../assess/
 import type { Holder } from "../cache/holders.ts";
 import type { ModuleObservation } from "../kmm/kmm.ts";
 import type { StepRecord } from "../observe/step-record.ts";
-import type { Policy } from "../rollout/plan.ts";
+import type { Policy } from "../rollout/node-plan.ts";
 
 export const NOW = Date.UTC(2026, 0, 1, 12, 0, 0);
 

@@ -4,7 +4,8 @@ import { NODE_REASON, REASON } from "../../api/reasons.ts";
 import type { NodeFacts } from "../assess/facts.ts";
 import type { ResourceProblem } from "../observe/preflight.ts";
 import { statusOf } from "../report/conditions.ts";
-import { planRollout, type Policy } from "../rollout/plan.ts";
+import type { Policy } from "../rollout/node-plan.ts";
+import { planRollout } from "../rollout/plan.ts";
 import { bare, module, NOW, plugin, policy, stepRecord, whole } from "./facts.ts";
 
 /** The verdicts of kstatus. */

@@ -11,7 +11,7 @@ import type { Planned } from "../plan.ts";
 import type { NodeFacts } from "../assess/facts.ts";
 import type { Problem } from "../rollout/failure.ts";
 import { gateRowOf } from "../rollout/gates.ts";
-import type { NodePlan } from "../rollout/plan.ts";
+import type { NodePlan } from "../rollout/node-plan.ts";
 import { startOrder } from "../rollout/slots.ts";
 import { isWhole } from "../rollout/state-of.ts";
 import { PHASES, rowOf, willBeEmptied } from "../rollout/states.ts";

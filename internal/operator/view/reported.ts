@@ -1,7 +1,7 @@
 /** What the operator has reported of a node. It asked for evictions and knows why they were refused. Pure. */
 import type { DeepReadonly } from "../../api/core.ts";
 import type { NodeProblem } from "../../api/onload.ts";
-import type { NodePlan } from "../rollout/plan.ts";
+import type { NodePlan } from "../rollout/node-plan.ts";
 
 /** status.problems. */
 export type Reported = readonly DeepReadonly<NodeProblem>[];

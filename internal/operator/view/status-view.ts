@@ -10,7 +10,7 @@ import type { DeepReadonly } from "../../api/core.ts";
 import type { OnloadStatus } from "../../api/onload.ts";
 import { CONDITION, REASON } from "../../api/reasons.ts";
 import { waitingSince } from "../rollout/deadlines.ts";
-import type { NodePlan } from "../rollout/plan.ts";
+import type { NodePlan } from "../rollout/node-plan.ts";
 import { rowOf, type NodeState } from "../rollout/states.ts";
 import { healthOf, needsPerson, type Health } from "./health.ts";
 import { isUnserved, remedyOf, type Serving, type ServingState } from "./serving.ts";

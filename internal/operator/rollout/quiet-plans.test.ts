@@ -1,0 +1,50 @@
+import { expect, test } from "bun:test";
+import fc from "fast-check";
+import type { NodeFacts } from "../assess/facts.ts";
+import { anyNode, anyPolicy } from "../testing/any-facts.ts";
+import { NOW, policy, whole } from "../testing/facts.ts";
+import type { Policy } from "./node-plan.ts";
+import { planRollout, type QuietPlans } from "./plan.ts";
+
+/** Milliseconds around those at which something ends or begins to be believed. */
+const shift = fc.oneof(fc.integer({ min: -700_000, max: 700_000 }), fc.constantFrom(-60_000, -30_000, 0, 5000, 5001));
+
+/** A node whose times are not all of one moment, as records of ours and what others wrote are. */
+const timedNode: fc.Arbitrary<NodeFacts> = fc
+  .tuple(anyNode, fc.array(shift, { minLength: 5, maxLength: 5 }))
+  .map(([facts, [record = 0, ready = 0, plugin = 0, onload = 0, sfc = 0]]) => ({
+    ...facts,
+    readySince: NOW + ready,
+    stepRecord: facts.stepRecord && { ...facts.stepRecord, since: NOW + record },
+    plugin: { ...facts.plugin, since: facts.plugin.since && NOW + plugin },
+    onload: { ...facts.onload, since: NOW + onload },
+    sfc: { ...facts.sfc, since: NOW + sfc },
+  }));
+
+const looks = fc.array(fc.oneof(fc.nat(2000), fc.nat(700_000)), { minLength: 2, maxLength: 6 });
+
+test("what plans leave for later plans changes none, whatever the time", () => {
+  const nodes = fc.array(timedNode, { minLength: 1, maxLength: 4 });
+  fc.assert(
+    fc.property(nodes, anyPolicy, looks, fc.nat(2_000_000), (drawn, rules, steps, stalledBefore) => {
+      const facts = drawn.map((each, i) => ({ ...each, name: `n${i}` }));
+      const under: Policy = { ...rules, stalledSince: NOW - stalledBefore };
+      const quiet: QuietPlans = new WeakMap();
+      let now = NOW;
+      for (const step of steps) {
+        expect(planRollout(facts, under, now, quiet)).toEqual(planRollout(facts, under, now));
+        now += step;
+      }
+    }),
+    { numRuns: Number(process.env["QUIET_RUNS"] ?? 3000) },
+  );
+});
+
+test("a node for which no time counts is planned once, and one that waits with a limit each time", () => {
+  const [quietOne, timed] = [whole("v2", { name: "n1" }), whole("v2", { name: "n2", ready: false, readySince: NOW })];
+  const quiet: QuietPlans = new WeakMap();
+  const before = planRollout([quietOne, timed], policy, NOW, quiet);
+  const after = planRollout([quietOne, timed], policy, NOW + policy.limits.step, quiet);
+  expect(after.nodes[0]).toBe(before.nodes[0]);
+  expect(after.nodes[1]).not.toEqual(before.nodes[1]);
+});
