@@ -115,6 +115,9 @@ describe("whether a program has the library", () => {
     ["musl", { maps: mapsOf([], "/lib/ld-musl-x86_64.so.1") }],
     ["musl", { maps: mapsOf([], "/usr/lib/x86_64-linux-musl/libc.so") }],
     ["static", { maps: mapsOf([], ""), auxiliary: STATIC }],
+    // Programs whose names begin like that of a loader.
+    ["static", { maps: mapsOf([], "").replace("/usr/bin/app", "/usr/bin/ld-relay"), auxiliary: STATIC }],
+    ["static", { maps: mapsOf([], "").replace("/usr/bin/app", "/usr/bin/ld64.lld"), auxiliary: STATIC }],
     ["secure", { maps: libc, auxiliary: SECURE }],
     // The loader itself, which was told a program.
     ["not_loaded", { maps: libc.replace("/usr/bin/app", "/onloadctl/ld-linux-x86-64.so.2"), auxiliary: STATIC }],

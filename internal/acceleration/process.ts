@@ -135,6 +135,9 @@ export interface ProgramTexts {
   environmentCut: boolean;
 }
 
+/** Names of dynamic loaders: ld-linux-x86-64.so.2, ld-2.31.so, ld64.so.2, ld.so.1, ld-musl-x86_64.so.1. */
+const LOADER = /^ld(?:64)?(?:-[^.]+(?:\.[0-9]+)*)?\.so(?:\.[0-9]+)*$/;
+
 /**
  * Whether a program has Onload's library, and if not, why.
  *
@@ -153,7 +156,7 @@ export function libraryOf({
   if (mapsCut) return "unreadable";
   // Without a loader of the kernel's, the program may be a loader itself, which was told another one.
   const loader = fileAt(maps, start.base === 0n ? start.entry : start.base);
-  if (start.base === 0n && !/^(?:ld[-.]|ld64)/.test(loader ?? "")) return "static";
+  if (start.base === 0n && !LOADER.test(loader ?? "")) return "static";
   if (/^(?:ld-musl|libc\.musl|libc\.so$)/.test(loader ?? "")) return "musl";
   if (start.secure) return "secure";
   const preload = preloadOf(environment);
