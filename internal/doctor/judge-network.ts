@@ -4,6 +4,7 @@ import { ACCELERATE_VETH_PARAMETER } from "../api/server-parameters.ts";
 import { counted } from "../cli/counted.ts";
 import { firstFew } from "../cli/first-few.ts";
 import type { ContainerAnswer } from "./answer.ts";
+import { leftToKernel } from "./left-to-kernel.ts";
 import { linkOf, type Link } from "./links.ts";
 
 /** Types of interfaces that Onload accelerates if what is below them is a NIC of its own. */
@@ -93,6 +94,8 @@ export function stacksLink(container: ContainerAnswer, hasLibrary: boolean): Lin
   if (cut) return link("unknown", "None seen: not everything was looked at", "Ask again in 30 s");
   if (!hasLibrary) return link("failed", "None, because no process has Onload's library");
   if (!sockets.some(({ kind }) => kind !== "loopback")) return link("unknown", "None: no socket has been opened yet");
+  const left = leftToKernel(container);
+  if (left?.all === true) return link("failed", `None, because of ${left.by}`, left.todo);
   return link(
     "failed",
     "None, although there are sockets",
@@ -104,23 +107,29 @@ export function stacksLink(container: ContainerAnswer, hasLibrary: boolean): Lin
 export function socketsLink(container: ContainerAnswer, hasLibrary: boolean): Link {
   const link = linkOf("sockets");
   const { cut } = container;
+  const left = leftToKernel(container);
+  const by = left === undefined ? "" : `, ${left.all ? "" : "some "}because of ${left.by}`;
+  const todo = (other: string): string =>
+    left === undefined ? other : left.all ? left.todo : `${left.todo}; ${other}`;
   const [onload, kernel] = [socketsText(container, true), socketsText(container, false)];
   const rest = cut ? " (not everything was looked at)" : "";
   if (onload !== "" && kernel === "") return link("ok", `accelerated: ${onload}${rest}`);
   if (onload !== "") {
     return link(
       "warning",
-      `accelerated: ${onload}; of the kernel: ${kernel}${rest}`,
-      "Sockets to addresses behind other interfaces are the kernel's: see `onloadctl stack POD netstat`",
+      `accelerated: ${onload}; of the kernel: ${kernel}${by}${rest}`,
+      todo("Sockets to addresses behind other interfaces are the kernel's: see `onloadctl stack POD netstat`"),
     );
   }
   if (kernel === "") return link("unknown", `No socket beyond the loopback${rest || " yet"}`);
   if (cut) return link("unknown", `of the kernel: ${kernel}${rest}`, "Ask again in 30 s");
   return link(
     "failed",
-    `all of the kernel: ${kernel}`,
+    `all of the kernel: ${kernel}${by}`,
     hasLibrary
-      ? "Bind or route them by an interface that Onload can use; EF_NO_FAIL=0 makes Onload fail instead of falling back"
+      ? todo(
+          "Bind or route them by an interface that Onload can use; EF_NO_FAIL=0 makes Onload fail instead of falling back",
+        )
       : "See library",
   );
 }

@@ -69,7 +69,9 @@ function stack(values: Record<string, number>, grown: Record<string, number> = {
 }
 
 /** What is different, the link, and how what is said of it begins, or what it has in it. */
-const CASES: [string, LinkName, PodFacts, string | RegExp][] = [
+type Case = [what: string, link: LinkName, facts: PodFacts, expected: string | RegExp];
+
+const CASES: Case[] = [
   [
     "no socket is the kernel's, and counters are not read",
     "filters",
@@ -646,6 +648,60 @@ const CASES: [string, LinkName, PodFacts, string | RegExp][] = [
     "stacks",
     podFacts({ node: running(kernel) }),
     /^failed: None, although there are sockets -> Set EF_NO_FAIL=0/,
+  ],
+  ...(
+    [
+      // By opts_citp_def.h, and the library's files of TCP and UDP.
+      ["leave all", { EF_DONT_ACCELERATE: "1" }, ["tcp", "udp"], "EF_DONT_ACCELERATE=1"],
+      ["leave TCP", { EF_TCP: "0", EF_UDP: "1" }, ["tcp", "tcp_listen"], "EF_TCP=0"],
+      ["leave UDP", { EF_UDP: "0" }, ["udp"], "EF_UDP=0"],
+      ["leave both", { EF_TCP: "0", EF_UDP: "0" }, ["tcp", "udp"], "EF_TCP=0 and EF_UDP=0"],
+    ] as const
+  ).flatMap(([what, settings, kinds, by]): Case[] => {
+    const sockets = kinds.map((kind) => ({ kind, accelerated: false, count: 2 }));
+    const facts = podFacts({ node: running({ ...kernel, settings, sockets }) });
+    const names = by.replaceAll(/=\d/g, "");
+    return [
+      [
+        `no stack, by variables that ${what}`,
+        "stacks",
+        facts,
+        new RegExp(`^failed: None, because of ${by} -> Take ${names} out`),
+      ],
+      [
+        `no socket, by variables that ${what}`,
+        "sockets",
+        facts,
+        new RegExp(`^failed: all of the kernel: .*, because of ${by} -> Take ${names} out[^;]*$`),
+      ],
+    ];
+  }),
+  ...(
+    [
+      ["that turn nothing off", { EF_DONT_ACCELERATE: "0", EF_TCP: "1", EF_UDP: null, EF_NO_FAIL: "0" }],
+      ["that the library does not read", { EF_LOAD_ENV: "0", EF_DONT_ACCELERATE: "1" }],
+      ["of other sockets", { EF_UDP: "0" }],
+    ] as const
+  ).map(([what, settings]): Case => [
+    `no stack, with variables ${what}`,
+    "stacks",
+    podFacts({ node: running({ ...kernel, settings }) }),
+    /^failed: None, although there are sockets -> Set EF_NO_FAIL=0/,
+  ]),
+  [
+    "some sockets that a variable leaves to the kernel",
+    "sockets",
+    podFacts({
+      node: running({
+        settings: { EF_UDP: "0" },
+        sockets: [
+          { kind: "tcp", accelerated: true, count: 1 },
+          { kind: "tcp", accelerated: false, count: 1 },
+          { kind: "udp", accelerated: false, count: 3 },
+        ],
+      }),
+    }),
+    /^warning: accelerated: 1 tcp; of the kernel: 1 tcp, 3 udp, some because of EF_UDP=0 -> Take EF_UDP out.*; Sockets to addresses behind other/,
   ],
   ["stacks of an older plugin", "stacks", podFacts({ node: running({ stacks: 2, stackIds: undefined }) }), "ok: 2"],
   [
