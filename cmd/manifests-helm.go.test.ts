@@ -3,7 +3,7 @@
  * and refuses what cannot be set.
  */
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parse, parseAllDocuments } from "yaml";
@@ -145,6 +145,23 @@ describe("the objects are those that onloadctl prints", () => {
   };
   test.each(Object.entries(cases))("%s", async (_, [flags, commands, without]) => {
     expect(await rendered(...flags)).toEqual(await printed(commands, without));
+  });
+
+  test.each([
+    [true, "--set=global.registry=r"],
+    [false, "--set=global.registry=r"],
+  ])("of a chart that depends on it, if its condition onload-operator.enabled is %p", async (enabled, global) => {
+    const parent = join(folder, `parent-${enabled}`);
+    await mkdir(join(parent, "charts"), { recursive: true });
+    await cp(chart, join(parent, "charts", "onload-operator"), { recursive: true });
+    const { version } = parse(await readFile(join(chart, "Chart.yaml"), "utf8")) as { version: string };
+    const dependency = { name: "onload-operator", version, condition: "onload-operator.enabled" };
+    const about = { apiVersion: "v2", name: "parent", version: "1.0.0", dependencies: [dependency] };
+    await writeFile(join(parent, "Chart.yaml"), JSON.stringify(about));
+    const set = `--set=onload-operator.enabled=${enabled}`;
+    const { stdout, stderr } = await helm("template", "release", parent, `--namespace=${OPS}`, set, global);
+    expect(stderr).toBe("");
+    expect(objects(stdout)).toEqual(enabled ? await printed([newest]) : {});
   });
 
   test("but for labels by which a Prometheus takes monitors and rules", async () => {

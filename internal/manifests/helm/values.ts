@@ -30,6 +30,8 @@ export function valuesSchema(deployment: Deployment, image: string): Value {
   const { repository, tag, digest } = imageParts(image);
   return object("", {
     global: { type: "object", description: "Of a chart that has this one as a dependency" },
+    // Helm itself reads it, as the condition of such a chart, and gives it to this one too.
+    enabled: { type: "boolean", description: "Whether a chart that has this one as a dependency installs it" },
     image: object("Image of onloadctl, which is the operator and, by default, the device plugin", {
       repository: text("Registry and path, such as registry.example.com/trading/onloadctl", repository),
       tag: text("Without tag and digest it is the version of this chart's onloadctl", tag),
