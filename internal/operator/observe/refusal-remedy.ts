@@ -22,8 +22,24 @@ const REFUSALS = {
       `let that user create pods in namespace "${namespace}"; what binds Kubernetes' own controllers is made again when the API server starts`,
   },
   quota: {
-    words: /exceeded quota: |failed quota: |status unknown for quota: /,
+    words: /exceeded quota: /,
     remedy: (namespace) => `raise that ResourceQuota of namespace "${namespace}", or remove it`,
+  },
+  quotaOfUnset: {
+    // A quota of requests or limits refuses every pod that sets none, however much it has left.
+    words: /failed quota: /,
+    remedy: (namespace) =>
+      `create a LimitRange in namespace "${namespace}" that gives containers a default for what they must specify, or remove that ResourceQuota`,
+  },
+  quotaNotCounted: {
+    words: /status unknown for quota: /,
+    remedy: () => "wait until that ResourceQuota has a status; kube-controller-manager writes it",
+  },
+  quotaOfResource: {
+    // Where a resource may be used only under a quota.
+    words: /insufficient quota to consume: /,
+    remedy: (namespace) =>
+      `create a ResourceQuota in namespace "${namespace}" that names these resources and has room for the pods`,
   },
   quotaOfScope: {
     // Where a priority class may be used only under a quota, as GKE does with system-node-critical.

@@ -43,7 +43,17 @@ const WORDS: [what: string, message: string, remedy: string][] = [
   [
     "a quota that needs limits",
     'pods "x" is forbidden: failed quota: q: must specify limits.cpu for: device-plugin',
-    "ResourceQuota",
+    'create a LimitRange in namespace "ns" that gives containers a default',
+  ],
+  [
+    "a quota that was not counted yet",
+    'pods "x" is forbidden: status unknown for quota: q, resources: pods',
+    "wait until that ResourceQuota has a status",
+  ],
+  [
+    "no quota for a resource that needs one",
+    'pods "x" is forbidden: insufficient quota to consume: pods',
+    'create a ResourceQuota in namespace "ns" that names these resources',
   ],
   [
     "no quota for the priority class",

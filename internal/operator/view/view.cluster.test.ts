@@ -479,7 +479,14 @@ test("what would refuse the pods is said before a file is applied, by plan and b
   await poll(async () => (await cluster.request("GET", `${quotas}/limits`)).status?.used?.["limits.memory"] === "0", {
     what: "the quota",
   });
-  await warned(/KMM's pod that loads modules: .*must specify limits.memory for: module-loader; /);
+  await warned(/KMM's pod that loads modules: .*must specify limits.memory for: module-loader; create a LimitRange /);
+  const ranges = `/api/v1/namespaces/${theirs}/limitranges`;
+  await cluster.request("POST", ranges, {
+    body: { metadata: { name: "defaults" }, spec: { limits: [{ type: "Container", default: { memory: "256Mi" } }] } },
+  });
+  // The API server reads it soon.
+  await poll(async () => (await check()).includes("ok: The API server would take them"), { what: "the LimitRange" });
+  await cluster.request("DELETE", `${ranges}/defaults`);
   await cluster.request("DELETE", `${quotas}/limits`);
   const labels = { "pod-security.kubernetes.io/enforce": "baseline" };
   await cluster.request("PATCH", `/api/v1/namespaces/${theirs}`, {
