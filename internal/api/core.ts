@@ -175,6 +175,7 @@ export interface Pod extends KubeObject {
     priorityClassName?: string;
     /** Absent: the node's default runtime. */
     runtimeClassName?: string;
+    schedulerName?: string;
     imagePullSecrets?: { name?: string }[];
     serviceAccountName?: string;
   };

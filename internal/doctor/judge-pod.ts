@@ -79,7 +79,11 @@ function scheduledLink({ pod, events }: PodFacts): Link {
   const condition = pod.status?.conditions?.find(({ type, status }) => type === "PodScheduled" && status === "False");
   const event = "value" in events ? events.value.find(({ reason }) => reason === "FailedScheduling") : undefined;
   const why = event?.message ?? condition?.message;
-  if (why === undefined) return link("warning", "The scheduler has not said anything about it yet", "Wait");
+  if (why === undefined) {
+    const name = pod.spec?.schedulerName ?? "default-scheduler";
+    const todo = `Wait; if it stays so, see that the scheduler "${name}" runs${name === "default-scheduler" ? "" : ", or correct spec.schedulerName"}`;
+    return link("warning", `The scheduler "${name}" has not said anything about it yet`, todo);
+  }
   const todo = why.includes(`Insufficient ${ONLOAD_RESOURCE}`)
     ? "The link node says which nodes offer any; if all are taken, raise spec.devicePlugin.maxPodsPerNode"
     : "Correct what the scheduler names";

@@ -200,7 +200,13 @@ const CASES: Case[] = [
     "the scheduler says nothing",
     "scheduled",
     podFacts({ pod: podObject({ phase: "Pending" }, { nodeName: "" }), node: undefined }),
-    /^warning: The scheduler has not said anything/,
+    'warning: The scheduler "default-scheduler" has not said anything about it yet -> Wait; if it stays so, see that the scheduler "default-scheduler" runs',
+  ],
+  [
+    "a scheduler that nobody runs says nothing",
+    "scheduled",
+    podFacts({ pod: podObject({ phase: "Pending" }, { nodeName: "", schedulerName: "mine" }), node: undefined }),
+    'warning: The scheduler "mine" has not said anything about it yet -> Wait; if it stays so, see that the scheduler "mine" runs, or correct spec.schedulerName',
   ],
   [
     "the kubelet refuses",
