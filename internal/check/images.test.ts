@@ -160,6 +160,16 @@ test("of KMM's namespace that cannot be listed, its operator is known all the sa
   expect(images[0]).toMatchObject({ image: "r/kmm:v2.4.1" });
 });
 
+test("who is not logged in is told so at once, and not of each kind that is read", async () => {
+  await using server = await FakeApiServer.start();
+  server.fail("GET", /./, Infinity, (response) => {
+    response.writeHead(401, { "content-type": "application/json" });
+    response.end(JSON.stringify({ kind: "Status", code: 401, reason: "Unauthorized", message: "Unauthorized" }));
+  });
+  const look = neededImages(server.client(), undefined, undefined, [], AbortSignal.timeout(20_000));
+  await expect(look).rejects.toThrow(/: Unauthorized; .* log in again$/);
+});
+
 test("rights that are missing are said once, with the command that gives them", () => {
   const refused = (kind: string, group = ""): { problem: string } => ({
     problem: `Cannot list ${kind}: ${kind} is forbidden: User "jane" cannot list resource "${kind}" in API group "${group}" at the cluster scope`,

@@ -2,7 +2,7 @@ import { errorText } from "../cli/errors.ts";
 import type { CustomResourceDefinition, KubeObject } from "../api/core.ts";
 import type { Resource } from "../api/resources.ts";
 import type { Client } from "../kube/client.ts";
-import { ApiError, isNotFound } from "../kube/errors.ts";
+import { ApiError, isNotFound, isUnauthorized } from "../kube/errors.ts";
 import { refusalText } from "../kube/refusal-text.ts";
 import { CUSTOM_RESOURCE_DEFINITIONS } from "../kube/resource.ts";
 
@@ -24,7 +24,11 @@ export interface ReadOptions<T> {
   textOf?: (error: ApiError) => string;
 }
 
-/** Reads, and holds a refusal of the API server fast as a problem. @throws everything else: the server is out of reach */
+/**
+ * Reads, and holds a refusal of the API server fast as a problem.
+ *
+ * @throws everything else: the server is out of reach, or does not accept the login, so that nothing can be read
+ */
 export async function read<T>(
   look: () => Promise<T>,
   { absent, textOf = refusalText }: ReadOptions<T> = {},
@@ -33,7 +37,8 @@ export async function read<T>(
     return { value: await look() };
   } catch (error) {
     if (isNotFound(error) && absent !== undefined) return { value: absent };
-    if (error instanceof ApiError) return { problem: textOf(error), refusal: errorText(error) };
+    if (error instanceof ApiError && !isUnauthorized(error))
+      return { problem: textOf(error), refusal: errorText(error) };
     throw error;
   }
 }

@@ -80,6 +80,11 @@ function hasStatus(error: unknown, status: number): error is ApiError {
   return error instanceof ApiError && error.status === status;
 }
 
+/** The API server does not know who asks: it refuses whatever is asked. */
+export function isUnauthorized(error: unknown): boolean {
+  return hasStatus(error, 401);
+}
+
 /** The object, or its kind, does not exist. */
 export function isNotFound(error: unknown): error is ApiError {
   return hasStatus(error, 404);

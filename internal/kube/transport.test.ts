@@ -62,7 +62,9 @@ test("after a 401 the credentials are read again, once", async () => {
   expect(server.headers.map((headers) => headers.authorization)).toEqual(["Bearer t0", "Bearer t1"]);
   unauthorised();
   unauthorised();
-  await expect(client.get(NODES, { name: "a" })).rejects.toThrow('Cannot get Node "a": Unauthorized');
+  await expect(client.get(NODES, { name: "a" })).rejects.toThrow(
+    'Cannot get Node "a": Unauthorized; a test has no login that the API server accepts: it may have expired; log in again',
+  );
 });
 
 test("what the server says is in the error, with status, reason and causes", async () => {

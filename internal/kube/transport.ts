@@ -273,14 +273,19 @@ export class Transport {
 
   /** What the server refused, in its words, without what we sent to it. */
   refusal(action: string, status: number, body: Partial<Omit<Status, "kind">>, retryAfterMs?: number): ApiError {
-    const { withheld } = this.config;
+    const { withheld, source } = this.config;
     const unknown = status === 401 || status === 403;
     const note = unknown && withheld !== undefined ? `; ${withheld}` : "";
     const hidden = JSON.parse(JSON.stringify(body), (_, value: unknown) =>
       typeof value === "string" ? this.#hide(value) : value,
     ) as typeof body;
     const message = withoutEcho(hidden.message || `HTTP status ${status}`);
-    const advice = status === 403 ? this.#options.advise?.(message) : undefined;
+    const advice =
+      status === 401 && withheld === undefined
+        ? `${source} has no login that the API server accepts: it may have expired; log in again`
+        : status === 403
+          ? this.#options.advise?.(message)
+          : undefined;
     return new ApiError(action, status, { ...hidden, message: `${message}${note}` }, retryAfterMs, advice);
   }
 }

@@ -3,7 +3,7 @@ import type { AdmissionPolicy, Deployment, KubeObject, PolicyBinding } from "../
 import { LEASE_NAME, OPERATOR_NAMESPACE, OPERATOR_SELECTOR, PRESENCE_POLICY } from "../../api/names.ts";
 import type { Resource } from "../../api/resources.ts";
 import type { Client } from "../../kube/client.ts";
-import { ApiError } from "../../kube/errors.ts";
+import { ApiError, isUnauthorized } from "../../kube/errors.ts";
 import type { Lease } from "../../kube/kinds.ts";
 import {
   DEPLOYMENTS,
@@ -103,8 +103,8 @@ async function find<T extends KubeObject>(
   }
 }
 
-/** @throws whatever is no refusal of the API server */
+/** @throws whatever is no refusal of the API server, and one of the login, which all that is asked gets */
 function refusal(error: unknown): string {
-  if (!(error instanceof ApiError)) throw error;
+  if (!(error instanceof ApiError) || isUnauthorized(error)) throw error;
   return printable(error.message, 1000);
 }
