@@ -11,7 +11,7 @@ import { outputArg } from "./shared/resources.ts";
 export default defineSubcommand({
   summary: "List every image that Onload needs in the cluster",
   description:
-    "Exit code 1 if images may be missing, because something could not be read or KMM is not installed. Images that KMM builds in the cluster are marked.",
+    "Exit code 1 if images may be missing, because something could not be read, KMM or the operator is not installed, or a resource selects no node. Images that KMM builds in the cluster are marked.",
   args: {
     ...imagesArgs,
     digests: {

@@ -114,10 +114,30 @@ test("of the operator, what it is told to run as the device plugin, and what run
 test("what could not be read is said", () => {
   const problem = "Cannot list nodes: forbidden";
   const seen = { onloads: { value: [onload("a", { selector: 1 })] }, crds: { value: [] }, operators: { value: [] } };
-  const { problems } = collect({ ...seen, nodes: { problem }, kmm: [{ problem }] });
+  const { problems } = collect({ ...seen, nodes: { problem }, kmm: [{ problem }] }, ["r/onloadctl:1"]);
   expect(problems[0]).toBe(problem);
   expect(problems[1]).toContain("ns/a: ");
   expect(problems).toHaveLength(2);
+});
+
+test("module images of a resource that selects no node, and the image of an operator that is not there, are said to be missing", () => {
+  const none = { value: [] };
+  const nodes = { value: [node("n1", "5.14.0-1", {})] };
+  const seen = {
+    onloads: { value: [onload("a")] },
+    nodes,
+    crds: none,
+    operators: none,
+    kmm: [{ value: KMM }] as const,
+  };
+  const forModules =
+    "ns/a: no node has the labels of spec.selector: images of kernel modules are not in the list; label the nodes first";
+  const forOperator = "No operator is installed: its image is not in the list; name it with --image";
+  expect(collect(seen).problems).toEqual([forOperator, forModules]);
+  expect(collect(seen, ["r/onloadctl:1"]).problems).toEqual([forModules]);
+  // Which nodes there are is not known: that is said already.
+  const problem = "Cannot list nodes: forbidden";
+  expect(collect({ ...seen, nodes: { problem } }, ["r/onloadctl:1"]).problems).toEqual([problem]);
 });
 
 test("without KMM the list is not whole, which is said", () => {

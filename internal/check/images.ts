@@ -13,6 +13,7 @@ import { readEvidence } from "../operator/view/evidence.ts";
 import { KMM_DEPLOYMENTS } from "../operator/view/kmm-operator.ts";
 import { kmmDeployments } from "./kmm.ts";
 import { readAll, readCrds, type Read } from "./read.ts";
+import { selectedOf } from "./resource.ts";
 import { usesOf, type Use } from "./uses.ts";
 
 /** An image, and what needs it. */
@@ -90,10 +91,23 @@ export function collect(seen: Seen, further: readonly string[] = []): NeededImag
         : `No Deployment is called ${KMM_DEPLOYMENTS.join(" or ")}: images of KMM are not in the list`,
     );
   }
-  const resources = of(seen.onloads).flatMap((raw) => {
+  const onloads = of(seen.onloads);
+  // It is the device plugin's, too.
+  if (onloads.length > 0 && "value" in seen.operators && seen.operators.value.length === 0 && further.length === 0) {
+    problems.push("No operator is installed: its image is not in the list; name it with --image");
+  }
+  const resources = onloads.flatMap((raw) => {
     const { onload, problem } = readOnload(raw);
-    if (!onload) problems.push(`${objectKey(raw)}: ${problem?.message ?? "it cannot be read"}`);
-    return onload ? usesOf(onload, of(seen.nodes), kind) : [];
+    if (!onload) {
+      problems.push(`${objectKey(raw)}: ${problem?.message ?? "it cannot be read"}`);
+      return [];
+    }
+    if ("value" in seen.nodes && selectedOf(onload, seen.nodes.value).length === 0) {
+      problems.push(
+        `${objectKey(raw)}: no node has the labels of spec.selector: images of kernel modules are not in the list; label the nodes first`,
+      );
+    }
+    return usesOf(onload, of(seen.nodes), kind);
   });
   const uses = [
     ...further.map((image) => ({ image, use: "named with --image" })),
