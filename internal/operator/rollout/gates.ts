@@ -60,8 +60,9 @@ const GATES = {
     text: ({ missingImages }) => `KMM has not found ${missingImages.map(({ image }) => image).join(", ")}`,
   },
   NotApplied: {
-    says: "A Module or the DaemonSet could not be applied: the condition Degraded of the resource says why",
-    text: () => "A Module or the DaemonSet could not be applied; see the resource's condition Degraded",
+    says: "A Module or the DaemonSet could not be applied, or the ServiceAccount is missing: the condition Degraded of the resource says why",
+    text: () =>
+      "A Module or the DaemonSet could not be applied, or the ServiceAccount is missing; see the resource's condition Degraded",
   },
   NoPluginImage: {
     says: "No image of the device plugin is known: the condition Degraded of the resource says what to do",

@@ -30,6 +30,7 @@ import { noneText } from "./none-text.ts";
 import { attentionOf, changedAt, isBehind, sfcGuess } from "./attention.ts";
 import { resourceChanges, type FieldChange } from "./difference.ts";
 import { readEvidence } from "./evidence.ts";
+import { asCarriedOut } from "./held.ts";
 import { kmmDeployments, kmmRefusal } from "./kmm-operator.ts";
 import { rivalsText, servingOf, type OperatorEvidence, type Serving, type ServingState } from "./serving.ts";
 import { refusedBecause, suppose } from "./suppose.ts";
@@ -237,7 +238,8 @@ export class Session {
     if (changed || looked) planned = this.#plan(onload, image, now);
     const kmm = awaitsKmm(planned.plan) ? await this.#readKmmRefusal(signal) : undefined;
     const noted = kmm === undefined ? attention : [...attention, kmm];
-    return { ...known, onload, planned, heldBack: change.heldBack, attention: noted };
+    const plan = asCarriedOut(raw, serving, planned.plan);
+    return { ...known, onload, planned: { ...planned, plan }, heldBack: change.heldBack, attention: noted };
   }
 
   /** Why KMM's operator has no pod; undefined too if its Deployments may not be read. */
