@@ -54,6 +54,12 @@ describe("the operator's version", () => {
     ["the note is no version", [lease("pod-1_uid \u001b[31m0.2.0")]],
     ["there is no Lease", []],
   ])("is that of the image if %s", (_what, leases) => expect(of(leases)).toBe("0.9.0"));
+  test("is not that of the original's image, which counts otherwise", () => {
+    const original = deployment("docker.io/onload/onload-operator:3.0.0");
+    original.spec!.template!.spec!.containers![1]!.args = ["--leader-elect"];
+    const leases = { items: [], problem: undefined };
+    expect(operatorVersion({ leases, deployments: { items: [original], problem: undefined } })).toBeUndefined();
+  });
   test("is unknown if nothing tells it", () => {
     expect(of([], [])).toBeUndefined();
     expect(of([], ["onloadctl:latest"])).toBeUndefined();

@@ -4,7 +4,7 @@ import type { KmmCapabilities } from "../api/kmm.ts";
 import type { Lease } from "../kube/kinds.ts";
 import { holderOf } from "../kube/lease-holder.ts";
 import { parseTime } from "../kube/times.ts";
-import { mainImage } from "../operator/own-image.ts";
+import { mainContainer, mainImage } from "../operator/own-image.ts";
 import type { OperatorEvidence } from "../operator/view/serving.ts";
 
 /** Semantic versions, of which no more is taken than one would write. */
@@ -17,9 +17,13 @@ const VERSION = /^v?(\d{1,9}\.\d{1,9}\.\d{1,9}(?:[-+][0-9A-Za-z.+-]{1,60})?)$/;
  */
 export function operatorVersion({ leases, deployments }: OperatorEvidence): string | undefined {
   const byRenewal = leases.items.toSorted((a, b) => renewedAt(b) - renewedAt(a));
-  return [...byRenewal.map(versionOfHolder), ...deployments.items.map(versionOfImage)].find(
-    (each) => each !== undefined,
-  );
+  const ours = deployments.items.filter((each) => !isOriginal(each));
+  return [...byRenewal.map(versionOfHolder), ...ours.map(versionOfImage)].find((each) => each !== undefined);
+}
+
+/** Whether a Deployment runs the original operator, whose versions have nothing to do with ours: its program has no subcommands. */
+function isOriginal({ spec }: DeepReadonly<Deployment>): boolean {
+  return mainContainer(spec?.template?.spec?.containers ?? [])?.args?.[0]?.startsWith("-") === true;
 }
 
 function versionOfHolder(lease: DeepReadonly<Lease>): string | undefined {

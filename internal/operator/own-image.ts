@@ -20,7 +20,12 @@ export interface OwnImageOptions {
 
 /** The image of the program that an operator's pod is for, beside which there may be others such as a proxy. */
 export function mainImage(containers: readonly DeepReadonly<Container>[]): string | undefined {
-  return (containers.find(({ name }) => name === "manager") ?? containers[0])?.image;
+  return mainContainer(containers)?.image;
+}
+
+/** The container of that program; undefined if there is none. */
+export function mainContainer<T extends DeepReadonly<Container>>(containers: readonly T[]): T | undefined {
+  return containers.find(({ name }) => name === "manager") ?? containers[0];
 }
 
 /** Reads the image, again and again until it is known. */
