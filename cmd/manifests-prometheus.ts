@@ -6,6 +6,7 @@ import { manifestArgs } from "./shared/manifests.ts";
 
 export default defineSubcommand({
   summary: "Print monitors, alert rules and a Grafana dashboard",
+  description: "Monitors and rules are kinds of the Prometheus operator, which has to be there before.",
   args: {
     ...manifestArgs,
     "secure-metrics": {
