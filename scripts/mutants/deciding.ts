@@ -375,6 +375,22 @@ export const DECIDING_MUTANTS: Mutant[] = [
       "const current = caches.nodes.store.get(name);",
       "const current = undefined as never;",
     ],
+    "policies are not followed": ["  controller.watch(caches.policies, all);\n", ""],
+    "MachineConfigs are not followed": ["  controller.watch(caches.machineConfigs, all);\n", ""],
+    "pods by which KMM looks for images are not followed": [
+      "  controller.watch(caches.pullPods, (change) => existing(keysOfPullPod(change)));\n",
+      "",
+    ],
+    "what KMM has found of images is not followed": [
+      "  controller.watch(caches.moduleImagesConfigs, (change) => existing(keysOfObject(change)));\n",
+      "",
+    ],
+    "DaemonSets are not followed": [
+      "  controller.watch(caches.daemonSets, (change) => existing(keysOfObject(change)));\n",
+      "",
+    ],
+    "the CRD of Onload resources concerns nobody": [" || group === ONLOAD_GROUP ? all()", " ? all()"],
+    "resources of other namespaces are looked at": [".filter(isOurs)", ""],
   }),
   ...mutantsOf(`${OPERATOR}/watch/keys.ts`, [`${OPERATOR}/watch/keys.test.ts`, `${OPERATOR}/watch/watches.test.ts`], {
     "a node that is not selected any more concerns nobody": [

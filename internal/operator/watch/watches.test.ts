@@ -5,24 +5,34 @@ import type { Caches } from "../cache/caches.ts";
 import { MemoryCluster } from "../testing/memory-cluster.ts";
 import { KEY } from "../testing/reconciler-bed.ts";
 import { watchAll, type Watcher } from "./watches.ts";
-import { NODE_MODULES_CONFIGS, ONLOADS, type Resource } from "../../api/resources.ts";
+import {
+  MACHINE_CONFIG_POOLS,
+  MACHINE_CONFIGS,
+  MODULE_IMAGES_CONFIGS,
+  MODULES,
+  NODE_MODULES_CONFIGS,
+  ONLOADS,
+  type Resource,
+} from "../../api/resources.ts";
 import {
   CUSTOM_RESOURCE_DEFINITIONS,
+  DAEMON_SETS,
   NAMESPACES,
   NODES,
   PODS,
+  VALIDATING_ADMISSION_POLICIES,
   VALIDATING_ADMISSION_POLICY_BINDINGS,
 } from "../../kube/resource.ts";
 
 /** A cluster with one resource, whose changes are turned into keys. */
-function watched(): { cluster: MemoryCluster; keys: () => string[] } {
+function watched(isOurs?: (key: string) => boolean): { cluster: MemoryCluster; keys: () => string[] } {
   const cluster = new MemoryCluster();
   const caches = cluster.caches as unknown as Caches;
   const handlers = new Map<unknown, (change: Change<KubeObject>) => Iterable<string>>();
   const watcher: Watcher = {
     watch: (informer, keysOf) => void handlers.set(informer, keysOf as never),
   };
-  watchAll(watcher, caches);
+  watchAll(watcher, caches, isOurs);
   const queued = new Set<string>();
   cluster.onChange = (name, change) => {
     for (const key of handlers.get(caches[name])?.(change) ?? []) queued.add(key);
@@ -56,6 +66,48 @@ test("pods of a resource's modules concern it, and those of other teams' concern
   cluster.put(PODS, loader("ns", "gpu-module"));
   cluster.put(PODS, loader("gpus", "main-module"));
   expect(keys()).toEqual([]);
+});
+
+describe("every kind that the operator follows wakes a resource", () => {
+  const inNamespace = (name: string): KubeObject["metadata"] => ({ namespace: "ns", name });
+  const pod = (label: string, value: string): object => ({
+    metadata: { ...inNamespace("p"), labels: { [label]: value } },
+    spec: { nodeName: "n1" },
+  });
+  /** An object of each that concerns the resource `ns/main`, or all. */
+  const OBJECTS = {
+    onloads: [ONLOADS, { metadata: KEY, spec: { selector: { a: "b" } } }],
+    nodes: [NODES, { metadata: { name: "n1", labels: { onload: "yes" } } }],
+    plugins: [PODS, pod("onload.amd.com/name", "main-onload-device-plugin-ds")],
+    kmmPods: [PODS, pod("kmm.node.kubernetes.io/module.name", "main-sfcmod")],
+    pullPods: [PODS, pod("kmm.node.kubernetes.io/image-owner", "main-module")],
+    daemonSets: [DAEMON_SETS, { metadata: inNamespace("main-onload-device-plugin-ds") }],
+    modules: [MODULES, { metadata: inNamespace("main-module") }],
+    nodeModulesConfigs: [NODE_MODULES_CONFIGS, { metadata: { name: "n1" } }],
+    moduleImagesConfigs: [MODULE_IMAGES_CONFIGS, { metadata: inNamespace("main-sfcmod") }],
+    machineConfigs: [MACHINE_CONFIGS, { metadata: { name: "m" } }],
+    machineConfigPools: [MACHINE_CONFIG_POOLS, { metadata: { name: "worker" }, spec: {}, status: {} }],
+    crds: [CUSTOM_RESOURCE_DEFINITIONS, { metadata: { name: "c" }, spec: { group: "onload.amd.com" } }],
+    namespaces: [NAMESPACES, { metadata: { name: "ns", annotations: { "onload.amd.com/allow-deletion": "true" } } }],
+    policyBindings: [VALIDATING_ADMISSION_POLICY_BINDINGS, { metadata: { name: "b" } }],
+    policies: [VALIDATING_ADMISSION_POLICIES, { metadata: { name: "p" } }],
+  } satisfies Record<keyof Caches, [Resource, object]>;
+
+  test.each(Object.entries(OBJECTS))("%s, when one comes, changes and goes", (_name, [resource, object]) => {
+    for (const isOurs of [() => true, () => false]) {
+      const { cluster, keys } = watched(isOurs);
+      if (resource !== NODES) cluster.put(NODES, { apiVersion: "", kind: "", ...OBJECTS.nodes[1] });
+      keys();
+      const body = { apiVersion: "", kind: "", ...object } as KubeObject;
+      const expected = isOurs() ? ["ns/main"] : [];
+      cluster.put(resource, body);
+      expect(keys()).toEqual(expected);
+      cluster.put(resource, { ...body, metadata: { ...body.metadata, deletionTimestamp: "2026-01-01T00:00:00Z" } });
+      expect(keys()).toEqual(expected);
+      cluster.remove(resource, body.metadata);
+      expect(keys()).toEqual(expected);
+    }
+  });
 });
 
 test("the end of a resource is noticed, so that nothing of it is remembered", () => {
