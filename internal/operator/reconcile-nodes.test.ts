@@ -63,6 +63,21 @@ describe("pods that hold amd.com/onload", () => {
     expect(await bed.metric("onload_operator_evictions_total", { result: "evicted" })).toEqual([1]);
   });
 
+  test("have a second to end at least: with none the API server forgets a pod whose processes still run", async () => {
+    const bed = await draining(
+      { upgrade: { drain: { gracePeriodSeconds: 0, timeoutSeconds: 60, force: true } } },
+      "app",
+    );
+    bed.now += RETRY_MS;
+    await bed.reconcile();
+    bed.now += 60_000;
+    await bed.reconcile();
+    expect(evictions(bed).map(({ verb, options }) => [verb, options["gracePeriodSeconds"]])).toEqual([
+      ["evict", 1],
+      ["delete", 1],
+    ]);
+  });
+
   test("stay while their budget refuses, which is said by its name; they are asked every five seconds", async () => {
     const bed = await draining({}, "app");
     for (let i = 0; i < 4; i++) {
@@ -189,6 +204,25 @@ describe("pods that hold amd.com/onload", () => {
       expect(evictions(bed).map(({ verb }) => verb)).toEqual([force ? "delete" : "evict"]);
       expect(evictions(bed)[0]!.options["uid"]).toBe(uid);
     }
+  });
+
+  test("that cannot be deleted are told, and are deleted once they can be", async () => {
+    const bed = await draining({ upgrade: { drain: { force: true, timeoutSeconds: 60 } } }, "app");
+    bed.cluster.before = ({ verb }) => {
+      if (verb === "delete") throw refusal('pods "app" is forbidden', 403, "Forbidden");
+    };
+    bed.now += 61_000;
+    await bed.reconcile();
+    bed.now += 1000;
+    await bed.reconcile();
+    expect(bed.events.find(({ reason }) => reason === "EvictionBlocked")?.note).toContain('pods "app" is forbidden');
+    expect(bed.status?.problems?.[0]?.message).toContain('pods "app" is forbidden');
+    expect(await bed.metric("onload_operator_evictions_total", { result: "failed" })).toEqual([1]);
+    expect(await bed.metric("onload_operator_evictions_total", { result: "gone" })).toEqual([0]);
+    bed.cluster.before = () => undefined;
+    bed.now += RETRY_MS;
+    await bed.reconcile();
+    expect(bed.holders()).toEqual([]);
   });
 
   test("are not deleted past their budget if their namespace has not agreed, which is said", async () => {

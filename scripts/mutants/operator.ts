@@ -97,6 +97,8 @@ export const OPERATOR_MUTANTS: Mutant[] = [
     ],
     "pods that are made again are asked at once": ["if (this.#roundAt.has(node)) return false;", ""],
     "a refused eviction is asked for again at once": [">= EVICTION_RETRY_MS)", ">= 0)"],
+    "a pod that has no time to end is forgotten while it runs": ["Math.max(1, grace)", "grace"],
+    "a pod that cannot be deleted counts as gone": ["const gone = force && isConflict(error);", "const gone = force;"],
     "a refusal is not remembered": ["    this.#refusals.set(uid, refusal);\n", ""],
   }),
   ...mutantsOf(`${OPERATOR}/act/finalizer.ts`, UNIT, {
