@@ -6,7 +6,7 @@ import { ONLOADS } from "../api/resources.ts";
 import { CUSTOM_RESOURCE_DEFINITIONS, NAMESPACES, NODES, PODS } from "../kube/resource.ts";
 import type { RawOnload } from "./cache/caches.ts";
 import { refusal, type Call } from "./testing/memory-cluster.ts";
-import { imagesOf, KEY, LABELS, ReconcilerBed } from "./testing/reconciler-bed.ts";
+import { crashing, imagesOf, KEY, LABELS, ReconcilerBed } from "./testing/reconciler-bed.ts";
 
 const PLUGIN = pluginLabel(KEY);
 const ONLOAD = onloadModuleLabel(KEY);
@@ -368,7 +368,53 @@ describe("a module is not unloaded", () => {
   });
 });
 
+describe("pods of nodes that a change of spec.selector would let go", () => {
+  const lists = (bed: ReconcilerBed): string[] =>
+    bed.cluster.take().filter((call) => call.startsWith("list pods spec."));
+
+  test("are looked at once, while a person has to confirm it, and not all of them are followed", async () => {
+    const bed = await bedFor();
+    const names = Array.from({ length: 60 }, (_, i) => `n${i}`);
+    for (const name of names) {
+      bed.putServingNode(name, "v2");
+      bed.putHolder(`app-${name}`, name);
+    }
+    await bed.settle();
+    bed.cluster.edit<RawOnload>(ONLOADS, KEY, (onload) => {
+      onload.metadata.generation = (onload.metadata.generation ?? 0) + 1;
+      (onload.spec as OnloadSpecInput).selector = { onload: "no" };
+    });
+    bed.cluster.take();
+    await bed.settle();
+    expect(lists(bed).length).toBe(60);
+    expect(bed.watches.size).toBe(50);
+    for (let i = 0; i < 3; i++) {
+      bed.now += 1000;
+      await bed.reconcile();
+      expect(bed.condition("Degraded")).toContain("spec.selector lets go of 60 nodes");
+    }
+    expect(lists(bed)).toEqual([]);
+    // One that is emptied must not be unloaded under a pod that comes.
+    bed.putEmptiedNode("emptied");
+    bed.putHolder("app", "emptied");
+    await bed.settle();
+    expect(bed.watches.has("emptied")).toBe(true);
+  });
+});
+
 describe("steps", () => {
+  test("are counted, and what is only noted on a node is none", async () => {
+    const bed = await bedFor();
+    bed.putNode("n1", { [ONLOAD]: "v2" }, "LabelOnload");
+    bed.putLoader("n1", "v2", crashing(3));
+    bed.putNode("n2");
+    await bed.settle();
+    expect(bed.status?.nodes?.failed).toBe(1);
+    expect(bed.cluster.take()).toContain("mergePatch nodes n1");
+    const counted = (await bed.registry.getSingleMetric("onload_operator_steps_total")!.get()).values;
+    expect(counted.map(({ labels, value }) => [labels["step"], value])).toEqual([["Install", 1]]);
+  });
+
   test("are taken on all nodes, whatever fails on one", async () => {
     const bed = await bedFor();
     for (const name of ["n1", "n2", "n3"]) bed.putNode(name);

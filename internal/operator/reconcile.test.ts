@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import type { CustomResourceDefinition, DaemonSet, Node, Pod } from "../api/core.ts";
+import type { CustomResourceDefinition, DaemonSet, KubeObject, Node, Pod } from "../api/core.ts";
 import type { Module } from "../api/kmm.ts";
 import {
   FINALIZER,
@@ -578,6 +578,16 @@ describe("no serving node is taken down", () => {
     },
   );
 
+  test("for objects that cannot be applied, and one that is let go needs none of them", async () => {
+    const bed = await serving("n1", "n2");
+    bed.upgrade("v2");
+    fail(bed, ({ verb, what }) => verb === "apply" && what === "modules");
+    bed.cluster.edit<Node>(NODES, { name: "n2" }, ({ metadata }) => delete metadata.labels!["onload"]);
+    for (let i = 0; i < 3; i++) await bed.reconcile().catch(() => undefined);
+    expect(bed.labels("n1")[pluginLabel(KEY)]).toBe("v1");
+    expect(bed.labels("n2")[pluginLabel(KEY)]).toBeUndefined();
+  });
+
   test("when an object has changed at the same time; it is tried again at once, and is no problem", async () => {
     const bed = await serving("n1");
     bed.upgrade("v2");
@@ -777,6 +787,47 @@ describe("the end of a resource", () => {
     expect(bed.onload).toBeUndefined();
     expect(await bed.reconcile()).not.toHaveProperty("requeueAfterMs");
   });
+
+  test("a Module stays that the cache has not seen, while pods that it has not seen have it loaded", async () => {
+    const bed = new ReconcilerBed();
+    bed.putNode("n1");
+    bed.putOnload({ selector: { onload: "no" } });
+    bed.cluster.behind = true;
+    await bed.reconcile();
+    expect(bed.module).toBeDefined();
+    bed.putLoader("n1", "v1");
+    bed.cluster.behind = false;
+    bed.deleteOnload();
+    await bed.reconcile();
+    expect(bed.module).toBeDefined();
+    expect(bed.onload?.metadata.finalizers).toEqual([FINALIZER]);
+    bed.cluster.remove(PODS, { ...KEY, name: "loader-n1" });
+    await bed.reconcile();
+    expect(bed.module).toBeUndefined();
+    expect(bed.onload).toBeUndefined();
+  });
+
+  test.each([
+    ["is there no more", false],
+    ["is there as it was", true],
+  ])(
+    "somebody else's Module that has the name by now is left alone, if ours %s in the cache",
+    async (_name, isCached) => {
+      const bed = await serving();
+      if (!isCached) bed.cluster.remove(MODULES, MODULE_REF);
+      bed.deleteOnload();
+      bed.cluster.behind = true;
+      bed.cluster.remove(MODULES, MODULE_REF);
+      const theirs = { apiVersion: "kmm.sigs.x-k8s.io/v1beta1", kind: "Module", metadata: MODULE_REF };
+      const { uid } = bed.cluster.put<KubeObject>(MODULES, theirs).metadata;
+      await bed.reconcile();
+      expect(bed.module?.metadata.uid).toBe(uid);
+      bed.cluster.catchUp();
+      await bed.reconcile();
+      expect(bed.module?.metadata.uid).toBe(uid);
+      expect(bed.onload).toBeUndefined();
+    },
+  );
 
   test("it stays, and says why, while one of its objects cannot be deleted", async () => {
     const bed = await serving();

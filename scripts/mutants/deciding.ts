@@ -210,6 +210,18 @@ export const DECIDING_MUTANTS: Mutant[] = [
     "a failure outlasts another attempt": ["record.attempt !== attempt || ", ""],
     "a failure outlasts another version": [' || record.version !== (facts.want ?? "")', ""],
   }),
+  ...mutantsOf(`${ROLLOUT}/patch.ts`, [`${OPERATOR}/report/event-texts.test.ts`], {
+    "a node that is wanted no more is not marked as let go": [
+      "const isLetGo = facts.want === undefined &&",
+      "const isLetGo = facts.want === null &&",
+    ],
+  }),
+  ...mutantsOf(`${ROLLOUT}/state-of.ts`, [STATES], {
+    "onload is labelled while the one before is unloaded": [
+      'return node.onload.present ? "UnloadingOnload" : "SfcReady";',
+      'return "SfcReady";',
+    ],
+  }),
   ...mutantsOf(`${ROLLOUT}/cordon.ts`, [`${ROLLOUT}/cordon.test.ts`], {
     "KMM is reminded in every pass": [
       "return stepRecord?.cordoned || isRetried ? { cordoned: false, remind: true } : undefined;",
@@ -222,6 +234,11 @@ export const DECIDING_MUTANTS: Mutant[] = [
   }),
   ...mutantsOf(`${ROLLOUT}/plan.ts`, [NODES, RECONCILE, STATES, MODEL], {
     "what may not start starts": ["(starts(node) ? held(node) : node)", "node"],
+    "nodes that are let go wait for objects that cannot be applied": [
+      "facts.want !== undefined && rowOf(state).needsSlot === true &&",
+      "rowOf(state).needsSlot === true &&",
+    ],
+    "nodes that would be let go are not looked at": ["if (mayBeLetGo(plan) && looks-- > 0)", "if (plan.step === null)"],
     "a failure halts nothing": [
       "const halted = alone.some(({ problem }) => problem?.failed);",
       "const halted = false;",
@@ -268,6 +285,11 @@ export const DECIDING_MUTANTS: Mutant[] = [
   }),
   ...mutantsOf(`${ROLLOUT}/rollback.ts`, [`${OPERATOR}/report/conditions.test.ts`, RECONCILE, MODEL], {
     "any edit ends a rollback": ["onloadDigest === undefined ? ", "onloadDigest !== undefined ? "],
+    "another time for a step is no new attempt": ["stepTimeoutSeconds: true,", "stepTimeoutSeconds: false,"],
+    "a rollback is the same attempt": [
+      "upgrade: Object.fromEntries(fields), rollback });",
+      "upgrade: Object.fromEntries(fields) });",
+    ],
     "a version that is not all there becomes the one to go back to": ["if (!allDone || held ||", "if (!allDone ||"],
     "a rollback is begun without a failure": [
       "isSettled(problem) && facts.want !== undefined);",

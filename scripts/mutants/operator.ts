@@ -23,6 +23,13 @@ export const OPERATOR_MUTANTS: Mutant[] = [
       "if (node === undefined) {",
     ],
     "what changes on a node is not taken into the cache": ["caches.nodes.observe(answer);", ""],
+    "nodes that would be let go are looked at again and again": [
+      "keepsHolders(state) || facts.letGo)",
+      "keepsHolders(state))",
+    ],
+    "the pods of all nodes that wait are followed": ['rowOf(plan.state).step !== "Inspect");', "false);"],
+    "the pods of a node that is emptied are not followed": ['rowOf(plan.state).step !== "Inspect");', "true);"],
+    "what is noted on a node counts as a step": ["if (takesStep(plan)) results", "results"],
     "a failure on one node keeps the others from their steps": [
       "(overtaken ? results.overtaken : results.errors).push(asError(error));",
       "throw error;",
@@ -116,6 +123,19 @@ export const OPERATOR_MUTANTS: Mutant[] = [
     "objects are applied in every pass": [
       "if (before && live && before.body === body && isUntouched(before, desired, live)) {",
       "if (before && !live) {",
+    ],
+    "an object is deleted by its name alone": ["{ uid: live.metadata.uid, signal }", "{ signal }"],
+    "an object that the cache has not seen is deleted by its name alone": [
+      "{ uid, signal });\n    } catch",
+      "{ signal });\n    } catch",
+    ],
+    "an object that somebody has replaced unseen keeps the resource for ever": [
+      "if (!isConflict(error)) throw error;",
+      "throw error;",
+    ],
+    "a Module that the cache has not seen is deleted under its pods": [
+      "if (resource === MODULES) await requireUnloaded(applier, desired, signal);",
+      "",
     ],
     "what others have put into an object stays": [
       "const metadata = adopt(answer.metadata);",

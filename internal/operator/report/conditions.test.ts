@@ -241,10 +241,13 @@ describe("rollback", () => {
     const others = [
       { ...first, spec: { ...first.spec, onload: { ...first.spec.onload, userImage: "other" } } },
       { ...first, spec: { ...first.spec, upgrade: { ...first.spec.upgrade, drain } } },
+      { ...first, spec: { ...first.spec, upgrade: { ...first.spec.upgrade, stepTimeoutSeconds: 7 } } },
       onload({ retry: "1" }),
       onload({ retry: "1\n" }),
+      // What a node has waited for on the way to the version that failed says nothing of the way back.
+      onload({ status: { lastReady, rollback: rollback("v2") } }),
     ].map(attemptFor);
-    expect(new Set([attemptFor(first), ...others]).size).toBe(5);
+    expect(new Set([attemptFor(first), ...others]).size).toBe(7);
     for (const attempt of others) expect(attempt.length).toBeLessThan(40);
   });
 

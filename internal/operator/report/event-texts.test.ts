@@ -133,6 +133,14 @@ describe("the patch of a step", () => {
       "LabelOnload 2026-01-01T12:00:00.000Z 1",
     );
   });
+  test("a node that is wanted no more is marked as let go, and one that is upgraded is not", () => {
+    const markOf = (node: NodeFacts): string | null | undefined =>
+      nodePatch(planOf(node), KEY, KMM_2, "1", NOW)?.metadata.annotations[stepRecordAnnotation(KEY)];
+    expect(markOf(whole("v1", { want: undefined, holders: [] }))).toBe(
+      "UnlabelPlugin 2026-01-01T12:00:00.000Z 1 letGo",
+    );
+    expect(markOf(whole("v1"))).toBe("UnlabelPlugin 2026-01-01T12:00:00.000Z 1");
+  });
   test("nothing to do is no patch", () => {
     expect(nodePatch(planOf(whole("v2")), KEY, KMM_2, "1", NOW)).toBeUndefined();
   });

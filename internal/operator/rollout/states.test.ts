@@ -260,6 +260,11 @@ const ROWS: Record<string, Row> = {
     step: "LabelSfc",
     labels: { sfc: "v2" },
   },
+  "onload's label taken off by a person, with sfc ready: KMM unloads it first": {
+    node: bare({ sfcManaged: true, labels: { ...none, sfc: "v2" }, sfc: module("v2"), onload: module("v2") }),
+    state: "UnloadingOnload",
+    step: "Wait",
+  },
   "second change mid-way, plugin already gone": {
     node: bare({ want: "v3", labels: { ...none, onload: "v2" }, onload: module(), stepRecord: stepRecord() }),
     state: "Inspecting",
