@@ -694,6 +694,20 @@ describe("while a cache may be outdated", () => {
     expect(writes().some((call) => !call.includes("status"))).toBe(true);
   });
 
+  test("no change of spec.selector comes to hold: there may be nodes that serve", async () => {
+    const bed = await bedFor();
+    bed.outdated = WHY;
+    bed.cluster.edit<RawOnload>(ONLOADS, KEY, (onload) => {
+      onload.metadata.generation = (onload.metadata.generation ?? 0) + 1;
+      (onload.spec as OnloadSpecInput).selector = { onload: "no" };
+    });
+    await bed.settle();
+    expect(bed.status?.selector).toEqual({ onload: "yes" });
+    bed.outdated = undefined;
+    await bed.settle();
+    expect(bed.status?.selector).toEqual({ onload: "no" });
+  });
+
   test("no rollback begins: the failure may be over", async () => {
     const bed = await bedFor({ upgrade: { onFailure: "Rollback" } });
     bed.cluster.edit<RawOnload>(ONLOADS, KEY, (onload) => {

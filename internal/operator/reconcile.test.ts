@@ -603,6 +603,21 @@ describe("no serving node is taken down", () => {
   });
 });
 
+test("an older CRD of Onload resources is told, and no serving node is taken down for what it may drop", async () => {
+  const bed = await serving("n1");
+  const schema = { openAPIV3Schema: { properties: { spec: { properties: { upgrade: {} } }, status: {} } } };
+  bed.cluster.put<CustomResourceDefinition>(CUSTOM_RESOURCE_DEFINITIONS, {
+    apiVersion: "apiextensions.k8s.io/v1",
+    kind: "CustomResourceDefinition",
+    metadata: { name: "onloads.onload.amd.com" },
+    spec: { group: "onload.amd.com", scope: "Namespaced", versions: [{ name: "v1alpha1", schema }] },
+  } as unknown as CustomResourceDefinition);
+  bed.upgrade("v2");
+  await bed.settle();
+  expect(bed.condition("Degraded")).toStartWith("Degraded=True CrdOutdated: The CRD of Onload resources is older");
+  expect(bed.labels("n1")[pluginLabel(KEY)]).toBe("v1");
+});
+
 describe("looks at pods", () => {
   /** A node that is being drained, watched. */
   async function draining(): Promise<ReconcilerBed> {
@@ -753,6 +768,16 @@ describe("the end of a resource", () => {
     expect(bed.onload).toBeUndefined();
     expect(bed.module).toBeUndefined();
     expect(bed.cluster.object(DAEMON_SETS, PLUGIN_REF)).toBeUndefined();
+    expect(bed.labels("n1")).toEqual({ onload: "yes" });
+  });
+
+  test("it ends although KMM has been removed before: nothing would unload, and nothing is waited for", async () => {
+    const bed = await serving("n1");
+    bed.cluster.remove(CUSTOM_RESOURCE_DEFINITIONS, { name: "modules.kmm.sigs.x-k8s.io" });
+    bed.cluster.remove(MODULES, MODULE_REF);
+    bed.deleteOnload();
+    await cleanUp(bed);
+    expect(bed.onload).toBeUndefined();
     expect(bed.labels("n1")).toEqual({ onload: "yes" });
   });
 

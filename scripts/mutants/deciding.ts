@@ -337,6 +337,11 @@ export const DECIDING_MUTANTS: Mutant[] = [
       "works: rollback === undefined && invalid === undefined && isKnown,",
       "works: rollback === undefined && invalid === undefined,",
     ],
+    "an older CRD is not told": ["      ...(oldCrd ? [oldCrd] : []),\n", ""],
+    "a selector comes to hold although caches may be outdated": [
+      "planned.policy.maxUnavailable, isKnown);",
+      "planned.policy.maxUnavailable, true);",
+    ],
     "a rollback begins although caches may be outdated": [
       "const rollback = kmm.installed && isKnown ?",
       "const rollback = kmm.installed ?",

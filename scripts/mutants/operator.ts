@@ -156,6 +156,10 @@ export const OPERATOR_MUTANTS: Mutant[] = [
       "const plan = isComplete(objects) ? allowed : withoutStarts(allowed);",
       "const plan = allowed;",
     ],
+    "no node is cleaned once KMM has been removed": [
+      "if (!kmm.installed && !deleting) return NO_STEPS;",
+      "if (!kmm.installed) return NO_STEPS;",
+    ],
     "nodes are started without a DaemonSet": [
       "const allowed = deleting || starts ? planned.plan : withoutStarts(planned.plan);",
       "const allowed = planned.plan;",
