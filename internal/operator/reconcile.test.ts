@@ -889,6 +889,26 @@ describe("the end of a resource", () => {
   });
 });
 
+test("how long it took until every node was ready does not have the time by which somebody has set the clock", async () => {
+  const bed = new ReconcilerBed();
+  bed.putOnload();
+  bed.putNode("n1");
+  await bed.settle();
+  expect(bed.condition("Ready")).toStartWith("Ready=False");
+  bed.uptime = bed.now + 1000;
+  bed.now += 3_600_000;
+  await bed.settle();
+  bed.putServingNode("n1");
+  bed.uptime += 1000;
+  bed.now += 1000;
+  await bed.settle();
+  bed.seeTemplate();
+  await bed.settle();
+  expect(bed.condition("Ready")).toStartWith("Ready=True");
+  const metric = await bed.registry.getSingleMetricAsString("onload_operator_upgrade_duration_seconds");
+  expect(Number(/_sum\{.*\} (.*)/.exec(metric)?.[1])).toBeWithin(0, 10);
+});
+
 describe("status", () => {
   test("is not written to a resource of the same name that was made since", async () => {
     const bed = await serving("n1");

@@ -187,6 +187,10 @@ export const OPERATOR_MUTANTS: Mutant[] = [
     ],
   }),
   ...mutantsOf(`${OPERATOR}/pass/report.ts`, UNIT, {
+    "a clock that was set counts as time that an upgrade took": [
+      "believed(since, { now, clockSetAt: planned.policy.clockSetAt })",
+      "since",
+    ],
     "a rollback is begun again and again": ["rollback: begun ?? standingRollback(onload),", "rollback: begun,"],
     "the last Ready version is forgotten": [
       "lastReady: planned.kmm.installed ? nextLastReady(onload, plan, held, now) : onload.status?.lastReady,",
