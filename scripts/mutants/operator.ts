@@ -62,7 +62,18 @@ export const OPERATOR_MUTANTS: Mutant[] = [
     ],
     "what is taken back is sent again at once": ["if (!sent.taken && isNewer", "if (isNewer"],
     "nobody is told that it is taken back each time": ["return repeats > MAX_REPEATS;", "return repeats > 1e9;"],
-    "what another PATCH of ours has changed counts as taken back": ["&& this.#known.get(node)?.patch === patch", ""],
+    "what another PATCH of ours has changed counts as taken back": [
+      "this.#known.get(node)?.patch === patch ? before : undefined",
+      "before",
+    ],
+    "a refusal makes those before it forgotten": [
+      "same ? same.repeats + (same.taken ? 1 : 0) : 0",
+      "same?.taken ? same.repeats + 1 : 0",
+    ],
+    "what is taken back each time is told only while it is held": [
+      "fight && waitMs > 0",
+      "fight && waitMs > 0 && waitMs < FOUGHT_PATCH_MS",
+    ],
     "what is taken back each time is sent as often as before": [
       "(fought ? FOUGHT_PATCH_MS : SAME_PATCH_MS)",
       "SAME_PATCH_MS",

@@ -78,7 +78,25 @@ export async function takeSteps(
     }),
   );
   signal.throwIfAborted();
+  tellFights(actor, plan, results);
   return results;
+}
+
+/** Tells whose PATCHes somebody takes back each time. */
+function tellFights({ patches, monotonic }: Actor, { nodes }: RolloutPlan, results: StepResults): void {
+  const fights = patches.fights(monotonic());
+  if (fights.length === 0) return;
+  const present = new Set(nodes.map(({ facts }) => facts.name));
+  for (const { node, error, waitMs } of fights) {
+    if (!present.has(node)) continue;
+    results.errors.push(error);
+    hold(results, waitMs);
+  }
+}
+
+/** Lets the next pass come when a PATCH may be sent again. */
+function hold(results: StepResults, waitMs: number): void {
+  results.heldMs = Math.min(waitMs, results.heldMs ?? Infinity);
 }
 
 /** Ends watching the pods of nodes on which it does not matter any more which pods hold amd.com/onload. */
@@ -137,12 +155,8 @@ async function takeStep(
     }
     // A version label is as bad as a missing one if it is set on stale knowledge: KMM unloads the other version for it.
     const { resourceVersion } = node.metadata;
-    const hold = await patchNode(actor, plan, key, patch, { resourceVersion, signal });
-    if (hold) {
-      results.heldMs = Math.min(hold.waitMs, results.heldMs ?? Infinity);
-      if (hold.error !== undefined) throw hold.error;
-      return;
-    }
+    const held = await patchNode(actor, plan, key, patch, { resourceVersion, signal });
+    if (held) return hold(results, held.waitMs);
     if (plan.step === "UnlabelPlugin") {
       inspected.delete(name);
       pods.forget(name);
@@ -156,7 +170,7 @@ async function takeStep(
 /**
  * Sends the one PATCH of a step.
  *
- * @returns undefined once it is done, or when it may be sent again
+ * @returns undefined once it is done, or why it is not sent
  * @throws what it is refused with, or was when it was just sent
  */
 async function patchNode(
@@ -170,9 +184,9 @@ async function patchNode(
   // The records in a patch contain its time. With time 0, patches that do the same are equal texts.
   const what = JSON.stringify(nodePatch(plan, key, kmm, attempt, 0));
   const version = caches.nodes.store.get(name)?.metadata.resourceVersion ?? "";
-  const hold = patches.holds(name, what, version, monotonic());
-  if (hold && !hold.fought && hold.error !== undefined) throw hold.error;
-  if (hold) return hold;
+  const held = patches.holds(name, what, version, monotonic());
+  if (held && !held.fought && held.error !== undefined) throw held.error;
+  if (held) return held;
   patches.sends(name, what, version, monotonic());
   let answer: Node;
   try {
@@ -182,22 +196,17 @@ async function patchNode(
     patches.refused(name, what, error);
     throw error;
   }
-  const waitMs = patches.taken(name, what, answer.metadata.resourceVersion ?? "", monotonic());
-  caches.nodes.observe(answer);
   const undone = undoneOf(patch, answer);
-  if (undone !== undefined) {
-    const error = new Error(
-      `Cannot patch node "${name}": it was taken, but without the change of ${undone}; ${UNDONE_BY}`,
-    );
-    patches.refused(name, what, error);
-    throw error;
-  }
-  if (waitMs === undefined) return undefined;
-  const error = new Error(
-    `Cannot keep ${changesOf(patch)} of node "${name}" as it should be: somebody takes the change back each time; find out who changes labels and annotations of nodes, and exclude those of Onload from it`,
-  );
+  const wrong =
+    undone === undefined
+      ? `Cannot keep ${changesOf(patch)} of node "${name}" as it should be: somebody takes the change back each time; find out who changes labels and annotations of nodes, and exclude those of Onload from it`
+      : `Cannot patch node "${name}": it was taken, but without the change of ${undone}; ${UNDONE_BY}`;
+  patches.taken(name, what, answer.metadata.resourceVersion ?? "", monotonic(), wrong);
+  caches.nodes.observe(answer);
+  if (undone === undefined) return undefined;
+  const error = new Error(wrong);
   patches.refused(name, what, error);
-  return { waitMs, error, fought: true };
+  throw error;
 }
 
 /** Nothing else can come between a PATCH and its answer. */

@@ -5,7 +5,7 @@ import { PatchGuard, SAME_PATCH_MS } from "./patch-guard.ts";
 function guard(taken?: string): PatchGuard {
   const made = new PatchGuard();
   made.sends("n1", "a", "100", 0);
-  if (taken !== undefined) made.taken("n1", "a", taken, 10);
+  if (taken !== undefined) made.taken("n1", "a", taken, 10, "");
   return made;
 }
 
@@ -30,7 +30,7 @@ test.each([
 test("two that undo each other are held both", () => {
   const made = guard("102");
   made.sends("n1", "b", "102", 20);
-  made.taken("n1", "b", "103", 30);
+  made.taken("n1", "b", "103", 30, "");
   expect(made.holds("n1", "a", "103", 40)?.waitMs).toBe(960);
   expect(made.holds("n1", "b", "103", 40)?.waitMs).toBe(980);
   expect(made.holds("n1", "a", "104", 40)?.waitMs).toBe(960);
@@ -39,23 +39,25 @@ test("two that undo each other are held both", () => {
 test("our own changes of a node are nobody else's", () => {
   const made = guard();
   made.sends("n1", "b", "100", 20);
-  made.taken("n1", "b", "103", 30);
+  made.taken("n1", "b", "103", 30, "");
   expect(made.holds("n1", "a", "103", 40)?.waitMs).toBe(960);
   expect(made.holds("n1", "a", "104", 40)).toBeUndefined();
 });
 
-test("that somebody takes a PATCH back each time is told after some times, and it is sent less often then", () => {
+test("that somebody takes a PATCH back each time is told after some times, until it stays, and it is sent less often then", () => {
   const made = new PatchGuard();
   const told: (number | undefined)[] = [];
   const send = (at: number, patch = "a"): void => {
     made.sends("n1", patch, String(at), at);
-    told.push(made.taken("n1", patch, String(at + 1), at));
+    made.taken("n1", patch, String(at + 1), at, "told");
+    told.push(made.fights(at)[0]?.waitMs);
   };
   for (let i = 0; i < 8; i++) send(i * SAME_PATCH_MS);
   expect(told).toEqual([...Array(6), 10_000, 10_000]);
-  made.refused("n1", "a", "told");
-  expect(made.holds("n1", "a", "9000", 9000)).toEqual({ waitMs: 8000, error: "told", fought: true });
+  expect(made.fights(9000)).toEqual([{ node: "n1", error: new Error("told"), waitMs: 8000 }]);
+  expect(made.holds("n1", "a", "9000", 9000)).toEqual({ waitMs: 8000, error: undefined, fought: true });
   expect(made.holds("n1", "a", "9000", 17_000)).toBeUndefined();
+  expect(made.fights(17_000)).toEqual([]);
   // What another PATCH of ours has changed, nobody else has taken back.
   send(20_000, "b");
   send(30_000);
@@ -64,6 +66,17 @@ test("that somebody takes a PATCH back each time is told after some times, and i
   expect(told.at(-1)).toBe(10_000);
   send(200_000);
   expect(told.at(-1)).toBeUndefined();
+});
+
+test("that is told also if some are refused between, as those on an old version are", () => {
+  const made = new PatchGuard();
+  for (let i = 0; i < 14; i++) {
+    const at = i * SAME_PATCH_MS;
+    made.sends("n1", "a", String(at), at);
+    if (i % 2 === 1) made.refused("n1", "a", "conflict");
+    else made.taken("n1", "a", String(at + 1), at, "told");
+    expect(made.fights(at).length).toBe(i < 12 ? 0 : 1);
+  }
 });
 
 test("a refusal is told again while it is held, and not after", () => {
@@ -80,7 +93,7 @@ test("only a minute is remembered", () => {
   const made = new PatchGuard();
   for (let now = 0; now < 100_000; now += 10) {
     made.sends(`n${now}`, "a", "1", now);
-    made.taken(`n${now}`, "a", "2", now);
+    made.taken(`n${now}`, "a", "2", now, "");
     expect(made.size).toBeLessThanOrEqual(12_002);
   }
 });

@@ -15,6 +15,8 @@ interface Sent {
   at: number;
   /** What the API server refused it with. */
   error: unknown;
+  /** What people are told because somebody takes it back each time; undefined if nobody does. */
+  fight: Error | undefined;
   /** The API server has taken it. */
   taken: boolean;
   /** How often in a row it was sent because somebody had taken it back at once. */
@@ -30,12 +32,20 @@ const MEMORY_MS = 60_000;
 
 /** Why a PATCH is not sent now. */
 export interface Hold {
-  /** Somebody takes it back each time: `error` says so, and it is sent again after the time. */
+  /** Somebody takes it back each time; see {@link PatchGuard.fights}. */
   fought: boolean;
   /** Milliseconds until it may be sent. */
   waitMs: number;
   /** What it was refused with the last time; undefined if it was taken, or has not been answered yet. */
   error: unknown;
+}
+
+/** Somebody takes a PATCH back each time. */
+export interface Fight {
+  node: string;
+  error: Error;
+  /** Milliseconds until it may be sent again, or is known to stay. */
+  waitMs: number;
 }
 
 /** What was sent to nodes within the last minute. */
@@ -74,8 +84,10 @@ export class PatchGuard {
     const before = this.#sent.get(key);
     this.#sent.delete(key);
     // What another PATCH of ours has changed, nobody else has taken back.
-    const isRepeat = before?.taken === true && this.#known.get(node)?.patch === patch;
-    this.#sent.set(key, { at: now, error: undefined, taken: false, repeats: isRepeat ? before.repeats + 1 : 0 });
+    const same = this.#known.get(node)?.patch === patch ? before : undefined;
+    // One that was not taken has put nothing there that could be taken back, and says nothing of those before it.
+    const repeats = same ? same.repeats + (same.taken ? 1 : 0) : 0;
+    this.#sent.set(key, { at: now, error: undefined, taken: false, repeats, fight: same?.fight });
     this.#knows(node, patch, version, now);
   }
 
@@ -83,13 +95,27 @@ export class PatchGuard {
    * The API server has taken it.
    *
    * @param version the node's resource version since
-   * @returns milliseconds until it may be sent again, if somebody takes it back each time, so that a person has to know
+   * @param text what to tell people if somebody takes it back each time
    */
-  taken(node: string, patch: string, version: string, now: number): number | undefined {
+  taken(node: string, patch: string, version: string, now: number, text: string): void {
     this.#knows(node, patch, version, now);
     const sent = this.#sent.get(keyOf(node, patch));
-    if (sent) sent.taken = true;
-    return sent !== undefined && isFought(sent) ? FOUGHT_PATCH_MS : undefined;
+    if (!sent) return;
+    sent.taken = true;
+    if (isFought(sent)) sent.fight = new Error(text);
+  }
+
+  /**
+   * The PATCHes that somebody takes back each time. One that was just sent stays for a moment, and so it counts until it may
+   * be sent again, whatever the node is like.
+   */
+  fights(now: number): Fight[] {
+    const fights: Fight[] = [];
+    for (const [key, { at, fight }] of this.#sent) {
+      const waitMs = at + FOUGHT_PATCH_MS - now;
+      if (fight && waitMs > 0) fights.push({ node: nodeOf(key), error: fight, waitMs });
+    }
+    return fights;
   }
 
   /** The API server, or the way there, has refused it. */
@@ -111,6 +137,10 @@ function isFought({ repeats }: Sent): boolean {
 
 function keyOf(node: string, patch: string): string {
   return `${node}\n${patch}`;
+}
+
+function nodeOf(key: string): string {
+  return key.slice(0, key.indexOf("\n"));
 }
 
 function forgetOld(map: Map<string, { at: number }>, now: number): void {
