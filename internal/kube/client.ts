@@ -142,7 +142,9 @@ export class Client {
         continue;
       }
       token = page.metadata.continue ?? "";
-      yield { items: page.items ?? [], resourceVersion: page.metadata.resourceVersion };
+      // The API server leaves out of lists what every item of them is. Watches tell it of each object.
+      const items = (page.items ?? []).map((item) => typed(resource, item) as T);
+      yield { items, resourceVersion: page.metadata.resourceVersion };
       if (token === "") return;
       // Large objects are seldom everywhere, and a list of many small pages has no end in time.
       pageSize = Math.min(mostItems, pageSize * 2);

@@ -94,6 +94,17 @@ test("what the server says is in the error, with status, reason and causes", asy
   await expect(client.list(NODES)).rejects.toThrow("Cannot list nodes: <html> Bad gateway</html>");
 });
 
+test("objects of a list say what they are, which the API server leaves out of lists", async () => {
+  await using server = await FakeApiServer.start();
+  for (const name of ["a", "b", "c"]) server.put(PATH, { metadata: { name } });
+  const { items } = await server.client().list(NODES, { pageSize: 2 });
+  expect(items.map(({ apiVersion, kind, metadata }) => [apiVersion, kind, metadata.name])).toEqual([
+    ["v1", "Node", "a"],
+    ["v1", "Node", "b"],
+    ["v1", "Node", "c"],
+  ]);
+});
+
 test("what is not there is undefined, false or gone; an outdated version conflicts", async () => {
   await using server = await FakeApiServer.start();
   const client = server.client();
