@@ -3,6 +3,7 @@ import type { ServerResponse } from "node:http";
 import { silentLogger } from "../cli/log.ts";
 import type { Event } from "./kinds.ts";
 import type { Clock } from "./clock.ts";
+import { ConnectionError } from "./errors.ts";
 import { EventRecorder, type EventRecorderOptions } from "./events.ts";
 import { until } from "./testing/eventually.ts";
 import { FakeApiServer, sendStatus } from "./testing/fake-api-server.ts";
@@ -115,6 +116,25 @@ test("an event is tried again when the server fails, and dropped when it refuses
   recorder.record(NODE, { type: "Normal", reason: "Ready", note: "Third" });
   expect((await finish()).map((event) => event.message)).toEqual(["First", "Third"]);
   expect(recorder.dropped).toBe(1);
+});
+
+test("an event that is stored while its answer is lost is not dropped, and its count goes on", async () => {
+  await using server = await FakeApiServer.start();
+  const clock = hurriedClock(100);
+  const client = server.client({ clock });
+  const create = client.create.bind(client);
+  let tries = 0;
+  client.create = async (resource, object, options) => {
+    const made = await create(resource, object, options);
+    if (tries++ > 0) return made as never;
+    recorder.record(NODE, { type: "Normal", reason: "Ready", note: "x" });
+    throw new ConnectionError("create an event", server.url, "ETIMEDOUT", "no answer", undefined);
+  };
+  const { recorder, written, finish } = start(server, clock, { client });
+  recorder.record(NODE, { type: "Normal", reason: "Ready", note: "x" });
+  await written(1);
+  expect(await finish()).toMatchObject([{ count: 2, series: { count: 2 } }]);
+  expect(recorder.dropped).toBe(0);
 });
 
 test("a long note is cut at 1024 bytes, at a whole character", async () => {

@@ -4,7 +4,7 @@ import { Backoff } from "./backoff.ts";
 import type { Client } from "./client.ts";
 import { onAbort, sleep, systemClock, type Clock } from "./clock.ts";
 import type { Event, ObjectReference } from "./kinds.ts";
-import { ApiError, isNotFound, LeadershipLostError } from "./errors.ts";
+import { ApiError, isAlreadyExists, isNotFound, LeadershipLostError } from "./errors.ts";
 import { eventName, newEvent, type EventSink, type EventText, type NewEvent } from "./event.ts";
 import { microTime, secondTime } from "./times.ts";
 import { TokenBucket } from "./rate-limit.ts";
@@ -203,7 +203,13 @@ export class EventRecorder implements EventSink {
         series.event = { ...event, metadata: { ...event.metadata, name: eventName(event.involvedObject?.name) } };
       }
     }
-    await client.create<Event>(EVENTS, { ...series.event, ...repeated }, { timeoutMs, signal });
+    try {
+      await client.create<Event>(EVENTS, { ...series.event, ...repeated }, { timeoutMs, signal });
+    } catch (error) {
+      if (!isAlreadyExists(error)) throw error;
+      // The answer to an earlier try was lost: nobody else makes an event of this name.
+      await client.mergePatch(EVENTS, series.event.metadata, repeated, { timeoutMs, signal });
+    }
   }
 
   #allowed(subject: string): boolean {
