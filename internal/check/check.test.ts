@@ -1,10 +1,12 @@
 /** What `onloadctl check` says of what it has read. */
 import { describe, expect, test } from "bun:test";
-import type { Deployment, Node } from "../api/core.ts";
+import type { Deployment, KubeObject, Node, PolicyBinding } from "../api/core.ts";
 import { onloadCrd } from "../api/crd.ts";
+import { PROTECTING_POLICIES } from "../api/names.ts";
 import { withDefaults } from "../api/onload.ts";
 import type { RawOnload } from "../operator/cache/caches.ts";
 import { KMM_1, KMM_2 } from "../operator/testing/kmm.ts";
+import { served } from "../operator/testing/served-policies.ts";
 import { suppose } from "../operator/view/suppose.ts";
 import { judgeCrds, judgeKmmOperator, judgePolicies, judgeServing, judgeVersion } from "./cluster.ts";
 import { findingsText, isFine, type Finding, type Result } from "./findings.ts";
@@ -139,6 +141,23 @@ test("policies and the operator", () => {
   const serving = (state: "acts" | "silent" | "none" | "unknown"): Result =>
     judgeServing({ state, message: "m", elected: true }).result;
   expect((["acts", "none", "silent", "unknown"] as const).map(serving)).toEqual(["ok", "warning", "failed", "unknown"]);
+});
+
+test("a way that a person has opened for deletions is told by what the operator says, where it is not read here", () => {
+  const policies = PROTECTING_POLICIES.map(served);
+  const bindings = PROTECTING_POLICIES.map((name) => ({
+    metadata: { name },
+    spec: { policyName: name, validationActions: ["Deny"] },
+  })) as unknown as PolicyBinding[];
+  const judged = (status: string, reason: string): Finding => {
+    const condition = { type: "Protected", status, reason, message: 'for Module "main-onload-module"' };
+    const onload = { metadata: { name: "main" }, status: { conditions: [condition] } } as unknown as KubeObject;
+    return judgePolicies({ value: policies }, { value: bindings }, { onloads: { value: [onload] } });
+  };
+  expect(shown(judged("True", "PoliciesInstalled"))).toStartWith("ok: ");
+  expect(shown(judged("False", "DeletionAllowed"))).toBe('warning: for Module "main-onload-module"');
+  // What holds of policies is seen here, and the status may be older.
+  expect(shown(judged("False", "PoliciesMissing"))).toStartWith("ok: ");
 });
 
 describe("rights", () => {

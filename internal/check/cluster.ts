@@ -10,10 +10,14 @@ import type {
 } from "../api/core.ts";
 import { kmmCapabilities } from "../api/kmm.ts";
 import { ONLOAD_GROUP, ONLOAD_PLURAL } from "../api/names.ts";
+import type { OnloadStatus } from "../api/onload.ts";
+import { CONDITION, REASON } from "../api/reasons.ts";
 import { firstFew } from "../cli/first-few.ts";
+import { printable } from "../cli/printable.ts";
 import { CUSTOM_RESOURCE_DEFINITIONS } from "../kube/resource.ts";
 import { Store } from "../kube/store.ts";
 import { FIRST_MINOR_WITH_POLICIES, OLDEST_MINOR } from "../manifests/kubernetes-version.ts";
+import type { RawOnload } from "../operator/cache/caches.ts";
 import { crdProblem } from "../operator/observe/crd.ts";
 import { PROTECTED_CRDS, protection } from "../operator/report/protection.ts";
 import { KMM_DEPLOYMENTS, kmmRefusal } from "../operator/view/kmm-operator.ts";
@@ -21,6 +25,9 @@ import { remedyOf, type Serving } from "../operator/view/serving.ts";
 import { finderOf, type Finding } from "./findings.ts";
 import type { Read } from "./read.ts";
 import { kmmSeries } from "./versions.ts";
+
+/** Longest message that is quoted, in characters. */
+const MAX_MESSAGE = 1000;
 
 /** What GET /version says. */
 export interface ServerVersion {
@@ -120,7 +127,19 @@ export function judgePolicies(
     stores,
     found.filter((each) => !isOther(each)),
   );
-  return finding(status === "True" ? "ok" : "warning", message);
+  // Of Modules, DaemonSets and namespaces, which are not read here, the operator tells it.
+  const told = status === "True" ? found.flatMap(openedOf) : [];
+  return finding(status === "True" && told.length === 0 ? "ok" : "warning", told[0] ?? message);
+}
+
+/** What the status of a resource says of a way that a person has opened for deletions. */
+function openedOf(object: KubeObject): string[] {
+  const { conditions = [] } = ((object as RawOnload).status ?? {}) as OnloadStatus;
+  return conditions.flatMap(({ type, status, reason, message }) =>
+    type === CONDITION.Protected && status === "False" && reason === REASON.DeletionAllowed
+      ? [printable(message, MAX_MESSAGE)]
+      : [],
+  );
 }
 
 function storeOf<T extends KubeObject>(objects: readonly T[]): { store: Store<T> } {

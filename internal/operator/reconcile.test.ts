@@ -11,6 +11,7 @@ import {
 } from "../api/names.ts";
 import { MODULES, ONLOADS } from "../api/resources.ts";
 import { CUSTOM_RESOURCE_DEFINITIONS, DAEMON_SETS, NAMESPACES, NODES, PODS } from "../kube/resource.ts";
+import { ConnectionError } from "../kube/errors.ts";
 import type { OnloadStatus } from "../api/onload.ts";
 import type { RawOnload } from "./cache/caches.ts";
 import { refusal, type Call } from "./testing/memory-cluster.ts";
@@ -187,41 +188,53 @@ describe("nothing outlives a pass", () => {
     }
   });
 
-  test("that the status cannot be written is told once by an event, and again if it happens again", async () => {
-    const bed = new ReconcilerBed();
-    bed.putOnload();
-    await bed.settle();
-    const told = (): string[] =>
-      bed.events.filter(({ reason }) => reason === "StatusNotWritten").map(({ note }) => note);
-    let version = 1;
-    const passes = async (seconds: number): Promise<void> => {
-      bed.upgrade(`v${++version}`);
-      for (let i = 0; i < seconds; i++) {
-        bed.now += 1000;
-        await bed.reconcile().catch(() => undefined);
-      }
-    };
-    const refuse = (): void => {
-      bed.cluster.before = ({ what }) => {
-        if (what === "onloads/status") throw refusal("apply the status", 403, "Forbidden");
+  test.each([
+    ["is refused", () => refusal("apply the status", 403, "Forbidden")],
+    // As a webhook does that never answers, or that answers as the API server itself may for a moment.
+    [
+      "is not answered",
+      () => new ConnectionError("apply the status", "https://a", "ETIMEDOUT", "no answer within 15 s"),
+    ],
+    ["is always overtaken", () => refusal("apply the status", 409, "Conflict")],
+    ["is of no resource", () => refusal("apply the status", 404, "NotFound")],
+  ])(
+    "that the status cannot be written, which %s, is told once by an event, and again if it happens again",
+    async (_, why) => {
+      const bed = new ReconcilerBed();
+      bed.putOnload();
+      await bed.settle();
+      const told = (): string[] =>
+        bed.events.filter(({ reason }) => reason === "StatusNotWritten").map(({ note }) => note);
+      let version = 1;
+      const passes = async (seconds: number): Promise<void> => {
+        bed.upgrade(`v${++version}`);
+        for (let i = 0; i < seconds; i++) {
+          bed.now += 1000;
+          await bed.reconcile().catch(() => undefined);
+        }
       };
-    };
-    refuse();
-    await passes(9);
-    expect(told()).toEqual([]);
-    await passes(60);
-    expect(told()).toHaveLength(1);
-    expect(told()[0]).toStartWith(
-      "The status says how things were, because it cannot be written: Cannot apply the status",
-    );
-    bed.cluster.before = () => undefined;
-    await passes(5);
-    refuse();
-    await passes(9);
-    expect(told()).toHaveLength(1);
-    await passes(60);
-    expect(told()).toHaveLength(2);
-  });
+      const refuse = (): void => {
+        bed.cluster.before = ({ what }) => {
+          if (what === "onloads/status") throw why();
+        };
+      };
+      refuse();
+      await passes(9);
+      expect(told()).toEqual([]);
+      await passes(60);
+      expect(told()).toHaveLength(1);
+      expect(told()[0]).toStartWith(
+        "The status says how things were, because it cannot be written: Cannot apply the status",
+      );
+      bed.cluster.before = () => undefined;
+      await passes(5);
+      refuse();
+      await passes(9);
+      expect(told()).toHaveLength(1);
+      await passes(60);
+      expect(told()).toHaveLength(2);
+    },
+  );
 
   test("being asked to stop ends a pass only when its calls have ended", async () => {
     const bed = new ReconcilerBed();

@@ -1,5 +1,8 @@
 /** What an uninstallation decides and says, without a cluster. */
 import { describe, expect, test } from "bun:test";
+import { dirname, join } from "node:path";
+import { Glob } from "bun";
+import { parse, parseAllDocuments } from "yaml";
 import type { KubeObject } from "../api/core.ts";
 import type { Serving } from "../operator/view/serving.ts";
 import type { NodeStatus, ResourceStatus } from "../operator/view/status-view.ts";
@@ -48,6 +51,25 @@ describe("objects are removed", () => {
     for (const [first, then] of order) expect(kinds.lastIndexOf(first)).toBeLessThan(kinds.indexOf(then));
     expect(kinds[0]).toBe("Deployment");
     expect(kinds.at(-1)).toBe("Namespace");
+  });
+
+  test("whatever tree of manifests they come from", async () => {
+    const folder = join(import.meta.dirname, "../manifests");
+    const removed = all.map(({ kind, name }) => `${kind} ${name}`);
+    const trees = await Array.fromAsync(new Glob("*/kustomization.yaml").scan(folder));
+    // Samples are the user's own by the time that they are applied.
+    for (const tree of trees.filter((each) => !each.startsWith("samples"))) {
+      const { resources } = parse(await Bun.file(join(folder, tree)).text()) as { resources: string[] };
+      for (const file of resources.filter((each) => each.endsWith(".yaml"))) {
+        const text = await Bun.file(join(folder, dirname(tree), file)).text();
+        for (const document of parseAllDocuments(text)) {
+          const { kind, metadata } = document.toJS() as { kind: string; metadata: { name: string } };
+          const name = kind === "Namespace" ? "trading" : metadata.name;
+          expect({ tree, removed: removed.includes(`${kind} ${name}`), name }).toEqual({ tree, removed: true, name });
+        }
+      }
+    }
+    expect(trees.length).toBeGreaterThan(5);
   });
 
   test("with the namespace that was chosen", () => {

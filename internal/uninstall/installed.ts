@@ -42,7 +42,7 @@ const LAST = ["RoleBinding", "Role", "ClusterRole", "ClusterRoleBinding", "Servi
 
 /** Everything that the manifests of the operator have, and its Lease, in the order of removal. */
 export function manifestObjects(namespace: string): ObjectId[] {
-  const documents = ["default", "secure-metrics", "prometheus"].flatMap((tree) =>
+  const documents = ["default", "openshift", "secure-metrics", "prometheus"].flatMap((tree) =>
     parseAllDocuments(render(tree, { namespace })),
   );
   const ids = documents.map((document) => idOf(document.toJS() as KubeObject));

@@ -236,9 +236,10 @@ export const OPERATOR_MUTANTS: Mutant[] = [
       "!isUrgent(old, status)",
     ],
     "a status is written although nothing has changed": [
-      "if (isDeepStrictEqual(old, JSON.parse(JSON.stringify(status)))) return undefined;",
-      "",
+      "if (isDeepStrictEqual(old, JSON.parse(JSON.stringify(status)))) {",
+      "if (false) {",
     ],
+    "nobody is told that the resource is another each time": ["    memory.statusOvertaken = error;\n", ""],
     "a status that waits is forgotten": [
       "if (waitMs > 0 && (isContested(memory, onload) || !isUrgent(old, status))) return waitMs;",
       "if (waitMs > 0 && !isUrgent(old, status)) return undefined;",

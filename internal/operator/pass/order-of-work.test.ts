@@ -1,7 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import { firstOf } from "./order-of-work.ts";
 import type { NodePlan } from "../rollout/node-plan.ts";
-import { withoutStarts, type RolloutPlan } from "../rollout/plan.ts";
+import { planRollout, withoutStarts, type RolloutPlan } from "../rollout/plan.ts";
+import { NOW, policy, whole } from "../testing/facts.ts";
 import type { NodeState } from "../rollout/states.ts";
 import type { StepName } from "../rollout/steps.ts";
 
@@ -51,4 +52,21 @@ test("nodes that serve stay as they are while objects are missing, and the other
     "Install",
   ]);
   expect(plan.nodes[0]!.step).toBe("UnlabelPlugin");
+});
+
+test("nodes that wait for the slot of one that does not start wait for the objects too, and nobody is named for it", () => {
+  const old = ["n1", "n2"].map((name) => whole("v1", { name }));
+  const plan = planRollout(old, policy, NOW);
+  expect(plan.nodes.map(({ step }) => step)).toEqual(["UnlabelPlugin", "None"]);
+  expect(plan.slots).toContain("n1 (starts now)");
+  const { nodes, slots } = withoutStarts(plan);
+  expect(nodes.map(({ gate }) => gate)).toEqual(["NotApplied", "NotApplied"]);
+  expect(slots).toBe("");
+});
+
+test("nodes that wait for another reason keep it while objects are missing", () => {
+  const nodes = [whole("v1", { name: "n1" }), whole("v1", { name: "n2", cordoned: true })];
+  expect(
+    withoutStarts(planRollout(nodes, { ...policy, maxUnavailable: 2 }, NOW)).nodes.map(({ gate }) => gate),
+  ).toEqual(["NotApplied", "Cordoned"]);
 });

@@ -5,7 +5,7 @@ import { onloadKeyOf } from "../../api/names.ts";
 import type { OnloadStatus } from "../../api/onload.ts";
 import { CONDITION, REASON } from "../../api/reasons.ts";
 import type { Result } from "../../controller/controller.ts";
-import { ApiError } from "../../kube/errors.ts";
+import { ApiError, ConnectionError } from "../../kube/errors.ts";
 import type { RawOnload } from "../cache/caches.ts";
 import type { ResourceProblem } from "../observe/preflight.ts";
 import { statusOf } from "../report/conditions.ts";
@@ -117,6 +117,8 @@ async function reportStatus(
   const { reporter } = deps;
   try {
     const statusWaitMs = await writeStatus(deps, session, raw, status, signal);
+    const { statusOvertaken } = session;
+    if (statusOvertaken) tellStale(deps, raw, session, statusOvertaken);
     if (statusWaitMs !== undefined) return { statusWaitMs, error: undefined };
     session.statusFailing.persists(false, deps.monotonic());
     session.statusFailureTold = false;
@@ -125,14 +127,25 @@ async function reportStatus(
     return { statusWaitMs, error: undefined };
   } catch (error) {
     signal.throwIfAborted();
-    // Nothing else tells a person who looks at the resource. Without a connection there is nobody to tell it to either.
-    const refused = error instanceof ApiError;
-    if (session.statusFailing.persists(refused, deps.monotonic()) && !session.statusFailureTold) {
-      session.statusFailureTold = true;
-      reporter.report(raw, eventOfStaleStatus(`${errorText(error)}; ${REMEDY}`));
-    }
+    tellStale(deps, raw, session, asError(error));
     return { statusWaitMs: undefined, error: asError(error) };
   }
+}
+
+/**
+ * Tells by an event that the status cannot be written, once that lasts: nothing else tells a person who looks at the
+ * resource. Without a connection there is nobody to tell it to either; of a webhook that never answers there is.
+ */
+function tellStale(
+  { reporter, monotonic }: PassDeps,
+  raw: DeepReadonly<RawOnload>,
+  session: ResourceSession,
+  error: Error,
+): void {
+  const isAnswered = error instanceof ApiError || (error instanceof ConnectionError && error.code === "ETIMEDOUT");
+  if (!session.statusFailing.persists(isAnswered, monotonic()) || session.statusFailureTold) return;
+  session.statusFailureTold = true;
+  reporter.report(raw, eventOfStaleStatus(`${errorText(error)}; ${REMEDY}`));
 }
 
 /** Reports why nothing is done for a resource. */

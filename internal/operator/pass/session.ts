@@ -39,6 +39,7 @@ export class ResourceSession implements WrittenStatus {
   statusFailureTold = false;
   statusWrittenAt: number | undefined;
   conditionsWritten: readonly string[] | undefined;
+  statusOvertaken: Error | undefined;
 
   /** @param absence see ClockWatch */
   constructor(uid: string | undefined, absence: number | undefined) {

@@ -1,26 +1,13 @@
 import { expect, test } from "bun:test";
-import { readFileSync } from "node:fs";
-import { join } from "node:path";
-import { parseAllDocuments } from "yaml";
 import type { AdmissionPolicy, KubeObject, PolicyBinding } from "../../api/core.ts";
 import { PRESENCE_POLICY, PROTECTING_POLICIES } from "../../api/names.ts";
 import { Store } from "../../kube/store.ts";
+import { served } from "../testing/served-policies.ts";
 import { eventsOfStatus } from "./event-texts.ts";
 import { isInForce, protection } from "./protection.ts";
 
 type Edit = (spec: NonNullable<AdmissionPolicy["spec"]>) => void;
 type Policies = Parameters<typeof protection>[0];
-
-/** A policy as the API server gives it: what its manifest leaves out is filled in. */
-function served(name: string): AdmissionPolicy {
-  const folder = join(import.meta.dirname, "../../manifests/admission");
-  const file = readFileSync(join(folder, `${name.replace("onload-operator-", "")}.yaml`), "utf8");
-  const policy = parseAllDocuments(file)[0]!.toJS() as AdmissionPolicy;
-  const match = policy.spec!.matchConstraints!;
-  policy.spec!.matchConstraints = { matchPolicy: "Equivalent", namespaceSelector: {}, objectSelector: {}, ...match };
-  for (const rule of match.resourceRules!) rule.scope ??= "*";
-  return policy;
-}
 
 /** These policies with their bindings, each as it is shipped but for how bindings and policies are changed. */
 function installed(

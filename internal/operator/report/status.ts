@@ -27,6 +27,8 @@ export interface WrittenStatus {
   statusWrittenAt: number | undefined;
   /** What its conditions said, without their messages. */
   conditionsWritten?: readonly string[] | undefined;
+  /** Why the last one that was sent was not taken, although nothing is wrong: the resource is another by now. */
+  statusOvertaken?: Error | undefined;
 }
 
 /** What writing a status needs. */
@@ -52,7 +54,10 @@ export async function writeStatus(
 ): Promise<number | undefined> {
   const status = withSafeMessages(wanted);
   const old = onload.status as DeepReadonly<OnloadStatus> | undefined;
-  if (isDeepStrictEqual(old, JSON.parse(JSON.stringify(status)))) return undefined;
+  if (isDeepStrictEqual(old, JSON.parse(JSON.stringify(status)))) {
+    memory.statusOvertaken = undefined;
+    return undefined;
+  }
   const waitMs = (memory.statusWrittenAt ?? -Infinity) + INTERVAL_MS - monotonic();
   // Two writers that do not agree, such as operators of two versions, would answer each other without an end.
   if (waitMs > 0 && (isContested(memory, onload) || !isUrgent(old, status))) return waitMs;
@@ -69,11 +74,13 @@ export async function writeStatus(
     });
     memory.statusWrittenAt = monotonic();
     memory.conditionsWritten = summaryOf(status.conditions);
+    memory.statusOvertaken = undefined;
     caches.onloads.observe(answer);
     return undefined;
   } catch (error) {
     if (!isNotFound(error) && !isConflict(error)) throw error;
     // It is gone, was changed, or is another one by now, and the cache does not know yet.
+    memory.statusOvertaken = error;
     return INTERVAL_MS;
   }
 }

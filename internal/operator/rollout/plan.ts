@@ -145,11 +145,13 @@ function canBeClearedLater(facts: NodeFacts): boolean {
 
 /** The plan without the steps that take nodes out of service: for when what they would get is not in the cluster. */
 export function withoutStarts(plan: RolloutPlan): RolloutPlan {
-  const starts = ({ facts, state, step }: NodePlan): boolean =>
-    facts.want !== undefined && rowOf(state).needsSlot === true && step !== "None";
+  // One that waits for a slot waits for the same: those that were to start first do not.
+  const starts = ({ facts, state, step, gate }: NodePlan): boolean =>
+    facts.want !== undefined && rowOf(state).needsSlot === true && (step !== "None" || gate === "NoFreeSlot");
   const held = (node: NodePlan): NodePlan => {
     const waitsFor = gateText("NotApplied", node.facts, "");
     return { ...node, step: "None", gate: "NotApplied", waitsFor };
   };
-  return { ...plan, nodes: plan.nodes.map((node) => (starts(node) ? held(node) : node)) };
+  const nodes = plan.nodes.map((node) => (starts(node) ? held(node) : node));
+  return { ...plan, nodes, slots: nodes.some(({ gate }) => gate === "NoFreeSlot") ? plan.slots : "" };
 }
