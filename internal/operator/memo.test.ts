@@ -289,6 +289,23 @@ test("a node that goes while another comes, which does not concern the resource,
   expect(cluster.plan(memo)).toEqual(cluster.plan(new PlanMemo()));
 });
 
+test("a look at the nodes that is broken off is none: the next one sees what it would have seen", () => {
+  const cluster = new Cluster();
+  const memo = new PlanMemo();
+  const shape: NodeShape = { selected: true, version: "v1", ready: true, kernel: "5.1.0", marked: false };
+  for (const node of NODES) cluster.node(node, shape);
+  cluster.plan(memo);
+  for (const node of NODES) cluster.node(node, { ...shape, ready: false });
+  const seen: string[] = [];
+  cluster.holders.get = (node) => {
+    if (seen.push(node) === 2) throw new Error("broken off");
+    return undefined;
+  };
+  expect(() => cluster.plan(memo)).toThrow("broken off");
+  cluster.holders.get = () => undefined;
+  expect(cluster.plan(memo)).toEqual(cluster.plan(new PlanMemo()));
+});
+
 test("nothing that counts has changed: the plan is the same object", () => {
   const cluster = new Cluster();
   const memo = new PlanMemo();
