@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test";
 import fc from "fast-check";
+import { NODE_REASON } from "../../api/reasons.ts";
 import type { NodeFacts } from "../assess/facts.ts";
 import { anyNode, anyPolicy } from "../testing/any-facts.ts";
 import { NOW, policy, whole } from "../testing/facts.ts";
@@ -9,13 +10,31 @@ import { planRollout, type QuietPlans } from "./plan.ts";
 /** Milliseconds around those at which something ends or begins to be believed. */
 const shift = fc.oneof(fc.integer({ min: -700_000, max: 700_000 }), fc.constantFrom(-60_000, -30_000, 0, 5000, 5001));
 
+/** A failure on record, of which it depends on the time whether it still holds, as of a plugin that runs again. */
+const failure: fc.Arbitrary<NodeFacts["failureRecord"]> = fc.option(
+  fc.record({
+    state: fc.constantFrom("StartingPlugin", "LoadingOnload", "Draining"),
+    version: fc.constantFrom("v1", "v2"),
+    attempt: fc.constantFrom("1", "0"),
+    reason: fc.constantFrom(NODE_REASON.PluginNotReady, NODE_REASON.ModuleLoadFailed, NODE_REASON.NodeNotReady),
+    message: fc.constant("no"),
+    since: fc.constant(NOW - 1000),
+  }),
+  { nil: undefined },
+);
+
 /** A node whose times are not all of one moment, as records of ours and what others wrote are. */
 const timedNode: fc.Arbitrary<NodeFacts> = fc
-  .tuple(anyNode, fc.array(shift, { minLength: 5, maxLength: 5 }))
-  .map(([facts, [record = 0, ready = 0, plugin = 0, onload = 0, sfc = 0]]) => ({
+  .tuple(anyNode, fc.array(shift, { minLength: 5, maxLength: 5 }), failure, fc.boolean())
+  .map(([facts, [record = 0, ready = 0, plugin = 0, onload = 0, sfc = 0], failureRecord, retried]) => ({
     ...facts,
+    failureRecord,
     readySince: NOW + ready,
-    stepRecord: facts.stepRecord && { ...facts.stepRecord, since: NOW + record },
+    stepRecord: facts.stepRecord && {
+      ...facts.stepRecord,
+      since: NOW + record,
+      ...(retried ? { retried: true as const } : {}),
+    },
     plugin: { ...facts.plugin, since: facts.plugin.since && NOW + plugin },
     onload: { ...facts.onload, since: NOW + onload },
     sfc: { ...facts.sfc, since: NOW + sfc },
