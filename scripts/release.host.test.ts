@@ -388,11 +388,8 @@ describe("installed and used", () => {
   let cluster: OperatorCluster;
   let setting: Setting;
   beforeAll(async () => {
-    cluster = await OperatorCluster.start();
-    const { plane } = cluster;
-    // What other tests start from.
-    await plane.kubectl(["delete", "crd/onloads.onload.amd.com", "clusterrole/onload-operator-manager-role"]);
-    setting = { files, version: VERSION, work: folder, helm: program, plane };
+    cluster = await OperatorCluster.start({ installed: "nothing" });
+    setting = { files, version: VERSION, work: folder, helm: program, plane: cluster.plane };
   }, 5 * MINUTES);
   afterAll(() => cluster?.[Symbol.asyncDispose]());
 

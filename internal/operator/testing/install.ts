@@ -24,9 +24,13 @@ export async function installRole(plane: ControlPlane): Promise<OperatorUser> {
   for (const file of ["crd/onload.amd.com_onloads.yaml", "rbac/manager-role.yaml"]) {
     await plane.apply(await readFile(join(MANIFESTS, file), "utf8"));
   }
-  const user = await plane.addUser("onload-operator", [OPERATORS]);
   await plane.bind({ role: "onload-operator-manager-role", subject: OPERATORS_GROUP });
-  return user;
+  return addOperatorUser(plane);
+}
+
+/** A user that an operator may run as, by a certificate. It has no rights of its own. */
+export function addOperatorUser(plane: ControlPlane): Promise<OperatorUser> {
+  return plane.addUser("onload-operator", [OPERATORS]);
 }
 
 /**

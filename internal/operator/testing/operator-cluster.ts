@@ -15,7 +15,7 @@ import type { Lease } from "../../kube/kinds.ts";
 import { LEASES, NODES, PODS } from "../../kube/resource.ts";
 import { microTime } from "../../kube/times.ts";
 import { FakeKubelet } from "./fake-kubelet.ts";
-import { installAll, installRole, OPERATORS, OPERATORS_GROUP, type OperatorUser } from "./install.ts";
+import { addOperatorUser, installAll, installRole, OPERATORS, OPERATORS_GROUP, type OperatorUser } from "./install.ts";
 import { OperatorProcess } from "./operator-process.ts";
 import { toldOtherwise, type ToldEvent } from "./told.ts";
 
@@ -59,7 +59,8 @@ export class OperatorCluster implements AsyncDisposable {
    * @param options.admissionPolicies false: the API server knows none, like one before Kubernetes 1.30
    * @param options.kmm false leaves KMM out; see installKmm
    * @param options.installed everything that `manifests install` prints is in the cluster, admission policies included,
-   *   and the operator runs as its ServiceAccount; a folder: the manifests of another release
+   *   and the operator runs as its ServiceAccount; a folder: the manifests of another release; "nothing": not even the CRD
+   *   and the operator's rights, which the test installs
    */
   static async start({
     kmm = true,
@@ -74,7 +75,9 @@ export class OperatorCluster implements AsyncDisposable {
     const user =
       installed === false
         ? await installRole(plane)
-        : await installAll(plane, installed === true ? undefined : installed);
+        : installed === "nothing"
+          ? await addOperatorUser(plane)
+          : await installAll(plane, installed === true ? undefined : installed);
     // Admission policies know kubelets by their group.
     const kubelet = await plane.addUser("fake-kubelet", ["system:masters", "system:nodes"]);
     const client = await connect({ kubeconfig: plane.kubeconfigPath });
