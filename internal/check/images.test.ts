@@ -135,6 +135,11 @@ test("module images of a resource that selects no node, and the image of an oper
   const forOperator = "No operator is installed: its image is not in the list; name it with --image";
   expect(collect(seen).problems).toEqual([forOperator, forModules]);
   expect(collect(seen, ["r/onloadctl:1"]).problems).toEqual([forModules]);
+  // A cluster may have many.
+  const many = { ...seen, onloads: { value: ["a", "b", "c", "d", "e"].map((name) => onload(name)) } };
+  expect(collect(many, ["r/onloadctl:1"]).problems).toEqual([
+    forModules.replace("ns/a", "ns/a, ns/b, ns/c and 2 more"),
+  ]);
   // Which nodes there are is not known: that is said already.
   const problem = "Cannot list nodes: forbidden";
   expect(collect({ ...seen, nodes: { problem } }, ["r/onloadctl:1"]).problems).toEqual([problem]);

@@ -2,6 +2,7 @@
 import type { CustomResourceDefinition, DeepReadonly, Deployment, Node } from "../api/core.ts";
 import { kmmCapabilities } from "../api/kmm.ts";
 import { ONLOADS } from "../api/resources.ts";
+import { firstFew } from "../cli/first-few.ts";
 import type { Client } from "../kube/client.ts";
 import { objectKey } from "../kube/object.ts";
 import { missingRights } from "../kube/rights-advice.ts";
@@ -15,6 +16,9 @@ import { kmmDeployments } from "./kmm.ts";
 import { readAll, readCrds, type Read } from "./read.ts";
 import { selectedOf } from "./resource.ts";
 import { usesOf, type Use } from "./uses.ts";
+
+/** So many resources are named of those with the same problem. */
+const MAX_NAMED = 3;
 
 /** An image, and what needs it. */
 export interface NeededImage {
@@ -96,6 +100,7 @@ export function collect(seen: Seen, further: readonly string[] = []): NeededImag
   if (onloads.length > 0 && "value" in seen.operators && seen.operators.value.length === 0 && further.length === 0) {
     problems.push("No operator is installed: its image is not in the list; name it with --image");
   }
+  const idle: string[] = [];
   const resources = onloads.flatMap((raw) => {
     const { onload, problem } = readOnload(raw);
     if (!onload) {
@@ -103,12 +108,15 @@ export function collect(seen: Seen, further: readonly string[] = []): NeededImag
       return [];
     }
     if ("value" in seen.nodes && selectedOf(onload, seen.nodes.value).length === 0) {
-      problems.push(
-        `${objectKey(raw)}: no node has the labels of spec.selector: images of kernel modules are not in the list; label the nodes first`,
-      );
+      idle.push(objectKey(raw));
     }
     return usesOf(onload, of(seen.nodes), kind);
   });
+  if (idle.length > 0) {
+    problems.push(
+      `${firstFew(idle, MAX_NAMED)}: no node has the labels of spec.selector: images of kernel modules are not in the list; label the nodes first`,
+    );
+  }
   const uses = [
     ...further.map((image) => ({ image, use: "named with --image" })),
     ...of(seen.operators).flatMap((deployment) => imagesIn(deployment, "operator")),
