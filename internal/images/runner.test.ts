@@ -124,8 +124,8 @@ describe("a program that", () => {
     });
     expect(lines).toEqual([`${"x".repeat(2000)}...`, "end"]);
     expect(result.output).toEndWith("\nend\n");
-    // A process that has done much before collects its garbage late.
-    expect(taken).toBeLessThan(450);
+    // A process that has done much before collects its garbage late; one that holds the line has 600 MB of it.
+    expect(taken).toBeLessThan(570);
   }, 300_000);
 });
 
