@@ -300,8 +300,8 @@ test("a leader that finds its Lease deleted and made anew by another candidate s
   expect(specOf(server)).toMatchObject({ holderIdentity: "b" });
 });
 
-test("a Lease that is gone needs no release", async () => {
-  await using server = await FakeApiServer.start();
+/** A leader that is stopped once `before` is done; what it warns of. */
+async function stopped(server: FakeApiServer, before: (clock: FakeClock) => unknown): Promise<string[]> {
   const clock = new FakeClock();
   const lines: string[] = [];
   const { state, work } = worker();
@@ -309,31 +309,28 @@ test("a Lease that is gone needs no release", async () => {
   const log = createLogger({ level: "warn", write: (line) => void lines.push(line) });
   const leading = lead({ ...options(server, "a", clock), log }, stop.signal, work);
   await pass(clock, () => state.running);
-  server.remove(PATH, "leader");
-  stop.abort();
-  await leading;
-  expect(lines).toEqual([]);
-});
-
-/** A leader that is stopped while the server has its renewal, and has not answered. `stored` stores the Lease as it is then. */
-async function stoppedInRenewal(server: FakeApiServer, stored: (lease: Lease) => Lease["spec"]): Promise<string[]> {
-  const clock = new FakeClock();
-  const lines: string[] = [];
-  const { state, work } = worker();
-  const stop = new AbortController();
-  const log = createLogger({ level: "warn", write: (line) => void lines.push(line) });
-  const leading = lead({ ...options(server, "a", clock), log }, stop.signal, work);
-  await pass(clock, () => state.running);
-  let hasArrived = false;
-  server.fail("PATCH", /leases/, 1, () => {
-    const lease = server.objects(PATH).get("leader")!;
-    server.put(PATH, { ...lease, spec: stored(lease as Lease) });
-    hasArrived = true;
-  });
-  await pass(clock, () => hasArrived);
+  await before(clock);
   stop.abort();
   await leading;
   return lines;
+}
+
+test("a Lease that is gone needs no release", async () => {
+  await using server = await FakeApiServer.start();
+  expect(await stopped(server, () => server.remove(PATH, "leader"))).toEqual([]);
+});
+
+/** One that is stopped while the server has its renewal, and has not answered. `stored` stores the Lease as it is then. */
+function stoppedInRenewal(server: FakeApiServer, stored: (lease: Lease) => Lease["spec"]): Promise<string[]> {
+  return stopped(server, async (clock) => {
+    let hasArrived = false;
+    server.fail("PATCH", /leases/, 1, () => {
+      const lease = server.objects(PATH).get("leader")!;
+      server.put(PATH, { ...lease, spec: stored(lease as Lease) });
+      hasArrived = true;
+    });
+    await pass(clock, () => hasArrived);
+  });
 }
 
 test("a leader that stops while its renewal is on the way releases the Lease that the renewal wrote", async () => {

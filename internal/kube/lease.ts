@@ -39,7 +39,7 @@ export interface LeaderElectionOptions {
 /** How long a request of the release of the Lease may take: it is part of a shutdown, for which a pod has seconds. */
 const RELEASE_TIMEOUT_MS = 2000;
 
-/** How often the Lease is read anew because somebody wrote it meanwhile. */
+/** So many times the release is tried at most, if somebody writes the Lease meanwhile each time. */
 const RELEASE_ATTEMPTS = 3;
 
 /**

@@ -103,7 +103,7 @@ export class Store<T extends KubeObject, I extends string = string> implements R
     const old = this.#objects.get(key);
     // An index that cannot read the object throws here, before anything has changed.
     const found = Array.from(this.#indexes, ([name, { of, buckets }]) => ({ name, values: of(object), buckets }));
-    const touched = new Map(old ? this.#unindex(key, old) : []);
+    const touched = old ? this.#unindex(key, old) : new Map<string, readonly string[]>();
     this.#objects.set(key, object);
     for (const { name, values, buckets } of found) {
       touched.set(name, [...(touched.get(name) ?? NONE), ...values]);
@@ -135,7 +135,7 @@ export class Store<T extends KubeObject, I extends string = string> implements R
   }
 
   /** @returns by index, the values under which it had the object */
-  #unindex(key: string, object: DeepReadonly<T>): ReadonlyMap<string, readonly string[]> {
+  #unindex(key: string, object: DeepReadonly<T>): Map<string, readonly string[]> {
     const found = new Map<string, readonly string[]>();
     for (const [name, { of, buckets }] of this.#indexes) {
       const values = of(object);

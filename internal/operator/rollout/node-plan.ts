@@ -60,7 +60,7 @@ export interface NodePlan {
   renewal: Renewal | undefined;
   /** Evict and Wait: when the step must be done or is given up, in milliseconds since the epoch. */
   deadline: number | undefined;
-  /** When the step gets its time again, in milliseconds since the epoch; see servedFrom. */
+  /** When the step gets its time again, in milliseconds since the epoch; see renewWaitAt. */
   renewsAt: number | undefined;
   /** Evict: when to delete the pods that are still there, in milliseconds since the epoch. */
   forceAt: number | undefined;
