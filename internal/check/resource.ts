@@ -10,6 +10,7 @@ import { chooseMapping, expressionsOf, imageFor } from "../operator/kmm/module-c
 import { kernelStop, refusalAt, refusedNodes, refusedSystem } from "../operator/kmm/refused-kernel.ts";
 import { regexpStop } from "../operator/kmm/regexp-stop.ts";
 import { hasLabels } from "../api/label-selector.ts";
+import { nodeStore } from "../operator/cache/indexes.ts";
 import { causeOfRefusal } from "../operator/observe/refusal-remedy.ts";
 import { triedText } from "../operator/rollout/unmapped.ts";
 import type { PodTrial } from "../operator/view/pod-trial.ts";
@@ -176,7 +177,8 @@ function judgeKernels(
   const kernels = kernelsOf(nodes);
   const selector = kmm.selectorFor(module, NOT_IN_USE);
   const applied = [{ ...module, spec: { ...module.spec, selector } }];
-  const stop = kernelStop(refusedNodes(all, kmm), applied) ?? regexpStop(all, applied, kmm);
+  const store = nodeStore(all);
+  const stop = kernelStop(refusedNodes(store, kmm), applied) ?? regexpStop(store, applied, kmm);
   const refused =
     stop ?? kernels.map((kernel) => refusalAt(kernel, module, kmm)).find((refusal) => refusal !== undefined);
   if (refused) return finding("failed", `${refused.why}; ${refused.remedy}`);

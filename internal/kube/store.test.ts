@@ -24,6 +24,7 @@ test("an index gives what is there, in the same array as long as none of it chan
             expected.map(({ metadata }) => metadata.name).sort(),
           );
           expect(now.every((object) => expected.includes(object))).toBeTrue();
+          expect([...store.indexValues("on")].includes(place)).toBe(expected.length > 0);
           const touched = [change?.old, change?.current].some((object) => object?.on.includes(place));
           if (!touched) expect(now).toBe(before[place]);
         }

@@ -28,6 +28,8 @@ export interface ReadOnlyStore<T extends KubeObject, I extends string = string> 
   list(): Iterable<DeepReadonly<T>>;
   /** Objects that `index` has under `value`, in no particular order. */
   byIndex(index: I, value: string): readonly DeepReadonly<T>[];
+  /** The values under which `index` has any object (client-go: ListIndexFuncValues). */
+  indexValues(index: I): Iterable<string>;
 }
 
 /** What an index has under one value. */
@@ -95,6 +97,10 @@ export class Store<T extends KubeObject, I extends string = string> implements R
     if (!bucket) return NONE;
     bucket.list ??= Array.from(bucket.keys, (key) => this.#objects.get(key)!);
     return bucket.list;
+  }
+
+  indexValues(index: I): Iterable<string> {
+    return this.#index(index).keys();
   }
 
   /** Adds or replaces an object. */

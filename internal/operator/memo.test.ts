@@ -18,6 +18,7 @@ import {
 import { withDefaults, type Onload } from "../api/onload.ts";
 import { Store } from "../kube/store.ts";
 import type { RawOnload, Stores } from "./cache/caches.ts";
+import { NODE_INDEXES, OPENED_INDEX } from "./cache/indexes.ts";
 import { kmmCrd } from "./testing/reconciler-bed.ts";
 import { planFor, PlanMemo } from "./plan.ts";
 import type { PodRefusals } from "./observe/refusals.ts";
@@ -31,7 +32,7 @@ const NODES = ["n1", "n2", "n3"];
 
 /** What the informers have; what is remembered must never show. */
 class Cluster {
-  readonly nodes = new Store<Node>();
+  readonly nodes = new Store(NODE_INDEXES);
   readonly plugins = new Store<Pod, "node">({ node: onNode });
   readonly kmmPods = new Store<Pod, "node">({ node: onNode });
   readonly modules = new Store<Module>();
@@ -70,7 +71,7 @@ class Cluster {
       daemonSets: store(this.daemonSets),
       crds: store(this.crds),
       onloads: store(this.onloads),
-      nodeModulesConfigs: store(new Store<NodeModulesConfig>()),
+      nodeModulesConfigs: store(new Store<NodeModulesConfig, "opened">(OPENED_INDEX)),
       moduleImagesConfigs: store(new Store<ModuleImagesConfig>()),
       machineConfigs: store(new Store<KubeObject>()),
       machineConfigPools: store(new Store<KubeObject>()),

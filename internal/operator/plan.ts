@@ -12,13 +12,8 @@ import type { Stores } from "./cache/caches.ts";
 import type { Force } from "./cache/holders.ts";
 import { devicePluginImage } from "./desired/daemonset.ts";
 import { desiredModules } from "./desired/modules.ts";
-import {
-  desiredObjects,
-  modulesInUse,
-  type DesiredObjects,
-  type IsMissing,
-  type ModulesInUse,
-} from "./desired/objects.ts";
+import { modulesInUse, type IsMissing, type ModulesInUse, type NodeUses } from "./desired/in-use.ts";
+import { desiredObjects, type DesiredObjects } from "./desired/objects.ts";
 import { missingImages } from "./kmm/images.ts";
 import { kernelStop, refusedNodes, type RefusedNode } from "./kmm/refused-kernel.ts";
 import { regexpStop } from "./kmm/regexp-stop.ts";
@@ -89,6 +84,7 @@ export class PlanMemo {
   readonly regexpStop = new Memo<KernelRefusal | undefined>();
   readonly context = new Revision();
   readonly nodes = new NodeMemo();
+  readonly uses = new Memo<NodeUses>();
   readonly inUse = new Memo<ModulesInUse>(isDeepStrictEqual);
   readonly desired = new Memo<DesiredObjects>(isDeepStrictEqual);
   readonly wanted = new Revision();
@@ -196,11 +192,16 @@ function desire(
   const { metadata, spec, status } = effective;
   const resource = JSON.stringify([metadata.namespace, metadata.name, spec, status?.lastReady]);
   const modules = JSON.stringify([live.onload, live.sfc].map((module) => [module?.metadata.uid, module?.spec]));
-  const uses = `${memo.nodes.observationRevision} ${spec.onload.version} ${modules} ${JSON.stringify(images)}`;
+  const uses = memo.uses.get(
+    `${memo.kmm.revision} ${spec.onload.version} ${modules} ${JSON.stringify(images)}`,
+    () => new WeakMap(),
+  );
   const isMissing: IsMissing = (module, kernel) =>
     isOfVersion(live[module], spec.onload.version) &&
     missingImages([{ module: live[module], images: images?.[module] }], kernel, kmm).length > 0;
-  const inUse = memo.inUse.get(uses, () => modulesInUse(observations, spec.onload.version, isMissing));
+  const inUse = memo.inUse.get(`${memo.nodes.observationRevision} ${memo.uses.revision}`, () =>
+    modulesInUse(observations, spec.onload.version, isMissing, uses),
+  );
   const plugin = JSON.stringify([image, live.daemonSet?.spec.template.spec]);
   const inputs = `${memo.kmm.revision} ${memo.inUse.revision} ${plugin} ${modules} ${resource}`;
   return memo.desired.get(inputs, () => desiredObjects(effective, kmm, live, inUse, image));
@@ -211,10 +212,10 @@ function stopFor({ applied }: DesiredObjects, caches: Stores, kmm: Kmm, memo: Pl
   const modules = [applied.onload, applied.sfc];
   const nodes = caches.nodes.store;
   const seen = `${memo.kmm.revision} ${nodes.revision}`;
-  const refused = memo.refused.get(seen, () => refusedNodes(nodes.list(), kmm));
+  const refused = memo.refused.get(seen, () => refusedNodes(nodes, kmm));
   return (
     kernelStop(refused, modules) ??
-    memo.regexpStop.get(`${seen} ${memo.desired.revision}`, () => regexpStop(nodes.list(), modules, kmm))
+    memo.regexpStop.get(`${seen} ${memo.desired.revision}`, () => regexpStop(nodes, modules, kmm))
   );
 }
 

@@ -150,8 +150,8 @@ export const DECIDING_MUTANTS: Mutant[] = [
   ...mutantsOf(`${OPERATOR}/kmm/regexp-stop.ts`, [`${OPERATOR}/kmm/regexp-stop.test.ts`, RECONCILE], {
     "an expression stops every KMM": ["if (!kmm.tellsImages) return undefined;", ""],
     "an expression is read for nodes that the Module does not select": [
-      "if (!module || !hasLabels(module.spec.selector, labels)) continue;",
-      "if (!module) continue;",
+      "faulty.find(({ selector }) => hasLabels(selector, metadata.labels ?? {}))",
+      "faulty[0]",
     ],
     "a version that is no kernel's stops all": ["if (kernel.length > MAX_KERNEL_CHARACTERS) continue;", ""],
   }),
@@ -161,15 +161,16 @@ export const DECIDING_MUTANTS: Mutant[] = [
       "kernelStop(refused, modules) && ",
     ],
   }),
-  ...mutantsOf(`${OPERATOR}/desired/objects.ts`, HOLD_BACK, {
+  ...mutantsOf(`${OPERATOR}/desired/in-use.ts`, HOLD_BACK, {
     "Modules change under nodes that are to lose them": [
-      "const { kernel, labels } = node;",
-      "const { kernel, labels } = node;\n    if (node.want === undefined) continue;",
+      "if (!onload && !sfc && !onloadAlone) return",
+      "if (node.want === undefined || (!onload && !sfc && !onloadAlone)) return",
     ],
     "a Module's selector changes under nodes that are to lose it": [
-      "nodes.find((node) => mayBeInUse(node, module, version))",
-      "nodes.find((node) => node.want !== undefined && mayBeInUse(node, module, version))",
+      "const loaded = mayBeInUse(node, module, version);",
+      "const loaded = node.want !== undefined && mayBeInUse(node, module, version);",
     ],
+    "which Module's selector counts depends on the order of the cache": ["inOrder(kinds)", "[...kinds.values()]"],
     "what refuses a module's pod cannot be corrected": ["isReached && !isRefused &&", "isReached &&"],
     "a module of a node that serves does not count": ["!== undefined && !isServing", "!== undefined"],
     "a module that is loaded is not held back if another node's pod is refused": [

@@ -52,6 +52,8 @@ export interface Fight {
 export class PatchGuard {
   /** By node and PATCH, the newest at the end. */
   readonly #sent = new Map<string, Sent>();
+  /** Those of them that somebody takes back each time, so that no pass has to go through all. */
+  readonly #fought = new Set<string>();
   /** By node: its resource version as far as it is known to us, and the last PATCH; the newest at the end. */
   readonly #known = new Map<string, { at: number; version: string; patch: string }>();
 
@@ -88,6 +90,8 @@ export class PatchGuard {
     // One that was not taken has put nothing there that could be taken back, and says nothing of those before it.
     const repeats = same ? same.repeats + (same.taken ? 1 : 0) : 0;
     this.#sent.set(key, { at: now, error: undefined, taken: false, repeats, fight: same?.fight });
+    if (same?.fight) this.#fought.add(key);
+    else this.#fought.delete(key);
     this.#knows(node, patch, version, now);
   }
 
@@ -99,10 +103,13 @@ export class PatchGuard {
    */
   taken(node: string, patch: string, version: string, now: number, text: string): void {
     this.#knows(node, patch, version, now);
-    const sent = this.#sent.get(keyOf(node, patch));
+    const key = keyOf(node, patch);
+    const sent = this.#sent.get(key);
     if (!sent) return;
     sent.taken = true;
-    if (isFought(sent)) sent.fight = new Error(text);
+    if (!isFought(sent)) return;
+    sent.fight = new Error(text);
+    this.#fought.add(key);
   }
 
   /**
@@ -111,9 +118,11 @@ export class PatchGuard {
    */
   fights(now: number): Fight[] {
     const fights: Fight[] = [];
-    for (const [key, { at, fight }] of this.#sent) {
+    for (const key of this.#fought) {
+      const { at = -Infinity, fight } = this.#sent.get(key) ?? {};
       const waitMs = at + FOUGHT_PATCH_MS - now;
       if (fight && waitMs > 0) fights.push({ node: nodeOf(key), error: fight, waitMs });
+      else this.#fought.delete(key);
     }
     return fights;
   }

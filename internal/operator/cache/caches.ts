@@ -39,6 +39,7 @@ import {
   VALIDATING_ADMISSION_POLICIES,
   VALIDATING_ADMISSION_POLICY_BINDINGS,
 } from "../../kube/resource.ts";
+import { NODE_INDEXES, OPENED_INDEX } from "./indexes.ts";
 import {
   trimAdmissionPolicy,
   trimCrd,
@@ -63,7 +64,7 @@ const ABSENT_RETRY_MS = 30_000;
 
 export interface Caches {
   onloads: Informer<RawOnload>;
-  nodes: Informer<Node>;
+  nodes: Informer<Node, keyof typeof NODE_INDEXES>;
   /** Pods of device plugins. */
   plugins: Informer<Pod, "node">;
   /** KMM's module-loader pods (1.1) and worker pods (2.x). */
@@ -73,7 +74,7 @@ export interface Caches {
   daemonSets: Informer<DaemonSet>;
   modules: Informer<Module>;
   /** KMM 2.x only. */
-  nodeModulesConfigs: Informer<NodeModulesConfig>;
+  nodeModulesConfigs: Informer<NodeModulesConfig, keyof typeof OPENED_INDEX>;
   /** KMM 2.4 and later only. */
   moduleImagesConfigs: Informer<ModuleImagesConfig>;
   /** OpenShift only: MachineConfigs by which nodes load sfc themselves at boot. */
@@ -124,7 +125,12 @@ export function createCaches(
       resource: ONLOADS,
       transform: (onload) => ({ ...onload, metadata: withoutManagedFields(onload.metadata) }),
     }),
-    nodes: new Informer<Node>({ ...common, resource: NODES, transform: trimNode }),
+    nodes: new Informer<Node, keyof typeof NODE_INDEXES>({
+      ...common,
+      resource: NODES,
+      transform: trimNode,
+      indexes: NODE_INDEXES,
+    }),
     plugins: pods(PLUGIN_NAME_LABEL, trimPod),
     kmmPods: pods(KMM_MODULE_NAME_LABEL, trimPodWithImages),
     pullPods: new Informer<Pod, "module">({
@@ -143,10 +149,11 @@ export function createCaches(
       transform: trimDaemonSet,
     }),
     modules: new Informer<Module>({ ...ours, resource: MODULES, transform: trimModule }),
-    nodeModulesConfigs: new Informer<NodeModulesConfig>({
+    nodeModulesConfigs: new Informer<NodeModulesConfig, "opened">({
       ...common,
       resource: NODE_MODULES_CONFIGS,
       transform: trimNodeModulesConfig,
+      indexes: OPENED_INDEX,
       absentRetryMs: ABSENT_RETRY_MS,
     }),
     moduleImagesConfigs: new Informer<ModuleImagesConfig>({

@@ -4,7 +4,8 @@ import { TEMPLATE_ANNOTATION } from "../../api/names.ts";
 import { NODE_REASON } from "../../api/reasons.ts";
 import { withDefaults, type Onload, type OnloadSpecInput } from "../../api/onload.ts";
 import { desiredModules } from "./modules.ts";
-import { desiredObjects, modulesInUse, type LoadedNode, type ModulesInUse } from "./objects.ts";
+import { modulesInUse, type LoadedNode, type ModulesInUse, type NodeUses } from "./in-use.ts";
+import { desiredObjects } from "./objects.ts";
 import type { LiveObjects } from "../observe/cluster.ts";
 import type { LoadLabelFacts } from "../kmm/kmm.ts";
 import { bare, holder, module, noLoadLabel, noModule, whole } from "../testing/facts.ts";
@@ -254,6 +255,22 @@ describe("what is in use", () => {
       plugin: true,
       selectors,
     });
+  });
+  test("in whatever order the nodes come, which is another after a restart", () => {
+    const selected = (load: string) => loadedByLabel({ onload: { ...module("v2"), selector: { load } } });
+    const nodes = [selected("on"), selected("off"), whole("v1", { kernel: "5.0" }), loadedByLabel({ kernel: "5.1" })];
+    const [first, ...others] = nodes.map((_, at) => modulesInUse([...nodes.slice(at), ...nodes.slice(0, at)], "v2"));
+    for (const other of others) expect(other).toEqual(first!);
+    expect(modulesInUse(nodes.toReversed(), "v2")).toEqual(first!);
+  });
+  test("what was found out of a node before holds, and of a node that is seen anew it does not", () => {
+    const known: NodeUses = new WeakMap();
+    const [a, b] = [loadedByLabel(), whole("v1", { kernel: "5.0" })];
+    const fresh = modulesInUse([a, b], "v2");
+    for (let time = 0; time < 2; time++) expect(modulesInUse([a, b], "v2", () => false, known)).toEqual(fresh);
+    const changed = { ...b, kernel: "5.1" };
+    expect(modulesInUse([a, changed], "v2", () => false, known).others.onload).toEqual(["5.1"]);
+    expect(modulesInUse([a], "v2", () => false, known).others.onload).toEqual([]);
   });
   test("a node that is to leave counts too, until its module is unloaded", () => {
     const loaded = [{ kernel: "6.1.0", onload: true, sfc: false }];

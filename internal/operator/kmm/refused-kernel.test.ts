@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import type { Node } from "../../api/core.ts";
 import type { Module } from "../../api/kmm.ts";
+import { nodeStore } from "../cache/indexes.ts";
 import { KMM_1, KMM_2, NO_KMM } from "../testing/kmm.ts";
 import { kmmFor } from "./installed.ts";
 import { kernelStop, refusalAt, refusedNodes } from "./refused-kernel.ts";
@@ -103,7 +104,7 @@ const module = (regexp: string, selector: Record<string, string> = { "kubernetes
   }) as unknown as Module;
 
 test("a node of nobody's stops KMM for all, if the Module selects it and maps its kernel", () => {
-  const refused = refusedNodes([node("b", "6.1"), node("c", "6.1.0"), node("a", "6.1")], KMM_2);
+  const refused = refusedNodes(nodeStore([node("b", "6.1"), node("c", "6.1.0"), node("a", "6.1")]), KMM_2);
   expect(refused.map((each) => each.node.metadata.name)).toEqual(["b", "a"]);
   expect(kernelStop(refused, [undefined, module(".*")])).toEqual({
     why: "KMM gives up for all nodes at kernel 6.1, because its version has fewer than three parts, and spec.onload.kernelMappings matches it (a, b)",
@@ -113,11 +114,11 @@ test("a node of nobody's stops KMM for all, if the Module selects it and maps it
   expect(kernelStop(refused, [module("^5"), module("^6")])).toBeDefined();
   expect(kernelStop(refused, [module("^5"), undefined])).toBeUndefined();
   expect(kernelStop(refused, [module(".*", { "latch.onload.amd.com/ns.m": "on" })])).toBeUndefined();
-  expect(kernelStop(refusedNodes([node("a", "6.1.0")], KMM_2), [module(".*")])).toBeUndefined();
+  expect(kernelStop(refusedNodes(nodeStore([node("a", "6.1.0")]), KMM_2), [module(".*")])).toBeUndefined();
 });
 
 test("what KMM 1.1 cannot label stops it too", () => {
-  const refused = refusedNodes([node("a", "6.1.0+rt")], KMM_1);
+  const refused = refusedNodes(nodeStore([node("a", "6.1.0+rt")]), KMM_1);
   expect(kernelStop(refused, [module(".*")])?.why).toMatch(LABEL);
-  expect(kernelStop(refusedNodes([node("a", "6.1.0+rt")], KMM_2), [module(".*")])).toBeUndefined();
+  expect(kernelStop(refusedNodes(nodeStore([node("a", "6.1.0+rt")]), KMM_2), [module(".*")])).toBeUndefined();
 });

@@ -2,10 +2,11 @@
 import { firstFew } from "../../cli/first-few.ts";
 import { printable } from "../../cli/printable.ts";
 import type { DeepReadonly, Node } from "../../api/core.ts";
-import { kernelName, kernelTag } from "../../api/kernel-tag.ts";
+import { kernelName, kernelOf, kernelTag } from "../../api/kernel-tag.ts";
 import type { Module } from "../../api/kmm.ts";
 import { hasLabels } from "../../api/label-selector.ts";
 import { IMAGE, LABEL_VALUE } from "../../api/references.ts";
+import type { ReadOnlyStore } from "../../kube/store.ts";
 import type { KernelRefusal, Kmm } from "./kmm.ts";
 import { imageFor, mappingFor } from "./module-config.ts";
 
@@ -91,16 +92,15 @@ export interface RefusedNode {
   refusal: KernelRefusal;
 }
 
+/** Nodes by their kernels: many nodes have few. */
+export type NodesByKernel = Pick<ReadOnlyStore<Node, "kernel">, "indexValues" | "byIndex">;
+
 /** The nodes whose kernels KMM cannot take, whosever they are. */
-export function refusedNodes(nodes: Iterable<DeepReadonly<Node>>, kmm: Pick<Kmm, "refusesKernel">): RefusedNode[] {
+export function refusedNodes(nodes: NodesByKernel, kmm: Pick<Kmm, "refusesKernel">): RefusedNode[] {
   const found: RefusedNode[] = [];
-  // Many nodes have few kernels.
-  const judged = new Map<string, KernelRefusal | undefined>();
-  for (const node of nodes) {
-    const kernel = kernelOf(node);
-    if (!judged.has(kernel)) judged.set(kernel, kmm.refusesKernel(kernel));
-    const refusal = judged.get(kernel);
-    if (refusal) found.push({ node, refusal });
+  for (const kernel of nodes.indexValues("kernel")) {
+    const refusal = kmm.refusesKernel(kernel);
+    if (refusal) for (const node of nodes.byIndex("kernel", kernel)) found.push({ node, refusal });
   }
   return found;
 }
@@ -133,9 +133,4 @@ export function kernelStop(
 function targets(module: DeepReadonly<Module>, node: DeepReadonly<Node>): boolean {
   const { labels = {} } = node.metadata;
   return hasLabels(module.spec.selector, labels) && mappingFor(module, kernelOf(node)) !== undefined;
-}
-
-/** The version of a node's kernel; "" if the node does not tell it. */
-export function kernelOf({ status }: DeepReadonly<Node>): string {
-  return status?.nodeInfo?.kernelVersion ?? "";
 }

@@ -1,12 +1,12 @@
 /** Kernel mappings at which KMM would give up for all nodes, because an expression cannot be evaluated. Pure. */
 import { firstFew } from "../../cli/first-few.ts";
-import type { DeepReadonly, Node } from "../../api/core.ts";
+import type { DeepReadonly } from "../../api/core.ts";
 import { MAX_KERNEL_CHARACTERS } from "../../api/kernel-regexp.ts";
 import type { Module } from "../../api/kmm.ts";
 import { hasLabels } from "../../api/label-selector.ts";
 import type { KernelRefusal, Kmm } from "./kmm.ts";
 import { chooseMapping } from "./module-config.ts";
-import { kernelOf } from "./refused-kernel.ts";
+import type { NodesByKernel } from "./refused-kernel.ts";
 
 const MAX_NAMED = 5;
 
@@ -20,25 +20,26 @@ const MAX_NAMED = 5;
  * What cannot be evaluated here is not always what KMM cannot parse. Nothing tells the two apart, so that both count.
  */
 export function regexpStop(
-  nodes: Iterable<DeepReadonly<Node>>,
+  nodes: NodesByKernel,
   modules: readonly (DeepReadonly<Module> | undefined)[],
   kmm: Pick<Kmm, "tellsImages">,
 ): KernelRefusal | undefined {
   if (!kmm.tellsImages) return undefined;
   const needed = new Map<string, string[]>();
-  for (const node of nodes) {
-    const { name, labels = {} } = node.metadata;
-    const kernel = kernelOf(node);
+  for (const kernel of nodes.indexValues("kernel")) {
     // At a version that is no kernel's, the expressions are not to blame.
     if (kernel.length > MAX_KERNEL_CHARACTERS) continue;
-    for (const module of modules) {
-      if (!module || !hasLabels(module.spec.selector, labels)) continue;
-      const { problem } = chooseMapping(module, kernel);
-      if (problem === undefined) continue;
-      const names = needed.get(problem);
-      if (names) names.push(name);
-      else needed.set(problem, [name]);
-      break;
+    const faulty = modules.flatMap((module) => {
+      const problem = module && chooseMapping(module, kernel).problem;
+      return problem === undefined ? [] : [{ selector: module!.spec.selector, problem }];
+    });
+    if (faulty.length === 0) continue;
+    for (const { metadata } of nodes.byIndex("kernel", kernel)) {
+      const first = faulty.find(({ selector }) => hasLabels(selector, metadata.labels ?? {}));
+      if (!first) continue;
+      const names = needed.get(first.problem);
+      if (names) names.push(metadata.name);
+      else needed.set(first.problem, [metadata.name]);
     }
   }
   const [first] = [...needed].toSorted(([a], [b]) => (a < b ? -1 : 1));

@@ -77,11 +77,13 @@ function protectedObjects(
   raw: DeepReadonly<RawOnload>,
   { live, plan }: Decision["planned"],
 ): (DeepReadonly<KubeObject> | undefined)[] {
-  const nodes = plan.nodes.flatMap(({ facts: { name } }) => [
-    caches.nodes.store.get(name),
-    // It has its node's name.
-    caches.nodeModulesConfigs.store.get(name),
-  ]);
+  // A NodeModulesConfig has its node's name.
+  const opened: DeepReadonly<KubeObject>[] = [
+    ...caches.nodes.store.byIndex("opened", "true"),
+    ...caches.nodeModulesConfigs.store.byIndex("opened", "true"),
+  ];
+  const names = new Set(opened.length > 0 ? plan.nodes.map(({ facts }) => facts.name) : []);
+  const nodes = opened.filter(({ metadata }) => names.has(metadata.name));
   const crds = PROTECTED_CRDS.map((name) => caches.crds.store.get(name));
   const namespace = caches.namespaces.store.get(raw.metadata.namespace ?? "");
   return [raw, namespace, live.onload, live.sfc, live.daemonSet, ...nodes, ...crds];

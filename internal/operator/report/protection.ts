@@ -4,6 +4,7 @@ import { ALLOW_DELETION_ANNOTATION, PROTECTING_POLICIES } from "../../api/names.
 import { CONDITION, REASON } from "../../api/reasons.ts";
 import { MODULES, NODE_MODULES_CONFIGS, ONLOADS } from "../../api/resources.ts";
 import { firstFew } from "../../cli/first-few.ts";
+import { isOpened } from "../cache/indexes.ts";
 import type { Stores } from "../cache/caches.ts";
 import { drafterOf, type ConditionDraft } from "./conditions.ts";
 import { policyDifference } from "./policy-difference.ts";
@@ -31,7 +32,7 @@ export function protection(
   const states = PROTECTING_POLICIES.map((name) => ({ name, ...stateOf(stores, name) }));
   const wrong = states.filter(({ fault, difference }) => fault ?? difference);
   if (wrong.length === 0) {
-    const open = [...objects].flatMap((object) => (object && isOpen(object) ? [nameOf(object)] : []));
+    const open = [...objects].flatMap((object) => (object && isOpened(object) ? [nameOf(object)] : []));
     if (open.length > 0) {
       return draft(
         "False",
@@ -57,11 +58,6 @@ export function protection(
     REASON.PoliciesMissing,
     `Admission policies are not ${isAnyThere ? "in force" : "installed"}${which}: whoever may write Onload resources, or delete objects in their namespaces, can unload drivers on all nodes; on Kubernetes 1.30 and later run: ${REMEDY}`,
   );
-}
-
-/** Whether a person has opened the way for what the policies refuse. */
-function isOpen({ metadata }: DeepReadonly<KubeObject>): boolean {
-  return metadata.annotations?.[ALLOW_DELETION_ANNOTATION] === "true";
 }
 
 function nameOf({ kind, metadata }: DeepReadonly<KubeObject>): string {

@@ -11,6 +11,7 @@ import { refOf, type ObjectRef } from "../../kube/resource.ts";
 import { mergePatch } from "../../kube/testing/merge-patch.ts";
 import { Store, type Change } from "../../kube/store.ts";
 import type { ReconcilerCaches } from "../cache/caches.ts";
+import { NODE_INDEXES, OPENED_INDEX } from "../cache/indexes.ts";
 import type { Fence } from "../../kube/client.ts";
 import type { ClusterClient, FencedClient } from "../cache/cluster-client.ts";
 import { checkedClient } from "./checked-client.ts";
@@ -56,13 +57,13 @@ export class MemoryCluster implements FencedClient {
     ];
     this.#stores = {
       onloads: plain(),
-      nodes: plain(),
+      nodes: new Store<KubeObject>(NODE_INDEXES as never),
       plugins: pods(),
       kmmPods: pods(),
       pullPods: new Store<KubeObject>({ module } as never),
       daemonSets: plain(),
       modules: plain(),
-      nodeModulesConfigs: plain(),
+      nodeModulesConfigs: new Store<KubeObject>(OPENED_INDEX),
       moduleImagesConfigs: plain(),
       machineConfigs: plain(),
       machineConfigPools: plain(),

@@ -1,5 +1,6 @@
 /** The operator's caches in memory, behind the {@link Api} for as long as a history wants. */
 import type { DaemonSet, KubeObject, Node, Pod } from "../../../api/core.ts";
+import { NODE_INDEXES, OPENED_INDEX } from "../../cache/indexes.ts";
 import type { ReconcilerCaches } from "../../cache/caches.ts";
 import {
   trimCrd,
@@ -24,10 +25,10 @@ interface CacheOptions {
   kind: Kind;
   holds?: (object: Stored) => boolean;
   trim: (object: never) => KubeObject;
-  index?: [name: string, values: (object: never) => readonly string[]];
+  indexes?: Record<string, (object: never) => readonly string[]>;
 }
 
-const onNode: CacheOptions["index"] = ["node", (pod: Pod) => (pod.spec?.nodeName ? [pod.spec.nodeName] : [])];
+const onNode = { node: (pod: Pod) => (pod.spec?.nodeName ? [pod.spec.nodeName] : []) };
 const labelled =
   (label: string) =>
   ({ metadata }: Stored): boolean =>
@@ -36,14 +37,14 @@ const bare = (object: KubeObject): KubeObject => ({ ...object, metadata: without
 
 const CACHES: Record<CacheName, CacheOptions> = {
   onloads: { kind: "onloads", trim: bare },
-  nodes: { kind: "nodes", trim: (node: Node) => trimNode(node) },
-  plugins: { kind: "pods", holds: labelled(PLUGIN_NAME), trim: trimPod as never, index: onNode },
-  kmmPods: { kind: "pods", holds: labelled(KMM_MODULE_NAME), trim: trimPodWithImages as never, index: onNode },
+  nodes: { kind: "nodes", trim: (node: Node) => trimNode(node), indexes: NODE_INDEXES },
+  plugins: { kind: "pods", holds: labelled(PLUGIN_NAME), trim: trimPod as never, indexes: onNode },
+  kmmPods: { kind: "pods", holds: labelled(KMM_MODULE_NAME), trim: trimPodWithImages as never, indexes: onNode },
   pullPods: {
     kind: "pods",
     holds: labelled(KMM_IMAGE_OWNER),
     trim: trimPodWithImages as never,
-    index: ["module", ({ metadata }: Pod) => [`${metadata.namespace}/${metadata.labels?.[KMM_IMAGE_OWNER]}`]],
+    indexes: { module: ({ metadata }: Pod) => [`${metadata.namespace}/${metadata.labels?.[KMM_IMAGE_OWNER]}`] },
   },
   daemonSets: {
     kind: "daemonsets",
@@ -51,7 +52,7 @@ const CACHES: Record<CacheName, CacheOptions> = {
     trim: (daemonSet: DaemonSet) => trimDaemonSet(daemonSet),
   },
   modules: { kind: "modules", trim: trimModule as never },
-  nodeModulesConfigs: { kind: "nodemodulesconfigs", trim: trimNodeModulesConfig as never },
+  nodeModulesConfigs: { kind: "nodemodulesconfigs", trim: trimNodeModulesConfig as never, indexes: OPENED_INDEX },
   moduleImagesConfigs: { kind: "moduleimagesconfigs", trim: bare },
   machineConfigs: { kind: "machineconfigs", trim: trimToLabels },
   machineConfigPools: { kind: "machineconfigpools", trim: trimPool as never },
@@ -76,8 +77,7 @@ class Cache {
   constructor(api: Api, options: CacheOptions) {
     this.#api = api;
     this.#options = options;
-    const { index } = options;
-    this.store = new Store<KubeObject>(index ? { [index[0]]: index[1] as never } : {});
+    this.store = new Store<KubeObject>(options.indexes as never);
     for (const object of api.list(options.kind)) this.note(options.kind, keyOf(object));
     this.sync();
   }
