@@ -66,12 +66,12 @@ test("what has changed since a revision is told, by key and by each value under 
 });
 
 test("of what has changed too long ago to tell, nothing is told", () => {
-  const store = new Store<Shelf>();
+  const store = new Store<Shelf, "on">({ on: ({ on }) => on });
   const told: number[] = [];
   for (let i = 0; i < 5 * REMEMBERED_CHANGES; i++) {
-    store.set(book(`b${i}`, []));
-    const last = store.changedSince(i)!;
-    expect([...last]).toEqual([`b${i}`]);
+    store.set(book(`b${i}`, [`p${i}`]));
+    expect([...store.changedSince(i)!]).toEqual([`b${i}`]);
+    expect([...store.changedSince(i, "on")!]).toEqual([`p${i}`]);
     let back = 0;
     while (back <= i && store.changedSince(i - back) !== undefined) back += REMEMBERED_CHANGES / 4;
     told.push(back);

@@ -42,26 +42,26 @@ interface Bucket<T> {
 const NONE: readonly never[] = [];
 
 /** So many changes are remembered at least: a look at the store that comes later has to look at everything. */
-export const REMEMBERED_CHANGES = 500;
+export const REMEMBERED_CHANGES = 256;
 
-/** What a change has touched. */
-interface Touched {
-  key: string;
-  /** By index, the values under which it had or has the object. */
-  values: ReadonlyMap<string, readonly string[]>;
+interface Index<T extends KubeObject> {
+  of: IndexFunction<T>;
+  buckets: Map<string, Bucket<T>>;
+  /** For each remembered change, the values under which it had or has the object. */
+  touched: (readonly string[])[];
 }
 
 /** Objects by key, with indexes (client-go: Indexer). */
 export class Store<T extends KubeObject, I extends string = string> implements ReadOnlyStore<T, I> {
   readonly #objects = new Map<string, DeepReadonly<T>>();
   #revision = 0;
-  /** The last changes; the newest is that of the present revision. */
-  #changes: Touched[] = [];
-  readonly #indexes = new Map<string, { of: IndexFunction<T>; buckets: Map<string, Bucket<T>> }>();
+  /** The keys of the last changes; the newest is that of the present revision. */
+  #changes: string[] = [];
+  readonly #indexes = new Map<string, Index<T>>();
 
   constructor(indexes: Partial<Record<I, IndexFunction<T>>> = {}) {
     for (const [name, of] of Object.entries<IndexFunction<T> | undefined>(indexes)) {
-      if (of) this.#indexes.set(name, { of, buckets: new Map() });
+      if (of) this.#indexes.set(name, { of, buckets: new Map(), touched: [] });
     }
   }
 
@@ -76,8 +76,9 @@ export class Store<T extends KubeObject, I extends string = string> implements R
   changedSince(revision: number, index?: I): ReadonlySet<string> | undefined {
     const count = this.#revision - revision;
     if (count > this.#changes.length) return undefined;
-    const changes = this.#changes.slice(this.#changes.length - count);
-    return new Set(changes.flatMap(({ key, values }) => (index === undefined ? [key] : (values.get(index) ?? NONE))));
+    const from = this.#changes.length - count;
+    if (index === undefined) return new Set(this.#changes.slice(from));
+    return new Set(this.#index(index).touched.slice(from).flat());
   }
 
   get(key: string): DeepReadonly<T> | undefined {
@@ -93,14 +94,14 @@ export class Store<T extends KubeObject, I extends string = string> implements R
   }
 
   byIndex(index: I, value: string): readonly DeepReadonly<T>[] {
-    const bucket = this.#index(index).get(value);
+    const bucket = this.#index(index).buckets.get(value);
     if (!bucket) return NONE;
     bucket.list ??= Array.from(bucket.keys, (key) => this.#objects.get(key)!);
     return bucket.list;
   }
 
   indexValues(index: I): Iterable<string> {
-    return this.#index(index).keys();
+    return this.#index(index).buckets.keys();
   }
 
   /** Adds or replaces an object. */
@@ -108,19 +109,19 @@ export class Store<T extends KubeObject, I extends string = string> implements R
     const key = objectKey(object);
     const old = this.#objects.get(key);
     // An index that cannot read the object throws here, before anything has changed.
-    const found = Array.from(this.#indexes, ([name, { of, buckets }]) => ({ name, values: of(object), buckets }));
-    const touched = old ? this.#unindex(key, old) : new Map<string, readonly string[]>();
+    const found = Array.from(this.#indexes.values(), (index) => ({ index, values: index.of(object) }));
+    const before = this.#unindex(key, old);
     this.#objects.set(key, object);
-    for (const { name, values, buckets } of found) {
-      touched.set(name, [...(touched.get(name) ?? NONE), ...values]);
+    for (const { index, values } of found) {
       for (const value of values) {
-        const bucket = buckets.get(value) ?? { keys: new Set(), list: undefined };
+        const bucket = index.buckets.get(value) ?? { keys: new Set(), list: undefined };
         bucket.keys.add(key);
         bucket.list = undefined;
-        buckets.set(value, bucket);
+        index.buckets.set(value, bucket);
       }
     }
-    this.#note({ key, values: touched });
+    const touched = found.map(({ values }, i) => [...(before[i] ?? NONE), ...values]);
+    this.#note(key, touched);
     return { key, old, current: object };
   }
 
@@ -128,24 +129,29 @@ export class Store<T extends KubeObject, I extends string = string> implements R
   delete(key: string): Change<T> | undefined {
     const old = this.#objects.get(key);
     if (!old) return undefined;
-    const values = this.#unindex(key, old);
+    const touched = this.#unindex(key, old);
     this.#objects.delete(key);
-    this.#note({ key, values });
+    this.#note(key, touched);
     return { key, old, current: undefined };
   }
 
-  #note(change: Touched): void {
+  /** @param touched by index, the values that a change has touched */
+  #note(key: string, touched: readonly (readonly string[])[]): void {
     this.#revision++;
-    this.#changes.push(change);
-    if (this.#changes.length >= 2 * REMEMBERED_CHANGES) this.#changes = this.#changes.slice(-REMEMBERED_CHANGES);
+    this.#changes.push(key);
+    const isFull = this.#changes.length >= 2 * REMEMBERED_CHANGES;
+    if (isFull) this.#changes = this.#changes.slice(-REMEMBERED_CHANGES);
+    for (const [i, index] of [...this.#indexes.values()].entries()) {
+      index.touched.push(touched[i] ?? NONE);
+      if (isFull) index.touched = index.touched.slice(-REMEMBERED_CHANGES);
+    }
   }
 
   /** @returns by index, the values under which it had the object */
-  #unindex(key: string, object: DeepReadonly<T>): Map<string, readonly string[]> {
-    const found = new Map<string, readonly string[]>();
-    for (const [name, { of, buckets }] of this.#indexes) {
+  #unindex(key: string, object: DeepReadonly<T> | undefined): (readonly string[])[] {
+    if (!object) return [];
+    return Array.from(this.#indexes.values(), ({ of, buckets }) => {
       const values = of(object);
-      found.set(name, values);
       for (const value of values) {
         const bucket = buckets.get(value);
         if (!bucket) continue;
@@ -153,13 +159,13 @@ export class Store<T extends KubeObject, I extends string = string> implements R
         bucket.list = undefined;
         if (bucket.keys.size === 0) buckets.delete(value);
       }
-    }
-    return found;
+      return values;
+    });
   }
 
-  #index(name: string): Map<string, Bucket<T>> {
+  #index(name: string): Index<T> {
     const index = this.#indexes.get(name);
     if (!index) throw new RangeError(`Cannot look up index "${name}": the store has none of that name`);
-    return index.buckets;
+    return index;
   }
 }

@@ -26,11 +26,12 @@ export const KUBE_MUTANTS: Mutant[] = [
   }),
   ...mutantsOf(`${KUBE}/store.ts`, [`${KUBE}/store.test.ts`], {
     "an object that goes is no change": [
-      "    this.#note({ key, values });\n    return { key, old, current: undefined };",
+      "    this.#note(key, touched);\n    return { key, old, current: undefined };",
       "    return { key, old, current: undefined };",
     ],
-    "what an object was found by does not count": ["[...(touched.get(name) ?? NONE), ...values]", "values"],
-    "changes are remembered for ever": ["if (this.#changes.length >= 2 * REMEMBERED_CHANGES)", "if (false)"],
+    "what an object was found by does not count": ["[...(before[i] ?? NONE), ...values]", "values"],
+    "changes are remembered for ever": ["this.#changes.length >= 2 * REMEMBERED_CHANGES", "false"],
+    "an index remembers for ever": ["if (isFull) index.touched", "if (!isFull && isFull) index.touched"],
     "what is forgotten counts as unchanged": ["if (count > this.#changes.length) return undefined;", ""],
   }),
   ...mutantsOf(`${KUBE}/connections.ts`, [`${KUBE}/transport.test.ts`], {

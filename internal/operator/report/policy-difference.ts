@@ -34,7 +34,16 @@ function ruleOf({ apiGroups, apiVersions, operations, resources, ...rule }: Deep
  *
  * @returns undefined if it refuses the same, or no policy of ours has that name
  */
-export function policyDifference({ metadata, spec = {} }: DeepReadonly<AdmissionPolicy>): string | undefined {
+export function policyDifference(policy: DeepReadonly<AdmissionPolicy>): string | undefined {
+  let known = differences.get(policy);
+  if (!known) differences.set(policy, (known = { difference: differenceOf(policy) }));
+  return known.difference;
+}
+
+/** By policy as it was read: every pass asks about all of them, and they hardly ever change. */
+const differences = new WeakMap<object, { difference: string | undefined }>();
+
+function differenceOf({ metadata, spec = {} }: DeepReadonly<AdmissionPolicy>): string | undefined {
   const ours = shippedPolicies().get(metadata.name)?.spec;
   if (!ours) return undefined;
   const others = Object.keys(PARTS).filter((part) => !isDeepStrictEqual(PARTS[part]!(spec), PARTS[part]!(ours)));
