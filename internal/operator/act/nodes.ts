@@ -101,6 +101,7 @@ function hold(results: StepResults, waitMs: number): void {
 
 /** Ends watching the pods of nodes on which it does not matter any more which pods hold amd.com/onload. */
 function forgetHolders({ inspected, pods }: Actor, { nodes }: RolloutPlan): void {
+  if (inspected.size === 0) return;
   const kept = new Set(
     nodes.filter(({ facts, state }) => keepsHolders(state) || facts.letGo).map(({ facts }) => facts.name),
   );

@@ -66,3 +66,18 @@ test("what KMM 2 is to load on a node of the resource", async () => {
   await bed.settle();
   expect(bed.condition("Protected")).toMatch(/ for NodeModulesConfig "n1":/);
 });
+
+test("policies that go, and come back", async () => {
+  const bed = await protectedBed();
+  const name = PROTECTING_POLICIES[0]!;
+  bed.cluster.remove(VALIDATING_ADMISSION_POLICY_BINDINGS, { name });
+  await bed.settle();
+  expect(bed.condition("Protected")).toMatch(/^Protected=False PoliciesMissing: .*: not bound/);
+  const spec = { policyName: name, validationActions: ["Deny"] };
+  bed.cluster.put(VALIDATING_ADMISSION_POLICY_BINDINGS, { metadata: { name }, spec } as PolicyBinding);
+  await bed.settle();
+  expect(bed.condition("Protected")).toStartWith("Protected=True");
+  bed.cluster.remove(VALIDATING_ADMISSION_POLICIES, { name });
+  await bed.settle();
+  expect(bed.condition("Protected")).toMatch(/^Protected=False PoliciesMissing: .*: not installed/);
+});

@@ -8,7 +8,8 @@ import type { Result } from "../../controller/controller.ts";
 import { ApiError, ConnectionError } from "../../kube/errors.ts";
 import type { RawOnload } from "../cache/caches.ts";
 import type { ResourceProblem } from "../observe/preflight.ts";
-import { statusOf } from "../report/conditions.ts";
+import { isOpened } from "../cache/indexes.ts";
+import { statusOf, type ConditionDraft } from "../report/conditions.ts";
 import { headlineOf } from "../report/headline.ts";
 import { PROTECTED_CRDS, protection } from "../report/protection.ts";
 import { eventOfStaleStatus, eventsOfStatus } from "../report/event-texts.ts";
@@ -49,7 +50,7 @@ export async function report(
     plan,
     problems,
     rollback: begun ?? standingRollback(onload),
-    protection: protection(deps.caches, protectedObjects(deps, raw, planned)),
+    protection: protectionOf(deps, session, openedObjects(deps, raw, planned)),
     lastReady: planned.kmm.installed ? nextLastReady(onload, plan, held, now) : onload.status?.lastReady,
     now,
   });
@@ -71,12 +72,23 @@ export async function report(
   return { problems, statusWaitMs, error };
 }
 
-/** What a person may take out of the policies' protection, as far as the caches know it. */
-function protectedObjects(
+/** The condition Protected, which hardly ever changes. */
+function protectionOf(
+  { caches }: PassDeps,
+  session: ResourceSession,
+  opened: readonly DeepReadonly<KubeObject>[],
+): ConditionDraft {
+  const names = opened.map(({ kind, metadata }) => `${kind} ${metadata.name}`);
+  const revision = `${caches.policies.store.revision} ${caches.policyBindings.store.revision} ${names.join()}`;
+  return session.protection.get(revision, () => protection(caches, opened));
+}
+
+/** What a person has taken out of the policies' protection, as far as the caches know it. */
+function openedObjects(
   { caches }: PassDeps,
   raw: DeepReadonly<RawOnload>,
   { live, plan }: Decision["planned"],
-): (DeepReadonly<KubeObject> | undefined)[] {
+): DeepReadonly<KubeObject>[] {
   // A NodeModulesConfig has its node's name.
   const opened: DeepReadonly<KubeObject>[] = [
     ...caches.nodes.store.byIndex("opened", "true"),
@@ -86,7 +98,8 @@ function protectedObjects(
   const nodes = opened.filter(({ metadata }) => names.has(metadata.name));
   const crds = PROTECTED_CRDS.map((name) => caches.crds.store.get(name));
   const namespace = caches.namespaces.store.get(raw.metadata.namespace ?? "");
-  return [raw, namespace, live.onload, live.sfc, live.daemonSet, ...nodes, ...crds];
+  const others = [raw, namespace, live.onload, live.sfc, live.daemonSet, ...nodes, ...crds];
+  return others.flatMap((each) => (each && isOpened(each) ? [each] : []));
 }
 
 /** What a person can do about a refusal that lasts. */

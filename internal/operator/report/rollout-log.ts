@@ -55,8 +55,9 @@ export class RolloutLog {
     const now = new Map<Gate, { nodes: number; why: string }>();
     for (const { gate, waitsFor, problem } of plan.nodes) {
       if (gate === undefined || problem !== undefined) continue;
-      const { nodes = 0, why = waitsFor } = now.get(gate) ?? {};
-      now.set(gate, { nodes: nodes + 1, why });
+      const found = now.get(gate);
+      if (found) found.nodes++;
+      else now.set(gate, { nodes: 1, why: waitsFor });
     }
     for (const [gate, { nodes, why }] of now) {
       if (before?.has(gate)) continue;

@@ -17,7 +17,8 @@ export type Confirming = DeepReadonly<{
 
 /** Whether a person has confirmed that nodes without the labels of a selector are let go. */
 export function isConfirmed(onload: Confirming, selector: NodeSelector): boolean {
-  return onload.metadata.annotations?.[CONFIRM_ANNOTATION] === confirmationOf(onload, selector);
+  const given = onload.metadata.annotations?.[CONFIRM_ANNOTATION];
+  return given !== undefined && given === confirmationOf(onload, selector);
 }
 
 /** The command by which a person does so. */
