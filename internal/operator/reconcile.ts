@@ -63,9 +63,9 @@ async function pass(
   }
   const decision = decide(deps, gathered, session);
   const results = await act(deps, gathered, decision, session, signal, refusal);
-  // What was refused for that reason is nothing to report.
-  if (turn.isOver) turn.check();
   const reported = await report(deps, gathered, decision, results, session, signal);
+  // What was done before is told. That the rest was refused, the status too, is no failure.
+  if (turn.isOver) turn.check();
   return next(deps, decision, results, reported, log);
 }
 

@@ -270,6 +270,10 @@ export const DECIDING_MUTANTS: Mutant[] = [
       " || (rowOf(state).needsTemplate === true && !policy.templateSeen)",
       "",
     ],
+    "a retry that is seen with the end of a cordon is none": [
+      "return renewal && restart?.retried ? { ...renewal, retried: true } : renewal;",
+      "return renewal;",
+    ],
   }),
   ...mutantsOf(`${ROLLOUT}/slots.ts`, [`${ROLLOUT}/slots.test.ts`, MODEL], {
     "nodes that are let go hold no slots": [

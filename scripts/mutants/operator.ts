@@ -222,6 +222,27 @@ export const OPERATOR_MUTANTS: Mutant[] = [
   ...mutantsOf(`${OPERATOR}/reconcile.ts`, [`${OPERATOR}/rivals.test.ts`], {
     "who stands by answers the status of the operator that acts": ["isContested(session, raw) ? {} : ", ""],
   }),
+  ...mutantsOf(`${OPERATOR}/reconcile.ts`, [`${OPERATOR}/another-operator.test.ts`], {
+    "what is refused because another operator acts is a failure": ["  if (turn.isOver) turn.check();\n", ""],
+    "a pass goes on once another operator is gone again": [
+      "this.isOver ||= this.#yields();",
+      "this.isOver = this.#yields();",
+    ],
+    "who stands by shows what it knew": [
+      "      // What is remembered of it here is old once it is ours again.\n      this.#forget(key);\n",
+      "",
+    ],
+    "who stops in a pass shows what it knew": [
+      'because another operator acts");\n      this.#forget(key);',
+      'because another operator acts");',
+    ],
+  }),
+  ...mutantsOf(`${OPERATOR}/act/evict.ts`, [`${OPERATOR}/another-operator.test.ts`], {
+    "a pod that was not asked because another operator acts has refused": [
+      "signal.aborted || error instanceof LeadershipLostError",
+      "signal.aborted",
+    ],
+  }),
   ...mutantsOf(`${OPERATOR}/report/status.ts`, UNIT, {
     "a status is written by its name alone": [
       "const body = { metadata: { ...refOf(onload), resourceVersion: current?.resourceVersion }, status };",

@@ -3,7 +3,7 @@ import { errorText } from "../../cli/errors.ts";
 import type { DeepReadonly } from "../../api/core.ts";
 import type { Onload } from "../../api/onload.ts";
 import type { ClusterClient } from "../cache/cluster-client.ts";
-import { isConflict, isTooManyRequests, type ApiError } from "../../kube/errors.ts";
+import { isConflict, isTooManyRequests, LeadershipLostError, type ApiError } from "../../kube/errors.ts";
 import { PODS } from "../../kube/resource.ts";
 import type { Holder } from "../assess/facts.ts";
 import { forceRemedy } from "../cache/holders.ts";
@@ -110,7 +110,8 @@ async function evictOne(
     evictions.answered(pod.uid, undefined);
     onEviction(node, pod, result, "");
   } catch (error) {
-    if (signal.aborted) return;
+    // Somebody else acts by now. That the pod was not asked is no failure.
+    if (signal.aborted || error instanceof LeadershipLostError) return;
     // Another pod has the name by now.
     const gone = force && isConflict(error);
     const refused = isTooManyRequests(error);
