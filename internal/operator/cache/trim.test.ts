@@ -8,13 +8,18 @@ import { trimDaemonSet, trimNode, trimPod, trimPodWithImages } from "./trim.ts";
 const identity = { name: "x", uid: "u", resourceVersion: "7" };
 const CORDON = { key: "node.kubernetes.io/unschedulable", effect: "NoSchedule" };
 const TAINTS = [
-  { key: "k", effect: "NoSchedule", timeAdded: "2026-01-01T00:00:00Z" },
+  { key: "k", value: "v", effect: "NoSchedule", timeAdded: "2026-01-01T00:00:00Z" },
   { key: "soft", effect: "PreferNoSchedule" },
   { key: "node.kubernetes.io/not-ready", effect: "NoExecute" },
   { key: "node.kubernetes.io/unreachable", effect: "NoSchedule" },
   CORDON,
 ];
 const managedFields = [{ manager: "kubelet", operation: "Update" }];
+const OUR_ANNOTATIONS = {
+  "onload.amd.com/ns.o.step": "s",
+  "machineconfiguration.openshift.io/currentConfig": "rendered-a",
+  "machineconfiguration.openshift.io/desiredConfig": "rendered-b",
+};
 
 test("of a node: labels, our annotations, cordon, Ready, amd.com/onload, kernel and boot, and nothing else", () => {
   const ready = { type: "Ready", status: "True", lastTransitionTime: "2026-01-01T00:00:00Z" };
@@ -25,7 +30,7 @@ test("of a node: labels, our annotations, cordon, Ready, amd.com/onload, kernel 
       ...identity,
       managedFields,
       labels: { pool: "a" },
-      annotations: { "onload.amd.com/ns.o.step": "s", "volumes.kubernetes.io/x": "y" },
+      annotations: { ...OUR_ANNOTATIONS, "volumes.kubernetes.io/x": "y" },
     },
     spec: { unschedulable: true, podCIDR: "10.0.0.0/24", taints: TAINTS },
     status: {
@@ -41,8 +46,8 @@ test("of a node: labels, our annotations, cordon, Ready, amd.com/onload, kernel 
   expect(trimNode(node)).toEqual({
     apiVersion: "v1",
     kind: "Node",
-    metadata: { ...identity, labels: { pool: "a" }, annotations: { "onload.amd.com/ns.o.step": "s" } },
-    spec: { unschedulable: true, taints: [{ key: "k", effect: "NoSchedule" }, CORDON] },
+    metadata: { ...identity, labels: { pool: "a" }, annotations: OUR_ANNOTATIONS },
+    spec: { unschedulable: true, taints: [{ key: "k", value: "v", effect: "NoSchedule" }, CORDON] },
     status: {
       conditions: [ready],
       allocatable: { [ONLOAD_RESOURCE]: "100" },
@@ -96,6 +101,68 @@ test("of a DaemonSet: whether its controller has seen the template, and its tole
   expect(spec.template).toEqual({ metadata, spec: { tolerations: [{ key: "k" }] } });
   expect(status?.observedGeneration).toBe(3);
   expect(JSON.stringify(trimDaemonSet(daemonSet))).not.toMatch(/large|numberReady|managedFields/);
+});
+
+test("of a pod that waits: since when it is there, whether it goes, what each container is at, and its Secrets", () => {
+  const times = { creationTimestamp: "2026-01-01T00:00:00Z", deletionTimestamp: "2026-01-01T00:01:00Z" };
+  const labels = { "kmm.node.kubernetes.io/worker-action": "Load", "kmm.node.kubernetes.io/module.name": "m" };
+  const ready = { type: "Ready", status: "False", lastTransitionTime: "2026-01-01T00:00:05Z" };
+  const unscheduled = { type: "PodScheduled", status: "False", message: "no node" };
+  const crashed = { terminated: { exitCode: 1, message: "m" } };
+  const restarted = { name: "b", restartCount: 4, state: { running: {} }, lastState: crashed };
+  const waiting = { name: "a", restartCount: 0, state: { waiting: { reason: "ErrImagePull", message: "m" } } };
+  const affinity = {
+    nodeAffinity: {
+      requiredDuringSchedulingIgnoredDuringExecution: {
+        nodeSelectorTerms: [{ matchFields: [{ key: "metadata.name", operator: "In", values: ["n"] }] }],
+      },
+    },
+  };
+  const pod = {
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: {
+      ...identity,
+      ...times,
+      namespace: "ns",
+      labels: { ...labels, other: "x" },
+      annotations: { [TEMPLATE_ANNOTATION]: "abc", other: "y" },
+    },
+    spec: { affinity, imagePullSecrets: [{ name: "regcred" }] },
+    status: {
+      phase: "Pending",
+      reason: "r",
+      message: "m",
+      conditions: [{ type: "Initialized", status: "True" }, unscheduled, ready],
+      initContainerStatuses: [{ ...waiting, image: "i" }],
+      containerStatuses: [
+        { ...restarted, image: "i" },
+        { name: "c", restartCount: 0, state: { running: {} } },
+      ],
+    },
+  } as unknown as Pod;
+  expect(trimPod(pod) as object).toEqual({
+    apiVersion: "v1",
+    kind: "Pod",
+    metadata: { ...identity, ...times, namespace: "ns", labels, annotations: { [TEMPLATE_ANNOTATION]: "abc" } },
+    spec: { nodeName: "n", imagePullSecrets: [{ name: "regcred" }] },
+    status: {
+      phase: "Pending",
+      reason: "r",
+      message: "m",
+      conditions: [ready, unscheduled],
+      initContainerStatuses: [waiting],
+      containerStatuses: [restarted],
+    },
+  });
+});
+
+test("of a long message of the kubelet: its beginning, and its end, where a hook's words are", () => {
+  const message = `begin ${"x".repeat(100_000)} end`;
+  const status = { containerStatuses: [{ name: "c", state: { waiting: { reason: "r", message } } }] };
+  const kept = trimPod({ metadata: identity, status } as unknown as Pod).status!.containerStatuses![0]!;
+  expect(kept.state!.waiting!.message).toMatch(/^begin x+ \.\.\. x+ end$/);
+  expect(kept.state!.waiting!.message!.length).toBeLessThan(21_000);
 });
 
 test("of a pod as large as the API server takes, which anybody may make, little is kept", () => {
