@@ -16,6 +16,7 @@ test.each([
   ["r/m:1-${KERNEL_FULL_VERSION}", "r/m:1-5.14.0-427.el9.x86_64"],
   ["r/m:$KERNEL_XYZ-${KERNEL_X}.${KERNEL_Y}.${KERNEL_Z}", "r/m:5.14.0-5.14.0"],
   ["r/${MOD_NAMESPACE}/${MOD_NAME}:${KERNEL_VERSION}", "r/ns/m:5.14.0-427.el9.x86_64"],
+  ["r/m:1${UNKNOWN}$NONE", "r/m:1"],
 ])("%s as KMM fills it in", (image, want) => {
   for (const kmm of [KMM_1, KMM_2]) expect(imageFor(moduleOf(image), "5.14.0-427.el9.x86_64+", kmm)).toBe(want);
 });
@@ -57,6 +58,15 @@ describe("an image is missing", () => {
     );
     expect(missing(moduleImages(config(), [puller("r/m:1", { reason: "ContainerCreating" })]))[0]!.why).toBeUndefined();
     expect(missing(moduleImages(config(), [puller("r/m:2", { reason: "ImagePullBackOff" })]))[0]!.why).toBeUndefined();
+  });
+  test("and may come by itself while the kubelet is about to pull it again, which is told", () => {
+    const failing = puller("r/m:1", { reason: "ErrImagePull", message: "m" });
+    expect(missing(moduleImages(config(), [failing]))).toEqual([
+      { image: "r/m:1", why: undefined, lastPull: "Pod m-pull-pod-x: ErrImagePull" },
+    ]);
+    expect(missing(moduleImages(config(), [puller("r/m:2", { reason: "ErrImagePull" })]))[0]).not.toHaveProperty(
+      "lastPull",
+    );
   });
   test("not where KMM does not say, and not for a kernel without a mapping", () => {
     expect(missing(undefined)).toEqual([]);

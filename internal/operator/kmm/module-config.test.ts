@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { mappingFor } from "./module-config.ts";
+import { literalMapping, mappingFor, mayMap } from "./module-config.ts";
 
 describe("kernel mappings", () => {
   const module = (...regexps: string[]) =>
@@ -15,5 +15,24 @@ describe("kernel mappings", () => {
     ["beyond JavaScript: KMM decides", ["(?P<a>5)"], "5.14.0", "(?P<a>5)"],
   ])("%s", (_name, regexps, kernel, image) => {
     expect(mappingFor(module(...regexps), kernel)?.containerImage).toBe(image);
+  });
+  test("a kernel may get something if one matches, or if that cannot be told", () => {
+    expect([["5"], ["^6"], ["(?!6)"], []].map((regexps) => mayMap(module(...regexps), "5.14.0"))).toEqual([
+      true,
+      false,
+      true,
+      false,
+    ]);
+    expect(mayMap(undefined, "5.14.0")).toBeFalse();
+  });
+  test("one for a kernel alone has the same image, which is not built again, and the name that KMM compares", () => {
+    const build = { dockerfileConfigMap: { name: "d" } };
+    const mapping = { regexp: "^5", containerImage: "i", build, registryTLS: { insecure: true } };
+    expect(literalMapping(mapping as never, "5.14.0+") as object).toEqual({
+      literal: "5.14.0",
+      containerImage: "i",
+      registryTLS: { insecure: true },
+    });
+    expect(mapping).toHaveProperty("build", build);
   });
 });

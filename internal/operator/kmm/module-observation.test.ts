@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import type { DeepReadonly, Node, Pod } from "../../api/core.ts";
 import type { NodeModulesConfig } from "../../api/kmm.ts";
 import { trimPod } from "../cache/trim.ts";
-import { KMM_1, KMM_2 } from "../testing/kmm.ts";
+import { KMM_1, KMM_2, NO_KMM } from "../testing/kmm.ts";
 import type { KmmNodeInputs } from "./kmm.ts";
 
 const REF = { namespace: "ns", module: "m" };
@@ -75,6 +75,44 @@ describe("KMM 1.1", () => {
     const other = loader(true, { namespace: "other" });
     expect(KMM_1.observeModule(REF, view([other], labelled)).module.present).toBeFalse();
   });
+  test("the pod that KMM's own device plugin would have is no loader", () => {
+    const { metadata, ...rest } = loader(true);
+    const labels = { ...metadata.labels, "kmm.node.kubernetes.io/role": "device-plugin" };
+    const seen = KMM_1.observeModule(REF, view([{ ...rest, metadata: { ...metadata, labels } } as Deep], labelled));
+    expect(seen.module).toMatchObject({ present: false, lacksPod: true, ready: undefined });
+  });
+  test("of two loaders that which is Ready says what is loaded", () => {
+    const image = (name: string): object => ({ spec: { containers: [{ name: "c", image: name }] } });
+    const going = loader(true, { deletionTimestamp: "2026-01-01T00:00:00Z" });
+    const pods = [
+      { ...going, ...image("i:1") },
+      { ...loader(true), ...image("i:2") },
+    ] as Deep[];
+    expect(KMM_1.observeModule(REF, view(pods, labelled)).module).toMatchObject({ image: "i:2", ready: "v1" });
+  });
+  test("what KMM's own label says is told beside what the pods say", () => {
+    expect(KMM_1.observeModule(REF, view([], labelled)).module.labelledReady).toBeTrue();
+    expect(KMM_1.observeModule(REF, view([loader(true)], {})).module.labelledReady).toBeFalse();
+  });
+  test("the load label unloads what was loaded by it; without a loader, what it asks for", () => {
+    const latch = "latch.onload.amd.com/ns.m";
+    const seen = (selector: Record<string, string> | undefined, labels: Record<string, string>) =>
+      KMM_1.observeModule(
+        REF,
+        view(selector ? [{ ...loader(true), spec: { nodeSelector: selector } } as Deep] : [], labels),
+      ).loadLabel;
+    expect(seen({ [latch]: "on" }, { [latch]: "off" })).toEqual({ value: "off", effective: true });
+    expect(seen({ worker: "" }, { [latch]: "on" })).toEqual({ value: "on", effective: false });
+    expect(seen(undefined, { [latch]: "on" })).toEqual({ value: "on", effective: true });
+    expect(seen(undefined, { [latch]: "off" })).toEqual({ value: "off", effective: false });
+    expect(seen(undefined, {})).toEqual({ value: undefined, effective: false });
+  });
+  test("without a KMM nothing is loaded, whatever pods it has left", () => {
+    expect(NO_KMM.observeModule(REF, view([loader(true)], labelled)).module).toMatchObject({
+      present: false,
+      ready: undefined,
+    });
+  });
 });
 
 describe("KMM 2", () => {
@@ -115,6 +153,24 @@ describe("KMM 2", () => {
     ["to be unloaded", nmc([], [entry(a, { bootId: "b1" })]), true, undefined],
   ])("%s", (_name, config, present, ready) => {
     expect(facts(config)).toMatchObject({ present, ready });
+  });
+  test("it is not loaded before KMM's label says so, and needs no worker any more once it is", () => {
+    const config = nmc([entry(a)], [entry(a, { bootId: "b1" })]);
+    expect(facts(config)).toMatchObject({ ready: "v2", labelledReady: true, lacksPod: false });
+    const { "kmm.node.kubernetes.io/ns.m.ready": _, ...rest } = labels;
+    expect(facts(config, [], rest as typeof labels)).toMatchObject({ ready: undefined, labelledReady: false });
+    expect(facts(nmc([entry(a)], []))).toMatchObject({ ready: undefined, lacksPod: true });
+    expect(facts(nmc([entry(a)], []), [worker("Load")])).toMatchObject({ lacksPod: false });
+  });
+  test("a Module of that name in another namespace is another one", () => {
+    const other = { ...entry(a), namespace: "other" };
+    expect(facts(nmc([other], [other]))).toMatchObject({ present: false, ready: undefined, image: undefined });
+  });
+  test("the image is what was loaded, as long as another one is only wanted", () => {
+    const kernelVersion = "5.14.0";
+    const [was, want] = ["a", "b"].map((containerImage) => entry({ containerImage, kernelVersion }));
+    expect(facts(nmc([want!], [was!])).image).toBe("a");
+    expect(facts(nmc([want!], [])).image).toBe("b");
   });
   test("an image was loaded only for the kernel that the node runs", () => {
     const imageFor = (kernelVersion: string) => facts(nmc([], [entry({ ...a, kernelVersion })])).image;
