@@ -1,9 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import type { DeepReadonly, Node, Pod } from "../../api/core.ts";
 import { devicePluginName, PLUGIN_NAME_LABEL } from "../../api/names.ts";
-import { KMM_1, KMM_2 } from "../testing/kmm.ts";
-import { observeNode, type ResourceContext } from "./node.ts";
-import { carriesLabels, ownershipOf, claimsOn, ownerOf, type Claim } from "./ownership.ts";
+import { KMM_1 } from "../testing/kmm.ts";
+import { concerns, observeNode, type ResourceContext } from "./node.ts";
+import { ownerOf } from "./ownership.ts";
 
 const node = (labels: Record<string, string> = {}): DeepReadonly<Node> => ({
   apiVersion: "v1",
@@ -23,75 +23,6 @@ const CONTEXT: ResourceContext = {
   refusals: {},
   ownNode: undefined,
 };
-
-describe("ownership", () => {
-  const claim = (name: string, created: string, changes: Partial<Claim> = {}): Claim => ({
-    ...ownerOf({ namespace: "ns", name }),
-    selector: { a: "b" },
-    created,
-    deleting: false,
-    ...changes,
-  });
-  const names = (claims: Claim[]): string[] => claimsOn(node({ a: "b" }), claims).map(({ name }) => name);
-  test("the older keeps the node, then the first by name", () => {
-    expect(names([claim("y", "2026-01-02"), claim("x", "2026-01-02"), claim("z", "2026-01-01")])).toEqual([
-      "z",
-      "x",
-      "y",
-    ]);
-  });
-  test("whoever has the node keeps it, whatever its age", () => {
-    const claims = [claim("older", "2026-01-01"), claim("younger", "2026-01-02")];
-    const had = node({ a: "b", "onload.amd.com/ns.younger": "v1" });
-    expect(claimsOn(had, claims).map(({ name }) => name)).toEqual(["younger", "older"]);
-    expect(ownershipOf(had, { namespace: "ns", name: "younger" }, claims)).toMatchObject({ owned: true });
-    expect(ownershipOf(had, { namespace: "ns", name: "older" }, claims)).toMatchObject({
-      owned: false,
-      keptBy: "ns/younger",
-    });
-  });
-  test("a resource that is being deleted claims nothing", () => {
-    expect(names([claim("x", "2026-01-01", { deleting: true }), claim("y", "2026-01-02")])).toEqual(["y"]);
-  });
-  test("a node that is not selected belongs to no resource", () => {
-    expect(names([claim("x", "2026-01-01", { selector: { a: "c" } })])).toEqual([]);
-  });
-
-  const key = { namespace: "ns", name: "x" };
-  const seen = (claims: Claim[], labels: Record<string, string>, kmm = KMM_1) =>
-    observeNode(
-      { node: node(labels), plugins: [], kmmPods: [], nmc: undefined, holders: undefined, failureLogs: new Map() },
-      { key, version: "v1", kmm, claims, machineConfigs: [], pools: [], refusals: {}, ownNode: undefined },
-    );
-  test("a module whose load label is off counts as not labelled, but the node still belongs to its resource", () => {
-    const labels = { "kmm.node.kubernetes.io/version-module.ns.x-module": "v1" };
-    const off = { ...labels, "latch.onload.amd.com/ns.x-module": "off" };
-    expect(seen([], labels)).toMatchObject({ labels: { onload: "v1" }, loadLabels: { onload: { value: undefined } } });
-    expect(seen([], off)).toMatchObject({ labels: { onload: undefined }, loadLabels: { onload: { value: "off" } } });
-    expect(carriesLabels(node({ "latch.onload.amd.com/ns.x-module": "off" }), ownerOf(key))).toBeTrue();
-    // KMM 2 does not know it: if it took over in the middle of an upgrade, the version label counts again.
-    expect(seen([], off, KMM_2)).toMatchObject({ labels: { onload: "v1" }, loadLabels: { onload: { value: "off" } } });
-  });
-  test("an observation names who keeps the node, and who has to leave first", () => {
-    const claims = [claim("x", "2026-01-02"), claim("older", "2026-01-01")];
-    expect(seen(claims, { a: "b" })).toMatchObject({ want: undefined, keptBy: "ns/older", claimed: true });
-    const left = seen([claim("x", "2026-01-01"), claim("gone", "2026-01-02", { deleting: true })], {
-      a: "b",
-      "onload.amd.com/ns.gone": "v9",
-    });
-    expect(left).toMatchObject({ want: "v1", keptBy: undefined, claimed: false, blockedBy: "ns/gone" });
-    // KMM 2 unloads after the labels are off: while the step record is there, so may the drivers be.
-    const annotations = { "onload.amd.com/ns.gone.step": "UnlabelSfc 2026-01-01T00:00:00Z 1" };
-    const labelled = node({ a: "b" });
-    const unloading = { ...labelled, metadata: { ...labelled.metadata, annotations } };
-    expect(
-      ownershipOf(unloading, key, [claim("x", "2026-01-01"), claim("gone", "2026-01-02", { deleting: true })]),
-    ).toMatchObject({ owned: true, blockedBy: "ns/gone" });
-    const going = [claim("x", "2026-01-01", { deleting: true })];
-    expect(seen([...going, claim("next", "2026-01-02")], { a: "b" })).toMatchObject({ want: undefined, claimed: true });
-    expect(seen(going, { a: "b" })).toMatchObject({ want: undefined, claimed: false });
-  });
-});
 
 test("of plugin's pods that go, it is known when the last has to have gone; of one that stays, since when it is there", () => {
   const pod = (metadata: object): DeepReadonly<Pod> => ({
@@ -114,6 +45,132 @@ test("of plugin's pods that go, it is known when the last has to have gone; of o
   });
 });
 
+/** What is seen of a node, with what a test changes. */
+const observed = (
+  changes: Partial<DeepReadonly<Node>>,
+  inputs: { plugins?: DeepReadonly<Pod>[]; failureLogs?: Map<string, string> } = {},
+  context: Partial<ResourceContext> = {},
+) =>
+  observeNode(
+    {
+      node: { ...node(), ...changes },
+      plugins: [],
+      kmmPods: [],
+      nmc: undefined,
+      holders: undefined,
+      failureLogs: new Map(),
+      ...inputs,
+    },
+    { ...CONTEXT, ...context },
+  );
+
+test.each([
+  ["True", true],
+  ["False", false],
+  // The kubelet is silent, and its pods may run on.
+  ["Unknown", false],
+])("a node whose condition Ready is %s, since when that is so, and its kernel and system", (status, ready) => {
+  const conditions = [
+    { type: "DiskPressure", status: "False" },
+    { type: "Ready", status, lastTransitionTime: "2026-01-01T00:00:07Z" },
+  ];
+  const nodeInfo = { kernelVersion: "6.1.0+", operatingSystem: "windows" };
+  expect(observed({ status: { conditions, nodeInfo } })).toMatchObject({
+    ready,
+    readySince: Date.UTC(2026, 0, 1, 0, 0, 7),
+    kernel: "6.1.0+",
+    operatingSystem: "windows",
+  });
+  expect(observed({ status: {} })).toMatchObject({ ready: false, readySince: undefined, kernel: "" });
+});
+
+test("of its taints those that keep pods away, but not those that say again what the node's state says", () => {
+  const [dedicated, gpu] = [
+    { key: "dedicated", value: "x", effect: "NoSchedule" as const },
+    { key: "gpu", effect: "NoExecute" as const },
+  ];
+  const others = [
+    { key: "soft", effect: "PreferNoSchedule" as const },
+    { key: "node.kubernetes.io/unschedulable", effect: "NoSchedule" as const },
+    { key: "node.kubernetes.io/not-ready", effect: "NoExecute" as const },
+    { key: "node.kubernetes.io/unreachable", effect: "NoSchedule" as const },
+  ];
+  expect(observed({ spec: { taints: [...others, dedicated, gpu] } }).taints as object[]).toEqual([dedicated, gpu]);
+});
+
+test("whether it is the operator's own, and whether KMM has been reminded of it", () => {
+  expect(observed({}, {}, { ownNode: "n" }).ownNode).toBeTrue();
+  expect(observed({}, {}, { ownNode: "m" }).ownNode).toBeFalse();
+  expect(observed({}).reminded).toBeFalse();
+  expect(observed(node({ "reminder.onload.amd.com/ns.x": "1" })).reminded).toBeTrue();
+  expect(observed(node({ "reminder.onload.amd.com/ns.y": "1" })).reminded).toBeFalse();
+});
+
+describe("a node concerns a resource", () => {
+  const owner = ownerOf({ namespace: "ns", name: "x" });
+  const annotated = (name: string): DeepReadonly<Node> => ({
+    ...node(),
+    metadata: { name: "n", annotations: { [name]: "" } },
+  });
+  test.each<[string, DeepReadonly<Node>, boolean, boolean]>([
+    ["that selects it", node(), true, true],
+    ["that neither selects it nor has anything there", node({ a: "b" }), false, false],
+    ["whose step is on record there", annotated("onload.amd.com/ns.x.step"), false, true],
+    ["whose failure is on record there", annotated("onload.amd.com/ns.x.failure"), false, true],
+    ["of another name", annotated("onload.amd.com/ns.y.failure"), false, false],
+    ["whose plugin is to be there", node({ "onload.amd.com/ns.x": "" }), false, true],
+    ["that has reminded KMM of it", node({ "reminder.onload.amd.com/ns.x": "1" }), false, true],
+    ["whose sfc is to be there", node({ "kmm.node.kubernetes.io/version-module.ns.x-sfcmod": "1" }), false, true],
+  ])("%s", (_what, each, selected, expected) => {
+    expect(concerns(each, owner, selected)).toBe(expected);
+  });
+});
+
+describe("the plugin's pod", () => {
+  const pod = (status: object, metadata: object = {}): DeepReadonly<Pod> =>
+    ({
+      apiVersion: "v1",
+      kind: "Pod",
+      metadata: {
+        namespace: "ns",
+        name: "p",
+        uid: "u",
+        labels: { [PLUGIN_NAME_LABEL]: devicePluginName("x") },
+        ...metadata,
+      },
+      status,
+    }) as DeepReadonly<Pod>;
+  const isReady = (status: "True" | "False"): object => ({ conditions: [{ type: "Ready", status }] });
+  const waiting = (reason: string): object => ({
+    containerStatuses: [{ name: "c", state: { waiting: { reason, message: "m" } } }],
+  });
+  const failureLogs = new Map([["u", "No NIC"]]);
+  const plugin = (...plugins: DeepReadonly<Pod>[]) => observed({}, { plugins, failureLogs }).plugin;
+
+  test("is that of the resource alone", () => {
+    const labels = { [PLUGIN_NAME_LABEL]: devicePluginName("y") };
+    expect(plugin(pod(isReady("True"), { labels }))).toMatchObject({ present: false, ready: false });
+    expect(plugin(pod(isReady("True"), { namespace: "other" }))).toMatchObject({ present: false, ready: false });
+  });
+  test("that is Ready and has a word to say offers nothing, for that reason", () => {
+    expect(plugin(pod(isReady("True")))).toMatchObject({ ready: true, refusal: "No NIC", failure: undefined });
+    expect(plugin(pod(isReady("False")))).toMatchObject({ ready: false, refusal: undefined });
+  });
+  test("that fails says whether its image or the plugin is the matter", () => {
+    const image = plugin(pod(waiting("ImagePullBackOff"))).failure;
+    expect(image).toMatchObject({ reason: "ImagePullFailed" });
+    expect(image!.message).toBe("Pod p: container c: ImagePullBackOff: m");
+    const crash = plugin(pod(waiting("CrashLoopBackOff"))).failure;
+    expect(crash).toMatchObject({ reason: "PluginNotReady" });
+    expect(crash!.message).toEndWith("; its log ends: No NIC");
+  });
+  test("that goes hides none that stays, and has not failed", () => {
+    const going = pod(waiting("CrashLoopBackOff"), { deletionTimestamp: "2026-01-01T00:00:00Z", name: "old" });
+    expect(plugin(going)).toMatchObject({ present: true, ready: false, made: undefined, failure: undefined });
+    expect(plugin(going, pod(isReady("True")))).toMatchObject({ ready: true, made: {} });
+  });
+});
+
 test("allocatable is read as the API server writes it", () => {
   const offered = (amount: string) =>
     observeNode(
@@ -129,6 +186,7 @@ test("allocatable is read as the API server writes it", () => {
     ).allocatable;
   expect(offered("100")).toBe(100);
   expect(offered("1k")).toBe(1000);
+  expect(offered("many")).toBe(0);
 });
 
 test.each([
