@@ -168,6 +168,13 @@ describe("events", () => {
       `Node node-1: taken out of service ${why}: stopping device plugin v1`,
     );
   });
+  test("a step has the version that the node gets, or the one that leaves it", () => {
+    const versionAt = (node: NodeFacts) => eventOfStep("UnlabelPlugin", node, false)?.version;
+    expect(versionAt(whole("v1", { want: "v2" }))).toBe("v2");
+    expect(versionAt(whole("v1", left))).toBe("v1");
+    expect(versionAt(bare({ ...left, labels: { ...none, plugin: "v0" } }))).toBe("v0");
+    expect(versionAt(bare(left))).toBeUndefined();
+  });
   test("a node that becomes Ready is reported once", () => {
     const plan = planOf(whole("v2"));
     expect(eventsOfChange(before("StartingPlugin"), plan).map(({ reason }) => reason)).toEqual(["NodeReady"]);
@@ -181,6 +188,13 @@ describe("events", () => {
     expect(event).toMatchObject({ type: "Warning", reason: "ModuleLoadFailed" });
     const known = remember(before("LoadingOnload"), plan, NOW);
     expect(eventsOfChange(known, { ...plan, problem: { ...plan.problem!, message: "other words" } })).toEqual([]);
+  });
+  test("a failure of another kind is reported too", () => {
+    const loading = { labels: { ...none, onload: "v2" }, stepRecord: stepRecord("LabelOnload") };
+    const failing = (reason: "ModuleLoadFailed" | "ModuleImageMissing"): NodePlan =>
+      planOf(bare({ ...loading, onload: { ...module(), failure: { reason, message: "m" } } }));
+    const told = remember(before("LoadingOnload"), failing("ModuleImageMissing"), NOW);
+    expect(eventsOfChange(told, failing("ModuleLoadFailed")).map(({ reason }) => reason)).toEqual(["ModuleLoadFailed"]);
   });
   test("a failure is reported once, although KMM's report comes and goes and the node falls back", () => {
     const labels = { ...none, plugin: "v2", onload: "v2" };
@@ -213,6 +227,20 @@ describe("events", () => {
     ["what begins at once", [], [condition("Progressing", "True", "Installing")], ["Normal Installing"]],
     ["that nothing begins", [], [condition("Progressing", "False", "AsExpected")], []],
     ["another reason", [condition("Ready", "False", "A")], [condition("Ready", "False", "B")], ["Normal B"]],
+    [
+      "what Degraded tells already",
+      [condition("Degraded", "True", "A")],
+      [condition("Degraded", "True", "A"), condition("Stalled", "True", "A")],
+      [],
+    ],
+    [
+      "that nothing is wrong any more",
+      [condition("Degraded", "True", "A")],
+      [condition("Degraded", "False", "B")],
+      ["Normal B"],
+    ],
+    ["a protection that is lost", [], [condition("Protected", "False", "A")], ["Warning A"]],
+    ["a protection that is there from the start", [], [condition("Protected", "True", "A")], []],
   ])("%s", (_name, old, now, expected) => {
     expect(
       eventsOfStatus({ conditions: old }, { conditions: now }).map(({ type, reason }) => `${type} ${reason}`),

@@ -223,3 +223,57 @@ test("a state in which nothing is left to do has no duration, however long a nod
   const sums = values.filter(({ metricName }) => metricName?.endsWith("_sum"));
   expect(sums.map(({ labels, value }) => [labels.state, value])).toEqual([["LoadingOnload", 5]]);
 });
+
+test("an event names the node that it is about, or the pod", () => {
+  const related: unknown[] = [];
+  const sink = { record: (_: unknown, event: { related?: unknown }) => void related.push(event.related) };
+  const log = new RolloutLog(createLogger({ write: () => undefined }), () => NOW);
+  const reporter = new EventReporter(sink, new OperatorMetrics(new Registry(), "1"), log);
+  const flags = { ready: false, degraded: false, status: "Installing" };
+  reporter.reportPlan(NEW, KEY, undefined, planRollout([ready("a")], policy, NOW), [], flags, NOW);
+  reporter.reportEviction(ONLOAD, "n", holder({ uid: "u-7" }), "evicted", "");
+  reporter.report(ONLOAD, { type: "Normal", reason: "Installing", note: "x" });
+  expect(related).toEqual([
+    { apiVersion: "v1", kind: "Node", name: "a" },
+    { apiVersion: "v1", kind: "Pod", namespace: "a", name: "p", uid: "u-7" },
+    undefined,
+  ]);
+});
+
+test("steps, failures and evictions are counted; a failure that the process before has told is not counted again", async () => {
+  const { reporter, registry } = reporting();
+  const value = async (name: string): Promise<unknown[]> =>
+    (await registry.getSingleMetric(`onload_operator_${name}`)!.get()).values
+      .filter((each) => each.value > 0)
+      .map(({ labels, value }) => [labels["step"] ?? labels["reason"] ?? labels["result"], value]);
+  const flags = { ready: false, degraded: false, status: "Installing" };
+  const plan = planRollout([failed("b"), loading("c")], policy, NOW);
+  const step = { plan: plan.nodes[1]!, step: "LabelOnload" as const };
+  let previous = reporter.reportPlan(known(FAILED_B), KEY, undefined, plan, [step, step], flags, NOW);
+  expect(await value("steps_total")).toEqual([["LabelOnload", 2]]);
+  expect(await value("node_failures_total")).toEqual([]);
+  for (let i = 0; i < 2; i++) {
+    const next = planRollout([failed("b"), failed("c")], policy, NOW);
+    previous = reporter.reportPlan(known(FAILED_B), KEY, previous, next, [], flags, NOW);
+  }
+  expect(await value("node_failures_total")).toEqual([["ModuleLoadFailed", 1]]);
+  reporter.reportEviction(ONLOAD, "n", holder(), "deleted", "");
+  expect(await value("evictions_total")).toEqual([["deleted", 1]]);
+});
+
+test("a resource that is gone leaves no series, and is told anew if it is made again", async () => {
+  const { reporter, registry, lines, time } = reporting();
+  const flags = { ready: false, degraded: false, status: "Upgrading" };
+  const waiting = planRollout(
+    ["a", "b"].map((name) => whole("v1", { name })),
+    policy,
+    NOW,
+  );
+  const waits = (): number => lines.filter(({ reason }) => reason === "NoFreeSlot").length;
+  reporter.reportPlan(ONLOAD, KEY, new Map(), waiting, [], flags, NOW);
+  reporter.forget(KEY);
+  expect(await registry.metrics()).not.toContain('onload_name="o"');
+  time.now += 3_600_000;
+  reporter.reportPlan(ONLOAD, KEY, new Map(), waiting, [], flags, NOW);
+  expect(waits()).toBe(2);
+});
