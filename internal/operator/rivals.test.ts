@@ -121,6 +121,15 @@ test("nothing is done before one's own Lease is seen: whoever took another befor
   expect(sight.get()).toBe("yields");
 });
 
+test("who takes a Lease is not there yet: it may be the last that its process has done", () => {
+  const sight = beside({ age: 50, scope: [] }, 12);
+  expect(sight.get()).toStartWith("acts: Another operator acts too");
+  sight.lease("other", "pod-third_3", 50, { scope: [] });
+  expect(sight.get()).toBe("acts");
+  sight.lease("other", "pod-third_3", 50, { scope: [] });
+  expect(sight.get()).toStartWith("acts: Another operator acts too: pod-third_3 ");
+});
+
 test("of two Leases made within a second, each sees the same one as the older", () => {
   const [a, b] = [new Sight(), new Sight()];
   for (const sight of [a, b]) sight.lease("mine", ME, 0);
@@ -220,7 +229,11 @@ test("the namespaces of older Leases, whose operators would have everything, are
 });
 
 test("of a Lease as large as the API server takes, which anybody may make, little is kept", () => {
-  const large = { metadata: { name: "x" }, spec: { holderIdentity: "x".repeat(1e6), strategy: "y".repeat(1e5) } };
+  const annotations = { "onload.amd.com/holder": "z".repeat(200_000), other: "z" };
+  const large = {
+    metadata: { name: "x", annotations },
+    spec: { holderIdentity: "x".repeat(1e6), strategy: "y".repeat(1e5) },
+  };
   expect(JSON.stringify(trimLease(large as never)).length).toBeLessThan(2000);
 });
 

@@ -41,6 +41,8 @@ describe("failure records", () => {
     JSON.stringify({ ...good, since, reason: "Whatever" }),
     JSON.stringify({ ...good, since, attempt: 1 }),
     JSON.stringify({ ...good, since, version: "x".repeat(129) }),
+    JSON.stringify({ ...good, since, state: "x".repeat(129) }),
+    JSON.stringify({ ...good, since, attempt: "x".repeat(129) }),
     JSON.stringify({ ...good, since, message: "x".repeat(20_000) }),
     "[".repeat(100_000),
   ])("that are garbled are none: %#", (text) => {

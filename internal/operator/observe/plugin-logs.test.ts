@@ -65,6 +65,10 @@ describe("a plugin is asked", () => {
   test("not in its first seconds, in which the kubelet takes notice", () => {
     expect(asked({ plugin: { ...plugin(), since: NOW - SILENT_MS + 1 } })).toEqual([0, SILENT_MS]);
   });
+  test("on no more nodes than a status lists", () => {
+    const nodes = Array.from({ length: 30 }, () => silent);
+    expect(silentPlugins(nodes, KEY, caches(), NOW).pods).toHaveLength(10);
+  });
   test("now and then, as long as it offers nothing", async () => {
     const logs = new FailureLogs();
     let text = line("Devices are unhealthy", ["No NIC"]);

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { attemptOf, formatStepRecord, parseStepRecord } from "./step-record.ts";
+import { attemptOf, formatStepRecord, formerAttemptOf, isPresentAttempt, parseStepRecord } from "./step-record.ts";
 
 const FLAGS = ["cordoned", "retried", "letGo"];
 const since = Date.UTC(2026, 0, 1, 12);
@@ -28,6 +28,16 @@ describe("step records", () => {
     [`Evict 2026-01-01T12:00:00.000Z 7:${"x".repeat(200_000)}`, `7:${"x".repeat(62)}`],
   ])("of earlier versions are read, within bounds", (text, attempt) => {
     expect(parseStepRecord(text)).toEqual({ step: "Evict", since, attempt });
+  });
+  test("of an earlier version go on, if nothing was changed since", () => {
+    const present = { attempt: attemptOf("a", "once"), formerAttempt: formerAttemptOf(7, "once") };
+    const recorded = [present.attempt, "7:once", "7", "8:once", "a", ""];
+    expect(recorded.map((each) => isPresentAttempt(each, present))).toEqual([true, true, false, false, false, false]);
+    expect(formerAttemptOf(7, undefined)).toBe("7");
+    // As it is read.
+    const long = formerAttemptOf(7, "x".repeat(200));
+    expect(parseStepRecord(`Evict 2026-01-01T12:00:00.000Z 7:${"x".repeat(200)}`)!.attempt).toBe(long);
+    expect(isPresentAttempt("7", { attempt: "b" })).toBeFalse();
   });
   test.each([undefined, "", "x", "Install yesterday 1", "Install 2026-01-01T00:00:00Z", `${"x".repeat(1e6)} 1 1`])(
     "that are garbled are none",

@@ -229,9 +229,9 @@ describe("events", () => {
     ["another reason", [condition("Ready", "False", "A")], [condition("Ready", "False", "B")], ["Normal B"]],
     [
       "what Degraded tells already",
-      [condition("Degraded", "True", "A")],
       [condition("Degraded", "True", "A"), condition("Stalled", "True", "A")],
-      [],
+      [condition("Degraded", "True", "B"), condition("Stalled", "True", "B")],
+      ["Warning B"],
     ],
     [
       "that nothing is wrong any more",
