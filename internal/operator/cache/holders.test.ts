@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import type { DeepReadonly, Pod } from "../../api/core.ts";
-import { forceRemedy, holderOf, holdsOnload, type Force } from "./holders.ts";
+import { forceRemedy, holderOf, holdsOnload, onloadAmount, type Force } from "./holders.ts";
 
 type Deep = DeepReadonly<Pod>;
 const pod = (part: object): Deep =>
@@ -48,6 +48,31 @@ describe("who holds amd.com/onload", () => {
     const holder = holderOf(pod(part), force)!;
     expect(holder).toMatchObject({ evictable, forceable });
     expect(holder.refusal === undefined).toBe(evictable);
+  });
+  test("an owner that is not its controller makes nothing again", () => {
+    const ownerReferences = [
+      { kind: "ConfigMap", name: "c" },
+      { kind: "DaemonSet", name: "d", controller: true },
+    ];
+    expect(holderOf(pod({ spec, metadata: { name: "p", ownerReferences } }), unforced)!.refusal).toBe(
+      "belongs to DaemonSet d",
+    );
+    const metadata = { name: "p", ownerReferences: ownerReferences.slice(0, 1) };
+    expect(holderOf(pod({ spec, metadata }), unforced)!.refusal).toBe("no controller would recreate it");
+  });
+  test("that goes already is told", () => {
+    const going = { ...owned("ReplicaSet"), deletionTimestamp: "2026-01-01T00:00:00Z" };
+    expect(holderOf(pod({ spec, metadata: going }), unforced)).toMatchObject({ terminating: true });
+    expect(holderOf(pod({ spec, metadata: owned("ReplicaSet") }), unforced)).toMatchObject({ terminating: false });
+  });
+  test("how many a pod asks for: its containers together, or the init container that asks for most", () => {
+    const requests = { name: "r", resources: { requests: { "amd.com/onload": "2" } } };
+    const amountOf = (containers: object[], initContainers: object[] = []) =>
+      onloadAmount(pod({ spec: { containers, initContainers } }));
+    expect(amountOf([limits(1), requests])).toBe(3);
+    expect(amountOf([limits(1)], [limits(5), limits(2)])).toBe(5);
+    expect(amountOf([limits(4)], [limits(3), limits(2)])).toBe(4);
+    expect(amountOf([{ name: "c" }])).toBe(0);
   });
   test.each([unforced, elsewhere])("what is missing for force is said", (force) => {
     expect(forceRemedy(force)).toContain(`${ALLOW}=true`);
