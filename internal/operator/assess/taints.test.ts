@@ -38,6 +38,7 @@ const TOLERATED: [text: string, toleration: AnyToleration, tolerated: boolean][]
   [DEDICATED, { operator: "Exists" }, true],
   [DEDICATED, { operator: "Exists", effect: "NoSchedule" }, true],
   [DEDICATED, { key: "other", operator: "Exists" }, false],
+  [DEDICATED, { value: "trading" }, false],
   ["plain:NoExecute", { key: "plain" }, true],
   ["plain:NoExecute", { key: "plain", operator: "Exists", tolerationSeconds: 5 }, true],
 ];

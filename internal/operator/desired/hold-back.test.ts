@@ -191,6 +191,16 @@ describe("holdBack", () => {
       desired: module({}, { imageRepoSecret: { name: "s" } }),
       held: ["spec.imagePullSecrets (unset to s)"],
     },
+    "pull secret that goes, under KMM 1.1": {
+      live: module({}, { imageRepoSecret: { name: "s" } }),
+      desired: module(),
+      held: ["spec.imagePullSecrets (s to unset)"],
+    },
+    "the Module in the cluster, and another one of that version that was Ready before": {
+      live: module(),
+      lastReady: module({ kernelMappings: [newImage] }),
+      desired: module(),
+    },
   };
   for (const [name, { live, lastReady, desired, kernels = [KERNEL_8], kmm = KMM_1, held = [] }] of Object.entries(
     cases,
@@ -237,6 +247,17 @@ describe("holdBack", () => {
       "r/module:fixed",
       "r/module:1-el9",
     ]);
+  });
+
+  test("a mapping that is gone is kept behind those that others wait for, where a failed node's is kept too", () => {
+    const live = module({ kernelMappings: [el8] });
+    const inUse = { live, kernels: [KERNEL_8], idleKernels: [KERNEL_9] };
+    const { apply } = holdBack(module({ kernelMappings: [el9] }), inUse, KMM_2);
+    const literal = { literal: KERNEL_8, containerImage: el8.containerImage };
+    expect(apply.spec.moduleLoader.container.kernelMappings).toEqual([el9, literal]);
+    // One that another mapping would hide stands before it.
+    const both = holdBack(module({ kernelMappings: [newImage, el9] }), inUse, KMM_2).apply;
+    expect(both.spec.moduleLoader.container.kernelMappings).toEqual([literal, newImage, el9]);
   });
 
   test("if KMM may have chosen any of the mappings, none changes", () => {

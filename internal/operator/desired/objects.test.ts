@@ -201,6 +201,10 @@ describe("kernels that a new version has no mapping for", () => {
     const { applied } = desiredObjects(after, KMM_2, live(before), use(...nodes), "i:1");
     expect(mappings(applied.onload)).toHaveLength(1);
   });
+  test("have none kept if KMM cannot take the kernel: nothing is loaded there", () => {
+    const { applied } = desiredObjects(after, KMM_2, live(before), use(old({ kernel: "5-custom" })), "i:1");
+    expect(mappings(applied.onload)).toHaveLength(1);
+  });
   test("keep it while a module without a label is still to be unloaded", () => {
     const labels = { plugin: undefined, onload: undefined, sfc: undefined };
     const { applied } = desiredObjects(after, KMM_2, live(before), use(old({ labels, onload: module("v1") })), "i:1");
@@ -233,6 +237,17 @@ describe("tolerations of the device plugin", () => {
       noExecute,
     ]);
     expect(tolerations([], false)).toEqual([]);
+  });
+  test("are kept once, however they are written", () => {
+    const plain = { key: "a", value: "b", effect: "NoExecute" } as const;
+    const full = { ...plain, operator: "Equal" } as const;
+    const [was, want] = [{ ...NOT_IN_USE, plugin: true }, onload([mapping()], "v1", { tolerations: [full] })];
+    const of = (resource: Onload, daemonSet: typeof there) =>
+      desiredObjects(resource, KMM_2, { ...nothing, daemonSet }, was, "i:1").daemonSet;
+    const old = of(onload([mapping()], "v1", { tolerations: [plain] }), undefined);
+    expect((of(want, old)!.spec.template.spec as { tolerations: unknown }).tolerations).toEqual([full]);
+    const exists = onload([mapping()], "v1", { tolerations: [{ key: "a", operator: "Exists", effect: "NoExecute" }] });
+    expect((of(exists, old)!.spec.template.spec as { tolerations: unknown[] }).tolerations).toHaveLength(2);
   });
 });
 
