@@ -15,6 +15,7 @@ import { DECIDING_MUTANTS } from "./mutants/deciding.ts";
 import { KUBE_MUTANTS } from "./mutants/kube.ts";
 import type { Mutant } from "./mutants/mutant.ts";
 import { OPERATOR_MUTANTS } from "./mutants/operator.ts";
+import { READING_MUTANTS } from "./mutants/reading.ts";
 
 const ROOT = resolve(import.meta.dirname, "..");
 const COPIED = ["cmd", "internal", "proto", "package.json", "tsconfig.json", "bunfig.toml"];
@@ -37,7 +38,7 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: { list: { type: "boolean", default: false } },
 });
-const chosen = [...OPERATOR_MUTANTS, ...DECIDING_MUTANTS, ...KUBE_MUTANTS].filter(
+const chosen = [...OPERATOR_MUTANTS, ...DECIDING_MUTANTS, ...READING_MUTANTS, ...KUBE_MUTANTS].filter(
   ({ name, file }) =>
     positionals.length === 0 || positionals.some((each) => name.includes(each) || file.includes(each)),
 );
