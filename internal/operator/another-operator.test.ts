@@ -57,6 +57,16 @@ test("steps that were taken before are told, and nothing of what was refused sin
   expect(await bed.metric(READY_METRIC, LABELS)).toEqual([]);
 });
 
+test("an object that it did not get to apply is not told as one that could not be applied", async () => {
+  const bed = await upgrading();
+  let begun = false;
+  showAnother(bed, () => begun || ((begun = true), false));
+  await bed.reconcile();
+  expect(takeWrites(bed)).toEqual([]);
+  expect([bed.told, bed.events]).toEqual([[], []]);
+  expect(bed.logged).toEqual([expect.stringContaining("Ended a pass because another operator acts")]);
+});
+
 test("a look at a node's pods ends too, and is no failure although the status is refused", async () => {
   const bed = new ReconcilerBed();
   bed.putOnload();

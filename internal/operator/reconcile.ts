@@ -63,8 +63,10 @@ async function pass(
   }
   const decision = decide(deps, gathered, session);
   const results = await act(deps, gathered, decision, session, signal, refusal);
-  const reported = await report(deps, gathered, decision, results, session, signal);
-  // What was done before is told. That the rest was refused, the status too, is no failure.
+  // What was done before another operator was seen is told. That the rest was refused since, objects, steps and the status,
+  // is no failure, and says nothing of the plan.
+  const told = turn.isOver ? { ...results, plan: decision.planned.plan } : results;
+  const reported = await report(deps, gathered, decision, told, session, signal);
   if (turn.isOver) turn.check();
   return next(deps, decision, results, reported, log);
 }

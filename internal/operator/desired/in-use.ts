@@ -127,8 +127,8 @@ export function modulesInUse(
     [...new Set(uses.filter(isOne).map(({ kernel }) => kernel))].toSorted();
   const selectors = (module: "onload" | "sfc"): Omit<SelectorInUse, "live"> => {
     const all = uses.map((use) => use.selectors[module]);
-    const on = all.find((each) => each.loaded);
-    return { loaded: on !== undefined, loadedBy: on?.loadedBy, unlabelled: all.some((each) => each.unlabelled) };
+    const loadedBy = all.find((each) => each.loadedBy !== undefined)?.loadedBy;
+    return { loaded: all.some((each) => each.loaded), loadedBy, unlabelled: all.some((each) => each.unlabelled) };
   };
   return {
     loaded: inOrder(loaded),

@@ -278,6 +278,15 @@ describe("what is in use", () => {
     for (const other of others) expect(other).toEqual(first!);
     expect(modulesInUse(nodes.toReversed(), "v2")).toEqual(first!);
   });
+  test("what selected a node counts, whatever nodes there are whose pod of KMM has gone", () => {
+    const lost = { onload: { ...module("v2"), selector: undefined } };
+    for (const kernel of ["5.1", "7.1"]) {
+      const nodes = [loadedByLabel({ ...lost, kernel }), loadedByLabel()];
+      for (const all of [nodes, nodes.toReversed()]) {
+        expect(modulesInUse(all, "v2").selectors.onload).toMatchObject({ loaded: true, loadedBy: { load: "on" } });
+      }
+    }
+  });
   test("what was found out of a node before holds, and of a node that is seen anew it does not", () => {
     const known: NodeUses = new WeakMap();
     const [a, b] = [loadedByLabel(), whole("v1", { kernel: "5.0" })];

@@ -45,6 +45,21 @@ test("a node of the resource, as long as its way is open", async () => {
   expect(bed.condition("Protected")).toStartWith("Protected=True");
 });
 
+test("some of many, and always the same, whichever of them was heard of last", async () => {
+  const bed = await protectedBed();
+  for (const name of ["n10", "n4", "n3"]) bed.putServingNode(name);
+  for (const name of ["n10", "n2", "n4", "n1", "n3"]) annotate(bed, name, OPEN);
+  await bed.settle();
+  const said = bed.condition("Protected");
+  expect(said).toContain('for Node "n1", Node "n2", Node "n3" and 2 more:');
+  for (const name of ["n1", "n3", "n2", "n1"]) {
+    annotate(bed, name, { ...OPEN, "onload.amd.com/heartbeat": String(bed.cluster.version) });
+    bed.now += 10_000;
+    await bed.settle();
+    expect(bed.condition("Protected")).toBe(said);
+  }
+});
+
 test("no node of nobody's", async () => {
   const bed = await protectedBed();
   annotate(bed, "other", OPEN);

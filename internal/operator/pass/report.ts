@@ -89,13 +89,13 @@ function openedObjects(
   raw: DeepReadonly<RawOnload>,
   { live, plan }: Decision["planned"],
 ): DeepReadonly<KubeObject>[] {
-  // A NodeModulesConfig has its node's name.
-  const opened: DeepReadonly<KubeObject>[] = [
-    ...caches.nodes.store.byIndex("opened", "true"),
-    ...caches.nodeModulesConfigs.store.byIndex("opened", "true"),
-  ];
-  const names = new Set(opened.length > 0 ? plan.nodes.map(({ facts }) => facts.name) : []);
-  const nodes = opened.filter(({ metadata }) => names.has(metadata.name));
+  const stores = [caches.nodes.store, caches.nodeModulesConfigs.store];
+  // Hardly ever is one of them open. In the order of the plan, because that of an index changes with every heartbeat.
+  const isAny = stores.some((store) => store.byIndex("opened", "true").length > 0);
+  const nodes = isAny
+    ? // A NodeModulesConfig has its node's name.
+      plan.nodes.flatMap(({ facts }) => stores.map((store) => store.get(facts.name)))
+    : [];
   const crds = PROTECTED_CRDS.map((name) => caches.crds.store.get(name));
   const namespace = caches.namespaces.store.get(raw.metadata.namespace ?? "");
   const others = [raw, namespace, live.onload, live.sfc, live.daemonSet, ...nodes, ...crds];
