@@ -9,6 +9,7 @@ import type { Kmm, SelectorInUse } from "../operator/kmm/kmm.ts";
 import { chooseMapping, expressionsOf, imageFor } from "../operator/kmm/module-config.ts";
 import { kernelStop, refusalAt, refusedNodes, refusedSystem } from "../operator/kmm/refused-kernel.ts";
 import { regexpStop } from "../operator/kmm/regexp-stop.ts";
+import { kernelOf } from "../api/kernel-tag.ts";
 import { hasLabels } from "../api/label-selector.ts";
 import { nodeStore } from "../operator/cache/indexes.ts";
 import { causeOfRefusal } from "../operator/observe/refusal-remedy.ts";
@@ -227,7 +228,7 @@ export function selectedOf({ spec }: DeepReadonly<Onload>, nodes: readonly Node[
 
 /** The kernel versions of Linux nodes, each once, in order. */
 export function kernelsOf(nodes: readonly Node[]): string[] {
-  return [...new Set(nodes.filter(runsLinux).map(({ status }) => status?.nodeInfo?.kernelVersion ?? ""))].toSorted();
+  return [...new Set(nodes.filter(runsLinux).map(kernelOf))].toSorted();
 }
 
 function runsLinux({ status }: Node): boolean {

@@ -1,7 +1,7 @@
 /** KMM 2.x: worker pods load modules, and NodeModulesConfig says what is wanted and what is loaded on each node. */
 import { isDeepStrictEqual } from "node:util";
 import type { DeepReadonly, Node } from "../../api/core.ts";
-import { kernelName, kernelTag } from "../../api/kernel-tag.ts";
+import { kernelName, kernelOf, kernelTag } from "../../api/kernel-tag.ts";
 import type { KmmCapabilities, Module, ModuleLoaderContainer, ModuleSpec, NodeModule } from "../../api/kmm.ts";
 import {
   KMM_WORKER_ACTION_LABEL,
@@ -138,7 +138,7 @@ function readyVersion(
 }
 
 /** The image of what was loaded, or is being loaded, on a node: after a reboot into another kernel it is gone. */
-function imageOn({ status }: DeepReadonly<Node>, entry: DeepReadonly<NodeModule> | undefined): string | undefined {
+function imageOn(node: DeepReadonly<Node>, entry: DeepReadonly<NodeModule> | undefined): string | undefined {
   const { kernelVersion, containerImage } = entry?.config ?? {};
-  return kernelVersion === kernelName(status?.nodeInfo?.kernelVersion ?? "") ? containerImage : undefined;
+  return kernelVersion === kernelName(kernelOf(node)) ? containerImage : undefined;
 }

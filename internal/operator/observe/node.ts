@@ -1,6 +1,7 @@
 /** From the objects of the API server to what is seen of one node that concerns an Onload resource. Pure. */
 import { sfcMachineConfigOf, type BootMachineConfig } from "../../api/boot-status.ts";
 import type { DeepReadonly, Node, Pod, Taint } from "../../api/core.ts";
+import { kernelOf } from "../../api/kernel-tag.ts";
 import type { MachineConfigPool } from "../../api/machine-config-pool.ts";
 import {
   NOT_READY_TAINTS,
@@ -71,7 +72,7 @@ export function observeNode(inputs: NodeInputs, resource: ResourceContext): Node
     cordoned: isCordoned(node),
     taints: keepingTaints(node),
     want: owned ? resource.version : undefined,
-    kernel: node.status?.nodeInfo?.kernelVersion ?? "",
+    kernel: kernelOf(node),
     operatingSystem: node.status?.nodeInfo?.operatingSystem,
     labels: { plugin: labels[pluginLabel(key)], onload: onload.labelled, sfc: sfc.labelled },
     loadLabels: { onload: onload.loadLabel, sfc: sfc.loadLabel },

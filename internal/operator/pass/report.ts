@@ -8,8 +8,7 @@ import type { Result } from "../../controller/controller.ts";
 import { ApiError, ConnectionError } from "../../kube/errors.ts";
 import type { RawOnload } from "../cache/caches.ts";
 import type { ResourceProblem } from "../observe/preflight.ts";
-import { isOpened } from "../cache/indexes.ts";
-import { statusOf, type ConditionDraft } from "../report/conditions.ts";
+import { statusOf } from "../report/conditions.ts";
 import { headlineOf } from "../report/headline.ts";
 import { PROTECTED_CRDS, protection } from "../report/protection.ts";
 import { eventOfStaleStatus, eventsOfStatus } from "../report/event-texts.ts";
@@ -50,7 +49,7 @@ export async function report(
     plan,
     problems,
     rollback: begun ?? standingRollback(onload),
-    protection: protectionOf(deps, session, openedObjects(deps, raw, planned)),
+    protection: protection(deps.caches, protectedObjects(deps, raw, planned)),
     lastReady: planned.kmm.installed ? nextLastReady(onload, plan, held, now) : onload.status?.lastReady,
     now,
   });
@@ -72,34 +71,20 @@ export async function report(
   return { problems, statusWaitMs, error };
 }
 
-/** The condition Protected, which hardly ever changes. */
-function protectionOf(
-  { caches }: PassDeps,
-  session: ResourceSession,
-  opened: readonly DeepReadonly<KubeObject>[],
-): ConditionDraft {
-  const names = opened.map(({ kind, metadata }) => `${kind} ${metadata.name}`);
-  const revision = `${caches.policies.store.revision} ${caches.policyBindings.store.revision} ${names.join()}`;
-  return session.protection.get(revision, () => protection(caches, opened));
-}
-
-/** What a person has taken out of the policies' protection, as far as the caches know it. */
-function openedObjects(
+/** What a person may take out of the policies' protection, as far as the caches know it. */
+function protectedObjects(
   { caches }: PassDeps,
   raw: DeepReadonly<RawOnload>,
   { live, plan }: Decision["planned"],
-): DeepReadonly<KubeObject>[] {
+): (DeepReadonly<KubeObject> | undefined)[] {
   const stores = [caches.nodes.store, caches.nodeModulesConfigs.store];
-  // Hardly ever is one of them open. In the order of the plan, because that of an index changes with every heartbeat.
+  // Hardly ever is one of them open.
   const isAny = stores.some((store) => store.byIndex("opened", "true").length > 0);
-  const nodes = isAny
-    ? // A NodeModulesConfig has its node's name.
-      plan.nodes.flatMap(({ facts }) => stores.map((store) => store.get(facts.name)))
-    : [];
+  // In the order of the plan, because that of an index changes with every heartbeat. A NodeModulesConfig has its node's name.
+  const nodes = (isAny ? plan.nodes : []).flatMap(({ facts }) => stores.map((store) => store.get(facts.name)));
   const crds = PROTECTED_CRDS.map((name) => caches.crds.store.get(name));
   const namespace = caches.namespaces.store.get(raw.metadata.namespace ?? "");
-  const others = [raw, namespace, live.onload, live.sfc, live.daemonSet, ...nodes, ...crds];
-  return others.flatMap((each) => (each && isOpened(each) ? [each] : []));
+  return [raw, namespace, live.onload, live.sfc, live.daemonSet, ...nodes, ...crds];
 }
 
 /** What a person can do about a refusal that lasts. */

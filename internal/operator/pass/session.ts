@@ -9,7 +9,6 @@ import { FailureLogs } from "../observe/failure-logs.ts";
 import { RefusedPods } from "../observe/refused-pods.ts";
 import { ServiceAccountCheck, type ReadOnload, type ResourceProblem } from "../observe/preflight.ts";
 import { PlanMemo } from "../plan.ts";
-import type { ConditionDraft } from "../report/conditions.ts";
 import type { PreviousNodes } from "../report/events.ts";
 import type { WrittenStatus } from "../report/status.ts";
 
@@ -20,8 +19,6 @@ export class ResourceSession implements WrittenStatus {
   readonly read = new Memo<ReadOnload>();
   /** What is wrong with the CRD of Onload resources, by the revision of the CRDs. */
   readonly crd = new Memo<ResourceProblem | undefined>();
-  /** By the policies and what is not protected although they are in force. */
-  readonly protection = new Memo<ConditionDraft>();
   readonly account = new ServiceAccountCheck();
   readonly plan = new PlanMemo();
   readonly clock: ClockWatch;
