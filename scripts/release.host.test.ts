@@ -17,7 +17,7 @@ import { cacheFolder, checkout } from "../internal/testcluster/lib/paths.ts";
 import { poll } from "../internal/testcluster/lib/poll.ts";
 import { freePorts } from "../internal/testcluster/lib/ports.ts";
 import { serviceAccountUser } from "../internal/testcluster/index.ts";
-import { tool } from "../internal/testcluster/tools/index.ts";
+import { CLUSTER_PROGRAMS, tool, tools } from "../internal/testcluster/tools/index.ts";
 import { OPS, WAYS, type Setting } from "./lib/release/testing/ways.ts";
 
 // Above every version that the clone may have a tag of.
@@ -32,6 +32,7 @@ setDefaultTimeout(3 * MINUTES);
 
 // The Go compiler is not among what a test is timed for.
 const program = await tool("helm");
+await tools(CLUSTER_PROGRAMS);
 
 let folder: string;
 let files: string;

@@ -17,7 +17,7 @@ import { progress } from "../internal/testcluster/lib/progress.ts";
 import { parseJUnit } from "./lib/junit.ts";
 import type { Tally } from "./lib/junit.ts";
 import { clearRunsOf } from "../internal/testcluster/lib/run-state.ts";
-import { tool } from "../internal/testcluster/tools/index.ts";
+import { CLUSTER_PROGRAMS, tools } from "../internal/testcluster/tools/index.ts";
 
 const usage = `Run the tests
 
@@ -102,7 +102,7 @@ async function build(): Promise<void> {
 
 async function runCluster(files: readonly string[]): Promise<void> {
   progress("Getting the programs of the test cluster");
-  for (const name of ["kubectl", "kwok", "kmm-manager"] as const) await tool(name);
+  await tools(CLUSTER_PROGRAMS);
   progress("Starting the control plane that the tests share");
   const plane = await startShared();
   try {
@@ -140,7 +140,7 @@ function nodeTests(files: readonly string[]): (() => Promise<void>)[] {
 
 async function prepareNodes(): Promise<void> {
   progress("Getting the programs of the node");
-  for (const name of ["kubelet", "kube-proxy", "crictl", "multus", "pause", "kmm-manager"] as const) await tool(name);
+  await tools([...CLUSTER_PROGRAMS, "kubelet", "kube-proxy", "crictl", "multus", "pause"]);
 }
 
 /** Waits until all have ended, so that what they started is stopped, and then fails as the first of them did. */

@@ -13,6 +13,9 @@ import { imagesOf, onloadSpec, OperatorCluster, PATIENCE_MS } from "../operator/
 import type { OperatorProcess } from "../operator/testing/operator-process.ts";
 import { tool } from "../testcluster/tools/index.ts";
 
+// The Go compiler is not among what a test is timed for.
+const helmProgram = await tool("helm");
+
 setDefaultTimeout(600_000);
 
 const OPS = "onload-operator-system";
@@ -327,10 +330,9 @@ test("Helm takes over what kubectl installed and upgrades the CRD; its removal t
   const { plane } = cluster;
   const folder = await mkdtemp(join(tmpdir(), "onloadctl-helm-"));
   const chart = join(folder, "onload-operator");
-  const program = await tool("helm");
   const helm = async (...args: string[]): Promise<string> => {
     const env = { HOME: folder, KUBECONFIG: plane.kubeconfigPath };
-    return (await run([program, ...args, `--namespace=${OPS}`], { env })).stdout;
+    return (await run([helmProgram, ...args, `--namespace=${OPS}`], { env })).stdout;
   };
   const edit = async (file: string, change: (text: string) => string): Promise<void> =>
     writeFile(join(chart, file), change(await readFile(join(chart, file), "utf8")));

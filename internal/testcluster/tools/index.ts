@@ -22,6 +22,17 @@ export type { ToolName } from "./catalogue.ts";
 /** Programs that $KUBEBUILDER_ASSETS may hold already. */
 const customary: readonly ToolName[] = ["kube-apiserver", "etcd", "kubectl"];
 
+/** What a cluster without nodes of its own is made of, with KMM 1.1.0 and kwok. */
+export const CLUSTER_PROGRAMS = [
+  "etcd",
+  "kube-apiserver",
+  "kube-controller-manager",
+  "kube-scheduler",
+  "kubectl",
+  "kwok",
+  "kmm-manager",
+] as const satisfies readonly ToolName[];
+
 /**
  * Returns the path of a program. It is built once into the cache, under a name that changes with its pinned version,
  * dependencies and build settings; callers at the same time, in other processes too, wait for the one build.

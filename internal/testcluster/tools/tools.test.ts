@@ -1,8 +1,11 @@
+import { Glob } from "bun";
 import { afterAll, expect, test } from "bun:test";
-import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { run } from "../lib/command.ts";
+import { checkout } from "../lib/paths.ts";
+import { CLUSTER_PROGRAMS } from "./index.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "tools-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -58,4 +61,21 @@ test("an unknown program is refused with the names of the known ones", async () 
   const { code, stderr } = await builder(["kubeadm"], {});
   expect(code).toBe(2);
   expect(stderr).toContain("Cannot build kubeadm: no such program; known are kube-apiserver");
+});
+
+test("no test is timed for what the Go compiler takes: programs are built while its file is loaded, or before", () => {
+  const timed: string[] = [];
+  for (const file of new Glob("{cmd,internal,scripts}/**/*.test.ts").scanSync({ cwd: checkout })) {
+    const text = readFileSync(join(checkout, file), "utf8");
+    // scripts/test builds the cluster's programs before these.
+    const hasCluster = /\.(?:cluster|node)\.test\.ts$/.test(file);
+    const calls = text.matchAll(/^(const \w+ = )?(await )?.*?\btool\("([a-z-]+)"\)/gm);
+    for (const [, , atTop, name] of calls) {
+      const isBuilt = hasCluster && (CLUSTER_PROGRAMS as readonly string[]).includes(name!);
+      if (!isBuilt && atTop === undefined) timed.push(`${file}: ${name}`);
+    }
+    const startsCluster = /\b(?:startControlPlane|OperatorCluster\.start|ProtectedCluster\.start)\(/.test(text);
+    if (startsCluster && !hasCluster && !/^await tools\(CLUSTER_PROGRAMS\);$/m.test(text)) timed.push(`${file}: a cluster`);
+  }
+  expect(timed).toEqual([]);
 });
