@@ -11,8 +11,7 @@ const MAX_LEVELS = 10_000;
  * @throws Error "it is ..., which is not JSON" without any of the text, which may be a secret; the caller says what was read
  */
 export function parseJson(text: string): unknown {
-  // What is shorter has no room for so many opening and closing brackets.
-  if (text.length > 2 * MAX_LEVELS && isDeeper(text, MAX_LEVELS))
+  if (hasMoreBrackets(text, MAX_LEVELS) && isDeeper(text, MAX_LEVELS))
     throw new Error(`it is nested more than ${MAX_LEVELS.toLocaleString("en")} levels deep`);
   try {
     return JSON.parse(text) as unknown;
@@ -20,6 +19,16 @@ export function parseJson(text: string): unknown {
     // The cause would say the same less well, and quote the text.
     throw new Error(whatIsIt(text));
   }
+}
+
+/** Whether a text has more than `max` opening brackets. Most texts have far fewer, and counting takes less time than finding their depth. */
+function hasMoreBrackets(text: string, max: number): boolean {
+  if (text.length <= max) return false;
+  let count = 0;
+  for (const bracket of ["{", "["]) {
+    for (let at = text.indexOf(bracket); at >= 0; at = text.indexOf(bracket, at + 1)) if (++count > max) return true;
+  }
+  return false;
 }
 
 /** Whether a JSON text has more levels than `max`. Of a text that is no JSON it may say anything. */
