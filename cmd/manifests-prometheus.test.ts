@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { parser } from "@prometheus-io/lezer-promql";
-import type { Registry } from "prom-client";
+import type { Registry } from "../internal/probes/prom-client.ts";
 import { parseAllDocuments } from "yaml";
 import { ControllerMetrics } from "../internal/controller/metrics.ts";
 import { PluginMetrics } from "../internal/deviceplugin/metrics.ts";

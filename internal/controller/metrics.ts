@@ -1,4 +1,4 @@
-import { Counter, Gauge, Histogram, Registry } from "prom-client";
+import { Counter, Gauge, Histogram, Registry } from "../probes/prom-client.ts";
 import type { Clock } from "../kube/clock.ts";
 import type { RequestObserver } from "../kube/transport.ts";
 import { registerProcessMetrics } from "./process-metrics.ts";

@@ -1,5 +1,5 @@
 import { readdirSync } from "node:fs";
-import { Counter, Gauge, type Metric, type Registry } from "prom-client";
+import { Counter, Gauge, type Metric, type Registry } from "../probes/prom-client.ts";
 
 /**
  * The process metrics that Go's client offers under the same names. prom-client's own set adds some fifty series about

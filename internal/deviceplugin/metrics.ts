@@ -1,9 +1,4 @@
-// oxlint-disable-next-line typescript/triple-slash-reference -- Deno finds these declarations no other way
-/// <reference path="./prom-client-parts.d.ts" />
-import Counter from "prom-client/lib/counter.js";
-import Gauge from "prom-client/lib/gauge.js";
-import Histogram from "prom-client/lib/histogram.js";
-import Registry from "prom-client/lib/registry.js";
+import { Counter, Gauge, Histogram, Registry } from "../probes/prom-client.ts";
 import { VERSION } from "../cli/version.ts";
 import type { Nic } from "./nics.ts";
 

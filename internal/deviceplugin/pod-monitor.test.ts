@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import Registry from "prom-client/lib/registry.js";
+import { Registry } from "../probes/prom-client.ts";
 import { PodResourcesListerService, type ListPodResourcesResponse } from "../../proto/podresources/v1/api.gen.ts";
 import { serveLooks } from "../acceleration/serve.ts";
 import { cgroupOf, FakeProc, mapsOf, mountsOf, tableOf } from "../acceleration/testing/fake-proc.ts";

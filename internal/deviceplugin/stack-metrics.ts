@@ -1,8 +1,4 @@
-// oxlint-disable-next-line typescript/triple-slash-reference -- Deno finds these declarations no other way
-/// <reference path="./prom-client-parts.d.ts" />
-import Counter from "prom-client/lib/counter.js";
-import Gauge from "prom-client/lib/gauge.js";
-import type Registry from "prom-client/lib/registry.js";
+import { Counter, Gauge, type Registry } from "../probes/prom-client.ts";
 import { STACK_COUNTERS } from "../acceleration/stack-counters.ts";
 import type { Holder } from "./holders.ts";
 

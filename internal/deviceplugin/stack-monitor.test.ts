@@ -2,7 +2,7 @@ import { afterEach, beforeEach, expect, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import Registry from "prom-client/lib/registry.js";
+import { Registry } from "../probes/prom-client.ts";
 import type { ContainerFacts } from "../acceleration/facts.ts";
 import { serveLooks, type ServeConfig } from "../acceleration/serve.ts";
 import { STACK_COUNTERS } from "../acceleration/stack-counters.ts";

@@ -12,7 +12,7 @@ const LAYERS: Record<string, readonly string[]> = {
   probes: [],
   controller: ["probes", "kube", "api"],
   manifests: ["api"],
-  operator: ["controller", "manifests", "kube", "api"],
+  operator: ["controller", "manifests", "kube", "probes", "api"],
   check: ["operator", "manifests", "kube", "api"],
   doctor: ["check", "operator", "profiles", "acceleration", "kube", "api"],
   stack: ["doctor", "kube", "api"],
@@ -56,6 +56,7 @@ const PACKAGE_OWNERS: Record<string, readonly string[]> = {
   "@grpc/grpc-js": ["deviceplugin", "proto"],
   citty: ["cli"],
   consola: ["cli"],
+  "prom-client": ["probes"],
   re2js: ["api"],
   socks: ["kube"],
 };

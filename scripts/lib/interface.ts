@@ -3,7 +3,7 @@
  * alerts, labels and annotations. It is kept in a file, so that every change of it is seen, and a release can tell
  * whether something has gone.
  */
-import { Registry } from "prom-client";
+import { Registry } from "../../internal/probes/prom-client.ts";
 import { parse } from "yaml";
 import { EXIT_TAKES_OUT } from "../../cmd/plan.ts";
 import { root } from "../../cmd/root.ts";

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { Registry } from "prom-client";
+import { Registry } from "../../probes/prom-client.ts";
 import { silentLogger } from "../../cli/log.ts";
 import { LEASES } from "../../kube/resource.ts";
 import { FakeApiServer } from "../../kube/testing/fake-api-server.ts";

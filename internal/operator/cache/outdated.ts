@@ -1,5 +1,5 @@
 /** Whether what the caches know may be far behind the API server. */
-import { Gauge, type Registry } from "prom-client";
+import { Gauge, type Registry } from "../../probes/prom-client.ts";
 import { sleep, systemClock, type Clock } from "../../kube/clock.ts";
 import type { Informer } from "../../kube/informer.ts";
 import type { Lease } from "../../kube/kinds.ts";

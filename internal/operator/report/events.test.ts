@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test";
-import { Registry } from "prom-client";
+import { Registry } from "../../probes/prom-client.ts";
 import type { KubeObject } from "../../api/core.ts";
 import { NODE_REASON } from "../../api/reasons.ts";
 import type { NodeFacts } from "../assess/facts.ts";

@@ -1,6 +1,6 @@
 /** What a monitoring system reads of a resource, and that its series end with it. */
 import { beforeEach, describe, expect, test } from "bun:test";
-import { Registry } from "prom-client";
+import { Registry } from "../../probes/prom-client.ts";
 import { NODE_REASON } from "../../api/reasons.ts";
 import type { NodeFacts } from "../assess/facts.ts";
 import type { NodePlan } from "../rollout/node-plan.ts";

@@ -1,5 +1,5 @@
 /** The operator's own metrics, beside those of the reconcile engine. */
-import { Counter, Gauge, Histogram, type Registry } from "prom-client";
+import { Counter, Gauge, Histogram, type Registry } from "../../probes/prom-client.ts";
 import { namespacedName } from "../../kube/object.ts";
 import type { NodePlan } from "../rollout/node-plan.ts";
 import { NODE_STATES, type NodeState } from "../rollout/states.ts";

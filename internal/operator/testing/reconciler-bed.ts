@@ -1,5 +1,5 @@
 /** The operator's reconciler at a {@link MemoryCluster} with KMM 1.1, and objects to put there. */
-import { Registry } from "prom-client";
+import { Registry } from "../../probes/prom-client.ts";
 import { createLogger, type Logger } from "../../cli/log.ts";
 import type { CustomResourceDefinition, DaemonSet, Node, Pod } from "../../api/core.ts";
 import type { Module } from "../../api/kmm.ts";

@@ -3,7 +3,7 @@
  * situation of a resource.
  */
 import { expect, test } from "bun:test";
-import { Registry } from "prom-client";
+import { Registry } from "../../probes/prom-client.ts";
 import { onloadCrd } from "../../api/crd.ts";
 import type { OnloadStatus } from "../../api/onload.ts";
 import { REASON } from "../../api/reasons.ts";

@@ -1,5 +1,5 @@
 /** The operator's process: the real reconciler with its memory, which a crash takes away. */
-import { Registry } from "prom-client";
+import { Registry } from "../../../probes/prom-client.ts";
 import type { DeepReadonly, Node, Pod } from "../../../api/core.ts";
 import { withDefaults } from "../../../api/onload.ts";
 import { silentLogger } from "../../../cli/log.ts";

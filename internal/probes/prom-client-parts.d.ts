@@ -1,5 +1,4 @@
-// The package's index also loads what a device plugin never uses (cluster, push gateway, default metrics), which costs
-// every node 1 MB. Its parts have no declarations of their own.
+// The parts of the package have no declarations of their own.
 declare module "prom-client/lib/counter.js" {
   export { Counter as default } from "prom-client";
 }
