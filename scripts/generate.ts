@@ -4,7 +4,7 @@
  */
 import { Glob } from "bun";
 import { join } from "node:path";
-import { stringify } from "yaml";
+import { parseAllDocuments, stringify } from "yaml";
 import { onloadCrd, specForm } from "../internal/api/crd.ts";
 import { generateProto } from "./generate-proto.ts";
 import { interfaceText } from "./lib/interface.ts";
@@ -56,6 +56,17 @@ function embedManifests(): string {
   ].join("\n");
 }
 
+/** The admission policies as JSON, so that the operator, which compares those of the cluster, needs no parser of YAML. */
+async function admissionPolicies(): Promise<string> {
+  const paths = [...new Glob("admission/*.yaml").scanSync(join(checkout, "internal/manifests"))].toSorted();
+  const texts = await Promise.all(paths.map((path) => Bun.file(join(checkout, "internal/manifests", path)).text()));
+  const policies = texts
+    .flatMap((text) => parseAllDocuments(text))
+    .map((document) => document.toJS() as { kind?: string })
+    .filter(({ kind }) => kind === "ValidatingAdmissionPolicy");
+  return `${JSON.stringify(policies)}\n`;
+}
+
 const generatedManifests = new Map([
   ["crd/onload.amd.com_onloads.yaml", crd],
   ["samples/module-dockerfile/dockerfile.yaml", dockerfile],
@@ -66,6 +77,7 @@ const check = process.argv.includes("--check");
 await bring([
   ...[...generatedManifests].map(([path, text]) => [`internal/manifests/${path}`, text] as const),
   ["internal/manifests/files.gen.ts", embedManifests()],
+  ["internal/manifests/shipped-policies.gen.txt", await admissionPolicies()],
   ["internal/api/spec-form.gen.ts", form],
   ...(await generateProto()),
 ]);

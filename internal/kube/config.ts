@@ -1,10 +1,9 @@
 import { access } from "node:fs/promises";
 import { homedir } from "node:os";
-import { join } from "node:path";
+import { delimiter, join } from "node:path";
 import type { ClusterConfig } from "./credentials.ts";
 import { isInCluster, loadInCluster, type PodEnvironment } from "./in-cluster.ts";
 import { proxyFromEnvironment } from "./proxy-environment.ts";
-import { contextsOf, kubeconfigList, loadKubeconfig } from "./kubeconfig.ts";
 
 export interface ConfigOptions extends PodEnvironment {
   /** --kubeconfig. */
@@ -36,12 +35,16 @@ export async function loadConfig(options: ConfigOptions = {}): Promise<ClusterCo
  */
 export async function contextNames(options: ConfigOptions = {}): Promise<readonly string[]> {
   const files = await kubeconfigFiles(options);
-  return files.length === 0 ? [] : contextsOf(files);
+  if (files.length === 0) return [];
+  const { contextsOf } = await import("./kubeconfig.ts");
+  return contextsOf(files);
 }
 
 async function findConfig(options: ConfigOptions): Promise<ClusterConfig> {
   const files = await kubeconfigFiles(options);
   if (files.length > 0) {
+    // A pod has none, and need not keep in memory what reads one.
+    const { loadKubeconfig } = await import("./kubeconfig.ts");
     return loadKubeconfig(files, { context: options.context, ...(options.now ? { now: options.now } : {}) });
   }
   if (await isInCluster(options)) return loadInCluster(options);
@@ -57,6 +60,11 @@ async function kubeconfigFiles(options: ConfigOptions): Promise<string[]> {
   if (listed.length > 0) return listed;
   const standard = standardFile(options);
   return (await exists(standard)) ? [standard] : [];
+}
+
+/** Files named by $KUBECONFIG, or none. */
+function kubeconfigList(value: string | undefined): string[] {
+  return (value ?? "").split(delimiter).filter((file) => file !== "");
 }
 
 function standardFile({ env = process.env, home }: ConfigOptions): string {

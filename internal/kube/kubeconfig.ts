@@ -26,11 +26,6 @@ export interface KubeconfigOptions {
 /** A cluster, with its certificates, takes about 6 kB. */
 const MAX_KUBECONFIG = 4 * 1024 * 1024;
 
-/** Files named by $KUBECONFIG, or none. */
-export function kubeconfigList(value: string | undefined): string[] {
-  return (value ?? "").split(delimiter).filter((file) => file !== "");
-}
-
 /**
  * Reads kubeconfig files and picks a context.
  *

@@ -264,6 +264,27 @@ describe("packages and runtimes stay where they belong", () => {
       "cmd/device-plugin.ts: must not load the API client, but does: cmd/device-plugin.ts -> internal/kube/t.ts",
     ]);
   });
+
+  test("the operator does not load at its start what it seldom needs", () => {
+    const files = {
+      "cmd/operator.ts": imports("../internal/kube/config.ts"),
+      "internal/kube/config.ts": dynamicImport("./kubeconfig.ts"),
+      "internal/kube/kubeconfig.ts": imports("../cli/yaml.ts"),
+      "internal/cli/yaml.ts": 'import { Document } from "yaml";\nnew Document();\n',
+    };
+    expect(problems(files)).toEqual([]);
+    const way = "cmd/operator.ts -> internal/kube/config.ts -> internal/kube/kubeconfig.ts";
+    expect(problems({ ...files, "internal/kube/config.ts": `${imports("./kubeconfig.ts")}x();\n` })).toEqual([
+      `cmd/operator.ts: must not load internal/kube/kubeconfig.ts at its start, but does: ${way}`,
+      `cmd/operator.ts: must not load yaml at its start, but does: ${way} -> internal/cli/yaml.ts -> yaml`,
+    ]);
+    for (const target of ["yaml/util", "prom-client"]) {
+      const loads = { "cmd/onloadctl.ts": `import { x } from "${target}";\nx();\n` };
+      expect(problems(loads)).toContain(
+        `cmd/onloadctl.ts: must not load ${target} at its start, but does: cmd/onloadctl.ts -> ${target}`,
+      );
+    }
+  });
 });
 
 test("what goes downward, and what a comment says, is no problem", () => {

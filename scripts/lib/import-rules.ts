@@ -93,6 +93,18 @@ const FILE_OPENERS: readonly string[] = [
 /** Subcommands that run on every node and must stay small: they load nothing of the API client. */
 const WITHOUT_API_CLIENT = ["cmd/device-plugin.ts", "cmd/control-plane.ts"];
 
+/** What the operator must not load before it is needed, because it would stay in memory for as long as the process runs. */
+const NOT_AT_START: readonly RegExp[] = [
+  /^yaml(?:\/|$)/,
+  /^internal\/manifests\/(?:files\.gen\.ts|.*\.yaml)$/,
+  /^internal\/kube\/kubeconfig\.ts$/,
+  // Its parts are all that is used; the index loads everything.
+  /^prom-client$/,
+];
+
+/** Where the operator's process starts: the program, and then the subcommand. */
+const OPERATOR_STARTS = ["cmd/onloadctl.ts", "cmd/operator.ts"];
+
 /** Whether a file is a test, or serves tests only. */
 function servesTests(file: string): boolean {
   return (
@@ -127,6 +139,14 @@ export function importProblems(sources: Sources): string[] {
       .map((file) => pathBetween(loads, command, file))
       .find((each) => each !== undefined);
     if (path) problems.push(`${command}: must not load the API client, but does: ${path.join(" -> ")}`);
+  }
+  const starts = loadGraph(sources, "static");
+  const heavy = new Set([...starts.values()].flat().filter((path) => NOT_AT_START.some((each) => each.test(path))));
+  for (const start of OPERATOR_STARTS) {
+    for (const target of heavy) {
+      const path = pathBetween(starts, start, target);
+      if (path) problems.push(`${start}: must not load ${target} at its start, but does: ${path.join(" -> ")}`);
+    }
   }
   return problems;
 }
@@ -257,15 +277,22 @@ function parsesYaml(text: string): boolean {
   );
 }
 
-/** Which production file loads which file or package when it runs: type-only imports are left out. */
-function loadGraph(sources: Sources): Map<string, string[]> {
+/**
+ * Which production file loads which file or package when it runs: type-only imports are left out.
+ *
+ * @param kind "static": only what it loads before it runs
+ */
+function loadGraph(sources: Sources, kind: "static" | "any" = "any"): Map<string, string[]> {
   const transpiler = new Bun.Transpiler({ loader: "ts" });
   return new Map(
     [...sources]
       .filter(([file]) => !servesTests(file))
       .map(([file, text]) => [
         file,
-        transpiler.scanImports(text.replace(/^#!.*/, "")).map(({ path }) => resolveImport(file, path) ?? path),
+        transpiler
+          .scanImports(text.replace(/^#!.*/, ""))
+          .filter((each) => kind === "any" || each.kind !== "dynamic-import")
+          .map(({ path }) => resolveImport(file, path) ?? path),
       ]),
   );
 }
