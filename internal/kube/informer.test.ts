@@ -350,6 +350,24 @@ test.each([
   await stop();
 });
 
+test.each(["a", 'x}],"y', "x}]}", '},"managedFields":[{'])(
+  "an event is taken without the record of managed fields, whoever manages them: %j",
+  async (manager) => {
+    await using server = await FakeApiServer.start();
+    server.put(PATH, { metadata: { name: "a" } });
+    const metadata = { name: "b", managedFields: [{ manager, fieldsV1: {} }], labels: { last: "yes" } };
+    server.fail("GET", /watch=/, 1e9, (response) => {
+      response.writeHead(200, { "content-type": "application/json" });
+      response.write(`${JSON.stringify({ type: "ADDED", object: { kind: "Node", metadata, spec: {} } })}\n`);
+    });
+    const { informer, stop } = follow(server);
+    await eventually(() => informer.store.get("b") !== undefined);
+    expect(informer.problem).toBeUndefined();
+    expect(informer.store.get("b")).toMatchObject({ metadata: { name: "b", labels: { last: "yes" } }, spec: {} });
+    await stop();
+  },
+);
+
 test("a list whose items are no list is a problem that names what came", async () => {
   await using server = await FakeApiServer.start();
   server.fail("GET", /./, 1e9, (response) => {

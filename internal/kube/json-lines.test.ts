@@ -20,7 +20,8 @@ test("lines are the same however the bytes are cut, and an unfinished one is dro
       async (lines, sizes, unfinished) => {
         const text = lines.map((item) => `${item}\n`).join("") + unfinished;
         const seen: string[] = [];
-        for await (const item of jsonLines(inChunks(new TextEncoder().encode(text), sizes))) seen.push(item);
+        for await (const item of jsonLines(inChunks(new TextEncoder().encode(text), sizes)))
+          seen.push(new TextDecoder().decode(item));
         expect(seen).toEqual(lines);
       },
     ),
@@ -34,7 +35,7 @@ test("a line that never ends is given up, whatever the size of its pieces", asyn
       for (; sent < 1_000_000; sent += size) yield new Uint8Array(size).fill(120);
     }
     const read = async (): Promise<void> => {
-      for await (const line of jsonLines(endless(), 100_000)) throw new Error(line);
+      for await (const line of jsonLines(endless(), 100_000)) throw new Error(String(line));
     };
     await expect(read()).rejects.toThrow("a line of the stream has more than 100000 bytes");
     expect(sent).toBeLessThan(110_000);

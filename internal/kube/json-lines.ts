@@ -15,8 +15,10 @@ export class LineTooLongError extends Error {
  *
  * @throws LineTooLongError
  */
-export async function* jsonLines(stream: AsyncIterable<Uint8Array>, maxBytes = MAX_LINE_BYTES): AsyncGenerator<string> {
-  const decoder = new TextDecoder();
+export async function* jsonLines(
+  stream: AsyncIterable<Uint8Array>,
+  maxBytes = MAX_LINE_BYTES,
+): AsyncGenerator<Uint8Array> {
   // Joining the pieces of a line once keeps a long line linear in its length.
   const begun = new Pieces();
   for await (const chunk of stream) {
@@ -25,7 +27,7 @@ export async function* jsonLines(stream: AsyncIterable<Uint8Array>, maxBytes = M
       begun.push(chunk.subarray(start, end));
       const line = begun.take();
       start = end + 1;
-      if (line.length > 0) yield decoder.decode(line);
+      if (line.length > 0) yield line;
     }
     if (start < chunk.length) begun.push(chunk.slice(start));
     if (begun.size > maxBytes) throw new LineTooLongError(`a line of the stream has more than ${maxBytes} bytes`);

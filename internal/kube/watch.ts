@@ -1,13 +1,14 @@
 import { parseJson } from "../cli/json.ts";
 import { ConnectionError, type Status } from "./errors.ts";
 import { jsonLines, LineTooLongError } from "./json-lines.ts";
+import { withoutManagedFields } from "./managed-fields.ts";
 import type { KubeObject } from "../api/core.ts";
 import type { Resource } from "../api/resources.ts";
 import { collectionPath } from "./resource.ts";
 import { selectionQuery, type Selection } from "./selection.ts";
 import type { Transport } from "./transport.ts";
 
-/** A change of an object, or a bookmark: only its resource version counts. */
+/** A change of an object, as a rule without metadata.managedFields; or a bookmark, of which only the resource version counts. */
 export interface WatchEvent<T extends KubeObject> {
   type: "ADDED" | "MODIFIED" | "DELETED" | "BOOKMARK";
   object: T;
@@ -65,13 +66,10 @@ type AnyEvent = WatchEvent<KubeObject> | { type: "ERROR"; object: Status };
 const CHANGES: ReadonlySet<unknown> = new Set<WatchEvent<KubeObject>["type"]>(["ADDED", "MODIFIED", "DELETED"]);
 
 /** The event in a line of a watch, or what the line is instead, in words. */
-function parseEvent(line: string, { kind }: Resource): AnyEvent | string {
-  let event: { type?: unknown; object?: { kind?: unknown; metadata?: unknown } | null } | null;
-  try {
-    event = parseJson(line) as typeof event;
-  } catch {
-    return "no JSON";
-  }
+function parseEvent(line: Uint8Array, { kind }: Resource): AnyEvent | string {
+  const short = withoutManagedFields(line);
+  const event = (short && parse(short)) ?? parse(line);
+  if (event === undefined) return "no JSON";
   const { type, object } = event ?? {};
   if (typeof object !== "object" || object === null) return "no event";
   if (type === "ERROR") return event as AnyEvent;
@@ -80,4 +78,17 @@ function parseEvent(line: string, { kind }: Resource): AnyEvent | string {
   if (!CHANGES.has(type)) return "an event of no known type";
   if (object.kind !== kind) return `an event of ${typeof object.kind === "string" ? `a ${object.kind}` : "no kind"}`;
   return event as AnyEvent;
+}
+
+const utf8 = new TextDecoder();
+
+/** @returns undefined if it is no JSON */
+function parse(
+  json: Uint8Array,
+): { type?: unknown; object?: { kind?: unknown; metadata?: unknown } | null } | null | undefined {
+  try {
+    return parseJson(utf8.decode(json)) as ReturnType<typeof parse>;
+  } catch {
+    return undefined;
+  }
 }

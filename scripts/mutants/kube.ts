@@ -24,6 +24,24 @@ export const KUBE_MUTANTS: Mutant[] = [
       'this.#took(object.metadata.resourceVersion ?? this.#version, "event");\n      if (type === "DELETED") sink.remove(object);',
     ],
   }),
+  ...mutantsOf(`${KUBE}/watch.ts`, [`${KUBE}/informer.test.ts`], {
+    "an event is lost if its managed fields name what looks like their end": [
+      "(short && parse(short)) ?? parse(line)",
+      "short ? parse(short) : parse(line)",
+    ],
+  }),
+  ...mutantsOf(`${KUBE}/managed-fields.ts`, [`${KUBE}/managed-fields.test.ts`], {
+    "the record ends at the end of a later list": [
+      "if (end < 0 || text[end - 1] !== OBJECT_END) return undefined;",
+      "if (end < 0) return undefined;",
+    ],
+    "a field of a custom resource is taken for the record": ["start < 0 || !isInMetadata(text, start)", "start < 0"],
+    "the metadata of a pod's template are the object's": ["open.length === 3 && ", ""],
+    "a field whose name ends so is metadata": [
+      "(before === `{${METADATA}` || before === `,${METADATA}`)",
+      "before.endsWith(METADATA)",
+    ],
+  }),
   ...mutantsOf(`${KUBE}/store.ts`, [`${KUBE}/store.test.ts`], {
     "an object that goes is no change": [
       "    this.#note(key, touched);\n    return { key, old, current: undefined };",
