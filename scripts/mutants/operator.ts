@@ -328,8 +328,11 @@ export const OPERATOR_MUTANTS: Mutant[] = [
     "a node's cordon is not kept": ['...only("spec", cordonOf(node)),', ""],
     "a node's boot is not kept": ['...only("bootID", nodeInfo?.bootID),', ""],
     "a node's operating system is not kept": ['...only("operatingSystem", nodeInfo?.operatingSystem),', ""],
-    "what fails in a pod is not kept": ["containerStatuses: containers(status?.containerStatuses),", ""],
-    "by which labels a pod was placed is not kept": ['...only("nodeSelector", first(pod.spec?.nodeSelector)),', ""],
+    "what fails in a pod is not kept": ["trimmed.containerStatuses = containers(status.containerStatuses);", ""],
+    "by which labels a pod was placed is not kept": [
+      "if (nodeSelector !== undefined) spec.nodeSelector = nodeSelector;",
+      "",
+    ],
     "whether the DaemonSet was seen is not kept": [
       'status: { ...only("observedGeneration", daemonSet.status?.observedGeneration) },',
       "status: {},",

@@ -144,10 +144,18 @@ const MAX_SECRET_NAME = 253;
 /** Of a longer message this many characters at each end are kept: what a hook has printed is at the end. */
 const MESSAGE_END = 10_000;
 
+/** With what KMM 1.1's labels of module loaders begin. */
+const LOADER_LABEL = kmm1ModuleLoaderLabel("", "").replace(/[.]*$/, ".");
+
 function podLabels({ metadata: { labels = {} } }: Pod): Record<string, string> {
-  const loader = kmm1ModuleLoaderLabel("", "").replace(/[.]*$/, ".");
-  const read = Object.entries(labels).filter(([name]) => READ_LABELS.has(name) || name.startsWith(loader));
-  return Object.fromEntries(read.slice(0, MAX_ITEMS));
+  const read: Record<string, string> = {};
+  let count = 0;
+  for (const [name, value] of Object.entries(labels)) {
+    if (!READ_LABELS.has(name) && !name.startsWith(LOADER_LABEL)) continue;
+    if (++count > MAX_ITEMS) break;
+    read[name] = value;
+  }
+  return read;
 }
 
 function first(entries: Readonly<Record<string, string>> | undefined): Record<string, string> | undefined {
@@ -156,34 +164,40 @@ function first(entries: Readonly<Record<string, string>> | undefined): Record<st
 
 /** A pod of the plugin or of KMM: the labels that are read, and what the kubelet says of it. */
 export function trimPod(pod: Pod): Pod {
-  const { metadata, status } = pod;
+  const { metadata } = pod;
   const template = metadata.annotations?.[TEMPLATE_ANNOTATION]?.slice(0, MAX_IMAGE);
-  const conditions = status?.conditions ?? [];
+  const trimmed: Meta = { ...identity(metadata), labels: podLabels(pod) };
+  if (metadata.creationTimestamp !== undefined) trimmed.creationTimestamp = metadata.creationTimestamp;
+  if (template !== undefined) trimmed.annotations = { [TEMPLATE_ANNOTATION]: template };
+  return { ...kind(pod), metadata: trimmed, spec: podSpec(pod), status: podStatus(pod) };
+}
+
+function podSpec(pod: Pod): NonNullable<Pod["spec"]> {
+  const spec: NonNullable<Pod["spec"]> = {};
+  const nodeName = pod.spec?.nodeName ?? targetNode(pod);
+  const nodeSelector = first(pod.spec?.nodeSelector);
+  const imagePullSecrets = isPending(pod) ? pullSecrets(pod) : undefined;
+  if (nodeName !== undefined) spec.nodeName = nodeName;
+  if (nodeSelector !== undefined) spec.nodeSelector = nodeSelector;
+  if (imagePullSecrets !== undefined) spec.imagePullSecrets = imagePullSecrets;
+  return spec;
+}
+
+function podStatus(pod: Pod): NonNullable<Pod["status"]> {
+  const status = pod.status ?? {};
+  const { phase, reason } = status;
+  const message = brief(status.message);
+  const conditions = status.conditions ?? [];
   const ready = conditions.find(({ type }) => type === "Ready");
   const unscheduled = conditions.find((each) => each.type === "PodScheduled" && each.status === "False");
-  const nodeName = pod.spec?.nodeName ?? targetNode(pod);
-  return {
-    ...kind(pod),
-    metadata: {
-      ...identity(metadata),
-      labels: podLabels(pod),
-      ...only("creationTimestamp", metadata.creationTimestamp),
-      ...(template === undefined ? {} : { annotations: { [TEMPLATE_ANNOTATION]: template } }),
-    },
-    spec: {
-      ...only("nodeName", nodeName),
-      ...only("nodeSelector", first(pod.spec?.nodeSelector)),
-      ...only("imagePullSecrets", isPending(pod) ? pullSecrets(pod) : undefined),
-    },
-    status: {
-      ...only("phase", status?.phase),
-      ...only("reason", status?.reason),
-      ...only("message", brief(status?.message)),
-      conditions: [ready, unscheduled].filter((each) => each !== undefined),
-      containerStatuses: containers(status?.containerStatuses),
-      initContainerStatuses: containers(status?.initContainerStatuses),
-    },
-  };
+  const trimmed: NonNullable<Pod["status"]> = {};
+  if (phase !== undefined) trimmed.phase = phase;
+  if (reason !== undefined) trimmed.reason = reason;
+  if (message !== undefined) trimmed.message = message;
+  trimmed.conditions = [ready, unscheduled].filter((each) => each !== undefined);
+  trimmed.containerStatuses = containers(status.containerStatuses);
+  trimmed.initContainerStatuses = containers(status.initContainerStatuses);
+  return trimmed;
 }
 
 function pullSecrets({ spec }: Pod): { name?: string }[] | undefined {
@@ -368,13 +382,12 @@ function kind<T extends KubeObject>(object: T): Pick<T, "apiVersion" | "kind"> {
 
 /** Who an object is, and whether it is about to go. */
 export function identity({ name, namespace, uid, resourceVersion, deletionTimestamp }: Meta): Meta {
-  return {
-    name,
-    ...only("namespace", namespace),
-    ...only("uid", uid),
-    ...only("resourceVersion", resourceVersion),
-    ...only("deletionTimestamp", deletionTimestamp),
-  };
+  const meta: Meta = { name };
+  if (namespace !== undefined) meta.namespace = namespace;
+  if (uid !== undefined) meta.uid = uid;
+  if (resourceVersion !== undefined) meta.resourceVersion = resourceVersion;
+  if (deletionTimestamp !== undefined) meta.deletionTimestamp = deletionTimestamp;
+  return meta;
 }
 
 /** `{[key]: value}`, or nothing if there is no value. */
