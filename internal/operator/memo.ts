@@ -41,16 +41,15 @@ export class Memo<T> {
   }
 }
 
-/** Numbers texts: the number grows whenever the text is another than before. */
+/** Numbers values. The number grows whenever a value differs from the one before. Nobody may change a value later. */
 export class Revision {
-  #text: string | undefined;
+  #value: unknown;
   #number = 0;
 
-  of(text: string): number {
-    if (text !== this.#text) {
-      this.#text = text;
-      this.#number++;
-    }
+  of(value: unknown): number {
+    // Compared, and not written as text: most of it is the same object as before.
+    if (this.#number === 0 || !isDeepStrictEqual(value, this.#value)) this.#number++;
+    this.#value = value;
     return this.#number;
   }
 }
@@ -100,7 +99,10 @@ export class NodeMemo implements ObservationMemo {
   /** A look at the nodes has been completed. */
   end(seen: Seen): NodeObservation[] {
     this.#seen = seen;
-    this.#list ??= [...this.#entries.values()].flatMap(({ observation }) => observation ?? []);
+    if (!this.#list) {
+      this.#list = [];
+      for (const { observation } of this.#entries.values()) if (observation) this.#list.push(observation);
+    }
     return this.#list;
   }
 

@@ -84,11 +84,16 @@ export class PlanMemo {
   readonly regexpStop = new Memo<KernelRefusal | undefined>();
   readonly context = new Revision();
   readonly nodes = new NodeMemo();
+  readonly resource = new Revision();
+  readonly modules = new Revision();
+  readonly images = new Revision();
+  readonly plugin = new Revision();
   readonly uses = new Memo<NodeUses>();
   readonly inUse = new Memo<ModulesInUse>(isDeepStrictEqual);
   readonly desired = new Memo<DesiredObjects>(isDeepStrictEqual);
   readonly wanted = new Revision();
   readonly attempt = new Memo<string>();
+  readonly policy = new Revision();
   readonly quiet = new Memo<QuietPlans>();
   readonly plan = new Memo<RolloutPlan>();
 }
@@ -149,8 +154,8 @@ export function planFor(deps: PlanDeps, onload: DeepReadonly<Onload>, now: numbe
     clockSetAt: deps.clockSetAt,
     unanswered: deps.collected.unanswered,
   });
-  const rules = JSON.stringify(policy);
-  const quiet = memo.quiet.get(rules, () => new WeakMap());
+  const rules = memo.policy.of(policy);
+  const quiet = memo.quiet.get(`${rules}`, () => new WeakMap());
   const plan = memo.plan.get(
     `${memo.nodes.revision} ${rules}`,
     () => planRollout(facts, policy, now, quiet),
@@ -172,7 +177,7 @@ function observe(
   memo: PlanMemo,
 ): NodeObservation[] {
   const { kmm: _, ...plain } = context;
-  const revision = memo.context.of(`${memo.kmm.revision} ${JSON.stringify(plain)}`);
+  const revision = memo.context.of([memo.kmm.revision, plain]);
   return observeNodes(caches, context, revision, collected, force, memo.nodes);
 }
 
@@ -190,10 +195,10 @@ function desire(
     ownImage: environment.ownImage,
   });
   const { metadata, spec, status } = effective;
-  const resource = JSON.stringify([metadata.namespace, metadata.name, spec, status?.lastReady]);
-  const modules = JSON.stringify([live.onload, live.sfc].map((module) => [module?.metadata.uid, module?.spec]));
+  const resource = memo.resource.of([metadata.namespace, metadata.name, spec, status?.lastReady]);
+  const modules = memo.modules.of([live.onload, live.sfc].map((module) => [module?.metadata.uid, module?.spec]));
   const uses = memo.uses.get(
-    `${memo.kmm.revision} ${spec.onload.version} ${modules} ${JSON.stringify(images)}`,
+    `${memo.kmm.revision} ${resource} ${modules} ${memo.images.of(images)}`,
     () => new WeakMap(),
   );
   const isMissing: IsMissing = (module, kernel) =>
@@ -202,7 +207,7 @@ function desire(
   const inUse = memo.inUse.get(`${memo.nodes.observationRevision} ${memo.uses.revision}`, () =>
     modulesInUse(observations, spec.onload.version, isMissing, uses),
   );
-  const plugin = JSON.stringify([image, live.daemonSet?.spec.template.spec]);
+  const plugin = memo.plugin.of([image, live.daemonSet?.spec.template.spec]);
   const inputs = `${memo.kmm.revision} ${memo.inUse.revision} ${plugin} ${modules} ${resource}`;
   return memo.desired.get(inputs, () => desiredObjects(effective, kmm, live, inUse, image));
 }
@@ -222,8 +227,6 @@ function stopFor({ applied }: DesiredObjects, caches: Stores, kmm: Kmm, memo: Pl
 function assessAll(observations: readonly NodeObservation[], wanted: Wanted, memo: PlanMemo): NodeFacts[] {
   const { version, modules, liveSfc, images, stop, tolerations, template } = wanted;
   const specs = [modules.onload, modules.sfc, liveSfc].map((module) => module?.spec);
-  const revision = memo.wanted.of(
-    `${memo.kmm.revision} ${JSON.stringify([version, specs, images, stop, tolerations, template])}`,
-  );
+  const revision = memo.wanted.of([memo.kmm.revision, version, specs, images, stop, tolerations, template]);
   return observations.map((observation) => memo.nodes.facts(observation, revision, (each) => assess(each, wanted)));
 }
