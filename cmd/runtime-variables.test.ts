@@ -1,14 +1,15 @@
 import { describe, expect, test } from "bun:test";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { parse } from "yaml";
 import { withDefaults } from "../internal/api/onload.ts";
 import { desiredDaemonSet } from "../internal/operator/desired/daemonset.ts";
 import { builtExecutable } from "../internal/testcluster/lib/built.ts";
 import { environmentProblem } from "./shared/runtime-variables.ts";
 
 interface PodSpec {
-  initContainers: { name: string; env: { name: string; value?: string }[] }[];
+  initContainers?: { name: string; env: { name: string; value?: string }[] }[];
   containers: { name: string; env: { name: string; value?: string }[] }[];
 }
 const onload = withDefaults({
@@ -40,13 +41,20 @@ describe("environmentProblem", () => {
   });
 });
 
-// The runtime takes some empty variables for wrong values, depending on others: so each container's are tried.
-for (const container of ["copy-onloadctl", "install-host-files", "device-plugin", "onload-worker"]) {
+const PLUGIN = desiredDaemonSet(onload, "image").spec.template.spec as PodSpec;
+const OPERATOR = (
+  parse(readFileSync(join(import.meta.dir, "../internal/manifests/manager/deployment.yaml"), "utf8")) as {
+    spec: { template: { spec: PodSpec } };
+  }
+).spec.template.spec;
+
+// The runtime ends with an error if it does not know an option. It takes some empty variables for wrong values, depending on others: so each container's are tried.
+for (const container of ["copy-onloadctl", "install-host-files", "device-plugin", "onload-worker", "manager"]) {
   test(`the program runs with the variables of ${container}, and obeys none of the user image's`, async () => {
     const script = join(mkdtempSync(join(tmpdir(), "onload-environment-")), "evil.js");
     await Bun.write(script, "process.stdout.write('somebody else\\n')");
     const ofImage = { BUN_OPTIONS: `--preload=${script}`, BUN_INSPECT_PRELOAD: script, LD_PRELOAD: "/nowhere.so" };
-    const { initContainers, containers } = desiredDaemonSet(onload, "image").spec.template.spec as PodSpec;
+    const { initContainers = [], containers } = container === "manager" ? OPERATOR : PLUGIN;
     const { env } = [...initContainers, ...containers].find(({ name }) => name === container)!;
     const own = Object.fromEntries(env.map(({ name, value = "" }) => [name, value]));
     const run = async (environment: Record<string, string>) => {

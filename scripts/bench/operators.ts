@@ -44,7 +44,7 @@ export function runtimeOptions(): Record<string, string> {
   };
   const env = deployment.spec.template.spec.containers.flatMap((container) => container.env);
   return Object.fromEntries(
-    env.flatMap(({ name, value }) => (name.startsWith("BUN_") && value !== undefined ? [[name, value]] : [])),
+    env.flatMap(({ name, value }) => (/^(?:BUN|MIMALLOC)_/.test(name) && value !== undefined ? [[name, value]] : [])),
   );
 }
 
