@@ -125,7 +125,7 @@ export function planNode(observed: NodeFacts, policy: Policy, time: Present): No
   const { problem, record } = lastFailure(at, restart && present?.byTime ? undefined : present, attempt, now);
   return {
     ...at,
-    problem: withRetry(problem, restart ? now : retriedUntil(at, isReported(present), limits, now)),
+    problem: withRetry(problem, restart ? ABOUT_TO_RETRY : retriedUntil(at, isReported(present), limits, now)),
     failureRecord: record,
     ...waitingOf(at, kept),
     renewal,
@@ -183,6 +183,9 @@ function isSeenBefore({ stepRecord, failureRecord }: NodeFacts, policy: Policy):
 function isReported(problem: Problem | undefined): boolean {
   return problem?.failed === true && problem.byTime !== true;
 }
+
+/** The retry is recorded next, and counts from then on. No time of its own, because a plan may be kept. */
+const ABOUT_TO_RETRY = 0;
 
 /** @param until see Problem.retriedUntil */
 function withRetry(problem: Problem | undefined, until: number | undefined): Problem | undefined {
