@@ -39,6 +39,7 @@ class Cluster {
   readonly daemonSets = new Store<DaemonSet>();
   readonly crds = new Store<CustomResourceDefinition>();
   readonly onloads = new Store<RawOnload>();
+  readonly images = new Store<ModuleImagesConfig>();
   readonly stores: Stores;
   readonly holders = new Map<string, DeepReadonly<Pod>[]>();
   readonly refusals = new Map<string, string>();
@@ -72,7 +73,7 @@ class Cluster {
       crds: store(this.crds),
       onloads: store(this.onloads),
       nodeModulesConfigs: store(new Store<NodeModulesConfig, "opened">(OPENED_INDEX)),
-      moduleImagesConfigs: store(new Store<ModuleImagesConfig>()),
+      moduleImagesConfigs: store(this.images),
       machineConfigs: store(new Store<KubeObject>()),
       machineConfigPools: store(new Store<KubeObject>()),
       namespaces: store(new Store<KubeObject>()),
@@ -82,7 +83,7 @@ class Cluster {
     this.crds.set(kmmCrd("Module", "Namespaced"));
   }
 
-  node(name: string, { selected, version, loadValue, ready, kernel, marked }: NodeShape): void {
+  node(name: string, { selected, version, loadValue, ready, kernel, marked, tainted = false }: NodeShape): void {
     const loaded = version === undefined ? {} : { [pluginLabel(KEY)]: version, [onloadModuleLabel(KEY)]: version };
     this.nodes.set({
       apiVersion: "v1",
@@ -100,6 +101,7 @@ class Cluster {
           ? { [stepRecordAnnotation(KEY)]: formatStepRecord({ step: "LabelOnload", since: START, attempt: "1" }) }
           : {},
       },
+      spec: tainted ? { taints: [{ key: "team", value: "a", effect: "NoSchedule" }] } : {},
       status: {
         conditions: [{ type: "Ready", status: ready ? "True" : "False" }],
         allocatable: { "amd.com/onload": 1 },
@@ -173,6 +175,7 @@ interface NodeShape {
   ready: boolean;
   kernel: string;
   marked: boolean;
+  tainted?: boolean;
 }
 
 const name = fc.constantFrom(...NODES);
@@ -184,6 +187,7 @@ const shape = fc.record({
   ready: fc.boolean(),
   kernel: fc.constantFrom("5.1.0", "6.1.0"),
   marked: fc.boolean(),
+  tainted: fc.boolean(),
 });
 const holder = (uid: string): Pod =>
   ({
@@ -242,6 +246,33 @@ const action: fc.Arbitrary<(cluster: Cluster) => void> = fc.oneof(
         onload.metadata.generation = (onload.metadata.generation ?? 0) + 1;
       }),
   ),
+  fc.constantFrom([], [{ key: "team", operator: "Exists" as const }]).map(
+    (tolerations) => (cluster: Cluster) =>
+      cluster.edit((onload) => {
+        onload.spec.tolerations = [...tolerations];
+        onload.metadata.generation = (onload.metadata.generation ?? 0) + 1;
+      }),
+  ),
+  fc.tuple(version, fc.constantFrom("m", "other")).map(
+    ([of, kernelModuleImage]) =>
+      (cluster: Cluster) =>
+        cluster.edit((onload) => {
+          const lastReady = { version: of, kernelMappings: [{ regexp: "^5", kernelModuleImage }], userImage: "u:1" };
+          onload.status = { ...onload.status, lastReady: { version: of, onload: lastReady } } as never;
+        }),
+  ),
+  // KMM 2.4 takes the place of 1.1, or the other way around.
+  fc.boolean().map((is24) => ({ crds }: Cluster) => {
+    for (const kind of ["NodeModulesConfig", "ModuleImagesConfig"]) {
+      const crd = kmmCrd(kind, kind === "NodeModulesConfig" ? "Cluster" : "Namespaced");
+      if (is24) crds.set(crd);
+      else crds.delete(crd.metadata.name);
+    }
+  }),
+  fc.constantFrom("Exists" as const, "DoesNotExist" as const).map((status) => ({ images }: Cluster) => {
+    const imagesStates = ["m", "other"].map((image) => ({ image, status }));
+    images.set({ metadata: { namespace: "ns", name: MODULE }, status: { imagesStates } } as never);
+  }),
   fc.constantFrom(1, "50%").map(
     (to) => (cluster: Cluster) =>
       cluster.edit((onload) => {

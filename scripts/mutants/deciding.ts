@@ -161,6 +161,25 @@ export const DECIDING_MUTANTS: Mutant[] = [
       "kernelStop(refused, modules) && ",
     ],
   }),
+  ...mutantsOf(`${OPERATOR}/plan.ts`, [MEMO, RECONCILE], {
+    "what is wanted does not follow the version that nodes went back to": ["spec, status?.lastReady]);", "spec]);"],
+    "facts do not follow the images that KMM finds": [
+      "version, specs, images, stop, tolerations, template]",
+      "version, specs, stop, tolerations, template]",
+    ],
+    "facts do not follow what stops KMM": [
+      "version, specs, images, stop, tolerations, template]",
+      "version, specs, images, tolerations, template]",
+    ],
+    "facts do not follow the tolerations": [
+      "version, specs, images, stop, tolerations, template]",
+      "version, specs, images, stop, template]",
+    ],
+    "plans do not follow the policy": [
+      "memo.plan.get(\n    `${memo.nodes.revision} ${rules}`",
+      "memo.plan.get(\n    `${memo.nodes.revision}`",
+    ],
+  }),
   ...mutantsOf(`${OPERATOR}/desired/in-use.ts`, HOLD_BACK, {
     "Modules change under nodes that are to lose them": [
       "if (!onload && !sfc && !onloadAlone) return",
