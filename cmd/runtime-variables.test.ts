@@ -48,7 +48,8 @@ const OPERATOR = (
   }
 ).spec.template.spec;
 
-// The runtime ends with an error if it does not know an option. It takes some empty variables for wrong values, depending on others: so each container's are tried.
+// The runtime ends with an error if it does not know an option. It takes some empty variables for wrong values, depending
+// on others: so each container's are tried.
 for (const container of ["copy-onloadctl", "install-host-files", "device-plugin", "onload-worker", "manager"]) {
   test(`the program runs with the variables of ${container}, and obeys none of the user image's`, async () => {
     const script = join(mkdtempSync(join(tmpdir(), "onload-environment-")), "evil.js");

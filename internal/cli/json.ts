@@ -21,7 +21,10 @@ export function parseJson(text: string): unknown {
   }
 }
 
-/** Whether a text has more than `max` opening brackets. Most texts have far fewer, and counting takes less time than finding their depth. */
+/**
+ * Whether a text has more than `max` opening brackets. Most texts have far fewer, and counting takes less time than finding
+ * their depth.
+ */
 function hasMoreBrackets(text: string, max: number): boolean {
   if (text.length <= max) return false;
   let count = 0;
@@ -53,8 +56,12 @@ function isDeeper(text: string, max: number): boolean {
   return false;
 }
 
-/** The place of the quotation mark that ends a string; the end of the text if there is none. */
-function endOfString(text: string, start: number): number {
+/**
+ * The place of the quotation mark that ends a string of JSON; the end of the text if there is none.
+ *
+ * @param start the place of the one with which it begins
+ */
+export function endOfString(text: string, start: number): number {
   for (let end = text.indexOf('"', start + 1); end >= 0; end = text.indexOf('"', end + 1)) {
     let escapes = 0;
     while (text.charCodeAt(end - 1 - escapes) === 0x5c) escapes++;

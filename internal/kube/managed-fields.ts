@@ -1,12 +1,12 @@
 /** The record of who manages which field: it is half of most objects, and nobody who watches them reads it. */
+import { endOfString } from "../cli/json.ts";
 
 /** The comma is a part of it: something always comes before, at least the object's name. */
 const START = Buffer.from(',"managedFields":[{');
 const METADATA = '"metadata":';
 
-const QUOTE = 0x22;
-const BACKSLASH = 0x5c;
-const [LIST_START, LIST_END, OBJECT_START, OBJECT_END] = [0x5b, 0x5d, 0x7b, 0x7d];
+const LIST_END = 0x5d;
+const OBJECT_END = 0x7d;
 
 /**
  * The JSON of a watch's event without object.metadata.managedFields, so that those need not be decoded and parsed.
@@ -20,32 +20,26 @@ const [LIST_START, LIST_END, OBJECT_START, OBJECT_END] = [0x5b, 0x5d, 0x7b, 0x7d
 export function withoutManagedFields(json: Uint8Array): Uint8Array | undefined {
   const text = Buffer.from(json.buffer, json.byteOffset, json.byteLength);
   const start = text.indexOf(START);
-  if (start < 0 || !isInMetadata(text, start)) return undefined;
+  if (start < 0 || !isInMetadata(text.toString("latin1", 0, start))) return undefined;
   const end = text.indexOf(LIST_END, start);
   if (end < 0 || text[end - 1] !== OBJECT_END) return undefined;
   return Buffer.concat([text.subarray(0, start), text.subarray(end + 1)]);
 }
 
-/** Whether a place of an event is in object.metadata itself: a custom resource may have a field of any name. */
-function isInMetadata(text: Buffer, place: number): boolean {
+/**
+ * Whether an event goes on in object.metadata itself: a custom resource may have a field of any name.
+ *
+ * @param begun its beginning, a sign for each byte
+ */
+function isInMetadata(begun: string): boolean {
   const open: number[] = [];
-  for (let at = 0; at < place; at++) {
-    const sign = text[at];
-    if (sign === QUOTE) at = endOfString(text, at);
-    else if (sign === OBJECT_START || sign === LIST_START) open.push(at);
-    else if (sign === OBJECT_END || sign === LIST_END) open.pop();
+  for (let at = 0; at < begun.length; at++) {
+    const sign = begun[at];
+    if (sign === '"') at = endOfString(begun, at);
+    else if (sign === "{" || sign === "[") open.push(at);
+    else if (sign === "}" || sign === "]") open.pop();
   }
   const [, , metadata = 0] = open;
-  const before = text.toString("latin1", metadata - METADATA.length - 1, metadata);
+  const before = begun.slice(0, metadata).slice(-METADATA.length - 1);
   return open.length === 3 && (before === `{${METADATA}` || before === `,${METADATA}`);
-}
-
-/** The place of the quotation mark that ends a string; the end of the text if there is none. */
-function endOfString(text: Buffer, start: number): number {
-  for (let end = text.indexOf(QUOTE, start + 1); end >= 0; end = text.indexOf(QUOTE, end + 1)) {
-    let escapes = 0;
-    while (text[end - 1 - escapes] === BACKSLASH) escapes++;
-    if (escapes % 2 === 0) return end;
-  }
-  return text.length;
 }

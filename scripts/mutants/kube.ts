@@ -35,7 +35,10 @@ export const KUBE_MUTANTS: Mutant[] = [
       "if (end < 0 || text[end - 1] !== OBJECT_END) return undefined;",
       "if (end < 0) return undefined;",
     ],
-    "a field of a custom resource is taken for the record": ["start < 0 || !isInMetadata(text, start)", "start < 0"],
+    "a field of a custom resource is taken for the record": [
+      "if (start < 0 || !isInMetadata(",
+      "if (start < 0 || !Boolean(",
+    ],
     "the metadata of a pod's template are the object's": ["open.length === 3 && ", ""],
     "a field whose name ends so is metadata": [
       "(before === `{${METADATA}` || before === `,${METADATA}`)",
