@@ -7,12 +7,12 @@ import type { KubeObject, Node, Pod } from "../api/core.ts";
 import { pluginLabel } from "../api/names.ts";
 import { ONLOADS } from "../api/resources.ts";
 import { silentLogger } from "../cli/log.ts";
-import { Informer } from "../kube/informer.ts";
 import { CONFIG_MAPS, NODES, PODS } from "../kube/resource.ts";
 import { poll } from "../testcluster/lib/poll.ts";
 import { NO_ANSWERS } from "./view/evictions.ts";
 import { describePlan, type ResourcePlan } from "./view/plan-view.ts";
 import { Session } from "./view/session.ts";
+import { followLosses, type Losses } from "./testing/losses.ts";
 import { imagesOf, onloadSpec, OperatorCluster, PATIENCE_MS } from "./testing/operator-cluster.ts";
 
 setDefaultTimeout(600_000);
@@ -58,33 +58,9 @@ async function traders(): Promise<string[]> {
   return items.filter(({ metadata }) => !metadata.deletionTimestamp).map(({ metadata }) => metadata.name);
 }
 
-/** Follows every version of nodes and pods: on how many nodes at once pods had no Onload any more. */
-async function follow(): Promise<{ most: () => number; stop: () => Promise<void> }> {
-  const stop = new AbortController();
-  const common = { client: cluster.client, log: silentLogger };
-  const seen = new Informer<Node>({ ...common, resource: NODES });
-  const pods = new Informer<Pod>({ ...common, resource: PODS, labelSelector: "app=trader" });
-  const label = pluginLabel({ namespace, name: "main" });
-  let most = 0;
-  const count = (): void => {
-    const busy = [...pods.store.list()].filter(({ spec }) => {
-      const node = seen.store.get(spec?.nodeName ?? "");
-      return node !== undefined && !(label in (node.metadata.labels ?? {}));
-    });
-    most = Math.max(most, busy.length);
-  };
-  seen.subscribe(count);
-  pods.subscribe(count);
-  const running = Promise.all([seen.run(stop.signal), pods.run(stop.signal)]);
-  await Promise.all([seen.synced(stop.signal), pods.synced(stop.signal)]);
-  return {
-    most: () => most,
-    stop: async () => {
-      stop.abort();
-      await running;
-    },
-  };
-}
+/** On how many nodes at once pods had no Onload any more, from now on. */
+const follow = (): Promise<Losses> =>
+  followLosses(cluster.client, pluginLabel({ namespace, name: "main" }), "app=trader");
 
 /** A resource of another team, in a namespace of its own. */
 async function tenant(selector: Record<string, string>): Promise<string> {
@@ -108,7 +84,7 @@ test("a typo in spec.selector takes no node, and a confirmed change takes one af
   const [, annotation] = /(onload\.amd\.com\/confirm-generation=\S+)/.exec(why)!;
   expect(await allServed()).toBe(true);
   expect(await traders()).toHaveLength(4);
-  expect(followed.most()).toBe(0);
+  expect(await followed.most()).toBe(0);
 
   // As the message says.
   const [name, generation] = annotation!.split("=");
@@ -122,7 +98,7 @@ test("a typo in spec.selector takes no node, and a confirmed change takes one af
     what: "The end of everything on the nodes",
     timeoutMs: PATIENCE_MS,
   });
-  expect(followed.most()).toBe(1);
+  expect(await followed.most()).toBe(1);
   expect(await traders()).toEqual([]);
   expect(cluster.kubelet.violations).toEqual([]);
   await followed.stop();
@@ -213,7 +189,7 @@ test("labels that all nodes lose take one node at most, and those that are confi
     what: "The end of everything on the nodes",
     timeoutMs: PATIENCE_MS,
   });
-  expect(followed.most()).toBe(1);
+  expect(await followed.most()).toBe(1);
   expect(cluster.kubelet.violations).toEqual([]);
   await followed.stop();
 });
@@ -227,7 +203,7 @@ test("a typo that is corrected at once takes no node", async () => {
   await cluster.ready(namespace);
   expect((await cluster.status(namespace))!.selector).toEqual({ pool });
   expect(await traders()).toHaveLength(2);
-  expect(followed.most()).toBe(0);
+  expect(await followed.most()).toBe(0);
   await followed.stop();
 });
 
@@ -250,7 +226,7 @@ test("an older resource of another namespace gets none of the nodes that somebod
     const { labels = {} } = (await cluster.node(node)).metadata;
     expect(Object.keys(labels).filter((label) => label.includes(attacker))).toEqual([]);
   }
-  expect(followed.most()).toBe(1);
+  expect(await followed.most()).toBe(1);
   expect(cluster.kubelet.violations).toEqual([]);
   // Once its owner lets go, the next one gets them.
   await cluster.deleteOnload(namespace);
@@ -274,7 +250,7 @@ test.each([["Foreground"], ["Background"]])(
       timeoutMs: PATIENCE_MS,
     });
     await cluster.gone(namespace);
-    expect(followed.most()).toBe(1);
+    expect(await followed.most()).toBe(1);
     expect(cluster.kubelet.violations).toEqual([]);
     await followed.stop();
   },

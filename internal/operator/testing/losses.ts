@@ -1,0 +1,133 @@
+/**
+ * On how many nodes at once pods had no Onload any more, by the order in which the API server stored the changes. Nodes
+ * and pods come by two streams, of which either may be late; the resource versions of one etcd put them in order.
+ */
+import type { KubeObject, Node, Pod } from "../../api/core.ts";
+import type { Resource } from "../../api/resources.ts";
+import { silentLogger } from "../../cli/log.ts";
+import type { Client } from "../../kube/client.ts";
+import { Reflector } from "../../kube/reflector.ts";
+import { NODES, PODS } from "../../kube/resource.ts";
+import { poll } from "../../testcluster/lib/poll.ts";
+
+/** What a change left of an object: undefined if it was deleted. */
+interface Entry<T> {
+  revision: number;
+  name: string;
+  object: T | undefined;
+}
+
+/** Every version of every object of a selection, from one moment on. */
+class History<T extends KubeObject> {
+  readonly entries: Entry<T>[] = [];
+  readonly #client: Client;
+  readonly #resource: Resource;
+  readonly #labelSelector: string | undefined;
+  #isBroken = false;
+
+  constructor(client: Client, resource: Resource, labelSelector?: string) {
+    this.#client = client;
+    this.#resource = resource;
+    this.#labelSelector = labelSelector;
+  }
+
+  /** Follows the selection until the signal aborts. */
+  async run(signal: AbortSignal, listed: () => void): Promise<void> {
+    const add = (item: T, object: T | undefined): void => {
+      const { name, resourceVersion } = item.metadata;
+      this.entries.push({ revision: Number(resourceVersion), name, object });
+    };
+    let lists = 0;
+    await new Reflector<T>({
+      client: this.#client,
+      resource: this.#resource,
+      labelSelector: this.#labelSelector,
+      log: silentLogger,
+      sink: {
+        replace: (objects) => {
+          // What happened between two lists is not known.
+          this.#isBroken ||= ++lists > 1;
+          for (const object of objects) add(object, object);
+          listed();
+          return true;
+        },
+        set: (object) => add(object, object),
+        remove: (object) => add(object, undefined),
+        absent: () => undefined,
+        heard: () => undefined,
+        problem: () => undefined,
+      },
+    }).run(signal);
+  }
+
+  /** Whether everything has come that the API server has stored. */
+  async isComplete(): Promise<boolean> {
+    if (this.#isBroken) throw new Error(`The history of ${this.#resource.plural} has a gap`);
+    const selection = this.#labelSelector === undefined ? {} : { labelSelector: this.#labelSelector };
+    const { items } = await this.#client.list<T>(this.#resource, selection);
+    const last = new Map(this.entries.map((entry) => [entry.name, entry]));
+    const present = [...last.values()].filter(({ object }) => object !== undefined);
+    return (
+      present.length === items.length &&
+      items.every(({ metadata }) => last.get(metadata.name)?.revision === Number(metadata.resourceVersion))
+    );
+  }
+}
+
+/** Pods whose nodes lose the device plugin's label under them. */
+export interface Losses {
+  /** On how many nodes at once that was so until now, at most. */
+  most: () => Promise<number>;
+  stop: () => Promise<void>;
+}
+
+/**
+ * Follows all nodes, and those pods of all namespaces that are selected; their names must differ.
+ *
+ * @param pluginLabel the label without which a node has no device plugin
+ * @param podSelector selects the pods that count
+ */
+export async function followLosses(client: Client, pluginLabel: string, podSelector: string): Promise<Losses> {
+  const stop = new AbortController();
+  const nodes = new History<Node>(client, NODES);
+  const pods = new History<Pod>(client, PODS, podSelector);
+  const lists = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const running = [nodes.run(stop.signal, lists[0]!.resolve), pods.run(stop.signal, lists[1]!.resolve)];
+  await Promise.all(lists.map(({ promise }) => promise));
+  return {
+    most: async () => {
+      await poll(async () => (await nodes.isComplete()) && (await pods.isComplete()), {
+        what: "The end of the histories of nodes and pods",
+      });
+      return mostLosses(nodes.entries, pods.entries, pluginLabel);
+    },
+    stop: async () => {
+      stop.abort();
+      await Promise.all(running);
+    },
+  };
+}
+
+/** Replays both histories as one. */
+export function mostLosses(nodes: readonly Entry<Node>[], pods: readonly Entry<Pod>[], pluginLabel: string): number {
+  const without = new Set<string>();
+  const nodeOf = new Map<string, string>();
+  const seeNode = ({ name, object }: Entry<Node>): void => {
+    if (object && !(pluginLabel in (object.metadata.labels ?? {}))) without.add(name);
+    else without.delete(name);
+  };
+  const seePod = ({ name, object }: Entry<Pod>): void => {
+    if (object?.spec?.nodeName) nodeOf.set(name, object.spec.nodeName);
+    else nodeOf.delete(name);
+  };
+  const steps = [
+    ...nodes.map((entry) => ({ revision: entry.revision, see: () => seeNode(entry) })),
+    ...pods.map((entry) => ({ revision: entry.revision, see: () => seePod(entry) })),
+  ].toSorted((a, b) => a.revision - b.revision);
+  let most = 0;
+  for (const { see } of steps) {
+    see();
+    most = Math.max(most, new Set([...nodeOf.values()].filter((node) => without.has(node))).size);
+  }
+  return most;
+}
