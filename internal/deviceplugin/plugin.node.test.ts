@@ -954,7 +954,7 @@ describe("the control plane server", () => {
       await onload.apply(VERSION, userImage, DEVICES);
       await onload.waitForPlugin(plugin);
       await onload.waitForAllocatable(DEVICES);
-      expect(await onload.problems()).toEqual([]);
+      await poll(async () => (await onload.problems()).length === 0, { what: "A status without problems" });
     },
     2 * LONG,
   );

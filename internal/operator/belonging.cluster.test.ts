@@ -240,7 +240,11 @@ test.each([["Foreground"], ["Background"]])(
   async (policy) => {
     await trading(4);
     const idle = await cluster.kubelet.createNodes(4, `${pool}-idle`, { pool });
-    await cluster.ready(namespace);
+    // That the first four are Ready stays in the status until the operator has seen the others.
+    await poll(async () => (await cluster.status(namespace))?.nodes?.ready === 8, {
+      what: "All nodes Ready",
+      timeoutMs: PATIENCE_MS,
+    });
     const followed = await follow();
     const path = `/apis/onload.amd.com/v1alpha1/namespaces/${namespace}/onloads/main`;
     await cluster.plane.request("DELETE", path, { body: { propagationPolicy: policy } });

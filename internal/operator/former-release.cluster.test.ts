@@ -132,9 +132,17 @@ async function live(kind: (pod: Pod) => boolean): Promise<Pod[]> {
 }
 
 /** How often a pod of a kind has been made on each node. */
-function made(kind: (pod: Pod) => boolean): Record<string, number> {
-  const on = Map.groupBy([...pods.values()].filter(kind), ({ spec }) => spec?.nodeName ?? "");
-  return Object.fromEntries([...on].map(([node, list]) => [node, list.length]));
+async function made(kind: (pod: Pod) => boolean): Promise<Record<string, number>> {
+  const { items } = await cluster.client.list<Pod>(PODS, { namespace });
+  // The watch may be behind the list.
+  const isSeen = ({ metadata, spec }: Pod): boolean => pods.get(metadata.uid!)?.spec?.nodeName === spec?.nodeName;
+  await poll(() => items.every(isSeen), { what: "Every pod seen" });
+  const counted = [...pods.values()].filter(kind);
+  return Object.fromEntries(nodes.map((node) => [node, counted.filter(({ spec }) => spec?.nodeName === node).length]));
+}
+
+function onceMore(counts: Record<string, number>): Record<string, number> {
+  return Object.fromEntries(Object.entries(counts).map(([node, count]) => [node, count + 1]));
 }
 
 /** Waits until each node has a device plugin of that image, and all is ready. */
@@ -196,26 +204,26 @@ test.skipIf(!hasFormerRelease)(
     });
     expect(await untouched()).toEqual(before);
 
-    const pluginsMade = made(isPlugin);
+    const pluginsMade = await made(isPlugin);
     await handOver(current);
     expect(await versions()).toEqual({ state: "acts", operator: VERSION, kmm: "1.1" });
     await readyWith(IMAGE);
     expect(await untouched()).toEqual(before);
-    for (const node of nodes) expect(made(isPlugin)[node]).toBe(pluginsMade[node]! + 1);
+    expect(await made(isPlugin)).toEqual(onceMore(pluginsMade));
     expect(evictions()).toBe(0);
   },
 );
 
 test.skipIf(!hasFormerRelease)("a downgrade does the same", async () => {
   const before = await untouched();
-  const pluginsMade = made(isPlugin);
+  const pluginsMade = await made(isPlugin);
   await installAll(cluster.plane, former.manifests);
   await handOver(await startFormer());
   // What the other has left in the Lease is not taken for its own.
   expect(await versions()).toEqual({ state: "acts", operator: undefined, kmm: "1.1" });
   await readyWith(FORMER_IMAGE);
   expect(await untouched()).toEqual(before);
-  for (const node of nodes) expect(made(isPlugin)[node]).toBe(pluginsMade[node]! + 1);
+  expect(await made(isPlugin)).toEqual(onceMore(pluginsMade));
   expect(evictions()).toBe(0);
 });
 
@@ -245,7 +253,7 @@ async function finished(version: string, image: string, loadersMade: Record<stri
     timeoutMs: PATIENCE_MS,
   });
   await readyWith(image);
-  for (const node of nodes) expect(made(isLoader)[node]).toBe(loadersMade[node]! + 1);
+  expect(await made(isLoader)).toEqual(onceMore(loadersMade));
   function isIt(each: string | undefined): boolean {
     return each === version;
   }
@@ -255,7 +263,7 @@ test.skipIf(!hasFormerRelease).each([
   ["upgraded", "v2"],
   ["downgraded", "v3"],
 ] as const)("an operator that is %s half-way of an upgrade of Onload goes on with it", async (what, version) => {
-  const loadersMade = made(isLoader);
+  const loadersMade = await made(isLoader);
   const letGo = await halfWay(version);
   const isUpgrade = what === "upgraded";
   await installAll(cluster.plane, isUpgrade ? undefined : former.manifests);

@@ -152,7 +152,7 @@ describe("one operator", () => {
     expect(quoted).toMatch(/ is refused: DaemonSet main-.*exceeded quota: limited/);
     expect(quoted).toContain(`raise that ResourceQuota of namespace "${namespace}"`);
     expect((await cluster.status(namespace))!.problems).toMatchObject([{ node, reason: "PodRefused" }]);
-    expect((await cluster.events(namespace)).map(({ reason }) => reason)).toContain("PodRefused");
+    await cluster.told(namespace, "PodRefused");
     const ofKmm = async (): Promise<boolean> =>
       (await cluster.condition(namespace, "Degraded", "True")).includes(
         "KMM's pod for onload is refused: DaemonSet main-module-",
@@ -224,6 +224,7 @@ describe("one operator", () => {
     expect(await cluster.condition(namespace, "Protected", "False", "PoliciesMissing")).toContain(
       "manifests admission",
     );
+    await cluster.told(namespace, "NodeReady", nodes[0]!);
     const story = (await cluster.events(namespace))
       // How far the resource is may name it too.
       .filter(({ reason, note }) => note.includes(nodes[0]!) && reason !== "Installing")
@@ -379,10 +380,9 @@ describe("one operator", () => {
     for (const node of nodes) expect(await cluster.versionOn(node, namespace)).toBe("v3");
     expect(outage.most()).toBe(1);
     await outage.stop();
-    const warnings = (await cluster.events(namespace))
-      .filter(({ type }) => type === "Warning")
-      .map(({ reason }) => reason);
-    expect(warnings).toContain("ModuleImageMissing");
+    await cluster.told(namespace, "ModuleImageMissing");
+    const missing = (await cluster.events(namespace)).filter(({ reason }) => reason === "ModuleImageMissing");
+    expect(missing[0]!.type).toBe("Warning");
   });
 
   test("rolls back to the last version that was Ready, and tries again when told to", async () => {

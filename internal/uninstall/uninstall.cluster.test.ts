@@ -6,6 +6,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, setDefaultTimeout, 
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { isDeepStrictEqual } from "node:util";
 import { builtExecutable } from "../testcluster/lib/built.ts";
 import { poll } from "../testcluster/lib/poll.ts";
 import { run, type CommandResult } from "../testcluster/lib/command.ts";
@@ -137,7 +138,10 @@ async function expectClean(): Promise<void> {
 
 test("with the operator running: shown without a change, done in order, and done once", async () => {
   await createHolder("feed", nodes[1]!);
-  const before = await everything();
+  // Counters in the status of DaemonSets and Modules follow a moment later.
+  let before: Record<string, string> = {};
+  const isAtRest = async (): Promise<boolean> => isDeepStrictEqual(before, (before = await everything()));
+  await poll(isAtRest, { what: "Rest of the cluster", timeoutMs: PATIENCE_MS, intervalMs: 1000 });
   const shown = await onloadctl("uninstall", "--dry-run");
   expect(await everything()).toEqual(before);
   expect(shown.code).toBe(0);

@@ -362,6 +362,13 @@ export class OperatorCluster implements AsyncDisposable {
       .sort((a, b) => a.eventTime.localeCompare(b.eventTime));
   }
 
+  /** Waits for an event of a reason, whose text names something: events are sent beside the status, in any order with it. */
+  async told(namespace: string, reason: string, about = ""): Promise<void> {
+    const isTold = async (): Promise<boolean> =>
+      (await this.events(namespace)).some((event) => event.reason === reason && event.note.includes(about));
+    await poll(isTold, { what: `Event ${reason}`, timeoutMs: PATIENCE_MS });
+  }
+
   /** What the operator has asked of the API server. */
   requests(): AuditEvent[] {
     return this.plane.auditEvents(this.user.name);
