@@ -133,10 +133,14 @@ async function live(kind: (pod: Pod) => boolean): Promise<Pod[]> {
 
 /** How often a pod of a kind has been made on each node. */
 async function made(kind: (pod: Pod) => boolean): Promise<Record<string, number>> {
-  const { items } = await cluster.client.list<Pod>(PODS, { namespace });
   // The watch may be behind the list.
-  const isSeen = ({ metadata, spec }: Pod): boolean => pods.get(metadata.uid!)?.spec?.nodeName === spec?.nodeName;
-  await poll(() => items.every(isSeen), { what: "Every pod seen" });
+  const isSeen = ({ metadata, spec }: Pod): boolean => {
+    const seen = pods.get(metadata.uid!);
+    return seen !== undefined && seen.spec?.nodeName === spec?.nodeName;
+  };
+  const areSeen = async (): Promise<boolean> =>
+    (await cluster.client.list<Pod>(PODS, { namespace })).items.every(isSeen);
+  await poll(areSeen, { what: "Every pod seen" });
   const counted = [...pods.values()].filter(kind);
   return Object.fromEntries(nodes.map((node) => [node, counted.filter(({ spec }) => spec?.nodeName === node).length]));
 }

@@ -23,7 +23,7 @@ class History<T extends KubeObject> {
   readonly #client: Client;
   readonly #resource: Resource;
   readonly #labelSelector: string | undefined;
-  #isBroken = false;
+  #hasGap = false;
 
   constructor(client: Client, resource: Resource, labelSelector?: string) {
     this.#client = client;
@@ -45,8 +45,7 @@ class History<T extends KubeObject> {
       log: silentLogger,
       sink: {
         replace: (objects) => {
-          // What happened between two lists is not known.
-          this.#isBroken ||= ++lists > 1;
+          this.#hasGap ||= ++lists > 1;
           for (const object of objects) add(object, object);
           listed();
           return true;
@@ -60,17 +59,24 @@ class History<T extends KubeObject> {
     }).run(signal);
   }
 
-  /** Whether everything has come that the API server has stored. */
-  async isComplete(): Promise<boolean> {
-    if (this.#isBroken) throw new Error(`The history of ${this.#resource.plural} has a gap`);
+  /** Whether something may have happened between two lists that nobody has seen. */
+  get hasGap(): boolean {
+    return this.#hasGap;
+  }
+
+  /**
+   * The revision until which the history is known, if the last version of every object that is there has come. An object
+   * that came and went since may be missing still.
+   */
+  async knownUntil(): Promise<number | undefined> {
     const selection = this.#labelSelector === undefined ? {} : { labelSelector: this.#labelSelector };
-    const { items } = await this.#client.list<T>(this.#resource, selection);
+    const { items, resourceVersion } = await this.#client.list<T>(this.#resource, selection);
     const last = new Map(this.entries.map((entry) => [entry.name, entry]));
     const present = [...last.values()].filter(({ object }) => object !== undefined);
-    return (
+    const isKnown =
       present.length === items.length &&
-      items.every(({ metadata }) => last.get(metadata.name)?.revision === Number(metadata.resourceVersion))
-    );
+      items.every(({ metadata }) => last.get(metadata.name)?.revision === Number(metadata.resourceVersion));
+    return isKnown ? Number(resourceVersion) : undefined;
   }
 }
 
@@ -96,10 +102,16 @@ export async function followLosses(client: Client, pluginLabel: string, podSelec
   await Promise.all(lists.map(({ promise }) => promise));
   return {
     most: async () => {
-      await poll(async () => (await nodes.isComplete()) && (await pods.isComplete()), {
-        what: "The end of the histories of nodes and pods",
-      });
-      return mostLosses(nodes.entries, pods.entries, pluginLabel);
+      const hasGap = (): boolean => nodes.hasGap || pods.hasGap;
+      const known = async (): Promise<number | undefined> => {
+        if (hasGap()) return 0;
+        const until = [await nodes.knownUntil(), await pods.knownUntil()];
+        return until.every((each) => each !== undefined) ? Math.min(...until) : undefined;
+      };
+      const until = await poll(known, { what: "The end of the histories of nodes and pods" });
+      if (hasGap()) throw new Error("The history of nodes or pods has a gap");
+      const isKnown = ({ revision }: { revision: number }): boolean => revision <= until;
+      return mostLosses(nodes.entries.filter(isKnown), pods.entries.filter(isKnown), pluginLabel);
     },
     stop: async () => {
       stop.abort();
