@@ -954,7 +954,14 @@ describe("the control plane server", () => {
       await onload.apply(VERSION, userImage, DEVICES);
       await onload.waitForPlugin(plugin);
       await onload.waitForAllocatable(DEVICES);
-      await poll(async () => (await onload.problems()).length === 0, { what: "A status without problems" });
+      // The status may follow the devices a moment later.
+      await poll(
+        async () => {
+          expect(await onload.problems()).toEqual([]);
+          return true;
+        },
+        { what: "A status without problems" },
+      );
     },
     2 * LONG,
   );

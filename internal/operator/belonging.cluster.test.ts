@@ -245,6 +245,7 @@ test.each([["Foreground"], ["Background"]])(
       what: "All nodes Ready",
       timeoutMs: PATIENCE_MS,
     });
+    await cluster.ready(namespace);
     const followed = await follow();
     const path = `/apis/onload.amd.com/v1alpha1/namespaces/${namespace}/onloads/main`;
     await cluster.plane.request("DELETE", path, { body: { propagationPolicy: policy } });

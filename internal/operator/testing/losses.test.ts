@@ -1,13 +1,13 @@
 import { expect, test } from "bun:test";
 import type { Node, Pod } from "../../api/core.ts";
-import { mostLosses } from "./losses.ts";
+import { mostLosses, type Entry } from "./losses.ts";
 
-const node = (revision: number, name: string, served: boolean): Parameters<typeof mostLosses>[0][number] => ({
+const node = (revision: number, name: string, served: boolean): Entry<Node> => ({
   revision,
   name,
   object: { metadata: { name, labels: served ? { plugin: "v1" } : {} } } as unknown as Node,
 });
-const pod = (revision: number, name: string, on: string | undefined): Parameters<typeof mostLosses>[1][number] => ({
+const pod = (revision: number, name: string, on: string | undefined): Entry<Pod> => ({
   revision,
   name,
   object: on === undefined ? undefined : ({ metadata: { name }, spec: { nodeName: on } } as unknown as Pod),

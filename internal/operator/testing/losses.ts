@@ -11,7 +11,7 @@ import { NODES, PODS } from "../../kube/resource.ts";
 import { poll } from "../../testcluster/lib/poll.ts";
 
 /** What a change left of an object: undefined if it was deleted. */
-interface Entry<T> {
+export interface Entry<T> {
   revision: number;
   name: string;
   object: T | undefined;
@@ -23,7 +23,7 @@ class History<T extends KubeObject> {
   readonly #client: Client;
   readonly #resource: Resource;
   readonly #labelSelector: string | undefined;
-  #hasGap = false;
+  #lists = 0;
 
   constructor(client: Client, resource: Resource, labelSelector?: string) {
     this.#client = client;
@@ -37,7 +37,6 @@ class History<T extends KubeObject> {
       const { name, resourceVersion } = item.metadata;
       this.entries.push({ revision: Number(resourceVersion), name, object });
     };
-    let lists = 0;
     await new Reflector<T>({
       client: this.#client,
       resource: this.#resource,
@@ -45,7 +44,7 @@ class History<T extends KubeObject> {
       log: silentLogger,
       sink: {
         replace: (objects) => {
-          this.#hasGap ||= ++lists > 1;
+          this.#lists++;
           for (const object of objects) add(object, object);
           listed();
           return true;
@@ -61,7 +60,7 @@ class History<T extends KubeObject> {
 
   /** Whether something may have happened between two lists that nobody has seen. */
   get hasGap(): boolean {
-    return this.#hasGap;
+    return this.#lists > 1;
   }
 
   /**
@@ -69,8 +68,8 @@ class History<T extends KubeObject> {
    * that came and went since may be missing still.
    */
   async knownUntil(): Promise<number | undefined> {
-    const selection = this.#labelSelector === undefined ? {} : { labelSelector: this.#labelSelector };
-    const { items, resourceVersion } = await this.#client.list<T>(this.#resource, selection);
+    const labelSelector = this.#labelSelector;
+    const { items, resourceVersion } = await this.#client.list<T>(this.#resource, { labelSelector });
     const last = new Map(this.entries.map((entry) => [entry.name, entry]));
     const present = [...last.values()].filter(({ object }) => object !== undefined);
     const isKnown =
