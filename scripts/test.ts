@@ -2,7 +2,7 @@
  * Runs everything that tests the project: the checks (format, lint, types) and the build, and then, two at a time, unit
  * tests followed by tests on a real control plane (*.cluster.test.ts), tests with the machine's own container engines and
  * kernel (*.host.test.ts, as root on Linux), and tests on real nodes (*.node.test.ts, as root on Linux).
- * The last line says how many passed and failed; the exit code is 0 only if none failed and none was left out.
+ * At the end stands which tests failed, and why; the last line says how many passed and failed. The exit code is 0 only if none failed and none was left out.
  */
 import { Glob } from "bun";
 import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync, statSync } from "node:fs";
@@ -14,8 +14,8 @@ import { builtExecutable } from "../internal/testcluster/lib/built.ts";
 import { interruption } from "./lib/interruption.ts";
 import { checkout } from "../internal/testcluster/lib/paths.ts";
 import { progress } from "../internal/testcluster/lib/progress.ts";
-import { parseJUnit } from "./lib/junit.ts";
-import type { Tally } from "./lib/junit.ts";
+import { parseFailures, parseJUnit } from "./lib/junit.ts";
+import type { FailedTest, Tally } from "./lib/junit.ts";
 import { clearRunsOf } from "../internal/testcluster/lib/run-state.ts";
 import { CLUSTER_PROGRAMS, tools } from "../internal/testcluster/tools/index.ts";
 
@@ -29,6 +29,9 @@ Without kinds all run. A PATTERN keeps only the test files whose path contains i
   ./scripts/test unit                     only what needs no cluster
   ./scripts/test cluster internal/kube    only that folder's tests on a control plane
 `;
+
+/** How many failures the end repeats: more have one cause, as a rule. */
+const MAX_FAILURES = 20;
 
 const kinds = ["check", "unit", "cluster", "host", "node"] as const;
 type Kind = (typeof kinds)[number];
@@ -50,7 +53,7 @@ const wanted: readonly Kind[] = asked.length > 0 ? asked : patterns.length > 0 ?
 const stop = interruption();
 const results = mkdtempSync(join(tmpdir(), "onloadctl-test-"));
 let runs = 0;
-const total = { passed: 0, failed: 0, leftOut: [] as string[] };
+const total = { passed: 0, failed: 0, failures: [] as string[], leftOut: [] as string[] };
 try {
   const files = findFiles(patterns);
   if (patterns.length > 0 && wanted.every((kind) => files[kind].length === 0)) {
@@ -70,10 +73,12 @@ try {
   await allEnded([lane("unit", "cluster"), lane("host")]);
 } catch (error) {
   total.failed += 1;
-  console.error(stop.signal.aborted ? "Interrupted" : (error as Error).message);
+  total.failures.push(stop.signal.aborted ? "Interrupted" : (error as Error).message);
 } finally {
   rmSync(results, { recursive: true, force: true });
 }
+// Of a long run often only the end is kept, or read.
+for (const failure of total.failures.slice(0, MAX_FAILURES)) progress(`Failed: ${failure}`);
 for (const reason of total.leftOut) progress(`Left out, so that not all is tested: ${reason}`);
 console.log(`${total.passed} passed, ${total.failed} failed`);
 process.exit(stop.signal.aborted ? 130 : total.failed > 0 || total.leftOut.length > 0 ? 1 : 0);
@@ -93,6 +98,7 @@ async function runCheck(): Promise<void> {
   progress("Checks: format, lint, types, imports, generated files");
   const code = await runBun(["run", "check"]);
   add("check", { tests: 1, failed: code === 0 ? 0 : 1, skipped: 0 });
+  if (code !== 0) total.failures.push(`check, with exit code ${code}`);
 }
 
 async function build(): Promise<void> {
@@ -174,14 +180,21 @@ async function runFiles(kind: Kind, files: readonly string[], options: RunOption
   ).finally(() => {
     if (log !== undefined && existsSync(log)) process.stderr.write(readFileSync(log));
   });
-  let tally: Tally;
+  let tally: Tally = { tests: 0, failed: 0, skipped: 0 };
+  let failures: FailedTest[] = [];
   try {
-    tally = parseJUnit(readFileSync(report, "utf8"));
+    const xml = readFileSync(report, "utf8");
+    tally = parseJUnit(xml);
+    failures = parseFailures(xml);
   } catch {
-    tally = { tests: 0, failed: 0, skipped: 0 };
+    // A run that ended early has written no report; its exit code tells.
   }
+  for (const { file, name, reason } of failures) total.failures.push(`${file}: ${name}\n${reason}`);
   // A file that cannot be loaded fails the run without being in the report.
-  if (code !== 0 && tally.failed === 0) tally = { ...tally, tests: tally.tests + 1, failed: 1 };
+  if (code !== 0 && tally.failed === 0) {
+    tally = { ...tally, tests: tally.tests + 1, failed: 1 };
+    total.failures.push(`${kind} tests, with exit code ${code} and without a failed test: ${files.join(" ")}`);
+  }
   add(kind, tally);
 }
 

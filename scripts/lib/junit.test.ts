@@ -1,5 +1,8 @@
 import { expect, test } from "bun:test";
-import { parseJUnit } from "./junit.ts";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { MAX_REASON, parseFailures, parseJUnit } from "./junit.ts";
 
 test("the totals are those of the whole report", () => {
   const report = `<?xml version="1.0" encoding="UTF-8"?>
@@ -11,4 +14,44 @@ test("the totals are those of the whole report", () => {
 
 test("a report without totals is an error", () => {
   expect(() => parseJUnit("")).toThrow("no totals");
+});
+
+test("what failed is read from a report of bun test itself", () => {
+  const folder = mkdtempSync(join(tmpdir(), "onloadctl-junit-"));
+  try {
+    writeFileSync(
+      join(folder, "some.test.ts"),
+      `import { describe, expect, test } from "bun:test";
+describe("a <b> & \\"c\\"", () => {
+  test("good", () => {});
+  test("compares", () => { expect({ text: "<x> & y" }).toEqual({ text: "z" }); });
+  test.each(["v1"])("of %s", () => expect(1).toBe(2));
+});
+test("throws", () => { throw new Error("Cannot read it: " + "x".repeat(10000)); });
+test("hangs", () => new Promise(() => {}), 50);
+test.skip("left out", () => {});
+`,
+    );
+    const report = join(folder, "report.xml");
+    Bun.spawnSync([process.execPath, "test", "--reporter=junit", `--reporter-outfile=${report}`, "./some.test.ts"], {
+      cwd: folder,
+    });
+    const xml = readFileSync(report, "utf8");
+    expect(parseJUnit(xml)).toEqual({ tests: 6, failed: 4, skipped: 1 });
+    const failures = parseFailures(xml);
+    expect(failures.map(({ file, name }) => [file, name])).toEqual([
+      ["some.test.ts", 'a <b> & "c" > compares'],
+      ["some.test.ts", 'a <b> & "c" > of v1'],
+      ["some.test.ts", "throws"],
+      ["some.test.ts", "hangs"],
+    ]);
+    const [compares, , throws, hangs] = failures.map(({ reason }) => reason);
+    expect(compares).toContain('+   "text": "<x> & y"');
+    expect(compares).toMatch(/some\.test\.ts:4:\d+$/);
+    expect(throws).toStartWith("Error: Cannot read it: xxx");
+    expect(throws).toHaveLength(MAX_REASON);
+    expect(hangs).toBe("test timed out");
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 });

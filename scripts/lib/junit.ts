@@ -5,6 +5,18 @@ export interface Tally {
   readonly skipped: number;
 }
 
+/** A test that failed. */
+export interface FailedTest {
+  readonly file: string;
+  /** Those of the describe blocks around it, and its own, joined as bun test prints them. */
+  readonly name: string;
+  /** What was thrown, with its place, in at most {@link MAX_REASON} characters; or that its time was over. */
+  readonly reason: string;
+}
+
+/** The most characters of one failure: enough for an error with its stack, or the start of a long comparison. */
+export const MAX_REASON = 4000;
+
 /** Reads the totals of a JUnit report as bun test writes it; throws when there are none. */
 export function parseJUnit(xml: string): Tally {
   const root = /<testsuites\b[^>]*>/.exec(xml)?.[0];
@@ -15,4 +27,27 @@ export function parseJUnit(xml: string): Tally {
     failed: count(/\bfailures="(\d+)"/) + count(/\berrors="(\d+)"/),
     skipped: count(/\bskipped="(\d+)"/),
   };
+}
+
+/** Reads which tests failed from a JUnit report as bun test writes it, in which `>` and quotes are entities in all texts. */
+export function parseFailures(xml: string): FailedTest[] {
+  const failure = /<testcase\b([^>]*[^/])>\s*<(?:failure|error)\b([^>]*?)(?:\/>|>([^<]*)<)/g;
+  return [...xml.matchAll(failure)].map(([, test = "", what = "", text = ""]) => ({
+    file: attribute(test, "file"),
+    name: [attribute(test, "classname"), attribute(test, "name")].filter((each) => each !== "").join(" > "),
+    reason: (unescaped(text).trim() || attribute(what, "message")).slice(0, MAX_REASON),
+  }));
+}
+
+function attribute(tag: string, wanted: string): string {
+  const [, , value = ""] = [...tag.matchAll(/\s([a-z]+)="([^"]*)"/g)].find(([, name]) => name === wanted) ?? [];
+  return unescaped(value);
+}
+
+const ENTITIES: Record<string, string> = { lt: "<", gt: ">", quot: '"', apos: "'", amp: "&" };
+
+function unescaped(text: string): string {
+  return text.replaceAll(/&(?:#(\d{1,7})|([a-z]+));/g, (entity, code: string | undefined, name: string) =>
+    code === undefined ? (ENTITIES[name] ?? entity) : String.fromCodePoint(Math.min(Number(code), 0x10ffff)),
+  );
 }
