@@ -321,6 +321,24 @@ test("a node that goes while another comes, which does not concern the resource,
   expect(cluster.plan(memo)).toEqual(cluster.plan(new PlanMemo()));
 });
 
+test("nodes are in the order in which people count, whenever they came", () => {
+  const cluster = new Cluster();
+  const memo = new PlanMemo();
+  const shape: NodeShape = { selected: true, version: "v1", ready: true, kernel: "5.1.0", marked: false };
+  const names = (): string[] => {
+    const { plan } = cluster.plan(memo) as { plan: { nodes: { facts: { name: string } }[] } };
+    return plan.nodes.map(({ facts }) => facts.name);
+  };
+  for (const node of ["n10", "n9", "n11"]) cluster.node(node, shape);
+  expect(names()).toEqual(["n9", "n10", "n11"]);
+  cluster.node("n1", shape);
+  cluster.nodes.delete("n10");
+  expect(names()).toEqual(["n1", "n9", "n11"]);
+  cluster.node("n10", shape);
+  cluster.node("n2", { ...shape, selected: false, version: undefined });
+  expect(names()).toEqual(["n1", "n9", "n10", "n11"]);
+});
+
 test("a look at the nodes that is broken off is none: the next one sees what it would have seen", () => {
   const cluster = new Cluster();
   const memo = new PlanMemo();

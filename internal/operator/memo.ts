@@ -6,6 +6,7 @@ import { isDeepStrictEqual } from "node:util";
 import type { NodeFacts } from "./assess/facts.ts";
 import type { ObservationMemo, Seen } from "./observe/cluster.ts";
 import type { NodeObservation } from "./observe/observation.ts";
+import { sortByNodeName } from "./rollout/node-order.ts";
 
 /** Keeps the last result, as long as its key stays the same. */
 export class Memo<T> {
@@ -64,7 +65,9 @@ interface Entry {
 
 /** What is known of the nodes of one Onload resource. */
 export class NodeMemo implements ObservationMemo {
-  readonly #entries = new Map<string, Entry>();
+  #entries = new Map<string, Entry>();
+  /** A node came since the entries were sorted. */
+  #joined = false;
   readonly #fleeting = new Set<string>();
   #seen: Seen | undefined;
   #list: NodeObservation[] | undefined;
@@ -99,6 +102,9 @@ export class NodeMemo implements ObservationMemo {
   /** A look at the nodes has been completed. */
   end(seen: Seen): NodeObservation[] {
     this.#seen = seen;
+    // Plans are in this order. Nodes come seldom, and plans are made often.
+    if (this.#joined) this.#entries = new Map(sortByNodeName([...this.#entries], ([name]) => name));
+    this.#joined = false;
     if (!this.#list) {
       this.#list = [];
       for (const { observation } of this.#entries.values()) if (observation) this.#list.push(observation);
@@ -118,6 +124,7 @@ export class NodeMemo implements ObservationMemo {
     const known = this.#entries.get(name);
     if (known && isDeepStrictEqual(known.observation, observation)) return;
     this.#changes();
+    if (!known) this.#joined = true;
     if (observation === undefined && known?.facts) this.#revision++;
     const facts = observation === undefined ? undefined : known?.facts;
     this.#entries.set(name, { observation, assessed: 0, facts });
@@ -140,22 +147,32 @@ export class NodeMemo implements ObservationMemo {
   }
 
   /**
-   * The facts that follow from a node's observation.
+   * The facts that follow from what was observed of each node.
    *
    * @param wanted revision of the desired objects
    */
-  facts(observation: NodeObservation, wanted: number, make: (observation: NodeObservation) => NodeFacts): NodeFacts {
-    const entry = this.#entries.get(observation.name);
-    if (!entry || entry.observation !== observation)
-      throw new Error(`Cannot assess node ${observation.name}: it was not observed`);
+  facts(wanted: number, make: (observation: NodeObservation) => NodeFacts): NodeFacts[] {
+    const list: NodeFacts[] = [];
+    for (const entry of this.#entries.values()) {
+      if (entry.observation) list.push(this.#factsOf(entry, entry.observation, wanted, make));
+    }
+    return list;
+  }
+
+  #factsOf(
+    entry: Entry,
+    observation: NodeObservation,
+    wanted: number,
+    make: (observation: NodeObservation) => NodeFacts,
+  ): NodeFacts {
     if (entry.facts && entry.assessed === wanted) return entry.facts;
     const made = make(observation);
-    if (!isDeepStrictEqual(entry.facts, made)) {
-      entry.facts = made;
-      this.#revision++;
-    }
+    const isSame = entry.facts !== undefined && isDeepStrictEqual(entry.facts, made);
+    const facts = isSame ? entry.facts! : made;
+    if (!isSame) this.#revision++;
+    entry.facts = facts;
     entry.assessed = wanted;
-    return entry.facts!;
+    return facts;
   }
 
   #changes(): void {

@@ -12,7 +12,7 @@ import type { Stores } from "./cache/caches.ts";
 import type { Force } from "./cache/holders.ts";
 import { devicePluginImage } from "./desired/daemonset.ts";
 import { desiredModules } from "./desired/modules.ts";
-import { modulesInUse, type IsMissing, type ModulesInUse, type NodeUses } from "./desired/in-use.ts";
+import { modulesInUse, NodeUses, type IsMissing, type ModulesInUse } from "./desired/in-use.ts";
 import { desiredObjects, type DesiredObjects } from "./desired/objects.ts";
 import { missingImages } from "./kmm/images.ts";
 import { kernelStop, refusedNodes, type RefusedNode } from "./kmm/refused-kernel.ts";
@@ -35,7 +35,7 @@ import type { ResourceContext } from "./observe/node.ts";
 import type { NodeObservation } from "./observe/observation.ts";
 import type { NodeFacts } from "./assess/facts.ts";
 import type { Policy } from "./rollout/node-plan.ts";
-import { planRollout, type QuietPlans, type RolloutPlan } from "./rollout/plan.ts";
+import { planRollout, QuietPlans, type RolloutPlan } from "./rollout/plan.ts";
 import { policyFor } from "./rollout/policy.ts";
 import { attemptFor, effectiveOnload } from "./rollout/rollback.ts";
 
@@ -139,7 +139,7 @@ export function planFor(deps: PlanDeps, onload: DeepReadonly<Onload>, now: numbe
     tolerations: effective.spec.tolerations ?? [],
     template: desired?.template,
   };
-  const facts = assessAll(observations, wanted, memo);
+  const facts = assessAll(wanted, memo);
 
   // 4. Roll out: a state and a step for each node.
   const templateSeen =
@@ -155,7 +155,7 @@ export function planFor(deps: PlanDeps, onload: DeepReadonly<Onload>, now: numbe
     unanswered: deps.collected.unanswered,
   });
   const rules = memo.policy.of(policy);
-  const quiet = memo.quiet.get(`${rules}`, () => new WeakMap());
+  const quiet = memo.quiet.get(`${rules}`, () => new QuietPlans());
   const plan = memo.plan.get(
     `${memo.nodes.revision} ${rules}`,
     () => planRollout(facts, policy, now, quiet),
@@ -199,7 +199,7 @@ function desire(
   const modules = memo.modules.of([live.onload, live.sfc].map((module) => [module?.metadata.uid, module?.spec]));
   const uses = memo.uses.get(
     `${memo.kmm.revision} ${resource} ${modules} ${memo.images.of(images)}`,
-    () => new WeakMap(),
+    () => new NodeUses(),
   );
   const isMissing: IsMissing = (module, kernel) =>
     isOfVersion(live[module], spec.onload.version) &&
@@ -224,9 +224,9 @@ function stopFor({ applied }: DesiredObjects, caches: Stores, kmm: Kmm, memo: Pl
   );
 }
 
-function assessAll(observations: readonly NodeObservation[], wanted: Wanted, memo: PlanMemo): NodeFacts[] {
+function assessAll(wanted: Wanted, memo: PlanMemo): NodeFacts[] {
   const { version, modules, liveSfc, images, stop, tolerations, template } = wanted;
   const specs = [modules.onload, modules.sfc, liveSfc].map((module) => module?.spec);
   const revision = memo.wanted.of([memo.kmm.revision, version, specs, images, stop, tolerations, template]);
-  return observations.map((observation) => memo.nodes.facts(observation, revision, (each) => assess(each, wanted)));
+  return memo.nodes.facts(revision, (observation) => assess(observation, wanted));
 }

@@ -4,7 +4,8 @@ import type { KubeObject, Node } from "../api/core.ts";
 import type { Module } from "../api/kmm.ts";
 import type { MachineConfigPool } from "../api/machine-config-pool.ts";
 import { planRollout } from "./rollout/plan.ts";
-import { countNodes, conditionsOf } from "./report/conditions.ts";
+import { conditionsOf } from "./report/conditions.ts";
+import { tallyOf } from "./report/tally.ts";
 import { NOW, policy } from "./testing/facts.ts";
 import { trimPool, trimToLabels } from "./cache/trim.ts";
 import { assess } from "./assess/assess.ts";
@@ -79,13 +80,12 @@ test("KMM is not given sfc there, Onload comes all the same, and the resource sa
   });
   const key = { namespace: "ns", name: "o" };
   const situation = { key, version: "v2", paused: false, deleting: false, upgrading: false, rollback: undefined };
-  const degraded = conditionsOf(plan, countNodes(plan), { ...situation, problems: [] }).find(
-    ({ type }) => type === "Degraded",
-  );
+  const tally = tallyOf(plan);
+  const degraded = conditionsOf(plan, tally, { ...situation, problems: [] }).find(({ type }) => type === "Degraded");
   expect(degraded?.status).toBe("True");
   expect(degraded?.message).toContain('MachineConfig "99-sfc-machineconfig" loads sfc at boot on this node');
   expect(degraded?.message).toContain("leave sfc out of spec.onload.kernelMappings");
-  expect(countNodes(plan).failed).toBe(0);
+  expect(tally.counts.failed).toBe(0);
 });
 
 test.each<[string, Given, boolean]>([

@@ -105,6 +105,7 @@ export const DECIDING_MUTANTS: Mutant[] = [
     "a node without a mapping has no problem": ['    obstacle: "kernel",\n', ""],
   }),
   ...mutantsOf(`${OPERATOR}/memo.ts`, [MEMO, MODEL], {
+    "nodes that come later are planned last": ["if (!known) this.#joined = true;", ""],
     "a plan outlives the nodes that it was made for": ["    if (known.facts) this.#revision++;\n", ""],
     "what is in use outlives the nodes that use it": [
       "    this.#entries.delete(name);\n    this.#changes();",
@@ -189,7 +190,14 @@ export const DECIDING_MUTANTS: Mutant[] = [
       "const loaded = mayBeInUse(node, module, version);",
       "const loaded = node.want !== undefined && mayBeInUse(node, module, version);",
     ],
-    "which Module's selector counts depends on the order of the cache": ["inOrder(kinds)", "[...kinds.values()]"],
+    "kinds of use are known by their number": [
+      ".symmetricDifference(this.#kinds).size > 0",
+      ".size !== this.#kinds.size",
+    ],
+    "which Module's selector counts depends on the order of the cache": [
+      "inOrder([...kinds].map((use) => [use.id, use]))",
+      "[...kinds]",
+    ],
     "what refuses a module's pod cannot be corrected": ["isReached && !isRefused &&", "isReached &&"],
     "a module of a node that serves does not count": ["!== undefined && !isServing", "!== undefined"],
     "a module that is loaded is not held back if another node's pod is refused": [
@@ -259,14 +267,8 @@ export const DECIDING_MUTANTS: Mutant[] = [
       "rowOf(state).needsSlot === true &&",
     ],
     "nodes that would be let go are not looked at": ["if (mayBeLetGo(plan) && looks-- > 0)", "if (plan.step === null)"],
-    "a failure halts nothing": [
-      "const halted = alone.some(({ problem }) => problem?.failed);",
-      "const halted = false;",
-    ],
-    "no plan is made when a time is over": [
-      "const future = times.filter((at) => at > now);",
-      "const future = [] as number[];",
-    ],
+    "a failure halts nothing": ["if (plan.problem?.failed) halted = true;", ""],
+    "no plan is made when a time is over": ["return first === Infinity ? undefined : first;", "return undefined;"],
   }),
   ...mutantsOf(`${ROLLOUT}/plan.ts`, [`${ROLLOUT}/quiet-plans.test.ts`], {
     "the plan of a node with a limit is left for later": [
@@ -278,7 +280,8 @@ export const DECIDING_MUTANTS: Mutant[] = [
       "if (facts === observed && timed",
       "if (timed",
     ],
-    "nothing is left for later": ["quiet.set(observed, Object.freeze(plan));", "Object.freeze(plan);"],
+    "nothing is left for later": ["quiet.alone.set(observed, Object.freeze(plan));", "Object.freeze(plan);"],
+    "a node stays behind the gate that kept it first": ["known?.gate === grant", "known"],
   }),
   ...mutantsOf(`${ROLLOUT}/node-plan.ts`, [NODES, RECONCILE, STATES, MODEL], {
     "pods are evicted while the node still offers amd.com/onload": [

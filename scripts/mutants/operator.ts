@@ -348,14 +348,11 @@ export const OPERATOR_MUTANTS: Mutant[] = [
       "losing > maxUnavailable",
     ],
     "a node that an upgrade has out goes before it is known who else would lose pods": [
-      "const isUndecided = unknown > 0 &&",
-      "const isUndecided = unknown < 0 &&",
+      "!policy.letGoConfirmed && unknown > 0 &&",
+      "!policy.letGoConfirmed && unknown < 0 &&",
     ],
     "a node that is let go already counts as one that an upgrade has out": ["&& !stepRecord.letGo &&", "&&"],
-    "a node whose PATCH may have been made holds no slot": [
-      "isUnanswered(node) || (node.facts.want === undefined",
-      "(node.facts.want === undefined",
-    ],
+    "a node whose PATCH may have been made holds no slot": ["if (isHolding || isUnanswered(node))", "if (isHolding)"],
     "a node whose PATCH may have been made waits for a slot": [
       "if (isUnanswered(node)) return again(node);\n    if (isAvailable(node))",
       "if (isAvailable(node))",
@@ -369,8 +366,8 @@ export const OPERATOR_MUTANTS: Mutant[] = [
       "Math.ceil((Number(percent[1]) * total) / 100)",
     ],
     "a node that may be about to serve starts before one that serves nobody": [
-      "isAvailable(node) ? 2 : node.facts.allocatable > 0 ? 1 : 0",
-      "isAvailable(node) ? 2 : 0",
+      "return node.facts.allocatable > 0 ? 1 : 0;",
+      "return 0;",
     ],
     "a start without a slot does not count for the next": ["busy++;\n    return free;", "return free;"],
   }),

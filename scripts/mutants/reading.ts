@@ -240,12 +240,14 @@ export const READING_MUTANTS: Mutant[] = [
       "waits ??",
     ],
   }),
+  ...mutantsOf(`${OPERATOR}/report/tally.ts`, [`${OPERATOR}/report/condition-details.test.ts`], {
+    "a node is updated without the label of sfc": [" && (!sfcManaged || labels.sfc === want)", ""],
+  }),
   ...mutantsOf(`${OPERATOR}/report/conditions.ts`, [`${OPERATOR}/report/condition-details.test.ts`], {
     "a standstill that has ended gives the next one its time": [
       '(stalled === "noted" ? status?.stalledSince : undefined)',
       "status?.stalledSince",
     ],
-    "a node is updated without the label of sfc": [" && (!sfcManaged || labels.sfc === want)", ""],
     "nodes that come are let go if another one is": [
       "moving.every(({ facts }) => facts.want === undefined)",
       "moving.some(({ facts }) => facts.want === undefined)",

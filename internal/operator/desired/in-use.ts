@@ -99,8 +99,39 @@ interface NodeUse {
   id: string;
 }
 
-/** What is in use on nodes by what was seen of them, for one version and one answer of `isMissing`. */
-export type NodeUses = WeakMap<object, NodeUse>;
+/**
+ * What is in use on nodes, by what was seen of them, for one version and one answer of `isMissing`. Many nodes have few
+ * kinds of use, and one event changes one node.
+ */
+export class NodeUses {
+  readonly #byNode = new WeakMap<LoadedModules, NodeUse>();
+  /** One object for each kind, so that kinds are compared as objects. */
+  readonly #byId = new Map<string, NodeUse>();
+  #kinds: ReadonlySet<NodeUse> = new Set();
+  #inUse: ModulesInUse | undefined;
+
+  /** The kinds of use of these nodes, each once. */
+  kindsOf(nodes: readonly LoadedModules[], find: (node: LoadedModules) => NodeUse): ReadonlySet<NodeUse> {
+    const kinds = new Set<NodeUse>();
+    for (const node of nodes) kinds.add(this.#byNode.get(node) ?? this.#keep(node, find(node)));
+    for (const [id, use] of this.#byId) if (!kinds.has(use)) this.#byId.delete(id);
+    return kinds;
+  }
+
+  /** What follows from kinds of use: the same as the last time if they are the same. */
+  inUse(kinds: ReadonlySet<NodeUse>, sum: (kinds: ReadonlySet<NodeUse>) => ModulesInUse): ModulesInUse {
+    if (!this.#inUse || kinds.symmetricDifference(this.#kinds).size > 0) this.#inUse = sum(kinds);
+    this.#kinds = kinds;
+    return this.#inUse;
+  }
+
+  #keep(node: LoadedModules, found: NodeUse): NodeUse {
+    const use = this.#byId.get(found.id) ?? found;
+    this.#byId.set(use.id, use);
+    this.#byNode.set(node, use);
+    return use;
+  }
+}
 
 /**
  * Finds out what is in use from what is seen of the nodes.
@@ -111,17 +142,17 @@ export function modulesInUse(
   nodes: readonly LoadedModules[],
   version: Version,
   isMissing: IsMissing = () => false,
-  known: NodeUses = new WeakMap(),
+  known = new NodeUses(),
 ): ModulesInUse {
-  // Many nodes have few kinds of use, of which each counts once.
-  const kinds = new Map<string, NodeUse>();
-  for (const node of nodes) {
-    let use = known.get(node);
-    if (!use) known.set(node, (use = useOf(node, version, isMissing)));
-    if (!kinds.has(use.id)) kinds.set(use.id, use);
-  }
+  return known.inUse(
+    known.kindsOf(nodes, (node) => useOf(node, version, isMissing)),
+    sumOf,
+  );
+}
+
+function sumOf(kinds: ReadonlySet<NodeUse>): ModulesInUse {
   // In an order of their own: that of the nodes is another after a restart.
-  const uses = inOrder(kinds);
+  const uses = inOrder([...kinds].map((use) => [use.id, use]));
   const loaded = new Map(uses.flatMap(({ loaded: each }) => (each ? [[JSON.stringify(each), each] as const] : [])));
   const kernels = (isOne: (use: NodeUse) => boolean): string[] =>
     [...new Set(uses.filter(isOne).map(({ kernel }) => kernel))].toSorted();
@@ -139,7 +170,7 @@ export function modulesInUse(
   };
 }
 
-function inOrder<T>(byId: ReadonlyMap<string, T>): T[] {
+function inOrder<T>(byId: Iterable<readonly [string, T]>): T[] {
   return [...byId].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, each]) => each);
 }
 

@@ -1,10 +1,11 @@
 import { describe, expect, test } from "bun:test";
+import fc from "fast-check";
 import type { Module } from "../../api/kmm.ts";
 import { TEMPLATE_ANNOTATION } from "../../api/names.ts";
 import { NODE_REASON } from "../../api/reasons.ts";
 import { withDefaults, type Onload, type OnloadSpecInput } from "../../api/onload.ts";
 import { desiredModules } from "./modules.ts";
-import { modulesInUse, type LoadedNode, type ModulesInUse, type NodeUses } from "./in-use.ts";
+import { modulesInUse, NodeUses, type LoadedNode, type ModulesInUse } from "./in-use.ts";
 import { desiredObjects } from "./objects.ts";
 import type { LiveObjects } from "../observe/cluster.ts";
 import type { LoadLabelFacts } from "../kmm/kmm.ts";
@@ -288,13 +289,30 @@ describe("what is in use", () => {
     }
   });
   test("what was found out of a node before holds, and of a node that is seen anew it does not", () => {
-    const known: NodeUses = new WeakMap();
+    const known = new NodeUses();
     const [a, b] = [loadedByLabel(), whole("v1", { kernel: "5.0" })];
     const fresh = modulesInUse([a, b], "v2");
     for (let time = 0; time < 2; time++) expect(modulesInUse([a, b], "v2", () => false, known)).toEqual(fresh);
     const changed = { ...b, kernel: "5.1" };
     expect(modulesInUse([a, changed], "v2", () => false, known).others.onload).toEqual(["5.1"]);
     expect(modulesInUse([a], "v2", () => false, known).others.onload).toEqual([]);
+  });
+  test("nodes that come, change and go are summed as if they were all seen for the first time", () => {
+    const version = fc.constantFrom("v1", "v2");
+    const node = fc
+      .tuple(version, fc.constantFrom("5.0", "5.1"), fc.boolean())
+      .map(([label, kernel, ready]) => whole(label, { kernel, ready }));
+    const pool = fc.array(node, { minLength: 2, maxLength: 5 });
+    const looks = fc.array(fc.array(fc.nat(4), { maxLength: 6 }), { minLength: 2, maxLength: 6 });
+    fc.assert(
+      fc.property(pool, looks, (nodes, times) => {
+        const known = new NodeUses();
+        for (const time of times) {
+          const seen = time.flatMap((at) => nodes[at] ?? []);
+          expect(modulesInUse(seen, "v2", () => false, known)).toEqual(modulesInUse(seen, "v2"));
+        }
+      }),
+    );
   });
   test("a node that is to leave counts too, until its module is unloaded", () => {
     const loaded = [{ kernel: "6.1.0", onload: true, sfc: false }];

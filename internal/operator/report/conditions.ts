@@ -9,8 +9,9 @@ import type { ResourceProblem } from "../observe/preflight.ts";
 import type { NodePlan } from "../rollout/node-plan.ts";
 import type { RolloutPlan } from "../rollout/plan.ts";
 import { isDone } from "../rollout/slots.ts";
-import { isInBetween, rowOf } from "../rollout/states.ts";
+import { rowOf } from "../rollout/states.ts";
 import { headlineOf } from "./headline.ts";
+import { tallyOf, type NodeTally } from "./tally.ts";
 
 /** At most so many entries of status.problems. */
 export const MAX_PROBLEMS = 10;
@@ -53,9 +54,9 @@ export interface StatusInput {
 export function statusOf(input: StatusInput): OnloadStatus {
   const { onload, version, selector, selectorHeldBack, plan, problems, rollback, lastReady, protection, now } = input;
   const generation = onload.metadata.generation ?? 0;
-  const nodes = countNodes(plan);
+  const tally = tallyOf(plan);
   const situation = situationOf(onload, version, rollback, problems);
-  const found = conditionsOf(plan, nodes, situation);
+  const found = conditionsOf(plan, tally, situation);
   const drafts = [...found, ...stalledOf(found, plan), ...(protection ? [protection] : [])];
   const conditions = withTimes(drafts, onload.status?.conditions as Condition[] | undefined, generation, now);
   return {
@@ -65,8 +66,8 @@ export function statusOf(input: StatusInput): OnloadStatus {
     ...(selectorHeldBack ? { selectorHeldBack: { ...selectorHeldBack } } : {}),
     conditions,
     headline: headlineOf(conditions),
-    nodes,
-    problems: listProblems(plan),
+    nodes: tally.counts,
+    problems: listProblems(tally),
     ...(plan.stalled ? { stalledSince: stalledSince(plan, onload, now) } : {}),
     ...(lastReady ? { lastReady: lastReady as NonNullable<OnloadStatus["lastReady"]> } : {}),
     ...(rollback ? { rollback: rollback as NonNullable<OnloadStatus["rollback"]> } : {}),
@@ -107,30 +108,9 @@ export function drafterOf(type: ConditionType): Drafter {
   return (status, reason, message) => ({ type, status, reason, message });
 }
 
-/** status.nodes. */
-export function countNodes(plan: RolloutPlan): NodeCounts {
-  const counts = { desired: 0, updated: 0, ready: 0, upgrading: 0, failed: 0 };
-  for (const node of plan.nodes) {
-    if (node.facts.want !== undefined) {
-      counts.desired++;
-      if (hasAllLabels(node)) counts.updated++;
-      if (isDone(node)) counts.ready++;
-    }
-    if (isInBetween(node)) counts.upgrading++;
-    if (node.problem?.failed) counts.failed++;
-  }
-  return counts;
-}
-
-function hasAllLabels({ facts: { want, labels, sfcManaged } }: NodePlan): boolean {
-  return labels.plugin === want && labels.onload === want && (!sfcManaged || labels.sfc === want);
-}
-
 /** status.problems: the failed ones first, then as the nodes are sorted. */
-function listProblems(plan: RolloutPlan): NodeProblem[] {
-  const list = plan.nodes.filter(({ problem }) => problem !== undefined);
-  list.sort((a, b) => Number(b.problem!.failed) - Number(a.problem!.failed));
-  return list.slice(0, MAX_PROBLEMS).map(({ facts, state, problem }) => ({
+function listProblems({ failed, troubled }: NodeTally): NodeProblem[] {
+  return [...failed, ...troubled].slice(0, MAX_PROBLEMS).map(({ facts, state, problem }) => ({
     node: facts.name,
     step: state,
     reason: problem!.reason,
@@ -142,10 +122,10 @@ function listProblems(plan: RolloutPlan): NodeProblem[] {
 /**
  * The three conditions.
  *
- * @param counts of the plan; see countNodes
+ * @param tally of the plan
  */
-export function conditionsOf(plan: RolloutPlan, counts: NodeCounts, situation: Situation): ConditionDraft[] {
-  return [ready(plan, counts, situation), progressing(plan, counts, situation), degraded(plan, situation)];
+export function conditionsOf(plan: RolloutPlan, tally: NodeTally, situation: Situation): ConditionDraft[] {
+  return [ready(plan, tally.counts, situation), progressing(plan, tally, situation), degraded(tally, situation)];
 }
 
 function ready(plan: RolloutPlan, { desired, ready: done }: NodeCounts, situation: Situation): ConditionDraft {
@@ -175,13 +155,6 @@ function isKept({ facts }: NodePlan): boolean {
 /** What a person can do after a failure. */
 function afterFailure({ key: { namespace, name } }: Situation): string {
   return `correct spec.onload, or try the same again: onloadctl retry ${name} -n ${namespace}`;
-}
-
-/** Whether a node is not what it should be, and nothing is done about it now, without a failure of its own. */
-function isWaiting(node: NodePlan): boolean {
-  if (node.gate !== undefined) return true;
-  if (node.facts.want === undefined || isInBetween(node)) return false;
-  return node.problem !== undefined && !node.problem.failed && !isDone(node);
 }
 
 /** Reasons of Degraded that stay until a person does something about the resource itself. */
@@ -215,9 +188,8 @@ function allUnmapped({ nodes }: RolloutPlan): boolean {
   return left.length > 0 && left.every(({ problem }) => problem?.reason === NODE_REASON.NoKernelMapping);
 }
 
-function progressing(plan: RolloutPlan, { desired, ready: done }: NodeCounts, situation: Situation): ConditionDraft {
-  const moving = plan.nodes.filter((node) => isInBetween(node) && !node.gate && !node.problem?.failed);
-  const waiting = plan.nodes.filter(isWaiting);
+function progressing(plan: RolloutPlan, { counts, moving, waiting }: NodeTally, situation: Situation): ConditionDraft {
+  const { desired, ready: done } = counts;
   const draft = drafterOf(CONDITION.Progressing);
   const now = moving.length > 0 ? `; now: ${describe(moving)}` : "";
   const why = `${gates(waiting)}${plan.slots && `; ${plan.slots}`}`;
@@ -255,17 +227,16 @@ function progressing(plan: RolloutPlan, { desired, ready: done }: NodeCounts, si
   return draft("False", REASON.NodesNotReady, `${held}: ${why}`);
 }
 
-function degraded(plan: RolloutPlan, situation: Situation): ConditionDraft {
+function degraded({ failed, troubled }: NodeTally, situation: Situation): ConditionDraft {
   const { problems, rollback } = situation;
   const draft = drafterOf(CONDITION.Degraded);
-  const failed = plan.nodes.filter(({ problem }) => problem?.failed);
   const parts = problems.map(({ message }) => message);
   if (failed.length > 0) {
     const first = failed[0]!;
     parts.push(`Node "${first.facts.name}" failed at ${first.state}: ${first.problem!.message}${moreThanOne(failed)}`);
   }
   if (parts.length > 0) return draft("True", problems[0]?.reason ?? REASON.NodesFailed, parts.join(". "));
-  const other = plan.nodes.filter(({ problem }) => problem && !problem.passing);
+  const other = troubled.filter(({ problem }) => !problem!.passing);
   if (other.length > 0) {
     const first = other[0]!;
     const message = `Node "${first.facts.name}": ${first.problem!.message}${moreThanOne(other)}`;

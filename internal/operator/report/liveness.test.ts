@@ -6,6 +6,7 @@ import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import type { Onload, OnloadStatus } from "../../api/onload.ts";
 import type { NodeFacts } from "../assess/facts.ts";
+import { waitText } from "../rollout/awaited.ts";
 import type { NodePlan, Policy } from "../rollout/node-plan.ts";
 import { planRollout, type RolloutPlan } from "../rollout/plan.ts";
 import { anyNode, anyPolicy } from "../testing/any-facts.ts";
@@ -52,7 +53,8 @@ test("no node that waits is without a reason", () => {
           if (step !== "None" && step !== "Wait" && step !== "Evict") return false;
           return facts.want === undefined ? state !== "Absent" : state !== "Ready" || !facts.ready;
         };
-        const silent = plan.nodes.filter((node) => waits(node) && (node.problem?.message ?? node.waitsFor).length < 10);
+        const textOf = (node: NodePlan): string => node.problem?.message ?? waitText(node, plan.slots);
+        const silent = plan.nodes.filter((node) => waits(node) && textOf(node).length < 10);
         expect(silent.map(({ state, step, gate }) => ({ state, step, gate }))).toEqual([]);
       },
     ),

@@ -7,7 +7,9 @@ import type { OnloadKey } from "../../api/names.ts";
 import { EVENT_REASON } from "../../api/reasons.ts";
 import { namespacedName } from "../../kube/object.ts";
 import type { RawOnload } from "../cache/caches.ts";
+import { waitText } from "../rollout/awaited.ts";
 import type { Gate } from "../rollout/gates.ts";
+import type { NodePlan } from "../rollout/node-plan.ts";
 import type { RolloutPlan } from "../rollout/plan.ts";
 import type { EventText } from "./event-texts.ts";
 
@@ -52,17 +54,19 @@ export class RolloutLog {
   waiting(key: OnloadKey, version: string | undefined, plan: RolloutPlan): void {
     const id = namespacedName(key);
     const before = this.#gates.get(id);
-    const now = new Map<Gate, { nodes: number; why: string }>();
-    for (const { gate, waitsFor, problem } of plan.nodes) {
+    const now = new Map<Gate, { nodes: number; first: NodePlan }>();
+    for (const node of plan.nodes) {
+      const { gate, problem } = node;
       if (gate === undefined || problem !== undefined) continue;
       const found = now.get(gate);
       if (found) found.nodes++;
-      else now.set(gate, { nodes: 1, why: waitsFor });
+      else now.set(gate, { nodes: 1, first: node });
     }
-    for (const [gate, { nodes, why }] of now) {
+    for (const [gate, { nodes, first }] of now) {
       if (before?.has(gate)) continue;
       const who = counted(nodes, "node waits", "nodes wait");
       if (!this.#isNew(`${id} ${gate}`)) continue;
+      const why = waitText(first, plan.slots);
       this.#write(false, `${who}: ${gate}${why === "" ? "" : `: ${why}`}`, { reason: gate, ...key, nodes, version });
     }
     if (now.size === 0) this.#gates.delete(id);

@@ -4,6 +4,7 @@ import { progressOf } from "../cache/pods.ts";
 import { trimPod, trimPodWithImages } from "../cache/trim.ts";
 import type { NodeFacts } from "../assess/facts.ts";
 import { bare, holder, module, NOW, plugin, policy, stepRecord, whole } from "../testing/facts.ts";
+import { waitText } from "./awaited.ts";
 import type { NodePlan } from "./node-plan.ts";
 import { planRollout } from "./plan.ts";
 
@@ -65,7 +66,7 @@ test.each<[string, NodeFacts, string]>([
   ["pods that were asked", draining({}), "Waits for pods that hold amd.com/onload to leave: a/p (asked to leave)"],
   ["a node that is not Ready", draining({ ready: false }), "Waits for the node to be Ready again"],
 ])("%s", (_whom, facts, text) => {
-  expect(planOf(facts).waitsFor).toContain(text);
+  expect(waitText(planOf(facts), "")).toContain(text);
 });
 
 test("a plugin that refuses is told at once, in its own words", () => {

@@ -1,11 +1,22 @@
 /** For whom and for what a node waits, as a person reads it; since when and for how long follows from the plan. Pure. */
 import { firstFew } from "../../cli/first-few.ts";
 import type { Holder, NodeFacts } from "../assess/facts.ts";
+import type { NodeAtStep } from "./deadlines.ts";
+import { gateText, type Gate } from "./gates.ts";
 import { rowOf, type NodeState } from "./states.ts";
 import type { StepName } from "./steps.ts";
 
 /** So many pods are named. */
 const MAX_NAMED = 3;
+
+/**
+ * What a node waits for, whether for something that takes its time or at a gate; "" if it does not.
+ *
+ * @param slots of the plan; see slotText
+ */
+export function waitText({ facts, state, step, gate }: NodeAtStep & { gate: Gate | undefined }, slots: string): string {
+  return gate === undefined ? awaitedText(facts, state, step) : gateText(gate, facts, slots);
+}
 
 /**
  * `Waits for KMM to load onload: pod "x": container y is made`; "" where nothing is awaited. It has no times in it, so that

@@ -6,18 +6,8 @@ export function sortByNodeName<T>(items: readonly T[], nameOf: (item: T) => stri
   return keyed.map(({ item }) => item);
 }
 
-/** Names come again with every plan, and a key costs more than all else of a sort. */
-const keys = new Map<string, string>();
-const MAX_KEYS = 20_000;
-
 function sortKey(name: string): string {
-  let key = keys.get(name);
-  if (key === undefined) {
-    key = name.replace(/\d+/g, (digits) => digits.padStart(12, "0"));
-    if (keys.size >= MAX_KEYS) keys.clear();
-    keys.set(name, key);
-  }
-  return key;
+  return name.replace(/\d+/g, (digits) => digits.padStart(12, "0"));
 }
 
 function compare(a: string, b: string): number {

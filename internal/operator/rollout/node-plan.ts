@@ -1,7 +1,6 @@
 /** The plan for one node, whatever the others do. */
 import type { NodeFacts } from "../assess/facts.ts";
 import { isPresentAttempt, type Attempt } from "../observe/step-record.ts";
-import { awaitedText } from "./awaited.ts";
 import { withBelievedTimes, type Present } from "./believed.ts";
 import { holdReason, keptProblem, renewalFor, type HoldReason, type Renewal } from "./cordon.ts";
 import {
@@ -14,7 +13,7 @@ import {
   type NodeAtStep,
 } from "./deadlines.ts";
 import { problemOf, type Problem } from "./failure.ts";
-import { gateText, type Gate } from "./gates.ts";
+import type { Gate } from "./gates.ts";
 import { lastFailure, type FailureDraft } from "./lasting-failure.ts";
 import { stateOf } from "./state-of.ts";
 import { rowOf, stepFor, type NodeState } from "./states.ts";
@@ -54,8 +53,6 @@ export interface NodePlan {
   failureRecord: FailureDraft | null | undefined;
   /** Why a node that should start waits. */
   gate: Gate | undefined;
-  /** What it waits for, in words without times; "" if it does not. */
-  waitsFor: string;
   /** The step record is written anew without a step: the step gets its time again, or the node is cordoned. */
   renewal: Renewal | undefined;
   /** Evict and Wait: when the step must be done or is given up, in milliseconds since the epoch. */
@@ -127,7 +124,7 @@ export function planNode(observed: NodeFacts, policy: Policy, time: Present): No
     ...at,
     problem: withRetry(problem, restart ? ABOUT_TO_RETRY : retriedUntil(at, isReported(present), limits, now)),
     failureRecord: record,
-    ...waitingOf(at, kept),
+    gate: kept,
     renewal,
     deadline: hasServed ? undefined : (offered ?? deadlineOf(at, limits)),
     renewsAt,
@@ -164,14 +161,6 @@ function presentProblem(
 ): Problem | undefined {
   const problem = problemOf(at, limits, now);
   return kept && (!problem || problem.passing) ? keptProblem(at.facts, kept, since) : problem;
-}
-
-function waitingOf(
-  { facts, state, step }: NodeAtStep,
-  kept: HoldReason | undefined,
-): Pick<NodePlan, "gate" | "waitsFor"> {
-  if (kept) return { gate: kept, waitsFor: gateText(kept, facts, "") };
-  return { gate: undefined, waitsFor: awaitedText(facts, state, step) };
 }
 
 /** Whether a failure belongs to an earlier attempt. A newer one starts the step's time again. */

@@ -1,10 +1,7 @@
 /** The plan for all nodes of one Onload resource: what state each is in, what to do now, and when to look again. */
 import type { NodeFacts } from "../assess/facts.ts";
-import { awaitedText } from "./awaited.ts";
 import { believed, type Present } from "./believed.ts";
 import { deadlineOf } from "./deadlines.ts";
-import { gateText } from "./gates.ts";
-import { sortByNodeName } from "./node-order.ts";
 import { planNode, type NodePlan, type Policy } from "./node-plan.ts";
 import { grantSlots, MAX_INSPECTIONS, slotText, type Grant } from "./slots.ts";
 import { stalledNodes, stallProblem } from "./stall.ts";
@@ -29,47 +26,52 @@ export interface RolloutPlan {
 }
 
 /**
- * Plans of nodes for which no time counts, by their facts. They hold for one policy, and as long as the facts are the same
- * object: most nodes of a rollout have nothing new from one plan to the next.
+ * What earlier plans by one policy have left for the next: most nodes of a rollout have nothing new from one plan to the
+ * next. It holds as long as facts, and plans of nodes, are the same objects.
  */
-export type QuietPlans = WeakMap<NodeFacts, NodePlan>;
+export class QuietPlans {
+  /** Plans of nodes for which no time counts, whatever the others do. */
+  readonly alone = new WeakMap<NodeFacts, NodePlan>();
+  /** The same, kept by a gate. */
+  readonly gated = new WeakMap<NodePlan, NodePlan>();
+}
 
 /**
  * Plans. Pure: equal facts, policy and time give equal plans.
  *
+ * @param nodes by name; see sortByNodeName
  * @param quiet what earlier plans by this policy have left, and this one leaves
  */
 export function planRollout(
   nodes: readonly NodeFacts[],
   policy: Policy,
   now: number,
-  quiet: QuietPlans = new WeakMap(),
+  quiet: QuietPlans = new QuietPlans(),
 ): RolloutPlan {
   const present = { now, clockSetAt: policy.clockSetAt };
   const stalledSince = isBelieved(policy.stalledSince, present) ? policy.stalledSince : undefined;
-  const all = nodes.map((facts) => quiet.get(facts) ?? kept(planNode(facts, policy, present), quiet, facts));
-  const concerned = all.filter(({ state, facts }) => !rowOf(state).absent || facts.keptBy !== undefined);
-  const alone = sortByNodeName(concerned, ({ facts }) => facts.name);
-  const halted = alone.some(({ problem }) => problem?.failed);
+  const alone: NodePlan[] = [];
+  let halted = false;
+  for (const facts of nodes) {
+    const plan = quiet.alone.get(facts) ?? kept(planNode(facts, policy, present), quiet, facts);
+    if (rowOf(plan.state).absent && facts.keptBy === undefined) continue;
+    alone.push(plan);
+    if (plan.problem?.failed) halted = true;
+  }
   const slots = grantSlots(alone, { ...policy, halted });
   const isAwaited = [...slots.grants.values()].includes("NoFreeSlot");
   const held = isAwaited ? slotText(slots, policy.maxUnavailable) : "";
   const leaving = alone.some(isLeaving);
   let looks = MAX_INSPECTIONS;
   const plans = alone.map((each) => {
-    const plan = granted(each, slots.grants.get(each.facts.name), held);
+    const plan = granted(each, slots.grants.get(each.facts.name), quiet);
     if (mayBeLetGo(plan) && looks-- > 0) return inspected(plan);
     return plan.step === "ClearMark" && leaving && canBeClearedLater(plan.facts) ? putOff(plan, policy, now) : plan;
   });
   const onPurpose = slots.holders.every(({ facts }) => facts.cordoned);
   const stalled = stalledNodes(plans, onPurpose);
-  const times = plans.flatMap(({ deadline, renewsAt, forceAt: force, problem }) =>
-    [deadline, renewsAt, force, problem?.retriedUntil].filter((at) => at !== undefined),
-  );
   const stallEnd = stalled.length > 0 && stalledSince !== undefined ? stalledSince + policy.limits.step : undefined;
-  if (stallEnd !== undefined) times.push(stallEnd);
-  const future = times.filter((at) => at > now);
-  const wakeAt = future.length > 0 ? future.reduce((a, b) => Math.min(a, b)) : undefined;
+  const wakeAt = wakeTime(plans, stallEnd, now);
   const isNoted = stalledSince !== undefined;
   const stall = stalled.length === 0 ? undefined : isNoted ? "noted" : "unnoted";
   const isOver = stallEnd !== undefined && now >= stallEnd;
@@ -82,7 +84,7 @@ function kept(plan: NodePlan, quiet: QuietPlans, observed: NodeFacts): NodePlan 
   const { facts, problem, failureRecord, renewal, deadline, renewsAt, forceAt: force } = plan;
   const timed = [problem, failureRecord, renewal, deadline, renewsAt, force];
   // Times that cannot be believed yet can be later.
-  if (facts === observed && timed.every((each) => each === undefined)) quiet.set(observed, Object.freeze(plan));
+  if (facts === observed && timed.every((each) => each === undefined)) quiet.alone.set(observed, Object.freeze(plan));
   return plan;
 }
 
@@ -90,11 +92,31 @@ function isBelieved(time: number | undefined, present: Present): boolean {
   return time !== undefined && believed(time, present) === time;
 }
 
+/** When the first time of any node is over, in milliseconds since the epoch. */
+function wakeTime(nodes: readonly NodePlan[], stallEnd: number | undefined, now: number): number | undefined {
+  let first = Infinity;
+  const consider = (at: number | undefined): void => {
+    if (at !== undefined && at > now && at < first) first = at;
+  };
+  consider(stallEnd);
+  for (const { deadline, renewsAt, forceAt: force, problem } of nodes) {
+    consider(deadline);
+    consider(renewsAt);
+    consider(force);
+    consider(problem?.retriedUntil);
+  }
+  return first === Infinity ? undefined : first;
+}
+
 /** What a node may do when all are seen together. */
-function granted(plan: NodePlan, grant: Grant | undefined, slots: string): NodePlan {
+function granted(plan: NodePlan, grant: Grant | undefined, { gated }: QuietPlans): NodePlan {
   if (grant === undefined || grant === "Start") return plan;
   if (grant === "Inspect") return inspected(plan);
-  return { ...plan, step: "None", gate: grant, waitsFor: gateText(grant, plan.facts, slots) };
+  const known = gated.get(plan);
+  if (known?.gate === grant) return known;
+  const kept: NodePlan = { ...plan, step: "None", gate: grant };
+  gated.set(plan, kept);
+  return kept;
 }
 
 function inspected(plan: NodePlan): NodePlan {
@@ -132,7 +154,7 @@ function mayBeLetGo({ facts, step }: NodePlan): boolean {
 function putOff(plan: NodePlan, { limits }: Policy, now: number): NodePlan {
   const deadline = deadlineOf({ ...plan, step: "Wait" }, limits);
   if (deadline === undefined || now >= deadline) return plan;
-  return { ...plan, step: "Wait", deadline, waitsFor: awaitedText(plan.facts, plan.state, "Wait") };
+  return { ...plan, step: "Wait", deadline };
 }
 
 /**
@@ -148,10 +170,7 @@ export function withoutStarts(plan: RolloutPlan): RolloutPlan {
   // One that waits for a slot waits for the same: those that were to start first do not.
   const starts = ({ facts, state, step, gate }: NodePlan): boolean =>
     facts.want !== undefined && rowOf(state).needsSlot === true && (step !== "None" || gate === "NoFreeSlot");
-  const held = (node: NodePlan): NodePlan => {
-    const waitsFor = gateText("NotApplied", node.facts, "");
-    return { ...node, step: "None", gate: "NotApplied", waitsFor };
-  };
+  const held = (node: NodePlan): NodePlan => ({ ...node, step: "None", gate: "NotApplied" });
   const nodes = plan.nodes.map((node) => (starts(node) ? held(node) : node));
   return { ...plan, nodes, slots: nodes.some(({ gate }) => gate === "NoFreeSlot") ? plan.slots : "" };
 }

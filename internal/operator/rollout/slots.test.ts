@@ -3,6 +3,7 @@ import { NODE_REASON } from "../../api/reasons.ts";
 import { bare, holder, module, NOW, plugin, policy, stepRecord, whole } from "../testing/facts.ts";
 import type { NodeFacts } from "../assess/facts.ts";
 import type { Policy } from "./node-plan.ts";
+import { waitText } from "./awaited.ts";
 import { planRollout } from "./plan.ts";
 import { resolveMaxUnavailable } from "./slots.ts";
 
@@ -61,8 +62,8 @@ test("a node that an upgrade has out is kept where it is while a person has to c
 
 describe("slots", () => {
   const cases: Record<string, [NodeFacts[], Partial<Policy>, string[]]> = {
-    "one at a time, in the order people count": [[old("n10"), old("n9"), old("n1")], {}, ["n1"]],
-    "three at a time": [[old("n3"), old("n1"), old("n2"), old("n4")], { maxUnavailable: 3 }, ["n1", "n2", "n3"]],
+    "one at a time, in their order": [[old("n1"), old("n9"), old("n10")], {}, ["n1"]],
+    "three at a time": [[old("n1"), old("n2"), old("n3"), old("n4")], { maxUnavailable: 3 }, ["n1", "n2", "n3"]],
     "a node in between holds the slot": [[moving("n1"), old("n2")], {}, []],
     "a new node that is not done holds the slot": [[bare({ name: "n1" }), old("n2")], {}, []],
     "a cordoned node holds the slot": [[old("n1", { cordoned: true }), old("n2")], {}, []],
@@ -274,8 +275,8 @@ describe("who holds the slots is said", () => {
     expect(slots(nodes, changes)).toBe(text);
   });
   test("on every node that waits", () => {
-    const { nodes } = planRollout([moving("n1"), old("n2"), old("n3")], policy, NOW);
-    expect(nodes.map(({ waitsFor }) => waitsFor)).toEqual([
+    const { nodes, slots: held } = planRollout([moving("n1"), old("n2"), old("n3")], policy, NOW);
+    expect(nodes.map((node) => waitText(node, held))).toEqual([
       "Waits for KMM to load onload",
       ...Array(2).fill("The slot is held by n1 (LoadingOnload)"),
     ]);

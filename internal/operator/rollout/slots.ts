@@ -106,18 +106,39 @@ function isInterrupted({ facts }: Assessed): boolean {
   return want === undefined && ready && stepRecord !== undefined && !stepRecord.letGo && !isWhole(facts);
 }
 
+/** Nodes, by what they mean for the slots. One may be in several lists. */
+interface Sorted {
+  /** They hold a slot before any starts. */
+  out: Assessed[];
+  /** See {@link isInterrupted}. */
+  interrupted: Assessed[];
+  /** So many nodes; see {@link losesPods}. */
+  losing: number;
+  /** So many nodes; see {@link mayLosePods}. */
+  unknown: number;
+}
+
+/** One look at each node: most of them mean nothing for the slots, and there may be thousands. */
+function sortNodes(nodes: readonly Assessed[], isUnanswered: (node: Assessed) => boolean): Sorted {
+  const sorted: Sorted = { out: [], interrupted: [], losing: 0, unknown: 0 };
+  for (const node of nodes) {
+    const isHolding = node.facts.want === undefined ? isBeingEmptied(node) : isOut(node);
+    if (isHolding || isUnanswered(node)) sorted.out.push(node);
+    if (isInterrupted(node)) sorted.interrupted.push(node);
+    if (losesPods(node)) sorted.losing++;
+    if (mayLosePods(node)) sorted.unknown++;
+  }
+  return sorted;
+}
+
 /** Gives the slots to nodes. */
 export function grantSlots(nodes: readonly Assessed[], policy: SlotPolicy): Slots {
   const { maxUnavailable } = policy;
   const unanswered = new Set(policy.unanswered);
   const isUnanswered = ({ facts }: Assessed): boolean => unanswered.has(facts.name);
-  const out = nodes.filter(
-    (node) => isUnanswered(node) || (node.facts.want === undefined ? isBeingEmptied(node) : isOut(node)),
-  );
+  const { out, interrupted, losing, unknown } = sortNodes(nodes, isUnanswered);
   const holders = [...out];
   // Labels that many nodes lose at once are a mistake, of a person or of what labels nodes by their hardware.
-  const losing = nodes.filter(losesPods).length;
-  const interrupted = nodes.filter(isInterrupted);
   const isMistaken = !policy.letGoConfirmed && losing > 0 && losing + interrupted.length > maxUnavailable;
   let looks = MAX_INSPECTIONS;
   // Nodes that are out only because they wait for a slot do not count against one another.
@@ -157,8 +178,7 @@ export function grantSlots(nodes: readonly Assessed[], policy: SlotPolicy): Slot
     holders.push(node);
     return "Start";
   };
-  const unknown = policy.letGoConfirmed ? 0 : nodes.filter(mayLosePods).length;
-  const isUndecided = unknown > 0 && losing + unknown + interrupted.length > maxUnavailable;
+  const isUndecided = !policy.letGoConfirmed && unknown > 0 && losing + unknown + interrupted.length > maxUnavailable;
   if (isMistaken || isUndecided)
     for (const { facts } of interrupted) grants.set(facts.name, isMistaken ? "NotConfirmed" : "Inspect");
   for (const node of startOrder(nodes)) grants.set(node.facts.name, grant(node));
@@ -189,9 +209,15 @@ function withoutSlot({ facts: { allocatable, holders, plugin }, state }: Assesse
  * @param nodes sorted by name
  */
 export function startOrder<T extends Assessed>(nodes: readonly T[]): T[] {
-  const rank = (node: T): number =>
-    node.facts.ownNode ? 3 : isAvailable(node) ? 2 : node.facts.allocatable > 0 ? 1 : 0;
-  return nodes.filter(({ state }) => rowOf(state).needsSlot).sort((a, b) => rank(a) - rank(b));
+  const byRank: [T[], T[], T[], T[]] = [[], [], [], []];
+  for (const node of nodes) if (rowOf(node.state).needsSlot) byRank[rankOf(node)].push(node);
+  return byRank.flat();
+}
+
+function rankOf(node: Assessed): 0 | 1 | 2 | 3 {
+  if (node.facts.ownNode) return 3;
+  if (isAvailable(node)) return 2;
+  return node.facts.allocatable > 0 ? 1 : 0;
 }
 
 /** `The slot is held by node-1 (cordoned)`: who holds the slots, and why. */

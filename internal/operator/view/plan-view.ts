@@ -10,8 +10,10 @@ import { kernelProblem } from "../observe/preflight.ts";
 import type { Planned } from "../plan.ts";
 import type { NodeFacts } from "../assess/facts.ts";
 import type { Problem } from "../rollout/failure.ts";
+import { waitText } from "../rollout/awaited.ts";
 import { gateRowOf } from "../rollout/gates.ts";
 import type { NodePlan } from "../rollout/node-plan.ts";
+import type { RolloutPlan } from "../rollout/plan.ts";
 import { startOrder } from "../rollout/slots.ts";
 import { isWhole } from "../rollout/state-of.ts";
 import { PHASES, rowOf, willBeEmptied } from "../rollout/states.ts";
@@ -98,7 +100,7 @@ export function describePlan(resource: ObservedResource, outlook: Outlook, isLiv
   if (policy.paused && headline?.reason !== REASON.Paused && raw.metadata.deletionTimestamp === undefined)
     notes.push("Paused: no node with an older version starts");
   if (plan.halted) notes.push("Halted: a node has failed, so no further node starts");
-  notes.push(...awaitedBy(plan.nodes));
+  notes.push(...awaitedBy(plan));
   const empties = nodesToEmpty(planned).some((node) => (outlook.holders.get(node) ?? []).length > 0);
   if (empties && outlook.evictions.gap !== undefined) notes.push(outlook.evictions.gap);
   return {
@@ -113,10 +115,10 @@ export function describePlan(resource: ObservedResource, outlook: Outlook, isLiv
 }
 
 /** What nodes wait for, each once. Images that KMM has not found are said of each node. */
-function awaitedBy(nodes: readonly NodePlan[]): string[] {
+function awaitedBy({ nodes, slots }: RolloutPlan): string[] {
   // Other gates are a person's wish or a problem, of which the plan tells elsewhere.
   const told = (gate: NodePlan["gate"]): boolean => gate === "NoFreeSlot" || gate === "TemplateNotSeen";
-  const texts = nodes.map(({ gate, waitsFor }) => (told(gate) ? waitsFor : ""));
+  const texts = nodes.map((node) => (told(node.gate) ? waitText(node, slots) : ""));
   return [...new Set(texts)].filter((text) => text !== "");
 }
 

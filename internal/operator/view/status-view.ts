@@ -9,8 +9,10 @@ import { brokenLine } from "../../cli/wrap.ts";
 import type { DeepReadonly } from "../../api/core.ts";
 import type { OnloadStatus } from "../../api/onload.ts";
 import { CONDITION, REASON } from "../../api/reasons.ts";
+import { waitText } from "../rollout/awaited.ts";
 import { waitingSince } from "../rollout/deadlines.ts";
 import type { NodePlan } from "../rollout/node-plan.ts";
+import type { RolloutPlan } from "../rollout/plan.ts";
 import { rowOf, type NodeState } from "../rollout/states.ts";
 import { healthOf, needsPerson, type Health } from "./health.ts";
 import { isUnserved, remedyOf, type Serving, type ServingState } from "./serving.ts";
@@ -108,7 +110,7 @@ export function describeStatus(observed: readonly ObservedResource[], now?: numb
         ...attention,
         ...pausedText(resource, headline.reason),
       ],
-      nodes: planned?.plan.nodes.map((node) => describeNode(node, status?.problems ?? [], serving, now)) ?? [],
+      nodes: planned ? describeNodes(planned.plan, status?.problems ?? [], serving, now) : [],
     };
   });
 }
@@ -133,7 +135,16 @@ function find(status: ReportedStatus, type: string, value: string): { reason: st
   return status?.conditions?.find((condition) => condition.type === type && condition.status === value);
 }
 
-function describeNode(plan: NodePlan, reported: Reported, serving: Serving, now: number | undefined): NodeStatus {
+function describeNodes(
+  { nodes, slots }: RolloutPlan,
+  reported: Reported,
+  serving: Serving,
+  now: number | undefined,
+): NodeStatus[] {
+  return nodes.map((node) => describeNode(node, whyOf(node, slots, reported, serving, now)));
+}
+
+function describeNode(plan: NodePlan, why: string): NodeStatus {
   const { facts, state, step, problem, gate } = plan;
   const since = problem?.since ?? waitingSince(facts, state);
   const { onload, plugin, sfc } = facts.labels;
@@ -144,13 +155,13 @@ function describeNode(plan: NodePlan, reported: Reported, serving: Serving, now:
     state,
     step: gate ?? step,
     since: since === undefined || rowOf(state).complete ? "" : new Date(since).toISOString(),
-    why: whyOf(plan, reported, serving, now),
+    why,
     failed: problem?.failed ?? false,
     kernel: facts.kernel,
   };
 }
 
-function whyOf(plan: NodePlan, reported: Reported, serving: Serving, now: number | undefined): string {
+function whyOf(plan: NodePlan, slots: string, reported: Reported, serving: Serving, now: number | undefined): string {
   const { problem } = plan;
   const told = toldOf(plan, reported);
   if (problem) {
@@ -159,9 +170,10 @@ function whyOf(plan: NodePlan, reported: Reported, serving: Serving, now: number
     return `${problem.reason}: ${told?.message ?? problem.message}${times === "" ? "" : ` (${times})`}`;
   }
   if (told) return `${told.reason}: ${told.message}`;
-  if (plan.waitsFor !== "") {
+  const waits = waitText(plan, slots);
+  if (waits !== "") {
     const times = timesOf(plan, now);
-    return `${plan.waitsFor}${times === "" ? "" : `, ${times}`}`;
+    return `${waits}${times === "" ? "" : `, ${times}`}`;
   }
   const isNext = plan.step !== "None" && plan.step !== "Wait";
   return isNext && isUnserved(serving) ? "Waits for an operator: none acts" : "";

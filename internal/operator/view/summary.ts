@@ -4,8 +4,9 @@ import type { Headline } from "../../api/headline.ts";
 import type { NodeCounts, OnloadStatus } from "../../api/onload.ts";
 import { CONDITION, REASON } from "../../api/reasons.ts";
 import type { ResourceProblem } from "../observe/preflight.ts";
-import { conditionsOf, countNodes, situationOf } from "../report/conditions.ts";
+import { conditionsOf, situationOf } from "../report/conditions.ts";
 import { headlineOf } from "../report/headline.ts";
+import { tallyOf } from "../report/tally.ts";
 import { isBehind } from "./attention.ts";
 import { isUnserved } from "./serving.ts";
 import type { ObservedResource } from "./session.ts";
@@ -34,11 +35,12 @@ export function summaryOf({ raw, onload, planned, serving }: ObservedResource): 
   const conditions = status?.conditions ?? [];
   const written: Summary = { headline: headlineOf(conditions), nodes: status?.nodes };
   if (!onload || !planned || conditions.length === 0 || isBehind(raw) || isUnserved(serving)) return written;
-  const nodes = countNodes(planned.plan);
+  const tally = tallyOf(planned.plan);
   const version = status?.version ?? planned.effective.spec.onload.version;
   const situation = situationOf(onload, version, status?.rollback, blockingOf(conditions));
-  const present = conditionsOf(planned.plan, nodes, situation).filter(({ type }) => PLANNED.has(type));
-  return { headline: headlineOf([...present, ...conditions.filter(({ type }) => !PLANNED.has(type))]), nodes };
+  const present = conditionsOf(planned.plan, tally, situation).filter(({ type }) => PLANNED.has(type));
+  const others = conditions.filter(({ type }) => !PLANNED.has(type));
+  return { headline: headlineOf([...present, ...others]), nodes: tally.counts };
 }
 
 /** What keeps the resource from being Ready, whatever its nodes are like. */

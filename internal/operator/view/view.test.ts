@@ -156,10 +156,10 @@ test("status says what is not protected, beside what goes on", () => {
 
 test("plan lists nodes in their order, with pods and what holds them", () => {
   const nodes = [
-    bare({ name: "new" }),
     ...["a", "b", "c"].map((name) => whole("v1", { name })),
-    whole("v2", { name: "done" }),
     whole("v1", { name: "cordoned", cordoned: true }),
+    whole("v2", { name: "done" }),
+    bare({ name: "new" }),
   ];
   const outlook: Outlook = {
     holders: new Map([
