@@ -103,7 +103,7 @@ async function measureRow(row: Row, program: Program): Promise<Measure[]> {
   const seen = new Nodes(client);
   // KMM labels new nodes with their kernel, 20 per second. The nodes of other clusters have had this label for long.
   await rest();
-  const operator = await Subject.start(program, user.kubeconfigPath, join(plane.folder, "operator.log"));
+  await using operator = await Subject.start(program, user.kubeconfigPath, join(plane.folder, "operator.log"));
   const measures: Measure[] = [];
   const key = { namespace, name: NAME };
   const modules = [onloadModuleLabel(key), ...(row.sfc ? [sfcModuleLabel(key)] : [])];
@@ -181,7 +181,6 @@ async function measureRow(row: Row, program: Program): Promise<Measure[]> {
     const alone = row.sfc ? ["alone", "alone-sfc"] : ["alone"];
     await kmmAlone(client, seen, namespace, nodes, alone, (what, seconds) => note(`KMM alone: ${what}`, seconds));
   }
-  await operator.stop();
   await seen.close();
   client.transport.close();
   return measures;

@@ -64,8 +64,8 @@ export function original(executable: string): Program {
   };
 }
 
-/** The operator's process, seen from outside. */
-export class Subject {
+/** The operator's process, seen from outside. It ends with its scope, whatever went wrong there. */
+export class Subject implements AsyncDisposable {
   readonly #child: Bun.Subprocess;
   readonly startSeconds: number;
 
@@ -86,7 +86,12 @@ export class Subject {
       if (child.exitCode !== null) return true;
       return (await fetch(`http://127.0.0.1:${health}/readyz`)).ok;
     };
-    await poll(ready, { what: "Readiness of the operator", intervalMs: 5, timeoutMs: 120_000 });
+    try {
+      await poll(ready, { what: "Readiness of the operator", intervalMs: 5, timeoutMs: 120_000 });
+    } catch (error) {
+      child.kill("SIGKILL");
+      throw error;
+    }
     if (child.exitCode !== null) throw new Error(`The operator exited: ${readFileSync(logFile, "utf8").slice(-500)}`);
     return new Subject(child, (performance.now() - began) / 1000);
   }
@@ -99,7 +104,7 @@ export class Subject {
     return memoryMb(this.#child.pid);
   }
 
-  async stop(): Promise<void> {
+  async [Symbol.asyncDispose](): Promise<void> {
     this.#child.kill("SIGTERM");
     await this.#child.exited;
   }

@@ -209,9 +209,10 @@ function withoutSlot({ facts: { allocatable, holders, plugin }, state }: Assesse
  * @param nodes sorted by name
  */
 export function startOrder<T extends Assessed>(nodes: readonly T[]): T[] {
-  const byRank: [T[], T[], T[], T[]] = [[], [], [], []];
+  const [broken, unsure, serving, own]: [T[], T[], T[], T[]] = [[], [], [], []];
+  const byRank = [broken, unsure, serving, own] as const;
   for (const node of nodes) if (rowOf(node.state).needsSlot) byRank[rankOf(node)].push(node);
-  return byRank.flat();
+  return [...broken, ...unsure, ...serving, ...own];
 }
 
 function rankOf(node: Assessed): 0 | 1 | 2 | 3 {
