@@ -8,14 +8,15 @@ import { Glob } from "bun";
 import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { firstFew } from "../internal/cli/first-few.ts";
 import { whyNoNode } from "../internal/testcluster/index.ts";
 import { sharedClusterVariable, startShared } from "../internal/testcluster/shared.ts";
 import { builtExecutable } from "../internal/testcluster/lib/built.ts";
 import { interruption } from "./lib/interruption.ts";
 import { checkout } from "../internal/testcluster/lib/paths.ts";
 import { progress } from "../internal/testcluster/lib/progress.ts";
-import { parseFailures, parseJUnit } from "./lib/junit.ts";
-import type { FailedTest, Tally } from "./lib/junit.ts";
+import { parseJUnit, parseReport } from "./lib/junit.ts";
+import type { Tally, TestReport } from "./lib/junit.ts";
 import { clearRunsOf } from "../internal/testcluster/lib/run-state.ts";
 import { CLUSTER_PROGRAMS, tools } from "../internal/testcluster/tools/index.ts";
 
@@ -53,7 +54,7 @@ const wanted: readonly Kind[] = asked.length > 0 ? asked : patterns.length > 0 ?
 const stop = interruption();
 const results = mkdtempSync(join(tmpdir(), "onloadctl-test-"));
 let runs = 0;
-const total = { passed: 0, failed: 0, failures: [] as string[], leftOut: [] as string[] };
+const total = { passed: 0, failed: 0, failures: [] as string[], broken: [] as string[], leftOut: [] as string[] };
 try {
   const files = findFiles(patterns);
   if (patterns.length > 0 && wanted.every((kind) => files[kind].length === 0)) {
@@ -73,15 +74,25 @@ try {
   await allEnded([lane("unit", "cluster"), lane("host")]);
 } catch (error) {
   total.failed += 1;
-  total.failures.push(stop.signal.aborted ? "Interrupted" : (error as Error).message);
+  total.broken.push(stop.signal.aborted ? "Interrupted" : (error as Error).message);
 } finally {
   rmSync(results, { recursive: true, force: true });
 }
-// Of a long run often only the end is kept, or read.
-for (const failure of total.failures.slice(0, MAX_FAILURES)) progress(`Failed: ${failure}`);
-for (const reason of total.leftOut) progress(`Left out, so that not all is tested: ${reason}`);
-console.log(`${total.passed} passed, ${total.failed} failed`);
+await tellEnd();
 process.exit(stop.signal.aborted ? 130 : total.failed > 0 || total.leftOut.length > 0 ? 1 : 0);
+
+/** Tells at the end what failed and why: of a long run often only the end is kept, or read. */
+async function tellEnd(): Promise<void> {
+  const shown = total.failures.slice(0, MAX_FAILURES);
+  const lines = shown.map((failure) => `Failed: ${failure}`);
+  const more = total.failures.length - shown.length;
+  if (more > 0) lines.push(`Failed: ${more} more tests; see above`);
+  lines.push(...total.broken.map((reason) => `Failed: ${reason}`));
+  lines.push(...total.leftOut.map((reason) => `Left out, so that not all is tested: ${reason}`));
+  // Awaited, because what is still in a pipe's buffer is lost when the process exits.
+  await Bun.write(Bun.stderr, lines.map((line) => `${line}\n`).join(""));
+  await Bun.write(Bun.stdout, `${total.passed} passed, ${total.failed} failed\n`);
+}
 
 function findFiles(patterns: readonly string[]): Record<Kind, string[]> {
   const found: Record<Kind, string[]> = { check: [], unit: [], cluster: [], host: [], node: [] };
@@ -98,7 +109,7 @@ async function runCheck(): Promise<void> {
   progress("Checks: format, lint, types, imports, generated files");
   const code = await runBun(["run", "check"]);
   add("check", { tests: 1, failed: code === 0 ? 0 : 1, skipped: 0 });
-  if (code !== 0) total.failures.push(`check, with exit code ${code}`);
+  if (code !== 0) total.broken.push(`check, with exit code ${code}`);
 }
 
 async function build(): Promise<void> {
@@ -181,19 +192,21 @@ async function runFiles(kind: Kind, files: readonly string[], options: RunOption
     if (log !== undefined && existsSync(log)) process.stderr.write(readFileSync(log));
   });
   let tally: Tally = { tests: 0, failed: 0, skipped: 0 };
-  let failures: FailedTest[] = [];
+  let tested: TestReport = { files: new Set(), failures: [] };
   try {
     const xml = readFileSync(report, "utf8");
     tally = parseJUnit(xml);
-    failures = parseFailures(xml);
+    tested = parseReport(xml);
   } catch {
     // A run that ended early has written no report; its exit code tells.
   }
-  for (const { file, name, reason } of failures) total.failures.push(`${file}: ${name}\n${reason}`);
+  for (const { file, name, reason } of tested.failures) total.failures.push(`${file}: ${name}\n${reason}`);
   // A file that cannot be loaded fails the run without being in the report.
-  if (code !== 0 && tally.failed === 0) {
-    tally = { ...tally, tests: tally.tests + 1, failed: 1 };
-    total.failures.push(`${kind} tests, with exit code ${code} and without a failed test: ${files.join(" ")}`);
+  const missing = code === 0 ? [] : files.filter((file) => !tested.files.has(file));
+  if (missing.length > 0) total.broken.push(`${kind} tests, exit code ${code}: nothing ran of ${firstFew(missing, 3)}`);
+  else if (code !== 0 && tally.failed === 0) total.broken.push(`${kind} tests, exit code ${code}`);
+  if (code !== 0 && (missing.length > 0 || tally.failed === 0)) {
+    tally = { ...tally, tests: tally.tests + 1, failed: tally.failed + 1 };
   }
   add(kind, tally);
 }

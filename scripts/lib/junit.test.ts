@@ -2,7 +2,7 @@ import { expect, test } from "bun:test";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { MAX_REASON, parseFailures, parseJUnit } from "./junit.ts";
+import { MAX_REASON, parseJUnit, parseReport } from "./junit.ts";
 
 test("the totals are those of the whole report", () => {
   const report = `<?xml version="1.0" encoding="UTF-8"?>
@@ -29,6 +29,7 @@ describe("a <b> & \\"c\\"", () => {
 });
 test("throws", () => { throw new Error("Cannot read it: " + "x".repeat(10000)); });
 test("hangs", () => new Promise(() => {}), 50);
+describe("one", () => describe("two > 2", () => { describe("three", () => test("four", () => { throw "no"; })); }));
 test.skip("left out", () => {});
 `,
     );
@@ -37,13 +38,15 @@ test.skip("left out", () => {});
       cwd: folder,
     });
     const xml = readFileSync(report, "utf8");
-    expect(parseJUnit(xml)).toEqual({ tests: 6, failed: 4, skipped: 1 });
-    const failures = parseFailures(xml);
+    expect(parseJUnit(xml)).toEqual({ tests: 7, failed: 5, skipped: 1 });
+    const { files, failures } = parseReport(xml);
+    expect([...files]).toEqual(["some.test.ts"]);
     expect(failures.map(({ file, name }) => [file, name])).toEqual([
       ["some.test.ts", 'a <b> & "c" > compares'],
       ["some.test.ts", 'a <b> & "c" > of v1'],
       ["some.test.ts", "throws"],
       ["some.test.ts", "hangs"],
+      ["some.test.ts", "one > two > 2 > three > four"],
     ]);
     const [compares, , throws, hangs] = failures.map(({ reason }) => reason);
     expect(compares).toContain('+   "text": "<x> & y"');

@@ -15,7 +15,7 @@ export interface FailedTest {
 }
 
 /** The most characters of one failure: enough for an error with its stack, or the start of a long comparison. */
-export const MAX_REASON = 4000;
+export const MAX_REASON = 2000;
 
 /** Reads the totals of a JUnit report as bun test writes it; throws when there are none. */
 export function parseJUnit(xml: string): Tally {
@@ -29,14 +29,39 @@ export function parseJUnit(xml: string): Tally {
   };
 }
 
-/** Reads which tests failed from a JUnit report as bun test writes it, in which `>` and quotes are entities in all texts. */
-export function parseFailures(xml: string): FailedTest[] {
-  const failure = /<testcase\b([^>]*[^/])>\s*<(?:failure|error)\b([^>]*?)(?:\/>|>([^<]*)<)/g;
-  return [...xml.matchAll(failure)].map(([, test = "", what = "", text = ""]) => ({
-    file: attribute(test, "file"),
-    name: [attribute(test, "classname"), attribute(test, "name")].filter((each) => each !== "").join(" > "),
-    reason: (unescaped(text).trim() || attribute(what, "message")).slice(0, MAX_REASON),
-  }));
+/** What a report says of single files and tests. */
+export interface TestReport {
+  /** Files of which any test ran. */
+  readonly files: ReadonlySet<string>;
+  readonly failures: readonly FailedTest[];
+}
+
+/** Reads a JUnit report as bun test writes it, in which `<`, `>` and quotes are entities in all texts. */
+export function parseReport(xml: string): TestReport {
+  const files = new Set<string>();
+  const failures: FailedTest[] = [];
+  // Suites in one another: the file, and the describe blocks.
+  const suites: string[] = [];
+  let test = "";
+  for (const [, end, tag, attributes = "", text = ""] of xml.matchAll(
+    /<(\/?)(testsuite|testcase|failure|error)\b([^>]*)>([^<]*)/g,
+  )) {
+    if (tag === "testsuite") {
+      if (end) suites.pop();
+      else suites.push(attribute(attributes, "name"));
+    } else if (end) continue;
+    else if (tag === "testcase") {
+      test = attributes;
+      files.add(attribute(test, "file"));
+    } else {
+      failures.push({
+        file: attribute(test, "file"),
+        name: [...suites.slice(1), attribute(test, "name")].join(" > "),
+        reason: (unescaped(text).trim() || attribute(attributes, "message")).slice(0, MAX_REASON),
+      });
+    }
+  }
+  return { files, failures };
 }
 
 function attribute(tag: string, wanted: string): string {

@@ -66,7 +66,10 @@ test.each<[string, NodeFacts, string]>([
   ["pods that were asked", draining({}), "Waits for pods that hold amd.com/onload to leave: a/p (asked to leave)"],
   ["a node that is not Ready", draining({ ready: false }), "Waits for the node to be Ready again"],
 ])("%s", (_whom, facts, text) => {
-  expect(waitText(planOf(facts), "")).toContain(text);
+  const plan = planOf(facts);
+  expect(waitText(plan, "")).toContain(text);
+  // Looking for pods meanwhile changes nothing about it.
+  expect(waitText({ ...plan, step: "Inspect" }, "")).toContain(text);
 });
 
 test("a plugin that refuses is told at once, in its own words", () => {

@@ -23,7 +23,7 @@ export function waitText({ facts, state, step, gate }: NodeAtStep & { gate: Gate
  * it is the same as long as nothing has changed.
  */
 export function awaitedText(facts: NodeFacts, state: NodeState, step: StepName): string {
-  if (step !== "Wait" && step !== "Evict") return "";
+  if (step !== "Wait" && step !== "Evict" && step !== "Inspect") return "";
   const { awaits, plugin } = rowOf(state);
   if (!awaits) return "";
   if (!facts.ready) return "Waits for the node to be Ready again: its kubelet does nothing meanwhile";
