@@ -2,7 +2,8 @@
  * Runs everything that tests the project: the checks (format, lint, types) and the build, and then, two at a time, unit
  * tests followed by tests on a real control plane (*.cluster.test.ts), tests with the machine's own container engines and
  * kernel (*.host.test.ts, as root on Linux), and tests on real nodes (*.node.test.ts, as root on Linux).
- * At the end stands which tests failed, and why; the last line says how many passed and failed. The exit code is 0 only if none failed and none was left out.
+ * The end tells which tests failed, and why; the last line says how many passed and failed. The exit code is 0 only if
+ * none failed and none was left out.
  */
 import { Glob } from "bun";
 import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync, statSync } from "node:fs";
@@ -15,8 +16,7 @@ import { builtExecutable } from "../internal/testcluster/lib/built.ts";
 import { interruption } from "./lib/interruption.ts";
 import { checkout } from "../internal/testcluster/lib/paths.ts";
 import { progress } from "../internal/testcluster/lib/progress.ts";
-import { parseJUnit, parseReport } from "./lib/junit.ts";
-import type { Tally, TestReport } from "./lib/junit.ts";
+import { NO_REPORT, parseJUnit, type Tally } from "./lib/junit.ts";
 import { clearRunsOf } from "../internal/testcluster/lib/run-state.ts";
 import { CLUSTER_PROGRAMS, tools } from "../internal/testcluster/tools/index.ts";
 
@@ -191,21 +191,19 @@ async function runFiles(kind: Kind, files: readonly string[], options: RunOption
   ).finally(() => {
     if (log !== undefined && existsSync(log)) process.stderr.write(readFileSync(log));
   });
-  let tally: Tally = { tests: 0, failed: 0, skipped: 0 };
-  let tested: TestReport = { files: new Set(), failures: [] };
+  let tested = NO_REPORT;
   try {
-    const xml = readFileSync(report, "utf8");
-    tally = parseJUnit(xml);
-    tested = parseReport(xml);
+    tested = parseJUnit(readFileSync(report, "utf8"));
   } catch {
     // A run that ended early has written no report; its exit code tells.
   }
+  let { tally } = tested;
   for (const { file, name, reason } of tested.failures) total.failures.push(`${file}: ${name}\n${reason}`);
   // A file that cannot be loaded fails the run without being in the report.
-  const missing = code === 0 ? [] : files.filter((file) => !tested.files.has(file));
-  if (missing.length > 0) total.broken.push(`${kind} tests, exit code ${code}: nothing ran of ${firstFew(missing, 3)}`);
-  else if (code !== 0 && tally.failed === 0) total.broken.push(`${kind} tests, exit code ${code}`);
+  const missing = files.filter((file) => !tested.files.has(file));
   if (code !== 0 && (missing.length > 0 || tally.failed === 0)) {
+    const what = missing.length > 0 ? `: nothing ran of ${firstFew(missing, 3)}` : "";
+    total.broken.push(`${kind} tests, exit code ${code}${what}`);
     tally = { ...tally, tests: tally.tests + 1, failed: tally.failed + 1 };
   }
   add(kind, tally);

@@ -74,7 +74,7 @@ test("nodes that do not answer are told, and waited for no longer than the limit
   const it = await withPlugins(3, (node) => (node === 2 ? undefined : answer([`p-${node}`, true])));
   const before = performance.now();
   const counts = await new AccelerationCounts(it.client()).read(signal);
-  expect(performance.now() - before).toBeLessThan(LIMITS.timeoutMs + 30_000);
+  expect(performance.now() - before).toBeLessThan(LIMITS.timeoutMs + 1500);
   expect([...counts]).toEqual([[KEY, { pods: 2, of: 2, unknownNodes: 1 }]]);
 });
 

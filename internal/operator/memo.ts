@@ -167,12 +167,12 @@ export class NodeMemo implements ObservationMemo {
   ): NodeFacts {
     if (entry.facts && entry.assessed === wanted) return entry.facts;
     const made = make(observation);
-    const isSame = entry.facts !== undefined && isDeepStrictEqual(entry.facts, made);
-    const facts = isSame ? entry.facts! : made;
-    if (!isSame) this.#revision++;
-    entry.facts = facts;
+    if (!entry.facts || !isDeepStrictEqual(entry.facts, made)) {
+      entry.facts = made;
+      this.#revision++;
+    }
     entry.assessed = wanted;
-    return facts;
+    return entry.facts;
   }
 
   #changes(): void {

@@ -17,27 +17,31 @@ export interface FailedTest {
 /** The most characters of one failure: enough for an error with its stack, or the start of a long comparison. */
 export const MAX_REASON = 2000;
 
-/** Reads the totals of a JUnit report as bun test writes it; throws when there are none. */
-export function parseJUnit(xml: string): Tally {
-  const root = /<testsuites\b[^>]*>/.exec(xml)?.[0];
-  if (root === undefined) throw new Error("Cannot read the test report: it has no totals");
-  const count = (attribute: RegExp): number => Number(attribute.exec(root)?.[1] ?? 0);
-  return {
-    tests: count(/\btests="(\d+)"/),
-    failed: count(/\bfailures="(\d+)"/) + count(/\berrors="(\d+)"/),
-    skipped: count(/\bskipped="(\d+)"/),
-  };
-}
-
-/** What a report says of single files and tests. */
+/** What a report says of a run. */
 export interface TestReport {
+  readonly tally: Tally;
   /** Files of which any test ran. */
   readonly files: ReadonlySet<string>;
   readonly failures: readonly FailedTest[];
 }
 
-/** Reads a JUnit report as bun test writes it, in which `<`, `>` and quotes are entities in all texts. */
-export function parseReport(xml: string): TestReport {
+/** That of a run that has written no report. */
+export const NO_REPORT: TestReport = {
+  tally: { tests: 0, failed: 0, skipped: 0 },
+  files: new Set(),
+  failures: [],
+};
+
+/**
+ * Reads a JUnit report as bun test writes it, in which `<`, `>` and quotes are entities in all texts.
+ *
+ * @throws Error if it has no totals
+ */
+export function parseJUnit(xml: string): TestReport {
+  const root = /<testsuites\b[^>]*>/.exec(xml)?.[0];
+  if (root === undefined) throw new Error("Cannot read the test report: it has no totals");
+  const count = (name: string): number => Number(attribute(root, name));
+  const tally = { tests: count("tests"), failed: count("failures") + count("errors"), skipped: count("skipped") };
   const files = new Set<string>();
   const failures: FailedTest[] = [];
   // Suites in one another: the file, and the describe blocks.
@@ -61,7 +65,7 @@ export function parseReport(xml: string): TestReport {
       });
     }
   }
-  return { files, failures };
+  return { tally, files, failures };
 }
 
 function attribute(tag: string, wanted: string): string {

@@ -366,8 +366,8 @@ export const OPERATOR_MUTANTS: Mutant[] = [
       "Math.ceil((Number(percent[1]) * total) / 100)",
     ],
     "a node that may be about to serve starts before one that serves nobody": [
-      "return node.facts.allocatable > 0 ? 1 : 0;",
-      "return 0;",
+      "else if (node.facts.allocatable > 0) unsure.push(node);",
+      "",
     ],
     "a start without a slot does not count for the next": ["busy++;\n    return free;", "return free;"],
   }),

@@ -110,17 +110,12 @@ export class NodeUses {
   #kinds: ReadonlySet<NodeUse> = new Set();
   #inUse: ModulesInUse | undefined;
 
-  /** The kinds of use of these nodes, each once. */
-  kindsOf(nodes: readonly LoadedModules[], find: (node: LoadedModules) => NodeUse): ReadonlySet<NodeUse> {
+  /** What is in use on these nodes: the same object as the last time if the kinds of use are the same. */
+  inUse(nodes: readonly LoadedModules[], find: (node: LoadedModules) => NodeUse): ModulesInUse {
     const kinds = new Set<NodeUse>();
     for (const node of nodes) kinds.add(this.#byNode.get(node) ?? this.#keep(node, find(node)));
     for (const [id, use] of this.#byId) if (!kinds.has(use)) this.#byId.delete(id);
-    return kinds;
-  }
-
-  /** What follows from kinds of use: the same as the last time if they are the same. */
-  inUse(kinds: ReadonlySet<NodeUse>, sum: (kinds: ReadonlySet<NodeUse>) => ModulesInUse): ModulesInUse {
-    if (!this.#inUse || kinds.symmetricDifference(this.#kinds).size > 0) this.#inUse = sum(kinds);
+    if (!this.#inUse || kinds.symmetricDifference(this.#kinds).size > 0) this.#inUse = sumOf(kinds);
     this.#kinds = kinds;
     return this.#inUse;
   }
@@ -144,10 +139,7 @@ export function modulesInUse(
   isMissing: IsMissing = () => false,
   known = new NodeUses(),
 ): ModulesInUse {
-  return known.inUse(
-    known.kindsOf(nodes, (node) => useOf(node, version, isMissing)),
-    sumOf,
-  );
+  return known.inUse(nodes, (node) => useOf(node, version, isMissing));
 }
 
 function sumOf(kinds: ReadonlySet<NodeUse>): ModulesInUse {

@@ -210,15 +210,14 @@ function withoutSlot({ facts: { allocatable, holders, plugin }, state }: Assesse
  */
 export function startOrder<T extends Assessed>(nodes: readonly T[]): T[] {
   const [broken, unsure, serving, own]: [T[], T[], T[], T[]] = [[], [], [], []];
-  const byRank = [broken, unsure, serving, own] as const;
-  for (const node of nodes) if (rowOf(node.state).needsSlot) byRank[rankOf(node)].push(node);
+  for (const node of nodes) {
+    if (!rowOf(node.state).needsSlot) continue;
+    if (node.facts.ownNode) own.push(node);
+    else if (isAvailable(node)) serving.push(node);
+    else if (node.facts.allocatable > 0) unsure.push(node);
+    else broken.push(node);
+  }
   return [...broken, ...unsure, ...serving, ...own];
-}
-
-function rankOf(node: Assessed): 0 | 1 | 2 | 3 {
-  if (node.facts.ownNode) return 3;
-  if (isAvailable(node)) return 2;
-  return node.facts.allocatable > 0 ? 1 : 0;
 }
 
 /** `The slot is held by node-1 (cordoned)`: who holds the slots, and why. */

@@ -10,7 +10,7 @@ export interface TaintAgainst extends BlockingTaint {
 
 /** The taint because of which a node is not begun with; undefined if there is none, or if the node has no way to go. */
 export function taintAgainst({ taints, want }: NodeFacts, state: NodeState): TaintAgainst | undefined {
-  if (want === undefined || !anyTaint(taints)) return undefined;
+  if (want === undefined) return undefined;
   const { obstacle, serves, plugin } = rowOf(state);
   if (obstacle === "taint" || serves === "older") return anyTaint(taints);
   return plugin === "is replaced" ? of(taints, "plugin") : undefined;
